@@ -1,0 +1,54 @@
+# Every target sets up what it needs. The environment is .venv at the root.
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test bench lint proto proto-check test-deps clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check --upgrade pip 'setuptools>=77'
+	@$(PY) -m pip install -q --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(PY) -m examples.demo
+
+test: $(STAMP)
+	@$(PY) -m pytest -q $(ARGS)
+
+bench: $(STAMP)
+	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+# What CI checks before the tests.
+lint: $(STAMP) proto-check
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/lint-imports
+	@$(VENV)/bin/buf lint
+	@$(VENV)/bin/buf breaking --against proto/released.binpb
+
+PROTOS := $(shell find proto -name '*.proto' | sort)
+GENERATE = $(PY) -m grpc_tools.protoc -Iproto -Ithird_party --python_out=$(1) --grpc_python_out=$(1) \
+  --plugin=protoc-gen-mypy=$(VENV)/bin/protoc-gen-mypy --mypy_out=quiet:$(1) \
+  --plugin=protoc-gen-mypy_grpc=$(VENV)/bin/protoc-gen-mypy_grpc --mypy_grpc_out=quiet:$(1) $(PROTOS:proto/%=%)
+
+# Regenerates shuniu/api from proto/.
+proto: $(STAMP)
+	@find shuniu/api -name '*_pb2*' -delete 2>/dev/null || true
+	@$(call GENERATE,.)
+	@find shuniu/api -type d -exec touch {}/__init__.py \;
+
+# Fails when shuniu/api is not what proto/ says.
+proto-check: $(STAMP)
+	@rm -rf var/proto-check && mkdir -p var/proto-check
+	@$(call GENERATE,var/proto-check)
+	@diff -r -x __pycache__ -x __init__.py -x py.typed var/proto-check/shuniu/api shuniu/api
+
+# Debian packages for the groups of tests that need more than PyPI.
+test-deps:
+	apt-get install -y --no-install-recommends chromium postgresql nodejs npm default-jdk-headless strace poppler-utils mupdf-tools qpdf openssl docker-compose
+
+clean:
+	rm -rf var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
