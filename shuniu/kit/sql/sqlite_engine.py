@@ -1,0 +1,312 @@
+"""Runs units of work on one SQLite file: one writer thread with group commit, a few reader threads with snapshots.
+
+Units that wait together share one transaction and one fsync, each inside its own savepoint, and every caller is
+answered only after the commit. Savepoints are written raw, because SQLAlchemy's `begin_nested` costs three times the
+unit itself; they nest, so a unit never awaits: two that interleaved would roll back each other.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+
+from shuniu.kit.errors import HubError
+from shuniu.kit.sql.failures import STORE_FULL, store_busy
+from shuniu.kit.sql.sqlite import FileLock, connect_reader, connect_writer
+from shuniu.kit.sql.types import Binding, LostRaceError, bind
+
+T = TypeVar("T")
+
+# Reads wait for the disk more than for the processor; more threads would only queue for the interpreter.
+_READERS: Final = 4
+# Work that waits beyond this is refused at once: it would be answered after its caller's deadline anyway.
+_MOST_WAITING: Final = 10_000
+# A unit runs alone: one that takes this long is stopped for the sake of the others, s.
+_UNIT_LIMIT: Final = 10.0
+_READ_LIMIT: Final = 30.0
+# Virtual-machine instructions between two looks at the clock.
+_LOOK_EVERY: Final = 100_000
+_ATTEMPTS: Final = 3
+
+
+class _Unit(NamedTuple):
+    work: Callable[..., Any]
+    args: tuple[Any, ...]
+    context: Context
+    answer: asyncio.Future[Any]
+
+
+class _Outcome(NamedTuple):
+    answer: asyncio.Future[Any]
+    result: Any
+    error: BaseException | None
+
+
+class SqliteEngine:
+    """`group_limit` is the most units that share a commit; 1 gives every unit its own."""
+
+    def __init__(self, path: Path, binding: Binding, group_limit: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._arriving: list[_Unit] = []
+        self._waiting = 0
+        self._closed = False
+        self._lock = FileLock(path)
+        try:
+            self._writer = _Writer(path, binding, group_limit, self._resolve_soon)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._readers = _Readers(path, binding)
+
+    async def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if self._closed or self._waiting >= _MOST_WAITING:
+            raise store_busy()
+        answer: asyncio.Future[T] = self._loop.create_future()
+        if not self._arriving:
+            # Handing over at the end of this turn of the loop lets everybody who is ready now share the commit.
+            self._loop.call_soon(self._hand_over)
+        self._arriving.append(_Unit(work, args, copy_context(), answer))
+        self._waiting += 1
+        return await answer
+
+    async def read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        if self._closed:
+            raise store_busy()
+        return await self._readers.run(work, args)
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        self._hand_over()
+        await asyncio.to_thread(self._writer.stop)
+        await asyncio.to_thread(self._readers.stop)
+        self._lock.release()
+
+    def _hand_over(self) -> None:
+        if self._arriving:
+            self._writer.put(self._arriving)
+            self._arriving = []
+
+    def _resolve_soon(self, outcomes: list[_Outcome]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._resolve, outcomes)
+        except RuntimeError:
+            # The loop is gone, and with it everybody who could be answered.
+            return
+
+    def _resolve(self, outcomes: list[_Outcome]) -> None:
+        self._waiting -= len(outcomes)
+        for answer, result, error in outcomes:
+            if answer.done():
+                continue
+            if error is None:
+                answer.set_result(result)
+            else:
+                answer.set_exception(error)
+
+
+class _Writer:
+    """The thread that owns the one writing connection."""
+
+    def __init__(
+        self, path: Path, binding: Binding, group_limit: int, answer: Callable[[list[_Outcome]], None]
+    ) -> None:
+        self._path = path
+        self._binding = binding
+        self._group_limit = group_limit
+        self._answer = answer
+        self._inbox: queue.SimpleQueue[list[_Unit] | None] = queue.SimpleQueue()
+        self._backlog: deque[_Unit] = deque()
+        self._watch = _Watch()
+        self._open()
+        # A daemon: a process that dies without closing its store is not kept alive by it, and nothing answered is lost.
+        self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
+        self._thread.start()
+
+    def put(self, units: list[_Unit]) -> None:
+        self._inbox.put(units)
+
+    def stop(self) -> None:
+        self._inbox.put(None)
+        self._thread.join()
+
+    def _open(self) -> None:
+        self._raw = connect_writer(self._path)
+        self._raw.set_progress_handler(self._watch, _LOOK_EVERY)
+        self._engine, self._conn = _sqlalchemy_on(self._raw, self._binding)
+
+    def _reopen(self) -> None:
+        """After an I/O error the connection's idea of the file cannot be trusted."""
+        self._conn.detach()
+        self._raw.close()
+        self._open()
+
+    def _run(self) -> None:
+        while self._gather():
+            group = [self._backlog.popleft() for _ in range(min(self._group_limit, len(self._backlog)))]
+            self._answer(self._commit_together(group))
+        self._raw.close()
+
+    def _gather(self) -> bool:
+        """Wait for work and take all that has arrived; False when the store was closed and nothing waits."""
+        backlog = self._backlog
+        try:
+            while True:
+                units = self._inbox.get(block=not backlog)
+                if units is None:
+                    # Put back, to be found again when the backlog is done.
+                    self._inbox.put(None)
+                    return bool(backlog)
+                backlog.extend(units)
+        except queue.Empty:
+            return True
+
+    def _commit_together(self, group: list[_Unit]) -> list[_Outcome]:
+        """Run the units in one transaction; their outcomes hold only once it is on the disk."""
+        # Nobody waits for the cancelled any more; they are only counted.
+        settled = [_Outcome(unit.answer, None, None) for unit in group if unit.answer.cancelled()]
+        group = [unit for unit in group if not unit.answer.cancelled()]
+        for _ in range(_ATTEMPTS):
+            try:
+                self._raw.execute("BEGIN IMMEDIATE")
+                outcomes = [self._run_unit(unit) for unit in group]
+                self._raw.execute("COMMIT")
+            except _TransactionLostError as lost:
+                # SQLite rolled everything back under one unit: the innocent run again without it, unless all are lost.
+                if isinstance(lost.cause, HubError) and lost.cause.reason == STORE_FULL:
+                    return settled + _fail(group, lost.cause)
+                settled.append(_Outcome(lost.unit.answer, None, lost.cause))
+                group = [unit for unit in group if unit is not lost.unit]
+            except sqlite3.Error as error:
+                self._recover(error)
+                return settled + _fail(group, self._binding.dialect.failure(error) or error)
+            else:
+                return settled + outcomes
+        return settled + _fail(group, store_busy())
+
+    def _run_unit(self, unit: _Unit) -> _Outcome:
+        raw = self._raw
+        self._watch.start(_UNIT_LIMIT)
+        for attempt in range(_ATTEMPTS):
+            raw.execute("SAVEPOINT unit")
+            try:
+                result = unit.context.run(unit.work, self._conn, *unit.args)
+            except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
+                if not raw.in_transaction:
+                    raise _TransactionLostError(unit, self._binding.dialect.failure(error) or error) from error
+                raw.execute("ROLLBACK TO unit")
+                raw.execute("RELEASE unit")
+                if isinstance(error, LostRaceError) and attempt + 1 < _ATTEMPTS:
+                    continue
+                return _Outcome(unit.answer, None, self._binding.dialect.failure(error) or error)
+            raw.execute("RELEASE unit")
+            return _Outcome(unit.answer, result, None)
+        raise AssertionError("unreachable")
+
+    def _recover(self, error: BaseException) -> None:
+        if self._raw.in_transaction:
+            try:
+                self._raw.execute("ROLLBACK")
+            except sqlite3.Error:
+                self._reopen()
+                return
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+            self._reopen()
+
+
+class _Readers:
+    """A few threads, each with a connection of its own; a read sees one snapshot from beginning to end."""
+
+    def __init__(self, path: Path, binding: Binding) -> None:
+        self._path = path
+        self._binding = binding
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix=f"sqlite-reader {path.name}")
+
+    async def run(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, copy_context().run, self._read, work, args)
+
+    def stop(self) -> None:
+        self._pool.shutdown()
+        for raw in self._opened:
+            raw.close()
+
+    def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            local = self._local
+            if not hasattr(local, "conn"):
+                self._connect()
+            local.watch.start(_READ_LIMIT)
+            local.raw.execute("BEGIN")
+            try:
+                return work(local.conn, *args)
+            finally:
+                if local.raw.in_transaction:
+                    local.raw.execute("ROLLBACK")
+        except Exception as error:
+            failure = self._binding.dialect.failure(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _connect(self) -> None:
+        local = self._local
+        raw = connect_reader(self._path)
+        self._opened.append(raw)
+        local.watch = _Watch()
+        raw.set_progress_handler(local.watch, _LOOK_EVERY)
+        local.engine, local.conn = _sqlalchemy_on(raw, self._binding)
+        local.raw = raw
+
+
+class _Watch:
+    """SQLite's progress handler: a true value stops the statement that is running."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def start(self, seconds: float) -> None:
+        self._until = time.monotonic() + seconds
+
+    def __call__(self) -> bool:
+        return time.monotonic() > self._until
+
+
+class _TransactionLostError(Exception):
+    """SQLite ended the whole transaction by itself (disk full, I/O error, interrupt) while one unit ran."""
+
+    def __init__(self, unit: _Unit, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.unit = unit
+        self.cause = cause
+
+
+def _fail(group: list[_Unit], error: BaseException) -> list[_Outcome]:
+    return [_Outcome(unit.answer, None, error) for unit in group]
+
+
+def _sqlalchemy_on(raw: sqlite3.Connection, binding: Binding) -> tuple[Engine, Connection]:
+    """A SQLAlchemy connection on a raw one whose transactions this module begins and ends itself."""
+    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=NullPool, query_cache_size=2000)
+    conn = engine.connect()
+    bind(conn.info, binding)
+    event.listen(engine, "commit", _refuse_to_end)
+    event.listen(engine, "rollback", _refuse_to_end)
+    return engine, conn
+
+
+def _refuse_to_end(_conn: Connection) -> None:
+    raise RuntimeError("a unit of work does not commit or roll back: it returns, or it raises")
