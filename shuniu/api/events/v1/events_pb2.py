@@ -28,27 +28,25 @@ from shuniu.api.exchange.v1 import case_pb2 as shuniu_dot_api_dot_exchange_dot_v
 from shuniu.api.identity.v1 import platform_pb2 as shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/events/v1/events.proto\x12\x14shuniu.api.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a!shuniu/api/exchange/v1/case.proto\x1a%shuniu/api/identity/v1/platform.proto\"Z\n\x07Receipt\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12-\n\tstored_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"E\n\x0fPlatformChanged\x12\x32\n\x08platform\x18\x01 \x01(\x0b\x32 .shuniu.api.identity.v1.Platform\"E\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\tplatforms\x18\x03 \x03(\t\":\n\x0bItemChanged\x12+\n\x04item\x18\x01 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item\"\xa9\x02\n\x0b\x43\x61seChanged\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\x10\n\x08\x64ivision\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.shuniu.api.exchange.v1.CaseState\x12\x16\n\x0enational_state\x18\x05 \x01(\t\x12\x19\n\x11missing_materials\x18\x06 \x03(\t\x12\x1a\n\x12\x63\x65rtificate_number\x18\x07 \x01(\t\x12\x17\n\x0fsource_platform\x18\x08 \x01(\t\x12\x18\n\x10handler_platform\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\rCaseEvaluated\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x12\x43\x65rtificateChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x14\n\x0cledger_index\x18\x06 \x01(\x03\"7\n\x0bSealChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/events/v1/events.proto\x12\x14shuniu.api.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a!shuniu/api/exchange/v1/case.proto\x1a%shuniu/api/identity/v1/platform.proto\"E\n\x0fPlatformChanged\x12\x32\n\x08platform\x18\x01 \x01(\x0b\x32 .shuniu.api.identity.v1.Platform\"E\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\tplatforms\x18\x03 \x03(\t\":\n\x0bItemChanged\x12+\n\x04item\x18\x01 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item\"\xa9\x02\n\x0b\x43\x61seChanged\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\x10\n\x08\x64ivision\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.shuniu.api.exchange.v1.CaseState\x12\x16\n\x0enational_state\x18\x05 \x01(\t\x12\x19\n\x11missing_materials\x18\x06 \x03(\t\x12\x1a\n\x12\x63\x65rtificate_number\x18\x07 \x01(\t\x12\x17\n\x0fsource_platform\x18\x08 \x01(\t\x12\x18\n\x10handler_platform\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\rCaseEvaluated\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x12\x43\x65rtificateChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x14\n\x0cledger_index\x18\x06 \x01(\x03\"7\n\x0bSealChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.events.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECEIPT']._serialized_start=202
-  _globals['_RECEIPT']._serialized_end=292
-  _globals['_PLATFORMCHANGED']._serialized_start=294
-  _globals['_PLATFORMCHANGED']._serialized_end=363
-  _globals['_SESSIONENDED']._serialized_start=365
-  _globals['_SESSIONENDED']._serialized_end=434
-  _globals['_ITEMCHANGED']._serialized_start=436
-  _globals['_ITEMCHANGED']._serialized_end=494
-  _globals['_CASECHANGED']._serialized_start=497
-  _globals['_CASECHANGED']._serialized_end=794
-  _globals['_CASEEVALUATED']._serialized_start=796
-  _globals['_CASEEVALUATED']._serialized_end=895
-  _globals['_CERTIFICATECHANGED']._serialized_start=897
-  _globals['_CERTIFICATECHANGED']._serialized_end=1021
-  _globals['_SEALCHANGED']._serialized_start=1023
-  _globals['_SEALCHANGED']._serialized_end=1078
+  _globals['_PLATFORMCHANGED']._serialized_start=202
+  _globals['_PLATFORMCHANGED']._serialized_end=271
+  _globals['_SESSIONENDED']._serialized_start=273
+  _globals['_SESSIONENDED']._serialized_end=342
+  _globals['_ITEMCHANGED']._serialized_start=344
+  _globals['_ITEMCHANGED']._serialized_end=402
+  _globals['_CASECHANGED']._serialized_start=405
+  _globals['_CASECHANGED']._serialized_end=702
+  _globals['_CASEEVALUATED']._serialized_start=704
+  _globals['_CASEEVALUATED']._serialized_end=803
+  _globals['_CERTIFICATECHANGED']._serialized_start=805
+  _globals['_CERTIFICATECHANGED']._serialized_end=929
+  _globals['_SEALCHANGED']._serialized_start=931
+  _globals['_SEALCHANGED']._serialized_end=986
 # @@protoc_insertion_point(module_scope)

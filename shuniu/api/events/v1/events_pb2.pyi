@@ -25,38 +25,6 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class Receipt(_message.Message):
-    """A receiver's word that it has stored an event: published on `submit.receipt`. Only this closes a delivery."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    EVENT_ID_FIELD_NUMBER: _builtins.int
-    SHA256_FIELD_NUMBER: _builtins.int
-    STORED_AT_FIELD_NUMBER: _builtins.int
-    event_id: _builtins.str
-    """Event id."""
-    sha256: _builtins.bytes
-    """SHA-256 of the stored payload bytes, 32 bytes."""
-    @_builtins.property
-    def stored_at(self) -> _timestamp_pb2.Timestamp:
-        """When the receiver stored it, by its own clock."""
-
-    def __init__(
-        self,
-        *,
-        event_id: _builtins.str = ...,
-        sha256: _builtins.bytes = ...,
-        stored_at: _timestamp_pb2.Timestamp | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["stored_at", b"stored_at"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "sha256", b"sha256", "stored_at", b"stored_at"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Receipt: _TypeAlias = Receipt  # noqa: Y015
-
-@_typing.final
 class PlatformChanged(_message.Message):
     """shuniu.identity.platform.changed.v1: a platform was registered, enrolled, suspended, resumed or changed. To the hub's services."""
 

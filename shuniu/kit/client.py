@@ -1,0 +1,119 @@
+"""The only place where a channel is built: a deadline always, retries only where they are safe, errors in our words."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from shuniu.kit.caller import SERVICE_HEADER
+from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.interceptors import DETAILS_HEADER
+from shuniu.kit.server import KEEPALIVE, MAX_MESSAGE
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTls:
+    """Certificates for a TCP peer."""
+
+    certificate: Path
+    key: Path
+    roots: Path
+
+
+def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc.aio.Channel:
+    """A channel to another process of this hub. `service` names the caller. Make one and keep it."""
+    options: list[tuple[str, Any]] = [
+        ("grpc.max_receive_message_length", MAX_MESSAGE),
+        ("grpc.max_send_message_length", MAX_MESSAGE),
+        # A peer that restarts is there again within seconds: look often.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 1000),
+        # A pool of its own for each channel, so that closing one never disturbs another.
+        ("grpc.use_local_subchannel_pool", 1),
+        *KEEPALIVE,
+    ]
+    interceptors = [_Named(service)]
+    if tls is None:
+        if not address.startswith("unix:"):
+            raise ValueError(f"{address}: a TCP peer needs TLS")
+        # The authority of a Unix socket would be its path, which Envoy and others refuse.
+        options.append(("grpc.default_authority", "localhost"))
+        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+    credentials = grpc.ssl_channel_credentials(
+        tls.roots.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
+    )
+    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+
+
+class _Named(grpc.aio.UnaryUnaryClientInterceptor):
+    """Says who calls, and sets a deadline where the code forgot."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
+        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+        metadata.add(SERVICE_HEADER, self._service)
+        details = grpc.aio.ClientCallDetails(
+            client_call_details.method,
+            client_call_details.timeout or 10.0,
+            metadata,
+            client_call_details.credentials,
+            client_call_details.wait_for_ready,
+        )
+        return await continuation(details, request)
+
+
+def error_of(failure: grpc.aio.AioRpcError) -> HubError:
+    """The HubError behind a failed call, details and all; so that a service can pass on what another said."""
+    raw = dict(failure.trailing_metadata() or ()).get(DETAILS_HEADER)
+    code = Code(failure.code().value[0])
+    if not isinstance(raw, bytes):
+        return HubError(code, code.name, failure.details() or code.name, "对方服务暂时无法处理,请稍后重试。")
+    status = status_pb2.Status.FromString(raw)
+    info, localized, bad = (
+        error_details_pb2.ErrorInfo(),
+        error_details_pb2.LocalizedMessage(),
+        error_details_pb2.BadRequest(),
+    )
+    for detail in status.details:
+        for kind in (info, localized, bad):
+            if detail.Is(kind.DESCRIPTOR):
+                detail.Unpack(kind)
+    return HubError(
+        code,
+        info.reason or code.name,
+        status.message,
+        localized.message or "请稍后重试。",
+        metadata=dict(info.metadata),
+        violations=[
+            Violation(entry.field, entry.reason, entry.description, entry.localized_message.message)
+            for entry in bad.field_violations
+        ],
+    )
+
+
+async def ask(call: Callable[..., Any], request: Any, *, timeout: float = 10.0) -> Any:
+    """One attempt. Raises HubError."""
+    try:
+        return await call(request, timeout=timeout)
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from None
+
+
+async def ask_again(call: Callable[..., Any], request: Any, *, within: float = 10.0) -> Any:
+    """Retries UNAVAILABLE with back-off for `within` seconds in all. For idempotent calls only. Raises HubError."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.code is Code.UNAVAILABLE),
+        wait=wait_random_exponential(multiplier=0.05, max=1.0),
+        stop=stop_after_delay(within),
+        reraise=True,
+    ):
+        with attempt:
+            return await ask(call, request, timeout=within)
+    raise asyncio.CancelledError  # pragma: no cover — AsyncRetrying either returns or raises
