@@ -1,0 +1,153 @@
+"""The way of an item to the public: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
+
+The public sees ``published``, the last content that passed; an edit works on ``draft`` beside it and replaces it only
+when a second person publishes. Nothing is served while suspended or after withdrawal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from services.catalogue.domain.canonical import canonical
+from services.catalogue.domain.item_rules import require_valid
+from services.catalogue.domain.items import BaseItem, ImplementingItem
+from services.catalogue.domain.violations import RuleError, Violation
+
+Item = BaseItem | ImplementingItem
+
+
+class State(StrEnum):
+    """Where an item stands."""
+
+    DRAFT = "DRAFT"
+    REVIEW = "REVIEW"
+    PUBLISHED = "PUBLISHED"
+    SUSPENDED = "SUSPENDED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Action(StrEnum):
+    """What may be done with it."""
+
+    EDIT = "EDIT"
+    SUBMIT = "SUBMIT"
+    RETURN = "RETURN"
+    PUBLISH = "PUBLISH"
+    SUSPEND = "SUSPEND"
+    RESUME = "RESUME"
+    WITHDRAW = "WITHDRAW"
+
+
+# Every move there is; what is not here is refused.
+MOVES: dict[tuple[State, Action], State] = {
+    (State.DRAFT, Action.EDIT): State.DRAFT,
+    (State.DRAFT, Action.SUBMIT): State.REVIEW,
+    (State.DRAFT, Action.WITHDRAW): State.WITHDRAWN,
+    (State.REVIEW, Action.RETURN): State.DRAFT,
+    (State.REVIEW, Action.PUBLISH): State.PUBLISHED,
+    (State.REVIEW, Action.WITHDRAW): State.WITHDRAWN,
+    (State.PUBLISHED, Action.EDIT): State.DRAFT,
+    (State.PUBLISHED, Action.SUSPEND): State.SUSPENDED,
+    (State.PUBLISHED, Action.WITHDRAW): State.WITHDRAWN,
+    (State.SUSPENDED, Action.EDIT): State.DRAFT,
+    (State.SUSPENDED, Action.RESUME): State.PUBLISHED,
+    (State.SUSPENDED, Action.WITHDRAW): State.WITHDRAWN,
+}
+_REASON_NEEDED = frozenset({Action.RETURN, Action.SUSPEND, Action.WITHDRAW})
+
+
+class PublishingError(RuleError):
+    """The move is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An item with its standing. ``version`` counts every change from 1; times are µs UTC."""
+
+    draft: Item
+    state: State
+    version: int
+    # Everybody who edited since the last publication: any of them may not publish.
+    editors: frozenset[str]
+    changed_us: int
+    submitted_by: str = ""
+    published_by: str = ""
+    note: str = ""
+    published: Item | None = None
+    # True from suspension until the next publication, so that an edit does not bring the suspended content back.
+    suspended: bool = False
+
+    @property
+    def etag(self) -> str:
+        """Changes with every change of content, state or version."""
+        seed = f"{self.version}\n{self.state}\n".encode() + canonical(self.draft)
+        return hashlib.sha256(seed).hexdigest()[:32]
+
+    @property
+    def visible(self) -> Item | None:
+        """What the public is served now."""
+        return None if self.suspended or self.state is State.WITHDRAWN else self.published
+
+
+def create(item: Item, actor: str, now_us: int) -> Record:
+    """A new draft. It may be incomplete: rules are checked when it is submitted."""
+    return Record(item, State.DRAFT, 1, frozenset({actor}), now_us)
+
+
+def edit(record: Record, item: Item, actor: str, now_us: int, *, etag: str = "") -> Record:
+    """New content in the draft; the published content stays visible. Raises PublishingError."""
+    if (item.id, type(item)) != (record.draft.id, type(record.draft)):
+        raise _refuse("ITEM_OTHER", "this is another item", "不是同一事项")
+    changed = _move(record, Action.EDIT, now_us, etag)
+    earlier = frozenset[str]() if record.state is State.PUBLISHED else record.editors
+    return replace(changed, draft=item, editors=earlier | {actor}, submitted_by="", note="")
+
+
+def act(record: Record, action: Action, actor: str, now_us: int, *, note: str = "", etag: str = "") -> Record:
+    """Any move but an edit. Raises PublishingError, and ItemError with every violation on SUBMIT and PUBLISH."""
+    if action is Action.EDIT:
+        raise _refuse("CONTENT_MISSING", "an edit needs the new content", "修改须提供新内容")
+    changed = replace(_move(record, action, now_us, etag), note=note)
+    if action in _REASON_NEEDED and not note.strip():
+        raise _refuse("REASON_MISSING", "say why", "请填写原因")
+    if action in {Action.SUBMIT, Action.PUBLISH}:
+        require_valid(record.draft)
+    if action is Action.SUBMIT:
+        return replace(changed, submitted_by=actor)
+    if action is Action.PUBLISH:
+        _require_second_person(record, actor)
+        return replace(changed, published_by=actor, published=record.draft, suspended=False)
+    if action is Action.SUSPEND:
+        return replace(changed, suspended=True)
+    if action is Action.RESUME:
+        return replace(changed, suspended=False)
+    return changed
+
+
+def _require_second_person(record: Record, actor: str) -> None:
+    if not actor or actor in {*record.editors, record.submitted_by}:
+        raise _refuse(
+            "SECOND_PERSON_NEEDED",
+            "somebody who neither edited nor submitted the item must publish it",
+            "须由编辑人和提交人以外的人员发布",
+        )
+
+
+def _move(record: Record, action: Action, now_us: int, etag: str) -> Record:
+    if etag and etag != record.etag:
+        raise _refuse("ETAG_MISMATCH", "the item changed meanwhile: read it again", "事项已被他人修改，请刷新后重试")
+    target = MOVES.get((record.state, action))
+    if target is None:
+        allowed = ", ".join(each.value for state, each in MOVES if state is record.state) or "none"
+        raise _refuse(
+            "MOVE_NOT_ALLOWED",
+            f"{action.value} is not possible in state {record.state.value}; possible: {allowed}",
+            f"当前状态 {record.state.value} 不允许操作 {action.value}",
+        )
+    return replace(record, state=target, version=record.version + 1, changed_us=max(now_us, record.changed_us))
+
+
+def _refuse(reason: str, en: str, zh: str) -> PublishingError:
+    return PublishingError([Violation("state" if reason == "MOVE_NOT_ALLOWED" else "item", reason, en, zh)])
