@@ -33,7 +33,7 @@ class CallerKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A proved caller. `platform` is the code in the certificate's URI SAN, `person` the pairwise subject of the token."""
+    """A proved caller. `platform`: code in the certificate's URI SAN; `person`: pairwise subject of the token."""
 
     kind: CallerKind
     platform: str = ""
@@ -51,15 +51,33 @@ class Caller:
 
 
 ANONYMOUS = Caller(CallerKind.ANONYMOUS)
-_current: ContextVar[Caller] = ContextVar("shuniu_caller", default=ANONYMOUS)
 
 
-def current_caller() -> Caller:
+@dataclass(frozen=True, slots=True)
+class CurrentCall:
+    """The call being handled: method path, id of the request at the edge, W3C traceparent, whether it is audited."""
+
+    method: str
+    request_id: str
+    traceparent: str
+    audit: bool
+    caller: Caller = ANONYMOUS
+
+
+_NO_CALL = CurrentCall("", "", "", audit=False)
+_current: ContextVar[CurrentCall] = ContextVar("shuniu_call", default=_NO_CALL)
+
+
+def current_call() -> CurrentCall:
     return _current.get()
 
 
-def set_current(caller: Caller) -> None:
-    _current.set(caller)
+def current_caller() -> Caller:
+    return _current.get().caller
+
+
+def set_current(call: CurrentCall) -> None:
+    _current.set(call)
 
 
 _TOKEN_KINDS = {"platform": CallerKind.PLATFORM, "person": CallerKind.PERSON, "operator": CallerKind.OPERATOR}

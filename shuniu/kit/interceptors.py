@@ -12,7 +12,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from shuniu.kit import errors, log, metrics
-from shuniu.kit.caller import ANONYMOUS, Caller, set_current
+from shuniu.kit.caller import ANONYMOUS, Caller, CurrentCall, set_current
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.policy import Policy
 
@@ -140,7 +140,15 @@ class Guard(grpc.aio.ServerInterceptor):
     def _admit(self, call: "_Call") -> Caller:
         caller = self._authenticate(call.metadata, call.context)
         call.caller = caller
-        set_current(caller)
+        set_current(
+            CurrentCall(
+                call.policy.method,
+                call.request_id,
+                call.metadata.get("traceparent", ""),
+                call.policy.audit,
+                caller,
+            )
+        )
         refusal = self._refuse(caller)
         if refusal is not None:
             raise refusal

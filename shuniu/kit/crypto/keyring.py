@@ -1,0 +1,68 @@
+"""Encryption at rest under numbered keys (AES-256-GCM, NIST SP 800-38D). New values use the newest key."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from shuniu.kit.config import ConfigError, secret, write_secret
+
+_NONCE: Final = 12
+_KEY: Final = 32
+_NAME: Final = re.compile(r"(\d{6})\.key")
+
+
+class UnreadableError(Exception):
+    """A stored value does not open: unknown key, other context or changed bytes."""
+
+
+class Keyring:
+    """Keys in a 0700 directory, one file each, named by number. Values are `number(4) | nonce(12) | ciphertext`."""
+
+    def __init__(self, keys: dict[int, bytes]) -> None:
+        if not keys:
+            raise ConfigError("keyring: holds no key")
+        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self.newest = max(keys)
+
+    @classmethod
+    def load(cls, directory: Path) -> "Keyring":
+        """Raises ConfigError when there is no key or one is readable by others."""
+        keys: dict[int, bytes] = {}
+        for path in sorted(directory.glob("*.key")) if directory.is_dir() else []:
+            match = _NAME.fullmatch(path.name)
+            if match is None:
+                raise ConfigError(f"{path}: not a key file name")
+            key = secret(path)
+            if len(key) != _KEY:
+                raise ConfigError(f"{path}: a key has {_KEY} bytes")
+            keys[int(match[1])] = key
+        if not keys:
+            raise ConfigError(f"{directory}: holds no key; run `shuniu init`")
+        return cls(keys)
+
+    def encrypt(self, plain: bytes, context: bytes) -> bytes:
+        """`context` binds the value to its place (table, row, column): moved elsewhere it does not open."""
+        nonce = os.urandom(_NONCE)
+        return self.newest.to_bytes(4, "big") + nonce + self._ciphers[self.newest].encrypt(nonce, plain, context)
+
+    def decrypt(self, value: bytes, context: bytes) -> bytes:
+        cipher = self._ciphers.get(int.from_bytes(value[:4], "big"))
+        if cipher is None or len(value) < 4 + _NONCE + 16:
+            raise UnreadableError("unknown key")
+        try:
+            return cipher.decrypt(value[4 : 4 + _NONCE], value[4 + _NONCE :], context)
+        except InvalidTag:
+            raise UnreadableError("changed or moved") from None
+
+
+def add_key(directory: Path) -> int:
+    """Makes the next key, durable before return; returns its number."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    numbers = [int(match[1]) for path in directory.glob("*.key") if (match := _NAME.fullmatch(path.name))]
+    number = max(numbers, default=0) + 1
+    write_secret(directory / f"{number:06d}.key", os.urandom(_KEY))
+    return number

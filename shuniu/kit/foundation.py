@@ -1,0 +1,253 @@
+"""What every service stands on, opened in one place: settings, clock, store, registry, and the one way to mutate.
+
+`app.py` of a service opens a Foundation, builds its domain and servicers on it and returns a Process.
+"""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import grpc
+from google.protobuf.message import Message
+from sqlalchemy import Connection, MetaData
+
+from shuniu.kit import audit, client, errors, outbox, requests
+from shuniu.kit.caller import current_call
+from shuniu.kit.clock import Clock, SystemClock
+from shuniu.kit.config import HubSettings
+from shuniu.kit.errors import Violation
+from shuniu.kit.ids import new_ulid
+from shuniu.kit.outbox import Event
+from shuniu.kit.registry import Registry
+from shuniu.kit.run import StartRefusedError
+from shuniu.kit.server import Listener, Servicer, Tls, edge_listener, peer_listener
+from shuniu.kit.sql import SchemaError, Store, StoreLockedError
+from shuniu.kit.sql.migrations import check_schema
+
+Response = TypeVar("Response", bound=Message)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Keys that every service's section has. Services add theirs by inheritance."""
+
+    database_url: str = ""
+    """Store; empty means SQLite at <data_dir>/db/<service>.db."""
+    edge_address: str = ""
+    """Where the edge reaches it; empty means the Unix socket <run_dir>/<service>.edge.sock."""
+    peer_address: str = ""
+    """Where other processes reach it; empty means the Unix socket <run_dir>/<service>.peer.sock."""
+    ops_host: str = "127.0.0.1"
+    """Address of /livez, /readyz and /metrics."""
+    ops_port: int = 0
+    """Its port; 0 picks a free one, written to <run_dir>/<service>.ops."""
+    identity_address: str = ""
+    """Identity's peer address; empty means its Unix socket."""
+    catalogue_address: str = ""
+    """Catalogue's peer address; empty means its Unix socket."""
+    exchange_address: str = ""
+    """Exchange's peer address; empty means its Unix socket."""
+    vault_address: str = ""
+    """The vault's peer address; empty means its Unix socket. Used by identity only."""
+    bus_url: str = "nats://127.0.0.1:4222"
+    """The bus."""
+    bus_creds_file: Path = Path()
+    """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
+    tls_certificate: Path = Path()
+    """Certificate (PEM) for TCP between machines; unused with Unix sockets."""
+    tls_key: Path = Path()
+    """Its key (PEM, 0600)."""
+    tls_roots: Path = Path()
+    """Roots for peers (PEM)."""
+
+    def tls(self) -> Tls | None:
+        return Tls(self.tls_certificate, self.tls_key, self.tls_roots) if self.tls_certificate.name else None
+
+    def client_tls(self) -> client.ClientTls | None:
+        if not self.tls_certificate.name:
+            return None
+        return client.ClientTls(self.tls_certificate, self.tls_key, self.tls_roots)
+
+
+def database_url(hub: HubSettings, settings: ServiceSettings, service: str) -> str:
+    return settings.database_url or f"sqlite:///{hub.data_dir}/db/{service}.db"
+
+
+def socket_address(hub: HubSettings, service: str, kind: str) -> str:
+    """Address of a process's Unix socket; kind is edge or peer."""
+    return f"unix:{hub.run_dir}/{service}.{kind}.sock"
+
+
+@dataclass(slots=True)
+class Foundation:
+    """An opened service. `writer` names this instance in audit chains and leases."""
+
+    service: str
+    hub: HubSettings
+    settings: ServiceSettings
+    clock: Clock
+    store: Store
+    registry: Registry | None
+    writer: str
+
+    def channel(self, peer: str) -> grpc.aio.Channel:
+        """A channel to another service; make one at start and keep it."""
+        address = str(getattr(self.settings, f"{peer}_address")) or socket_address(self.hub, peer, "peer")
+        tls = None if address.startswith("unix:") else self.settings.client_tls()
+        return client.channel(address, service=self.service, tls=tls)
+
+    def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
+        """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""
+        found: list[Listener] = []
+        trust = self.hub.trust_domain
+        if edge:
+            assert self.registry is not None
+            address = self.settings.edge_address or socket_address(self.hub, self.service, "edge")
+            listener = edge_listener(address, edge, trust, self.registry.refuse, tls=self.settings.tls())
+            self.registry.on_change(listener.cut_refused)
+            found.append(listener)
+        address = self.settings.peer_address or socket_address(self.hub, self.service, "peer")
+        found.append(peer_listener(address, [*edge, *peer], trust, tls=self.settings.tls()))
+        return found
+
+    def recipients(self, topic: str, division: str, *direct: str) -> list[str]:
+        """Organisations that get an event: those it is addressed to and those subscribed, each once."""
+        subscribed = self.registry.subscribers(topic, division) if self.registry else []
+        return list(dict.fromkeys([*(code for code in direct if code), *subscribed]))
+
+    def publish(
+        self,
+        conn: Connection,
+        topic: str,
+        aggregate: str,
+        payload: Message,
+        *,
+        to: Iterable[str] = (),
+        division: str = "",
+        secrecy: str = "internal",
+    ) -> Event:
+        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
+        event = Event(
+            id=new_ulid(self.clock),
+            type=f"shuniu.{topic}.v1",
+            source=f"//{self.hub.trust_domain}/{self.service}",
+            aggregate=aggregate,
+            time_us=self.clock.now_us(),
+            data=payload.SerializeToString(deterministic=True),
+            topic=topic,
+            division=division,
+            traceparent=current_call().traceparent,
+            zone=self.hub.zone,
+            secrecy=secrecy,
+        )
+        return outbox.emit(conn, event, to=to)
+
+    def audit(self, conn: Connection, action: str, target: str, **details: str) -> None:
+        """Adds a record to this writer's chain, naming the current caller. Never personal data."""
+        call = current_call()
+        audit.append(
+            conn,
+            audit.AuditRecord(
+                actor=call.caller.platform or call.caller.person or "anonymous",
+                actor_kind=call.caller.kind.name.lower(),
+                action=action,
+                object=target,
+                request_id=call.request_id,
+                details=details,
+            ),
+        )
+
+    async def mutate(
+        self,
+        request: Message,
+        response_type: type[Response],
+        work: Callable[[Connection], Response],
+        *,
+        target: str = "",
+    ) -> Response:
+        """Runs a unit of work once per (caller, RPC, request_id): effect, events, audit record and answer together.
+
+        Raises what `work` raises, INVALID_ARGUMENT REQUEST_ID_REQUIRED, ABORTED REQUEST_ID_REUSED.
+        """
+        request_id = require_request_id(request)
+        call = current_call()
+        digest = content_digest(request)
+
+        def unit(conn: Connection) -> bytes:
+            def first_time(inner: Connection) -> bytes:
+                response = work(inner)
+                if call.audit:
+                    self.audit(inner, call.method.rsplit("/", 1)[-1], target)
+                return response.SerializeToString()
+
+            return requests.once(conn, call.caller.key, call.method, request_id, digest, first_time)
+
+        return response_type.FromString(await self.store.write(unit))
+
+
+def require_request_id(request: Message) -> str:
+    """The request's id (AIP-155), 8 to 64 of A-Z a-z 0-9 _ -. Raises INVALID_ARGUMENT."""
+    request_id = str(getattr(request, "request_id", ""))
+    if not _REQUEST_ID.fullmatch(request_id):
+        raise errors.invalid(
+            [
+                Violation(
+                    "request_id",
+                    "REQUEST_ID_REQUIRED",
+                    "Give 8 to 64 letters, digits, '-' or '_', new for each new request and the same for a retry.",
+                    "请提供 8 至 64 位字母、数字、'-' 或 '_';新请求用新编号,重试用原编号。",
+                )
+            ]
+        )
+    return request_id
+
+
+def content_digest(request: Message) -> bytes:
+    """SHA-256 of a request without its request_id: what tells a retry from a reuse."""
+    content = type(request)()
+    content.CopyFrom(request)
+    content.ClearField("request_id")
+    return hashlib.sha256(content.SerializeToString(deterministic=True)).digest()
+
+
+@contextlib.asynccontextmanager
+async def open_foundation(
+    service: str,
+    hub: HubSettings,
+    settings: ServiceSettings,
+    metadata: MetaData,
+    *,
+    package: str,
+    follows_registry: bool = True,
+    clock: Clock | None = None,
+) -> AsyncIterator[Foundation]:
+    """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit."""
+    clock = clock or SystemClock()
+    url = database_url(hub, settings, service)
+    # One writer name per place: a SQLite file has one writer, replicas on PostgreSQL differ by host and run directory.
+    writer = (
+        service
+        if url.startswith("sqlite")
+        else f"{service}-{hashlib.sha256(str(hub.run_dir).encode()).hexdigest()[:8]}"
+    )
+    try:
+        store = await Store.open(url, metadata, clock=clock, writer=writer)
+        await check_schema(store, package)
+    except (SchemaError, StoreLockedError) as error:
+        raise StartRefusedError(f"{service}: {error}") from None
+    base = Foundation(service, hub, settings, clock, store, None, writer)
+    channel = base.channel("identity") if follows_registry else None
+    try:
+        if channel is not None:
+            base.registry = Registry(channel, store, clock)
+            await base.registry.replica.load()
+        yield base
+    finally:
+        if channel is not None:
+            await channel.close()
+        await store.close()
