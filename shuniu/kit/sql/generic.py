@@ -49,6 +49,9 @@ class GenericDialect:
             return step
         return int(conn.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one())
 
+    def take_schema(self, conn: Connection) -> bool:
+        return self._driver.take_schema(conn)
+
     def failure(self, error: BaseException) -> HubError | None:
         return self._driver.failure(error)
 

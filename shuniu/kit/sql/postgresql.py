@@ -21,8 +21,13 @@ _LOST_RACE: Final = {"40001", "40P01"}
 _FULL: Final = {"53100", "58030"}
 # Query cancelled by statement_timeout; lock not available within lock_timeout.
 _SLOW: Final = {"57014", "55P03"}
-# Connection exceptions, operator intervention, too many connections, a standby that takes no writes.
-_AWAY_CLASSES: Final = ("08", "57P", "53300", "25006")
+# Connection exceptions, operator intervention, too many connections.
+_AWAY_CLASSES: Final = ("08", "57P", "53300")
+_UNIQUE_VIOLATION: Final = "23505"
+_READ_ONLY: Final = "25006"
+
+# Any number that nothing else in the database uses: "shuniu" in ASCII.
+_SCHEMA_LOCK: Final = int.from_bytes(b"shuniu", "big")
 
 # From here on COPY pays for the round trip it needs to begin.
 _COPY_FROM: Final = 64
@@ -71,6 +76,10 @@ class PostgresqlDialect:
         )
         return int(conn.execute(grown).scalar_one())
 
+    def take_schema(self, conn: Connection) -> bool:
+        # Taken or not at once: a snapshot that waited for the lock would not see what the other has made.
+        return bool(conn.execute(select(func.pg_try_advisory_xact_lock(_SCHEMA_LOCK))).scalar_one())
+
     def failure(self, error: BaseException) -> errors.HubError | None:
         if isinstance(error, (OSError, TimeoutError)):
             return store_unavailable()
@@ -93,6 +102,16 @@ def sqlstate(error: BaseException) -> str:
 def lost_race(error: BaseException) -> bool:
     """Whether the unit was overtaken by another and should run again."""
     return isinstance(error, LostRaceError) or sqlstate(error) in _LOST_RACE
+
+
+def taken_meanwhile(error: BaseException) -> bool:
+    """Whether a key was there already: perhaps since a moment ago, so that the unit would now decide otherwise."""
+    return sqlstate(error) == _UNIQUE_VIOLATION
+
+
+def on_standby(error: BaseException) -> bool:
+    """Whether the server takes no writes because another one is the primary."""
+    return sqlstate(error) == _READ_ONLY
 
 
 def connection_lost(error: BaseException) -> bool:

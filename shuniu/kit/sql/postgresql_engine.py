@@ -17,40 +17,35 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from shuniu.kit.sql.failures import store_busy, store_unavailable
-from shuniu.kit.sql.postgresql import connection_lost, lost_race
-from shuniu.kit.sql.types import Binding, bind
+from shuniu.kit.sql.postgresql import connection_lost, lost_race, on_standby, taken_meanwhile
+from shuniu.kit.sql.types import Binding, Limits, bind
 
 T = TypeVar("T")
 
 _POOL: Final = 10
 _ATTEMPTS: Final = 12
-# One statement, ms; waiting for a row lock, ms; a transaction that its client forgot, ms.
-_STATEMENT_MS: Final = 10_000
-_LOCK_MS: Final = 5_000
-_FORGOTTEN_MS: Final = 30_000
-# A whole unit with its retries, waiting for a connection included, s: also when the server is frozen and says nothing.
-_UNIT_LIMIT: Final = 15.0
 _CONNECT_LIMIT: Final = 3.0
 
 
 class PostgresqlEngine:
-    def __init__(self, url: str, binding: Binding) -> None:
+    def __init__(self, url: str, binding: Binding, limits: Limits) -> None:
+        self._limits = limits
         self._binding = binding
         self._engine = create_async_engine(
             make_url(url).set(drivername="postgresql+asyncpg"),
             isolation_level="SERIALIZABLE",
             pool_size=_POOL,
             max_overflow=0,
-            pool_timeout=_UNIT_LIMIT,
+            pool_timeout=limits.write,
             query_cache_size=2000,
             connect_args={
                 "timeout": _CONNECT_LIMIT,
-                "command_timeout": _STATEMENT_MS / 1000 + 1,
+                "command_timeout": max(limits.write, limits.read) + 1,
                 "server_settings": {
                     "application_name": binding.writer,
-                    "statement_timeout": str(_STATEMENT_MS),
-                    "lock_timeout": str(_LOCK_MS),
-                    "idle_in_transaction_session_timeout": str(_FORGOTTEN_MS),
+                    "statement_timeout": _milliseconds(max(limits.write, limits.read)),
+                    "lock_timeout": _milliseconds(limits.lock),
+                    "idle_in_transaction_session_timeout": _milliseconds(2 * limits.write),
                     # What was answered is on the disk, whatever the server's own default says.
                     "synchronous_commit": "on",
                 },
@@ -61,10 +56,10 @@ class PostgresqlEngine:
         event.listen(self._engine.sync_engine, "connect", self._connected)
 
     async def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        return await self._limited(self._write, work, args)
+        return await self._limited(self._limits.write, self._write, work, args)
 
     async def read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        return await self._limited(self._read, work, args)
+        return await self._limited(self._limits.read, self._read, work, args)
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -76,10 +71,15 @@ class PostgresqlEngine:
         slot = place.setdefault("slot", next(self._slots) % _POOL + 1)
         bind(record.info, self._binding, slot)
 
-    async def _limited(self, run: Callable[..., Awaitable[T]], work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        """Run within the limit, again after a lost race, and name the failures of the database."""
+    async def _limited(
+        self, limit: float, run: Callable[..., Awaitable[T]], work: Callable[..., T], args: tuple[Any, ...]
+    ) -> T:
+        """Run within `limit` s, again after a lost race, and name the failures of the database.
+
+        Waiting for a connection and a server that is frozen and says nothing are within the limit too.
+        """
         try:
-            async with asyncio.timeout(_UNIT_LIMIT):
+            async with asyncio.timeout(limit):
                 return await self._repeat(run, work, args)
         except PoolTimeoutError:
             raise store_busy() from None
@@ -92,15 +92,16 @@ class PostgresqlEngine:
             raise failure from error
 
     async def _repeat(self, run: Callable[..., Awaitable[T]], work: Callable[..., T], args: tuple[Any, ...]) -> T:
-        stale = 0
+        second_looks = 1
         for attempt in range(_ATTEMPTS):
             try:
                 return await run(work, args)
             except Exception as error:
-                if connection_lost(error) and stale == 0:
-                    # After a restart of the server the pool is full of dead connections; the first failure empties it.
-                    # Nothing of the unit can have been committed: a failing commit does not come this way.
-                    stale += 1
+                # After a restart of the server the pool is full of dead connections; the first failure empties it, and
+                # nothing of the unit can have been committed: a failing commit does not come this way.
+                # A key that was taken: where a race did it, the unit now sees the winner's row and decides again.
+                if second_looks and (connection_lost(error) or taken_meanwhile(error)):
+                    second_looks -= 1
                 elif not lost_race(error):
                     raise
             # Losers come back at different moments, later each time.
@@ -109,7 +110,12 @@ class PostgresqlEngine:
 
     async def _write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         async with self._engine.connect() as conn:
-            result = await conn.run_sync(work, *args)
+            try:
+                result = await conn.run_sync(work, *args)
+            except DBAPIError as error:
+                if on_standby(error):
+                    raise store_unavailable() from error
+                raise
             try:
                 await conn.commit()
             except DBAPIError as error:
@@ -122,3 +128,7 @@ class PostgresqlEngine:
     async def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         async with self._snapshot.connect() as conn:
             return await conn.run_sync(work, *args)
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

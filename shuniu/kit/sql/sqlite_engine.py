@@ -9,7 +9,6 @@ import asyncio
 import queue
 import sqlite3
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,12 +16,11 @@ from contextvars import Context, copy_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 
-from shuniu.kit.errors import HubError
 from shuniu.kit.sql.failures import STORE_FULL, store_busy
-from shuniu.kit.sql.sqlite import FileLock, connect_reader, connect_writer
-from shuniu.kit.sql.types import Binding, LostRaceError, bind
+from shuniu.kit.sql.sqlite_file import FileLock, SqliteConnection, open_reader, open_writer
+from shuniu.kit.sql.types import Binding, Limits, LostRaceError
 
 T = TypeVar("T")
 
@@ -30,11 +28,6 @@ T = TypeVar("T")
 _READERS: Final = 4
 # Work that waits beyond this is refused at once: it would be answered after its caller's deadline anyway.
 _MOST_WAITING: Final = 10_000
-# A unit runs alone: one that takes this long is stopped for the sake of the others, s.
-_UNIT_LIMIT: Final = 10.0
-_READ_LIMIT: Final = 30.0
-# Virtual-machine instructions between two looks at the clock.
-_LOOK_EVERY: Final = 100_000
 _ATTEMPTS: Final = 3
 
 
@@ -54,18 +47,18 @@ class _Outcome(NamedTuple):
 class SqliteEngine:
     """`group_limit` is the most units that share a commit; 1 gives every unit its own."""
 
-    def __init__(self, path: Path, binding: Binding, group_limit: int) -> None:
+    def __init__(self, path: Path, binding: Binding, limits: Limits, group_limit: int) -> None:
         self._loop = asyncio.get_running_loop()
         self._arriving: list[_Unit] = []
         self._waiting = 0
         self._closed = False
         self._lock = FileLock(path)
         try:
-            self._writer = _Writer(path, binding, group_limit, self._resolve_soon)
+            self._writer = _Writer(path, binding, limits.write, group_limit, self._resolve_soon)
         except BaseException:
             self._lock.release()
             raise
-        self._readers = _Readers(path, binding)
+        self._readers = _Readers(path, binding, limits.read)
 
     async def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         if self._closed or self._waiting >= _MOST_WAITING:
@@ -117,19 +110,24 @@ class SqliteEngine:
 
 
 class _Writer:
-    """The thread that owns the one writing connection."""
+    """The thread that owns the one writing connection. A unit is stopped after `limit` s, since all others wait."""
 
     def __init__(
-        self, path: Path, binding: Binding, group_limit: int, answer: Callable[[list[_Outcome]], None]
+        self,
+        path: Path,
+        binding: Binding,
+        limit: float,
+        group_limit: int,
+        answer: Callable[[list[_Outcome]], None],
     ) -> None:
         self._path = path
         self._binding = binding
+        self._limit = limit
         self._group_limit = group_limit
         self._answer = answer
         self._inbox: queue.SimpleQueue[list[_Unit] | None] = queue.SimpleQueue()
         self._backlog: deque[_Unit] = deque()
-        self._watch = _Watch()
-        self._open()
+        self._on = open_writer(path, binding)
         # A daemon: a process that dies without closing its store is not kept alive by it, and nothing answered is lost.
         self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
         self._thread.start()
@@ -141,22 +139,16 @@ class _Writer:
         self._inbox.put(None)
         self._thread.join()
 
-    def _open(self) -> None:
-        self._raw = connect_writer(self._path)
-        self._raw.set_progress_handler(self._watch, _LOOK_EVERY)
-        self._engine, self._conn = _sqlalchemy_on(self._raw, self._binding)
-
     def _reopen(self) -> None:
         """After an I/O error the connection's idea of the file cannot be trusted."""
-        self._conn.detach()
-        self._raw.close()
-        self._open()
+        self._on.close()
+        self._on = open_writer(self._path, self._binding)
 
     def _run(self) -> None:
         while self._gather():
             group = [self._backlog.popleft() for _ in range(min(self._group_limit, len(self._backlog)))]
             self._answer(self._commit_together(group))
-        self._raw.close()
+        self._on.close()
 
     def _gather(self) -> bool:
         """Wait for work and take all that has arrived; False when the store was closed and nothing waits."""
@@ -179,14 +171,16 @@ class _Writer:
         group = [unit for unit in group if not unit.answer.cancelled()]
         for _ in range(_ATTEMPTS):
             try:
-                self._raw.execute("BEGIN IMMEDIATE")
+                self._on.raw.execute("BEGIN IMMEDIATE")
                 outcomes = [self._run_unit(unit) for unit in group]
-                self._raw.execute("COMMIT")
+                self._on.raw.execute("COMMIT")
             except _TransactionLostError as lost:
                 # SQLite rolled everything back under one unit: the innocent run again without it, unless all are lost.
-                if isinstance(lost.cause, HubError) and lost.cause.reason == STORE_FULL:
-                    return settled + _fail(group, lost.cause)
-                settled.append(_Outcome(lost.unit.answer, None, lost.cause))
+                failure = self._binding.dialect.failure(lost.cause)
+                if failure is not None and failure.reason == STORE_FULL:
+                    self._recover(lost.cause)
+                    return settled + _fail(group, failure)
+                settled.append(_Outcome(lost.unit.answer, None, failure or lost.cause))
                 group = [unit for unit in group if unit is not lost.unit]
             except sqlite3.Error as error:
                 self._recover(error)
@@ -196,15 +190,15 @@ class _Writer:
         return settled + _fail(group, store_busy())
 
     def _run_unit(self, unit: _Unit) -> _Outcome:
-        raw = self._raw
-        self._watch.start(_UNIT_LIMIT)
+        raw = self._on.raw
+        self._on.watch.start(self._limit)
         for attempt in range(_ATTEMPTS):
             raw.execute("SAVEPOINT unit")
             try:
-                result = unit.context.run(unit.work, self._conn, *unit.args)
+                result = unit.context.run(unit.work, self._on.conn, *unit.args)
             except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
                 if not raw.in_transaction:
-                    raise _TransactionLostError(unit, self._binding.dialect.failure(error) or error) from error
+                    raise _TransactionLostError(unit, error) from error
                 raw.execute("ROLLBACK TO unit")
                 raw.execute("RELEASE unit")
                 if isinstance(error, LostRaceError) and attempt + 1 < _ATTEMPTS:
@@ -215,24 +209,26 @@ class _Writer:
         raise AssertionError("unreachable")
 
     def _recover(self, error: BaseException) -> None:
-        if self._raw.in_transaction:
-            try:
-                self._raw.execute("ROLLBACK")
-            except sqlite3.Error:
-                self._reopen()
-                return
-        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
+        """End a transaction that could not be committed. After an I/O error the connection begins afresh."""
+        try:
+            if self._on.raw.in_transaction:
+                self._on.raw.execute("ROLLBACK")
+        except sqlite3.Error as broken:
+            error = broken
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR:
             self._reopen()
 
 
 class _Readers:
     """A few threads, each with a connection of its own; a read sees one snapshot from beginning to end."""
 
-    def __init__(self, path: Path, binding: Binding) -> None:
+    def __init__(self, path: Path, binding: Binding, limit: float) -> None:
         self._path = path
+        self._limit = limit
         self._binding = binding
         self._local = threading.local()
-        self._opened: list[sqlite3.Connection] = []
+        self._opened: list[SqliteConnection] = []
         self._pool = ThreadPoolExecutor(_READERS, thread_name_prefix=f"sqlite-reader {path.name}")
 
     async def run(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -241,48 +237,32 @@ class _Readers:
 
     def stop(self) -> None:
         self._pool.shutdown()
-        for raw in self._opened:
-            raw.close()
+        for opened in self._opened:
+            opened.close()
 
     def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         try:
-            local = self._local
-            if not hasattr(local, "conn"):
-                self._connect()
-            local.watch.start(_READ_LIMIT)
-            local.raw.execute("BEGIN")
+            on = self._mine()
+            on.watch.start(self._limit)
+            on.raw.execute("BEGIN")
             try:
-                return work(local.conn, *args)
+                return work(on.conn, *args)
             finally:
-                if local.raw.in_transaction:
-                    local.raw.execute("ROLLBACK")
+                if on.raw.in_transaction:
+                    on.raw.execute("ROLLBACK")
         except Exception as error:
             failure = self._binding.dialect.failure(error)
             if failure is None:
                 raise
             raise failure from error
 
-    def _connect(self) -> None:
-        local = self._local
-        raw = connect_reader(self._path)
-        self._opened.append(raw)
-        local.watch = _Watch()
-        raw.set_progress_handler(local.watch, _LOOK_EVERY)
-        local.engine, local.conn = _sqlalchemy_on(raw, self._binding)
-        local.raw = raw
-
-
-class _Watch:
-    """SQLite's progress handler: a true value stops the statement that is running."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def start(self, seconds: float) -> None:
-        self._until = time.monotonic() + seconds
-
-    def __call__(self) -> bool:
-        return time.monotonic() > self._until
+    def _mine(self) -> SqliteConnection:
+        """The calling thread's own connection."""
+        on: SqliteConnection | None = getattr(self._local, "on", None)
+        if on is None:
+            on = self._local.on = open_reader(self._path, self._binding)
+            self._opened.append(on)
+        return on
 
 
 class _TransactionLostError(Exception):
@@ -296,17 +276,3 @@ class _TransactionLostError(Exception):
 
 def _fail(group: list[_Unit], error: BaseException) -> list[_Outcome]:
     return [_Outcome(unit.answer, None, error) for unit in group]
-
-
-def _sqlalchemy_on(raw: sqlite3.Connection, binding: Binding) -> tuple[Engine, Connection]:
-    """A SQLAlchemy connection on a raw one whose transactions this module begins and ends itself."""
-    engine = create_engine("sqlite://", creator=lambda: raw, poolclass=NullPool, query_cache_size=2000)
-    conn = engine.connect()
-    bind(conn.info, binding)
-    event.listen(engine, "commit", _refuse_to_end)
-    event.listen(engine, "rollback", _refuse_to_end)
-    return engine, conn
-
-
-def _refuse_to_end(_conn: Connection) -> None:
-    raise RuntimeError("a unit of work does not commit or roll back: it returns, or it raises")

@@ -17,7 +17,7 @@ from shuniu.kit.sql.postgresql_engine import PostgresqlEngine
 from shuniu.kit.sql.sqlite import SqliteDialect
 from shuniu.kit.sql.sqlite_engine import SqliteEngine
 from shuniu.kit.sql.tables import meta
-from shuniu.kit.sql.types import Binding, Dialect, Engine, SchemaTooOldError, binding_of
+from shuniu.kit.sql.types import Binding, Dialect, Engine, Limits, SchemaTooOldError, binding_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -63,16 +63,23 @@ class Store:
 
     @classmethod
     def unchecked(
-        cls, url: str, metadata: MetaData, *, clock: Clock, group_limit: int = 256, writer: str = "main"
+        cls,
+        url: str,
+        metadata: MetaData,
+        *,
+        clock: Clock,
+        group_limit: int = 256,
+        writer: str = "main",
+        limits: Limits = Limits(),  # noqa: B008 - immutable
     ) -> Self:
         """A store whose schema nobody has looked at: for creating one."""
         dialect, kind, rest = dialect_of(url)
         binding = Binding(dialect, clock, writer)
         engine: Engine
         if kind == "postgresql":
-            engine = PostgresqlEngine(rest, binding)
+            engine = PostgresqlEngine(rest, binding, limits)
         else:
-            engine = SqliteEngine(Path(rest), binding, group_limit)
+            engine = SqliteEngine(Path(rest), binding, limits, group_limit)
         return cls(engine, binding, metadata)
 
     @property

@@ -41,6 +41,9 @@ class Dialect(Protocol):
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         """Adds `step` to the counter `name` (from 0) and returns it; the row stays locked until the unit ends."""
 
+    def take_schema(self, conn: Connection) -> bool:
+        """Make this unit the only one that changes the schema until it ends; False while another replica does."""
+
     def failure(self, error: BaseException) -> HubError | None:
         """The typed error when the database itself failed; None when the unit did (a constraint, a bug)."""
 
@@ -53,6 +56,19 @@ class Engine(Protocol):
     async def read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T: ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a unit may take, s: writing (it holds up others), reading, and waiting for a lock."""
+
+    write: float = 10.0
+    read: float = 30.0
+    lock: float = 5.0
+
+
+# A migration takes what it takes.
+PATIENT: Final = Limits(write=3600.0, read=3600.0, lock=60.0)
 
 
 @dataclass(slots=True)

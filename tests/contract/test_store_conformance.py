@@ -1,0 +1,464 @@
+"""What every store promises. One suite, run on SQLite, on PostgreSQL and on the generic dialect."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from shuniu.kit import audit, inbox, lease, outbox, requests
+from shuniu.kit.errors import Code, HubError
+from shuniu.kit.ids import new_ulid
+from shuniu.kit.inbox import Accepted, InboxConflict
+from shuniu.kit.outbox import DeliveryState, Event
+from shuniu.kit.paging import keyset
+from shuniu.kit.sql import LostRaceError, SchemaTooOldError, Store, kit_tables
+from shuniu.kit.sql.tables import outbox_delivery, outbox_event, request_log
+from shuniu.kit.testing import ManualClock
+
+metadata = MetaData()
+kit_tables(metadata)
+item = Table(
+    "item",
+    metadata,
+    Column("code", Text, primary_key=True),
+    Column("division", Text, primary_key=True, server_default=""),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("body", LargeBinary),
+)
+
+SECOND_US = 1_000_000
+DAY_US = 24 * 3600 * SECOND_US
+
+
+@pytest.fixture
+async def store(store_url: str, clock: ManualClock) -> AsyncIterator[Store]:
+    opened = Store.unchecked(store_url, metadata, clock=clock, writer="test")
+    await opened.create_schema()
+    yield opened
+    await opened.close()
+
+
+def put(conn: Connection, code: str, name: str = "") -> None:
+    conn.execute(insert(item), {"code": code, "division": "", "name": name})
+
+
+def put_then_fail(conn: Connection, code: str) -> None:
+    put(conn, code)
+    raise LookupError(code)
+
+
+def codes(conn: Connection) -> list[str]:
+    return list(conn.execute(select(item.c.code).order_by(item.c.code)).scalars())
+
+
+def rows_of(conn: Connection) -> list[tuple[str, int, str]]:
+    return [tuple(row) for row in conn.execute(select(item.c.code, item.c.version, item.c.name).order_by(item.c.code))]
+
+
+def event(clock: ManualClock, aggregate: str = "case-1", data: bytes = b"payload") -> Event:
+    return Event(
+        id=new_ulid(clock),
+        type="shuniu.exchange.case.accepted.v1",
+        source="//hub.nmg.example/exchange",
+        aggregate=aggregate,
+        time_us=clock.now_us(),
+        data=data,
+        topic="exchange.case.accepted",
+        division="150100",
+    )
+
+
+async def test_answered_write_is_read(store: Store) -> None:
+    """A read that begins after a write was answered sees it."""
+    await store.write(put, "A", "居民身份证")
+    assert await store.read(rows_of) == [("A", 0, "居民身份证")]
+
+
+async def test_result_comes_back(store: Store) -> None:
+    """What a unit returns is what its caller gets."""
+    assert await store.write(lambda _conn: 42) == 42
+
+
+async def test_failing_unit_undoes_only_itself(store: Store) -> None:
+    """Of units that wait together, the failing ones leave nothing and get their own exception."""
+    units = [store.write(put_then_fail if n % 3 == 0 else put, f"{n:02}") for n in range(30)]
+    answers = await asyncio.gather(*units, return_exceptions=True)
+    failed = [n for n, answer in enumerate(answers) if isinstance(answer, LookupError) and answer.args == (f"{n:02}",)]
+    assert [n for n in range(30) if n % 3 == 0] == failed
+    assert [f"{n:02}" for n in range(30) if n % 3] == await store.read(codes)
+
+
+async def test_constraint_violation_is_the_units_own(store: Store) -> None:
+    """A violated constraint reaches the unit's caller unchanged, and the store stays writable."""
+    await store.write(put, "A")
+    with pytest.raises(IntegrityError):
+        await store.write(put, "A")
+    assert store.writable
+    await store.write(put, "B")
+
+
+async def test_units_act_one_after_another(store: Store) -> None:
+    """A check and the write that relies on it are not separated: forty increments count to forty."""
+    await store.write(put, "A")
+
+    def increment(conn: Connection) -> None:
+        version = conn.execute(select(item.c.version).where(item.c.code == "A")).scalar_one()
+        conn.execute(update(item).where(item.c.code == "A").values(version=version + 1))
+
+    await asyncio.gather(*(store.write(increment) for _ in range(40)))
+    assert await store.read(rows_of) == [("A", 40, "")]
+
+
+async def test_lost_race_runs_again(store: Store) -> None:
+    """A unit that finds itself overtaken is run again, and what it had written is undone."""
+    tries = []
+
+    def overtaken_once(conn: Connection) -> int:
+        tries.append(1)
+        put(conn, "A")
+        if len(tries) == 1:
+            raise LostRaceError("first")
+        return len(tries)
+
+    assert await store.write(overtaken_once) == 2
+
+
+async def test_reader_cannot_write(store: Store) -> None:
+    """A unit given to `read` cannot change anything."""
+    with pytest.raises(Exception, match=r"(?i)read.?only"):
+        await store.read(put, "A")
+    assert await store.read(codes) == []
+
+
+async def test_cancelled_callers_do_not_disturb(store: Store) -> None:
+    """A caller that goes away takes nobody with it."""
+    leaving = asyncio.create_task(store.write(put, "gone"))
+    staying = asyncio.create_task(store.write(put, "kept"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await staying
+    await asyncio.gather(leaving, return_exceptions=True)
+    await store.write(put, "later")
+    assert {"kept", "later"} <= set(await store.read(codes)) <= {"gone", "kept", "later"}
+
+
+async def test_upsert_keeps_the_newer_version(store: Store) -> None:
+    """An upsert with a guard never lets an older version overwrite a newer one, also within one call."""
+
+    def upsert(conn: Connection, versions: list[tuple[str, int]]) -> int:
+        rows = [{"code": c, "division": "", "version": v, "name": f"{c}{v}"} for c, v in versions]
+        return store.dialect.upsert(conn, item, rows, ["code", "division"], "version")
+
+    assert await store.write(upsert, [("A", 2), ("B", 5), ("A", 1)]) == 2
+    assert await store.write(upsert, [("A", 1), ("B", 6), ("C", 1)]) == 2
+    assert await store.write(upsert, []) == 0
+    assert await store.read(rows_of) == [("A", 2, "A2"), ("B", 6, "B6"), ("C", 1, "C1")]
+
+
+async def test_upsert_without_guard_overwrites(store: Store) -> None:
+    """Without a guard the last row wins; rows of keys only are left as they are."""
+
+    def upsert(conn: Connection, name: str) -> int:
+        return store.dialect.upsert(
+            conn, item, [{"code": "A", "name": name, "division": ""}], ["code", "division"], None
+        )
+
+    def keys_only(conn: Connection) -> int:
+        return store.dialect.upsert(conn, item, [{"code": "A", "division": ""}], ["code", "division"], None)
+
+    await store.write(upsert, "one")
+    await store.write(upsert, "two")
+    assert await store.write(keys_only) == 0
+    assert await store.read(rows_of) == [("A", 0, "two")]
+
+
+@pytest.mark.parametrize("number", [1, 10, 1000])
+async def test_insert_many(store: Store, number: int) -> None:
+    """Bulk rows arrive whole, binary and Chinese alike, and disappear with the unit that fails."""
+    rows = [
+        {"code": f"{n:05}", "division": "150000", "version": n, "name": "盟市", "body": bytes([n % 256])}
+        for n in range(number)
+    ]
+
+    def bulk(conn: Connection) -> None:
+        store.dialect.insert_many(conn, item, rows)
+
+    def bulk_then_fail(conn: Connection) -> None:
+        bulk(conn)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await store.write(bulk_then_fail)
+    await store.write(bulk)
+    got = await store.read(
+        lambda conn: [dict(row) for row in conn.execute(select(item).order_by(item.c.code)).mappings()]
+    )
+    assert rows == got
+
+
+async def test_insert_ignore_counts_the_new(store: Store) -> None:
+    """Rows whose key is known are left alone; the number of new ones comes back."""
+
+    def ignore(conn: Connection, new: list[str]) -> int:
+        return store.dialect.insert_ignore(conn, item, [{"code": code, "division": "", "name": "x"} for code in new])
+
+    await store.write(put, "A", "first")
+    assert await store.write(ignore, ["A", "B", "C"]) == 2
+    assert await store.write(ignore, ["A", "B"]) == 0
+    assert await store.write(ignore, []) == 0
+    assert await store.read(rows_of) == [("A", 0, "first"), ("B", 0, "x"), ("C", 0, "x")]
+
+
+async def test_lock_rows_selects_the_same(store: Store) -> None:
+    """Taking rows does not change which rows are selected."""
+    await store.write(put, "A")
+    assert await store.write(
+        lambda conn: list(conn.execute(store.dialect.lock_rows(select(item.c.code))).scalars())
+    ) == ["A"]
+
+
+async def test_counters_have_no_gaps_and_no_doubles(store: Store) -> None:
+    """Numbers drawn at once are 1..n, and a number drawn by a unit that failed is drawn again."""
+
+    def draw(conn: Connection) -> int:
+        return store.dialect.next_value(conn, "serial")
+
+    def draw_then_fail(conn: Connection) -> None:
+        draw(conn)
+        raise LookupError
+
+    drawn = await asyncio.gather(*(store.write(draw) for _ in range(20)))
+    assert list(range(1, 21)) == sorted(drawn)
+    with pytest.raises(LookupError):
+        await store.write(draw_then_fail)
+    assert await store.write(draw) == 21
+    assert await store.write(lambda conn: store.dialect.next_value(conn, "serial", 10)) == 31
+
+
+async def test_keyset_pages_neither_repeat_nor_lose(store: Store) -> None:
+    """Paging by two columns visits each row once, in order."""
+    await store.write(
+        lambda conn: store.dialect.insert_many(
+            conn, item, [{"code": f"{n:02}", "division": "", "version": n % 4} for n in range(25)]
+        )
+    )
+    after: tuple[str | int, ...] = ()
+    seen: list[tuple[int, str]] = []
+    while True:
+        page = await store.read(
+            lambda conn, after: [
+                tuple(row)
+                for row in conn.execute(
+                    keyset(select(item.c.version, item.c.code), [item.c.version, item.c.code], after, 7)
+                )
+            ],
+            after,
+        )
+        if not page:
+            break
+        seen += page
+        after = page[-1]
+    assert sorted((n % 4, f"{n:02}") for n in range(25)) == seen
+
+
+async def test_missing_table_is_named(store_url: str, clock: ManualClock) -> None:
+    """A store that was not migrated is refused, and the refusal names what is missing."""
+    with pytest.raises(SchemaTooOldError, match=r"item.*shuniu migrate"):
+        await Store.open(store_url, metadata, clock=clock)
+
+
+async def test_epoch_is_raised_and_kept(store: Store, store_url: str, clock: ManualClock) -> None:
+    """Each restore raises the epoch by one; whoever opens the store afterwards sees it."""
+    assert store.epoch == 1
+    assert 2 == await store.raise_epoch() == store.epoch
+    await store.close()
+    again = await Store.open(store_url, metadata, clock=clock)
+    assert again.epoch == 2
+    await again.close()
+
+
+async def test_request_is_done_once(store: Store) -> None:
+    """The same request gets the same answer and takes effect once, also when it comes ten times at once."""
+
+    def create(conn: Connection) -> bytes:
+        put(conn, "A")
+        return b"answer"
+
+    def request(conn: Connection) -> bytes:
+        return requests.once(conn, "platform/150100", "/x.Y/Create", "r-1", b"digest", create)
+
+    answers = await asyncio.gather(*(store.write(request) for _ in range(10)))
+    assert answers == [b"answer"] * 10
+    assert await store.read(codes) == ["A"]
+
+
+async def test_request_id_of_other_content_is_refused(store: Store) -> None:
+    """An id used for other content is ABORTED REQUEST_ID_REUSED; another caller may use the same id."""
+
+    def request(conn: Connection, caller: str, digest: bytes) -> bytes:
+        return requests.once(conn, caller, "/x.Y/Create", "r-1", digest, lambda _conn: digest)
+
+    await store.write(request, "one", b"a")
+    with pytest.raises(HubError) as refused:
+        await store.write(request, "one", b"b")
+    assert (refused.value.code, refused.value.reason) == (Code.ABORTED, "REQUEST_ID_REUSED")
+    assert await store.write(request, "two", b"b") == b"b"
+
+
+async def test_failed_request_leaves_no_answer(store: Store) -> None:
+    """An answer is kept only with its effect: after a failure the same id may be tried again."""
+
+    def failing(_conn: Connection) -> bytes:
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await store.write(lambda conn: requests.once(conn, "one", "rpc", "r", b"d", failing))
+    assert await store.write(lambda conn: requests.once(conn, "one", "rpc", "r", b"d", lambda _conn: b"ok")) == b"ok"
+
+
+async def test_answers_are_kept_a_day(store: Store, clock: ManualClock) -> None:
+    """Answers live at least 24 h and are forgotten after."""
+    await store.write(lambda conn: requests.once(conn, "one", "rpc", "r", b"d", lambda _conn: b""))
+    clock.advance(24 * 3600)
+    assert await store.write(requests.prune, clock.now_us()) == 0
+    clock.advance(1)
+    assert await store.write(requests.prune, clock.now_us()) == 1
+    with pytest.raises(ValueError, match="24 h"):
+        await store.write(requests.prune, clock.now_us(), DAY_US - 1)
+    assert await store.read(lambda conn: conn.execute(select(func.count()).select_from(request_log)).scalar_one()) == 0
+
+
+async def test_event_and_deliveries_are_one_with_the_change(store: Store, clock: ManualClock) -> None:
+    """An event is in the outbox exactly when its change is, once for each target, numbered within its aggregate."""
+
+    def change(conn: Connection, made: Event, *, fail: bool = False) -> Event:
+        put(conn, made.id)
+        sent = outbox.emit(conn, made, to=["150100", "150200", "150100"])
+        if fail:
+            raise LookupError
+        return sent
+
+    with pytest.raises(LookupError):
+        await store.write(lambda conn: change(conn, event(clock), fail=True))
+    first = await store.write(change, event(clock))
+    second = await store.write(lambda conn: change(conn, event(clock)))
+    other = await store.write(lambda conn: change(conn, event(clock, "case-2")))
+    assert [sent.seq for sent in (first, second, other)] == [1, 2, 1]
+    rows = await store.read(
+        lambda conn: [
+            tuple(row)
+            for row in conn.execute(
+                select(outbox_delivery.c.event_id, outbox_delivery.c.target).order_by(outbox_delivery.c.position)
+            )
+        ]
+    )
+    assert [(sent.id, target) for sent in (first, second, other) for target in ("150100", "150200", "evt")] == rows
+    digest = await store.read(
+        lambda conn: conn.execute(select(outbox_event.c.digest).where(outbox_event.c.id == first.id)).scalar_one()
+    )
+    assert hashlib.sha256(b"payload").digest() == digest
+
+
+async def test_events_of_an_aggregate_are_numbered_in_order(store: Store, clock: ManualClock) -> None:
+    """Events emitted at once for one aggregate get 1..n, and their positions grow with their numbers."""
+    await asyncio.gather(*(store.write(outbox.emit, event(clock)) for _ in range(12)))
+    rows = await store.read(
+        lambda conn: list(
+            conn.execute(
+                select(outbox_event.c.seq)
+                .join(outbox_delivery, outbox_delivery.c.event_id == outbox_event.c.id)
+                .order_by(outbox_delivery.c.position)
+            ).scalars()
+        )
+    )
+    assert list(range(1, 13)) == rows
+
+
+async def test_outbox_is_counted(store: Store, clock: ManualClock) -> None:
+    """The counts name each target and state with the oldest event waiting; an internal-only event has one delivery."""
+    born = clock.now_us()
+    await store.write(outbox.emit, event(clock))
+    clock.advance(5)
+    await store.write(lambda conn: outbox.emit(conn, event(clock), to=["150100"], internal=False))
+    assert [
+        outbox.OutboxCount("150100", DeliveryState.PENDING, 1, born + 5 * SECOND_US),
+        outbox.OutboxCount("evt", DeliveryState.PENDING, 1, born),
+    ] == await store.read(outbox.counts)
+    with pytest.raises(ValueError, match="evt"):
+        await store.write(lambda conn: outbox.emit(conn, event(clock), to=["evt"]))
+
+
+async def test_payload_may_carry_its_number(store: Store, clock: ManualClock) -> None:
+    """A number drawn before the payload was made is the event's number."""
+
+    def draw_first(conn: Connection) -> Event:
+        seq = outbox.next_seq(conn, "case-1")
+        return outbox.emit(conn, replace(event(clock, data=str(seq).encode()), seq=seq))
+
+    assert (await store.write(draw_first)).seq == 1
+    assert (await store.write(outbox.emit, event(clock))).seq == 2
+
+
+async def test_event_is_taken_in_once(store: Store, clock: ManualClock) -> None:
+    """The first arrival is NEW, also of ten at once; other content under the same id is an alarm."""
+
+    def take(conn: Connection, digest: bytes) -> Accepted:
+        accepted = inbox.accept(conn, "//hub/exchange", "e-1", digest, clock.now_us())
+        if accepted is Accepted.NEW:
+            put(conn, "effect")
+        return accepted
+
+    taken = await asyncio.gather(*(store.write(take, b"one") for _ in range(10)))
+    assert taken.count(Accepted.NEW) == 1
+    with pytest.raises(InboxConflict):
+        await store.write(take, b"two")
+    assert await store.write(inbox.prune, clock.now_us()) == 0
+    assert await store.write(inbox.prune, clock.now_us() + 1) == 1
+
+
+async def test_lease_has_one_holder(store: Store, clock: ManualClock) -> None:
+    """One of many gets a lease; it can renew it; after it expires or is released another gets it, with a higher fence."""
+    ttl = 10 * SECOND_US
+
+    def take(conn: Connection, holder: str) -> bool:
+        return lease.acquire(conn, "relay", holder, ttl, clock.now_us())
+
+    got = await asyncio.gather(*(store.write(take, f"replica-{n}") for n in range(5)))
+    assert got.count(True) == 1
+    holder = f"replica-{got.index(True)}"
+    assert await store.write(take, holder)
+    assert await store.read(lease.fence, "relay") == 1
+    clock.advance(11)
+    assert await store.write(take, "late")
+    assert not await store.write(take, holder)
+    assert await store.read(lease.fence, "relay") == 2
+    assert not await store.write(lease.release, "relay", holder)
+    assert await store.write(lease.release, "relay", "late")
+    assert await store.write(take, holder)
+
+
+async def test_lease_of_an_older_epoch_is_nobodys(store: Store, clock: ManualClock) -> None:
+    """After a restore a lease that was running when the backup was made can be taken at once."""
+    assert await store.write(lease.acquire, "relay", "before", DAY_US, clock.now_us())
+    await store.raise_epoch()
+    assert await store.write(lease.acquire, "relay", "after", DAY_US, clock.now_us())
+
+
+def record(number: int = 0) -> audit.AuditRecord:
+    return audit.AuditRecord(
+        actor="150100", actor_kind="PLATFORM", action="case.accept", object=f"case/{number}", details={"事项": "无犯罪"}
+    )
+
+
+async def test_audit_chains_hold_under_concurrency(store: Store) -> None:
+    """Records appended at once form sound chains, and every one is there."""
+    await asyncio.gather(*(store.write(audit.append, record(n)) for n in range(30)))
+    report = await store.read(audit.verify)
+    assert (report.records, report.findings) == (30, ())
+    assert report.sound
+    assert sum(head.seq for head in await store.read(audit.heads)) == 30
