@@ -1,0 +1,202 @@
+"""The legal clock (办理时限): working days by a holiday calendar per region, stopped in 补正 and 特别程序.
+
+Counting is by civil days in Asia/Shanghai. The day of acceptance is not counted (Civil Code, article 201); the last
+day ends at midnight. In the same way the day on which the clock is stopped has still run, and the day on which it
+starts again has not: a stop takes out the days after its first up to and including its last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from enum import StrEnum
+
+from services.exchange.domain.violations import RuleError, Violation
+
+# Asia/Shanghai has had no summer time since 1991.
+BEIJING = timezone(timedelta(hours=8))
+_DAY = timedelta(days=1)
+# A limit never reaches so far; it ends the search in a calendar that holds no working day.
+_HORIZON = 20_000
+WARNING_SHARE = 0.7
+
+
+class CalendarError(RuleError):
+    """The calendar data are wrong."""
+
+
+class Unit(StrEnum):
+    """时限单位."""
+
+    WORKING_DAY = "working-day"
+    DAY = "day"
+
+
+class Standing(StrEnum):
+    """How a case stands against one limit."""
+
+    ON_TIME = "ON_TIME"
+    WARNING = "WARNING"
+    OVERDUE = "OVERDUE"
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Working days of a region. Years outside ``years`` are not published yet: weekends only, and ``is_certain`` says
+    so.
+    """
+
+    region: str
+    holidays: frozenset[date]
+    # 调休: weekend days on which people work.
+    workdays: frozenset[date]
+    years: frozenset[int]
+
+    def is_working(self, day: date) -> bool:
+        if day in self.workdays:
+            return True
+        return day.weekday() < 5 and day not in self.holidays
+
+    def is_certain(self, day: date) -> bool:
+        return day.year in self.years
+
+
+# What counts where no calendar is set: weekends are free, nothing else.
+WEEKDAYS = Calendar("", frozenset(), frozenset(), frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit of ``value`` whole units; 0 means the day of acceptance itself."""
+
+    value: int
+    unit: Unit = Unit.WORKING_DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop of the clock, by civil days; ``ended`` is None while it lasts."""
+
+    began: date
+    ended: date | None = None
+
+    def takes_out(self, day: date) -> bool:
+        return self.began < day and (self.ended is None or day <= self.ended)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """``used`` and ``left`` are whole units; ``due`` is the last day, None while the clock stands."""
+
+    used: int
+    left: int
+    due: date | None
+    stopped: bool
+    standing: Standing
+    # False when a day was counted for which no calendar is published.
+    certain: bool
+
+
+def civil_date(instant_us: int) -> date:
+    """The day in Asia/Shanghai of an instant in µs UTC."""
+    return datetime.fromtimestamp(instant_us / 1_000_000, UTC).astimezone(BEIJING).date()
+
+
+def end_of_day_us(day: date) -> int:
+    """The instant, µs UTC, at which a civil day in Asia/Shanghai is over."""
+    midnight = datetime.combine(day + _DAY, datetime.min.time(), BEIJING)
+    return int(midnight.timestamp()) * 1_000_000
+
+
+def add(calendar: Calendar, start: date, limit: Limit) -> date:
+    """The last day of a limit that begins to count on the day after ``start``."""
+    return _due(calendar, start, limit, ())
+
+
+def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop], today: date) -> Reading:
+    """How a case accepted on a day stands today. A decided case is measured on the day of its decision.
+
+    It warns from 70 % of the limit and is overdue from the day after the last one.
+    """
+    held = tuple(stops)
+    counted = [day for day in _days(accepted, today) if _counts(calendar, limit.unit, day, held)]
+    used = len(counted)
+    stopped = any(stop.ended is None for stop in held)
+    due = None if stopped else _due(calendar, accepted, limit, held)
+    return Reading(
+        used=used,
+        left=limit.value - used,
+        due=due,
+        stopped=stopped,
+        standing=_standing(used, limit.value),
+        certain=all(calendar.is_certain(day) for day in (accepted, today, due or today)),
+    )
+
+
+def _standing(used: int, limit: int) -> Standing:
+    if used > limit:
+        return Standing.OVERDUE
+    return Standing.WARNING if limit and used >= WARNING_SHARE * limit else Standing.ON_TIME
+
+
+def _days(after: date, until: date) -> Iterable[date]:
+    return (after + _DAY * step for step in range(1, (until - after).days + 1))
+
+
+def _counts(calendar: Calendar, unit: Unit, day: date, stops: tuple[Stop, ...]) -> bool:
+    if any(stop.takes_out(day) for stop in stops):
+        return False
+    return unit is Unit.DAY or calendar.is_working(day)
+
+
+def _due(calendar: Calendar, accepted: date, limit: Limit, stops: tuple[Stop, ...]) -> date:
+    left, day = limit.value, accepted
+    for _ in range(_HORIZON):
+        if left <= 0:
+            break
+        day += _DAY
+        left -= _counts(calendar, limit.unit, day, stops)
+    # A limit in days that ends on a day off ends on the next working day (Civil Code, article 203).
+    while limit.unit is Unit.DAY and limit.value and not calendar.is_working(day):
+        day += _DAY
+    return day
+
+
+def calendar_from(data: Mapping[str, object]) -> Calendar:
+    """A calendar from plain data: ``region``, and per year lists of ISO dates ``holidays`` and ``workdays``.
+
+    Shape: ``{"region": "150000", "years": {"2026": {"holidays": ["2026-01-01"], "workdays": ["2026-01-04"]}}}``. Raises
+    CalendarError with every violation.
+    """
+    found: dict[str, set[date]] = {"holidays": set(), "workdays": set()}
+    violations = []
+    years = data.get("years")
+    known = set()
+    for year, lists in years.items() if isinstance(years, Mapping) else ():
+        known.add(str(year))
+        for kind, days in found.items():
+            for index, text in enumerate(lists.get(kind, ())):
+                at = f"years.{year}.{kind}[{index}]"
+                try:
+                    day = date.fromisoformat(str(text))
+                except ValueError:
+                    violations.append(Violation(at, "DATE_FORM", "write YYYY-MM-DD", "日期应写作 YYYY-MM-DD"))
+                    continue
+                if str(day.year) != str(year):
+                    violations.append(Violation(at, "DATE_YEAR", "the date lies in another year", "日期不在该年内"))
+                days.add(day)
+    if not known or not all(year.isdigit() for year in known):
+        violations.append(Violation("years", "YEARS_MISSING", "give at least one year", "请至少提供一个年度"))
+    violations.extend(
+        Violation("workdays", "DATE_TWICE", f"{day} is both", f"{day} 同时为节假日和工作日")
+        for day in sorted(found["workdays"] & found["holidays"])
+    )
+    if violations:
+        raise CalendarError(violations)
+    return Calendar(
+        str(data.get("region", "")),
+        frozenset(found["holidays"]),
+        frozenset(found["workdays"]),
+        frozenset(int(year) for year in known),
+    )

@@ -1,0 +1,115 @@
+"""The legal clock: working days, stops, warnings."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.exchange.domain.clock import (
+    WEEKDAYS,
+    CalendarError,
+    Limit,
+    Standing,
+    Stop,
+    Unit,
+    add,
+    calendar_from,
+    civil_date,
+    end_of_day_us,
+    measure,
+)
+
+YEAR = calendar_from(
+    {
+        "region": "150000",
+        "years": {"2026": {"holidays": ["2026-10-01", "2026-10-02", "2026-10-05"], "workdays": ["2026-10-10"]}},
+    },
+)
+DAYS = st.dates(date(2026, 1, 1), date(2026, 12, 31))
+LIMITS = st.builds(Limit, st.integers(0, 40), st.sampled_from(Unit))
+
+
+def test_holidays_do_not_count_and_moved_workdays_do() -> None:
+    """Five working days across a holiday end on the Saturday that is worked."""
+    assert add(YEAR, date(2026, 9, 30), Limit(5)) == date(2026, 10, 10)
+    assert add(WEEKDAYS, date(2026, 9, 30), Limit(5)) == date(2026, 10, 7)
+
+
+def test_the_first_day_is_not_counted() -> None:
+    """A one-day limit that begins on Monday ends on Tuesday; zero ends the same day."""
+    assert add(WEEKDAYS, date(2026, 3, 9), Limit(1)) == date(2026, 3, 10)
+    assert add(WEEKDAYS, date(2026, 3, 9), Limit(0)) == date(2026, 3, 9)
+
+
+def test_calendar_days_end_on_a_working_day() -> None:
+    """A limit in days whose last day is free ends on the next working day."""
+    assert add(WEEKDAYS, date(2026, 3, 9), Limit(5, Unit.DAY)) == date(2026, 3, 16)
+
+
+def test_stops_take_days_out() -> None:
+    """Days in correction or special procedure are not counted, and there is no due date while the clock stands."""
+    accepted, limit = date(2026, 3, 9), Limit(5)
+    running = measure(WEEKDAYS, accepted, limit, [], date(2026, 3, 11))
+    assert (2, 3, date(2026, 3, 16), False) == (running.used, running.left, running.due, running.stopped)
+    stopped = measure(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11))], date(2026, 3, 30))
+    assert (stopped.used, stopped.due, stopped.stopped) == (2, None, True)
+    again = measure(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11), date(2026, 3, 13))], date(2026, 3, 16))
+    assert (3, date(2026, 3, 18)) == (again.used, again.due)
+
+
+@pytest.mark.parametrize(
+    ("today", "standing"),
+    [
+        (date(2026, 3, 11), Standing.ON_TIME),
+        (date(2026, 3, 13), Standing.WARNING),
+        (date(2026, 3, 17), Standing.OVERDUE),
+    ],
+)
+def test_warning_and_overdue(today: date, standing: Standing) -> None:
+    """It warns from 70 % and is overdue the day after the last day."""
+    assert standing is measure(WEEKDAYS, date(2026, 3, 9), Limit(5), [], today).standing
+
+
+def test_unpublished_years_are_told() -> None:
+    """A reading says when it rests on a year whose holidays nobody has published."""
+    assert measure(YEAR, date(2026, 3, 9), Limit(5), [], date(2026, 3, 10)).certain
+    assert not measure(YEAR, date(2026, 12, 30), Limit(5), [], date(2026, 12, 31)).certain
+
+
+def test_days_are_beijing_days() -> None:
+    """16:00 UTC is the next day in Beijing, and a day ends at midnight there."""
+    instant = datetime(2026, 3, 9, 16, 0, tzinfo=UTC)
+    assert date(2026, 3, 10) == civil_date(int(instant.timestamp()) * 1_000_000)
+    assert end_of_day_us(date(2026, 3, 9)) == int(instant.timestamp()) * 1_000_000
+
+
+@given(DAYS, LIMITS, st.lists(st.tuples(DAYS, st.integers(0, 20)), max_size=3))
+def test_reading_and_due_date_agree(accepted: date, limit: Limit, pauses: list[tuple[date, int]]) -> None:
+    """Up to the due day a case is not overdue; stops never bring the due day forward."""
+    stops = [Stop(day, day + timedelta(days=length)) for day, length in pauses]
+    due = measure(YEAR, accepted, limit, stops, accepted).due
+    assert due is not None
+    assert due >= add(YEAR, accepted, limit)
+    if limit.unit is Unit.WORKING_DAY:
+        assert measure(YEAR, accepted, limit, stops, due).standing is not Standing.OVERDUE
+        assert measure(YEAR, accepted, limit, [], add(YEAR, accepted, limit)).left == 0
+
+
+@given(DAYS, st.integers(0, 40))
+def test_longer_limits_never_end_earlier(start: date, value: int) -> None:
+    """The due day grows with the limit."""
+    assert add(YEAR, start, Limit(value)) < add(YEAR, start, Limit(value + 1))
+
+
+def test_wrong_calendars_are_refused() -> None:
+    """Every wrong date of a calendar is told."""
+    with pytest.raises(CalendarError) as caught:
+        calendar_from(
+            {"years": {"2026": {"holidays": ["2026-13-01", "2025-01-01", "2026-01-04"], "workdays": ["2026-01-04"]}}}
+        )
+    assert {each.reason for each in caught.value.violations} == {"DATE_FORM", "DATE_YEAR", "DATE_TWICE"}
+    with pytest.raises(CalendarError):
+        calendar_from({})
