@@ -1,0 +1,166 @@
+"""OperationsService for every process: status, dead letters, traces and the audit check. One implementation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from shuniu.api.common.v1 import operations_pb2 as pb
+from shuniu.api.common.v1 import operations_pb2_grpc
+from shuniu.kit import audit, dead_letters, metrics, outbox
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.outbox import DeliveryState
+from shuniu.kit.server import Servicer
+from shuniu.kit.sql.tables import outbox_delivery, outbox_event
+
+Facts = Callable[[], Awaitable[Mapping[str, str]]]
+Replay = Callable[[int], Awaitable[None]]
+"""Sends one dead letter again, by its number."""
+
+REFRESH_SECONDS = 5.0
+
+
+async def no_facts() -> Mapping[str, str]:
+    return {}
+
+
+async def no_replay(_number: int) -> None:
+    """For a process without consumers: it has no dead letters."""
+
+
+class Operations(operations_pb2_grpc.OperationsServiceServicer):
+    """Answers from the service's own store."""
+
+    def __init__(
+        self,
+        base: Foundation,
+        not_ready: Callable[[], list[str]],
+        facts: Facts = no_facts,
+        replay: Replay = no_replay,
+    ) -> None:
+        self._base = base
+        self._not_ready = not_ready
+        self._facts = facts
+        self._replay = replay
+        self._started_us = base.clock.now_us()
+
+    def servicer(self) -> Servicer:
+        return Servicer(
+            operations_pb2_grpc.add_OperationsServiceServicer_to_server,
+            self,
+            pb.DESCRIPTOR.services_by_name["OperationsService"],
+        )
+
+    async def watch(self) -> None:
+        """Keeps the gauges of outbox and dead letters fresh."""
+        while True:
+            states, age, dead = await self._base.store.read(_outbox_state, self._base.clock.now_us())
+            for state in DeliveryState:
+                metrics.OUTBOX.labels(state.value).set(states.get(state.value, 0))
+            metrics.OUTBOX_AGE.set(age)
+            metrics.DEAD_LETTERS.set(dead)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
+        states, age, dead = await self._base.store.read(_outbox_state, self._base.clock.now_us())
+        reasons = self._not_ready()
+        response = pb.GetStatusResponse(
+            service=self._base.service,
+            version=version("shuniu"),
+            ready=not reasons,
+            reason="; ".join(reasons),
+            epoch=self._base.store.epoch,
+            outbox=states,
+            outbox_age_seconds=age,
+            dead_letters=dead,
+            facts=dict(await self._facts()),
+        )
+        response.started_at.FromMicroseconds(self._started_us)
+        return response
+
+    async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Any) -> pb.ListDeadLettersResponse:
+        letters = await self._base.store.read(dead_letters.deaths, min(request.page_size or 100, 500))
+        response = pb.ListDeadLettersResponse()
+        for letter in letters:
+            row = response.dead_letters.add(
+                event_id=letter.event_id,
+                type=letter.type,
+                consumer=letter.consumer,
+                # The cause's first word is the exception's type; its text may quote personal data.
+                cause=letter.cause.split(":", 1)[0],
+                attempts=letter.attempts,
+            )
+            row.died_at.FromMicroseconds(letter.time_us)
+        return response
+
+    async def ReplayDeadLetters(
+        self, request: pb.ReplayDeadLettersRequest, context: Any
+    ) -> pb.ReplayDeadLettersResponse:
+        wanted = set(request.event_ids)
+        letters = [
+            letter
+            for letter in await self._base.store.read(dead_letters.deaths)
+            if not wanted or letter.event_id in wanted
+        ]
+        if not request.preview:
+            for letter in letters:
+                await self._replay(letter.id)
+        return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in letters])
+
+    async def TraceAggregate(self, request: pb.TraceAggregateRequest, context: Any) -> pb.TraceAggregateResponse:
+        return await self._base.store.read(_trace, request.aggregate)
+
+    async def VerifyAudit(self, request: pb.VerifyAuditRequest, context: Any) -> pb.VerifyAuditResponse:
+        return await self._base.store.read(audit_check)
+
+
+def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
+    """The audit chains of one store, checked."""
+    report = audit.verify(conn)
+    first = report.findings[0] if report.findings else None
+    return pb.VerifyAuditResponse(
+        intact=report.sound,
+        records=report.records,
+        first_break="" if first is None else f"{first.writer}:{first.seq} {first.fault}",
+        heads={head.writer: head.hash.hex() for head in audit.heads(conn)},
+    )
+
+
+def _outbox_state(conn: Connection, now_us: int) -> tuple[dict[str, int], float, int]:
+    states: dict[str, int] = {}
+    oldest = now_us
+    for count in outbox.counts(conn):
+        states[count.state.value] = states.get(count.state.value, 0) + count.deliveries
+        if count.state in (DeliveryState.PENDING, DeliveryState.PARKED):
+            oldest = min(oldest, count.oldest_us)
+    return states, max(0, now_us - oldest) / 1e6, len(dead_letters.deaths(conn))
+
+
+def _trace(conn: Connection, aggregate: str) -> pb.TraceAggregateResponse:
+    event, delivery = outbox_event.c, outbox_delivery.c
+    rows = conn.execute(
+        select(
+            event.id,
+            event.type,
+            event.seq,
+            event.time_us,
+            delivery.target,
+            delivery.state,
+            delivery.stored_us,
+            delivery.receipted_us,
+        )
+        .join(outbox_delivery, delivery.event_id == event.id)
+        .where(event.aggregate == aggregate)
+        .order_by(event.seq, delivery.target)
+    )
+    response = pb.TraceAggregateResponse()
+    for row in rows:
+        entry = response.entries.add(event_id=row.id, type=row.type, seq=row.seq, target=row.target, state=row.state)
+        entry.time.FromMicroseconds(row.time_us)
+        if row.stored_us:
+            entry.stored_at.FromMicroseconds(row.stored_us)
+        if row.receipted_us:
+            entry.receipted_at.FromMicroseconds(row.receipted_us)
+    return response
