@@ -1,0 +1,96 @@
+"""The edge's control process: renders, starts Envoy, keeps the list of suspended platforms true, drains."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from gateway.envoy import contract, render
+from gateway.envoy.process import EnvoyProcess, EnvoyRefusedError, Port, validate
+from gateway.envoy.settings import Edge
+from gateway.envoy.suspension import RegistryPoll, SuspendedFile, SuspensionFeed, replace
+from shuniu.kit import client, log
+
+_log = log.get("edge")
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEdge:
+    """An edge that serves."""
+
+    envoy: EnvoyProcess
+    suspended: SuspendedFile
+    ports: tuple[Port, ...]
+
+    def port(self, listener: str) -> int:
+        return next(port.port for port in self.ports if port.name == listener)
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
+    """An edge from settings to serving, ended on leaving. Raises EnvoyRefusedError."""
+    directory = settings.directory
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    suspended = SuspendedFile(directory, settings.hub.trust_domain)
+    codes = suspended.remembered()
+    for name, content in render.render(settings, contract.shipped(), codes).items():
+        replace(directory / name, content)
+    await validate(directory / render.BOOTSTRAP)
+    suspended.apply_suspended(codes)
+    envoy = await EnvoyProcess.start(
+        directory / render.BOOTSTRAP,
+        settings.admin_socket,
+        workers=settings.edge.workers,
+        drain_seconds=settings.edge.drain_seconds,
+    )
+    try:
+        ports = await envoy.ports()
+        for port in ports:
+            replace(settings.hub.run_dir / f"edge.{port.name}", f"{port.host}:{port.port}\n".encode())
+        yield RunningEdge(envoy, suspended, ports)
+    finally:
+        await envoy.stop()
+
+
+async def follow(feed: SuspensionFeed, suspended: SuspendedFile) -> None:
+    """Applies what the feed says, for ever."""
+    async for codes in feed.suspended_platforms():
+        suspended.apply_suspended(codes)
+
+
+async def run(settings: Edge) -> int:
+    """Runs the edge until SIGTERM or SIGINT; returns the process's exit status.
+
+    Envoy's death is ours: the supervisor starts both again. Raises EnvoyRefusedError when it does not even start.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    tls = None
+    edge = settings.edge
+    if edge.upstream_certificate and edge.upstream_key and edge.upstream_ca:
+        tls = client.ClientTls(edge.upstream_certificate, edge.upstream_key, edge.upstream_ca)
+    # The channel comes second: its threads and a fork do not go together.
+    async with running(settings) as started, client.channel(settings.identity_peer, service="edge", tls=tls) as channel:
+        _log.info("serving", addresses=[f"{port.name}={port.host}:{port.port}" for port in started.ports])
+        tasks = {
+            "envoy": asyncio.create_task(started.envoy.wait()),
+            "feed": asyncio.create_task(follow(RegistryPoll(channel), started.suspended)),
+            "stop": asyncio.create_task(stop.wait()),
+        }
+        await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
+        asked = tasks["stop"].done()
+        if asked:
+            _log.info("draining")
+            await started.envoy.drain(edge.drain_seconds)
+        else:
+            _log.error("ended", what=[name for name, task in tasks.items() if task.done()])
+        for task in tasks.values():
+            task.cancel()
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+    _log.info("stopped")
+    return 0 if asked else 1
+
+
+__all__ = ["EnvoyRefusedError", "RunningEdge", "follow", "run", "running"]

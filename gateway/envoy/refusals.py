@@ -1,0 +1,109 @@
+"""What the edge itself answers when it refuses: the hub's error vocabulary, for gRPC and for REST alike."""
+
+import base64
+import json
+from dataclasses import dataclass
+
+from google.protobuf import any_pb2
+from google.rpc import error_details_pb2, status_pb2
+
+from shuniu.kit.errors import Code
+from shuniu.kit.interceptors import ERROR_DOMAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of the edge, by the HTTP status that Envoy gave it. `code` is the gRPC status Envoy derives from it."""
+
+    http: int
+    code: Code | None
+    reason: str
+    en: str
+    zh: str
+
+    @property
+    def details(self) -> str:
+        """Value of `grpc-status-details-bin`: base64 of a google.rpc.Status."""
+        status = status_pb2.Status(code=self.number, message=self.en)
+        for detail in (
+            error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN),
+            error_details_pb2.LocalizedMessage(locale="zh-CN", message=self.zh),
+        ):
+            packed = any_pb2.Any()
+            packed.Pack(detail)
+            status.details.append(packed)
+        return base64.b64encode(status.SerializeToString()).rstrip(b"=").decode()
+
+    @property
+    def json(self) -> str:
+        """The same as JSON, as the transcoder would write it; for requests that never became gRPC."""
+        kind = "type.googleapis.com/google.rpc."
+        info = {"@type": f"{kind}ErrorInfo", "reason": self.reason, "domain": ERROR_DOMAIN}
+        localized = {"@type": f"{kind}LocalizedMessage", "locale": "zh-CN", "message": self.zh}
+        answer = {"code": self.number, "message": self.en, "details": [info, localized]}
+        return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def number(self) -> int:
+        """The status code; UNKNOWN (2) where Envoy knows no better."""
+        return self.code.value if self.code is not None else 2
+
+
+REFUSALS = (
+    Refusal(
+        400,
+        Code.INTERNAL,
+        "REQUEST_MALFORMED",
+        "The request does not fit the contract; check path, parameters and body.",
+        "请求格式不符合接口约定,请检查路径、参数和内容。",
+    ),
+    Refusal(
+        401,
+        Code.UNAUTHENTICATED,
+        "TOKEN_INVALID",
+        "The access token is missing, expired or not valid here; ask for a new one.",
+        "访问令牌缺失、过期或无效,请重新获取令牌。",
+    ),
+    Refusal(
+        403,
+        Code.PERMISSION_DENIED,
+        "PLATFORM_SUSPENDED",
+        "This platform is suspended; contact the hub's operator.",
+        "该平台已被停用,请联系枢纽管理员。",
+    ),
+    Refusal(
+        404,
+        Code.UNIMPLEMENTED,
+        "RPC_UNKNOWN",
+        "No such call on this listener; check method and path.",
+        "此入口没有该接口,请检查方法和路径。",
+    ),
+    Refusal(
+        413,
+        None,
+        "REQUEST_TOO_LARGE",
+        "The request is larger than this call accepts; make it smaller.",
+        "请求内容超过该接口的上限,请缩小后重试。",
+    ),
+    Refusal(
+        429,
+        Code.RESOURCE_EXHAUSTED,
+        "RATE_LIMITED",
+        "Too many calls in a second; slow down and retry.",
+        "请求过于频繁,请稍后重试。",
+    ),
+    Refusal(
+        503,
+        Code.UNAVAILABLE,
+        "SERVICE_AWAY",
+        "The service is away for the moment; retry with the same request_id.",
+        "服务暂时不可用,请使用相同的 request_id 重试。",
+    ),
+    Refusal(
+        504,
+        Code.UNAVAILABLE,
+        "SERVICE_SLOW",
+        "The service did not answer in time; retry with the same request_id.",
+        "服务响应超时,请使用相同的 request_id 重试。",
+    ),
+)

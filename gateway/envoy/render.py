@@ -1,0 +1,221 @@
+"""From settings and contract to the files that Envoy reads. Pure: nothing is written and nothing is asked."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from gateway.envoy.contract import Contract, Listener, Rpc
+from gateway.envoy.refusals import REFUSALS
+from gateway.envoy.settings import Edge, EdgeSettings
+
+BOOTSTRAP = "bootstrap.yaml"
+CERTIFICATES = "certificates.yaml"
+SUSPENDED = "suspended.yaml"
+DESCRIPTORS = "contract.binpb"
+
+# The service stops a call after 30 s with a better answer than the edge has; the edge is the second line.
+_CALL_SECONDS = {"read": 35, "write": 35, "heavy": 65, "stream": 35}
+
+# Base64 in JSON takes 4/3; the rest of the envelope fits in the slack.
+_JSON_GROWTH = 1.4
+
+# What a platform without gRPC needs of web on its own listener: tokens, keys, discovery.
+_PLATFORM_WEB = (
+    ("POST", "/oauth2/token"),
+    ("POST", "/oauth2/revoke"),
+    ("GET", "/oauth2/userinfo"),
+    ("GET", "/oauth2/jwks"),
+)
+
+# Bytes of the one call that carries a whole document.
+_DOCUMENT_CALLS = frozenset({"/shuniu.api.esign.v1.VerificationService/VerifyDocument"})
+
+
+@dataclass(frozen=True, slots=True)
+class RpcRoute:
+    """How one RPC is routed. `seconds` 0 means no limit; `bytes` 0 means not gathered before it is passed on."""
+
+    path: str
+    cluster: str
+    token: str
+    rate: str
+    seconds: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebRoute:
+    """A path of the web process. `method` empty means any; `below` says whether paths below it belong to it."""
+
+    path: str
+    method: str
+    below: bool
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """An upstream. A Unix socket has `pipe`, anything else host and port."""
+
+    name: str
+    pipe: str
+    host: str
+    port: int
+    http2: bool
+    tls: bool
+    max_connections: int
+
+
+def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dict[str, bytes]:
+    """Every file of the edge, by name within its directory. `suspended` are platform codes."""
+    values = {
+        "hub": settings.hub,
+        "edge": settings.edge,
+        "files": {
+            "certificates": str(settings.directory / CERTIFICATES),
+            "suspended": str(settings.directory / SUSPENDED),
+            "descriptors": str(settings.directory / DESCRIPTORS),
+        },
+        "admin": str(settings.admin_socket),
+        "listeners": [_listener(settings, contract, listener) for listener in Listener],
+        "ops": {"host": settings.edge.ops_host, "port": settings.edge.ops_port},
+        "clusters": clusters(settings),
+        "upstream_tls": settings.edge.upstream_certificate is not None,
+        "refusals": REFUSALS,
+        "rates": rates(settings.edge),
+        "json_bytes": int(settings.edge.max_document_bytes * _JSON_GROWTH),
+    }
+    return {
+        BOOTSTRAP: _fill("bootstrap.yaml.j2", values),
+        CERTIFICATES: _fill("certificates.yaml.j2", _certificates(settings)),
+        SUSPENDED: render_suspended(settings.hub.trust_domain, suspended),
+        DESCRIPTORS: contract.descriptor_set,
+    }
+
+
+def render_suspended(trust_domain: str, codes: Iterable[str]) -> bytes:
+    """The one file that changes while Envoy runs: who is refused, whatever else he can prove."""
+    names = [f"spiffe://{trust_domain}/platform/{code}" for code in sorted(codes)]
+    return _fill("suspended.yaml.j2", {"names": names})
+
+
+def rpc_routes(contract: Contract, listener: Listener, edge: EdgeSettings) -> tuple[RpcRoute, ...]:
+    """Routes of the RPCs that may arrive at a listener; no other RPC can be reached through the edge."""
+    return tuple(_rpc_route(rpc, listener, edge) for rpc in contract.at(listener))
+
+
+def web_routes(listener: Listener, edge: EdgeSettings) -> tuple[WebRoute, ...]:
+    if listener is Listener.PLATFORMS:
+        exact = tuple(
+            WebRoute(path, method, below=False, bytes=edge.max_request_bytes) for method, path in _PLATFORM_WEB
+        )
+        return (*exact, WebRoute("/.well-known", "GET", below=True, bytes=edge.max_request_bytes))
+    home = WebRoute("/", "", below=False, bytes=edge.max_request_bytes)
+    # The verification page takes an uploaded document, whatever its path.
+    return (home, *(WebRoute(path, "", below=True, bytes=edge.max_document_bytes) for path in edge.web_paths))
+
+
+def rates(edge: EdgeSettings) -> dict[str, int]:
+    """Calls a second by rate class; `people` counts requests to web and on the people listener."""
+    return {
+        "read": edge.rate_read,
+        "write": edge.rate_write,
+        "heavy": edge.rate_heavy,
+        "stream": edge.rate_stream,
+        "people": edge.rate_people,
+    }
+
+
+def clusters(settings: Edge) -> tuple[Cluster, ...]:
+    """Upstreams by name. Raises ValueError for an address that is neither a Unix socket nor host:port."""
+    found = []
+    for name, address in settings.upstreams().items():
+        pipe = address.removeprefix("unix:") if address.startswith("unix:") else ""
+        host, port = ("", 0) if pipe else split_address(address)
+        found.append(
+            Cluster(
+                name,
+                pipe,
+                host,
+                port,
+                http2=name not in ("web", "bus"),
+                tls=not pipe and name != "bus" and settings.edge.upstream_certificate is not None,
+                max_connections=settings.edge.max_bus_connections if name == "bus" else 1024,
+            )
+        )
+    return tuple(found)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port. Raises ValueError."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isdecimal():
+        raise ValueError(f"{address!r} is neither host:port nor unix:/path")
+    return host.strip("[]"), int(port)
+
+
+def _rpc_route(rpc: Rpc, listener: Listener, edge: EdgeSettings) -> RpcRoute:
+    limit = edge.max_document_bytes if rpc.path in _DOCUMENT_CALLS else edge.max_request_bytes
+    return RpcRoute(
+        rpc.path,
+        rpc.area,
+        token="if_present" if rpc.open_to_all else "required",
+        # Nobody in particular is counted by address, whatever he calls.
+        rate=rpc.rate if listener is Listener.PLATFORMS else "people",
+        seconds=0 if rpc.streaming else _CALL_SECONDS[rpc.rate],
+        bytes=0 if rpc.streaming else limit,
+    )
+
+
+def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[str, object]:
+    edge = settings.edge
+    host, port = split_address(edge.people if listener is Listener.PEOPLE else edge.platforms)
+    return {
+        "name": listener.value,
+        "host": host,
+        "port": port,
+        "mutual": listener is Listener.PLATFORMS,
+        "rpcs": rpc_routes(contract, listener, edge),
+        "webs": web_routes(listener, edge),
+        "services": contract.services_at(listener),
+    }
+
+
+def _certificates(settings: Edge) -> dict[str, object]:
+    edge = settings.edge
+    pairs = [("edge", settings.certificate, settings.key)]
+    roots = [("platforms", settings.platform_ca)]
+    if edge.upstream_certificate and edge.upstream_key and edge.upstream_ca:
+        pairs.append(("upstream", edge.upstream_certificate, edge.upstream_key))
+        roots.append(("services", edge.upstream_ca))
+    # Only platforms and operators come by client certificate, even where one authority signs for services too.
+    callers = rf"spiffe://{settings.hub.trust_domain.replace('.', chr(92) + '.')}/(platform|operator)/[a-z0-9-]{{2,40}}"
+    return {
+        "pairs": pairs,
+        "roots": roots,
+        "callers": callers,
+        "services": f"spiffe://{settings.hub.trust_domain}/service/",
+    }
+
+
+def _quoted(value: object) -> str:
+    """A value as JSON, which YAML reads as it stands; so that no setting can break out of its place."""
+    return json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    undefined=jinja2.StrictUndefined,
+    keep_trailing_newline=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    autoescape=False,  # noqa: S701 — YAML, not HTML: every value passes the filter `q`
+)
+_TEMPLATES.filters["q"] = _quoted
+
+
+def _fill(template: str, values: dict[str, object]) -> bytes:
+    return _TEMPLATES.get_template(template).render(values).encode()

@@ -1,0 +1,140 @@
+"""`[edge]` of the hub's settings."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shuniu.kit.config import HubSettings
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSettings:
+    """How the edge listens, what stands behind it, and its limits. Addresses are `host:port` or `unix:/path`."""
+
+    people: str = "127.0.0.1:8443"
+    """Listener for browsers and apps: TLS, no client certificate asked. Port 0 picks a free one."""
+    platforms: str = "127.0.0.1:9443"
+    """Listener for platforms: mutual TLS."""
+    ops_host: str = "127.0.0.1"
+    """Where `/metrics`, `/livez` and `/readyz` are served."""
+    ops_port: int = 0
+    """Its port; 0 picks a free one, written to `<run>/edge.ops`."""
+    certificate: Path | None = None
+    """Certificate chain of both listeners, PEM. Absent: `<data>/pki/edge.pem`."""
+    key: Path | None = None
+    """Its private key, PEM. Absent: `<data>/keys/edge.key`."""
+    platform_ca: Path | None = None
+    """Roots of client certificates, PEM. Absent: `<data>/pki/platform-ca.pem`."""
+
+    web: str = ""
+    """The web process. Absent: `unix:<run>/web.sock`."""
+    identity: str = ""
+    """Edge listener of identity. Absent: `unix:<run>/identity.edge.sock`; likewise the next three."""
+    catalogue: str = ""
+    exchange: str = ""
+    esign: str = ""
+    bus: str = "127.0.0.1:4223"
+    """WebSocket listener of the bus."""
+    identity_peer: str = ""
+    """Peer listener of identity, asked who is suspended. Absent: `unix:<run>/identity.peer.sock`."""
+    upstream_certificate: Path | None = None
+    """The edge's own certificate towards services on other machines (URI SAN `…/service/edge`), PEM. Absent: all
+    services stand on this machine, behind Unix sockets."""
+    upstream_key: Path | None = None
+    upstream_ca: Path | None = None
+    """Roots of the services' certificates, PEM."""
+
+    audience: str = "shuniu"
+    """What a token's `aud` must hold."""
+    jwks_seconds: int = 60
+    """Life of the token keys fetched from web; a new key must be published this long before it signs."""
+    clock_skew_seconds: int = 60
+    """Tolerance when a token's times are checked."""
+
+    rate_read: int = 5000
+    """Calls a second one platform may make of each rate class of the contract; twice as many in a burst."""
+    rate_write: int = 2000
+    rate_heavy: int = 500
+    rate_stream: int = 200
+    rate_people: int = 500
+    """Requests a second of one client address on the people listener, and of one platform to the web process."""
+    max_platforms: int = 5000
+    """Platforms and addresses that are counted apart; beyond it the longest silent one starts afresh."""
+
+    max_request_bytes: int = 4 * MIB
+    """Largest request."""
+    max_document_bytes: int = 21 * MIB
+    """Largest request that carries a document to verify."""
+    max_connections: int = 20_000
+    """Connections of both listeners together."""
+    max_bus_connections: int = 2000
+    """WebSocket connections to the bus."""
+    max_requests: int = 4096
+    """Calls under way at one upstream; more are refused at once with UNAVAILABLE."""
+    stream_idle_seconds: int = 3600
+    """A stream or a WebSocket without a byte for so long is ended."""
+    workers: int = 1
+    """Worker threads of Envoy."""
+    drain_seconds: int = 5
+    """How long calls under way may take once the edge is told to end."""
+    access_log: str = "-"
+    """File that receives one JSON line a request; `-` is standard output. Empty: none."""
+    web_paths: tuple[str, ...] = (
+        "/oauth2",
+        "/sign-in",
+        "/sign-out",
+        "/consent",
+        "/register",
+        "/verify",
+        "/v",
+        "/static",
+        "/.well-known",
+    )
+    """Paths, with all below them, that the web process serves on the people listener; `/` itself is always one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The hub's and the edge's settings together, with what was left out filled in."""
+
+    hub: HubSettings
+    edge: EdgeSettings
+
+    @property
+    def directory(self) -> Path:
+        """Where rendered files lie."""
+        return self.hub.data_dir / "edge"
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.hub.run_dir / "edge.admin.sock"
+
+    @property
+    def certificate(self) -> Path:
+        return self.edge.certificate or self.hub.data_dir / "pki" / "edge.pem"
+
+    @property
+    def key(self) -> Path:
+        return self.edge.key or self.hub.data_dir / "keys" / "edge.key"
+
+    @property
+    def platform_ca(self) -> Path:
+        return self.edge.platform_ca or self.hub.data_dir / "pki" / "platform-ca.pem"
+
+    @property
+    def identity_peer(self) -> str:
+        return self.edge.identity_peer or f"unix:{self.hub.run_dir}/identity.peer.sock"
+
+    def upstreams(self) -> dict[str, str]:
+        """Addresses by name: web, bus and the contract's areas."""
+        run = self.hub.run_dir
+        edge = self.edge
+        return {
+            "web": edge.web or f"unix:{run}/web.sock",
+            "bus": edge.bus,
+            "identity": edge.identity or f"unix:{run}/identity.edge.sock",
+            "catalogue": edge.catalogue or f"unix:{run}/catalogue.edge.sock",
+            "exchange": edge.exchange or f"unix:{run}/exchange.edge.sock",
+            "esign": edge.esign or f"unix:{run}/esign.edge.sock",
+        }
