@@ -21,7 +21,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -110,6 +110,21 @@ class Credential:
 
     def __repr__(self) -> str:
         return f"Credential({self.public_key})"
+
+
+def suspended(account: OrganisationAccount, now_s: int) -> OrganisationAccount:
+    """Every credential issued until now is cut; what is sent meanwhile waits in INBOX."""
+    return replace(account, suspended_at=now_s)
+
+
+def resumed(account: OrganisationAccount) -> OrganisationAccount:
+    """The credentials work again, except those revoked one by one."""
+    return replace(account, suspended_at=None)
+
+
+def without_credential(account: OrganisationAccount, public_key: str, now_s: int) -> OrganisationAccount:
+    """One credential is cut for good."""
+    return replace(account, revoked=MappingProxyType({**account.revoked, public_key: now_s}))
 
 
 def check_code(code: str) -> str:
@@ -396,8 +411,8 @@ def organisation_credential(
 def provisioner_credential(
     keys: BusKeys, account: OrganisationAccount, secret: bytes, *, now_s: int, lifetime_s: int = 60
 ) -> Credential:
-    """A minute's credential in the organisation's account with which the hub makes and resizes stream INBOX."""
-    publish = [f"$JS.API.STREAM.{verb}.{INBOX}" for verb in ("CREATE", "UPDATE", "INFO")]
+    """A minute's credential in the organisation's account: the hub makes, resizes and tidies stream INBOX with it."""
+    publish = [f"$JS.API.STREAM.{verb}.{INBOX}" for verb in ("CREATE", "UPDATE", "INFO", "PURGE")]
     return _credential(
         _organisation(keys, account),
         secret,

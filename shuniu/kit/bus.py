@@ -1,0 +1,484 @@
+"""The bus as a service sees it: one connection that comes back by itself, durable publishing, streams and consumers.
+
+nats-py gives up for good on any error line of the server (a revoked credential, a server that shuts down) and buffers
+what was published while it was away, which tears atomic batches. So each connection here is used once, and this module
+makes the next one; whoever published meanwhile gets `BusAwayError` and keeps its rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import nats
+import nats.errors
+from nats.aio.client import Client, RawCredentials
+from nats.aio.msg import Msg
+from nats.nuid import NUID
+
+_CONNECT_SECONDS = 2.0
+_RETRY_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+_PENDING_BYTES = 16 * 1024 * 1024
+
+# JetStream error codes (server/errors.json of nats-server).
+STREAM_NAME_IN_USE = 10058
+STREAM_NOT_FOUND = 10059
+MESSAGE_NOT_FOUND = 10037
+MESSAGE_TOO_BIG = 10054
+DUPLICATE_IN_BATCH = 10201
+# Quota of the account, of the server, of the stream: the receiver must make room.
+_FULL = frozenset({10002, 10023, 10028, 10047, 10077})
+
+
+class BusError(Exception):
+    """A request that the bus refused; ``code`` is JetStream's number, 0 where there is none."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{code}: {description}" if code else description)
+        self.code = code
+        self.description = description
+
+
+class BusAwayError(BusError):
+    """No connection, or no answer in time: whether the bus has it is unknown."""
+
+
+class NobodyListensError(BusError):
+    """No stream takes this subject: the organisation has no INBOX, or the hub does not import it."""
+
+
+class StreamFullError(BusError):
+    """The stream or its account has used its quota."""
+
+
+class DuplicateInBatchError(BusError):
+    """A message of the batch is stored already, so the server refused the whole batch (10201)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message to store."""
+
+    subject: str
+    data: bytes
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stream's PubAck: ``seq`` is the last message's number; ``duplicate`` says that it had it before."""
+
+    stream: str
+    seq: int
+    duplicate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """What a stream holds. A stream that lost its disk starts again at sequence 1."""
+
+    messages: int
+    bytes: int
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A stream as it should be. Times in seconds, sizes in bytes; 0 means without limit."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_bytes: int = 0
+    max_age_s: float = 0
+    duplicate_window_s: float = 600
+    replicas: int = 1
+    # Refuse what does not fit rather than forget what nobody read.
+    discard: str = "new"
+    retention: str = "limits"
+    max_msgs_per_subject: int = 0
+    store_as: str = ""
+    # Number of the first message when the stream is made; see `first_sequence`.
+    first_seq: int = 0
+
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "name": self.name,
+            "subjects": list(self.subjects),
+            "retention": self.retention,
+            "storage": "file",
+            "discard": self.discard,
+            "max_bytes": self.max_bytes or -1,
+            "max_age": _ns(self.max_age_s),
+            "max_msgs_per_subject": self.max_msgs_per_subject or -1,
+            "discard_new_per_subject": self.max_msgs_per_subject > 0,
+            "duplicate_window": _ns(self.duplicate_window_s),
+            "num_replicas": self.replicas,
+            "allow_atomic": True,
+            "deny_delete": True,
+        }
+        if self.store_as:
+            config["subject_transform"] = {"src": self.subjects[0], "dest": self.store_as}
+        return config
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerSpec:
+    """A durable pull consumer. ``ack_wait_s`` is how long the server waits before it delivers again."""
+
+    name: str
+    filters: tuple[str, ...] = ()
+    ack_wait_s: float = 30
+    max_deliver: int = -1
+    max_ack_pending: int = 5000
+
+    def config(self) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "durable_name": self.name,
+            "name": self.name,
+            "ack_policy": "explicit",
+            "deliver_policy": "all",
+            "ack_wait": _ns(self.ack_wait_s),
+            "max_deliver": self.max_deliver,
+            "max_ack_pending": self.max_ack_pending,
+        }
+        if len(self.filters) == 1:
+            config["filter_subject"] = self.filters[0]
+        elif self.filters:
+            config["filter_subjects"] = list(self.filters)
+        return config
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * 1_000_000_000)
+
+
+# Ten minutes, the unit in which streams tell when they were made, and the bits left for their messages: together 52,
+# which every client's numbers hold exactly.
+_INCARNATION_SECONDS = 600
+_SEQUENCE_BITS = 32
+# 2026-01-01T00:00:00Z
+_INCARNATION_ORIGIN = 1_767_225_600
+
+
+def first_sequence(now_s: int) -> int:
+    """Where a stream made now begins to count, so that its numbers tell it from one that was lost before."""
+    return (max(0, now_s - _INCARNATION_ORIGIN) // _INCARNATION_SECONDS << _SEQUENCE_BITS) + 1
+
+
+def incarnation(seq: int) -> int:
+    """Which making of a stream a message number belongs to."""
+    return seq >> _SEQUENCE_BITS
+
+
+def inbox_stream(delivery_subject: str, max_bytes: int, *, now_s: int, replicas: int = 1) -> StreamSpec:
+    """An organisation's stream INBOX: what the hub delivers, stored as ``inbox.>``, within a quota."""
+    return StreamSpec(
+        name="INBOX",
+        subjects=(delivery_subject,),
+        max_bytes=max_bytes,
+        replicas=replicas,
+        store_as="inbox.>",
+        first_seq=first_sequence(now_s),
+    )
+
+
+def event_stream(area: str, *, max_bytes: int = 0, max_age_s: float = 30 * 86400, replicas: int = 1) -> StreamSpec:
+    """The hub's own stream of one area. Services read it into their models; what they forgot they ask as a snapshot."""
+    return StreamSpec(
+        name=f"EVT_{area.upper()}",
+        subjects=(f"evt.{area}.>",),
+        max_bytes=max_bytes,
+        max_age_s=max_age_s,
+        replicas=replicas,
+        discard="old",
+    )
+
+
+def submit_stream(*, replicas: int = 1) -> StreamSpec:
+    """What organisations send. Kept until each service has taken it; one that floods fills its own subjects only."""
+    return StreamSpec(
+        name="SUBMIT",
+        subjects=("submit.*.>",),
+        max_age_s=30 * 86400,
+        replicas=replicas,
+        retention="interest",
+        max_msgs_per_subject=200_000,
+    )
+
+
+def advisory_stream(*, replicas: int = 1) -> StreamSpec:
+    """Advisories about messages that died: the server sends them once and forgets, so a stream keeps them."""
+    return StreamSpec(
+        name="ADVISORY",
+        subjects=("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",),
+        max_bytes=64 * 1024 * 1024,
+        max_age_s=30 * 86400,
+        replicas=replicas,
+        discard="old",
+    )
+
+
+@dataclass(slots=True)
+class Bus:
+    """A connection to the bus under one credential. ``start`` returns at once: a service runs without its bus."""
+
+    url: str
+    creds: str = field(repr=False)
+    name: str
+    # Called with True and False as the connection comes and goes; for readiness and metrics.
+    on_state: Callable[[bool], None] = field(default=lambda _up: None, repr=False)
+    # Called with each error the server reports, e.g. a permission violation.
+    on_error: Callable[[Exception], None] = field(default=lambda _error: None, repr=False)
+    _client: Client | None = field(default=None, repr=False)
+    _generation: int = 0
+    _up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _down: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    _supervisor: asyncio.Task[None] | None = field(default=None, repr=False)
+    _ids: NUID = field(default_factory=NUID, repr=False)
+    _inbox: str = field(default="", repr=False)
+    # Who waits for which answer; all fail at once when the connection goes, instead of each at its timeout.
+    _waiting: dict[str, asyncio.Future[Msg]] = field(default_factory=dict, repr=False)
+
+    @property
+    def connected(self) -> bool:
+        return self._up.is_set()
+
+    @property
+    def generation(self) -> int:
+        """Counts connections: whoever subscribed under an older number must subscribe again."""
+        return self._generation
+
+    def start(self) -> None:
+        """Begin to connect and keep doing so until ``close``."""
+        self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"bus {self.name}")
+
+    async def wait_connected(self, timeout_s: float | None = None) -> None:
+        """Return once connected; raises BusAwayError after ``timeout_s``."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._up.wait()
+        except TimeoutError:
+            raise BusAwayError(0, "not connected") from None
+
+    async def close(self) -> None:
+        """Send what is pending, then close."""
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._supervisor
+            self._supervisor = None
+        client, self._client = self._client, None
+        self._up.clear()
+        self._fail_waiting()
+        if client is not None and not client.is_closed:
+            with contextlib.suppress(Exception):
+                await client.flush(2)
+            await client.close()
+
+    async def _supervise(self) -> None:
+        attempt = 0
+        while True:
+            self._down.clear()
+            try:
+                client = await self._open()
+            except (OSError, TimeoutError, nats.errors.Error) as error:
+                self.on_error(error)
+                await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
+                attempt += 1
+                continue
+            attempt = 0
+            self._client = client
+            self._generation += 1
+            if not client.is_closed:
+                self._up.set()
+                self.on_state(True)
+                await self._down.wait()
+            self._up.clear()
+            self._fail_waiting()
+            self.on_state(False)
+
+    def _fail_waiting(self) -> None:
+        for waiter in self._waiting.values():
+            if not waiter.done():
+                waiter.set_exception(BusAwayError(0, "connection lost"))
+        self._waiting.clear()
+
+    async def _answered(self, message: Msg) -> None:
+        waiter = self._waiting.pop(message.subject, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(message)
+
+    async def _open(self) -> Client:
+        client = Client()
+
+        async def closed() -> None:
+            if client is self._client or self._client is None:
+                self._up.clear()
+                self._down.set()
+
+        async def failed(error: Exception) -> None:
+            self.on_error(error)
+
+        try:
+            await client.connect(
+                self.url,
+                name=self.name,
+                user_credentials=RawCredentials(self.creds),
+                allow_reconnect=False,
+                connect_timeout=int(_CONNECT_SECONDS),
+                pending_size=_PENDING_BYTES,
+                # A dead peer without a reset is found within 2 × 10 s.
+                ping_interval=10,
+                max_outstanding_pings=2,
+                closed_cb=closed,
+                error_cb=failed,
+            )
+            self._inbox = client.new_inbox()
+            await client.subscribe(f"{self._inbox}.*", cb=self._answered)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                await client.close()
+            raise
+        return client
+
+    def client(self) -> Client:
+        """The connection in use now, for subscriptions; raises BusAwayError without one."""
+        if self._client is None or not self._up.is_set():
+            raise BusAwayError(0, "not connected")
+        return self._client
+
+    async def _exchange(self, subject: str, data: bytes, headers: Mapping[str, str] | None, timeout_s: float) -> Msg:
+        client = self.client()
+        reply = f"{self._inbox}.{self._ids.next().decode()}"
+        waiter: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        self._waiting[reply] = waiter
+        try:
+            async with asyncio.timeout(timeout_s):
+                await client.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
+                answer = await waiter
+        except nats.errors.MaxPayloadError as error:
+            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            raise BusAwayError(0, f"no answer on {subject}: {error!r}") from error
+        finally:
+            self._waiting.pop(reply, None)
+        if not answer.data and answer.headers and answer.headers.get("Status") == "503":
+            raise NobodyListensError(0, f"nobody listens on {subject}")
+        return answer
+
+    async def request(self, subject: str, data: bytes = b"", *, timeout_s: float = 5) -> bytes:
+        """One request and its answer, as bytes. Raises NobodyListensError and BusAwayError."""
+        return bytes((await self._exchange(subject, data, None, timeout_s)).data)
+
+    async def api(self, call: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 5) -> dict[str, Any]:
+        """One JetStream API call (the subject behind ``$JS.API.``); raises BusError with the server's code."""
+        answer = await self.request(f"$JS.API.{call}", _json(body), timeout_s=timeout_s)
+        parsed: dict[str, Any] = json.loads(answer)
+        if error := parsed.get("error"):
+            raise _refusal(error)
+        return parsed
+
+    async def publish(self, message: Outgoing, *, timeout_s: float = 5) -> Stored:
+        """Store one message; returned once the stream's PubAck is here, which with sync_interval means: on disk."""
+        answer = await self._exchange(message.subject, message.data, message.headers, timeout_s)
+        return _stored(answer.data)
+
+    async def publish_batch(self, messages: Sequence[Outgoing], *, timeout_s: float = 10) -> Stored:
+        """Store all messages or none, in one durable step; ``seq`` is the last one's number.
+
+        Headers ``Nats-Batch-*`` (NATS decision record ADR-50). All subjects must belong to one stream. Raises
+        DuplicateInBatchError when one of them is stored already.
+        """
+        if len(messages) == 1:
+            return await self.publish(messages[0], timeout_s=timeout_s)
+        client = self.client()
+        batch = self._ids.next().decode()
+        try:
+            for number, message in enumerate(messages[:-1], start=1):
+                headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+                await client.publish(message.subject, message.data, headers=headers)
+        except nats.errors.MaxPayloadError as error:
+            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+        except (OSError, nats.errors.Error) as error:
+            raise BusAwayError(0, f"connection lost: {error!r}") from error
+        last = messages[-1]
+        commit = {
+            **last.headers,
+            "Nats-Batch-Id": batch,
+            "Nats-Batch-Sequence": str(len(messages)),
+            "Nats-Batch-Commit": "1",
+        }
+        answer = await self._exchange(last.subject, last.data, commit, timeout_s)
+        return _stored(answer.data)
+
+    async def ensure_stream(self, spec: StreamSpec) -> StreamState:
+        """Make the stream, or bring an existing one to the specification."""
+        config = spec.config()
+        try:
+            made = await self.api(f"STREAM.CREATE.{spec.name}", {**config, "first_seq": spec.first_seq})
+        except BusError as error:
+            if error.code != STREAM_NAME_IN_USE:
+                raise
+            made = await self.api(f"STREAM.UPDATE.{spec.name}", config)
+        return _state(made)
+
+    async def stream_state(self, name: str) -> StreamState | None:
+        """What the stream holds; None when it does not exist."""
+        try:
+            return _state(await self.api(f"STREAM.INFO.{name}"))
+        except BusError as error:
+            if error.code == STREAM_NOT_FOUND:
+                return None
+            raise
+
+    async def ensure_consumer(self, stream: str, spec: ConsumerSpec) -> None:
+        """Make the durable consumer, or bring an existing one to the specification; its position stays."""
+        body = {"stream_name": stream, "config": spec.config()}
+        # The form without filter in the subject takes any number of filters in its body.
+        await self.api(f"CONSUMER.DURABLE.CREATE.{stream}.{spec.name}", body)
+
+    async def stored_message(self, stream: str, seq: int) -> dict[str, Any] | None:
+        """A message by its number: subject, hdrs, data (both base64); None when it is no longer there."""
+        try:
+            found = await self.api(f"STREAM.MSG.GET.{stream}", {"seq": seq})
+        except BusError as error:
+            if error.code == MESSAGE_NOT_FOUND:
+                return None
+            raise
+        message: dict[str, Any] = found["message"]
+        return message
+
+
+def _json(body: Mapping[str, Any] | None) -> bytes:
+    return b"" if body is None else json.dumps(body).encode()
+
+
+def _refusal(error: Mapping[str, Any]) -> BusError:
+    code, description = int(error.get("err_code", 0)), str(error.get("description", ""))
+    if code == DUPLICATE_IN_BATCH:
+        return DuplicateInBatchError(code, description)
+    if code in _FULL:
+        return StreamFullError(code, description)
+    return BusError(code, description)
+
+
+def _stored(answer: bytes) -> Stored:
+    ack = json.loads(answer)
+    if error := ack.get("error"):
+        raise _refusal(error)
+    return Stored(stream=ack["stream"], seq=int(ack["seq"]), duplicate=bool(ack.get("duplicate", False)))
+
+
+def _state(answer: Mapping[str, Any]) -> StreamState:
+    state = answer["state"]
+    return StreamState(
+        messages=int(state["messages"]),
+        bytes=int(state["bytes"]),
+        first_seq=int(state["first_seq"]),
+        last_seq=int(state["last_seq"]),
+    )
