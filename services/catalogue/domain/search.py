@@ -30,6 +30,11 @@ _MAX_ALTERNATIVES = 8
 _MAX_PINYIN = 40
 # Guide texts are long; their distinct characters level off far below this.
 _MAX_GUIDE_TOKENS = 2_000
+# What people say around the matter itself: 我想开一个…, 怎么办…, …需要什么材料.
+_LEAD = re.compile(
+    r"^(?:请问|你好|我想要?|我要|帮我|怎么样?|怎样|如何|在?哪里?|去哪里?|可以|能|网上|在线)*(?:(?:申请)?办理?|开具?|申请|查询?)?(?:一?[个张份])?"
+)
+_TAIL = re.compile(r"(?:怎么办理?|如何办理?|在?哪里?[办开]理?|要?需?要?什么(?:材料|手续)|流程|材料|吗|呢|[??!!。])+$")
 _RUN = re.compile(r"[0-9a-z]+")
 _LATIN = re.compile(r"[a-z]{2,}")
 _CODE = re.compile(r"[0-9a-z._\-]{6,64}")
@@ -140,7 +145,7 @@ def pinyin_suffixes(text: str) -> frozenset[str]:
 
 def plan(query: str, synonyms: Iterable[tuple[str, ...]] = GROUPS) -> Plan:
     """How to find what a person typed."""
-    folded = unicodedata.normalize("NFKC", query).casefold().strip()[:MAX_QUERY]
+    folded = unicodedata.normalize("NFKC", query[: 4 * MAX_QUERY]).casefold().strip()[:MAX_QUERY]
     code = folded if _CODE.fullmatch(folded) and any(mark.isdigit() for mark in folded) else ""
     phrase = normalise(folded)
     pinyin = phrase if _LATIN.fullmatch(phrase) else ""
@@ -154,13 +159,21 @@ def plan(query: str, synonyms: Iterable[tuple[str, ...]] = GROUPS) -> Plan:
 
 def _readings(text: str, synonyms: tuple[tuple[str, ...], ...]) -> Iterable[tuple[str, float]]:
     yield text, 1.0
+    matter = _TAIL.sub("", _LEAD.sub("", text)) or text
+    if matter != text:
+        yield matter, 0.9
+    # Synonyms of the matter only: of a whole sentence they would use up the alternatives and find nothing.
+    yield from _by_synonyms(matter, synonyms, 0.8)
+
+
+def _by_synonyms(text: str, synonyms: tuple[tuple[str, ...], ...], weight: float) -> Iterable[tuple[str, float]]:
     for group in synonyms:
         # The longest word of a group that occurs: 无犯罪记录证明 holds 无犯罪记录, and only the whole is replaced.
         spoken = max((word for word in group if word in text), key=len, default="")
         if spoken:
             for word in group:
                 if word != spoken:
-                    yield text.replace(spoken, word), 0.8
+                    yield text.replace(spoken, word), weight
 
 
 # Class floors; within a class the position, the share of the name and the frequency decide, all together below one
@@ -184,8 +197,13 @@ def score(asked: Plan, document: Document) -> float:
     best = _pinyin_score(asked, document)
     name, guide = normalise(document.name), normalise(document.guide)
     aliases = tuple(normalise(alias) for alias in document.aliases)
+    held = terms(document.name)
+    everywhere = held.union(terms(document.guide), *map(terms, document.aliases))
     for reading in asked.alternatives:
-        floor, fit = _match(reading, document, name, aliases, guide)
+        # The store selects by terms; scoring by phrase alone would rank what a store never offers.
+        if not reading.terms <= everywhere:
+            continue
+        floor, fit = _match(reading, held, name, aliases, guide)
         if floor:
             best = max(best, floor + _within_class(document, fit * reading.weight))
     return best
@@ -193,11 +211,12 @@ def score(asked: Plan, document: Document) -> float:
 
 def _match(
     reading: Alternative,
-    document: Document,
+    held: frozenset[str],
     name: str,
     aliases: tuple[str, ...],
     guide: str,
 ) -> tuple[float, float]:
+    """Class and fit of a reading whose terms all occur in the item; ``held`` are the terms of its name."""
     phrase = reading.phrase
     if phrase == name:
         return _EXACT_NAME, 1.0
@@ -207,14 +226,9 @@ def _match(
     for alias in aliases:
         if phrase in alias:
             return _ALIAS, len(phrase) / len(alias)
-    if reading.terms <= terms(document.name):
+    if reading.terms <= held:
         return _NAME_TERMS, len(phrase) / max(len(name), 1)
-    if phrase in guide:
-        return _GUIDE_PHRASE, 0.5
-    everywhere = terms(document.name) | terms(document.guide) | terms(" ".join(document.aliases))
-    if reading.terms <= everywhere:
-        return _GUIDE_TERMS, 0.5
-    return 0.0, 0.0
+    return (_GUIDE_PHRASE if phrase in guide else _GUIDE_TERMS), 0.5
 
 
 def _pinyin_score(asked: Plan, document: Document) -> float:

@@ -64,6 +64,9 @@ def _find(query: str) -> list[str]:
         ("ｂｉｍ", "b"),
         (" 无 犯罪 ", "ncr"),
         ("户口簿", "idr"),
+        ("我想开一个无犯罪证明", "ncr"),
+        ("怎么办理良民证？", "ncr"),
+        ("身份证补办需要什么材料", "idr"),
     ],
 )
 def test_people_find(query: str, first: str) -> None:
