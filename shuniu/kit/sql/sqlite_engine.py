@@ -60,7 +60,7 @@ class SqliteEngine:
             raise
         self._readers = _Readers(path, binding, limits.read)
 
-    async def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+    def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> asyncio.Future[T]:
         if self._closed or self._waiting >= _MOST_WAITING:
             raise store_busy()
         answer: asyncio.Future[T] = self._loop.create_future()
@@ -69,7 +69,7 @@ class SqliteEngine:
             self._loop.call_soon(self._hand_over)
         self._arriving.append(_Unit(work, args, copy_context(), answer))
         self._waiting += 1
-        return await answer
+        return answer
 
     async def read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
         if self._closed:
@@ -171,9 +171,9 @@ class _Writer:
         group = [unit for unit in group if not unit.answer.cancelled()]
         for _ in range(_ATTEMPTS):
             try:
-                self._on.raw.execute("BEGIN IMMEDIATE")
+                self._on.control("BEGIN IMMEDIATE")
                 outcomes = [self._run_unit(unit) for unit in group]
-                self._on.raw.execute("COMMIT")
+                self._on.control("COMMIT")
             except _TransactionLostError as lost:
                 # SQLite rolled everything back under one unit: the innocent run again without it, unless all are lost.
                 failure = self._binding.dialect.failure(lost.cause)
@@ -190,21 +190,21 @@ class _Writer:
         return settled + _fail(group, store_busy())
 
     def _run_unit(self, unit: _Unit) -> _Outcome:
-        raw = self._on.raw
+        raw, control = self._on.raw, self._on.control
         self._on.watch.start(self._limit)
         for attempt in range(_ATTEMPTS):
-            raw.execute("SAVEPOINT unit")
+            control("SAVEPOINT unit")
             try:
                 result = unit.context.run(unit.work, self._on.conn, *unit.args)
             except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
                 if not raw.in_transaction:
                     raise _TransactionLostError(unit, error) from error
-                raw.execute("ROLLBACK TO unit")
-                raw.execute("RELEASE unit")
+                control("ROLLBACK TO unit")
+                control("RELEASE unit")
                 if isinstance(error, LostRaceError) and attempt + 1 < _ATTEMPTS:
                     continue
                 return _Outcome(unit.answer, None, self._binding.dialect.failure(error) or error)
-            raw.execute("RELEASE unit")
+            control("RELEASE unit")
             return _Outcome(unit.answer, result, None)
         raise AssertionError("unreachable")
 
@@ -212,7 +212,7 @@ class _Writer:
         """End a transaction that could not be committed. After an I/O error the connection begins afresh."""
         try:
             if self._on.raw.in_transaction:
-                self._on.raw.execute("ROLLBACK")
+                self._on.control("ROLLBACK")
         except sqlite3.Error as broken:
             error = broken
         cause = error.orig if isinstance(error, DBAPIError) else error
@@ -244,12 +244,12 @@ class _Readers:
         try:
             on = self._mine()
             on.watch.start(self._limit)
-            on.raw.execute("BEGIN")
+            on.control("BEGIN")
             try:
                 return work(on.conn, *args)
             finally:
                 if on.raw.in_transaction:
-                    on.raw.execute("ROLLBACK")
+                    on.control("ROLLBACK")
         except Exception as error:
             failure = self._binding.dialect.failure(error)
             if failure is None:

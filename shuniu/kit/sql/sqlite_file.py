@@ -4,13 +4,14 @@ https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
 
 import fcntl
+import math
 import os
 import sqlite3
 import time
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, NullPool, create_engine, event
+from sqlalchemy import NullPool, create_engine
 
 from shuniu.kit.sql.types import Binding, StoreLockedError, bind
 
@@ -24,7 +25,7 @@ class _Watch:
     """SQLite's progress handler: a true value stops the statement that is running."""
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._until = math.inf
 
     def start(self, seconds: float) -> None:
         self._until = time.monotonic() + seconds
@@ -33,26 +34,37 @@ class _Watch:
         return time.monotonic() > self._until
 
 
-class SqliteConnection:
-    """A SQLAlchemy connection on a raw one whose transactions this module begins and ends itself."""
+class _Guarded(sqlite3.Connection):
+    """Refuses to end a transaction: the engine does that itself, for the whole group of units that share it."""
 
-    def __init__(self, raw: sqlite3.Connection, binding: Binding) -> None:
+    guarded = False
+
+    def commit(self) -> None:
+        if self.guarded:
+            raise RuntimeError("a unit of work does not commit: it returns")
+
+    def rollback(self) -> None:
+        if self.guarded:
+            raise RuntimeError("a unit of work does not roll back: it raises")
+
+
+class SqliteConnection:
+    """A SQLAlchemy connection, and the cursor beneath it that begins and ends its transactions."""
+
+    def __init__(self, raw: _Guarded, binding: Binding) -> None:
         self.raw = raw
+        # One cursor for all of them: making one costs as much as the savepoint itself.
+        self.control = raw.cursor().execute
         self.watch = _Watch()
         raw.set_progress_handler(self.watch, _LOOK_EVERY)
-        self._engine = create_engine("sqlite://", creator=lambda: raw, poolclass=NullPool, query_cache_size=2000)
-        self.conn = self._engine.connect()
+        engine = create_engine("sqlite://", creator=lambda: raw, poolclass=NullPool, query_cache_size=2000)
+        self.conn = engine.connect()
         bind(self.conn.info, binding)
-        event.listen(self._engine, "commit", _refuse_to_end)
-        event.listen(self._engine, "rollback", _refuse_to_end)
+        raw.guarded = True
 
     def close(self) -> None:
-        event.remove(self._engine, "rollback", _refuse_to_end)
+        self.raw.guarded = False
         self.conn.close()
-
-
-def _refuse_to_end(_conn: Connection) -> None:
-    raise RuntimeError("a unit of work does not commit or roll back: it returns, or it raises")
 
 
 class FileLock:
@@ -93,11 +105,16 @@ def open_reader(path: Path, binding: Binding) -> SqliteConnection:
     return SqliteConnection(raw, binding)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path) -> _Guarded:
     # isolation_level=None: the driver begins nothing by itself. The engine hands a connection from the opening thread
     # to its own, and never uses one from two threads at a time.
     raw = sqlite3.connect(
-        path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False, cached_statements=512
+        path,
+        factory=_Guarded,
+        isolation_level=None,
+        timeout=_BUSY_MS / 1000,
+        check_same_thread=False,
+        cached_statements=512,
     )
     raw.execute("PRAGMA foreign_keys = ON")
     raw.execute("PRAGMA temp_store = MEMORY")
