@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from shuniu.kit import log
 from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError, HubSettings
 from shuniu.kit.health import Health
-from shuniu.kit.server import Listener
 
 DRAIN_SECONDS = 10.0
 """How long calls under way may take once the process is told to end."""
@@ -23,11 +22,23 @@ class StartRefusedError(Exception):
     """The process must not start (newer schema, missing key); exit 78. Its text is one line."""
 
 
+class Listening(Protocol):
+    """Something that serves: a gRPC listener of the kit, or another kind of server that a process brings."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self, grace: float) -> None:
+        """Takes nothing new and gives what is under way `grace` seconds."""
+
+
 @dataclass(slots=True)
 class Process:
     """What an `app.py` wires together. Started in this order, stopped in the reverse."""
 
-    listeners: Sequence[Listener] = ()
+    listeners: Sequence[Listening] = ()
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
     """Background work; one that ends or fails is a bug and is restarted after a second, with a log line."""
     not_ready: Callable[[], list[str]] = list
