@@ -1,0 +1,79 @@
+"""Starts a hub with the `shuniu` command, as an operator would, and talks to it as its operators."""
+
+import asyncio
+import contextlib
+import json
+import shutil
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from examples.hub_client.credentials import Credentials, Hub
+from examples.hub_client.session import Session
+
+COMMAND = Path(sys.executable).with_name("shuniu")
+
+
+class HubFailedError(Exception):
+    """The hub could not be set up or started; the text is what the command said."""
+
+
+async def shuniu(*arguments: str) -> str:
+    """Runs one command and returns what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        str(COMMAND), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await process.communicate()
+    if process.returncode:
+        raise HubFailedError(f"shuniu {' '.join(arguments)}: {err.decode().strip()}")
+    return out.decode()
+
+
+@dataclass(slots=True)
+class RunningHub:
+    """A hub this process started."""
+
+    data: Path
+    hub: Hub
+    seconds_to_ready: float
+    process: asyncio.subprocess.Process
+
+    @classmethod
+    async def start(cls, data: Path) -> "RunningHub":
+        """Makes a new hub in `data`, which is emptied first, and waits until all its parts serve."""
+        shutil.rmtree(data, ignore_errors=True)
+        await shuniu("init", "--data", str(data), "--free-ports")
+        process = await asyncio.create_subprocess_exec(
+            str(COMMAND), "up", "--data", str(data), "--json", stdout=asyncio.subprocess.PIPE, start_new_session=True
+        )
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        if not line:
+            raise HubFailedError(f"shuniu up ended with {await process.wait()}; its logs are in {data}/logs")
+        ready: dict[str, Any] = json.loads(line)
+        hub = Hub(ready["people"], ready["platforms"], ready["bus"], Path(ready["trust"]).read_bytes())
+        return cls(data, hub, float(ready["seconds"]), process)
+
+    def operator(self, name: str) -> Session:
+        """A session of one of the hub's operators: system, security or audit."""
+        directory = self.data / "operators" / name
+        credentials = Credentials(
+            name,
+            directory,
+            (directory / "cert.pem").read_bytes(),
+            (directory / "key.pem").read_bytes(),
+            self.hub.trust_pem,
+        )
+        return Session(self.hub, credentials)
+
+    async def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(await shuniu("status", "--data", str(self.data), "--json"))
+        return found
+
+    async def stop(self) -> None:
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGTERM)
+        await self.process.wait()

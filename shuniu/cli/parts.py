@@ -1,0 +1,40 @@
+"""The parts of a hub on one machine: what is started, how, and how it shows that it is ready."""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from shuniu.kit.bus_server import NATS_CONFIG_NAME, server_binary
+from shuniu.kit.config import HubSettings
+
+SERVICES = ("identity", "catalogue", "exchange", "esign")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process. `ops` is the name under which it writes its ops address, empty for the bus."""
+
+    name: str
+    argv: tuple[str, ...]
+    ops: str
+
+
+def parts(hub: HubSettings, config: Path) -> list[Part]:
+    """All parts, in the order in which they are shown. They start together and in any order."""
+    python = sys.executable
+
+    def module(name: str, package: str) -> Part:
+        return Part(name, (python, "-m", package, "--config", str(config)), name)
+
+    return [
+        Part("nats", (server_binary(), "-c", str(hub.data_dir / "nats" / NATS_CONFIG_NAME)), ""),
+        module("vault", "services.identity.vault"),
+        *(module(service, f"services.{service}") for service in SERVICES),
+        module("web", "gateway.web"),
+        module("edge", "gateway.envoy"),
+    ]
+
+
+def installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

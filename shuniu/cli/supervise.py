@@ -1,0 +1,157 @@
+"""`shuniu up`: runs all parts of a hub on one machine, restarts what dies with back-off, drains on Ctrl-C."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from shuniu.cli.parts import Part
+
+BACKOFF_FIRST = 0.1
+BACKOFF_MOST = 5.0
+STEADY_SECONDS = 20.0
+"""A part that ran this long starts anew with the shortest back-off."""
+STOP_SECONDS = 15.0
+"""How long a part may take to drain before it is killed."""
+READY_POLL = 0.05
+
+
+@dataclass(slots=True)
+class State:
+    """What `shuniu status` shows of a part."""
+
+    name: str
+    pid: int = 0
+    state: str = "STARTING"
+    restarts: int = 0
+    last_exit: str = ""
+    since: float = field(default_factory=time.time)
+
+
+class Supervisor:
+    """Keeps parts running and writes what it knows to <run_dir>/supervisor.json."""
+
+    def __init__(
+        self, parts: Sequence[Part], run_dir: Path, logs: Path, bus_health: str, report: Callable[[str], None]
+    ) -> None:
+        self._parts = parts
+        self._run_dir = run_dir
+        self._logs = logs
+        self._bus_health = bus_health
+        self._report = report
+        self._stopping = asyncio.Event()
+        self.states = {part.name: State(part.name) for part in parts}
+
+    async def run(self, ready: Callable[[float], None]) -> None:
+        """Runs until SIGINT or SIGTERM; calls `ready` with the seconds it took once all parts serve."""
+        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stopping.set)
+        keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
+        watcher = asyncio.create_task(self._announce(started, ready))
+        await self._stopping.wait()
+        watcher.cancel()
+        await asyncio.gather(*keepers, watcher, return_exceptions=True)
+        self._write()
+
+    async def _announce(self, started: float, ready: Callable[[float], None]) -> None:
+        waiting = {part.name: part for part in self._parts}
+        while waiting:
+            for name, part in list(waiting.items()):
+                if await asyncio.to_thread(self._serves, part):
+                    del waiting[name]
+                    self._note(name, state="READY")
+            await asyncio.sleep(READY_POLL)
+        ready(time.monotonic() - started)
+        while True:
+            for part in self._parts:
+                serves = await asyncio.to_thread(self._serves, part)
+                if self.states[part.name].state in ("STARTING", "NOT_READY", "READY"):
+                    self._note(part.name, state="READY" if serves else "NOT_READY")
+            await asyncio.sleep(1.0)
+
+    def _serves(self, part: Part) -> bool:
+        if not self.states[part.name].pid:
+            return False
+        address = self._run_dir / f"{part.ops}.ops"
+        try:
+            url = f"http://{address.read_text().strip()}/readyz" if part.ops else self._bus_health
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 — loopback, written by our own parts
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError, ValueError):
+            return False
+
+    async def _keep(self, part: Part) -> None:
+        backoff = BACKOFF_FIRST
+        while not self._stopping.is_set():
+            (self._run_dir / f"{part.ops or part.name}.ops").unlink(missing_ok=True)
+            began = time.monotonic()
+            with (self._logs / f"{part.name}.log").open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *part.argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    # A group of its own, so that Ctrl-C reaches us alone and we drain in order.
+                    start_new_session=True,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                )
+            self._note(part.name, pid=process.pid, state="STARTING")
+            code = await self._wait(process)
+            if self._stopping.is_set():
+                self._note(part.name, pid=0, state="STOPPED", last_exit=_exit(code))
+                return
+            if time.monotonic() - began > STEADY_SECONDS:
+                backoff = BACKOFF_FIRST
+            state = self.states[part.name]
+            self._note(part.name, pid=0, state="RESTARTING", restarts=state.restarts + 1, last_exit=_exit(code))
+            self._report(f"{part.name}: {_exit(code)}; restart in {backoff:.1f} s (log: {self._logs / part.name}.log)")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), backoff)
+            backoff = min(backoff * 2, BACKOFF_MOST)
+
+    async def _wait(self, process: asyncio.subprocess.Process) -> int:
+        ended = asyncio.create_task(process.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            done, _ = await asyncio.wait({ended}, timeout=STOP_SECONDS)
+            if not done:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+        stopping.cancel()
+        return await ended
+
+    def _note(self, name: str, **changes: object) -> None:
+        state = self.states[name]
+        before = asdict(state)
+        for key, value in changes.items():
+            setattr(state, key, value)
+        if asdict(state) != before:
+            state.since = time.time()
+            self._write()
+
+    def _write(self) -> None:
+        target = self._run_dir / "supervisor.json"
+        draft = target.with_suffix(".new")
+        draft.write_text(json.dumps({"pid": os.getpid(), "parts": [asdict(state) for state in self.states.values()]}))
+        draft.replace(target)
+
+
+def _exit(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+
+
+def print_report(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
