@@ -76,6 +76,8 @@ class EnvoyProcess:
             binary(),
             *("-c", str(bootstrap), "--concurrency", str(workers), "--disable-hot-restart"),
             *("--drain-time-s", str(drain_seconds), "--drain-strategy", "immediate", "--log-level", "warning"),
+            # Access lines wait for so long at most, then a crash does not swallow them.
+            *("--file-flush-interval-msec", "1000"),
             # Its log and its access log go where ours go; it has no business with our input.
             stdin=asyncio.subprocess.DEVNULL,
             preexec_fn=_die_with_parent,

@@ -10,21 +10,26 @@ from google.rpc import error_details_pb2, status_pb2
 from shuniu.kit.errors import Code
 from shuniu.kit.interceptors import ERROR_DOMAIN
 
+_UNKNOWN = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer of the edge, by the HTTP status that Envoy gave it. `code` is the gRPC status Envoy derives from it."""
+    """An answer of the edge by its HTTP status. `over_grpc` is the number that Envoy derives for gRPC callers."""
 
     http: int
-    code: Code | None
+    code: Code
+    over_grpc: int
     reason: str
     en: str
     zh: str
+    token: bool = False
+    """Whether the token check is the cause: 401 always, though Envoy itself says 403 of a wrong audience."""
 
     @property
     def details(self) -> str:
-        """Value of `grpc-status-details-bin`: base64 of a google.rpc.Status."""
-        status = status_pb2.Status(code=self.number, message=self.en)
+        """Value of `grpc-status-details-bin`: base64 of a google.rpc.Status with the number that gRPC callers see."""
+        status = status_pb2.Status(code=self.over_grpc, message=self.en)
         for detail in (
             error_details_pb2.ErrorInfo(reason=self.reason, domain=ERROR_DOMAIN),
             error_details_pb2.LocalizedMessage(locale="zh-CN", message=self.zh),
@@ -36,51 +41,53 @@ class Refusal:
 
     @property
     def json(self) -> str:
-        """The same as JSON, as the transcoder would write it; for requests that never became gRPC."""
+        """The same for REST, as the transcoder writes a service's errors."""
         kind = "type.googleapis.com/google.rpc."
         info = {"@type": f"{kind}ErrorInfo", "reason": self.reason, "domain": ERROR_DOMAIN}
         localized = {"@type": f"{kind}LocalizedMessage", "locale": "zh-CN", "message": self.zh}
-        answer = {"code": self.number, "message": self.en, "details": [info, localized]}
+        answer = {"code": self.code.value, "message": self.en, "details": [info, localized]}
         return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
-    @property
-    def number(self) -> int:
-        """The status code; UNKNOWN (2) where Envoy knows no better."""
-        return self.code.value if self.code is not None else 2
 
-
+# The first that fits is answered.
 REFUSALS = (
-    Refusal(
-        400,
-        Code.INTERNAL,
-        "REQUEST_MALFORMED",
-        "The request does not fit the contract; check path, parameters and body.",
-        "请求格式不符合接口约定,请检查路径、参数和内容。",
-    ),
     Refusal(
         401,
         Code.UNAUTHENTICATED,
+        Code.UNAUTHENTICATED.value,
         "TOKEN_INVALID",
         "The access token is missing, expired or not valid here; ask for a new one.",
         "访问令牌缺失、过期或无效,请重新获取令牌。",
+        token=True,
     ),
     Refusal(
         403,
         Code.PERMISSION_DENIED,
+        Code.PERMISSION_DENIED.value,
         "PLATFORM_SUSPENDED",
         "This platform is suspended; contact the hub's operator.",
         "该平台已被停用,请联系枢纽管理员。",
     ),
     Refusal(
+        400,
+        Code.INVALID_ARGUMENT,
+        Code.INTERNAL.value,
+        "REQUEST_MALFORMED",
+        "The request does not fit the contract; check path, parameters and body.",
+        "请求格式不符合接口约定,请检查路径、参数和内容。",
+    ),
+    Refusal(
         404,
-        Code.UNIMPLEMENTED,
+        Code.NOT_FOUND,
+        Code.UNIMPLEMENTED.value,
         "RPC_UNKNOWN",
         "No such call on this listener; check method and path.",
         "此入口没有该接口,请检查方法和路径。",
     ),
     Refusal(
         413,
-        None,
+        Code.INVALID_ARGUMENT,
+        _UNKNOWN,
         "REQUEST_TOO_LARGE",
         "The request is larger than this call accepts; make it smaller.",
         "请求内容超过该接口的上限,请缩小后重试。",
@@ -88,6 +95,7 @@ REFUSALS = (
     Refusal(
         429,
         Code.RESOURCE_EXHAUSTED,
+        Code.RESOURCE_EXHAUSTED.value,
         "RATE_LIMITED",
         "Too many calls in a second; slow down and retry.",
         "请求过于频繁,请稍后重试。",
@@ -95,13 +103,15 @@ REFUSALS = (
     Refusal(
         503,
         Code.UNAVAILABLE,
+        Code.UNAVAILABLE.value,
         "SERVICE_AWAY",
         "The service is away for the moment; retry with the same request_id.",
         "服务暂时不可用,请使用相同的 request_id 重试。",
     ),
     Refusal(
         504,
-        Code.UNAVAILABLE,
+        Code.DEADLINE_EXCEEDED,
+        Code.UNAVAILABLE.value,
         "SERVICE_SLOW",
         "The service did not answer in time; retry with the same request_id.",
         "服务响应超时,请使用相同的 request_id 重试。",

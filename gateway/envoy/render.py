@@ -12,7 +12,6 @@ from gateway.envoy.refusals import REFUSALS
 from gateway.envoy.settings import Edge, EdgeSettings
 
 BOOTSTRAP = "bootstrap.yaml"
-CERTIFICATES = "certificates.yaml"
 SUSPENDED = "suspended.yaml"
 DESCRIPTORS = "contract.binpb"
 
@@ -69,15 +68,29 @@ class Cluster:
     max_connections: int
 
 
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Certificates that Envoy rereads: its own with a key, or roots with prefixes of the URI SANs accepted."""
+
+    name: str
+    certificate: Path
+    key: Path | None
+    names: tuple[str, ...]
+
+    @property
+    def file(self) -> str:
+        return f"secret-{self.name}.yaml"
+
+
 def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dict[str, bytes]:
     """Every file of the edge, by name within its directory. `suspended` are platform codes."""
     values = {
         "hub": settings.hub,
         "edge": settings.edge,
         "files": {
-            "certificates": str(settings.directory / CERTIFICATES),
             "suspended": str(settings.directory / SUSPENDED),
             "descriptors": str(settings.directory / DESCRIPTORS),
+            **{secret.name: str(settings.directory / secret.file) for secret in secrets(settings)},
         },
         "admin": str(settings.admin_socket),
         "listeners": [_listener(settings, contract, listener) for listener in Listener],
@@ -90,7 +103,7 @@ def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dic
     }
     return {
         BOOTSTRAP: _fill("bootstrap.yaml.j2", values),
-        CERTIFICATES: _fill("certificates.yaml.j2", _certificates(settings)),
+        **{secret.file: _fill("secret.yaml.j2", {"secret": secret}) for secret in secrets(settings)},
         SUSPENDED: render_suspended(settings.hub.trust_domain, suspended),
         DESCRIPTORS: contract.descriptor_set,
     }
@@ -149,6 +162,21 @@ def clusters(settings: Edge) -> tuple[Cluster, ...]:
     return tuple(found)
 
 
+def secrets(settings: Edge) -> tuple[Secret, ...]:
+    """Certificates by name: `edge` and `platforms` for the listeners; `upstream` and `services` between machines."""
+    domain = f"spiffe://{settings.hub.trust_domain}"
+    # Only platforms and operators come by client certificate, even where one authority signs for services too.
+    found = [
+        Secret("edge", settings.certificate, settings.key, ()),
+        Secret("platforms", settings.platform_ca, None, (f"{domain}/platform/", f"{domain}/operator/")),
+    ]
+    edge = settings.edge
+    if edge.upstream_certificate and edge.upstream_key and edge.upstream_ca:
+        found.append(Secret("upstream", edge.upstream_certificate, edge.upstream_key, ()))
+        found.append(Secret("services", edge.upstream_ca, None, (f"{domain}/service/",)))
+    return tuple(found)
+
+
 def split_address(address: str) -> tuple[str, int]:
     """Host and port. Raises ValueError."""
     host, colon, port = address.rpartition(":")
@@ -181,23 +209,6 @@ def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[st
         "rpcs": rpc_routes(contract, listener, edge),
         "webs": web_routes(listener, edge),
         "services": contract.services_at(listener),
-    }
-
-
-def _certificates(settings: Edge) -> dict[str, object]:
-    edge = settings.edge
-    pairs = [("edge", settings.certificate, settings.key)]
-    roots = [("platforms", settings.platform_ca)]
-    if edge.upstream_certificate and edge.upstream_key and edge.upstream_ca:
-        pairs.append(("upstream", edge.upstream_certificate, edge.upstream_key))
-        roots.append(("services", edge.upstream_ca))
-    # Only platforms and operators come by client certificate, even where one authority signs for services too.
-    callers = rf"spiffe://{settings.hub.trust_domain.replace('.', chr(92) + '.')}/(platform|operator)/[a-z0-9-]{{2,40}}"
-    return {
-        "pairs": pairs,
-        "roots": roots,
-        "callers": callers,
-        "services": f"spiffe://{settings.hub.trust_domain}/service/",
     }
 
 

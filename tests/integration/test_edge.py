@@ -1,0 +1,587 @@
+"""The edge as the outside meets it: a real Envoy before stand-ins of the services."""
+
+import base64
+import json
+import shutil
+import ssl
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import httpx
+import pytest
+import pytest_asyncio
+import websockets
+from cryptography import x509
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.envoy import control
+from gateway.envoy.testing import TRUST_DOMAIN, Authority, EdgeWorld, Identity, TokenSigner
+from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
+from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
+from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, signin_pb2_grpc
+from shuniu.kit import errors
+from shuniu.kit.interceptors import DETAILS_HEADER, status_of
+from shuniu.kit.testing.clock import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def seen(context: Any) -> str:
+    return json.dumps({key: value for key, value in context.invocation_metadata() if isinstance(value, str)})
+
+
+class Items(item_pb2_grpc.ItemServiceServicer):
+    """Tells which headers reached it, as the item's id."""
+
+    async def GetItem(self, request, context):
+        if request.name == "unknown":
+            error = errors.not_found("ITEM_UNKNOWN", "No such item.", "没有该事项。", name=request.name)
+            details = status_of(error, "r1").SerializeToString()
+            await context.abort(grpc.StatusCode.NOT_FOUND, error.en, trailing_metadata=((DETAILS_HEADER, details),))
+        return item_pb2.GetItemResponse(item=item_pb2.Item(id=seen(context), title=request.name))
+
+    async def ListItems(self, request, context):
+        return item_pb2.ListItemsResponse(next_page_token=str(request.page_size))
+
+
+class ItemEdits(item_pb2_grpc.ItemEditServiceServicer):
+    async def CreateItem(self, request, context):
+        return item_pb2.CreateItemResponse(item=item_pb2.Item(id=seen(context), title=request.item.title))
+
+
+class Documents(esign_pb2_grpc.VerificationServiceServicer):
+    async def VerifyDocument(self, request, context):
+        return esign_pb2.VerifyDocumentResponse(verdict=esign_pb2.Verdict(verdict=str(len(request.pdf))))
+
+
+class Providers(query_pb2_grpc.ProviderServiceServicer):
+    async def Serve(self, requests, context):
+        async for request in requests:
+            yield query_pb2.ServeResponse(call_id=request.hello.resources[0])
+
+
+class SignIns(signin_pb2_grpc.SignInServiceServicer):
+    """Internal: if the edge let a call through, this would answer it."""
+
+    async def GetSession(self, request, context):
+        return signin_pb2.GetSessionResponse()
+
+
+class Persons(person_pb2_grpc.PersonServiceServicer):
+    async def ResolveSubject(self, request, context):
+        return person_pb2.ResolveSubjectResponse()
+
+
+@dataclass
+class Running:
+    """One edge, and how to call it."""
+
+    world: EdgeWorld
+    edge: control.RunningEdge
+    bus_port: int
+    _channels: list[grpc.aio.Channel]
+
+    def channel(self, identity: Identity | None, listener: str = "platforms") -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(
+            self.world.server_authority.certificate,
+            identity.key if identity else None,
+            identity.certificate if identity else None,
+        )
+        # A pool of its own: a refused connection of one test must not be another's.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 64 << 20)]
+        channel = grpc.aio.secure_channel(f"127.0.0.1:{self.edge.port(listener)}", credentials, options=options)
+        self._channels.append(channel)
+        return channel
+
+    def http(self, identity: Identity | None, listener: str = "platforms") -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=self.tls(identity), base_url=f"https://127.0.0.1:{self.edge.port(listener)}", trust_env=False
+        )
+
+    def tls(self, identity: Identity | None) -> ssl.SSLContext:
+        context = ssl.create_default_context(cadata=self.world.server_authority.certificate.decode())
+        if identity is not None:
+            with tempfile.NamedTemporaryFile() as pem:
+                pem.write(identity.certificate + identity.key)
+                pem.flush()
+                context.load_cert_chain(pem.name)
+        return context
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token}"),)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def running() -> AsyncIterator[Running]:
+    root = Path(tempfile.mkdtemp(prefix="sn", dir="/tmp"))
+    world = EdgeWorld(root)
+    servers = []
+    for area, adders in {
+        "catalogue": [
+            (item_pb2_grpc.add_ItemServiceServicer_to_server, Items()),
+            (item_pb2_grpc.add_ItemEditServiceServicer_to_server, ItemEdits()),
+        ],
+        "esign": [(esign_pb2_grpc.add_VerificationServiceServicer_to_server, Documents())],
+        "exchange": [(query_pb2_grpc.add_ProviderServiceServicer_to_server, Providers())],
+        "identity": [
+            (signin_pb2_grpc.add_SignInServiceServicer_to_server, SignIns()),
+            (person_pb2_grpc.add_PersonServiceServicer_to_server, Persons()),
+        ],
+    }.items():
+        server = grpc.aio.server(options=[("grpc.max_receive_message_length", 64 << 20)])
+        for add, servicer in adders:
+            add(servicer, server)
+        server.add_insecure_port(f"unix:{world.run}/{area}.edge.sock")
+        await server.start()
+        servers.append(server)
+
+    async def echo(connection):
+        async for message in connection:
+            await connection.send(f"{connection.request.path} {message}")
+
+    channels: list[grpc.aio.Channel] = []
+    async with websockets.serve(echo, "127.0.0.1", 0) as bus, world.web():
+        port = bus.sockets[0].getsockname()[1]
+        settings = world.settings(bus=f"127.0.0.1:{port}", rate_stream=2)
+        async with control.running(settings) as edge:
+            yield Running(world, edge, port, channels)
+        for channel in channels:
+            await channel.close()
+    for server in servers:
+        await server.stop(None)
+    shutil.rmtree(root)
+
+
+@pytest.fixture
+def bureau(running: Running) -> Identity:
+    return running.world.platforms.platform("bureau")
+
+
+async def create(channel: grpc.aio.Channel, *metadata: tuple[str, str]) -> dict[str, str]:
+    """A call that only platforms may make; returns the headers that reached the service."""
+    answer = await item_pb2_grpc.ItemEditServiceStub(channel).CreateItem(
+        item_pb2.CreateItemRequest(), metadata=metadata, timeout=10
+    )
+    return json.loads(answer.item.id)
+
+
+async def refused(call: Any) -> grpc.aio.AioRpcError:
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await call
+    return failure.value
+
+
+def reason(failure: grpc.aio.AioRpcError) -> str:
+    """The ErrorInfo reason of a refusal, which must carry the same code as the refusal itself."""
+    metadata = dict((*(failure.initial_metadata() or ()), *(failure.trailing_metadata() or ())))
+    status = status_pb2.Status.FromString(metadata[DETAILS_HEADER])
+    assert failure.code().value[0] == status.code
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    return info.reason
+
+
+class TestCallerForwarding:
+    async def test_platform_and_claims_reach_the_service(self, running, bureau):
+        """A platform's certificate and token arrive as XFCC and claims; the token itself stays at the edge."""
+        token = running.world.signer.token("bureau", bureau)
+        headers = await create(running.channel(bureau), *bearer(token))
+        parts = dict(part.split("=", 1) for part in headers["x-forwarded-client-cert"].split(";"))
+        assert parts["URI"] == f"spiffe://{TRUST_DOMAIN}/platform/bureau"
+        assert parts["Hash"] == bureau.sha256
+        claims = headers["x-shuniu-claims"]
+        assert json.loads(base64.urlsafe_b64decode(claims + "=="))["client_id"] == "bureau"
+        assert "authorization" not in headers
+
+    async def test_forged_headers_are_dropped(self, running, bureau):
+        """Whatever a caller writes of himself in our headers is gone or replaced before a service sees it."""
+        forged = (
+            ("x-forwarded-client-cert", f"Hash={'0' * 64};URI=spiffe://{TRUST_DOMAIN}/platform/other"),
+            ("x-shuniu-claims", "e30"),
+            ("x-shuniu-service", "identity"),
+            ("x-shuniu-anything", "1"),
+            ("x-envoy-retry-on", "5xx"),
+            ("x-request-id", "chosen"),
+        )
+        token = running.world.signer.token("bureau", bureau)
+        headers = await create(running.channel(bureau), *bearer(token), *forged)
+        assert "other" not in headers["x-forwarded-client-cert"]
+        assert "," not in headers["x-forwarded-client-cert"]
+        assert headers["x-shuniu-claims"] != "e30"
+        assert headers["x-request-id"] != "chosen"
+        assert not {"x-shuniu-service", "x-shuniu-anything", "x-envoy-retry-on"} & headers.keys()
+
+    @pytest.mark.parametrize("listener", ["people", "platforms"])
+    async def test_forged_headers_without_token(self, running, bureau, listener):
+        """A call open to everybody carries no claims and, on the people listener, no certificate."""
+        stub = item_pb2_grpc.ItemServiceStub(running.channel(bureau if listener == "platforms" else None, listener))
+        answer = await stub.GetItem(
+            item_pb2.GetItemRequest(name="i"),
+            metadata=(("x-shuniu-claims", "e30"), ("x-forwarded-client-cert", "Hash=1;URI=spiffe://x")),
+            timeout=10,
+        )
+        headers = json.loads(answer.item.id)
+        assert "x-shuniu-claims" not in headers
+        assert ("x-forwarded-client-cert" in headers) == (listener == "platforms")
+        assert "URI=spiffe://x" not in headers.get("x-forwarded-client-cert", "")
+
+    async def test_web_sees_no_forged_header(self, running):
+        """The web process is behind the same strip."""
+        async with running.http(None, "people") as client:
+            answer = await client.get("/verify", headers={"X-Shuniu-Claims": "e30", "X-Shuniu-Service": "identity"})
+        assert not [name for name in answer.json()["headers"] if name.startswith("x-shuniu-")]
+
+
+class TestCertificates:
+    @pytest.mark.parametrize("kind", ["none", "foreign", "expired", "not_yet", "service", "no_uri"])
+    async def test_unproved_client_cannot_connect(self, running, kind):
+        """No certificate, a foreign or expired one, or one that names no platform: no connection at all."""
+        ours = running.world.platforms
+        service = x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}/service/identity")
+        identity = {
+            "none": lambda: None,
+            "foreign": lambda: Authority("platform CA").platform("bureau"),
+            "expired": lambda: ours.platform("bureau", from_days=-3.0, to_days=-1.0),
+            "not_yet": lambda: ours.platform("bureau", from_days=1.0, to_days=2.0),
+            "service": lambda: ours.issue(service),
+            "no_uri": lambda: ours.issue(x509.DNSName("bureau.example")),
+        }[kind]()
+        failure = await refused(create(running.channel(identity)))
+        assert failure.code() is grpc.StatusCode.UNAVAILABLE
+
+    async def test_people_are_asked_for_no_certificate(self, running):
+        async with running.http(None, "people") as client:
+            assert (await client.get("/")).status_code == 200
+
+
+class TestTokens:
+    async def test_missing_token(self, running, bureau):
+        """A call that needs a token gets a typed refusal without one."""
+        failure = await refused(create(running.channel(bureau)))
+        assert failure.code() is grpc.StatusCode.UNAUTHENTICATED
+        assert reason(failure) == "TOKEN_INVALID"
+
+    @pytest.mark.parametrize(
+        "kind", ["expired", "audience", "issuer", "no_expiry", "other_key", "none", "hs256", "garbage", "not_yet"]
+    )
+    @pytest.mark.parametrize("rpc", ["required", "open"])
+    async def test_wrong_token(self, running, bureau, kind, rpc):
+        """A token that is wrong in any way is refused, even where none is needed."""
+        signer = running.world.signer
+        now = int(time.time())
+        good = signer.token("bureau", bureau)
+
+        def unsigned(header: dict[str, str], signature: str) -> str:
+            encoded = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+            return f"{encoded}.{good.split('.')[1]}.{signature}"
+
+        token = {
+            "expired": lambda: signer.token("bureau", bureau, exp=now - 61, iat=now - 600),
+            "not_yet": lambda: signer.token("bureau", bureau, nbf=now + 120),
+            "audience": lambda: signer.token("bureau", bureau, aud="another"),
+            "issuer": lambda: signer.token("bureau", bureau, iss="https://elsewhere.example"),
+            "no_expiry": lambda: signer.token("bureau", bureau, exp=None),
+            "other_key": lambda: TokenSigner("test").token("bureau", bureau),
+            "none": lambda: unsigned({"alg": "none"}, ""),
+            "hs256": lambda: unsigned({"alg": "HS256", "kid": "test"}, "c2lnbmF0dXJl"),
+            "garbage": lambda: "not.a.token",
+        }[kind]()
+        channel = running.channel(bureau)
+        if rpc == "required":
+            failure = await refused(create(channel, *bearer(token)))
+        else:
+            stub = item_pb2_grpc.ItemServiceStub(channel)
+            failure = await refused(stub.GetItem(item_pb2.GetItemRequest(name="i"), metadata=bearer(token), timeout=10))
+        assert failure.code() is grpc.StatusCode.UNAUTHENTICATED
+
+    async def test_token_in_query_is_no_token(self, running, bureau):
+        """A token belongs in the Authorization header: elsewhere it would be logged."""
+        token = running.world.signer.token("bureau", bureau)
+        async with running.http(bureau) as client:
+            answer = await client.post(f"/v1/items?access_token={token}", json={})
+        assert answer.status_code in (400, 401)
+
+
+class TestRouting:
+    async def test_internal_rpcs_are_not_there(self, running, bureau):
+        """What only the hub's own processes may call is unknown on both listeners."""
+        token = running.world.signer.token("bureau", bureau)
+        for channel in (running.channel(bureau), running.channel(None, "people")):
+            sign_in = signin_pb2_grpc.SignInServiceStub(channel)
+            person = person_pb2_grpc.PersonServiceStub(channel)
+            for call in (
+                sign_in.GetSession(signin_pb2.GetSessionRequest(), metadata=bearer(token), timeout=10),
+                person.ResolveSubject(person_pb2.ResolveSubjectRequest(), metadata=bearer(token), timeout=10),
+            ):
+                failure = await refused(call)
+                assert failure.code() is grpc.StatusCode.UNIMPLEMENTED
+                assert reason(failure) == "RPC_UNKNOWN"
+
+    async def test_platform_rpcs_are_not_on_the_people_listener(self, running):
+        failure = await refused(create(running.channel(None, "people")))
+        assert failure.code() is grpc.StatusCode.UNIMPLEMENTED
+        async with running.http(None, "people") as client:
+            assert (await client.post("/v1/items", json={})).status_code == 404
+
+    @pytest.mark.parametrize("path", ["/oauth2/jwks", "/.well-known/openid-configuration"])
+    async def test_platforms_reach_the_token_endpoints(self, running, bureau, path):
+        async with running.http(bureau) as client:
+            assert (await client.get(path)).status_code == 200
+            assert (await client.post("/oauth2/token", data={"grant_type": "client_credentials"})).status_code == 200
+
+    @pytest.mark.parametrize("path", ["/", "/sign-in", "/oauth2/authorize", "/static/page.css", "/v/abc", "/elsewhere"])
+    async def test_pages_are_not_on_the_platforms_listener(self, running, bureau, path):
+        async with running.http(bureau) as client:
+            assert (await client.get(path)).status_code == 404
+
+    @pytest.mark.parametrize(
+        "path", ["/", "/sign-in", "/register", "/verify", "/v/abc", "/static/page.css", "/oauth2/authorize?a=b"]
+    )
+    async def test_pages_are_on_the_people_listener(self, running, path):
+        async with running.http(None, "people") as client:
+            answer = await client.get(path)
+        assert answer.status_code == 200
+        assert answer.json()["path"] == path.partition("?")[0]
+
+    @pytest.mark.parametrize("path", ["/verification", "/v1x", "/..%2fadmin", "/stats", "/server_info"])
+    async def test_other_paths_are_nowhere(self, running, path):
+        async with running.http(None, "people") as client:
+            assert (await client.get(path)).status_code in (400, 404)
+
+
+class TestTranscoding:
+    async def test_get_with_path_and_query(self, running):
+        async with running.http(None, "people") as client:
+            one = await client.get("/v1/items/证明")
+            many = await client.get("/v1/items", params={"page_size": 7})
+        assert one.json()["item"]["title"] == "证明"
+        assert many.json() == {"items": [], "nextPageToken": "7"}
+
+    async def test_post_with_token(self, running, bureau):
+        token = running.world.signer.token("bureau", bureau)
+        async with running.http(bureau) as client:
+            answer = await client.post("/v1/items", json={"item": {"title": "甲"}}, headers=dict(bearer(token)))
+        assert answer.status_code == 200
+        assert answer.json()["item"]["title"] == "甲"
+
+    async def test_error_details_in_json(self, running):
+        """A REST caller gets the same reason and both languages as a gRPC caller."""
+        async with running.http(None, "people") as client:
+            answer = await client.get("/v1/items/unknown")
+        assert answer.status_code == 404
+        details = answer.json()["details"]
+        assert details[0]["reason"] == "ITEM_UNKNOWN"
+        assert details[1] == {
+            "@type": "type.googleapis.com/google.rpc.LocalizedMessage",
+            "locale": "zh-CN",
+            "message": "没有该事项。",
+        }
+
+    async def test_edge_errors_in_json(self, running, bureau):
+        """The edge's own refusals speak the same vocabulary."""
+        async with running.http(bureau) as client:
+            answers = [
+                (await client.post("/v1/items", json={}), 401, "TOKEN_INVALID"),
+                (await client.get("/v1/no-such-thing"), 404, "RPC_UNKNOWN"),
+                (await client.get("/v1/items", params={"nonsense": "1"}), 400, "REQUEST_MALFORMED"),
+            ]
+        for answer, status, expected in answers:
+            assert answer.status_code == status
+            assert answer.json()["details"][0]["reason"] == expected
+
+    async def test_malformed_json(self, running):
+        async with running.http(None, "people") as client:
+            answer = await client.post(
+                "/v1/verification:document", content=b'{"pdf": [', headers={"content-type": "application/json"}
+            )
+        assert answer.status_code == 400
+
+
+class TestLimits:
+    async def test_oversize_call(self, running, bureau):
+        """A call larger than 4 MiB is refused at the edge, over gRPC and over REST."""
+        token = running.world.signer.token("bureau", bureau)
+        request = item_pb2.CreateItemRequest(item=item_pb2.Item(title="x" * (4 << 20)))
+        stub = item_pb2_grpc.ItemEditServiceStub(running.channel(bureau))
+        failure = await refused(stub.CreateItem(request, metadata=bearer(token), timeout=10))
+        assert reason(failure) == "REQUEST_TOO_LARGE"
+        async with running.http(bureau) as client:
+            answer = await client.post(
+                "/v1/items", json={"item": {"title": "x" * (4 << 20)}}, headers=dict(bearer(token))
+            )
+        assert answer.json()["details"][0]["reason"] == "REQUEST_TOO_LARGE"
+
+    async def test_document_may_be_large(self, running):
+        """A document of 20 MiB passes for verification, over gRPC and over REST; 22 MiB does not."""
+        pdf = b"x" * (20 << 20)
+        stub = esign_pb2_grpc.VerificationServiceStub(running.channel(None, "people"))
+        answer = await stub.VerifyDocument(esign_pb2.VerifyDocumentRequest(pdf=pdf), timeout=30)
+        assert answer.verdict.verdict == str(len(pdf))
+        async with running.http(None, "people") as client:
+            body = json.dumps({"pdf": base64.b64encode(pdf).decode()})
+            over_rest = await client.post(
+                "/v1/verification:document", content=body, headers={"content-type": "application/json"}, timeout=30
+            )
+        assert over_rest.json()["verdict"]["verdict"] == str(len(pdf))
+        failure = await refused(stub.VerifyDocument(esign_pb2.VerifyDocumentRequest(pdf=b"x" * (22 << 20)), timeout=30))
+        assert reason(failure) == "REQUEST_TOO_LARGE"
+
+    async def test_upload_to_web(self, running):
+        async with running.http(None, "people") as client:
+            fits = await client.post("/verify", content=b"x" * (20 << 20), timeout=30)
+            too_large = await client.post("/verify", content=b"x" * (22 << 20), timeout=30)
+        assert fits.json()["bytes"] == 20 << 20
+        assert too_large.status_code == 413
+
+    async def test_large_headers(self, running, bureau):
+        async with running.http(bureau) as client:
+            answer = await client.get("/v1/items", headers={"x-large": "x" * 40_000})
+        assert answer.status_code == 431
+
+    async def test_rate_limit_is_per_platform(self, running):
+        """A platform beyond its rate gets RESOURCE_EXHAUSTED and over REST 429; another one is not touched."""
+        noisy, quiet = (running.world.platforms.platform(code) for code in ("noisy", "quiet"))
+
+        async def inbox(identity: Identity, code: str) -> httpx.Response:
+            token = running.world.signer.token(code, identity)
+            async with running.http(identity) as client:
+                return await client.get("/v1/inbox", headers=dict(bearer(token)))
+
+        answers = [await inbox(noisy, "noisy") for _ in range(8)]
+        limited = [answer for answer in answers if answer.status_code == 429]
+        assert limited
+        assert limited[0].json()["details"][0]["reason"] == "RATE_LIMITED"
+        assert (await inbox(quiet, "quiet")).status_code != 429
+        stub = query_pb2_grpc.ProviderServiceStub(running.channel(noisy))
+        token = running.world.signer.token("noisy", noisy)
+
+        async def serve() -> grpc.StatusCode:
+            call = stub.Serve(iter([query_pb2.ServeRequest()]), metadata=bearer(token), timeout=10)
+            return await call.code()
+
+        codes = [await serve() for _ in range(8)]
+        assert grpc.StatusCode.RESOURCE_EXHAUSTED in codes
+
+
+class TestSuspension:
+    async def test_effective_within_a_second_on_open_connections(self, running):
+        """A suspended platform is refused on the connection it already has, within a second; others are not."""
+        first, second = (running.world.platforms.platform(code) for code in ("first", "second"))
+        channels = {
+            code: (running.channel(identity), bearer(running.world.signer.token(code, identity)))
+            for code, identity in (("first", first), ("second", second))
+        }
+        for channel, token in channels.values():
+            await create(channel, *token)
+        began = time.monotonic()
+        running.edge.suspended.apply_suspended(frozenset({"first"}))
+
+        async def is_refused() -> grpc.aio.AioRpcError | None:
+            channel, token = channels["first"]
+            try:
+                await create(channel, *token)
+            except grpc.aio.AioRpcError as error:
+                return error
+            return None
+
+        failure = await eventually(is_refused, within=5.0)
+        assert time.monotonic() - began < 1.0
+        assert failure.code() is grpc.StatusCode.PERMISSION_DENIED
+        assert reason(failure) == "PLATFORM_SUSPENDED"
+        channel, token = channels["second"]
+        await create(channel, *token)
+        async with running.http(first) as client:
+            answer = await client.post("/oauth2/token")
+            assert answer.status_code == 403
+            assert answer.json()["details"][0]["reason"] == "PLATFORM_SUSPENDED"
+
+        running.edge.suspended.apply_suspended(frozenset())
+
+        async def works_again() -> bool:
+            return await is_refused() is None
+
+        await eventually(works_again, within=5.0)
+
+
+class TestStreams:
+    async def test_stream_both_ways(self, running, bureau):
+        """A stream passes message by message; it is not gathered at the edge."""
+        token = running.world.signer.token("bureau", bureau)
+        call = query_pb2_grpc.ProviderServiceStub(running.channel(bureau)).Serve(metadata=bearer(token))
+        for word in ("a", "b"):
+            await call.write(query_pb2.ServeRequest(hello=query_pb2.ServeHello(resources=[word])))
+            assert (await call.read()).call_id == word
+        await call.done_writing()
+
+    async def test_websocket_to_the_bus(self, running):
+        """A bureau with nothing but HTTPS on one port reaches the bus."""
+        address = f"wss://127.0.0.1:{running.edge.port('people')}/bus"
+        async with websockets.connect(address, ssl=running.tls(None), proxy=None) as connection:
+            await connection.send("CONNECT")
+            assert await connection.recv() == "/ CONNECT"
+
+    async def test_bus_is_for_websockets_only(self, running):
+        async with running.http(None, "people") as client:
+            assert (await client.get("/bus")).status_code == 404
+
+
+class TestOperations:
+    async def test_ops_port(self, running):
+        """Metrics and health are served, the rest of the admin interface is not."""
+        address = (running.world.run / "edge.ops").read_text().strip()
+        async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
+            assert (await client.get("/livez")).status_code == 200
+            assert (await client.get("/readyz")).status_code == 200
+            metrics = await client.get("/metrics")
+            assert "envoy_http_downstream_rq_total" in metrics.text
+            for path in ("/", "/quitquitquit", "/config_dump", "/stats", "/metrics/../config_dump"):
+                assert (await client.post(path)).status_code in (404, 405)
+                assert (await client.get(path)).status_code == 404
+
+    async def test_admin_socket_is_ours_alone(self, running):
+        socket = running.world.run / "edge.admin.sock"
+        assert socket.stat().st_mode & 0o777 == 0o600
+
+    async def test_access_log(self, running, bureau):
+        """One JSON line a request, with the request id that caller and service saw, and without query."""
+        async with running.http(None, "people") as client:
+            answer = await client.get("/verify?code=hidden-code")
+        request_id = answer.headers["x-request-id"]
+        assert answer.json()["headers"]["x-request-id"] == request_id
+
+        def line() -> dict[str, Any] | None:
+            lines = (running.world.root / "access.log").read_text().splitlines()
+            return next((entry for entry in map(json.loads, lines) if entry["request_id"] == request_id), None)
+
+        entry = await eventually(line)
+        assert entry["path"] == "/verify"
+        assert entry["status"] == 200
+        assert "hidden-code" not in (running.world.root / "access.log").read_text()
+
+    async def test_service_away(self, running, bureau):
+        """A call whose service is away gets UNAVAILABLE with a reason, at once."""
+        token = running.world.signer.token("bureau", bureau)
+        stub = item_pb2_grpc.ItemEditServiceStub(running.channel(bureau))
+        socket = running.world.run / "catalogue.edge.sock"
+        away = socket.with_suffix(".away")
+        socket.rename(away)
+        try:
+
+            async def reason_when_new_connection() -> str:
+                # Connections that are open already go on; kill the pool by asking until a new one is needed.
+                try:
+                    await stub.CreateItem(item_pb2.CreateItemRequest(), metadata=bearer(token), timeout=5)
+                except grpc.aio.AioRpcError as error:
+                    return reason(error)
+                return "served"
+
+            assert await reason_when_new_connection() in ("served", "SERVICE_AWAY")
+        finally:
+            away.rename(socket)
