@@ -13,6 +13,8 @@ from typing import Any
 from examples.hub_client.credentials import Credentials, Hub
 from examples.hub_client.session import Session
 
+# The platform and resource that prove real names in this region.
+AUTHORITY_AT = "mps/population-register"
 COMMAND = Path(sys.executable).with_name("shuniu")
 
 
@@ -44,7 +46,7 @@ class RunningHub:
     async def start(cls, data: Path) -> "RunningHub":
         """Makes a new hub in `data`, which is emptied first, and waits until all its parts serve."""
         shutil.rmtree(data, ignore_errors=True)
-        await shuniu("init", "--data", str(data), "--free-ports")
+        await shuniu("init", "--data", str(data), "--free-ports", "--authority", AUTHORITY_AT)
         process = await asyncio.create_subprocess_exec(
             str(COMMAND), "up", "--data", str(data), "--json", stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
@@ -58,15 +60,7 @@ class RunningHub:
 
     def operator(self, name: str) -> Session:
         """A session of one of the hub's operators: system, security or audit."""
-        directory = self.data / "operators" / name
-        credentials = Credentials(
-            name,
-            directory,
-            (directory / "cert.pem").read_bytes(),
-            (directory / "key.pem").read_bytes(),
-            self.hub.trust_pem,
-        )
-        return Session(self.hub, credentials)
+        return Session(self.hub, Credentials.load(name, self.data / "operators" / name))
 
     async def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(await shuniu("status", "--data", str(self.data), "--json"))

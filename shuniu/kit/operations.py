@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -56,15 +57,15 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def watch(self) -> None:
         """Keeps the gauges of outbox and dead letters fresh."""
         while True:
-            states, age, dead = await self._base.store.read(_outbox_state, self._base.clock.now_us())
+            found = await self._base.store.read(_outbox_state, self._base.clock.now_us())
             for state in DeliveryState:
-                metrics.OUTBOX.labels(state.value).set(states.get(state.value, 0))
-            metrics.OUTBOX_AGE.set(age)
-            metrics.DEAD_LETTERS.set(dead)
+                metrics.OUTBOX.labels(state.value).set(found.states.get(state.value, 0))
+            metrics.OUTBOX_AGE.set(found.age_seconds)
+            metrics.DEAD_LETTERS.set(found.dead_letters)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
-        states, age, dead = await self._base.store.read(_outbox_state, self._base.clock.now_us())
+        found = await self._base.store.read(_outbox_state, self._base.clock.now_us())
         reasons = self._not_ready()
         response = pb.GetStatusResponse(
             service=self._base.service,
@@ -72,9 +73,11 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
             ready=not reasons,
             reason="; ".join(reasons),
             epoch=self._base.store.epoch,
-            outbox=states,
-            outbox_age_seconds=age,
-            dead_letters=dead,
+            outbox=found.states,
+            outbox_age_seconds=found.age_seconds,
+            dead_letters=found.dead_letters,
+            organisation_deliveries=found.organisations,
+            organisation_open=found.organisations_open,
             facts=dict(await self._facts()),
         )
         response.started_at.FromMicroseconds(self._started_us)
@@ -128,14 +131,29 @@ def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
     )
 
 
-def _outbox_state(conn: Connection, now_us: int) -> tuple[dict[str, int], float, int]:
+@dataclass(frozen=True, slots=True)
+class _Outbox:
+    """Deliveries by state, the oldest not yet stored, and those to organisations."""
+
+    states: dict[str, int]
+    age_seconds: float
+    dead_letters: int
+    organisations: int
+    organisations_open: int
+
+
+def _outbox_state(conn: Connection, now_us: int) -> _Outbox:
     states: dict[str, int] = {}
-    oldest = now_us
+    oldest, organisations, still_open = now_us, 0, 0
     for count in outbox.counts(conn):
         states[count.state.value] = states.get(count.state.value, 0) + count.deliveries
         if count.state in (DeliveryState.PENDING, DeliveryState.PARKED):
             oldest = min(oldest, count.oldest_us)
-    return states, max(0, now_us - oldest) / 1e6, len(dead_letters.deaths(conn))
+        if count.target != outbox.HUB_TARGET:
+            organisations += count.deliveries
+            still_open += 0 if count.state is DeliveryState.RECEIPTED else count.deliveries
+    age = max(0, now_us - oldest) / 1e6
+    return _Outbox(states, age, len(dead_letters.deaths(conn)), organisations, still_open)
 
 
 def _trace(conn: Connection, aggregate: str) -> pb.TraceAggregateResponse:

