@@ -7,9 +7,9 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, TypeVarTuple
 
 import grpc
 from google.protobuf.message import Message
@@ -29,6 +29,8 @@ from shuniu.kit.sql import SchemaError, Store, StoreLockedError
 from shuniu.kit.sql.migrations import check_schema
 
 Response = TypeVar("Response", bound=Message)
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -58,6 +60,8 @@ class ServiceSettings:
     """The bus."""
     bus_creds_file: Path = Path()
     """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
+    bus_replicas: int = 1
+    """Copies of each of the hub's own streams: 1 with one server, 3 with three."""
     tls_certificate: Path = Path()
     """Certificate (PEM) for TCP between machines; unused with Unix sockets."""
     tls_key: Path = Path()
@@ -94,6 +98,15 @@ class Foundation:
     store: Store
     registry: Registry | None
     writer: str
+    committed: list[Callable[[], None]] = field(default_factory=list)
+    """Called after each commit of `write` and `mutate`: what sends or serves news looks at once instead of soon."""
+
+    async def write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
+        """A unit of work outside of a call's idempotency, e.g. a timer's; see `mutate`."""
+        result = await self.store.write(work, *args)
+        for tell in self.committed:
+            tell()
+        return result
 
     def channel(self, peer: str) -> grpc.aio.Channel:
         """A channel to another service; make one at start and keep it."""
@@ -187,7 +200,7 @@ class Foundation:
 
             return requests.once(conn, call.caller.key, call.method, request_id, digest, first_time)
 
-        return response_type.FromString(await self.store.write(unit))
+        return response_type.FromString(await self.write(unit))
 
 
 def require_request_id(request: Message) -> str:

@@ -24,3 +24,35 @@ OUTBOX = Gauge("shuniu_outbox_deliveries", "Outbox deliveries, by state.", ["sta
 OUTBOX_AGE = Gauge("shuniu_outbox_age_seconds", "Age of the oldest delivery not yet stored.", registry=REGISTRY)
 DEAD_LETTERS = Gauge("shuniu_dead_letters", "Events waiting for an operator.", registry=REGISTRY)
 READY = Gauge("shuniu_ready", "1 when the process serves.", registry=REGISTRY)
+
+BUS_CONNECTED = Gauge("shuniu_bus_connected", "1 while this process is connected to the bus.", registry=REGISTRY)
+DELIVERIES = Counter(
+    "shuniu_deliveries_total",
+    "Outbox deliveries, by what became of them: stored, receipted, resent, archived, dead.",
+    ["outcome"],
+    registry=REGISTRY,
+)
+PARKED = Counter(
+    "shuniu_targets_parked_total",
+    "Times an organisation's deliveries had to wait, by cause.",
+    ["cause"],
+    registry=REGISTRY,
+)
+UNRECEIPTED = Gauge(
+    "shuniu_deliveries_unreceipted", "Deliveries stored for more than 24 h without receipt.", registry=REGISTRY
+)
+RECEIPTS_REFUSED = Counter(
+    "shuniu_receipts_refused_total",
+    "Receipts that do not fit what was sent (mismatch: an alarm) or cannot be read (malformed).",
+    ["reason"],
+    registry=REGISTRY,
+)
+EVENTS = Counter(
+    "shuniu_events_total",
+    "Events taken in, by outcome: handled, duplicate, failed, dead, conflict (known id, other content: an alarm).",
+    ["stream", "outcome"],
+    registry=REGISTRY,
+)
+EVENT_LAG = Gauge(
+    "shuniu_event_lag", "Events in a stream not yet handed to this process.", ["stream"], registry=REGISTRY
+)
