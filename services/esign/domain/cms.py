@@ -1,0 +1,152 @@
+"""CMS SignedData (RFC 5652) as PAdES wants it, spliced from parts that are computed once per seal.
+
+Signed attributes: content-type, message-digest, signing-certificate-v2 (RFC 5035). No signing-time: in PAdES the time
+is the dictionary's /M (ETSI EN 319 142-1, 6.3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Protocol
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.esign.domain import der
+
+OID_DATA = der.oid("1.2.840.113549.1.7.1")
+OID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
+OID_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
+OID_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
+OID_SIGNING_CERTIFICATE_V2 = der.oid("1.2.840.113549.1.9.16.2.47")
+OID_SHA256 = der.oid("2.16.840.1.101.3.4.2.1")
+OID_ECDSA_SHA256 = der.oid("1.2.840.10045.4.3.2")
+
+# SHA-256 without parameters (RFC 5754, 2).
+SHA256_IDENTIFIER = der.tlv(der.SEQUENCE, OID_SHA256)
+
+
+class SigningKey(Protocol):
+    """A seal's key, wherever it lives. `algorithm` is its AlgorithmIdentifier in DER, `max_size` its longest
+    signature in bytes.
+    """
+
+    @property
+    def algorithm(self) -> bytes: ...
+    @property
+    def max_size(self) -> int: ...
+    def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class P256Key:
+    """ECDSA with P-256 and SHA-256, key in this process."""
+
+    key: ec.EllipticCurvePrivateKey
+    algorithm: bytes = field(default=der.tlv(der.SEQUENCE, OID_ECDSA_SHA256), init=False)
+    # SEQUENCE of two INTEGERs of at most 33 bytes.
+    max_size: int = field(default=72, init=False)
+    _scheme: ec.ECDSA = field(default=ec.ECDSA(hashes.SHA256()), init=False)
+
+    def sign(self, message: bytes) -> bytes:
+        return self.key.sign(message, self._scheme)
+
+
+@dataclass(frozen=True, slots=True)
+class CmsTemplate:
+    """Everything of a seal's CMS that does not change from document to document."""
+
+    key: SigningKey
+    certificate: bytes
+    # The certificate SET, DER-sorted: strict readers refuse another order.
+    certificates: bytes
+    signer_head: bytes
+    attributes_before: bytes
+    attributes_after: bytes
+    attributes_length: bytes
+    max_size: int
+    # Signature sizes differ by a few bytes only; the lengths around them are kept per size.
+    _heads: dict[int, tuple[bytes, bytes]]
+
+    @classmethod
+    def prepare(cls, key: SigningKey, certificate: bytes, chain: Sequence[bytes]) -> "CmsTemplate":
+        """For `certificate` (DER) with its intermediate certificates; the root stays out: the verifier must bring
+        it.
+        """
+        issuer, serial = issuer_and_serial(certificate)
+        attributes = sorted(
+            (
+                _attribute(OID_CONTENT_TYPE, OID_DATA),
+                _attribute(OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(32))),
+                _attribute(OID_SIGNING_CERTIFICATE_V2, _signing_certificate(certificate)),
+            )
+        )
+        joined = b"".join(attributes)
+        hole = joined.index(bytes(32), joined.index(OID_MESSAGE_DIGEST))
+        template = cls(
+            key=key,
+            certificate=certificate,
+            certificates=der.tlv(0xA0, *sorted({certificate, *chain})),
+            signer_head=der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + SHA256_IDENTIFIER,
+            attributes_before=joined[:hole],
+            attributes_after=joined[hole + 32 :],
+            attributes_length=der.length(len(joined)),
+            max_size=0,
+            _heads={},
+        )
+        object.__setattr__(template, "max_size", len(template._assemble(bytes(32), bytes(key.max_size))))
+        return template
+
+    def sign(self, digest: bytes) -> bytes:
+        """CMS over a document whose SHA-256 is `digest`: at most `max_size` bytes."""
+        signed = self.attributes_before + digest + self.attributes_after
+        signature = self.key.sign(b"\x31" + self.attributes_length + signed)
+        return self._assemble(digest, signature)
+
+    def _assemble(self, digest: bytes, signature: bytes) -> bytes:
+        size = len(signature)
+        around = self._heads.get(size)
+        if around is None:
+            around = self._heads[size] = self._around(size)
+        head, middle = around
+        return b"".join((head, digest, middle, signature))
+
+    def _around(self, size: int) -> tuple[bytes, bytes]:
+        attributes = self.attributes_before + bytes(32) + self.attributes_after
+        signer = der.tlv(
+            der.SEQUENCE,
+            self.signer_head,
+            der.tlv(0xA0, attributes),
+            self.key.algorithm,
+            der.tlv(der.OCTET_STRING, bytes(size)),
+        )
+        signed_data = der.tlv(
+            der.SEQUENCE,
+            der.integer(1),
+            der.tlv(der.SET, SHA256_IDENTIFIER),
+            der.tlv(der.SEQUENCE, OID_DATA),
+            self.certificates,
+            der.tlv(der.SET, signer),
+        )
+        whole = der.tlv(der.SEQUENCE, OID_SIGNED_DATA, der.tlv(0xA0, signed_data))
+        # The signature is the last thing in the structure, the digest lies a fixed distance before it.
+        tail = len(self.attributes_after) + len(self.key.algorithm) + len(der.tlv(der.OCTET_STRING, bytes(size)))
+        hole = len(whole) - tail - 32
+        return whole[:hole], whole[hole + 32 : len(whole) - size]
+
+
+def issuer_and_serial(certificate: bytes) -> tuple[bytes, bytes]:
+    """Issuer name and serial number of a certificate (DER), as the raw elements of its TBSCertificate."""
+    fields = der.parse(certificate).children()[0].children()
+    offset = 1 if fields[0].tag == 0xA0 else 0
+    return fields[offset + 2].raw, fields[offset].raw
+
+
+def _attribute(oid: bytes, value: bytes) -> bytes:
+    return der.tlv(der.SEQUENCE, oid, der.tlv(der.SET, value))
+
+
+def _signing_certificate(certificate: bytes) -> bytes:
+    # SHA-256 is ESSCertIDv2's DEFAULT, so DER leaves the algorithm out.
+    cert_id = der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, sha256(certificate).digest()))
+    return der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, cert_id))

@@ -1,0 +1,175 @@
+"""The hub's own certification for seals: a development authority.
+
+Legal force needs a licensed authority (电子认证服务机构); certificates made here say in their subject and issuer that
+they are for development / internal use. An outside authority replaces this module by configuration: signing needs
+only a key and DER.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+ROOT_DAYS = 3650
+SEAL_CA_DAYS = 1825
+# Two years, as organisation certificates of licensed authorities commonly run.
+SEAL_DAYS = 730
+# A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
+_BACKDATE = timedelta(minutes=5)
+_LABEL = "开发用 development, internal use only"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certification authority: key, own certificate, and the certificates above it (nearest first, root last)."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+    above: tuple[x509.Certificate, ...] = ()
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def root(self) -> x509.Certificate:
+        return self.above[-1] if self.above else self.certificate
+
+
+def load_authority(key_pem: bytes, certificate_pem: bytes, above_pem: bytes = b"") -> Authority:
+    """An authority from PEM. Raises ValueError when the key is not EC or does not belong to the certificate."""
+    key = serialization.load_pem_private_key(key_pem, None)
+    certificate = x509.load_pem_x509_certificate(certificate_pem)
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise ValueError("the key is not the certificate's")
+    return Authority(key, certificate, tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ())
+
+
+def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """PKCS#8, unencrypted: whoever stores it seals it or guards the file."""
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def certificate_pem(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def make_root(hub: str, now_us: int) -> Authority:
+    """A root for `hub` (P-384): self-signed, path length 1."""
+    key = ec.generate_private_key(ec.SECP384R1())
+    name = _name("Shuniu root CA", hub)
+    certificate = _ca_builder(name, name, key.public_key(), key.public_key(), now_us, ROOT_DAYS, 1).sign(
+        key, hashes.SHA384()
+    )
+    return Authority(key, certificate)
+
+
+def make_seal_ca(root: Authority, hub: str, now_us: int) -> Authority:
+    """The authority that issues seal certificates (P-256: its signature is checked at every verification)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _ca_builder(
+        _name("Shuniu seal CA", hub),
+        root.certificate.subject,
+        key.public_key(),
+        root.key.public_key(),
+        now_us,
+        SEAL_CA_DAYS,
+        0,
+    )
+    return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above))
+
+
+def issue_seal_certificate(
+    ca: Authority, public_key: ec.EllipticCurvePublicKey, organisation: str, seal_id: str, now_us: int
+) -> x509.Certificate:
+    """A seal's certificate: digitalSignature and nonRepudiation, no EKU (readers that know only e-mail signers accept
+    it).
+    """
+    subject = x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, _LABEL),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, seal_id),
+            x509.NameAttribute(NameOID.COMMON_NAME, organisation[:64]),
+        ]
+    )
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    builder = _builder(subject, ca.certificate.subject, public_key, ca.key.public_key(), now_us, SEAL_DAYS)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    return builder.add_extension(usage, critical=True).sign(ca.key, hashes.SHA256())
+
+
+def _name(common: str, hub: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, hub[:64]),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, _LABEL),
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+        ]
+    )
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
+    now_us: int,
+    days: int,
+) -> x509.CertificateBuilder:
+    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _BACKDATE)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
+def _ca_builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
+    now_us: int,
+    days: int,
+    path_length: int,
+) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(
+        digital_signature=False,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=True,
+        crl_sign=True,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        _builder(subject, issuer, key, issuer_key, now_us, days)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+        .add_extension(usage, critical=True)
+    )
