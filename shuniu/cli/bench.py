@@ -1,0 +1,24 @@
+"""`shuniu bench`: measures this machine; the benchmarks lie with the tests of a checkout."""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
+
+from shuniu.cli.output import complain
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("bench", help="性能测量 / measure this machine", description=__doc__)
+    parser.add_argument("--only", default="", metavar="AREA", help="one area: the name before the first dot")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    if importlib.util.find_spec("tests.bench") is None:
+        complain("基准测试随源码提供,请在源码目录运行 make bench / benchmarks come with the source: make bench")
+        return 1
+    command = [sys.executable, "-m", "tests.bench"]
+    if arguments.only:
+        command += ["--only", arguments.only]
+    return subprocess.run(command, check=False).returncode

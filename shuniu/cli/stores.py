@@ -1,0 +1,46 @@
+"""The databases of a hub: which there are, and bringing their schemas up to date."""
+
+import asyncio
+from dataclasses import dataclass
+
+from shuniu.cli.parts import SERVICES
+from shuniu.cli.place import Place
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import read
+from shuniu.kit.sql.migrations import migrate
+
+PACKAGES = {**{service: f"services.{service}" for service in SERVICES}, "vault": "services.identity.vault"}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One service's store."""
+
+    service: str
+    package: str
+    url: str
+
+    @property
+    def is_file(self) -> bool:
+        return self.url.startswith("sqlite")
+
+
+def databases(place: Place) -> list[Database]:
+    """All stores of the hub, as its settings name them."""
+    table = read(place.config)
+    return [
+        Database(
+            service,
+            package,
+            str(table.get(service, {}).get("database_url", "")) or f"sqlite:///{place.data}/db/{service}.db",
+        )
+        for service, package in PACKAGES.items()
+    ]
+
+
+async def migrate_all(place: Place) -> dict[str, str]:
+    """Brings every store to its newest revision; returns the revisions."""
+    clock = SystemClock()
+    found = databases(place)
+    revisions = await asyncio.gather(*(migrate(one.url, one.package, clock) for one in found))
+    return {one.service: revision for one, revision in zip(found, revisions, strict=True)}

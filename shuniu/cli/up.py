@@ -1,0 +1,58 @@
+"""`shuniu up`: the whole hub on one machine."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+
+from shuniu.cli.parts import bus_config, parts
+from shuniu.cli.place import Place
+from shuniu.cli.supervise import Supervisor, print_report
+from shuniu.kit.config import ConfigError
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "up", help="启动枢纽(Ctrl-C 停止) / run the hub (Ctrl-C drains it)", description=__doc__
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    hub, bus, edge = place.hub(), place.bus(), place.edge()
+    hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hub.run_dir.stat().st_uid != os.getuid() or hub.run_dir.stat().st_mode & 0o077:
+        raise ConfigError(f"{place.config}: [hub] run_dir: {hub.run_dir} must be ours alone (0700)")
+    place.logs.mkdir(mode=0o700, exist_ok=True)
+    if not bus_config(hub).exists():
+        raise ConfigError(f"{bus_config(hub)}: missing; run `shuniu init`")
+
+    def ready(seconds: float) -> None:
+        found = {
+            "ready": True,
+            "seconds": round(seconds, 2),
+            "people": edge.people,
+            "platforms": edge.platforms,
+            "bus": bus.listen,
+            "trust": str(place.trust),
+        }
+        if arguments.json:
+            print(json.dumps(found), flush=True)
+        else:
+            print(
+                f"就绪 / ready in {seconds:.1f} s  网页 https://{edge.people}  平台 https://{edge.platforms}"
+                f"  总线 nats://{bus.listen}",
+                flush=True,
+            )
+
+    supervisor = Supervisor(
+        parts(hub, place.config), hub.run_dir, place.logs, f"http://{bus.monitoring}/healthz", print_report
+    )
+    try:
+        asyncio.run(supervisor.run(ready))
+    except KeyboardInterrupt:  # a second Ctrl-C while draining
+        return 130
+    sys.stdout.flush()
+    return 0
