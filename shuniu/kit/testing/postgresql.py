@@ -40,6 +40,7 @@ class PostgresServer:
         # Short, because a Unix socket's path must stay under 108 bytes.
         self._directory = Path(tempfile.mkdtemp(prefix="snpg", dir="/tmp"))
         self._user = _user()
+        self._process: subprocess.Popen[bytes] | None = None
         if self._user:
             shutil.chown(self._directory, self._user)
         self._run(
@@ -70,45 +71,45 @@ class PostgresServer:
     def start(self) -> None:
         """Start, also after `kill`; returns when it accepts connections."""
         until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._start()
-            except RuntimeError:
-                # After a kill the server's children hold its shared memory for a moment.
-                if time.monotonic() > until:
-                    raise
-            else:
-                return
-
-    def _start(self) -> None:
-        options = f"-c listen_addresses= -c unix_socket_directories={self._directory} "
-        self._run(
-            "pg_ctl",
-            "--pgdata",
-            str(self.data),
-            "--wait",
-            "--timeout=60",
-            "--silent",
-            "--log",
-            str(self._directory / "log"),
-            "--options",
-            options,
-            "start",
-        )
-
-    def pid(self) -> int:
-        return int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        while not self._accepts():
+            if self._process is None or self._process.poll() is not None:
+                # After a kill the server's children hold its shared memory for a moment, and a new one refuses.
+                self._process = self._spawn()
+            if time.monotonic() > until:
+                raise RuntimeError((self._directory / "log").read_text())
 
     def kill(self) -> None:
-        """Kill -9 the postmaster; its children notice and go."""
-        os.kill(self.pid(), signal.SIGKILL)
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "--pgdata", str(self.data), "--mode=immediate", "--silent", "stop")
+        """SIGKILL for the postmaster; its children notice and go."""
+        self._end(signal.SIGKILL)
 
     def remove(self) -> None:
-        self.stop()
+        """Stop at once and leave nothing behind."""
+        self._end(signal.SIGQUIT)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        settings = {"listen_addresses": "", "unix_socket_directories": self._directory}
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        with (self._directory / "log").open("ab") as log:
+            return subprocess.Popen(
+                [self._binaries / "postgres", "-D", self.data, *options],
+                user=self._user,
+                cwd=self._directory,
+                stdout=log,
+                stderr=log,
+            )
+
+    def _accepts(self) -> bool:
+        if self._process is None:
+            return False
+        asked = [str(self._binaries / "pg_isready"), "--host", str(self._directory), "--quiet"]
+        return subprocess.run(asked, check=False).returncode == 0
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(_PATIENCE)
+            self._process = None
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://shuniu@/{database}?host={self._directory}"
