@@ -211,6 +211,11 @@ def submit_stream(*, replicas: int = 1) -> StreamSpec:
     )
 
 
+def receipt_consumer(service: str) -> ConsumerSpec:
+    """A service's place among the receipts. It must exist before the first delivery: SUBMIT keeps what is wanted."""
+    return ConsumerSpec(service, ("submit.*.receipt",))
+
+
 def advisory_stream(*, replicas: int = 1) -> StreamSpec:
     """Advisories about messages that died: the server sends them once and forgets, so a stream keeps them."""
     return StreamSpec(
@@ -343,6 +348,7 @@ class Bus:
         except BaseException:
             with contextlib.suppress(Exception):
                 await client.close()
+            close_socket(client)
             raise
         return client
 
@@ -452,6 +458,13 @@ class Bus:
             raise
         message: dict[str, Any] = found["message"]
         return message
+
+
+def close_socket(client: Client) -> None:
+    """Close what nats-py leaves open after a connection that the server refused."""
+    transport: Any = client._transport  # noqa: SLF001 - there is no other way to it
+    if transport:
+        transport.close()
 
 
 def _json(body: Mapping[str, Any] | None) -> bytes:

@@ -9,12 +9,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import nats
 from nats.aio.client import Client, RawCredentials
 
 from services.identity import bus_admin
 from services.identity.domain.bus_accounts import BusKeys, Credential, OrganisationAccount, Quota
-from shuniu.kit.bus import Bus
+from shuniu.kit.bus import Bus, close_socket
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.testing.nats import NatsServer
 
@@ -46,12 +45,17 @@ class BusLand:
         async def note(error: Exception) -> None:
             complaints.append(error)
 
-        client = await nats.connect(
-            url or self.server.url,
-            user_credentials=RawCredentials(credential.creds),
-            error_cb=note,
-            allow_reconnect=False,
-        )
+        client = Client()
+        try:
+            await client.connect(
+                url or self.server.url,
+                user_credentials=RawCredentials(credential.creds),
+                error_cb=note,
+                allow_reconnect=False,
+            )
+        except BaseException:
+            close_socket(client)
+            raise
         client.complaints = complaints
         self._open.append(client)
         return client
