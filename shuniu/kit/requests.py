@@ -14,7 +14,7 @@ from shuniu.kit.sql.types import LostRaceError, binding_of
 LEAST_KEPT_US: Final = 24 * 3600 * 1_000_000
 
 
-def once(  # noqa: PLR0917 - the key has four parts, always in this order
+def once(
     conn: Connection, caller_key: str, rpc: str, request_id: str, digest: bytes, work: Callable[[Connection], bytes]
 ) -> bytes:
     """Run `work` inside this unit unless this request was answered before; returns the response bytes, new or kept.
