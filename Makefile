@@ -3,6 +3,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
+# gRPC's own chatter would drown what a target prints.
+export GRPC_VERBOSITY ?= ERROR
+
 .PHONY: demo test bench lint proto proto-check test-deps clean
 
 $(STAMP): pyproject.toml constraints.txt
@@ -46,9 +49,19 @@ proto-check: $(STAMP)
 	@$(call GENERATE,var/proto-check)
 	@diff -r -x __pycache__ -x __init__.py -x py.typed var/proto-check/shuniu/api shuniu/api
 
-# Debian packages for the groups of tests that need more than PyPI.
+# Debian packages for the groups of tests that need more than PyPI, each with a program that shows it is there.
+TEST_DEPS := chromium:chromium postgresql:/usr/lib/postgresql/*/bin/initdb nodejs:node npm:npm default-jdk-headless:javac \
+  strace:strace poppler-utils:pdfsig mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose
+
+.PHONY: test-deps-missing
+test-deps-missing:
+	@for pair in $(TEST_DEPS); do \
+	  ls $${pair#*:} >/dev/null 2>&1 || command -v $${pair#*:} >/dev/null || echo $${pair%%:*}; done
+
+# Installs what is missing of them; needs root.
 test-deps:
-	apt-get install -y --no-install-recommends chromium postgresql nodejs npm default-jdk-headless strace poppler-utils mupdf-tools qpdf openssl docker-compose
+	@missing=$$($(MAKE) -s test-deps-missing); \
+	 if [ -n "$$missing" ]; then apt-get update -qq && apt-get install -y --no-install-recommends $$missing; fi
 
 clean:
 	rm -rf var .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

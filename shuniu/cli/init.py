@@ -5,6 +5,7 @@ import asyncio
 import datetime as dt
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -30,7 +31,7 @@ _TEMPLATE = """\
 code = "{code}"
 name = "{name}"
 trust_domain = "{trust_domain}"
-issuer = "https://{people}"
+issuer = "{issuer}"
 data_dir = "{data}"
 run_dir = "{run}"
 
@@ -42,21 +43,21 @@ bus = "{websocket}"
 [web]
 
 [identity]
-bus_url = "nats://{listen}"
-platform_url = "https://{platforms}"
+bus_url = "nats://{bus}"
+platform_url = "{platform_url}"
 authority_platform = "{authority_platform}"
 authority_resource = "{authority_resource}"
 
 [vault]
 
 [catalogue]
-bus_url = "nats://{listen}"
+bus_url = "nats://{bus}"
 
 [exchange]
-bus_url = "nats://{listen}"
+bus_url = "nats://{bus}"
 
 [esign]
-bus_url = "nats://{listen}"
+bus_url = "nats://{bus}"
 
 [nats]
 listen = "{listen}"
@@ -74,6 +75,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--free-ports", action="store_true", help="listen on free ports of 127.0.0.1")
     parser.add_argument("--people", default="", metavar="HOST:PORT", help="listener for people (default HOST:8443)")
     parser.add_argument("--platforms", default="", metavar="HOST:PORT", help="listener for platforms (HOST:9443)")
+    parser.add_argument("--issuer", default="", metavar="URL", help="external URL of the people listener")
+    parser.add_argument("--run-dir", type=Path, default=None, metavar="DIR", help="sockets; a short path")
+    parser.add_argument("--bus", default="127.0.0.1:4222", metavar="HOST:PORT", help="where the bus listens")
+    parser.add_argument("--bus-websocket", default="127.0.0.1:4223", metavar="HOST:PORT", help="its WebSocket listener")
+    parser.add_argument("--bus-monitoring", default="127.0.0.1:8222", metavar="HOST:PORT", help="its health port")
     parser.add_argument(
         "--authority",
         default="",
@@ -90,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
     edge, bus = _addresses(arguments)
     for directory in ("keys", "pki", "db", "nats", "ledger", "edge", "logs", "operators"):
         (place.data / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
-    run_dir = run_dir_for(place.data)
+    run_dir = arguments.run_dir or run_dir_for(place.data)
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority, _, resource = arguments.authority.partition("/")
     # Written last-but-one to a draft, so that an interrupted init can be run again.
@@ -104,6 +110,9 @@ def run(arguments: argparse.Namespace) -> int:
             run=run_dir,
             people=edge.people,
             platforms=edge.platforms,
+            issuer=_plain(arguments.issuer) or f"https://{edge.people}",
+            platform_url=_external(arguments.issuer, edge.platforms),
+            bus=bus.listen.replace("0.0.0.0", "127.0.0.1"),
             listen=bus.listen,
             websocket=bus.websocket,
             monitoring=bus.monitoring,
@@ -134,7 +143,16 @@ def _addresses(arguments: argparse.Namespace) -> tuple[EdgePlace, BusPlace]:
         bus = BusPlace(f"127.0.0.1:{listen}", f"127.0.0.1:{websocket}", f"127.0.0.1:{monitoring}")
         return edge, bus
     people_at = arguments.people or f"{arguments.host}:8443"
-    return EdgePlace(people_at, arguments.platforms or f"{arguments.host}:9443"), BusPlace()
+    edge = EdgePlace(people_at, arguments.platforms or f"{arguments.host}:9443")
+    return edge, BusPlace(arguments.bus, arguments.bus_websocket, arguments.bus_monitoring)
+
+
+def _external(issuer: str, platforms: str) -> str:
+    """The platforms listener from outside: the issuer's host with the other port."""
+    if not issuer:
+        return f"https://{platforms}"
+    host = urlsplit(issuer).hostname or ""
+    return f"https://{host}:{platforms.rpartition(':')[2]}"
 
 
 def _plain(text: str) -> str:
