@@ -45,6 +45,8 @@ class Process:
     refresh_metrics: Callable[[], None] = lambda: None
     ops_host: str = "127.0.0.1"
     ops_port: int = 0
+    on_drain: Sequence[Callable[[], None]] = ()
+    """Called when the process is told to end, before listeners wait for calls under way: lets long polls go."""
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
@@ -94,6 +96,8 @@ async def serve(service: str, run_dir: Path, build: Build) -> None:
         await stop.wait()
         draining = True
         logger.info("draining")
+        for let_go in process.on_drain:
+            let_go()
         await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in process.listeners))
         for task in running:
             task.cancel()

@@ -1,0 +1,156 @@
+"""What the command line calls while the hub is down: making keys, migrating, operators, checking the audit trail."""
+
+import datetime as dt
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection
+
+from services.identity import bus_admin
+from services.identity.config import IdentitySettings, KeyFiles, edge_roots
+from services.identity.domain import operators
+from services.identity.domain.operators import Operator
+from services.identity.keys import Secrets
+from services.identity.store import METADATA
+from services.identity.store import platforms as rows
+from services.identity.vault import commands as vault
+from shuniu.kit import audit, bus_server
+from shuniu.kit.audit import AuditRecord, AuditReport
+from shuniu.kit.clock import Clock, SystemClock
+from shuniu.kit.config import HubSettings, load, write_secret
+from shuniu.kit.crypto import x509
+from shuniu.kit.crypto.keyring import add_key
+from shuniu.kit.foundation import database_url
+from shuniu.kit.sql import Store, migrations
+
+PACKAGE = "services.identity"
+BUS_SERVICES = ("identity", "catalogue", "exchange", "esign")
+"""Processes that connect to the bus, each with credentials of its own."""
+_OPERATOR_DAYS = 365
+
+
+def initialise(config: Path) -> None:
+    """Makes what is absent of identity's and the vault's keys and certificates; what is there stays.
+
+    pki/platform-ca.pem, keys/platform-ca.key, keys/identity/, keys/pairwise/, keys/identity-root.key, keys/bus.json,
+    keys/bus-<service>.creds, and the vault's (see its commands).
+    """
+    hub = load(HubSettings, config, "hub")
+    files = KeyFiles(hub.data_dir)
+    for directory in (files.platform_ca.parent, files.platform_ca_key.parent):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not files.platform_ca_key.exists():
+        authority = x509.new_authority("Platform CA", hub.name, dt.datetime.now(dt.UTC))
+        _write_public(files.platform_ca, authority.pem())
+        write_secret(files.platform_ca_key, x509.private_pem(authority.key))
+    for directory in (files.keyring, files.pairwise):
+        if not directory.exists():
+            add_key(directory)
+    if not files.root_secret.exists():
+        write_secret(files.root_secret, secrets.token_bytes(32))
+    bus_keys = bus_admin.load_keys(files.bus)
+    now_s = SystemClock().now_us() // 1_000_000
+    for service in BUS_SERVICES:
+        target = files.bus_credentials(service)
+        if not target.exists():
+            write_secret(target, bus_admin.service_credentials(bus_keys, service, now_s=now_s).encode())
+    vault.initialise(config)
+
+
+def write_bus_config(config: Path, target: Path, *, listen: str, websocket: str, monitoring: str) -> None:
+    """Renders the bus's configuration with this hub's operator, system account and HUB account."""
+    hub = load(HubSettings, config, "hub")
+    keys = bus_admin.load_keys(KeyFiles(hub.data_dir).bus)
+    now_s = SystemClock().now_us() // 1_000_000
+    server = bus_server.BusServer(
+        tokens=bus_admin.server_tokens(keys, now_s=now_s, name=hub.trust_domain),
+        data_dir=hub.data_dir / "nats",
+        run_dir=hub.run_dir,
+        listen=listen,
+        websocket=websocket,
+        monitoring=monitoring,
+    )
+    bus_server.write(server, target)
+
+
+async def migrate(config: Path) -> str:
+    """Brings identity's store to the newest revision and returns it. The vault's has a command of its own."""
+    return await migrations.migrate(_url(config), PACKAGE, SystemClock())
+
+
+async def create_operator(config: Path, name: str, scopes: tuple[str, ...], directory: Path, clock: Clock) -> None:
+    """Makes an operator with one administrator role: `cert.pem`, `key.pem`, `trust.pem` in `directory`, and the row.
+
+    While identity is down only (its store has one writer). A name made again loses its former certificate.
+    Raises OperatorError.
+    """
+    operators.check(name, scopes)
+    hub = load(HubSettings, config, "hub")
+    settings = load(IdentitySettings, config, "identity")
+    authority = Secrets.load(KeyFiles(hub.data_dir)).authority
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = dt.datetime.fromtimestamp(clock.now_us() / 1e6, dt.UTC)
+    uri = f"spiffe://{hub.trust_domain}/operator/{name}"
+    certificate = x509.issue_client(authority, key.public_key(), uri, now, _OPERATOR_DAYS)
+    made = Operator(
+        name,
+        scopes,
+        certificate.fingerprint(hashes.SHA256()).hex(),
+        round(certificate.not_valid_after_utc.timestamp() * 1e6),
+    )
+    chain = certificate.public_bytes(serialization.Encoding.PEM) + authority.pem()
+    _hand_over(
+        directory,
+        {
+            "key.pem": x509.private_pem(key),
+            "cert.pem": chain,
+            "trust.pem": edge_roots(hub, settings).read_bytes(),
+        },
+    )
+    store = await Store.open(_url(config), METADATA, clock=clock, writer="commands")
+    try:
+        await store.write(_keep_operator, made, clock.now_us())
+    finally:
+        await store.close()
+
+
+async def verify_audit(config: Path) -> AuditReport:
+    """Checks identity's audit chains, while it is down."""
+    store = await Store.open(_url(config), METADATA, clock=SystemClock(), writer="commands")
+    try:
+        return await store.read(audit.verify)
+    finally:
+        await store.close()
+
+
+def _keep_operator(conn: Connection, made: Operator, now_us: int) -> None:
+    rows.put_operator(conn, made, now_us)
+    record = AuditRecord(
+        actor="command-line",
+        actor_kind="operator",
+        action="CreateOperator",
+        object=f"operator/{made.name}",
+        details={"scopes": " ".join(made.scopes), "certificate": made.certificate_sha256},
+    )
+    audit.append(conn, record)
+
+
+def _hand_over(directory: Path, files: dict[str, bytes]) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, content in files.items():
+        (directory / name).unlink(missing_ok=True)
+        write_secret(directory / name, content)
+
+
+def _url(config: Path) -> str:
+    return database_url(load(HubSettings, config, "hub"), load(IdentitySettings, config, "identity"), "identity")
+
+
+def _write_public(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

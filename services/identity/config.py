@@ -1,0 +1,92 @@
+"""Settings of identity: section [identity] of the hub's file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shuniu.kit.config import HubSettings
+from shuniu.kit.foundation import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class IdentitySettings(ServiceSettings):
+    """What identity needs beyond what every service has."""
+
+    platform_url: str = ""
+    """External URL of the platforms listener, without trailing slash, for discovery; empty means the issuer."""
+    authority_platform: str = ""
+    """Code of the platform that proves real names; empty means that nobody can register."""
+    authority_resource: str = ""
+    """Resource of that platform which answers such questions."""
+    edge_roots_file: Path = Path()
+    """Roots of the edge's own certificate (PEM), handed to enrolled platforms; empty: <data_dir>/pki/edge-ca.pem."""
+    certificate_days: int = 365
+    """Life of a platform's client certificate, days."""
+    session_hours: int = 12
+    """Longest life of a person's session, hours."""
+    refresh_hours: int = 24
+    """Longest life of a token family, hours; a session's end ends it sooner."""
+    access_token_seconds: int = 300
+    """Life of an access token. Ended sessions are announced for longer than this."""
+    jwks_seconds: int = 60
+    """How long others may keep the JWKS; a new key is published twice this long before it signs."""
+    password_threads: int = 2
+    """Threads that check passwords; token traffic never waits for them."""
+    password_queue: int = 200
+    """Password checks that may wait; more are refused with SIGN_IN_LIMIT."""
+    sign_in_failures: int = 10
+    """Wrong passwords for one login name within the window before it is refused."""
+    sign_in_window_seconds: int = 900
+    """The window of that count."""
+    reveal_days: int = 30
+    """How long a handling agency may use what was revealed to it for a case."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """Where identity's keys and certificates lie. Everything under `keys` is 0600."""
+
+    data_dir: Path
+
+    @property
+    def platform_ca(self) -> Path:
+        return self.data_dir / "pki" / "platform-ca.pem"
+
+    @property
+    def platform_ca_key(self) -> Path:
+        return self.data_dir / "keys" / "platform-ca.key"
+
+    @property
+    def keyring(self) -> Path:
+        """AES-256 keys for what identity stores encrypted."""
+        return self.data_dir / "keys" / "identity"
+
+    @property
+    def pairwise(self) -> Path:
+        """HMAC keys of pairwise subjects, one an epoch."""
+        return self.data_dir / "keys" / "pairwise"
+
+    @property
+    def root_secret(self) -> Path:
+        """32 bytes from which the HMAC keys for login names, requests, page tokens and refresh tokens are derived."""
+        return self.data_dir / "keys" / "identity-root.key"
+
+    @property
+    def bus(self) -> Path:
+        return self.data_dir / "keys" / "bus.json"
+
+    def bus_credentials(self, service: str) -> Path:
+        return self.data_dir / "keys" / f"bus-{service}.creds"
+
+    def operator_certificate(self, name: str) -> Path:
+        return self.data_dir / "pki" / f"operator-{name}.pem"
+
+    def operator_key(self, name: str) -> Path:
+        return self.data_dir / "keys" / f"operator-{name}.key"
+
+    @property
+    def edge_roots(self) -> Path:
+        return self.data_dir / "pki" / "edge-ca.pem"
+
+
+def edge_roots(hub: HubSettings, settings: IdentitySettings) -> Path:
+    return settings.edge_roots_file if settings.edge_roots_file.name else KeyFiles(hub.data_dir).edge_roots

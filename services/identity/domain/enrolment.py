@@ -1,0 +1,38 @@
+"""One-time enrolment tokens: 256 random bits, kept as SHA-256 only, 24 hours. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+LIFE_US = 24 * 3600 * 1_000_000
+
+
+class TokenInvalidError(Exception):
+    """The token is unknown, used or too old; which one is nobody's business."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentToken:
+    """What is kept of a token. `used_us` is 0 until it was redeemed."""
+
+    hash: str
+    platform: str
+    expires_us: int
+    used_us: int = 0
+
+
+def token_hash(secret: str) -> str:
+    """SHA-256 of a secret of at least 256 random bits, hex. Such a secret needs no salt and no stretching."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def issued(secret: str, platform: str, now_us: int) -> EnrolmentToken:
+    return EnrolmentToken(token_hash(secret), platform, now_us + LIFE_US)
+
+
+def check(token: EnrolmentToken | None, platform: str, now_us: int) -> EnrolmentToken:
+    """The token when it may be redeemed for `platform` now. Raises TokenInvalidError."""
+    if token is None or token.platform != platform or token.used_us or token.expires_us <= now_us:
+        raise TokenInvalidError
+    return token

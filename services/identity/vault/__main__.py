@@ -1,0 +1,23 @@
+"""`python -m services.identity.vault --config hub.toml`."""
+
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from services.identity.vault.app import build
+from shuniu.kit.config import HubSettings, load
+from shuniu.kit.run import Build, Process, main
+
+
+def _hub(path: Path) -> HubSettings:
+    return load(HubSettings, path, "hub")
+
+
+def _build(path: Path) -> Build:
+    def opened() -> AbstractAsyncContextManager[Process]:
+        return build(path)
+
+    return opened
+
+
+if __name__ == "__main__":
+    main("vault", _hub, _build)

@@ -1,0 +1,50 @@
+"""Wiring of the vault: settings → store → keys → servicer → run. It follows nothing and publishes nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.identity.private_requests import PrivateRequests
+from services.identity.vault.config import VaultFiles, VaultSettings
+from services.identity.vault.service import VaultService
+from services.identity.vault.store import METADATA
+from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
+from shuniu.kit.config import HubSettings, load, secret
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import open_foundation
+from shuniu.kit.operations import Operations
+from shuniu.kit.run import Process
+from shuniu.kit.server import Servicer
+
+
+@asynccontextmanager
+async def build(path: Path) -> AsyncIterator[Process]:
+    hub = load(HubSettings, path, "hub")
+    settings = load(VaultSettings, path, "vault")
+    files = VaultFiles(hub.data_dir)
+    keyring = Keyring.load(files.keyring)
+    index_secret, request_key = secret(files.index), secret(files.requests)
+    async with open_foundation(
+        "vault", hub, settings, METADATA, package="services.identity.vault", follows_registry=False
+    ) as base:
+
+        def not_ready() -> list[str]:
+            return [] if base.store.writable else ["store is not writable"]
+
+        operations = Operations(base, not_ready)
+        private = PrivateRequests(base, keyring, request_key)
+        peer = [
+            Servicer(
+                vault_pb2_grpc.add_VaultServiceServicer_to_server,
+                VaultService(base, settings, keyring, index_secret, private),
+                vault_pb2.DESCRIPTOR.services_by_name["VaultService"],
+            ),
+            operations.servicer(),
+        ]
+        yield Process(
+            listeners=base.listeners(edge=[], peer=peer),
+            tasks=[operations.watch],
+            not_ready=not_ready,
+            ops_host=settings.ops_host,
+            ops_port=settings.ops_port,
+        )

@@ -1,0 +1,44 @@
+"""What the command line calls of the vault while it is down: its keys, its schema, its audit trail."""
+
+import secrets
+from pathlib import Path
+
+from services.identity.vault.config import VaultFiles, VaultSettings
+from services.identity.vault.store import METADATA
+from shuniu.kit import audit
+from shuniu.kit.audit import AuditReport
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import HubSettings, load, write_secret
+from shuniu.kit.crypto.keyring import add_key
+from shuniu.kit.foundation import database_url
+from shuniu.kit.sql import Store, migrations
+
+PACKAGE = "services.identity.vault"
+
+
+def initialise(config: Path) -> None:
+    """Makes what is absent of keys/vault/, keys/vault-index.key and keys/vault-requests.key; what is there stays."""
+    files = VaultFiles(load(HubSettings, config, "hub").data_dir)
+    if not files.keyring.exists():
+        add_key(files.keyring)
+    for path in (files.index, files.requests):
+        if not path.exists():
+            write_secret(path, secrets.token_bytes(32))
+
+
+async def migrate(config: Path) -> str:
+    """Brings the vault's store to the newest revision and returns it."""
+    return await migrations.migrate(_url(config), PACKAGE, SystemClock())
+
+
+async def verify_audit(config: Path) -> AuditReport:
+    """Checks the vault's audit chains, while it is down."""
+    store = await Store.open(_url(config), METADATA, clock=SystemClock(), writer="commands")
+    try:
+        return await store.read(audit.verify)
+    finally:
+        await store.close()
+
+
+def _url(config: Path) -> str:
+    return database_url(load(HubSettings, config, "hub"), load(VaultSettings, config, "vault"), "vault")

@@ -1,0 +1,43 @@
+"""Settings of the vault: section [vault] of the hub's file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shuniu.kit.foundation import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSettings(ServiceSettings):
+    """What the vault needs beyond what every service has."""
+
+    daily_quota: int = 200_000
+    """Sealings a day (UTC) for one receiver and purpose that `quotas` does not name."""
+    quotas: dict[str, int] = field(default_factory=dict)
+    """Sealings a day by purpose: authority, case, register-query, document, userinfo."""
+
+    def quota(self, purpose: str) -> int:
+        named: Mapping[str, int] = self.quotas
+        return int(named.get(purpose, self.daily_quota))
+
+
+@dataclass(frozen=True, slots=True)
+class VaultFiles:
+    """Where the vault's keys lie; all 0600 and readable by the vault alone."""
+
+    data_dir: Path
+
+    @property
+    def keyring(self) -> Path:
+        """AES-256 keys of the stored fields."""
+        return self.data_dir / "keys" / "vault"
+
+    @property
+    def index(self) -> Path:
+        """32 bytes: K_index, by which persons are found."""
+        return self.data_dir / "keys" / "vault-index.key"
+
+    @property
+    def requests(self) -> Path:
+        """32 bytes: key of the digests in the request log."""
+        return self.data_dir / "keys" / "vault-requests.key"
