@@ -35,6 +35,8 @@ MAX_ROWS = 200
 # The law gives no longer period to any item; a larger figure is a wrong unit.
 _MAX_LIMIT = 1000
 _PHONE = re.compile(r"[0-9][0-9\-]{2,19}(?:转[0-9]{1,6})?", re.ASCII)
+# Codes of platforms and of templates.
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]{0,63}", re.ASCII)
 _Row = TypeVar("_Row")
 _ULID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}", re.ASCII)
 
@@ -55,27 +57,48 @@ def validate(item: BaseItem | ImplementingItem) -> tuple[Violation, ...]:
     found = list(_identifier(item.id, "id"))
     if isinstance(item, BaseItem):
         found += check_codes(item.codes, Kind.BASE)
-        if not is_uscc(item.owner):
-            found.append(_uscc("owner"))
+        found += _base(item)
     else:
         found += _implementing(item)
     found += _content(item.content, complete=isinstance(item, ImplementingItem))
     return tuple(found)
 
 
+def _base(item: BaseItem) -> Iterator[Violation]:
+    if not is_uscc(item.owner):
+        yield _uscc("owner")
+    yield from _text(item.owner_name, "owner_name", MAX_NAME)
+    if item.division:
+        yield from _division(item.division)
+    yield from _plan(item)
+
+
 def _implementing(item: ImplementingItem) -> Iterator[Violation]:
     yield from _identifier(item.base_id, "base_id")
     yield from check_codes(item.codes, Kind.IMPLEMENTING)
     yield from _code_agrees(item)
-    try:
-        divisions.normalise(item.division)
-    except divisions.DivisionError as refusal:
-        yield from (Violation("division", each.reason, each.en, each.zh) for each in refusal.violations)
+    yield from _division(item.division)
     if not is_uscc(item.agency):
         yield _uscc("agency")
     yield from _text(item.agency_name, "agency_name", MAX_NAME, needed=True)
     if item.agency_nature is AgencyNature.ENTRUSTED and not item.entrusted_by:
         yield Violation("entrusted_by", "FIELD_MISSING", "name the entrusting agency", "受委托组织须填写委托部门")
+    yield from _text(item.entrusted_by, "entrusted_by", MAX_NAME)
+    if not item.handler:
+        yield Violation("handler", "FIELD_MISSING", "name the platform that handles cases", "请填写办理平台")
+    elif not _NAME.fullmatch(item.handler):
+        yield _name("handler")
+    yield from _plan(item)
+
+
+def _division(code: str) -> Iterator[Violation]:
+    try:
+        divisions.normalise(code)
+    except divisions.DivisionError as refusal:
+        yield from (Violation("division", each.reason, each.en, each.zh) for each in refusal.violations)
+
+
+def _plan(item: BaseItem | ImplementingItem) -> Iterator[Violation]:
     if item.plan_effective and item.plan_cancel and item.plan_cancel <= item.plan_effective:
         yield Violation(
             "plan_cancel", "DATES_REVERSED", "the end lies before the start", "计划取消日期应晚于计划生效日期"
@@ -97,7 +120,7 @@ def _code_agrees(item: ImplementingItem) -> Iterator[Violation]:
 def _content(content: Content, *, complete: bool) -> Iterator[Violation]:
     """Rules of both kinds; ``complete`` adds what an implementing item owes to the people it serves."""
     yield from _text(content.name, "name", MAX_NAME, needed=True)
-    for name in ("conditions", "flow", "result_name", "result_sample", "range"):
+    for name in ("conditions", "flow", "result_name", "result_sample", "range", "guide"):
         yield from _text(getattr(content, name), name, MAX_TEXT)
     for name in ("legal_basis", "aliases", "joint_departments"):
         yield from _texts(getattr(content, name), name)
@@ -116,6 +139,12 @@ def _content(content: Content, *, complete: bool) -> Iterator[Violation]:
             )
     yield from _materials(content.materials)
     yield from _faqs(content.faqs)
+    if content.result_template and not _NAME.fullmatch(content.result_template):
+        yield _name("result_template")
+    yield from _rows(content.sources, "sources", lambda row: row.field)
+    for index, row in enumerate(content.sources):
+        yield from _text(row.field, f"sources[{index}].field", MAX_NAME, needed=True)
+        yield from _text(row.source, f"sources[{index}].source", MAX_TEXT, needed=True)
     if complete:
         yield from _owed_to_people(content)
 
@@ -247,3 +276,12 @@ def _identifier(value: str, name: str) -> Iterable[Violation]:
 
 def _uscc(name: str) -> Violation:
     return Violation(name, "USCC_INVALID", "give the unified social credit code", "请填写有效的统一社会信用代码")
+
+
+def _name(name: str) -> Violation:
+    return Violation(
+        name,
+        "NAME_FORM",
+        "use up to 64 small letters, digits, dots, hyphens and underscores",
+        "最多 64 位，只能包含小写字母、数字、点、连字符和下划线",
+    )

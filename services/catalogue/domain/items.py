@@ -27,6 +27,7 @@ __all__ = [
     "LimitUnit",
     "Material",
     "Phones",
+    "Provenance",
     "Requirement",
     "ServiceObject",
     "SpecialProcedure",
@@ -160,6 +161,14 @@ class Phones:
 
 
 @dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where a field comes from: its name and a source, or ``illustrative`` for what was invented."""
+
+    field: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """What both kinds of item say to people; a base item leaves to its implementing items what only they know.
 
@@ -194,12 +203,15 @@ class Content:
     result_sample: str = ""
     materials: tuple[Material, ...] = ()
     faqs: tuple[Faq, ...] = ()
+    guide: str = ""
+    result_template: str = ""
+    sources: tuple[Provenance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BaseItem:
     """An entry of the base catalogue (基本目录), national or provincial. ``owner`` is the USCC of the authority that
-    keeps it.
+    keeps it; ``division`` is where it holds, empty for the whole country.
     """
 
     id: str
@@ -207,6 +219,10 @@ class BaseItem:
     owner: str
     content: Content
     exercising_levels: frozenset[Level] = frozenset()
+    division: str = ""
+    owner_name: str = ""
+    plan_effective: date | None = None
+    plan_cancel: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +230,8 @@ class ImplementingItem:
     """An entry of the implementing list (实施清单): a base item as one agency handles it in one division.
 
     ``agency`` is a USCC (an18). ``plan_effective`` and ``plan_cancel`` are civil dates in Asia/Shanghai; the item
-    serves people from the first and no longer on the second.
+    serves people from the first and no longer on the second. ``handler`` is the code of the platform that handles its
+    cases.
     """
 
     id: str
@@ -227,5 +244,6 @@ class ImplementingItem:
     content: Content
     agency_nature: AgencyNature = AgencyNature.STATUTORY
     entrusted_by: str = ""
+    handler: str = ""
     plan_effective: date | None = None
     plan_cancel: date | None = None

@@ -27,6 +27,7 @@ from services.catalogue.domain.items import (
     LimitUnit,
     Material,
     Phones,
+    Provenance,
     ServiceObject,
 )
 from services.catalogue.domain.publishing import MOVES, Action, PublishingError, Record, State, act, create, edit
@@ -58,6 +59,7 @@ ITEM = ImplementingItem(
     level=Level.CITY,
     agency=AGENCY,
     agency_name="某市公安局",
+    handler="150100-ga",
     content=CONTENT,
     plan_effective=date(2026, 1, 1),
 )
@@ -132,6 +134,9 @@ def test_every_violation_is_told_at_once() -> None:
         ({"statutory_limit": Limit(1001)}, ("statutory_limit.value", "VALUE_RANGE")),
         ({"aliases": tuple(str(n) for n in range(201))}, ("aliases", "TOO_MANY_ROWS")),
         ({"faqs": (Faq("", "x"),)}, ("faqs[0].question", "FIELD_MISSING")),
+        ({"guide": "a\u202eb"}, ("guide", "TEXT_CONTROL")),
+        ({"result_template": "../x"}, ("result_template", "NAME_FORM")),
+        ({"sources": (Provenance("name", "a"), Provenance("name", "b"))}, ("sources[1]", "ROW_REPEATED")),
     ],
 )
 def test_single_rules(change: dict[str, object], fault: tuple[str, str]) -> None:
@@ -151,6 +156,22 @@ def test_canonical_bytes_do_not_depend_on_spelling_or_order() -> None:
     assert digest(replace(ITEM, content=spelled)) == digest(replace(ITEM, content=again))
     assert digest(ITEM) != digest(replace(ITEM, division="150200"))
     assert digest(ITEM) != digest(replace(ITEM, content=replace(CONTENT, visits=1)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ITEM, handler="150200-ga"),
+        replace(ITEM, content=replace(CONTENT, result_template="no_criminal_record")),
+        replace(ITEM, content=replace(CONTENT, sources=(Provenance("name", "illustrative"),))),
+        replace(ITEM, content=replace(CONTENT, promised_limit=Limit(1, LimitUnit.DAY))),
+        replace(ITEM, content=replace(CONTENT, guide="带身份证")),
+    ],
+)
+def test_the_digest_covers_what_cases_depend_on(other: ImplementingItem) -> None:
+    """Two copies that differ in handler, template, provenance, unit or guide have different digests, and come back."""
+    assert digest(ITEM) != digest(other)
+    assert restore(canonical(other)) == other
 
 
 def test_canonical_bytes_are_frozen() -> None:

@@ -93,6 +93,8 @@ class Material(_message.Message):
     COPIES_FIELD_NUMBER: _builtins.int
     REQUIRED_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    REQUIREMENT_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     issuer: _builtins.str
@@ -105,6 +107,12 @@ class Material(_message.Message):
     """Whether it must be given."""
     source: _builtins.str
     """Where the network can get it by itself: a licence type or resource code; empty when the applicant must give it."""
+    requirement: _builtins.str
+    """Whether it must be given, finer than `required` and before it when set: `required`, `if-applicable` or `deferrable`
+    (容缺: the case may be accepted before it is there).
+    """
+    note: _builtins.str
+    """Remark."""
     def __init__(
         self,
         *,
@@ -114,14 +122,42 @@ class Material(_message.Message):
         copies: _builtins.int = ...,
         required: _builtins.bool = ...,
         source: _builtins.str = ...,
+        requirement: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "form", b"form", "issuer", b"issuer", "name", b"name", "required", b"required", "source", b"source"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["copies", b"copies", "form", b"form", "issuer", b"issuer", "name", b"name", "note", b"note", "required", b"required", "requirement", b"requirement", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Material: _TypeAlias = Material  # noqa: Y015
+
+@_typing.final
+class Faq(_message.Message):
+    """A frequent question (常见问题)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUESTION_FIELD_NUMBER: _builtins.int
+    ANSWER_FIELD_NUMBER: _builtins.int
+    question: _builtins.str
+    """Question."""
+    answer: _builtins.str
+    """Answer."""
+    def __init__(
+        self,
+        *,
+        question: _builtins.str = ...,
+        answer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "question", b"question"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Faq: _TypeAlias = Faq  # noqa: Y015
 
 @_typing.final
 class TimeLimit(_message.Message):
@@ -216,6 +252,21 @@ class Item(_message.Message):
     DIGEST_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    RESULT_NAME_FIELD_NUMBER: _builtins.int
+    RESULT_SAMPLE_FIELD_NUMBER: _builtins.int
+    COMPLAINTS_PHONE_FIELD_NUMBER: _builtins.int
+    FEE_BASIS_FIELD_NUMBER: _builtins.int
+    FAQS_FIELD_NUMBER: _builtins.int
+    JOINT_DEPARTMENTS_FIELD_NUMBER: _builtins.int
+    AGENCY_NATURE_FIELD_NUMBER: _builtins.int
+    ENTRUSTED_BY_FIELD_NUMBER: _builtins.int
+    SERVICE_RANGE_FIELD_NUMBER: _builtins.int
+    SPECIAL_PROCEDURES_FIELD_NUMBER: _builtins.int
+    BY_APPOINTMENT_FIELD_NUMBER: _builtins.int
+    ONLINE_PAYMENT_FIELD_NUMBER: _builtins.int
+    COURIER_FIELD_NUMBER: _builtins.int
+    ONLINE_FIELD_NUMBER: _builtins.int
+    LOCAL_CODES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """ULID inside the hub; set by the hub."""
     level: Global___ItemLevel.ValueType
@@ -227,19 +278,19 @@ class Item(_message.Message):
     code_39046: _builtins.str
     """Code by GB/T 39046: base 10, implementing 24 characters; may be empty."""
     base_code: _builtins.str
-    """Code of the base item; empty for a base item."""
+    """Code of the base item, of either scheme; empty for a base item."""
     type: _builtins.str
     """Type, n2 (01 licence … 20 public service)."""
     exercise_level: _builtins.str
     """Exercising level, n1 (1 state … 7 graded)."""
     division: _builtins.str
-    """Division, GB/T 2260, 6 digits."""
+    """Division, GB/T 2260, 6, 9 or 12 digits; may be empty for a base item that holds everywhere."""
     agency_uscc: _builtins.str
-    """Agency: USCC."""
+    """Agency: USCC; of a base item the authority that keeps it."""
     agency_name: _builtins.str
     """Agency: name."""
     handler_platform: _builtins.str
-    """Platform that handles cases of this item; must be registered."""
+    """Platform that handles cases of this item; must be registered. Empty for a base item."""
     conditions: _builtins.str
     """Conditions for acceptance."""
     flow: _builtins.str
@@ -247,17 +298,17 @@ class Item(_message.Message):
     fee_fen: _builtins.int
     """Fee in fen; 0 means free."""
     case_type: _builtins.str
-    """Case type, n1 (1 at once, 2 promised, 9 other)."""
+    """Case type, n1 (1 at once, 2 promised, 9 other); empty means 2."""
     visits: _builtins.int
     """Number of visits to an office; 0 means none."""
     legal_basis: _builtins.str
-    """Legal basis."""
+    """Legal basis, one a line."""
     guide: _builtins.str
     """Guide text."""
     phone: _builtins.str
     """Telephone for questions."""
     min_ial: _builtins.int
-    """Lowest identity assurance level of an applicant, 1 to 4."""
+    """Lowest identity assurance level of an applicant, 1 to 4; 0 means 2."""
     result_template: _builtins.str
     """Template of the document it ends with; empty when it ends with none."""
     state: Global___ItemState.ValueType
@@ -269,7 +320,29 @@ class Item(_message.Message):
     digest: _builtins.str
     """SHA-256 of the canonical item, hex; equal items have equal digests; set by the hub."""
     etag: _builtins.str
-    """For conditional updates; set by the hub."""
+    """For conditional updates; set by the hub, for the owner only."""
+    result_name: _builtins.str
+    """Name of the result; needed of an implementing item."""
+    result_sample: _builtins.str
+    """Sample of the result."""
+    complaints_phone: _builtins.str
+    """Telephone for complaints; needed of an implementing item."""
+    fee_basis: _builtins.str
+    """Legal basis of the fee; needed when there is one."""
+    agency_nature: _builtins.str
+    """Nature of the agency, n1 (1 statutory, 2 authorised, 3 entrusted, 9 other); empty means 1."""
+    entrusted_by: _builtins.str
+    """Who entrusted the agency; needed when its nature is 3."""
+    service_range: _builtins.str
+    """Area in which any counter takes the application (通办范围), GB/T 2260 or words."""
+    by_appointment: _builtins.bool
+    """Whether an appointment can be made."""
+    online_payment: _builtins.bool
+    """Whether the fee can be paid online."""
+    courier: _builtins.bool
+    """Whether the result can be sent by courier."""
+    online: _builtins.bool
+    """Whether it can be applied for online."""
     @_builtins.property
     def service_objects(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Service objects, n1 each (1 natural person …)."""
@@ -309,6 +382,22 @@ class Item(_message.Message):
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Last change; set by the hub."""
+
+    @_builtins.property
+    def faqs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Faq]:
+        """Frequent questions."""
+
+    @_builtins.property
+    def joint_departments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Departments that take part."""
+
+    @_builtins.property
+    def special_procedures(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Special procedures, n1 each (1 extension, 2 other)."""
+
+    @_builtins.property
+    def local_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Codes of older local systems, up to 64 of A-Z a-z 0-9 . _ -."""
 
     def __init__(
         self,
@@ -350,10 +439,25 @@ class Item(_message.Message):
         digest: _builtins.str = ...,
         etag: _builtins.str = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        result_name: _builtins.str = ...,
+        result_sample: _builtins.str = ...,
+        complaints_phone: _builtins.str = ...,
+        fee_basis: _builtins.str = ...,
+        faqs: _abc.Iterable[Global___Faq] | None = ...,
+        joint_departments: _abc.Iterable[_builtins.str] | None = ...,
+        agency_nature: _builtins.str = ...,
+        entrusted_by: _builtins.str = ...,
+        service_range: _builtins.str = ...,
+        special_procedures: _abc.Iterable[_builtins.str] | None = ...,
+        by_appointment: _builtins.bool = ...,
+        online_payment: _builtins.bool = ...,
+        courier: _builtins.bool = ...,
+        online: _builtins.bool = ...,
+        local_codes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_date", b"cancel_date", "effective_date", b"effective_date", "promised_limit", b"promised_limit", "statutory_limit", b"statutory_limit", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_name", b"agency_name", "agency_uscc", b"agency_uscc", "aliases", b"aliases", "base_code", b"base_code", "cancel_date", b"cancel_date", "case_type", b"case_type", "code", b"code", "code_39046", b"code_39046", "conditions", b"conditions", "digest", b"digest", "division", b"division", "effective_date", b"effective_date", "etag", b"etag", "exercise_level", b"exercise_level", "fee_fen", b"fee_fen", "flow", b"flow", "guide", b"guide", "handler_platform", b"handler_platform", "handling_forms", b"handling_forms", "id", b"id", "legal_basis", b"legal_basis", "level", b"level", "materials", b"materials", "min_ial", b"min_ial", "owner", b"owner", "phone", b"phone", "promised_limit", b"promised_limit", "result_template", b"result_template", "service_objects", b"service_objects", "sources", b"sources", "state", b"state", "statutory_limit", b"statutory_limit", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visits", b"visits"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agency_name", b"agency_name", "agency_nature", b"agency_nature", "agency_uscc", b"agency_uscc", "aliases", b"aliases", "base_code", b"base_code", "by_appointment", b"by_appointment", "cancel_date", b"cancel_date", "case_type", b"case_type", "code", b"code", "code_39046", b"code_39046", "complaints_phone", b"complaints_phone", "conditions", b"conditions", "courier", b"courier", "digest", b"digest", "division", b"division", "effective_date", b"effective_date", "entrusted_by", b"entrusted_by", "etag", b"etag", "exercise_level", b"exercise_level", "faqs", b"faqs", "fee_basis", b"fee_basis", "fee_fen", b"fee_fen", "flow", b"flow", "guide", b"guide", "handler_platform", b"handler_platform", "handling_forms", b"handling_forms", "id", b"id", "joint_departments", b"joint_departments", "legal_basis", b"legal_basis", "level", b"level", "local_codes", b"local_codes", "materials", b"materials", "min_ial", b"min_ial", "online", b"online", "online_payment", b"online_payment", "owner", b"owner", "phone", b"phone", "promised_limit", b"promised_limit", "result_name", b"result_name", "result_sample", b"result_sample", "result_template", b"result_template", "service_objects", b"service_objects", "service_range", b"service_range", "sources", b"sources", "special_procedures", b"special_procedures", "state", b"state", "statutory_limit", b"statutory_limit", "title", b"title", "type", b"type", "updated_at", b"updated_at", "version", b"version", "visits", b"visits"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -426,7 +530,7 @@ class ListItemsRequest(_message.Message):
     """Only this level; unspecified for all."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___ItemState.ValueType]:
-        """Only these states; empty means PUBLISHED."""
+        """Only these states; empty means PUBLISHED. Items in other states are the caller's own."""
 
     def __init__(
         self,
@@ -571,7 +675,7 @@ class CreateItemRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     editor: _builtins.str
-    """Who edits, an employee number at the owning platform; the second person is told apart by it."""
+    """Who edits, an employee number at the owning platform, 1 to 64 characters; the second person is told apart by it."""
     @_builtins.property
     def item(self) -> Global___Item:
         """The item; fields set by the hub are ignored."""

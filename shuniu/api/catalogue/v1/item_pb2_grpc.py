@@ -57,7 +57,8 @@ class ItemServiceServicer:
     """
 
     def GetItem(self, request, context):
-        """One item by id or by any of its codes. Errors: NOT_FOUND ITEM_UNKNOWN.
+        """One item by id or by any of its codes: its owner gets the draft with its state, everybody else what is published.
+        Errors: NOT_FOUND ITEM_UNKNOWN, also for what is suspended or withdrawn.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -236,21 +237,25 @@ class ItemEditServiceServicer:
     """
 
     def CreateItem(self, request, context):
-        """Makes an item in state DRAFT. Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS ITEM_CODE_TAKEN.
+        """Makes an item in state DRAFT, which may lack fields but holds nothing wrong. Errors: INVALID_ARGUMENT (every
+        violation; BASE_UNKNOWN), ALREADY_EXISTS ITEM_CODE_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateItem(self, request, context):
-        """Changes a DRAFT, or opens the next version of a published item as DRAFT. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED.
+        """Changes a DRAFT, or opens the next version of a published item as DRAFT; people see the published one until the next is
+        published. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED, FAILED_PRECONDITION ITEM_STATE or
+        ITEM_FIXED (code, base and division of a published item), else as CreateItem.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitItem(self, request, context):
-        """DRAFT → REVIEW. Errors: FAILED_PRECONDITION ITEM_STATE.
+        """DRAFT → REVIEW. Errors: INVALID_ARGUMENT (everything that is missing or wrong), FAILED_PRECONDITION ITEM_STATE or
+        BASE_NOT_PUBLISHED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -271,7 +276,8 @@ class ItemEditServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ChangeItemState(self, request, context):
-        """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or either → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE.
+        """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or any → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE, or
+        ITEM_IN_USE for a base item that implementing items need.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,9 @@ class ItemServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ItemServiceAsyncStub: ...
     GetItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.GetItemRequest, _item_pb2.GetItemResponse]
-    """One item by id or by any of its codes. Errors: NOT_FOUND ITEM_UNKNOWN."""
+    """One item by id or by any of its codes: its owner gets the draft with its state, everybody else what is published.
+    Errors: NOT_FOUND ITEM_UNKNOWN, also for what is suspended or withdrawn.
+    """
     ListItems: _grpc.UnaryUnaryMultiCallable[_item_pb2.ListItemsRequest, _item_pb2.ListItemsResponse]
     """Items by code, keyset pages. Unpublished items are shown to their owner only. Errors: INVALID_ARGUMENT PAGE_TOKEN_INVALID."""
     SearchItems: _grpc.UnaryUnaryMultiCallable[_item_pb2.SearchItemsRequest, _item_pb2.SearchItemsResponse]
@@ -46,7 +48,9 @@ class ItemServiceAsyncStub(ItemServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetItem: _aio.UnaryUnaryMultiCallable[_item_pb2.GetItemRequest, _item_pb2.GetItemResponse]  # type: ignore[assignment]
-    """One item by id or by any of its codes. Errors: NOT_FOUND ITEM_UNKNOWN."""
+    """One item by id or by any of its codes: its owner gets the draft with its state, everybody else what is published.
+    Errors: NOT_FOUND ITEM_UNKNOWN, also for what is suspended or withdrawn.
+    """
     ListItems: _aio.UnaryUnaryMultiCallable[_item_pb2.ListItemsRequest, _item_pb2.ListItemsResponse]  # type: ignore[assignment]
     """Items by code, keyset pages. Unpublished items are shown to their owner only. Errors: INVALID_ARGUMENT PAGE_TOKEN_INVALID."""
     SearchItems: _aio.UnaryUnaryMultiCallable[_item_pb2.SearchItemsRequest, _item_pb2.SearchItemsResponse]  # type: ignore[assignment]
@@ -61,7 +65,9 @@ class ItemServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_pb2.GetItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_pb2.GetItemResponse, _abc.Awaitable[_item_pb2.GetItemResponse]]:
-        """One item by id or by any of its codes. Errors: NOT_FOUND ITEM_UNKNOWN."""
+        """One item by id or by any of its codes: its owner gets the draft with its state, everybody else what is published.
+        Errors: NOT_FOUND ITEM_UNKNOWN, also for what is suspended or withdrawn.
+        """
 
     @_abc_1.abstractmethod
     def ListItems(
@@ -89,17 +95,26 @@ class ItemEditServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ItemEditServiceAsyncStub: ...
     CreateItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.CreateItemRequest, _item_pb2.CreateItemResponse]
-    """Makes an item in state DRAFT. Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS ITEM_CODE_TAKEN."""
+    """Makes an item in state DRAFT, which may lack fields but holds nothing wrong. Errors: INVALID_ARGUMENT (every
+    violation; BASE_UNKNOWN), ALREADY_EXISTS ITEM_CODE_TAKEN.
+    """
     UpdateItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.UpdateItemRequest, _item_pb2.UpdateItemResponse]
-    """Changes a DRAFT, or opens the next version of a published item as DRAFT. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED."""
+    """Changes a DRAFT, or opens the next version of a published item as DRAFT; people see the published one until the next is
+    published. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED, FAILED_PRECONDITION ITEM_STATE or
+    ITEM_FIXED (code, base and division of a published item), else as CreateItem.
+    """
     SubmitItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.SubmitItemRequest, _item_pb2.SubmitItemResponse]
-    """DRAFT → REVIEW. Errors: FAILED_PRECONDITION ITEM_STATE."""
+    """DRAFT → REVIEW. Errors: INVALID_ARGUMENT (everything that is missing or wrong), FAILED_PRECONDITION ITEM_STATE or
+    BASE_NOT_PUBLISHED.
+    """
     PublishItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.PublishItemRequest, _item_pb2.PublishItemResponse]
     """REVIEW → PUBLISHED by a second person. Errors: PERMISSION_DENIED SAME_PERSON, FAILED_PRECONDITION ITEM_STATE."""
     ReturnItem: _grpc.UnaryUnaryMultiCallable[_item_pb2.ReturnItemRequest, _item_pb2.ReturnItemResponse]
     """REVIEW → DRAFT with the reason. Errors: FAILED_PRECONDITION ITEM_STATE."""
     ChangeItemState: _grpc.UnaryUnaryMultiCallable[_item_pb2.ChangeItemStateRequest, _item_pb2.ChangeItemStateResponse]
-    """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or either → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE."""
+    """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or any → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE, or
+    ITEM_IN_USE for a base item that implementing items need.
+    """
 
 @_typing.type_check_only
 class ItemEditServiceAsyncStub(ItemEditServiceStub):
@@ -107,17 +122,26 @@ class ItemEditServiceAsyncStub(ItemEditServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateItem: _aio.UnaryUnaryMultiCallable[_item_pb2.CreateItemRequest, _item_pb2.CreateItemResponse]  # type: ignore[assignment]
-    """Makes an item in state DRAFT. Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS ITEM_CODE_TAKEN."""
+    """Makes an item in state DRAFT, which may lack fields but holds nothing wrong. Errors: INVALID_ARGUMENT (every
+    violation; BASE_UNKNOWN), ALREADY_EXISTS ITEM_CODE_TAKEN.
+    """
     UpdateItem: _aio.UnaryUnaryMultiCallable[_item_pb2.UpdateItemRequest, _item_pb2.UpdateItemResponse]  # type: ignore[assignment]
-    """Changes a DRAFT, or opens the next version of a published item as DRAFT. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED."""
+    """Changes a DRAFT, or opens the next version of a published item as DRAFT; people see the published one until the next is
+    published. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED, FAILED_PRECONDITION ITEM_STATE or
+    ITEM_FIXED (code, base and division of a published item), else as CreateItem.
+    """
     SubmitItem: _aio.UnaryUnaryMultiCallable[_item_pb2.SubmitItemRequest, _item_pb2.SubmitItemResponse]  # type: ignore[assignment]
-    """DRAFT → REVIEW. Errors: FAILED_PRECONDITION ITEM_STATE."""
+    """DRAFT → REVIEW. Errors: INVALID_ARGUMENT (everything that is missing or wrong), FAILED_PRECONDITION ITEM_STATE or
+    BASE_NOT_PUBLISHED.
+    """
     PublishItem: _aio.UnaryUnaryMultiCallable[_item_pb2.PublishItemRequest, _item_pb2.PublishItemResponse]  # type: ignore[assignment]
     """REVIEW → PUBLISHED by a second person. Errors: PERMISSION_DENIED SAME_PERSON, FAILED_PRECONDITION ITEM_STATE."""
     ReturnItem: _aio.UnaryUnaryMultiCallable[_item_pb2.ReturnItemRequest, _item_pb2.ReturnItemResponse]  # type: ignore[assignment]
     """REVIEW → DRAFT with the reason. Errors: FAILED_PRECONDITION ITEM_STATE."""
     ChangeItemState: _aio.UnaryUnaryMultiCallable[_item_pb2.ChangeItemStateRequest, _item_pb2.ChangeItemStateResponse]  # type: ignore[assignment]
-    """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or either → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE."""
+    """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or any → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE, or
+    ITEM_IN_USE for a base item that implementing items need.
+    """
 
 class ItemEditServiceServicer(metaclass=_abc_1.ABCMeta):
     """Editing the catalogue. An item belongs to the platform that made it."""
@@ -128,7 +152,9 @@ class ItemEditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_pb2.CreateItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_pb2.CreateItemResponse, _abc.Awaitable[_item_pb2.CreateItemResponse]]:
-        """Makes an item in state DRAFT. Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS ITEM_CODE_TAKEN."""
+        """Makes an item in state DRAFT, which may lack fields but holds nothing wrong. Errors: INVALID_ARGUMENT (every
+        violation; BASE_UNKNOWN), ALREADY_EXISTS ITEM_CODE_TAKEN.
+        """
 
     @_abc_1.abstractmethod
     def UpdateItem(
@@ -136,7 +162,10 @@ class ItemEditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_pb2.UpdateItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_pb2.UpdateItemResponse, _abc.Awaitable[_item_pb2.UpdateItemResponse]]:
-        """Changes a DRAFT, or opens the next version of a published item as DRAFT. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED."""
+        """Changes a DRAFT, or opens the next version of a published item as DRAFT; people see the published one until the next is
+        published. Errors: ABORTED ETAG_MISMATCH, PERMISSION_DENIED ITEM_NOT_OWNED, FAILED_PRECONDITION ITEM_STATE or
+        ITEM_FIXED (code, base and division of a published item), else as CreateItem.
+        """
 
     @_abc_1.abstractmethod
     def SubmitItem(
@@ -144,7 +173,9 @@ class ItemEditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_pb2.SubmitItemRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_pb2.SubmitItemResponse, _abc.Awaitable[_item_pb2.SubmitItemResponse]]:
-        """DRAFT → REVIEW. Errors: FAILED_PRECONDITION ITEM_STATE."""
+        """DRAFT → REVIEW. Errors: INVALID_ARGUMENT (everything that is missing or wrong), FAILED_PRECONDITION ITEM_STATE or
+        BASE_NOT_PUBLISHED.
+        """
 
     @_abc_1.abstractmethod
     def PublishItem(
@@ -168,6 +199,8 @@ class ItemEditServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _item_pb2.ChangeItemStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_item_pb2.ChangeItemStateResponse, _abc.Awaitable[_item_pb2.ChangeItemStateResponse]]:
-        """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or either → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE."""
+        """PUBLISHED → SUSPENDED, SUSPENDED → PUBLISHED or any → WITHDRAWN. Errors: FAILED_PRECONDITION ITEM_STATE, or
+        ITEM_IN_USE for a base item that implementing items need.
+        """
 
 def add_ItemEditServiceServicer_to_server(servicer: ItemEditServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
