@@ -299,10 +299,9 @@ def _content(case: Case, command: Command) -> Iterable[Violation]:
             "missing", "FIELD_NOT_EXPECTED", "only a correction asks for materials", "仅补正告知时可列出所缺材料"
         )
     if move is Move.SUPPLEMENT:
-        still = [name for name in case.missing if name not in command.given]
-        if still:
-            named = "、".join(still)
-            yield _fault("given", "CORRECTION_INCOMPLETE", f"still missing: {named}", f"仍缺少：{named}")
+        for name in case.missing:
+            if name not in command.given:
+                yield _fault("given", "MATERIAL_MISSING", f"still missing: {name}", f"仍缺少：{name}")
     if move is Move.EVALUATE and not 1 <= command.level <= 5:
         yield _fault("level", "LEVEL_MISSING", "choose one of the five levels", "请选择评价等级")
 

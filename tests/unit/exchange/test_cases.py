@@ -72,7 +72,7 @@ def test_a_correction_is_asked_once_and_completely() -> None:
     """A second request is refused, also from another state; what comes back must be everything that was asked."""
     asked = _run(Move.ASK_CORRECTION)
     assert asked.clock_stops()[0].ended is None
-    assert _reasons(asked, Move.SUPPLEMENT, given=("甲",)) == {"CORRECTION_INCOMPLETE"}
+    assert _reasons(asked, Move.SUPPLEMENT, given=("甲",)) == {"MATERIAL_MISSING"}
     back = _do(asked, Move.SUPPLEMENT, given=("乙", "甲", "丙"))
     assert back.state is State.SUBMITTED
     assert Move.ASK_CORRECTION not in back.allowed

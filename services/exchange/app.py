@@ -1,0 +1,114 @@
+"""Wiring of the exchange service: settings → store → domain → servicers → run."""
+
+import contextlib
+import json
+import tomllib
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+from services.exchange import store
+from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
+from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
+from services.exchange.housekeeping import Housekeeping
+from services.exchange.items import Items
+from services.exchange.service.cases import Cases
+from services.exchange.service.casework import Casework
+from services.exchange.service.handling import CaseRegistry, Handling
+from services.exchange.service.pages import Pages
+from services.exchange.service.people import People
+from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
+from shuniu.kit.config import ConfigError, HubSettings, load
+from shuniu.kit.crypto.keyring import Keyring, add_key
+from shuniu.kit.foundation import open_foundation
+from shuniu.kit.messaging import open_messaging
+from shuniu.kit.operations import Operations
+from shuniu.kit.run import Process
+from shuniu.kit.server import Servicer
+
+
+def calendar_of(path: Path) -> Calendar:
+    """The region's calendar; weekends only without a file. Raises ConfigError naming the first fault."""
+    if not path.name:
+        return WEEKDAYS
+    try:
+        text = path.read_text("utf-8")
+        return calendar_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, CalendarError) as error:
+        raise ConfigError(f"{path}: is no calendar: {error}") from None
+
+
+def keyring_of(directory: Path) -> Keyring:
+    """The keys of stored forms and answers; the first one is made at the first start."""
+    if not any(directory.glob("*.key")):
+        add_key(directory)
+    return Keyring.load(directory)
+
+
+@contextlib.asynccontextmanager
+async def build(path: Path) -> AsyncIterator[Process]:
+    """The process, from one settings file. Raises ConfigError and StartRefusedError."""
+    hub = load(HubSettings, path, "hub")
+    settings = load(ExchangeSettings, path, "exchange")
+    async with (
+        open_foundation("exchange", hub, settings, store.METADATA, package="services.exchange") as base,
+        open_messaging(base, area="exchange") as messaging,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        identity, catalogue = base.channel("identity"), base.channel("catalogue")
+        for channel in (identity, catalogue):
+            stack.push_async_callback(channel.close)
+        items = Items(catalogue, base.store)
+        await items.replica.load()
+        pages = Pages.load(page_key_file(hub, settings))
+        keyring = keyring_of(keyring_dir(hub, settings))
+        calendar = calendar_of(settings.calendar_file)
+        work = Casework(base, items.book, keyring, calendar)
+        people = People(identity, base.store, base.clock)
+        keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
+
+        def not_ready() -> list[str]:
+            return [] if base.store.writable else ["the store cannot write"]
+
+        async def facts() -> Mapping[str, str]:
+            return {**await messaging.facts(), "items_known": str(len(items.book))}
+
+        operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
+        assert base.registry is not None
+        services = case_pb2.DESCRIPTOR.services_by_name
+        yield Process(
+            listeners=base.listeners(
+                edge=[
+                    Servicer(
+                        case_pb2_grpc.add_CaseServiceServicer_to_server,
+                        Cases(work, people, pages),
+                        services["CaseService"],
+                    ),
+                    Servicer(
+                        case_pb2_grpc.add_CaseHandlingServiceServicer_to_server,
+                        Handling(work, pages),
+                        services["CaseHandlingService"],
+                    ),
+                ],
+                peer=[
+                    Servicer(
+                        case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
+                        CaseRegistry(work),
+                        services["CaseRegistryService"],
+                    ),
+                    operations.servicer(),
+                ],
+            ),
+            tasks=[
+                base.registry.replica.follow,
+                items.replica.follow,
+                operations.watch,
+                keeping.watch,
+                keeping.tidy,
+                *messaging.tasks,
+            ],
+            not_ready=not_ready,
+            ops_host=settings.ops_host,
+            ops_port=settings.ops_port,
+        )

@@ -1,0 +1,41 @@
+"""What the command line may call of the exchange while it does not run."""
+
+from pathlib import Path
+
+from services.exchange.config import ExchangeSettings
+from services.exchange.store import METADATA
+from shuniu.api.common.v1 import operations_pb2
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import HubSettings, load
+from shuniu.kit.foundation import database_url
+from shuniu.kit.operations import audit_check
+from shuniu.kit.sql import Store, migrations
+
+PACKAGE = "services.exchange"
+
+
+async def migrate(path: Path) -> str:
+    """Brings the store to this version's schema; returns its revision. `path` is the hub's settings file."""
+    return await migrations.migrate(_url(path), PACKAGE, SystemClock())
+
+
+async def verify_audit(path: Path) -> operations_pb2.VerifyAuditResponse:
+    """Recomputes the audit chains."""
+    store = await Store.open(_url(path), METADATA, clock=SystemClock())
+    try:
+        return await store.read(audit_check)
+    finally:
+        await store.close()
+
+
+async def raise_epoch(path: Path) -> int:
+    """Begins a new epoch, as a restore must; returns it."""
+    store = await Store.open(_url(path), METADATA, clock=SystemClock())
+    try:
+        return await store.raise_epoch()
+    finally:
+        await store.close()
+
+
+def _url(path: Path) -> str:
+    return database_url(load(HubSettings, path, "hub"), load(ExchangeSettings, path, "exchange"), "exchange")

@@ -1,0 +1,33 @@
+"""Settings of the exchange service: section `[exchange]`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shuniu.kit.config import HubSettings
+from shuniu.kit.foundation import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeSettings(ServiceSettings):
+    calendar_file: Path = Path()
+    """Holiday calendar of the region, TOML or JSON (shape: `domain.clock.calendar_from`); empty: weekends only."""
+    page_key_file: Path = Path()
+    """Key of page tokens and cursors, the same on each replica; empty means <data_dir>/keys/exchange-page.key."""
+    keyring_dir: Path = Path()
+    """Keys that form answers and kept query answers are encrypted with; empty means <data_dir>/keys/exchange."""
+    provider_seconds: float = 10.0
+    """How long a provider may take to answer a question, in seconds."""
+    provider_wait_seconds: float = 1.0
+    """How long a question waits for a provider that has no stream open, in seconds."""
+    answers_kept_hours: float = 48.0
+    """How long the answer of a query is kept for a repeated request_id, in hours; at least 24."""
+    inbox_idle_seconds: float = 60.0
+    """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""
+
+
+def page_key_file(hub: HubSettings, settings: ExchangeSettings) -> Path:
+    return settings.page_key_file if settings.page_key_file.name else hub.data_dir / "keys" / "exchange-page.key"
+
+
+def keyring_dir(hub: HubSettings, settings: ExchangeSettings) -> Path:
+    return settings.keyring_dir if settings.keyring_dir.name else hub.data_dir / "keys" / "exchange"

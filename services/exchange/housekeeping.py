@@ -1,0 +1,37 @@
+"""What the exchange does without being asked: fresh gauges, and forgetting what need not be kept."""
+
+import asyncio
+from dataclasses import dataclass
+
+from services.exchange import metrics, store
+from services.exchange.domain import cases
+from shuniu.kit import requests
+from shuniu.kit.clock import Clock
+from shuniu.kit.sql import Store
+
+REFRESH_SECONDS = 5.0
+TIDY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """Runs beside the servicers on each replica; everything in it may run twice."""
+
+    store: Store
+    clock: Clock
+    kept_us: int
+
+    async def watch(self) -> None:
+        """Keeps the business gauges fresh."""
+        while True:
+            states, overdue = await self.store.read(store.case_counts, self.clock.now_us())
+            for state in cases.State:
+                metrics.CASES.labels(state.value).set(states.get(state.value, 0))
+            metrics.CASES_OVERDUE.set(overdue)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def tidy(self) -> None:
+        """Forgets answers to old requests."""
+        while True:
+            await self.store.write(requests.prune, self.clock.now_us(), self.kept_us)
+            await asyncio.sleep(TIDY_SECONDS)

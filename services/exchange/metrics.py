@@ -1,0 +1,32 @@
+"""Business metrics of the exchange; names are listed in docs/metrics.md."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from shuniu.kit.metrics import REGISTRY
+
+CASES = Gauge("shuniu_exchange_cases", "Cases, by state.", ["state"], registry=REGISTRY)
+CASES_OVERDUE = Gauge("shuniu_exchange_cases_overdue", "Open cases past their promised end.", registry=REGISTRY)
+GRANTS = Gauge("shuniu_exchange_grants", "Grants, by state.", ["state"], registry=REGISTRY)
+GRANTS_OVERDUE = Gauge(
+    "shuniu_exchange_grants_overdue",
+    "Grant applications past the deadline of the provider's decision.",
+    registry=REGISTRY,
+)
+QUERIES = Counter(
+    "shuniu_exchange_provider_calls_total",
+    "Questions to providers, by kind and outcome.",
+    ["kind", "outcome"],
+    registry=REGISTRY,
+)
+PROVIDER_SECONDS = Histogram(
+    "shuniu_exchange_provider_seconds",
+    "Time a provider took to answer a question.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+    registry=REGISTRY,
+)
+PROVIDER_STREAMS = Gauge("shuniu_exchange_provider_streams", "Streams that providers hold open.", registry=REGISTRY)
+INBOX_LINKS = Gauge(
+    "shuniu_exchange_inbox_links", "Bus connections held for organisations that use HTTPS only.", registry=REGISTRY
+)
+INBOX_EVENTS = Counter("shuniu_exchange_inbox_events_total", "Events handed out over HTTPS.", registry=REGISTRY)
+INBOX_RECEIPTS = Counter("shuniu_exchange_inbox_receipts_total", "Receipts taken over HTTPS.", registry=REGISTRY)
