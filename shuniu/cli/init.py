@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
             platforms=edge.platforms,
             issuer=_plain(arguments.issuer) or f"https://{edge.people}",
             platform_url=_external(arguments.issuer, edge.platforms),
-            bus=bus.listen.replace("0.0.0.0", "127.0.0.1"),
+            bus=bus.listen.replace("0.0.0.0", "127.0.0.1"),  # noqa: S104 — our own clients stay on loopback
             listen=bus.listen,
             websocket=bus.websocket,
             monitoring=bus.monitoring,

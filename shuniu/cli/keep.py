@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import sqlite3
 import tarfile
 import tempfile
 import time
@@ -16,15 +15,17 @@ from pathlib import Path
 
 from sqlalchemy import MetaData
 
+from services.identity import commands as identity
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 from shuniu.cli.local import supervisor_state
 from shuniu.cli.output import complain, out
+from shuniu.cli.parts import bus_config
 from shuniu.cli.place import CONFIG_NAME, Place, run_dir_for
 from shuniu.cli.platform import operator, request_id
 from shuniu.cli.stores import databases, migrate_all
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
-from shuniu.kit.sql import Store
+from shuniu.kit.sql import Store, sqlite_file
 
 MANIFEST = "manifest.json"
 # What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.
@@ -68,8 +69,7 @@ def backup(arguments: argparse.Namespace) -> int:
                 complain(f"{database.service}: on PostgreSQL; back it up with pg_dump")
                 continue
             source = Path(database.url.removeprefix("sqlite:///"))
-            with sqlite3.connect(source) as live, sqlite3.connect(staged / "db" / source.name) as copy:
-                live.backup(copy)
+            sqlite_file.copy(source, staged / "db" / source.name)
         for name in KEPT:
             original = place.data / name
             if original.is_dir():
@@ -117,10 +117,6 @@ def restore(arguments: argparse.Namespace) -> int:
         (place.data / directory).mkdir(mode=0o700, exist_ok=True)
     hub, bus = place.hub(), place.bus()
     hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-    from services.identity import commands as identity
-    from shuniu.cli.parts import bus_config
-
     identity.write_bus_config(
         place.config, bus_config(hub), listen=bus.listen, websocket=bus.websocket, monitoring=bus.monitoring
     )
