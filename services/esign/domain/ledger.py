@@ -1,0 +1,193 @@
+"""The ledger: what is logged, checkpoints over it, and receipts that prove inclusion without the network.
+
+A witnessed log, not a consensus: whoever holds the key can only append, and everybody who keeps a checkpoint can show
+it if the log is ever rewritten. Formats: C2SP tlog-checkpoint, signed-note, tlog-proof@v1; tree: RFC 6962.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from hashlib import sha256
+
+from services.esign.domain import note, tree
+from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+
+MAX_PROOF = 64
+_HASH_HEX = re.compile(r"(?:[0-9a-f]{64})?")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{0,80}")
+_DECIMAL = re.compile(r"0|[1-9]\d{0,18}")
+
+
+class EntryType(StrEnum):
+    DOCUMENT_SEALED = "document.sealed"
+    DOCUMENT_REVOKED = "document.revoked"
+    SEAL_CHANGED = "seal.changed"
+    EVIDENCE = "evidence"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: digests and codes only. Never a name or number, nor a digest of one that could be guessed.
+
+    `time_us` is the hub's clock in µs; hashes are SHA-256 in lower-case hex or empty; `commitment` is salted; `state`
+    is the new state of a seal; `epoch` the store's epoch when the entry was made.
+    """
+
+    type: EntryType
+    time_us: int
+    document_sha256: str = ""
+    seal: str = ""
+    certificate_sha256: str = ""
+    commitment: str = ""
+    state: str = ""
+    epoch: int = 0
+
+    def __post_init__(self) -> None:
+        hashes = (self.document_sha256, self.certificate_sha256, self.commitment)
+        if not all(_HASH_HEX.fullmatch(h) for h in hashes):
+            raise NoteMalformedError("ENTRY", "hashes are 64 hexadecimal digits", "日志条目格式错误")
+        if not all(_IDENTIFIER.fullmatch(i) for i in (self.seal, self.state)) or self.time_us < 0 or self.epoch < 0:
+            raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry's bytes, the only spelling: JSON, keys sorted, empty fields left out, `v` 1."""
+    fields = {name: value for name, value in asdict(entry).items() if value not in {"", 0}}
+    return json.dumps({**fields, "v": 1}, sort_keys=True, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> Entry:
+    """The entry of such bytes. Raises NoteMalformedError."""
+    try:
+        fields = json.loads(data)
+        if not isinstance(fields, dict) or fields.pop("v", None) != 1:
+            raise NoteMalformedError("ENTRY", "not an entry of version 1", "日志条目格式错误")
+        entry = Entry(**{**fields, "type": EntryType(str(fields.get("type")))})
+        if encode(entry) == data:
+            return entry
+    except (ValueError, TypeError) as cause:
+        raise NoteMalformedError("ENTRY", "not an entry", "日志条目格式错误") from cause
+    raise NoteMalformedError("ENTRY", "not the entry's only spelling", "日志条目格式错误")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A tree head: `origin` names the log, `root` is the RFC 6962 root over `size` entries."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    @property
+    def text(self) -> str:
+        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: note.NoteSigner) -> str:
+    """The checkpoint as a signed note."""
+    return signer.sign(checkpoint.text)
+
+
+def open_checkpoint(text: str, keys: Iterable[note.VerifierKey]) -> Checkpoint:
+    """A checkpoint signed by a known key whose name is its origin. Raises NoteMalformedError, NoteUntrustedError."""
+    body, signers = note.open_note(text, keys)
+    checkpoint = parse_checkpoint(body)
+    if checkpoint.origin not in {signer.name for signer in signers}:
+        raise NoteUntrustedError("LOG_UNKNOWN", "not signed by the log it names", "检查点不是该日志签署的")
+    return checkpoint
+
+
+def parse_checkpoint(body: str) -> Checkpoint:
+    """The note text of a checkpoint. Raises NoteMalformedError."""
+    lines = body.split("\n")
+    if len(lines) < 4 or lines[-1] or not all(lines[:-1]) or not _DECIMAL.fullmatch(lines[1]):
+        raise NoteMalformedError("CHECKPOINT", "not a checkpoint", "检查点格式错误")
+    return Checkpoint(lines[0], int(lines[1]), _hash(lines[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof that an entry is in the log: where, the path, and the signed checkpoint (note text)."""
+
+    entry: bytes
+    index: int
+    path: tuple[bytes, ...]
+    checkpoint: str
+
+    @property
+    def text(self) -> str:
+        """As tlog-proof@v1; `extra` carries the entry itself, since its bytes are what the leaf hashes."""
+        lines = [
+            "c2sp.org/tlog-proof@v1",
+            f"extra {base64.b64encode(self.entry).decode()}",
+            f"index {self.index}",
+            *(base64.b64encode(step).decode() for step in self.path),
+            "",
+            self.checkpoint,
+        ]
+        return "\n".join(lines)
+
+
+def parse_receipt(text: str) -> Receipt:
+    """A receipt from tlog-proof@v1 text. Raises NoteMalformedError."""
+    head, blank, checkpoint = text.partition("\n\n")
+    lines = head.split("\n")
+    if not blank or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1" or len(lines) > 3 + MAX_PROOF:
+        raise NoteMalformedError("RECEIPT", "not a tlog-proof@v1", "存证回执格式错误")
+    if not lines[1].startswith("extra ") or not lines[2].startswith("index ") or not _DECIMAL.fullmatch(lines[2][6:]):
+        raise NoteMalformedError("RECEIPT", "extra and index lines expected", "存证回执格式错误")
+    try:
+        entry = base64.b64decode(lines[1][6:], validate=True)
+    except binascii.Error as cause:
+        raise NoteMalformedError("RECEIPT", "malformed extra line", "存证回执格式错误") from cause
+    return Receipt(entry, int(lines[2][6:]), tuple(_hash(line) for line in lines[3:]), checkpoint)
+
+
+def check_receipt(receipt: Receipt, keys: Iterable[note.VerifierKey]) -> tuple[Entry, Checkpoint]:
+    """The entry it proves and the checkpoint it is under.
+
+    Raises NoteMalformedError, NoteUntrustedError, ProofWrongError.
+    """
+    checkpoint = open_checkpoint(receipt.checkpoint, keys)
+    leaf = tree.leaf_hash(receipt.entry)
+    tree.check_inclusion(leaf, receipt.index, checkpoint.size, receipt.path, checkpoint.root)
+    return decode(receipt.entry), checkpoint
+
+
+def sealed_entry(
+    document: bytes, seal: str, certificate: bytes, commitment: bytes, time_us: int, epoch: int = 0
+) -> Entry:
+    """Entry for a sealed document (its final bytes) and the seal's certificate (DER)."""
+    return Entry(
+        type=EntryType.DOCUMENT_SEALED,
+        time_us=time_us,
+        document_sha256=sha256(document).hexdigest(),
+        seal=seal,
+        certificate_sha256=sha256(certificate).hexdigest(),
+        commitment=commitment.hex(),
+        epoch=epoch,
+    )
+
+
+def root_of(entries: Sequence[bytes]) -> bytes:
+    """Root over entries, by the definition of RFC 6962: the slow way that the fast one is tested against."""
+    if not entries:
+        return tree.EMPTY_ROOT
+    if len(entries) == 1:
+        return tree.leaf_hash(entries[0])
+    middle = 1 << (len(entries) - 1).bit_length() - 1
+    return tree.node_hash(root_of(entries[:middle]), root_of(entries[middle:]))
+
+
+def _hash(line: str) -> bytes:
+    try:
+        raw = base64.b64decode(line, validate=True)
+    except binascii.Error as cause:
+        raise NoteMalformedError("HASH", "malformed hash", "哈希格式错误") from cause
+    if len(raw) != tree.HASH_SIZE or base64.b64encode(raw).decode() != line:
+        raise NoteMalformedError("HASH", "not a SHA-256", "哈希格式错误")
+    return raw

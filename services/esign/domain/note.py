@@ -1,0 +1,129 @@
+"""Signed notes (C2SP signed-note): text signed by one or more keys, Ed25519 (type 0x01)."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+
+_ED25519 = b"\x01"
+# The specification demands that 16 are accepted; more serve nobody but an attacker.
+MAX_SIGNATURES = 64
+MAX_NOTE = 1 << 20
+_NAME = re.compile(r"[^\s+\x00-\x20]{1,255}")
+_SIGNATURE_LINE = re.compile(r"— ([^\s+]{1,255}) ([A-Za-z0-9+/]+={0,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key that may sign notes under `name`."""
+
+    name: str
+    key_id: bytes
+    public: bytes
+
+    @property
+    def vkey(self) -> str:
+        """The key as text: name+id+key."""
+        return f"{self.name}+{self.key_id.hex()}+{base64.b64encode(_ED25519 + self.public).decode()}"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSigner:
+    """Signs notes under `name`."""
+
+    key: Ed25519PrivateKey
+    verifier: VerifierKey
+
+    @classmethod
+    def prepare(cls, name: str, key: Ed25519PrivateKey) -> "NoteSigner":
+        """Raises NoteMalformedError when `name` is not a key name (no spaces, no plus)."""
+        if not _NAME.fullmatch(name):
+            raise _malformed("NOTE_KEY_NAME", "key names hold neither spaces nor plus")
+        public = key.public_key().public_bytes_raw()
+        return cls(key, VerifierKey(name, _key_id(name, public), public))
+
+    def sign(self, text: str) -> str:
+        """The note: text (ending in a newline), blank line, signature line."""
+        if not text.endswith("\n"):
+            raise _malformed("NOTE_TEXT", "note text ends with a newline")
+        signature = base64.b64encode(self.verifier.key_id + self.key.sign(text.encode())).decode()
+        return f"{text}\n— {self.verifier.name} {signature}\n"
+
+
+def parse_vkey(text: str) -> VerifierKey:
+    """A verifier key from its text. Raises NoteMalformedError."""
+    name, _, rest = text.strip().partition("+")
+    key_id, _, encoded = rest.partition("+")
+    raw = _base64(encoded)
+    if not _NAME.fullmatch(name) or raw[:1] != _ED25519 or len(raw) != 33:
+        raise _malformed("VKEY", "not an Ed25519 verifier key")
+    if key_id != _key_id(name, raw[1:]).hex():
+        raise _malformed("VKEY", "key id does not belong to name and key")
+    return VerifierKey(name, bytes.fromhex(key_id), raw[1:])
+
+
+def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
+    """The text and the known keys that signed it; signatures of unknown keys are passed over.
+
+    Raises NoteMalformedError; NoteUntrustedError when no known key signed or one of them signed something else.
+    """
+    text, signatures = split(note)
+    known = {(key.name, key.key_id): key for key in keys}
+    signers: list[VerifierKey] = []
+    for name, key_id, signature in signatures:
+        key = known.get((name, key_id))
+        if key is None or key in signers:
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
+        except InvalidSignature as cause:
+            raise NoteUntrustedError("NOTE_SIGNATURE", f"signature of {name} is wrong", f"{name} 的签名无效") from cause
+        signers.append(key)
+    if not signers:
+        raise NoteUntrustedError("NOTE_UNSIGNED", "signed by no key known here", "没有受信密钥的签名")
+    return text, tuple(signers)
+
+
+def split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """Text and signatures (key name, key id, signature), unchecked. Raises NoteMalformedError."""
+    if len(note) > MAX_NOTE or any(ord(c) < 0x20 and c != "\n" for c in note) or not note.endswith("\n"):
+        raise _malformed("NOTE_TEXT", "too long, control characters, or no newline at the end")
+    at = note.rfind("\n\n")
+    if at < 0:
+        raise _malformed("NOTE_TEXT", "no blank line before the signatures")
+    lines = note[at + 2 :].split("\n")[:-1]
+    if not 1 <= len(lines) <= MAX_SIGNATURES:
+        raise _malformed("NOTE_SIGNATURES", f"1 to {MAX_SIGNATURES} signatures")
+    signatures: list[tuple[str, bytes, bytes]] = []
+    for line in lines:
+        match = _SIGNATURE_LINE.fullmatch(line)
+        raw = _base64(match[2]) if match else b""
+        if match is None or len(raw) < 5:
+            raise _malformed("NOTE_SIGNATURES", "malformed signature line")
+        signatures.append((match[1], raw[:4], raw[4:]))
+    return note[: at + 1], signatures
+
+
+def _key_id(name: str, public: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+
+
+def _base64(text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as cause:
+        raise _malformed("BASE64", "malformed base64") from cause
+    if base64.b64encode(raw).decode() != text:
+        raise _malformed("BASE64", "base64 with loose bits")
+    return raw
+
+
+def _malformed(reason: str, en: str) -> NoteMalformedError:
+    return NoteMalformedError(reason, en, "签名文本格式错误")

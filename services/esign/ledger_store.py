@@ -1,0 +1,458 @@
+"""The ledger on disk: C2SP tiles as immutable files, and one sequencer that appends to them.
+
+Order of a batch: entries and their signed checkpoint go to the journal (one fsync: from here on they are answered
+for), then tiles and bundles, last the public checkpoint. Tiles are synced when the journal is compacted; until then
+the journal can rebuild them. After a crash the journal is replayed; a torn last record was never answered for and is
+dropped. A log that contradicts its own signed checkpoints, or the head that its owner remembers, is not opened.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import struct
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from services.esign.domain import ledger, tiles, tree
+from services.esign.domain.errors import EsignError, LedgerDamagedError, NoteMalformedError
+from services.esign.domain.ledger import Checkpoint, Entry, Receipt
+from services.esign.domain.note import NoteSigner
+from services.esign.domain.tiles import TileName
+
+_MAGIC = b"SNJ1"
+_HEAD = struct.Struct(">4sI")
+_RECORD = struct.Struct(">QI")
+_DIGEST = 16
+# Replay of a journal this long takes well under a second.
+COMPACT_AT = 8 * 1024 * 1024
+# 4,096 tiles of 16 kB with their inner nodes: the tiles of a million entries.
+_PYRAMIDS_KEPT = 4096
+
+
+class LedgerStore:
+    """One log in one directory, opened by one process. Not thread-safe: the sequencer owns it; `read` may be called
+    by anybody.
+    """
+
+    def __init__(self, directory: Path, signer: NoteSigner, lock: int, journal: int) -> None:
+        self.directory = directory
+        self._signer = signer
+        self._lock = lock
+        self._journal = journal
+        self._journal_size = 0
+        self._edge = tiles.Edge()
+        self._tail: list[bytes] = []
+        self._head = ""
+        self._unwritten: dict[str, bytes] = {}
+        self._unsynced: set[Path] = set()
+        self._pyramids: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
+        self._edge_pyramids: dict[int, list[list[bytes]]] = {}
+        self._broken = False
+
+    @classmethod
+    def open(cls, directory: Path, signer: NoteSigner, *, remembered: Checkpoint | None = None) -> Self:
+        """Opens or creates the log named by the signer. `remembered` is the newest head its owner knows of.
+
+        Raises LedgerDamagedError: LEDGER_IN_USE, LEDGER_DAMAGED, LEDGER_FORKED, LEDGER_ROLLED_BACK.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = os.open(directory / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as cause:
+            os.close(lock)
+            raise _damaged("LEDGER_IN_USE", "another process appends to this log") from cause
+        journal = os.open(directory / ".journal", os.O_CREAT | os.O_RDWR, 0o600)
+        store = cls(directory, signer, lock, journal)
+        try:
+            store._recover()
+            if remembered is not None:
+                store._require(remembered)
+        except BaseException:
+            store.abandon()
+            raise
+        return store
+
+    @property
+    def size(self) -> int:
+        """Entries under the newest checkpoint."""
+        return self._edge.size
+
+    @property
+    def checkpoint_text(self) -> str:
+        """The newest checkpoint, signed."""
+        return self._head
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The newest checkpoint."""
+        return ledger.open_checkpoint(self._head, [self._signer.verifier])
+
+    def append(self, entries: Sequence[bytes]) -> range:
+        """Appends a batch and answers their indexes when it is durable under a signed checkpoint.
+
+        On error nothing was appended.
+
+        Raises OSError; LedgerDamagedError after a failed fsync, when only a reopening tells what is on disk.
+        """
+        if self._broken:
+            raise _damaged("LEDGER_REOPEN", "an earlier write failed half-way; open the log again")
+        first = self._edge.size
+        edge, full = self._grown(entries)
+        head = ledger.sign_checkpoint(Checkpoint(self._signer.verifier.name, edge.size, edge.root()), self._signer)
+        payload = tiles.bundle(entries)
+        self._write_journal(_RECORD.pack(first, len(payload)) + payload + head.encode())
+        self._adopt(edge, entries, full, head)
+        with contextlib.suppress(OSError):
+            # The batch is durable; what could not be shown yet is served from memory and written with the next one.
+            self._show()
+            if self._journal_size > COMPACT_AT:
+                self.compact()
+        return range(first, edge.size)
+
+    def append_with_receipts(self, entries: Sequence[bytes]) -> list[Receipt]:
+        """`append`, with the receipt of each entry."""
+        indexes = self.append(entries)
+        return [self._receipt(index, entry) for index, entry in zip(indexes, entries, strict=True)]
+
+    def receipt(self, index: int) -> Receipt:
+        """Receipt of an entry under the newest checkpoint. Raises ValueError when there is no such entry."""
+        if not 0 <= index < self.size:
+            raise ValueError("index outside the log")
+        return self._receipt(index, self._entry(index))
+
+    def consistency(self, old: int) -> list[bytes]:
+        """Proof that the newest checkpoint continues the tree of `old` entries. Raises ValueError out of range."""
+        return tree.consistency_proof(old, self.size, tiles.nodes_from(self._pyramid))
+
+    def read(self, path: str) -> bytes:
+        """A tile or bundle by its public path. Raises NoteMalformedError for other paths, FileNotFoundError when
+        absent.
+        """
+        name = tiles.parse_path(path)
+        waiting = self._unwritten.get(path)
+        if waiting is not None:
+            return waiting
+        try:
+            return (self.directory / path).read_bytes()
+        except FileNotFoundError:
+            if name.width == tiles.WIDTH:
+                raise
+            # A partial tile may be gone once the full one is there, whose beginning it is.
+            whole = self.read(TileName(name.level, name.index).path)
+            if name.level is None:
+                return tiles.bundle(tiles.unbundle(whole)[: name.width])
+            return whole[: name.width * tree.HASH_SIZE]
+
+    def compact(self) -> None:
+        """Syncs what the journal vouches for and empties it. Raises OSError; the log stays as it was."""
+        self._show()
+        self._replace("checkpoint", self._head.encode())
+        folders = set[Path]()
+        for path in self._unsynced | {self.directory / "checkpoint"}:
+            _sync(path)
+            folders.update(parent for parent in path.parents if parent.is_relative_to(self.directory))
+        for folder in folders:
+            _sync(folder)
+        os.ftruncate(self._journal, 0)
+        os.fsync(self._journal)
+        self._journal_size = 0
+        self._unsynced.clear()
+
+    def close(self) -> None:
+        """Compacts and lets go of the log."""
+        try:
+            if not self._broken and self.size:
+                self.compact()
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Lets go without writing anything, as a crash would."""
+        os.close(self._journal)
+        os.close(self._lock)
+
+    # Writing.
+
+    def _grown(self, entries: Sequence[bytes]) -> tuple[tiles.Edge, dict[str, bytes]]:
+        """The edge with the entries added, and the tiles that become full; the log's own edge stays as it is."""
+        edge = tiles.Edge(self._edge.size, [list(row) for row in self._edge.rows])
+        full: dict[str, bytes] = {}
+
+        def keep(name: TileName, data: bytes) -> None:
+            full[name.path] = data
+
+        edge.append([tree.leaf_hash(entry) for entry in entries], keep)
+        return edge, full
+
+    def _write_journal(self, payload: bytes) -> None:
+        record = _HEAD.pack(_MAGIC, len(payload)) + payload + sha256(payload).digest()[:_DIGEST]
+        written = 0
+        try:
+            while written < len(record):
+                written += os.pwrite(self._journal, record[written:], self._journal_size + written)
+        except OSError:
+            self._cut_journal()
+            raise
+        try:
+            os.fdatasync(self._journal)
+        except OSError as cause:
+            # The kernel may have dropped the pages: what is on disk is unknown until it is read again.
+            self._broken = True
+            raise _damaged("LEDGER_REOPEN", "the journal could not be synced") from cause
+        self._journal_size += len(record)
+
+    def _cut_journal(self) -> None:
+        try:
+            os.ftruncate(self._journal, self._journal_size)
+        except OSError:
+            self._broken = True
+
+    def _adopt(self, edge: tiles.Edge, entries: Sequence[bytes], full: dict[str, bytes], head: str) -> None:
+        bundles = self._edge.size // tiles.WIDTH
+        self._edge, self._head = edge, head
+        self._edge_pyramids.clear()
+        self._tail.extend(entries)
+        while len(self._tail) >= tiles.WIDTH:
+            full[TileName(None, bundles).path] = tiles.bundle(self._tail[: tiles.WIDTH])
+            del self._tail[: tiles.WIDTH]
+            bundles += 1
+        if self._tail:
+            full[TileName(None, bundles, len(self._tail)).path] = tiles.bundle(self._tail)
+        full.update((name.path, data) for name, data in edge.partial())
+        self._unwritten.update(full)
+
+    def _show(self) -> None:
+        """Writes what is not yet on disk, the public checkpoint last."""
+        for path in list(self._unwritten):
+            self._replace(path, self._unwritten[path])
+            self._unsynced.add(self.directory / path)
+            del self._unwritten[path]
+        self._replace("checkpoint", self._head.encode())
+
+    def _replace(self, path: str, data: bytes) -> None:
+        target = self.directory / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        passing = target.with_name(f".{target.name}.new")
+        passing.write_bytes(data)
+        passing.replace(target)
+
+    # Reading back.
+
+    def _recover(self) -> None:
+        shown = self._shown()
+        records = list(self._records())
+        start = records[0][0] if records else shown.size if shown else 0
+        self._load_edge(start)
+        heads = {start: self._edge.root()}
+        for first, entries, head in records:
+            if first != self._edge.size:
+                raise _damaged("LEDGER_DAMAGED", "the journal has a gap")
+            edge, full = self._grown(entries)
+            signed = ledger.open_checkpoint(head, [self._signer.verifier])
+            if (signed.size, signed.root) != (edge.size, edge.root()):
+                raise _damaged("LEDGER_FORKED", "entries do not give the root that was signed for them")
+            heads[signed.size] = signed.root
+            self._adopt(edge, entries, full, head)
+        if shown is not None:
+            if shown.size > self.size:
+                raise _damaged("LEDGER_ROLLED_BACK", "the log is shorter than its own checkpoint")
+            if heads.get(shown.size) != shown.root:
+                raise _damaged("LEDGER_FORKED", "the tree is not the one its checkpoint signs")
+        if not self._head:
+            empty = Checkpoint(self._signer.verifier.name, self.size, self._edge.root())
+            self._head = ledger.sign_checkpoint(empty, self._signer) if shown is None else self._shown_text()
+        self._show()
+
+    def _shown_text(self) -> str:
+        return (self.directory / "checkpoint").read_text(encoding="utf-8")
+
+    def _shown(self) -> Checkpoint | None:
+        try:
+            text = self._shown_text()
+        except FileNotFoundError:
+            if (self.directory / "tile").exists() and not os.fstat(self._journal).st_size:
+                raise _damaged("LEDGER_DAMAGED", "tiles without a checkpoint") from None
+            return None
+        try:
+            return ledger.open_checkpoint(text, [self._signer.verifier])
+        except (NoteMalformedError, EsignError) as cause:
+            raise _damaged("LEDGER_DAMAGED", f"the public checkpoint is not ours: {cause.reason}") from cause
+
+    def _records(self) -> Iterator[tuple[int, list[bytes], str]]:
+        size = os.fstat(self._journal).st_size
+        data = os.pread(self._journal, size, 0)
+        at = 0
+        while at + _HEAD.size <= size:
+            magic, length = _HEAD.unpack_from(data, at)
+            payload = data[at + _HEAD.size : at + _HEAD.size + length]
+            end = at + _HEAD.size + length + _DIGEST
+            if magic != _MAGIC or end > size or data[end - _DIGEST : end] != sha256(payload).digest()[:_DIGEST]:
+                break
+            first, entries_size = _RECORD.unpack_from(payload)
+            body = payload[_RECORD.size :]
+            yield first, tiles.unbundle(body[:entries_size]), body[entries_size:].decode()
+            at = end
+        # A torn record is the last one by construction: appending stops at the first failure.
+        os.ftruncate(self._journal, at)
+        self._journal_size = at
+
+    def _load_edge(self, size: int) -> None:
+        rows: list[list[bytes]] = []
+        level = 0
+        while level == 0 or size >> tiles.HEIGHT * level:
+            width = (size >> tiles.HEIGHT * level) % tiles.WIDTH
+            data = self._load(TileName(level, size >> tiles.HEIGHT * (level + 1), width)) if width else b""
+            if len(data) != width * tree.HASH_SIZE:
+                raise _damaged("LEDGER_DAMAGED", f"a tile of level {level} is too short")
+            rows.append(_hashes(data))
+            level += 1
+        self._edge = tiles.Edge(size, rows)
+        width = size % tiles.WIDTH
+        self._tail = tiles.unbundle(self._load(TileName(None, size // tiles.WIDTH, width))) if width else []
+        if [tree.leaf_hash(entry) for entry in self._tail] != rows[0]:
+            raise _damaged("LEDGER_DAMAGED", "the last entries are not those of the tree")
+
+    def _load(self, name: TileName) -> bytes:
+        try:
+            return self.read(name.path)
+        except FileNotFoundError as cause:
+            raise _damaged("LEDGER_DAMAGED", f"{name.path} is missing") from cause
+
+    def _require(self, remembered: Checkpoint) -> None:
+        if remembered.origin != self._signer.verifier.name or remembered.size > self.size:
+            raise _damaged("LEDGER_ROLLED_BACK", "the log is older than the head its owner remembers")
+        if tree.root(remembered.size, tiles.nodes_from(self._pyramid)) != remembered.root:
+            raise _damaged("LEDGER_FORKED", "the log is not the one its owner remembers")
+
+    def _pyramid(self, level: int, index: int) -> list[list[bytes]]:
+        if index == self._edge.size >> tiles.HEIGHT * (level + 1):
+            if level not in self._edge_pyramids:
+                self._edge_pyramids[level] = tiles.pyramid(self._edge.rows[level])
+            return self._edge_pyramids[level]
+        key = (level, index)
+        found = self._pyramids.get(key)
+        if found is None:
+            found = self._pyramids[key] = tiles.pyramid(_hashes(self._load(TileName(level, index))))
+            if len(self._pyramids) > _PYRAMIDS_KEPT:
+                self._pyramids.popitem(last=False)
+        return found
+
+    def _receipt(self, index: int, entry: bytes) -> Receipt:
+        path = tree.inclusion_proof(index, self.size, tiles.nodes_from(self._pyramid))
+        return Receipt(entry, index, tuple(path), self._head)
+
+    def _entry(self, index: int) -> bytes:
+        bundle, inside = divmod(index, tiles.WIDTH)
+        if bundle == self._edge.size // tiles.WIDTH:
+            return self._tail[inside]
+        return tiles.unbundle(self._load(TileName(None, bundle)))[inside]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    entry: bytes
+    answer: "asyncio.Future[Receipt]"
+
+
+class Sequencer:
+    """Batches appends of one process: `window_s` after the first waiting entry they go to disk together."""
+
+    def __init__(self, store: LedgerStore, *, window_s: float = 0.05) -> None:
+        self._store = store
+        self._window_s = window_s
+        self._waiting: list[_Waiting] = []
+        self._wake = asyncio.Event()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
+        self._closing = False
+        self._loop = asyncio.create_task(self._run(), name="ledger sequencer")
+
+    @property
+    def checkpoint_text(self) -> str:
+        """The newest signed checkpoint."""
+        return self._store.checkpoint_text
+
+    async def append(self, entry: Entry) -> Receipt:
+        """The receipt, once the entry is durable under a signed checkpoint.
+
+        Raises EsignError LEDGER_AWAY when the batch could not be written (the entry is not in the log) or the ledger
+        is closing.
+        """
+        if self._closing or self._loop.done():
+            raise _away()
+        waiting = _Waiting(ledger.encode(entry), asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._wake.set()
+        # A caller that gives up must not take its entry out of a batch that others wait for.
+        return await asyncio.shield(waiting.answer)
+
+    async def receipt(self, index: int) -> Receipt:
+        """A receipt of an earlier entry under the newest checkpoint. Raises ValueError when there is none."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.receipt, index)
+
+    async def read(self, path: str) -> bytes:
+        """A tile or bundle. Raises NoteMalformedError, FileNotFoundError."""
+        return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.read, path)
+
+    async def close(self) -> None:
+        """Writes what waits, compacts and closes the store."""
+        self._closing = True
+        self._wake.set()
+        await self._loop
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
+        self._writer.shutdown()
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not (self._closing and not self._waiting):
+            await self._wake.wait()
+            if not self._closing:
+                await asyncio.sleep(self._window_s)
+            self._wake.clear()
+            batch, self._waiting = self._waiting, []
+            if not batch:
+                continue
+            try:
+                receipts = await loop.run_in_executor(
+                    self._writer, self._store.append_with_receipts, [w.entry for w in batch]
+                )
+            except (OSError, EsignError) as cause:
+                for waiting in batch:
+                    _fail(waiting.answer, cause)
+                continue
+            for waiting, receipt in zip(batch, receipts, strict=True):
+                if not waiting.answer.done():
+                    waiting.answer.set_result(receipt)
+
+
+def _fail(answer: "asyncio.Future[Receipt]", cause: Exception) -> None:
+    if not answer.done():
+        error = _away()
+        error.__cause__ = cause
+        answer.set_exception(error)
+
+
+def _hashes(data: bytes) -> list[bytes]:
+    return [data[at : at + tree.HASH_SIZE] for at in range(0, len(data), tree.HASH_SIZE)]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _away() -> EsignError:
+    return EsignError("LEDGER_AWAY", "the ledger cannot be written now; try again", "存证日志暂不可写，请稍后再试")
+
+
+def _damaged(reason: str, en: str) -> LedgerDamagedError:
+    return LedgerDamagedError(reason, en, "存证日志损坏或被回退，已拒绝继续写入")
