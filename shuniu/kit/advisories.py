@@ -36,6 +36,12 @@ class AdvisoryReader:
     async def run(self) -> None:
         """Read for ever; a store or bus that is away is waited for."""
         pull = Pull(self.bus, _STREAM, self.durable)
+        try:
+            await self._read(pull)
+        finally:
+            await pull.close()
+
+    async def _read(self, pull: Pull) -> None:
         subject = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.*.{self.durable}"
         generation = -1
         while True:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from shuniu.kit.bus import Bus, BusAwayError, BusError
 
@@ -63,6 +64,7 @@ class Pull:
     consumer: str
     _generation: int = -1
     _inbox: str = field(default="", repr=False)
+    _subscription: Subscription | None = field(default=None, repr=False)
     _queue: asyncio.Queue[Msg] = field(default_factory=asyncio.Queue, repr=False)
     # Messages asked for and not yet here; 0 means that no request stands.
     _outstanding: int = 0
@@ -84,6 +86,14 @@ class Pull:
         while len(found) < limit and not self._queue.empty():
             found += self._take(self._queue.get_nowait())
         return found
+
+    async def close(self) -> None:
+        """End the standing request: otherwise messages would still be handed to a reader that is gone."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None and self._generation == self.bus.generation:
+            with contextlib.suppress(OSError, nats.errors.Error):
+                await subscription.unsubscribe()
+        self._generation = -1
 
     async def ack(self, message: Delivered) -> None:
         """Tell the server that the message is done with; lost on a broken connection, then it comes again."""
@@ -114,7 +124,7 @@ class Pull:
                 queue.put_nowait(message)
 
             try:
-                await client.subscribe(self._inbox, cb=arrived)
+                self._subscription = await client.subscribe(self._inbox, cb=arrived)
             except (OSError, nats.errors.Error) as error:
                 raise BusAwayError(0, repr(error)) from error
             self._generation = generation
