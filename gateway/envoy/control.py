@@ -32,6 +32,11 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
     """An edge from settings to serving, ended on leaving. Raises EnvoyRefusedError."""
     directory = settings.directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for secret in render.secrets(settings):
+        # Envoy would wait for them in silence.
+        for file in filter(None, (secret.certificate, secret.key)):
+            if not file.is_file():
+                raise EnvoyRefusedError(f"{file}: no such file; the edge needs it for '{secret.name}'")
     suspended = SuspendedFile(directory, settings.hub.trust_domain)
     codes = suspended.remembered()
     for name, content in render.render(settings, contract.shipped(), codes).items():

@@ -147,7 +147,7 @@ def clusters(settings: Edge) -> tuple[Cluster, ...]:
     found = []
     for name, address in settings.upstreams().items():
         pipe = address.removeprefix("unix:") if address.startswith("unix:") else ""
-        host, port = ("", 0) if pipe else split_address(address)
+        host, port = ("", 0) if pipe else split_address(name, address)
         found.append(
             Cluster(
                 name,
@@ -177,11 +177,11 @@ def secrets(settings: Edge) -> tuple[Secret, ...]:
     return tuple(found)
 
 
-def split_address(address: str) -> tuple[str, int]:
-    """Host and port. Raises ValueError."""
+def split_address(key: str, address: str) -> tuple[str, int]:
+    """Host and port. Raises ValueError naming the setting."""
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isdecimal():
-        raise ValueError(f"{address!r} is neither host:port nor unix:/path")
+        raise ValueError(f"[edge] {key}: {address!r} is neither host:port nor unix:/path")
     return host.strip("[]"), int(port)
 
 
@@ -200,7 +200,7 @@ def _rpc_route(rpc: Rpc, listener: Listener, edge: EdgeSettings) -> RpcRoute:
 
 def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[str, object]:
     edge = settings.edge
-    host, port = split_address(edge.people if listener is Listener.PEOPLE else edge.platforms)
+    host, port = split_address(listener.value, edge.people if listener is Listener.PEOPLE else edge.platforms)
     return {
         "name": listener.value,
         "host": host,
