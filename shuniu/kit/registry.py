@@ -68,7 +68,8 @@ class Registry:
         """Working organisations that subscribed to a topic for a division."""
         return [
             entry.code
-            for entry in self._platforms.values()
+            # A copy: units of work ask from the store's threads.
+            for entry in list(self._platforms.values())
             if entry.state in _WORKING and any(subscribed(item, topic, division) for item in entry.subscriptions)
         ]
 

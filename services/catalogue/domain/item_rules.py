@@ -52,6 +52,46 @@ def require_valid(item: BaseItem | ImplementingItem) -> None:
         raise ItemError(violations)
 
 
+def require_right(item: BaseItem | ImplementingItem) -> None:
+    """Raise ItemError for what is wrong in a draft: it may lack fields, but holds nothing false."""
+    violations = [each for each in validate(item) if each.reason != "FIELD_MISSING"]
+    if violations:
+        raise ItemError(violations)
+
+
+def check_base(item: ImplementingItem, base: BaseItem) -> list[Violation]:
+    """Whether an implementing item's code agrees with its base item's."""
+    if not item.codes.b or not base.codes.b or item.codes.b[19:31] == base.codes.b:
+        return []
+    return [Violation("codes.b", "CODE_BASE", "the code names another base item", "实施编码与基本编码不一致")]
+
+
+def check_fixed(before: BaseItem | ImplementingItem, after: BaseItem | ImplementingItem) -> list[Violation]:
+    """What may not change once people know the item: its codes (one that is missing may be added), division, base."""
+    found = [
+        _fixed(f"codes.{scheme}")
+        for scheme, old, new in (
+            ("a", before.codes.a, after.codes.a),
+            ("b", before.codes.b, after.codes.b),
+        )
+        if old and old != new
+    ]
+    if before.division != after.division:
+        found.append(_fixed("division"))
+    if isinstance(before, ImplementingItem) and isinstance(after, ImplementingItem) and before.base_id != after.base_id:
+        found.append(_fixed("base_id"))
+    return found
+
+
+def _fixed(name: str) -> Violation:
+    return Violation(
+        name,
+        "ITEM_FIXED",
+        "it cannot change after publication: make another item and withdraw this one",
+        "发布后不得变更，请新建事项并取消本事项",
+    )
+
+
 def validate(item: BaseItem | ImplementingItem) -> tuple[Violation, ...]:
     """Every violation of the item; empty when it may be published."""
     found = list(_identifier(item.id, "id"))

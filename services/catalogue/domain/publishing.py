@@ -90,6 +90,15 @@ class Record:
         """What the public is served now."""
         return None if self.suspended or self.state is State.WITHDRAWN else self.published
 
+    @property
+    def public_state(self) -> State | None:
+        """What everybody may know: None while it never was published."""
+        if self.published is None:
+            return None
+        if self.state is State.WITHDRAWN:
+            return State.WITHDRAWN
+        return State.SUSPENDED if self.suspended else State.PUBLISHED
+
 
 def create(item: Item, actor: str, now_us: int) -> Record:
     """A new draft. It may be incomplete: rules are checked when it is submitted."""

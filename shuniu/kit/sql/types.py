@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Integer, Select, Table
+from sqlalchemy import BigInteger, Connection, Integer, Select, Table, Text
 
 from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
@@ -14,6 +14,8 @@ Row = Mapping[str, Any]
 
 # SQLite numbers rows by itself only when the column's type is spelled INTEGER.
 RowNumber: Final = BigInteger().with_variant(Integer, "sqlite")
+# Text that is compared and ordered by its bytes, whatever the database's locale: for ranges and prefixes.
+KeyText: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 
 class Dialect(Protocol):
