@@ -1,0 +1,105 @@
+"""Serving HTTP within the life of a process of the kit: start, drain, stop; signals are the process's business."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from shuniu.kit.client import ClientTls
+
+# More than browsers and the edge keep open at once; beyond it the kernel's queue holds the rest.
+_BACKLOG = 1024
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class WebListener:
+    """An ASGI application on a Unix socket or a TCP address."""
+
+    def __init__(self, application: Any, address: str, tls: ClientTls | None = None) -> None:
+        """`tls` is used on TCP only, and then asks for a client certificate."""
+        self._application = application
+        self._address = address
+        self._tls = None if address.startswith("unix:") else tls
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """Where it listens; with a port picked by the system once started."""
+        return self._address
+
+    async def start(self) -> None:
+        """Raises OSError when the address cannot be used."""
+        listening = _bind(self._address)
+        if not self._address.startswith("unix:"):
+            host = self._address.rpartition(":")[0]
+            self._address = f"{host}:{listening.getsockname()[1]}"
+        options: dict[str, Any] = {}
+        if self._tls is not None:
+            options = {
+                "ssl_certfile": str(self._tls.certificate),
+                "ssl_keyfile": str(self._tls.key),
+                "ssl_ca_certs": str(self._tls.roots),
+                "ssl_cert_reqs": ssl.CERT_REQUIRED,
+            }
+        self._server = _Server(
+            uvicorn.Config(
+                self._application,
+                lifespan="off",
+                ws="none",
+                http="h11",
+                # Our own log has one line a request, without its query; uvicorn's would show it.
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # The edge is the client; what it says of others is read where it is needed.
+                proxy_headers=False,
+                timeout_keep_alive=75,
+                h11_max_incomplete_event_size=32 * 1024,
+                **options,
+            )
+        )
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        while not self._server.started:
+            if self._serving.done():
+                await self._serving
+            await asyncio.sleep(0.005)
+
+    async def stop(self, grace: float) -> None:
+        if self._server is None or self._serving is None:
+            return
+        self._server.config.timeout_graceful_shutdown = max(1, int(grace))
+        self._server.should_exit = True
+        await self._serving
+        if self._address.startswith("unix:"):
+            _unlink(self._address)
+
+
+def _unlink(address: str) -> None:
+    Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+
+
+def _bind(address: str) -> socket.socket:
+    if address.startswith("unix:"):
+        _unlink(address)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(address.removeprefix("unix:"))
+    else:
+        host, _, port = address.rpartition(":")
+        host = host.strip("[]")
+        listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, int(port)))
+    listening.listen(_BACKLOG)
+    listening.setblocking(False)
+    return listening

@@ -1,0 +1,59 @@
+"""The two services that web asks, each call carrying the request's id and trace."""
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from gateway.web.config import Web
+from shuniu.api.esign.v1 import esign_pb2_grpc
+from shuniu.api.identity.v1 import signin_pb2_grpc
+from shuniu.kit import client
+
+# Passed on as they came, so that one request can be followed through the hub.
+_FOLLOWED = ("x-request-id", "traceparent")
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """Stubs of identity and esign."""
+
+    sign_in: Any
+    open_id: Any
+    verification: Any
+
+
+@contextlib.asynccontextmanager
+async def connect(settings: Web) -> AsyncIterator[Peers]:
+    channels = {}
+    for service in ("identity", "esign"):
+        address = settings.peer(service)
+        tls = None if address.startswith("unix:") else settings.web.client_tls()
+        channels[service] = client.channel(address, service="web", tls=tls)
+    try:
+        yield Peers(
+            signin_pb2_grpc.SignInServiceStub(channels["identity"]),
+            signin_pb2_grpc.OpenIdServiceStub(channels["identity"]),
+            esign_pb2_grpc.VerificationServiceStub(channels["esign"]),
+        )
+    finally:
+        for channel in channels.values():
+            await channel.close()
+
+
+async def ask(request: Request, call: Any, message: Any, *, seconds: float = 10.0) -> Any:
+    """One attempt, for what must not be repeated. Raises HubError."""
+    return await client.ask(_followed(request, call), message, timeout=seconds)
+
+
+async def ask_again(request: Request, call: Any, message: Any, *, seconds: float = 8.0) -> Any:
+    """Repeats while the service is away, for reads and for what carries a request id. Raises HubError."""
+    return await client.ask_again(_followed(request, call), message, within=seconds)
+
+
+def _followed(request: Request, call: Any) -> Any:
+    metadata = tuple((name, request.headers[name]) for name in _FOLLOWED if name in request.headers)
+    return functools.partial(call, metadata=metadata)

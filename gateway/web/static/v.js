@@ -1,0 +1,100 @@
+// The page a QR code opens. The code's text is in the fragment: it is checked here first, then the server is asked.
+import { check } from "./qr.js";
+import { problem, progress, sayer, show } from "./verdict.js";
+
+const host = document.getElementById("result");
+const form = document.getElementById("qr");
+const say = sayer(host);
+const SERVER_SECONDS = 8;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  judge(form.elements.content.value);
+});
+window.addEventListener("hashchange", judgeFragment);
+
+if ("serviceWorker" in navigator) {
+  navigator.serviceWorker.register("/v/worker.js", { scope: "/v" }).catch(() => {});
+  navigator.serviceWorker.ready.then(() => {
+    document.getElementById("ready").hidden = false;
+  });
+}
+judgeFragment();
+
+function judgeFragment() {
+  const content = location.hash.slice(1);
+  if (content) judge(content);
+}
+
+async function keys() {
+  try {
+    const answer = await fetch("/verify/trust", { credentials: "omit" });
+    return answer.ok ? (await answer.json()).keys || [] : [];
+  } catch {
+    return [];
+  }
+}
+
+let asked = 0;
+
+async function judge(content) {
+  const turn = (asked += 1);
+  problem("", "");
+  progress(say("qr_checking"));
+  const here = offline(await check(content, await keys()));
+  if (turn !== asked) return;
+  show(host, here);
+  const server = await ask(content);
+  if (turn !== asked) return;
+  progress("");
+  show(host, together(here, server), { focus: false });
+}
+
+/** The verdict of this device, worded. */
+function offline({ verdict, reason, code }) {
+  const status = { VALID: "valid", INVALID: "invalid", INDETERMINATE: "unknown" }[verdict];
+  const key = { OK: "valid", QR_SIGNATURE: "invalid", QR_MALFORMED: "malformed", QR_KEY_UNKNOWN: "unknown" }[reason];
+  const facts = code && verdict === "VALID" ? [[say("fact_number"), code.number], [say("fact_date"), code.date]] : [];
+  return {
+    verdict,
+    word: say(`qr_word_${verdict}`),
+    summary: say(reason === "QR_MALFORMED" ? "qr_text_malformed" : `qr_summary_${verdict}`),
+    as_of: "",
+    facts,
+    steps: [step("qr", status, reason, say(`qr_text_${key}`, { key: code ? code.key : "" }))],
+  };
+}
+
+function step(name, status, reason, text) {
+  return { step: name, name: say(`step_${name}`), status, word: say(`status_${status}`), reason, text };
+}
+
+/** The server's verdict, or {refused} with the reason why there is none. */
+async function ask(content) {
+  try {
+    const answer = await fetch("/verify/qr", {
+      method: "POST",
+      body: JSON.stringify({ content }),
+      headers: { "content-type": "application/json", accept: "application/json" },
+      credentials: "same-origin",
+      signal: AbortSignal.timeout(SERVER_SECONDS * 1000),
+    });
+    const verdict = await answer.json();
+    return answer.ok ? verdict : { refused: say("qr_text_refused", { message: verdict.message || "" }) };
+  } catch {
+    return { refused: say("qr_text_offline") };
+  }
+}
+
+/** Both verdicts as one: the server can add to a good one, never make good what is bad here. */
+function together(here, server) {
+  if (server.refused) {
+    return { ...here, steps: [...here.steps, step("online", "not_checked", "NOT_ASKED", server.refused)] };
+  }
+  if (here.verdict === "INVALID") return { ...here, steps: [...here.steps, ...server.steps] };
+  return {
+    ...server,
+    facts: server.facts.length ? server.facts : here.facts,
+    steps: [...here.steps, ...server.steps],
+  };
+}

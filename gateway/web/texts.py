@@ -1,0 +1,259 @@
+"""Every sentence on the pages, Chinese and English, in one place."""
+
+from typing import Final
+
+LANGUAGES: Final = ("zh", "en")
+
+# key: (zh, en). Values in braces are filled in and escaped by the template.
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    # frame
+    "html_lang": ("zh-CN", "en"),
+    "skip": ("跳到主要内容", "Skip to main content"),
+    "service": ("政务服务枢纽", "Government services hub"),
+    "switch": ("English", "中文"),
+    "switch_label": ("Switch to English", "切换到中文"),
+    "nav": ("主导航", "Main"),
+    "nav_home": ("首页", "Home"),
+    "nav_verify": ("证明核验", "Verify"),
+    "nav_sign_in": ("登录", "Sign in"),
+    "nav_sign_out": ("退出登录", "Sign out"),
+    "footer": ("本页面不加载任何第三方内容。", "This page loads nothing from third parties."),
+    "back_home": ("返回首页", "Back to home"),
+    # home
+    "home_title": ("一次认证,处处可用", "Prove who you are once, use it everywhere"),
+    "home_lead": (
+        "登录一次,即可在已接入的各级政务服务平台办事;任何人都可以在这里核验电子证明的真伪。",
+        "Sign in once to use every linked government platform. Anybody can check a certificate here.",
+    ),
+    "home_verify": ("核验电子证明", "Verify a certificate"),
+    "home_verify_text": (
+        "上传 PDF 文件或扫描证明上的二维码,查看核验结论和每一步的依据。无需登录。",
+        "Upload the PDF or scan its QR code and read the verdict with the reason for every step. No sign-in needed.",
+    ),
+    "home_account": ("实名账户", "Your account"),
+    "home_account_text": (
+        "用一个实名账户登录各平台。身份证件号码加密保管,不会提供给您登录的平台。",
+        "One account for all platforms. Your document number is kept encrypted; no platform you sign in to gets it.",
+    ),
+    "home_signed_in": ("您已登录:{name}(实名等级 L{ial})", "You are signed in: {name} (assurance level L{ial})"),
+    # sign-in
+    "sign_in": ("登录", "Sign in"),
+    "sign_in_for": ("登录后将返回“{client}”。", "After signing in you return to “{client}”."),
+    "login_name": ("登录名", "Login name"),
+    "password": ("密码", "Password"),
+    "show_password": ("显示密码", "Show password"),
+    "hide_password": ("隐藏密码", "Hide password"),
+    "no_account": ("还没有账户?", "No account yet?"),
+    "to_register": ("实名注册", "Register"),
+    "have_account": ("已有账户?", "Already registered?"),
+    "problem": ("操作没有完成", "That did not work"),
+    "problems": ("请改正以下内容", "Please correct the following"),
+    # register
+    "register": ("实名注册", "Register"),
+    "register_lead": (
+        "姓名和证件号码将提交权威部门核对,号码加密保管。",
+        "Name and document number are checked with the authority; the number is kept encrypted.",
+    ),
+    "account_part": ("账户", "Account"),
+    "person_part": ("实名信息", "Identity"),
+    "login_name_hint": (
+        "4 至 64 位字母、数字、点、连字符或下划线,不区分大小写",
+        "4 to 64 letters, digits, dots, hyphens or underscores; upper and lower case are the same",
+    ),
+    "password_hint": ("8 至 128 个字符", "8 to 128 characters"),
+    "full_name": ("姓名", "Full name"),
+    "full_name_hint": ("与证件一致,包括生僻字和间隔号", "Exactly as in the document, rare characters included"),
+    "document_type": ("证件类型", "Document type"),
+    "document_number": ("证件号码", "Document number"),
+    "document_number_hint": (
+        "与证件一致,不含空格;出错时需要重新填写",
+        "As printed, without spaces; has to be typed again after an error",
+    ),
+    "register_button": ("核对并注册", "Check and register"),
+    # consent
+    "consent_title": ("授权登录", "Allow sign-in"),
+    "consent_lead": ("“{client}”请求使用您的实名账户登录。", "“{client}” asks to sign you in with your account."),
+    "consent_as": ("当前账户", "Signed in as"),
+    "consent_level": ("实名等级", "Assurance level"),
+    "consent_shared": ("同意后,该平台将获得", "If you agree, this platform receives"),
+    "consent_not_shared": (
+        "不会提供:您的证件号码、密码,以及您在其他平台使用的标识。",
+        "Never given: your document number, your password, your identifiers on other platforms.",
+    ),
+    "allow": ("同意并继续", "Agree and continue"),
+    "deny": ("拒绝", "Decline"),
+    "other_account": ("使用其他账户", "Use another account"),
+    "scope_openid": (
+        "仅供该平台使用的用户标识和实名等级",
+        "An identifier for this platform only, and your assurance level",
+    ),
+    "scope_profile": ("您的姓名和出生日期", "Your name and date of birth"),
+    "scope_case.apply": ("代您提交办件申请", "To submit applications for you"),
+    "scope_case.read": ("查看您的办件进度和证明", "To see the progress of your cases and your certificates"),
+    "scope_other": ("权限:{scope}", "Permission: {scope}"),
+    # sign-out
+    "sign_out_title": ("退出登录", "Sign out"),
+    "sign_out_lead": (
+        "退出后,各平台上由本账户建立的登录也将结束。",
+        "Signing out also ends what other platforms were given for this sign-in.",
+    ),
+    "sign_out_button": ("确认退出", "Sign out"),
+    "signed_out": ("您已退出登录", "You are signed out"),
+    "signed_out_text": ("可以关闭此页面。", "You may close this page."),
+    # errors
+    "error_title": ("无法完成请求", "The request cannot be completed"),
+    "not_found_title": ("没有这个页面", "There is no such page"),
+    "not_found_text": ("请检查网址,或从首页进入。", "Check the address, or start from the home page."),
+    "method_text": ("该网址不支持这种访问方式。", "This address cannot be used in this way."),
+    "authorize_refused": (
+        "登录请求有误,为安全起见没有返回到发起的平台。请回到该平台重新操作,或联系其管理员。",
+        "The sign-in request is wrong. Start again where you came from, or tell its operator.",
+    ),
+    "incident": (
+        "系统内部错误,请稍后重试;联系管理员时请提供事件编号 {incident}。",
+        "Something went wrong here. Try again later; tell the operator incident {incident}.",
+    ),
+    "reason_code": ("原因代码", "Reason code"),
+    # verification
+    "verify_title": ("核验电子证明", "Verify a certificate"),
+    "verify_lead": (
+        "选择 PDF 原文件(不是照片或打印件的扫描件)。文件只用于本次核验,不会保存。",
+        "Choose the original PDF, not a photo or a scan. It is used for this check only and not kept.",
+    ),
+    "verify_file": ("PDF 文件", "PDF file"),
+    "verify_drop": ("把 PDF 拖到这里,或者", "Drop the PDF here, or"),
+    "verify_limit": ("最大 {size} MiB", "At most {size} MiB"),
+    "verify_receipt": ("账本回执(可选)", "Ledger receipt (optional)"),
+    "verify_receipt_hint": (
+        "与 PDF 同名、以 .tlog-proof 结尾的文件;没有也可以核验",
+        "The file named like the PDF ending in .tlog-proof; not needed",
+    ),
+    "verify_button": ("开始核验", "Verify"),
+    "verify_busy": ("正在核验…", "Verifying…"),
+    "verify_failed": ("核验没有完成", "The check could not be made"),
+    "verify_network": ("网络不可用,请稍后重试。", "The network is not available; try again."),
+    "verify_again": ("核验其他文件", "Verify another file"),
+    "verify_qr_link": ("证明上有二维码?直接用手机扫描即可。", "Is there a QR code? Scan it with a phone."),
+    "verify_code": ("核验二维码内容", "Check the text of a QR code"),
+    "verdict_label": ("核验结论", "Verdict"),
+    "verdict_VALID": ("有效", "Valid"),
+    "verdict_INVALID": ("无效", "Not valid"),
+    "verdict_INDETERMINATE": ("无法确定", "Cannot be determined"),
+    "summary_VALID": (
+        "文件完整、未被改动,由所示机构签发,目前有效。请再核对证明内容与持有人是否一致。",
+        "The document is unchanged, comes from the agency shown and is in force. Check that it fits the holder.",
+    ),
+    "summary_INVALID": (
+        "不要接受此文件。下面标为“不通过”的步骤说明了原因。",
+        "Do not accept this document. The steps marked “failed” say why.",
+    ),
+    "summary_INDETERMINATE": (
+        "有步骤目前无法核实,不能当作有效文件接受。请按下面的说明处理或稍后再试。",
+        "Some steps cannot be checked at present: do not accept the document as valid. See below, or try later.",
+    ),
+    "as_of": ("结论对应时间(北京时间)", "Speaks for (Beijing time)"),
+    "facts": ("证明信息", "Document"),
+    "fact_number": ("编号", "Number"),
+    "fact_title": ("名称", "Title"),
+    "fact_issuer": ("签发机构", "Issuer"),
+    "fact_date": ("签发日期", "Date of issue"),
+    "fact_issued_on": ("签发日期", "Date of issue"),
+    "fact_state": ("状态", "State"),
+    "fact_sha256": ("文件摘要", "Digest"),
+    "steps": ("核验步骤", "Steps"),
+    "step_parse": ("文件结构", "Structure"),
+    "step_coverage": ("签名覆盖范围", "Coverage"),
+    "step_changes": ("签名后的改动", "Later changes"),
+    "step_integrity": ("内容完整性", "Integrity"),
+    "step_signer": ("签名者", "Signer"),
+    "step_chain": ("证书链", "Certificate chain"),
+    "step_time": ("签名时间", "Time of signing"),
+    "step_seal_then": ("签署时印章状态", "Seal when signed"),
+    "step_seal_now": ("当前印章状态", "Seal now"),
+    "step_document": ("证明当前状态", "Document now"),
+    "step_ledger": ("账本记录", "Ledger"),
+    "step_ses": ("电子签章结构", "Seal structure"),
+    "step_qr": ("二维码签名", "QR signature"),
+    "step_online": ("联网核对", "Server check"),
+    "status_valid": ("通过", "passed"),
+    "status_invalid": ("不通过", "failed"),
+    "status_unknown": ("无法核实", "unknown"),
+    "status_not_checked": ("未检查", "not checked"),
+    # QR page
+    "qr_title": ("二维码核验", "QR code check"),
+    "qr_lead": (
+        "二维码内容先在本机核验签名,再联网核对当前状态。请同时核对下列信息与纸面一致。",
+        "The signature is checked on this device, then the server is asked. Compare what is shown with the paper.",
+    ),
+    "qr_checking": ("正在核验二维码…", "Checking the QR code…"),
+    "qr_none": (
+        "请用手机相机扫描证明上的二维码,或把二维码内容粘贴到下面。",
+        "Scan the QR code with the phone's camera, or paste its text below.",
+    ),
+    "qr_content": ("二维码内容", "Text of the QR code"),
+    "qr_ready": ("本机已可离线核验", "This device can now check codes offline"),
+    "qr_offline": ("离线", "Offline"),
+    "qr_word_VALID": ("二维码真实", "The code is genuine"),
+    "qr_word_INVALID": ("二维码无效", "The code is not genuine"),
+    "qr_word_INDETERMINATE": ("无法确定", "Cannot be determined"),
+    "qr_summary_VALID": (
+        "离线结论:编号和日期确由签发机构签署,请与证明上的内容核对。该证明此后是否被撤销,须联网后才能确认。",
+        "Number and date were signed by the issuer; compare them with the paper. Only online can tell a withdrawal.",
+    ),
+    "qr_summary_INVALID": (
+        "二维码的签名不正确,不要接受此证明。",
+        "The signature in this code is wrong: do not accept the certificate.",
+    ),
+    "qr_summary_INDETERMINATE": (
+        "本机没有核验这个二维码所需的公钥。请联网后重试。",
+        "This device does not hold the key for this code. Connect to the network and try again.",
+    ),
+    "qr_text_valid": ("P-256 签名正确,密钥 {key}。", "P-256 signature correct, key {key}."),
+    "qr_text_invalid": ("签名与内容不符。", "The signature does not fit the content."),
+    "qr_text_malformed": ("内容不是本枢纽的二维码。", "This is not a code of this hub."),
+    "qr_text_unknown": ("本机没有密钥 {key}。", "Key {key} is not on this device."),
+    "qr_text_offline": ("网络不可用,未核对当前状态。", "No network: the current state was not asked."),
+    "qr_text_refused": ("服务器暂时无法核对:{message}", "The server cannot check at present: {message}"),
+    "noscript_qr": (
+        "此页面在关闭脚本时不能离线核验。请把二维码内容粘贴到下面,由服务器核验。",
+        "Without scripts this page cannot check offline: paste the code's text below to have the server check it.",
+    ),
+}
+
+DOCUMENT_TYPES: Final[tuple[tuple[str, str, str], ...]] = (
+    ("111", "居民身份证", "Resident identity card"),
+    ("112", "临时居民身份证", "Temporary resident identity card"),
+    ("113", "户口簿", "Household register"),
+    ("154", "居住证(含港澳台居民居住证)", "Residence permit (also of Hong Kong, Macao and Taiwan residents)"),
+    ("516", "港澳居民来往内地通行证", "Mainland travel permit for Hong Kong and Macao residents"),
+    ("511", "台湾居民来往大陆通行证", "Travel permit for Taiwan residents"),
+    ("552", "台湾居民定居证", "Settlement card of Taiwan residents"),
+    ("553", "外国人永久居留身份证", "Foreign permanent resident ID card"),
+    ("414", "普通护照", "Ordinary passport"),
+    ("413", "公务普通护照", "Passport for public affairs"),
+    ("412", "公务护照", "Service passport"),
+    ("411", "外交护照", "Diplomatic passport"),
+    ("554", "外国人居留证", "Foreigner's residence card"),
+    ("555", "外国人居留许可", "Foreigner's residence permit"),
+    ("513", "往来港澳通行证", "Permit to Hong Kong and Macao"),
+    ("517", "大陆居民往来台湾通行证", "Permit to Taiwan"),
+    ("114", "中国人民解放军军官证", "Military officer's card"),
+    ("123", "警官证", "Police officer's card"),
+    ("990", "其他", "Other"),
+)
+"""GA/T 2000.156 types that a natural person may register with, the usual ones first."""
+
+
+def text(key: str, language: str, **values: object) -> str:
+    """One sentence. Raises KeyError for a key that is not in the table."""
+    found = TEXTS[key][LANGUAGES.index(language)]
+    return found.format(**values) if values else found
+
+
+def known(key: str, language: str, otherwise: str) -> str:
+    """A sentence whose key comes from outside; `otherwise` when there is none."""
+    return text(key, language) if key in TEXTS else otherwise
+
+
+def document_types(language: str) -> list[tuple[str, str]]:
+    return [(code, en if language == "en" else zh) for code, zh, en in DOCUMENT_TYPES]

@@ -1,0 +1,293 @@
+"""Verification for anybody: a document by upload, a QR code by its text. Esign judges; here it becomes readable.
+
+Nothing is changed and no session is used, so these forms need no token.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateway.web import bodies, metrics
+from gateway.web.config import Web
+from gateway.web.documents import Kept
+from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
+from gateway.web.pages import Pages, beijing, language_of
+from gateway.web.peers import Peers, ask_again
+from gateway.web.texts import TEXTS, known, text
+from shuniu.api.esign.v1 import esign_pb2
+from shuniu.kit import client, errors
+from shuniu.kit.errors import HubError
+
+_VERDICTS = frozenset({"VALID", "INVALID", "INDETERMINATE"})
+_STATUSES = frozenset({"valid", "invalid", "unknown", "not_checked"})
+_PUBLIC = {
+    "cache-control": "public, max-age=60",
+    "access-control-allow-origin": "*",
+    "cross-origin-resource-policy": "cross-origin",
+}
+# A QR code of version 40 holds 2,953 bytes (ISO/IEC 18004).
+_QR_CHARACTERS = 3000
+# What scripts import by their plain names.
+_IMPORTED = ("/static/qr.js", "/static/verdict.js")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as shown: its name and status as code and as words."""
+
+    step: str
+    name: str
+    status: str
+    word: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A verdict in the reader's language."""
+
+    verdict: str
+    word: str
+    summary: str
+    as_of: str
+    facts: tuple[tuple[str, str], ...]
+    steps: tuple[Step, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "verdict": self.verdict,
+            "word": self.word,
+            "summary": self.summary,
+            "as_of": self.as_of,
+            "facts": [list(fact) for fact in self.facts],
+            "steps": [
+                {name: getattr(step, name) for name in ("step", "name", "status", "word", "reason", "text")}
+                for step in self.steps
+            ],
+        }
+
+
+def shown(verdict: esign_pb2.Verdict, language: str) -> Shown:
+    """Makes a verdict readable. A word that this page does not know never becomes a good one."""
+    name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
+    return Shown(
+        verdict=name,
+        word=text(f"verdict_{name}", language),
+        summary=text(f"summary_{name}", language),
+        as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
+        facts=tuple(
+            (known(f"fact_{key}", language, key), verdict.document[key])
+            for key in sorted(verdict.document, key=_fact_order)
+            if verdict.document[key]
+        ),
+        steps=tuple(_step(step, language) for step in verdict.steps),
+    )
+
+
+_FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
+
+
+def _fact_order(key: str) -> tuple[int, str]:
+    return (_FACTS.index(key) if key in _FACTS else len(_FACTS), key)
+
+
+def _step(step: esign_pb2.VerdictStep, language: str) -> Step:
+    status = step.status if step.status in _STATUSES else "unknown"
+    return Step(
+        step.step,
+        known(f"step_{step.step}", language, step.step),
+        status,
+        text(f"status_{status}", language),
+        step.reason,
+        in_language(step.text, language),
+    )
+
+
+def in_language(both: str, language: str) -> str:
+    """One language of a text that holds Chinese, then English, divided by a line break or ` / `; else all of it."""
+    for divider in ("\n", " / "):
+        chinese, found, english = both.partition(divider)
+        if found and chinese.strip() and english.strip():
+            return (english if language == "en" else chinese).strip()
+    return both
+
+
+class Verification:
+    """The verification pages and what their scripts ask."""
+
+    def __init__(self, settings: Web, peers: Peers, pages: Pages) -> None:
+        self._peers = peers
+        self._pages = pages
+        self._limit = settings.web.max_document_bytes
+        self._seconds = settings.web.upload_seconds
+        self._places = asyncio.Semaphore(settings.web.max_uploads)
+        self._trust: Kept[str] = Kept(self._fetch_trust, settings.web.document_seconds)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/verify", self.page, methods=["GET"]),
+            Route("/verify/upload", self.upload, methods=["POST"]),
+            Route("/verify/upload", self.again, methods=["GET"]),
+            Route("/verify/trust", self.trust, methods=["GET"]),
+            Route("/verify/qr", self.qr, methods=["POST"]),
+            Route("/verify/qr", self.qr_again, methods=["GET"]),
+            Route("/v", self.qr_page, methods=["GET"]),
+            Route("/v/worker.js", self.worker, methods=["GET"]),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        return self._verify_page(request)
+
+    async def again(self, _request: Request) -> Response:
+        """A reload after a verdict leads back to the form."""
+        return self._pages.redirect("/verify")
+
+    async def qr_again(self, _request: Request) -> Response:
+        return self._pages.redirect("/v")
+
+    async def upload(self, request: Request) -> Response:
+        """Judges a document: a page for a plain form, JSON for our script."""
+        language = language_of(request)
+        try:
+            if self._places.locked():
+                raise errors.exhausted(
+                    "VERIFY_BUSY",
+                    "Many documents are being verified; try again in a moment.",
+                    "正在核验的文件较多,请稍后重试。",
+                )
+            async with self._places:
+                document = await bodies.upload(request, self._limit, self._seconds)
+                answer = await ask_again(
+                    request,
+                    self._peers.verification.VerifyDocument,
+                    esign_pb2.VerifyDocumentRequest(pdf=document.pdf, tlog_proof=document.receipt),
+                    seconds=25.0,
+                )
+        except HubError as error:
+            if wants_json(request):
+                return json_error(error, language)
+            return self._verify_page(request, error=error)
+        metrics.VERDICTS.labels("document", _label(answer.verdict)).inc()
+        verdict = shown(answer.verdict, language)
+        if wants_json(request):
+            return JSONResponse(verdict.as_json(), headers=NO_STORE)
+        return self._verify_page(request, verdict=verdict)
+
+    async def qr(self, request: Request) -> Response:
+        """Judges a code's text as it stands now."""
+        language = language_of(request)
+        json_wanted = wants_json(request)
+        try:
+            content = await _qr_content(request)
+            answer = await ask_again(
+                request,
+                self._peers.verification.VerifyQr,
+                esign_pb2.VerifyQrRequest(content=content),
+                seconds=5.0,
+            )
+        except HubError as error:
+            return json_error(error, language) if json_wanted else self._qr_page(request, error=error)
+        metrics.VERDICTS.labels("qr", _label(answer.verdict)).inc()
+        verdict = shown(answer.verdict, language)
+        if json_wanted:
+            return JSONResponse(verdict.as_json(), headers=NO_STORE)
+        return self._qr_page(request, verdict=verdict)
+
+    async def trust(self, request: Request) -> Response:
+        """Public keys of QR codes (JWKS), which the QR page keeps for the time without a network."""
+        try:
+            keys = await self._trust.get()
+        except HubError as error:
+            return json_error(error, language_of(request))
+        return Response(keys, headers=_PUBLIC, media_type="application/jwk-set+json")
+
+    async def qr_page(self, request: Request) -> Response:
+        """The target of a QR code. What the code says is in the fragment, which no browser sends."""
+        response = self._qr_page(request)
+        # The worker keeps it; everybody else asks anew.
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+    async def worker(self, _request: Request) -> Response:
+        """The service worker. Its edition changes with any of our files, which is what makes browsers renew it."""
+        shown_by_page = ("style.css", "logo.svg", "page.js", "v.js")
+        files = ["/v", "/verify/trust", *map(self._pages.asset, shown_by_page), *_IMPORTED]
+        head = f"const EDITION = {json.dumps(self._pages.edition)};\nconst FILES = {json.dumps(files)};\n"
+        return Response(
+            head.encode() + self._pages.static["worker.js"].content,
+            # The page lies at /v, beside and not below the folder of the worker.
+            headers={"cache-control": "no-cache", "service-worker-allowed": "/v"},
+            media_type="text/javascript",
+        )
+
+    async def _fetch_trust(self) -> str:
+        answer = await client.ask(self._peers.verification.GetTrust, esign_pb2.GetTrustRequest(), timeout=3.0)
+        return str(answer.qr_jwks)
+
+    def _verify_page(
+        self, request: Request, *, verdict: Shown | None = None, error: HubError | None = None
+    ) -> Response:
+        return self._judged(request, "verify.html", "/verify", verdict, error, limit=self._limit // (1024 * 1024))
+
+    def _qr_page(self, request: Request, *, verdict: Shown | None = None, error: HubError | None = None) -> Response:
+        return self._judged(request, "qr.html", "/v", verdict, error)
+
+    def _judged(
+        self,
+        request: Request,
+        template: str,
+        here: str,
+        verdict: Shown | None,
+        error: HubError | None,
+        **values: Any,
+    ) -> Response:
+        language = language_of(request)
+        status = status_of(error) if error else 200
+        response = self._pages.render(
+            request,
+            template,
+            status=status,
+            here=here,
+            verdict=verdict,
+            problem=text_of(error, language) if error else "",
+            texts=json.dumps(_script_texts(lambda key: text(key, language)), ensure_ascii=False),
+            **values,
+        )
+        response.headers.update(retry_headers(status))
+        return response
+
+
+def _label(verdict: esign_pb2.Verdict) -> str:
+    return verdict.verdict if verdict.verdict in _VERDICTS else "other"
+
+
+def _script_texts(say: Callable[[str], str]) -> dict[str, str]:
+    """What the pages' scripts say by themselves."""
+    wanted = ("verify_busy", "verify_failed", "verify_network", "qr_", "status_", "step_qr", "step_online", "fact_")
+    return {key: say(key) for key in TEXTS if key.startswith(wanted)}
+
+
+async def _qr_content(request: Request) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
+        try:
+            given = json.loads(await bodies.read(request, bodies.FORM_BYTES, 15.0))
+        except ValueError:
+            given = None
+        content = given.get("content", "") if isinstance(given, dict) else ""
+    else:
+        content = (await bodies.form(request)).get("content", "")
+    if not isinstance(content, str) or not content.strip() or len(content) > _QR_CHARACTERS:
+        raise errors.invalid_field(
+            "content",
+            "QR_CONTENT",
+            "Give the text of the QR code, at most 3,000 characters.",
+            "请填写二维码内容,不超过 3000 个字符。",
+        )
+    return content.strip()
