@@ -19,8 +19,9 @@ import structlog
 
 from services.identity.domain import bus_accounts
 from services.identity.domain.bus_accounts import BusKeys, Credential, OrganisationAccount
-from shuniu.kit.bus import Bus, BusAwayError, BusError, inbox_stream
+from shuniu.kit.bus import Bus, BusAwayError, BusError
 from shuniu.kit.bus_server import BusTokens
+from shuniu.kit.bus_streams import inbox_stream
 from shuniu.kit.clock import Clock
 
 _log = structlog.get_logger(__name__)

@@ -13,8 +13,9 @@ from typing import Final
 import structlog
 
 from shuniu.kit import dead_letters
-from shuniu.kit.bus import Bus, BusAwayError, BusError, ConsumerSpec
+from shuniu.kit.bus import Bus, BusAwayError, BusError
 from shuniu.kit.bus_pull import Delivered, Pull
+from shuniu.kit.bus_streams import ConsumerSpec
 from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
 from shuniu.kit.sql import Store

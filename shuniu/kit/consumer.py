@@ -18,8 +18,9 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import inbox
-from shuniu.kit.bus import Bus, BusAwayError, BusError, ConsumerSpec
+from shuniu.kit.bus import Bus, BusAwayError, BusError
 from shuniu.kit.bus_pull import Delivered, Pull
+from shuniu.kit.bus_streams import ConsumerSpec
 from shuniu.kit.clock import Clock
 from shuniu.kit.cloudevents import MalformedEventError, Received, received
 from shuniu.kit.dead_letters import DeadLetter, add, deaths, get, mark_replayed

@@ -12,8 +12,9 @@ from google.protobuf.message import DecodeError
 
 from shuniu.api.common.v1 import receipt_pb2
 from shuniu.kit import outbox_rows
-from shuniu.kit.bus import Bus, BusAwayError, BusError, receipt_consumer
+from shuniu.kit.bus import Bus, BusAwayError, BusError
 from shuniu.kit.bus_pull import Delivered, Pull
+from shuniu.kit.bus_streams import receipt_consumer
 from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
 from shuniu.kit.outbox_rows import ReceiptNote
@@ -42,7 +43,7 @@ class ReceiptReader:
     store: Store
     bus: Bus
     clock: Clock
-    # The service's name: its own position on the stream.
+    # `bus.receipts_durable` of the service's area: its own position on the stream, which the relay makes too.
     durable: str
     watch: ReceiptWatch = field(default_factory=ReceiptWatch)
 

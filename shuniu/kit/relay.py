@@ -26,10 +26,13 @@ from shuniu.kit.bus import (
     Outgoing,
     Stored,
     StreamFullError,
+)
+from shuniu.kit.bus_streams import (
     advisory_stream,
     event_stream,
     incarnation,
     receipt_consumer,
+    receipts_durable,
     submit_stream,
 )
 from shuniu.kit.clock import Clock
@@ -205,7 +208,7 @@ class Relay:
         self._probed_all = False
         replicas = self.settings.replicas
         await self.bus.ensure_stream(submit_stream(replicas=replicas))
-        await self.bus.ensure_consumer("SUBMIT", receipt_consumer(self.settings.area))
+        await self.bus.ensure_consumer("SUBMIT", receipt_consumer(receipts_durable(self.settings.area)))
         await self.bus.ensure_stream(advisory_stream(replicas=replicas))
         state = await self.bus.ensure_stream(event_stream(self.settings.area, replicas=replicas))
         known = await self.store.read(outbox_rows.last_stream_seq, HUB_TARGET)

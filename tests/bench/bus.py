@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy import Connection, MetaData, func, select
 
 from shuniu.kit import outbox
-from shuniu.kit.bus import Bus, ConsumerSpec
+from shuniu.kit.bus import Bus
 from shuniu.kit.bus_pull import Pull
+from shuniu.kit.bus_streams import ConsumerSpec
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.consumer import handle_all
 from shuniu.kit.ids import new_ulid

@@ -192,7 +192,7 @@ async def test_the_buss_disk_is_lost_and_every_stream_is_filled_again(land, tmp_
     store, receiver = await open_store(tmp_path / "x.db"), await open_store(tmp_path / "y.db")
     bus = await land.service("exchange")
     relay = Relay(store, bus, CLOCK, SETTINGS)
-    async with running(relay, ReceiptReader(store, bus, CLOCK, "exchange")):
+    async with running(relay, ReceiptReader(store, bus, CLOCK, "exchange-receipts")):
         ids = await store.write(emit, ["a"], 50)
         await eventually(lambda: all_stored(store), within=20)
         bureau = await land.bureau(credential)

@@ -126,7 +126,7 @@ async def test_an_event_reaches_the_bureau_in_order_and_its_receipt_closes_it(la
     """Outbox → the bureau's own stream, as a CloudEvent, in order; only its receipt makes the delivery RECEIPTED."""
     credential = await land.enrol("150100")
     relay = await relay_for(land, store)
-    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange")
+    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange-receipts")
     ids = await store.write(emit, ["150100"], b"payload", 600)
     async with running(relay, reader):
         await in_state(store, "150100", "STORED", 600)
@@ -150,7 +150,7 @@ async def test_a_receipt_for_other_content_is_an_alarm_and_closes_nothing(land, 
     credential = await land.enrol("a")
     relay = await relay_for(land, store)
     alarms = Alarms()
-    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange", alarms)
+    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange-receipts", alarms)
     (event_id,) = await store.write(emit, ["a"], b"payload", 1)
     async with running(relay, reader):
         bureau = await land.bureau(credential)
@@ -169,7 +169,7 @@ async def test_nobody_can_receipt_for_another(land, store):
     credential = await land.enrol("a")
     other = await land.bureau(await land.enrol("b"))
     relay = await relay_for(land, store)
-    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange")
+    reader = ReceiptReader(store, relay.bus, CLOCK, "exchange-receipts")
     await store.write(emit, ["a", "b"], b"payload", 1)
     async with running(relay, reader):
         (message,) = await read_inbox(other, 1)

@@ -7,7 +7,8 @@ import nats.errors
 import pytest
 
 from services.identity.domain import bus_accounts
-from shuniu.kit.bus import NobodyListensError, Outgoing, event_stream, submit_stream
+from shuniu.kit.bus import NobodyListensError, Outgoing
+from shuniu.kit.bus_streams import event_stream, submit_stream
 from tests.support.bus_land import KEYS, bus_land
 
 CASE = "exchange.case.submitted.v1"

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shuniu.kit import bus_server, cloudevents
-from shuniu.kit.bus import Stored, first_sequence
+from shuniu.kit.bus import Stored
+from shuniu.kit.bus_streams import first_sequence
 from shuniu.kit.outbox import Event
 from shuniu.kit.relay import begun_again
 
