@@ -123,9 +123,15 @@ class BusAdmin:
         await self.refresh_hub()
         return self.credential(account)
 
-    def credential(self, account: OrganisationAccount) -> Credential:
-        """Another credential of the organisation: store its ``public_key``, hand over ``creds`` once."""
-        return bus_accounts.organisation_credential(self.keys, account, secrets.token_bytes(32), now_s=self._now_s())
+    def credential(self, account: OrganisationAccount, *, lifetime_s: int = 0) -> Credential:
+        """Another credential of the organisation: keep its ``public_key``, hand over ``creds`` once.
+
+        With ``lifetime_s`` it ends by itself: for a service of the hub that reads INBOX on the organisation's behalf.
+        """
+        now_s = self._now_s()
+        expires_s = now_s + lifetime_s if lifetime_s else 0
+        secret = secrets.token_bytes(32)
+        return bus_accounts.organisation_credential(self.keys, account, secret, now_s=now_s, expires_s=expires_s)
 
     async def suspend(self, account: OrganisationAccount) -> OrganisationAccount:
         """Cut every session and credential of the organisation now; returns the account as it is to be kept."""
