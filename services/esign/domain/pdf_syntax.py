@@ -79,7 +79,8 @@ class Cursor:
     def _next(self, depth: int) -> Any:
         match = _TOKEN.match(self.data, self.at)
         if match is None:
-            raise PdfError("SYNTAX", f"no object at byte {self.at}")
+            comment = self.data[self.at : self.at + 64].lstrip(b"\x00\t\n\f\r ").startswith(b"%")
+            raise PdfError("SYNTAX", f"no object at byte {self.at}", unsupported=comment)
         self.at = match.end()
         kind = match.lastindex
         if kind == 3:

@@ -1,0 +1,78 @@
+"""Settings of esign: section `[esign]`, and where its keys lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from shuniu.kit.config import HubSettings
+from shuniu.kit.foundation import ServiceSettings
+
+
+@dataclass(frozen=True, slots=True)
+class EsignSettings(ServiceSettings):
+    """What esign needs beyond what every service has."""
+
+    verify_host: str = ""
+    """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
+    layout_threads: int = 1
+    """Threads that lay out documents."""
+    ledger_window_ms: int = 50
+    """How long the first entry of a ledger batch waits for others, ms."""
+    verify_seconds: float = 10.0
+    """Longest time one uploaded document may take in its worker process, s."""
+    document_most_bytes: int = 20 * 1024 * 1024
+    """Largest document that is verified, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """Keys and certificates of esign. Software keys are for development; everything under `keys` is 0600."""
+
+    data_dir: Path
+
+    @property
+    def root(self) -> Path:
+        return self.data_dir / "pki" / "esign-root.pem"
+
+    @property
+    def root_key(self) -> Path:
+        """Only for making a new seal CA; take it off the machine."""
+        return self.data_dir / "keys" / "esign-root.key"
+
+    @property
+    def seal_ca(self) -> Path:
+        return self.data_dir / "pki" / "esign-seal-ca.pem"
+
+    @property
+    def seal_ca_key(self) -> Path:
+        return self.data_dir / "keys" / "esign-seal-ca.key"
+
+    @property
+    def ledger_key(self) -> Path:
+        return self.data_dir / "keys" / "esign-ledger.key"
+
+    @property
+    def qr_key(self) -> Path:
+        return self.data_dir / "keys" / "esign-qr.key"
+
+    @property
+    def receiving_key(self) -> Path:
+        """P-256 JWK to which identity seals what a document prints."""
+        return self.data_dir / "keys" / "esign-receiving.jwk"
+
+    @property
+    def page_key(self) -> Path:
+        return self.data_dir / "keys" / "esign-page.key"
+
+    @property
+    def keyring(self) -> Path:
+        """The key-encryption keys that wrap seal keys."""
+        return self.data_dir / "keys" / "esign-kek"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data_dir / "ledger"
+
+
+def qr_host(hub: HubSettings, settings: EsignSettings) -> str:
+    return settings.verify_host or urlsplit(hub.issuer).netloc

@@ -1,0 +1,157 @@
+"""Certificate paths from a signer to a trusted root (RFC 5280, section 6, for what document signers need)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+
+_T = TypeVar("_T", bound=x509.ExtensionType)
+_MAX_LENGTH = 8
+_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
+_RSA_BITS = 2048
+# Critical extensions whose meaning is honoured below; a certificate with another one is not understood.
+_UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE})
+# documentSigning, RFC 9336.
+_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+_SIGNING_USES = frozenset(
+    {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, _DOCUMENT_SIGNING}
+)
+
+
+class ChainError(Exception):
+    """No acceptable path. `reason` UPPER_SNAKE; `unknown`: nothing speaks against the signer, but nothing vouches for
+    it here.
+    """
+
+    def __init__(self, reason: str, zh: str, en: str, *, unknown: bool = False) -> None:
+        super().__init__(en)
+        self.reason = reason
+        self.zh = zh
+        self.en = en
+        self.unknown = unknown
+
+
+def load(certificate: bytes) -> x509.Certificate:
+    """The certificate of DER bytes, with everything in it that will be looked at later. Raises ChainError."""
+    try:
+        found = x509.load_der_x509_certificate(certificate)
+        _ = found.extensions, found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
+        found.public_key()
+    except UnsupportedAlgorithm as cause:
+        raise ChainError(
+            "ALGORITHM", "证书算法不受支持", "key or signature of a kind not known here", unknown=True
+        ) from cause
+    # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
+    except Exception as cause:
+        raise _malformed() from cause
+    return found
+
+
+def check_signer(certificate: x509.Certificate) -> None:
+    """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
+    _check_key(certificate)
+    _check_understood(certificate)
+    usage = _extension(certificate, x509.KeyUsage)
+    uses = _extension(certificate, x509.ExtendedKeyUsage)
+    basic = _extension(certificate, x509.BasicConstraints)
+    if usage is None or not (usage.digital_signature or usage.content_commitment) or (basic is not None and basic.ca):
+        raise ChainError("SIGNER_KEY_USAGE", "签章证书不能用于签名", "the certificate is not for signing")
+    if uses is not None and not _SIGNING_USES & set(uses):
+        raise ChainError("SIGNER_KEY_USAGE", "签章证书不能用于文件签名", "the certificate is not for signing documents")
+
+
+def build(
+    signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """The path, signer first, root last; signatures and CA rights checked, times not. Raises ChainError."""
+    trusted = {_der(root) for root in roots}
+    pool = [*roots, *others]
+    path = [signer]
+    while _der(path[-1]) not in trusted:
+        issuer = next((c for c in pool if c not in path and _issued(_der(path[-1]), _der(c))), None)
+        if issuer is None or len(path) == _MAX_LENGTH:
+            raise ChainError(
+                "ISSUER_NOT_TRUSTED",
+                "签章证书的颁发机构不在信任范围内",
+                "no trusted root issued the certificate",
+                unknown=True,
+            )
+        path.append(issuer)
+    if len(path) == 1:
+        raise ChainError("SIGNER_IS_ROOT", "签章证书就是根证书", "the signer is the root itself")
+    for below, authority in enumerate(path[1:]):
+        _check_authority(authority, below)
+    return path
+
+
+def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
+    """Whether every certificate of the path is inside its time."""
+    moment = datetime.fromtimestamp(at_us / 1e6, UTC)
+    return all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in path)
+
+
+def _check_authority(certificate: x509.Certificate, below: int) -> None:
+    _check_key(certificate)
+    _check_understood(certificate)
+    basic, usage = _extension(certificate, x509.BasicConstraints), _extension(certificate, x509.KeyUsage)
+    if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
+        raise ChainError("ISSUER_NOT_A_CA", "上级证书无权颁发证书", "an issuer is not a certification authority")
+    if basic.path_length is not None and basic.path_length < below:
+        raise ChainError("PATH_LENGTH", "证书链超过允许长度", "the path is longer than an authority allows")
+
+
+def _check_key(certificate: x509.Certificate) -> None:
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
+        return
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS:
+        return
+    raise ChainError(
+        "WEAK_KEY", "证书密钥强度不足或算法不受支持", "key too weak or of a kind not known here", unknown=True
+    )
+
+
+def _check_understood(certificate: x509.Certificate) -> None:
+    for extension in certificate.extensions:
+        if extension.critical and extension.oid not in _UNDERSTOOD:
+            raise ChainError(
+                "CRITICAL_EXTENSION",
+                "证书含有不能识别的关键扩展",
+                "a critical extension is not understood here",
+                unknown=True,
+            )
+
+
+def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
+    try:
+        return certificate.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _issued(child: bytes, issuer: bytes) -> bool:
+    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    try:
+        below, above = x509.load_der_x509_certificate(child), x509.load_der_x509_certificate(issuer)
+        if not isinstance(below.signature_hash_algorithm, _STRONG):
+            return False
+        below.verify_directly_issued_by(above)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def _malformed() -> ChainError:
+    return ChainError("CERTIFICATE_MALFORMED", "证书内容不合规", "a certificate is malformed")

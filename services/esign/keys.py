@@ -1,0 +1,87 @@
+"""Esign's keys: made once by `shuniu init`, read once at start."""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.jwk import ECKey
+
+from services.esign.config import EsignSettings, KeyFiles, qr_host
+from services.esign.domain import pki
+from services.esign.domain.note import NoteSigner
+from services.esign.domain.qr import QrSigner
+from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
+from shuniu.kit.crypto.keyring import Keyring, add_key
+from shuniu.kit.crypto.sealing import new_key
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Everything esign signs or opens with."""
+
+    seal_ca: pki.Authority = field(repr=False)
+    keyring: Keyring = field(repr=False)
+    ledger: NoteSigner = field(repr=False)
+    qr: QrSigner = field(repr=False)
+    receiving: ECKey = field(repr=False)
+    page: bytes = field(repr=False)
+
+    @classmethod
+    def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
+        """Raises ConfigError naming the file that is absent, readable by others or no key."""
+        files = KeyFiles(hub.data_dir)
+        try:
+            seal_ca = pki.load_authority(secret(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
+            qr_key = serialization.load_pem_private_key(secret(files.qr_key), None)
+            receiving = ECKey.import_key(json.loads(secret(files.receiving_key)))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{files.data_dir}: esign's keys cannot be read: {type(error).__name__}") from None
+        if not isinstance(qr_key, ec.EllipticCurvePrivateKey):
+            raise ConfigError(f"{files.qr_key}: not an EC key")
+        return cls(
+            seal_ca,
+            Keyring.load(files.keyring),
+            NoteSigner.prepare(ledger_name(hub), Ed25519PrivateKey.from_private_bytes(secret(files.ledger_key))),
+            QrSigner.prepare(qr_key, qr_host(hub, settings)),
+            receiving,
+            secret(files.page_key),
+        )
+
+
+def ledger_name(hub: HubSettings) -> str:
+    """Origin of the ledger's checkpoints (C2SP tlog-checkpoint): host-like, without scheme."""
+    return f"{hub.trust_domain}/ledger"
+
+
+def make(hub: HubSettings) -> None:
+    """Makes what is absent; what is there stays."""
+    files = KeyFiles(hub.data_dir)
+    now_us = time.time_ns() // 1000
+    if not files.seal_ca_key.exists():
+        root = pki.make_root(hub.name, now_us)
+        seal_ca = pki.make_seal_ca(root, hub.name, now_us)
+        _public(files.root, pki.certificate_pem(root.certificate))
+        _public(files.seal_ca, pki.certificate_pem(seal_ca.certificate))
+        write_secret(files.root_key, pki.key_pem(root.key))
+        write_secret(files.seal_ca_key, pki.key_pem(seal_ca.key))
+    if not files.ledger_key.exists():
+        write_secret(files.ledger_key, Ed25519PrivateKey.generate().private_bytes_raw())
+    if not files.qr_key.exists():
+        write_secret(files.qr_key, pki.key_pem(ec.generate_private_key(ec.SECP256R1())))
+    if not files.receiving_key.exists():
+        write_secret(files.receiving_key, json.dumps(new_key("esign-1").as_dict(private=True)).encode())
+    if not files.page_key.exists():
+        write_secret(files.page_key, os.urandom(32))
+    if not files.keyring.exists():
+        add_key(files.keyring)
+
+
+def _public(path: "os.PathLike[str]", content: bytes) -> None:
+    with open(path, "wb") as file:  # noqa: PTH123 — any path-like
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,16 @@
+"""Esign's business metrics."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from shuniu.kit.metrics import REGISTRY
+
+CERTIFICATES = Counter("shuniu_esign_certificates_total", "Documents sealed and logged.", registry=REGISTRY)
+STEPS = Histogram(
+    "shuniu_esign_issue_seconds",
+    "Time of each step of issuing a document: parties, person, layout, seal, ledger, store.",
+    ["step"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+    registry=REGISTRY,
+)
+VERDICTS = Counter("shuniu_esign_verdicts_total", "Verifications, by verdict.", ["kind", "verdict"], registry=REGISTRY)
+LEDGER_SIZE = Gauge("shuniu_esign_ledger_entries", "Entries under the newest checkpoint.", registry=REGISTRY)

@@ -1,0 +1,59 @@
+"""What esign asks of exchange and identity: who a case concerns, and the data that the document prints."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+from joserfc.jwk import ECKey
+
+from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
+from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
+from shuniu.kit.client import ask_again
+from shuniu.kit.crypto.sealing import SealingError, unseal
+from shuniu.kit.errors import Code, HubError
+
+PURPOSE = "document"
+Parties = case_pb2.GetCasePartiesResponse
+
+
+@dataclass(slots=True)
+class Neighbours:
+    """Calls to the other services. All are reads, so UNAVAILABLE is asked again for a while."""
+
+    exchange: grpc.aio.Channel
+    identity: grpc.aio.Channel
+
+    async def parties(self, case_code: str) -> Parties:
+        """Raises NOT_FOUND CASE_UNKNOWN."""
+        stub = case_pb2_grpc.CaseRegistryServiceStub(self.exchange)
+        found: Parties = await ask_again(
+            stub.GetCaseParties, case_pb2.GetCasePartiesRequest(case_code=case_code), within=5
+        )
+        return found
+
+    async def person(self, person_id: str, fields: Sequence[str], case_code: str, receiving: ECKey) -> dict[str, str]:
+        """A person's data, sealed to this service and opened here. It is kept nowhere but in the document."""
+        stub = person_pb2_grpc.PersonServiceStub(self.identity)
+        request = person_pb2.SealPersonRequest(
+            person_id=person_id,
+            fields=fields,
+            receiver_jwk=json.dumps(receiving.as_dict(private=False)),
+            purpose=PURPOSE,
+            case_code=case_code,
+        )
+        answer = await ask_again(stub.SealPerson, request, within=5)
+        try:
+            opened = unseal(receiving, answer.sealed.jwe)
+        except SealingError:
+            raise HubError(
+                Code.INTERNAL, "PERSON_UNREADABLE", "The person's data do not open here.", "无法读取申请人信息。"
+            ) from None
+        return {name: str(opened.get(name, "")) for name in fields}
+
+    async def person_id(self, platform: str, subject: str) -> str:
+        """The hub's id of a pairwise subject."""
+        stub = person_pb2_grpc.PersonServiceStub(self.identity)
+        request = person_pb2.ResolveSubjectRequest(platform=platform, subject=subject)
+        answer = await ask_again(stub.ResolveSubject, request, within=5)
+        return str(answer.person_id)

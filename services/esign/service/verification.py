@@ -1,0 +1,150 @@
+"""VerificationService: a document, a QR code, and the material with which anybody checks both offline."""
+
+import json
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from services.esign import metrics, store
+from services.esign.config import KeyFiles
+from services.esign.domain import qr
+from services.esign.domain.certificates import TEMPLATES, CertificateState
+from services.esign.domain.code_verdict import conclude_code
+from services.esign.domain.errors import QrMalformedError
+from services.esign.domain.seals import SealState
+from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verify import Known
+from services.esign.keys import Secrets
+from services.esign.service.certificates import view
+from services.esign.store import CertificateRow, SealRow
+from services.esign.verifier import Question, Verifier, VerifierFailedError
+from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.api.esign.v1 import esign_pb2_grpc
+from shuniu.kit import errors
+from shuniu.kit.foundation import Foundation
+
+
+@dataclass(slots=True)
+class Verification(esign_pb2_grpc.VerificationServiceServicer):
+    """Anybody may ask; a bad document is a verdict, never an error."""
+
+    base: Foundation
+    secrets: Secrets
+    verifier: Verifier
+    most_bytes: int
+
+    async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
+        if not request.pdf:
+            raise errors.invalid_field("pdf", "DOCUMENT_EMPTY", "Send the document.", "请上传文件。")
+        if len(request.pdf) > self.most_bytes:
+            raise errors.exhausted(
+                "DOCUMENT_TOO_LARGE",
+                f"The document is larger than {self.most_bytes} bytes.",
+                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB。",
+            )
+        row = await self.base.store.read(store.certificate_by_sha256, sha256(request.pdf).hexdigest())
+        found = None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
+        question = Question(
+            request.pdf,
+            KeyFiles(self.base.hub.data_dir).root.read_bytes(),
+            (self.secrets.ledger.verifier.vkey,),
+            self.base.clock.now_us(),
+            request.tlog_proof or (row.receipt if row else None),
+            _known(row, found),
+        )
+        try:
+            verdict = await self.verifier.judge(question)
+        except VerifierFailedError:
+            verdict = self._gave_up()
+        metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
+        return pb.VerifyDocumentResponse(verdict=_view(verdict, row))
+
+    def _gave_up(self) -> Verdict:
+        step = Step(
+            "parse",
+            Status.UNKNOWN,
+            "LIMIT_REACHED",
+            "文件过于复杂,未能在限定的时间和内存内完成核验",
+            "too complex to be judged within the limits of time and memory",
+        )
+        return conclude([step], self.base.clock.now_us(), at_best=Outcome.INDETERMINATE)
+
+    async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
+        now_us = self.base.clock.now_us()
+        keys = {self.secrets.qr.key_id: self.secrets.qr.key.public_key()}
+        steps: list[Step] = []
+        row: CertificateRow | None = None
+        try:
+            content = qr.read(request.content[:1024], keys)
+        except QrMalformedError as error:
+            status = Status.UNKNOWN if error.reason == "QR_KEY_UNKNOWN" else Status.INVALID
+            steps.append(Step("integrity", status, error.reason, error.zh, error.en))
+        else:
+            steps += [
+                Step("parse", Status.VALID, "QR_READ", "二维码内容完整", "the code reads well"),
+                Step("integrity", Status.VALID, "QR_SIGNATURE", "二维码签名有效", "the code's signature is right"),
+            ]
+            row = await self.base.store.read(store.certificate_by_number, content.number)
+            if row is not None and row.stage == store.ISSUED:
+                found = await self.base.store.read(store.seal_by_id, row.seal_id)
+                steps += _register_steps(row, found)
+            else:
+                row = None
+                steps.append(
+                    Step("document", Status.UNKNOWN, "DOCUMENT_UNKNOWN", "登记中没有该文件", "not in the register")
+                )
+        verdict = conclude_code(steps, now_us)
+        metrics.VERDICTS.labels("qr", verdict.outcome.value).inc()
+        return pb.VerifyQrResponse(verdict=_view(verdict, row))
+
+    async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
+        keys = {"keys": [qr.jwk(self.secrets.qr.key.public_key())]}
+        return pb.GetTrustResponse(
+            roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text()],
+            vkeys=[self.secrets.ledger.verifier.vkey],
+            qr_jwks=json.dumps(keys),
+        )
+
+
+def _known(row: CertificateRow | None, found: SealRow | None) -> Known:
+    if row is None or found is None:
+        return Known(None, None, None)
+    # The slot was handed out in the write that saw the seal ACTIVE.
+    return Known(row.state, SealState.ACTIVE, found.seal.state, sha256(found.certificate).hexdigest())
+
+
+def _register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
+    steps = [Step("ledger", Status.VALID, "LOGGED", f"已存证,序号 {row.ledger_index}", f"logged at {row.ledger_index}")]
+    if row.state is CertificateState.VALID:
+        steps.append(Step("document", Status.VALID, "DOCUMENT_STANDS", "该文件未被撤销", "the document stands"))
+    else:
+        steps.append(
+            Step("document", Status.INVALID, "DOCUMENT_REVOKED", "该文件已被出具单位撤销", "withdrawn by its issuer")
+        )
+    if found is not None:
+        state = found.seal.state
+        text = "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用,用印在停用之前"
+        # A seal that ended later takes nothing from what it sealed while it was active.
+        steps.append(Step("seal_now", Status.VALID, f"SEAL_{state}", text, f"the seal is {state} now"))
+    return steps
+
+
+def _view(verdict: Verdict, row: CertificateRow | None) -> pb.Verdict:
+    found = pb.Verdict(
+        verdict=verdict.outcome.value,
+        steps=[
+            pb.VerdictStep(step=step.step, status=step.status.value, reason=step.reason, text=step.text)
+            for step in verdict.steps
+        ],
+    )
+    found.as_of.FromMicroseconds(verdict.as_of_us)
+    if row is not None:
+        public = view(row)
+        day = public.issued_on
+        found.document.update(
+            number=row.number,
+            title=TEMPLATES[row.template].title,
+            issuer=row.issuer,
+            issued_on=f"{day.year:04d}-{day.month:02d}-{day.day:02d}",
+        )
+    return found

@@ -1,0 +1,298 @@
+"""What esign keeps: seals, certificates, and the newest ledger head it knows of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.seals import Seal, SealState
+from shuniu.kit import paging
+from shuniu.kit.feed import replica_tables
+from shuniu.kit.sql import binding_of, kit_tables
+
+METADATA = MetaData()
+kit_tables(METADATA)
+replica_tables(METADATA)
+
+seal = Table(
+    "seal",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("applied_us", BigInteger, nullable=False),
+    # Set when the seal is made: certificate (DER), wrapped key (PKCS#8 under the KEK), validity.
+    Column("certificate", LargeBinary),
+    Column("wrapped_key", LargeBinary),
+    Column("not_before_us", BigInteger, nullable=False),
+    Column("not_after_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("seal_owner", "owner", "id"),
+)
+
+# SLOT: number and signing time handed out. SEALED: bytes made. ISSUED: logged, released. `salt` opens the commitment.
+certificate = Table(
+    "certificate",
+    METADATA,
+    Column("number", Text, primary_key=True),
+    Column("case_code", Text, nullable=False, unique=True),
+    Column("template", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("source_platform", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("division", Text, nullable=False),
+    Column("seal_id", Text, nullable=False),
+    Column("signed_us", BigInteger, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("qr", Text, nullable=False),
+    Column("pdf", LargeBinary),
+    Column("ledger_index", BigInteger, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Index("certificate_sha256", "sha256"),
+)
+
+# The newest head the store knows of: a ledger that is shorter was rolled back. One row.
+ledger_head = Table(
+    "ledger_head",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("checkpoint", Text, nullable=False),
+)
+
+SLOT, SEALED, ISSUED = "SLOT", "SEALED", "ISSUED"
+_HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class SealRow:
+    """A seal with what signs: certificate (DER) and wrapped key, both empty before approval."""
+
+    seal: Seal
+    certificate: bytes
+    wrapped_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRow:
+    """A document on its way (stage) and in its life (state)."""
+
+    number: str
+    case_code: str
+    template: str
+    issuer: str
+    source_platform: str
+    holder: str
+    division: str
+    seal_id: str
+    signed_us: int
+    salt: bytes
+    stage: str
+    state: CertificateState
+    sha256: str
+    qr: str
+    pdf: bytes
+    ledger_index: int
+    receipt: str
+
+
+def _seal(row: Row[Any]) -> SealRow:
+    found = Seal(row.id, row.owner, row.name, SealState(row.state), row.not_before_us, row.not_after_us)
+    return SealRow(found, bytes(row.certificate or b""), bytes(row.wrapped_key or b""))
+
+
+def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
+    conn.execute(
+        insert(seal),
+        {
+            "id": found.id,
+            "owner": found.owner,
+            "name": found.name,
+            "state": found.state.value,
+            "applied_us": now_us,
+            "not_before_us": 0,
+            "not_after_us": 0,
+            "reason": "",
+        },
+    )
+
+
+def seal_by_id(conn: Connection, seal_id: str) -> SealRow | None:
+    row = conn.execute(binding_of(conn).dialect.lock_rows(select(seal).where(seal.c.id == seal_id))).first()
+    return None if row is None else _seal(row)
+
+
+def seals_of(conn: Connection, owner: str) -> list[SealRow]:
+    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.owner == owner).order_by(seal.c.id))]
+
+
+def all_seals(conn: Connection) -> list[SealRow]:
+    """Every seal that was made; verification needs them by certificate."""
+    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.certificate.is_not(None)))]
+
+
+def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int) -> list[SealRow]:
+    """Seals of one owner, or of all when `owner` is empty, by id."""
+    wanted = select(seal) if not owner else select(seal).where(seal.c.owner == owner)
+    return [_seal(row) for row in conn.execute(paging.keyset(wanted, [seal.c.id], after, limit))]
+
+
+def made(conn: Connection, found: SealRow) -> None:
+    conn.execute(
+        update(seal)
+        .where(seal.c.id == found.seal.id)
+        .values(
+            state=found.seal.state.value,
+            certificate=found.certificate,
+            wrapped_key=found.wrapped_key,
+            not_before_us=found.seal.not_before_us,
+            not_after_us=found.seal.not_after_us,
+        )
+    )
+
+
+def set_seal_state(conn: Connection, seal_id: str, state: SealState, reason: str) -> None:
+    conn.execute(update(seal).where(seal.c.id == seal_id).values(state=state.value, reason=reason))
+
+
+def _certificate(row: Row[Any]) -> CertificateRow:
+    return CertificateRow(
+        row.number,
+        row.case_code,
+        row.template,
+        row.issuer,
+        row.source_platform,
+        row.holder,
+        row.division,
+        row.seal_id,
+        row.signed_us,
+        bytes(row.salt),
+        row.stage,
+        CertificateState(row.state),
+        row.sha256,
+        row.qr,
+        bytes(row.pdf or b""),
+        row.ledger_index,
+        row.receipt,
+    )
+
+
+def certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | None:
+    row = conn.execute(select(certificate).where(certificate.c.case_code == case_code)).first()
+    return None if row is None else _certificate(row)
+
+
+def certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
+    row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
+    return None if row is None else _certificate(row)
+
+
+def certificate_by_sha256(conn: Connection, digest: str) -> CertificateRow | None:
+    row = conn.execute(select(certificate).where(certificate.c.sha256 == digest, certificate.c.stage == ISSUED)).first()
+    return None if row is None else _certificate(row)
+
+
+def next_number(conn: Connection, prefix: str) -> str:
+    """Prefix, then a serial of its own from 1, at least six digits."""
+    return f"{prefix}{binding_of(conn).dialect.next_value(conn, f'certificate:{prefix}'):06d}"
+
+
+def take_slot(conn: Connection, row: CertificateRow) -> None:
+    conn.execute(
+        insert(certificate),
+        {
+            "number": row.number,
+            "case_code": row.case_code,
+            "template": row.template,
+            "issuer": row.issuer,
+            "source_platform": row.source_platform,
+            "holder": row.holder,
+            "division": row.division,
+            "seal_id": row.seal_id,
+            "signed_us": row.signed_us,
+            "salt": row.salt,
+            "stage": SLOT,
+            "state": row.state.value,
+            "reason": "",
+            "sha256": "",
+            "qr": "",
+            "ledger_index": -1,
+            "receipt": "",
+        },
+    )
+
+
+def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:
+    """Keeps the sealed bytes of a slot once; False when another attempt was first."""
+    changed = conn.execute(
+        update(certificate)
+        .where(certificate.c.number == number, certificate.c.stage == SLOT)
+        .values(pdf=pdf, sha256=sha256, qr=qr, stage=SEALED)
+    )
+    return changed.rowcount == 1
+
+
+def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> bool:
+    """SEALED → ISSUED with its receipt, once."""
+    changed = conn.execute(
+        update(certificate)
+        .where(certificate.c.number == number, certificate.c.stage == SEALED)
+        .values(ledger_index=ledger_index, receipt=receipt, stage=ISSUED)
+    )
+    return changed.rowcount == 1
+
+
+def revoke(conn: Connection, number: str, reason: str) -> None:
+    conn.execute(
+        update(certificate)
+        .where(certificate.c.number == number)
+        .values(state=CertificateState.REVOKED.value, reason=reason)
+    )
+
+
+def remember_head(conn: Connection, size: int, checkpoint: str) -> None:
+    """Keeps the newest head; an older one changes nothing."""
+    changed = conn.execute(
+        update(ledger_head)
+        .where(ledger_head.c.name == _HEAD, ledger_head.c.size < size)
+        .values(size=size, checkpoint=checkpoint)
+    )
+    if changed.rowcount == 0 and conn.execute(select(func.count()).select_from(ledger_head)).scalar() == 0:
+        conn.execute(insert(ledger_head), {"name": _HEAD, "size": size, "checkpoint": checkpoint})
+
+
+def remembered_head(conn: Connection) -> str:
+    return str(conn.execute(select(ledger_head.c.checkpoint)).scalar() or "")
+
+
+def unfinished(conn: Connection) -> Sequence[str]:
+    """Numbers of documents that were sealed but not logged when the process died."""
+    rows = conn.execute(select(certificate.c.number).where(certificate.c.stage == SEALED))
+    return [row.number for row in rows]
+
+
+def issued_count(conn: Connection) -> int:
+    return int(
+        conn.execute(select(func.count()).select_from(certificate).where(certificate.c.stage == ISSUED)).scalar() or 0
+    )

@@ -1,0 +1,91 @@
+"""Foreign documents are read in a worker process of its own: bounded in time and memory, replaced when it fails."""
+
+import asyncio
+import multiprocessing
+import resource
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+
+from services.esign.domain.note import parse_vkey
+from services.esign.domain.verdict import Verdict
+from services.esign.domain.verify import Known, Trust, judge
+
+MEMORY_MOST = 1024 * 1024 * 1024
+"""Address space of the worker, bytes: fifty times the largest document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One document to judge; see `judge`."""
+
+    pdf: bytes = field(repr=False)
+    roots_pem: bytes
+    vkeys: tuple[str, ...]
+    now_us: int
+    receipt: str | None
+    known: Known | None
+
+
+class VerifierFailedError(Exception):
+    """The worker could not finish: too long, too much memory. The document is at fault, not the hub."""
+
+
+class Verifier:
+    """One worker. A document that breaks it costs a new worker and nothing else."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._pool = self._start()
+        self._turn = asyncio.Lock()
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _confine)
+
+    async def judge(self, question: Question) -> Verdict:
+        """Raises VerifierFailedError."""
+        async with self._turn:
+            work = asyncio.get_running_loop().run_in_executor(self._pool, answer, question)
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await work
+            except (TimeoutError, BrokenProcessPool, MemoryError) as cause:
+                self._replace()
+                raise VerifierFailedError(type(cause).__name__) from cause
+
+    def _replace(self) -> None:
+        _kill(self._pool)
+        self._pool = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _kill(self._pool)
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    workers: Sequence[multiprocessing.process.BaseProcess] = list((pool._processes or {}).values())  # noqa: SLF001 — no public way to end a stuck worker
+    for worker in workers:
+        worker.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _confine() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def answer(question: Question) -> Verdict:
+    """Runs in the worker."""
+    trust = Trust(
+        tuple(x509.load_pem_x509_certificates(question.roots_pem)), tuple(parse_vkey(text) for text in question.vkeys)
+    )
+    return judge(question.pdf, trust=trust, now_us=question.now_us, receipt=question.receipt, known=question.known)
