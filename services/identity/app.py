@@ -7,15 +7,30 @@ from pathlib import Path
 from services.identity import bus_admin, events
 from services.identity.bus_places import BusPlaces
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
+from services.identity.housekeeping import Housekeeping
 from services.identity.keys import Secrets
+from services.identity.passwords import Passwords
 from services.identity.private_requests import PrivateRequests
+from services.identity.profiles import Profiles
 from services.identity.provider_keys import ProviderKeys
 from services.identity.service.enrolment import EnrolmentService
+from services.identity.service.grants import Grants
+from services.identity.service.openid import OpenIdService
+from services.identity.service.persons import PersonService, RevealService, Sealer
 from services.identity.service.platforms import PlatformAdminService, PlatformService
 from services.identity.service.registry_feed import RegistryFeed
+from services.identity.service.sign_in import SignInService
 from services.identity.store import METADATA
+from services.identity.tokens import Tokens
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
-from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
+from shuniu.api.identity.v1 import (
+    person_pb2,
+    person_pb2_grpc,
+    platform_pb2,
+    platform_pb2_grpc,
+    signin_pb2,
+    signin_pb2_grpc,
+)
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
@@ -24,6 +39,8 @@ from shuniu.kit.run import Process
 from shuniu.kit.server import Servicer
 
 _PLATFORM = platform_pb2.DESCRIPTOR.services_by_name
+_SIGN_IN = signin_pb2.DESCRIPTOR.services_by_name
+_PERSON = person_pb2.DESCRIPTOR.services_by_name
 
 
 @asynccontextmanager
@@ -45,6 +62,12 @@ async def build(path: Path) -> AsyncIterator[Process]:
         await provider.load()
         places = BusPlaces(base.store, bus_keys, settings.bus_url, base.clock)
         feed = RegistryFeed(base)
+        passwords = Passwords(settings.password_threads, settings.password_queue)
+        vault, exchange = base.channel("vault"), base.channel("exchange")
+        tokens = Tokens(provider, hub.issuer, settings.access_token_seconds)
+        grants = Grants(base, settings, keys, tokens, feed)
+        sealer = Sealer(base, vault)
+        housekeeping = Housekeeping(base, feed)
 
         def not_ready() -> list[str]:
             return [] if base.store.writable else ["store is not writable"]
@@ -66,6 +89,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem),
                 _PLATFORM["EnrolmentService"],
             ),
+            Servicer(
+                person_pb2_grpc.add_RevealServiceServicer_to_server,
+                RevealService(base, settings, keys, private, sealer, exchange),
+                _PERSON["RevealService"],
+            ),
         ]
         peer = [
             Servicer(
@@ -73,13 +101,35 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 feed,
                 registry_pb2.DESCRIPTOR.services_by_name["RegistryFeedService"],
             ),
+            Servicer(
+                signin_pb2_grpc.add_SignInServiceServicer_to_server,
+                SignInService(base, settings, keys, private, feed, passwords, vault, exchange),
+                _SIGN_IN["SignInService"],
+            ),
+            Servicer(
+                signin_pb2_grpc.add_OpenIdServiceServicer_to_server,
+                OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault)),
+                _SIGN_IN["OpenIdService"],
+            ),
+            Servicer(
+                person_pb2_grpc.add_PersonServiceServicer_to_server,
+                PersonService(base, sealer),
+                _PERSON["PersonService"],
+            ),
             operations.servicer(),
         ]
         places.admin.start()
         try:
             yield Process(
                 listeners=base.listeners(edge=edge, peer=peer),
-                tasks=[base.registry.replica.follow, operations.watch, places.run, provider.run, *messaging.tasks],
+                tasks=[
+                    base.registry.replica.follow,
+                    operations.watch,
+                    places.run,
+                    provider.run,
+                    housekeeping.run,
+                    *messaging.tasks,
+                ],
                 not_ready=not_ready,
                 ops_host=settings.ops_host,
                 ops_port=settings.ops_port,
@@ -87,6 +137,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
             )
         finally:
             await places.admin.close()
+            await vault.close()
+            await exchange.close()
+            passwords.close()
 
 
 def _text(path: Path) -> str:

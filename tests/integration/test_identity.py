@@ -10,7 +10,7 @@ from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit.client import error_of
-from tests.support.identity_land import IdentityLand, PlatformKeys, certificate_of, headers, identity_land, request_id
+from tests.support.identity_land import IdentityLand, PlatformKeys, certificate_of, identity_land, request_id
 
 
 @pytest.fixture(scope="module")

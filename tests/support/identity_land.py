@@ -17,6 +17,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,10 @@ from joserfc.jwk import ECKey
 
 from services.identity import commands
 from services.identity.vault import commands as vault_commands
+from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit import bus_server, client
 from shuniu.kit.clock import SystemClock
+from shuniu.kit.crypto import sealing
 
 TRUST = "hub.test"
 ISSUER = "https://hub.test:8443"
@@ -150,8 +153,8 @@ class IdentityLand:
     def channel(self, socket_name: str, service: str = "web") -> grpc.aio.Channel:
         return client.channel(f"unix:{self.run}/{socket_name}.sock", service=service)
 
-    def write_config(self, **identity: str) -> None:
-        extra = "".join(f'{name} = "{value}"\n' for name, value in identity.items())
+    def write_config(self, **identity: object) -> None:
+        extra = "".join(f"{name} = {json.dumps(value)}\n" for name, value in identity.items())
         self.config.write_text(
             f'[hub]\ncode = "150000"\nname = "test"\ntrust_domain = "{TRUST}"\nissuer = "{ISSUER}"\n'
             f'data_dir = "{self.data}"\nrun_dir = "{self.run}"\n'
@@ -215,7 +218,7 @@ async def _fill(land: IdentityLand) -> None:
 
 
 @contextlib.contextmanager
-def identity_land(**identity: str) -> Iterator[IdentityLand]:
+def identity_land(**identity: object) -> Iterator[IdentityLand]:
     land = IdentityLand(Path(tempfile.mkdtemp(prefix="sn", dir="/tmp")))
     try:
         land.data.mkdir()
@@ -244,3 +247,41 @@ def identity_land(**identity: str) -> Iterator[IdentityLand]:
 
 def sha256_hex(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+class StandInExchange(query_pb2_grpc.AuthorityServiceServicer, case_pb2_grpc.CaseRegistryServiceServicer):
+    """The two calls that identity makes to exchange, answered on exchange's own socket."""
+
+    def __init__(self, land: IdentityLand, authority: PlatformKeys) -> None:
+        self._authority = authority
+        self.register: dict[tuple[str, str], str] = {}
+        """(document type, number) → name: what the authority knows."""
+        self.asked: list[dict[str, Any]] = []
+        self.cases: dict[str, case_pb2.GetCasePartiesResponse] = {}
+        self.away = False
+        self._server = grpc.server(ThreadPoolExecutor(4))
+        query_pb2_grpc.add_AuthorityServiceServicer_to_server(self, self._server)
+        case_pb2_grpc.add_CaseRegistryServiceServicer_to_server(self, self._server)
+        self._server.add_insecure_port(f"unix:{land.run}/exchange.peer.sock")
+        self._server.start()
+
+    def stop(self) -> None:
+        self._server.stop(0).wait()
+
+    def VerifySubject(self, request, context):
+        if self.away:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "away")
+        assert request.resource == RESOURCE
+        subject = sealing.unseal(self._authority.sealing, request.subject.jwe)
+        self.asked.append(subject)
+        known = self.register.get((subject["document_type"], subject["document_number"]))
+        result = "NOT_FOUND" if known is None else "MATCH" if known == subject["full_name"] else "MISMATCH"
+        return query_pb2.VerifySubjectResponse(
+            result=result, transaction_id=f"T{len(self.asked)}", evidence_sha256=sha256_hex(result.encode())
+        )
+
+    def GetCaseParties(self, request, context):
+        found = self.cases.get(request.case_code)
+        if found is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, "unknown")
+        return found

@@ -4,11 +4,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from services.identity.domain import claims
+from services.identity.domain.authorization import ClientRefusedError, OAuthError
 from services.identity.domain.enrolment import TokenInvalidError
 from services.identity.domain.platforms import PlatformStateError
+from services.identity.domain.reveals import RevealError
+from services.identity.domain.sessions import SessionEndedError
+from services.identity.domain.token_families import GrantRefusedError
 from services.identity.domain.violations import RuleError
 from shuniu.kit import errors
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import Code, HubError, Violation
 
 
 def of_rules(error: RuleError, fields: Mapping[str, str] | None = None) -> list[Violation]:
@@ -34,10 +39,64 @@ def _token(_error: TokenInvalidError) -> HubError:
     )
 
 
+def _session(_error: SessionEndedError) -> HubError:
+    return errors.unauthenticated("SESSION_ENDED", "The session has ended; sign in again.", "会话已结束,请重新登录。")
+
+
+def _access_token(_error: claims.TokenInvalidError) -> HubError:
+    return errors.unauthenticated(
+        "TOKEN_INVALID", "The access token is not valid here; ask for a new one.", "访问令牌无效,请重新获取令牌。"
+    )
+
+
+def _client(error: ClientRefusedError) -> HubError:
+    texts = {
+        "CLIENT_UNKNOWN": ("client_id", "No working platform has this client_id.", "没有使用该 client_id 的可用平台。"),
+        "REDIRECT_URI_MISMATCH": (
+            "redirect_uri",
+            "The redirect URI is not registered; it must match exactly.",
+            "重定向地址未登记,必须与登记的完全一致。",
+        ),
+    }
+    field, en, zh = texts[error.reason]
+    return errors.invalid_field(field, error.reason, en, zh)
+
+
+def _oauth(error: OAuthError) -> HubError:
+    metadata = {"oauth_error": error.error}
+    if error.error == "invalid_client":
+        return errors.unauthenticated(error.reason, error.en, error.zh, **metadata)
+    if error.error == "unmet_authentication_requirements":
+        return errors.precondition(error.reason, error.en, error.zh, **metadata)
+    return HubError(Code.INVALID_ARGUMENT, error.reason, error.en, error.zh, metadata=metadata)
+
+
+def _grant(_error: GrantRefusedError) -> HubError:
+    # One text for unknown, used, expired, revoked and mismatched: it tells a thief nothing.
+    return HubError(
+        Code.INVALID_ARGUMENT,
+        "GRANT_INVALID",
+        "The code or refresh token is not valid for this client; begin a new authorisation.",
+        "授权码或刷新令牌对该客户端无效,请重新发起授权。",
+        metadata={"oauth_error": "invalid_grant"},
+    )
+
+
+def _reveal(error: RevealError) -> HubError:
+    build = errors.denied if error.reason in RevealError.DENIED else errors.precondition
+    return build(error.reason, error.en, error.zh)
+
+
 _ANSWERS: dict[type[Exception], Callable[[Any], HubError]] = {
     RuleError: lambda error: errors.invalid(of_rules(error)),
     PlatformStateError: _state,
     TokenInvalidError: _token,
+    SessionEndedError: _session,
+    claims.TokenInvalidError: _access_token,
+    ClientRefusedError: _client,
+    OAuthError: _oauth,
+    GrantRefusedError: _grant,
+    RevealError: _reveal,
 }
 
 

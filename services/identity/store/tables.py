@@ -153,8 +153,8 @@ session = Table(
     Index("session_expiry", "ended_us", "expires_us"),
 )
 
-# Platforms that hold tokens of a session.
-session_client = Table("session_client", METADATA, _key("session_id"), _key("platform"))
+# Platforms that hold tokens of a session; profile_us is when one first asked for the person's name, 0 if never.
+session_client = Table("session_client", METADATA, _key("session_id"), _key("platform"), _number("profile_us"))
 
 authorization_code = Table(
     "authorization_code",

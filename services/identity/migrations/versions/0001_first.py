@@ -166,6 +166,7 @@ def upgrade() -> None:
         "session_client",
         sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("platform", sa.Text(), nullable=False),
+        sa.Column("profile_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("session_id", "platform"),
     )
     op.create_table(

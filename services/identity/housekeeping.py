@@ -1,0 +1,47 @@
+"""What time does by itself: sessions that expire are ended and told of, and what nobody can ask for is removed."""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import Connection
+
+from services.identity import session_ends
+from services.identity.domain.token_families import EndReason
+from services.identity.service.registry_feed import RegistryFeed
+from services.identity.store import persons, sessions
+from shuniu.kit import lease, requests
+from shuniu.kit.foundation import Foundation
+
+_EVERY_SECONDS: Final = 5.0
+_LEASE: Final = "housekeeping"
+_LEASE_US: Final = 30 * 1_000_000
+_KEPT_US: Final = 24 * 3600 * 1_000_000
+# Longer than any access token lives: what ended before matters to nobody.
+_FEED_KEPT_US: Final = 20 * 60 * 1_000_000
+
+
+class Housekeeping:
+    """One replica at a time does it."""
+
+    def __init__(self, base: Foundation, feed: RegistryFeed) -> None:
+        self._base = base
+        self._feed = feed
+
+    async def run(self) -> None:
+        while True:
+            while await self._base.write(self._round):
+                self._feed.wake()
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def _round(self, conn: Connection) -> int:
+        """One batch; returns how many sessions it ended."""
+        now = self._base.clock.now_us()
+        if not lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US, now):
+            return 0
+        over = sessions.expired(conn, now)
+        for session in over:
+            session_ends.end(self._base, conn, session, EndReason.EXPIRED)
+        sessions.forget(conn, now - _KEPT_US, now - _FEED_KEPT_US)
+        persons.forget_failures(conn, now - _KEPT_US)
+        requests.prune(conn, now)
+        return len(over)
