@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from gateway.envoy import contract, render
 from gateway.envoy.process import EnvoyProcess, EnvoyRefusedError, Port, validate
 from gateway.envoy.settings import Edge
-from gateway.envoy.suspension import RegistryPoll, SuspendedFile, SuspensionFeed, replace
+from gateway.envoy.suspension import SuspendedFile, follow, replace
 from shuniu.kit import client, log
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.registry import Registry
 
 _log = log.get("edge")
 
@@ -58,12 +60,6 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
         await envoy.stop()
 
 
-async def follow(feed: SuspensionFeed, suspended: SuspendedFile) -> None:
-    """Applies what the feed says, for ever."""
-    async for codes in feed.suspended_platforms():
-        suspended.apply_suspended(codes)
-
-
 async def run(settings: Edge) -> int:
     """Runs the edge until SIGTERM or SIGINT; returns the process's exit status.
 
@@ -79,9 +75,10 @@ async def run(settings: Edge) -> int:
     # The channel comes second: its threads and a fork do not go together.
     async with running(settings) as started, client.channel(settings.identity_peer, service="edge", tls=tls) as channel:
         _log.info("serving", addresses=[f"{port.name}={port.host}:{port.port}" for port in started.ports])
+        registry = Registry(channel, None, SystemClock())
         tasks = {
             "envoy": asyncio.create_task(started.envoy.wait()),
-            "feed": asyncio.create_task(follow(RegistryPoll(channel), started.suspended)),
+            "feed": asyncio.create_task(follow(registry, started.suspended.apply_suspended)),
             "stop": asyncio.create_task(stop.wait()),
         }
         await asyncio.wait(tasks.values(), return_when=asyncio.FIRST_COMPLETED)
@@ -96,6 +93,3 @@ async def run(settings: Edge) -> int:
         await asyncio.gather(*tasks.values(), return_exceptions=True)
     _log.info("stopped")
     return 0 if asked else 1
-
-
-__all__ = ["EnvoyRefusedError", "RunningEdge", "follow", "run", "running"]

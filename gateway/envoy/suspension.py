@@ -1,71 +1,31 @@
-"""Who is suspended: asked of identity, written where Envoy sees it at once."""
+"""Who is suspended: identity's word, written where Envoy sees it at once."""
 
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
-
-import grpc
 
 from gateway.envoy import render
-from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 from shuniu.kit import log
-
-# Effective within a second is promised; the look itself and Envoy's reload take their part of it.
-_LOOK_EVERY = 0.3
-# A look may take this share of the time at most, so that a large registry does not pay for its size with its answers.
-_SHARE = 0.5
-_LOOK_TIMEOUT = 2.0
-
-_CUT_OFF = frozenset({platform_pb2.PLATFORM_STATE_SUSPENDED, platform_pb2.PLATFORM_STATE_RETIRED})
+from shuniu.kit.registry import Registry
 
 _log = log.get("suspension")
 
 
-class SuspensionFeed(Protocol):
-    """Tells which platforms are cut off: all of them, each time that may have changed."""
+async def follow(registry: Registry, apply: Callable[[frozenset[str]], None]) -> None:
+    """Applies who may not work now, at each change, for ever. While identity is away the last word stands."""
 
-    def suspended_platforms(self) -> AsyncIterator[frozenset[str]]: ...
+    def tell() -> None:
+        # A registry half read would let somebody in for a moment.
+        if registry.replica.current.is_set():
+            apply(registry.stopped())
 
-
-class RegistryPoll:
-    """Asks identity's registry again and again. While identity is away the last answer stands."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._registry = platform_pb2_grpc.PlatformServiceStub(channel)
-
-    async def suspended_platforms(self) -> AsyncIterator[frozenset[str]]:
-        loop = asyncio.get_running_loop()
-        away = False
-        while True:
-            began = loop.time()
-            try:
-                codes = await self._look()
-            except grpc.aio.AioRpcError as error:
-                if not away:
-                    _log.warning("registry_away", code=error.code().name)
-                away = True
-            else:
-                if away:
-                    _log.info("registry_back")
-                away = False
-                yield codes
-            took = loop.time() - began
-            await asyncio.sleep(max(_LOOK_EVERY - took, took * (1 - _SHARE) / _SHARE, 0.0))
-
-    async def _look(self) -> frozenset[str]:
-        found: set[str] = set()
-        token = ""
-        while True:
-            page = await self._registry.ListPlatforms(
-                platform_pb2.ListPlatformsRequest(page_size=500, page_token=token), timeout=_LOOK_TIMEOUT
-            )
-            found.update(platform.code for platform in page.platforms if platform.state in _CUT_OFF)
-            token = page.next_page_token
-            if not token:
-                return frozenset(found)
+    registry.on_change(tell)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(registry.replica.follow())
+        await registry.replica.current.wait()
+        tell()
 
 
 class SuspendedFile:

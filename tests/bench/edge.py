@@ -21,7 +21,7 @@ from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 
 ROUNDS = 5
 SECONDS = 2.0
-CALLERS = 32
+CALLERS = 64
 
 
 class Cases(case_pb2_grpc.CaseServiceServicer):

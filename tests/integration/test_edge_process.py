@@ -1,6 +1,7 @@
 """The edge's process: start, suspension from the registry, certificates that change, drain, death."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import json
@@ -21,35 +22,60 @@ import pytest_asyncio
 from cryptography import x509
 
 from gateway.envoy import contract, process, render
-from gateway.envoy.suspension import RegistryPoll, SuspendedFile, replace
+from gateway.envoy.suspension import follow, replace
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld
-from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
+from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
+from shuniu.kit import client
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.registry import Registry
 from shuniu.kit.testing.clock import eventually
 
 
-class Registry(platform_pb2_grpc.PlatformServiceServicer):
-    """Identity's registry, in pages of two."""
+class Feed(registry_pb2_grpc.RegistryFeedServiceServicer):
+    """Identity's registry feed, in pages of two."""
 
     def __init__(self) -> None:
-        codes = ("bureau", "city", "ministry", "province", "zone")
-        self.states = dict.fromkeys(codes, platform_pb2.PLATFORM_STATE_ACTIVE)
+        self._entries: dict[str, registry_pb2.PlatformEntry] = {}
+        self._changed = asyncio.Condition()
+        self._version = 0
 
-    async def ListPlatforms(self, request, context):
-        codes = sorted(self.states)
-        start = int(request.page_token or 0)
-        following = start + 2
-        return platform_pb2.ListPlatformsResponse(
-            platforms=[platform_pb2.Platform(code=code, state=self.states[code]) for code in codes[start:following]],
-            next_page_token=str(following) if following < len(codes) else "",
+    async def set(self, code: str, state: str) -> None:
+        async with self._changed:
+            self._version += 1
+            self._entries[code] = registry_pb2.PlatformEntry(code=code, state=state, version=self._version)
+            self._changed.notify_all()
+
+    async def PullRegistry(self, request, context):
+        async with self._changed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(request.wait_seconds):
+                    await self._changed.wait_for(lambda: self._version > request.after_version)
+        after = 0 if request.epoch != 1 else request.after_version
+        later = sorted((entry for entry in self._entries.values() if entry.version > after), key=lambda e: e.version)
+        page = later[:2]
+        return registry_pb2.PullRegistryResponse(
+            platforms=page,
+            version=page[-1].version if page else after,
+            epoch=1,
+            reset=request.epoch != 1,
+            more=len(later) > 2,
         )
+
+
+async def serve(feed: Feed, address: str) -> grpc.aio.Server:
+    server = grpc.aio.server()
+    registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server(feed, server)
+    server.add_insecure_port(address)
+    await server.start()
+    return server
 
 
 class Started:
     """`python -m gateway.envoy` on a directory of its own."""
 
-    def __init__(self, world: EdgeWorld, registry: Registry) -> None:
+    def __init__(self, world: EdgeWorld, feed: Feed) -> None:
         self.world = world
-        self.registry = registry
+        self.feed = feed
         self.config = world.root / "hub.toml"
         self.child: asyncio.subprocess.Process
 
@@ -100,12 +126,11 @@ drain_seconds = 2
 async def started() -> AsyncIterator[Started]:
     root = Path(tempfile.mkdtemp(prefix="sn", dir="/tmp"))
     world = EdgeWorld(root)
-    registry = Registry()
-    server = grpc.aio.server()
-    platform_pb2_grpc.add_PlatformServiceServicer_to_server(registry, server)
-    server.add_insecure_port(f"unix:{world.run}/identity.peer.sock")
-    await server.start()
-    edge = Started(world, registry)
+    feed = Feed()
+    for code in ("bureau", "city", "ministry", "province", "zone"):
+        await feed.set(code, "ACTIVE")
+    server = await serve(feed, f"unix:{world.run}/identity.peer.sock")
+    edge = Started(world, feed)
     async with world.web():
         await edge.start()
         yield edge
@@ -125,12 +150,12 @@ async def test_suspension_in_the_registry_closes_the_edge_within_a_second(starte
     async with started.http("platforms", "bureau") as client:
         assert (await client.get("/oauth2/jwks")).status_code == 200
         for state, status in (
-            (platform_pb2.PLATFORM_STATE_SUSPENDED, 403),
-            (platform_pb2.PLATFORM_STATE_ACTIVE, 200),
-            (platform_pb2.PLATFORM_STATE_RETIRED, 403),
+            ("SUSPENDED", 403),
+            ("ACTIVE", 200),
+            ("RETIRED", 403),
         ):
             began = time.monotonic()
-            started.registry.states["bureau"] = state
+            await started.feed.set("bureau", state)
 
             async def answered(status: int = status) -> bool:
                 return (await client.get("/oauth2/jwks")).status_code == status
@@ -141,7 +166,7 @@ async def test_suspension_in_the_registry_closes_the_edge_within_a_second(starte
 
 async def test_suspension_outlives_a_restart_without_identity(started):
     """Who is cut off stays cut off when the edge starts while identity is away."""
-    started.registry.states["zone"] = platform_pb2.PLATFORM_STATE_SUSPENDED
+    await started.feed.set("zone", "SUSPENDED")
     memory = started.world.data / "edge" / "suspended.json"
     await eventually(lambda: memory.exists() and json.loads(memory.read_text()) == ["zone"])
     started.child.kill()
@@ -254,30 +279,20 @@ async def test_rendered_configuration_is_valid(tmp_path):
 
 
 async def test_registry_away_and_back(tmp_path):
-    """While identity is away the last answer stands; when it is back its word counts again."""
+    """While identity is away the last word stands; when it is back its word counts again, and never half of it."""
     address = f"unix:{tmp_path}/peer.sock"
-    registry = Registry()
-    registry.states["city"] = platform_pb2.PLATFORM_STATE_SUSPENDED
-
-    async def serve() -> grpc.aio.Server:
-        server = grpc.aio.server()
-        platform_pb2_grpc.add_PlatformServiceServicer_to_server(registry, server)
-        server.add_insecure_port(address)
-        await server.start()
-        return server
-
-    options = [("grpc.max_reconnect_backoff_ms", 200), ("grpc.use_local_subchannel_pool", 1)]
-    file = SuspendedFile(tmp_path, TRUST_DOMAIN)
-    async with grpc.aio.insecure_channel(address, options=options) as channel:
-        feed = RegistryPoll(channel).suspended_platforms()
-        server = await serve()
-        file.apply_suspended(await anext(feed))
-        assert file.remembered() == {"city"}
+    feed = Feed()
+    for code, state in (("a", "ACTIVE"), ("b", "SUSPENDED"), ("c", "ACTIVE"), ("d", "RETIRED"), ("e", "ACTIVE")):
+        await feed.set(code, state)
+    said: list[frozenset[str]] = []
+    async with client.channel(address, service="edge") as channel:
+        server = await serve(feed, address)
+        following = asyncio.create_task(follow(Registry(channel, None, SystemClock()), said.append))
+        await eventually(lambda: said == [{"b", "d"}])
         await server.stop(None)
-        following = asyncio.ensure_future(anext(feed))
-        registry.states["zone"] = platform_pb2.PLATFORM_STATE_SUSPENDED
-        server = await serve()
-        file.apply_suspended(await asyncio.wait_for(following, 10))
-        assert file.remembered() == {"city", "zone"}
-        await feed.aclose()
+        await feed.set("e", "SUSPENDED")
+        server = await serve(feed, address)
+        await eventually(lambda: said[-1] == {"b", "d", "e"})
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
         await server.stop(None)
