@@ -11,12 +11,17 @@ from services.exchange.config import ExchangeSettings, keyring_dir, page_key_fil
 from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
 from services.exchange.housekeeping import Housekeeping
 from services.exchange.items import Items
+from services.exchange.service.asking import Asking
 from services.exchange.service.cases import Cases
 from services.exchange.service.casework import Casework
 from services.exchange.service.handling import CaseRegistry, Handling
 from services.exchange.service.pages import Pages
 from services.exchange.service.people import People
-from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
+from services.exchange.service.providers import Authority, Providers
+from services.exchange.service.queries import Queries
+from services.exchange.service.sharing import Sharing
+from services.exchange.service.streams import ProviderStreams
+from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
@@ -66,6 +71,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         calendar = calendar_of(settings.calendar_file)
         work = Casework(base, items.book, keyring, calendar)
         people = People(identity, base.store, base.clock)
+        streams = ProviderStreams(settings.provider_wait_seconds)
+        asking = Asking(streams, base.clock, settings.provider_seconds)
         keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
 
         def not_ready() -> list[str]:
@@ -77,6 +84,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
         assert base.registry is not None
         services = case_pb2.DESCRIPTOR.services_by_name
+        sharing = query_pb2.DESCRIPTOR.services_by_name
         yield Process(
             listeners=base.listeners(
                 edge=[
@@ -90,12 +98,32 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         Handling(work, pages),
                         services["CaseHandlingService"],
                     ),
+                    Servicer(
+                        query_pb2_grpc.add_ResourceServiceServicer_to_server,
+                        Sharing(base, pages, calendar),
+                        sharing["ResourceService"],
+                    ),
+                    Servicer(
+                        query_pb2_grpc.add_QueryServiceServicer_to_server,
+                        Queries(base, people, asking, keyring),
+                        sharing["QueryService"],
+                    ),
+                    Servicer(
+                        query_pb2_grpc.add_ProviderServiceServicer_to_server,
+                        Providers(base, streams),
+                        sharing["ProviderService"],
+                    ),
                 ],
                 peer=[
                     Servicer(
                         case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
                         CaseRegistry(work),
                         services["CaseRegistryService"],
+                    ),
+                    Servicer(
+                        query_pb2_grpc.add_AuthorityServiceServicer_to_server,
+                        Authority(base, asking),
+                        sharing["AuthorityService"],
                     ),
                     operations.servicer(),
                 ],
@@ -111,4 +139,5 @@ async def build(path: Path) -> AsyncIterator[Process]:
             not_ready=not_ready,
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,
+            on_drain=[streams.drain],
         )

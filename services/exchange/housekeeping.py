@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import dataclass
 
-from services.exchange import metrics, store
-from services.exchange.domain import cases
+from services.exchange import metrics
+from services.exchange.domain import cases, grants
+from services.exchange.store import calls, sharing
+from services.exchange.store import cases as store
 from shuniu.kit import requests
 from shuniu.kit.clock import Clock
 from shuniu.kit.sql import Store
@@ -28,10 +30,17 @@ class Housekeeping:
             for state in cases.State:
                 metrics.CASES.labels(state.value).set(states.get(state.value, 0))
             metrics.CASES_OVERDUE.set(overdue)
+            by_state, late = await self.store.read(sharing.grant_counts, self.clock.now_us())
+            for standing in grants.State:
+                metrics.GRANTS.labels(standing.value).set(by_state.get(standing.value, 0))
+            metrics.GRANTS_OVERDUE.set(late)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Forgets answers to old requests."""
+        """Ends grants whose term is over and forgets answers to old requests."""
         while True:
-            await self.store.write(requests.prune, self.clock.now_us(), self.kept_us)
+            now_us = self.clock.now_us()
+            await self.store.write(sharing.expire_grants, now_us)
+            await self.store.write(calls.forget_answers, now_us - self.kept_us)
+            await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)

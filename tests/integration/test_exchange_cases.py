@@ -47,50 +47,50 @@ async def test_a_case_runs_from_application_to_evaluation_and_both_sides_are_tol
     """Apply, ask once, supplement, accept, process, grant, deliver, evaluate; each step is an event to who waits."""
     person, bureau = land.person(), land.platform("bureau")
     case = await person.apply(form={"purpose": "就业"})
-    assert (43, ITEM, "0001") == (len(case.case_code), case.case_code[:31], case.case_code[-4:])
-    assert (pb.CASE_STATE_SUBMITTED, "王*", HOHHOT) == (case.state, case.applicant_display, case.division)
+    assert (len(case.case_code), case.case_code[:31], case.case_code[-4:]) == (43, ITEM, "0001")
+    assert (case.state, case.applicant_display, case.division) == (pb.CASE_STATE_SUBMITTED, "王*", HOHHOT)
     code = case.case_code
     asked = await bureau.move(code, "ASK_CORRECTION", note="请补充", missing_materials=["用途说明", "照片"])
-    assert ["用途说明", "照片"] == list(asked.missing_materials)
+    assert list(asked.missing_materials) == ["用途说明", "照片"]
     error = await refused(
         person.call(person.cases.SupplementCase, pb.SupplementCaseRequest(request_id=rid(), case_code=code)),
         "INVALID_REQUEST",
     )
-    assert ["MATERIAL_MISSING"] * 2 == [each.reason for each in error.violations]
+    assert [each.reason for each in error.violations] == ["MATERIAL_MISSING"] * 2
     given = [pb.GivenMaterial(name=name, sha256="a" * 64, media_type="image/png") for name in ("用途说明", "照片")]
     answer = await person.call(
         person.cases.SupplementCase,
         pb.SupplementCaseRequest(request_id=rid(), case_code=code, materials=given, form={"phone": "0471-1234567"}),
     )
-    assert pb.CASE_STATE_SUBMITTED == answer.case.state
+    assert answer.case.state == pb.CASE_STATE_SUBMITTED
     error = await refused(bureau.move(code, "ASK_CORRECTION", note="再补", missing_materials=["x"]), "CASE_STATE")
-    assert "SUBMITTED" == error.metadata["state"]
+    assert error.metadata["state"] == "SUBMITTED"
     accepted = await bureau.move(code, "ACCEPT")
     assert accepted.HasField("promised_at")
     await bureau.move(code, "PROCESS")
     await bureau.move(code, "GRANT")
     await refused(bureau.move(code, "DELIVER"), "CERTIFICATE_REQUIRED", Code.INVALID_ARGUMENT)
     done = await bureau.move(code, "DELIVER", certificate_number="WFZ-2026-000001")
-    assert ("WFZ-2026-000001", {"purpose": "就业", "phone": "0471-1234567"}) == (
+    assert (
         done.certificate_number,
         dict(done.form),
-    )
+    ) == ("WFZ-2026-000001", {"purpose": "就业", "phone": "0471-1234567"})
     request = pb.EvaluateCaseRequest(request_id=rid(), case_code=code, level=2, channel=pb.CHANNEL_APP, comment="好")
-    assert 2 == (await person.call(person.cases.EvaluateCase, request)).case.evaluation
-    assert 2 == (await person.call(person.cases.EvaluateCase, request)).case.evaluation
+    assert (await person.call(person.cases.EvaluateCase, request)).case.evaluation == 2
+    assert (await person.call(person.cases.EvaluateCase, request)).case.evaluation == 2
     request.request_id = rid()
     await refused(person.call(person.cases.EvaluateCase, request), "CASE_EVALUATED", Code.ALREADY_EXISTS)
 
     case = await person.get(code)
-    assert ["1", "6", "", "3", "8", "11", "", ""] == [step.national_state for step in case.steps]
+    assert [step.national_state for step in case.steps] == ["1", "6", "", "3", "8", "11", "", ""]
     assert {"applicant", "bureau"} == {step.actor for step in case.steps}
     await eventually(lambda: _stored(land, code, 8 + 8))
     to_bureau = [kind for kind, _ in await events_of(land, "bureau")]
     to_app = await events_of(land, "app")
-    assert ["submitted", "supplemented", "evaluated"] == to_bureau
-    assert ["moved"] * 5 == [kind for kind, _ in to_app]
+    assert to_bureau == ["submitted", "supplemented", "evaluated"]
+    assert [kind for kind, _ in to_app] == ["moved"] * 5
     last = events_pb2.CaseChanged.FromString(to_app[-1][1])
-    assert (pb.CASE_STATE_DELIVERED, "WFZ-2026-000001") == (last.state, last.certificate_number)
+    assert (last.state, last.certificate_number) == (pb.CASE_STATE_DELIVERED, "WFZ-2026-000001")
 
 
 async def _stored(land, code, deliveries):
@@ -101,9 +101,9 @@ async def _stored(land, code, deliveries):
 async def test_only_those_concerned_see_a_case(land):
     """The applicant on any platform, the platform between and the handler read it; nobody else learns that it exists."""
     case = await land.person("p1").apply(form={"purpose": "就业"})
-    assert "就业" == (await land.person("p1", via="app2").get(case.case_code)).form["purpose"]
-    assert "就业" == (await land.platform("bureau").get(case.case_code)).form["purpose"]
-    assert {} == dict((await land.platform("app").get(case.case_code)).form)
+    assert (await land.person("p1", via="app2").get(case.case_code)).form["purpose"] == "就业"
+    assert (await land.platform("bureau").get(case.case_code)).form["purpose"] == "就业"
+    assert dict((await land.platform("app").get(case.case_code)).form) == {}
     assert case.case_code == (await land.operator().get(case.case_code)).case_code
     for stranger in (land.person("p2"), land.platform("bureau2"), land.platform("app2")):
         await refused(stranger.get(case.case_code), "CASE_UNKNOWN", Code.NOT_FOUND)
@@ -113,13 +113,13 @@ async def test_only_those_concerned_see_a_case(land):
     parties = await case_pb2_grpc.CaseRegistryServiceStub(land.peer).GetCaseParties(
         pb.GetCasePartiesRequest(case_code=case.case_code)
     )
-    assert ("p1", "bureau", "app", "no_criminal_record", "就业") == (
+    assert (
         parties.person_id,
         parties.handler_platform,
         parties.source_platform,
         parties.result_template,
         parties.form["purpose"],
-    )
+    ) == ("p1", "bureau", "app", "no_criminal_record", "就业")
 
 
 async def test_an_application_finds_its_agency_by_item_and_division(land):
@@ -131,7 +131,7 @@ async def test_an_application_finds_its_agency_by_item_and_division(land):
     land.catalogue.put(item(f"{USCC}3{BASE[:-1]}4", division="150500", min_ial=3))
     await eventually(lambda: land.items_known(6))
     person = land.person()
-    assert "bureau" == (await person.apply(item_code=BASE, division=HOHHOT)).handler_platform
+    assert (await person.apply(item_code=BASE, division=HOHHOT)).handler_platform == "bureau"
     assert baotou == (await person.apply(item_code=BASE, division="150202")).item_code
     await refused(person.apply(item_code=BASE, division="150600"), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
     await refused(person.apply(item_code=BASE, division="150400"), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
@@ -139,8 +139,8 @@ async def test_an_application_finds_its_agency_by_item_and_division(land):
     await refused(person.apply(item_code="9" * 31), "ITEM_UNKNOWN", Code.NOT_FOUND)
     await refused(person.apply(item_code=BASE), "DIVISION_FORM", Code.INVALID_ARGUMENT)
     error = await refused(person.apply(item_code=BASE, division="150500"), "ASSURANCE_TOO_LOW", Code.PERMISSION_DENIED)
-    assert "3" == error.metadata["required_ial"]
-    assert "bureau" == (await land.person("p5", ial=3).apply(item_code=BASE, division="150500")).handler_platform
+    assert error.metadata["required_ial"] == "3"
+    assert (await land.person("p5", ial=3).apply(item_code=BASE, division="150500")).handler_platform == "bureau"
 
 
 async def test_a_request_id_makes_one_case_and_another_content_is_refused(land):
@@ -148,10 +148,10 @@ async def test_a_request_id_makes_one_case_and_another_content_is_refused(land):
     person = land.person()
     same = rid()
     cases = await asyncio.gather(*(person.apply(request_id=same, form={"a": "1"}) for _ in range(100)))
-    assert 1 == len({case.case_code for case in cases})
+    assert len({case.case_code for case in cases}) == 1
     await refused(person.apply(request_id=same, form={"a": "2"}), "REQUEST_ID_REUSED", Code.ABORTED)
     assert cases[0].case_code != (await land.person("p2").apply(request_id=same)).case_code
-    assert 1 == len((await person.call(person.cases.ListCases, pb.ListCasesRequest())).cases)
+    assert len((await person.call(person.cases.ListCases, pb.ListCasesRequest())).cases) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -171,7 +171,8 @@ async def test_duplicate_and_disordered_moves_end_in_one_state(land, seed):
             )  # fmt: skip
             return True
         except HubError as error:
-            assert error.reason in ("CASE_STATE", "FIELD_NOT_EXPECTED", "INVALID_REQUEST"), error
+            if error.reason not in ("CASE_STATE", "FIELD_NOT_EXPECTED", "INVALID_REQUEST"):
+                raise
             return False
 
     done = set()
@@ -184,7 +185,7 @@ async def test_duplicate_and_disordered_moves_end_in_one_state(land, seed):
         if "GRANT" in done:
             done |= {"BEGIN_SPECIAL", "END_SPECIAL"}
     final = await person.get(case.case_code)
-    assert pb.CASE_STATE_DELIVERED == final.state
+    assert final.state == pb.CASE_STATE_DELIVERED
     assert list(range(1, len(final.steps) + 1)) == [step.seq for step in final.steps]
     assert len(final.steps) in (5, 7)
 
@@ -214,7 +215,7 @@ async def test_lists_page_without_gaps(land):
     assert made[::-1] == await pages(person, person.cases.ListCases, pb.ListCasesRequest(page_size=3))
     assert made == await pages(bureau, bureau.handling.ListHandledCases, pb.ListHandledCasesRequest(page_size=2))
     accepted = pb.ListHandledCasesRequest(states=[pb.CASE_STATE_ACCEPTED])
-    assert [] == await pages(bureau, bureau.handling.ListHandledCases, accepted)
+    assert await pages(bureau, bureau.handling.ListHandledCases, accepted) == []
     first = await person.call(person.cases.ListCases, pb.ListCasesRequest(page_size=3))
     stolen = pb.ListCasesRequest(page_size=3, page_token=first.next_page_token)
     await refused(land.person("p2").call(person.cases.ListCases, stolen), "PAGE_TOKEN_INVALID", Code.INVALID_ARGUMENT)
@@ -256,8 +257,8 @@ async def test_hostile_strings_are_stored_as_text_or_refused(land):
         try:
             case = await person.apply(form={"a": text, f"k{text}": "x"})
         except HubError as error:
-            assert Code.INVALID_ARGUMENT is error.code
-            assert text in HOSTILE[:2]
+            if error.code is not Code.INVALID_ARGUMENT or text not in HOSTILE[:2]:
+                raise
         else:
             assert text == (await person.get(case.case_code)).form["a"]
         for call in (
@@ -280,7 +281,7 @@ async def test_known_people_are_served_while_identity_is_away(land):
     await land.stop_peers()
     await land.stop()
     await land.start()
-    assert 2 == len((await land.person("p1").call(land.person().cases.ListCases, pb.ListCasesRequest())).cases)
+    assert len((await land.person("p1").call(land.person().cases.ListCases, pb.ListCasesRequest())).cases) == 2
     await land.person("p1").apply()
 
 
@@ -291,8 +292,8 @@ async def test_subscribers_hear_of_cases_in_their_division_only(land):
     await land.registry_current()
     case = await land.person().apply()
     await eventually(lambda: _stored(land, case.case_code, 3))
-    assert ["submitted"] == [kind for kind, _ in await events_of(land, "app2")]
-    assert [] == await events_of(land, "bureau2")
+    assert [kind for kind, _ in await events_of(land, "app2")] == ["submitted"]
+    assert await events_of(land, "bureau2") == []
 
 
 async def test_the_audit_chain_holds_and_names_no_person(land):
@@ -300,4 +301,4 @@ async def test_the_audit_chain_holds_and_names_no_person(land):
     case = await land.person("p1").apply()
     await land.platform("bureau").move(case.case_code, "ACCEPT")
     report = await land.operations().VerifyAudit(operations_pb2.VerifyAuditRequest())
-    assert (True, 2) == (report.intact, report.records)
+    assert (report.intact, report.records) == (True, 2)

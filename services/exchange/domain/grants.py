@@ -19,6 +19,7 @@ DECISION_WORKING_DAYS = 5
 DECISION_WORKING_DAYS_UNPUBLISHED = 10
 # A term without end is no term: the longest one a contract may have.
 MAX_TERM_DAYS = 3 * 366
+MAX_DAILY_QUOTA = 10_000_000
 _DAY_US = 86_400_000_000
 
 
@@ -53,6 +54,7 @@ class Party(StrEnum):
 
     HUB = "hub"
     PROVIDER = "provider"
+    CONSUMER = "consumer"
 
 
 class ShareClass(StrEnum):
@@ -64,19 +66,21 @@ class ShareClass(StrEnum):
 
 
 _HUB, _PROVIDER = frozenset({Party.HUB}), frozenset({Party.PROVIDER})
+# Nobody is held to data that he no longer wants.
+_ANYBODY = frozenset(Party)
 MOVES: dict[tuple[State, Action], tuple[State, frozenset[Party]]] = {
     (State.APPLIED, Action.REVIEW): (State.REVIEWED, _HUB),
     (State.APPLIED, Action.REFUSE): (State.REFUSED, _HUB),
     (State.REVIEWED, Action.GRANT): (State.GRANTED, _PROVIDER),
     (State.REVIEWED, Action.REFUSE): (State.REFUSED, _PROVIDER),
     (State.GRANTED, Action.ACTIVATE): (State.ACTIVE, _HUB),
-    (State.GRANTED, Action.REVOKE): (State.REVOKED, _HUB | _PROVIDER),
+    (State.GRANTED, Action.REVOKE): (State.REVOKED, _ANYBODY),
     (State.ACTIVE, Action.SUSPEND): (State.SUSPENDED, _HUB | _PROVIDER),
     (State.SUSPENDED, Action.RESUME): (State.ACTIVE, _HUB | _PROVIDER),
     (State.ACTIVE, Action.EXPIRE): (State.EXPIRED, _HUB),
     (State.SUSPENDED, Action.EXPIRE): (State.EXPIRED, _HUB),
-    (State.ACTIVE, Action.REVOKE): (State.REVOKED, _HUB | _PROVIDER),
-    (State.SUSPENDED, Action.REVOKE): (State.REVOKED, _HUB | _PROVIDER),
+    (State.ACTIVE, Action.REVOKE): (State.REVOKED, _ANYBODY),
+    (State.SUSPENDED, Action.REVOKE): (State.REVOKED, _ANYBODY),
 }
 _REASON_NEEDED = frozenset({Action.REFUSE, Action.SUSPEND, Action.REVOKE})
 

@@ -9,7 +9,7 @@ from services.exchange.domain import cases
 from services.exchange.domain.application import Material
 from services.exchange.domain.cases import Move, State
 from services.exchange.domain.evaluations import Channel
-from services.exchange.store import CaseRow
+from services.exchange.store.cases import CaseRow
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 

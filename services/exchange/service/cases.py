@@ -4,13 +4,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.exchange import store
 from services.exchange.service.case_views import case_view, channel_name, evaluation_channel, materials_of
 from services.exchange.service.casework import Application, Casework
 from services.exchange.service.pages import Page, Pages, cut
 from services.exchange.service.people import People
 from services.exchange.service.refusals import case_unknown
-from services.exchange.store import CaseRow, Person
+from services.exchange.store import cases as store
+from services.exchange.store.cases import CaseRow, Person
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit.caller import Caller, CallerKind, current_caller

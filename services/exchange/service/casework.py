@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from services.exchange import events, store
+from services.exchange import events
 from services.exchange.domain import application, case_codes, cases, clock, evaluations
 from services.exchange.domain.application import Material
 from services.exchange.domain.cases import Command, Move, Role, State
@@ -18,7 +18,8 @@ from services.exchange.domain.routing import Item, ItemBook, RoutingError
 from services.exchange.domain.violations import RuleError, Violation
 from services.exchange.service.case_views import case_changed, case_view
 from services.exchange.service.refusals import assurance_too_low, case_unknown, refusal
-from services.exchange.store import CaseRow, Person
+from services.exchange.store import cases as store
+from services.exchange.store.cases import CaseRow, Person
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring

@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.exchange import store
 from services.exchange.service.case_views import MOVES, STATES, case_view, etag, states_asked
 from services.exchange.service.casework import Casework
 from services.exchange.service.pages import Page, Pages, cut
 from services.exchange.service.refusals import case_unknown, etag_mismatch
-from services.exchange.store import CaseRow
+from services.exchange.store import cases as store
+from services.exchange.store.cases import CaseRow
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit import errors

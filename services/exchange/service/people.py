@@ -2,8 +2,8 @@
 
 import grpc
 
-from services.exchange import store
-from services.exchange.store import Person
+from services.exchange.store import cases as store
+from services.exchange.store.cases import Person
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.caller import Caller

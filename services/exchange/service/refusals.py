@@ -7,6 +7,7 @@ from services.exchange.domain.case_codes import CaseCodeError
 from services.exchange.domain.cases import Case, MoveRefusedError
 from services.exchange.domain.evaluations import EvaluationError
 from services.exchange.domain.grants import GrantError
+from services.exchange.domain.resources import ResourceError
 from services.exchange.domain.violations import RuleError
 from services.exchange.domain.violations import Violation as Fault
 from shuniu.kit import errors
@@ -48,6 +49,10 @@ _BY_STATE: Final[Mapping[type[RuleError], Mapping[str, tuple[Code, str]]]] = {
         "NOT_SHARED": (Code.FAILED_PRECONDITION, "RESOURCE_NOT_SHARED"),
         "QUOTA_SPENT": (Code.RESOURCE_EXHAUSTED, "GRANT_QUOTA"),
         **dict.fromkeys(_OUTSIDE_CONTRACT, (Code.PERMISSION_DENIED, "GRANT_REQUIRED")),
+    },
+    ResourceError: {
+        "SAME_PERSON": (Code.PERMISSION_DENIED, "SAME_PERSON"),
+        "RESOURCE_STATE": (Code.FAILED_PRECONDITION, "RESOURCE_STATE"),
     },
     CaseCodeError: {"SERIAL_EXHAUSTED": (Code.RESOURCE_EXHAUSTED, "CASE_SERIAL_EXHAUSTED")},
     RuleError: {
@@ -106,6 +111,12 @@ def assurance_too_low(required: int) -> HubError:
         f"This item needs identity assurance level {required}; sign in again with acr_values=L{required}.",
         f"该事项需要 L{required} 级实名认证，请重新认证。",
         required_ial=str(required),
+    )
+
+
+def resource_unknown() -> HubError:
+    return errors.not_found(
+        "RESOURCE_UNKNOWN", "There is no such published resource; look in the directory.", "资源不存在或尚未发布。"
     )
 
 

@@ -10,11 +10,9 @@ from sqlalchemy import Connection, Row, Select, func, insert, select, update
 from services.exchange.domain import cases
 from services.exchange.domain.application import Material
 from services.exchange.domain.evaluations import Evaluation
-from services.exchange.tables import METADATA, case_file, case_material, case_step, evaluation, subject
+from services.exchange.store.tables import case_file, case_material, case_step, evaluation, subject
 from shuniu.kit.paging import Position, keyset
 from shuniu.kit.sql import LostRaceError, binding_of
-
-__all__ = ["METADATA", "CaseRow", "Person"]
 
 _OVER: Final = tuple(state.value for state in cases.OVER)
 
@@ -145,6 +143,11 @@ def load_history(conn: Connection, case_code: str) -> cases.Case:
 
 def state_of(row: CaseRow) -> cases.State:
     return cases.State(row.state)
+
+
+def history_is_over(row: CaseRow) -> bool:
+    """Whether nothing may happen to the case any more but its evaluation."""
+    return state_of(row) in cases.OVER
 
 
 def cases_of_person(conn: Connection, person_id: str, after: Position, limit: int) -> list[CaseRow]:

@@ -1,0 +1,94 @@
+"""Evidence: one row for each question to a provider, kept when its answer is long forgotten."""
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from services.exchange.store.tables import provider_call
+from shuniu.kit.sql import LostRaceError
+
+
+class CallState(StrEnum):
+    """OPEN: begun, perhaps asked. DONE: answered. FAILED: nothing came that could be handed on."""
+
+    OPEN = "OPEN"
+    DONE = "DONE"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One question. Digests are hex SHA-256; `answer` is ciphertext, None when there is none or it is forgotten."""
+
+    call_id: str
+    kind: str
+    caller_key: str
+    request_id: str
+    digest: bytes
+    resource: str
+    consumer: str
+    provider: str
+    grant_id: str = ""
+    case_code: str = ""
+    fields: tuple[str, ...] = ()
+    purpose: str = ""
+    state: CallState = CallState.OPEN
+    charged_day: str = ""
+    question_sha256: str = ""
+    answer_sha256: str = ""
+    asked_us: int = 0
+    answered_us: int = 0
+    result: str = ""
+    transaction_id: str = ""
+    answer: bytes | None = None
+
+
+_COLUMNS = tuple(column.name for column in provider_call.columns)
+
+
+def _values(row: CallRow) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return values | {"fields": json.dumps(row.fields), "state": row.state.value}
+
+
+def _row(row: Row[Any]) -> CallRow:
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    answer = None if row.answer is None else bytes(row.answer)
+    return CallRow(
+        **{
+            **values,
+            "digest": bytes(row.digest),
+            "fields": tuple(json.loads(row.fields)),
+            "state": CallState(row.state),
+            "answer": answer,
+        }
+    )
+
+
+def find_call(conn: Connection, caller_key: str, request_id: str) -> CallRow | None:
+    row = conn.execute(
+        select(provider_call).where(provider_call.c.caller_key == caller_key, provider_call.c.request_id == request_id)
+    ).first()
+    return None if row is None else _row(row)
+
+
+def insert_call(conn: Connection, row: CallRow) -> None:
+    """Keep a new call. Raises LostRaceError when the same request came by another replica at the same time."""
+    try:
+        conn.execute(insert(provider_call), _values(row))
+    except IntegrityError as overtaken:
+        raise LostRaceError(row.request_id) from overtaken
+
+
+def update_call(conn: Connection, row: CallRow) -> None:
+    conn.execute(update(provider_call).where(provider_call.c.call_id == row.call_id).values(_values(row)))
+
+
+def forget_answers(conn: Connection, before_us: int) -> int:
+    """Forget the answers of calls that ended before an instant; their evidence stays. Returns how many."""
+    old = (provider_call.c.answer.is_not(None), provider_call.c.answered_us < before_us)
+    return conn.execute(update(provider_call).where(*old).values(answer=None)).rowcount
