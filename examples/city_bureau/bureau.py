@@ -154,7 +154,7 @@ class Bureau:
         issued = await self.session.call(
             self._certificates.IssueCertificate,
             esign_pb2.IssueCertificateRequest(
-                request_id=f"issue-{case_code}", case_code=case_code, facts={"checked_until": "2026-11-01"}
+                request_id=f"issue-{case_code}", case_code=case_code, facts={"purpose": case.form.get("purpose", "")}
             ),
         )
         await self._move(case_code, case_pb2.CASE_MOVE_DELIVER, certificate_number=issued.certificate.number)

@@ -127,9 +127,12 @@ def _content(item: Item) -> item_pb2.Item:
         case_type="2",
         handling_forms=item.forms,
         visits=item.visits,
-        legal_basis="、".join(item.legal_basis),
+        online=item.online,
+        legal_basis="\n".join(item.legal_basis),
         aliases=item.aliases,
+        materials=[item_pb2.Material(name=name, form="electronic", required=True) for name in item.materials],
         min_ial=item.min_assurance,
+        result_name=item.result_name,
         sources=item.source,
     )
 
@@ -164,6 +167,7 @@ def implementing_item(entry: ImplementingItem) -> item_pb2.Item:
             agency_name=entry.agency.name,
             handler_platform=entry.agency.platform,
             phone=entry.agency.enquiries,
+            complaints_phone=entry.agency.complaints,
             result_template="no_criminal_record",
         )
     )

@@ -86,7 +86,7 @@ public final class Bureau {
             return false;
         }
         move(caseCode, "GRANT", "");
-        Map<String, Object> issued = post("/v1/certificates", "{\"requestId\":\"issue-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + ",\"facts\":{\"checked_until\":\"2026-11-01\"}}");
+        Map<String, Object> issued = post("/v1/certificates", "{\"requestId\":\"issue-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + "}");
         move(caseCode, "DELIVER", ",\"certificateNumber\":" + quote(text(map(issued.get("certificate")), "number")));
         System.out.println(caseCode + " delivered");
         return true;

@@ -95,7 +95,7 @@ class Bureau {
     }
     await this.move(caseCode, 'GRANT');
     const { certificate } = await this.call(this.certificates, 'IssueCertificate',
-      { request_id: `issue-${caseCode}`, case_code: caseCode, facts: { checked_until: '2026-11-01' } });
+      { request_id: `issue-${caseCode}`, case_code: caseCode });
     await this.move(caseCode, 'DELIVER', { certificate_number: certificate.number });
     console.log(`${caseCode} delivered`);
     return true;

@@ -1,22 +1,200 @@
-"""What the command line may call of esign, with the service running or not."""
+"""What the command line may call without a running service: making keys, handing out trust material, judging a
+document, and auditing the ledger's files.
+"""
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.esign import keys
+from cryptography import x509
+
+from services.esign import keys as key_store
 from services.esign.config import EsignSettings, KeyFiles
+from services.esign.domain import ledger, note, tiles, tree
+from services.esign.domain.errors import EsignError
+from services.esign.domain.pdf import MAX_BYTES
+from services.esign.domain.tiles import TileName
+from services.esign.domain.verdict import Outcome, Verdict
+from services.esign.domain.verify import Trust, judge
 from shuniu.kit.config import HubSettings, load
+
+__all__ = [
+    "EXIT_CODES",
+    "LedgerReport",
+    "TrustError",
+    "hub_ledger_verify",
+    "initialise",
+    "ledger_verify",
+    "load_trust",
+    "trust_files",
+    "verify_file",
+]
+
+EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+# Far above any receipt: 64 hashes, one entry and a note.
+_MAX_RECEIPT = 1 << 20
+
+
+class TrustError(Exception):
+    """A file of the trust directory cannot be used. The text names it."""
 
 
 def initialise(config: Path) -> None:
     """Makes what is absent of esign's keys and certificates; what is there stays."""
-    keys.make(load(HubSettings, config, "hub"))
+    key_store.make(load(HubSettings, config, "hub"))
 
 
 def trust_files(config: Path) -> dict[str, str]:
-    """Trust material for offline verification, one file each: the root certificate and the ledger's key."""
+    """Trust material of this hub, one file each: the root certificate (*.pem) and the ledger's key (*.vkey)."""
     hub = load(HubSettings, config, "hub")
-    secrets = keys.Secrets.load(hub, load(EsignSettings, config, "esign"))
+    secrets = key_store.Secrets.load(hub, load(EsignSettings, config, "esign"))
     return {
-        "esign-root.pem": KeyFiles(hub.data_dir).root.read_text(),
+        "esign-root.pem": KeyFiles(hub.data_dir).root.read_text("ascii"),
         "ledger.vkey": secrets.ledger.verifier.vkey + "\n",
     }
+
+
+def hub_ledger_verify(config: Path) -> "LedgerReport":
+    """`ledger_verify` over this hub's own ledger."""
+    vkey = note.parse_vkey(trust_files(config)["ledger.vkey"])
+    return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, [vkey])
+
+
+def load_trust(directory: Path | None) -> Trust:
+    """Roots (*.pem, one or more certificates each) and log keys (*.vkey, one a line) of a directory. Raises TrustError."""
+    if directory is None:
+        return Trust()
+    if not directory.is_dir():
+        raise TrustError(f"{directory}: not a directory")
+    roots: list[x509.Certificate] = []
+    keys: list[note.VerifierKey] = []
+    for path in sorted(directory.iterdir()):
+        try:
+            if path.suffix == ".pem":
+                roots += x509.load_pem_x509_certificates(path.read_bytes())
+            elif path.suffix == ".vkey":
+                keys += [
+                    note.parse_vkey(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
+                ]
+        except (OSError, ValueError, EsignError) as cause:
+            raise TrustError(f"{path}: {cause}") from cause
+    return Trust(tuple(roots), tuple(keys))
+
+
+def verify_file(
+    path: Path, trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+) -> Verdict:
+    """The offline verdict on a PDF; its receipt is `<path>.tlog-proof` when that exists.
+
+    `verdict.readable` is False when the file is no PDF at all. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when the
+    file cannot be read, TrustError when the trust directory cannot.
+    """
+    trust = load_trust(trust_dir)
+    with path.open("rb") as file:
+        # One byte more than allowed is enough for the verdict that it is too large.
+        pdf = file.read(MAX_BYTES + 1)
+    proof = path.with_name(path.name + ".tlog-proof")
+    receipt = proof.read_bytes()[:_MAX_RECEIPT].decode("utf-8", errors="replace") if proof.exists() else None
+    return judge(
+        pdf,
+        trust=trust,
+        now_us=time.time_ns() // 1000 if now_us is None else now_us,
+        receipt=receipt,
+        trust_any_signer=trust_any_signer,
+    )
+
+
+@dataclass(slots=True)
+class LedgerReport:
+    """What an audit of a log's files found. `problems` empty: every entry and tile gives the signed root."""
+
+    origin: str = ""
+    size: int = 0
+    root: bytes = b""
+    entries_by_type: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        return not self.problems
+
+
+def ledger_verify(
+    directory: Path, keys: Sequence[note.VerifierKey], *, earlier: ledger.Checkpoint | None = None
+) -> LedgerReport:
+    """Re-reads a whole log: checkpoint signature, every entry, every tile, the root; and that it continues `earlier`.
+
+    Reads public files only, so it can run beside the service or on a copy. Never raises for a bad log: the report says it.
+    """
+    report = LedgerReport()
+    try:
+        head = ledger.open_checkpoint((directory / "checkpoint").read_text(encoding="utf-8"), keys)
+    except (OSError, UnicodeDecodeError, EsignError) as cause:
+        report.problems.append(f"checkpoint: {cause}")
+        return report
+    report.origin, report.size, report.root = head.origin, head.size, head.root
+    edge = tiles.Edge()
+    roots: dict[int, bytes] = {}
+
+    def compare(name: TileName, data: bytes) -> None:
+        if _file(directory, name, report) not in {None, data}:
+            report.problems.append(f"{name.path}: not the hashes of its entries")
+
+    for start in range(0, head.size, tiles.WIDTH):
+        width = min(tiles.WIDTH, head.size - start)
+        entries = _entries(directory, TileName(None, start // tiles.WIDTH, width), report)
+        if entries is None:
+            return report
+        for entry in entries:
+            _count(report, entry)
+        leaves = [tree.leaf_hash(entry) for entry in entries]
+        if earlier is not None and start < earlier.size <= start + width:
+            part = earlier.size - start
+            edge.append(leaves[:part], compare)
+            roots[earlier.size] = edge.root()
+            edge.append(leaves[part:], compare)
+        else:
+            edge.append(leaves, compare)
+    for name, data in edge.partial():
+        compare(name, data)
+    if edge.root() != head.root:
+        report.problems.append("the entries do not give the root that the checkpoint signs")
+    if earlier is not None and earlier.size and roots.get(earlier.size) != earlier.root:
+        report.problems.append(f"the log does not continue the checkpoint of size {earlier.size}")
+    return report
+
+
+def _entries(directory: Path, name: TileName, report: LedgerReport) -> list[bytes] | None:
+    data = _file(directory, name, report)
+    if data is None:
+        return None
+    try:
+        entries = tiles.unbundle(data)
+    except EsignError:
+        entries = []
+    if len(entries) < name.width:
+        report.problems.append(f"{name.path}: malformed")
+        return None
+    return entries[: name.width]
+
+
+def _file(directory: Path, name: TileName, report: LedgerReport) -> bytes | None:
+    """The tile, or the beginning of the full one where a partial one has been superseded."""
+    for candidate in (name, TileName(name.level, name.index)):
+        try:
+            data = (directory / candidate.path).read_bytes()
+        except FileNotFoundError:
+            continue
+        return data if name.level is None else data[: name.width * tree.HASH_SIZE]
+    report.problems.append(f"{name.path}: missing")
+    return None
+
+
+def _count(report: LedgerReport, entry: bytes) -> None:
+    try:
+        kind = ledger.decode(entry).type.value
+    except EsignError:
+        report.problems.append("an entry is not one of this hub's")
+        kind = "unknown"
+    report.entries_by_type[kind] = report.entries_by_type.get(kind, 0) + 1

@@ -1,6 +1,5 @@
 """The databases of a hub: which there are, and bringing their schemas up to date."""
 
-import asyncio
 from dataclasses import dataclass
 
 from shuniu.cli.parts import SERVICES
@@ -41,6 +40,5 @@ def databases(place: Place) -> list[Database]:
 async def migrate_all(place: Place) -> dict[str, str]:
     """Brings every store to its newest revision; returns the revisions."""
     clock = SystemClock()
-    found = databases(place)
-    revisions = await asyncio.gather(*(migrate(one.url, one.package, clock) for one in found))
-    return {one.service: revision for one, revision in zip(found, revisions, strict=True)}
+    # One after another: Alembic keeps the connection it works on in a global of the process.
+    return {one.service: await migrate(one.url, one.package, clock) for one in databases(place)}

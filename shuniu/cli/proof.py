@@ -1,0 +1,139 @@
+"""`shuniu verify|ledger verify|audit verify|trust`: what can be proved, offline where the hub need not be asked."""
+
+import argparse
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from services.esign import commands as esign
+from shuniu.api.common.v1 import operations_pb2 as pb
+from shuniu.cli.local import ask_all, supervisor_state
+from shuniu.cli.output import complain, out, table
+from shuniu.cli.place import Place
+from shuniu.cli.stores import databases
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import ConfigError
+from shuniu.kit.errors import HubError
+from shuniu.kit.operations import audit_check
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.tables import KIT
+
+EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
+UNREADABLE = 3
+_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="离线核验文件 / verify a document offline",
+        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. The receipt FILE.pdf.tlog-proof beside the "
+        "file is used when it is there. DIR holds *.pem roots and *.vkey log keys.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.pdf")
+    parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
+    parser.add_argument("--trust-any-signer", action="store_true", help="judge all else; never prints VALID")
+    parser.set_defaults(run=verify)
+    for name, text in (("ledger", "存证日志 / the ledger"), ("audit", "审计链 / audit chains")):
+        group = commands.add_parser(name, help=text)
+        verbs = group.add_subparsers(metavar="VERB", required=True)
+        verb = verbs.add_parser("verify", help="全部重算并核对 / recompute and compare all of it")
+        verb.set_defaults(run=ledger_verify if name == "ledger" else audit_verify)
+    parser = commands.add_parser("trust", help="导出离线核验的信任根 / trust material for offline verification")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="write the files there")
+    parser.set_defaults(run=trust)
+
+
+def verify(arguments: argparse.Namespace) -> int:
+    try:
+        with _trust_dir(arguments) as trusted:
+            verdict = esign.verify_file(arguments.file, trusted, trust_any_signer=arguments.trust_any_signer)
+    except (OSError, esign.TrustError) as error:
+        complain(f"无法读取 / unreadable: {error}")
+        return UNREADABLE
+    found: dict[str, Any] = verdict.as_json()
+    lines = [f"{found['verdict']}   截至 / as of {found['as_of']}"]
+    lines += [f"  {_MARKS[step['status']]} {step['step']:<10} {step['text']}" for step in found["steps"]]
+    out(found, "\n".join(lines), as_json=arguments.json)
+    return EXITS[found["verdict"]] if verdict.readable else UNREADABLE
+
+
+@contextlib.contextmanager
+def _trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
+    """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted."""
+    place = Place(arguments.data.resolve())
+    if arguments.trust is not None or not place.config.exists():
+        yield arguments.trust
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in esign.trust_files(place.config).items():
+            (Path(directory) / name).write_text(content)
+        yield Path(directory)
+
+
+def ledger_verify(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    place.hub()
+    report = esign.hub_ledger_verify(place.config)
+    found = {
+        "intact": report.sound,
+        "origin": report.origin,
+        "size": report.size,
+        "root": report.root.hex(),
+        "entries": report.entries_by_type,
+        "problems": report.problems,
+    }
+    lines = [f"{report.origin}  {report.size} 条 / entries  root {report.root.hex()}"]
+    lines += [f"  ✗ {problem}" for problem in report.problems] or [
+        "  ✓ 每条记录与每个数据块都与已签名的检查点一致 / all agree"
+    ]
+    out(found, "\n".join(lines), as_json=arguments.json)
+    return 0 if report.sound else 1
+
+
+def audit_verify(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    place.hub()
+    answers = asyncio.run(_audits(place))
+    rows = {
+        service: {"intact": answer.intact, "records": answer.records, "first_break": answer.first_break}
+        for service, answer in answers.items()
+    }
+    text = table(
+        ["服务 service", "完整 intact", "记录 records", "首个断点 first break"],
+        [[name, "✓" if row["intact"] else "✗", row["records"], row["first_break"]] for name, row in rows.items()],
+    )
+    intact = all(row["intact"] for row in rows.values())
+    out({"intact": intact, "services": rows}, text, as_json=arguments.json)
+    return 0 if intact else 1
+
+
+async def _audits(place: Place) -> dict[str, pb.VerifyAuditResponse]:
+    """By asking the services while they run; from their stores while they do not."""
+    if supervisor_state(place) is not None:
+        answers = await ask_all(place, lambda stub: stub.VerifyAudit, pb.VerifyAuditRequest())
+        for answer in answers.values():
+            if isinstance(answer, HubError):
+                raise answer
+        return answers
+    checked: dict[str, pb.VerifyAuditResponse] = {}
+    for database in databases(place):
+        store = Store.unchecked(database.url, KIT, clock=SystemClock(), writer="audit")
+        try:
+            checked[database.service] = await store.read(audit_check)
+        finally:
+            await store.close()
+    return checked
+
+
+def trust(arguments: argparse.Namespace) -> int:
+    files = esign.trust_files(Place(arguments.data.resolve()).config)
+    if arguments.out is not None:
+        try:
+            arguments.out.mkdir(parents=True, exist_ok=True)
+            for name, content in files.items():
+                (arguments.out / name).write_text(content)
+        except OSError as error:
+            raise ConfigError(f"{arguments.out}: {error.strerror}") from None
+    out(files, "\n".join(f"{name}\n{content}" for name, content in files.items()), as_json=arguments.json)
+    return 0
