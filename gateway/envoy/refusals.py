@@ -27,6 +27,11 @@ class Refusal:
     """Whether the token check is the cause: 401 always, though Envoy itself says 403 of a wrong audience."""
 
     @property
+    def again(self) -> bool:
+        """Whether the same request may succeed a second later (`Retry-After`, RFC 9110 10.2.3)."""
+        return self.code in (Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE)
+
+    @property
     def details(self) -> str:
         """Value of `grpc-status-details-bin`: base64 of a google.rpc.Status with the number that gRPC callers see."""
         status = status_pb2.Status(code=self.over_grpc, message=self.en)

@@ -134,7 +134,8 @@ class EdgeWorld:
     server_authority: Authority = field(default_factory=lambda: Authority("edge CA"))
     platforms: Authority = field(default_factory=lambda: Authority("platform CA"))
     signer: TokenSigner = field(default_factory=TokenSigner)
-    seen_by_web: list[dict[str, Any]] = field(default_factory=list)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    """What a request to a path ending in `/slow` waits for."""
 
     def __post_init__(self) -> None:
         for name in ("run", "data/pki", "data/keys"):
@@ -185,8 +186,9 @@ class EdgeWorld:
             if scope["path"] == "/oauth2/jwks":
                 answer: dict[str, Any] = self.signer.jwks
             else:
-                self.seen_by_web.append(seen)
                 answer = seen
+            if scope["path"].endswith("/slow"):
+                await self.release.wait()
             await send(
                 {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]}
             )

@@ -336,6 +336,13 @@ class TestRouting:
             assert (await client.get(path)).status_code == 200
             assert (await client.post("/oauth2/token", data={"grant_type": "client_credentials"})).status_code == 200
 
+    async def test_web_checks_its_own_tokens(self, running, bureau):
+        """Web asks identity about a token itself, so it gets the token, and the certificate it is bound to."""
+        async with running.http(bureau) as client:
+            headers = (await client.get("/oauth2/userinfo", headers=dict(bearer("opaque")))).json()["headers"]
+        assert headers["authorization"] == "Bearer opaque"
+        assert bureau.sha256 in headers["x-forwarded-client-cert"]
+
     @pytest.mark.parametrize("path", ["/", "/sign-in", "/oauth2/authorize", "/static/page.css", "/v/abc", "/elsewhere"])
     async def test_pages_are_not_on_the_platforms_listener(self, running, bureau, path):
         async with running.http(bureau) as client:
@@ -458,6 +465,7 @@ class TestLimits:
         limited = [answer for answer in answers if answer.status_code == 429]
         assert limited
         assert limited[0].json()["details"][0]["reason"] == "RATE_LIMITED"
+        assert limited[0].headers["retry-after"] == "1"
         assert (await inbox(quiet, "quiet")).status_code != 429
         stub = query_pb2_grpc.ProviderServiceStub(running.channel(noisy))
         token = running.world.signer.token("noisy", noisy)
@@ -564,24 +572,3 @@ class TestOperations:
         assert entry["path"] == "/verify"
         assert entry["status"] == 200
         assert "hidden-code" not in (running.world.root / "access.log").read_text()
-
-    async def test_service_away(self, running, bureau):
-        """A call whose service is away gets UNAVAILABLE with a reason, at once."""
-        token = running.world.signer.token("bureau", bureau)
-        stub = item_pb2_grpc.ItemEditServiceStub(running.channel(bureau))
-        socket = running.world.run / "catalogue.edge.sock"
-        away = socket.with_suffix(".away")
-        socket.rename(away)
-        try:
-
-            async def reason_when_new_connection() -> str:
-                # Connections that are open already go on; kill the pool by asking until a new one is needed.
-                try:
-                    await stub.CreateItem(item_pb2.CreateItemRequest(), metadata=bearer(token), timeout=5)
-                except grpc.aio.AioRpcError as error:
-                    return reason(error)
-                return "served"
-
-            assert await reason_when_new_connection() in ("served", "SERVICE_AWAY")
-        finally:
-            away.rename(socket)

@@ -23,7 +23,7 @@ from cryptography import x509
 
 from gateway.envoy import contract, process, render
 from gateway.envoy.suspension import follow, replace
-from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld
+from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit import client
 from shuniu.kit.clock import SystemClock
@@ -112,11 +112,10 @@ drain_seconds = 2
         children = Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
         return int(children[0])
 
-    def http(self, listener: str, code: str | None = None) -> httpx.AsyncClient:
+    def http(self, listener: str, identity: Identity | None = None) -> httpx.AsyncClient:
         context = ssl.create_default_context(cadata=self.world.server_authority.certificate.decode())
-        if code is not None:
-            identity = self.world.platforms.platform(code)
-            pem = self.world.root / f"{code}.pem"
+        if identity is not None:
+            pem = self.world.root / "client.pem"
             pem.write_bytes(identity.certificate + identity.key)
             context.load_cert_chain(pem)
         return httpx.AsyncClient(verify=context, base_url=f"https://127.0.0.1:{self.port(listener)}", trust_env=False)
@@ -147,7 +146,7 @@ def gone(pid: int) -> bool:
 
 async def test_suspension_in_the_registry_closes_the_edge_within_a_second(started):
     """From identity's word to the refusal on an open connection: less than a second; and back."""
-    async with started.http("platforms", "bureau") as client:
+    async with started.http("platforms", started.world.platforms.platform("bureau")) as client:
         assert (await client.get("/oauth2/jwks")).status_code == 200
         for state, status in (
             ("SUSPENDED", 403),
@@ -174,7 +173,8 @@ async def test_suspension_outlives_a_restart_without_identity(started):
     (started.world.run / "identity.peer.sock").unlink()
     (started.world.run / "edge.ops").unlink()
     await started.start()
-    async with started.http("platforms", "zone") as suspended, started.http("platforms", "city") as active:
+    zone, city = (started.world.platforms.platform(code) for code in ("zone", "city"))
+    async with started.http("platforms", zone) as suspended, started.http("platforms", city) as active:
         assert (await suspended.get("/oauth2/jwks")).status_code == 403
         assert (await active.get("/oauth2/jwks")).status_code == 200
 
@@ -185,6 +185,40 @@ async def test_sigterm_drains_and_ends_well(started):
     started.child.terminate()
     assert await asyncio.wait_for(started.child.wait(), 10) == 0
     assert gone(envoy)
+
+
+async def test_drain_lets_calls_end(started):
+    """A call under way when the edge is told to end gets its answer."""
+    async with started.http("people") as client:
+        call = asyncio.create_task(client.get("/verify/slow"))
+        address = (started.world.run / "edge.ops").read_text().strip()
+        async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as ops:
+
+            async def under_way() -> bool:
+                metrics = (await ops.get("/metrics")).text
+                return 'downstream_rq_active{envoy_http_conn_manager_prefix="people"} 1' in metrics
+
+            await eventually(under_way)
+            started.child.terminate()
+
+            async def not_ready() -> bool:
+                return (await ops.get("/readyz")).status_code == 503
+
+            await eventually(not_ready)
+        started.world.release.set()
+        assert (await call).status_code == 200
+    assert await asyncio.wait_for(started.child.wait(), 10) == 0
+
+
+async def test_service_away(started):
+    """A call whose service is away gets a typed UNAVAILABLE at once."""
+    identity = started.world.platforms.platform("bureau")
+    token = started.world.signer.token("bureau", identity)
+    async with started.http("platforms", identity) as client:
+        answer = await client.get("/v1/inbox", headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "1"
+    assert answer.json()["details"][0]["reason"] == "SERVICE_AWAY"
 
 
 async def test_edge_ends_when_envoy_dies(started):
