@@ -5,6 +5,7 @@ Plain joins and point lookups on one table, so that it works alike on each datab
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, union_all
@@ -20,6 +21,8 @@ _MOST: Final = 256
 _MOST_TERMS: Final = 6
 # Rarity is counted no further: beyond it all terms are frequent.
 _COUNTED: Final = 1000
+# Of a guide's texts so many characters are searched: what distinguishes an item stands at their beginning.
+_MOST_GUIDE: Final = 4000
 _ANYWHERE: Final = (Field.NAME.value, Field.ALIAS.value, Field.GUIDE.value)
 
 
@@ -34,7 +37,9 @@ def document_of(content: Item) -> Document:
         *(row.name for row in body.materials),
         *(text for row in body.faqs for text in (row.question, row.answer)),
     )
-    return Document(content.codes.all(), body.name, body.aliases, "\n".join(text for text in texts if text))
+    return Document(
+        content.codes.all(), body.name, body.aliases, "\n".join(text for text in texts if text)[:_MOST_GUIDE]
+    )
 
 
 def index(conn: Connection, content: Item) -> None:
@@ -121,6 +126,7 @@ def _documents(conn: Connection, ids: Sequence[str]) -> list[tuple[str, Document
     return [(row.item_id, _document(row.data)) for row in rows]
 
 
+@lru_cache(maxsize=4096)
 def _document(data: str) -> Document:
     held = json.loads(data)
     return Document(tuple(held["codes"]), held["name"], tuple(held["aliases"]), held["guide"])

@@ -30,6 +30,8 @@ _MAX_ALTERNATIVES = 8
 _MAX_PINYIN = 40
 # Guide texts are long; their distinct characters level off far below this.
 _MAX_GUIDE_TOKENS = 2_000
+# Texts of items come again with every query that they may answer.
+_REMEMBERED = 4096
 # What people say around the matter itself: 我想开一个…, 怎么办…, …需要什么材料.
 _LEAD = re.compile(
     r"^(?:请问|你好|我想要?|我要|帮我|怎么样?|怎样|如何|在?哪里?|去哪里?|可以|能|网上|在线)*(?:(?:申请)?办理?|开具?|申请|查询?)?(?:一?[个张份])?"
@@ -103,12 +105,14 @@ class Plan:
         return not (self.code or self.alternatives or self.pinyin)
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def normalise(text: str) -> str:
     """One spelling for matching: NFKC, case folded, without spaces and punctuation."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(mark for mark in folded if mark.isalnum() or is_ideograph(mark))
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def terms(text: str) -> frozenset[str]:
     """The distinct terms of a text: single ideographs, whole runs of Latin letters and digits, other letters singly."""
     folded = unicodedata.normalize("NFKC", text).casefold()
@@ -130,7 +134,7 @@ def tokens(document: Document) -> frozenset[Token]:
     return frozenset(rows)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def pinyin_suffixes(text: str) -> frozenset[str]:
     """Initials and full pinyin of a name, from each of its characters to the end."""
     han = "".join(mark for mark in text if is_ideograph(mark))[:_MAX_PINYIN]

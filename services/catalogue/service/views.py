@@ -1,11 +1,15 @@
 """What of a stored item is shown to whom."""
 
+from functools import lru_cache
+
 from services.catalogue.domain.canonical import digest
 from services.catalogue.domain.publishing import Item, State
 from services.catalogue.service.messages import STATES, message_of
 from services.catalogue.store import Stored
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.kit.caller import Caller, CallerKind
+
+_digest = lru_cache(maxsize=8192)(digest)
 
 
 def owner_of(caller: Caller) -> str:
@@ -44,5 +48,5 @@ def _standing(content: Item, stored: Stored, state: State) -> pb.Item:
     message = message_of(content, stored.base_code)
     message.state = STATES[state]
     message.owner = stored.owner
-    message.digest = digest(content).hex()
+    message.digest = _digest(content).hex()
     return message

@@ -126,6 +126,7 @@ def test_items_pass_the_catalogue(region: Region) -> None:
             level=Level(each.agency.level),
             agency=each.agency.uscc,
             agency_name=each.agency.name,
+            handler=each.agency.platform,
             content=content,
         )
         assert validate(implementing) == ()
@@ -158,7 +159,7 @@ def test_faulty_data_are_told_at_once(region: Region, tmp_path: Path) -> None:
             text = text.replace(region.agencies[0].uscc, region.agencies[0].uscc[:-1] + "#")
         if name == "items":
             text = text.replace('name = "announcement-5"', 'name = "hearsay"').replace(
-                "min_assurance = 3", "min_assurance = 9"
+                "min_assurance = 2", "min_assurance = 9"
             )
         (tmp_path / f"{name}.toml").write_text(text, "utf-8")
     with pytest.raises(DataError) as caught:
