@@ -53,6 +53,7 @@ class PostgresqlEngine:
         )
         self._snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._slots = itertools.count(1)
+        self._losers = asyncio.Lock()
         event.listen(self._engine.sync_engine, "connect", self._connected)
 
     async def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -95,7 +96,11 @@ class PostgresqlEngine:
         second_looks = 1
         for attempt in range(_ATTEMPTS):
             try:
-                return await run(work, args)
+                if attempt == 0:
+                    return await run(work, args)
+                # Those that lost go one after another: beside each other they would mostly lose again.
+                async with self._losers:
+                    return await run(work, args)
             except Exception as error:
                 # After a restart of the server the pool is full of dead connections; the first failure empties it, and
                 # nothing of the unit can have been committed: a failing commit does not come this way.
