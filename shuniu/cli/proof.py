@@ -2,6 +2,9 @@
 
 import argparse
 import asyncio
+import contextlib
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +30,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "verify",
         help="离线核验文件 / verify a document offline",
-        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. The receipt FILE.pdf.tlog-proof beside the "
-        "file is used when it is there. DIR holds *.pem roots and *.vkey log keys.",
+        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. A receipt FILE.pdf.tlog-proof beside the "
+        "file is used. DIR holds *.pem roots and *.vkey log keys.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.pdf")
     parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
