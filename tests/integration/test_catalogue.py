@@ -143,8 +143,21 @@ async def test_the_feed_is_gap_free_under_concurrency(any_land):
     assert [(first, SUSPENDED, 26)] == [(e.item.id, e.item.state, e.feed_version) for e in page.items]
     await owner.change(first, "WITHDRAWN")
     page = await reader.pull(24)
-    assert [26, 27][1:] == [entry.feed_version for entry in page.items if entry.item.id == first]
+    assert [entry.feed_version for entry in page.items if entry.item.id == first] == [27]
     assert page.items[-1].item.state == WITHDRAWN
+
+
+@pytest.mark.postgresql
+async def test_replicas_number_one_feed(postgres_database):
+    """Two replicas that publish at the same time leave one feed without gaps, and each tells the other's changes."""
+    async with catalogue_land(postgres_database) as one, catalogue_land(postgres_database) as two:
+        waiting = asyncio.create_task(two.platform("app").pull(0, wait_seconds=20))
+        owners = one.platform("province"), two.platform("province")
+        await asyncio.gather(*(owners[number % 2].publish(base_item(other_code(number))) for number in range(10)))
+        assert [entry.feed_version for entry in (await waiting).items][:1] == [1]
+        for land in (one, two):
+            page = await land.platform("app").pull()
+            assert [entry.feed_version for entry in page.items] == list(range(1, 11))
 
 
 async def test_lists_are_pages_by_code(any_land):
