@@ -62,7 +62,9 @@ def hub_ledger_verify(config: Path) -> "LedgerReport":
 
 
 def load_trust(directory: Path | None) -> Trust:
-    """Roots (*.pem, one or more certificates each) and log keys (*.vkey, one a line) of a directory. Raises TrustError."""
+    """Roots (*.pem, one or more certificates each) and log keys (*.vkey, one a line) of a directory. Raises
+    TrustError.
+    """
     if directory is None:
         return Trust()
     if not directory.is_dir():
@@ -87,8 +89,8 @@ def verify_file(
 ) -> Verdict:
     """The offline verdict on a PDF; its receipt is `<path>.tlog-proof` when that exists.
 
-    `verdict.readable` is False when the file is no PDF at all. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when the
-    file cannot be read, TrustError when the trust directory cannot.
+    `verdict.readable` is False when the file is no PDF at all. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
+    OSError when the file cannot be read, TrustError when the trust directory cannot.
     """
     trust = load_trust(trust_dir)
     with path.open("rb") as file:
@@ -125,7 +127,8 @@ def ledger_verify(
 ) -> LedgerReport:
     """Re-reads a whole log: checkpoint signature, every entry, every tile, the root; and that it continues `earlier`.
 
-    Reads public files only, so it can run beside the service or on a copy. Never raises for a bad log: the report says it.
+    Reads public files only, so it can run beside the service or on a copy. Never raises for a bad log: the report
+    says it.
     """
     report = LedgerReport()
     try:

@@ -67,14 +67,14 @@ def sealed() -> bytes:
     return pades.sign(page(), setting().seal, NOW_US)
 
 
-def small_pdf(*, xref_stream: bool = False) -> bytes:
+def small_pdf(*, xref_stream: bool = False, page_entries: bytes = b"") -> bytes:
     """The smallest document with a page, with either kind of cross-reference."""
     out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
     offsets = []
     for body in (
         b"<</Type/Catalog/Pages 2 0 R>>",
         b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<<>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<<>>" + page_entries + b">>",
     ):
         offsets.append(len(out))
         out += b"%d 0 obj\n%b\nendobj\n" % (len(offsets), body)

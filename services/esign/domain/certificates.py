@@ -10,12 +10,15 @@ from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from types import MappingProxyType
+from unicodedata import east_asian_width
 
 from services.esign.domain.errors import CertificateStateError, DocumentUnfitError
 
 NO_CRIMINAL_RECORD = "no_criminal_record"
-# Longer than any name in a passport; keeps a fact from pushing the text under the seal.
-MAX_FACT = 120
+# Longer than any name in a passport.
+MAX_FACT = 80
+# Sixty Chinese characters, in half widths: the longest name a seal may carry.
+MAX_ISSUER = 120
 _NUMBER = re.compile(r"[0-9A-Z-]{4,32}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 
@@ -36,6 +39,8 @@ class Template:
     seal_x: float
     seal_y: float
     seal_size: float
+    # Room for facts above the seal, in half widths: a Chinese character takes two.
+    room: int
 
 
 TEMPLATES: Mapping[str, Template] = MappingProxyType(
@@ -49,6 +54,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
             seal_y=168.0,
             # 42 mm: the diameter prescribed for the seals of county and city organs (国发〔1999〕25 号).
             seal_size=42.0,
+            room=320,
         )
     }
 )
@@ -88,6 +94,8 @@ def check(data: CertificateData) -> Template:
             missing=",".join(missing),
             unknown=",".join(unknown)[:200],
         )
+    if sum(map(_width, data.facts.values())) > template.room or _width(data.issuer) > MAX_ISSUER:
+        raise DocumentUnfitError("FACTS_TOO_LONG", "the facts do not fit on the page", "内容过长，一页放不下")
     bad = [name for name, value in (("issuer", data.issuer), *data.facts.items()) if _unprintable(value)]
     if bad:
         raise DocumentUnfitError(
@@ -136,6 +144,10 @@ def revoke(state: CertificateState) -> CertificateState:
     if state is not CertificateState.VALID:
         raise CertificateStateError("CERTIFICATE_STATE", "already revoked", "该证明已撤销")
     return CertificateState.REVOKED
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(c) in {"W", "F", "A"} else 1 for c in text)
 
 
 def _unprintable(value: str) -> bool:

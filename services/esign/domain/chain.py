@@ -11,8 +11,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from services.esign.domain import der
+
 _T = TypeVar("_T", bound=x509.ExtensionType)
 _MAX_LENGTH = 8
+_VERSION_3 = b"\xa0\x03\x02\x01\x02"
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
 _RSA_BITS = 2048
@@ -41,6 +44,7 @@ class ChainError(Exception):
 def load(certificate: bytes) -> x509.Certificate:
     """The certificate of DER bytes, with everything in it that will be looked at later. Raises ChainError."""
     try:
+        _check_outside(certificate)
         found = x509.load_der_x509_certificate(certificate)
         _ = found.extensions, found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
         found.public_key()
@@ -48,10 +52,27 @@ def load(certificate: bytes) -> x509.Certificate:
         raise ChainError(
             "ALGORITHM", "证书算法不受支持", "key or signature of a kind not known here", unknown=True
         ) from cause
+    except ChainError:
+        raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception as cause:
         raise _malformed() from cause
     return found
+
+
+def _check_outside(certificate: bytes) -> None:
+    """What the issuer's signature does not cover, and what the library lets pass with a warning. Raises DerError,
+    ChainError.
+    """
+    body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
+    fields = body.expect(der.SEQUENCE).children()
+    # Version 3 (RFC 5280, 4.1.2.1), a positive serial number (4.1.2.2), the same algorithm inside and outside
+    # (4.1.1.2).
+    if fields[0].raw != _VERSION_3 or fields[1].integer() <= 0 or fields[2].raw != algorithm.raw:
+        raise _malformed()
+    # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
+    if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
+        raise _malformed()
 
 
 def check_signer(certificate: x509.Certificate) -> None:

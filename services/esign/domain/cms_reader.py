@@ -119,7 +119,8 @@ def _read(data: bytes) -> SignedCms:
     if len(fields) != 5:
         raise CmsError("CMS_SYNTAX", "SignedData needs certificates and one signer")
     version, digests, content, certificates, signers = fields
-    if version.integer() not in {1, 3} or content.expect(der.SEQUENCE).body != cms.OID_DATA:
+    # RFC 5652, 5.1: data, signer named by issuer and serial number, no attribute certificates: version 1 and no other.
+    if version.integer() != 1 or content.expect(der.SEQUENCE).body != cms.OID_DATA:
         raise CmsError("CMS_SYNTAX", "not a detached signature over data")
     embedded = tuple(node.expect(der.SEQUENCE).raw for node in certificates.expect(0xA0).children())
     if not 1 <= len(embedded) <= _MAX_CERTIFICATES or len(set(embedded)) != len(embedded):

@@ -56,7 +56,7 @@ class Entry:
 
 def encode(entry: Entry) -> bytes:
     """The entry's bytes, the only spelling: JSON, keys sorted, empty fields left out, `v` 1."""
-    fields = {name: value for name, value in asdict(entry).items() if value not in {"", 0}}
+    fields = {name: value for name, value in asdict(entry).items() if value != "" and (value != 0 or name == "time_us")}
     return json.dumps({**fields, "v": 1}, sort_keys=True, separators=(",", ":")).encode()
 
 

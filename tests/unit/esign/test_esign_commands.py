@@ -1,0 +1,84 @@
+"""What the command line can do without a service."""
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.esign import commands
+from services.esign.domain import ledger, note, pki
+from services.esign.domain.verdict import Outcome
+from services.esign.ledger_store import LedgerStore
+from tests.support.esign import NOW_US, SEAL_ID, sealed, setting
+
+LATER_US = NOW_US + 60_000_000
+LOG = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "root.pem").write_bytes(pki.certificate_pem(setting().root.certificate))
+    (tmp_path / "trust" / "log.vkey").write_text(LOG.verifier.vkey + "\n")
+    (tmp_path / "a.pdf").write_bytes(sealed())
+    store = LedgerStore.open(tmp_path / "log", LOG)
+    entry = ledger.encode(ledger.sealed_entry(sealed(), SEAL_ID, setting().certificate, bytes(32), NOW_US))
+    receipt = store.append_with_receipts([b"".join([entry])])[0]
+    store.append([ledger.encode(ledger.Entry(ledger.EntryType.EVIDENCE, i)) for i in range(300)])
+    store.close()
+    return tmp_path, receipt
+
+
+def test_a_document_is_judged_with_the_receipt_beside_it(place):
+    """FILE.pdf.tlog-proof is found by its name; without it the ledger is not_checked."""
+    folder, receipt = place
+    without = commands.verify_file(folder / "a.pdf", folder / "trust", now_us=LATER_US)
+    assert without.outcome is Outcome.VALID
+    (folder / "a.pdf.tlog-proof").write_text(receipt.text)
+    verdict = commands.verify_file(folder / "a.pdf", folder / "trust", now_us=LATER_US)
+    assert verdict.outcome is Outcome.VALID
+    assert next(s for s in verdict.steps if s.step == "ledger").reason == "LOGGED"
+    assert commands.verify_file(folder / "a.pdf", now_us=LATER_US).outcome is Outcome.INDETERMINATE
+
+
+def test_a_file_that_is_no_pdf_is_unreadable(place):
+    """The caller can tell a bad document from no document."""
+    folder, _ = place
+    verdict = commands.verify_file(folder / "trust" / "root.pem", folder / "trust", now_us=LATER_US)
+    assert not verdict.readable
+    with pytest.raises(OSError, match="absent"):
+        commands.verify_file(folder / "absent.pdf", None)
+
+
+def test_a_bad_trust_file_is_named(place):
+    """Trust is not guessed: the file at fault stops the verification."""
+    folder, _ = place
+    (folder / "trust" / "bad.vkey").write_text("nonsense")
+    with pytest.raises(commands.TrustError, match=r"bad\.vkey"):
+        commands.load_trust(folder / "trust")
+    with pytest.raises(commands.TrustError):
+        commands.load_trust(folder / "absent")
+
+
+def test_a_sound_ledger_is_reported_sound(place):
+    """All entries are counted and the root is rebuilt; an earlier checkpoint is continued."""
+    folder, receipt = place
+    earlier = ledger.open_checkpoint(receipt.checkpoint, [LOG.verifier])
+    report = commands.ledger_verify(folder / "log", [LOG.verifier], earlier=earlier)
+    assert report.sound, report.problems
+    assert report.entries_by_type == {"document.sealed": 1, "evidence": 300}
+    wrong = ledger.Checkpoint(earlier.origin, earlier.size, bytes(32))
+    assert not commands.ledger_verify(folder / "log", [LOG.verifier], earlier=wrong).sound
+
+
+@pytest.mark.parametrize(
+    "victim", ["checkpoint", "tile/entries/000", "tile/0/000", "tile/0/001.p/45", "tile/1/000.p/1"]
+)
+def test_any_changed_file_of_the_ledger_is_reported(place, victim):
+    """Entries, tiles and checkpoint are each checked against the others."""
+    folder, _ = place
+    path = folder / "log" / victim
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    assert not commands.ledger_verify(folder / "log", [LOG.verifier]).sound
+    path.unlink()
+    assert not commands.ledger_verify(folder / "log", [LOG.verifier]).sound

@@ -1,0 +1,245 @@
+"""What the verdict promises: VALID only for what is, and never after a change."""
+
+import dataclasses
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.esign.domain import cms, ledger, note, pades, pki, tiles, tree, verify
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.seals import SealState
+from services.esign.domain.verdict import STEPS, Outcome, Status
+from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, page, sealed, setting, small_pdf
+
+LATER_US = NOW_US + 60_000_000
+YEAR_US = 365 * 86_400 * 1_000_000
+LOG = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
+TRUST = verify.Trust((setting().root.certificate,), (LOG.verifier,))
+
+
+def small() -> bytes:
+    return pades.sign(small_pdf(), setting().seal, NOW_US)
+
+
+def judge(pdf, **options):
+    return verify.judge(pdf, **{"trust": TRUST, "now_us": LATER_US, **options})
+
+
+def step(verdict, name):
+    return next(s for s in verdict.steps if s.step == name)
+
+
+def receipt_of(pdf: bytes, certificate: bytes | None = None, time_us: int = NOW_US, signer=LOG) -> str:
+    entry = ledger.encode(ledger.sealed_entry(pdf, SEAL_ID, certificate or setting().certificate, bytes(32), time_us))
+    edge = tiles.Edge()
+    edge.append([tree.leaf_hash(entry)], lambda name, data: None)
+    checkpoint = ledger.Checkpoint(signer.verifier.name, 1, edge.root())
+    return ledger.Receipt(entry, 0, (), ledger.sign_checkpoint(checkpoint, signer)).text
+
+
+@pytest.mark.parametrize("pdf", [sealed(), small(), pades.sign(small_pdf(xref_stream=True), setting().seal, NOW_US)],
+                         ids=["certificate", "small", "xref-stream"])  # fmt: skip
+def test_what_we_seal_is_valid_offline(pdf):
+    """A sealed document and its root are enough; what cannot be asked offline is not_checked and lowers nothing."""
+    verdict = judge(pdf)
+    assert verdict.outcome is Outcome.VALID
+    assert tuple(s.step for s in verdict.steps) == STEPS
+    assert {s.step for s in verdict.steps if s.status is Status.NOT_CHECKED} == {
+        "seal_then", "seal_now", "document", "ledger", "ses"
+    }  # fmt: skip
+    assert verdict.as_json()["as_of"] == "2026-06-01T04:00:00Z"
+
+
+def test_a_receipt_makes_ledger_and_seal_valid():
+    """With the receipt beside it, the log vouches for document, seal and time."""
+    verdict = judge(sealed(), receipt=receipt_of(sealed()))
+    assert verdict.outcome is Outcome.VALID
+    assert [step(verdict, s).reason for s in ("ledger", "seal_then", "time")] == [
+        "LOGGED",
+        "SEAL_LOGGED",
+        "TIME_LOGGED",
+    ]
+
+
+def test_no_flipped_byte_of_a_small_signed_file_is_valid():
+    """Every byte, in one changing bit and in the bit that swaps letter cases."""
+    pdf = small()
+    assert judge(pdf).outcome is Outcome.VALID
+    for at in range(len(pdf)):
+        for mask in {1 << at % 8, 0x20}:
+            changed = bytearray(pdf)
+            changed[at] ^= mask
+            assert judge(bytes(changed)).outcome is not Outcome.VALID, (at, mask)
+
+
+def test_no_shortened_or_lengthened_file_is_valid():
+    """Cutting and adding at the end are changes too."""
+    pdf = small()
+    for cut in range(1, 400, 7):
+        assert judge(pdf[:-cut]).outcome is not Outcome.VALID
+    for more in (b"\n", b" ", b"\0", b"%", b"%%EOF\n"):
+        assert judge(pdf + more).outcome is Outcome.INVALID
+
+
+def test_an_incremental_update_after_sealing_is_invalid():
+    """The certification forbids every later change (incremental-saving and shadow attacks)."""
+    pdf = sealed()
+    again = pades.sign(small_pdf(), setting().seal, NOW_US)
+    assert judge(pdf + again).outcome is Outcome.INVALID
+    previous = int(pdf[pdf.rindex(b"startxref") + 10 :].split()[0])
+    root = pdf[pdf.rindex(b"/Root ") :].split(b" ")[1]
+    body = b"1 0 obj\n<</Type/Pages/Count 1/Kids[10 0 R]/Rotate 90>>\nendobj\n"
+    xref = b"xref\n1 1\n%010d 00000 n \ntrailer\n<</Size 30/Root %b 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (
+        len(pdf), root, previous, len(pdf) + len(body)
+    )  # fmt: skip
+    verdict = judge(pdf + body + xref)
+    assert (verdict.outcome, step(verdict, "changes").reason) == (Outcome.INVALID, "CHANGED")
+
+
+def test_the_gap_holds_nothing_but_the_signature():
+    """A ByteRange that leaves out more (wrapping attacks) is refused although its digest would be right."""
+    pdf = sealed()
+    gap_at = pdf.index(b"/ByteRange[0 ") + 13
+    start = int(pdf[gap_at:].split(b" ")[0])
+    changed = pdf.replace(b"/ByteRange[0 %d " % start, b"/ByteRange[0 %d " % (start - 9), 1)
+    verdict = judge(changed)
+    assert (verdict.outcome, step(verdict, "coverage").reason) == (Outcome.INVALID, "BYTE_RANGE")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda p: p.replace(b"/Root 1 0 R>>", b"/Root 1 0 R/XRefStm 9>>"), "HYBRID_XREF"),
+        (lambda p: p.replace(b"/Resources<<>>>>", b"/Type/Page/Resources<<>>>>"), "DUPLICATE_KEY"),
+        (lambda p: p.replace(b"3 0 obj\n", b"2 0 obj\n"), "DUPLICATE_OBJECT"),
+        (lambda p: p.replace(b"\nxref", b"\nstray\nxref"), "STRAY_BYTES"),
+        (lambda p: p.replace(b"/Resources<<>>", b"/A" + b"[" * 60 + b"]" * 60), "TOO_DEEP"),
+        (lambda p: p[1:], "NOT_A_PDF"),
+        (lambda p: b"", "NOT_A_PDF"),
+    ],
+)
+def test_a_file_with_two_readings_is_not_read(change, reason):
+    """Each trick that makes two readers see two documents has its own reason."""
+    verdict = judge(change(small_pdf()))
+    assert (verdict.outcome, verdict.steps[0].reason) == (Outcome.INVALID, reason)
+
+
+def test_a_sealed_document_with_a_script_is_not_valid():
+    """Scripts change what is shown after signing; a name written with escapes is found too."""
+    pdf = small_pdf(page_entries=b"/AA<</O<</S/J#61vaScript/JS(1)>>>>")
+    verdict = judge(pades.sign(pdf, setting().seal, NOW_US))
+    assert (verdict.outcome, verdict.steps[0].reason) == (Outcome.INVALID, "ACTIVE_CONTENT")
+
+
+def test_an_unsigned_document_is_invalid():
+    """No signature is a clear answer, not an unknown one."""
+    verdict = judge(page())
+    assert (verdict.outcome, step(verdict, "coverage").reason) == (Outcome.INVALID, "NO_SIGNATURE")
+
+
+def test_an_unknown_issuer_is_indeterminate_and_never_valid_by_option():
+    """Without its root a document is INDETERMINATE; --trust-any-signer judges the rest and still does not say VALID."""
+    stranger = verify.judge(sealed(), trust=verify.Trust(), now_us=LATER_US)
+    assert (stranger.outcome, step(stranger, "chain").reason) == (Outcome.INDETERMINATE, "ISSUER_NOT_TRUSTED")
+    lenient = verify.judge(sealed(), trust=verify.Trust(), now_us=LATER_US, trust_any_signer=True)
+    assert (lenient.outcome, step(lenient, "time").status) == (Outcome.INDETERMINATE, Status.VALID)
+    assert judge(sealed(), trust_any_signer=True).outcome is Outcome.INDETERMINATE
+
+
+def test_a_forger_with_the_same_names_is_not_trusted():
+    """Same subject, same issuer name, other keys."""
+    root = pki.make_root("内蒙古枢纽", NOW_US)
+    ca = pki.make_seal_ca(root, "内蒙古枢纽", NOW_US)
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, NOW_US).public_bytes(Encoding.DER)
+    forged = pades.sign(page(), pades.SigningSeal.prepare(cms.P256Key(key), der, [ca.der], ORGANISATION), NOW_US)
+    assert judge(forged).outcome is Outcome.INDETERMINATE
+
+
+def test_a_certificate_of_a_seal_cannot_issue_others():
+    """A seal's holder is no authority: a path through an end certificate is refused."""
+    fake = pki.Authority(setting().key, _certificate(), ())
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = pki.issue_seal_certificate(fake, key.public_key(), "冒充单位", "X", NOW_US).public_bytes(Encoding.DER)
+    chain = [setting().certificate, setting().ca.der]
+    forged = pades.sign(page(), pades.SigningSeal.prepare(cms.P256Key(key), der, chain, "冒充单位"), NOW_US)
+    verdict = judge(forged)
+    assert verdict.outcome is not Outcome.VALID
+    assert step(verdict, "chain").status is not Status.VALID
+
+
+def _certificate():
+    from cryptography.x509 import load_der_x509_certificate
+
+    return load_der_x509_certificate(setting().certificate)
+
+
+def test_the_stated_time_is_judged():
+    """Future: invalid. Before the certificate: invalid. Certificate expired and nothing proves the time: unknown."""
+    assert step(judge(sealed(), now_us=NOW_US - 3_600_000_000), "time").reason == "TIME_IN_FUTURE"
+    early = pades.sign(page(), setting().seal, NOW_US - 3_600_000_000)
+    assert step(judge(early), "time").reason == "OUTSIDE_VALIDITY"
+    old = judge(sealed(), now_us=NOW_US + 3 * YEAR_US)
+    assert (old.outcome, step(old, "time").reason) == (Outcome.INDETERMINATE, "TIME_NOT_PROVEN")
+    proven = judge(sealed(), now_us=NOW_US + 3 * YEAR_US, receipt=receipt_of(sealed()))
+    assert proven.outcome is Outcome.VALID
+
+
+def test_receipts_of_something_else_are_invalid():
+    """Another document, another certificate, another log, another time, nonsense."""
+    stranger = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
+    for receipt, outcome in (
+        (receipt_of(page()), Outcome.INVALID),
+        (receipt_of(sealed(), certificate=b"other"), Outcome.INVALID),
+        (receipt_of(sealed(), signer=stranger), Outcome.INDETERMINATE),
+        (receipt_of(sealed(), time_us=NOW_US + 2 * 3_600_000_000), Outcome.INVALID),
+        ("nonsense", Outcome.INVALID),
+        ("", Outcome.INVALID),
+    ):
+        assert judge(sealed(), receipt=receipt, now_us=NOW_US + 9 * 3_600_000_000).outcome is outcome
+
+
+def test_the_register_decides_online():
+    """Online a revoked document is INVALID, an unregistered one INDETERMINATE, a seal revoked later leaves earlier documents."""
+    fingerprint = ledger.sealed_entry(b"", "", setting().certificate, b"", 0).certificate_sha256
+    good = verify.Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE, fingerprint)
+    receipt = receipt_of(sealed())
+    for changes, options, outcome in (
+        ({}, {"receipt": receipt}, Outcome.VALID),
+        ({}, {}, Outcome.INDETERMINATE),
+        ({"document": CertificateState.REVOKED}, {"receipt": receipt}, Outcome.INVALID),
+        ({"document": None}, {"receipt": receipt}, Outcome.INDETERMINATE),
+        ({"seal_then": SealState.SUSPENDED}, {"receipt": receipt}, Outcome.INVALID),
+        ({"seal_now": SealState.REVOKED}, {"receipt": receipt}, Outcome.VALID),
+        ({"seal_now": SealState.REVOKED}, {}, Outcome.INDETERMINATE),
+        ({"certificate_sha256": "00" * 32}, {"receipt": receipt}, Outcome.INDETERMINATE),
+    ):
+        assert judge(sealed(), known=dataclasses.replace(good, **changes), **options).outcome is outcome, (
+            changes,
+            options,
+        )
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_mangled_file_is_valid_or_crashes(data):
+    """Pieces cut, doubled, moved and overwritten: always a verdict, never VALID."""
+    pdf = small()
+    a, b = sorted((data.draw(st.integers(0, len(pdf))), data.draw(st.integers(0, len(pdf)))))
+    filler = data.draw(
+        st.one_of(st.binary(max_size=40), st.sampled_from([pdf[a:b], pdf[b:], b"endobj\n", b"<<", b"xref\n"]))
+    )
+    changed = pdf[:a] + filler + pdf[b:]
+    if changed != pdf:
+        assert judge(changed).outcome is not Outcome.VALID
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_get_a_verdict(data):
+    """Never an exception, never VALID."""
+    assert judge(data).outcome is Outcome.INVALID
+    assert judge(b"%PDF-1.7\n" + data).outcome is not Outcome.VALID
