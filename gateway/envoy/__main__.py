@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from gateway.envoy import control
-from gateway.envoy.process import EnvoyRefusedError
+from gateway.envoy.process import EnvoyNotServingError, EnvoyRefusedError
 from gateway.envoy.settings import Edge, EdgeSettings
 from shuniu.kit import config, log
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status: 0 asked to end, 1 Envoy died, 64 wrong use, 78 settings that cannot work."""
+    """Exit status: 0 asked to end, 1 Envoy died or never served, 64 wrong use, 78 settings that cannot work."""
     if len(arguments) != 2 or arguments[0] != "--config":
         print("usage: python -m gateway.envoy --config FILE", file=sys.stderr)
         return config.EX_USAGE
@@ -23,6 +23,9 @@ def main(arguments: list[str]) -> int:
     except (config.ConfigError, EnvoyRefusedError, ValueError) as error:
         print(str(error), file=sys.stderr)
         return config.EX_CONFIG
+    except EnvoyNotServingError as error:
+        print(str(error), file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ class RunningEdge:
 
 @contextlib.asynccontextmanager
 async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
-    """An edge from settings to serving, ended on leaving. Raises EnvoyRefusedError."""
+    """An edge from settings to serving, ended on leaving. Raises EnvoyRefusedError and EnvoyNotServingError."""
     directory = settings.directory
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for secret in render.secrets(settings):
@@ -63,7 +63,8 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
 async def run(settings: Edge) -> int:
     """Runs the edge until SIGTERM or SIGINT; returns the process's exit status.
 
-    Envoy's death is ours: the supervisor starts both again. Raises EnvoyRefusedError when it does not even start.
+    Envoy's death is ours: the supervisor starts both again.
+    Raises EnvoyRefusedError and EnvoyNotServingError when it does not even start.
     """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,7 +17,11 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class EnvoyRefusedError(Exception):
-    """Envoy does not accept its configuration, or did not start. Its text is one line."""
+    """Envoy does not accept its configuration. Its text is one line."""
+
+
+class EnvoyNotServingError(Exception):
+    """Envoy did not come to serve, such as when a port is taken; another time it may. Its text is one line."""
 
 
 def binary() -> Path:
@@ -70,7 +74,7 @@ class EnvoyProcess:
 
     @classmethod
     async def start(cls, bootstrap: Path, admin: Path, *, workers: int, drain_seconds: int) -> "EnvoyProcess":
-        """Starts Envoy and waits until it serves. Raises EnvoyRefusedError."""
+        """Starts Envoy and waits until it serves. Raises EnvoyNotServingError."""
         admin.unlink(missing_ok=True)  # noqa: ASYNC240 — one system call
         process = await asyncio.create_subprocess_exec(
             binary(),
@@ -99,9 +103,9 @@ class EnvoyProcess:
         until = asyncio.get_running_loop().time() + _START_SECONDS
         while not await self._live():
             if self._process.returncode is not None:
-                raise EnvoyRefusedError(f"envoy ended with status {self._process.returncode} before it served")
+                raise EnvoyNotServingError(f"envoy ended with status {self._process.returncode} before it served")
             if asyncio.get_running_loop().time() > until:
-                raise EnvoyRefusedError(f"envoy did not serve within {_START_SECONDS:.0f} s")
+                raise EnvoyNotServingError(f"envoy did not serve within {_START_SECONDS:.0f} s")
             await asyncio.sleep(0.02)
 
     async def _live(self) -> bool:

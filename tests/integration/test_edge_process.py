@@ -21,7 +21,7 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from gateway.envoy import contract, process, render
+from gateway.envoy import contract, control, process, render
 from gateway.envoy.suspension import follow, replace
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
@@ -233,6 +233,16 @@ async def test_envoy_dies_with_its_control_process(started):
     started.child.kill()
     await started.child.wait()
     await eventually(lambda: gone(envoy))
+
+
+async def test_taken_port_is_not_shared(started):
+    """A second edge on the same port ends; it does not take half of the connections in silence."""
+    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as directory:
+        second = EdgeWorld(Path(directory))
+        async with second.web():
+            with pytest.raises(process.EnvoyNotServingError):
+                async with control.running(second.settings(people=f"127.0.0.1:{started.port('people')}")):
+                    pass
 
 
 async def test_new_certificate_without_restart(started):
