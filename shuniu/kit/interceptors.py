@@ -1,10 +1,11 @@
 """What every RPC passes, in one order: request id → log → metrics → caller → policy → limits → deadline → errors."""
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -74,7 +75,8 @@ class Guard(grpc.aio.ServerInterceptor):
     def _wrap(self, policy: Policy, handler: Any) -> Any:
         if handler.request_streaming or handler.response_streaming:
 
-            async def stream(request: Any, context: Any) -> AsyncIterator[Any]:
+            # Written and not yielded: a task that is cut while it waits for a slow reader must hear of it here.
+            async def stream(request: Any, context: Any) -> None:
                 call = _Call(policy, context)
                 task = asyncio.current_task()
                 try:
@@ -82,15 +84,16 @@ class Guard(grpc.aio.ServerInterceptor):
                     if task is not None:
                         self._streams[task] = caller
                     inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-                    async for response in inner(request, context):
-                        yield response
+                    async with contextlib.aclosing(inner(request, context)) as responses:
+                        async for response in responses:
+                            await context.write(response)
                     call.done(None)
                 except asyncio.CancelledError:
                     refusal = self._refuse(call.caller)
                     call.done(refusal or _cancelled())
                     if refusal is None:
                         raise
-                    if task is not None and hasattr(task, "uncancel"):
+                    if task is not None:
                         task.uncancel()
                     await _abort(context, refusal, call.request_id)
                 except Exception as error:  # noqa: BLE001 — the last line of defence: nothing of an unknown error leaves
