@@ -1,19 +1,19 @@
 """Wiring of the catalogue service: settings → store → domain → servicers → run."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.catalogue import events, metrics, store
+from services.catalogue import events, store
 from services.catalogue.config import CatalogueSettings, page_key_file
+from services.catalogue.housekeeping import Housekeeping
 from services.catalogue.service.editing import ItemEditing
 from services.catalogue.service.feed import ItemFeed
 from services.catalogue.service.reading import Items
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
 from shuniu.kit.config import HubSettings, load, secret, write_secret
-from shuniu.kit.foundation import Foundation, open_foundation
+from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
@@ -21,7 +21,6 @@ from shuniu.kit.server import Servicer
 
 _ITEMS = item_pb2.DESCRIPTOR.services_by_name
 _FEED = feed_pb2.DESCRIPTOR.services_by_name
-COUNT_SECONDS = 15.0
 
 
 def page_key(path: Path) -> bytes:
@@ -30,16 +29,6 @@ def page_key(path: Path) -> bytes:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_secret(path, secrets.token_bytes(32))
     return secret(path)
-
-
-async def count(base: Foundation) -> None:
-    """Keeps the gauges of the catalogue fresh."""
-    while True:
-        found = await base.store.read(store.counts)
-        for state in ("", "PUBLISHED", "SUSPENDED", "WITHDRAWN"):
-            metrics.ITEMS.labels(state or "NEVER").set(found.get(state, 0))
-        metrics.FEED_VERSION.set(await base.store.read(store.feed_version))
-        await asyncio.sleep(COUNT_SECONDS)
 
 
 @asynccontextmanager
@@ -53,6 +42,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     ):
         assert base.registry is not None
         feed = ItemFeed(base)
+        keeping = Housekeeping(base.store, base.clock)
 
         def not_ready() -> list[str]:
             return [] if base.store.writable else ["store is not writable"]
@@ -62,9 +52,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
             version = await base.store.read(store.feed_version)
             published = found.get("PUBLISHED", 0)
             return {**await messaging.facts(), "items_published": str(published), "feed_version": str(version)}
-
-        async def keep_counts() -> None:
-            await count(base)
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
         yield Process(
@@ -84,7 +71,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 ],
                 peer=[operations.servicer()],
             ),
-            tasks=[base.registry.replica.follow, operations.watch, keep_counts, *messaging.tasks],
+            tasks=[base.registry.replica.follow, operations.watch, keeping.watch, keeping.tidy, *messaging.tasks],
             not_ready=not_ready,
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,

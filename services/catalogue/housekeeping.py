@@ -1,0 +1,35 @@
+"""What the catalogue does without being asked: fresh gauges, and forgetting answers that no retry may ask for."""
+
+import asyncio
+from dataclasses import dataclass
+
+from services.catalogue import metrics, store
+from shuniu.kit import requests
+from shuniu.kit.clock import Clock
+from shuniu.kit.sql import Store
+
+REFRESH_SECONDS = 15.0
+TIDY_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Housekeeping:
+    """Runs beside the servicers on each replica; everything in it may run twice."""
+
+    store: Store
+    clock: Clock
+
+    async def watch(self) -> None:
+        """Keeps the gauges of items and feed fresh."""
+        while True:
+            found = await self.store.read(store.counts)
+            for state in ("", "PUBLISHED", "SUSPENDED", "WITHDRAWN"):
+                metrics.ITEMS.labels(state or "NEVER").set(found.get(state, 0))
+            metrics.FEED_VERSION.set(await self.store.read(store.feed_version))
+            await asyncio.sleep(REFRESH_SECONDS)
+
+    async def tidy(self) -> None:
+        """Forgets answers older than a day."""
+        while True:
+            await self.store.write(requests.prune, self.clock.now_us())
+            await asyncio.sleep(TIDY_SECONDS)
