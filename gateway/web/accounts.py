@@ -71,14 +71,14 @@ class Accounts:
         try:
             asked = await self._asked(request)
         except HubError as error:
-            return self._authorization.refused(request, error)
+            return await self._authorization.refused(request, error)
         return self._sign_in_form(request, asked)
 
     async def sign_in(self, request: Request) -> Response:
         try:
             asked = await self._asked(request)
         except HubError as error:
-            return self._authorization.refused(request, error)
+            return await self._authorization.refused(request, error)
         form: Mapping[str, str] = {}
         try:
             form = await bodies.form(request)
@@ -91,7 +91,7 @@ class Accounts:
         try:
             asked = await self._asked(request)
         except HubError as error:
-            return self._authorization.refused(request, error)
+            return await self._authorization.refused(request, error)
         return self._register_form(request, asked)
 
     async def register(self, request: Request) -> Response:
@@ -99,7 +99,7 @@ class Accounts:
         try:
             asked = await self._asked(request)
         except HubError as error:
-            return self._authorization.refused(request, error)
+            return await self._authorization.refused(request, error)
         form: Mapping[str, str] = {}
         try:
             form = await bodies.form(request)

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from gateway.web import bodies, cookies
 from gateway.web.config import Web
-from gateway.web.failures import oauth_name, status_of, text_of
+from gateway.web.failures import status_of, text_of
 from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, ask_again
 from gateway.web.texts import text
@@ -82,7 +82,7 @@ class Authorization:
             parameters = parameters_of(request)
             asked = await self.check(request, parameters)
         except HubError as error:
-            return self.refused(request, error)
+            return await self.refused(request, error)
         person = await self.signed_in(request)
         if request.query_params.get("prompt") == "none":
             # We ask each time: what cannot be shown cannot be agreed to.
@@ -97,7 +97,7 @@ class Authorization:
             form = await bodies.form(request)
             parameters = signin_pb2.AuthorizationParameters(**{n: form[n] for n in PARAMETERS if n in form})
         except HubError as error:
-            return self.refused(request, error)
+            return await self.refused(request, error)
         return self._pages.redirect(f"/oauth2/authorize{query_of(parameters)}")
 
     async def consent(self, request: Request) -> Response:
@@ -105,11 +105,10 @@ class Authorization:
         try:
             parameters = parameters_of(request)
             form = await bodies.form(request)
-            cookies_form = form.get("form_token", "")
-            self._pages.forms.check(request, cookies_form)
+            self._pages.forms.check(request, form.get("form_token", ""))
             await self.check(request, parameters)
         except HubError as error:
-            return self.refused(request, error)
+            return await self.refused(request, error)
         if form.get("decision") != "allow":
             return self.back(parameters, "access_denied")
         try:
@@ -127,7 +126,7 @@ class Authorization:
                 return self._pages.redirect(f"/sign-in{query_of(parameters)}")
             if "oauth_error" in error.metadata and error.reason not in _NEVER_BACK:
                 return self.back(parameters, error.metadata["oauth_error"])
-            return self.refused(request, error)
+            return await self.refused(request, error)
         return self._pages.redirect(answer.redirect_to)
 
     async def check(self, request: Request, parameters: signin_pb2.AuthorizationParameters) -> Asked:
@@ -162,13 +161,12 @@ class Authorization:
         """An error response to the platform (RFC 6749 4.1.2.1, RFC 9207). `parameters` were accepted by identity."""
         return self._pages.redirect(self._error_uri(parameters.redirect_uri, parameters.state, error))
 
-    def refused(self, request: Request, error: HubError) -> Response:
-        """What identity refuses. It goes back to the platform only with the redirect URI that identity vouches for."""
-        vouched = error.metadata.get("redirect_uri", "")
-        if vouched and "oauth_error" in error.metadata and error.reason not in _NEVER_BACK:
-            return self._pages.redirect(
-                self._error_uri(vouched, request.query_params.get("state", ""), oauth_name(error))
-            )
+    async def refused(self, request: Request, error: HubError) -> Response:
+        """What identity refuses. It goes back to the platform only if identity vouches for the redirect URI."""
+        if "oauth_error" in error.metadata and error.reason not in _NEVER_BACK:
+            parameters = parameters_of(request)
+            if await self._vouched(request, parameters):
+                return self.back(parameters, error.metadata["oauth_error"])
         language = language_of(request)
         # For the person it is the platform's mistake, unless it is a matter of trying again.
         wrong = error.code is Code.INVALID_ARGUMENT
@@ -181,6 +179,22 @@ class Authorization:
             reason=error.reason,
             here="/oauth2/authorize",
         )
+
+    async def _vouched(self, request: Request, parameters: signin_pb2.AuthorizationParameters) -> bool:
+        """Whether the redirect URI is the client's: the same request with all else beyond doubt must be accepted."""
+        proper = signin_pb2.AuthorizationParameters(
+            client_id=parameters.client_id,
+            redirect_uri=parameters.redirect_uri,
+            response_type="code",
+            scope="openid",
+            code_challenge="A" * 43,
+            code_challenge_method="S256",
+        )
+        try:
+            await self.check(request, proper)
+        except HubError:
+            return False
+        return True
 
     def _error_uri(self, redirect_uri: str, state: str, error: str) -> str:
         parts = urlsplit(redirect_uri)

@@ -100,7 +100,7 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
             "receipt",
             "RECEIPT_UNREADABLE",
             "The receipt is not a tlog-proof file; leave it out or choose FILE.pdf.tlog-proof.",
-            "回执文件不是有效的 tlog-proof;可以不选,或选择与 PDF 同名的 .tlog-proof 文件。",
+            "回执文件不是有效的 tlog-proof;可以不选，或选择与 PDF 同名的 .tlog-proof 文件。",
         ) from None
 
 
@@ -133,7 +133,10 @@ async def _bounded(request: Request, limit: int, seconds: float) -> AsyncGenerat
                 yield chunk
     except (TimeoutError, ClientDisconnect):
         raise errors.invalid_field(
-            "body", "BODY_INCOMPLETE", "The request did not arrive in time; send it again.", "请求未能完整送达,请重试。"
+            "body",
+            "BODY_INCOMPLETE",
+            "The request did not arrive in time; send it again.",
+            "请求未能完整送达，请重试。",
         ) from None
 
 
@@ -148,5 +151,5 @@ def _form_invalid() -> HubError:
         "body",
         "FORM_INVALID",
         "The form could not be read; open the page again and resend it.",
-        "无法读取提交的表单,请重新打开页面后再提交。",
+        "无法读取提交的表单，请重新打开页面后再提交。",
     )

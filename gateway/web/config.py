@@ -37,7 +37,7 @@ class WebSettings:
     """Roots for peers (PEM)."""
     max_document_bytes: int = 20 * MIB
     """Largest document to verify, bytes."""
-    max_uploads: int = 8
+    max_uploads: int = 4
     """Documents held in memory at once; further ones are told to come back."""
     upload_seconds: float = 60.0
     """How long a body may take to arrive."""

@@ -68,7 +68,7 @@ class FormTokens:
             raise errors.denied(
                 "FORM_EXPIRED",
                 "This page is out of date; open it again and repeat the step.",
-                "页面已失效,请重新打开页面后再操作。",
+                "页面已失效，请重新打开页面后再操作。",
             )
 
     def _sign(self, cookie: str, session: str) -> str:

@@ -156,7 +156,7 @@ def _client_unproved() -> HubError:
     return errors.unauthenticated(
         "CLIENT_UNPROVED",
         "Connect to the platforms' listener with the client certificate of this client_id.",
-        "请使用与 client_id 对应的客户端证书,通过平台入口访问。",
+        "请使用与 client_id 对应的客户端证书，通过平台入口访问。",
         oauth_error="invalid_client",
     )
 

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.web import cookies, texts
 from gateway.web.cookies import FormTokens
-from gateway.web.failures import NO_STORE
+from gateway.web.failures import NO_STORE, retry_headers
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -139,7 +139,7 @@ class Pages:
             switch_to=f"{here or request.url.path}?{urlencode([*query, ('lang', other)])}",
             other_language=texts.text("html_lang", other),
             form_token=self.forms.issue(request, form_cookie),
-            path=here or request.url.path,
+            path=request.url.path if here == "/" else here or request.url.path,
             **values,
         )
         response = HTMLResponse(
@@ -156,9 +156,11 @@ class Pages:
         self, request: Request, title: str, paragraph: str, *, status: int, reason: str = "", here: str = ""
     ) -> Response:
         """A page that says one thing. `title` is a key; `paragraph` is ready text."""
-        return self.render(
+        response = self.render(
             request, "message.html", status=status, here=here, title=title, paragraph=paragraph, reason=reason
         )
+        response.headers.update(retry_headers(status))
+        return response
 
     @staticmethod
     def redirect(url: str) -> Response:

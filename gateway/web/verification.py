@@ -74,23 +74,25 @@ class Shown:
         }
 
 
-def shown(verdict: esign_pb2.Verdict, language: str) -> Shown:
-    """Makes a verdict readable. A word that this page does not know never becomes a good one."""
+def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
+    """Makes a verdict readable, with the sentences named `texts`. An unknown word never becomes a good one."""
     name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
     return Shown(
         verdict=name,
-        word=text(f"verdict_{name}", language),
-        summary=text(f"summary_{name}", language),
+        word=text(f"verdict_{texts}{name}", language),
+        summary=text(f"summary_{texts}{name}", language),
         as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
         facts=tuple(
             (known(f"fact_{key}", language, key), verdict.document[key])
             for key in sorted(verdict.document, key=_fact_order)
             if verdict.document[key]
         ),
-        steps=tuple(_step(step, language) for step in verdict.steps),
+        steps=tuple(_step(step, language) for step in verdict.steps if step.reason != _OF_A_FILE),
     )
 
 
+# A step that cannot apply, because a code was judged and no file: said once in the summary, not nine times.
+_OF_A_FILE = "CODE_ONLY"
 _FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
 
 
@@ -160,7 +162,7 @@ class Verification:
                 raise errors.exhausted(
                     "VERIFY_BUSY",
                     "Many documents are being verified; try again in a moment.",
-                    "正在核验的文件较多,请稍后重试。",
+                    "正在核验的文件较多，请稍后重试。",
                 )
             async with self._places:
                 document = await bodies.upload(request, self._limit, self._seconds)
@@ -195,7 +197,7 @@ class Verification:
         except HubError as error:
             return json_error(error, language) if json_wanted else self._qr_page(request, error=error)
         metrics.VERDICTS.labels("qr", _label(answer.verdict)).inc()
-        verdict = shown(answer.verdict, language)
+        verdict = shown(answer.verdict, language, "qr_")
         if json_wanted:
             return JSONResponse(verdict.as_json(), headers=NO_STORE)
         return self._qr_page(request, verdict=verdict)
@@ -288,6 +290,6 @@ async def _qr_content(request: Request) -> str:
             "content",
             "QR_CONTENT",
             "Give the text of the QR code, at most 3,000 characters.",
-            "请填写二维码内容,不超过 3000 个字符。",
+            "请填写二维码内容，不超过 3000 个字符。",
         )
     return content.strip()

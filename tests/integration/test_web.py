@@ -230,18 +230,16 @@ async def test_no_open_redirect(land: WebLand, changed: dict[str, str]) -> None:
 
 
 async def test_errors_go_back_only_where_identity_says(land: WebLand) -> None:
-    """An OAuth error is redirected with the URI identity vouches for; without one the person reads it here."""
-    vouched = errors.invalid_field("scope", "SCOPE_UNKNOWN", "Unknown scope.", "未知权限。")
-    vouched.metadata.update(oauth_error="invalid_scope", redirect_uri=REDIRECT)
-    bare = errors.invalid_field("scope", "SCOPE_UNKNOWN", "Unknown scope.", "未知权限。")
-    bare.metadata["oauth_error"] = "invalid_scope"
+    """An OAuth error goes back to a redirect URI that identity vouches for, and to no other."""
     async with land.browser() as http:
-        land.identity.refuse_check = vouched
-        back = await http.get(f"/oauth2/authorize{authorization()}")
-        land.identity.refuse_check = bare
-        here = await http.get(f"/oauth2/authorize{authorization()}")
+        back = await http.get(f"/oauth2/authorize{authorization(scope='nonsense')}")
+        here = await http.get(
+            f"/oauth2/authorize{authorization(scope='nonsense', redirect_uri='https://evil.example')}"
+        )
+        twice = await http.get(f"/oauth2/authorize{authorization()}&scope=x")
     assert back.headers["location"].startswith(f"{REDIRECT}?error=invalid_scope&state=")
-    assert here.status_code == 400
+    assert (here.status_code, twice.status_code) == (400, 400)
+    assert "location" not in {*here.headers, *twice.headers}
 
 
 async def test_forms_need_the_token_of_this_browser_and_session(land: WebLand) -> None:

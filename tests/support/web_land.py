@@ -20,14 +20,13 @@ from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.config import HubSettings
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.server import Servicer, peer_listener
 
 TRUST_DOMAIN = "hub.nmg.example"
 REDIRECT = "https://app.example/cb"
 PASSWORD = "correct-horse-马"
 CERTIFICATE = f"Hash={'ab' * 32};URI=spiffe://{TRUST_DOMAIN}/platform/mengsuban"
-REDIRECTS = {"mengsuban": REDIRECT}
 
 
 def authorization(**changed: str) -> str:
@@ -56,9 +55,9 @@ class Identity:
     revoked: list[str] = field(default_factory=list)
     codes: list[signin_pb2.AuthorizeRequest] = field(default_factory=list)
     tokens: list[signin_pb2.IssueTokenRequest] = field(default_factory=list)
-    refuse_check: HubError | None = None
     issue: Callable[[signin_pb2.IssueTokenRequest], signin_pb2.IssueTokenResponse] | None = None
     breaks: bool = False
+    redirects: dict[str, str] = field(default_factory=lambda: {"mengsuban": REDIRECT})
 
     async def RegisterPerson(self, request: Any, _context: Any) -> Any:
         found = []
@@ -100,12 +99,18 @@ class Identity:
 
     async def CheckAuthorization(self, request: Any, _context: Any) -> Any:
         parameters = request.parameters
-        if parameters.client_id not in REDIRECTS:
+        if parameters.client_id not in self.redirects:
             raise errors.invalid_field("client_id", "CLIENT_UNKNOWN", "Unknown client.", "未知的平台。")
-        if parameters.redirect_uri != REDIRECTS[parameters.client_id]:
+        if parameters.redirect_uri != self.redirects[parameters.client_id]:
             raise errors.invalid_field("redirect_uri", "REDIRECT_URI_MISMATCH", "Not registered.", "未登记的回调地址。")
-        if self.refuse_check is not None:
-            raise self.refuse_check
+        if parameters.scope == "nonsense":
+            raise HubError(
+                Code.INVALID_ARGUMENT,
+                "SCOPE_REFUSED",
+                "None is granted.",
+                "未获授权。",
+                metadata={"oauth_error": "invalid_scope"},
+            )
         return signin_pb2.CheckAuthorizationResponse(client_name="蒙速办 <b>", scopes=parameters.scope.split())
 
     async def Authorize(self, request: Any, _context: Any) -> Any:

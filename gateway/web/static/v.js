@@ -6,6 +6,7 @@ const host = document.getElementById("result");
 const form = document.getElementById("qr");
 const say = sayer(host);
 const SERVER_SECONDS = 8;
+let asked = 0;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -35,8 +36,6 @@ async function keys() {
   }
 }
 
-let asked = 0;
-
 async function judge(content) {
   const turn = (asked += 1);
   problem("", "");
@@ -57,6 +56,7 @@ function offline({ verdict, reason, code }) {
   const facts = code && verdict === "VALID" ? [[say("fact_number"), code.number], [say("fact_date"), code.date]] : [];
   return {
     verdict,
+    partial: true,
     word: say(`qr_word_${verdict}`),
     summary: say(reason === "QR_MALFORMED" ? "qr_text_malformed" : `qr_summary_${verdict}`),
     as_of: "",
@@ -86,12 +86,16 @@ async function ask(content) {
   }
 }
 
-/** Both verdicts as one: the server can add to a good one, never make good what is bad here. */
+/**
+ * Both verdicts as one. The server adds what this device cannot know, a newer format among it, but never makes good a
+ * signature that is wrong here.
+ */
 function together(here, server) {
   if (server.refused) {
-    return { ...here, steps: [...here.steps, step("online", "not_checked", "NOT_ASKED", server.refused)] };
+    const word = here.verdict === "VALID" ? say("qr_word_offline") : here.word;
+    return { ...here, word, steps: [...here.steps, step("online", "not_checked", "NOT_ASKED", server.refused)] };
   }
-  if (here.verdict === "INVALID") return { ...here, steps: [...here.steps, ...server.steps] };
+  if (here.steps[0].reason === "QR_SIGNATURE") return { ...here, steps: [...here.steps, ...server.steps] };
   return {
     ...server,
     facts: server.facts.length ? server.facts : here.facts,

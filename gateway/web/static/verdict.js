@@ -11,10 +11,11 @@ export function sayer(host) {
     Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[key] || key);
 }
 
-/** Shows `verdict` ({verdict, word, summary, as_of, facts, steps}) in `host` and moves the focus to it. */
+/** Shows `verdict` ({verdict, partial, word, summary, as_of, facts, steps}) in `host` and moves the focus to it. */
 export function show(host, verdict, { focus = true } = {}) {
   const frame = document.getElementById("verdict-template").content.firstElementChild.cloneNode(true);
   frame.dataset.verdict = verdict.verdict;
+  if (verdict.partial) frame.dataset.partial = "";
   fill(frame, "word", verdict.word);
   fill(frame, "summary", verdict.summary);
   fill(frame, "as_of", verdict.as_of);

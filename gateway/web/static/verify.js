@@ -7,6 +7,7 @@ const drop = document.getElementById("drop");
 const file = document.getElementById("pdf");
 const button = form.querySelector('button[type="submit"]');
 const say = sayer(host);
+let asked = 0;
 
 document.getElementById("drop-text").hidden = false;
 
@@ -33,8 +34,6 @@ drop.addEventListener("drop", (event) => {
 // A file dropped beside the field must not replace the page.
 for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
-let asked = 0;
-
 async function verify() {
   const turn = (asked += 1);
   problem("", "");
@@ -50,8 +49,10 @@ async function verify() {
     });
     const content = await answer.json();
     if (turn !== asked) return;
-    if (answer.ok) show(host, content);
-    else problem(say("verify_failed"), content.message || say("verify_network"));
+    if (answer.ok) {
+      show(host, content);
+      document.getElementById("again").hidden = false;
+    } else problem(say("verify_failed"), content.message || say("verify_network"));
   } catch {
     if (turn === asked) problem(say("verify_failed"), say("verify_network"));
   } finally {
