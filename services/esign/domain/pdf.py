@@ -10,7 +10,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.esign.domain.pdf_syntax import Cursor, Dict, Name, PdfError, Ref
+from services.esign.domain.pdf_syntax import Census, Cursor, Dict, Name, PdfError, Ref
 
 # What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded in bytes, objects, revisions and
 # expansion.
@@ -59,13 +59,13 @@ class Revision:
 
 
 class Document:
-    """A document read strictly. `names` holds every name and dictionary key in it, those in object streams included."""
+    """A document read strictly. `census` knows every name in it, those in object streams included."""
 
     def __init__(self, data: bytes) -> None:
         if len(data) > MAX_BYTES:
             raise PdfError("TOO_LARGE", f"more than {MAX_BYTES} bytes")
         self.data = data
-        self.names: set[str] = set()
+        self.census = Census()
         self.revisions: list[Revision] = []
         self._expanded = 0
         self._packed: dict[int, dict[int, Any]] = {}
@@ -161,7 +161,7 @@ class Document:
             raise PdfError("STRAY_BYTES", "bytes after the end of the file")
 
     def _object(self, match: re.Match[bytes]) -> PdfObject:
-        cursor = Cursor(self.data, match.end(), self.names)
+        cursor = Cursor(self.data, match.end(), self.census)
         value = cursor.value()
         at, stream = cursor.at, None
         if isinstance(value, Dict) and (begin := _STREAM.match(self.data, at)) is not None:
@@ -199,7 +199,7 @@ class Document:
                     listed[number] = (int(entry[1]), int(entry[2]))
                 else:
                     freed.add(number)
-        cursor = Cursor(self.data, trailer.end(), self.names)
+        cursor = Cursor(self.data, trailer.end(), self.census)
         value = cursor.value()
         if not isinstance(value, Dict):
             raise PdfError("TRAILER", "trailer is not a dictionary")
@@ -304,7 +304,7 @@ class Document:
             for number, offset in zip(head[::2], head[1::2], strict=True):
                 if int(number) in members:
                     raise PdfError("DUPLICATE_OBJECT", f"object {int(number)} twice in one object stream")
-                members[int(number)] = Cursor(data, first + int(offset), self.names).value()
+                members[int(number)] = Cursor(data, first + int(offset), self.census).value()
             self._packed[container] = members
         return self._packed[container]
 

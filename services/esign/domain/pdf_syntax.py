@@ -7,9 +7,13 @@ from typing import Any
 
 # Deeper than any real document nests; a bound against hostile files.
 MAX_DEPTH = 48
+# Bounds on work, far above real documents: members of one container, members of all, pieces of one string.
+MAX_MEMBERS = 100_000
+MAX_VALUES = 1_000_000
+MAX_PIECES = 50_000
 
 _TOKEN = re.compile(
-    rb"[\x00\t\n\f\r ]*(?:"
+    rb"[\x00\t\n\f\r ]*+(?:"
     rb"(\d{1,10}) (\d{1,5}) R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 1, 2 reference
     rb"|([+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 3 number
     rb"|/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 4 name
@@ -59,15 +63,30 @@ class Dict(dict[str, Any]):
         self.spans: dict[str, tuple[int, int]] = {}
 
 
+class Census:
+    """What a whole document holds: every name and dictionary key, and how many values so far."""
+
+    __slots__ = ("names", "values")
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.values = 0
+
+    def count(self, members: int) -> None:
+        self.values += members
+        if self.values > MAX_VALUES:
+            raise PdfError("TOO_MANY_VALUES", f"more than {MAX_VALUES} values")
+
+
 class Cursor:
-    """Reads objects from `data` at `at`, and notes every dictionary key and name it has seen."""
+    """Reads objects from `data` at `at`, and reports them to the document's census."""
 
-    __slots__ = ("at", "data", "names")
+    __slots__ = ("at", "census", "data")
 
-    def __init__(self, data: bytes, at: int, names: set[str]) -> None:
+    def __init__(self, data: bytes, at: int, census: Census) -> None:
         self.data = data
         self.at = at
-        self.names = names
+        self.census = census
 
     def value(self, depth: int = 0) -> Any:
         """The next object. Raises PdfError."""
@@ -107,7 +126,7 @@ class Cursor:
         if b"#" in raw:
             raw = _NAME_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw)
         name = Name(raw.decode("latin-1"))
-        self.names.add(name)
+        self.census.names.add(name)
         return name
 
     def _array(self, depth: int) -> list[Any]:
@@ -117,6 +136,9 @@ class Cursor:
             if item is _END_DICT:
                 raise PdfError("SYNTAX", f">> inside an array at {self.at}")
             out.append(item)
+            if len(out) > MAX_MEMBERS:
+                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one array")
+        self.census.count(len(out))
         return out
 
     def _dict(self, depth: int) -> Dict:
@@ -130,12 +152,15 @@ class Cursor:
             start = self.at
             out[key] = self.value(depth)
             out.spans[key] = (start, self.at)
+            if len(out) > MAX_MEMBERS:
+                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} entries of one dictionary")
+        self.census.count(len(out))
         return out
 
     def _literal(self) -> bytes:
         parts: list[bytes] = []
         level = 1
-        while True:
+        while len(parts) < MAX_PIECES:
             plain = _PLAIN.match(self.data, self.at)
             assert plain is not None
             parts.append(plain[0])
@@ -155,6 +180,7 @@ class Cursor:
             if level == 0:
                 return b"".join(parts)
             parts.append(char)
+        raise PdfError("STRING_TOO_LONG", "a string has too many parts")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

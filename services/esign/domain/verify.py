@@ -122,7 +122,7 @@ def _parse(found: _Findings, pdf: bytes) -> Document | None:
             "parse", status, cause.reason, "文件结构不合规或无法唯一解读", f"the file has no single reading: {cause}"
         )
         return None
-    active = sorted(_ACTIVE & document.names)
+    active = sorted(_ACTIVE & document.census.names)
     if active:
         found.add(
             "parse", Status.INVALID, "ACTIVE_CONTENT", "文件含有脚本等活动内容", f"active content: {', '.join(active)}"

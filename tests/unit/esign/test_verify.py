@@ -243,3 +243,52 @@ def test_any_bytes_get_a_verdict(data):
     """Never an exception, never VALID."""
     assert judge(data).outcome is Outcome.INVALID
     assert judge(b"%PDF-1.7\n" + data).outcome is not Outcome.VALID
+
+
+def flate_bomb() -> bytes:
+    import zlib
+
+    body = zlib.compress(bytes(200 * 1024 * 1024), 9)
+    return (
+        b"%%PDF-1.7\n1 0 obj\n<</Type/XRef/Size 2/W[1 1 1]/Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream\nendobj\nstartxref\n9\n%%%%EOF\n"
+        % (len(body), body)
+    )
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("filler", "reason"),
+    [
+        (b"[" * 10_000_000, "TOO_DEEP"),
+        (b"(" * 10_000_000, "STRING_TOO_LONG"),
+        (b"(" + b"\\a" * 5_000_000, "STRING_TOO_LONG"),
+        (b"[" + b"1 " * 5_000_000, "TOO_MANY_VALUES"),
+        (b"[" + (b"[" + b"1 " * 90_000 + b"]") * 40, "TOO_MANY_VALUES"),
+        (b"<<" * 10_000_000, "TOO_DEEP"),
+        (b"<" + b"0" * 10_000_000, "SYNTAX"),
+        (b" " * 10_000_000, "SYNTAX"),
+        (b"9" * 10_000_000, "SYNTAX"),
+        (bytes(25 * 1024 * 1024), "TOO_LARGE"),
+    ],
+)
+def test_hostile_files_get_a_verdict_in_bounded_work(filler, reason):
+    """Nesting, strings, arrays and sizes beyond reason are refused by name, long before they cost time or memory."""
+    verdict = judge(b"%PDF-1.7\n1 0 obj\n" + filler)
+    assert (verdict.outcome, verdict.steps[0].reason) == (Outcome.INVALID, reason)
+
+
+def test_a_compression_bomb_is_not_expanded():
+    """A table that would inflate to 200 MB is refused at the limit."""
+    assert judge(flate_bomb()).steps[0].reason == "EXPANSION"
+
+
+def test_objects_and_revisions_are_bounded():
+    """Ten thousand objects, a thousand revisions: refused by count."""
+    many = b"".join(b"%d 0 obj\n1\nendobj\n" % n for n in range(1, 10_050))
+    assert judge(b"%PDF-1.7\n" + many).steps[0].reason == "TOO_MANY_OBJECTS"
+    pdf = bytearray(small_pdf())
+    for _ in range(1000):
+        previous = int(bytes(pdf[pdf.rindex(b"startxref") + 10 :]).split()[0])
+        at = len(pdf)
+        pdf += b"xref\n0 0\ntrailer\n<</Size 4/Root 1 0 R/Prev %d>>\nstartxref\n%d\n%%%%EOF\n" % (previous, at)
+    assert judge(bytes(pdf)).steps[0].reason == "TOO_MANY_REVISIONS"
