@@ -10,18 +10,21 @@ from services.exchange import store
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
 from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
 from services.exchange.housekeeping import Housekeeping
+from services.exchange.inbox_links import InboxLinks
+from services.exchange.inbox_reader import Interrupted
 from services.exchange.items import Items
 from services.exchange.service.asking import Asking
 from services.exchange.service.cases import Cases
 from services.exchange.service.casework import Casework
 from services.exchange.service.handling import CaseRegistry, Handling
+from services.exchange.service.inbox import Inbox
 from services.exchange.service.pages import Pages
 from services.exchange.service.people import People
 from services.exchange.service.providers import Authority, Providers
 from services.exchange.service.queries import Queries
 from services.exchange.service.sharing import Sharing
 from services.exchange.service.streams import ProviderStreams
-from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
+from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, inbox_pb2, inbox_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
@@ -73,6 +76,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
         people = People(identity, base.store, base.clock)
         streams = ProviderStreams(settings.provider_wait_seconds)
         asking = Asking(streams, base.clock, settings.provider_seconds)
+        links = InboxLinks(identity, settings.bus_url, base.clock, settings.inbox_idle_seconds)
+        stack.push_async_callback(links.close)
+        polls = Interrupted()
         keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
 
         def not_ready() -> list[str]:
@@ -113,6 +119,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         Providers(base, streams),
                         sharing["ProviderService"],
                     ),
+                    Servicer(
+                        inbox_pb2_grpc.add_InboxServiceServicer_to_server,
+                        Inbox(base, links, pages, polls),
+                        inbox_pb2.DESCRIPTOR.services_by_name["InboxService"],
+                    ),
                 ],
                 peer=[
                     Servicer(
@@ -134,10 +145,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 operations.watch,
                 keeping.watch,
                 keeping.tidy,
+                links.sweep,
                 *messaging.tasks,
             ],
             not_ready=not_ready,
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,
-            on_drain=[streams.drain],
+            on_drain=[streams.drain, polls.all],
         )

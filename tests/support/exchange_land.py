@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import itertools
 import json
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -18,11 +19,12 @@ import grpc
 
 from services.exchange import app
 from services.identity import bus_admin
+from services.identity.domain import bus_accounts
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
 from shuniu.api.common.v1 import envelope_pb2, operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2 as case_pb
 from shuniu.api.exchange.v1 import case_pb2_grpc, inbox_pb2_grpc, query_pb2_grpc
-from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
+from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, platform_pb2, platform_pb2_grpc
 from shuniu.kit import client, errors
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto import sealing
@@ -105,7 +107,11 @@ class Catalogue(feed_pb2_grpc.ItemFeedServiceServicer):
         return feed_pb2.PullItemsResponse(items=items, version=self.feed.version, epoch=1)
 
 
-class Identity(registry_pb2_grpc.RegistryFeedServiceServicer, person_pb2_grpc.PersonServiceServicer):
+class Identity(
+    registry_pb2_grpc.RegistryFeedServiceServicer,
+    person_pb2_grpc.PersonServiceServicer,
+    platform_pb2_grpc.CarrierServiceServicer,
+):
     """Pairwise subject `<person>@<platform>` belongs to person `<person>`."""
 
     def __init__(self, bus: BusLand) -> None:
@@ -116,6 +122,7 @@ class Identity(registry_pb2_grpc.RegistryFeedServiceServicer, person_pb2_grpc.Pe
         self.seals: list[person_pb2.SealPersonRequest] = []
         self.keys: dict[str, Any] = {}
         self.entries: dict[str, registry_pb2.PlatformEntry] = {}
+        self.carriers: list[str] = []
 
     def put(self, code: str, **changes: Any) -> None:
         key = self.keys.setdefault(code, sealing.new_key(f"{code}-1"))
@@ -160,6 +167,18 @@ class Identity(registry_pb2_grpc.RegistryFeedServiceServicer, person_pb2_grpc.Pe
         return person_pb2.SealPersonResponse(
             sealed=envelope_pb2.SealedData(jwe=sealed, receiver=request.platform, kid=public["kid"])
         )
+
+    async def IssueCarrierCredential(self, request, context):
+        if self.away:
+            raise errors.unavailable("AWAY", "Away.", "不可用")
+        self.carriers.append(request.platform)
+        now_s = SystemClock().now_us() // 1_000_000
+        credential = bus_accounts.organisation_credential(
+            KEYS, self.bus.accounts[request.platform], secrets.token_bytes(32), now_s=now_s, expires_s=now_s + 3600
+        )
+        response = platform_pb2.IssueCarrierCredentialResponse(nats_creds=credential.creds)
+        response.expires_at.FromSeconds(now_s + 3600)
+        return response
 
 
 class Caller:
@@ -262,7 +281,7 @@ class ExchangeLand:
             ("identity", self.identity, registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server, _service(registry_pb2, "RegistryFeedService")),
             ("identity", self.identity, person_pb2_grpc.add_PersonServiceServicer_to_server, _service(person_pb2, "PersonService")),
             ("catalogue", self.catalogue, feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, _service(feed_pb2, "ItemFeedService")),
-            *more_peers(self.identity),
+            ("identity", self.identity, platform_pb2_grpc.add_CarrierServiceServicer_to_server, _service(platform_pb2, "CarrierService")),
         ]  # fmt: skip
         self._peers = []
         for name, group in itertools.groupby(sorted(peers, key=lambda each: each[0]), key=lambda each: each[0]):
@@ -301,10 +320,6 @@ class ExchangeLand:
 
 def _service(module: Any, name: str) -> Any:
     return module.DESCRIPTOR.services_by_name[name]
-
-
-def more_peers(identity: Identity) -> list[Any]:
-    return []
 
 
 @contextlib.asynccontextmanager

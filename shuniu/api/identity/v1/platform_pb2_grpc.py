@@ -477,3 +477,81 @@ class PlatformAdminService:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class CarrierServiceStub:
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.IssueCarrierCredential = channel.unary_unary(
+                '/shuniu.api.identity.v1.CarrierService/IssueCarrierCredential',
+                request_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialResponse.FromString,
+                _registered_method=True)
+
+
+class CarrierServiceServicer:
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached.
+    """
+
+    def IssueCarrierCredential(self, request, context):
+        """A short-lived credential in a platform's own bus account, with what the platform itself may do there and no more.
+        Suspension cuts it like the platform's own. Errors: NOT_FOUND PLATFORM_UNKNOWN, FAILED_PRECONDITION PLATFORM_STATE
+        (metadata state).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CarrierServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'IssueCarrierCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.IssueCarrierCredential,
+                    request_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shuniu.api.identity.v1.CarrierService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shuniu.api.identity.v1.CarrierService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class CarrierService:
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached.
+    """
+
+    @staticmethod
+    def IssueCarrierCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.identity.v1.CarrierService/IssueCarrierCredential',
+            shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialRequest.SerializeToString,
+            shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2.IssueCarrierCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -208,3 +208,43 @@ class PlatformAdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts the next token-signing key: published first, used after twice the JWKS life, old one kept for checking."""
 
 def add_PlatformAdminServiceServicer_to_server(servicer: PlatformAdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class CarrierServiceStub:
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CarrierServiceAsyncStub: ...
+    IssueCarrierCredential: _grpc.UnaryUnaryMultiCallable[_platform_pb2.IssueCarrierCredentialRequest, _platform_pb2.IssueCarrierCredentialResponse]
+    """A short-lived credential in a platform's own bus account, with what the platform itself may do there and no more.
+    Suspension cuts it like the platform's own. Errors: NOT_FOUND PLATFORM_UNKNOWN, FAILED_PRECONDITION PLATFORM_STATE
+    (metadata state).
+    """
+
+@_typing.type_check_only
+class CarrierServiceAsyncStub(CarrierServiceStub):
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    IssueCarrierCredential: _aio.UnaryUnaryMultiCallable[_platform_pb2.IssueCarrierCredentialRequest, _platform_pb2.IssueCarrierCredentialResponse]  # type: ignore[assignment]
+    """A short-lived credential in a platform's own bus account, with what the platform itself may do there and no more.
+    Suspension cuts it like the platform's own. Errors: NOT_FOUND PLATFORM_UNKNOWN, FAILED_PRECONDITION PLATFORM_STATE
+    (metadata state).
+    """
+
+class CarrierServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Bus credentials for the hub's own carriers: how a platform without a bus client is reached."""
+
+    @_abc_1.abstractmethod
+    def IssueCarrierCredential(
+        self,
+        request: _platform_pb2.IssueCarrierCredentialRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_platform_pb2.IssueCarrierCredentialResponse, _abc.Awaitable[_platform_pb2.IssueCarrierCredentialResponse]]:
+        """A short-lived credential in a platform's own bus account, with what the platform itself may do there and no more.
+        Suspension cuts it like the platform's own. Errors: NOT_FOUND PLATFORM_UNKNOWN, FAILED_PRECONDITION PLATFORM_STATE
+        (metadata state).
+        """
+
+def add_CarrierServiceServicer_to_server(servicer: CarrierServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
