@@ -13,6 +13,7 @@ from services.identity.passwords import Passwords
 from services.identity.private_requests import PrivateRequests
 from services.identity.profiles import Profiles
 from services.identity.provider_keys import ProviderKeys
+from services.identity.service.carrier import CarrierService
 from services.identity.service.enrolment import EnrolmentService
 from services.identity.service.grants import Grants
 from services.identity.service.openid import OpenIdService
@@ -115,6 +116,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 person_pb2_grpc.add_PersonServiceServicer_to_server,
                 PersonService(base, sealer),
                 _PERSON["PersonService"],
+            ),
+            Servicer(
+                platform_pb2_grpc.add_CarrierServiceServicer_to_server,
+                CarrierService(base, bus_keys),
+                _PLATFORM["CarrierService"],
             ),
             operations.servicer(),
         ]
