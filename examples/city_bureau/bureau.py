@@ -53,7 +53,7 @@ class Bureau:
         self.refused: list[str] = []
         self._asks_correction = asks_correction
         self._observe = observe
-        self._grant = ""
+        self.grant = ""
         self._queue: asyncio.Queue[str] = asyncio.Queue()
         self._handling = case_pb2_grpc.CaseHandlingServiceStub(session.channel)
         self._cases = case_pb2_grpc.CaseServiceStub(session.channel)
@@ -74,7 +74,7 @@ class Bureau:
         )
         request.valid_until.year, request.valid_until.month, request.valid_until.day = 2035, 12, 31
         answer = await self.session.call(stub.ApplyGrant, request)
-        self._grant = answer.grant.id
+        self.grant = answer.grant.id
 
     async def apply_for_seal(self, name: str) -> str:
         """Applies for the bureau's seal; an operator of the hub approves. Returns its id."""
@@ -145,7 +145,7 @@ class Bureau:
         )
         answer = await self.session.call(
             self._queries.Query,
-            query_pb2.QueryRequest(request_id=f"query-{case_code}", grant_id=self._grant, case_code=case_code),
+            query_pb2.QueryRequest(request_id=f"query-{case_code}", grant_id=self.grant, case_code=case_code),
         )
         if answer.answer["has_record"]:
             await self._move(case_code, case_pb2.CASE_MOVE_REFUSE, note="经查询有犯罪记录。")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from examples.demo.hub import RunningHub
-from examples.hub_client.credentials import Credentials, enrol
+from examples.hub_client.credentials import Credentials, Hub, enrol
 from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.load import NINE_CITIES, Agency, ImplementingItem, Item, Region
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
@@ -28,16 +28,20 @@ REGISTER_SCOPES = ["resource.provide", "inbox.read"]
 CATALOGUE_SCOPES = ["item.write", "item.publish", "inbox.read"]
 
 
-async def enrol_platform(
-    running: RunningHub, operator: Session, platform: platform_pb2.Platform, directory: Path
-) -> Session:
+async def enrol_at(hub: Hub, operator: Session, platform: platform_pb2.Platform, directory: Path) -> Credentials:
     """Registers a platform as the system operator, then enrols it as the platform itself."""
     stub = platform_pb2_grpc.PlatformAdminServiceStub(operator.channel)
     created = await operator.call(
         stub.CreatePlatform, platform_pb2.CreatePlatformRequest(request_id=request_id(), platform=platform)
     )
-    credentials: Credentials = await enrol(running.hub, platform.code, created.enrolment_token, directory)
-    return Session(running.hub, credentials)
+    return await enrol(hub, platform.code, created.enrolment_token, directory)
+
+
+async def enrol_platform(
+    running: RunningHub, operator: Session, platform: platform_pb2.Platform, directory: Path
+) -> Session:
+    """`enrol_at`, ready to work."""
+    return Session(running.hub, await enrol_at(running.hub, operator, platform, directory))
 
 
 def bureau_platform(agency: Agency) -> platform_pb2.Platform:
@@ -84,9 +88,17 @@ def plain_platform(code: str, name: str, kind: str, division: str, scopes: Seque
 
 async def publish_catalogue(session: Session, region: Region) -> int:
     """Publishes all base items, and the implementing items of the certificate, by two persons. Returns how many."""
+    owner = next(agency for agency in region.agencies if agency.division == "150000")
+    implementing = [entry for entry in region.implementing_of(CERTIFICATE_ITEM) if entry.agency.division in NINE_CITIES]
+    return await publish_items(session, owner, region.items, implementing)
+
+
+async def publish_items(
+    session: Session, owner: Agency, base: Sequence[Item], implementing: Sequence[ImplementingItem]
+) -> int:
+    """Base items first, since implementing items name theirs. Returns how many."""
     stub = item_pb2_grpc.ItemEditServiceStub(session.channel)
     at_once = asyncio.Semaphore(16)
-    owner = next(agency for agency in region.agencies if agency.division == "150000")
 
     async def publish(item: item_pb2.Item) -> None:
         async with at_once:
@@ -103,14 +115,8 @@ async def publish_catalogue(session: Session, region: Region) -> int:
                 item_pb2.PublishItemRequest(request_id=request_id(), id=made.item.id, publisher=CATALOGUE_PUBLISHER),
             )
 
-    base = [base_item(item, owner) for item in region.items]
-    await asyncio.gather(*(publish(item) for item in base))
-    implementing = [
-        implementing_item(entry)
-        for entry in region.implementing
-        if entry.item.name == CERTIFICATE_ITEM and entry.agency.division in NINE_CITIES
-    ]
-    await asyncio.gather(*(publish(item) for item in implementing))
+    await asyncio.gather(*(publish(base_item(item, owner)) for item in base))
+    await asyncio.gather(*(publish(implementing_item(entry)) for entry in implementing))
     return len(base) + len(implementing)
 
 
