@@ -32,7 +32,7 @@ from shuniu.api.identity.v1 import (
     signin_pb2,
     signin_pb2_grpc,
 )
-from shuniu.kit.config import ConfigError, HubSettings, load
+from shuniu.kit.config import ConfigError, HubSettings, load, secret
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
@@ -50,6 +50,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
     settings = load(IdentitySettings, path, "identity")
     files = KeyFiles(hub.data_dir)
     keys = Secrets.load(files)
+    # Read, never made: fresh keys would cut everybody off the bus.
+    secret(files.bus)
     bus_keys = bus_admin.load_keys(files.bus)
     trust_pem = _text(edge_roots(hub, settings))
     async with (

@@ -26,6 +26,8 @@ def platform_changed(
     base: Foundation, conn: Connection, platform: Platform, certificates: Sequence[Certificate]
 ) -> None:
     payload = events_pb2.PlatformChanged(platform=views.platform(platform, certificates))
+    # Streams keep for weeks what nobody there needs.
+    payload.platform.ClearField("contact_phone")
     base.publish(conn, PLATFORM_CHANGED, platform.code, payload, division=platform.division)
 
 

@@ -481,7 +481,7 @@ async def test_authorisation_requests_are_checked(world, stubs):
 
 async def test_a_suspended_platform_gets_no_tokens_and_no_authorisation(world, stubs):
     """At once: client_credentials, refresh and new authorisations are refused."""
-    _, session, answer = await tokens(world, stubs, "to-suspend")
+    _, _, answer = await tokens(world, stubs, "to-suspend")
     member = world.members["to-suspend"]
     await stubs.admin.SuspendPlatform(
         platform_pb2.SuspendPlatformRequest(request_id=request_id(), code="to-suspend"),

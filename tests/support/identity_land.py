@@ -153,13 +153,16 @@ class IdentityLand:
     def channel(self, socket_name: str, service: str = "web") -> grpc.aio.Channel:
         return client.channel(f"unix:{self.run}/{socket_name}.sock", service=service)
 
-    def write_config(self, **identity: object) -> None:
-        extra = "".join(f"{name} = {json.dumps(value)}\n" for name, value in identity.items())
+    def write_config(self, identity: Mapping[str, object], vault: Mapping[str, object]) -> None:
+        extra, kept = (
+            "".join(f"{name} = {json.dumps(value)}\n" for name, value in section.items())
+            for section in (identity, vault)
+        )
         self.config.write_text(
             f'[hub]\ncode = "150000"\nname = "test"\ntrust_domain = "{TRUST}"\nissuer = "{ISSUER}"\n'
             f'data_dir = "{self.data}"\nrun_dir = "{self.run}"\n'
             f'[identity]\nbus_url = "nats://127.0.0.1:{self.ports["listen"]}"\n'
-            f'authority_platform = "{AUTHORITY}"\nauthority_resource = "{RESOURCE}"\n{extra}[vault]\n'
+            f'authority_platform = "{AUTHORITY}"\nauthority_resource = "{RESOURCE}"\n{extra}[vault]\n{kept}'
         )
 
     def start(self, name: str) -> None:
@@ -218,14 +221,18 @@ async def _fill(land: IdentityLand) -> None:
 
 
 @contextlib.contextmanager
-def identity_land(**identity: object) -> Iterator[IdentityLand]:
+def identity_land(
+    vault: Mapping[str, object] | None = None,
+    parts: tuple[str, ...] = ("nats", "vault", "identity"),
+    **identity: object,
+) -> Iterator[IdentityLand]:
     land = IdentityLand(Path(tempfile.mkdtemp(prefix="sn", dir="/tmp")))
     try:
         land.data.mkdir()
         land.run.mkdir(mode=0o700)
         (land.data / "db").mkdir()
         land.ports = {name: free_port() for name in ("listen", "websocket", "monitoring")}
-        land.write_config(**identity)
+        land.write_config(identity, vault or {})
         commands.initialise(land.config)
         _edge_roots(land.data / "pki" / "edge-ca.pem")
         commands.write_bus_config(
@@ -234,10 +241,11 @@ def identity_land(**identity: object) -> Iterator[IdentityLand]:
             **{name: f"127.0.0.1:{port}" for name, port in land.ports.items()},
         )
         asyncio.run(_fill(land))
-        for name in ("nats", "vault", "identity"):
+        for name in parts:
             land.start(name)
-        for name in ("vault", "identity"):
-            land.wait_ready(name)
+        for name in parts:
+            if name != "nats":
+                land.wait_ready(name)
         yield land
     finally:
         if os.environ.get("KEEP_LAND"):

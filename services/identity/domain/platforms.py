@@ -5,6 +5,7 @@ APPLIED → TESTING → ACTIVE ⇄ SUSPENDED → RETIRED. A platform is a row: a
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -131,6 +132,12 @@ class Platform:
     @property
     def working(self) -> bool:
         return self.state in WORKING
+
+    @property
+    def encryption_key(self) -> str:
+        """The JWK to which data for the platform is sealed; empty when it registered none."""
+        keys = json.loads(self.jwks)["keys"] if self.jwks else []
+        return json.dumps(keys[0]) if keys else ""
 
 
 def moved(platform: Platform, move: Move) -> Platform:
@@ -293,6 +300,22 @@ def redirectable(uri: str) -> bool:
 def printable(text: str) -> bool:
     """Whether a text holds no control, format, surrogate, private or separator characters but plain spaces."""
     return all(mark == " " or unicodedata.category(mark)[0] not in "CZ" for mark in text)
+
+
+def reason(text: str) -> str:
+    """Why a platform is suspended, as the audit record keeps it; may be empty. Raises RuleError."""
+    if len(text) > _MAX_NAME or not printable(text):
+        raise RuleError(
+            [
+                Violation(
+                    "reason",
+                    "REASON_FORM",
+                    f"give at most {_MAX_NAME} printable characters",
+                    f"请填写不超过 {_MAX_NAME} 个可见字符",
+                )
+            ]
+        )
+    return text
 
 
 def subscriptions(wanted: Iterable[tuple[str, str]]) -> tuple[Subscription, ...]:

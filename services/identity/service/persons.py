@@ -1,6 +1,5 @@
 """A person's data for those who may have them: the handling agency of an open case, and services of the hub."""
 
-import json
 from typing import Any
 
 import grpc
@@ -41,10 +40,10 @@ class Sealer:
     ) -> envelope_pb2.SealedData:
         """Raises RevealError NO_ENCRYPTION_KEY and what the vault raises."""
         row = await self._base.store.read(platform_rows.get, platform)
-        keys = json.loads(row.jwks)["keys"] if row is not None and row.working and row.jwks else []
-        if not keys:
+        key = row.encryption_key if row is not None and row.working else ""
+        if not key:
             raise reveals.no_key()
-        return await self.to_key(person_id, fields, json.dumps(keys[0]), platform, purpose)
+        return await self.to_key(person_id, fields, key, platform, purpose)
 
     async def to_key(
         self, person_id: str, fields: tuple[str, ...], jwk: str, receiver: str, purpose: str

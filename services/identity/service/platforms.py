@@ -107,6 +107,9 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         return response
 
     async def SuspendPlatform(self, request: pb.SuspendPlatformRequest, context: Any) -> pb.SuspendPlatformResponse:
+        with answered():
+            reason = platforms.reason(request.reason)
+
         def work(conn: Connection) -> pb.SuspendPlatformResponse:
             second = self._base.clock.now_us() // 1_000_000
             view = _change(
@@ -116,6 +119,7 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
                 lambda row: platforms.moved(row, Move.SUSPEND),
                 bus_suspended_s=second,
             )
+            self._base.audit(conn, "PlatformSuspended", f"platform/{request.code}", reason=reason)
             return pb.SuspendPlatformResponse(platform=view)
 
         with answered():

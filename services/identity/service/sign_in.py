@@ -3,7 +3,6 @@
 import datetime as dt
 import hashlib
 import hmac
-import json
 import secrets
 from typing import Any
 
@@ -23,6 +22,7 @@ from services.identity.private_requests import PrivateRequests
 from services.identity.service.failures import answered, of_rules
 from services.identity.service.registry_feed import RegistryFeed
 from services.identity.store import persons
+from services.identity.store import platforms as platform_rows
 from services.identity.store import sessions as session_rows
 from services.identity.store.persons import Credential, Person, Proof
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
@@ -201,10 +201,11 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
     async def _prove(self, record: vault_pb2.VaultRecord) -> Proof:
         """Asks the authority; it gets sealed data and answers with a code, never with data."""
         platform = self._settings.authority_platform
-        key = self._base.registry.encryption_key(platform) if self._base.registry and platform else None
-        if key is None:
+        row = await self._base.store.read(platform_rows.get, platform)
+        key = row.encryption_key if row is not None and row.working else ""
+        if not key:
             raise _authority_away()
-        seal = vault_pb2.SealCandidateRequest(record=record, receiver_jwk=json.dumps(key), receiver=platform)
+        seal = vault_pb2.SealCandidateRequest(record=record, receiver_jwk=key, receiver=platform)
         candidate: vault_pb2.SealCandidateResponse = await ask_again(self._vault.SealCandidate, seal)
         question = query_pb2.VerifySubjectRequest(resource=self._settings.authority_resource, subject=candidate.sealed)
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from services.identity.private_requests import PrivateRequests
 from services.identity.vault.config import VaultFiles, VaultSettings
+from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
@@ -43,7 +44,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         ]
         yield Process(
             listeners=base.listeners(edge=[], peer=peer),
-            tasks=[operations.watch],
+            tasks=[operations.watch, Housekeeping(base).run],
             not_ready=not_ready,
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,

@@ -3,7 +3,20 @@
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, MetaData, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit.sql.tables import kit_tables
@@ -73,6 +86,10 @@ def change(conn: Connection, kept: Kept, now_us: int) -> None:
     conn.execute(
         update(subject).where(subject.c.person_id == kept.person_id).values(fields=kept.fields, changed_us=now_us)
     )
+
+
+def forget_use(conn: Connection, before_day: int) -> None:
+    conn.execute(delete(use).where(use.c.day < before_day))
 
 
 def count_use(conn: Connection, day: int, caller: str, receiver: str, purpose: str) -> int:

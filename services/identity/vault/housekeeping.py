@@ -1,0 +1,31 @@
+"""What time does by itself in the vault: old answers and old counts go."""
+
+import asyncio
+from typing import Final
+
+from sqlalchemy import Connection
+
+from services.identity.vault import store
+from shuniu.kit import requests
+from shuniu.kit.foundation import Foundation
+
+_EVERY_SECONDS: Final = 600.0
+_DAY_US: Final = 24 * 3600 * 1_000_000
+_KEPT_DAYS: Final = 180
+
+
+class Housekeeping:
+    """Deletes by age; two replicas that do it at once do it once."""
+
+    def __init__(self, base: Foundation) -> None:
+        self._base = base
+
+    async def run(self) -> None:
+        while True:
+            await self._base.write(self._round)
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def _round(self, conn: Connection) -> None:
+        now = self._base.clock.now_us()
+        requests.prune(conn, now)
+        store.forget_use(conn, now // _DAY_US - _KEPT_DAYS)

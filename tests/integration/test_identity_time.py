@@ -1,0 +1,139 @@
+"""What time does to identity by itself: sessions expire and are told of; old rows go; keys turn over."""
+
+import pytest_asyncio
+from sqlalchemy import func, select
+
+from services.identity import session_ends
+from services.identity.config import IdentitySettings
+from services.identity.domain.authorization import Code
+from services.identity.domain.sessions import Session
+from services.identity.domain.token_families import EndReason, begun
+from services.identity.housekeeping import Housekeeping
+from services.identity.provider_keys import ProviderKeys
+from services.identity.service.registry_feed import RegistryFeed
+from services.identity.store import METADATA, platforms, sessions
+from services.identity.store.tables import authorization_code, ended_session, refresh_token, session, token_family
+from shuniu.api.events.v1 import events_pb2
+from shuniu.kit.config import HubSettings
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.tables import outbox_event
+
+HOUR = 3600
+
+
+@pytest_asyncio.fixture
+async def base(store_url, clock, tmp_path):
+    store = Store.unchecked(store_url, METADATA, clock=clock, writer="identity")
+    await store.create_schema()
+    hub = HubSettings("150000", "test", "hub.test", "https://hub.test", tmp_path, tmp_path)
+    yield Foundation("identity", hub, IdentitySettings(), clock, store, None, "identity")
+    await store.close()
+
+
+async def rows(base, table) -> int:
+    return await base.store.read(lambda conn: conn.execute(select(func.count()).select_from(table)).scalar())
+
+
+async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, clock):
+    """Event EXPIRED with the platforms that held tokens, one feed row, families ended; a second round does nothing."""
+    now = clock.now_us()
+
+    def fill(conn):
+        opened = Session("s1", "p1", now, now + HOUR * 1_000_000)
+        sessions.add(conn, opened, "hash")
+        sessions.add_family(conn, begun("f1", "s1", "app", "openid", now, opened.expires_us), "token")
+        sessions.add_client(conn, "s1", "app")
+        sessions.add_client(conn, "s1", "app")
+
+    await base.store.write(fill)
+    house = Housekeeping(base, RegistryFeed(base))
+    assert await base.write(house._round) == 0
+    clock.advance(HOUR)
+    assert await base.write(house._round) == 1
+    assert await base.write(house._round) == 0
+    family = await base.store.read(sessions.family, "f1")
+    assert (family.ended_us, family.end_reason) == (clock.now_us(), EndReason.EXPIRED)
+    page = await base.store.read(platforms.feed, 0)
+    assert [(session_id, version) for session_id, _, version in page.ended] == [("s1", 1)]
+    events = await base.store.read(lambda conn: conn.execute(select(outbox_event.c.type, outbox_event.c.data)).all())
+    [(kind, data)] = events
+    assert kind == "shuniu.identity.session.ended.v1"
+    told = events_pb2.SessionEnded.FromString(bytes(data))
+    assert (told.session_id, told.reason, list(told.platforms)) == ("s1", "EXPIRED", ["app"])
+
+
+async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
+    """Codes, tokens, families and ended sessions go a day after; what lives stays."""
+    now = clock.now_us()
+
+    def fill(conn):
+        for name, life in (("old", HOUR), ("new", 1000 * HOUR)):
+            opened = Session(f"s-{name}", "p", now, now + life * 1_000_000)
+            sessions.add(conn, opened, f"hash-{name}")
+            family = begun(f"f-{name}", opened.session_id, "app", "openid", now, opened.expires_us)
+            sessions.add_family(conn, family, f"token-{name}")
+        sessions.add_code(conn, "code", Code("s-old", "app", "https://a/", "openid", "", "c", now + 60_000_000))
+        session_ends.end(base, conn, Session("s-old", "p", now, now + HOUR * 1_000_000), EndReason.LOGOUT)
+
+    await base.store.write(fill)
+    clock.advance(30 * HOUR)
+    await base.write(Housekeeping(base, RegistryFeed(base))._round)
+    counts = {
+        table.name: await rows(base, table)
+        for table in (session, token_family, refresh_token, authorization_code, ended_session)
+    }
+    assert counts == {
+        "session": 1,
+        "token_family": 1,
+        "refresh_token": 1,
+        "authorization_code": 0,
+        "ended_session": 0,
+    }
+
+
+async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, clock):
+    """More changes than a page holds: versions ascend, none is missing, `more` until the end."""
+
+    def fill(conn):
+        for number in range(1203):
+            opened = Session(f"s{number}", "p", 0, clock.now_us() + 1)
+            sessions.add(conn, opened, f"h{number}")
+            session_ends.end(base, conn, opened, EndReason.LOGOUT)
+
+    await base.store.write(fill)
+    seen, after, pages = [], 0, []
+    while True:
+        page = await base.store.read(platforms.feed, after)
+        seen += [version for _, _, version in page.ended]
+        pages.append(page.more)
+        after = page.version
+        if not page.more:
+            break
+    assert seen == list(range(1, 1204))
+    assert pages == [True, True, False]
+
+
+async def test_signing_keys_turn_over_and_old_ones_stay_until_their_last_token_is_over(base, clock):
+    """next → active after twice the JWKS life → retiring → historical; a second process reads the same keys."""
+    settings = IdentitySettings(jwks_seconds=60)
+    ring = Keyring({1: b"k" * 32})
+    first, second = (ProviderKeys(base.store, ring, settings, clock) for _ in range(2))
+    await first.load()
+    await second.load()
+    original = first.signer.kid
+    assert second.signer.kid == original
+    made = first.candidate()
+    following = await base.store.write(first.keep_next, made)
+    await first.reload()
+    assert first.signer.kid == original
+    assert following.kid.encode() in first.jwks
+    clock.advance(120)
+    await first.reload()
+    await second.reload()
+    assert first.signer.kid == second.signer.kid == following.kid
+    assert original.encode() in first.jwks
+    clock.advance(480)
+    await first.reload()
+    assert original.encode() not in first.jwks
