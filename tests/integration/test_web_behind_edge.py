@@ -1,0 +1,118 @@
+"""Web behind the real edge, over TLS: who a platform is comes from its certificate, and nobody can say it for himself."""
+
+import ssl
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from gateway.envoy import control
+from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
+from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, WebLand, authorization, web_land
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+GRANT = {"grant_type": "client_credentials", "client_id": "mengsuban"}
+
+
+@dataclass
+class Place:
+    world: EdgeWorld
+    edge: control.RunningEdge
+    land: WebLand
+
+    def http(self, listener: str, identity: Identity | None = None) -> httpx.AsyncClient:
+        context = ssl.create_default_context(cadata=self.world.server_authority.certificate.decode())
+        if identity is not None:
+            with tempfile.NamedTemporaryFile() as pem:
+                pem.write(identity.certificate + identity.key)
+                pem.flush()
+                context.load_cert_chain(pem.name)
+        address = f"https://localhost:{self.edge.port(listener)}"
+        return httpx.AsyncClient(verify=context, base_url=address, trust_env=False, timeout=30)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def place() -> AsyncIterator[Place]:
+    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
+        world = EdgeWorld(Path(folder))
+        async with (
+            web_land(issuer=ISSUER) as land,
+            control.running(world.settings(web=f"unix:{land.socket}")) as edge,
+        ):
+            yield Place(world, edge, land)
+
+
+async def test_the_client_is_the_certificate_of_the_connection(place: Place) -> None:
+    """Identity gets URI and SHA-256 of the certificate Envoy verified, whatever a header claims."""
+    platform = place.world.platforms.platform("mengsuban")
+    async with place.http("platforms", platform) as http:
+        answer = await http.post("/oauth2/token", data=GRANT, headers={"x-forwarded-client-cert": CERTIFICATE})
+        keys = await http.get("/oauth2/jwks")
+    assert (answer.status_code, keys.status_code) == (200, 200)
+    seen = place.land.identity.tokens[-1]
+    assert seen.certificate_uri == f"spiffe://{TRUST_DOMAIN}/platform/mengsuban"
+    assert seen.certificate_sha256 not in ("", "ab" * 32)
+
+
+async def test_nobody_is_a_client_without_a_certificate(place: Place) -> None:
+    """A forged header on the people's listener is removed: invalid_client, and identity is not asked."""
+    before = len(place.land.identity.tokens)
+    async with place.http("people") as http:
+        answer = await http.post("/oauth2/token", data=GRANT, headers={"x-forwarded-client-cert": CERTIFICATE})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert len(place.land.identity.tokens) == before
+
+
+async def test_a_person_signs_in_and_agrees_over_tls(place: Place) -> None:
+    """The whole way over HTTPS with a client that keeps cookies itself: `__Host-` cookies hold."""
+    async with place.http("people") as http:
+        page = await http.get(f"/oauth2/authorize{authorization()}", follow_redirects=True)
+        assert page.url.path == "/sign-in"
+        token = page.text.split('name="form_token" value="')[1].split('"')[0]
+        fields = {"login_name": "bater", "password": PASSWORD, "form_token": token}
+        consent = await http.post(f"/sign-in{authorization()}", data=fields, follow_redirects=True)
+        assert consent.url.path == "/oauth2/authorize"
+        hidden = {
+            name: consent.text.split(f'name="{name}" value="')[1].split('"')[0] for name in ("form_token", "request_id")
+        }
+        back = await http.post(f"/consent{authorization()}", data={**hidden, "decision": "allow"})
+    assert back.headers["location"].startswith(f"{REDIRECT}?code=")
+    assert back.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_documents_pass_the_edge_up_to_the_limit(place: Place) -> None:
+    """20 MiB arrive whole; a byte more is refused in words; far more the edge itself refuses."""
+    limit = 20 * 1024 * 1024
+    async with place.http("people") as http:
+        accept = {"accept": "application/json"}
+        fits = await http.post("/verify/upload", files={"pdf": ("a.pdf", b"x" * limit)}, headers=accept)
+        over = await http.post("/verify/upload", files={"pdf": ("a.pdf", b"x" * (limit + 1))}, headers=accept)
+        far = await http.post("/verify/upload", files={"pdf": ("a.pdf", b"x" * (22 * 1024 * 1024))}, headers=accept)
+    assert (fits.status_code, fits.json()["verdict"]) == (200, "VALID")
+    assert len(place.land.esign.seen[-1].pdf) == limit
+    assert (over.status_code, over.json()["reason"]) == (413, "DOCUMENT_TOO_LARGE")
+    assert far.status_code == 413
+
+
+async def test_every_page_can_be_reached_through_the_edge(place: Place) -> None:
+    """No route of web is forgotten at the people's listener, and the access log holds no query."""
+    paths = [
+        "/",
+        "/sign-in",
+        "/register",
+        "/sign-out",
+        "/verify",
+        "/v",
+        "/v/worker.js",
+        "/verify/trust",
+        "/oauth2/logout",
+    ]
+    async with place.http("people") as http:
+        answers = [await http.get(path) for path in [*paths, "/static/style.css", "/.well-known/openid-configuration"]]
+        await http.get(f"/sign-in{authorization(state='query-marker')}")
+    assert [answer.status_code for answer in answers] == [200] * 11
+    assert "query-marker" not in (place.world.root / "access.log").read_text()
