@@ -8,6 +8,7 @@ On the peer socket the caller is another process of this hub.
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shuniu.kit import errors
 CERTIFICATE_HEADER = "x-forwarded-client-cert"
 CLAIMS_HEADER = "x-shuniu-claims"
 SERVICE_HEADER = "x-shuniu-service"
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class CallerKind(Enum):
@@ -101,7 +103,7 @@ def parse_certificate_header(header: str) -> ClientCertificate | None:
     for part in header.split(";"):
         name, _, value = part.partition("=")
         parts[name.strip().lower()] = value.strip().strip('"')
-    if "hash" not in parts or "uri" not in parts:
+    if not _SHA256.fullmatch(parts.get("hash", "")) or not parts.get("uri"):
         raise _forged()
     return ClientCertificate(parts["uri"], parts["hash"].lower())
 

@@ -103,6 +103,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
 
 
 def _from_text(text: str, hint: Any, where: str) -> Any:
+    if get_origin(hint) in (Union, UnionType):
+        return _from_text(text, next(option for option in get_args(hint) if option is not NoneType), where)
     if hint in (int, float):
         try:
             return hint(text)
@@ -116,6 +118,8 @@ def _from_text(text: str, hint: Any, where: str) -> Any:
         return tuple(part for part in text.split(",") if part)
     if hint is Path:
         return Path(text)
+    if hint is not str:
+        raise ConfigError(f"{where}: can be set in the file only")
     return text
 
 
