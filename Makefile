@@ -10,8 +10,9 @@ export GRPC_VERBOSITY ?= ERROR
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(PY) || python3 -m venv $(VENV)
-	@$(PY) -m pip install -q --disable-pip-version-check --upgrade pip 'setuptools>=77'
-	@$(PY) -m pip install -q --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
+	@echo 'setting up .venv …'
+	@$(PY) -m pip install -qqq --disable-pip-version-check --upgrade pip 'setuptools>=77'
+	@$(PY) -m pip install -qqq --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -51,7 +52,7 @@ proto-check: $(STAMP)
 
 # Debian packages for the groups of tests that need more than PyPI, each with a program that shows it is there.
 TEST_DEPS := chromium:chromium postgresql:/usr/lib/postgresql/*/bin/initdb nodejs:node npm:npm default-jdk-headless:javac \
-  strace:strace poppler-utils:pdfsig mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose
+  strace:strace poppler-utils:pdfsig libnss3-tools:certutil mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose
 
 .PHONY: test-deps-missing
 test-deps-missing:

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 
 from shuniu.kit import caller as callers
+from shuniu.kit import errors
 from shuniu.kit.caller import Caller
 from shuniu.kit.interceptors import Authenticate, Guard, Refuse, nobody_refused
 from shuniu.kit.policy import policies
@@ -73,9 +74,13 @@ class Listener:
 def edge_listener(
     address: str, servicers: Sequence[Servicer], trust_domain: str, refuse: Refuse, *, tls: Tls | None = None
 ) -> Listener:
-    """The listener that only the edge reaches."""
+    """The listener that only the edge reaches: by the socket's 0700 directory, over TCP by the edge's certificate."""
+    edge = f"spiffe://{trust_domain}/service/edge"
 
-    def authenticate(metadata: Mapping[str, str], _context: Any) -> Caller:
+    def authenticate(metadata: Mapping[str, str], context: Any) -> Caller:
+        if tls is not None and _peer_uri(context) != edge:
+            # Any other holder of a certificate could write the headers that name a caller.
+            raise errors.unauthenticated("NOT_THE_EDGE", "Only the edge may call here.", "此地址仅供边缘网关访问。")
         return callers.edge_caller(metadata, trust_domain)
 
     return _listener(address, servicers, authenticate, refuse, tls, max_in_flight=512)
