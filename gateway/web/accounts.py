@@ -11,7 +11,7 @@ from gateway.web import bodies, cookies, texts
 from gateway.web.authorization import Asked, Authorization, SignedIn, parameters_of, query_of
 from gateway.web.failures import status_of, text_of
 from gateway.web.pages import Pages, language_of
-from gateway.web.peers import Peers, ask_again
+from gateway.web.peers import Peers, ask_again, ask_through_restart
 from shuniu.api.identity.v1 import signin_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import HubError
@@ -104,7 +104,7 @@ class Accounts:
         try:
             form = await bodies.form(request)
             self._pages.forms.check(request, form.get("form_token", ""))
-            await ask_again(
+            await ask_through_restart(
                 request,
                 self._peers.sign_in.RegisterPerson,
                 signin_pb2.RegisterPersonRequest(
@@ -116,7 +116,8 @@ class Accounts:
                         type=form.get("document_type", ""), number=form.get("document_number", "").strip()
                     ),
                 ),
-                seconds=6.0,
+                # The authority may take 15 s; the edge waits 35.
+                seconds=25.0,
             )
         except HubError as error:
             return self._register_form(request, asked, form, error)
@@ -230,6 +231,11 @@ def problems(error: HubError | None, language: str) -> list[Problem]:
     if not error.violations:
         return [Problem("", text_of(error, language))]
     return [
-        Problem(_FIELDS.get(violation.field, ""), violation.en if language == "en" else violation.zh)
+        Problem(_FIELDS.get(violation.field, ""), _sentence(violation.en) if language == "en" else violation.zh)
         for violation in error.violations
     ]
+
+
+def _sentence(text: str) -> str:
+    """Rules speak in fragments ("use 8 to 128 characters"); beside a field they stand alone."""
+    return text[:1].upper() + text[1:]

@@ -12,6 +12,7 @@ from gateway.web.config import Web
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.kit import client
+from shuniu.kit.errors import Code, HubError
 
 # Passed on as they came, so that one request can be followed through the hub.
 _FOLLOWED = ("x-request-id", "traceparent")
@@ -52,6 +53,20 @@ async def ask(request: Request, call: Any, message: Any, *, seconds: float = 10.
 async def ask_again(request: Request, call: Any, message: Any, *, seconds: float = 8.0) -> Any:
     """Repeats while the service is away, for reads and for what carries a request id. Raises HubError."""
     return await client.ask_again(_followed(request, call), message, within=seconds)
+
+
+async def ask_through_restart(request: Request, call: Any, message: Any, *, seconds: float) -> Any:
+    """One attempt of at most `seconds` that carries a request id; repeated for a while only if nobody took the call.
+
+    What a service itself calls UNAVAILABLE (somebody behind it is away) is told at once. Raises HubError.
+    """
+    try:
+        return await ask(request, call, message, seconds=seconds)
+    except HubError as error:
+        # An answer of a service names its own reason; a lost connection has none but the code.
+        if error.code is not Code.UNAVAILABLE or error.reason != Code.UNAVAILABLE.name:
+            raise
+    return await ask_again(request, call, message)
 
 
 def _followed(request: Request, call: Any) -> Any:
