@@ -15,7 +15,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "nav": ("主导航", "Main"),
     "nav_home": ("首页", "Home"),
     "nav_verify": ("证明核验", "Verify"),
-    "nav_sign_in": ("登录", "Sign in"),
     "nav_sign_out": ("退出登录", "Sign out"),
     "footer": ("本页面不加载任何第三方内容。", "This page loads nothing from third parties."),
     "back_home": ("返回首页", "Back to home"),
