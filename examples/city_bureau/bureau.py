@@ -110,7 +110,7 @@ class Bureau:
     async def _move(self, case_code: str, move: case_pb2.CaseMove.ValueType, **more: str | list[str]) -> case_pb2.Case:
         # The same id for the same move of the same case: a retry, even after a restart, changes nothing twice.
         request = case_pb2.MoveCaseRequest(
-            request_id=f"{case_pb2.CaseMove.Name(move)}-{case_code}",
+            request_id=f"{case_pb2.CaseMove.Name(move).removeprefix('CASE_MOVE_')}-{case_code}",
             case_code=case_code,
             move=move,
             officer=OFFICER,
