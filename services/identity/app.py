@@ -71,6 +71,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         grants = Grants(base, settings, keys, tokens, feed)
         sealer = Sealer(base, vault)
         housekeeping = Housekeeping(base, feed)
+        await housekeeping.tidy()
 
         def not_ready() -> list[str]:
             return [] if base.store.writable else ["store is not writable"]

@@ -60,6 +60,15 @@ def initialise(config: Path) -> None:
     vault.initialise(config)
 
 
+def rotate_storage_keys(config: Path) -> dict[str, int]:
+    """Makes the next encryption keys of identity and vault and returns their numbers.
+
+    New values use them from the next start on; old values open with the keys they name, which therefore stay.
+    """
+    files = KeyFiles(load(HubSettings, config, "hub").data_dir)
+    return {"identity": add_key(files.keyring), "vault": vault.rotate_storage_key(config)}
+
+
 def write_bus_config(config: Path, target: Path, *, listen: str, websocket: str, monitoring: str) -> None:
     """Renders the bus's configuration with this hub's operator, system account and HUB account."""
     hub = load(HubSettings, config, "hub")

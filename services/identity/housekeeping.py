@@ -29,9 +29,13 @@ class Housekeeping:
 
     async def run(self) -> None:
         while True:
-            while await self._base.write(self._round):
-                self._feed.wake()
+            await self.tidy()
             await asyncio.sleep(_EVERY_SECONDS)
+
+    async def tidy(self) -> None:
+        """Ends all that is over. Also called before the first request: a restore brings ended sessions back."""
+        while await self._base.write(self._round):
+            self._feed.wake()
 
     def _round(self, conn: Connection) -> int:
         """One batch; returns how many sessions it ended."""

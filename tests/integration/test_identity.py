@@ -9,7 +9,7 @@ import nats
 import pytest
 from nats.aio.client import RawCredentials
 
-from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
+from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit.client import error_of
@@ -84,6 +84,25 @@ async def test_enrolment_turns_a_token_into_credentials_once_and_the_same_reques
     assert answer.platform.state == pb.PLATFORM_STATE_ACTIVE
     assert "BEGIN NATS USER JWT" in answer.nats_creds
     assert "BEGIN CERTIFICATE" in answer.trust_pem
+
+
+async def test_the_registrys_changes_reach_the_hubs_stream_in_order(land):
+    """Registered and enrolled: two events of the platform, numbered from 1, stored by the bus."""
+    await enrol(land, "told-of")
+    async with land.channel("identity.peer", "cli") as channel:
+        stub = operations_pb2_grpc.OperationsServiceStub(channel)
+
+        async def stored() -> list[tuple[str, int]]:
+            answer = await stub.TraceAggregate(operations_pb2.TraceAggregateRequest(aggregate="told-of"))
+            return [(entry.type, entry.seq) for entry in answer.entries if entry.state == "STORED"]
+
+        kind = "shuniu.identity.platform.changed.v1"
+        assert await eventually(lambda: _complete(stored()), within=20) == [(kind, 1), (kind, 2)]
+
+
+async def _complete(reading):
+    found = await reading
+    return found if len(found) == 2 else None
 
 
 async def test_a_suspension_reaches_the_feed_within_a_second(land):

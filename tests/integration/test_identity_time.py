@@ -1,7 +1,7 @@
 """What time does to identity by itself: sessions expire and are told of; old rows go; keys turn over."""
 
 import pytest_asyncio
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from services.identity import session_ends
 from services.identity.config import IdentitySettings
@@ -64,6 +64,18 @@ async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, 
     assert (told.session_id, told.reason, list(told.platforms)) == ("s1", "EXPIRED", ["app"])
 
 
+async def test_a_restore_ends_every_session_from_before(base, clock):
+    """Who signed out after the backup must not be signed in again by it; sessions opened since stay."""
+    now = clock.now_us()
+    old, new = (Session(name, "p1", now, now + HOUR * 1_000_000) for name in ("old", "new"))
+    await base.store.write(sessions.add, old, "hash-old")
+    await base.store.raise_epoch()
+    await base.store.write(sessions.add, new, "hash-new")
+    await Housekeeping(base, RegistryFeed(base)).tidy()
+    assert (await base.store.read(sessions.get, "old")).ended_us == now
+    assert (await base.store.read(sessions.get, "new")).ended_us == 0
+
+
 async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
     """Codes, tokens, families and ended sessions go a day after; what lives stays."""
     now = clock.now_us()
@@ -96,13 +108,15 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
 async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, clock):
     """More changes than a page holds: versions ascend, none is missing, `more` until the end."""
 
-    def fill(conn):
-        for number in range(1203):
-            opened = Session(f"s{number}", "p", 0, clock.now_us() + 1)
-            sessions.add(conn, opened, f"h{number}")
-            session_ends.end(base, conn, opened, EndReason.LOGOUT)
+    def fill(conn, numbers):
+        rows = [
+            {"session_id": f"s{number}", "ended_us": 1, "feed_version": platforms.next_feed_version(conn)}
+            for number in numbers
+        ]
+        conn.execute(insert(ended_session), rows)
 
-    await base.store.write(fill)
+    for first in range(0, 1203, 401):
+        await base.store.write(fill, range(first, first + 401))
     seen, after, pages = [], 0, []
     while True:
         page = await base.store.read(platforms.feed, after)

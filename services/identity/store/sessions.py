@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from services.identity.domain.authorization import Code
 from services.identity.domain.sessions import Session
@@ -30,6 +30,7 @@ def add(conn: Connection, opened: Session, secret_hash: str) -> None:
         "authenticated_us": opened.authenticated_us,
         "expires_us": opened.expires_us,
         "aal": opened.aal,
+        "epoch": binding_of(conn).epoch,
     }
     conn.execute(insert(session), row)
 
@@ -45,8 +46,9 @@ def get(conn: Connection, session_id: str) -> Session | None:
 
 
 def expired(conn: Connection, now_us: int) -> list[Session]:
-    """Sessions whose life is over and that nobody ended, a batch of them."""
-    rows = conn.execute(select(session).where(session.c.ended_us == 0, session.c.expires_us <= now_us).limit(_BATCH))
+    """Sessions that nobody ended and whose life is over, by time or by a restore of the store; a batch of them."""
+    over = or_(session.c.expires_us <= now_us, session.c.epoch != binding_of(conn).epoch)
+    rows = conn.execute(select(session).where(session.c.ended_us == 0, over).limit(_BATCH))
     return [_session(row) for row in rows]
 
 

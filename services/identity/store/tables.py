@@ -147,6 +147,8 @@ session = Table(
     _number("authenticated_us"),
     _number("expires_us"),
     Column("aal", Integer, nullable=False, server_default="1"),
+    # The store's epoch when it began: a session from before a restore may have ended since, so it is over.
+    _number("epoch"),
     _number("ended_us"),
     _text("end_reason"),
     Index("session_secret", "secret_hash", unique=True),

@@ -26,6 +26,11 @@ def initialise(config: Path) -> None:
             write_secret(path, secrets.token_bytes(32))
 
 
+def rotate_storage_key(config: Path) -> int:
+    """Makes the next encryption key of the vault; new values use it from the next start on, old keys stay."""
+    return add_key(VaultFiles(load(HubSettings, config, "hub").data_dir).keyring)
+
+
 async def migrate(config: Path) -> str:
     """Brings the vault's store to the newest revision and returns it."""
     return await migrations.migrate(_url(config), PACKAGE, SystemClock())

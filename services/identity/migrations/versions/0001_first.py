@@ -156,6 +156,7 @@ def upgrade() -> None:
         sa.Column("authenticated_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("expires_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("aal", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("epoch", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("ended_us", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("end_reason", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("session_id"),
