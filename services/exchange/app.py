@@ -59,6 +59,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(ExchangeSettings, path, "exchange")
+    if settings.answers_kept_hours < 24:
+        raise ConfigError(f"{path}: [exchange] answers_kept_hours: at least 24")
     async with (
         open_foundation("exchange", hub, settings, store.METADATA, package="services.exchange") as base,
         open_messaging(base, area="exchange") as messaging,

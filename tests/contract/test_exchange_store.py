@@ -1,0 +1,81 @@
+"""The exchange's store on every database: schema, quotas, terms, evidence."""
+
+import asyncio
+
+import pytest
+
+from services.exchange.domain import grants
+from services.exchange.domain.grants import Action, Contract, Party, ShareClass
+from services.exchange.store import METADATA, calls, sharing
+from services.exchange.store.calls import CallRow, CallState
+from services.exchange.store.sharing import GrantRow
+from shuniu.kit.sql import Store
+from shuniu.kit.testing.schema import assert_schema_matches
+
+
+@pytest.fixture
+async def store(store_url, clock):
+    opened = Store.unchecked(store_url, METADATA, clock=clock)
+    await opened.create_schema()
+    yield opened
+    await opened.close()
+
+
+def granted(now_us, days=1):
+    contract = Contract(
+        "bureau",
+        "ministry",
+        "records",
+        "purpose",
+        "base",
+        frozenset({"a", "b"}),
+        3,
+        now_us,
+        now_us + days * 86_400_000_000,
+    )
+    grant = grants.propose("01" * 13, contract, ShareClass.UNCONDITIONAL, frozenset({"a", "b"}))
+    return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
+
+
+async def test_the_migration_makes_what_the_code_expects(store_url):
+    """Migrations and metadata say the same on each database."""
+    await assert_schema_matches("services.exchange", METADATA, store_url)
+
+
+async def test_a_quota_is_never_overspent(store):
+    """Fifty at once on a quota of three: three; a refund makes room for one; another day begins anew."""
+
+    async def spend(day):
+        return await store.write(sharing.spend, "g", day, 3)
+
+    assert sum(await asyncio.gather(*(spend("20261120") for _ in range(50)))) == 3
+    await store.write(sharing.refund, "g", "20261120")
+    assert sum(await asyncio.gather(*(spend("20261120") for _ in range(5)))) == 1
+    assert await spend("20261121")
+    assert [await store.read(sharing.calls_on, "g", day) for day in ("20261120", "20261121", "20261122")] == [3, 1, 0]
+
+
+async def test_a_term_ends_by_itself(store, clock):
+    """A grant comes back as it was kept, expires when its term is over, once."""
+    row = granted(clock.now_us())
+    await store.write(sharing.insert_grant, row)
+    assert await store.read(sharing.find_grant, row.grant.id) == row
+    assert await store.write(sharing.expire_grants, clock.now_us()) == 0
+    clock.advance(86_401)
+    assert [await store.write(sharing.expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
+    found = await store.read(sharing.find_grant, row.grant.id)
+    assert found.grant.state is grants.State.EXPIRED
+
+
+async def test_answers_are_forgotten_and_evidence_stays(store, clock):
+    """After the time a retry may come, only digests and instants are left."""
+    row = CallRow(
+        "c1", "query", "caller", "request", b"d", "records", "bureau", "ministry", fields=("a",),
+        state=CallState.DONE, question_sha256="q", answer_sha256="s", answered_us=clock.now_us(), answer=b"sealed",
+    )  # fmt: skip
+    await store.write(calls.insert_call, row)
+    assert await store.read(calls.find_call, "caller", "request") == row
+    assert await store.write(calls.forget_answers, clock.now_us()) == 0
+    assert await store.write(calls.forget_answers, clock.now_us() + 1) == 1
+    found = await store.read(calls.find_call, "caller", "request")
+    assert (found.answer, found.question_sha256, found.answer_sha256) == (None, "q", "s")
