@@ -6,7 +6,6 @@ import contextlib
 import datetime as dt
 import hashlib
 import json
-import os
 import shutil
 import signal
 import socket
@@ -248,8 +247,6 @@ def identity_land(
                 land.wait_ready(name)
         yield land
     finally:
-        if os.environ.get("KEEP_LAND"):
-            print(land.root, file=sys.stderr)
         land.close()
 
 

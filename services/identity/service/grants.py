@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
@@ -81,7 +81,7 @@ class Grants:
             )
         if request.grant_type == "authorization_code":
             return await self._redeem(client, request)
-        return await self._rotate(client, request.refresh_token)
+        return await self._rotate(client, request.refresh_token, request.scope)
 
     def _for_client(self, client: KnownClient, wanted: str) -> Issued:
         own = tuple(scope for scope in client.scopes if scope not in OPENID_SCOPES)
@@ -119,7 +119,7 @@ class Grants:
             raise GrantRefusedError
         return self._for_person(client, granted, refresh)
 
-    async def _rotate(self, client: KnownClient, token: str) -> Issued:
+    async def _rotate(self, client: KnownClient, token: str, wanted: str) -> Issued:
         hashed = enrolment.token_hash(token)
         successor = self._successor(token)
 
@@ -138,7 +138,9 @@ class Grants:
             if meaning is Presented.ROTATED:
                 rows.put_family(conn, family, after)
                 rows.add_token(conn, after, enrolment.token_hash(successor))
-            return self._granted(conn, client, session, family.scope, "")
+            granted = self._granted(conn, client, session, family.scope, "")
+            # RFC 6749 6: fewer scopes may be asked for, never more.
+            return replace(granted, scopes=authorization.granted(wanted, set(granted.scopes), granted.scopes))
 
         granted = await self._base.write(work)
         if granted is None:

@@ -38,6 +38,16 @@ def store_busy() -> HubError:
     )
 
 
+def text_refused() -> HubError:
+    """A text that this database cannot hold came with the request: U+0000 on PostgreSQL."""
+    return HubError(
+        Code.INVALID_ARGUMENT,
+        "TEXT_CHARACTER",
+        "The request holds a character that no text may hold (U+0000); remove it.",
+        "请求中含有不允许的字符(U+0000),请删除后重试。",
+    )
+
+
 def store_slow() -> HubError:
     return HubError(
         Code.DEADLINE_EXCEEDED,

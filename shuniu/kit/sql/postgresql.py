@@ -12,13 +12,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
 
 from shuniu.kit import errors
-from shuniu.kit.sql.failures import store_full, store_slow, store_unavailable
+from shuniu.kit.sql.failures import store_full, store_slow, store_unavailable, text_refused
 from shuniu.kit.sql.tables import counter
 from shuniu.kit.sql.types import LostRaceError, Row, latest_by_key
 
 # Serialization failure and deadlock: the loser runs again.
 _LOST_RACE: Final = {"40001", "40P01"}
 _FULL: Final = {"53100", "58030"}
+# Character not in repertoire: its text type holds no U+0000.
+_CHARACTER: Final = "22021"
 # Query cancelled by statement_timeout; lock not available within lock_timeout.
 _SLOW: Final = {"57014", "55P03"}
 # Connection exceptions, operator intervention, too many connections.
@@ -84,6 +86,8 @@ class PostgresqlDialect:
         if isinstance(error, (OSError, TimeoutError)):
             return store_unavailable()
         code = sqlstate(error)
+        if code == _CHARACTER:
+            return text_refused()
         if code in _FULL:
             return store_full()
         if code in _SLOW:
