@@ -48,6 +48,7 @@ class InboxLinks:
         self._clock = clock
         self._idle_seconds = idle_seconds
         self._links: dict[str, Link] = {}
+        self._retired: list[Link] = []
         self._opening: dict[str, asyncio.Lock] = {}
 
     @contextlib.asynccontextmanager
@@ -71,7 +72,8 @@ class InboxLinks:
         async with self._opening.setdefault(platform, asyncio.Lock()):
             link = self._links.get(platform)
             if link is not None and link.expires_us - _RENEW_BEFORE_US <= self._clock.now_us():
-                await self._close(link)
+                # Calls under way end on the old connection; the credential lasts longer than any of them.
+                self._retired.append(self._links.pop(platform))
                 link = None
             if link is None:
                 link = await self._open(platform)
@@ -104,6 +106,8 @@ class InboxLinks:
     async def _close(self, link: Link) -> None:
         if self._links.get(link.platform) is link:
             del self._links[link.platform]
+        if link in self._retired:
+            self._retired.remove(link)
         metrics.INBOX_LINKS.set(len(self._links))
         await link.bus.close()
 
@@ -112,13 +116,13 @@ class InboxLinks:
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
             oldest = asyncio.get_running_loop().time() - self._idle_seconds
-            for link in list(self._links.values()):
-                if link.users == 0 and link.idle_since <= oldest:
-                    await self._close(link)
-                    _log.debug("link_closed", platform=link.platform)
+            idle = [each for each in self._links.values() if each.users == 0 and each.idle_since <= oldest]
+            for link in [*idle, *(each for each in self._retired if each.users == 0)]:
+                await self._close(link)
+                _log.debug("link_closed", platform=link.platform)
 
     async def close(self) -> None:
-        for link in list(self._links.values()):
+        for link in [*self._links.values(), *self._retired]:
             await self._close(link)
 
 

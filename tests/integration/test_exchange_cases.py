@@ -285,6 +285,18 @@ async def test_known_people_are_served_while_identity_is_away(land):
     await land.person("p1").apply()
 
 
+async def test_a_suspended_agency_still_gets_its_cases(land):
+    """People are not made to wait for a suspension: the case is kept, its event waits in the agency's inbox."""
+    land.identity.put("bureau", state="SUSPENDED")
+    await land.registry_current()
+    case = await land.person().apply()
+    await refused(land.platform("bureau").move(case.case_code, "ACCEPT"), "PLATFORM_STOPPED", Code.PERMISSION_DENIED)
+    await eventually(lambda: _stored(land, case.case_code, 2))
+    land.identity.put("bureau", state="RETIRED")
+    await land.registry_current()
+    await refused(land.person().apply(), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
+
+
 async def test_subscribers_hear_of_cases_in_their_division_only(land):
     """A subscription with a division prefix gets those events, codes only."""
     land.identity.put("app2", subscriptions=["exchange.case.*@1501"])

@@ -165,6 +165,20 @@ async def test_one_connection_for_each_organisation_closed_when_idle(land):
     assert (refusals, sum(isinstance(each, HubError) for each in results)) == ({"TOO_MANY_POLLS"}, 4)
 
 
+async def test_a_credential_is_renewed_before_it_ends(land):
+    """A long poll ends on the connection it began on; the next call has a fresh one; the old one is closed."""
+    land.identity.carrier_seconds = 60
+    first = await pull(land)
+    waiting = asyncio.create_task(pull(land, cursor=first.cursor, wait=3))
+    await asyncio.wait([waiting], timeout=0.2)
+    land.identity.carrier_seconds = 3600
+    await pull(land, cursor=first.cursor)
+    case = await land.person().apply()
+    assert [each.subject for each in (await waiting).events] == [case.case_code]
+    assert land.identity.carriers == ["bureau"] * 3
+    await eventually(lambda: metrics.INBOX_LINKS._value.get() == 0)
+
+
 async def test_bus_and_identity_away_are_typed_and_nothing_is_lost(land):
     """BUS_AWAY while either is gone; afterwards the same cursor goes on, with every event once."""
     await land.person().apply()

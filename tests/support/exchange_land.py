@@ -123,6 +123,7 @@ class Identity(
         self.keys: dict[str, Any] = {}
         self.entries: dict[str, registry_pb2.PlatformEntry] = {}
         self.carriers: list[str] = []
+        self.carrier_seconds = 3600
 
     def put(self, code: str, **changes: Any) -> None:
         key = self.keys.setdefault(code, sealing.new_key(f"{code}-1"))
@@ -177,7 +178,7 @@ class Identity(
             KEYS, self.bus.accounts[request.platform], secrets.token_bytes(32), now_s=now_s, expires_s=now_s + 3600
         )
         response = platform_pb2.IssueCarrierCredentialResponse(nats_creds=credential.creds)
-        response.expires_at.FromSeconds(now_s + 3600)
+        response.expires_at.FromSeconds(now_s + self.carrier_seconds)
         return response
 
 
