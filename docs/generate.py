@@ -243,7 +243,12 @@ def _said(node: ast.AST) -> Iterator[tuple[str, str, str, str]]:
     if isinstance(node, ast.Call):
         named = {each.arg: each.value for each in node.keywords if each.arg}
         arguments = [*node.args, *(named[name] for name in ("reason", "en", "zh") if name in named)]
-        yield from _texts(arguments, _code_of(node))
+        code = _code_of(node)
+        yield from _texts(arguments, code)
+        # The texts may be the rule's own.
+        reason = next((found for each in arguments if (found := _reason(each))), "")
+        if code and reason:
+            yield reason, code, "", ""
     elif isinstance(node, ast.Tuple):
         code = next((name for each in node.elts if (name := _code_name(each))), "")
         yield from _texts(node.elts, code)
@@ -315,7 +320,7 @@ def errors_page() -> str:
             f"`{name}`",
             ", ".join(sorted(reason.codes)) or "by rule",
             ", ".join(sorted(reason.areas)),
-            reason.en,
+            reason.en or "*as the rule says*",
             reason.zh,
         )
         for name, reason in reasons().items()
