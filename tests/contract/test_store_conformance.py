@@ -6,7 +6,20 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    inspect,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import audit, inbox, lease, outbox, requests
@@ -91,6 +104,21 @@ async def test_failing_unit_undoes_only_itself(store: Store) -> None:
     failed = [n for n, answer in enumerate(answers) if isinstance(answer, LookupError) and answer.args == (f"{n:02}",)]
     assert [n for n in range(30) if n % 3 == 0] == failed
     assert [f"{n:02}" for n in range(30) if n % 3] == await store.read(codes)
+
+
+async def test_failing_unit_undoes_tables_too(store: Store) -> None:
+    """A unit that made a table and then failed leaves no table, and those beside it keep what they wrote."""
+
+    def make_then_fail(conn: Connection) -> None:
+        Table("made_in_vain", MetaData(), Column("code", Text, primary_key=True)).create(conn)
+        raise LookupError
+
+    answers = await asyncio.gather(
+        store.write(put, "A"), store.write(make_then_fail), store.write(put, "B"), return_exceptions=True
+    )
+    assert [LookupError] == [type(answer) for answer in answers if answer is not None]
+    assert await store.read(codes) == ["A", "B"]
+    assert not await store.read(lambda conn: inspect(conn).has_table("made_in_vain"))
 
 
 async def test_constraint_violation_is_the_units_own(store: Store) -> None:

@@ -1,8 +1,9 @@
 """Runs units of work on one SQLite file: one writer thread with group commit, a few reader threads with snapshots.
 
-Units that wait together share one transaction and one fsync, each inside its own savepoint, and every caller is
-answered only after the commit. Savepoints are written raw, because SQLAlchemy's `begin_nested` costs three times the
-unit itself; they nest, so a unit never awaits: two that interleaved would roll back each other.
+Units that wait together share one transaction and one fsync, and every caller is answered only after the commit. A
+unit that fails before it changed anything has nothing to undo; when one fails after, the group is rolled back and runs
+again with each unit inside a savepoint of its own. Savepoints are written raw, because SQLAlchemy's `begin_nested`
+costs three times the unit itself; they nest, so a unit never awaits: two that interleaved would roll back each other.
 """
 
 import asyncio
@@ -128,6 +129,7 @@ class _Writer:
         self._inbox: queue.SimpleQueue[list[_Unit] | None] = queue.SimpleQueue()
         self._backlog: deque[_Unit] = deque()
         self._on = open_writer(path, binding)
+        self._schema = 0
         # A daemon: a process that dies without closing its store is not kept alive by it, and nothing answered is lost.
         self._thread = threading.Thread(target=self._run, name=f"sqlite-writer {path.name}", daemon=True)
         self._thread.start()
@@ -169,11 +171,16 @@ class _Writer:
         # Nobody waits for the cancelled any more; they are only counted.
         settled = [_Outcome(unit.answer, None, None) for unit in group if unit.answer.cancelled()]
         group = [unit for unit in group if not unit.answer.cancelled()]
-        for _ in range(_ATTEMPTS):
+        run = self._run_bare
+        for _ in range(_ATTEMPTS + 1):
             try:
                 self._on.control("BEGIN IMMEDIATE")
-                outcomes = [self._run_unit(unit) for unit in group]
+                self._schema = self._schema_version()
+                outcomes = [run(unit) for unit in group]
                 self._on.control("COMMIT")
+            except _SavepointsNeededError:
+                self._on.control("ROLLBACK")
+                run = self._run_unit
             except _TransactionLostError as lost:
                 # SQLite rolled everything back under one unit: the innocent run again without it, unless all are lost.
                 failure = self._binding.dialect.failure(lost.cause)
@@ -188,6 +195,26 @@ class _Writer:
             else:
                 return settled + outcomes
         return settled + _fail(group, store_busy())
+
+    def _schema_version(self) -> int:
+        return int(self._on.raw.execute("PRAGMA schema_version").fetchone()[0])
+
+    def _run_bare(self, unit: _Unit) -> _Outcome:
+        """Without a savepoint of its own: most units succeed, or fail before they changed a row, and need none."""
+        raw = self._on.raw
+        self._on.watch.start(self._limit)
+        before = raw.total_changes
+        try:
+            result = unit.context.run(unit.work, self._on.conn, *unit.args)
+        except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
+            if not raw.in_transaction:
+                raise _TransactionLostError(unit, error) from error
+            # Rows are counted, changes of the schema are not.
+            changed = raw.total_changes != before or self._schema_version() != self._schema
+            if changed or isinstance(error, LostRaceError):
+                raise _SavepointsNeededError from error
+            return _Outcome(unit.answer, None, self._binding.dialect.failure(error) or error)
+        return _Outcome(unit.answer, result, None)
 
     def _run_unit(self, unit: _Unit) -> _Outcome:
         raw, control = self._on.raw, self._on.control
@@ -263,6 +290,10 @@ class _Readers:
             on = self._local.on = open_reader(self._path, self._binding)
             self._opened.append(on)
         return on
+
+
+class _SavepointsNeededError(Exception):
+    """A unit failed after it had changed rows: the group runs again, each unit inside a savepoint of its own."""
 
 
 class _TransactionLostError(Exception):
