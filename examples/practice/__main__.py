@@ -2,8 +2,8 @@
 
     python -m examples.practice --data var/hub [--cases N]
 
-It enrols, on a running hub, an app, the ministry's register, the department and the bureau 150100-ga, publishes the item,
-gets grant and seal, prints how to start a bureau, then sends cases and tells when each one is delivered.
+It enrols, on a running hub, an app, the ministry's register, the department and the bureau 150100-ga, publishes the
+item, gets grant and seal, prints how to start a bureau, then sends cases and tells when each one is delivered.
 """
 
 import argparse
