@@ -33,7 +33,7 @@ class Items:
         request = feed_pb2.PullItemsRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
         answer = await ask(self._stub.PullItems, request, timeout=PULL_SECONDS + 5)
         changes = [
-            Change(entry.item.code, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items
+            Change(entry.item.id, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items
         ]
         return Page(changes, answer.version, answer.epoch, answer.reset, answer.more)
 
