@@ -24,14 +24,16 @@ from services.exchange.service.providers import Authority, Providers
 from services.exchange.service.queries import Queries
 from services.exchange.service.sharing import Sharing
 from services.exchange.service.streams import ProviderStreams
+from services.exchange.store import cases
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, inbox_pb2, inbox_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
+from shuniu.kit.run import Process, StartRefusedError
 from shuniu.kit.server import Servicer
+from shuniu.kit.sql import Store
 
 
 def calendar_of(path: Path) -> Calendar:
@@ -47,11 +49,20 @@ def calendar_of(path: Path) -> Calendar:
         raise ConfigError(f"{path}: is no calendar: {error}") from None
 
 
-def keyring_of(directory: Path) -> Keyring:
-    """The keys of stored forms and answers; the first one is made at the first start."""
-    if not any(directory.glob("*.key")):
+async def keyring_of(directory: Path, kept: Store) -> Keyring:
+    """The keys of stored forms and answers. The first one is made at the first start and never again.
+
+    Raises StartRefusedError when cases are there and their keys are not: a fresh key would not open them.
+    """
+    if _holds_no_key(directory):
+        if await kept.read(cases.any_case):
+            raise StartRefusedError(f"{directory}: the keys of the stored cases are gone; restore them from the backup")
         add_key(directory)
     return Keyring.load(directory)
+
+
+def _holds_no_key(directory: Path) -> bool:
+    return not any(directory.glob("*.key"))
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +83,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         items = Items(catalogue, base.store)
         await items.replica.load()
         pages = Pages.load(page_key_file(hub, settings))
-        keyring = keyring_of(keyring_dir(hub, settings))
+        keyring = await keyring_of(keyring_dir(hub, settings), base.store)
         calendar = calendar_of(settings.calendar_file)
         work = Casework(base, items.book, keyring, calendar)
         people = People(identity, base.store, base.clock)

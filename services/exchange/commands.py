@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from services.exchange.config import ExchangeSettings
+from services.exchange.config import ExchangeSettings, keyring_dir
 from services.exchange.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
+from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.foundation import database_url
 from shuniu.kit.operations import audit_check
 from shuniu.kit.sql import Store, migrations
@@ -35,6 +36,11 @@ async def raise_epoch(path: Path) -> int:
         return await store.raise_epoch()
     finally:
         await store.close()
+
+
+def rotate_keys(path: Path) -> int:
+    """Makes the next key of stored forms and answers; new values use it from the next start on. Returns its number."""
+    return add_key(keyring_dir(load(HubSettings, path, "hub"), load(ExchangeSettings, path, "exchange")))
 
 
 def _url(path: Path) -> str:

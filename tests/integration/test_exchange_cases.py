@@ -5,11 +5,13 @@ import random
 
 import pytest
 
+from services.exchange import commands
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.run import StartRefusedError
 from shuniu.kit.testing import eventually
 from tests.support.exchange_land import BAOTOU, BASE, HOHHOT, ITEM, USCC, exchange_land, item, rid
 
@@ -295,6 +297,24 @@ async def test_a_suspended_agency_still_gets_its_cases(land):
     land.identity.put("bureau", state="RETIRED")
     await land.registry_current()
     await refused(land.person().apply(), "NO_HANDLING_AGENCY", Code.FAILED_PRECONDITION)
+
+
+async def test_keys_rotate_and_are_never_replaced_silently(land):
+    """After a rotation old and new cases open; without its keys the exchange refuses to start instead of making new ones."""
+    old = await land.person().apply(form={"a": "old"})
+    await land.stop()
+    assert commands.rotate_keys(land.path) == 2
+    await land.start()
+    new = await land.person().apply(form={"a": "new"})
+    assert [(await land.person().get(each.case_code)).form["a"] for each in (old, new)] == ["old", "new"]
+    await land.stop()
+    assert (await commands.verify_audit(land.path)).intact
+    keys = land.directory / "keys" / "exchange"
+    keys.rename(keys.with_name("lost"))
+    with pytest.raises(StartRefusedError, match="restore them"):
+        await land.start()
+    keys.with_name("lost").rename(keys)
+    await land.start()
 
 
 async def test_subscribers_hear_of_cases_in_their_division_only(land):

@@ -117,6 +117,11 @@ def find_case(conn: Connection, case_code: str) -> CaseRow | None:
     return None if row is None else _case_row(row)
 
 
+def any_case(conn: Connection) -> bool:
+    """Whether there is a case at all."""
+    return conn.execute(select(case_file.c.case_code).limit(1)).first() is not None
+
+
 def load_history(conn: Connection, case_code: str) -> cases.Case:
     """The case as its steps made it. Raises LookupError for a case without steps, which cannot be."""
     rows = conn.execute(select(case_step).where(case_step.c.case_code == case_code).order_by(case_step.c.seq))
