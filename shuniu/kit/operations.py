@@ -1,7 +1,7 @@
 """OperationsService for every process: status, dead letters, traces and the audit check. One implementation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -101,22 +101,34 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def ReplayDeadLetters(
         self, request: pb.ReplayDeadLettersRequest, context: Any
     ) -> pb.ReplayDeadLettersResponse:
-        wanted = set(request.event_ids)
-        letters = [
-            letter
-            for letter in await self._base.store.read(dead_letters.deaths)
-            if not wanted or letter.event_id in wanted
-        ]
-        if not request.preview:
-            for letter in letters:
+        if request.preview:
+            letters = await self._base.store.read(dead_letters.deaths)
+            return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in _chosen(letters, request)])
+
+        def decide(conn: Connection) -> pb.ReplayDeadLettersResponse:
+            found = _chosen(dead_letters.deaths(conn), request)
+            return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in found])
+
+        # Decided and recorded first: after a crash a retry sends what this decision still owes.
+        decided = await self._base.mutate(request, pb.ReplayDeadLettersResponse, decide, target="dead-letter/*")
+        owed = set(decided.event_ids)
+        for letter in await self._base.store.read(dead_letters.deaths):
+            if letter.event_id in owed:
                 await self._replay(letter.id)
-        return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in letters])
+        return decided
 
     async def TraceAggregate(self, request: pb.TraceAggregateRequest, context: Any) -> pb.TraceAggregateResponse:
         return await self._base.store.read(_trace, request.aggregate)
 
     async def VerifyAudit(self, request: pb.VerifyAuditRequest, context: Any) -> pb.VerifyAuditResponse:
         return await self._base.store.read(audit_check)
+
+
+def _chosen(
+    letters: Sequence[dead_letters.DeadLetter], request: pb.ReplayDeadLettersRequest
+) -> list[dead_letters.DeadLetter]:
+    wanted = set(request.event_ids)
+    return [letter for letter in letters if not wanted or letter.event_id in wanted]
 
 
 def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
