@@ -61,11 +61,15 @@ async def build(path: Path) -> AsyncIterator[Process]:
             return [] if base.store.writable else ["the store cannot write"]
 
         async def facts() -> Mapping[str, str]:
-            head = (
-                open_checkpoint(ledger.checkpoint_text, [secrets.ledger.verifier]).size if ledger.checkpoint_text else 0
-            )
-            issued = await base.store.read(store.issued_count)
-            return {**await messaging.facts(), "ledger_size": str(head), "certificates": str(issued)}
+            text = ledger.checkpoint_text
+            head = open_checkpoint(text, [secrets.ledger.verifier]) if text else None
+            return {
+                **await messaging.facts(),
+                "certificates": str(await base.store.read(store.issued_count)),
+                "ledger_size": str(head.size if head else 0),
+                # The last proof: the root under which everything sealed so far can be shown to stand.
+                "last_proof": head.root.hex()[:16] if head else "",
+            }
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
         assert base.registry is not None

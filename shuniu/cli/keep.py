@@ -161,6 +161,12 @@ def _sha256(path: Path) -> str:
 
 def rotate(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
+    if arguments.storage:
+        place.hub()
+        numbers = identity.rotate_storage_keys(place.config)
+        text = ", ".join(f"{service}: {number}" for service, number in numbers.items())
+        out({"keys": numbers}, f"{text}(重启后生效 / from the next start)", as_json=arguments.json)
+        return 0
 
     async def work() -> platform_pb2.RotateKeysResponse:
         admin = operator(place, "security")
