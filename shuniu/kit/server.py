@@ -1,6 +1,8 @@
 """The only place where a gRPC server is built."""
 
+import errno
 import functools
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,13 +124,24 @@ def _listener(
     for servicer in servicers:
         servicer.add(servicer.servicer, server)
     if address.startswith("unix:"):
-        Path(address.removeprefix("unix:")).unlink(missing_ok=True)
+        _clear(Path(address.removeprefix("unix:")))
         server.add_insecure_port(address)
     elif tls is None:
         raise ValueError(f"{address}: a TCP listener needs TLS")
     else:
         server.add_secure_port(address, _credentials(tls))
     return Listener(server, guard, address)
+
+
+def _clear(path: Path) -> None:
+    """Removes a socket that a killed process left. Raises OSError EADDRINUSE when somebody answers on it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, "the socket is in use", str(path))
 
 
 def _credentials(tls: Tls) -> grpc.ServerCredentials:
