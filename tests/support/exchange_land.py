@@ -265,6 +265,9 @@ class ExchangeLand:
         for listener in self.process.listeners:
             await listener.start()
         self._tasks = [asyncio.create_task(work()) for work in self.process.tasks]
+        async with asyncio.timeout(20):
+            # After a restart the channels still know the old sockets.
+            await asyncio.gather(self.channel.channel_ready(), self.peer.channel_ready())
 
     async def stop(self) -> None:
         for let_go in self.process.on_drain:
