@@ -74,7 +74,6 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _wrap(self, policy: Policy, handler: Any) -> Any:
         if handler.request_streaming or handler.response_streaming:
-
             # Written and not yielded: a task that is cut while it waits for a slow reader must hear of it here.
             async def stream(request: Any, context: Any) -> None:
                 call = _Call(policy, context)
