@@ -1,10 +1,11 @@
 """The only place where a channel is built: a deadline always, retries only where they are safe, errors in our words."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -14,6 +15,9 @@ from shuniu.kit.caller import SERVICE_HEADER
 from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.interceptors import DETAILS_HEADER
 from shuniu.kit.server import KEEPALIVE, MAX_MESSAGE
+
+_LEAVE_SECONDS = 30.0
+"""How long calls on a channel with old certificates may take to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,84 @@ def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc
         # The authority of a Unix socket would be its path, which Envoy and others refuse.
         options.append(("grpc.default_authority", "localhost"))
         return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
-    credentials = grpc.ssl_channel_credentials(
-        tls.roots.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
-    )
-    return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+
+    def build() -> grpc.aio.Channel:
+        credentials = grpc.ssl_channel_credentials(
+            tls.roots.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
+        )
+        return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+
+    return _Renewed(build, (tls.certificate, tls.key, tls.roots))
+
+
+class _Renewed(grpc.aio.Channel):
+    """A channel that is built anew when its certificates change; calls under way end on the one before.
+
+    gRPC reads a client's certificates once, and stubs keep their channel: so the channel changes behind them.
+    """
+
+    def __init__(self, build: Callable[[], grpc.aio.Channel], files: Sequence[Path]) -> None:
+        self._build = build
+        self._files = files
+        self._stamp = self._stamps()
+        self._channel = build()
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    def _stamps(self) -> tuple[int, ...]:
+        return tuple(path.stat().st_mtime_ns for path in self._files)
+
+    def _now(self) -> grpc.aio.Channel:
+        # A file that is being replaced may be absent for a moment: what is known still works.
+        with contextlib.suppress(OSError):
+            stamp = self._stamps()
+            if stamp != self._stamp:
+                before, self._channel, self._stamp = self._channel, self._build(), stamp
+                leaving = asyncio.ensure_future(before.close(_LEAVE_SECONDS))
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
+        return self._channel
+
+    def _callable(self, kind: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        made: dict[grpc.aio.Channel, Any] = {}
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            channel = self._now()
+            if channel not in made:
+                made.clear()
+                made[channel] = getattr(channel, kind)(*arguments, **options)
+            return made[channel](*args, **kwargs)
+
+        return call
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        return self._callable("unary_unary", args, kwargs)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        return self._callable("unary_stream", args, kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        return self._callable("stream_unary", args, kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        return self._callable("stream_stream", args, kwargs)
+
+    async def close(self, grace: float | None = None) -> None:
+        await asyncio.gather(self._channel.close(grace), *self._leaving)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 — gRPC's own form
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
 
 
 class _Named(grpc.aio.UnaryUnaryClientInterceptor):

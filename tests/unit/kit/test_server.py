@@ -167,6 +167,22 @@ async def test_renewed_certificates_are_taken_without_a_restart(pki: Pki, tcp_ad
         await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)
 
 
+async def test_a_channel_takes_its_own_renewed_certificate(pki: Pki, tcp_address: str) -> None:
+    """A channel and the stubs on it go on under a renewed certificate, without a restart."""
+    tls = pki.server()
+    mine = pki.client(f"spiffe://{TRUST}/service/esign")
+    async with (
+        serving(tcp_address, Asked(), tls),
+        client.channel(tcp_address, service="x", tls=mine) as channel,
+    ):
+        stub = operations_pb2_grpc.OperationsServiceStub(channel)
+        assert (await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)).service == "esign"
+        other = pki.client(f"spiffe://{TRUST}/service/exchange")
+        for new, known in ((other.key, mine.key), (other.certificate, mine.certificate)):
+            new.replace(known)
+        assert (await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)).service == "exchange"
+
+
 @pytest.mark.parametrize("kind", ["listener", "channel"])
 async def test_nothing_goes_over_tcp_in_clear(kind: str, tcp_address: str) -> None:
     """Without certificates there is neither a TCP listener nor a TCP channel."""
