@@ -47,6 +47,11 @@ class RunningHub:
         """Makes a new hub in `data`, which is emptied first, and waits until all its parts serve."""
         shutil.rmtree(data, ignore_errors=True)
         await shuniu("init", "--data", str(data), "--free-ports", "--authority", AUTHORITY_AT)
+        return await cls.up(data)
+
+    @classmethod
+    async def up(cls, data: Path) -> "RunningHub":
+        """Starts the hub that is in `data`."""
         process = await asyncio.create_subprocess_exec(
             str(COMMAND), "up", "--data", str(data), "--json", stdout=asyncio.subprocess.PIPE, start_new_session=True
         )
