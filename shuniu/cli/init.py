@@ -34,6 +34,8 @@ trust_domain = "{trust_domain}"
 issuer = "{issuer}"
 data_dir = "{data}"
 run_dir = "{run}"
+# Between which zones data may go; everything not named is denied.
+zone_pairs = ["government-extranet>internet", "internet>government-extranet"]
 
 [edge]
 people = "{people}"

@@ -40,6 +40,8 @@ class HubSettings:
     """Cryptographic profile: international or sm."""
     zone: str = "government-extranet"
     """Security zone of the hub itself."""
+    zone_pairs: tuple[str, ...] = ()
+    """Pairs `from>to` of zones between which data may go; within a zone all goes, everything else is denied."""
 
 
 Settings = TypeVar("Settings")

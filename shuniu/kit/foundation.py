@@ -15,7 +15,7 @@ import grpc
 from google.protobuf.message import Message
 from sqlalchemy import Connection, MetaData
 
-from shuniu.kit import audit, client, errors, outbox, requests
+from shuniu.kit import audit, client, errors, metrics, outbox, requests, zones
 from shuniu.kit.caller import current_call
 from shuniu.kit.clock import Clock, SystemClock
 from shuniu.kit.config import HubSettings
@@ -128,10 +128,30 @@ class Foundation:
         found.append(peer_listener(address, [*edge, *peer], trust, tls=self.settings.tls()))
         return found
 
-    def recipients(self, topic: str, division: str, *direct: str) -> list[str]:
-        """Organisations that get an event: those it is addressed to and those subscribed, each once."""
-        subscribed = self.registry.subscribers(topic, division) if self.registry else []
-        return list(dict.fromkeys([*(code for code in direct if code), *subscribed]))
+    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
+        """Organisations that get an event: those it is addressed to and those subscribed, each once.
+
+        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
+        """
+        if self.registry is None:
+            return []
+        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
+        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
+
+    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
+        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
+
+        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
+        """
+        entry = self.registry.platform(code) if self.registry else None
+        if entry is None:
+            return ""
+        reason = zones.refusal(
+            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
+        )
+        if reason:
+            metrics.RECEIVERS_REFUSED.labels(reason).inc()
+        return reason
 
     def publish(
         self,

@@ -19,6 +19,12 @@ HANDLING = Histogram(
 )
 IN_FLIGHT = Gauge("shuniu_rpcs_in_flight", "RPCs being handled now.", registry=REGISTRY)
 REFUSED = Counter("shuniu_rpcs_refused_total", "RPCs refused, by reason.", ["reason"], registry=REGISTRY)
+RECEIVERS_REFUSED = Counter(
+    "shuniu_receivers_refused_total",
+    "Organisations that got no event because of their zone or secrecy label.",
+    ["reason"],
+    registry=REGISTRY,
+)
 INCIDENTS = Counter("shuniu_incidents_total", "Unexpected failures answered as INTERNAL.", registry=REGISTRY)
 OUTBOX = Gauge("shuniu_outbox_deliveries", "Outbox deliveries, by state.", ["state"], registry=REGISTRY)
 OUTBOX_AGE = Gauge("shuniu_outbox_age_seconds", "Age of the oldest delivery not yet stored.", registry=REGISTRY)

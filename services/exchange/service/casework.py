@@ -133,10 +133,14 @@ class Casework:
         return case_view(row, case)
 
     def _handled(self, item: Item) -> None:
-        """Raises NO_HANDLING_AGENCY without an enrolled platform behind the item. A suspended one still gets cases."""
+        """Raises NO_HANDLING_AGENCY without an enrolled platform behind the item, in a zone and of a clearance that let
+        it be told. A suspended one still gets cases.
+        """
         assert self.base.registry is not None
         entry = self.base.registry.platform(item.handler)
-        if entry is None or entry.state in ("APPLIED", "RETIRED"):
+        # An agency that may not be told of a case cannot handle it: refused now, not lost later.
+        unreachable = entry is None or entry.state in ("APPLIED", "RETIRED")
+        if unreachable or self.base.receiver_refused(item.handler):
             raise RoutingError(
                 [
                     Violation(

@@ -1,0 +1,25 @@
+"""What may cross from one security zone to another, and up to which secrecy label: allowed per pair, default deny."""
+
+from collections.abc import Collection
+from typing import Final
+
+# From the least to the most confidential. A label that is not here is above them all.
+LABELS: Final = ("public", "internal", "sensitive")
+
+
+def rank(label: str) -> int:
+    return LABELS.index(label) if label in LABELS else len(LABELS)
+
+
+def may_cross(source: str, target: str, pairs: Collection[str]) -> bool:
+    """Whether anything may go from `source` to `target`. Pairs are written `source>target`; within a zone all goes."""
+    return source == target or f"{source}>{target}" in pairs
+
+
+def refusal(source: str, target: str, pairs: Collection[str], secrecy: str, cleared_for: str) -> str:
+    """Why a message labelled `secrecy` may not go to a receiver, UPPER_SNAKE; empty when it may."""
+    if not may_cross(source, target, pairs):
+        return "ZONE_PAIR"
+    if rank(secrecy) > rank(cleared_for) or secrecy not in LABELS:
+        return "SECRECY"
+    return ""
