@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(PY) -m examples.demo
 
 test: $(STAMP)
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 bench: $(STAMP)
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
