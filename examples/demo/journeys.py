@@ -1,7 +1,7 @@
 """The people of the demo and their way through the hub, in parallel."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,9 +94,17 @@ def needs_correction(serial: str) -> bool:
 
 
 async def set_stage(
-    running: RunningHub, region: Region, people: Sequence[Person], certificates: Path, times: Times
+    running: RunningHub,
+    region: Region,
+    people: Sequence[Person],
+    certificates: Path,
+    times: Times,
+    run_elsewhere: Collection[str] = (),
 ) -> Stage:
-    """Enrols app, register, department and nine bureaus; publishes items, resources, grants and seals."""
+    """Enrols app, register, department and nine bureaus; publishes items, resources, grants and seals.
+
+    Bureaus `run_elsewhere` (platform codes) are set up and not started: somebody else does their work.
+    """
     system, security = running.operator("system"), running.operator("security")
     platforms = running.data.parent / "platforms"
 
@@ -135,7 +143,8 @@ async def set_stage(
         *(bureau.apply_for_seal(agency.name) for bureau, agency in zip(stage.bureaus, agencies, strict=True))
     )
     await asyncio.gather(*(approve_seal(security, seal) for seal in seals))
-    runs = (stage.register.serve(), stage.app.run(), *(bureau.run() for bureau in stage.bureaus))
+    at_work = [bureau for bureau in stage.bureaus if bureau.session.credentials.code not in run_elsewhere]
+    runs = (stage.register.serve(), stage.app.run(), *(bureau.run() for bureau in at_work))
     stage.tasks = [asyncio.create_task(run) for run in runs]
     return stage
 

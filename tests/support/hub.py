@@ -8,7 +8,7 @@ import os
 import signal
 import tempfile
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +205,9 @@ class Land:
 
 
 @asynccontextmanager
-async def hub_with_region(count: int, region: Region | None = None) -> AsyncIterator[Land]:
+async def hub_with_region(
+    count: int, region: Region | None = None, run_elsewhere: Collection[str] = ()
+) -> AsyncIterator[Land]:
     """Starts a hub in a temporary directory and sets a region of `count` people up on it, of one item when not given."""
     region = region or only_the_certificate(load())
     everybody = people(count)
@@ -215,7 +217,7 @@ async def hub_with_region(count: int, region: Region | None = None) -> AsyncIter
         times = Times()
         running = await RunningHub.start(Path(work) / "hub")
         try:
-            stage = await set_stage(running, region, everybody, certificates, times)
+            stage = await set_stage(running, region, everybody, certificates, times, run_elsewhere)
             try:
                 yield Land(running, stage, everybody, citizens_of(everybody), certificates, times)
             finally:
