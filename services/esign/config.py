@@ -22,6 +22,9 @@ class EsignSettings(ServiceSettings):
     """Longest time one uploaded document may take in its worker process, s."""
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
+    ses_sidecar: bool | None = None
+    """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
+    keys and this machine a libcrypto with SM2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,12 @@ class KeyFiles:
     @property
     def seal_ca_key(self) -> Path:
         return self.data_dir / "keys" / "esign-seal-ca.key"
+
+    def sm2(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of one party of the SM2 side: root, seal-ca or maker. The root's key is only for making
+        a new seal CA; take it off the machine.
+        """
+        return self.data_dir / "pki" / f"esign-sm2-{name}.pem", self.data_dir / "keys" / f"esign-sm2-{name}.key"
 
     @property
     def ledger_key(self) -> Path:

@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey
 
+from services.esign import sm_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
 from services.esign.domain.note import NoteSigner
 from services.esign.domain.qr import QrSigner
+from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.crypto.sealing import new_key
@@ -29,6 +31,8 @@ class Secrets:
     qr: QrSigner = field(repr=False)
     receiving: ECKey = field(repr=False)
     page: bytes = field(repr=False)
+    # None: this hub has no SM2 keys, or this machine nothing that signs with them.
+    sm: SmSecrets | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
@@ -49,6 +53,7 @@ class Secrets:
             QrSigner.prepare(qr_key, qr_host(hub, settings)),
             receiving,
             secret(files.page_key),
+            SmSecrets.load(files, wanted=settings.ses_sidecar),
         )
 
 
@@ -64,10 +69,11 @@ def make(hub: HubSettings) -> None:
     if not files.seal_ca_key.exists():
         root = pki.make_root(hub.name, now_us)
         seal_ca = pki.make_seal_ca(root, hub.name, now_us)
-        _public(files.root, pki.certificate_pem(root.certificate))
-        _public(files.seal_ca, pki.certificate_pem(seal_ca.certificate))
+        write_public(files.root, pki.certificate_pem(root.certificate))
+        write_public(files.seal_ca, pki.certificate_pem(seal_ca.certificate))
         write_secret(files.root_key, pki.key_pem(root.key))
         write_secret(files.seal_ca_key, pki.key_pem(seal_ca.key))
+    sm_keys.make(files, hub.name, now_us)
     if not files.ledger_key.exists():
         write_secret(files.ledger_key, Ed25519PrivateKey.generate().private_bytes_raw())
     if not files.qr_key.exists():
@@ -78,10 +84,3 @@ def make(hub: HubSettings) -> None:
         write_secret(files.page_key, os.urandom(32))
     if not files.keyring.exists():
         add_key(files.keyring)
-
-
-def _public(path: "os.PathLike[str]", content: bytes) -> None:
-    with open(path, "wb") as file:  # noqa: PTH123 — any path-like
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -11,15 +11,20 @@ from datetime import UTC, datetime, timedelta
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 ROOT_DAYS = 3650
 SEAL_CA_DAYS = 1825
 # Two years, as organisation certificates of licensed authorities commonly run.
 SEAL_DAYS = 730
+# A timestamp is good as long as its authority's certificate: longer than the seals it proves.
+TSA_CA_DAYS = 3285
+TSA_DAYS = 2190
+# Made anew by each process that answers, long before it ends.
+OCSP_DAYS = 14
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
-_LABEL = "开发用 development, internal use only"
+LABEL = "开发用 development, internal use only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Authority:
 
     @property
     def der(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.DER)
+        return certificate_der(self.certificate)
 
     @property
     def root(self) -> x509.Certificate:
@@ -57,6 +62,10 @@ def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def certificate_pem(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def certificate_der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
 
 
 def make_root(hub: str, now_us: int) -> Authority:
@@ -84,35 +93,73 @@ def make_seal_ca(root: Authority, hub: str, now_us: int) -> Authority:
     return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above))
 
 
+def make_tsa_ca(root: Authority, hub: str, now_us: int) -> Authority:
+    """The authority that issues certificates of timestamp authorities, and nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _ca_builder(
+        _name("Shuniu timestamp CA", hub),
+        root.certificate.subject,
+        key.public_key(),
+        root.key.public_key(),
+        now_us,
+        TSA_CA_DAYS,
+        0,
+    )
+    return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above))
+
+
+def make_tsa(ca: Authority, hub: str, now_us: int) -> Authority:
+    """A timestamp authority's key and certificate: its only use, critical, is timeStamping (RFC 3161, 2.3)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _signer_builder(_name("Shuniu timestamp authority", hub), ca, key.public_key(), now_us, TSA_DAYS)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
+    return Authority(key, builder.sign(ca.key, hashes.SHA256()), (ca.certificate, *ca.above))
+
+
+def make_ocsp_responder(ca: Authority, hub: str, now_us: int) -> Authority:
+    """Key and certificate that answer for `ca` (RFC 6960, 4.2.2.2). It lives for days, so nobody asks after its own
+    revocation (4.2.2.2.1).
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _signer_builder(_name("Shuniu OCSP responder", hub), ca, key.public_key(), now_us, OCSP_DAYS)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
+    builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    return Authority(key, builder.sign(ca.key, hashes.SHA256()), (ca.certificate, *ca.above))
+
+
 def issue_seal_certificate(
-    ca: Authority, public_key: ec.EllipticCurvePublicKey, organisation: str, seal_id: str, now_us: int
+    ca: Authority,
+    public_key: ec.EllipticCurvePublicKey,
+    organisation: str,
+    seal_id: str,
+    now_us: int,
+    *,
+    status_url: str = "",
 ) -> x509.Certificate:
     """A seal's certificate: digitalSignature and nonRepudiation, no EKU (readers that know only e-mail signers accept
     it).
+
+    `status_url` is where readers may ask for its revocation (`/ocsp` and `/crl` below it). Empty: the certificate
+    names no place, because readers call a signer unknown when a place does not answer.
     """
     subject = x509.Name(
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, _LABEL),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, LABEL),
             x509.NameAttribute(NameOID.SERIAL_NUMBER, seal_id),
             x509.NameAttribute(NameOID.COMMON_NAME, organisation[:64]),
         ]
     )
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        content_commitment=True,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    builder = _builder(subject, ca.certificate.subject, public_key, ca.key.public_key(), now_us, SEAL_DAYS)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    return builder.add_extension(usage, critical=True).sign(ca.key, hashes.SHA256())
+    builder = _signer_builder(subject, ca, public_key, now_us, SEAL_DAYS)
+    if status_url:
+        ocsp = x509.AccessDescription(
+            AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{status_url}/ocsp")
+        )
+        crl = x509.DistributionPoint([x509.UniformResourceIdentifier(f"{status_url}/crl")], None, None, None)
+        builder = builder.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
+        builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
+    return builder.sign(ca.key, hashes.SHA256())
 
 
 def _name(common: str, hub: str) -> x509.Name:
@@ -120,7 +167,7 @@ def _name(common: str, hub: str) -> x509.Name:
         [
             x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, hub[:64]),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, _LABEL),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, LABEL),
             x509.NameAttribute(NameOID.COMMON_NAME, common),
         ]
     )
@@ -145,6 +192,27 @@ def _builder(
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
+    )
+
+
+def _signer_builder(
+    subject: x509.Name, ca: Authority, key: ec.EllipticCurvePublicKey, now_us: int, days: int
+) -> x509.CertificateBuilder:
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        _builder(subject, ca.certificate.subject, key, ca.key.public_key(), now_us, days)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
     )
 
 

@@ -89,13 +89,14 @@ class Sm4Gcm:
 class _Key:
     """An EVP_PKEY that lives as long as this object."""
 
-    __slots__ = ("handle",)
+    __slots__ = ("_free", "handle")
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, free: "ctypes._NamedFuncPointer") -> None:
         self.handle = handle
+        self._free = free
 
     def __del__(self) -> None:
-        _library().EVP_PKEY_free(self.handle)
+        self._free(self.handle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +150,7 @@ class PrivateKey:
                 raise _failed(lib, "no key could be made")
         finally:
             lib.EVP_PKEY_CTX_free(context)
-        return cls._of(_Key(_pointer(made)))
+        return cls._of(_Key(_pointer(made), lib.EVP_PKEY_free))
 
     @classmethod
     def from_der(cls, pkcs8: bytes) -> Self:
@@ -279,7 +280,7 @@ def _import(lib: ctypes.CDLL, reader: str, encoded: bytes) -> _Key:
     if not handle:
         lib.ERR_clear_error()
         raise SmKeyError("the key cannot be read")
-    key = _Key(handle)
+    key = _Key(handle, lib.EVP_PKEY_free)
     if at.value != ctypes.addressof(start) + len(encoded):
         raise SmKeyError("bytes behind the key")
     return key

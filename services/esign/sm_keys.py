@@ -1,0 +1,95 @@
+"""Esign's SM2 keys: a root, a seal CA and a seal maker beside the international ones. A hub may have none."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from services.esign.config import KeyFiles
+from services.esign.domain import sm2_chain, sm2_pki
+from services.esign.domain.chain import ChainError
+from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
+from shuniu.kit.config import ConfigError, secret, write_secret
+from shuniu.kit.crypto import sm
+
+ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
+
+
+@dataclass(frozen=True, slots=True)
+class SmSecrets:
+    """What certifies SM2 seals and what makes them."""
+
+    root: bytes = field(repr=False)
+    seal_ca: Sm2Signer = field(repr=False)
+    maker: Sm2Signer = field(repr=False)
+
+    @classmethod
+    def load(cls, files: KeyFiles, *, wanted: bool | None) -> "SmSecrets | None":
+        """`wanted` None: what is there. True: raises ConfigError when keys or provider are absent. False: None."""
+        present = all(path.exists() for name in (SEAL_CA, MAKER) for path in files.sm2(name))
+        if wanted is False or (wanted is None and not (present and sm.available())):
+            return None
+        if not present:
+            raise ConfigError("[esign] ses_sidecar: the hub has no SM2 keys; run `shuniu init`")
+        try:
+            sm.require()
+            root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
+            return cls(root, _load(files.sm2(SEAL_CA)), _load(files.sm2(MAKER)))
+        except sm.SmUnavailableError as error:
+            raise ConfigError(f"[esign] ses_sidecar: {error}") from None
+        except (OSError, ValueError, ChainError) as error:
+            raise ConfigError(f"{files.data_dir}: esign's SM2 keys cannot be read: {type(error).__name__}") from None
+
+
+def make(files: KeyFiles, hub: str, now_us: int) -> None:
+    """Makes the SM2 side where it is absent and this machine can; what is there stays."""
+    if files.sm2(MAKER)[1].exists() or not sm.available():
+        return
+    keys = {name: sm.PrivateKey.generate() for name in (ROOT, SEAL_CA, MAKER)}
+    root = sm2_pki.make_root(pair(keys[ROOT]), hub, now_us)
+    seal_ca = sm2_pki.make_seal_ca(root, pair(keys[SEAL_CA]), hub, now_us)
+    maker = sm2_pki.make_maker(seal_ca, pair(keys[MAKER]), hub, now_us)
+    for name, signer in ((ROOT, root), (SEAL_CA, seal_ca), (MAKER, maker)):
+        certificate, key = files.sm2(name)
+        write_public(certificate, certificate_pem(signer.certificate))
+        # The maker's key comes last: its presence says that all is there.
+        write_secret(key, keys[name].pem)
+
+
+def pair(key: sm.PrivateKey) -> KeyPair:
+    """The key as the domain takes it."""
+    return KeyPair(key.public.spki, key.sign)
+
+
+def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
+    """Raises ValueError when the key is not the certificate's, ChainError when the certificate is none."""
+    if sm2_chain.load(certificate).spki != key.public.spki:
+        raise ValueError("the key is not the certificate's")
+    return Sm2Signer(certificate, key.public.spki, key.sign)
+
+
+def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
+    """SM2 check under the default signer id, as the domain takes it. A key that is none verifies nothing."""
+    try:
+        return sm.PublicKey.from_spki(spki).verify(message, signature)
+    except sm.SmKeyError:
+        return False
+
+
+def certificate_pem(certificate: bytes) -> bytes:
+    return x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+
+
+def write_public(path: Path, content: bytes) -> None:
+    """Durable before return."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _load(files: tuple[Path, Path]) -> Sm2Signer:
+    certificate = x509.load_pem_x509_certificate(files[0].read_bytes()).public_bytes(Encoding.DER)
+    return signer(certificate, sm.PrivateKey.from_pem(secret(files[1])))
