@@ -7,18 +7,20 @@ from pathlib import Path
 
 from services.esign import store
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain.errors import LedgerDamagedError
+from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.keys import Secrets
-from services.esign.ledger_store import LedgerStore, Sequencer
+from services.esign.ledger_store import LedgerStore
+from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
 from services.esign.service.ledger import Ledger
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.seals import Seals
 from services.esign.service.verification import Verification
 from services.esign.verifier import Verifier
+from services.esign.witnesses import Cosigning, witness_sites
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
-from shuniu.kit.config import HubSettings, load
+from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.foundation import Foundation, open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
@@ -37,6 +39,15 @@ async def open_ledger(base: Foundation, secrets: Secrets, settings: EsignSetting
     return Sequencer(opened, window_s=settings.ledger_window_ms / 1000)
 
 
+def open_cosigning(log: Sequencer, settings: EsignSettings) -> Cosigning:
+    """The client of the configured witnesses. Raises ConfigError."""
+    try:
+        sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
+        return Cosigning(log, sites, least)
+    except (EsignError, ValueError) as error:
+        raise ConfigError(f"[esign] witnesses: {error}") from None
+
+
 @contextlib.asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
@@ -50,6 +61,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     ):
         ledger = await open_ledger(base, secrets, settings)
         stack.push_async_callback(ledger.close)
+        cosigning = open_cosigning(ledger, settings)
         exchange, identity = base.channel("exchange"), base.channel("identity")
         for channel in (exchange, identity):
             stack.push_async_callback(channel.close)
@@ -58,7 +70,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts)
 
         def not_ready() -> list[str]:
-            return [] if base.store.writable else ["the store cannot write"]
+            reasons = [] if base.store.writable else ["the store cannot write"]
+            return [*reasons, "the ledger must be opened again"] if ledger.stuck else reasons
 
         async def facts() -> Mapping[str, str]:
             text = ledger.checkpoint_text
@@ -69,6 +82,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 "ledger_size": str(head.size if head else 0),
                 # The last proof: the root under which everything sealed so far can be shown to stand.
                 "last_proof": head.root.hex()[:16] if head else "",
+                **cosigning.facts(),
             }
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
@@ -91,7 +105,13 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 ],
                 peer=[operations.servicer()],
             ),
-            tasks=[base.registry.replica.follow, operations.watch, issuing.finish_interrupted, *messaging.tasks],
+            tasks=[
+                base.registry.replica.follow,
+                operations.watch,
+                issuing.finish_interrupted,
+                cosigning.follow,
+                *messaging.tasks,
+            ],
             not_ready=not_ready,
             ops_host=settings.ops_host,
             ops_port=settings.ops_port,

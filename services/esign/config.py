@@ -18,10 +18,29 @@ class EsignSettings(ServiceSettings):
     """Threads that lay out documents."""
     ledger_window_ms: int = 50
     """How long the first entry of a ledger batch waits for others, ms."""
+    witnesses: tuple[str, ...] = ()
+    """Who cosigns the ledger's heads: `name+id+key URL` each (C2SP tlog-witness submission prefix). None: nobody."""
+    witness_quorum: int = 0
+    """How many of them make a head witnessed; 0 means the majority."""
     verify_seconds: float = 10.0
     """Longest time one uploaded document may take in its worker process, s."""
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
+    timestamp: bool = False
+    """Whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait and
+    are released as soon as one can."""
+    timestamp_url: str = ""
+    """An outside timestamp authority (RFC 3161 over HTTP); empty means the hub's own."""
+    timestamp_roots: Path = Path()
+    """Roots of the outside authority (PEM); empty means the hub's own root."""
+    timestamp_policy: str = "2.25.231834905418379114823059182764411950033"
+    """Policy of the hub's own authority, OID. The one set here says: development, internal use, accuracy 1 s."""
+    clock_reference: str = ""
+    """NTP server, `host` or `host:port`, that the clock is compared with each minute; empty means that the authority
+    only notices when the clock jumps after start."""
+    revocation_url: str = ""
+    """Where readers of documents reach `/ocsp` and `/crl`, as `http://host`; named in seal certificates made from then
+    on. Empty means that they name no place, for networks where readers cannot reach the hub."""
     ses_sidecar: bool | None = None
     """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
     keys and this machine a libcrypto with SM2."""
@@ -55,6 +74,12 @@ class KeyFiles:
         a new seal CA; take it off the machine.
         """
         return self.data_dir / "pki" / f"esign-sm2-{name}.pem", self.data_dir / "keys" / f"esign-sm2-{name}.key"
+
+    def tsa(self, name: str) -> tuple[Path, Path]:
+        """Certificate and key of one party of the timestamp authority: ca or authority. The CA's key is only for
+        making a new authority; take it off the machine.
+        """
+        return self.data_dir / "pki" / f"esign-tsa-{name}.pem", self.data_dir / "keys" / f"esign-tsa-{name}.key"
 
     @property
     def ledger_key(self) -> Path:

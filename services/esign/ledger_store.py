@@ -1,4 +1,4 @@
-"""The ledger on disk: C2SP tiles as immutable files, and one sequencer that appends to them.
+"""The ledger on disk: C2SP tiles as immutable files.
 
 Order of a batch: entries and their signed checkpoint go to the journal (one fsync: from here on they are answered
 for), then tiles and bundles, last the public checkpoint. Tiles are synced when the journal is compacted; until then
@@ -6,29 +6,28 @@ the journal can rebuild them. After a crash the journal is replayed; a torn last
 dropped. A log that contradicts its own signed checkpoints, or the head that its owner remembers, is not opened.
 """
 
-import asyncio
 import contextlib
 import fcntl
 import os
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
 from services.esign.domain import ledger, tiles, tree
 from services.esign.domain.errors import EsignError, LedgerDamagedError, NoteMalformedError
-from services.esign.domain.ledger import Checkpoint, Entry, Receipt
-from services.esign.domain.note import NoteSigner
+from services.esign.domain.ledger import Checkpoint, Receipt
+from services.esign.domain.note import NoteSigner, VerifierKey
 from services.esign.domain.tiles import TileName
 
 _MAGIC = b"SNJ1"
 _HEAD = struct.Struct(">4sI")
 _RECORD = struct.Struct(">QI")
 _DIGEST = 16
+# Beside the specification's own files: a reader that demands witnesses need not wait for the next ones.
+_WITNESSED = "checkpoint.witnessed"
 # Replay of a journal this long takes well under a second.
 COMPACT_AT = 8 * 1024 * 1024
 # 4,096 tiles of 16 kB with their inner nodes: the tiles of a million entries.
@@ -40,15 +39,19 @@ class LedgerStore:
     by anybody.
     """
 
-    def __init__(self, directory: Path, signer: NoteSigner, lock: int, journal: int) -> None:
+    def __init__(
+        self, directory: Path, signer: NoteSigner, retired: Sequence[VerifierKey], lock: int, journal: int
+    ) -> None:
         self.directory = directory
         self._signer = signer
+        self._keys = (signer.verifier, *retired)
         self._lock = lock
         self._journal = journal
         self._journal_size = 0
         self._edge = tiles.Edge()
         self._tail: list[bytes] = []
         self._head = ""
+        self._witnessed = ""
         self._unwritten: dict[str, bytes] = {}
         self._unsynced: set[Path] = set()
         self._pyramids: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
@@ -56,8 +59,16 @@ class LedgerStore:
         self._broken = False
 
     @classmethod
-    def open(cls, directory: Path, signer: NoteSigner, *, remembered: Checkpoint | None = None) -> Self:
-        """Opens or creates the log named by the signer. `remembered` is the newest head its owner knows of.
+    def open(
+        cls,
+        directory: Path,
+        signer: NoteSigner,
+        *,
+        remembered: Checkpoint | None = None,
+        retired: Sequence[VerifierKey] = (),
+    ) -> Self:
+        """Opens or creates the log named by the signer. `remembered` is the newest head its owner knows of; `retired`
+        are keys that signed for this log before.
 
         Raises LedgerDamagedError: LEDGER_IN_USE, LEDGER_DAMAGED, LEDGER_FORKED, LEDGER_ROLLED_BACK.
         """
@@ -69,7 +80,10 @@ class LedgerStore:
             os.close(lock)
             raise _damaged("LEDGER_IN_USE", "another process appends to this log") from cause
         journal = os.open(directory / ".journal", os.O_CREAT | os.O_RDWR, 0o600)
-        store = cls(directory, signer, lock, journal)
+        # A journal whose name is lost with the power would take with it what was answered.
+        for folder in (directory, directory.parent):
+            _sync(folder)
+        store = cls(directory, signer, retired, lock, journal)
         try:
             store._recover()
             if remembered is not None:
@@ -85,6 +99,11 @@ class LedgerStore:
         return self._edge.size
 
     @property
+    def broken(self) -> bool:
+        """Whether a write failed so that only opening the log again tells what is on disk."""
+        return self._broken
+
+    @property
     def checkpoint_text(self) -> str:
         """The newest checkpoint, signed."""
         return self._head
@@ -92,7 +111,7 @@ class LedgerStore:
     @property
     def checkpoint(self) -> Checkpoint:
         """The newest checkpoint."""
-        return ledger.open_checkpoint(self._head, [self._signer.verifier])
+        return ledger.open_checkpoint(self._head, self._keys)
 
     def append(self, entries: Sequence[bytes]) -> range:
         """Appends a batch and answers their indexes when it is durable under a signed checkpoint.
@@ -127,9 +146,41 @@ class LedgerStore:
             raise ValueError("index outside the log")
         return self._receipt(index, self._entry(index))
 
-    def consistency(self, old: int) -> list[bytes]:
-        """Proof that the newest checkpoint continues the tree of `old` entries. Raises ValueError out of range."""
-        return tree.consistency_proof(old, self.size, tiles.nodes_from(self._pyramid))
+    def consistency(self, old: int, new: int | None = None) -> list[bytes]:
+        """Proof that the tree of `new` entries (all of them when None) continues that of `old`.
+
+        Raises ValueError out of range.
+        """
+        until = self.size if new is None else new
+        if until > self.size:
+            raise ValueError("beyond the log")
+        return tree.consistency_proof(old, until, tiles.nodes_from(self._pyramid))
+
+    @property
+    def witnessed(self) -> str:
+        """The newest checkpoint that enough witnesses cosigned; empty when there is none."""
+        return self._witnessed
+
+    def publish(self, note: str) -> None:
+        """Shows a checkpoint of this log with its cosignatures, if it is still the newest. Raises OSError."""
+        if note.startswith(self.checkpoint.text + "\n") and not self._unwritten:
+            self._replace("checkpoint", note.encode())
+            self._head = note
+
+    def keep_witnessed(self, note: str) -> None:
+        """Keeps a checkpoint of this log as the newest one that enough witnesses cosigned. Raises OSError."""
+        self._replace(_WITNESSED, note.encode())
+        self._witnessed = note
+
+    def witnessed_receipt(self, index: int) -> Receipt | None:
+        """Receipt of an entry under the newest witnessed checkpoint; None when that does not reach it yet."""
+        if not self._witnessed:
+            return None
+        under = ledger.open_checkpoint(self._witnessed, self._keys)
+        if not 0 <= index < under.size:
+            return None
+        path = tree.inclusion_proof(index, under.size, tiles.nodes_from(self._pyramid))
+        return Receipt(self._entry(index), index, tuple(path), self._witnessed)
 
     def read(self, path: str) -> bytes:
         """A tile or bundle by its public path. Raises NoteMalformedError for other paths, FileNotFoundError when
@@ -161,8 +212,9 @@ class LedgerStore:
         for folder in folders:
             _sync(folder)
         os.ftruncate(self._journal, 0)
-        os.fsync(self._journal)
+        # Before the sync, which may fail: a record written behind the end would never be found again.
         self._journal_size = 0
+        os.fsync(self._journal)
         self._unsynced.clear()
 
     def close(self) -> None:
@@ -255,7 +307,7 @@ class LedgerStore:
             if first != self._edge.size:
                 raise _damaged("LEDGER_DAMAGED", "the journal has a gap")
             edge, full = self._grown(entries)
-            signed = ledger.open_checkpoint(head, [self._signer.verifier])
+            signed = ledger.open_checkpoint(head, self._keys)
             if (signed.size, signed.root) != (edge.size, edge.root()):
                 raise _damaged("LEDGER_FORKED", "entries do not give the root that was signed for them")
             heads[signed.size] = signed.root
@@ -268,7 +320,25 @@ class LedgerStore:
         if not self._head:
             empty = Checkpoint(self._signer.verifier.name, self.size, self._edge.root())
             self._head = ledger.sign_checkpoint(empty, self._signer) if shown is None else self._shown_text()
+        if shown is not None and (shown.size, shown.root) == (self.size, self._edge.root()):
+            # Signed by the same log over the same tree, and perhaps cosigned as well.
+            self._head = self._shown_text()
+        self._witnessed = self._witnessed_before()
         self._show()
+
+    def _witnessed_before(self) -> str:
+        """What was kept, if it is still of this log; a lost or foreign one is asked for again."""
+        try:
+            text = (self.directory / _WITNESSED).read_text(encoding="utf-8")
+            kept = ledger.open_checkpoint(text, self._keys)
+        except (OSError, UnicodeDecodeError, EsignError):
+            return ""
+        if 0 < kept.size <= self.size and self._root(kept.size) == kept.root:
+            return text
+        return ""
+
+    def _root(self, size: int) -> bytes:
+        return tree.root(size, tiles.nodes_from(self._pyramid))
 
     def _shown_text(self) -> str:
         return (self.directory / "checkpoint").read_text(encoding="utf-8")
@@ -280,8 +350,11 @@ class LedgerStore:
             if (self.directory / "tile").exists() and not os.fstat(self._journal).st_size:
                 raise _damaged("LEDGER_DAMAGED", "tiles without a checkpoint") from None
             return None
+        if not text and os.fstat(self._journal).st_size:
+            # Replaced but not synced when the power went; the journal holds every head since the last sync.
+            return None
         try:
-            return ledger.open_checkpoint(text, [self._signer.verifier])
+            return ledger.open_checkpoint(text, self._keys)
         except (NoteMalformedError, EsignError) as cause:
             raise _damaged("LEDGER_DAMAGED", f"the public checkpoint is not ours: {cause.reason}") from cause
 
@@ -328,7 +401,7 @@ class LedgerStore:
     def _require(self, remembered: Checkpoint) -> None:
         if remembered.origin != self._signer.verifier.name or remembered.size > self.size:
             raise _damaged("LEDGER_ROLLED_BACK", "the log is older than the head its owner remembers")
-        if tree.root(remembered.size, tiles.nodes_from(self._pyramid)) != remembered.root:
+        if self._root(remembered.size) != remembered.root:
             raise _damaged("LEDGER_FORKED", "the log is not the one its owner remembers")
 
     def _pyramid(self, level: int, index: int) -> list[list[bytes]]:
@@ -355,89 +428,6 @@ class LedgerStore:
         return tiles.unbundle(self._load(TileName(None, bundle)))[inside]
 
 
-@dataclass(slots=True)
-class _Waiting:
-    entry: bytes
-    answer: "asyncio.Future[Receipt]"
-
-
-class Sequencer:
-    """Batches appends of one process: `window_s` after the first waiting entry they go to disk together."""
-
-    def __init__(self, store: LedgerStore, *, window_s: float = 0.05) -> None:
-        self._store = store
-        self._window_s = window_s
-        self._waiting: list[_Waiting] = []
-        self._wake = asyncio.Event()
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
-        self._closing = False
-        self._loop = asyncio.create_task(self._run(), name="ledger sequencer")
-
-    @property
-    def checkpoint_text(self) -> str:
-        """The newest signed checkpoint."""
-        return self._store.checkpoint_text
-
-    async def append(self, entry: Entry) -> Receipt:
-        """The receipt, once the entry is durable under a signed checkpoint.
-
-        Raises EsignError LEDGER_AWAY when the batch could not be written (the entry is not in the log) or the ledger
-        is closing.
-        """
-        if self._closing or self._loop.done():
-            raise _away()
-        waiting = _Waiting(ledger.encode(entry), asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._wake.set()
-        # A caller that gives up must not take its entry out of a batch that others wait for.
-        return await asyncio.shield(waiting.answer)
-
-    async def receipt(self, index: int) -> Receipt:
-        """A receipt of an earlier entry under the newest checkpoint. Raises ValueError when there is none."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.receipt, index)
-
-    async def read(self, path: str) -> bytes:
-        """A tile or bundle. Raises NoteMalformedError, FileNotFoundError."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer, self._store.read, path)
-
-    async def close(self) -> None:
-        """Writes what waits, compacts and closes the store."""
-        self._closing = True
-        self._wake.set()
-        await self._loop
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._store.close)
-        self._writer.shutdown()
-
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while not (self._closing and not self._waiting):
-            await self._wake.wait()
-            if not self._closing:
-                await asyncio.sleep(self._window_s)
-            self._wake.clear()
-            batch, self._waiting = self._waiting, []
-            if not batch:
-                continue
-            try:
-                receipts = await loop.run_in_executor(
-                    self._writer, self._store.append_with_receipts, [w.entry for w in batch]
-                )
-            except (OSError, EsignError) as cause:
-                for waiting in batch:
-                    _fail(waiting.answer, cause)
-                continue
-            for waiting, receipt in zip(batch, receipts, strict=True):
-                if not waiting.answer.done():
-                    waiting.answer.set_result(receipt)
-
-
-def _fail(answer: "asyncio.Future[Receipt]", cause: Exception) -> None:
-    if not answer.done():
-        error = _away()
-        error.__cause__ = cause
-        answer.set_exception(error)
-
-
 def _hashes(data: bytes) -> list[bytes]:
     return [data[at : at + tree.HASH_SIZE] for at in range(0, len(data), tree.HASH_SIZE)]
 
@@ -448,10 +438,6 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _away() -> EsignError:
-    return EsignError("LEDGER_AWAY", "the ledger cannot be written now; try again", "存证日志暂不可写，请稍后再试")
 
 
 def _damaged(reason: str, en: str) -> LedgerDamagedError:

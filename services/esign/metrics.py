@@ -14,3 +14,14 @@ STEPS = Histogram(
 )
 VERDICTS = Counter("shuniu_esign_verdicts_total", "Verifications, by verdict.", ["kind", "verdict"], registry=REGISTRY)
 LEDGER_SIZE = Gauge("shuniu_esign_ledger_entries", "Entries under the newest checkpoint.", registry=REGISTRY)
+LEDGER_WITNESSED = Gauge(
+    "shuniu_esign_ledger_witnessed_entries",
+    "Entries under the newest checkpoint that a quorum of witnesses cosigned.",
+    registry=REGISTRY,
+)
+WITNESS_REFUSALS = Counter(
+    "shuniu_esign_witness_refusals_total",
+    "Requests that a witness did not answer with a cosignature; LEDGER_FORKED and LEDGER_ROLLED_BACK are alarms.",
+    ["witness", "reason"],
+    registry=REGISTRY,
+)

@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.esign import ledger_store
 from services.esign.domain import ledger, note, tiles, tree
 from services.esign.domain.errors import EsignError, LedgerDamagedError
-from services.esign.ledger_store import LedgerStore, Sequencer
+from services.esign.ledger_store import LedgerStore
+from services.esign.sequencer import Sequencer
 
 SIGNER = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
 

@@ -15,6 +15,7 @@ from hashlib import sha256
 
 from services.esign.domain import note, tree
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+from services.esign.domain.witness import Policy
 
 MAX_PROOF = 64
 _HASH_HEX = re.compile(r"(?:[0-9a-f]{64})?")
@@ -147,14 +148,18 @@ def parse_receipt(text: str) -> Receipt:
     return Receipt(entry, int(lines[2][6:]), tuple(_hash(line) for line in lines[3:]), checkpoint)
 
 
-def check_receipt(receipt: Receipt, keys: Iterable[note.VerifierKey]) -> tuple[Entry, Checkpoint]:
-    """The entry it proves and the checkpoint it is under.
+def check_receipt(
+    receipt: Receipt, keys: Iterable[note.VerifierKey], *, policy: Policy | None = None
+) -> tuple[Entry, Checkpoint]:
+    """The entry it proves and the checkpoint it is under, cosigned as `policy` demands.
 
-    Raises NoteMalformedError, NoteUntrustedError, ProofWrongError.
+    Raises NoteMalformedError, NoteUntrustedError (COSIGNATURES_PENDING: sound, but too few witnesses), ProofWrongError.
     """
     checkpoint = open_checkpoint(receipt.checkpoint, keys)
     leaf = tree.leaf_hash(receipt.entry)
     tree.check_inclusion(leaf, receipt.index, checkpoint.size, receipt.path, checkpoint.root)
+    if policy is not None:
+        policy.check(receipt.checkpoint)
     return decode(receipt.entry), checkpoint
 
 

@@ -47,7 +47,7 @@ class NoteSigner:
         if not _NAME.fullmatch(name):
             raise _malformed("NOTE_KEY_NAME", "key names hold neither spaces nor plus")
         public = key.public_key().public_bytes_raw()
-        return cls(key, VerifierKey(name, _key_id(name, public), public))
+        return cls(key, VerifierKey(name, key_id(name, _ED25519 + public), public))
 
     def sign(self, text: str) -> str:
         """The note: text (ending in a newline), blank line, signature line."""
@@ -58,15 +58,11 @@ class NoteSigner:
 
 
 def parse_vkey(text: str) -> VerifierKey:
-    """A verifier key from its text. Raises NoteMalformedError."""
-    name, _, rest = text.strip().partition("+")
-    key_id, _, encoded = rest.partition("+")
-    raw = _base64(encoded)
-    if not _NAME.fullmatch(name) or raw[:1] != _ED25519 or len(raw) != 33:
+    """A log's verifier key from its text. Raises NoteMalformedError."""
+    name, typed = split_vkey(text)
+    if typed[:1] != _ED25519 or len(typed) != 33:
         raise _malformed("VKEY", "not an Ed25519 verifier key")
-    if key_id != _key_id(name, raw[1:]).hex():
-        raise _malformed("VKEY", "key id does not belong to name and key")
-    return VerifierKey(name, bytes.fromhex(key_id), raw[1:])
+    return VerifierKey(name, key_id(name, typed), typed[1:])
 
 
 def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
@@ -111,8 +107,21 @@ def split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     return note[: at + 1], signatures
 
 
-def _key_id(name: str, public: bytes) -> bytes:
-    return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
+def key_id(name: str, typed_key: bytes) -> bytes:
+    """Key id of signed-note: of the name and the key with its type byte."""
+    return sha256(name.encode() + b"\n" + typed_key).digest()[:4]
+
+
+def split_vkey(text: str) -> tuple[str, bytes]:
+    """Name and typed key of a verifier key of any type. Raises NoteMalformedError."""
+    name, _, rest = text.strip().partition("+")
+    stated, _, encoded = rest.partition("+")
+    typed = _base64(encoded)
+    if not _NAME.fullmatch(name) or not typed:
+        raise _malformed("VKEY", "not a verifier key")
+    if stated != key_id(name, typed).hex():
+        raise _malformed("VKEY", "key id does not belong to name and key")
+    return name, typed
 
 
 def _base64(text: str) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.esign.domain.errors import NoteMalformedError
-from services.esign.ledger_store import Sequencer
+from services.esign.sequencer import Sequencer
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.kit import errors
@@ -20,7 +20,7 @@ class Ledger(esign_pb2_grpc.LedgerServiceServicer):
     ledger: Sequencer
 
     async def GetCheckpoint(self, request: pb.GetCheckpointRequest, context: Any) -> pb.GetCheckpointResponse:
-        return pb.GetCheckpointResponse(checkpoint=self.ledger.checkpoint_text)
+        return pb.GetCheckpointResponse(checkpoint=self.ledger.checkpoint_text, witnessed=self.ledger.witnessed_text)
 
     async def GetTile(self, request: pb.GetTileRequest, context: Any) -> pb.GetTileResponse:
         try:

@@ -19,7 +19,7 @@ from services.esign.domain.ledger import Entry, EntryType
 from services.esign.domain.seals import Seal, SealState
 from services.esign.events import SEAL_CHANGED
 from services.esign.keys import Secrets
-from services.esign.ledger_store import Sequencer
+from services.esign.sequencer import Sequencer
 from services.esign.service.refusals import refusal, seal_unknown
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb

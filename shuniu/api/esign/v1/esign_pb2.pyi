@@ -822,16 +822,22 @@ class GetCheckpointResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECKPOINT_FIELD_NUMBER: _builtins.int
+    WITNESSED_FIELD_NUMBER: _builtins.int
     checkpoint: _builtins.str
-    """Signed note."""
+    """Signed note; with the cosignatures of witnesses that have already answered."""
+    witnessed: _builtins.str
+    """The newest checkpoint that a quorum of the hub's witnesses cosigned; older than `checkpoint` while cosignatures
+    are pending, empty before the first.
+    """
     def __init__(
         self,
         *,
         checkpoint: _builtins.str = ...,
+        witnessed: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checkpoint", b"checkpoint", "witnessed", b"witnessed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
