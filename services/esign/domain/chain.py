@@ -15,6 +15,8 @@ from services.esign.domain import der
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
 _MAX_LENGTH = 8
+# Certificates up to this size (bytes) are kept once read: none in use is larger.
+_KEEP_MOST = 8192
 _VERSION_3 = b"\xa0\x03\x02\x01\x02"
 _STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 _CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
@@ -43,6 +45,10 @@ class ChainError(Exception):
 
 def load(certificate: bytes) -> x509.Certificate:
     """The certificate of DER bytes, with everything in it that will be looked at later. Raises ChainError."""
+    return _kept(certificate) if len(certificate) <= _KEEP_MOST else _load(certificate)
+
+
+def _load(certificate: bytes) -> x509.Certificate:
     try:
         _check_outside(certificate)
         found = x509.load_der_x509_certificate(certificate)
@@ -60,6 +66,10 @@ def load(certificate: bytes) -> x509.Certificate:
     return found
 
 
+# A seal signs many documents: its certificate is read once. Errors are not kept.
+_kept = lru_cache(maxsize=1024)(_load)
+
+
 def _check_outside(certificate: bytes) -> None:
     """What the issuer's signature does not cover, and what the library lets pass with a warning. Raises DerError,
     ChainError.
@@ -75,6 +85,13 @@ def _check_outside(certificate: bytes) -> None:
         raise _malformed()
 
 
+def check_strength(certificate: x509.Certificate) -> None:
+    """Whether key and critical extensions are ones that can be relied on. Raises ChainError."""
+    _check_key(certificate)
+    _check_understood(certificate)
+
+
+@lru_cache(maxsize=1024)
 def check_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
     _check_key(certificate)
@@ -90,8 +107,15 @@ def check_signer(certificate: x509.Certificate) -> None:
 
 def build(
     signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]
-) -> list[x509.Certificate]:
+) -> tuple[x509.Certificate, ...]:
     """The path, signer first, root last; signatures and CA rights checked, times not. Raises ChainError."""
+    return _build(signer, tuple(others), tuple(roots))
+
+
+@lru_cache(maxsize=1024)
+def _build(
+    signer: x509.Certificate, others: tuple[x509.Certificate, ...], roots: tuple[x509.Certificate, ...]
+) -> tuple[x509.Certificate, ...]:
     trusted = {_der(root) for root in roots}
     pool = [*roots, *others]
     path = [signer]
@@ -109,13 +133,18 @@ def build(
         raise ChainError("SIGNER_IS_ROOT", "签章证书就是根证书", "the signer is the root itself")
     for below, authority in enumerate(path[1:]):
         _check_authority(authority, below)
-    return path
+    return tuple(path)
 
 
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
     """Whether every certificate of the path is inside its time."""
-    moment = datetime.fromtimestamp(at_us / 1e6, UTC)
-    return all(c.not_valid_before_utc <= moment <= c.not_valid_after_utc for c in path)
+    first, last = _window(tuple(path))
+    return first <= datetime.fromtimestamp(at_us / 1e6, UTC) <= last
+
+
+@lru_cache(maxsize=1024)
+def _window(path: tuple[x509.Certificate, ...]) -> tuple[datetime, datetime]:
+    return max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:

@@ -3,8 +3,7 @@
 Non-minimal lengths, indefinite lengths and trailing bytes are refused: a document must have one reading only.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SEQUENCE = 0x30
 SET = 0x31
@@ -57,8 +56,7 @@ def set_of(*members: bytes) -> bytes:
     return tlv(SET, *sorted(members))
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """One element inside `data`: header at `start`, content from `content` to `end`."""
 
     data: bytes
@@ -80,14 +78,13 @@ class Node:
         """Elements of a constructed node. Raises DerError when it is primitive or they do not fill it."""
         if not self.tag & 0x20:
             raise DerError("constructed element expected")
-        return list(self._walk())
-
-    def _walk(self) -> "Iterator[Node]":
-        at = self.content
-        while at < self.end:
-            node = _read(self.data, at, self.end, self.depth + 1)
-            yield node
+        found: list[Node] = []
+        data, at, end, depth = self.data, self.content, self.end, self.depth + 1
+        while at < end:
+            node = _read(data, at, end, depth)
+            found.append(node)
             at = node.end
+        return found
 
     def expect(self, tag: int) -> "Node":
         if self.tag != tag:

@@ -28,7 +28,9 @@ _ENDOBJ = re.compile(rb"[\x00\t\n\f\r ]*endobj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _STARTXREF = re.compile(rb"startxref(?:\r\n|\r|\n)(\d{1,10})(?:\r\n|\r|\n)%%EOF(?:\r\n|\r|\n)?")
 _SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10}) (\d{1,10})[ ]?(?:\r\n|\r|\n)")
 _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
-_ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])(?: \r| \n|\r\n)")
+# Rows of a table: twenty bytes each.
+_ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*+")
+_ENTRY_SIZE = 20
 
 
 @dataclass(slots=True)
@@ -189,16 +191,18 @@ class Document:
             head = _SUBSECTION.match(self.data, at)
             if head is None or int(head[2]) > MAX_OBJECTS * 2:
                 raise PdfError("XREF", f"cross-reference table at {offset} is malformed")
-            at = head.end()
-            for number in range(int(head[1]), int(head[1]) + int(head[2])):
-                entry = _ENTRY.match(self.data, at)
-                if entry is None or number in listed or number in freed:
-                    raise PdfError("XREF", f"cross-reference entry of object {number} is malformed or repeated")
-                at = entry.end()
-                if entry[3] == b"n":
-                    listed[number] = (int(entry[1]), int(entry[2]))
+            at, first, count = head.end(), int(head[1]), int(head[2])
+            end = at + count * _ENTRY_SIZE
+            if _ENTRIES.fullmatch(self.data, at, end) is None or end > len(self.data):
+                raise PdfError("XREF", f"cross-reference entries from object {first} on are malformed")
+            for number in range(first, first + count):
+                if number in listed or number in freed:
+                    raise PdfError("XREF", f"cross-reference entry of object {number} is repeated")
+                if self.data[at + 17] == 0x6E:  # n
+                    listed[number] = (int(self.data[at : at + 10]), int(self.data[at + 11 : at + 16]))
                 else:
                     freed.add(number)
+                at += _ENTRY_SIZE
         cursor = Cursor(self.data, trailer.end(), self.census)
         value = cursor.value()
         if not isinstance(value, Dict):

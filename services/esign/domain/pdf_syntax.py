@@ -12,18 +12,22 @@ MAX_MEMBERS = 100_000
 MAX_VALUES = 1_000_000
 MAX_PIECES = 50_000
 
+# One match a token. Brackets, names and numbers come first: documents are made of them.
 _TOKEN = re.compile(
     rb"[\x00\t\n\f\r ]*+(?:"
-    rb"(\d{1,10}) (\d{1,5}) R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 1, 2 reference
-    rb"|([+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 3 number
-    rb"|/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 4 name
-    rb"|(<<)|(>>)"  # 5, 6
-    rb"|<([0-9A-Fa-f\t\n\f\r ]*)>"  # 7 hexadecimal string
-    rb"|(\()"  # 8 literal string
-    rb"|(\[)|(\])"  # 9, 10
-    rb"|(true|false|null)(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 11
+    rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 1 name
+    rb"|(\d{1,10}) (\d{1,5}) R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 2, 3 reference
+    rb"|([+-]?\d{1,15})(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 4 integer
+    rb"|([+-]?(?:\d{1,15}\.\d{0,15}|\.\d{1,15}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 5 real number
+    rb"|(<<)|(>>)"  # 6, 7
+    rb"|\[(?:(\d{1,15}(?: \d{1,15}){0,4095}+)\])?"  # 8 a whole array of integers; without it an array's beginning
+    rb"|(\])"  # 9
+    rb"|<([0-9A-Fa-f\t\n\f\r ]*)>"  # 10 hexadecimal string
+    rb"|\((?:([^()\\]*+)\))?"  # 11 a whole literal string without escapes; without it a string's beginning
+    rb"|(true|false|null)(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 12
     rb")"
 )
+_SPACES = b"\t\n\f\r "
 _PLAIN = re.compile(rb"[^()\\]*")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|\n|\r)|(.))", re.DOTALL)
 _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
@@ -54,7 +58,9 @@ class Ref(tuple[int, int]):
 
 
 class Dict(dict[str, Any]):
-    """A dictionary with the byte span of each value (start, end; leading white space left out of neither)."""
+    """A dictionary with the byte span (start, end) of each value that is a hexadecimal string: white space before it
+    included.
+    """
 
     __slots__ = ("spans",)
 
@@ -88,74 +94,82 @@ class Cursor:
         self.at = at
         self.census = census
 
-    def value(self, depth: int = 0) -> Any:
-        """The next object. Raises PdfError."""
-        found = self._next(depth)
-        if found is _END_ARRAY or found is _END_DICT:
-            raise PdfError("SYNTAX", f"closing bracket without an opening one at {self.at}")
-        return found
+    def value(self) -> Any:
+        """The next object. Raises PdfError.
 
-    def _next(self, depth: int) -> Any:
-        match = _TOKEN.match(self.data, self.at)
-        if match is None:
-            comment = self.data[self.at : self.at + 64].lstrip(b"\x00\t\n\f\r ").startswith(b"%")
-            raise PdfError("SYNTAX", f"no object at byte {self.at}", unsupported=comment)
-        self.at = match.end()
-        kind = match.lastindex
-        if kind == 3:
-            text = match[3]
-            return int(text) if text.lstrip(b"+-").isdigit() else float(text)
-        if kind == 4:
-            return self._name(match[4])
-        if kind == 2:
-            return Ref((int(match[1]), int(match[2])))
-        if kind == 5:
-            return self._dict(depth + 1)
-        if kind == 9:
-            return self._array(depth + 1)
-        if kind == 7:
-            digits = bytes(c for c in match[7] if c not in b"\t\n\f\r ")
-            return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
-        if kind == 8:
-            return self._literal()
-        if kind == 11:
-            return {b"true": True, b"false": False}.get(match[11])
-        return _END_DICT if kind == 6 else _END_ARRAY
-
-    def _name(self, raw: bytes) -> Name:
-        if b"#" in raw:
-            raw = _NAME_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw)
-        name = Name(raw.decode("latin-1"))
-        self.census.names.add(name)
-        return name
-
-    def _array(self, depth: int) -> list[Any]:
-        _bound(depth)
-        out: list[Any] = []
-        while (item := self._next(depth)) is not _END_ARRAY:
-            if item is _END_DICT:
-                raise PdfError("SYNTAX", f">> inside an array at {self.at}")
-            out.append(item)
-            if len(out) > MAX_MEMBERS:
-                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one array")
-        self.census.count(len(out))
-        return out
-
-    def _dict(self, depth: int) -> Dict:
-        _bound(depth)
-        out = Dict()
-        while (key := self._next(depth)) is not _END_DICT:
-            if not isinstance(key, Name):
-                raise PdfError("SYNTAX", f"dictionary key is not a name at {self.at}")
-            if key in out:
-                raise PdfError("DUPLICATE_KEY", f"key /{key} twice in one dictionary at {self.at}")
-            start = self.at
-            out[key] = self.value(depth)
-            out.spans[key] = (start, self.at)
-            if len(out) > MAX_MEMBERS:
-                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} entries of one dictionary")
-        self.census.count(len(out))
-        return out
+        One loop over tokens, open containers on a stack: half of a verdict's time is spent here.
+        """
+        data, names, token, at = self.data, self.census.names, _TOKEN.match, self.at
+        open_: list[tuple[Any, Any, int]] = []
+        holder: Any = None
+        key: Any = None
+        keyed_at = 0
+        while True:
+            match = token(data, at)
+            if match is None:
+                comment = data[at : at + 64].lstrip(b"\x00\t\n\f\r ").startswith(b"%")
+                raise PdfError("SYNTAX", f"no object at byte {at}", unsupported=comment)
+            kind, at = match.lastindex, match.end()
+            if kind == 1:
+                raw = match[1]
+                value: Any = _NAMES.get(raw) or _name(raw)
+                names.add(value)
+                if key is None and type(holder) is Dict:
+                    if value in holder:
+                        raise PdfError("DUPLICATE_KEY", f"key /{value} twice in one dictionary at {at}")
+                    key, keyed_at = value, at
+                    continue
+            elif kind == 4:
+                value = int(match[4])
+            elif kind == 3:
+                value = Ref((int(match[2]), int(match[3])))
+            elif kind == 6:
+                open_.append((holder, key, keyed_at))
+                _bound(len(open_))
+                holder, key = Dict(), None
+                continue
+            elif kind == 8:
+                value = list(map(int, match[8].split(b" ")))
+                _bound(len(open_) + 1)
+                self.census.count(len(value))
+            elif kind in {7, 9}:
+                if type(holder) is not (Dict if kind == 7 else list) or key is not None:
+                    raise PdfError("SYNTAX", f"closing bracket that closes nothing at {at}")
+                value = holder
+                self.census.count(len(value))
+                holder, key, keyed_at = open_.pop()
+            elif kind == 10:
+                digits = match[10].translate(None, _SPACES)
+                value = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
+                if key is not None:
+                    holder.spans[key] = (keyed_at, at)
+            elif kind == 5:
+                value = float(match[5])
+            elif kind == 11:
+                value = match[11]
+            elif kind == 12:
+                value = _CONSTANTS[match[12]]
+            elif data[at - 1] == 0x5B:
+                open_.append((holder, key, keyed_at))
+                _bound(len(open_))
+                holder, key = [], None
+                continue
+            else:
+                self.at = at
+                value = self._literal()
+                at = self.at
+            if key is not None:
+                holder[key] = value
+                key = None
+            elif type(holder) is list:
+                holder.append(value)
+            elif holder is None:
+                self.at = at
+                return value
+            else:
+                raise PdfError("SYNTAX", "dictionary key is not a name")
+            if len(holder) > MAX_MEMBERS:
+                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one container")
 
     def _literal(self) -> bytes:
         parts: list[bytes] = []
@@ -196,9 +210,15 @@ def _bound(depth: int) -> None:
         raise PdfError("TOO_DEEP", "objects are nested too deeply")
 
 
-class _Mark:
-    __slots__ = ()
+def _name(raw: bytes) -> Name:
+    """A name with its escapes resolved; frequent ones are kept."""
+    text = _NAME_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw) if b"#" in raw else raw
+    name = Name(text.decode("latin-1"))
+    if len(_NAMES) < _NAMES_KEPT and len(raw) <= 32:
+        _NAMES[raw] = name
+    return name
 
 
-_END_DICT = _Mark()
-_END_ARRAY = _Mark()
+_NAMES: dict[bytes, Name] = {}
+_NAMES_KEPT = 4096
+_CONSTANTS = {b"true": True, b"false": False, b"null": None}

@@ -7,6 +7,7 @@ say.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -261,7 +262,7 @@ def _who(
     trust: Trust,
     *,
     trust_any_signer: bool,
-) -> list[x509.Certificate] | None:
+) -> Sequence[x509.Certificate] | None:
     try:
         chain.check_signer(signer)
         found.add(
@@ -292,7 +293,7 @@ def _who(
 
 def _when(
     found: _Findings,
-    path: list[x509.Certificate] | None,
+    path: Sequence[x509.Certificate] | None,
     signature: PdfSignature,
     cms: SignedCms,
     entry: ledger.Entry | None,
@@ -459,6 +460,7 @@ def _document_state(found: _Findings, known: Known) -> None:
         )
 
 
+@lru_cache(maxsize=1024)
 def _common_name(certificate: x509.Certificate) -> str:
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(names[0].value) if names else certificate.subject.rfc4514_string()
