@@ -1,10 +1,11 @@
 """One small SM2 authority, seal maker and seal for the tests of esign."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from services.esign import sm_keys
-from services.esign.domain import sm2_pki
+from services.esign.domain import ses, ses_check, sm2_chain, sm2_pki
+from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.sm2_pki import Sm2Signer
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
@@ -26,3 +27,25 @@ def sm_setting() -> SmSetting:
     key = sm.PrivateKey.generate()
     certificate = sm2_pki.issue_seal_certificate(ca, key.public.spki, ORGANISATION, SEAL_ID, NOW_US)
     return SmSetting(root, ca, maker, Sm2Signer(certificate, key.public.spki, key.sign))
+
+
+@cache
+def eseal(*, at_us: int = NOW_US) -> bytes:
+    """The seal of `sm_setting`, valid for a year from an hour before `at_us`."""
+    made = sm_setting()
+    content = ses.info(
+        seal_id=SEAL_ID,
+        kind=ses.ORGANISATION,
+        name=ORGANISATION,
+        certificates=[made.seal.certificate],
+        valid_us=(at_us, at_us + 365 * 86_400 * 1_000_000),
+        created_us=at_us,
+        picture=ses.Picture("png", b"picture", 42, 42),
+    )
+    return ses.make_seal(content, made.maker)
+
+
+def trust(**changes: object) -> SmTrust:
+    made = sm_setting()
+    chosen = [sm2_chain.load(signer.certificate) for signer in (made.root, made.ca, made.maker)]
+    return replace(ses_check.trust(chosen, sm_keys.verifies, sm.sm3), **changes)  # type: ignore[arg-type]

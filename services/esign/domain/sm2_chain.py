@@ -81,6 +81,12 @@ def check_signer(signer: Sm2Certificate) -> None:
         raise ChainError("SIGNER_KEY_USAGE", "证书不能用于签名", "the certificate is not for signing")
 
 
+def is_authority(certificate: Sm2Certificate) -> bool:
+    """Whether it may issue certificates."""
+    basic = _basic(certificate)
+    return basic is not None and basic.ca
+
+
 def build(
     signer: Sm2Certificate, others: Iterable[Sm2Certificate], roots: Sequence[Sm2Certificate], verify: Verify
 ) -> list[Sm2Certificate]:

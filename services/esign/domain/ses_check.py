@@ -1,0 +1,275 @@
+"""Judging a seal or seal signature, step by step, in the order of GB/T 38540 clause 7.
+
+parse → seal structure → maker's signature → maker's chain and time → seal validity → signature → signer in the seal's
+list → its chain, time, revocation at signing → data hash → protected parts → timestamp. A step that fails ends the
+run: what follows would speak about bytes nobody vouches for. Pure: SM2 and SM3 are handed in.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from services.esign.domain import ses, sm2_chain
+from services.esign.domain.chain import ChainError
+from services.esign.domain.ses import Seal, SealSignature, SesError
+from services.esign.domain.sm2_chain import Sm2Certificate, Verify
+from services.esign.domain.sm2_pki import OID_SM2_WITH_SM3
+from services.esign.domain.verdict import Outcome, Status, Step
+
+STEPS = (
+    "parse",
+    "seal",
+    "maker_signature",
+    "maker_chain",
+    "seal_validity",
+    "signature",
+    "signer_listed",
+    "signer_chain",
+    "revocation",
+    "data_hash",
+    "protected",
+    "timestamp",
+)
+_OF_A_SEAL = STEPS[:5]
+# What lowers nothing when it is not checked: nobody can be asked offline, and a timestamp is not a duty.
+_OPTIONAL = frozenset({"revocation", "timestamp"})
+# Clocks of honest machines differ by less.
+_CLOCK_TOLERANCE_US = 300 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class SmTrust:
+    """SM2 roots that may vouch for makers and signers, certificates between, the makers themselves, and the
+    cryptography.
+
+    Makers are named one by one: an authority's signature alone would let every holder of a seal certificate make seals.
+    `verify` None: this machine has no SM2; nothing signed can then be judged.
+    """
+
+    roots: tuple[Sm2Certificate, ...] = ()
+    between: tuple[Sm2Certificate, ...] = ()
+    makers: tuple[Sm2Certificate, ...] = ()
+    verify: Verify | None = None
+    sm3: Callable[..., bytes] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What a signature must be over: SM3 of the document's part, and the name of that part."""
+
+    data_hash: bytes
+    protected: str
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was read and found, in order."""
+
+    steps: list[Step] = field(default_factory=list)
+    seal: Seal | None = None
+    signature: SealSignature | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        statuses = {step.status for step in self.steps}
+        if Status.INVALID in statuses:
+            return Outcome.INVALID
+        wanted = _OF_A_SEAL if self.signature is None else STEPS
+        clear = {step.step for step in self.steps if step.status is Status.VALID}
+        missing = set(wanted) - clear - _OPTIONAL
+        return Outcome.INDETERMINATE if missing or Status.UNKNOWN in statuses else Outcome.VALID
+
+    def add(self, step: str, status: Status, reason: str, zh: str, en: str) -> bool:
+        self.steps.append(Step(step, status, reason, zh, en))
+        return status is Status.VALID
+
+    def refused(self, step: str, cause: ChainError) -> bool:
+        status = Status.UNKNOWN if cause.unknown else Status.INVALID
+        return self.add(step, status, cause.reason, cause.zh, cause.en)
+
+
+def inspect(data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = None) -> Findings:
+    """Every step's finding on a seal or seal signature. Never raises for bad bytes. `covered` None: there is no
+    document to compare with.
+    """
+    found = Findings()
+    try:
+        read = ses.read(data)
+    except SesError as cause:
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        found.add("parse", status, "SES_SYNTAX", "不是合规的电子印章或签章数据", str(cause))
+        return found
+    if isinstance(read, SealSignature):
+        found.signature, found.seal = read, read.seal
+        text = ("签章数据结构完整", f"seal signature, version {read.seal.version}")
+    else:
+        found.seal = read
+        text = ("印章数据结构完整", f"seal, version {read.version}")
+    found.add("parse", Status.VALID, "PARSED", *text)
+    signing_us = now_us if found.signature is None else found.signature.time_us
+    if _seal(found, found.seal, trust, signing_us, now_us) and found.signature is not None:
+        _signature(found, found.signature, trust, now_us, covered)
+    return found
+
+
+def _seal(found: Findings, seal: Seal, trust: SmTrust, at_us: int | None, now_us: int) -> bool:
+    return (
+        _structure(found, seal)
+        and _value(found, "maker_signature", seal.maker, seal.signed, seal.signature, trust)
+        and _maker(found, seal, trust, now_us)
+        and _validity(found, seal, at_us)
+    )
+
+
+def _structure(found: Findings, seal: Seal) -> bool:
+    info = seal.info
+    if seal.algorithm != OID_SM2_WITH_SM3:
+        return found.add("seal", Status.UNKNOWN, "ALGORITHM", "印章签名算法不是 SM2", "not signed with SM2")
+    if info.critical_extensions:
+        return found.add(
+            "seal", Status.UNKNOWN, "CRITICAL_EXTENSION", "印章含有不能识别的关键扩展", "critical extension not known"
+        )
+    if info.valid_from_us >= info.valid_to_us or not info.picture.data:
+        return found.add(
+            "seal", Status.INVALID, "SEAL_MALFORMED", "印章有效期或图像不合规", "validity or picture impossible"
+        )
+    return found.add("seal", Status.VALID, "SEAL", f"印章:{info.name}", f"seal {info.id} of {info.name}")
+
+
+def _value(found: Findings, step: str, certificate: bytes, message: bytes, signature: bytes, trust: SmTrust) -> bool:
+    if trust.verify is None:
+        return found.add(
+            step, Status.UNKNOWN, "SM_UNAVAILABLE", "本机没有国密算法,未能核验", "no SM2 here: cannot be judged"
+        )
+    try:
+        signer = sm2_chain.load(certificate)
+        sm2_chain.check_signer(signer)
+    except ChainError as cause:
+        return found.refused(step, cause)
+    if not trust.verify(signer.spki, message, signature):
+        return found.add(step, Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
+    return found.add(step, Status.VALID, "SIGNATURE_HOLDS", f"签名有效:{signer.name}", f"signed by {signer.name}")
+
+
+def _maker(found: Findings, seal: Seal, trust: SmTrust, now_us: int) -> bool:
+    if seal.maker not in {maker.der for maker in trust.makers}:
+        found.add(
+            "maker_chain", Status.UNKNOWN, "MAKER_UNKNOWN", "制章者不在认可名单中", "not one of the makers trusted here"
+        )
+        return True
+    return _path(found, "maker_chain", seal.maker, trust, seal.info.created_us, now_us)
+
+
+def _path(found: Findings, step: str, certificate: bytes, trust: SmTrust, at_us: int | None, now_us: int) -> bool:
+    assert trust.verify is not None
+    try:
+        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
+    except ChainError as cause:
+        # Who vouches is unknown, but what was signed can still be followed to its end.
+        return found.refused(step, cause) or cause.unknown
+    if at_us is None:
+        return not found.add(step, Status.UNKNOWN, "TIME_MISSING", "没有可用的时间", "no time to judge at")
+    if at_us > now_us + _CLOCK_TOLERANCE_US:
+        return found.add(step, Status.INVALID, "TIME_IN_FUTURE", "时间晚于当前时间", "the time lies in the future")
+    if not all(c.valid_at(at_us) for c in path):
+        return found.add(
+            step, Status.INVALID, "OUTSIDE_VALIDITY", "当时证书不在有效期内", "a certificate was not valid then"
+        )
+    root = path[-1].name
+    return found.add(step, Status.VALID, "TRUSTED", f"证书链可信,根证书:{root}", f"path to trusted root {root}")
+
+
+def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
+    if at_us is None:
+        found.add("seal_validity", Status.UNKNOWN, "TIME_MISSING", "没有可用的时间", "no time to judge at")
+        return True
+    if not seal.info.valid_from_us <= at_us <= seal.info.valid_to_us:
+        return found.add(
+            "seal_validity", Status.INVALID, "SEAL_EXPIRED", "不在印章有效期内", "outside the seal's validity"
+        )
+    return found.add("seal_validity", Status.VALID, "SEAL_VALID", "在印章有效期内", "inside the seal's validity")
+
+
+def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int, covered: Covered | None) -> None:
+    if signature.algorithm != OID_SM2_WITH_SM3:
+        found.add("signature", Status.UNKNOWN, "ALGORITHM", "签章算法不是 SM2", "not signed with SM2")
+        return
+    if signature.critical_extensions:
+        found.add(
+            "signature", Status.UNKNOWN, "CRITICAL_EXTENSION", "含有不能识别的关键扩展", "critical extension not known"
+        )
+        return
+    if not (
+        _value(found, "signature", signature.certificate, signature.signed, signature.signature, trust)
+        and _listed(found, signature, trust)
+        and _path(found, "signer_chain", signature.certificate, trust, signature.time_us, now_us)
+    ):
+        return
+    found.add("revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验,未查询吊销状态", "offline: revocation not asked")
+    if covered is None:
+        found.add("data_hash", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文,未核验", "no document given")
+        found.add("protected", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文,未核验", "no document given")
+    elif signature.data_hash != covered.data_hash:
+        found.add(
+            "data_hash", Status.INVALID, "DIGEST", "文件内容与签章不符,已被篡改", "the document is not what was sealed"
+        )
+        return
+    else:
+        found.add("data_hash", Status.VALID, "INTACT", "文件内容与签章一致", "the document is what was sealed")
+        _protected(found, signature, covered)
+    if signature.timestamp is not None:
+        found.add(
+            "timestamp", Status.UNKNOWN, "TIMESTAMP_NOT_JUDGED", "附有时间戳,此处未能核验", "timestamp not judged here"
+        )
+    else:
+        found.add("timestamp", Status.NOT_CHECKED, "NO_TIMESTAMP", "没有时间戳", "no timestamp")
+
+
+def _listed(found: Findings, signature: SealSignature, trust: SmTrust) -> bool:
+    assert trust.sm3 is not None
+    listed = signature.seal.info.lists(signature.certificate, trust.sm3(signature.certificate))
+    if listed is None:
+        return found.add(
+            "signer_listed", Status.UNKNOWN, "DIGEST_UNKNOWN", "印章证书列表算法不受支持", "digests not known here"
+        )
+    if not listed:
+        return found.add(
+            "signer_listed", Status.INVALID, "SIGNER_NOT_LISTED", "签章证书不在印章列表中", "not in the seal's list"
+        )
+    return found.add("signer_listed", Status.VALID, "LISTED", "签章证书在印章列表中", "in the seal's list")
+
+
+def _protected(found: Findings, signature: SealSignature, covered: Covered) -> None:
+    if signature.protected == covered.protected:
+        found.add("protected", Status.VALID, "PROTECTED", "保护范围与文件一致", "covers what the document says")
+    else:
+        found.add(
+            "protected",
+            Status.INVALID,
+            "PROTECTED_PARTS",
+            "签章的保护范围与文件不符",
+            "names other parts of the document",
+        )
+
+
+def summary(found: Findings) -> Step:
+    """All of it as the one step `ses` of a document's verdict: the first thing that is not well, or that all is."""
+    for wanted in (Status.INVALID, Status.UNKNOWN):
+        for step in found.steps:
+            if step.status is wanted:
+                zh, en = f"国密签章:{step.zh}", f"seal data, {step.step}: {step.en}"
+                return Step("ses", wanted, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
+    if found.outcome is not Outcome.VALID or found.seal is None:
+        return Step("ses", Status.UNKNOWN, "SES_INCOMPLETE", "国密签章未能完整核验", "seal data not wholly judged")
+    name = found.seal.info.name
+    zh, en = f"国密电子签章有效:{name}", f"GB/T 38540 seal signature of {name} holds"
+    return Step("ses", Status.VALID, "SES_VALID", zh, en)
+
+
+def trust(certificates: Sequence[Sm2Certificate], verify: Verify | None, sm3: Callable[..., bytes]) -> SmTrust:
+    """Trust from certificates that somebody chose to trust: self-issued ones are roots, those of authorities stand
+    between, all others are makers.
+    """
+    roots = tuple(c for c in certificates if c.parsed.issuer == c.parsed.subject)
+    between = tuple(c for c in certificates if c not in roots and sm2_chain.is_authority(c))
+    makers = tuple(c for c in certificates if c not in roots and c not in between)
+    return SmTrust(roots, between, makers, verify, sm3)
