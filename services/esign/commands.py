@@ -2,6 +2,7 @@
 document, and auditing the ledger's files.
 """
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,12 +12,13 @@ from cryptography import x509
 
 from services.esign import keys as key_store
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import ledger, note, tiles, tree
+from services.esign.domain import ledger, note, tiles, tree, witness
 from services.esign.domain.errors import EsignError
 from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.tiles import TileName
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.domain.verify import Trust, judge
+from services.esign.witnesses import witness_sites
 from shuniu.kit.config import HubSettings, load
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
 ]
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+# Name that C2SP tlog-policy files have in a trust directory.
+POLICY = "policy"
 # Far above any receipt: 64 hashes, one entry and a note.
 _MAX_RECEIPT = 1 << 20
 
@@ -46,13 +50,20 @@ def initialise(config: Path) -> None:
 
 
 def trust_files(config: Path) -> dict[str, str]:
-    """Trust material of this hub, one file each: the root certificate (*.pem) and the ledger's key (*.vkey)."""
-    hub = load(HubSettings, config, "hub")
-    secrets = key_store.Secrets.load(hub, load(EsignSettings, config, "esign"))
-    return {
+    """Trust material of this hub, one file each: the root certificate (*.pem), the ledger's keys (*.vkey), and which
+    witnesses a verifier should ask for (policy), when there are any.
+    """
+    hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
+    secrets = key_store.Secrets.load(hub, settings)
+    files = {
         "esign-root.pem": KeyFiles(hub.data_dir).root.read_text("ascii"),
         "ledger.vkey": secrets.ledger.verifier.vkey + "\n",
     }
+    sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
+    if sites:
+        chosen = witness.Policy.k_of_n([site.key for site in sites], least)
+        files[POLICY] = dataclasses.replace(chosen, logs=(secrets.ledger.verifier,)).text
+    return files
 
 
 def hub_ledger_verify(config: Path) -> "LedgerReport":
@@ -62,8 +73,8 @@ def hub_ledger_verify(config: Path) -> "LedgerReport":
 
 
 def load_trust(directory: Path | None) -> Trust:
-    """Roots (*.pem, one or more certificates each) and log keys (*.vkey, one a line) of a directory. Raises
-    TrustError.
+    """Roots (*.pem, one or more certificates each), keys of logs and witnesses (*.vkey, one a line), and how many
+    witnesses must have cosigned (`policy`, C2SP tlog-policy) of a directory. Raises TrustError.
     """
     if directory is None:
         return Trust()
@@ -71,17 +82,27 @@ def load_trust(directory: Path | None) -> Trust:
         raise TrustError(f"{directory}: not a directory")
     roots: list[x509.Certificate] = []
     keys: list[note.VerifierKey] = []
+    witnesses: list[witness.WitnessKey] = []
+    policy: witness.Policy | None = None
     for path in sorted(directory.iterdir()):
         try:
             if path.suffix == ".pem":
                 roots += x509.load_pem_x509_certificates(path.read_bytes())
             elif path.suffix == ".vkey":
-                keys += [
-                    note.parse_vkey(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
-                ]
+                for line in filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())):
+                    if witness.is_witness(line):
+                        witnesses.append(witness.parse_vkey(line))
+                    else:
+                        keys.append(note.parse_vkey(line))
+            elif path.name == POLICY:
+                policy = witness.parse_policy(path.read_text(encoding="utf-8"))
+                keys += policy.logs
         except (OSError, ValueError, EsignError) as cause:
             raise TrustError(f"{path}: {cause}") from cause
-    return Trust(tuple(roots), tuple(keys))
+    if policy is None and witnesses:
+        # Known but not demanded: their cosignatures are checked and counted.
+        policy = witness.Policy.k_of_n(witnesses, 0)
+    return Trust(tuple(roots), tuple(keys), policy)
 
 
 def verify_file(

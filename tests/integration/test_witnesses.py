@@ -142,7 +142,8 @@ async def test_a_witness_that_is_away_delays_nothing(tmp_path):
             await append(log, 0, 5)
             await eventually(lambda: cosigning.problems)
             assert (list(cosigning.problems), cosigning.problems[who.name][:12]) == ([who.name], "WITNESS_AWAY")
-            assert cosigning.facts()["cosignatures"].startswith("cosignatures pending: 1 of 2 witnesses at 5")
+            pending = "cosignatures pending: 1 of 2 witnesses at 5"
+            await eventually(lambda: cosigning.facts()["cosignatures"].startswith(pending))
             assert log.witnessed_text == ""
             with serving(tmp_path / "1", who, port=port):
                 await eventually(lambda: size_of(log.witnessed_text) == 5, within=15)

@@ -23,6 +23,7 @@ from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.seals import SealState
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.witness import Policy
 
 # Clocks of honest machines differ by less; a signature from further ahead is from a wrong clock or a lie.
 CLOCK_TOLERANCE_US = 300 * 1_000_000
@@ -36,10 +37,11 @@ _ACTIVE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Roots that may vouch for signers, and keys of ledgers."""
+    """Roots that may vouch for signers, keys of ledgers, and which witnesses must have cosigned."""
 
     roots: tuple[x509.Certificate, ...] = ()
     log_keys: tuple[VerifierKey, ...] = ()
+    policy: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,9 +366,9 @@ def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *,
         found.add("ledger", status, "NO_RECEIPT", "没有存证回执，未核验", "no receipt to check")
         return None
     try:
-        entry, checkpoint = ledger.check_receipt(ledger.parse_receipt(receipt), trust.log_keys)
+        entry, checkpoint = ledger.check_receipt(ledger.parse_receipt(receipt), trust.log_keys, policy=trust.policy)
     except EsignError as cause:
-        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN"}
+        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
         found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return None
     if entry.type is not ledger.EntryType.DOCUMENT_SEALED or entry.document_sha256 != sha256(data).hexdigest():
@@ -374,12 +376,16 @@ def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *,
             "ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", "回执不是该文件的", "the receipt is of another document"
         )
         return None
+    zh, en = "见证联署未核验", "witness cosignatures not required"
+    if trust.policy is not None:
+        present, known = len(trust.policy.check(ledger.parse_receipt(receipt).checkpoint)), len(trust.policy.witnesses)
+        zh, en = f"{known} 家见证方中 {present} 家联署", f"cosigned by {present} of {known} known witnesses"
     found.add(
         "ledger",
         Status.VALID,
         "LOGGED",
-        f"已存证于日志 {checkpoint.origin}（见证联署未核验）",
-        f"in the log {checkpoint.origin}, size {checkpoint.size} (witness cosignatures not required)",
+        f"已存证于日志 {checkpoint.origin}（{zh}）",
+        f"in the log {checkpoint.origin}, size {checkpoint.size} ({en})",
     )
     return entry
 

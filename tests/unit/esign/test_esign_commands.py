@@ -3,6 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from examples.witness.notes import Cosigner
 from services.esign import commands
 from services.esign.domain import ledger, note, pki
 from services.esign.domain.verdict import Outcome
@@ -82,3 +83,28 @@ def test_any_changed_file_of_the_ledger_is_reported(place, victim):
     assert not commands.ledger_verify(folder / "log", [LOG.verifier]).sound
     path.unlink()
     assert not commands.ledger_verify(folder / "log", [LOG.verifier]).sound
+
+
+def test_a_policy_beside_the_keys_is_demanded(place):
+    """With `policy` in the trust directory too few cosignatures leave the ledger unknown; enough make it valid."""
+    folder, receipt = place
+    who = Cosigner("w.example", Ed25519PrivateKey.generate())
+    (folder / "trust" / "w.vkey").write_text(who.vkey + "\n")
+    proof = folder / "a.pdf.tlog-proof"
+
+    def step():
+        verdict = commands.verify_file(folder / "a.pdf", folder / "trust", now_us=LATER_US)
+        return verdict.outcome, next(s for s in verdict.steps if s.step == "ledger")
+
+    proof.write_text(receipt.text)
+    assert "0 of 1 known witnesses" in step()[1].en
+    (folder / "trust" / "policy").write_text(f"witness w {who.vkey}\nquorum w\n")
+    assert (step()[0], step()[1].reason) == (Outcome.INDETERMINATE, "COSIGNATURES_PENDING")
+    body = receipt.checkpoint[: receipt.checkpoint.rfind("\n\n") + 1]
+    proof.write_text(receipt.text + who.line(body, 1_780_000_000))
+    assert step()[0] is Outcome.VALID
+    proof.write_text(receipt.text + who.line(body.replace("/ledger", "/other"), 1_780_000_000))
+    assert step()[0] is Outcome.INVALID
+    (folder / "trust" / "policy").write_text("quorum w\n")
+    with pytest.raises(commands.TrustError, match="policy"):
+        commands.load_trust(folder / "trust")
