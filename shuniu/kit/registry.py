@@ -20,6 +20,9 @@ SESSION_MEMORY_US = 15 * 60 * 1_000_000
 """Ended sessions are remembered longer than any access token lives."""
 
 _WORKING = frozenset({"ACTIVE", "TESTING"})
+# Not turned away: one that this copy knows as not yet enrolled, or not at all, came with a token that identity gave it
+# a moment ago, and this copy is about to hear of it. Any other state, known here or not, is turned away.
+_ADMITTED = _WORKING | {"APPLIED"}
 
 
 class Registry:
@@ -45,17 +48,17 @@ class Registry:
 
     def stopped(self) -> frozenset[str]:
         """Codes of platforms that may not work now."""
-        return frozenset(code for code, entry in self._platforms.items() if entry.state not in _WORKING)
+        return frozenset(code for code, entry in self._platforms.items() if entry.state not in _ADMITTED)
 
     def refuse(self, caller: Caller) -> HubError | None:
         """Why a proved caller may not work now, or None."""
         if caller.kind in (CallerKind.PLATFORM, CallerKind.PERSON):
             entry = self._platforms.get(caller.platform)
-            if entry is None or entry.state not in _WORKING:
+            if entry is not None and entry.state not in _ADMITTED:
                 return errors.denied(
                     "PLATFORM_STOPPED",
-                    "This platform is suspended or not enrolled; contact the hub's operator.",
-                    "该平台已被暂停或尚未接入,请联系枢纽管理员。",
+                    "This platform is suspended or retired; contact the hub's operator.",
+                    "该平台已被暂停或注销,请联系枢纽管理员。",
                     platform=caller.platform,
                 )
         if caller.session and caller.session in self._ended:

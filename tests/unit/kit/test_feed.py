@@ -208,14 +208,24 @@ async def test_a_suspension_is_heard_and_told(land: tuple[Registry, Publisher, A
     assert (refusal.reason, refusal.metadata) == ("PLATFORM_STOPPED", {"platform": "b"})
 
 
-@pytest.mark.parametrize("state", ["APPLIED", "SUSPENDED", "RETIRED", "", "SOMETHING_NEW"])
+@pytest.mark.parametrize("state", ["SUSPENDED", "RETIRED", "", "SOMETHING_NEW"])
 async def test_only_working_states_work(land: tuple[Registry, Publisher, Any], state: str) -> None:
-    """Any other state, known or not, refuses; so does a platform that the registry does not have."""
+    """Any other state, known or not, is turned away."""
     registry, publisher, _ = land
     publisher.say(entry("a", state))
     await asyncio.wait_for(registry.replica.current.wait(), 5)
     assert registry.refuse(Caller(CallerKind.PLATFORM, "a")) is not None
-    assert registry.refuse(Caller(CallerKind.PLATFORM, "unknown")) is not None
+    assert registry.stopped() == {"a"}
+
+
+async def test_a_platform_works_the_moment_it_is_enrolled(land: tuple[Registry, Publisher, Any]) -> None:
+    """Who holds a token that identity has just given is admitted, though this copy has not heard of the enrolment yet."""
+    registry, publisher, _ = land
+    publisher.say(entry("a", "APPLIED"))
+    await asyncio.wait_for(registry.replica.current.wait(), 5)
+    assert registry.refuse(Caller(CallerKind.PLATFORM, "a")) is None
+    assert registry.refuse(Caller(CallerKind.PLATFORM, "unknown")) is None
+    assert registry.stopped() == frozenset()
 
 
 async def test_nobody_services_and_operators_are_not_platforms(land: tuple[Registry, Publisher, Any]) -> None:
