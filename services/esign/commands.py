@@ -2,15 +2,19 @@
 document, and auditing the ledger's files.
 """
 
+import contextlib
 import dataclasses
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 from cryptography import x509
 
 from services.esign import keys as key_store
+from services.esign import monitor
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import ledger, note, tiles, tree, witness
 from services.esign.domain.errors import EsignError
@@ -23,16 +27,22 @@ from shuniu.kit.config import HubSettings, load
 
 __all__ = [
     "EXIT_CODES",
+    "MONITOR_ALARM",
+    "MONITOR_EXIT_CODES",
     "LedgerReport",
     "TrustError",
     "hub_ledger_verify",
+    "inspect_seal",
     "initialise",
+    "ledger_monitor",
     "ledger_verify",
     "load_trust",
     "trust_files",
     "verify_file",
 ]
 
+MONITOR_EXIT_CODES = monitor.EXIT_CODES
+MONITOR_ALARM = monitor.EXIT_CODES[monitor.Finding.FORKED]
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
 # Name that C2SP tlog-policy files have in a trust directory.
 POLICY = "policy"
@@ -59,6 +69,8 @@ def trust_files(config: Path) -> dict[str, str]:
         "esign-root.pem": KeyFiles(hub.data_dir).root.read_text("ascii"),
         "ledger.vkey": secrets.ledger.verifier.vkey + "\n",
     }
+    if secrets.sm is not None:
+        files["esign-sm2.pem"] = secrets.sm.trust_pem.decode("ascii")
     sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
     if sites:
         chosen = witness.Policy.k_of_n([site.key for site in sites], least)
@@ -70,6 +82,35 @@ def hub_ledger_verify(config: Path) -> "LedgerReport":
     """`ledger_verify` over this hub's own ledger."""
     vkey = note.parse_vkey(trust_files(config)["ledger.vkey"])
     return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, [vkey])
+
+
+def ledger_monitor(
+    memory_file: Path, keys: Sequence[str], *, url: str = "", directory: Path | None = None, ca: Path | None = None
+) -> monitor.Report:
+    """One look at a log by its verifier keys: over HTTP at `url` (`ca`: PEM to trust instead of the system's), or in
+    `directory`. Remembers what it saw in `memory_file`; a contradiction goes beside it as `<memory_file>.proof`.
+
+    Raises TrustError for a key, OSError or ValueError for a memory that cannot be used.
+    """
+    try:
+        vkeys = [note.parse_vkey(text) for text in keys]
+    except EsignError as cause:
+        raise TrustError(str(cause)) from cause
+    memory = monitor.Memory.load(memory_file)
+    before = memory.checkpoint
+    with contextlib.ExitStack() as stack:
+        source: monitor.Source
+        if directory is not None:
+            source = monitor.Folder(directory)
+        else:
+            context = ssl.create_default_context(cafile=ca)
+            source = monitor.Web(stack.enter_context(httpx.Client(verify=context, timeout=30.0)), url)
+        report = monitor.Monitor(source, vkeys).look(memory)
+    if memory.checkpoint != before:
+        memory.save(memory_file)
+    if report.proof:
+        memory_file.with_name(memory_file.name + ".proof").write_text("\n".join(report.proof), encoding="utf-8")
+    return report
 
 
 def load_trust(directory: Path | None) -> Trust:
@@ -87,7 +128,8 @@ def load_trust(directory: Path | None) -> Trust:
     for path in sorted(directory.iterdir()):
         try:
             if path.suffix == ".pem":
-                roots += x509.load_pem_x509_certificates(path.read_bytes())
+                # SM2 certificates vouch for seal signatures, see `load_certificates`.
+                roots += [c for c in x509.load_pem_x509_certificates(path.read_bytes()) if not sm2_chain.is_sm2(c)]
             elif path.suffix == ".vkey":
                 for line in filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())):
                     if witness.is_witness(line):
@@ -105,6 +147,17 @@ def load_trust(directory: Path | None) -> Trust:
     return Trust(tuple(roots), tuple(keys), policy)
 
 
+def load_certificates(directory: Path | None) -> list[x509.Certificate]:
+    """Every certificate of a trust directory's *.pem files. Raises TrustError."""
+    found: list[x509.Certificate] = []
+    for path in sorted(directory.glob("*.pem")) if directory else []:
+        try:
+            found += x509.load_pem_x509_certificates(path.read_bytes())
+        except (OSError, ValueError) as cause:
+            raise TrustError(f"{path}: {cause}") from cause
+    return found
+
+
 def verify_file(
     path: Path, trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Verdict:
@@ -114,6 +167,7 @@ def verify_file(
     OSError when the file cannot be read, TrustError when the trust directory cannot.
     """
     trust = load_trust(trust_dir)
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
     with path.open("rb") as file:
         # One byte more than allowed is enough for the verdict that it is too large.
         pdf = file.read(MAX_BYTES + 1)
@@ -122,10 +176,101 @@ def verify_file(
     return judge(
         pdf,
         trust=trust,
-        now_us=time.time_ns() // 1000 if now_us is None else now_us,
+        now_us=now_us,
         receipt=receipt,
         trust_any_signer=trust_any_signer,
+        ses=_sidecar(path, pdf, trust_dir, now_us),
     )
+
+
+def _sidecar(path: Path, pdf: bytes, trust_dir: Path | None, now_us: int) -> Step | None:
+    """The step `ses`, when there is a seal signature `<path>.ses` beside the PDF."""
+    beside = path.with_name(path.name + ".ses")
+    if not beside.exists():
+        return None
+    with beside.open("rb") as file:
+        return ses_document.check(pdf, file.read(ses.MOST_BYTES + 1), load_certificates(trust_dir), now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """What was read of a seal or seal signature, and each step's finding."""
+
+    found: ses_check.Findings
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.found.outcome
+
+    @property
+    def picture(self) -> ses.Picture | None:
+        return self.found.seal.info.picture if self.found.seal else None
+
+    def as_json(self) -> dict[str, Any]:
+        """`{verdict, kind, seal, signature, steps: [{step, status, reason, text}]}`; absent parts are null."""
+        seal, signature = self.found.seal, self.found.signature
+        return {
+            "verdict": self.outcome.value,
+            "kind": None if seal is None else "signature" if signature else "seal",
+            "seal": None if seal is None else _seal_facts(seal),
+            "signature": None
+            if signature is None
+            else {
+                "time": _iso(signature.time_us),
+                "data_hash": signature.data_hash.hex(),
+                "protected": signature.protected,
+            },
+            "steps": [
+                {"step": s.step, "status": s.status.value, "reason": s.reason, "text": s.text} for s in self.found.steps
+            ],
+        }
+
+
+def inspect_seal(
+    path: Path, trust_dir: Path | None = None, *, document: Path | None = None, now_us: int | None = None
+) -> SealReport:
+    """Parses and judges a GB/T 38540 or GM/T 0031 seal or seal signature (DER), step by step.
+
+    `document`: the PDF that a signature is beside. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when
+    a file cannot be read, TrustError when the trust directory or the document cannot.
+    """
+    with path.open("rb") as file:
+        data = file.read(ses.MOST_BYTES + 1)
+    covered = None
+    if document is not None:
+        try:
+            covered = ses_document.covered(document.read_bytes())
+        except PdfError as cause:
+            raise TrustError(f"{document}: {cause}") from cause
+    trust = ses_document.trust(load_certificates(trust_dir))
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    return SealReport(ses_check.inspect(data, trust, now_us, covered))
+
+
+def _seal_facts(seal: ses.Seal) -> dict[str, Any]:
+    info = seal.info
+    return {
+        "standard": "GB/T 38540" if seal.version == ses.V4 else "GM/T 0031",
+        "version": info.version,
+        "vendor": info.vendor,
+        "id": info.id,
+        "type": info.kind,
+        "name": info.name,
+        "created": _iso(info.created_us),
+        "valid_from": _iso(info.valid_from_us),
+        "valid_to": _iso(info.valid_to_us),
+        "certificates": len(info.certificates) or len(info.digests),
+        "picture": {
+            "type": info.picture.kind,
+            "bytes": len(info.picture.data),
+            "width_mm": info.picture.width_mm,
+            "height_mm": info.picture.height_mm,
+        },
+    }
+
+
+def _iso(at_us: int | None) -> str | None:
+    return None if at_us is None else datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,48 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         verbs = group.add_subparsers(metavar="VERB", required=True)
         verb = verbs.add_parser("verify", help="全部重算并核对 / recompute and compare all of it")
         verb.set_defaults(run=ledger_verify if name == "ledger" else audit_verify)
+        if name == "ledger":
+            _add_monitor(verbs)
     parser = commands.add_parser("trust", help="导出离线核验的信任根 / trust material for offline verification")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="write the files there")
     parser.set_defaults(run=trust)
+
+
+def _add_monitor(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = verbs.add_parser(
+        "monitor",
+        help="持续核对日志未被改写 / watch that a log is never rewritten",
+        description="Exit 0 consistent, 1 rolled back, forked or damaged, 2 unreadable. What was seen is kept in "
+        "--memory; both signed checkpoints of a contradiction are written beside it as *.proof.",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--url", default="", help="prefix of the log: C2SP tlog-tiles, or https://HUB/v1/ledger")
+    where.add_argument("--dir", type=Path, default=None, help="a log's directory (default: this hub's own)")
+    parser.add_argument("--vkey", action="append", default=[], help="the log's key (default: this hub's own)")
+    parser.add_argument("--ca", type=Path, default=None, metavar="PEM", help="for --url, instead of the system's")
+    parser.add_argument("--memory", type=Path, default=None, metavar="FILE", help="default: DIR/ledger-monitor.json")
+    parser.add_argument("--once", action="store_true", help="look once; else until something is wrong")
+    parser.add_argument("--interval", type=float, default=10.0, metavar="S", help="between looks, s (default 10)")
+    parser.set_defaults(run=ledger_monitor)
+
+
+def ledger_monitor(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+    memory = arguments.memory or place.data / "ledger-monitor.json"
+    vkeys = arguments.vkey or esign.trust_files(place.config)["ledger.vkey"].split()
+    directory = arguments.dir or (None if arguments.url else place.data / "ledger")
+    while True:
+        try:
+            found = esign.ledger_monitor(memory, vkeys, url=arguments.url, directory=directory, ca=arguments.ca)
+        except (OSError, ValueError, esign.TrustError) as error:
+            raise ConfigError(str(error)) from None
+        code = esign.MONITOR_EXIT_CODES[found.finding]
+        fields = {"finding": found.finding.value, "before": found.before, "size": found.size, "text": found.text}
+        out({**fields, "proof": list(found.proof)}, f"{found.finding}: {found.text}", as_json=arguments.json)
+        # What cannot be read may be read again; a contradiction is for people.
+        if arguments.once or code == esign.MONITOR_ALARM:
+            return code
+        time.sleep(arguments.interval)
 
 
 def verify(arguments: argparse.Namespace) -> int:
