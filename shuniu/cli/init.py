@@ -75,8 +75,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--trust-domain", default="hub.example", help="SPIFFE trust domain (default %(default)s)")
     parser.add_argument("--host", default="localhost", help="host name in the edge's certificate (default %(default)s)")
     parser.add_argument("--free-ports", action="store_true", help="listen on free ports of 127.0.0.1")
-    parser.add_argument("--people", default="", metavar="HOST:PORT", help="listener for people (default HOST:8443)")
-    parser.add_argument("--platforms", default="", metavar="HOST:PORT", help="listener for platforms (HOST:9443)")
+    parser.add_argument(
+        "--people", default="", metavar="HOST:PORT", help="listener for people, an IP address (default 127.0.0.1:8443)"
+    )
+    parser.add_argument(
+        "--platforms", default="", metavar="HOST:PORT", help="listener for platforms (default 127.0.0.1:9443)"
+    )
     parser.add_argument("--issuer", default="", metavar="URL", help="external URL of the people listener")
     parser.add_argument("--run-dir", type=Path, default=None, metavar="DIR", help="sockets; a short path")
     parser.add_argument("--bus", default="127.0.0.1:4222", metavar="HOST:PORT", help="where the bus listens")
@@ -144,8 +148,7 @@ def _addresses(arguments: argparse.Namespace) -> tuple[EdgePlace, BusPlace]:
         edge = EdgePlace(f"127.0.0.1:{people}", f"127.0.0.1:{platforms}")
         bus = BusPlace(f"127.0.0.1:{listen}", f"127.0.0.1:{websocket}", f"127.0.0.1:{monitoring}")
         return edge, bus
-    people_at = arguments.people or f"{arguments.host}:8443"
-    edge = EdgePlace(people_at, arguments.platforms or f"{arguments.host}:9443")
+    edge = EdgePlace(arguments.people or "127.0.0.1:8443", arguments.platforms or "127.0.0.1:9443")
     return edge, BusPlace(arguments.bus, arguments.bus_websocket, arguments.bus_monitoring)
 
 

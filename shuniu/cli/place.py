@@ -67,9 +67,14 @@ class Place:
     def edge(self) -> EdgePlace:
         table = read(self.config).get("edge", {})
         try:
-            return EdgePlace(str(table["people"]), str(table["platforms"]))
+            return EdgePlace(_reachable(str(table["people"])), _reachable(str(table["platforms"])))
         except KeyError as missing:
             raise ConfigError(f"{self.config}: [edge] {missing.args[0]}: missing") from None
+
+
+def _reachable(address: str) -> str:
+    """Where this machine reaches a listener that is bound to all addresses."""
+    return address.replace("0.0.0.0:", "127.0.0.1:")
 
 
 def run_dir_for(data: Path) -> Path:

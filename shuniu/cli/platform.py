@@ -25,6 +25,7 @@ from shuniu.api.identity.v1 import platform_pb2_grpc as rpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.kit.client import error_of
+from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sealing
 from shuniu.kit.errors import Code, HubError
 
@@ -78,7 +79,10 @@ class Edge:
         self.name = name
         self.directory = directory
         self.trust = place.trust.read_bytes()
-        certificate, key = (directory / "cert.pem").read_bytes(), (directory / "key.pem").read_bytes()
+        try:
+            certificate, key = (directory / "cert.pem").read_bytes(), (directory / "key.pem").read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{directory}: no credentials of {name} here: {error.strerror}") from None
         self.channel = grpc.aio.secure_channel(
             self.edge.platforms, grpc.ssl_channel_credentials(self.trust, key, certificate)
         )
