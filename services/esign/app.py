@@ -5,7 +5,10 @@ from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
+
 from services.esign import store
+from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
@@ -15,17 +18,23 @@ from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
 from services.esign.service.ledger import Ledger
 from services.esign.service.neighbours import Neighbours
+from services.esign.service.revocation import Revocation
 from services.esign.service.seals import Seals
+from services.esign.service.timestamps import Timestamps
 from services.esign.service.verification import Verification
+from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from services.esign.verifier import Verifier
 from services.esign.witnesses import Cosigning, witness_sites
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.foundation import Foundation, open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process, StartRefusedError
 from shuniu.kit.server import Servicer
+
+# An outside authority that takes longer is away; the document waits, the caller does not.
+_TSA_SECONDS = 5.0
 
 
 async def open_ledger(base: Foundation, secrets: Secrets, settings: EsignSettings) -> Sequencer:
@@ -48,6 +57,23 @@ def open_cosigning(log: Sequencer, settings: EsignSettings) -> Cosigning:
         raise ConfigError(f"[esign] witnesses: {error}") from None
 
 
+def open_timestamps(
+    base: Foundation, settings: EsignSettings, authority: Authority | None, client: httpx.AsyncClient
+) -> TimestampSource | None:
+    """What stamps seals; None when they carry no timestamp. Raises ConfigError."""
+    if not settings.timestamp:
+        return None
+    if settings.timestamp_url:
+        path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
+        try:
+            return HttpTimestamps(settings.timestamp_url, client, read_roots(path), base.clock)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
+    if authority is None:
+        raise ConfigError("[esign] timestamp: the hub has no timestamp authority; run `shuniu init`")
+    return OwnTimestamps(authority)
+
+
 @contextlib.asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
@@ -67,7 +93,12 @@ async def build(path: Path) -> AsyncIterator[Process]:
             stack.push_async_callback(channel.close)
         layouts = stack.enter_context(ThreadPoolExecutor(settings.layout_threads, thread_name_prefix="layout"))
         verifier = stack.enter_context(Verifier(settings.verify_seconds))
-        issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts)
+        reference = NtpReference.of(settings.clock_reference) if settings.clock_reference else None
+        guard = ClockGuard(base.clock, reference)
+        authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=_TSA_SECONDS, trust_env=False))
+        stamps = open_timestamps(base, settings, authority, http)
+        issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts, stamps)
 
         def not_ready() -> list[str]:
             reasons = [] if base.store.writable else ["the store cannot write"]
@@ -93,7 +124,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
             listeners=base.listeners(
                 edge=[
                     Servicer(
-                        add.add_SealServiceServicer_to_server, Seals(base, secrets, ledger), services["SealService"]
+                        add.add_SealServiceServicer_to_server,
+                        Seals(base, secrets, ledger, settings.revocation_url.rstrip("/")),
+                        services["SealService"],
                     ),
                     Servicer(add.add_CertificateServiceServicer_to_server, issuing, services["CertificateService"]),
                     Servicer(
@@ -102,6 +135,16 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         services["VerificationService"],
                     ),
                     Servicer(add.add_LedgerServiceServicer_to_server, Ledger(ledger), services["LedgerService"]),
+                    Servicer(
+                        timestamp_pb2_grpc.add_TimestampServiceServicer_to_server,
+                        Timestamps(authority),
+                        timestamp_pb2.DESCRIPTOR.services_by_name["TimestampService"],
+                    ),
+                    Servicer(
+                        timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
+                        Revocation(base, secrets.seal_ca),
+                        timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
+                    ),
                 ],
                 peer=[operations.servicer()],
             ),
@@ -110,6 +153,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 operations.watch,
                 issuing.finish_interrupted,
                 cosigning.follow,
+                guard.watch,
                 *messaging.tasks,
             ],
             not_ready=not_ready,

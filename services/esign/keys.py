@@ -10,11 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey
 
-from services.esign import sm_keys
+from services.esign import sm_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
 from services.esign.domain.note import NoteSigner
 from services.esign.domain.qr import QrSigner
+from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto.keyring import Keyring, add_key
@@ -33,6 +34,8 @@ class Secrets:
     page: bytes = field(repr=False)
     # None: this hub has no SM2 keys, or this machine nothing that signs with them.
     sm: SmSecrets | None = field(default=None, repr=False)
+    # None: this hub has no timestamp authority of its own.
+    tsa: TimestampSigner | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
@@ -54,6 +57,7 @@ class Secrets:
             receiving,
             secret(files.page_key),
             SmSecrets.load(files, wanted=settings.ses_sidecar),
+            tsa_keys.load(files, settings.timestamp_policy),
         )
 
 
@@ -74,6 +78,7 @@ def make(hub: HubSettings) -> None:
         write_secret(files.root_key, pki.key_pem(root.key))
         write_secret(files.seal_ca_key, pki.key_pem(seal_ca.key))
     sm_keys.make(files, hub.name, now_us)
+    tsa_keys.make(files, hub.name, now_us)
     if not files.ledger_key.exists():
         write_secret(files.ledger_key, Ed25519PrivateKey.generate().private_bytes_raw())
     if not files.qr_key.exists():

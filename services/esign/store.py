@@ -47,6 +47,16 @@ seal = Table(
     Index("seal_owner", "owner", "id"),
 )
 
+# Seal certificates by serial number (hex); `since_us` is when the seal's state last changed.
+seal_certificate = Table(
+    "seal_certificate",
+    METADATA,
+    Column("serial", Text, primary_key=True),
+    Column("seal_id", Text, nullable=False),
+    Column("since_us", BigInteger, nullable=False),
+    Index("seal_certificate_seal", "seal_id"),
+)
+
 # SLOT: number and signing time handed out. SEALED: bytes made. ISSUED: logged, released. `salt` opens the commitment.
 certificate = Table(
     "certificate",
@@ -158,6 +168,41 @@ def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int)
     return [_seal(row) for row in conn.execute(paging.keyset(wanted, [seal.c.id], after, limit))]
 
 
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """A seal certificate's serial number (hex), and its seal's state since `since_us`."""
+
+    serial: str
+    state: SealState
+    since_us: int
+
+
+_STANDING = select(seal_certificate.c.serial, seal.c.state, seal_certificate.c.since_us).join(
+    seal, seal.c.id == seal_certificate.c.seal_id
+)
+
+
+def standing_of(conn: Connection, serial: str) -> StandingRow | None:
+    row = conn.execute(_STANDING.where(seal_certificate.c.serial == serial)).first()
+    return None if row is None else StandingRow(row.serial, SealState(row.state), row.since_us)
+
+
+def revoked_certificates(conn: Connection) -> list[StandingRow]:
+    """Certificates of seals that are suspended or revoked, by serial number."""
+    out = (SealState.SUSPENDED.value, SealState.REVOKED.value)
+    rows = conn.execute(_STANDING.where(seal.c.state.in_(out)).order_by(seal_certificate.c.serial))
+    return [StandingRow(row.serial, SealState(row.state), row.since_us) for row in rows]
+
+
+def certified(conn: Connection, serial: int, seal_id: str, now_us: int) -> None:
+    """A certificate was issued for a seal."""
+    conn.execute(insert(seal_certificate), {"serial": f"{serial:x}", "seal_id": seal_id, "since_us": now_us})
+
+
+def standing_changed(conn: Connection, seal_id: str, now_us: int) -> None:
+    conn.execute(update(seal_certificate).where(seal_certificate.c.seal_id == seal_id).values(since_us=now_us))
+
+
 def made(conn: Connection, found: SealRow) -> None:
     conn.execute(
         update(seal)
@@ -249,6 +294,16 @@ def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) 
         update(certificate)
         .where(certificate.c.number == number, certificate.c.stage == SLOT)
         .values(pdf=pdf, sha256=sha256, qr=qr, stage=SEALED)
+    )
+    return changed.rowcount == 1
+
+
+def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sha256: str) -> bool:
+    """Other bytes for a document that is sealed and not yet logged; False when it is not the one meant any more."""
+    changed = conn.execute(
+        update(certificate)
+        .where(certificate.c.number == number, certificate.c.stage == SEALED, certificate.c.sha256 == old_sha256)
+        .values(pdf=pdf, sha256=sha256)
     )
     return changed.rowcount == 1
 

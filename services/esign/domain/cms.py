@@ -19,11 +19,15 @@ OID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
 OID_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
 OID_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
 OID_SIGNING_CERTIFICATE_V2 = der.oid("1.2.840.113549.1.9.16.2.47")
+OID_SIGNATURE_TIMESTAMP = der.oid("1.2.840.113549.1.9.16.2.14")
 OID_SHA256 = der.oid("2.16.840.1.101.3.4.2.1")
 OID_ECDSA_SHA256 = der.oid("1.2.840.10045.4.3.2")
 
 # SHA-256 without parameters (RFC 5754, 2).
 SHA256_IDENTIFIER = der.tlv(der.SEQUENCE, OID_SHA256)
+
+# Version, signer, digest, signed attributes, algorithm, signature.
+_SIGNER_FIELDS = 6
 
 
 class SigningKey(Protocol):
@@ -76,9 +80,9 @@ class CmsTemplate:
         issuer, serial = issuer_and_serial(certificate)
         attributes = sorted(
             (
-                _attribute(OID_CONTENT_TYPE, OID_DATA),
-                _attribute(OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(32))),
-                _attribute(OID_SIGNING_CERTIFICATE_V2, _signing_certificate(certificate)),
+                attribute(OID_CONTENT_TYPE, OID_DATA),
+                attribute(OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(32))),
+                attribute(OID_SIGNING_CERTIFICATE_V2, signing_certificate(certificate)),
             )
         )
         joined = b"".join(attributes)
@@ -102,6 +106,12 @@ class CmsTemplate:
         signed = self.attributes_before + digest + self.attributes_after
         signature = self.key.sign(b"\x31" + self.attributes_length + signed)
         return self._assemble(digest, signature)
+
+    def max_size_with(self, token: int) -> int:
+        """Longest CMS when it carries a timestamp token of `token` bytes; `max_size` when that is 0."""
+        if token == 0:
+            return self.max_size
+        return len(with_timestamp(self._assemble(bytes(32), bytes(self.key.max_size)), bytes(token)))
 
     def _assemble(self, digest: bytes, signature: bytes) -> bytes:
         size = len(signature)
@@ -142,11 +152,37 @@ def issuer_and_serial(certificate: bytes) -> tuple[bytes, bytes]:
     return fields[offset + 2].raw, fields[offset].raw
 
 
-def _attribute(oid: bytes, value: bytes) -> bytes:
+def with_timestamp(data: bytes, token: bytes) -> bytes:
+    """The same signature with a signature timestamp (RFC 3161, appendix A) as its only unsigned attribute.
+
+    Raises DerError when `data` is not a CMS SignedData with one signer that has none yet.
+    """
+    kind, explicit = der.parse(data).children()
+    (signed_data,) = explicit.children()
+    *before, signers = signed_data.children()
+    (signer,) = signers.children()
+    if len(signer.children()) != _SIGNER_FIELDS:
+        raise der.DerError("the signer has unsigned attributes already")
+    unsigned = der.tlv(0xA1, attribute(OID_SIGNATURE_TIMESTAMP, token))
+    stamped = der.tlv(der.SET, der.tlv(der.SEQUENCE, signer.body, unsigned))
+    signed = der.tlv(der.SEQUENCE, *(node.raw for node in before), stamped)
+    return der.tlv(der.SEQUENCE, kind.raw, der.tlv(0xA0, signed))
+
+
+def signature_value(data: bytes) -> bytes:
+    """The signature's bytes, which a signature timestamp is over. Raises DerError."""
+    (signed_data,) = der.parse(data).children()[1].children()
+    (signer,) = signed_data.children()[-1].children()
+    return signer.children()[_SIGNER_FIELDS - 1].expect(der.OCTET_STRING).body
+
+
+def attribute(oid: bytes, value: bytes) -> bytes:
+    """One attribute with one value, both in DER."""
     return der.tlv(der.SEQUENCE, oid, der.tlv(der.SET, value))
 
 
-def _signing_certificate(certificate: bytes) -> bytes:
+def signing_certificate(certificate: bytes) -> bytes:
+    """SigningCertificateV2 (RFC 5035) that names a certificate by its SHA-256."""
     # SHA-256 is ESSCertIDv2's DEFAULT, so DER leaves the algorithm out.
     cert_id = der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, sha256(certificate).digest()))
     return der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, cert_id))

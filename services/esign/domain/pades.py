@@ -1,4 +1,4 @@
-"""PAdES B-B (ETSI EN 319 142-1) as one incremental update, written by concatenation.
+"""PAdES B-B and B-T (ETSI EN 319 142-1) as one incremental update, written by concatenation.
 
 Per seal everything that can be known is computed once (`CmsTemplate`); per document one digest, one signature, one
 copy. The size of /Contents is the longest CMS that this key can make, to the byte. The update is a certification
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from services.esign.domain import cms, der
 from services.esign.domain.cms import CmsTemplate, SigningKey
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
@@ -24,6 +25,7 @@ _TAIL = re.compile(
 )
 _PAGES = re.compile(rb"1 0 obj\n<</Type/Pages/Count 1/Kids\[(\d+) 0 R\]>>\nendobj")
 _TAIL_SPAN = 512
+_BYTE_RANGE = re.compile(rb"/ByteRange\[0 (\d{1,10}) (\d{1,10}) \d{1,10}\] */Contents<")
 # Wide enough for any file we accept; the numbers are padded with spaces, which the specification allows.
 _BYTE_RANGE_WIDTH = 48
 
@@ -109,9 +111,9 @@ def outline(pdf: bytes) -> Outline:
         ) from cause
 
 
-def sign(pdf: bytes, seal: SigningSeal, at_us: int) -> bytes:
-    """The document with the seal's signature as its last revision. `at_us` (µs) becomes /M. Raises
-    DocumentUnfitError.
+def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
+    """The document with the seal's signature as its last revision. `at_us` (µs) becomes /M. `token` is the longest
+    timestamp token, bytes, for which /Contents leaves room (see `add_timestamp`). Raises DocumentUnfitError.
     """
     doc = outline(pdf)
     base_digest = sha256(pdf)
@@ -145,7 +147,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int) -> bytes:
     moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%S").encode()
     opening = b"%d 0 obj\n%b%b%b" % (value, seal.before_time, moment, seal.after_time)
     offsets[value] = (at, 0)
-    hex_size = 2 * seal.cms.max_size
+    hex_size = 2 * (seal.cms.max_size_with(token) if token else seal.cms.max_size)
     gap = at + len(opening) + _BYTE_RANGE_WIDTH + len(b"/Contents")
     after_gap = gap + hex_size + 2
     closing = b">>\nendobj\n"
@@ -160,6 +162,59 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int) -> bytes:
     base_digest.update(end)
     contents = seal.cms.sign(base_digest.digest()).hex().encode().ljust(hex_size, b"0")
     return b"".join((pdf, head, b"<", contents, b">", end))
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """Where the CMS of the last signature stands: the hexadecimal digits from `start` to `end`."""
+
+    start: int
+    end: int
+    cms: bytes
+
+
+def _last_contents(pdf: bytes) -> _Contents:
+    found = _BYTE_RANGE.search(pdf, max(0, pdf.rfind(b"/ByteRange[")))
+    if found is None:
+        raise _not_ours()
+    start, end = int(found[1]) + 1, int(found[2]) - 1
+    try:
+        filled = bytes.fromhex(pdf[start:end].decode("ascii"))
+        return _Contents(start, end, filled[: der.parse_prefix(filled).end])
+    except (ValueError, UnicodeDecodeError) as cause:
+        raise _not_ours() from cause
+
+
+def _not_ours() -> DocumentUnfitError:
+    return DocumentUnfitError(
+        "NOT_SEALED_HERE", "the document does not end with a seal made here", "文件末尾不是本系统的签章"
+    )
+
+
+def signature_value(pdf: bytes) -> bytes:
+    """Value of the last signature of a document that `sign` made: what its timestamp is over. Raises
+    DocumentUnfitError.
+    """
+    return cms.signature_value(_last_contents(pdf).cms)
+
+
+def add_timestamp(pdf: bytes, token: bytes) -> bytes:
+    """PAdES B-T (ETSI EN 319 142-1, 6.3) from B-B: the token goes into the room that `sign` left.
+
+    No byte moves, and what was signed stays as it is. Raises DocumentUnfitError TIMESTAMP_ROOM when it does not fit.
+    """
+    contents = _last_contents(pdf)
+    digits = cms.with_timestamp(contents.cms, token).hex().encode()
+    if len(digits) > contents.end - contents.start:
+        raise DocumentUnfitError(
+            "TIMESTAMP_ROOM", "the token is longer than the room left for it", "时间戳超出预留空间"
+        )
+    return b"".join((pdf[: contents.start], digits.ljust(contents.end - contents.start, b"0"), pdf[contents.end :]))
+
+
+def has_timestamp(pdf: bytes) -> bool:
+    """Whether the last signature of a document that `sign` made carries a timestamp. Raises DocumentUnfitError."""
+    return cms.OID_SIGNATURE_TIMESTAMP in _last_contents(pdf).cms
 
 
 def text_string(text: str) -> bytes:

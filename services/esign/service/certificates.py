@@ -26,7 +26,7 @@ from services.esign import layout, metrics, store
 from services.esign.domain import certificates, pades, seals
 from services.esign.domain.certificates import CertificateData, CertificateState
 from services.esign.domain.cms import P256Key
-from services.esign.domain.errors import EsignError
+from services.esign.domain.errors import DocumentUnfitError, EsignError
 from services.esign.domain.ledger import Entry, EntryType, open_checkpoint
 from services.esign.domain.seals import SealState
 from services.esign.events import CERTIFICATE_ISSUED, CERTIFICATE_REVOKED
@@ -36,15 +36,19 @@ from services.esign.service.neighbours import Neighbours, Parties
 from services.esign.service.refusals import certificate_unknown, refusal, seal_unknown
 from services.esign.service.seals import key_context
 from services.esign.store import CertificateRow, SealRow
+from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit import errors
+from shuniu.kit import errors, log
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, require_request_id
 
+_log = log.get("certificates")
+# How long the task waits between attempts while there are no timestamps, s.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
 # Facts that only the vault may give; an agency cannot print another name.
@@ -74,6 +78,9 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     ledger: Sequencer
     neighbours: Neighbours
     executor: Executor
+    # None: seals carry no timestamp (PAdES B-B); else B-T.
+    stamps: TimestampSource | None = None
+    _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
 
@@ -92,7 +99,16 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
                 if row.stage == store.SLOT:
                     row = await self._seal(row, parties, request.facts)
                 if row.stage == store.SEALED:
+                    row = await self._stamp(row)
+                if row.stage == store.SEALED:
                     row = await self._release(row)
+        except TimestampAwayError:
+            self._waiting.set()
+            raise errors.unavailable(
+                "TIMESTAMP_PENDING",
+                "The document is sealed and waits for its timestamp; it is released by itself. Ask again.",
+                "证明已签章，正在等待时间戳，取得后自动签发，请稍后重试。",
+            ) from None
         except EsignError as error:
             raise refusal(error) from None
         finally:
@@ -213,7 +229,8 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
                 self.executor, layout.typeset_here, data, self.secrets.qr.host, qr, row.signed_us
             )
         with _step("seal"):
-            pdf = pades.sign(page, self._signing_seal(found, data.template), row.signed_us)
+            room = 0 if self.stamps is None else await self.stamps.room()
+            pdf = pades.sign(page, self._signing_seal(found, data.template), row.signed_us, token=room)
         digest = sha256(pdf).hexdigest()
         # What the ledger will hold is fixed now: the salt opens it for whoever holds the document.
         with _step("store"):
@@ -271,13 +288,57 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         metrics.CERTIFICATES.inc()
         return issued
 
+    async def _stamp(self, row: CertificateRow) -> CertificateRow:
+        """The document with its timestamp, before anybody has seen it. Raises TimestampAwayError: it keeps waiting."""
+        if self.stamps is None or pades.has_timestamp(row.pdf):
+            return row
+        with _step("timestamp"):
+            token = await self.stamps.stamp(pades.signature_value(row.pdf))
+        try:
+            pdf = pades.add_timestamp(row.pdf, token)
+        except DocumentUnfitError as error:
+            # Sealed while no timestamps were asked for, or the authority's tokens grew: B-B, as it is, is good too.
+            _log.warning("timestamp_left_out", reason=error.reason, number=row.number)
+            return row
+        digest = sha256(pdf).hexdigest()
+        await self.base.write(
+            functools.partial(store.replace_bytes, number=row.number, old_sha256=row.sha256, pdf=pdf, sha256=digest)
+        )
+        again = await self.base.store.read(store.certificate_by_number, row.number)
+        assert again is not None
+        return again
+
     async def finish_interrupted(self) -> None:
-        """Logs and releases what was sealed when the process died. Once, at start."""
-        for number in await self.base.store.read(store.unfinished):
-            row = await self.base.store.read(store.certificate_by_number, number)
-            if row is not None and row.stage == store.SEALED:
-                await self._release(row)
-        await asyncio.Event().wait()
+        """Task: releases what was sealed when the process died or while there were no timestamps."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            self._waiting.clear()
+            try:
+                for number in await self.base.store.read(store.unfinished):
+                    await self._finish(number)
+            except (TimestampAwayError, EsignError) as error:
+                _log.warning("release_waits", cause=str(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause = _SHORTEST_PAUSE
+            await self._waiting.wait()
+
+    async def _finish(self, number: str) -> None:
+        row = await self.base.store.read(store.certificate_by_number, number)
+        if row is None:
+            return
+        try:
+            # The case's lock: a caller may be asking for the same document.
+            async with self._locks.setdefault(row.case_code, asyncio.Lock()):
+                row = await self.base.store.read(store.certificate_by_number, number)
+                if row is not None and row.stage == store.SEALED:
+                    row = await self._stamp(row)
+                if row is not None and row.stage == store.SEALED:
+                    await self._release(row)
+        finally:
+            if row is not None:
+                self._locks.pop(row.case_code, None)
 
     def _tell(self, conn: Connection, topic: str, row: CertificateRow) -> None:
         payload = events_pb2.CertificateChanged(

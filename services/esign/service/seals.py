@@ -52,6 +52,8 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
     base: Foundation
     secrets: Secrets
     ledger: Sequencer
+    # Where seal certificates say that their revocation can be asked; empty: nowhere.
+    status_url: str = ""
 
     async def ApplySeal(self, request: pb.ApplySealRequest, context: Any) -> pb.ApplySealResponse:
         owner = current_caller().platform
@@ -91,6 +93,8 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
                 raise seal_unknown(request.id)
             self._move(now.seal, SealState.ISSUED)
             store.made(conn, made)
+            serial = load_der_x509_certificate(made.certificate).serial_number
+            store.certified(conn, serial, made.seal.id, self.base.clock.now_us())
             self._tell(conn, made.seal)
             return pb.ApproveSealResponse(seal=view(made))
 
@@ -102,7 +106,12 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         key = ec.generate_private_key(ec.SECP256R1())
         now_us = self.base.clock.now_us()
         certificate = pki.issue_seal_certificate(
-            self.secrets.seal_ca, key.public_key(), applied.name, applied.id, now_us
+            self.secrets.seal_ca,
+            key.public_key(),
+            applied.name,
+            applied.id,
+            now_us,
+            status_url=self.status_url,
         )
         der = key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -139,6 +148,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
                 raise seal_unknown(request.id)
             moved = replace(now, seal=replace(now.seal, state=self._move(now.seal, wanted)))
             store.set_seal_state(conn, request.id, wanted, request.reason)
+            store.standing_changed(conn, request.id, self.base.clock.now_us())
             self._tell(conn, moved.seal)
             return pb.ChangeSealStateResponse(seal=view(moved))
 

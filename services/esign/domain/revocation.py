@@ -1,0 +1,139 @@
+"""Whether seal certificates are revoked: OCSP (RFC 6960) and the CRL (RFC 5280, section 5). Pure: states come in."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha1, sha256, sha384, sha512
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+
+from services.esign.domain import der
+from services.esign.domain.pki import Authority
+
+MOST_BYTES = 4096
+"""Longest OCSP request that is read."""
+# The answer is made anew at each request; this is how long a reader may keep a list before it asks again.
+CRL_HOURS = 1
+_HASHES: dict[str, Callable[[bytes], Any]] = {
+    # CertID's SHA-1 only names an issuer; every client sends it (RFC 5019, 2.1.1).
+    "sha1": lambda data: sha1(data, usedforsecurity=False),
+    "sha256": sha256,
+    "sha384": sha384,
+    "sha512": sha512,
+}
+
+
+class Standing(StrEnum):
+    """How a seal certificate stands. HELD: the seal is suspended and may come back."""
+
+    GOOD = "GOOD"
+    HELD = "HELD"
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateStanding:
+    """A certificate's serial number, how it stands, and since when (µs)."""
+
+    serial: int
+    standing: Standing
+    since_us: int
+
+
+def asked_serial(request: bytes, ca: Authority) -> tuple[ocsp.OCSPRequest | None, int | None]:
+    """The request, None when it cannot be read; and the serial number it asks after, None when `ca` is not the issuer
+    it means.
+    """
+    if len(request) > MOST_BYTES:
+        return None, None
+    try:
+        found = ocsp.load_der_ocsp_request(request)
+        algorithm, serial = found.hash_algorithm, found.serial_number
+        names, keys = found.issuer_name_hash, found.issuer_key_hash
+        _ = found.extensions
+    # The library raises many types, not all of one family, for what may be wrong; several questions in one too.
+    except Exception:  # noqa: BLE001
+        return None, None
+    digest = _HASHES.get(algorithm.name)
+    name = ca.certificate.subject.public_bytes()
+    if digest is None or names != digest(name).digest() or keys != digest(_key_bits(ca.certificate)).digest():
+        return found, None
+    return found, serial
+
+
+def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, responder: Authority, now_us: int) -> bytes:
+    """OCSPResponse, DER. No nextUpdate: newer information is there at any time (RFC 6960, 4.2.2.1)."""
+    now, since, status, reason = _moment(now_us), None, ocsp.OCSPCertStatus.UNKNOWN, None
+    if found is not None:
+        status = ocsp.OCSPCertStatus.GOOD
+        if found.standing is not Standing.GOOD:
+            status, since = ocsp.OCSPCertStatus.REVOKED, _moment(found.since_us)
+            reason = x509.ReasonFlags.certificate_hold if found.standing is Standing.HELD else None
+    builder = (
+        ocsp.OCSPResponseBuilder()
+        .add_response_by_hash(
+            request.issuer_name_hash,
+            request.issuer_key_hash,
+            request.serial_number,
+            request.hash_algorithm,
+            status,
+            now,
+            None,
+            since,
+            reason,
+        )
+        .responder_id(ocsp.OCSPResponderEncoding.HASH, responder.certificate)
+        .certificates([responder.certificate])
+    )
+    for extension in request.extensions:
+        if isinstance(extension.value, x509.OCSPNonce):
+            builder = builder.add_extension(extension.value, critical=False)
+    return builder.sign(responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def unreadable() -> bytes:
+    """OCSPResponse malformedRequest, DER."""
+    return _failed(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
+
+
+def try_later() -> bytes:
+    """OCSPResponse tryLater, DER."""
+    return _failed(ocsp.OCSPResponseStatus.TRY_LATER)
+
+
+def crl(ca: Authority, revoked: Iterable[CertificateStanding], now_us: int) -> bytes:
+    """CertificateList, DER: what is revoked or held. Its number is the time, so a later one has a higher number."""
+    now = _moment(now_us)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(ca.certificate.subject)
+        .last_update(now)
+        .next_update(now + timedelta(hours=CRL_HOURS))
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()), critical=False)
+        .add_extension(x509.CRLNumber(now_us), critical=False)
+    )
+    for found in revoked:
+        entry = x509.RevokedCertificateBuilder().serial_number(found.serial).revocation_date(_moment(found.since_us))
+        if found.standing is Standing.HELD:
+            entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.certificate_hold), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def _failed(status: ocsp.OCSPResponseStatus) -> bytes:
+    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
+
+
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
+    fields = der.parse(certificate.tbs_certificate_bytes).children()
+    return fields[6].children()[1].body[1:]
+
+
+def _moment(us: int) -> datetime:
+    return datetime.fromtimestamp(us // 1_000_000, UTC)

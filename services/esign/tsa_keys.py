@@ -1,0 +1,45 @@
+"""Keys of the timestamp authority: made once by `shuniu init`, read once at start."""
+
+from services.esign.config import KeyFiles
+from services.esign.domain import pki
+from services.esign.domain.cms import P256Key
+from services.esign.domain.timestamp import TimestampSigner
+from services.esign.sm_keys import write_public
+from shuniu.kit.config import ConfigError, secret, write_secret
+
+
+def load(files: KeyFiles, policy: str) -> TimestampSigner | None:
+    """What stamps under `policy` (OID); None when this hub has no timestamp authority of its own.
+
+    Raises ConfigError naming the file that is no key, or readable by others.
+    """
+    certificate, key = files.tsa("authority")
+    above = files.tsa("ca")[0]
+    if not key.exists():
+        return None
+    try:
+        authority = pki.load_authority(secret(key), certificate.read_bytes(), above.read_bytes())
+        return TimestampSigner.prepare(
+            P256Key(authority.key), authority.der, [pki.certificate_der(c) for c in authority.above], policy
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{key}: the timestamp authority's key cannot be read: {type(error).__name__}") from None
+
+
+def make(files: KeyFiles, hub: str, now_us: int) -> None:
+    """Makes what is absent. Without the root's key (it may have been taken off the machine) nothing is made."""
+    certificate, key = files.tsa("authority")
+    ca_certificate, ca_key = files.tsa("ca")
+    if key.exists():
+        return
+    if not ca_key.exists():
+        if not files.root_key.exists():
+            return
+        root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
+        ca = pki.make_tsa_ca(root, hub, now_us)
+        write_public(ca_certificate, pki.certificate_pem(ca.certificate))
+        write_secret(ca_key, pki.key_pem(ca.key))
+    ca = pki.load_authority(secret(ca_key), ca_certificate.read_bytes(), files.root.read_bytes())
+    authority = pki.make_tsa(ca, hub, now_us)
+    write_public(certificate, pki.certificate_pem(authority.certificate))
+    write_secret(key, pki.key_pem(authority.key))
