@@ -96,6 +96,7 @@ class Register:
                 while True:
                     yield await queue.get()
 
+            stream = None
             try:
                 token = await self._session.token()
                 stream = self._stub.Serve(requests(), metadata=(("authorization", f"Bearer {token}"),))
@@ -103,6 +104,10 @@ class Register:
                     outgoing.put_nowait(query_pb2.ServeRequest(answer=self._answer(question)))
             except (grpc.aio.AioRpcError, RuntimeError):
                 await asyncio.sleep(0.2)
+            finally:
+                # A stream that ended on the hub's side still holds the task that waits for our next answer.
+                if stream is not None:
+                    stream.cancel()
 
     def _answer(self, question: query_pb2.ServeResponse) -> query_pb2.ServeAnswer:
         subject = json.loads(

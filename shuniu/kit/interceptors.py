@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from shuniu.kit import errors, log, metrics
@@ -73,6 +74,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 task.cancel()
 
     def _wrap(self, policy: Policy, handler: Any) -> Any:
+        parse = _parser(handler.request_deserializer)
         if handler.request_streaming or handler.response_streaming:
             # Written and not yielded: a task that is cut while it waits for a slow reader must hear of it here.
             async def stream(request: Any, context: Any) -> None:
@@ -83,6 +85,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     if task is not None:
                         self._streams[task] = caller
                     inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
+                    request = _Readable(request) if handler.request_streaming else _readable(request)
                     async with contextlib.aclosing(inner(request, context)) as responses:
                         async for response in responses:
                             await context.write(response)
@@ -103,12 +106,8 @@ class Guard(grpc.aio.ServerInterceptor):
                     self._leave(call)
 
             if handler.request_streaming:
-                return grpc.stream_stream_rpc_method_handler(
-                    stream, handler.request_deserializer, handler.response_serializer
-                )
-            return grpc.unary_stream_rpc_method_handler(
-                stream, handler.request_deserializer, handler.response_serializer
-            )
+                return grpc.stream_stream_rpc_method_handler(stream, parse, handler.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(stream, parse, handler.response_serializer)
 
         async def unary(request: Any, context: Any) -> Any:
             call = _Call(policy, context)
@@ -117,7 +116,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 remaining = context.time_remaining()
                 limit = self._default_deadline if remaining is None else min(remaining, self._default_deadline)
                 async with asyncio.timeout(limit):
-                    response = await handler.unary_unary(request, context)
+                    response = await handler.unary_unary(_readable(request), context)
                 call.done(None)
                 return response
             except asyncio.CancelledError:
@@ -137,7 +136,7 @@ class Guard(grpc.aio.ServerInterceptor):
             finally:
                 self._leave(call)
 
-        return grpc.unary_unary_rpc_method_handler(unary, handler.request_deserializer, handler.response_serializer)
+        return grpc.unary_unary_rpc_method_handler(unary, parse, handler.response_serializer)
 
     def _admit(self, call: "_Call") -> Caller:
         caller = self._authenticate(call.metadata, call.context)
@@ -174,6 +173,50 @@ class Guard(grpc.aio.ServerInterceptor):
                 self._in_flight[call.caller.platform] = left
             else:
                 del self._in_flight[call.caller.platform]
+
+
+_MALFORMED = object()
+"""In place of a request that is no message of its type."""
+
+
+def _parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any] | None:
+    """Bytes that are no message come through as such: the refusal is ours then, not the library's in its own words."""
+    if deserialize is None:
+        return None
+
+    def parse(content: bytes) -> Any:
+        try:
+            return deserialize(content)
+        except DecodeError:
+            return _MALFORMED
+
+    return parse
+
+
+def _readable(request: Any) -> Any:
+    if request is _MALFORMED:
+        raise HubError(
+            Code.INVALID_ARGUMENT,
+            "REQUEST_MALFORMED",
+            "The request is not a message of this call; check encoding and field types against the contract.",
+            "请求内容不是该调用的消息,请对照接口契约检查编码与字段类型。",
+        )
+    return request
+
+
+class _Readable:
+    """A stream of requests, each one readable."""
+
+    __slots__ = ("_requests",)
+
+    def __init__(self, requests: Any) -> None:
+        self._requests = aiter(requests)
+
+    def __aiter__(self) -> "_Readable":
+        return self
+
+    async def __anext__(self) -> Any:
+        return _readable(await anext(self._requests))
 
 
 def _cancelled() -> HubError:

@@ -181,7 +181,7 @@ class Land:
 
         def back() -> bool:
             now = self.parts()[part]
-            return now["restarts"] > before["restarts"] and now["state"] == "READY"
+            return bool(now["restarts"] > before["restarts"] and now["state"] == "READY")
 
         await eventually(back, within=30, message=f"{part} did not come back")
 
@@ -198,7 +198,7 @@ class Land:
 
         async def equal() -> bool:
             published, still_open, received = await self.counts()
-            return still_open == 0 and published == received
+            return bool(still_open == 0 and published == received)
 
         await eventually(equal, within=within, message="deliveries without receipt remain")
         assert self.stage.doubled == 0
