@@ -14,14 +14,16 @@ import httpx
 from cryptography import x509
 
 from services.esign import keys as key_store
-from services.esign import monitor
+from services.esign import monitor, ses_document
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import ledger, note, tiles, tree, witness
+from services.esign.domain import ledger, note, ses, ses_check, sm2_chain, tiles, tree, witness
 from services.esign.domain.errors import EsignError
 from services.esign.domain.pdf import MAX_BYTES
+from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.tiles import TileName
-from services.esign.domain.verdict import Outcome, Verdict
+from services.esign.domain.verdict import Outcome, Step, Verdict
 from services.esign.domain.verify import Trust, judge
+from services.esign.seal_report import SealReport
 from services.esign.witnesses import witness_sites
 from shuniu.kit.config import HubSettings, load
 
@@ -30,10 +32,11 @@ __all__ = [
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
     "LedgerReport",
+    "SealReport",
     "TrustError",
     "hub_ledger_verify",
-    "inspect_seal",
     "initialise",
+    "inspect_seal",
     "ledger_monitor",
     "ledger_verify",
     "load_trust",
@@ -192,40 +195,6 @@ def _sidecar(path: Path, pdf: bytes, trust_dir: Path | None, now_us: int) -> Ste
         return ses_document.check(pdf, file.read(ses.MOST_BYTES + 1), load_certificates(trust_dir), now_us)
 
 
-@dataclass(frozen=True, slots=True)
-class SealReport:
-    """What was read of a seal or seal signature, and each step's finding."""
-
-    found: ses_check.Findings
-
-    @property
-    def outcome(self) -> Outcome:
-        return self.found.outcome
-
-    @property
-    def picture(self) -> ses.Picture | None:
-        return self.found.seal.info.picture if self.found.seal else None
-
-    def as_json(self) -> dict[str, Any]:
-        """`{verdict, kind, seal, signature, steps: [{step, status, reason, text}]}`; absent parts are null."""
-        seal, signature = self.found.seal, self.found.signature
-        return {
-            "verdict": self.outcome.value,
-            "kind": None if seal is None else "signature" if signature else "seal",
-            "seal": None if seal is None else _seal_facts(seal),
-            "signature": None
-            if signature is None
-            else {
-                "time": _iso(signature.time_us),
-                "data_hash": signature.data_hash.hex(),
-                "protected": signature.protected,
-            },
-            "steps": [
-                {"step": s.step, "status": s.status.value, "reason": s.reason, "text": s.text} for s in self.found.steps
-            ],
-        }
-
-
 def inspect_seal(
     path: Path, trust_dir: Path | None = None, *, document: Path | None = None, now_us: int | None = None
 ) -> SealReport:
@@ -245,32 +214,6 @@ def inspect_seal(
     trust = ses_document.trust(load_certificates(trust_dir))
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     return SealReport(ses_check.inspect(data, trust, now_us, covered))
-
-
-def _seal_facts(seal: ses.Seal) -> dict[str, Any]:
-    info = seal.info
-    return {
-        "standard": "GB/T 38540" if seal.version == ses.V4 else "GM/T 0031",
-        "version": info.version,
-        "vendor": info.vendor,
-        "id": info.id,
-        "type": info.kind,
-        "name": info.name,
-        "created": _iso(info.created_us),
-        "valid_from": _iso(info.valid_from_us),
-        "valid_to": _iso(info.valid_to_us),
-        "certificates": len(info.certificates) or len(info.digests),
-        "picture": {
-            "type": info.picture.kind,
-            "bytes": len(info.picture.data),
-            "width_mm": info.picture.width_mm,
-            "height_mm": info.picture.height_mm,
-        },
-    }
-
-
-def _iso(at_us: int | None) -> str | None:
-    return None if at_us is None else datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(slots=True)

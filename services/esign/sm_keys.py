@@ -1,5 +1,6 @@
 """Esign's SM2 keys: a root, a seal CA and a seal maker beside the international ones. A hub may have none."""
 
+import functools
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,11 @@ class SmSecrets:
     root: bytes = field(repr=False)
     seal_ca: Sm2Signer = field(repr=False)
     maker: Sm2Signer = field(repr=False)
+
+    @property
+    def trust_pem(self) -> bytes:
+        """What a verifier needs: root, seal CA and seal maker, PEM one after the other."""
+        return b"".join(map(certificate_pem, (self.root, self.seal_ca.certificate, self.maker.certificate)))
 
     @classmethod
     def load(cls, files: KeyFiles, *, wanted: bool | None) -> "SmSecrets | None":
@@ -70,6 +76,8 @@ def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
     return Sm2Signer(certificate, key.public.spki, key.sign)
 
 
+# A hub's documents share the same few certificates and seals; their signatures are checked once.
+@functools.lru_cache(maxsize=256)
 def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
     """SM2 check under the default signer id, as the domain takes it. A key that is none verifies nothing."""
     try:

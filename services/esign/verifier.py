@@ -12,8 +12,9 @@ from typing import Self
 
 from cryptography import x509
 
+from services.esign import ses_document
 from services.esign.domain.note import parse_vkey
-from services.esign.domain.verdict import Verdict
+from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
 
 MEMORY_MOST = 1024 * 1024 * 1024
@@ -30,6 +31,9 @@ class Question:
     now_us: int
     receipt: str | None
     known: Known | None
+    # Seal signature beside the document, and the SM2 certificates trusted for it; empty: there is none.
+    ses: bytes = field(default=b"", repr=False)
+    sm_pem: bytes = b""
 
 
 class VerifierFailedError(Exception):
@@ -88,4 +92,16 @@ def answer(question: Question) -> Verdict:
     trust = Trust(
         tuple(x509.load_pem_x509_certificates(question.roots_pem)), tuple(parse_vkey(text) for text in question.vkeys)
     )
-    return judge(question.pdf, trust=trust, now_us=question.now_us, receipt=question.receipt, known=question.known)
+    return judge(
+        question.pdf,
+        trust=trust,
+        now_us=question.now_us,
+        receipt=question.receipt,
+        known=question.known,
+        ses=_ses(question) if question.ses else None,
+    )
+
+
+def _ses(question: Question) -> Step:
+    trusted = x509.load_pem_x509_certificates(question.sm_pem) if question.sm_pem else []
+    return ses_document.check(question.pdf, question.ses, trusted, question.now_us)

@@ -13,7 +13,7 @@ from shuniu.kit.errors import HubError
 from shuniu.kit.sql import SchemaError, StoreLockedError
 
 # One module a group of commands; each adds its own parsers.
-GROUPS = ("init", "up", "platform", "status", "events", "doctor", "keep", "proof", "bench")
+GROUPS = ("init", "up", "platform", "status", "events", "doctor", "keep", "proof", "seal", "bench")
 
 
 class _Parser(argparse.ArgumentParser):

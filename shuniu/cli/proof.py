@@ -24,7 +24,7 @@ from shuniu.kit.sql.tables import KIT
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3
-_MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
+MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -89,20 +89,20 @@ def ledger_monitor(arguments: argparse.Namespace) -> int:
 
 def verify(arguments: argparse.Namespace) -> int:
     try:
-        with _trust_dir(arguments) as trusted:
+        with trust_dir(arguments) as trusted:
             verdict = esign.verify_file(arguments.file, trusted, trust_any_signer=arguments.trust_any_signer)
     except (OSError, esign.TrustError) as error:
         complain(f"无法读取 / unreadable: {error}")
         return UNREADABLE
     found: dict[str, Any] = verdict.as_json()
     lines = [f"{found['verdict']}   截至 / as of {found['as_of']}"]
-    lines += [f"  {_MARKS[step['status']]} {step['step']:<10} {step['text']}" for step in found["steps"]]
+    lines += [f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}" for step in found["steps"]]
     out(found, "\n".join(lines), as_json=arguments.json)
     return EXITS[found["verdict"]] if verdict.readable else UNREADABLE
 
 
 @contextlib.contextmanager
-def _trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
+def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
     """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted."""
     place = Place(arguments.data.resolve())
     if arguments.trust is not None or not place.config.exists():

@@ -6,13 +6,13 @@ say.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
 
-from services.esign.domain import chain, cms_reader, der, ledger, signatures
+from services.esign.domain import chain, changes, cms_reader, der, ledger, signatures
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms_reader import CmsError, SignedCms
@@ -32,6 +32,17 @@ LOGGED_WITHIN_US = 3600 * 1_000_000
 # Names that make a document do something or show something else than its pages.
 _ACTIVE = frozenset(
     {"JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"}
+)
+
+# Steps that every signature of a document goes through.
+_OF_EACH = frozenset({"integrity", "signer", "chain", "time"})
+_GRAVITY = {Status.VALID: 0, Status.NOT_CHECKED: 1, Status.UNKNOWN: 2, Status.INVALID: 3}
+NO_SES = Step(
+    "ses",
+    Status.NOT_CHECKED,
+    "NO_SES",
+    "该文件没有 GB/T 38540 电子签章数据",
+    "the document has no GB/T 38540 seal data",
 )
 
 
@@ -61,6 +72,15 @@ class _Findings:
     now_us: int
     steps: list[Step]
     as_of_us: int
+    # What earlier signatures of the document failed.
+    spoiled: list[Step] = field(default_factory=list)
+
+    def take_worst(self) -> None:
+        """A document is as good as the worst of its signatures."""
+        for bad in self.spoiled:
+            standing = next((s for s in self.steps if s.step == bad.step), None)
+            if standing is None or _GRAVITY[bad.status] > _GRAVITY[standing.status]:
+                self.steps = [s for s in self.steps if s is not standing] + [bad]
 
     def add(self, step: str, status: Status, reason: str, zh: str, en: str) -> None:
         self.steps.append(Step(step, status, reason, zh, en))
@@ -74,19 +94,25 @@ def judge(
     receipt: str | None = None,
     known: Known | None = None,
     trust_any_signer: bool = False,
+    ses: Step | None = None,
 ) -> Verdict:
     """The verdict on `pdf`. Never raises for a bad document.
 
     `known` None means offline: what only the register could say is not_checked. `trust_any_signer` leaves the issuer
-    unjudged and never gives VALID.
+    unjudged and never gives VALID. `ses`: what was found of the seal signature beside the document, if there is one.
     """
     found = _Findings(now_us, [], now_us)
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     document = _parse(found, pdf)
     if document is not None:
-        signature = _single_signature(found, document)
-        if signature is not None:
-            _signed(found, document, signature, trust, receipt, known, trust_any_signer=trust_any_signer)
+        present = _signatures(found, document)
+        for earlier in present[:-1]:
+            apart = _Findings(now_us, [], now_us)
+            _signed(apart, document, earlier, trust, None, None, trust_any_signer=trust_any_signer)
+            found.spoiled += [s for s in apart.steps if s.step in _OF_EACH and s.status is not Status.VALID]
+        if present:
+            _signed(found, document, present[-1], trust, receipt, known, trust_any_signer=trust_any_signer)
+            found.take_worst()
     if known is None:
         found.add(
             "document",
@@ -104,13 +130,7 @@ def judge(
         )
     else:
         _document_state(found, known)
-    found.add(
-        "ses",
-        Status.NOT_CHECKED,
-        "NO_SES",
-        "该文件没有 GB/T 38540 电子签章数据",
-        "the document has no GB/T 38540 seal data",
-    )
+    found.steps.append(ses or NO_SES)
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
     return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, readable=pdf.startswith(b"%PDF-"))
 
@@ -135,36 +155,36 @@ def _parse(found: _Findings, pdf: bytes) -> Document | None:
     return document
 
 
-def _single_signature(found: _Findings, document: Document) -> PdfSignature | None:
+def _signatures(found: _Findings, document: Document) -> Sequence[PdfSignature]:
+    """All signatures in the order of their coverage; none when what they cover is already wrong."""
     try:
         present = signatures.find(document)
     except PdfError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         found.add("coverage", status, cause.reason, "签名结构不合规", f"signature structure: {cause}")
-        return None
+        return ()
     if not present:
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
-        return None
-    last = present[-1]
-    if not last.ends_a_revision(document):
+        return ()
+    if not all(signature.ends_its_revision(document) for signature in present):
         found.add(
             "coverage",
             Status.INVALID,
             "COVERAGE",
-            "签名没有覆盖到文件结尾",
-            "the signature ends in the middle of a revision",
+            "签名没有覆盖到其所在版本的结尾",
+            "a signature ends in the middle of a revision, or covers another than its own",
         )
-        return None
-    if last.covers_whole(document):
+        return ()
+    if present[-1].covers_whole(document):
         found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
     else:
         found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
     _changes(found, document, present)
-    return last
+    return present
 
 
 def _changes(found: _Findings, document: Document, present: Sequence[PdfSignature]) -> None:
-    last = present[-1]
+    certified = any(s.permission is not None for s in present)
     if any(s.permission == 1 and not s.covers_whole(document) for s in present):
         found.add(
             "changes",
@@ -173,24 +193,24 @@ def _changes(found: _Findings, document: Document, present: Sequence[PdfSignatur
             "签名后文件被修改，而该文件不允许任何修改",
             "changed after a signature that forbids every change",
         )
-    elif not last.covers_whole(document):
+    elif present[0].covers_whole(document):
+        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+    elif change := changes.unlawful(document, present):
         found.add(
             "changes",
-            Status.UNKNOWN,
-            "LATER_REVISION",
-            "签名后文件有新增内容，不能判定是否允许",
-            "something was added after the signature",
-        )
-    elif len(present) > 1:
-        found.add(
-            "changes",
-            Status.UNKNOWN,
-            "SEVERAL_SIGNATURES",
-            "文件有多个签名，各版本间的修改未判定",
-            "changes between several signatures are not judged",
+            Status.INVALID if certified else Status.UNKNOWN,
+            "CHANGED" if certified else "LATER_REVISION",
+            "签名后文件有签名以外的修改",
+            f"after a signature more was done than signing: {change}",
         )
     else:
-        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+        found.add(
+            "changes",
+            Status.VALID,
+            "SIGNED_ONLY",
+            "首个签名之后只有签名和验证数据",
+            "after the first signature nothing was added but signatures and validation data",
+        )
 
 
 def _signed(

@@ -1,0 +1,76 @@
+"""A seal signature beside a PDF (`FILE.pdf.ses`), judged against the document it stands for."""
+
+from collections.abc import Iterable, Sequence
+
+from cryptography import x509
+
+from services.esign import sm_keys
+from services.esign.domain import chain, cms_reader, der, ses_check, signatures, sm2_chain
+from services.esign.domain.chain import ChainError
+from services.esign.domain.cms_reader import CmsError
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import PdfError
+from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.sm2_chain import Sm2Certificate
+from services.esign.domain.verdict import Status, Step
+from shuniu.kit.crypto import sm
+
+
+def protected_parts(first: int, gap_end: int, rest: int) -> str:
+    """How a seal signature names what it covers of a PDF (propertyInfo): the ByteRange itself."""
+    return f"/ByteRange[0 {first} {gap_end} {rest}]"
+
+
+def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
+    """Of certificates that somebody chose to trust, those signed with SM2; malformed ones are passed over."""
+    found: list[Sm2Certificate] = []
+    for certificate in certificates:
+        try:
+            if sm2_chain.is_sm2(certificate):
+                found.append(sm2_chain.of(certificate))
+        except ChainError:
+            continue
+    return ses_check.trust(found, sm_keys.verifies if sm.available() else None, sm.sm3)
+
+
+def covered(pdf: bytes) -> Covered:
+    """What a seal signature beside `pdf` must be over: what its last signature covers. Raises PdfError."""
+    document = Document(pdf)
+    present = signatures.find(document)
+    if not present:
+        raise PdfError("NO_SIGNATURE", "the document is not signed")
+    last = present[-1]
+    first, gap_end = last.gap
+    parts = (bytes(part) for part in last.signed_parts(pdf))
+    return Covered(sm.sm3(*parts), protected_parts(first, gap_end, last.covered_to - gap_end))
+
+
+def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_us: int) -> Step:
+    """The step `ses` of a document's verdict. Never raises for bad bytes.
+
+    Beyond the seal signature itself: its seal must be of the organisation that signed the PDF.
+    """
+    try:
+        wanted, organisation = covered(pdf), _organisation(pdf)
+    except PdfError as cause:
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读,国密签章无从核验", f"no document: {cause}")
+    found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted)
+    if found.signature is None and found.seal is not None:
+        return Step("ses", Status.INVALID, "SES_NO_SIGNATURE", "附带的是印章而不是签章", "a seal, not a seal signature")
+    step = ses_check.summary(found)
+    if step.status is Status.VALID and found.seal is not None and found.seal.info.name != organisation:
+        zh, en = "国密签章与文件签名的单位名称不同", "the seal is of another organisation than the PDF's signer"
+        return Step("ses", Status.UNKNOWN, "SES_OTHER_ORGANISATION", zh, en)
+    return step
+
+
+def _organisation(pdf: bytes) -> str:
+    """Common name of the PDF's last signer; empty when it cannot be read."""
+    contents = signatures.find(Document(pdf))[-1].cms
+    try:
+        signer = chain.load(cms_reader.read(contents[: der.parse_prefix(contents).end]).signer)
+    except (CmsError, ChainError, der.DerError):
+        return ""
+    names = signer.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""

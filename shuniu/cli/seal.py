@@ -1,0 +1,68 @@
+"""`shuniu seal inspect FILE`: a GB/T 38540 or GM/T 0031 seal or seal signature, step by step."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from services.esign import commands as esign
+from shuniu.cli.output import complain, out
+from shuniu.cli.proof import EXITS, MARKS, UNREADABLE, trust_dir
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    group = commands.add_parser("seal", help="电子印章 / electronic seals")
+    verbs = group.add_subparsers(metavar="VERB", required=True)
+    verb = verbs.add_parser(
+        "inspect",
+        help="逐步解析与核验印章或签章数据 / read and judge a seal or seal signature step by step",
+        description="FILE is a seal (SESeal) or seal signature (SES_Signature) in DER, GB/T 38540 or GM/T 0031. Exit 0 "
+        "VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. DIR holds *.pem: SM2 roots, authorities and seal makers. A "
+        "signature is compared with the PDF that it is beside: --document, or FILE without .ses.",
+    )
+    verb.add_argument("file", type=Path, metavar="FILE")
+    verb.add_argument("--document", type=Path, default=None, metavar="FILE.pdf")
+    verb.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
+    verb.add_argument("--picture", type=Path, default=None, metavar="OUT", help="write the seal's picture there")
+    verb.set_defaults(run=inspect)
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    try:
+        with trust_dir(arguments) as trusted:
+            report = esign.inspect_seal(arguments.file, trusted, document=_document(arguments))
+        if arguments.picture is not None and report.picture is not None:
+            arguments.picture.write_bytes(report.picture.data)
+    except (OSError, esign.TrustError) as error:
+        complain(f"无法读取 / unreadable: {error}")
+        return UNREADABLE
+    found = report.as_json()
+    out(found, "\n".join(_lines(found)), as_json=arguments.json)
+    return EXITS[found["verdict"]] if found["kind"] else UNREADABLE
+
+
+def _document(arguments: argparse.Namespace) -> Path | None:
+    """The PDF named, or the one that FILE.pdf.ses lies beside."""
+    named: Path | None = arguments.document
+    beside: Path = arguments.file.with_suffix("")
+    if named is None and arguments.file.suffix == ".ses" and beside.exists():
+        return beside
+    return named
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [found["verdict"]]
+    seal, signature = found["seal"], found["signature"]
+    if seal is not None:
+        picture = seal["picture"]
+        size = f"{picture['width_mm']} × {picture['height_mm']} mm"
+        lines += [
+            f"  印章 / seal       {seal['name']}  {seal['id']}  {seal['standard']}",
+            f"  有效期 / valid    {seal['valid_from']} – {seal['valid_to']}",
+            f"  图像 / picture    {picture['type']} {picture['bytes']} B  {size}",
+        ]
+    if signature is not None:
+        lines += [
+            f"  签章时间 / signed {signature['time']}",
+            f"  保护范围 / covers {signature['protected']}  SM3 {signature['data_hash']}",
+        ]
+    return lines + [f"  {MARKS[step['status']]} {step['step']:<16} {step['text']}" for step in found["steps"]]
