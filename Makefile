@@ -31,7 +31,7 @@ lint: $(STAMP) proto-check
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/buf lint
-	@$(VENV)/bin/buf breaking --against proto/released.binpb
+	@$(VENV)/bin/buf breaking proto --against proto/released.binpb
 
 PROTOS := $(shell find proto -name '*.proto' | sort)
 GENERATE = $(PY) -m grpc_tools.protoc -Iproto -Ithird_party --python_out=$(1) --grpc_python_out=$(1) \
