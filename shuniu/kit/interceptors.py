@@ -207,16 +207,20 @@ def _readable(request: Any) -> Any:
 class _Readable:
     """A stream of requests, each one readable."""
 
-    __slots__ = ("_requests",)
+    __slots__ = ("_iterator", "_requests")
 
     def __init__(self, requests: Any) -> None:
-        self._requests = aiter(requests)
+        self._requests = requests
+        self._iterator: Any = None
 
     def __aiter__(self) -> "_Readable":
         return self
 
     async def __anext__(self) -> Any:
-        return _readable(await anext(self._requests))
+        # Begun with the first read: a receiver that nobody reads from would be reported as never awaited.
+        if self._iterator is None:
+            self._iterator = aiter(self._requests)
+        return _readable(await anext(self._iterator))
 
 
 def _cancelled() -> HubError:
