@@ -7,6 +7,7 @@ answers to one question), an object twice in one revision, bytes between objects
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -115,8 +116,15 @@ class Document:
             ref = kids[0] if isinstance(kids, list) and kids else None
         raise PdfError("PAGES", "no first page")
 
+    def value_at(self, number: int, revision: int) -> Any:
+        """The object's value as the document was after the save with this index; null when there was none."""
+        return self._among(number, self.revisions[: revision + 1])
+
     def _newest(self, number: int) -> Any:
-        for revision in reversed(self.revisions):
+        return self._among(number, self.revisions)
+
+    def _among(self, number: int, revisions: Sequence[Revision]) -> Any:
+        for revision in reversed(revisions):
             if number in revision.freed:
                 return None
             if number in revision.packed:

@@ -32,8 +32,9 @@ class PdfSignature:
     def covers_whole(self, document: Document) -> bool:
         return self.covered_to == len(document.data)
 
-    def ends_a_revision(self, document: Document) -> bool:
-        return any(self.covered_to == revision.end for revision in document.revisions)
+    def ends_its_revision(self, document: Document) -> bool:
+        """Whether it covers the file up to the end of the revision that it came with."""
+        return any(self.covered_to == r.end and self.number in r.objects for r in document.revisions)
 
     def signed_parts(self, data: bytes) -> tuple[memoryview, memoryview]:
         view = memoryview(data)

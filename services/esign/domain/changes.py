@@ -1,0 +1,248 @@
+"""What later revisions of a signed document change, and whether a signature lets them.
+
+Two readers disagree about what a later revision may do; shadow and certification attacks live in that gap. So nothing
+is allowed here but what signing itself needs: a signature put into a field that the earlier signer saw, an invisible
+signature or document timestamp, validation data (DSS), and the description of the file (Info, XMP). Everything else
+counts as a change of the document.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from itertools import chain as joined
+from math import inf
+from typing import Any
+
+from services.esign.domain.pdf import Document, PdfObject, Revision
+from services.esign.domain.pdf_syntax import Dict, Ref
+from services.esign.domain.signatures import PdfSignature
+
+# Keys that signing may change, by kind of object.
+_CATALOG = frozenset({"AcroForm", "DSS", "Extensions", "Metadata", "Version"})
+_FORM = frozenset({"Fields", "SigFlags"})
+_FIELD = frozenset({"V", "AP", "M"})
+# Later revisions that are looked at; each costs a walk through the whole document.
+_MOST_LATER = 16
+# What a later signature may draw must not cover a page: a quarter of A4, square points.
+_MOST_AREA = 595 * 842 / 4
+_INFO = frozenset({"ModDate", "Producer"})
+
+
+def unlawful(document: Document, signed: Sequence[PdfSignature]) -> str:
+    """The first thing in a revision after the first signature that is no part of signing; "" when there is none.
+
+    `signed`: all signatures, in the order of their coverage.
+    """
+    ends = [revision.end for revision in document.revisions]
+    first = ends.index(signed[0].covered_to)
+    if len(ends) - 1 - first > _MOST_LATER:
+        return f"more than {_MOST_LATER} later revisions"
+    locks = [_locks(document, signature) for signature in signed]
+    for at in range(first + 1, len(ends)):
+        before = [lock for lock, signature in zip(locks, signed, strict=True) if signature.covered_to <= ends[at - 1]]
+        found = _Revision(document, at, tuple(joined.from_iterable(before))).judge()
+        if found:
+            return found
+    return ""
+
+
+class _Revision:
+    """One later revision against all before it."""
+
+    def __init__(self, document: Document, at: int, locks: tuple[Mapping[str, Any], ...]) -> None:
+        self._document = document
+        self._at = at
+        self._locks = locks
+        self._new: Revision = document.revisions[at]
+
+    def judge(self) -> str:
+        before = self._document.revisions[self._at - 1].trailer
+        if self._new.freed or self._new.packed:
+            return "objects were removed or packed away"
+        if self._new.trailer.get("Root") != before.get("Root") or self._new.trailer.get("Info") != before.get("Info"):
+            return "the document starts elsewhere"
+        if any(self._referenced[number] for number in self._sections):
+            return "a cross-reference section is something else as well"
+        for number, found in self._new.objects.items():
+            old = self._old(number)
+            if old is None:
+                if number in self._referenced or number in self._known:
+                    return f"object {number} fills a place that was left open before signing"
+            elif not (
+                self._may_describe(number, old, found) if found.stream else self._may_replace(number, old, found)
+            ):
+                return f"object {number} was replaced"
+        return ""
+
+    @cached_property
+    def _known(self) -> frozenset[int]:
+        """Numbers of all objects that earlier revisions knew, removed ones included."""
+        return frozenset(
+            joined.from_iterable((*r.objects, *r.packed, *r.freed) for r in self._document.revisions[: self._at])
+        )
+
+    @cached_property
+    def _sections(self) -> frozenset[int]:
+        """Numbers of the streams that are earlier revisions' cross-reference sections: their trailers."""
+        return frozenset(
+            found.number
+            for revision in self._document.revisions[: self._at]
+            for found in revision.objects.values()
+            if found.start == revision.xref_offset
+        )
+
+    @cached_property
+    def _referenced(self) -> Counter[int]:
+        """How often the document before this revision points at each object, whether it exists or not."""
+        waiting: list[Any] = [self._old(number) for number in self._known - self._sections]
+        waiting.append(self._document.revisions[self._at - 1].trailer)
+        found: Counter[int] = Counter()
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, Ref):
+                found[value[0]] += 1
+            elif isinstance(value, dict):
+                waiting += value.values()
+            elif isinstance(value, list):
+                waiting += value
+        return found
+
+    def _old(self, number: int) -> Any:
+        return self._document.value_at(number, self._at - 1)
+
+    def _was(self, value: Any) -> Any:
+        return self._old(value[0]) if isinstance(value, Ref) else value
+
+    def _is(self, value: Any) -> Any:
+        return self._document.value_at(value[0], self._at) if isinstance(value, Ref) else value
+
+    def _may_describe(self, number: int, old: Any, found: PdfObject) -> bool:
+        """Metadata (XMP) are written anew by every save; they are shown nowhere on a page."""
+        catalog = self._was(self._new.trailer["Root"])
+        return (
+            isinstance(old, Dict)
+            and isinstance(catalog, Dict)
+            and number == _number(catalog.get("Metadata"))
+            and self._referenced[number] == 1
+            and (old.get("Type"), old.get("Subtype")) == ("Metadata", "XML")
+            and _same(old, found.value, {"Length", "Filter"})
+        )
+
+    def _may_replace(self, number: int, old: Any, found: PdfObject) -> bool:
+        new = found.value
+        catalog = self._was(self._new.trailer["Root"])
+        # An object in two places could be a list of fields in the one and of pages in the other.
+        single = self._referenced[number] == 1
+        if isinstance(old, list) and isinstance(new, list):
+            return single and number in self._lists and self._grown(old, new)
+        if not isinstance(old, Dict) or not isinstance(new, Dict) or not isinstance(catalog, Dict):
+            return False
+        if number == self._new.trailer["Root"][0]:
+            return _same(old, new, _CATALOG) and self._form(old.get("AcroForm"), new.get("AcroForm"))
+        if number == _number(catalog.get("AcroForm")):
+            return single and self._form(old, new)
+        if number == _number(catalog.get("DSS")):
+            return single
+        if number == _number(self._new.trailer.get("Info")):
+            return single and _same(old, new, _INFO)
+        if old.get("Type") == "Page":
+            return _same(old, new, {"Annots"}) and self._grown(
+                self._was(old.get("Annots")), self._is(new.get("Annots"))
+            )
+        return old.get("FT") == "Sig" and self._signs(old, new)
+
+    @cached_property
+    def _lists(self) -> set[int]:
+        """Numbers of the objects that are a form's list of fields or a page's of annotations."""
+        form = self._was(self._was(self._new.trailer["Root"]).get("AcroForm"))
+        holders = [form.get("Fields")] if isinstance(form, Dict) else []
+        for number in self._known:
+            page = self._old(number)
+            if isinstance(page, Dict) and page.get("Type") == "Page":
+                holders.append(page.get("Annots"))
+        return {_number(holder) for holder in holders} - {-1}
+
+    def _form(self, old: Any, new: Any) -> bool:
+        old, new = self._was(old), self._is(new)
+        if old is None:
+            old = Dict()
+        if not isinstance(old, Dict) or not isinstance(new, Dict):
+            return False
+        return _same(old, new, _FORM) and self._grown(self._was(old.get("Fields")), self._is(new.get("Fields")))
+
+    def _grown(self, old: Any, new: Any) -> bool:
+        """Whether a list of fields or annotations is as before, but for invisible signature fields at its end."""
+        old, new = old or [], new or []
+        if not isinstance(old, list) or not isinstance(new, list) or new[: len(old)] != old:
+            return False
+        return all(self._adds(ref) for ref in new[len(old) :])
+
+    def _adds(self, ref: Any) -> bool:
+        if not isinstance(ref, Ref) or ref[0] in self._known:
+            # A field that stood in the form already becomes no more visible by standing on its page too.
+            return False
+        field = self._is(ref)
+        return (
+            isinstance(field, Dict)
+            and field.get("FT") == "Sig"
+            and field.get("Type", "Annot") == "Annot"
+            and field.get("Subtype", "Widget") == "Widget"
+            and not {"Kids", "Parent", "Contents"} & field.keys()
+            and _area(field.get("Rect")) == 0
+            and not self._locked(field.get("T"))
+        )
+
+    def _signs(self, old: Dict, new: Dict) -> bool:
+        """A field that the earlier signer saw empty now holds a signature that came with this revision."""
+        value = new.get("V")
+        return (
+            old.get("V") is None
+            and isinstance(value, Ref)
+            and value[0] in self._new.objects
+            and value[0] not in self._known
+            and _same(old, new, _FIELD)
+            and _area(old.get("Rect")) <= _MOST_AREA
+            and not self._locked(old.get("T"))
+        )
+
+    def _locked(self, name: Any) -> bool:
+        for lock in self._locks:
+            listed = lock.get("Fields") or []
+            action = lock.get("Action")
+            if (
+                action == "All"
+                or (action == "Include" and name in listed)
+                or (action == "Exclude" and name not in listed)
+            ):
+                return True
+            if action not in {"Include", "Exclude"}:
+                return True
+        return False
+
+
+def _locks(document: Document, signature: PdfSignature) -> list[Mapping[str, Any]]:
+    """Parameters of the signature's FieldMDP transforms."""
+    holder = document.object(signature.number)
+    references = document.resolve(holder.value.get("Reference")) if holder is not None else None
+    found: list[Mapping[str, Any]] = []
+    for each in references if isinstance(references, list) else []:
+        transform = document.resolve(each)
+        if isinstance(transform, Dict) and transform.get("TransformMethod") == "FieldMDP":
+            parameters = document.resolve(transform.get("TransformParams"))
+            found.append(parameters if isinstance(parameters, Dict) else {})
+    return found
+
+
+def _same(old: Mapping[str, Any], new: Mapping[str, Any], but: Iterable[str]) -> bool:
+    return {k: v for k, v in old.items() if k not in but} == {k: v for k, v in new.items() if k not in but}
+
+
+def _number(value: Any) -> int:
+    return value[0] if isinstance(value, Ref) else -1
+
+
+def _area(rectangle: Any) -> float:
+    """Area in square points; of what is no rectangle, infinite."""
+    if not isinstance(rectangle, list) or len(rectangle) != 4 or not all(type(n) in {int, float} for n in rectangle):
+        return inf
+    return float(abs((rectangle[2] - rectangle[0]) * (rectangle[3] - rectangle[1])))
