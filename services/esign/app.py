@@ -22,6 +22,7 @@ from services.esign.service.revocation import Revocation
 from services.esign.service.seals import Seals
 from services.esign.service.timestamps import Timestamps
 from services.esign.service.verification import Verification
+from services.esign.sidecars import Sidecars
 from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from services.esign.verifier import Verifier
 from services.esign.witnesses import Cosigning, witness_sites
@@ -98,7 +99,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=_TSA_SECONDS, trust_env=False))
         stamps = open_timestamps(base, settings, authority, http)
-        issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts, stamps)
+        sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, layouts)
+        issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts, stamps, sidecars)
 
         def not_ready() -> list[str]:
             reasons = [] if base.store.writable else ["the store cannot write"]

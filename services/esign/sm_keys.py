@@ -29,7 +29,13 @@ class SmSecrets:
     @property
     def trust_pem(self) -> bytes:
         """What a verifier needs: root, seal CA and seal maker, PEM one after the other."""
-        return b"".join(map(certificate_pem, (self.root, self.seal_ca.certificate, self.maker.certificate)))
+        return "".join(self.trust_pems).encode("ascii")
+
+    @property
+    def trust_pems(self) -> list[str]:
+        """`trust_pem`, one certificate each."""
+        chosen = (self.root, self.seal_ca.certificate, self.maker.certificate)
+        return [certificate_pem(certificate).decode("ascii") for certificate in chosen]
 
     @classmethod
     def load(cls, files: KeyFiles, *, wanted: bool | None) -> "SmSecrets | None":

@@ -20,6 +20,7 @@ from sqlalchemy import (
     update,
 )
 
+from services.esign import ses_store
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Seal, SealState
 from shuniu.kit import paging
@@ -29,6 +30,8 @@ from shuniu.kit.sql import binding_of, kit_tables
 METADATA = MetaData()
 kit_tables(METADATA)
 replica_tables(METADATA)
+for _table in ses_store.TABLES.sorted_tables:
+    _table.to_metadata(METADATA)
 
 seal = Table(
     "seal",

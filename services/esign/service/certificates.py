@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
-from services.esign import layout, metrics, store
+from services.esign import layout, metrics, ses_store, store
 from services.esign.domain import certificates, pades, seals
 from services.esign.domain.certificates import CertificateData, CertificateState
 from services.esign.domain.cms import P256Key
@@ -35,6 +35,7 @@ from services.esign.sequencer import Sequencer
 from services.esign.service.neighbours import Neighbours, Parties
 from services.esign.service.refusals import certificate_unknown, refusal, seal_unknown
 from services.esign.service.seals import key_context
+from services.esign.sidecars import Sidecars
 from services.esign.store import CertificateRow, SealRow
 from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -80,6 +81,8 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     executor: Executor
     # None: seals carry no timestamp (PAdES B-B); else B-T.
     stamps: TimestampSource | None = None
+    # None: documents get no seal signature under GB/T 38540.
+    sidecars: Sidecars | None = None
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
@@ -231,11 +234,15 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         with _step("seal"):
             room = 0 if self.stamps is None else await self.stamps.room()
             pdf = pades.sign(page, self._signing_seal(found, data.template), row.signed_us, token=room)
+        beside = b""
+        if self.sidecars is not None:
+            with _step("ses"):
+                beside = await self.sidecars.sign(pdf, found.seal, row.signed_us)
         digest = sha256(pdf).hexdigest()
         # What the ledger will hold is fixed now: the salt opens it for whoever holds the document.
         with _step("store"):
             kept = await self.base.write(
-                functools.partial(store.keep_bytes, number=row.number, pdf=pdf, sha256=digest, qr=qr)
+                functools.partial(_keep, number=row.number, pdf=pdf, sha256=digest, qr=qr, beside=beside)
             )
         again = await self.base.store.read(store.certificate_of_case, row.case_code)
         assert again is not None, kept
@@ -290,12 +297,15 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
 
     async def _stamp(self, row: CertificateRow) -> CertificateRow:
         """The document with its timestamp, before anybody has seen it. Raises TimestampAwayError: it keeps waiting."""
-        if self.stamps is None or pades.has_timestamp(row.pdf):
+        if self.stamps is None:
+            return row
+        signature = pades.LastSignature.of(row.pdf)
+        if signature.has_timestamp:
             return row
         with _step("timestamp"):
-            token = await self.stamps.stamp(pades.signature_value(row.pdf))
+            token = await self.stamps.stamp(signature.value)
         try:
-            pdf = pades.add_timestamp(row.pdf, token)
+            pdf = signature.stamped(token)
         except DocumentUnfitError as error:
             # Sealed while no timestamps were asked for, or the authority's tokens grew: B-B, as it is, is good too.
             _log.warning("timestamp_left_out", reason=error.reason, number=row.number)
@@ -362,7 +372,8 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         # Made before any witness could answer; by now enough of them may have cosigned a head that covers it.
         witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         receipt = row.receipt if witnessed is None else witnessed.text
-        return pb.DownloadCertificateResponse(certificate=view(row), pdf=row.pdf, tlog_proof=receipt)
+        beside = await self.base.store.read(ses_store.sidecar_of, row.number)
+        return pb.DownloadCertificateResponse(certificate=view(row), pdf=row.pdf, tlog_proof=receipt, ses=beside)
 
     async def _may_read(self, row: CertificateRow) -> bool:
         caller = current_caller()
@@ -407,6 +418,14 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         except EsignError as error:
             raise refusal(error) from None
         return response
+
+
+def _keep(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str, beside: bytes) -> bool:
+    """`store.keep_bytes`, and with the bytes that are kept the seal signature over them."""
+    kept = store.keep_bytes(conn, number, pdf, sha256, qr)
+    if kept and beside:
+        ses_store.keep_sidecar(conn, number, beside)
+    return kept
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from services.esign import metrics, store
+from services.esign import metrics, ses_store, store
 from services.esign.config import KeyFiles
 from services.esign.domain import qr
 from services.esign.domain.certificates import TEMPLATES, CertificateState
@@ -51,6 +51,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             self.base.clock.now_us(),
             request.tlog_proof or (row.receipt if row else None),
             _known(row, found),
+            request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
         )
         try:
             verdict = await self.verifier.judge(question)
@@ -103,6 +105,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text()],
             vkeys=[self.secrets.ledger.verifier.vkey],
             qr_jwks=json.dumps(keys),
+            sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
         )
 
 

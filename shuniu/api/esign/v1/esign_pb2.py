@@ -28,7 +28,7 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshuniu/api/esign/v1/esign.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a!shuniu/api/common/v1/policy.proto\"\xa6\x01\n\x04Seal\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.shuniu.api.esign.v1.SealState\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x05 \x01(\t\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x10\x41pplySealRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"<\n\x11\x41pplySealResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"4\n\x12\x41pproveSealRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\">\n\x13\x41pproveSealResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"w\n\x16\x43hangeSealStateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.shuniu.api.esign.v1.SealState\x12\x0e\n\x06reason\x18\x04 \x01(\t\"B\n\x17\x43hangeSealStateResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"9\n\x10ListSealsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x11ListSealsResponse\x12(\n\x05seals\x18\x01 \x03(\x0b\x32\x19.shuniu.api.esign.v1.Seal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x17IssueCertificateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0f\n\x07seal_id\x18\x03 \x01(\t\x12\x46\n\x05\x66\x61\x63ts\x18\x04 \x03(\x0b\x32\x37.shuniu.api.esign.v1.IssueCertificateRequest.FactsEntry\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc7\x01\n\x0b\x43\x65rtificate\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x11\n\tcase_code\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12$\n\tissued_on\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\n\n\x02qr\x18\x07 \x01(\t\x12\x14\n\x0cledger_index\x18\x08 \x01(\x03\x12\r\n\x05state\x18\t \x01(\t\x12\x0c\n\x04size\x18\n \x01(\x03\"Q\n\x18IssueCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\",\n\x1a\x44ownloadCertificateRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"u\n\x1b\x44ownloadCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\x12\x0b\n\x03pdf\x18\x02 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x03 \x01(\t\"N\n\x18RevokeCertificateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\x19RevokeCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\"I\n\x0bVerdictStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"\xe5\x01\n\x07Verdict\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05steps\x18\x03 \x03(\x0b\x32 .shuniu.api.esign.v1.VerdictStep\x12<\n\x08\x64ocument\x18\x04 \x03(\x0b\x32*.shuniu.api.esign.v1.Verdict.DocumentEntry\x1a/\n\rDocumentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"8\n\x15VerifyDocumentRequest\x12\x0b\n\x03pdf\x18\x01 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x02 \x01(\t\"G\n\x16VerifyDocumentResponse\x12-\n\x07verdict\x18\x01 \x01(\x0b\x32\x1c.shuniu.api.esign.v1.Verdict\"\"\n\x0fVerifyQrRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\"A\n\x10VerifyQrResponse\x12-\n\x07verdict\x18\x01 \x01(\x0b\x32\x1c.shuniu.api.esign.v1.Verdict\"\x11\n\x0fGetTrustRequest\"E\n\x10GetTrustResponse\x12\x11\n\troots_pem\x18\x01 \x03(\t\x12\r\n\x05vkeys\x18\x02 \x03(\t\x12\x0f\n\x07qr_jwks\x18\x03 \x01(\t\"\x16\n\x14GetCheckpointRequest\">\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x11\n\twitnessed\x18\x02 \x01(\t\"\x1e\n\x0eGetTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x1f\n\x0fGetTileResponse\x12\x0c\n\x04tile\x18\x01 \x01(\x0c*\x88\x01\n\tSealState\x12\x1a\n\x16SEAL_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEAL_STATE_APPLIED\x10\x01\x12\x15\n\x11SEAL_STATE_ACTIVE\x10\x02\x12\x18\n\x14SEAL_STATE_SUSPENDED\x10\x03\x12\x16\n\x12SEAL_STATE_REVOKED\x10\x04\x32\xf2\x04\n\x0bSealService\x12\x87\x01\n\tApplySeal\x12%.shuniu.api.esign.v1.ApplySealRequest\x1a&.shuniu.api.esign.v1.ApplySealResponse\"+\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/seals:\x01*\x12\xa6\x01\n\x0b\x41pproveSeal\x12\'.shuniu.api.esign.v1.ApproveSealRequest\x1a(.shuniu.api.esign.v1.ApproveSealResponse\"D\xb2\xe1\x18\x19\n\x01\x04\x12\x0e\x61\x64min.security \x01(\x03\x30\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/admin/seals/{id}:approve:\x01*\x12\xb6\x01\n\x0f\x43hangeSealState\x12+.shuniu.api.esign.v1.ChangeSealStateRequest\x1a,.shuniu.api.esign.v1.ChangeSealStateResponse\"H\xb2\xe1\x18\x19\n\x01\x04\x12\x0e\x61\x64min.security \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02%\" /v1/admin/seals/{id}:changeState:\x01*\x12w\n\tListSeals\x12%.shuniu.api.esign.v1.ListSealsRequest\x1a&.shuniu.api.esign.v1.ListSealsResponse\"\x1b\xb2\xe1\x18\x06\n\x02\x02\x04(\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/seals2\xb1\x04\n\x12\x43\x65rtificateService\x12\xa3\x01\n\x10IssueCertificate\x12,.shuniu.api.esign.v1.IssueCertificateRequest\x1a-.shuniu.api.esign.v1.IssueCertificateResponse\"2\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x03\x30\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/certificates:\x01*\x12\xbb\x01\n\x13\x44ownloadCertificate\x12/.shuniu.api.esign.v1.DownloadCertificateRequest\x1a\x30.shuniu.api.esign.v1.DownloadCertificateResponse\"A\xb2\xe1\x18\x13\n\x02\x02\x03\x12\tcase.read \x01(\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/certificates/{number}:download\x12\xb6\x01\n\x11RevokeCertificate\x12-.shuniu.api.esign.v1.RevokeCertificateRequest\x1a..shuniu.api.esign.v1.RevokeCertificateResponse\"B\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02%\" /v1/certificates/{number}:revoke:\x01*2\xc2\x03\n\x13VerificationService\x12\x9c\x01\n\x0eVerifyDocument\x12*.shuniu.api.esign.v1.VerifyDocumentRequest\x1a+.shuniu.api.esign.v1.VerifyDocumentResponse\"1\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x03\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/verification:document:\x01*\x12\x84\x01\n\x08VerifyQr\x12$.shuniu.api.esign.v1.VerifyQrRequest\x1a%.shuniu.api.esign.v1.VerifyQrResponse\"+\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/verification:qr:\x01*\x12\x84\x01\n\x08GetTrust\x12$.shuniu.api.esign.v1.GetTrustRequest\x1a%.shuniu.api.esign.v1.GetTrustResponse\"+\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/verification/trust2\xab\x02\n\rLedgerService\x12\x92\x01\n\rGetCheckpoint\x12).shuniu.api.esign.v1.GetCheckpointRequest\x1a*.shuniu.api.esign.v1.GetCheckpointResponse\"*\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/ledger/checkpoint\x12\x84\x01\n\x07GetTile\x12#.shuniu.api.esign.v1.GetTileRequest\x1a$.shuniu.api.esign.v1.GetTileResponse\".\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/ledger/{path=tile/**}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fshuniu/api/esign/v1/esign.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a!shuniu/api/common/v1/policy.proto\"\xa6\x01\n\x04Seal\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12-\n\x05state\x18\x04 \x01(\x0e\x32\x1e.shuniu.api.esign.v1.SealState\x12\x17\n\x0f\x63\x65rtificate_pem\x18\x05 \x01(\t\x12-\n\tnot_after\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x10\x41pplySealRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"<\n\x11\x41pplySealResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"4\n\x12\x41pproveSealRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\">\n\x13\x41pproveSealResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"w\n\x16\x43hangeSealStateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\x12-\n\x05state\x18\x03 \x01(\x0e\x32\x1e.shuniu.api.esign.v1.SealState\x12\x0e\n\x06reason\x18\x04 \x01(\t\"B\n\x17\x43hangeSealStateResponse\x12\'\n\x04seal\x18\x01 \x01(\x0b\x32\x19.shuniu.api.esign.v1.Seal\"9\n\x10ListSealsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x11ListSealsResponse\x12(\n\x05seals\x18\x01 \x03(\x0b\x32\x19.shuniu.api.esign.v1.Seal\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xc7\x01\n\x17IssueCertificateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0f\n\x07seal_id\x18\x03 \x01(\t\x12\x46\n\x05\x66\x61\x63ts\x18\x04 \x03(\x0b\x32\x37.shuniu.api.esign.v1.IssueCertificateRequest.FactsEntry\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc7\x01\n\x0b\x43\x65rtificate\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x10\n\x08template\x18\x02 \x01(\t\x12\x11\n\tcase_code\x18\x03 \x01(\t\x12\x0e\n\x06issuer\x18\x04 \x01(\t\x12$\n\tissued_on\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06sha256\x18\x06 \x01(\t\x12\n\n\x02qr\x18\x07 \x01(\t\x12\x14\n\x0cledger_index\x18\x08 \x01(\x03\x12\r\n\x05state\x18\t \x01(\t\x12\x0c\n\x04size\x18\n \x01(\x03\"Q\n\x18IssueCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\",\n\x1a\x44ownloadCertificateRequest\x12\x0e\n\x06number\x18\x01 \x01(\t\"\x82\x01\n\x1b\x44ownloadCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\x12\x0b\n\x03pdf\x18\x02 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x03 \x01(\t\x12\x0b\n\x03ses\x18\x04 \x01(\x0c\"N\n\x18RevokeCertificateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"R\n\x19RevokeCertificateResponse\x12\x35\n\x0b\x63\x65rtificate\x18\x01 \x01(\x0b\x32 .shuniu.api.esign.v1.Certificate\"I\n\x0bVerdictStep\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\"\xe5\x01\n\x07Verdict\x12\x0f\n\x07verdict\x18\x01 \x01(\t\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05steps\x18\x03 \x03(\x0b\x32 .shuniu.api.esign.v1.VerdictStep\x12<\n\x08\x64ocument\x18\x04 \x03(\x0b\x32*.shuniu.api.esign.v1.Verdict.DocumentEntry\x1a/\n\rDocumentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"E\n\x15VerifyDocumentRequest\x12\x0b\n\x03pdf\x18\x01 \x01(\x0c\x12\x12\n\ntlog_proof\x18\x02 \x01(\t\x12\x0b\n\x03ses\x18\x03 \x01(\x0c\"G\n\x16VerifyDocumentResponse\x12-\n\x07verdict\x18\x01 \x01(\x0b\x32\x1c.shuniu.api.esign.v1.Verdict\"\"\n\x0fVerifyQrRequest\x12\x0f\n\x07\x63ontent\x18\x01 \x01(\t\"A\n\x10VerifyQrResponse\x12-\n\x07verdict\x18\x01 \x01(\x0b\x32\x1c.shuniu.api.esign.v1.Verdict\"\x11\n\x0fGetTrustRequest\"V\n\x10GetTrustResponse\x12\x11\n\troots_pem\x18\x01 \x03(\t\x12\r\n\x05vkeys\x18\x02 \x03(\t\x12\x0f\n\x07qr_jwks\x18\x03 \x01(\t\x12\x0f\n\x07sm2_pem\x18\x04 \x03(\t\"\x16\n\x14GetCheckpointRequest\">\n\x15GetCheckpointResponse\x12\x12\n\ncheckpoint\x18\x01 \x01(\t\x12\x11\n\twitnessed\x18\x02 \x01(\t\"\x1e\n\x0eGetTileRequest\x12\x0c\n\x04path\x18\x01 \x01(\t\"\x1f\n\x0fGetTileResponse\x12\x0c\n\x04tile\x18\x01 \x01(\x0c*\x88\x01\n\tSealState\x12\x1a\n\x16SEAL_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SEAL_STATE_APPLIED\x10\x01\x12\x15\n\x11SEAL_STATE_ACTIVE\x10\x02\x12\x18\n\x14SEAL_STATE_SUSPENDED\x10\x03\x12\x16\n\x12SEAL_STATE_REVOKED\x10\x04\x32\xf2\x04\n\x0bSealService\x12\x87\x01\n\tApplySeal\x12%.shuniu.api.esign.v1.ApplySealRequest\x1a&.shuniu.api.esign.v1.ApplySealResponse\"+\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02\x0e\"\t/v1/seals:\x01*\x12\xa6\x01\n\x0b\x41pproveSeal\x12\'.shuniu.api.esign.v1.ApproveSealRequest\x1a(.shuniu.api.esign.v1.ApproveSealResponse\"D\xb2\xe1\x18\x19\n\x01\x04\x12\x0e\x61\x64min.security \x01(\x03\x30\x01\x82\xd3\xe4\x93\x02!\"\x1c/v1/admin/seals/{id}:approve:\x01*\x12\xb6\x01\n\x0f\x43hangeSealState\x12+.shuniu.api.esign.v1.ChangeSealStateRequest\x1a,.shuniu.api.esign.v1.ChangeSealStateResponse\"H\xb2\xe1\x18\x19\n\x01\x04\x12\x0e\x61\x64min.security \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02%\" /v1/admin/seals/{id}:changeState:\x01*\x12w\n\tListSeals\x12%.shuniu.api.esign.v1.ListSealsRequest\x1a&.shuniu.api.esign.v1.ListSealsResponse\"\x1b\xb2\xe1\x18\x06\n\x02\x02\x04(\x01\x82\xd3\xe4\x93\x02\x0b\x12\t/v1/seals2\xb1\x04\n\x12\x43\x65rtificateService\x12\xa3\x01\n\x10IssueCertificate\x12,.shuniu.api.esign.v1.IssueCertificateRequest\x1a-.shuniu.api.esign.v1.IssueCertificateResponse\"2\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x03\x30\x01\x82\xd3\xe4\x93\x02\x15\"\x10/v1/certificates:\x01*\x12\xbb\x01\n\x13\x44ownloadCertificate\x12/.shuniu.api.esign.v1.DownloadCertificateRequest\x1a\x30.shuniu.api.esign.v1.DownloadCertificateResponse\"A\xb2\xe1\x18\x13\n\x02\x02\x03\x12\tcase.read \x01(\x01\x82\xd3\xe4\x93\x02$\x12\"/v1/certificates/{number}:download\x12\xb6\x01\n\x11RevokeCertificate\x12-.shuniu.api.esign.v1.RevokeCertificateRequest\x1a..shuniu.api.esign.v1.RevokeCertificateResponse\"B\xb2\xe1\x18\x13\n\x01\x02\x12\x08seal.use \x01(\x02\x30\x01\x82\xd3\xe4\x93\x02%\" /v1/certificates/{number}:revoke:\x01*2\xc2\x03\n\x13VerificationService\x12\x9c\x01\n\x0eVerifyDocument\x12*.shuniu.api.esign.v1.VerifyDocumentRequest\x1a+.shuniu.api.esign.v1.VerifyDocumentResponse\"1\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x03\x82\xd3\xe4\x93\x02\x1e\"\x19/v1/verification:document:\x01*\x12\x84\x01\n\x08VerifyQr\x12$.shuniu.api.esign.v1.VerifyQrRequest\x1a%.shuniu.api.esign.v1.VerifyQrResponse\"+\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/verification:qr:\x01*\x12\x84\x01\n\x08GetTrust\x12$.shuniu.api.esign.v1.GetTrustRequest\x1a%.shuniu.api.esign.v1.GetTrustResponse\"+\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x18\x12\x16/v1/verification/trust2\xab\x02\n\rLedgerService\x12\x92\x01\n\rGetCheckpoint\x12).shuniu.api.esign.v1.GetCheckpointRequest\x1a*.shuniu.api.esign.v1.GetCheckpointResponse\"*\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x17\x12\x15/v1/ledger/checkpoint\x12\x84\x01\n\x07GetTile\x12#.shuniu.api.esign.v1.GetTileRequest\x1a$.shuniu.api.esign.v1.GetTileResponse\".\xb2\xe1\x18\t\n\x05\x01\x02\x03\x04\x05(\x01\x82\xd3\xe4\x93\x02\x1b\x12\x19/v1/ledger/{path=tile/**}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -63,8 +63,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LEDGERSERVICE'].methods_by_name['GetCheckpoint']._serialized_options = b'\262\341\030\t\n\005\001\002\003\004\005(\001\202\323\344\223\002\027\022\025/v1/ledger/checkpoint'
   _globals['_LEDGERSERVICE'].methods_by_name['GetTile']._loaded_options = None
   _globals['_LEDGERSERVICE'].methods_by_name['GetTile']._serialized_options = b'\262\341\030\t\n\005\001\002\003\004\005(\001\202\323\344\223\002\033\022\031/v1/ledger/{path=tile/**}'
-  _globals['_SEALSTATE']._serialized_start=2518
-  _globals['_SEALSTATE']._serialized_end=2654
+  _globals['_SEALSTATE']._serialized_start=2562
+  _globals['_SEALSTATE']._serialized_end=2698
   _globals['_SEAL']._serialized_start=179
   _globals['_SEAL']._serialized_end=345
   _globals['_APPLYSEALREQUEST']._serialized_start=347
@@ -93,44 +93,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUECERTIFICATERESPONSE']._serialized_end=1402
   _globals['_DOWNLOADCERTIFICATEREQUEST']._serialized_start=1404
   _globals['_DOWNLOADCERTIFICATEREQUEST']._serialized_end=1448
-  _globals['_DOWNLOADCERTIFICATERESPONSE']._serialized_start=1450
-  _globals['_DOWNLOADCERTIFICATERESPONSE']._serialized_end=1567
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=1569
-  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=1647
-  _globals['_REVOKECERTIFICATERESPONSE']._serialized_start=1649
-  _globals['_REVOKECERTIFICATERESPONSE']._serialized_end=1731
-  _globals['_VERDICTSTEP']._serialized_start=1733
-  _globals['_VERDICTSTEP']._serialized_end=1806
-  _globals['_VERDICT']._serialized_start=1809
-  _globals['_VERDICT']._serialized_end=2038
-  _globals['_VERDICT_DOCUMENTENTRY']._serialized_start=1991
-  _globals['_VERDICT_DOCUMENTENTRY']._serialized_end=2038
-  _globals['_VERIFYDOCUMENTREQUEST']._serialized_start=2040
-  _globals['_VERIFYDOCUMENTREQUEST']._serialized_end=2096
-  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_start=2098
-  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_end=2169
-  _globals['_VERIFYQRREQUEST']._serialized_start=2171
-  _globals['_VERIFYQRREQUEST']._serialized_end=2205
-  _globals['_VERIFYQRRESPONSE']._serialized_start=2207
-  _globals['_VERIFYQRRESPONSE']._serialized_end=2272
-  _globals['_GETTRUSTREQUEST']._serialized_start=2274
-  _globals['_GETTRUSTREQUEST']._serialized_end=2291
-  _globals['_GETTRUSTRESPONSE']._serialized_start=2293
-  _globals['_GETTRUSTRESPONSE']._serialized_end=2362
-  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2364
-  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2386
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2388
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2450
-  _globals['_GETTILEREQUEST']._serialized_start=2452
-  _globals['_GETTILEREQUEST']._serialized_end=2482
-  _globals['_GETTILERESPONSE']._serialized_start=2484
-  _globals['_GETTILERESPONSE']._serialized_end=2515
-  _globals['_SEALSERVICE']._serialized_start=2657
-  _globals['_SEALSERVICE']._serialized_end=3283
-  _globals['_CERTIFICATESERVICE']._serialized_start=3286
-  _globals['_CERTIFICATESERVICE']._serialized_end=3847
-  _globals['_VERIFICATIONSERVICE']._serialized_start=3850
-  _globals['_VERIFICATIONSERVICE']._serialized_end=4300
-  _globals['_LEDGERSERVICE']._serialized_start=4303
-  _globals['_LEDGERSERVICE']._serialized_end=4602
+  _globals['_DOWNLOADCERTIFICATERESPONSE']._serialized_start=1451
+  _globals['_DOWNLOADCERTIFICATERESPONSE']._serialized_end=1581
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_start=1583
+  _globals['_REVOKECERTIFICATEREQUEST']._serialized_end=1661
+  _globals['_REVOKECERTIFICATERESPONSE']._serialized_start=1663
+  _globals['_REVOKECERTIFICATERESPONSE']._serialized_end=1745
+  _globals['_VERDICTSTEP']._serialized_start=1747
+  _globals['_VERDICTSTEP']._serialized_end=1820
+  _globals['_VERDICT']._serialized_start=1823
+  _globals['_VERDICT']._serialized_end=2052
+  _globals['_VERDICT_DOCUMENTENTRY']._serialized_start=2005
+  _globals['_VERDICT_DOCUMENTENTRY']._serialized_end=2052
+  _globals['_VERIFYDOCUMENTREQUEST']._serialized_start=2054
+  _globals['_VERIFYDOCUMENTREQUEST']._serialized_end=2123
+  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_start=2125
+  _globals['_VERIFYDOCUMENTRESPONSE']._serialized_end=2196
+  _globals['_VERIFYQRREQUEST']._serialized_start=2198
+  _globals['_VERIFYQRREQUEST']._serialized_end=2232
+  _globals['_VERIFYQRRESPONSE']._serialized_start=2234
+  _globals['_VERIFYQRRESPONSE']._serialized_end=2299
+  _globals['_GETTRUSTREQUEST']._serialized_start=2301
+  _globals['_GETTRUSTREQUEST']._serialized_end=2318
+  _globals['_GETTRUSTRESPONSE']._serialized_start=2320
+  _globals['_GETTRUSTRESPONSE']._serialized_end=2406
+  _globals['_GETCHECKPOINTREQUEST']._serialized_start=2408
+  _globals['_GETCHECKPOINTREQUEST']._serialized_end=2430
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_start=2432
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=2494
+  _globals['_GETTILEREQUEST']._serialized_start=2496
+  _globals['_GETTILEREQUEST']._serialized_end=2526
+  _globals['_GETTILERESPONSE']._serialized_start=2528
+  _globals['_GETTILERESPONSE']._serialized_end=2559
+  _globals['_SEALSERVICE']._serialized_start=2701
+  _globals['_SEALSERVICE']._serialized_end=3327
+  _globals['_CERTIFICATESERVICE']._serialized_start=3330
+  _globals['_CERTIFICATESERVICE']._serialized_end=3891
+  _globals['_VERIFICATIONSERVICE']._serialized_start=3894
+  _globals['_VERIFICATIONSERVICE']._serialized_end=4344
+  _globals['_LEDGERSERVICE']._serialized_start=4347
+  _globals['_LEDGERSERVICE']._serialized_end=4646
 # @@protoc_insertion_point(module_scope)

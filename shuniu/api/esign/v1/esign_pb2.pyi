@@ -480,10 +480,13 @@ class DownloadCertificateResponse(_message.Message):
     CERTIFICATE_FIELD_NUMBER: _builtins.int
     PDF_FIELD_NUMBER: _builtins.int
     TLOG_PROOF_FIELD_NUMBER: _builtins.int
+    SES_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
     """The PDF, exact bytes."""
     tlog_proof: _builtins.str
     """Ledger receipt (C2SP tlog-proof); store it beside the PDF as FILE.pdf.tlog-proof."""
+    ses: _builtins.bytes
+    """Seal signature (GB/T 38540 SES_Signature, DER) over the same bytes; store it beside the PDF as FILE.pdf.ses. Empty when there is none."""
     @_builtins.property
     def certificate(self) -> Global___Certificate:
         """The document."""
@@ -494,10 +497,11 @@ class DownloadCertificateResponse(_message.Message):
         certificate: Global___Certificate | None = ...,
         pdf: _builtins.bytes = ...,
         tlog_proof: _builtins.str = ...,
+        ses: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "pdf", b"pdf", "tlog_proof", b"tlog_proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "pdf", b"pdf", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -659,19 +663,23 @@ class VerifyDocumentRequest(_message.Message):
 
     PDF_FIELD_NUMBER: _builtins.int
     TLOG_PROOF_FIELD_NUMBER: _builtins.int
+    SES_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
     """The PDF, exact bytes."""
     tlog_proof: _builtins.str
     """Its receipt, if the sender has it; the hub finds its own otherwise."""
+    ses: _builtins.bytes
+    """Its seal signature (SES_Signature, DER), if the sender has it; the hub finds its own otherwise."""
     def __init__(
         self,
         *,
         pdf: _builtins.bytes = ...,
         tlog_proof: _builtins.str = ...,
+        ses: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "tlog_proof", b"tlog_proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -773,6 +781,7 @@ class GetTrustResponse(_message.Message):
     ROOTS_PEM_FIELD_NUMBER: _builtins.int
     VKEYS_FIELD_NUMBER: _builtins.int
     QR_JWKS_FIELD_NUMBER: _builtins.int
+    SM2_PEM_FIELD_NUMBER: _builtins.int
     qr_jwks: _builtins.str
     """Public keys of QR codes, JWKS."""
     @_builtins.property
@@ -783,16 +792,21 @@ class GetTrustResponse(_message.Message):
     def vkeys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ledger verifier keys (C2SP vkey)."""
 
+    @_builtins.property
+    def sm2_pem(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """SM2 certificates for seal signatures, PEM each: root, seal CA, seal maker. Empty when the hub has none."""
+
     def __init__(
         self,
         *,
         roots_pem: _abc.Iterable[_builtins.str] | None = ...,
         vkeys: _abc.Iterable[_builtins.str] | None = ...,
         qr_jwks: _builtins.str = ...,
+        sm2_pem: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["qr_jwks", b"qr_jwks", "roots_pem", b"roots_pem", "vkeys", b"vkeys"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["qr_jwks", b"qr_jwks", "roots_pem", b"roots_pem", "sm2_pem", b"sm2_pem", "vkeys", b"vkeys"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,109 @@
+"""Signs documents a second time under GB/T 38540: an SES_Signature beside the PDF, over the same bytes (双签章)."""
+
+import asyncio
+import functools
+import re
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
+
+from services.esign import seal_pictures, ses_store, sm_keys
+from services.esign.domain import ses, sm2_chain, sm2_pki
+from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.seals import Seal
+from services.esign.domain.sm2_pki import Sm2Signer
+from services.esign.ses_document import protected_parts
+from services.esign.ses_store import Sm2SealRow
+from services.esign.sm_keys import SmSecrets
+from shuniu.kit.crypto import sm
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import Foundation
+
+_SPAN = re.compile(rb"/ByteRange\s*\[\s*0 +(\d+) +(\d+) +(\d+)\s*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A seal ready to sign: its SESeal, when that was made (µs), and its key."""
+
+    eseal: bytes = field(repr=False)
+    created_us: int
+    signer: Sm2Signer = field(repr=False)
+
+
+@dataclass(slots=True)
+class Sidecars:
+    """Makes the SM2 side of a seal the first time it signs, and keeps it."""
+
+    base: Foundation
+    secrets: SmSecrets
+    keyring: Keyring
+    executor: Executor
+    _ready: dict[str, Prepared] = field(default_factory=dict)
+
+    async def sign(self, pdf: bytes, seal: Seal, signed_us: int) -> bytes:
+        """SES_Signature over what the last signature of our own `pdf` covers. `signed_us`: when the seal was granted.
+
+        Raises EsignError when the seal's picture cannot be drawn.
+        """
+        ready = self._ready.get(seal.id)
+        if ready is None:
+            ready = self._ready[seal.id] = await self._prepare(seal)
+        first, gap_end, rest = _span(pdf)
+        covered = memoryview(pdf)
+        digest = sm.sm3(bytes(covered[:first]), bytes(covered[gap_end : gap_end + rest]))
+        # A seal of an older hub gets its SM2 side at its first document: never dated before it was made.
+        at_us = max(signed_us, ready.created_us)
+        return ses.sign(ready.eseal, ready.signer, digest, protected_parts(first, gap_end, rest), at_us)
+
+    async def _prepare(self, seal: Seal) -> Prepared:
+        row = await self.base.store.read(ses_store.sm2_seal_of, seal.id)
+        if row is None:
+            make = functools.partial(make_sm2_seal, self.secrets, self.keyring, seal, self.base.clock.now_us())
+            made = await asyncio.get_running_loop().run_in_executor(self.executor, make)
+            row = await self.base.write(_keep(made))
+        key = sm.PrivateKey.from_der(self.keyring.decrypt(row.wrapped_key, key_context(seal.id)))
+        read = ses.read(row.eseal)
+        assert isinstance(read, ses.Seal)
+        return Prepared(row.eseal, read.info.created_us, sm_keys.signer(row.certificate, key))
+
+
+def make_sm2_seal(secrets: SmSecrets, keyring: Keyring, seal: Seal, now_us: int) -> Sm2SealRow:
+    """Key, certificate, picture and SESeal of an organisation's seal. Raises EsignError."""
+    key = sm.PrivateKey.generate()
+    certificate = sm2_pki.issue_seal_certificate(secrets.seal_ca, key.public.spki, seal.name, seal.id, now_us)
+    validity = sm2_chain.load(certificate).parsed
+    valid_us = (
+        int(validity.not_valid_before_utc.timestamp()) * 1_000_000,
+        int(validity.not_valid_after_utc.timestamp()) * 1_000_000,
+    )
+    content = ses.info(
+        seal_id=seal.id,
+        kind=ses.ORGANISATION,
+        name=seal.name,
+        certificates=[certificate],
+        valid_us=valid_us,
+        created_us=now_us,
+        picture=seal_pictures.round_seal(seal.name),
+    )
+    wrapped = keyring.encrypt(key.der, key_context(seal.id))
+    return Sm2SealRow(seal.id, certificate, wrapped, ses.make_seal(content, secrets.maker))
+
+
+def key_context(seal_id: str) -> bytes:
+    """Binds a wrapped SM2 key to its row."""
+    return f"sm2_seal/{seal_id}/key".encode()
+
+
+def _keep(made: Sm2SealRow) -> "Callable[[Connection], Sm2SealRow]":
+    return lambda conn: ses_store.keep_sm2_seal(conn, made)
+
+
+def _span(pdf: bytes) -> tuple[int, int, int]:
+    match = _SPAN.match(pdf, pdf.rfind(b"/ByteRange"))
+    if match is None:
+        raise DocumentUnfitError("NOT_SEALED_HERE", "the document bears no seal", "文件没有签章")
+    first, gap_end, rest = (int(group) for group in match.groups())
+    return first, gap_end, rest
