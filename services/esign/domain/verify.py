@@ -21,6 +21,7 @@ from services.esign.domain.note import VerifierKey
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.seals import SealState
+from services.esign.domain.shadow import ACTIVE
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.witness import Policy
@@ -29,11 +30,6 @@ from services.esign.domain.witness import Policy
 CLOCK_TOLERANCE_US = 300 * 1_000_000
 # Sealing and logging are one operation; an entry further from the stated time than this is not about that moment.
 LOGGED_WITHIN_US = 3600 * 1_000_000
-# Names that make a document do something or show something else than its pages.
-_ACTIVE = frozenset(
-    {"JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"}
-)
-
 # Steps that every signature of a document goes through.
 _OF_EACH = frozenset({"integrity", "signer", "chain", "time"})
 _GRAVITY = {Status.VALID: 0, Status.NOT_CHECKED: 1, Status.UNKNOWN: 2, Status.INVALID: 3}
@@ -145,7 +141,7 @@ def _parse(found: _Findings, pdf: bytes) -> Document | None:
             "parse", status, cause.reason, "文件结构不合规或无法唯一解读", f"the file has no single reading: {cause}"
         )
         return None
-    active = sorted(_ACTIVE & document.census.names)
+    active = sorted(ACTIVE & document.census.names)
     if active:
         found.add(
             "parse", Status.INVALID, "ACTIVE_CONTENT", "文件含有脚本等活动内容", f"active content: {', '.join(active)}"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.esign.domain import cms, ledger, note, pades, pki, tiles, tree, verify
 from services.esign.domain.certificates import CertificateState
+from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import STEPS, Outcome, Status
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, page, sealed, setting, small_pdf
@@ -128,9 +129,12 @@ def test_a_file_with_two_readings_is_not_read(change, reason):
     assert (verdict.outcome, verdict.steps[0].reason) == (Outcome.INVALID, reason)
 
 
-def test_a_sealed_document_with_a_script_is_not_valid():
+def test_a_document_with_a_script_is_neither_sealed_nor_valid(monkeypatch):
     """Scripts change what is shown after signing; a name written with escapes is found too."""
     pdf = small_pdf(page_entries=b"/AA<</O<</S/J#61vaScript/JS(1)>>>>")
+    with pytest.raises(DocumentUnfitError, match="ACTIVE_CONTENT"):
+        pades.sign(pdf, setting().seal, NOW_US)
+    monkeypatch.setattr(pades.shadow, "refuse", lambda document: None)
     verdict = judge(pades.sign(pdf, setting().seal, NOW_US))
     assert (verdict.outcome, verdict.steps[0].reason) == (Outcome.INVALID, "ACTIVE_CONTENT")
 
