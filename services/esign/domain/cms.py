@@ -71,6 +71,7 @@ class CmsTemplate:
     max_size: int
     # Signature sizes differ by a few bytes only; the lengths around them are kept per size.
     _heads: dict[int, tuple[bytes, bytes]]
+    _rooms: dict[int, int]
 
     @classmethod
     def prepare(cls, key: SigningKey, certificate: bytes, chain: Sequence[bytes]) -> "CmsTemplate":
@@ -97,6 +98,7 @@ class CmsTemplate:
             attributes_length=der.length(len(joined)),
             max_size=0,
             _heads={},
+            _rooms={},
         )
         object.__setattr__(template, "max_size", len(template._assemble(bytes(32), bytes(key.max_size))))
         return template
@@ -109,9 +111,11 @@ class CmsTemplate:
 
     def max_size_with(self, token: int) -> int:
         """Longest CMS when it carries a timestamp token of `token` bytes; `max_size` when that is 0."""
-        if token == 0:
-            return self.max_size
-        return len(with_timestamp(self._assemble(bytes(32), bytes(self.key.max_size)), bytes(token)))
+        found = self._rooms.get(token)
+        if found is None:
+            longest = self._assemble(bytes(32), bytes(self.key.max_size))
+            found = self._rooms[token] = len(OpenedCms.of(longest).stamped(bytes(token)) if token else longest)
+        return found
 
     def _assemble(self, digest: bytes, signature: bytes) -> bytes:
         size = len(signature)
@@ -152,28 +156,43 @@ def issuer_and_serial(certificate: bytes) -> tuple[bytes, bytes]:
     return fields[offset + 2].raw, fields[offset].raw
 
 
-def with_timestamp(data: bytes, token: bytes) -> bytes:
-    """The same signature with a signature timestamp (RFC 3161, appendix A) as its only unsigned attribute.
+@dataclass(frozen=True, slots=True)
+class OpenedCms:
+    """A CMS SignedData with one signer, taken apart as far as a signature timestamp needs.
 
-    Raises DerError when `data` is not a CMS SignedData with one signer that has none yet.
+    `value` is the signature's bytes, which the timestamp is over.
     """
-    kind, explicit = der.parse(data).children()
-    (signed_data,) = explicit.children()
-    *before, signers = signed_data.children()
-    (signer,) = signers.children()
-    if len(signer.children()) != _SIGNER_FIELDS:
-        raise der.DerError("the signer has unsigned attributes already")
-    unsigned = der.tlv(0xA1, attribute(OID_SIGNATURE_TIMESTAMP, token))
-    stamped = der.tlv(der.SET, der.tlv(der.SEQUENCE, signer.body, unsigned))
-    signed = der.tlv(der.SEQUENCE, *(node.raw for node in before), stamped)
-    return der.tlv(der.SEQUENCE, kind.raw, der.tlv(0xA0, signed))
 
+    _kind: bytes
+    _before: bytes
+    _signer: bytes
+    value: bytes
+    has_unsigned: bool
 
-def signature_value(data: bytes) -> bytes:
-    """The signature's bytes, which a signature timestamp is over. Raises DerError."""
-    (signed_data,) = der.parse(data).children()[1].children()
-    (signer,) = signed_data.children()[-1].children()
-    return signer.children()[_SIGNER_FIELDS - 1].expect(der.OCTET_STRING).body
+    @classmethod
+    def of(cls, data: bytes) -> "OpenedCms":
+        """Raises DerError, ValueError when it is none."""
+        kind, explicit = der.parse(data).children()
+        (signed_data,) = explicit.children()
+        *before, signers = signed_data.children()
+        (signer,) = signers.children()
+        fields = signer.children()
+        if len(fields) not in {_SIGNER_FIELDS, _SIGNER_FIELDS + 1}:
+            raise der.DerError("a signer with signed attributes is expected")
+        value = fields[_SIGNER_FIELDS - 1].expect(der.OCTET_STRING).body
+        inner = data[signed_data.content : before[-1].end]
+        return cls(kind.raw, inner, signer.body, value, has_unsigned=len(fields) > _SIGNER_FIELDS)
+
+    def stamped(self, token: bytes) -> bytes:
+        """The same signature with a timestamp (RFC 3161, appendix A) as its only unsigned attribute.
+
+        Raises DerError when it has unsigned attributes already.
+        """
+        if self.has_unsigned:
+            raise der.DerError("the signer has unsigned attributes already")
+        unsigned = der.tlv(0xA1, attribute(OID_SIGNATURE_TIMESTAMP, token))
+        signers = der.tlv(der.SET, der.tlv(der.SEQUENCE, self._signer, unsigned))
+        return der.tlv(der.SEQUENCE, self._kind, der.tlv(0xA0, der.tlv(der.SEQUENCE, self._before, signers)))
 
 
 def attribute(oid: bytes, value: bytes) -> bytes:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from services.esign.domain import cms, der, shadow
-from services.esign.domain.cms import CmsTemplate, SigningKey
+from services.esign.domain import der
+from services.esign.domain.cms import CmsTemplate, OpenedCms, SigningKey
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError, Ref
@@ -113,7 +113,7 @@ def outline(pdf: bytes) -> Outline:
 
 def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     """The document with the seal's signature as its last revision. `at_us` (µs) becomes /M. `token` is the longest
-    timestamp token, bytes, for which /Contents leaves room (see `add_timestamp`). Raises DocumentUnfitError.
+    timestamp token, bytes, for which /Contents leaves room (see `LastSignature`). Raises DocumentUnfitError.
     """
     doc = outline(pdf)
     base_digest = sha256(pdf)
@@ -147,7 +147,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%S").encode()
     opening = b"%d 0 obj\n%b%b%b" % (value, seal.before_time, moment, seal.after_time)
     offsets[value] = (at, 0)
-    hex_size = 2 * (seal.cms.max_size_with(token) if token else seal.cms.max_size)
+    hex_size = 2 * seal.cms.max_size_with(token)
     gap = at + len(opening) + _BYTE_RANGE_WIDTH + len(b"/Contents")
     after_gap = gap + hex_size + 2
     closing = b">>\nendobj\n"
@@ -165,56 +165,50 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Contents:
-    """Where the CMS of the last signature stands: the hexadecimal digits from `start` to `end`."""
+class LastSignature:
+    """The last signature of a document that `sign` made. Its hexadecimal digits stand from `start` to `end`."""
 
+    pdf: bytes
     start: int
     end: int
-    cms: bytes
+    cms: OpenedCms
 
+    @classmethod
+    def of(cls, pdf: bytes) -> "LastSignature":
+        """Raises DocumentUnfitError NOT_SEALED_HERE."""
+        found = _BYTE_RANGE.search(pdf, max(0, pdf.rfind(b"/ByteRange[")))
+        try:
+            if found is None:
+                raise ValueError
+            start, end = int(found[1]) + 1, int(found[2]) - 1
+            filled = bytes.fromhex(pdf[start:end].decode("ascii"))
+            return cls(pdf, start, end, OpenedCms.of(filled[: der.parse_prefix(filled).end]))
+        except ValueError as cause:
+            raise DocumentUnfitError(
+                "NOT_SEALED_HERE", "the document does not end with a seal made here", "文件末尾不是本系统的签章"
+            ) from cause
 
-def _last_contents(pdf: bytes) -> _Contents:
-    found = _BYTE_RANGE.search(pdf, max(0, pdf.rfind(b"/ByteRange[")))
-    if found is None:
-        raise _not_ours()
-    start, end = int(found[1]) + 1, int(found[2]) - 1
-    try:
-        filled = bytes.fromhex(pdf[start:end].decode("ascii"))
-        return _Contents(start, end, filled[: der.parse_prefix(filled).end])
-    except (ValueError, UnicodeDecodeError) as cause:
-        raise _not_ours() from cause
+    @property
+    def value(self) -> bytes:
+        """The signature's value: what its timestamp is over."""
+        return self.cms.value
 
+    @property
+    def has_timestamp(self) -> bool:
+        return self.cms.has_unsigned
 
-def _not_ours() -> DocumentUnfitError:
-    return DocumentUnfitError(
-        "NOT_SEALED_HERE", "the document does not end with a seal made here", "文件末尾不是本系统的签章"
-    )
+    def stamped(self, token: bytes) -> bytes:
+        """PAdES B-T (ETSI EN 319 142-1, 6.3) from B-B: the token goes into the room that `sign` left.
 
-
-def signature_value(pdf: bytes) -> bytes:
-    """Value of the last signature of a document that `sign` made: what its timestamp is over. Raises
-    DocumentUnfitError.
-    """
-    return cms.signature_value(_last_contents(pdf).cms)
-
-
-def add_timestamp(pdf: bytes, token: bytes) -> bytes:
-    """PAdES B-T (ETSI EN 319 142-1, 6.3) from B-B: the token goes into the room that `sign` left.
-
-    No byte moves, and what was signed stays as it is. Raises DocumentUnfitError TIMESTAMP_ROOM when it does not fit.
-    """
-    contents = _last_contents(pdf)
-    digits = cms.with_timestamp(contents.cms, token).hex().encode()
-    if len(digits) > contents.end - contents.start:
-        raise DocumentUnfitError(
-            "TIMESTAMP_ROOM", "the token is longer than the room left for it", "时间戳超出预留空间"
-        )
-    return b"".join((pdf[: contents.start], digits.ljust(contents.end - contents.start, b"0"), pdf[contents.end :]))
-
-
-def has_timestamp(pdf: bytes) -> bool:
-    """Whether the last signature of a document that `sign` made carries a timestamp. Raises DocumentUnfitError."""
-    return cms.OID_SIGNATURE_TIMESTAMP in _last_contents(pdf).cms
+        No byte moves, and what was signed stays as it is. Raises DocumentUnfitError TIMESTAMP_ROOM when it does not
+        fit.
+        """
+        digits, room = self.cms.stamped(token).hex().encode(), self.end - self.start
+        if len(digits) > room:
+            raise DocumentUnfitError(
+                "TIMESTAMP_ROOM", "the token is longer than the room left for it", "时间戳超出预留空间"
+            )
+        return b"".join((self.pdf[: self.start], digits.ljust(room, b"0"), self.pdf[self.end :]))
 
 
 def text_string(text: str) -> bytes:
@@ -305,7 +299,6 @@ def _outline_of_document(pdf: bytes) -> Outline:
         raise PdfError("OBJECT_STREAM", "catalog or page inside an object stream", unsupported=True)
     if {"AcroForm", "Perms"} & doc.catalog().keys() or "Annots" in page_value:
         raise PdfError("FORM_PRESENT", "the document already has a form, a signature or annotations", unsupported=True)
-    shadow.refuse(doc)
     size, info, identifiers = trailer.get("Size"), trailer.get("Info"), trailer.get("ID")
     if not isinstance(size, int) or size <= max(max(r.objects, default=0) for r in doc.revisions):
         raise PdfError("TRAILER", "trailer without a usable /Size")
