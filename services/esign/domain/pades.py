@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from services.esign.domain import der
+from services.esign.domain import der, shadow
 from services.esign.domain.cms import CmsTemplate, OpenedCms, SigningKey
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
@@ -299,6 +299,7 @@ def _outline_of_document(pdf: bytes) -> Outline:
         raise PdfError("OBJECT_STREAM", "catalog or page inside an object stream", unsupported=True)
     if {"AcroForm", "Perms"} & doc.catalog().keys() or "Annots" in page_value:
         raise PdfError("FORM_PRESENT", "the document already has a form, a signature or annotations", unsupported=True)
+    shadow.refuse(doc)
     size, info, identifiers = trailer.get("Size"), trailer.get("Info"), trailer.get("ID")
     if not isinstance(size, int) or size <= max(max(r.objects, default=0) for r in doc.revisions):
         raise PdfError("TRAILER", "trailer without a usable /Size")
