@@ -194,6 +194,8 @@ class App:
         path = self._certificates_dir / f"{answer.certificate.number}.pdf"
         path.write_bytes(answer.pdf)
         path.with_name(path.name + ".tlog-proof").write_text(answer.tlog_proof)
+        if answer.ses:
+            path.with_name(path.name + ".ses").write_bytes(answer.ses)
         return answer
 
     async def _verify_upload(self, certificate: esign_pb2.DownloadCertificateResponse) -> bool:

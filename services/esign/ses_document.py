@@ -11,6 +11,7 @@ from services.esign.domain.cms_reader import CmsError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.sm2_chain import Sm2Certificate
 from services.esign.domain.verdict import Status, Step
 from shuniu.kit.crypto import sm
@@ -35,14 +36,7 @@ def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
 
 def covered(pdf: bytes) -> Covered:
     """What a seal signature beside `pdf` must be over: what its last signature covers. Raises PdfError."""
-    document = Document(pdf)
-    present = signatures.find(document)
-    if not present:
-        raise PdfError("NO_SIGNATURE", "the document is not signed")
-    last = present[-1]
-    first, gap_end = last.gap
-    parts = (bytes(part) for part in last.signed_parts(pdf))
-    return Covered(sm.sm3(*parts), protected_parts(first, gap_end, last.covered_to - gap_end))
+    return _covered(pdf, _last(pdf))
 
 
 def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_us: int) -> Step:
@@ -51,7 +45,8 @@ def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_u
     Beyond the seal signature itself: its seal must be of the organisation that signed the PDF.
     """
     try:
-        wanted, organisation = covered(pdf), _organisation(pdf)
+        last = _last(pdf)
+        wanted, organisation = _covered(pdf, last), _organisation(last)
     except PdfError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读,国密签章无从核验", f"no document: {cause}")
@@ -65,11 +60,23 @@ def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_u
     return step
 
 
-def _organisation(pdf: bytes) -> str:
+def _last(pdf: bytes) -> PdfSignature:
+    present = signatures.find(Document(pdf))
+    if not present:
+        raise PdfError("NO_SIGNATURE", "the document is not signed")
+    return present[-1]
+
+
+def _covered(pdf: bytes, last: PdfSignature) -> Covered:
+    first, gap_end = last.gap
+    parts = (bytes(part) for part in last.signed_parts(pdf))
+    return Covered(sm.sm3(*parts), protected_parts(first, gap_end, last.covered_to - gap_end))
+
+
+def _organisation(last: PdfSignature) -> str:
     """Common name of the PDF's last signer; empty when it cannot be read."""
-    contents = signatures.find(Document(pdf))[-1].cms
     try:
-        signer = chain.load(cms_reader.read(contents[: der.parse_prefix(contents).end]).signer)
+        signer = chain.load(cms_reader.read(last.cms[: der.parse_prefix(last.cms).end]).signer)
     except (CmsError, ChainError, der.DerError):
         return ""
     names = signer.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
