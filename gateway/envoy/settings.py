@@ -88,6 +88,9 @@ class EdgeSettings:
         "/register",
         "/verify",
         "/v",
+        "/tsa",
+        "/ocsp",
+        "/crl",
         "/static",
         "/.well-known",
     )

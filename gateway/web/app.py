@@ -17,6 +17,7 @@ from gateway.web.cookies import FormTokens
 from gateway.web.failures import json_error, status_of, text_of, wants_json
 from gateway.web.frame import Frame
 from gateway.web.listener import WebListener
+from gateway.web.machines import Machines
 from gateway.web.oauth import OpenIdEndpoints
 from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, connect
@@ -51,6 +52,7 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
         *authorization.routes(),
         *Accounts(peers, pages, authorization).routes(),
         *Verification(settings, peers, pages).routes(),
+        *Machines(peers).routes(),
     ]
     paths = frozenset(route.path for route in routes)
 

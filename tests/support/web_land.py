@@ -5,7 +5,7 @@ import base64
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -212,7 +212,14 @@ class WebLand:
 
 
 @contextlib.asynccontextmanager
-async def web_land(*, address: str = "", issuer: str = "https://hub.example", **web: Any) -> AsyncIterator[WebLand]:
+async def web_land(
+    *,
+    address: str = "",
+    issuer: str = "https://hub.example",
+    beside_esign: Sequence[Servicer] = (),
+    **web: Any,
+) -> AsyncIterator[WebLand]:
+    """`beside_esign` are further servicers at esign's peer address."""
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
         run = Path(folder)
         hub = HubSettings("150000", "内蒙古政务枢纽", TRUST_DOMAIN, issuer, run / "data", run)
@@ -235,7 +242,8 @@ async def web_land(*, address: str = "", issuer: str = "https://hub.example", **
                         esign_pb2_grpc.add_VerificationServiceServicer_to_server,
                         esign,
                         esign_pb2.DESCRIPTOR.services_by_name["VerificationService"],
-                    )
+                    ),
+                    *beside_esign,
                 ],
                 TRUST_DOMAIN,
             ),
