@@ -43,9 +43,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.set_defaults(run=restore)
     keys = commands.add_parser("keys", help="密钥 / keys")
     verbs = keys.add_subparsers(metavar="VERB", required=True)
-    verbs.add_parser("rotate", help="启用下一把令牌签名密钥 / start the next token-signing key").set_defaults(
-        run=rotate
+    parser = verbs.add_parser("rotate", help="启用下一把令牌签名密钥 / start the next token-signing key")
+    parser.add_argument(
+        "--storage", action="store_true", help="改为更换存储加密密钥 / the keys that stored values are encrypted with"
     )
+    parser.set_defaults(run=rotate)
 
 
 def migrate(arguments: argparse.Namespace) -> int:
