@@ -87,9 +87,15 @@ def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
 def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
     """SM2 check under the default signer id, as the domain takes it. A key that is none verifies nothing."""
     try:
-        return sm.PublicKey.from_spki(spki).verify(message, signature)
+        return _public_key(spki).verify(message, signature)
     except sm.SmKeyError:
         return False
+
+
+# Reading a key costs a third of a check.
+@functools.lru_cache(maxsize=1024)
+def _public_key(spki: bytes) -> sm.PublicKey:
+    return sm.PublicKey.from_spki(spki)
 
 
 def certificate_pem(certificate: bytes) -> bytes:

@@ -19,6 +19,7 @@ _FUNCTIONS: Final[dict[str, tuple[object, tuple[object, ...]]]] = {
     "EVP_sm3": (_POINTER, ()),
     "EVP_MD_CTX_new": (_POINTER, ()),
     "EVP_MD_CTX_free": (None, (_POINTER,)),
+    "EVP_MD_CTX_copy_ex": (_INT, (_POINTER, _POINTER)),
     "EVP_PKEY_free": (None, (_POINTER,)),
     "EVP_PKEY_is_a": (_INT, (_POINTER, _TEXT)),
     "EVP_PKEY_CTX_new_from_name": (_POINTER, (_POINTER, _TEXT, _TEXT)),
