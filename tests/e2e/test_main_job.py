@@ -77,9 +77,6 @@ async def judged(story: Story, pdf: Path, *arguments: str) -> tuple[int, dict[st
     return ran.status, ran.json if ran.out else {}
 
 
-# --- people ---------------------------------------------------------------------------------------------------------
-
-
 async def test_people_of_every_kind_are_served(story: Story) -> None:
     """Citizens, rare characters, minority names, foreign residents, permit holders, corrections: all end with a VALID
     document and an evaluation; each event took effect once.
@@ -114,9 +111,6 @@ async def test_two_more_people_stay_signed_in(story: Story) -> None:
         assert journey.citizen.full_name[0] == journey.case.applicant_display[0]
     for number, journey in enumerate(story.journeys):
         story.secrets[f"token {number}"] = journey.token.rpartition(".")[2]
-
-
-# --- documents ------------------------------------------------------------------------------------------------------
 
 
 async def test_documents_are_valid_offline(story: Story) -> None:
@@ -188,9 +182,6 @@ async def test_a_revoked_document_shows_at_once(story: Story) -> None:
     # Once is enough.
     again = esign_pb2.RevokeCertificateRequest(request_id=request_id(), number=journey.number, reason="错发")
     await refusal(issuer.call(stub_of(issuer.channel).RevokeCertificate, again), "CERTIFICATE_STATE")
-
-
-# --- who may see and do what ----------------------------------------------------------------------------------------
 
 
 async def test_a_person_sees_who_saw_the_data(story: Story) -> None:
@@ -285,9 +276,6 @@ async def test_rest_gives_the_answers_of_grpc(story: Story) -> None:
     unknown = f"/v1/cases/{code[:-4]}9999"
     answer = await session.http.get(unknown, headers={"authorization": f"Bearer {journey.token}"})
     assert (answer.status_code, answer.json()["details"][0]["reason"]) == (404, "CASE_UNKNOWN")
-
-
-# --- operators ------------------------------------------------------------------------------------------------------
 
 
 async def test_operators_see_how_the_hub_is(story: Story) -> None:
@@ -479,9 +467,6 @@ async def test_a_suspended_platform_is_out_within_a_second(story: Story) -> None
 
 async def _nothing(_error: Exception) -> None:
     """The bus says that it ends the session: that is what is waited for."""
-
-
-# --- nothing in clear -----------------------------------------------------------------------------------------------
 
 
 async def test_nothing_personal_lies_in_clear_anywhere(story: Story) -> None:
