@@ -61,6 +61,8 @@ class SignedCms:
     signature: bytes
     certificate_reference: tuple[bytes, bytes]
     has_unsigned_attributes: bool
+    # The signature timestamp, when that is the only unsigned attribute.
+    timestamp_token: bytes | None = None
 
     def digest(self, *parts: bytes | memoryview) -> bytes:
         """Digest of a document's parts with the signature's algorithm."""
@@ -157,6 +159,7 @@ def _signer(signer: Node, digest_identifier: bytes, embedded: tuple[bytes, ...])
         signature=signature.expect(der.OCTET_STRING).body,
         certificate_reference=_reference(reference),
         has_unsigned_attributes=len(fields) == 7,
+        timestamp_token=_timestamp(fields[6]) if len(fields) == 7 else None,
     )
 
 
@@ -176,6 +179,14 @@ def _attributes(node: Node) -> dict[bytes, bytes]:
             raise CmsError("CMS_ATTRIBUTES", "an attribute is repeated")
         values[kind.raw] = value.raw
     return values
+
+
+def _timestamp(unsigned: Node) -> bytes | None:
+    try:
+        values = _attributes(unsigned)
+    except (CmsError, der.DerError):
+        return None
+    return values.get(cms.OID_SIGNATURE_TIMESTAMP) if len(values) == 1 else None
 
 
 def _reference(value: bytes) -> tuple[bytes, bytes]:

@@ -23,6 +23,7 @@ from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.seals import SealState
 from services.esign.domain.shadow import ACTIVE
 from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.stamped_time import judge_stamp
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.witness import Policy
 
@@ -235,7 +236,7 @@ def _signed(
         return
     path = _who(found, signer, others, trust, trust_any_signer=trust_any_signer)
     entry = _about_this_seal(found, entry, cms)
-    _when(found, path, signature, cms, entry)
+    _when(found, path, signature, cms, entry, trust.roots)
     _seal(found, entry, known, cms)
 
 
@@ -315,16 +316,13 @@ def _when(
     signature: PdfSignature,
     cms: SignedCms,
     entry: ledger.Entry | None,
+    roots: Sequence[x509.Certificate],
 ) -> None:
     claimed, now = signature.claimed_us, found.now_us
-    if cms.has_unsigned_attributes:
-        found.add(
-            "time",
-            Status.UNKNOWN,
-            "TIMESTAMP_NOT_JUDGED",
-            "签名附有时间戳，此处未能核验",
-            "the timestamp attached is not judged here",
-        )
+    if cms.has_unsigned_attributes and (entry is None or not _contradicted(entry, claimed)):
+        stamped = judge_stamp(cms, claimed, path, roots, now, tolerance_us=CLOCK_TOLERANCE_US)
+        found.steps.append(stamped.step)
+        found.as_of_us = stamped.proven_us or found.as_of_us
     elif claimed is None:
         found.add("time", Status.UNKNOWN, "TIME_MISSING", "签名没有时间", "the signature states no time")
     elif claimed > now + CLOCK_TOLERANCE_US:
@@ -347,7 +345,7 @@ def _when(
             "签名时间不在证书有效期内",
             "a certificate was not valid at the stated time",
         )
-    elif entry is not None and abs(entry.time_us - claimed) <= LOGGED_WITHIN_US:
+    elif entry is not None and not _contradicted(entry, claimed):
         found.as_of_us = entry.time_us
         found.add("time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time")
     elif entry is not None:
@@ -374,6 +372,10 @@ def _when(
             "证书已过期，签名时间无佐证",
             "certificates have expired and nothing proves the time",
         )
+
+
+def _contradicted(entry: ledger.Entry, claimed_us: int | None) -> bool:
+    return claimed_us is not None and abs(entry.time_us - claimed_us) > LOGGED_WITHIN_US
 
 
 def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *, online: bool) -> ledger.Entry | None:
