@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,8 +13,20 @@ from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
 from shuniu.kit.errors import HubError
 from shuniu.kit.sql import SchemaError, StoreLockedError
 
-# One module a group of commands; each adds its own parsers.
-GROUPS = ("init", "up", "platform", "status", "events", "doctor", "keep", "proof", "seal", "bench")
+# One module a group of commands; each adds its own parsers. Only the group of the command given is imported: some bring
+# a service's engines with them, and a command should start at once.
+GROUPS = {
+    "init": ("init",),
+    "up": ("up",),
+    "platform": ("platform",),
+    "status": ("status", "trace"),
+    "events": ("events",),
+    "doctor": ("doctor",),
+    "keep": ("migrate", "backup", "restore", "keys"),
+    "proof": ("verify", "ledger", "audit", "trust"),
+    "seal": ("seal",),
+    "bench": ("bench",),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -38,21 +51,25 @@ class _Command(_Parser):
         self.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="输出 JSON / print JSON")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line. `--data` and `--json` are accepted by every command."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The command line; of its groups only those that `words` name, all when they name none.
+
+    `--data` and `--json` are accepted by every command.
+    """
+    named = [group for group, names in GROUPS.items() if set(names) & set(words)]
     root = _Command(
         prog="shuniu",
         description="枢纽:政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
     )
     commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for group in GROUPS:
+    for group in named or GROUPS:
         importlib.import_module(f"shuniu.cli.{group}").add(commands)
     return root
 
 
 def main() -> None:
     """Entry point."""
-    arguments = parser().parse_args()
+    arguments = parser(sys.argv[1:]).parse_args()
     arguments.data = getattr(arguments, "data", DEFAULT_DATA)
     arguments.json = getattr(arguments, "json", False)
     try:
