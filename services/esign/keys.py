@@ -18,6 +18,7 @@ from services.esign.domain.qr import QrSigner
 from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
+from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.crypto.sealing import new_key
 
@@ -88,4 +89,4 @@ def make(hub: HubSettings) -> None:
     if not files.page_key.exists():
         write_secret(files.page_key, os.urandom(32))
     if not files.keyring.exists():
-        add_key(files.keyring)
+        add_key(files.keyring, profile.of(hub.profile).storage_key)

@@ -27,6 +27,7 @@ from services.exchange.service.streams import ProviderStreams
 from services.exchange.store import cases
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, inbox_pb2, inbox_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit.config import ConfigError, HubSettings, load
+from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
@@ -49,7 +50,7 @@ def calendar_of(path: Path) -> Calendar:
         raise ConfigError(f"{path}: is no calendar: {error}") from None
 
 
-async def keyring_of(directory: Path, kept: Store) -> Keyring:
+async def keyring_of(directory: Path, kept: Store, key_bytes: int) -> Keyring:
     """The keys of stored forms and answers. The first one is made at the first start and never again.
 
     Raises StartRefusedError when cases are there and their keys are not: a fresh key would not open them.
@@ -57,7 +58,7 @@ async def keyring_of(directory: Path, kept: Store) -> Keyring:
     if _holds_no_key(directory):
         if await kept.read(cases.any_case):
             raise StartRefusedError(f"{directory}: the keys of the stored cases are gone; restore them from the backup")
-        add_key(directory)
+        add_key(directory, key_bytes)
     return Keyring.load(directory)
 
 
@@ -83,7 +84,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         items = Items(catalogue, base.store)
         await items.replica.load()
         pages = Pages.load(page_key_file(hub, settings))
-        keyring = await keyring_of(keyring_dir(hub, settings), base.store)
+        keyring = await keyring_of(keyring_dir(hub, settings), base.store, profile.of(hub.profile).storage_key)
         calendar = calendar_of(settings.calendar_file)
         work = Casework(base, items.book, keyring, calendar)
         people = People(identity, base.store, base.clock)

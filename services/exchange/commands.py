@@ -7,6 +7,7 @@ from services.exchange.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
+from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.foundation import database_url
 from shuniu.kit.operations import audit_check
@@ -40,7 +41,8 @@ async def raise_epoch(path: Path) -> int:
 
 def rotate_keys(path: Path) -> int:
     """Makes the next key of stored forms and answers; new values use it from the next start on. Returns its number."""
-    return add_key(keyring_dir(load(HubSettings, path, "hub"), load(ExchangeSettings, path, "exchange")))
+    hub = load(HubSettings, path, "hub")
+    return add_key(keyring_dir(hub, load(ExchangeSettings, path, "exchange")), profile.of(hub.profile).storage_key)
 
 
 def _url(path: Path) -> str:

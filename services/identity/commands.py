@@ -21,7 +21,7 @@ from shuniu.kit import audit, bus_server
 from shuniu.kit.audit import AuditRecord, AuditReport
 from shuniu.kit.clock import Clock, SystemClock
 from shuniu.kit.config import HubSettings, load, write_secret
-from shuniu.kit.crypto import x509
+from shuniu.kit.crypto import profile, x509
 from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.foundation import database_url
 from shuniu.kit.sql import Store, migrations
@@ -46,9 +46,10 @@ def initialise(config: Path) -> None:
         authority = x509.new_authority("Platform CA", hub.name, dt.datetime.now(dt.UTC))
         _write_public(files.platform_ca, authority.pem())
         write_secret(files.platform_ca_key, x509.private_pem(authority.key))
-    for directory in (files.keyring, files.pairwise):
-        if not directory.exists():
-            add_key(directory)
+    if not files.keyring.exists():
+        add_key(files.keyring, profile.of(hub.profile).storage_key)
+    if not files.pairwise.exists():
+        add_key(files.pairwise)
     if not files.root_secret.exists():
         write_secret(files.root_secret, secrets.token_bytes(32))
     bus_keys = bus_admin.load_keys(files.bus)
@@ -65,8 +66,9 @@ def rotate_storage_keys(config: Path) -> dict[str, int]:
 
     New values use them from the next start on; old values open with the keys they name, which therefore stay.
     """
-    files = KeyFiles(load(HubSettings, config, "hub").data_dir)
-    return {"identity": add_key(files.keyring), "vault": vault.rotate_storage_key(config)}
+    hub = load(HubSettings, config, "hub")
+    number = add_key(KeyFiles(hub.data_dir).keyring, profile.of(hub.profile).storage_key)
+    return {"identity": number, "vault": vault.rotate_storage_key(config)}
 
 
 def write_bus_config(config: Path, target: Path, *, listen: str, websocket: str, monitoring: str) -> None:
@@ -121,7 +123,7 @@ async def create_operator(config: Path, name: str, scopes: tuple[str, ...], dire
     )
     store = await Store.open(_url(config), METADATA, clock=clock, writer="commands")
     try:
-        await store.write(_keep_operator, made, clock.now_us())
+        await store.write(_keep_operator, made, clock.now_us(), profile.of(hub.profile).audit_hash)
     finally:
         await store.close()
 
@@ -135,7 +137,7 @@ async def verify_audit(config: Path) -> AuditReport:
         await store.close()
 
 
-def _keep_operator(conn: Connection, made: Operator, now_us: int) -> None:
+def _keep_operator(conn: Connection, made: Operator, now_us: int, audit_hash: str) -> None:
     rows.put_operator(conn, made, now_us)
     record = AuditRecord(
         actor="command-line",
@@ -144,7 +146,7 @@ def _keep_operator(conn: Connection, made: Operator, now_us: int) -> None:
         object=f"operator/{made.name}",
         details={"scopes": " ".join(made.scopes), "certificate": made.certificate_sha256},
     )
-    audit.append(conn, record)
+    audit.append(conn, record, algorithm=audit_hash)
 
 
 def _hand_over(directory: Path, files: dict[str, bytes]) -> None:

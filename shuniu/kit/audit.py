@@ -13,13 +13,14 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select, update
 
+from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.sql.tables import audit, audit_head
 from shuniu.kit.sql.types import binding_of, writer_of
 
 # Hash algorithms by the id stored in each row: FIPS 180-4 SHA-256; GB/T 32905 SM3 for the sm profile.
 _ALGORITHMS: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "sha-256": lambda data: hashlib.sha256(data).digest(),
-    "sm3": lambda data: hashlib.new("sm3", data).digest(),
+    "sm3": sm3,
 }
 ALGORITHM: Final = "sha-256"
 

@@ -19,6 +19,7 @@ from shuniu.kit import audit, client, errors, metrics, outbox, requests, zones
 from shuniu.kit.caller import current_call
 from shuniu.kit.clock import Clock, SystemClock
 from shuniu.kit.config import HubSettings
+from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Violation
 from shuniu.kit.ids import new_ulid
 from shuniu.kit.outbox import Event
@@ -193,6 +194,7 @@ class Foundation:
                 request_id=call.request_id,
                 details=details,
             ),
+            algorithm=profile.of(self.hub.profile).audit_hash,
         )
 
     async def mutate(
@@ -259,7 +261,10 @@ async def open_foundation(
     follows_registry: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[Foundation]:
-    """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit."""
+    """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit, ConfigError
+    for an unknown cryptographic profile.
+    """
+    profile.of(hub.profile)
     clock = clock or SystemClock()
     url = database_url(hub, settings, service)
     # One writer name per place: a SQLite file has one writer, replicas on PostgreSQL differ by host and run directory.

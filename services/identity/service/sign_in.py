@@ -32,6 +32,7 @@ from shuniu.kit import audit, errors
 from shuniu.kit.audit import AuditRecord, Outcome
 from shuniu.kit.caller import current_caller
 from shuniu.kit.client import ask, ask_again
+from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.ids import new_ulid
@@ -170,7 +171,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
             object=f"login/{index[:16]}",
             outcome=Outcome.REFUSED,
         )
-        audit.append(conn, record)
+        audit.append(conn, record, algorithm=profile.of(self._base.hub.profile).audit_hash)
 
     def _login_index(self, login_name: str) -> str:
         folded = sign_in.folded(login_name)

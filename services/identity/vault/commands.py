@@ -9,6 +9,7 @@ from shuniu.kit import audit
 from shuniu.kit.audit import AuditReport
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load, write_secret
+from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.foundation import database_url
 from shuniu.kit.sql import Store, migrations
@@ -18,9 +19,10 @@ PACKAGE = "services.identity.vault"
 
 def initialise(config: Path) -> None:
     """Makes what is absent of keys/vault/, keys/vault-index.key and keys/vault-requests.key; what is there stays."""
-    files = VaultFiles(load(HubSettings, config, "hub").data_dir)
+    hub = load(HubSettings, config, "hub")
+    files = VaultFiles(hub.data_dir)
     if not files.keyring.exists():
-        add_key(files.keyring)
+        add_key(files.keyring, profile.of(hub.profile).storage_key)
     for path in (files.index, files.requests):
         if not path.exists():
             write_secret(path, secrets.token_bytes(32))
@@ -28,7 +30,8 @@ def initialise(config: Path) -> None:
 
 def rotate_storage_key(config: Path) -> int:
     """Makes the next encryption key of the vault; new values use it from the next start on, old keys stay."""
-    return add_key(VaultFiles(load(HubSettings, config, "hub").data_dir).keyring)
+    hub = load(HubSettings, config, "hub")
+    return add_key(VaultFiles(hub.data_dir).keyring, profile.of(hub.profile).storage_key)
 
 
 async def migrate(config: Path) -> str:

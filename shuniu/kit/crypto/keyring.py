@@ -1,4 +1,8 @@
-"""Encryption at rest under numbered keys (AES-256-GCM, NIST SP 800-38D). New values use the newest key."""
+"""Encryption at rest under numbered keys. New values use the newest key.
+
+A key of 32 bytes is for AES-256-GCM (NIST SP 800-38D), one of 16 for SM4-GCM (GB/T 32907, RFC 8998): both may lie in
+one keyring while a hub changes its profile.
+"""
 
 import os
 import re
@@ -9,9 +13,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shuniu.kit.config import ConfigError, secret, write_secret
+from shuniu.kit.crypto.sm import Sm4Gcm
 
 _NONCE: Final = 12
-_KEY: Final = 32
+_AES, _SM4 = 32, 16
+_CIPHERS: Final[dict[int, type[AESGCM] | type[Sm4Gcm]]] = {_AES: AESGCM, _SM4: Sm4Gcm}
 _NAME: Final = re.compile(r"(\d{6})\.key")
 
 
@@ -25,7 +31,7 @@ class Keyring:
     def __init__(self, keys: dict[int, bytes]) -> None:
         if not keys:
             raise ConfigError("keyring: holds no key")
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._ciphers = {number: _CIPHERS[len(key)](key) for number, key in keys.items()}
         self.newest = max(keys)
 
     @classmethod
@@ -37,8 +43,8 @@ class Keyring:
             if match is None:
                 raise ConfigError(f"{path}: not a key file name")
             key = secret(path)
-            if len(key) != _KEY:
-                raise ConfigError(f"{path}: a key has {_KEY} bytes")
+            if len(key) not in _CIPHERS:
+                raise ConfigError(f"{path}: a key has {_AES} bytes, or {_SM4} for SM4")
             keys[int(match[1])] = key
         if not keys:
             raise ConfigError(f"{directory}: holds no key; run `shuniu init`")
@@ -59,10 +65,10 @@ class Keyring:
             raise UnreadableError("changed or moved") from None
 
 
-def add_key(directory: Path) -> int:
-    """Makes the next key, durable before return; returns its number."""
+def add_key(directory: Path, size: int = _AES) -> int:
+    """Makes the next key of 32 or 16 bytes, durable before return; returns its number."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     numbers = [int(match[1]) for path in directory.glob("*.key") if (match := _NAME.fullmatch(path.name))]
     number = max(numbers, default=0) + 1
-    write_secret(directory / f"{number:06d}.key", os.urandom(_KEY))
+    write_secret(directory / f"{number:06d}.key", os.urandom(size))
     return number

@@ -1,0 +1,33 @@
+"""What the hub's cryptographic profile chooses where algorithms are free: `international`, or `sm` (GB/T 32905, 32907).
+
+Stored values name their algorithm (a hash by its id, a ciphertext by its key), so that a hub may change its profile:
+what was written before stays readable.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from shuniu.kit.config import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Choices of a profile. `audit_hash`: id of the audit chain's hash; `storage_key`: size in bytes of new keys for
+    encryption at rest, 32 for AES-256-GCM, 16 for SM4-GCM.
+    """
+
+    audit_hash: str
+    storage_key: int
+
+
+INTERNATIONAL: Final = Profile("sha-256", 32)
+SM: Final = Profile("sm3", 16)
+_PROFILES: Final = {"international": INTERNATIONAL, "sm": SM}
+
+
+def of(name: str) -> Profile:
+    """The profile that `[hub] profile` names. Raises ConfigError."""
+    try:
+        return _PROFILES[name]
+    except KeyError:
+        raise ConfigError(f"[hub] profile: {name!r} is neither international nor sm") from None
