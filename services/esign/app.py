@@ -62,7 +62,7 @@ def open_timestamps(
     base: Foundation, settings: EsignSettings, authority: Authority | None, client: httpx.AsyncClient
 ) -> TimestampSource | None:
     """What stamps seals; None when they carry no timestamp. Raises ConfigError."""
-    if not settings.timestamp:
+    if settings.timestamp is False:
         return None
     if settings.timestamp_url:
         path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
@@ -70,9 +70,19 @@ def open_timestamps(
             return HttpTimestamps(settings.timestamp_url, client, read_roots(path), base.clock)
         except (OSError, ValueError) as error:
             raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
+    if authority is None and settings.timestamp is None:
+        return None
     if authority is None:
         raise ConfigError("[esign] timestamp: the hub has no timestamp authority; run `shuniu init`")
     return OwnTimestamps(authority)
+
+
+def outside_roots(settings: EsignSettings) -> bytes:
+    """Roots of an outside timestamp authority, PEM. Raises ConfigError."""
+    try:
+        return settings.timestamp_roots.read_bytes() if settings.timestamp_roots.name else b""
+    except OSError as error:
+        raise ConfigError(f"[esign] timestamp_roots: {settings.timestamp_roots}: {error.strerror}") from None
 
 
 @contextlib.asynccontextmanager
@@ -115,6 +125,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 "ledger_size": str(head.size if head else 0),
                 # The last proof: the root under which everything sealed so far can be shown to stand.
                 "last_proof": head.root.hex()[:16] if head else "",
+                "clock": "in doubt" if guard.now_us() is None else "right",
                 **cosigning.facts(),
             }
 
@@ -133,7 +144,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     Servicer(add.add_CertificateServiceServicer_to_server, issuing, services["CertificateService"]),
                     Servicer(
                         add.add_VerificationServiceServicer_to_server,
-                        Verification(base, secrets, verifier, settings.document_most_bytes),
+                        Verification(base, secrets, verifier, settings.document_most_bytes, outside_roots(settings)),
                         services["VerificationService"],
                     ),
                     Servicer(add.add_LedgerServiceServicer_to_server, Ledger(ledger), services["LedgerService"]),

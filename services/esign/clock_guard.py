@@ -47,6 +47,7 @@ class ClockGuard:
     passed_us: Callable[[], int] = running_us
     _anchor_us: int = field(init=False)
     _confirmed_us: int | None = field(init=False, default=None)
+    _stepped: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._anchor_us = self.clock.now_us() - self.passed_us()
@@ -54,7 +55,11 @@ class ClockGuard:
     def now_us(self) -> int | None:
         """The time, µs; None while the clock is in doubt."""
         now, passed = self.clock.now_us(), self.passed_us()
-        if abs(now - passed - self._anchor_us) > MOST_WRONG_US:
+        wrong = abs(now - passed - self._anchor_us) > MOST_WRONG_US
+        if wrong is not self._stepped:
+            self._stepped = wrong
+            _log.error("clock_stepped", off_ms=(now - passed - self._anchor_us) // 1000, doubt=wrong)
+        if wrong:
             return None
         if self.reference is not None and (self._confirmed_us is None or passed - self._confirmed_us > HOLDOVER_US):
             return None

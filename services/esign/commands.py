@@ -49,6 +49,8 @@ MONITOR_ALARM = monitor.EXIT_CODES[monitor.Finding.FORKED]
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
 # Name that C2SP tlog-policy files have in a trust directory.
 POLICY = "policy"
+# Files of a trust directory whose certificates vouch for timestamps only.
+_TSA = "tsa-"
 # Far above any receipt: 64 hashes, one entry and a note.
 _MAX_RECEIPT = 1 << 20
 
@@ -74,6 +76,8 @@ def trust_files(config: Path) -> dict[str, str]:
     }
     if secrets.sm is not None:
         files["esign-sm2.pem"] = secrets.sm.trust_pem.decode("ascii")
+    if settings.timestamp_roots.name:
+        files[f"{_TSA}outside.pem"] = settings.timestamp_roots.read_text("ascii")
     sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
     if sites:
         chosen = witness.Policy.k_of_n([site.key for site in sites], least)
@@ -117,14 +121,16 @@ def ledger_monitor(
 
 
 def load_trust(directory: Path | None) -> Trust:
-    """Roots (*.pem, one or more certificates each), keys of logs and witnesses (*.vkey, one a line), and how many
-    witnesses must have cosigned (`policy`, C2SP tlog-policy) of a directory. Raises TrustError.
+    """What a directory says may be trusted: roots (*.pem, one or more certificates each; tsa-*.pem vouch for timestamps
+    only), keys of logs and witnesses (*.vkey, one a line), and how many witnesses must have cosigned (`policy`, C2SP
+    tlog-policy). Raises TrustError.
     """
     if directory is None:
         return Trust()
     if not directory.is_dir():
         raise TrustError(f"{directory}: not a directory")
     roots: list[x509.Certificate] = []
+    tsa_roots: list[x509.Certificate] = []
     keys: list[note.VerifierKey] = []
     witnesses: list[witness.WitnessKey] = []
     policy: witness.Policy | None = None
@@ -132,7 +138,8 @@ def load_trust(directory: Path | None) -> Trust:
         try:
             if path.suffix == ".pem":
                 # SM2 certificates vouch for seal signatures, see `load_certificates`.
-                roots += [c for c in x509.load_pem_x509_certificates(path.read_bytes()) if not sm2_chain.is_sm2(c)]
+                into = tsa_roots if path.name.startswith(_TSA) else roots
+                into += [c for c in x509.load_pem_x509_certificates(path.read_bytes()) if not sm2_chain.is_sm2(c)]
             elif path.suffix == ".vkey":
                 for line in filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())):
                     if witness.is_witness(line):
@@ -147,7 +154,7 @@ def load_trust(directory: Path | None) -> Trust:
     if policy is None and witnesses:
         # Known but not demanded: their cosignatures are checked and counted.
         policy = witness.Policy.k_of_n(witnesses, 0)
-    return Trust(tuple(roots), tuple(keys), policy)
+    return Trust(tuple(roots), tuple(keys), policy, tuple(tsa_roots))
 
 
 def load_certificates(directory: Path | None) -> list[x509.Certificate]:

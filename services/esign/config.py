@@ -26,9 +26,9 @@ class EsignSettings(ServiceSettings):
     """Longest time one uploaded document may take in its worker process, s."""
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
-    timestamp: bool = False
+    timestamp: bool | None = None
     """Whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait and
-    are released as soon as one can."""
+    are released as soon as one can. Absent: yes when there is an authority, the hub's own or an outside one."""
     timestamp_url: str = ""
     """An outside timestamp authority (RFC 3161 over HTTP); empty means the hub's own."""
     timestamp_roots: Path = Path()

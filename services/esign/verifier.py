@@ -34,6 +34,8 @@ class Question:
     # Seal signature beside the document, and the SM2 certificates trusted for it; empty: there is none.
     ses: bytes = field(default=b"", repr=False)
     sm_pem: bytes = b""
+    # Roots of an outside timestamp authority; empty: there is none.
+    tsa_pem: bytes = b""
 
 
 class VerifierFailedError(Exception):
@@ -90,7 +92,9 @@ def _confine() -> None:
 def answer(question: Question) -> Verdict:
     """Runs in the worker."""
     trust = Trust(
-        tuple(x509.load_pem_x509_certificates(question.roots_pem)), tuple(parse_vkey(text) for text in question.vkeys)
+        tuple(x509.load_pem_x509_certificates(question.roots_pem)),
+        tuple(parse_vkey(text) for text in question.vkeys),
+        tsa_roots=tuple(x509.load_pem_x509_certificates(question.tsa_pem)) if question.tsa_pem else (),
     )
     return judge(
         question.pdf,

@@ -50,6 +50,8 @@ class Trust:
     roots: tuple[x509.Certificate, ...] = ()
     log_keys: tuple[VerifierKey, ...] = ()
     policy: Policy | None = None
+    tsa_roots: tuple[x509.Certificate, ...] = ()
+    """Roots that may vouch for timestamp authorities only; `roots` vouch for them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ def _signed(
         return
     path = _who(found, signer, others, trust, trust_any_signer=trust_any_signer)
     entry = _about_this_seal(found, entry, cms)
-    _when(found, path, signature, cms, entry, trust.roots)
+    _when(found, path, signature, cms, entry, (*trust.roots, *trust.tsa_roots))
     _seal(found, entry, known, cms)
 
 

@@ -32,6 +32,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     secrets: Secrets
     verifier: Verifier
     most_bytes: int
+    # Roots of an outside timestamp authority (PEM); empty: there is none.
+    tsa_pem: bytes = b""
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
@@ -53,6 +55,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             _known(row, found),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
+            self.tsa_pem,
         )
         try:
             verdict = await self.verifier.judge(question)
