@@ -1,7 +1,10 @@
 """Timestamp requests, tokens and refusals, judged by OpenSSL, rfc3161-client and our own reader."""
 
+import asyncio
 import shutil
 import subprocess
+import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
@@ -12,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.clock_guard import ClockGuard
+from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.domain import cms, der, pki, timestamp
 from services.esign.domain.timestamp import Failure
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
@@ -279,3 +282,41 @@ def test_an_outside_authority_with_sha512_and_the_older_certificate_reference_is
     )
     assert found.accuracy_us == 500_000
     assert found.path == (leaf, ca)
+
+
+class NtpServer(asyncio.DatagramProtocol):
+    """Answers as a server whose clock is `ahead_us` before ours; `cookie` False answers somebody else's question."""
+
+    ahead_us, stratum, cookie = 0, 2, True
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        us = time.time_ns() // 1000 + self.ahead_us
+        stamp = (us // 1_000_000 + 2_208_988_800).to_bytes(4, "big") + (us % 1_000_000 * 2**32 // 10**6).to_bytes(
+            4, "big"
+        )
+        echoed = data[40:48] if self.cookie else bytes(8)
+        self.transport.sendto(bytes((0x24, self.stratum)) + bytes(22) + echoed + stamp + stamp, addr)
+
+
+async def test_an_ntp_server_says_how_far_the_clock_is_off():
+    """The offset is measured; one that is not synchronised, answers another question or is away says nothing."""
+    transport, server = await asyncio.get_running_loop().create_datagram_endpoint(NtpServer, ("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    reference = replace(NtpReference.of(f"127.0.0.1:{port}"), seconds=0.5)
+    try:
+        for ahead_us in (0, 2_000_000, -7_000_000):
+            server.ahead_us = ahead_us
+            assert abs(await reference.offset_us() - ahead_us) < 250_000
+        server.stratum = 16
+        with pytest.raises(OSError, match="not synchronised"):
+            await reference.offset_us()
+        server.stratum, server.cookie = 2, False
+        with pytest.raises(OSError, match="another question"):
+            await reference.offset_us()
+    finally:
+        transport.close()
+    with pytest.raises(OSError):
+        await reference.offset_us()
