@@ -9,6 +9,7 @@ dropped. A log that contradicts its own signed checkpoints, or the head that its
 import contextlib
 import fcntl
 import os
+import shutil
 import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -51,6 +52,7 @@ class LedgerStore:
         self._edge = tiles.Edge()
         self._tail: list[bytes] = []
         self._head = ""
+        self._public_head = ""
         self._witnessed = ""
         self._unwritten: dict[str, bytes] = {}
         self._unsynced: set[Path] = set()
@@ -164,12 +166,12 @@ class LedgerStore:
     def publish(self, note: str) -> None:
         """Shows a checkpoint of this log with its cosignatures, if it is still the newest. Raises OSError."""
         if note.startswith(self.checkpoint.text + "\n") and not self._unwritten:
-            self._replace("checkpoint", note.encode())
-            self._head = note
+            self._replace_synced("checkpoint", note.encode())
+            self._head = self._public_head = note
 
     def keep_witnessed(self, note: str) -> None:
         """Keeps a checkpoint of this log as the newest one that enough witnesses cosigned. Raises OSError."""
-        self._replace(_WITNESSED, note.encode())
+        self._replace_synced(_WITNESSED, note.encode())
         self._witnessed = note
 
     def witnessed_receipt(self, index: int) -> Receipt | None:
@@ -202,11 +204,17 @@ class LedgerStore:
             return whole[: name.width * tree.HASH_SIZE]
 
     def compact(self) -> None:
-        """Syncs what the journal vouches for and empties it. Raises OSError; the log stays as it was."""
+        """Syncs what the journal vouches for and empties it. Raises OSError; the log stays as it was.
+
+        Partial tiles that a full one has superseded are not synced but removed: a log that grows by single entries
+        would keep hundreds of files for each tile. Of the others only those of the newest checkpoint are needed.
+        """
         self._show()
-        self._replace("checkpoint", self._head.encode())
         folders = set[Path]()
-        for path in self._unsynced | {self.directory / "checkpoint"}:
+        whole = {path for path in self._unsynced if not path.parent.name.endswith(".p")}
+        filled = {path.with_name(path.name + ".p") for path in whole}
+        needed = whole | {self.directory / path for path in self._partial()}
+        for path in needed | {self.directory / "checkpoint"}:
             _sync(path)
             folders.update(parent for parent in path.parents if parent.is_relative_to(self.directory))
         for folder in folders:
@@ -216,6 +224,9 @@ class LedgerStore:
         self._journal_size = 0
         os.fsync(self._journal)
         self._unsynced.clear()
+        # Last: until here a replay of the journal may begin at one of them.
+        for folder in filled:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Compacts and lets go of the log."""
@@ -268,6 +279,9 @@ class LedgerStore:
 
     def _adopt(self, edge: tiles.Edge, entries: Sequence[bytes], full: dict[str, bytes], head: str) -> None:
         bundles = self._edge.size // tiles.WIDTH
+        # A tile of a higher level often stays as it is. Written anew it would be unsynced again, and a replay of the
+        # journal begins at the synced ones.
+        there = self._partial().keys()
         self._edge, self._head = edge, head
         self._edge_pyramids.clear()
         self._tail.extend(entries)
@@ -275,10 +289,16 @@ class LedgerStore:
             full[TileName(None, bundles).path] = tiles.bundle(self._tail[: tiles.WIDTH])
             del self._tail[: tiles.WIDTH]
             bundles += 1
-        if self._tail:
-            full[TileName(None, bundles, len(self._tail)).path] = tiles.bundle(self._tail)
-        full.update((name.path, data) for name, data in edge.partial())
         self._unwritten.update(full)
+        self._unwritten.update((path, data) for path, data in self._partial().items() if path not in there)
+
+    def _partial(self) -> dict[str, bytes]:
+        """The partial tiles and the partial bundle that the newest checkpoint needs."""
+        found = {name.path: data for name, data in self._edge.partial()}
+        if self._tail:
+            name = TileName(None, self._edge.size // tiles.WIDTH, len(self._tail))
+            found[name.path] = tiles.bundle(self._tail)
+        return found
 
     def _show(self) -> None:
         """Writes what is not yet on disk, the public checkpoint last."""
@@ -286,7 +306,10 @@ class LedgerStore:
             self._replace(path, self._unwritten[path])
             self._unsynced.add(self.directory / path)
             del self._unwritten[path]
-        self._replace("checkpoint", self._head.encode())
+        # What is there already may be synced; written anew it would not be, and no journal might vouch for it.
+        if self._head != self._public_head:
+            self._replace("checkpoint", self._head.encode())
+            self._public_head = self._head
 
     def _replace(self, path: str, data: bytes) -> None:
         target = self.directory / path
@@ -294,6 +317,13 @@ class LedgerStore:
         passing = target.with_name(f".{target.name}.new")
         passing.write_bytes(data)
         passing.replace(target)
+
+    def _replace_synced(self, path: str, data: bytes) -> None:
+        """For what no journal vouches for: the file is whole at any time, before and after."""
+        passing = self.directory / f".{path}.new"
+        passing.write_bytes(data)
+        _sync(passing)
+        passing.replace(self.directory / path)
 
     # Reading back.
 
@@ -322,7 +352,7 @@ class LedgerStore:
             self._head = ledger.sign_checkpoint(empty, self._signer) if shown is None else self._shown_text()
         if shown is not None and (shown.size, shown.root) == (self.size, self._edge.root()):
             # Signed by the same log over the same tree, and perhaps cosigned as well.
-            self._head = self._shown_text()
+            self._head = self._public_head = self._shown_text()
         self._witnessed = self._witnessed_before()
         self._show()
 
@@ -350,7 +380,7 @@ class LedgerStore:
             if (self.directory / "tile").exists() and not os.fstat(self._journal).st_size:
                 raise _damaged("LEDGER_DAMAGED", "tiles without a checkpoint") from None
             return None
-        if not text and os.fstat(self._journal).st_size:
+        if not text and (os.fstat(self._journal).st_size or not (self.directory / "tile").exists()):
             # Replaced but not synced when the power went; the journal holds every head since the last sync.
             return None
         try:
