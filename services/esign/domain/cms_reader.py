@@ -3,6 +3,7 @@ single.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256, sha384, sha512
 from typing import Any
 
@@ -35,6 +36,7 @@ _RSA_WITH = {
     der.oid("1.2.840.113549.1.1.13"): _SHA512,
 }
 _MAX_CERTIFICATES = 16
+_KEEP_MOST = 8192
 
 
 class CmsError(ValueError):
@@ -207,9 +209,19 @@ def _signer_certificate(identifier: Node, embedded: tuple[bytes, ...]) -> bytes:
         raise CmsError("CMS_SIGNER", "signer named by key identifier", unsupported=True)
     wanted = tuple(part.raw for part in identifier.children())
     for certificate in embedded:
-        if cms.issuer_and_serial(certificate) == wanted:
+        if _name(certificate) == wanted:
             return certificate
     raise CmsError("CMS_SIGNER", "the signer's certificate is not in the signature")
+
+
+@lru_cache(maxsize=1024)
+def _kept_name(certificate: bytes) -> tuple[bytes, bytes]:
+    return cms.issuer_and_serial(certificate)
+
+
+def _name(certificate: bytes) -> tuple[bytes, bytes]:
+    """Issuer and serial number; of certificates of usual size kept, since a seal signs many documents."""
+    return _kept_name(certificate) if len(certificate) <= _KEEP_MOST else cms.issuer_and_serial(certificate)
 
 
 def _exactly(node: Node, count: int) -> list[Node]:

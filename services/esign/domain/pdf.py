@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.esign.domain.pdf_syntax import Census, Cursor, Dict, Name, PdfError, Ref
+from services.esign.domain.pdf_syntax import Census, Cursor, Dict, Name, PdfError, Ref, Seen
 
 # What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded in bytes, objects, revisions and
 # expansion.
@@ -32,6 +32,8 @@ _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])
 # Rows of a table: twenty bytes each.
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*+")
 _ENTRY_SIZE = 20
+
+_SEEN = Seen()
 
 
 @dataclass(slots=True)
@@ -171,9 +173,12 @@ class Document:
             raise PdfError("STRAY_BYTES", "bytes after the end of the file")
 
     def _object(self, match: re.Match[bytes]) -> PdfObject:
-        cursor = Cursor(self.data, match.end(), self.census)
-        value = cursor.value()
-        at, stream = cursor.at, None
+        at = match.end()
+        # The dictionary's text ends before the first of these words, unless one is inside a string of it.
+        end = self.data.find(b"endobj", at)
+        stop = self.data.find(b"stream", at, end)
+        value, at = _SEEN.read(self.data, at, stop if stop >= 0 else end, self.census)
+        stream = None
         if isinstance(value, Dict) and (begin := _STREAM.match(self.data, at)) is not None:
             length = value.get("Length")
             if isinstance(length, int) and 0 <= length <= len(self.data):

@@ -58,8 +58,8 @@ class Ref(tuple[int, int]):
 
 
 class Dict(dict[str, Any]):
-    """A dictionary with the byte span (start, end) of each value that is a hexadecimal string: white space before it
-    included.
+    """A dictionary with the byte span (start, end) of its /Contents where that is a hexadecimal string, as it is in a
+    signature: white space before it included.
     """
 
     __slots__ = ("spans",)
@@ -84,15 +84,54 @@ class Census:
             raise PdfError("TOO_MANY_VALUES", f"more than {MAX_VALUES} values")
 
 
+class Seen:
+    """Values of texts read before, in other documents too: certificates of one template share most of their objects.
+
+    A text is kept with everything that decides its reading, the byte behind it included; the same bytes have the same
+    reading. Nobody changes a value that was read.
+    """
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: dict[bytes, tuple[Any, int, frozenset[str], int]] = {}
+
+    def read(self, data: bytes, at: int, end: int, census: Census) -> tuple[Any, int]:
+        """The object at `at` and where it ends. `end`: where the text ends that may decide it. Raises PdfError."""
+        if not 0 < end - at <= _SEEN_MOST_BYTES:
+            cursor = Cursor(data, at, census)
+            return cursor.value(), cursor.at
+        text = data[at:end]
+        seen = self._values.get(text)
+        if seen is None:
+            own = Census()
+            cursor = Cursor(data, at, own)
+            value = cursor.value()
+            seen = (value, cursor.at - at, frozenset(own.names), own.values)
+            if cursor.at < end and not cursor.spanned:
+                if len(self._values) >= _SEEN_MOST:
+                    self._values.clear()
+                self._values[text] = seen
+        value, size, names, values = seen
+        census.names |= names
+        census.count(values)
+        return value, at + size
+
+
+_SEEN_MOST, _SEEN_MOST_BYTES = 1024, 2048
+
+
 class Cursor:
     """Reads objects from `data` at `at`, and reports them to the document's census."""
 
-    __slots__ = ("at", "census", "data")
+    __slots__ = ("at", "census", "data", "spanned")
 
     def __init__(self, data: bytes, at: int, census: Census) -> None:
         self.data = data
         self.at = at
         self.census = census
+        # Whether a value read so far knows where in `data` it stands.
+        self.spanned = False
 
     def value(self) -> Any:
         """The next object. Raises PdfError.
@@ -141,8 +180,9 @@ class Cursor:
             elif kind == 10:
                 digits = match[10].translate(None, _SPACES)
                 value = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
-                if key is not None:
+                if key == "Contents":
                     holder.spans[key] = (keyed_at, at)
+                    self.spanned = True
             elif kind == 5:
                 value = float(match[5])
             elif kind == 11:

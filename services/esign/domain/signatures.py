@@ -11,7 +11,7 @@ from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 _SUBFILTERS = frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"})
 _DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'00'?)?|([+-])(\d\d)'(\d\d)'?)")
 # One case only: with both allowed a flipped bit could leave the decoded bytes as they were.
-_HEX = re.compile(rb"<((?:[0-9a-f]{2})+|(?:[0-9A-F]{2})+)>")
+_CASES = (b"0123456789abcdef", b"0123456789ABCDEF")
 _MAX_SIGNATURES = 32
 
 
@@ -102,12 +102,12 @@ def _read(document: Document, holder: PdfObject, certified: Ref | None) -> PdfSi
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > len(data):
         raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
-    digits = _HEX.fullmatch(data, first, last)
-    if digits is None:
+    digits = data[first + 1 : last - 1]
+    if data[first] != 0x3C or not digits or len(digits) % 2 or all(digits.translate(None, case) for case in _CASES):
         raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case")
     return PdfSignature(
         number=holder.number,
-        cms=bytes.fromhex(digits[1].decode()),
+        cms=bytes.fromhex(digits.decode()),
         gap=(gap_start, gap_end),
         covered_to=gap_end + rest,
         claimed_us=_moment(document.resolve(value.get("M"))),
