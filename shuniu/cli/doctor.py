@@ -97,9 +97,8 @@ def _versions(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
     # Without a time service to ask, two things can be told: whether the kernel says it is synchronised, and steps.
-    wall, steady = time.time(), time.monotonic()
-    time.sleep(0.05)
-    drift = abs((time.time() - wall) - (time.monotonic() - steady))
+    # The smallest of a few looks counts: this process may be held up between two clocks, the clock steps for all.
+    drift = min(_clock_step() for _ in range(3))
     if drift > 0.01:
         yield Finding(
             "时钟 clock", BAD, f"stepped {drift * 1000:.0f} ms in 50 ms", "检查 NTP 是否在步进调整时钟(应使用渐进调整)"
@@ -116,6 +115,12 @@ def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
             f"{now}; no time service seen",
             "启用 chrony 或 systemd-timesyncd,签章与令牌依赖准确时间",
         )
+
+
+def _clock_step() -> float:
+    wall, steady = time.time(), time.monotonic()
+    time.sleep(0.05)
+    return abs((time.time() - wall) - (time.monotonic() - steady))
 
 
 def _disk(place: Place, _hub: HubSettings) -> Iterator[Finding]:

@@ -107,7 +107,7 @@ def restore(arguments: argparse.Namespace) -> int:
     place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         with tarfile.open(arguments.file, "r:gz") as archive:
-            archive.extractall(place.data, filter="data")
+            _extract(archive, place.data)
     except (OSError, tarfile.TarError) as error:
         raise ConfigError(f"{arguments.file}: cannot be read: {error}") from None
     manifest = json.loads((place.data / MANIFEST).read_text())
@@ -127,6 +127,21 @@ def restore(arguments: argparse.Namespace) -> int:
         {"data": str(place.data), "epochs": epochs}, f"已恢复 / restored: {place.data} {epochs}", as_json=arguments.json
     )
     return 0
+
+
+def _extract(archive: tarfile.TarFile, target: Path) -> None:
+    """Directories and plain files only, all of them inside `target`, readable by their owner alone."""
+    for member in archive:
+        path = Path(member.name)
+        if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+            raise tarfile.TarError(f"{member.name}: not what a backup holds")
+        if member.isdir():
+            (target / path).mkdir(mode=0o700, parents=True, exist_ok=True)
+            continue
+        content = archive.extractfile(member)
+        assert content is not None
+        with content, os.fdopen(os.open(target / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
+            shutil.copyfileobj(content, made)
 
 
 def supervisor_state_safe(place: Place) -> bool:
