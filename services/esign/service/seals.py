@@ -1,5 +1,6 @@
 """SealService: apply, approve, suspend, resume, revoke. Each change is logged and told to the seal's owner."""
 
+import asyncio
 import datetime as dt
 import functools
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import load_der_x509_certificate
 from sqlalchemy import Connection
 
-from services.esign import store
+from services.esign import ses_store, store
 from services.esign.domain import pki, seals
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import Entry, EntryType
@@ -21,6 +22,8 @@ from services.esign.events import SEAL_CHANGED
 from services.esign.keys import Secrets
 from services.esign.sequencer import Sequencer
 from services.esign.service.refusals import refusal, seal_unknown
+from services.esign.ses_store import Sm2SealRow
+from services.esign.sidecars import make_sm2_seal
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -86,6 +89,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         if found is None:
             raise seal_unknown(request.id)
         made = self._make(found.seal)
+        beside = await self._sm2_side(found.seal)
 
         def unit(conn: Connection) -> pb.ApproveSealResponse:
             now = store.seal_by_id(conn, request.id)
@@ -95,12 +99,26 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
             store.made(conn, made)
             serial = load_der_x509_certificate(made.certificate).serial_number
             store.certified(conn, serial, made.seal.id, self.base.clock.now_us())
+            if beside is not None:
+                ses_store.keep_sm2_seal(conn, beside)
             self._tell(conn, made.seal)
             return pb.ApproveSealResponse(seal=view(made))
 
         response = await self.base.mutate(request, pb.ApproveSealResponse, unit, target=f"seal/{request.id}")
         await self._log(made.seal, made.certificate)
         return response
+
+    async def _sm2_side(self, applied: Seal) -> Sm2SealRow | None:
+        """Picture and certificate bound in a SESeal; None when this hub makes none."""
+        if self.secrets.sm is None:
+            return None
+        make = functools.partial(
+            make_sm2_seal, self.secrets.sm, self.secrets.keyring, applied, self.base.clock.now_us()
+        )
+        try:
+            return await asyncio.get_running_loop().run_in_executor(None, make)
+        except EsignError as error:
+            raise refusal(error) from None
 
     def _make(self, applied: Seal) -> SealRow:
         key = ec.generate_private_key(ec.SECP256R1())

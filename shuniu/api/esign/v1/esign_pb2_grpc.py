@@ -70,7 +70,7 @@ class SealServiceServicer:
 
     def ApproveSeal(self, request, context):
         """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-        Errors: FAILED_PRECONDITION SEAL_STATE.
+        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class SealServiceStub:
     """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS."""
     ApproveSeal: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ApproveSealRequest, _esign_pb2.ApproveSealResponse]
     """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-    Errors: FAILED_PRECONDITION SEAL_STATE.
+    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
     """
     ChangeSealState: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ChangeSealStateRequest, _esign_pb2.ChangeSealStateResponse]
     """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE."""
@@ -53,7 +53,7 @@ class SealServiceAsyncStub(SealServiceStub):
     """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS."""
     ApproveSeal: _aio.UnaryUnaryMultiCallable[_esign_pb2.ApproveSealRequest, _esign_pb2.ApproveSealResponse]  # type: ignore[assignment]
     """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-    Errors: FAILED_PRECONDITION SEAL_STATE.
+    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
     """
     ChangeSealState: _aio.UnaryUnaryMultiCallable[_esign_pb2.ChangeSealStateRequest, _esign_pb2.ChangeSealStateResponse]  # type: ignore[assignment]
     """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE."""
@@ -78,7 +78,7 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.ApproveSealResponse, _abc.Awaitable[_esign_pb2.ApproveSealResponse]]:
         """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-        Errors: FAILED_PRECONDITION SEAL_STATE.
+        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
         """
 
     @_abc_1.abstractmethod
