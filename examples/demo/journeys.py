@@ -49,11 +49,11 @@ class Stage:
 
     async def strike(self) -> None:
         """Ends what listens and closes connections."""
+        for inbox in (self.app.inbox, *(bureau.inbox for bureau in self.bureaus)):
+            await inbox.close()
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
-        for inbox in (self.app.inbox, *(bureau.inbox for bureau in self.bureaus)):
-            await inbox.close()
         for session in self.sessions:
             await session.close()
 

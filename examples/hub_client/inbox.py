@@ -59,6 +59,8 @@ class BusInbox:
         self._tls = hub.tls() if websocket else None
         self._credentials = credentials
         self._client: Any = None
+        # Cancelling alone may be lost inside a fetch that ends at that moment.
+        self._closing = False
 
     async def run(self, handler: Handler) -> None:
         options: dict[str, Any] = {"tls": self._tls} if self._tls else {}
@@ -76,14 +78,14 @@ class BusInbox:
         consumer = ConsumerConfig(
             durable_name=name, ack_policy=AckPolicy.EXPLICIT, deliver_policy=DeliverPolicy.ALL, ack_wait=30
         )
-        while True:
+        while not self._closing:
             try:
                 try:
                     await stream.consumer_info("INBOX", name)
                 except NotFoundError:
                     await stream.add_consumer("INBOX", consumer)
                 subscription = await stream.pull_subscribe_bind(name, "INBOX")
-                while True:
+                while not self._closing:
                     with contextlib.suppress(nats.errors.TimeoutError, asyncio.TimeoutError):
                         for message in await subscription.fetch(64, timeout=5):
                             await self._take(message, handler)
@@ -101,6 +103,7 @@ class BusInbox:
         await message.ack()
 
     async def close(self) -> None:
+        self._closing = True
         if self._client is not None:
             await self._client.close()
 
