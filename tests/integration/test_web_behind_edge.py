@@ -4,6 +4,7 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,13 @@ import pytest_asyncio
 
 from gateway.envoy import control
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
+from services.esign.domain import timestamp
+from services.esign.domain.timestamp_reader import check_token
+from services.esign.service.timestamps import Timestamps
+from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
+from shuniu.kit.server import Servicer
+from tests.support.esign import NOW_US, setting
+from tests.support.timestamps import authority
 from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, WebLand, authorization, web_land
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -39,8 +47,13 @@ class Place:
 async def place() -> AsyncIterator[Place]:
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
         world = EdgeWorld(Path(folder))
+        stamping = Servicer(
+            timestamp_pb2_grpc.add_TimestampServiceServicer_to_server,
+            Timestamps(authority()),
+            timestamp_pb2.DESCRIPTOR.services_by_name["TimestampService"],
+        )
         async with (
-            web_land(issuer=ISSUER) as land,
+            web_land(issuer=ISSUER, beside_esign=[stamping]) as land,
             control.running(world.settings(web=f"unix:{land.socket}")) as edge,
         ):
             yield Place(world, edge, land)
@@ -116,3 +129,16 @@ async def test_every_page_can_be_reached_through_the_edge(place: Place) -> None:
         await http.get(f"/sign-in{authorization(state='query-marker')}")
     assert [answer.status_code for answer in answers] == [200] * 11
     assert "query-marker" not in (place.world.root / "access.log").read_text()
+
+
+async def test_programs_get_timestamps_without_a_certificate_of_their_own(place: Place) -> None:
+    """POST /tsa on the people's listener is open to everybody; on the platforms' listener there is no such path."""
+    question = timestamp.query(sha256(b"document").digest(), 7)
+    kind = {"content-type": "application/timestamp-query"}
+    async with place.http("people") as http:
+        answer = await http.post("/tsa", content=question, headers=kind)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/timestamp-reply")
+    token = timestamp.read_answer(answer.content)
+    assert check_token(token, (b"document",), (setting().root.certificate,), NOW_US).time_us == NOW_US
+    async with place.http("platforms", place.world.platforms.platform("mengsuban")) as http:
+        assert (await http.post("/tsa", content=question, headers=kind)).status_code == 404
