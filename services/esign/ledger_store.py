@@ -33,6 +33,8 @@ _WITNESSED = "checkpoint.witnessed"
 COMPACT_AT = 8 * 1024 * 1024
 # 4,096 tiles of 16 kB with their inner nodes: the tiles of a million entries.
 _PYRAMIDS_KEPT = 4096
+# About 30 MB of them.
+_BUNDLES_KEPT = 1024
 
 
 class LedgerStore:
@@ -57,6 +59,7 @@ class LedgerStore:
         self._unwritten: dict[str, bytes] = {}
         self._unsynced: set[Path] = set()
         self._pyramids: OrderedDict[tuple[int, int], list[list[bytes]]] = OrderedDict()
+        self._bundles: OrderedDict[int, bytes] = OrderedDict()
         self._edge_pyramids: dict[int, list[list[bytes]]] = {}
         self._broken = False
 
@@ -147,6 +150,10 @@ class LedgerStore:
         if not 0 <= index < self.size:
             raise ValueError("index outside the log")
         return self._receipt(index, self._entry(index))
+
+    def inclusion(self, index: int) -> list[bytes]:
+        """Path from an entry to the newest checkpoint. Raises ValueError when there is no such entry."""
+        return tree.inclusion_proof(index, self.size, tiles.nodes_from(self._pyramid))
 
     def consistency(self, old: int, new: int | None = None) -> list[bytes]:
         """Proof that the tree of `new` entries (all of them when None) continues that of `old`.
@@ -448,14 +455,18 @@ class LedgerStore:
         return found
 
     def _receipt(self, index: int, entry: bytes) -> Receipt:
-        path = tree.inclusion_proof(index, self.size, tiles.nodes_from(self._pyramid))
-        return Receipt(entry, index, tuple(path), self._head)
+        return Receipt(entry, index, tuple(self.inclusion(index)), self._head)
 
     def _entry(self, index: int) -> bytes:
         bundle, inside = divmod(index, tiles.WIDTH)
         if bundle == self._edge.size // tiles.WIDTH:
             return self._tail[inside]
-        return tiles.unbundle(self._load(TileName(None, bundle)))[inside]
+        found = self._bundles.get(bundle)
+        if found is None:
+            found = self._bundles[bundle] = self._load(TileName(None, bundle))
+            if len(self._bundles) > _BUNDLES_KEPT:
+                self._bundles.popitem(last=False)
+        return tiles.entry_in(found, inside)
 
 
 def _hashes(data: bytes) -> list[bytes]:

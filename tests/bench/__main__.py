@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-AREAS = ("sql", "edge", "bus", "esign", "demo", "start")
+AREAS = ("sql", "edge", "bus", "esign", "ledger", "demo", "start")
 RESULT = Path("var/bench.json")
 
 

@@ -65,6 +65,17 @@ def unbundle(data: bytes) -> list[bytes]:
     return entries
 
 
+def entry_in(data: bytes, index: int) -> bytes:
+    """One entry of a bundle, without cutting out the others. Raises NoteMalformedError."""
+    at = 0
+    for _ in range(index):
+        at += 2 + (data[at] << 8 | data[at + 1]) if at + 2 <= len(data) else len(data) + 1
+    end = at + 2 + int.from_bytes(data[at : at + 2], "big")
+    if at + 2 > len(data) or end > len(data):
+        raise NoteMalformedError("BUNDLE", "entry bundle is cut short", "日志条目包被截断")
+    return data[at + 2 : end]
+
+
 def pyramid(hashes: Sequence[bytes]) -> list[list[bytes]]:
     """Complete subtrees inside a tile: [0] the tile's own hashes, [8] the hash of a full tile."""
     levels = [list(hashes)]

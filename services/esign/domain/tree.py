@@ -117,6 +117,9 @@ def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, path
 def _range_hash(low: int, high: int, nodes: Nodes) -> bytes:
     """MTH of [low, high), where low is a multiple of the range's largest complete subtree."""
     size = high - low
+    if size & (size - 1) == 0:
+        level = size.bit_length() - 1
+        return nodes(level, low >> level)
     parts: list[bytes] = []
     while size:
         level = size.bit_length() - 1

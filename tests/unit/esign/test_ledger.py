@@ -156,3 +156,12 @@ def test_an_entry_cannot_hold_a_name():
     """Codes and hashes only."""
     with pytest.raises(NoteMalformedError):
         ledger.Entry(ledger.EntryType.SEAL_CHANGED, 1, seal="张三")
+
+
+def test_one_entry_is_found_in_its_bundle():
+    """The same entries as by cutting the whole bundle, and nothing beyond its end."""
+    data = tiles.bundle(ENTRIES[:256])
+    assert [tiles.entry_in(data, index) for index in range(256)] == tiles.unbundle(data)
+    for wrong, index in ((data, 256), (data, 300), (data[:-1], 255), (b"", 0), (b"\0", 0), (b"\0", 1)):
+        with pytest.raises(NoteMalformedError):
+            tiles.entry_in(wrong, index)
