@@ -80,6 +80,8 @@ class Authority:
         now_us = self.guard.now_us()
         if now_us is None:
             raise TimestampRefusedError(Failure.TIME_NOT_AVAILABLE, "the authority's clock is in doubt")
+        if now_us > self.signer.not_after_us:
+            raise TimestampRefusedError(Failure.SYSTEM_FAILURE, "the authority's certificate has ended")
         return self.signer.token(asked, self._prefix | next(self._count), now_us)
 
 

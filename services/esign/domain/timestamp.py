@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from enum import IntEnum
 from hashlib import sha256
 
+from cryptography import x509
+
 from services.esign.domain import cms, der
 from services.esign.domain.der import Node
 
@@ -140,6 +142,8 @@ class TimestampSigner:
 
     key: cms.SigningKey
     policy: bytes
+    not_after_us: int
+    """End of the certificate, µs: what was stamped afterwards would prove nothing."""
     _before_imprint: bytes
     _certificates: bytes
     _signer_head: bytes
@@ -152,6 +156,7 @@ class TimestampSigner:
         return cls(
             key,
             der.oid(policy),
+            int(x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()) * 1_000_000,
             der.integer(1) + der.oid(policy),
             # Strict readers refuse a SET that is not in DER order.
             der.tlv(0xA0, *sorted({certificate, *chain})),

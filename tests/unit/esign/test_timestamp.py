@@ -155,6 +155,13 @@ def test_a_clock_that_was_stepped_stamps_nothing_until_it_is_right_again():
     assert refusal(stamping.answer(asked())) == -1
 
 
+def test_an_authority_whose_certificate_has_ended_stamps_nothing():
+    """A token that nobody could accept is not made: systemFailure."""
+    clock = ManualClock(NOW_US + 7 * 365 * 86_400 * 1_000_000)
+    ended = Authority(signer(), ClockGuard(clock, passed_us=lambda: 0))
+    assert refusal(ended.answer(asked())) == Failure.SYSTEM_FAILURE
+
+
 async def test_a_reference_that_disagrees_or_stays_away_stops_the_stamping():
     """With a reference: nothing before it agreed, nothing once it disagrees, nothing after an hour without it."""
 
