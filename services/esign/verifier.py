@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 from cryptography import x509
 
 from services.esign import ses_document
-from services.esign.domain.note import parse_vkey
+from services.esign.domain.note import VerifierKey, parse_vkey
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
 
@@ -91,11 +92,7 @@ def _confine() -> None:
 
 def answer(question: Question) -> Verdict:
     """Runs in the worker."""
-    trust = Trust(
-        tuple(x509.load_pem_x509_certificates(question.roots_pem)),
-        tuple(parse_vkey(text) for text in question.vkeys),
-        tsa_roots=tuple(x509.load_pem_x509_certificates(question.tsa_pem)) if question.tsa_pem else (),
-    )
+    trust = Trust(_certificates(question.roots_pem), _keys(question.vkeys), tsa_roots=_certificates(question.tsa_pem))
     return judge(
         question.pdf,
         trust=trust,
@@ -107,5 +104,15 @@ def answer(question: Question) -> Verdict:
 
 
 def _ses(question: Question) -> Step:
-    trusted = x509.load_pem_x509_certificates(question.sm_pem) if question.sm_pem else []
-    return ses_document.check(question.pdf, question.ses, trusted, question.now_us)
+    return ses_document.check(question.pdf, question.ses, _certificates(question.sm_pem), question.now_us)
+
+
+# Trust material is the same from question to question.
+@lru_cache(maxsize=16)
+def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
+    return tuple(x509.load_pem_x509_certificates(pem)) if pem else ()
+
+
+@lru_cache(maxsize=16)
+def _keys(vkeys: tuple[str, ...]) -> tuple[VerifierKey, ...]:
+    return tuple(parse_vkey(text) for text in vkeys)
