@@ -123,7 +123,8 @@ async def test_documents_are_valid_offline(story: Story) -> None:
         assert (status, verdict["verdict"]) == (0, "VALID"), verdict
         steps = {step["step"]: step["status"] for step in verdict["steps"]}
         assert all(set(step) == {"step", "status", "reason", "text"} for step in verdict["steps"])
-        assert steps["integrity"] == steps["chain"] == steps["ledger"] == "valid"
+        assert pdf.with_name(f"{pdf.name}.ses").exists()
+        assert steps["integrity"] == steps["chain"] == steps["ledger"] == steps["ses"] == "valid"
         assert verdict["as_of"]
 
 
