@@ -15,6 +15,8 @@ from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
 from shuniu.kit.config import ConfigError, secret, write_secret
 from shuniu.kit.crypto import sm
 
+# Bytes; a certificate or a seal with its picture has less. Larger ones are hostile and would fill the memory.
+_MOST_REMEMBERED = 64 * 1024
 ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
 
 
@@ -82,10 +84,20 @@ def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
     return Sm2Signer(certificate, key.public.spki, key.sign)
 
 
-# A hub's documents share the same few certificates and seals; their signatures are checked once.
-@functools.lru_cache(maxsize=256)
 def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
     """SM2 check under the default signer id, as the domain takes it. A key that is none verifies nothing."""
+    small = len(spki) + len(message) + len(signature) <= _MOST_REMEMBERED
+    return remembered(spki, message, signature) if small else _holds(spki, message, signature)
+
+
+# A hub's documents share the same few certificates and seals; their signatures are checked once.
+@functools.lru_cache(maxsize=256)
+def remembered(spki: bytes, message: bytes, signature: bytes) -> bool:
+    """`verifies`, with its answers kept."""
+    return _holds(spki, message, signature)
+
+
+def _holds(spki: bytes, message: bytes, signature: bytes) -> bool:
     try:
         return _public_key(spki).verify(message, signature)
     except sm.SmKeyError:

@@ -63,7 +63,7 @@ def seals() -> list[dict[str, Any]]:
 
     def check() -> None:
         # Nothing remembered: every signature of seal, maker, signer and authorities is computed.
-        sm_keys.verifies.cache_clear()
+        sm_keys.remembered.cache_clear()
         assert ses_check.inspect(beside, known, NOW_US, wanted).outcome is Outcome.VALID
 
     def sign() -> bytes:

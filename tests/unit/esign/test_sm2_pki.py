@@ -114,3 +114,15 @@ def test_keys_are_made_once_and_may_be_absent(tmp_path: Path, monkeypatch: pytes
     assert sm_keys.SmSecrets.load(files, wanted=None) is None
     with pytest.raises(ConfigError, match="nowhere"):
         sm_keys.SmSecrets.load(files, wanted=True)
+
+
+def test_large_messages_are_not_remembered() -> None:
+    """What a hostile sender makes large is checked and forgotten; a key that is none verifies nothing."""
+    key = sm.PrivateKey.generate()
+    sm_keys.remembered.cache_clear()
+    for size in (10, 100_000):
+        message = bytes(size)
+        assert sm_keys.verifies(key.public.spki, message, key.sign(message))
+        assert not sm_keys.verifies(key.public.spki, message + b"x", key.sign(message))
+    assert sm_keys.remembered.cache_info().currsize == 2
+    assert not sm_keys.verifies(bytes(100_000), b"", b"")
