@@ -41,9 +41,11 @@ _TSA_SECONDS = 5.0
 async def open_ledger(base: Foundation, secrets: Secrets, settings: EsignSettings) -> Sequencer:
     """The ledger, compared with the newest head the store remembers. Raises StartRefusedError saying what is wrong."""
     text = await base.store.read(store.remembered_head)
-    remembered = open_checkpoint(text, [secrets.ledger.verifier]) if text else None
+    remembered = open_checkpoint(text, secrets.ledger_keys) if text else None
     try:
-        opened = LedgerStore.open(KeyFiles(base.hub.data_dir).ledger, secrets.ledger, remembered=remembered)
+        opened = LedgerStore.open(
+            KeyFiles(base.hub.data_dir).ledger, secrets.ledger, remembered=remembered, retired=secrets.ledger_retired
+        )
     except LedgerDamagedError as error:
         raise StartRefusedError(f"ledger: {error.reason}: {error.en}") from None
     return Sequencer(opened, window_s=settings.ledger_window_ms / 1000)
@@ -118,7 +120,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
 
         async def facts() -> Mapping[str, str]:
             text = ledger.checkpoint_text
-            head = open_checkpoint(text, [secrets.ledger.verifier]) if text else None
+            head = open_checkpoint(text, secrets.ledger_keys) if text else None
             return {
                 **await messaging.facts(),
                 "certificates": str(await base.store.read(store.issued_count)),

@@ -40,6 +40,7 @@ __all__ = [
     "ledger_monitor",
     "ledger_verify",
     "load_trust",
+    "rotate_ledger_key",
     "trust_files",
     "verify_file",
 ]
@@ -72,7 +73,7 @@ def trust_files(config: Path) -> dict[str, str]:
     secrets = key_store.Secrets.load(hub, settings)
     files = {
         "esign-root.pem": KeyFiles(hub.data_dir).root.read_text("ascii"),
-        "ledger.vkey": secrets.ledger.verifier.vkey + "\n",
+        "ledger.vkey": "".join(f"{key.vkey}\n" for key in secrets.ledger_keys),
     }
     if secrets.sm is not None:
         files["esign-sm2.pem"] = secrets.sm.trust_pem.decode("ascii")
@@ -81,14 +82,19 @@ def trust_files(config: Path) -> dict[str, str]:
     sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
     if sites:
         chosen = witness.Policy.k_of_n([site.key for site in sites], least)
-        files[POLICY] = dataclasses.replace(chosen, logs=(secrets.ledger.verifier,)).text
+        files[POLICY] = dataclasses.replace(chosen, logs=secrets.ledger_keys).text
     return files
+
+
+def rotate_ledger_key(config: Path) -> str:
+    """Makes the ledger's next key, which signs from the next start. Its verifier key."""
+    return key_store.rotate_ledger_key(load(HubSettings, config, "hub")).vkey
 
 
 def hub_ledger_verify(config: Path) -> "LedgerReport":
     """`ledger_verify` over this hub's own ledger."""
-    vkey = note.parse_vkey(trust_files(config)["ledger.vkey"])
-    return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, [vkey])
+    vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
+    return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, vkeys)
 
 
 def ledger_monitor(

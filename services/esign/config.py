@@ -86,6 +86,16 @@ class KeyFiles:
         return self.data_dir / "keys" / "esign-ledger.key"
 
     @property
+    def next_ledger_key(self) -> Path:
+        """Made while the ledger's key is being rotated, then takes its name."""
+        return self.data_dir / "keys" / "esign-ledger.key.next"
+
+    @property
+    def retired_ledger_keys(self) -> Path:
+        """Verifier keys that signed for this ledger before, one a line: what they signed still verifies."""
+        return self.data_dir / "pki" / "esign-ledger-retired.vkey"
+
+    @property
     def qr_key(self) -> Path:
         return self.data_dir / "keys" / "esign-qr.key"
 

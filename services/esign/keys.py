@@ -13,7 +13,8 @@ from joserfc.jwk import ECKey
 from services.esign import sm_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
-from services.esign.domain.note import NoteSigner
+from services.esign.domain.errors import EsignError
+from services.esign.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.domain.qr import QrSigner
 from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import SmSecrets, write_public
@@ -37,6 +38,12 @@ class Secrets:
     sm: SmSecrets | None = field(default=None, repr=False)
     # None: this hub has no timestamp authority of its own.
     tsa: TimestampSigner | None = field(default=None, repr=False)
+    ledger_retired: tuple[VerifierKey, ...] = ()
+
+    @property
+    def ledger_keys(self) -> tuple[VerifierKey, ...]:
+        """Every key that may have signed for this ledger, the present one first."""
+        return (self.ledger.verifier, *self.ledger_retired)
 
     @classmethod
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
@@ -59,7 +66,35 @@ class Secrets:
             secret(files.page_key),
             SmSecrets.load(files, wanted=settings.ses_sidecar),
             tsa_keys.load(files, settings.timestamp_policy),
+            retired_ledger_keys(files),
         )
+
+
+def retired_ledger_keys(files: KeyFiles) -> tuple[VerifierKey, ...]:
+    """Keys that signed for this ledger before. Raises ConfigError."""
+    path = files.retired_ledger_keys
+    try:
+        return tuple(map(parse_vkey, path.read_text("ascii").split())) if path.exists() else ()
+    except (OSError, ValueError, EsignError) as error:
+        raise ConfigError(f"{path}: not verifier keys: {type(error).__name__}") from None
+
+
+def rotate_ledger_key(hub: HubSettings) -> VerifierKey:
+    """Makes the next key of the ledger; it signs from the next start, and the last one stays known. The new key.
+
+    Interrupted anywhere, running it again completes it: the old key is on record before the new one takes its place.
+    """
+    files = KeyFiles(hub.data_dir)
+    old = NoteSigner.prepare(ledger_name(hub), Ed25519PrivateKey.from_private_bytes(secret(files.ledger_key))).verifier
+    kept = [key.vkey for key in retired_ledger_keys(files) if key != old]
+    passing = files.retired_ledger_keys.with_suffix(".next")
+    write_public(passing, "".join(f"{vkey}\n" for vkey in (old.vkey, *kept)).encode())
+    passing.replace(files.retired_ledger_keys)
+    files.next_ledger_key.unlink(missing_ok=True)
+    key = Ed25519PrivateKey.generate()
+    write_secret(files.next_ledger_key, key.private_bytes_raw())
+    files.next_ledger_key.replace(files.ledger_key)
+    return NoteSigner.prepare(ledger_name(hub), key).verifier
 
 
 def ledger_name(hub: HubSettings) -> str:

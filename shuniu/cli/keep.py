@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlalchemy import MetaData
 
+from services.esign import commands as esign
 from services.identity import commands as identity
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 from shuniu.cli.local import supervisor_state
@@ -47,6 +48,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--storage", action="store_true", help="改为更换存储加密密钥 / the keys that stored values are encrypted with"
     )
+    parser.add_argument("--ledger", action="store_true", help="改为更换存证日志密钥 / the key that signs the ledger")
     parser.set_defaults(run=rotate)
 
 
@@ -183,6 +185,13 @@ def rotate(arguments: argparse.Namespace) -> int:
         numbers = identity.rotate_storage_keys(place.config)
         text = ", ".join(f"{service}: {number}" for service, number in numbers.items())
         out({"keys": numbers}, f"{text}(重启后生效 / from the next start)", as_json=arguments.json)
+        return 0
+
+    if arguments.ledger:
+        place.hub()
+        vkey = esign.rotate_ledger_key(place.config)
+        text = f"{vkey}\n(重启后生效;请告知见证方与核验方 / from the next start; tell witnesses and verifiers)"
+        out({"vkey": vkey}, text, as_json=arguments.json)
         return 0
 
     async def work() -> platform_pb2.RotateKeysResponse:

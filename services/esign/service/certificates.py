@@ -278,7 +278,7 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         )
         with _step("ledger"):
             receipt = await self.ledger.append(entry)
-        head = open_checkpoint(receipt.checkpoint, [self.secrets.ledger.verifier])
+        head = open_checkpoint(receipt.checkpoint, self.secrets.ledger_keys)
         metrics.LEDGER_SIZE.set(head.size)
 
         def unit(conn: Connection) -> CertificateRow:

@@ -49,7 +49,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         question = Question(
             request.pdf,
             KeyFiles(self.base.hub.data_dir).root.read_bytes(),
-            (self.secrets.ledger.verifier.vkey,),
+            tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
             request.tlog_proof or (row.receipt if row else None),
             _known(row, found),
@@ -106,7 +106,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         keys = {"keys": [qr.jwk(self.secrets.qr.key.public_key())]}
         return pb.GetTrustResponse(
             roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text()],
-            vkeys=[self.secrets.ledger.verifier.vkey],
+            vkeys=[key.vkey for key in self.secrets.ledger_keys],
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
         )

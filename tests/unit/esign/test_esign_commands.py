@@ -4,10 +4,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from examples.witness.notes import Cosigner
-from services.esign import commands
+from services.esign import commands, keys
+from services.esign.config import EsignSettings
 from services.esign.domain import ledger, note, pki
+from services.esign.domain.errors import EsignError
 from services.esign.domain.verdict import Outcome
 from services.esign.ledger_store import LedgerStore
+from shuniu.kit.config import HubSettings, load
 from tests.support.esign import NOW_US, SEAL_ID, sealed, setting
 
 LATER_US = NOW_US + 60_000_000
@@ -108,3 +111,29 @@ def test_a_policy_beside_the_keys_is_demanded(place):
     (folder / "trust" / "policy").write_text("quorum w\n")
     with pytest.raises(commands.TrustError, match="policy"):
         commands.load_trust(folder / "trust")
+
+
+def test_drill_the_ledger_s_key_is_rotated(tmp_path):
+    """The new key signs on; receipts and heads of both verify; a log closed under the old key opens under the new."""
+    config = tmp_path / "hub.toml"
+    config.write_text(
+        '[hub]\ncode = "150000"\nname = "hub"\ntrust_domain = "hub.example"\nissuer = "https://hub.example"\n'
+        f'data_dir = "{tmp_path}"\nrun_dir = "{tmp_path}"\n'
+    )
+    for folder in ("keys", "pki", "ledger"):
+        (tmp_path / folder).mkdir()
+    commands.initialise(config)
+    hub = load(HubSettings, config, "hub")
+    receipts = []
+    for number in range(3):
+        secrets = keys.Secrets.load(hub, EsignSettings())
+        assert len(secrets.ledger_keys) == number + 1
+        store = LedgerStore.open(tmp_path / "ledger", secrets.ledger, retired=secrets.ledger_retired)
+        receipts += store.append_with_receipts([ledger.encode(ledger.Entry(ledger.EntryType.EVIDENCE, number))])
+        store.close()
+        for receipt in receipts:
+            ledger.check_receipt(receipt, secrets.ledger_keys)
+        with pytest.raises(EsignError):
+            ledger.check_receipt(receipts[0], [note.parse_vkey(commands.rotate_ledger_key(config))])
+        assert commands.hub_ledger_verify(config).sound
+    assert len(commands.trust_files(config)["ledger.vkey"].split()) == 4
