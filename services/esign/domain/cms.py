@@ -6,6 +6,7 @@ is the dictionary's /M (ETSI EN 319 142-1, 6.3).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
@@ -149,6 +150,8 @@ class CmsTemplate:
         return whole[:hole], whole[hole + 32 : len(whole) - size]
 
 
+# A seal and its authorities come with every document: their names are read once.
+@lru_cache(maxsize=1024)
 def issuer_and_serial(certificate: bytes) -> tuple[bytes, bytes]:
     """Issuer name and serial number of a certificate (DER), as the raw elements of its TBSCertificate."""
     fields = der.parse(certificate).children()[0].children()

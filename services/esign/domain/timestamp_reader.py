@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -22,8 +23,9 @@ _DIGESTS = {cms.OID_SHA256: "sha256", OID_SHA384: "sha384", OID_SHA512: "sha512"
 _OID_SIGNING_CERTIFICATE = der.oid("1.2.840.113549.1.9.16.2.12")
 _MOST_BYTES = 64 * 1024
 _MAX_CERTIFICATES = 16
-_NULL = b"\x05\x00"
-_MOMENT = re.compile(rb"(\d{14})(?:\.(\d{0,8}[1-9]))?Z")
+# AlgorithmIdentifiers with and without NULL for parameters (RFC 5754, 2): both are met.
+_IDENTIFIERS = {der.tlv(der.SEQUENCE, oid, null): oid for oid in _DIGESTS for null in (b"", b"\x05\x00")}
+_MOMENT = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,8}[1-9]))?Z")
 
 
 class TimestampInvalidError(Exception):
@@ -116,6 +118,7 @@ def _judge_authority(
     return path
 
 
+@lru_cache(maxsize=256)
 def _check_use(certificate: x509.Certificate) -> None:
     """The one extended use is timeStamping and it is critical (RFC 3161, 2.3)."""
     chain.check_strength(certificate)
@@ -162,8 +165,7 @@ def _signer(fields: list[Node], certificates: tuple[bytes, ...]) -> SignedCms:
         raise CmsError("TIMESTAMP_SYNTAX", "signer with fields that are not known")
     if identifier.tag != der.SEQUENCE:
         raise CmsError("TIMESTAMP_SYNTAX", "signer named by key identifier", unsupported=True)
-    wanted = tuple(part.raw for part in identifier.children())
-    signer = next((c for c in certificates if cms.issuer_and_serial(c) == wanted), None)
+    signer = next((c for c in certificates if b"".join(cms.issuer_and_serial(c)) == identifier.body), None)
     if signer is None:
         raise CmsError("TIMESTAMP_SYNTAX", "the authority's certificate is not in the token", unsupported=True)
     values = _attributes(attributes.expect(0xA0))
@@ -194,6 +196,9 @@ def _attributes(node: Node) -> dict[bytes, bytes]:
     return values
 
 
+_reference = lru_cache(maxsize=256)(cms.signing_certificate)
+
+
 def _check_reference(values: dict[bytes, bytes], signer: bytes) -> None:
     """The signed attributes name the certificate that is used: nobody can put another with the same key in its place.
 
@@ -203,6 +208,8 @@ def _check_reference(values: dict[bytes, bytes], signer: bytes) -> None:
     value = newer or older
     if value is None:
         raise CmsError("TIMESTAMP_SYNTAX", "the token does not name its certificate")
+    if newer == _reference(signer):
+        return
     parts = der.parse(value).expect(der.SEQUENCE).children()[0].children()[0].children()
     name = "sha256" if newer else "sha1"
     if newer and parts[0].tag == der.SEQUENCE:
@@ -257,18 +264,19 @@ def _moment(text: bytes) -> int:
     try:
         if found is None:
             raise ValueError
-        whole = datetime.strptime(found[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        year, month, day, hour, minute, second = map(int, found.groups()[:6])
+        whole = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError as cause:
         raise CmsError("TIMESTAMP_SYNTAX", "time is not a GeneralizedTime in UTC") from cause
-    fraction = int((found[2] or b"0").ljust(6, b"0")[:6])
+    fraction = int((found[7] or b"0").ljust(6, b"0")[:6])
     return int(whole.timestamp()) * 1_000_000 + fraction
 
 
 def _digest_oid(identifier: Node) -> bytes:
-    parts = [part.raw for part in identifier.expect(der.SEQUENCE).children()]
-    if not parts or parts[0] not in _DIGESTS or parts[1:] not in ([], [_NULL]):
+    found = _IDENTIFIERS.get(identifier.raw)
+    if found is None:
         raise CmsError("ALGORITHM", "digest algorithm is not known here", unsupported=True)
-    return parts[0]
+    return found
 
 
 def _exactly(node: Node, count: int) -> list[Node]:

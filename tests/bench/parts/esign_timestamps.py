@@ -1,4 +1,6 @@
-"""`esign.tsa` and `esign.pades_bt`: answers of the timestamp authority, and seals that carry its tokens."""
+"""`esign.tsa`, `esign.pades_bt`, `esign.verify_stamped`: answers of the timestamp authority, seals that carry its
+tokens, and verdicts on them.
+"""
 
 import asyncio
 import io
@@ -11,7 +13,8 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.timestamps import TimeStamper
 
-from services.esign.domain import pades, timestamp
+from services.esign.domain import pades, timestamp, verify
+from services.esign.domain.verdict import Outcome
 from tests.bench import esign
 from tests.support.esign import NOW_US, page, setting
 from tests.support.timestamps import authority
@@ -58,11 +61,17 @@ async def run() -> list[dict[str, Any]]:
         signature = pades.LastSignature.of(pades.sign(pdf, seal, NOW_US, token=room))
         return signature.stamped(tsa.token(sha256(signature.value).digest()))
 
+    stamped, trust = seal_and_stamp(), verify.Trust((setting().root.certificate,))
+
+    def judge() -> None:
+        assert verify.judge(stamped, trust=trust, now_us=esign.LATER_US).outcome is Outcome.VALID
+
     # pyHanko runs an event loop of its own.
     found = await asyncio.to_thread(
-        esign.rounds, ((lambda: tsa.answer(query), 400), (seal_and_stamp, 200), (peer.sign, 6))
+        esign.rounds, ((lambda: tsa.answer(query), 400), (seal_and_stamp, 200), (peer.sign, 6), (judge, 100))
     )
     return [
         esign.row("esign.tsa", found[0], "timestamps/s/core"),
         esign.row("esign.pades_bt", found[1], "signatures/s/core", found[2]),
+        esign.row("esign.verify_stamped", found[3], "documents/s/core"),
     ]
