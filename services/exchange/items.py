@@ -32,9 +32,7 @@ class Items:
     async def _pull(self, version: int, epoch: int) -> Page:
         request = feed_pb2.PullItemsRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
         answer = await ask(self._stub.PullItems, request, timeout=PULL_SECONDS + 5)
-        changes = [
-            Change(entry.item.id, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items
-        ]
+        changes = [Change(entry.item.id, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items]
         return Page(changes, answer.version, answer.epoch, answer.reset, answer.more)
 
     def _apply(self, _code: str, data: bytes) -> None:
