@@ -146,7 +146,15 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     Servicer(add.add_CertificateServiceServicer_to_server, issuing, services["CertificateService"]),
                     Servicer(
                         add.add_VerificationServiceServicer_to_server,
-                        Verification(base, secrets, verifier, settings.document_most_bytes, outside_roots(settings)),
+                        Verification(
+                            base,
+                            secrets,
+                            verifier,
+                            settings.document_most_bytes,
+                            outside_roots(settings),
+                            ledger,
+                            tuple(key.vkey for key in cosigning.policy.witnesses),
+                        ),
                         services["VerificationService"],
                     ),
                     Servicer(add.add_LedgerServiceServicer_to_server, Ledger(ledger), services["LedgerService"]),

@@ -14,6 +14,7 @@ from typing import Self
 from cryptography import x509
 
 from services.esign import ses_document
+from services.esign.domain import witness
 from services.esign.domain.note import VerifierKey, parse_vkey
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
@@ -37,6 +38,8 @@ class Question:
     sm_pem: bytes = b""
     # Roots of an outside timestamp authority; empty: there is none.
     tsa_pem: bytes = b""
+    # The hub's witnesses: their cosignatures are counted and shown, not demanded.
+    witness_vkeys: tuple[str, ...] = ()
 
 
 class VerifierFailedError(Exception):
@@ -92,7 +95,13 @@ def _confine() -> None:
 
 def answer(question: Question) -> Verdict:
     """Runs in the worker."""
-    trust = Trust(_certificates(question.roots_pem), _keys(question.vkeys), tsa_roots=_certificates(question.tsa_pem))
+    known = [witness.parse_vkey(text) for text in question.witness_vkeys]
+    trust = Trust(
+        _certificates(question.roots_pem),
+        _keys(question.vkeys),
+        policy=witness.Policy.k_of_n(known, 0) if known else None,
+        tsa_roots=_certificates(question.tsa_pem),
+    )
     return judge(
         question.pdf,
         trust=trust,

@@ -400,6 +400,8 @@ def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *,
     if trust.policy is not None:
         present, known = len(trust.policy.check(ledger.parse_receipt(receipt).checkpoint)), len(trust.policy.witnesses)
         zh, en = f"{known} 家见证方中 {present} 家联署", f"cosigned by {present} of {known} known witnesses"
+        if present < known:
+            zh, en = f"{zh}，其余联署待取得", f"{en}, other cosignatures pending"
     found.add(
         "ledger",
         Status.VALID,

@@ -15,6 +15,7 @@ from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Known
 from services.esign.keys import Secrets
+from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import view
 from services.esign.store import CertificateRow, SealRow
 from services.esign.verifier import Question, Verifier, VerifierFailedError
@@ -34,6 +35,9 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     most_bytes: int
     # Roots of an outside timestamp authority (PEM); empty: there is none.
     tsa_pem: bytes = b""
+    # Where cosigned receipts come from, and whose cosignatures are shown.
+    ledger: Sequencer | None = None
+    witness_vkeys: tuple[str, ...] = ()
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
@@ -51,11 +55,12 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             KeyFiles(self.base.hub.data_dir).root.read_bytes(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
-            request.tlog_proof or (row.receipt if row else None),
+            request.tlog_proof or (await self._receipt(row) if row else None),
             _known(row, found),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
+            self.witness_vkeys,
         )
         try:
             verdict = await self.verifier.judge(question)
@@ -63,6 +68,11 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             verdict = self._gave_up()
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         return pb.VerifyDocumentResponse(verdict=_view(verdict, row))
+
+    async def _receipt(self, row: CertificateRow) -> str:
+        """Under a witnessed head where there is one that covers it; else as it was released."""
+        witnessed = None if self.ledger is None else await self.ledger.witnessed_receipt(row.ledger_index)
+        return row.receipt if witnessed is None else witnessed.text
 
     def _gave_up(self) -> Verdict:
         step = Step(
