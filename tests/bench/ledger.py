@@ -21,8 +21,9 @@ from services.esign.ledger_store import LedgerStore
 from services.esign.sequencer import Sequencer
 
 ROUNDS = 5
-BATCH = 5_000
-BATCHES = 10
+# What comes together in a window of 100 ms at a hundred thousand a second.
+BATCH = 10_000
+BATCHES = 5
 PROOFS = 5_000
 WAITERS_PER_S = 1_000
 WAIT_S = 10
