@@ -15,7 +15,7 @@ MAX_PIECES = 50_000
 # One match a token. Brackets, names and numbers come first: documents are made of them. No possessive quantifier stands
 # in or around a group: Python before 3.11.4 captures wrongly there (python/cpython#101955).
 _TOKEN = re.compile(
-    rb"[\x00\t\n\f\r ]*+(?:"
+    rb"[\x00\t\n\f\r ]*(?:"
     rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 1 name
     rb"|(\d{1,10}) (\d{1,5}) R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 2, 3 reference
     rb"|([+-]?\d{1,15})(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 4 integer
