@@ -309,16 +309,16 @@ class ExchangeLand:
         return await self.operations().TraceAggregate(operations_pb2.TraceAggregateRequest(aggregate=aggregate))
 
     async def registry_current(self) -> None:
-        """Returns once the exchange knows the registry's last change: a platform made for this can call."""
+        """Returns once the exchange knows the registry's last change: a platform suspended for this is turned away."""
         code = f"probe{self.identity.feed.version}"
-        self.identity.put(code)
-        await eventually(lambda: self._admitted(code))
+        self.identity.put(code, state="SUSPENDED")
+        await eventually(lambda: self._turned_away(code))
 
-    async def _admitted(self, code: str) -> bool:
+    async def _turned_away(self, code: str) -> bool:
         try:
             await self.platform(code).get("x" * 43)
         except errors.HubError as error:
-            return error.reason == "CASE_UNKNOWN"
+            return error.reason == "PLATFORM_STOPPED"
         return False
 
 
