@@ -14,7 +14,7 @@ from shuniu.kit.sql import RowNumber, Store, kit_tables
 
 CALLERS = 64
 ROUNDS = 5
-SECONDS = 1.0
+SECONDS = 2.0
 
 metadata = MetaData()
 kit_tables(metadata)
