@@ -1,8 +1,10 @@
 """Foreign documents are read in a worker process of its own: bounded in time and memory, replaced when it fails."""
 
 import asyncio
+import ctypes
 import multiprocessing
 import resource
+import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +21,7 @@ from services.esign.domain.note import VerifierKey, parse_vkey
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY_MOST = 1024 * 1024 * 1024
 """Address space of the worker, bytes: fifty times the largest document."""
 
@@ -89,6 +92,8 @@ def _kill(pool: ProcessPoolExecutor) -> None:
 
 
 def _confine() -> None:
+    # A service that is killed must not leave its worker behind.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
