@@ -398,8 +398,8 @@ async def test_certificates_made_by_outsiders_do_not_connect(scene: Scene, tmp_p
                 await client.post("/oauth2/token", data=form)
 
 
-async def test_an_enrolment_token_works_once_and_for_its_platform(scene: Scene) -> None:
-    """A one-time token opens its own platform's enrolment once; guesses, other codes and seconds are refused alike."""
+async def test_a_guessed_enrolment_token_opens_nothing(scene: Scene) -> None:
+    """Empty, guessed and malformed tokens for a platform that is enrolled already are refused with a typed error."""
     enrolments = platform_pb2_grpc.EnrolmentServiceStub(
         grpc.aio.secure_channel(
             scene.land.running.hub.people, grpc.ssl_channel_credentials(scene.land.running.hub.trust_pem)
