@@ -141,10 +141,13 @@ class Bus:
         client, self._client = self._client, None
         self._up.clear()
         self._fail_waiting()
-        if client is not None and not client.is_closed:
-            with contextlib.suppress(Exception):
-                await client.flush(2)
-            await client.close()
+        if client is not None:
+            try:
+                if not client.is_closed:
+                    with contextlib.suppress(Exception):
+                        await client.flush(2)
+            finally:
+                await leave(client)
 
     async def _supervise(self) -> None:
         attempt = 0
@@ -167,6 +170,7 @@ class Bus:
             self._up.clear()
             self._fail_waiting()
             self.on_state(False)
+            await leave(client)
 
     def _fail_waiting(self) -> None:
         for waiter in self._waiting.values():
@@ -207,9 +211,7 @@ class Bus:
             self._inbox = client.new_inbox()
             await client.subscribe(f"{self._inbox}.*", cb=self._answered)
         except BaseException:
-            with contextlib.suppress(Exception):
-                await client.close()
-            close_socket(client)
+            await leave(client)
             raise
         return client
 
@@ -321,11 +323,21 @@ class Bus:
         return message
 
 
-def close_socket(client: Client) -> None:
-    """Close what nats-py leaves open after a connection that the server refused."""
-    transport: Any = client._transport  # noqa: SLF001 - there is no other way to it
-    if transport:
-        transport.close()
+async def leave(client: Client) -> None:
+    """Close a connection for good, in whatever state nats-py has it.
+
+    nats-py counts a connection as closed before its socket is: one that the server refused, one whose own closing was
+    cut short, one whose peer is gone with bytes unsent all keep theirs open. Cancelled or not, the socket is closed.
+    """
+    try:
+        with contextlib.suppress(Exception):
+            await client.close()
+    finally:
+        transport: Any = client._transport  # noqa: SLF001 - there is no other way to it
+        if writer := getattr(transport, "_io_writer", None):
+            writer.transport.abort()
+        elif transport:
+            transport.close()
 
 
 def _json(body: Mapping[str, Any] | None) -> bytes:

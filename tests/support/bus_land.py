@@ -13,7 +13,7 @@ from nats.aio.client import Client, RawCredentials
 
 from services.identity import bus_admin
 from services.identity.domain.bus_accounts import BusKeys, Credential, OrganisationAccount, Quota
-from shuniu.kit.bus import Bus, close_socket
+from shuniu.kit.bus import Bus, leave
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.testing.nats import NatsServer
 
@@ -54,7 +54,7 @@ class BusLand:
                 allow_reconnect=False,
             )
         except BaseException:
-            close_socket(client)
+            await leave(client)
             raise
         client.complaints = complaints
         self._open.append(client)
@@ -71,7 +71,7 @@ class BusLand:
     async def close(self) -> None:
         for part in self._open:
             with contextlib.suppress(Exception):
-                await part.close()
+                await (leave(part) if isinstance(part, Client) else part.close())
         await self.admin.close()
         await self.server.stop()
 
