@@ -25,7 +25,7 @@ STEPS = {
     "search": "检索事项",
     "apply": "提交申请",
     "handling": "受理至送达",
-    "bureau": "其中:公安局一次办理",
+    "bureau": "其中：公安局一次办理",
     "download": "下载证明",
     "verify_upload": "上传验证",
     "verify_qr": "二维码验证",
@@ -43,11 +43,11 @@ async def main() -> int:
     progress.say("枢纽启动中 / starting the hub …")
     running = await RunningHub.start(ROOT.resolve() / "hub")
     try:
-        progress.say(f"枢纽就绪,用时 {running.seconds_to_ready:.1f} 秒 / ready: {running.hub.people_url}")
+        progress.say(f"枢纽就绪，用时 {running.seconds_to_ready:.1f} 秒 / ready: {running.hub.people_url}")
         began = time.monotonic()
         stage = await set_stage(running, load(), everybody, certificates, times)
         progress.say(
-            f"已接入 {len(stage.sessions)} 个平台与操作员,发布事项 {stage.items} 项,"
+            f"已接入 {len(stage.sessions)} 个平台与操作员，发布事项 {stage.items} 项,"
             f"用时 {time.monotonic() - began:.1f} 秒 / region set up"
         )
         progress.say(f"为 {len(citizens)} 人办理无犯罪记录证明 / serving {len(citizens)} people in nine cities")
@@ -135,7 +135,7 @@ def report(summary: dict[str, Any], times: Times, outcome: Outcome) -> None:
     print()
     print(f"  证明与回执 / certificates: {ROOT}/certificates   信任根 / trust: {ROOT}/trust")
     print(
-        "  全部办结,无丢失无重复 / all served, nothing lost or doubled"
+        "  全部办结，无丢失无重复 / all served, nothing lost or doubled"
         if complete(summary)
         else "  ✗ 未全部完成 / not complete"
     )

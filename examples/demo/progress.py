@@ -47,6 +47,6 @@ class Progress:
             print(f"\r\x1b[K  {bar} {self.done}/{self._total}  {rate:.1f}/s  失败 {self.failed}", end="", flush=True)
         elif now - self._said > 2 or self.done == self._total:
             self._said = now
-            print(f"  已办结 {self.done}/{self._total},失败 {self.failed}", flush=True)
+            print(f"  已办结 {self.done}/{self._total}，失败 {self.failed}", flush=True)
         if self._live and self.done == self._total:
             print(flush=True)

@@ -126,7 +126,7 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
                     person.number,
                     person.division,
                 )
-                say(f"第 {serial} 件已发出,等待办理 / case {serial} is on its way …")
+                say(f"第 {serial} 件已发出，等待办理 / case {serial} is on its way …")
                 served = await app.serve(citizen)
                 say(f"已送达 / delivered: {served.case_code} → {certificates / served.certificate_number}.pdf")
         finally:

@@ -62,7 +62,7 @@ REFUSALS = (
         Code.UNAUTHENTICATED.value,
         "TOKEN_INVALID",
         "The access token is missing, expired or not valid here; ask for a new one.",
-        "访问令牌缺失、过期或无效,请重新获取令牌。",
+        "访问令牌缺失、过期或无效，请重新获取令牌。",
         token=True,
     ),
     Refusal(
@@ -71,7 +71,7 @@ REFUSALS = (
         Code.PERMISSION_DENIED.value,
         "PLATFORM_SUSPENDED",
         "This platform is suspended; contact the hub's operator.",
-        "该平台已被停用,请联系枢纽管理员。",
+        "该平台已被停用，请联系枢纽管理员。",
     ),
     Refusal(
         400,
@@ -79,7 +79,7 @@ REFUSALS = (
         Code.INTERNAL.value,
         "REQUEST_MALFORMED",
         "The request does not fit the contract; check path, parameters and body.",
-        "请求格式不符合接口约定,请检查路径、参数和内容。",
+        "请求格式不符合接口约定，请检查路径、参数和内容。",
     ),
     Refusal(
         404,
@@ -87,7 +87,7 @@ REFUSALS = (
         Code.UNIMPLEMENTED.value,
         "RPC_UNKNOWN",
         "No such call on this listener; check method and path.",
-        "此入口没有该接口,请检查方法和路径。",
+        "此入口没有该接口，请检查方法和路径。",
     ),
     Refusal(
         413,
@@ -95,7 +95,7 @@ REFUSALS = (
         _UNKNOWN,
         "REQUEST_TOO_LARGE",
         "The request is larger than this call accepts; make it smaller.",
-        "请求内容超过该接口的上限,请缩小后重试。",
+        "请求内容超过该接口的上限，请缩小后重试。",
     ),
     Refusal(
         429,
@@ -103,7 +103,7 @@ REFUSALS = (
         Code.RESOURCE_EXHAUSTED.value,
         "RATE_LIMITED",
         "Too many calls in a second; slow down and retry.",
-        "请求过于频繁,请稍后重试。",
+        "请求过于频繁，请稍后重试。",
     ),
     Refusal(
         503,
@@ -111,7 +111,7 @@ REFUSALS = (
         Code.UNAVAILABLE.value,
         "SERVICE_AWAY",
         "The service is away for the moment; retry with the same request_id.",
-        "服务暂时不可用,请使用相同的 request_id 重试。",
+        "服务暂时不可用，请使用相同的 request_id 重试。",
     ),
     Refusal(
         504,
@@ -119,6 +119,6 @@ REFUSALS = (
         Code.UNAVAILABLE.value,
         "SERVICE_SLOW",
         "The service did not answer in time; retry with the same request_id.",
-        "服务响应超时,请使用相同的 request_id 重试。",
+        "服务响应超时，请使用相同的 request_id 重试。",
     ),
 )

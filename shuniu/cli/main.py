@@ -59,7 +59,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     named = [group for group, names in GROUPS.items() if set(names) & set(words)]
     root = _Command(
         prog="shuniu",
-        description="枢纽:政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
+        description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
     )
     commands = root.add_subparsers(metavar="COMMAND", required=True)
     for group in named or GROUPS:

@@ -122,7 +122,7 @@ def _edge_away(detail: str) -> HubError:
         Code.UNAVAILABLE,
         "EDGE_AWAY",
         f"The edge does not answer ({detail}); is the hub running (shuniu up)?",
-        "边缘网关无应答,枢纽是否已启动(shuniu up)?",
+        "边缘网关无应答，枢纽是否已启动(shuniu up)?",
     )
 
 

@@ -14,7 +14,7 @@ from shuniu.kit.config import ConfigError
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
-        "up", help="启动枢纽(Ctrl-C 停止) / run the hub (Ctrl-C drains it)", description=__doc__
+        "up", help="启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)", description=__doc__
     )
     parser.set_defaults(run=run)
 

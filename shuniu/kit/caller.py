@@ -112,7 +112,7 @@ def _forged() -> errors.HubError:
     return errors.unauthenticated(
         "CALLER_UNPROVED",
         "The caller's identity could not be read; connect through the edge.",
-        "无法确认调用方身份,请通过边缘网关访问。",
+        "无法确认调用方身份，请通过边缘网关访问。",
     )
 
 
@@ -147,7 +147,7 @@ def edge_caller(metadata: Mapping[str, str], trust_domain: str) -> Caller:
         raise errors.unauthenticated(
             "TOKEN_BINDING",
             "The access token is bound to another client certificate; ask for a new one.",
-            "访问令牌与客户端证书不匹配,请重新获取令牌。",
+            "访问令牌与客户端证书不匹配，请重新获取令牌。",
         )
     path = "operator" if kind is CallerKind.OPERATOR else "platform"
     prefix = f"spiffe://{trust_domain}/{path}/"
@@ -172,7 +172,7 @@ def _number(value: object) -> int:
 
 def _token_refused() -> errors.HubError:
     return errors.unauthenticated(
-        "TOKEN_INVALID", "The access token is not valid here; ask for a new one.", "访问令牌无效,请重新获取令牌。"
+        "TOKEN_INVALID", "The access token is not valid here; ask for a new one.", "访问令牌无效，请重新获取令牌。"
     )
 
 

@@ -152,7 +152,7 @@ def error_of(failure: grpc.aio.AioRpcError) -> HubError:
     raw = dict(failure.trailing_metadata() or ()).get(DETAILS_HEADER)
     code = Code(failure.code().value[0])
     if not isinstance(raw, bytes):
-        return HubError(code, code.name, failure.details() or code.name, "对方服务暂时无法处理,请稍后重试。")
+        return HubError(code, code.name, failure.details() or code.name, "对方服务暂时无法处理，请稍后重试。")
     status = status_pb2.Status.FromString(raw)
     info, localized, bad = (
         error_details_pb2.ErrorInfo(),

@@ -71,7 +71,7 @@ def invalid(violations: Iterable[Violation]) -> HubError:
         Code.INVALID_ARGUMENT,
         first.reason if not many else "INVALID_REQUEST",
         f"{first.field}: {first.en}" if not many else f"{len(found)} fields need correction; see field_violations.",
-        f"{first.field}:{first.zh}" if not many else f"有 {len(found)} 处需要改正,详见 field_violations。",
+        f"{first.field}:{first.zh}" if not many else f"有 {len(found)} 处需要改正，详见 field_violations。",
         violations=found,
     )
 

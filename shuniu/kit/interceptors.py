@@ -127,7 +127,7 @@ class Guard(grpc.aio.ServerInterceptor):
                     Code.DEADLINE_EXCEEDED,
                     "DEADLINE",
                     "The call did not end in time; retry with the same request_id.",
-                    "处理超时,请使用相同的 request_id 重试。",
+                    "处理超时，请使用相同的 request_id 重试。",
                 )
                 call.done(error)
                 await _abort(context, error, call.request_id)
@@ -158,7 +158,7 @@ class Guard(grpc.aio.ServerInterceptor):
             raise errors.exhausted(
                 "TOO_MANY_CALLS",
                 "Too many calls of this platform are being handled; slow down and retry.",
-                "该平台并发请求过多,请稍后重试。",
+                "该平台并发请求过多，请稍后重试。",
             )
         self._in_flight[caller.platform] += 1
         call.admitted = True
@@ -199,7 +199,7 @@ def _readable(request: Any) -> Any:
             Code.INVALID_ARGUMENT,
             "REQUEST_MALFORMED",
             "The request is not a message of this call; check encoding and field types against the contract.",
-            "请求内容不是该调用的消息,请对照接口契约检查编码与字段类型。",
+            "请求内容不是该调用的消息，请对照接口契约检查编码与字段类型。",
         )
     return request
 
@@ -274,7 +274,7 @@ class _Call:
             Code.INTERNAL,
             "INCIDENT",
             f"Something went wrong here; tell the operator incident {incident}.",
-            f"系统内部错误,请联系管理员并提供事件编号 {incident}。",
+            f"系统内部错误，请联系管理员并提供事件编号 {incident}。",
             metadata={"incident": incident},
         )
         self.done(known)

@@ -73,7 +73,7 @@ class Messaging:
                     raise errors.precondition(
                         "EVENT_FAILED_AGAIN",
                         "The event failed again; mend the cause first.",
-                        "该事件再次处理失败,请先排除原因。",
+                        "该事件再次处理失败，请先排除原因。",
                         # The text behind the type may quote personal data.
                         cause=cause.split(":", 1)[0],
                     )

@@ -83,5 +83,5 @@ def _invalid_token() -> HubError:
         "page_token",
         "PAGE_TOKEN_INVALID",
         "Use the next_page_token of the page before, with the same filter; or leave it empty to begin again.",
-        "请使用上一页返回的 next_page_token,并保持查询条件不变;或留空从头查询。",
+        "请使用上一页返回的 next_page_token，并保持查询条件不变；或留空从头查询。",
     )

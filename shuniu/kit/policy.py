@@ -52,14 +52,14 @@ class Policy:
             raise errors.denied(
                 "SCOPE_MISSING",
                 f"The token lacks the scope {', '.join(sorted(missing))}; ask the hub's operator to grant it.",
-                f"令牌缺少权限 {'、'.join(sorted(missing))},请联系枢纽管理员授权。",
+                f"令牌缺少权限 {'、'.join(sorted(missing))}，请联系枢纽管理员授权。",
                 scopes=" ".join(sorted(missing)),
             )
         if caller.kind is CallerKind.PERSON and caller.ial < self.min_ial:
             raise errors.denied(
                 "ASSURANCE_TOO_LOW",
                 f"This needs identity assurance level {self.min_ial}; sign in again with acr_values=L{self.min_ial}.",
-                f"此操作需要 L{self.min_ial} 级实名认证,请重新认证。",
+                f"此操作需要 L{self.min_ial} 级实名认证，请重新认证。",
                 required_ial=str(self.min_ial),
             )
 

@@ -58,12 +58,12 @@ class Registry:
                 return errors.denied(
                     "PLATFORM_STOPPED",
                     "This platform is suspended or retired; contact the hub's operator.",
-                    "该平台已被暂停或注销,请联系枢纽管理员。",
+                    "该平台已被暂停或注销，请联系枢纽管理员。",
                     platform=caller.platform,
                 )
         if caller.session and caller.session in self._ended:
             return errors.unauthenticated(
-                "SESSION_ENDED", "The session has ended; sign in again.", "会话已结束,请重新登录。"
+                "SESSION_ENDED", "The session has ended; sign in again.", "会话已结束，请重新登录。"
             )
         return None
 

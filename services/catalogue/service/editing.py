@@ -162,7 +162,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
                 raise errors.precondition(
                     "ITEM_IN_USE",
                     "Implementing items rest on this base item; withdraw them first.",
-                    "尚有实施清单引用该基本目录事项,请先取消实施清单。",
+                    "尚有实施清单引用该基本目录事项，请先取消实施清单。",
                 )
             if record.published is None:
                 # Nobody ever saw it: its codes are free again.
@@ -250,7 +250,7 @@ def _person(name: str, value: str) -> str:
             name,
             "PERSON_FORM",
             "Give the person's number at your platform, 1 to 64 printable characters.",
-            "请填写经办人在本平台的编号,1 至 64 个可见字符。",
+            "请填写经办人在本平台的编号，1 至 64 个可见字符。",
         )
     return unicodedata.normalize("NFC", value)
 

@@ -49,7 +49,7 @@ def not_owned() -> HubError:
     return errors.denied(
         "ITEM_NOT_OWNED",
         "The item belongs to another platform; ask its owner to change it.",
-        "该事项属于其他平台,请由所属平台修改。",
+        "该事项属于其他平台，请由所属平台修改。",
     )
 
 
@@ -57,6 +57,6 @@ def code_taken(codes: list[str]) -> HubError:
     return errors.exists(
         "ITEM_CODE_TAKEN",
         "Another item has this code; correct the code or change that item.",
-        "编码已被其他事项使用,请更正编码或修改原事项。",
+        "编码已被其他事项使用，请更正编码或修改原事项。",
         codes=", ".join(sorted(codes)),
     )

@@ -75,7 +75,7 @@ def check(parameters: Parameters, client: Platform | None) -> tuple[str, ...]:
             "invalid_request",
             "PKCE_REQUIRED",
             "Send code_challenge with code_challenge_method=S256 (RFC 7636).",
-            "请使用 PKCE:提供 code_challenge,且 code_challenge_method=S256。",
+            "请使用 PKCE:提供 code_challenge，且 code_challenge_method=S256。",
         )
     if any(len(text) > _MAX_OPAQUE or not text.isprintable() for text in (parameters.state, parameters.nonce)):
         raise OAuthError(
@@ -99,7 +99,7 @@ def granted(wanted: str, allowed: set[str], otherwise: tuple[str, ...]) -> tuple
             "invalid_scope",
             "SCOPE_REFUSED",
             "None of these scopes is granted to the platform; ask the hub's operator.",
-            "平台未获授权使用所请求的权限,请联系枢纽管理员。",
+            "平台未获授权使用所请求的权限，请联系枢纽管理员。",
         )
     return kept
 
@@ -115,7 +115,7 @@ def check_assurance(acr_values: str, ial: int) -> None:
             "unmet_authentication_requirements",
             "ASSURANCE_TOO_LOW",
             f"This needs identity assurance level L{min(levels)}; the person has L{ial}.",
-            f"此操作需要 L{min(levels)} 级实名认证,当前为 L{ial} 级。",
+            f"此操作需要 L{min(levels)} 级实名认证，当前为 L{ial} 级。",
         )
 
 

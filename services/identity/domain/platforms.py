@@ -194,18 +194,18 @@ def _naming(draft: Draft) -> list[Violation]:
                 "platform.code",
                 "CODE_FORM",
                 "use 2 to 40 of a-z, 0-9 and hyphen, no hyphen at the ends",
-                "请使用 2 至 40 位小写字母、数字或连字符,首尾不能是连字符",
+                "请使用 2 至 40 位小写字母、数字或连字符，首尾不能是连字符",
             )
         )
     elif draft.code in _RESERVED:
-        found.append(Violation("platform.code", "CODE_RESERVED", "choose another code", "该代码为系统保留,请更换"))
+        found.append(Violation("platform.code", "CODE_RESERVED", "choose another code", "该代码为系统保留，请更换"))
     if not 1 <= len(draft.name) <= _MAX_NAME or not printable(draft.name):
         found.append(
             Violation(
                 "platform.name",
                 "NAME_FORM",
                 f"give the official name, 1 to {_MAX_NAME} printable characters",
-                f"请填写正式名称,1 至 {_MAX_NAME} 个可见字符",
+                f"请填写正式名称，1 至 {_MAX_NAME} 个可见字符",
             )
         )
     if draft.kind not in Kind.__members__:
@@ -275,7 +275,7 @@ def _granting(draft: Draft) -> list[Violation]:
             f"platform.redirect_uris[{index}]",
             "REDIRECT_URI_FORM",
             "give an absolute https address without fragment (http on the loopback address only)",
-            "请填写不含片段的 https 绝对地址(仅回环地址可用 http)",
+            "请填写不含片段的 https 绝对地址（仅回环地址可用 http）",
         )
         for index, uri in enumerate(draft.redirect_uris)
         if not redirectable(uri)
@@ -328,7 +328,7 @@ def subscriptions(wanted: Iterable[tuple[str, str]]) -> tuple[Subscription, ...]
                 "subscriptions",
                 "TOO_MANY",
                 f"subscribe to at most {_MAX_SUBSCRIPTIONS}; use prefixes ending in .*",
-                f"最多 {_MAX_SUBSCRIPTIONS} 项订阅,请使用以 .* 结尾的前缀",
+                f"最多 {_MAX_SUBSCRIPTIONS} 项订阅，请使用以 .* 结尾的前缀",
             )
         )
     for index, (topic, division) in enumerate(pairs):
@@ -338,7 +338,7 @@ def subscriptions(wanted: Iterable[tuple[str, str]]) -> tuple[Subscription, ...]
                     f"subscriptions[{index}].topic",
                     "TOPIC_UNKNOWN",
                     "name a topic of catalogue, exchange or esign, such as catalogue.item.published or catalogue.*",
-                    "请填写 catalogue、exchange 或 esign 的主题,如 catalogue.item.published 或 catalogue.*",
+                    "请填写 catalogue、exchange 或 esign 的主题，如 catalogue.item.published 或 catalogue.*",
                 )
             )
         if not _DIVISION_PREFIX.fullmatch(division):
@@ -347,7 +347,7 @@ def subscriptions(wanted: Iterable[tuple[str, str]]) -> tuple[Subscription, ...]
                     f"subscriptions[{index}].division",
                     "DIVISION_FORM",
                     "give the first digits of a division, or nothing",
-                    "请填写行政区划代码的前几位,或留空",
+                    "请填写行政区划代码的前几位，或留空",
                 )
             )
     if found:

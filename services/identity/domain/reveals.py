@@ -47,7 +47,7 @@ def no_key() -> RevealError:
     return RevealError(
         "NO_ENCRYPTION_KEY",
         "The receiver has registered no encryption key; enrol it with one.",
-        "接收方未登记加密公钥,请先登记。",
+        "接收方未登记加密公钥，请先登记。",
     )
 
 
@@ -59,7 +59,7 @@ def check_case(caller: str, handler: str, state: str) -> None:
         raise RevealError(
             "CASE_CLOSED",
             "The case is closed; its applicant's data are no longer revealed.",
-            "办件已结束,不再提供申请人信息。",
+            "办件已结束，不再提供申请人信息。",
         )
 
 
@@ -80,7 +80,7 @@ def checked_fields(wanted: Sequence[str]) -> tuple[str, ...]:
             f"fields[{index}]" if name else "fields",
             "FIELD_UNKNOWN",
             f"name fields of: {', '.join(FIELDS)}",
-            f"可选字段:{'、'.join(FIELDS)}",
+            f"可选字段：{'、'.join(FIELDS)}",
         )
         for index, name in enumerate(wanted or [""])
         if name not in FIELDS
@@ -99,7 +99,7 @@ def checked_purpose(purpose: str) -> str:
                     "purpose",
                     "PURPOSE_FORM",
                     f"say why, in 1 to {_MAX_PURPOSE} printable characters",
-                    f"请说明用途,1 至 {_MAX_PURPOSE} 个可见字符",
+                    f"请说明用途，1 至 {_MAX_PURPOSE} 个可见字符",
                 )
             ]
         )

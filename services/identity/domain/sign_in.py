@@ -64,7 +64,7 @@ def check_password(password: str, login_name: str) -> list[Violation]:
                 "password",
                 "PASSWORD_WEAK",
                 "do not repeat the login name or one character",
-                "密码不能包含登录名,也不能只由少数字符重复组成",
+                "密码不能包含登录名，也不能只由少数字符重复组成",
             )
         ]
     return []

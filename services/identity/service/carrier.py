@@ -33,7 +33,7 @@ class CarrierService(platform_pb2_grpc.CarrierServiceServicer):
             raise errors.precondition(
                 "PLATFORM_STATE",
                 "The platform is suspended; its bus account is closed.",
-                "该平台已被暂停,其总线账户不可用。",
+                "该平台已被暂停，其总线账户不可用。",
                 state="SUSPENDED",
             )
         await self._base.write(

@@ -49,5 +49,5 @@ def _refused() -> OAuthError:
         "invalid_client",
         "CLIENT_REFUSED",
         "The client certificate belongs to no working platform with this client_id.",
-        "客户端证书与 client_id 不符,或平台未接入、已被暂停。",
+        "客户端证书与 client_id 不符，或平台未接入、已被暂停。",
     )

@@ -133,7 +133,7 @@ def _checked(request: pb.EnrolRequest) -> tuple[certificates.PublicKey, str]:
                 "csr_pem",
                 "CSR_INVALID",
                 f"Give a PKCS #10 request in PEM signed with its own key: {error}.",
-                "请提供由自身私钥签名的 PEM 格式 PKCS #10 证书请求(P-256、P-384 或不少于 2048 位的 RSA)。",
+                "请提供由自身私钥签名的 PEM 格式 PKCS #10 证书请求（P-256、P-384 或不少于 2048 位的 RSA）。",
             )
         )
     jwks = encryption_keys(request.jwks)
@@ -143,7 +143,7 @@ def _checked(request: pb.EnrolRequest) -> tuple[certificates.PublicKey, str]:
                 "jwks",
                 "JWKS_INVALID",
                 "Give a JWKS with at least one public P-256 key with `kid` and use `enc`, and no private part.",
-                "请提供至少含一个带 kid、用途为 enc 的 P-256 公钥的 JWKS,且不得包含私钥。",
+                "请提供至少含一个带 kid、用途为 enc 的 P-256 公钥的 JWKS，且不得包含私钥。",
             )
         )
     if found or public_key is None:

@@ -26,7 +26,7 @@ def _state(error: PlatformStateError) -> HubError:
     return errors.precondition(
         "PLATFORM_STATE",
         f"The platform is {error.state}; this is not possible in that state.",
-        f"平台当前状态为 {error.state},无法执行该操作。",
+        f"平台当前状态为 {error.state}，无法执行该操作。",
         state=error.state.value,
     )
 
@@ -35,17 +35,17 @@ def _token(_error: TokenInvalidError) -> HubError:
     return errors.denied(
         "ENROLMENT_TOKEN_INVALID",
         "The enrolment token is unknown, used or older than 24 hours; ask the hub's operator for a new one.",
-        "接入令牌不存在、已使用或已超过 24 小时,请向枢纽管理员申请新的令牌。",
+        "接入令牌不存在、已使用或已超过 24 小时，请向枢纽管理员申请新的令牌。",
     )
 
 
 def _session(_error: SessionEndedError) -> HubError:
-    return errors.unauthenticated("SESSION_ENDED", "The session has ended; sign in again.", "会话已结束,请重新登录。")
+    return errors.unauthenticated("SESSION_ENDED", "The session has ended; sign in again.", "会话已结束，请重新登录。")
 
 
 def _access_token(_error: claims.TokenInvalidError) -> HubError:
     return errors.unauthenticated(
-        "TOKEN_INVALID", "The access token is not valid here; ask for a new one.", "访问令牌无效,请重新获取令牌。"
+        "TOKEN_INVALID", "The access token is not valid here; ask for a new one.", "访问令牌无效，请重新获取令牌。"
     )
 
 
@@ -55,7 +55,7 @@ def _client(error: ClientRefusedError) -> HubError:
         "REDIRECT_URI_MISMATCH": (
             "redirect_uri",
             "The redirect URI is not registered; it must match exactly.",
-            "重定向地址未登记,必须与登记的完全一致。",
+            "重定向地址未登记，必须与登记的完全一致。",
         ),
     }
     field, en, zh = texts[error.reason]
@@ -77,7 +77,7 @@ def _grant(_error: GrantRefusedError) -> HubError:
         Code.INVALID_ARGUMENT,
         "GRANT_INVALID",
         "The code or refresh token is not valid for this client; begin a new authorisation.",
-        "授权码或刷新令牌对该客户端无效,请重新发起授权。",
+        "授权码或刷新令牌对该客户端无效，请重新发起授权。",
         metadata={"oauth_error": "invalid_grant"},
     )
 

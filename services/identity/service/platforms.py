@@ -95,7 +95,7 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
                 raise errors.exists(
                     "PLATFORM_EXISTS",
                     "A platform with this code is registered already; choose another code.",
-                    "该代码的平台已登记,请更换代码。",
+                    "该代码的平台已登记，请更换代码。",
                     platform=row.code,
                 )
             rows.add_token(conn, enrolment.issued(secret, row.code, now))

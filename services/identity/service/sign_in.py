@@ -88,7 +88,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
                 raise errors.exists(
                     "PERSON_REGISTERED",
                     "This person has registered already; sign in with the login name chosen then.",
-                    "该人员已注册,请使用原登录名登录。",
+                    "该人员已注册，请使用原登录名登录。",
                 )
             persons.put(conn, Person(kept.person_id, kept.display_name, _PROVED), proof)
             persons.add_credential(conn, index, Credential(kept.person_id, password_hash), proof.verified_us)
@@ -224,7 +224,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
             raise errors.precondition(
                 "REAL_NAME_MISMATCH",
                 "Name and document number do not match the register; compare them with the document.",
-                "姓名与证件号码核验不一致,请对照证件核对后重试。",
+                "姓名与证件号码核验不一致，请对照证件核对后重试。",
             )
         return Proof(answer.transaction_id, answer.evidence_sha256, self._base.clock.now_us())
 
@@ -248,12 +248,12 @@ def _session_person(conn: Connection, secret_hash: str, now_us: int) -> tuple[Se
 
 
 def _name_taken() -> HubError:
-    return errors.exists("LOGIN_NAME_TAKEN", "This login name is taken; choose another.", "该登录名已被使用,请更换。")
+    return errors.exists("LOGIN_NAME_TAKEN", "This login name is taken; choose another.", "该登录名已被使用，请更换。")
 
 
 def _too_often() -> HubError:
     return errors.exhausted(
-        "SIGN_IN_LIMIT", "Too many attempts; wait a while and try again.", "尝试次数过多,请稍后再试。"
+        "SIGN_IN_LIMIT", "Too many attempts; wait a while and try again.", "尝试次数过多，请稍后再试。"
     )
 
 
@@ -261,5 +261,5 @@ def _authority_away() -> HubError:
     return errors.unavailable(
         "AUTHORITY_AWAY",
         "The authority that proves real names does not answer; try again later with the same request_id.",
-        "实名核验服务暂不可用,请稍后使用相同的 request_id 重试。",
+        "实名核验服务暂不可用，请稍后使用相同的 request_id 重试。",
     )

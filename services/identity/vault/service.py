@@ -151,7 +151,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
             raise errors.exhausted(
                 "VAULT_QUOTA",
                 "Today's quota for this receiver and purpose is used up; ask the hub's operator.",
-                "该接收方和用途今日的额度已用完,请联系枢纽管理员。",
+                "该接收方和用途今日的额度已用完，请联系枢纽管理员。",
                 receiver=receiver,
                 purpose=purpose,
             )
@@ -197,7 +197,7 @@ def _check_fields(fields: Any) -> None:
             "fields",
             "FIELD_UNKNOWN",
             f"Name fields of: {', '.join(records.FIELDS)}.",
-            f"可选字段:{'、'.join(records.FIELDS)}。",
+            f"可选字段：{'、'.join(records.FIELDS)}。",
         )
 
 

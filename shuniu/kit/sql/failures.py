@@ -18,7 +18,7 @@ def store_full() -> HubError:
     return errors.exhausted(
         STORE_FULL,
         "The disk of the store is full: nothing was written. Retry later with the same request_id.",
-        "存储磁盘已满,本次未写入任何内容。请稍后使用同一 request_id 重试。",
+        "存储磁盘已满，本次未写入任何内容。请稍后使用同一 request_id 重试。",
     )
 
 
@@ -53,5 +53,5 @@ def store_slow() -> HubError:
         Code.DEADLINE_EXCEEDED,
         STORE_SLOW,
         "The store did not finish in time. Retry with the same request_id, or ask for less.",
-        "存储未能在时限内完成。请使用同一 request_id 重试,或缩小请求范围。",
+        "存储未能在时限内完成。请使用同一 request_id 重试，或缩小请求范围。",
     )
