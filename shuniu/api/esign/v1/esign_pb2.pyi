@@ -756,6 +756,108 @@ class VerifyQrResponse(_message.Message):
 Global___VerifyQrResponse: _TypeAlias = VerifyQrResponse  # noqa: Y015
 
 @_typing.final
+class VerifyByHashRequest(_message.Message):
+    """A file to verify by its hash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HASH_FIELD_NUMBER: _builtins.int
+    hash: _builtins.str
+    """SHA-256 or SM3 of the whole file, 64 hexadecimal digits."""
+    def __init__(
+        self,
+        *,
+        hash: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash", b"hash"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyByHashRequest: _TypeAlias = VerifyByHashRequest  # noqa: Y015
+
+@_typing.final
+class VerifyByHashResponse(_message.Message):
+    """The verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """The verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyByHashResponse: _TypeAlias = VerifyByHashResponse  # noqa: Y015
+
+@_typing.final
+class VerifyByNumberRequest(_message.Message):
+    """A document to verify by its number."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    ISSUED_ON_FIELD_NUMBER: _builtins.int
+    HASH_TAIL_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Number, as printed."""
+    hash_tail: _builtins.str
+    """Instead of the date: at least the last 8 hexadecimal digits of the file's SHA-256."""
+    @_builtins.property
+    def issued_on(self) -> _date_pb2.Date:
+        """Date of issue, as printed."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        issued_on: _date_pb2.Date | None = ...,
+        hash_tail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["issued_on", b"issued_on"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["hash_tail", b"hash_tail", "issued_on", b"issued_on", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyByNumberRequest: _TypeAlias = VerifyByNumberRequest  # noqa: Y015
+
+@_typing.final
+class VerifyByNumberResponse(_message.Message):
+    """The verdict."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """The verdict."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Verdict | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerifyByNumberResponse: _TypeAlias = VerifyByNumberResponse  # noqa: Y015
+
+@_typing.final
 class GetTrustRequest(_message.Message):
     """Asks for trust material."""
 

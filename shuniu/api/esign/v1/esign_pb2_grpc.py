@@ -420,6 +420,16 @@ class VerificationServiceStub:
                 request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrRequest.SerializeToString,
                 response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrResponse.FromString,
                 _registered_method=True)
+        self.VerifyByHash = channel.unary_unary(
+                '/shuniu.api.esign.v1.VerificationService/VerifyByHash',
+                request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashResponse.FromString,
+                _registered_method=True)
+        self.VerifyByNumber = channel.unary_unary(
+                '/shuniu.api.esign.v1.VerificationService/VerifyByNumber',
+                request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberResponse.FromString,
+                _registered_method=True)
         self.GetTrust = channel.unary_unary(
                 '/shuniu.api.esign.v1.VerificationService/GetTrust',
                 request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetTrustRequest.SerializeToString,
@@ -446,6 +456,24 @@ class VerificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyByHash(self, request, context):
+        """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
+        not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyByNumber(self, request, context):
+        """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
+        on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
+        tries for this number; by hash, upload and QR code it can still be verified).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetTrust(self, request, context):
         """Trust material for offline verification: roots and the ledger's public key.
         """
@@ -465,6 +493,16 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.VerifyQr,
                     request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrRequest.FromString,
                     response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrResponse.SerializeToString,
+            ),
+            'VerifyByHash': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyByHash,
+                    request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashResponse.SerializeToString,
+            ),
+            'VerifyByNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyByNumber,
+                    request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberResponse.SerializeToString,
             ),
             'GetTrust': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTrust,
@@ -527,6 +565,60 @@ class VerificationService:
             '/shuniu.api.esign.v1.VerificationService/VerifyQr',
             shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrRequest.SerializeToString,
             shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyQrResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyByHash(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.esign.v1.VerificationService/VerifyByHash',
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashRequest.SerializeToString,
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByHashResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyByNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.esign.v1.VerificationService/VerifyByNumber',
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberRequest.SerializeToString,
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.VerifyByNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

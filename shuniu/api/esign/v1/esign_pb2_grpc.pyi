@@ -176,6 +176,16 @@ class VerificationServiceStub:
     """
     VerifyQr: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyQrRequest, _esign_pb2.VerifyQrResponse]
     """Judges the content of a QR code."""
+    VerifyByHash: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]
+    """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
+    not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+    """
+    VerifyByNumber: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]
+    """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
+    on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
+    tries for this number; by hash, upload and QR code it can still be verified).
+    """
     GetTrust: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]
     """Trust material for offline verification: roots and the ledger's public key."""
 
@@ -190,6 +200,16 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """
     VerifyQr: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyQrRequest, _esign_pb2.VerifyQrResponse]  # type: ignore[assignment]
     """Judges the content of a QR code."""
+    VerifyByHash: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]  # type: ignore[assignment]
+    """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
+    not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+    """
+    VerifyByNumber: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]  # type: ignore[assignment]
+    """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
+    on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+    Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
+    tries for this number; by hash, upload and QR code it can still be verified).
+    """
     GetTrust: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]  # type: ignore[assignment]
     """Trust material for offline verification: roots and the ledger's public key."""
 
@@ -213,6 +233,28 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.VerifyQrResponse, _abc.Awaitable[_esign_pb2.VerifyQrResponse]]:
         """Judges the content of a QR code."""
+
+    @_abc_1.abstractmethod
+    def VerifyByHash(
+        self,
+        request: _esign_pb2.VerifyByHashRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esign_pb2.VerifyByHashResponse, _abc.Awaitable[_esign_pb2.VerifyByHashResponse]]:
+        """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
+        not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyByNumber(
+        self,
+        request: _esign_pb2.VerifyByNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esign_pb2.VerifyByNumberResponse, _abc.Awaitable[_esign_pb2.VerifyByNumberResponse]]:
+        """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
+        on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+        Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
+        tries for this number; by hash, upload and QR code it can still be verified).
+        """
 
     @_abc_1.abstractmethod
     def GetTrust(
