@@ -1,8 +1,10 @@
 """A platform's credentials: made by itself, confirmed by the hub at enrolment, kept in one directory."""
 
+import asyncio
 import json
 import os
 import ssl
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +97,21 @@ def _keep(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+async def _enrolled(
+    stub: platform_pb2_grpc.EnrolmentServiceAsyncStub, question: platform_pb2.EnrolRequest
+) -> platform_pb2.EnrolResponse:
+    """The answer; the same request is repeated while the hub's bus is away, as its error says."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            answer: platform_pb2.EnrolResponse = await stub.Enrol(question, timeout=30)
+            return answer
+        except grpc.aio.AioRpcError as error:
+            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > until:
+                raise
+            await asyncio.sleep(0.5)
+
+
 async def enrol(hub: Hub, code: str, token: str, directory: Path) -> Credentials:
     """Turns a one-time token into credentials. The private keys never leave this directory."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -105,17 +122,15 @@ async def enrol(hub: Hub, code: str, token: str, directory: Path) -> Credentials
         .sign(key, hashes.SHA256())
     )
     sealing = ECKey.generate_key("P-256", {"use": "enc", "kid": f"{code}-1"}, private=True)
+    question = platform_pb2.EnrolRequest(
+        request_id=str(uuid.uuid4()),
+        code=code,
+        token=token,
+        csr_pem=request.public_bytes(serialization.Encoding.PEM).decode(),
+        jwks=json.dumps({"keys": [sealing.as_dict(private=False)]}),
+    )
     async with grpc.aio.secure_channel(hub.people, grpc.ssl_channel_credentials(hub.trust_pem)) as channel:
-        answer: platform_pb2.EnrolResponse = await platform_pb2_grpc.EnrolmentServiceStub(channel).Enrol(
-            platform_pb2.EnrolRequest(
-                request_id=str(uuid.uuid4()),
-                code=code,
-                token=token,
-                csr_pem=request.public_bytes(serialization.Encoding.PEM).decode(),
-                jwks=json.dumps({"keys": [sealing.as_dict(private=False)]}),
-            ),
-            timeout=30,
-        )
+        answer = await _enrolled(platform_pb2_grpc.EnrolmentServiceStub(channel), question)
     key_pem = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

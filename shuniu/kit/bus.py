@@ -133,21 +133,26 @@ class Bus:
 
     async def close(self) -> None:
         """Send what is pending, then close."""
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._supervisor
-            self._supervisor = None
-        client, self._client = self._client, None
-        self._up.clear()
-        self._fail_waiting()
-        if client is not None:
-            try:
-                if not client.is_closed:
-                    with contextlib.suppress(Exception):
-                        await client.flush(2)
-            finally:
-                await leave(client)
+        supervisor, self._supervisor = self._supervisor, None
+        try:
+            while supervisor is not None and not supervisor.done():
+                # More than once: a connection that is made at this very moment swallows the cancelling.
+                supervisor.cancel()
+                await asyncio.wait([supervisor], timeout=1)
+        finally:
+            client, self._client = self._client, None
+            self._up.clear()
+            self._fail_waiting()
+            if client is not None:
+                await self._end(client)
+
+    async def _end(self, client: Client) -> None:
+        try:
+            if not client.is_closed:
+                with contextlib.suppress(Exception):
+                    await client.flush(2)
+        finally:
+            await leave(client)
 
     async def _supervise(self) -> None:
         attempt = 0
