@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.config import KeyFiles
-from services.esign.domain import sm2_chain, sm2_pki
+from services.esign.domain import sm2, sm2_chain, sm2_pki
 from services.esign.domain.chain import ChainError
 from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
 from shuniu.kit.config import ConfigError, secret, write_secret
@@ -102,6 +102,17 @@ def _holds(spki: bytes, message: bytes, signature: bytes) -> bool:
         return _public_key(spki).verify(message, signature)
     except sm.SmKeyError:
         return False
+
+
+def _judge(spki: bytes, message: bytes, signature: bytes) -> bool:
+    """`verifies` for the domain. Raises Sm2AbsentError."""
+    try:
+        return verifies(spki, message, signature)
+    except sm.SmUnavailableError as error:
+        raise sm2.Sm2AbsentError(str(error)) from None
+
+
+sm2.install(_judge)
 
 
 # Reading a key costs a third of a check.

@@ -70,7 +70,7 @@ class Authority:
 
     def token(self, digest: bytes) -> bytes:
         """A token over a SHA-256 digest. Raises TimestampRefusedError."""
-        return self._token(TimestampQuery(timestamp.imprint_of_sha256(digest), wants_certificates=True))
+        return self._token(TimestampQuery(timestamp.imprint(digest), wants_certificates=True))
 
     def max_size(self) -> int:
         """Longest token of `token`, bytes."""

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from services.esign.domain import der
+from services.esign.domain import der, sm2
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
 _MAX_LENGTH = 8
@@ -50,10 +50,11 @@ def load(certificate: bytes) -> x509.Certificate:
 
 def _load(certificate: bytes) -> x509.Certificate:
     try:
-        _check_outside(certificate)
+        spki = _check_outside(certificate)
         found = x509.load_der_x509_certificate(certificate)
         _ = found.extensions, found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
-        found.public_key()
+        if not sm2.is_key(spki):
+            found.public_key()
     except UnsupportedAlgorithm as cause:
         raise ChainError(
             "ALGORITHM", "证书算法不受支持", "key or signature of a kind not known here", unknown=True
@@ -70,9 +71,9 @@ def _load(certificate: bytes) -> x509.Certificate:
 _kept = lru_cache(maxsize=1024)(_load)
 
 
-def _check_outside(certificate: bytes) -> None:
-    """What the issuer's signature does not cover, and what the library lets pass with a warning. Raises DerError,
-    ChainError.
+def _check_outside(certificate: bytes) -> bytes:
+    """What the issuer's signature does not cover, and what the library lets pass with a warning; the key in DER. Raises
+    DerError, ChainError.
     """
     body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
     fields = body.expect(der.SEQUENCE).children()
@@ -83,6 +84,7 @@ def _check_outside(certificate: bytes) -> None:
     # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
     if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
         raise _malformed()
+    return fields[6].raw
 
 
 def check_strength(certificate: x509.Certificate) -> None:
@@ -158,6 +160,8 @@ def _check_authority(certificate: x509.Certificate, below: int) -> None:
 
 
 def _check_key(certificate: x509.Certificate) -> None:
+    if sm2.key_of(certificate) is not None:
+        return
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
@@ -191,12 +195,26 @@ def _issued(child: bytes, issuer: bytes) -> bool:
     """Whether `issuer` signed `child`, with an algorithm that still holds."""
     try:
         below, above = x509.load_der_x509_certificate(child), x509.load_der_x509_certificate(issuer)
+        if below.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM:
+            return _issued_with_sm2(below, above)
         if not isinstance(below.signature_hash_algorithm, _STRONG):
             return False
         below.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
+    key = sm2.key_of(above)
+    if key is None or below.issuer != above.subject:
+        return False
+    try:
+        return sm2.holds(key, below.tbs_certificate_bytes, below.signature)
+    except sm2.Sm2AbsentError as cause:
+        raise ChainError(
+            "SM_UNAVAILABLE", "本机没有国密算法，未能核验", "no SM2 here: cannot be judged", unknown=True
+        ) from cause
 
 
 def _der(certificate: x509.Certificate) -> bytes:

@@ -7,13 +7,13 @@ is the dictionary's /M (ETSI EN 319 142-1, 6.3).
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha256
 from typing import Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.esign.domain import der
+from services.esign.domain.digests import SHA256, SIZE, Digest
 
 OID_DATA = der.oid("1.2.840.113549.1.7.1")
 OID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
@@ -21,11 +21,11 @@ OID_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
 OID_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")
 OID_SIGNING_CERTIFICATE_V2 = der.oid("1.2.840.113549.1.9.16.2.47")
 OID_SIGNATURE_TIMESTAMP = der.oid("1.2.840.113549.1.9.16.2.14")
-OID_SHA256 = der.oid("2.16.840.1.101.3.4.2.1")
+OID_SHA256 = SHA256.oid
 OID_ECDSA_SHA256 = der.oid("1.2.840.10045.4.3.2")
 
 # SHA-256 without parameters (RFC 5754, 2).
-SHA256_IDENTIFIER = der.tlv(der.SEQUENCE, OID_SHA256)
+SHA256_IDENTIFIER = SHA256.identifier
 
 # Version, signer, digest, signed attributes, algorithm, signature.
 _SIGNER_FIELDS = 6
@@ -62,6 +62,7 @@ class CmsTemplate:
     """Everything of a seal's CMS that does not change from document to document."""
 
     key: SigningKey
+    digest: Digest
     certificate: bytes
     # The certificate SET, DER-sorted: strict readers refuse another order.
     certificates: bytes
@@ -75,25 +76,28 @@ class CmsTemplate:
     _rooms: dict[int, int]
 
     @classmethod
-    def prepare(cls, key: SigningKey, certificate: bytes, chain: Sequence[bytes]) -> "CmsTemplate":
-        """For `certificate` (DER) with its intermediate certificates; the root stays out: the verifier must bring
-        it.
+    def prepare(
+        cls, key: SigningKey, certificate: bytes, chain: Sequence[bytes], digest: Digest = SHA256
+    ) -> "CmsTemplate":
+        """For `certificate` (DER) with its intermediate certificates; the root stays out: the verifier must bring it.
+        `digest` is the one that goes with the key.
         """
         issuer, serial = issuer_and_serial(certificate)
         attributes = sorted(
             (
                 attribute(OID_CONTENT_TYPE, OID_DATA),
-                attribute(OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(32))),
-                attribute(OID_SIGNING_CERTIFICATE_V2, signing_certificate(certificate)),
+                attribute(OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, bytes(SIZE))),
+                attribute(OID_SIGNING_CERTIFICATE_V2, signing_certificate(certificate, digest)),
             )
         )
         joined = b"".join(attributes)
         hole = joined.index(bytes(32), joined.index(OID_MESSAGE_DIGEST))
         template = cls(
             key=key,
+            digest=digest,
             certificate=certificate,
             certificates=der.tlv(0xA0, *sorted({certificate, *chain})),
-            signer_head=der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + SHA256_IDENTIFIER,
+            signer_head=der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + digest.identifier,
             attributes_before=joined[:hole],
             attributes_after=joined[hole + 32 :],
             attributes_length=der.length(len(joined)),
@@ -105,7 +109,7 @@ class CmsTemplate:
         return template
 
     def sign(self, digest: bytes) -> bytes:
-        """CMS over a document whose SHA-256 is `digest`: at most `max_size` bytes."""
+        """CMS over a document whose digest, of the template's algorithm, is `digest`: at most `max_size` bytes."""
         signed = self.attributes_before + digest + self.attributes_after
         signature = self.key.sign(b"\x31" + self.attributes_length + signed)
         return self._assemble(digest, signature)
@@ -138,7 +142,7 @@ class CmsTemplate:
         signed_data = der.tlv(
             der.SEQUENCE,
             der.integer(1),
-            der.tlv(der.SET, SHA256_IDENTIFIER),
+            der.tlv(der.SET, self.digest.identifier),
             der.tlv(der.SEQUENCE, OID_DATA),
             self.certificates,
             der.tlv(der.SET, signer),
@@ -203,8 +207,9 @@ def attribute(oid: bytes, value: bytes) -> bytes:
     return der.tlv(der.SEQUENCE, oid, der.tlv(der.SET, value))
 
 
-def signing_certificate(certificate: bytes) -> bytes:
-    """SigningCertificateV2 (RFC 5035) that names a certificate by its SHA-256."""
+def signing_certificate(certificate: bytes, digest: Digest = SHA256) -> bytes:
+    """SigningCertificateV2 (RFC 5035) that names a certificate by its digest."""
     # SHA-256 is ESSCertIDv2's DEFAULT, so DER leaves the algorithm out.
-    cert_id = der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, sha256(certificate).digest()))
+    algorithm = b"" if digest is SHA256 else digest.identifier
+    cert_id = der.tlv(der.SEQUENCE, algorithm, der.tlv(der.OCTET_STRING, digest.of(certificate)))
     return der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, cert_id))

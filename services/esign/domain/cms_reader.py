@@ -12,8 +12,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from services.esign.domain import cms, der
+from services.esign.domain import cms, der, sm2
 from services.esign.domain.der import Node
+from services.esign.domain.digests import SM3
 
 _SHA384 = der.oid("2.16.840.1.101.3.4.2.2")
 _SHA512 = der.oid("2.16.840.1.101.3.4.2.3")
@@ -21,6 +22,7 @@ _DIGESTS: dict[bytes, tuple[Any, hashes.HashAlgorithm]] = {
     cms.OID_SHA256: (sha256, hashes.SHA256()),
     _SHA384: (sha384, hashes.SHA384()),
     _SHA512: (sha512, hashes.SHA512()),
+    SM3.oid: (SM3.new, hashes.SM3()),
 }
 _NULL = b"\x05\x00"
 _RSA = der.oid("1.2.840.113549.1.1.1")
@@ -84,6 +86,9 @@ class SignedCms:
         """Whether the signer's key made the signature over the attributes. Raises CmsError for keys and algorithms
         unknown here.
         """
+        sm2_key = sm2.key_of(signer)
+        if sm2_key is not None:
+            return self._sm2_holds(sm2_key)
         key = signer.public_key()
         algorithm = _DIGESTS[self.digest_algorithm][1]
         try:
@@ -96,6 +101,14 @@ class SignedCms:
         except InvalidSignature:
             return False
         return True
+
+    def _sm2_holds(self, key: bytes) -> bool:
+        if (self.signature_algorithm, self.digest_algorithm) != (sm2.ALGORITHM, SM3.oid):
+            raise CmsError("ALGORITHM", "an SM2 key signs with SM2 and SM3 only", unsupported=True)
+        try:
+            return sm2.holds(key, self.signed_attributes, self.signature)
+        except sm2.Sm2AbsentError as cause:
+            raise CmsError("SM_UNAVAILABLE", str(cause), unsupported=True) from cause
 
     def _is(self, known: dict[bytes, bytes], parameters: bytes) -> bool:
         return any(

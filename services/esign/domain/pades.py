@@ -13,6 +13,7 @@ from hashlib import sha256
 
 from services.esign.domain import der, shadow
 from services.esign.domain.cms import CmsTemplate, OpenedCms, SigningKey
+from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError, Ref
@@ -61,8 +62,11 @@ class SigningSeal:
         chain: Sequence[bytes],
         organisation: str,
         field: SignatureField = SignatureField(),
+        digest: Digest = SHA256,
     ) -> "SigningSeal":
-        """For a certificate (DER) and its intermediates. `organisation` becomes /Name: the signer as people read it."""
+        """For a certificate (DER) and its intermediates. `organisation` becomes /Name: the signer as people read it.
+        `digest` is the one that goes with the key.
+        """
         before = (
             b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/Name"
             + text_string(organisation)
@@ -70,7 +74,7 @@ class SigningSeal:
             b"<</Type/TransformParams/P 1/V/1.2>>>>]/M(D:"
         )
         return cls(
-            cms=CmsTemplate.prepare(key, certificate, chain),
+            cms=CmsTemplate.prepare(key, certificate, chain, digest),
             field=field,
             organisation=organisation,
             before_time=before,
@@ -116,7 +120,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     timestamp token, bytes, for which /Contents leaves room (see `LastSignature`). Raises DocumentUnfitError.
     """
     doc = outline(pdf)
-    base_digest = sha256(pdf)
+    base_digest = seal.cms.digest.new(pdf)
     start = len(pdf)
     form, field, value = doc.size, doc.size + 1, doc.size + 2
     x1, y1, x2, y2 = seal.field.rectangle

@@ -11,7 +11,8 @@ from hashlib import sha256
 
 from services.esign.domain import der
 from services.esign.domain.der import DerError, Node
-from services.esign.domain.sm2_pki import OID_SM2_WITH_SM3, UTF8_STRING, Sm2Signer, bit_string, generalized_time
+from services.esign.domain.sm2 import OID_SM2_WITH_SM3
+from services.esign.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
 
 IA5_STRING = 0x16
 _GENERALIZED_TIME, _UTC_TIME, _PRINTABLE, _BOOLEAN = 0x18, 0x17, 0x13, 0x01

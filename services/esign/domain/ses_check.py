@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from services.esign.domain import ses, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.ses import Seal, SealSignature, SesError
-from services.esign.domain.sm2_chain import Sm2Certificate, Verify
-from services.esign.domain.sm2_pki import OID_SM2_WITH_SM3
+from services.esign.domain.sm2 import OID_SM2_WITH_SM3, Verify
+from services.esign.domain.sm2_chain import Sm2Certificate
 from services.esign.domain.verdict import Outcome, Status, Step
 
 STEPS = (

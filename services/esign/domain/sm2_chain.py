@@ -3,7 +3,7 @@
 The SM2 signature check itself is handed in, as it belongs to the provider.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,10 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.domain import der
 from services.esign.domain.chain import ChainError
-from services.esign.domain.sm2_pki import ALGORITHM
-
-Verify = Callable[[bytes, bytes, bytes], bool]
-"""(SubjectPublicKeyInfo, message, signature in DER) → whether it holds under the default signer id."""
+from services.esign.domain.sm2 import ALGORITHM, Verify
 
 _MAX_LENGTH = 8
 _UNDERSTOOD = frozenset({"2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35", "2.5.29.37"})

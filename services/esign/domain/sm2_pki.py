@@ -12,9 +12,8 @@ from hashlib import sha1
 
 from services.esign.domain import der
 from services.esign.domain.pki import LABEL, ROOT_DAYS, SEAL_CA_DAYS, SEAL_DAYS
+from services.esign.domain.sm2 import ALGORITHM
 
-OID_SM2_WITH_SM3 = der.oid("1.2.156.10197.1.501")
-ALGORITHM = der.tlv(der.SEQUENCE, OID_SM2_WITH_SM3)
 BOOLEAN, UTF8_STRING, PRINTABLE_STRING, UTC_TIME = 0x01, 0x0C, 0x13, 0x17
 
 # As in `pki`: a verifier's clock may be behind ours.

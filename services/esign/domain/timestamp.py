@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
-from hashlib import sha256
 
 from cryptography import x509
 
 from services.esign.domain import cms, der
 from services.esign.domain.der import Node
+from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
 
 OID_TST_INFO = der.oid("1.2.840.113549.1.9.16.1.4")
 OID_SHA384 = der.oid("2.16.840.1.101.3.4.2.2")
 OID_SHA512 = der.oid("2.16.840.1.101.3.4.2.3")
-DIGEST_SIZES = {cms.OID_SHA256: 32, OID_SHA384: 48, OID_SHA512: 64}
+DIGEST_SIZES = {SHA256.oid: SIZE, OID_SHA384: 48, OID_SHA512: 64, SM3.oid: SIZE}
 """Digests that are stamped, with their length in bytes."""
 
 MOST_BYTES = 4096
@@ -69,14 +69,14 @@ class TimestampQuery:
     wants_certificates: bool = False
 
 
-def imprint_of_sha256(digest: bytes) -> bytes:
-    """MessageImprint of a SHA-256 digest."""
-    return der.tlv(der.SEQUENCE, cms.SHA256_IDENTIFIER, der.tlv(der.OCTET_STRING, digest))
+def imprint(value: bytes, digest: Digest = SHA256) -> bytes:
+    """MessageImprint of a digest of 32 bytes."""
+    return der.tlv(der.SEQUENCE, digest.identifier, der.tlv(der.OCTET_STRING, value))
 
 
-def query(digest: bytes, nonce: int) -> bytes:
-    """A TimeStampReq for a SHA-256 digest that asks for the certificates too."""
-    return der.tlv(der.SEQUENCE, der.integer(1), imprint_of_sha256(digest), der.integer(nonce), _TRUE)
+def query(value: bytes, nonce: int, digest: Digest = SHA256) -> bytes:
+    """A TimeStampReq for a digest of 32 bytes that asks for the certificates too."""
+    return der.tlv(der.SEQUENCE, der.integer(1), imprint(value, digest), der.integer(nonce), _TRUE)
 
 
 def read_query(data: bytes) -> TimestampQuery:
@@ -92,8 +92,8 @@ def read_query(data: bytes) -> TimestampQuery:
 def _read_query(fields: list[Node]) -> TimestampQuery:
     if len(fields) < 2 or fields[0].integer() != 1:
         raise TimestampRefusedError(Failure.BAD_REQUEST, "a TimeStampReq of version 1 is expected")
-    imprint = fields[1].expect(der.SEQUENCE)
-    _check_imprint(imprint.children())
+    stamped = fields[1].expect(der.SEQUENCE)
+    _check_imprint(stamped.children())
     policy, nonce, certificates, rest = b"", b"", False, fields[2:]
     if rest and rest[0].tag == der.OBJECT_IDENTIFIER:
         policy = rest.pop(0).raw
@@ -108,7 +108,7 @@ def _read_query(fields: list[Node]) -> TimestampQuery:
         raise TimestampRefusedError(Failure.UNACCEPTED_EXTENSION, "no extension is supported")
     if rest or len(nonce) > _NONCE_BYTES + 2:
         raise TimestampRefusedError(Failure.BAD_REQUEST, "a field is unknown, misplaced or too long")
-    return TimestampQuery(imprint.raw, policy, nonce, certificates)
+    return TimestampQuery(stamped.raw, policy, nonce, certificates)
 
 
 def _check_imprint(parts: list[Node]) -> None:
@@ -116,7 +116,7 @@ def _check_imprint(parts: list[Node]) -> None:
         raise TimestampRefusedError(Failure.BAD_DATA_FORMAT, "a MessageImprint has two fields")
     algorithm = [part.raw for part in parts[0].expect(der.SEQUENCE).children()]
     if not algorithm or algorithm[0] not in DIGEST_SIZES or algorithm[1:] not in ([], [_NULL]):
-        raise TimestampRefusedError(Failure.BAD_ALG, "SHA-256, SHA-384 or SHA-512 is needed")
+        raise TimestampRefusedError(Failure.BAD_ALG, "SHA-256, SHA-384, SHA-512 or SM3 is needed")
     if len(parts[1].expect(der.OCTET_STRING).body) != DIGEST_SIZES[algorithm[0]]:
         raise TimestampRefusedError(Failure.BAD_DATA_FORMAT, "the digest's length is not its algorithm's")
 
@@ -141,6 +141,7 @@ class TimestampSigner:
     """An authority's key, certificate and policy, with the parts of a token that never change."""
 
     key: cms.SigningKey
+    digest: Digest
     policy: bytes
     not_after_us: int
     """End of the certificate, µs: what was stamped afterwards would prove nothing."""
@@ -150,20 +151,25 @@ class TimestampSigner:
     _attributes: tuple[bytes, ...]
 
     @classmethod
-    def prepare(cls, key: cms.SigningKey, certificate: bytes, chain: Sequence[bytes], policy: str) -> "TimestampSigner":
-        """For a certificate (DER) whose only, critical EKU is timeStamping, its intermediates, and a policy OID."""
+    def prepare(
+        cls, key: cms.SigningKey, certificate: bytes, chain: Sequence[bytes], policy: str, digest: Digest = SHA256
+    ) -> "TimestampSigner":
+        """For a certificate (DER) whose only, critical EKU is timeStamping, its intermediates, and a policy OID.
+        `digest` is the one that goes with the key.
+        """
         issuer, serial = cms.issuer_and_serial(certificate)
         return cls(
             key,
+            digest,
             der.oid(policy),
             int(x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()) * 1_000_000,
             der.integer(1) + der.oid(policy),
             # Strict readers refuse a SET that is not in DER order.
             der.tlv(0xA0, *sorted({certificate, *chain})),
-            der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + cms.SHA256_IDENTIFIER,
+            der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + digest.identifier,
             (
                 cms.attribute(cms.OID_CONTENT_TYPE, OID_TST_INFO),
-                cms.attribute(cms.OID_SIGNING_CERTIFICATE_V2, cms.signing_certificate(certificate)),
+                cms.attribute(cms.OID_SIGNING_CERTIFICATE_V2, cms.signing_certificate(certificate, digest)),
             ),
         )
 
@@ -179,8 +185,8 @@ class TimestampSigner:
         return self._enclose(asked, info, attributes, self.key.sign(der.tlv(der.SET, attributes)))
 
     def max_size(self, serial: int) -> int:
-        """Longest token over a SHA-256 digest, without nonce, whose serial number is as long as `serial`; bytes."""
-        asked = TimestampQuery(imprint_of_sha256(bytes(32)), wants_certificates=True)
+        """Longest token over a digest of 32 bytes, without nonce, whose serial number is as long as `serial`; bytes."""
+        asked = TimestampQuery(imprint(bytes(SIZE), self.digest), wants_certificates=True)
         info = self._info(asked, serial, 0)
         return len(self._enclose(asked, info, self._signed_attributes(info), bytes(self.key.max_size)))
 
@@ -197,7 +203,7 @@ class TimestampSigner:
         )
 
     def _signed_attributes(self, info: bytes) -> bytes:
-        digest = cms.attribute(cms.OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, sha256(info).digest()))
+        digest = cms.attribute(cms.OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, self.digest.of(info)))
         return b"".join(sorted((*self._attributes, digest)))
 
     def _enclose(self, asked: TimestampQuery, info: bytes, attributes: bytes, signature: bytes) -> bytes:
@@ -212,7 +218,7 @@ class TimestampSigner:
             der.SEQUENCE,
             # Version 3: the content is not plain data (RFC 5652, 5.1).
             der.integer(3),
-            der.tlv(der.SET, cms.SHA256_IDENTIFIER),
+            der.tlv(der.SET, self.digest.identifier),
             der.tlv(der.SEQUENCE, OID_TST_INFO, der.tlv(0xA0, der.tlv(der.OCTET_STRING, info))),
             self._certificates if asked.wants_certificates else b"",
             der.tlv(der.SET, signer),

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -14,11 +14,17 @@ from services.esign.domain import chain, cms, der
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms_reader import CmsError, SignedCms
 from services.esign.domain.der import Node
+from services.esign.domain.digests import SHA256, SM3, DigestState
 from services.esign.domain.timestamp import GENERALIZED_TIME, OID_SHA384, OID_SHA512, OID_TST_INFO
 
 # Clocks of honest machines differ by less; a token from further ahead is from a wrong clock or a lie.
 CLOCK_TOLERANCE_US = 300 * 1_000_000
-_DIGESTS = {cms.OID_SHA256: "sha256", OID_SHA384: "sha384", OID_SHA512: "sha512"}
+_DIGESTS: dict[bytes, Callable[..., DigestState]] = {
+    SHA256.oid: SHA256.new,
+    OID_SHA384: hashlib.sha384,
+    OID_SHA512: hashlib.sha512,
+    SM3.oid: SM3.new,
+}
 # ESSCertID of RFC 2634: SHA-1 there only tells certificates apart, and many authorities still write it.
 _OID_SIGNING_CERTIFICATE = der.oid("1.2.840.113549.1.9.16.2.12")
 _MOST_BYTES = 64 * 1024
@@ -60,7 +66,7 @@ class _Info:
     """A TSTInfo."""
 
     policy: bytes
-    digest_algorithm: str
+    digest_algorithm: bytes
     imprint: bytes
     serial: int
     time_us: int
@@ -82,7 +88,7 @@ def check_token(
     except (der.DerError, CmsError, IndexError) as cause:
         unsupported = isinstance(cause, CmsError) and cause.unsupported
         raise _malformed(str(cause), unknown=unsupported) from cause
-    state = hashlib.new(info.digest_algorithm)
+    state = _DIGESTS[info.digest_algorithm]()
     for part in stamped:
         state.update(part)
     if state.digest() != info.imprint:
@@ -180,7 +186,7 @@ def _signer(fields: list[Node], certificates: tuple[bytes, ...]) -> SignedCms:
         message_digest=der.parse(values[cms.OID_MESSAGE_DIGEST]).expect(der.OCTET_STRING).body,
         signed_attributes=b"\x31" + attributes.raw[1:],
         signature=signature.expect(der.OCTET_STRING).body,
-        certificate_reference=(cms.OID_SHA256, hashlib.sha256(signer).digest()),
+        certificate_reference=(SHA256.oid, SHA256.of(signer)),
         has_unsigned_attributes=len(fields) > 6,
     )
 
@@ -211,10 +217,11 @@ def _check_reference(values: dict[bytes, bytes], signer: bytes) -> None:
     if newer == _reference(signer):
         return
     parts = der.parse(value).expect(der.SEQUENCE).children()[0].children()[0].children()
-    name = "sha256" if newer else "sha1"
+    algorithm = SHA256.oid
     if newer and parts[0].tag == der.SEQUENCE:
-        name, parts = _DIGESTS[_digest_oid(parts[0])], parts[1:]
-    if parts[0].expect(der.OCTET_STRING).body != hashlib.new(name, signer, usedforsecurity=False).digest():
+        algorithm, parts = _digest_oid(parts[0]), parts[1:]
+    named = _DIGESTS[algorithm](signer) if newer else hashlib.sha1(signer, usedforsecurity=False)
+    if parts[0].expect(der.OCTET_STRING).body != named.digest():
         raise CmsError("TIMESTAMP_SYNTAX", "the token names another certificate")
 
 
@@ -238,7 +245,7 @@ def _info(root: Node) -> _Info:
         raise CmsError("TIMESTAMP_SYNTAX", "an extension or field is not known here", unsupported=True)
     return _Info(
         policy.expect(der.OBJECT_IDENTIFIER).raw,
-        _DIGESTS[_digest_oid(algorithm)],
+        _digest_oid(algorithm),
         digest.expect(der.OCTET_STRING).body,
         serial.integer(),
         _moment(moment.expect(GENERALIZED_TIME).body),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.esign import sm_keys
-from services.esign.domain import der, ses, ses_check, sm2_pki
+from services.esign.domain import der, ses, ses_check, sm2, sm2_pki
 from services.esign.domain.ses import SesError
 from services.esign.domain.ses_check import Covered
 from services.esign.domain.sm2_pki import Sm2Signer
@@ -146,7 +146,7 @@ def test_without_sm2_nothing_is_valid() -> None:
     assert found.outcome is Outcome.INDETERMINATE
 
 
-def v1_seal(*, algorithm: bytes = sm2_pki.OID_SM2_WITH_SM3) -> bytes:
+def v1_seal(*, algorithm: bytes = sm2.OID_SM2_WITH_SM3) -> bytes:
     """GM/T 0031: UTCTime, certificates without a kind, signed over information, certificate and algorithm."""
     made = sm_setting()
     header, seal_id, about, picture = der.parse(ses.read(eseal()).signed).children()  # type: ignore[union-attr]
@@ -171,7 +171,7 @@ def v1_signature() -> bytes:
         sm2_pki.bit_string(HASH),
         der.tlv(0x16, SPAN.encode()),
         der.tlv(der.OCTET_STRING, made.seal.certificate),
-        sm2_pki.OID_SM2_WITH_SM3,
+        sm2.OID_SM2_WITH_SM3,
     )
     return der.tlv(der.SEQUENCE, content, sm2_pki.bit_string(made.seal.sign(content)))
 

@@ -27,9 +27,7 @@ def stamped() -> bytes:
 
 def stamped_at(at_us: int, claimed_us: int = NOW_US) -> bytes:
     signature = sealed(claimed_us)
-    asked = timestamp.TimestampQuery(
-        timestamp.imprint_of_sha256(sha256(signature.value).digest()), wants_certificates=True
-    )
+    asked = timestamp.TimestampQuery(timestamp.imprint(sha256(signature.value).digest()), wants_certificates=True)
     return signature.stamped(signer().token(asked, 1, at_us))
 
 

@@ -37,7 +37,7 @@ def refusal(answer: bytes) -> int:
 
 
 def asked(*fields: bytes, digest: bytes | None = None) -> bytes:
-    imprint = timestamp.imprint_of_sha256(digest or sha256(MESSAGE).digest())
+    imprint = timestamp.imprint(digest or sha256(MESSAGE).digest())
     return der.tlv(der.SEQUENCE, der.integer(1), imprint, *fields)
 
 
@@ -236,7 +236,7 @@ def test_the_reader_refuses_what_proves_nothing():
     seal = timestamp.TimestampSigner.prepare(
         cms.P256Key(setting().key), setting().certificate, [setting().ca.der], POLICY
     )
-    query = timestamp.TimestampQuery(timestamp.imprint_of_sha256(sha256(MESSAGE).digest()), wants_certificates=True)
+    query = timestamp.TimestampQuery(timestamp.imprint(sha256(MESSAGE).digest()), wants_certificates=True)
     assert reason(seal.token(query, 1, NOW_US)) == ("TSA_KEY_USAGE", False)
     years = NOW_US + 7 * 365 * 86_400 * 1_000_000
     late = signer().token(query, 2, years)
