@@ -30,7 +30,12 @@ _PLATFORM_WEB = (
 )
 
 # Bytes of the one call that carries a whole document.
-_DOCUMENT_CALLS = frozenset({"/shuniu.api.esign.v1.VerificationService/VerifyDocument"})
+_DOCUMENT_CALLS = frozenset(
+    {
+        "/shuniu.api.esign.v1.VerificationService/VerifyDocument",
+        "/shuniu.api.esign.v1.FlowService/BeginFlow",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

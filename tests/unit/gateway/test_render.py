@@ -38,10 +38,14 @@ def test_token_is_required_unless_open_to_all(shipped):
     assert {path for path, route in found.items() if route.token == "if_present"} == open_paths
 
 
-def test_only_the_document_call_may_be_large(shipped):
-    found = routes(shipped, Listener.PEOPLE)
-    large = {path for path, route in found.items() if route.bytes > EDGE.edge.max_request_bytes}
-    assert large == {"/shuniu.api.esign.v1.VerificationService/VerifyDocument"}
+def test_only_calls_with_a_document_may_be_large(shipped):
+    def large(listener):
+        found = routes(shipped, listener)
+        return {path for path, route in found.items() if route.bytes > EDGE.edge.max_request_bytes}
+
+    verify = "/shuniu.api.esign.v1.VerificationService/VerifyDocument"
+    assert large(Listener.PEOPLE) == {verify}
+    assert large(Listener.PLATFORMS) == {verify, "/shuniu.api.esign.v1.FlowService/BeginFlow"}
 
 
 def test_streams_have_no_end_and_are_not_gathered(shipped):
