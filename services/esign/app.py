@@ -16,6 +16,7 @@ from services.esign.keys import Secrets
 from services.esign.ledger_store import LedgerStore
 from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
+from services.esign.service.evidence import Evidence
 from services.esign.service.ledger import Ledger
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.revocation import Revocation
@@ -26,7 +27,14 @@ from services.esign.sidecars import Sidecars
 from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from services.esign.verifier import Verifier
 from services.esign.witnesses import Cosigning, witness_sites
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
+from shuniu.api.esign.v1 import (
+    esign_pb2,
+    esign_pb2_grpc,
+    evidence_pb2,
+    evidence_pb2_grpc,
+    timestamp_pb2,
+    timestamp_pb2_grpc,
+)
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.foundation import Foundation, open_foundation
 from shuniu.kit.messaging import open_messaging
@@ -169,7 +177,14 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
                     ),
                 ],
-                peer=[operations.servicer()],
+                peer=[
+                    Servicer(
+                        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
+                        Evidence(base, ledger),
+                        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
+                    ),
+                    operations.servicer(),
+                ],
             ),
             tasks=[
                 base.registry.replica.follow,

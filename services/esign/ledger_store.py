@@ -151,6 +151,13 @@ class LedgerStore:
             raise ValueError("index outside the log")
         return self._receipt(index, self._entry(index))
 
+    def entries(self, since: int) -> Iterator[bytes]:
+        """The entries from an index on. Raises OSError, LedgerDamagedError."""
+        for bundle in range(since // tiles.WIDTH, self.size // tiles.WIDTH):
+            found = tiles.unbundle(self._load(TileName(None, bundle)))
+            yield from found[max(0, since - bundle * tiles.WIDTH) :]
+        yield from self._tail[max(0, since - self.size + len(self._tail)) :]
+
     def inclusion(self, index: int) -> list[bytes]:
         """Path from an entry to the newest checkpoint. Raises ValueError when there is no such entry."""
         return tree.inclusion_proof(index, self.size, tiles.nodes_from(self._pyramid))

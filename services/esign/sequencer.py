@@ -1,9 +1,10 @@
 """One sequencer for one log: batches what a process appends, and lets others follow the heads it signs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import ParamSpec, TypeVar
 
 from services.esign.domain import ledger
@@ -11,6 +12,8 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import Entry, Receipt
 from services.esign.ledger_store import LedgerStore
 
+# What is repeated after a kill or by an impatient caller is among the last entries: some minutes of a busy log.
+_RECENT = 65_536
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer")
 
@@ -22,12 +25,19 @@ class _Waiting:
 
 
 class Sequencer:
-    """Batches appends of one process: `window_s` after the first waiting entry they go to disk together."""
+    """Batches appends of one process: `window_s` after the first waiting entry they go to disk together.
+
+    An entry says what happened and when. The same bytes again are the same fact, told again by somebody who did not
+    hear the answer: it is answered with the first one's receipt.
+    """
 
     def __init__(self, store: LedgerStore, *, window_s: float = 0.05) -> None:
         self._store = store
         self._window_s = window_s
         self._waiting: list[_Waiting] = []
+        self._under_way: dict[bytes, asyncio.Future[Receipt]] = {}
+        first = max(0, store.size - _RECENT)
+        self._recent = {entry: first + at for at, entry in enumerate(store.entries(first))}
         self._wake = asyncio.Event()
         self._grown = asyncio.Event()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="ledger")
@@ -47,11 +57,33 @@ class Sequencer:
         """
         if self._closing or self._loop.done():
             raise _away()
-        waiting = _Waiting(ledger.encode(entry), asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._wake.set()
+        data = ledger.encode(entry)
+        index = self._recent.get(data)
+        if index is not None:
+            return await self.receipt(index)
+        answer = self._under_way.get(data)
+        if answer is None:
+            answer = self._under_way[data] = asyncio.get_running_loop().create_future()
+            self._waiting.append(_Waiting(data, answer))
+            self._wake.set()
         # A caller that gives up must not take its entry out of a batch that others wait for.
-        return await asyncio.shield(waiting.answer)
+        return await asyncio.shield(answer)
+
+    @property
+    def size(self) -> int:
+        """Entries under the newest checkpoint."""
+        return self._store.size
+
+    async def find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
+        """Which of these entries are in the log from an index on, and where. Raises OSError."""
+        return await self._in_turn(self._find, entries, since)
+
+    def _find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
+        return {entry: since + at for at, entry in enumerate(self._store.entries(since)) if entry in entries}
+
+    async def receipts(self, indexes: Sequence[int]) -> list[Receipt]:
+        """`receipt` of each. Raises ValueError when one is not in the log."""
+        return await self._in_turn(lambda: [self._store.receipt(index) for index in indexes])
 
     async def receipt(self, index: int) -> Receipt:
         """A receipt of an earlier entry under the newest checkpoint. Raises ValueError when there is none."""
@@ -121,13 +153,22 @@ class Sequencer:
                 )
             except (OSError, EsignError) as cause:
                 for waiting in batch:
+                    del self._under_way[waiting.entry]
                     _fail(waiting.answer, cause)
                 continue
+            self._remember(batch, receipts)
             grown, self._grown = self._grown, asyncio.Event()
             grown.set()
             for waiting, receipt in zip(batch, receipts, strict=True):
                 if not waiting.answer.done():
                     waiting.answer.set_result(receipt)
+
+    def _remember(self, batch: Sequence[_Waiting], receipts: Sequence[Receipt]) -> None:
+        for waiting, receipt in zip(batch, receipts, strict=True):
+            del self._under_way[waiting.entry]
+            self._recent[waiting.entry] = receipt.index
+        for entry in list(islice(self._recent, max(0, len(self._recent) - _RECENT))):
+            del self._recent[entry]
 
 
 def _fail(answer: "asyncio.Future[Receipt]", cause: Exception) -> None:

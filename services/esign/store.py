@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from services.esign import ses_store
+from services.esign import digest_store, evidence_store, ses_store
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Seal, SealState
 from shuniu.kit import paging
@@ -30,8 +30,9 @@ from shuniu.kit.sql import binding_of, kit_tables
 METADATA = MetaData()
 kit_tables(METADATA)
 replica_tables(METADATA)
-for _table in ses_store.TABLES.sorted_tables:
-    _table.to_metadata(METADATA)
+for _tables in (ses_store.TABLES, evidence_store.TABLES, digest_store.TABLES):
+    for _table in _tables.sorted_tables:
+        _table.to_metadata(METADATA)
 
 seal = Table(
     "seal",

@@ -35,7 +35,8 @@ class Entry:
     """One entry: digests and codes only. Never a name or number, nor a digest of one that could be guessed.
 
     `time_us` is the hub's clock in µs; hashes are SHA-256 in lower-case hex or empty; `commitment` is salted; `state`
-    is the new state of a seal; `epoch` the store's epoch when the entry was made.
+    is the new state of a seal; `epoch` the store's epoch when the entry was made; `source` and `kind` say whose and
+    what evidence it is.
     """
 
     type: EntryType
@@ -46,12 +47,15 @@ class Entry:
     commitment: str = ""
     state: str = ""
     epoch: int = 0
+    source: str = ""
+    kind: str = ""
 
     def __post_init__(self) -> None:
         hashes = (self.document_sha256, self.certificate_sha256, self.commitment)
         if not all(_HASH_HEX.fullmatch(h) for h in hashes):
             raise NoteMalformedError("ENTRY", "hashes are 64 hexadecimal digits", "日志条目格式错误")
-        if not all(_IDENTIFIER.fullmatch(i) for i in (self.seal, self.state)) or self.time_us < 0 or self.epoch < 0:
+        codes = (self.seal, self.state, self.source, self.kind)
+        if not all(_IDENTIFIER.fullmatch(i) for i in codes) or self.time_us < 0 or self.epoch < 0:
             raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
 
 
