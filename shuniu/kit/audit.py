@@ -6,7 +6,7 @@ and a swap all show. A chain alone says nothing about its end: `heads` are logge
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -97,33 +97,43 @@ class AuditReport:
 
 def append(conn: Connection, record: AuditRecord, *, algorithm: str = ALGORITHM) -> Head:
     """Add a record to the chain of the connection's writer, in the caller's unit of work; returns the new head."""
+    return append_all(conn, [record], algorithm=algorithm)
+
+
+def append_all(conn: Connection, records: Sequence[AuditRecord], *, algorithm: str = ALGORITHM) -> Head:
+    """`append` for several records (at least one), in their order."""
     writer, binding = writer_of(conn), binding_of(conn)
     head = conn.execute(select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.writer == writer)).first()
-    seq, prev_hash = (head.seq + 1, bytes(head.hash)) if head else (1, _NO_HASH)
-    row = {
-        "writer": writer,
-        "seq": seq,
-        "algorithm": algorithm,
-        "epoch": binding.epoch,
-        "prev_hash": prev_hash,
-        "time_us": binding.clock.now_us(),
-        "actor": record.actor,
-        "actor_kind": record.actor_kind,
-        "action": record.action,
-        "object": record.object,
-        "outcome": record.outcome.value,
-        "request_id": record.request_id,
-        "details": json.dumps(dict(record.details), sort_keys=True, ensure_ascii=False, separators=(",", ":")),
-    }
-    digest = _ALGORITHMS[algorithm](_canonical(row))
-    conn.execute(insert(audit), {**row, "hash": digest})
+    seq, prev_hash = (head.seq, bytes(head.hash)) if head else (0, _NO_HASH)
+    now_us = binding.clock.now_us()
+    rows = []
+    for record in records:
+        seq += 1
+        row = {
+            "writer": writer,
+            "seq": seq,
+            "algorithm": algorithm,
+            "epoch": binding.epoch,
+            "prev_hash": prev_hash,
+            "time_us": now_us,
+            "actor": record.actor,
+            "actor_kind": record.actor_kind,
+            "action": record.action,
+            "object": record.object,
+            "outcome": record.outcome.value,
+            "request_id": record.request_id,
+            "details": json.dumps(dict(record.details), sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        }
+        prev_hash = _ALGORITHMS[algorithm](_canonical(row))
+        rows.append({**row, "hash": prev_hash})
+    conn.execute(insert(audit), rows)
     if head:
-        conn.execute(update(audit_head).where(audit_head.c.writer == writer).values(seq=seq, hash=digest))
+        conn.execute(update(audit_head).where(audit_head.c.writer == writer).values(seq=seq, hash=prev_hash))
     else:
         conn.execute(
-            insert(audit_head), {"writer": writer, "seq": seq, "hash": digest, "base_seq": 0, "base_hash": _NO_HASH}
+            insert(audit_head), {"writer": writer, "seq": seq, "hash": prev_hash, "base_seq": 0, "base_hash": _NO_HASH}
         )
-    return Head(writer, seq, digest)
+    return Head(writer, seq, prev_hash)
 
 
 def heads(conn: Connection) -> list[Head]:

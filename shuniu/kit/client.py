@@ -18,6 +18,8 @@ from shuniu.kit.server import KEEPALIVE, MAX_MESSAGE
 
 _LEAVE_SECONDS = 30.0
 """How long calls on a channel with old certificates may take to end."""
+_FIRST_PAUSE = 0.02
+"""Before a call is asked again for the first time, s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +43,20 @@ def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc
         ("grpc.use_local_subchannel_pool", 1),
         *KEEPALIVE,
     ]
-    interceptors = [_Named(service)]
     if tls is None:
         if not address.startswith("unix:"):
             raise ValueError(f"{address}: a TCP peer needs TLS")
         # The authority of a Unix socket would be its path, which Envoy and others refuse.
         options.append(("grpc.default_authority", "localhost"))
-        return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
+        return _Named(grpc.aio.insecure_channel(address, options=options), service)
 
     def build() -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
             tls.roots.read_bytes(), tls.key.read_bytes(), tls.certificate.read_bytes()
         )
-        return grpc.aio.secure_channel(address, credentials, options=options, interceptors=interceptors)
+        return grpc.aio.secure_channel(address, credentials, options=options)
 
-    return _Renewed(build, (tls.certificate, tls.key, tls.roots))
+    return _Named(_Renewed(build, (tls.certificate, tls.key, tls.roots)), service)
 
 
 class _Renewed(grpc.aio.Channel):
@@ -128,23 +129,50 @@ class _Renewed(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-class _Named(grpc.aio.UnaryUnaryClientInterceptor):
-    """Says who calls, and sets a deadline where the code forgot."""
+class _Named(grpc.aio.Channel):
+    """Says who calls, and sets a deadline where the code forgot.
 
-    def __init__(self, service: str) -> None:
-        self._service = service
+    No interceptor: gRPC would run each call in a task of its own, at half the cost of the call itself.
+    """
 
-    async def intercept_unary_unary(self, continuation: Any, client_call_details: Any, request: Any) -> Any:
-        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
-        metadata.add(SERVICE_HEADER, self._service)
-        details = grpc.aio.ClientCallDetails(
-            client_call_details.method,
-            client_call_details.timeout or 10.0,
-            metadata,
-            client_call_details.credentials,
-            client_call_details.wait_for_ready,
-        )
-        return await continuation(details, request)
+    def __init__(self, channel: grpc.aio.Channel, service: str) -> None:
+        self._channel = channel
+        self._name = (SERVICE_HEADER, service)
+
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        inner = self._channel.unary_unary(*args, **kwargs)
+
+        def call(request: Any, *, timeout: float | None = None, metadata: Any = None, **rest: Any) -> Any:
+            return inner(request, timeout=timeout or 10.0, metadata=(*(metadata or ()), self._name), **rest)
+
+        return call
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        return self._channel.unary_stream(*args, **kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        return self._channel.stream_unary(*args, **kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        return self._channel.stream_stream(*args, **kwargs)
+
+    async def close(self, grace: float | None = None) -> None:
+        await self._channel.close(grace)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:  # noqa: FBT001, FBT002 — gRPC's own form
+        return self._channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        await self._channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        await self._channel.channel_ready()
 
 
 def error_of(failure: grpc.aio.AioRpcError) -> HubError:
@@ -186,6 +214,12 @@ async def ask(call: Callable[..., Any], request: Any, *, timeout: float = 10.0) 
 
 async def ask_again(call: Callable[..., Any], request: Any, *, within: float = 10.0) -> Any:
     """Retries UNAVAILABLE with back-off for `within` seconds in all. For idempotent calls only. Raises HubError."""
+    try:
+        return await ask(call, request, timeout=within)
+    except HubError as error:
+        if error.code is not Code.UNAVAILABLE:
+            raise
+    await asyncio.sleep(_FIRST_PAUSE)
     async for attempt in AsyncRetrying(
         retry=retry_if_exception(lambda error: isinstance(error, HubError) and error.code is Code.UNAVAILABLE),
         wait=wait_random_exponential(multiplier=0.05, max=1.0),

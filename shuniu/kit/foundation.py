@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection, MetaData
 
 from shuniu.kit import audit, client, errors, metrics, outbox, requests, zones
+from shuniu.kit.audit import AuditRecord
 from shuniu.kit.caller import current_call
 from shuniu.kit.clock import Clock, SystemClock
 from shuniu.kit.config import HubSettings
@@ -24,6 +25,7 @@ from shuniu.kit.errors import Violation
 from shuniu.kit.ids import new_ulid
 from shuniu.kit.outbox import Event
 from shuniu.kit.registry import Registry
+from shuniu.kit.requests import Asked
 from shuniu.kit.run import StartRefusedError
 from shuniu.kit.server import Listener, Servicer, Tls, edge_listener, peer_listener
 from shuniu.kit.sql import SchemaError, Store, StoreLockedError
@@ -166,7 +168,13 @@ class Foundation:
         secrecy: str = "internal",
     ) -> Event:
         """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
-        event = Event(
+        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
+
+    def event(
+        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
+    ) -> Event:
+        """An event of the current call, for `publish` or `outbox.emit_all`."""
+        return Event(
             id=new_ulid(self.clock),
             type=f"shuniu.{topic}.v1",
             source=f"//{self.hub.trust_domain}/{self.service}",
@@ -179,22 +187,26 @@ class Foundation:
             zone=self.hub.zone,
             secrecy=secrecy,
         )
-        return outbox.emit(conn, event, to=to)
 
     def audit(self, conn: Connection, action: str, target: str, **details: str) -> None:
         """Adds a record to this writer's chain, naming the current caller. Never personal data."""
+        self.audit_all(conn, [self.audit_record(action, target, **details)])
+
+    def audit_all(self, conn: Connection, records: Sequence[AuditRecord]) -> None:
+        """Adds records to this writer's chain."""
+        if records:
+            audit.append_all(conn, records, algorithm=profile.of(self.hub.profile).audit_hash)
+
+    def audit_record(self, action: str, target: str, **details: str) -> AuditRecord:
+        """What `audit` writes of the current call."""
         call = current_call()
-        audit.append(
-            conn,
-            audit.AuditRecord(
-                actor=call.caller.platform or call.caller.person or "anonymous",
-                actor_kind=call.caller.kind.name.lower(),
-                action=action,
-                object=target,
-                request_id=call.request_id,
-                details=details,
-            ),
-            algorithm=profile.of(self.hub.profile).audit_hash,
+        return AuditRecord(
+            actor=call.caller.platform or call.caller.person or "anonymous",
+            actor_kind=call.caller.kind.name.lower(),
+            action=action,
+            object=target,
+            request_id=call.request_id,
+            details=details,
         )
 
     async def mutate(
@@ -209,18 +221,16 @@ class Foundation:
 
         Raises what `work` raises, INVALID_ARGUMENT REQUEST_ID_REQUIRED, ABORTED REQUEST_ID_REUSED.
         """
-        request_id = require_request_id(request)
-        call = current_call()
-        digest = content_digest(request)
+        asked = asked_of(request)
 
         def unit(conn: Connection) -> bytes:
             def first_time(inner: Connection) -> bytes:
                 response = work(inner)
-                if call.audit:
-                    self.audit(inner, call.method.rsplit("/", 1)[-1], target)
+                if current_call().audit:
+                    self.audit(inner, asked.rpc.rsplit("/", 1)[-1], target)
                 return response.SerializeToString()
 
-            return requests.once(conn, call.caller.key, call.method, request_id, digest, first_time)
+            return requests.once(conn, asked.caller_key, asked.rpc, asked.request_id, asked.digest, first_time)
 
         return response_type.FromString(await self.write(unit))
 
@@ -240,6 +250,12 @@ def require_request_id(request: Message) -> str:
             ]
         )
     return request_id
+
+
+def asked_of(request: Message) -> Asked:
+    """The current call as what its answer is kept under. Raises INVALID_ARGUMENT REQUEST_ID_REQUIRED."""
+    call = current_call()
+    return Asked(call.caller.key, call.method, require_request_id(request), content_digest(request))
 
 
 def content_digest(request: Message) -> bytes:

@@ -1,7 +1,7 @@
 """Events leave a service by its outbox: written in the unit of work that made them true, sent later by the relay."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Final
@@ -77,17 +77,36 @@ def emit(conn: Connection, event: Event, *, to: Iterable[str] = (), internal: bo
     gets the event. `internal` also sends it to the hub's own streams.
     """
     numbered = event if event.seq else replace(event, seq=next_seq(conn, event.aggregate))
-    row = {name: getattr(numbered, name) for name in _EVENT_COLUMNS}
-    conn.execute(insert(outbox_event), {**row, "digest": hashlib.sha256(event.data).digest()})
-    targets = dict.fromkeys(to)
-    if HUB_TARGET in targets:
-        raise ValueError(f"{HUB_TARGET!r} is not an organisation")
-    if internal:
-        targets[HUB_TARGET] = None
-    deliveries = [{"event_id": event.id, "target": target, "state": DeliveryState.PENDING.value} for target in targets]
+    _write(conn, [(numbered, to)], internal=internal)
+    return numbered
+
+
+def emit_all(conn: Connection, events: Sequence[tuple[Event, Iterable[str]]]) -> list[Event]:
+    """`emit` for several events, each with its organisations; at most one of an aggregate."""
+    unnumbered = [event.aggregate for event, _ in events if not event.seq]
+    numbers = iter(binding_of(conn).dialect.next_values(conn, [f"seq:{aggregate}" for aggregate in unnumbered]))
+    numbered = [(event if event.seq else replace(event, seq=next(numbers)), to) for event, to in events]
+    if numbered:
+        _write(conn, numbered, internal=True)
+    return [event for event, _ in numbered]
+
+
+def _write(conn: Connection, events: Sequence[tuple[Event, Iterable[str]]], *, internal: bool) -> None:
+    rows, deliveries = [], []
+    for event, to in events:
+        row = {name: getattr(event, name) for name in _EVENT_COLUMNS}
+        rows.append({**row, "digest": hashlib.sha256(event.data).digest()})
+        targets = dict.fromkeys(to)
+        if HUB_TARGET in targets:
+            raise ValueError(f"{HUB_TARGET!r} is not an organisation")
+        if internal:
+            targets[HUB_TARGET] = None
+        deliveries += [
+            {"event_id": event.id, "target": target, "state": DeliveryState.PENDING.value} for target in targets
+        ]
+    conn.execute(insert(outbox_event), rows)
     if deliveries:
         conn.execute(insert(outbox_delivery), deliveries)
-    return numbered
 
 
 def counts(conn: Connection) -> list[OutboxCount]:

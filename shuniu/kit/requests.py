@@ -1,17 +1,36 @@
 """Idempotent mutations (AIP-155): the same request_id gets the same answer, and its effect happens once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import errors
 from shuniu.kit.sql.tables import request_log
 from shuniu.kit.sql.types import LostRaceError, binding_of
 
+REQUEST_ID_REUSED: Final = "REQUEST_ID_REUSED"
 # Answers are kept at least this long, µs: 24 h.
 LEAST_KEPT_US: Final = 24 * 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request: who asked, the full method, its id, and a digest of it without the id. `response` is what is kept as
+    its answer.
+    """
+
+    caller_key: str
+    rpc: str
+    request_id: str
+    digest: bytes
+    response: bytes = b""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.caller_key, self.rpc, self.request_id
 
 
 def once(
@@ -23,36 +42,69 @@ def once(
     is stored in clear with the effect, so a response with an identity number must not come this way.
     Raises HubError ABORTED REQUEST_ID_REUSED when the id was used for other content.
     """
+    asked = Asked(caller_key, rpc, request_id, digest)
+    kept = answered(conn, [asked])
+    if kept:
+        return kept[asked.key]
+    response = work(conn)
+    keep(conn, [replace(asked, response=response)])
+    return response
+
+
+def answered(conn: Connection, asked: Sequence[Asked]) -> dict[tuple[str, str, str], bytes]:
+    """Responses of those that were answered before, by `Asked.key`. Raises HubError ABORTED REQUEST_ID_REUSED when an
+    id was used for other content.
+    """
     log = request_log.c
-    kept = conn.execute(
-        select(log.digest, log.response).where(
-            log.caller_key == caller_key, log.rpc == rpc, log.request_id == request_id
+    digests = {one.key: one.digest for one in asked}
+    found = conn.execute(
+        select(log.caller_key, log.rpc, log.request_id, log.digest, log.response).where(
+            _one_of(log.caller_key, [one.caller_key for one in asked]),
+            _one_of(log.rpc, [one.rpc for one in asked]),
+            _one_of(log.request_id, [one.request_id for one in asked]),
         )
-    ).first()
-    if kept is not None:
-        if kept.digest != digest:
+    )
+    kept: dict[tuple[str, str, str], bytes] = {}
+    for row in found:
+        key = (row.caller_key, row.rpc, row.request_id)
+        if key not in digests:
+            continue
+        if digests[key] != row.digest:
             raise errors.conflict(
-                "REQUEST_ID_REUSED",
+                REQUEST_ID_REUSED,
                 "This request_id was used for other content. Use a new request_id for a new request.",
                 "该 request_id 已用于内容不同的请求。请为新的请求使用新的 request_id。",
-                request_id=request_id,
+                request_id=row.request_id,
             )
-        return bytes(kept.response)
-    response = work(conn)
-    row = {
-        "caller_key": caller_key,
-        "rpc": rpc,
-        "request_id": request_id,
-        "digest": digest,
-        "response": response,
-        "time_us": binding_of(conn).clock.now_us(),
-    }
+        kept[key] = bytes(row.response)
+    return kept
+
+
+def _one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """A list is spelled anew for each length, an equality once and for all."""
+    different = set(values)
+    return column == values[0] if len(different) == 1 else column.in_(different)
+
+
+def keep(conn: Connection, asked: Sequence[Asked]) -> None:
+    """Keeps the responses of requests that were not answered before."""
+    now_us = binding_of(conn).clock.now_us()
+    rows = [
+        {
+            "caller_key": one.caller_key,
+            "rpc": one.rpc,
+            "request_id": one.request_id,
+            "digest": one.digest,
+            "response": one.response,
+            "time_us": now_us,
+        }
+        for one in asked
+    ]
     try:
-        conn.execute(insert(request_log), row)
+        conn.execute(insert(request_log), rows)
     except IntegrityError as overtaken:
         # The same request ran beside this one on another connection; run again, this unit finds its answer.
-        raise LostRaceError(request_id) from overtaken
-    return response
+        raise LostRaceError(asked[0].request_id) from overtaken
 
 
 def prune(conn: Connection, now_us: int, keep_us: int = LEAST_KEPT_US) -> int:

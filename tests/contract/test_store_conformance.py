@@ -266,6 +266,9 @@ async def test_counters_have_no_gaps_and_no_doubles(store: Store) -> None:
         await store.write(draw_then_fail)
     assert await store.write(draw) == 21
     assert await store.write(lambda conn: store.dialect.next_value(conn, "serial", 10)) == 31
+    several = lambda conn: store.dialect.next_values(conn, ["new", "serial", "other"])  # noqa: E731
+    assert await store.write(several) == [1, 32, 1]
+    assert await store.write(several) == [2, 33, 2]
 
 
 async def test_keyset_pages_neither_repeat_nor_lose(store: Store) -> None:

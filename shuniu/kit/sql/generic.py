@@ -49,6 +49,9 @@ class GenericDialect:
             return step
         return int(conn.execute(select(counter.c.value).where(counter.c.name == name)).scalar_one())
 
+    def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
+        return [self.next_value(conn, name) for name in names]
+
     def take_schema(self, conn: Connection) -> bool:
         return self._driver.take_schema(conn)
 

@@ -78,6 +78,19 @@ class PostgresqlDialect:
         )
         return int(conn.execute(grown).scalar_one())
 
+    def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
+        if not names:
+            return []
+        # In one order whoever asks: two that lock the same rows the other way round would wait for each other.
+        rows = [{"name": name, "value": 1} for name in sorted(names)]
+        grown = (
+            _insert_unnested(counter, rows)
+            .on_conflict_do_update(index_elements=["name"], set_={"value": counter.c.value + 1})
+            .returning(counter.c.name, counter.c.value)
+        )
+        values = {row.name: row.value for row in conn.execute(grown, _columns_of(rows))}
+        return [values[name] for name in names]
+
     def take_schema(self, conn: Connection) -> bool:
         # Taken or not at once: a snapshot that waited for the lock would not see what the other has made.
         return bool(conn.execute(select(func.pg_try_advisory_xact_lock(_SCHEMA_LOCK))).scalar_one())

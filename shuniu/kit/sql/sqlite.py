@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import Connection, Select, Table, select
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
@@ -57,6 +57,15 @@ class SqliteDialect:
             .returning(counter.c.value)
         )
         return int(conn.execute(grown).scalar_one())
+
+    def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
+        # The driver gives no results for many rows at once; there is one writer, so what was read stays true.
+        known = conn.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
+        before = {row.name: int(row.value) for row in known}
+        values = [before.get(name, 0) + 1 for name in names]
+        grown = [{"name": name, "value": value} for name, value in zip(names, values, strict=True)]
+        self.upsert(conn, counter, grown, ["name"], "value")
+        return values
 
     def take_schema(self, conn: Connection) -> bool:  # noqa: ARG002 - whoever can write holds the file's lock
         return True

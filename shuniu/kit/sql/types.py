@@ -43,6 +43,9 @@ class Dialect(Protocol):
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         """Adds `step` to the counter `name` (from 0) and returns it; the row stays locked until the unit ends."""
 
+    def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
+        """`next_value` of several different counters, in the order of `names`."""
+
     def take_schema(self, conn: Connection) -> bool:
         """Make this unit the only one that changes the schema until it ends; False while another replica does."""
 
