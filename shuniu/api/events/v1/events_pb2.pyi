@@ -271,3 +271,72 @@ class SealChanged(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealChanged: _TypeAlias = SealChanged  # noqa: Y015
+
+@_typing.final
+class FlowChanged(_message.Message):
+    """shuniu.esign.flow.begun.v1, …flow.signed.v1 (a step was done), …flow.reminded.v1, …flow.failed.v1 and the ends
+    …flow.completed.v1, …flow.rejected.v1, …flow.withdrawn.v1, …flow.expired.v1: to the platform that began it and the
+    platforms of its parties. Codes only.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    SCENARIO_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STEP_FIELD_NUMBER: _builtins.int
+    READY_FIELD_NUMBER: _builtins.int
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    CASE_CODE_FIELD_NUMBER: _builtins.int
+    FINAL_SHA256_FIELD_NUMBER: _builtins.int
+    LEDGER_INDEX_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    CHANGED_AT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Flow id."""
+    scenario: _builtins.str
+    """Scenario code."""
+    state: _builtins.str
+    """State after the change, as FlowState without prefix."""
+    step: _builtins.str
+    """Step that was done or refused; empty for a change of the whole flow."""
+    platform: _builtins.str
+    """Platform that began it."""
+    case_code: _builtins.str
+    """Case code, if it belongs to one."""
+    final_sha256: _builtins.str
+    """SHA-256 of the final document, hex; only once it is completed."""
+    ledger_index: _builtins.int
+    """Index of the final document in the ledger; only once it is completed, else -1."""
+    failure: _builtins.str
+    """Why the hub cannot go on, for …flow.failed.v1."""
+    @_builtins.property
+    def ready(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Steps that can be done now."""
+
+    @_builtins.property
+    def changed_at(self) -> _timestamp_pb2.Timestamp:
+        """When the change happened."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        scenario: _builtins.str = ...,
+        state: _builtins.str = ...,
+        step: _builtins.str = ...,
+        ready: _abc.Iterable[_builtins.str] | None = ...,
+        platform: _builtins.str = ...,
+        case_code: _builtins.str = ...,
+        final_sha256: _builtins.str = ...,
+        ledger_index: _builtins.int = ...,
+        failure: _builtins.str = ...,
+        changed_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["changed_at", b"changed_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_code", b"case_code", "changed_at", b"changed_at", "failure", b"failure", "final_sha256", b"final_sha256", "id", b"id", "ledger_index", b"ledger_index", "platform", b"platform", "ready", b"ready", "scenario", b"scenario", "state", b"state", "step", b"step"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FlowChanged: _TypeAlias = FlowChanged  # noqa: Y015
