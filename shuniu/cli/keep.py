@@ -190,7 +190,7 @@ def rotate(arguments: argparse.Namespace) -> int:
     if arguments.ledger:
         place.hub()
         vkey = esign.rotate_ledger_key(place.config)
-        text = f"{vkey}\n(重启后生效；请告知见证方与核验方 / from the next start; tell witnesses and verifiers)"
+        text = f"{vkey}\n（重启后生效；请告知见证方与核验方）(from the next start; tell witnesses and verifiers)"
         out({"vkey": vkey}, text, as_json=arguments.json)
         return 0
 
