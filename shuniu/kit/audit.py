@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, update
 
 from shuniu.kit.crypto.sm import sm3
+from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.sql.tables import audit, audit_head
 from shuniu.kit.sql.types import binding_of, writer_of
 
@@ -125,6 +126,7 @@ def append_all(conn: Connection, records: Sequence[AuditRecord], *, algorithm: s
             "details": json.dumps(dict(record.details), sort_keys=True, ensure_ascii=False, separators=(",", ":")),
         }
         prev_hash = _ALGORITHMS[algorithm](_canonical(row))
+        count(Purpose.AUDIT, algorithm)
         rows.append({**row, "hash": prev_hash})
     conn.execute(insert(audit), rows)
     if head:

@@ -29,6 +29,12 @@ INCIDENTS = Counter("shuniu_incidents_total", "Unexpected failures answered as I
 OUTBOX = Gauge("shuniu_outbox_deliveries", "Outbox deliveries, by state.", ["state"], registry=REGISTRY)
 OUTBOX_AGE = Gauge("shuniu_outbox_age_seconds", "Age of the oldest delivery not yet stored.", registry=REGISTRY)
 DEAD_LETTERS = Gauge("shuniu_dead_letters", "Events waiting for an operator.", registry=REGISTRY)
+CRYPTO_OPERATIONS = Counter(
+    "shuniu_crypto_operations_total",
+    "Hashes, ciphers and signatures over what is kept or handed out, by purpose and algorithm.",
+    ["purpose", "algorithm"],
+    registry=REGISTRY,
+)
 READY = Gauge("shuniu_ready", "1 when the process serves.", registry=REGISTRY)
 
 BUS_CONNECTED = Gauge("shuniu_bus_connected", "1 while this process is connected to the bus.", registry=REGISTRY)

@@ -8,12 +8,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from hashlib import sha256
 
 from services.esign.domain import note, tree
+from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
 from services.esign.domain.witness import Policy
 
@@ -27,6 +27,7 @@ class EntryType(StrEnum):
     DOCUMENT_SEALED = "document.sealed"
     DOCUMENT_REVOKED = "document.revoked"
     SEAL_CHANGED = "seal.changed"
+    CERTIFICATE_ONCE = "certificate.once"
     EVIDENCE = "evidence"
 
 
@@ -34,9 +35,9 @@ class EntryType(StrEnum):
 class Entry:
     """One entry: digests and codes only. Never a name or number, nor a digest of one that could be guessed.
 
-    `time_us` is the hub's clock in µs; hashes are SHA-256 in lower-case hex or empty; `commitment` is salted; `state`
-    is the new state of a seal; `epoch` the store's epoch when the entry was made; `source` and `kind` say whose and
-    what evidence it is.
+    `time_us` is the hub's clock in µs; hashes are in lower-case hex or empty, SHA-256 or, under the names that end in
+    sm3, SM3 (see `Marks`); a commitment is salted; `state` is the new state of a seal; `epoch` the store's epoch when
+    the entry was made; `source` and `kind` say whose and what evidence it is.
     """
 
     type: EntryType
@@ -49,14 +50,55 @@ class Entry:
     epoch: int = 0
     source: str = ""
     kind: str = ""
+    document_sm3: str = ""
+    certificate_sm3: str = ""
+    commitment_sm3: str = ""
 
     def __post_init__(self) -> None:
-        hashes = (self.document_sha256, self.certificate_sha256, self.commitment)
+        hashes = (
+            *(self.document_sha256, self.certificate_sha256, self.commitment),
+            *(self.document_sm3, self.certificate_sm3, self.commitment_sm3),
+        )
         if not all(_HASH_HEX.fullmatch(h) for h in hashes):
             raise NoteMalformedError("ENTRY", "hashes are 64 hexadecimal digits", "日志条目格式错误")
         codes = (self.seal, self.state, self.source, self.kind)
         if not all(_IDENTIFIER.fullmatch(i) for i in codes) or self.time_us < 0 or self.epoch < 0:
             raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
+
+    def is_of(self, document: bytes) -> bool:
+        """Whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
+        return _agree({SHA256: self.document_sha256, SM3: self.document_sm3}, document)
+
+    def names(self, certificate: bytes) -> bool:
+        """Whether the entry names this certificate (DER)."""
+        return _agree({SHA256: self.certificate_sha256, SM3: self.certificate_sm3}, certificate)
+
+
+def _agree(stated: Mapping[Digest, str], data: bytes) -> bool:
+    present = {digest: value for digest, value in stated.items() if value}
+    return bool(present) and all(digest.of(data).hex() == value for digest, value in present.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The digests of an entry, all with one algorithm and under its own names; `Entry` takes them."""
+
+    digest: Digest = SHA256
+
+    def document(self, document: bytes) -> dict[str, str]:
+        return {f"document_{self.digest.name}": self.digest.of(document).hex()}
+
+    def certificate(self, certificate: bytes) -> dict[str, str]:
+        """Of a certificate in DER."""
+        return {f"certificate_{self.digest.name}": self.digest.of(certificate).hex()}
+
+    def commitment(self, *parts: bytes) -> dict[str, str]:
+        """Over the parts joined, of which the first is a salt."""
+        return self.committed(self.digest.of(*parts))
+
+    def committed(self, value: bytes) -> dict[str, str]:
+        """For a salted digest that somebody made already."""
+        return {"commitment_sm3" if self.digest is SM3 else "commitment": value.hex()}
 
 
 def encode(entry: Entry) -> bytes:
@@ -168,18 +210,18 @@ def check_receipt(
 
 
 def sealed_entry(
-    document: bytes, seal: str, certificate: bytes, commitment: bytes, time_us: int, epoch: int = 0
+    document: bytes,
+    seal: str,
+    certificate: bytes,
+    commitment: bytes,
+    time_us: int,
+    epoch: int = 0,
+    *,
+    marks: Marks = Marks(),
 ) -> Entry:
-    """Entry for a sealed document (its final bytes) and the seal's certificate (DER)."""
-    return Entry(
-        type=EntryType.DOCUMENT_SEALED,
-        time_us=time_us,
-        document_sha256=sha256(document).hexdigest(),
-        seal=seal,
-        certificate_sha256=sha256(certificate).hexdigest(),
-        commitment=commitment.hex(),
-        epoch=epoch,
-    )
+    """Entry for a sealed document (its final bytes) and the seal's certificate (DER). `commitment` is salted."""
+    digests = {**marks.document(document), **marks.certificate(certificate), **marks.committed(commitment)}
+    return Entry(EntryType.DOCUMENT_SEALED, time_us, seal=seal, epoch=epoch, **digests)
 
 
 def root_of(entries: Sequence[bytes]) -> bytes:

@@ -1,4 +1,5 @@
-"""What the hub's cryptographic profile chooses where algorithms are free: `international`, or `sm` (GB/T 32905, 32907).
+"""What the hub's cryptographic profile chooses where algorithms are free: `international`, or `sm` (GB/T 32905, 32907,
+32918).
 
 Stored values name their algorithm (a hash by its id, a ciphertext by its key), so that a hub may change its profile:
 what was written before stays readable.
@@ -13,15 +14,19 @@ from shuniu.kit.config import ConfigError
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Choices of a profile. `audit_hash`: id of the audit chain's hash; `storage_key`: size in bytes of new keys for
-    encryption at rest, 32 for AES-256-GCM, 16 for SM4-GCM.
+    encryption at rest, 32 for AES-256-GCM, 16 for SM4-GCM; `evidence_hash`: digest of evidence, ledger entries, seals
+    and timestamps; `index_mac`: keyed hash by which persons are found.
     """
 
+    name: str
     audit_hash: str
     storage_key: int
+    evidence_hash: str
+    index_mac: str
 
 
-INTERNATIONAL: Final = Profile("sha-256", 32)
-SM: Final = Profile("sm3", 16)
+INTERNATIONAL: Final = Profile("international", "sha-256", 32, "sha256", "hmac-sha256")
+SM: Final = Profile("sm", "sm3", 16, "sm3", "hmac-sm3")
 _PROFILES: Final = {"international": INTERNATIONAL, "sm": SM}
 
 
