@@ -391,7 +391,7 @@ def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *,
         unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
         found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return None
-    if entry.type is not ledger.EntryType.DOCUMENT_SEALED or entry.document_sha256 != sha256(data).hexdigest():
+    if entry.type is not ledger.EntryType.DOCUMENT_SEALED or not entry.is_of(data):
         found.add(
             "ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", "回执不是该文件的", "the receipt is of another document"
         )
@@ -414,7 +414,7 @@ def _ledger(found: _Findings, data: bytes, receipt: str | None, trust: Trust, *,
 
 def _about_this_seal(found: _Findings, entry: ledger.Entry | None, cms: SignedCms) -> ledger.Entry | None:
     """The entry, unless it was made for another certificate than the one that signed."""
-    if entry is None or entry.certificate_sha256 == sha256(cms.signer).hexdigest():
+    if entry is None or entry.names(cms.signer):
         return entry
     found.steps = [step for step in found.steps if step.step != "ledger"]
     found.add(
