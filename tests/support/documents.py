@@ -2,6 +2,7 @@
 
 import io
 import re
+import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -61,6 +62,48 @@ def with_fields(pdf: bytes, *names: str) -> bytes:
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def with_form() -> bytes:
+    """The smallest document with a form of its own that holds an empty, invisible signature field."""
+    return build(
+        {
+            1: b"<</Type/Catalog/Pages 2 0 R/AcroForm 4 0 R>>",
+            2: b"<</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 200 200]>>",
+            3: b"<</Type/Page/Parent 2 0 R/Resources<<>>/Annots[5 0 R]>>",
+            4: b"<</Fields[5 0 R]/SigFlags 1>>",
+            5: b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Theirs)/Rect[0 0 0 0]/F 4/P 3 0 R>>",
+        }
+    )
+
+
+def packed() -> bytes:
+    """A document as modern writers make it: catalog, pages and page inside an object stream."""
+    bodies = {
+        1: b"<</Type/Catalog/Pages 2 0 R>>",
+        2: b"<</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 200.5 200]>>",
+        3: b"<</Type/Page/Parent 2 0 R/Resources<<>>/Note(a\\(b)/N#61me/C#20D>>",
+    }
+    head, data = b"", b""
+    for number, text in bodies.items():
+        head += b"%d %d " % (number, len(data))
+        data += text + b" "
+    content = zlib.compress(head + data)
+    out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    holder = len(out)
+    out += b"4 0 obj\n<</Type/ObjStm/N 3/First %d/Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream\nendobj\n" % (
+        len(head),
+        len(content),
+        content,
+    )
+    xref = len(out)
+    rows = b"\0\0\0\0" + b"".join(b"\2\0\4" + bytes((i,)) for i in range(3))
+    rows += b"\1%b\0\1%b\0" % (holder.to_bytes(2, "big"), xref.to_bytes(2, "big"))
+    out += b"5 0 obj\n<</Type/XRef/Size 6/W[1 2 1]/Root 1 0 R/Length %d>>\nstream\n%b\nendstream\nendobj\n" % (
+        len(rows),
+        rows,
+    )
+    return bytes(out + b"startxref\n%d\n%%%%EOF\n" % xref)
 
 
 def build(objects: Mapping[int, bytes], trailer: bytes = b"") -> bytes:

@@ -118,6 +118,26 @@ class Document:
             ref = kids[0] if isinstance(kids, list) and kids else None
         raise PdfError("PAGES", "no first page")
 
+    def pages(self) -> list[tuple[Ref, Dict]]:
+        """Reference and dictionary of each page, in order. Raises PdfError."""
+        waiting: list[Any] = [self.catalog().get("Pages")]
+        found: list[tuple[Ref, Dict]] = []
+        seen: set[Any] = set()
+        while waiting:
+            ref = waiting.pop()
+            node = self.resolve(ref)
+            if not isinstance(ref, Ref) or not isinstance(node, Dict) or ref in seen:
+                raise PdfError("PAGES", "the pages are no tree")
+            seen.add(ref)
+            if node.get("Type") == "Page":
+                found.append((ref, node))
+            else:
+                kids = self.resolve(node.get("Kids"))
+                waiting += reversed(kids) if isinstance(kids, list) else []
+        if not found:
+            raise PdfError("PAGES", "no first page")
+        return found
+
     def value_at(self, number: int, revision: int) -> Any:
         """The object's value as the document was after the save with this index; null when there was none."""
         return self._among(number, self.revisions[: revision + 1])

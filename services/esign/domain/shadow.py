@@ -90,9 +90,30 @@ def _refuse_overlay(document: Document, value: Dict) -> None:
         listed = document.resolve(value.get("Annots"))
         for each in listed if isinstance(listed, list) else []:
             annotation = document.resolve(each)
-            if not isinstance(annotation, Dict) or annotation.get("Subtype") not in _HARMLESS_ANNOTATIONS:
+            if not isinstance(annotation, Dict) or not (
+                annotation.get("Subtype") in _HARMLESS_ANNOTATIONS or _waits_for_signature(document, annotation)
+            ):
                 raise PdfError("SHADOW_OVERLAY", "annotations or form fields lie over a page")
     if "FFilter" in value or ("Length" in value and "F" in value):
         raise PdfError("SHADOW_ELSEWHERE", "a stream's content lies in another file")
     if value.get("Subtype") == "Form" and "Ref" in value:
         raise PdfError("SHADOW_ELSEWHERE", "a picture comes from another document")
+
+
+def _waits_for_signature(document: Document, annotation: Dict) -> bool:
+    """Whether it is an empty signature field that draws nothing."""
+    return (
+        annotation.get("Subtype") == "Widget"
+        and annotation.get("FT") == "Sig"
+        and annotation.get("V") is None
+        and not {"A", "AA", "Parent", "Kids", "MK"} & annotation.keys()
+        and _draws_nothing(document, document.resolve(annotation.get("AP")))
+    )
+
+
+def _draws_nothing(document: Document, states: Any) -> bool:
+    if states is None:
+        return True
+    normal = states.get("N") if isinstance(states, Dict) and states.keys() == {"N"} else None
+    form = document.object(normal[0]) if isinstance(normal, Ref) else None
+    return form is not None and form.stream is not None and not document.data[slice(*form.stream)].strip()

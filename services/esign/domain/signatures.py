@@ -1,6 +1,7 @@
-"""Signatures inside a PDF: found through the form, taken apart, and measured against the file."""
+"""Signatures and document timestamps inside a PDF: found through the form, taken apart, measured against the file."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -8,7 +9,11 @@ from typing import Any
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 
-_SUBFILTERS = frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"})
+# Kinds of signatures, by /Type (ISO 32000-2, 12.8.1 and 12.8.5).
+_SUBFILTERS = {
+    "Sig": frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"}),
+    "DocTimeStamp": frozenset({"ETSI.RFC3161"}),
+}
 _DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'00'?)?|([+-])(\d\d)'(\d\d)'?)")
 # One case only: with both allowed a flipped bit could leave the decoded bytes as they were.
 _CASES = (b"0123456789abcdef", b"0123456789ABCDEF")
@@ -19,10 +24,13 @@ _MAX_SIGNATURES = 32
 class PdfSignature:
     """A signature: CMS bytes, the gap they stand in, where its coverage ends, what its dictionary claims.
 
-    `permission` is DocMDP's P of a certification signature, None for an approval signature; `claimed_us` is /M.
+    `permission` is DocMDP's P of a certification signature, None for an approval signature; `claimed_us` is /M. A
+    document timestamp holds a token (RFC 3161) where others hold their CMS.
     """
 
     number: int
+    field: int
+    is_timestamp: bool
     cms: bytes
     gap: tuple[int, int]
     covered_to: int
@@ -42,21 +50,30 @@ class PdfSignature:
 
 
 def find(document: Document) -> list[PdfSignature]:
-    """All signatures, each reached through the form. Raises PdfError when one is malformed or hides outside it."""
+    """All signatures and document timestamps in the order of their coverage, each reached through the form. Raises
+    PdfError when one is malformed or hides outside it.
+    """
     reached = _through_form(document)
     for revision in document.revisions:
         for number, found in revision.objects.items():
             if isinstance(found.value, Dict) and "ByteRange" in found.value and number not in reached:
                 raise PdfError("SIGNATURE_HIDDEN", f"signature object {number} is not in the form")
     certified = _certification(document)
-    return sorted((_read(document, reached[n], certified) for n in reached), key=lambda s: s.covered_to)
+    read = [_read(document, holder, field, certified) for holder, field in reached.values()]
+    return sorted(read, key=lambda s: s.covered_to)
 
 
-def _through_form(document: Document) -> dict[int, PdfObject]:
+def by_signers(found: Sequence[PdfSignature]) -> list[PdfSignature]:
+    """Those that somebody signed: no document timestamps."""
+    return [signature for signature in found if not signature.is_timestamp]
+
+
+def _through_form(document: Document) -> dict[int, tuple[PdfObject, int]]:
+    """Each signature with the number of its field."""
     form = document.resolve(document.catalog().get("AcroForm"))
     waiting = document.resolve(form.get("Fields")) if isinstance(form, Dict) else None
     queue: list[Any] = list(waiting) if isinstance(waiting, list) else []
-    found: dict[int, PdfObject] = {}
+    found: dict[int, tuple[PdfObject, int]] = {}
     seen: set[Any] = set()
     while queue:
         ref = queue.pop()
@@ -73,7 +90,7 @@ def _through_form(document: Document) -> dict[int, PdfObject]:
         holder = document.object(value[0]) if isinstance(value, Ref) else None
         if holder is None or holder.number in found:
             raise PdfError("SIGNATURE_SHARED", "two fields show one signature, or it is no object of its own")
-        found[holder.number] = holder
+        found[holder.number] = holder, ref[0]
         if len(found) > _MAX_SIGNATURES:
             raise PdfError("TOO_MANY_SIGNATURES", "too many signatures")
     return found
@@ -85,11 +102,11 @@ def _certification(document: Document) -> Ref | None:
     return ref if isinstance(ref, Ref) else None
 
 
-def _read(document: Document, holder: PdfObject, certified: Ref | None) -> PdfSignature:
+def _read(document: Document, holder: PdfObject, field: int, certified: Ref | None) -> PdfSignature:
     value, data = holder.value, document.data
-    if not isinstance(value, Dict) or value.get("Type", "Sig") != "Sig":
+    if not isinstance(value, Dict) or value.get("Type", "Sig") not in _SUBFILTERS:
         raise PdfError("SIGNATURE", "not a signature dictionary")
-    if value.get("SubFilter") not in _SUBFILTERS:
+    if value.get("SubFilter") not in _SUBFILTERS[value.get("Type", "Sig")]:
         raise PdfError("SUBFILTER", "signature of a kind not known here", unsupported=True)
     span = value.get("ByteRange")
     if not isinstance(span, list) or len(span) != 4 or not all(type(n) is int and 0 <= n <= len(data) for n in span):
@@ -105,15 +122,19 @@ def _read(document: Document, holder: PdfObject, certified: Ref | None) -> PdfSi
     digits = data[first + 1 : last - 1]
     if data[first] != 0x3C or not digits or len(digits) % 2 or all(digits.translate(None, case) for case in _CASES):
         raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case")
+    permission = _permission(document, value, is_certification=certified is not None and certified[0] == holder.number)
+    is_timestamp = value.get("Type") == "DocTimeStamp"
+    if is_timestamp and permission is not None:
+        raise PdfError("DOCMDP", "a document timestamp certifies nothing")
     return PdfSignature(
         number=holder.number,
+        field=field,
+        is_timestamp=is_timestamp,
         cms=bytes.fromhex(digits.decode()),
         gap=(gap_start, gap_end),
         covered_to=gap_end + rest,
         claimed_us=_moment(document.resolve(value.get("M"))),
-        permission=_permission(
-            document, value, is_certification=certified is not None and certified[0] == holder.number
-        ),
+        permission=permission,
     )
 
 

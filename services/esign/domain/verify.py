@@ -105,12 +105,13 @@ def judge(
     document = _parse(found, pdf)
     if document is not None:
         present = _signatures(found, document)
-        for earlier in present[:-1]:
+        signers = signatures.by_signers(present)
+        for earlier in signers[:-1]:
             apart = _Findings(now_us, [], now_us)
             _signed(apart, document, earlier, trust, None, None, trust_any_signer=trust_any_signer)
             found.spoiled += [s for s in apart.steps if s.step in _OF_EACH and s.status is not Status.VALID]
-        if present:
-            _signed(found, document, present[-1], trust, receipt, known, trust_any_signer=trust_any_signer)
+        if signers:
+            _signed(found, document, signers[-1], trust, receipt, known, trust_any_signer=trust_any_signer)
             found.take_worst()
     if known is None:
         found.add(
@@ -162,7 +163,7 @@ def _signatures(found: _Findings, document: Document) -> Sequence[PdfSignature]:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         found.add("coverage", status, cause.reason, "签名结构不合规", f"signature structure: {cause}")
         return ()
-    if not present:
+    if not signatures.by_signers(present):
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
         return ()
     if not all(signature.ends_its_revision(document) for signature in present):
@@ -184,23 +185,15 @@ def _signatures(found: _Findings, document: Document) -> Sequence[PdfSignature]:
 
 def _changes(found: _Findings, document: Document, present: Sequence[PdfSignature]) -> None:
     certified = any(s.permission is not None for s in present)
-    if any(s.permission == 1 and not s.covers_whole(document) for s in present):
-        found.add(
-            "changes",
-            Status.INVALID,
-            "CHANGED",
-            "签名后文件被修改，而该文件不允许任何修改",
-            "changed after a signature that forbids every change",
-        )
-    elif present[0].covers_whole(document):
+    if present[0].covers_whole(document):
         found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
     elif change := changes.unlawful(document, present):
         found.add(
             "changes",
-            Status.INVALID if certified else Status.UNKNOWN,
-            "CHANGED" if certified else "LATER_REVISION",
-            "签名后文件有签名以外的修改",
-            f"after a signature more was done than signing: {change}",
+            Status.INVALID if certified or change.locked else Status.UNKNOWN,
+            "LOCKED" if change.locked else "CHANGED" if certified else "LATER_REVISION",
+            "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改",
+            f"after a signature more was done than signing: {change.en}",
         )
     else:
         found.add(
