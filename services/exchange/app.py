@@ -9,6 +9,7 @@ from pathlib import Path
 from services.exchange import store
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
 from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
+from services.exchange.evidence_log import EvidenceBook, EvidenceLog
 from services.exchange.housekeeping import Housekeeping
 from services.exchange.inbox_links import InboxLinks
 from services.exchange.inbox_reader import Interrupted
@@ -16,6 +17,7 @@ from services.exchange.items import Items
 from services.exchange.service.asking import Asking
 from services.exchange.service.cases import Cases
 from services.exchange.service.casework import Casework
+from services.exchange.service.evidence import Evidence
 from services.exchange.service.handling import CaseRegistry, Handling
 from services.exchange.service.inbox import Inbox
 from services.exchange.service.pages import Pages
@@ -25,7 +27,17 @@ from services.exchange.service.queries import Queries
 from services.exchange.service.sharing import Sharing
 from services.exchange.service.streams import ProviderStreams
 from services.exchange.store import cases
-from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, inbox_pb2, inbox_pb2_grpc, query_pb2, query_pb2_grpc
+from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_evidence
+from shuniu.api.exchange.v1 import (
+    case_pb2,
+    case_pb2_grpc,
+    evidence_pb2,
+    evidence_pb2_grpc,
+    inbox_pb2,
+    inbox_pb2_grpc,
+    query_pb2,
+    query_pb2_grpc,
+)
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring, add_key
@@ -78,15 +90,17 @@ async def build(path: Path) -> AsyncIterator[Process]:
         open_messaging(base, area="exchange") as messaging,
         contextlib.AsyncExitStack() as stack,
     ):
-        identity, catalogue = base.channel("identity"), base.channel("catalogue")
-        for channel in (identity, catalogue):
+        identity, catalogue, esign = base.channel("identity"), base.channel("catalogue"), base.channel("esign")
+        for channel in (identity, catalogue, esign):
             stack.push_async_callback(channel.close)
         items = Items(catalogue, base.store)
         await items.replica.load()
         pages = Pages.load(page_key_file(hub, settings))
         keyring = await keyring_of(keyring_dir(hub, settings), base.store, profile.of(hub.profile).storage_key)
         calendar = calendar_of(settings.calendar_file)
-        work = Casework(base, items.book, keyring, calendar)
+        book = EvidenceBook(base)
+        proving = EvidenceLog(base, esign_evidence.EvidenceServiceStub(esign), book)
+        work = Casework(base, items.book, keyring, calendar, book)
         people = People(identity, base.store, base.clock)
         streams = ProviderStreams(settings.provider_wait_seconds)
         asking = Asking(streams, base.clock, settings.provider_seconds)
@@ -99,7 +113,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
             return [] if base.store.writable else ["the store cannot write"]
 
         async def facts() -> Mapping[str, str]:
-            return {**await messaging.facts(), "items_known": str(len(items.book))}
+            return {**await messaging.facts(), **await proving.facts(), "items_known": str(len(items.book))}
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
         assert base.registry is not None
@@ -125,13 +139,18 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     ),
                     Servicer(
                         query_pb2_grpc.add_QueryServiceServicer_to_server,
-                        Queries(base, people, asking, keyring),
+                        Queries(base, people, asking, keyring, book),
                         sharing["QueryService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_ProviderServiceServicer_to_server,
                         Providers(base, streams),
                         sharing["ProviderService"],
+                    ),
+                    Servicer(
+                        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
+                        Evidence(base, pages, proving.esign),
+                        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
                     ),
                     Servicer(
                         inbox_pb2_grpc.add_InboxServiceServicer_to_server,
@@ -147,7 +166,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     ),
                     Servicer(
                         query_pb2_grpc.add_AuthorityServiceServicer_to_server,
-                        Authority(base, asking),
+                        Authority(base, asking, book),
                         sharing["AuthorityService"],
                     ),
                     operations.servicer(),
@@ -159,6 +178,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 operations.watch,
                 keeping.watch,
                 keeping.tidy,
+                proving.follow,
                 links.sweep,
                 *messaging.tasks,
             ],

@@ -24,6 +24,12 @@ PROVIDER_SECONDS = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
+EVIDENCE_LOGGED = Counter(
+    "shuniu_exchange_evidence_logged_total", "Pieces of evidence put into the ledger.", registry=REGISTRY
+)
+EVIDENCE_UNLOGGED = Gauge(
+    "shuniu_exchange_evidence_unlogged", "Pieces of evidence that wait for the ledger.", registry=REGISTRY
+)
 PROVIDER_STREAMS = Gauge("shuniu_exchange_provider_streams", "Streams that providers hold open.", registry=REGISTRY)
 INBOX_LINKS = Gauge(
     "shuniu_exchange_inbox_links", "Bus connections held for organisations that use HTTPS only.", registry=REGISTRY

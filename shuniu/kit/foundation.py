@@ -57,6 +57,8 @@ class ServiceSettings:
     """Catalogue's peer address; empty means its Unix socket."""
     exchange_address: str = ""
     """Exchange's peer address; empty means its Unix socket."""
+    esign_address: str = ""
+    """Esign's peer address; empty means its Unix socket."""
     vault_address: str = ""
     """The vault's peer address; empty means its Unix socket. Used by identity only."""
     bus_url: str = "nats://127.0.0.1:4222"

@@ -14,8 +14,10 @@ from services.exchange.domain.application import Material
 from services.exchange.domain.cases import Command, Move, Role, State
 from services.exchange.domain.clock import Calendar, Limit, Unit
 from services.exchange.domain.evaluations import EvaluationError
+from services.exchange.domain.evidence import Kind
 from services.exchange.domain.routing import Item, ItemBook, RoutingError
 from services.exchange.domain.violations import RuleError, Violation
+from services.exchange.evidence_log import EvidenceBook
 from services.exchange.service.case_views import case_changed, case_view
 from services.exchange.service.refusals import assurance_too_low, case_unknown, refusal
 from services.exchange.store import cases as store
@@ -24,6 +26,7 @@ from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.ids import new_ulid
 
 APPLICANT: Final = "applicant"
 _TOLD_TO_HANDLER: Final = {Move.SUPPLEMENT: events.CASE_SUPPLEMENTED, Move.WITHDRAW: events.CASE_WITHDRAWN}
@@ -33,6 +36,12 @@ _PERSON: Final = frozenset({Role.APPLICANT})
 # Told to the applicant with their reason (contract of MoveCase).
 _NOTE_NEEDED: Final = frozenset({Move.ASK_CORRECTION})
 _OFFICER_LONGEST: Final = 64
+_EVIDENCED: Final = {
+    Move.NOT_ACCEPT: Kind.DECIDED,
+    Move.GRANT: Kind.DECIDED,
+    Move.REFUSE: Kind.DECIDED,
+    Move.DELIVER: Kind.DELIVERED,
+}
 
 
 # Answers that hold one case.
@@ -68,6 +77,7 @@ class Casework:
     items: ItemBook
     keyring: Keyring
     calendar: Calendar
+    evidence: EvidenceBook
 
     async def answer(
         self,
@@ -255,8 +265,27 @@ class Casework:
             evaluation=after.evaluation,
         )
         store.move_case(conn, row, moved, after.steps[-1], officer)
+        if command.move in _EVIDENCED:
+            self._keep_evidence(conn, moved, after.steps[-1])
         self._tell_moved(conn, moved, after, command.move)
         return case_view(moved, after)
+
+    def _keep_evidence(self, conn: Connection, row: CaseRow, step: cases.Step) -> None:
+        facts = {
+            "case": row.case_code,
+            "item": row.item_code,
+            "division": row.division,
+            "handler": row.handler_platform,
+            "source": row.source_platform,
+            "seq": step.seq,
+            "move": step.move.value,
+            "state": step.state.value,
+            "certificate": row.certificate_number,
+        }
+        parties = (row.handler_platform, row.source_platform)
+        kind = _EVIDENCED[step.move]
+        piece_id = new_ulid(self.base.clock)
+        self.evidence.keep(conn, piece_id, kind, step.at_us, parties, facts, case_code=row.case_code)
 
     def _due_us(self, row: CaseRow, case: cases.Case) -> int | None:
         """The end of the promised limit; None before acceptance, without a limit and while the clock stands."""

@@ -9,7 +9,9 @@ from sqlalchemy import Connection
 
 from services.exchange import metrics
 from services.exchange.domain import resources
+from services.exchange.domain.evidence import Kind
 from services.exchange.domain.resources import Resource
+from services.exchange.evidence_log import EvidenceBook
 from services.exchange.service.asking import Asking, Reply, answer_invalid
 from services.exchange.service.refusals import resource_unknown
 from services.exchange.service.sharing import not_owned
@@ -101,9 +103,10 @@ async def _read_answers(request_iterator: AsyncIterator[pb.ServeRequest], stream
 class Authority(query_pb2_grpc.AuthorityServiceServicer):
     """Real-name questions: sealed data go to the authority, a result code comes back."""
 
-    def __init__(self, base: Foundation, asking: Asking) -> None:
+    def __init__(self, base: Foundation, asking: Asking, evidence: EvidenceBook) -> None:
         self._base = base
         self._asking = asking
+        self._evidence = evidence
 
     async def VerifySubject(self, request: pb.VerifySubjectRequest, context: Any) -> pb.VerifySubjectResponse:
         found = await self._base.store.read(sharing.find_resource, request.resource)
@@ -155,4 +158,6 @@ class Authority(query_pb2_grpc.AuthorityServiceServicer):
             transaction_id=reply.transaction_id,
         )
         calls.insert_call(conn, row)
+        parties = (row.consumer, row.provider)
+        self._evidence.keep(conn, row.call_id, Kind.AUTHORITY, row.answered_us, parties, calls.call_facts(row))
         self._base.audit(conn, "VerifySubject", f"resource/{found.code}", call=row.call_id)

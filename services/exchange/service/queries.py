@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 
 from services.exchange import metrics
 from services.exchange.domain import answers, clock, grants, resources
+from services.exchange.domain.evidence import Kind
 from services.exchange.domain.grants import Contract, Use
 from services.exchange.domain.resources import Resource
 from services.exchange.domain.violations import RuleError
+from services.exchange.evidence_log import EvidenceBook
 from services.exchange.service.asking import Asking, Reply, answer_invalid
 from services.exchange.service.case_views import instant
 from services.exchange.service.people import People
@@ -67,11 +69,14 @@ class _Turns:
 class Queries(query_pb2_grpc.QueryServiceServicer):
     """Questions of handling agencies about the applicants of their cases."""
 
-    def __init__(self, base: Foundation, people: People, asking: Asking, keyring: Keyring) -> None:
+    def __init__(
+        self, base: Foundation, people: People, asking: Asking, keyring: Keyring, evidence: EvidenceBook
+    ) -> None:
         self._base = base
         self._people = people
         self._asking = asking
         self._keyring = keyring
+        self._evidence = evidence
         self._turns = _Turns()
 
     async def Query(self, request: pb.QueryRequest, context: Any) -> pb.QueryResponse:
@@ -234,6 +239,15 @@ class Queries(query_pb2_grpc.QueryServiceServicer):
             answer=self._keyring.encrypt(response.SerializeToString(), _context(row.call_id)),
         )
         calls.update_call(conn, kept)
+        self._evidence.keep(
+            conn,
+            kept.call_id,
+            Kind.QUERY,
+            kept.answered_us,
+            (kept.consumer, kept.provider),
+            calls.call_facts(kept),
+            case_code=kept.case_code,
+        )
         self._base.audit(conn, "Query", f"case/{row.case_code}", grant=row.grant_id, call=row.call_id)
         return response
 

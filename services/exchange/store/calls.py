@@ -47,6 +47,25 @@ class CallRow:
     answer: bytes | None = None
 
 
+def call_facts(row: CallRow) -> dict[str, Any]:
+    """What evidence of a call says."""
+    return {
+        "resource": row.resource,
+        "consumer": row.consumer,
+        "provider": row.provider,
+        "grant": row.grant_id,
+        "case": row.case_code,
+        "fields": list(row.fields),
+        "purpose": row.purpose,
+        "question_sha256": row.question_sha256,
+        "answer_sha256": row.answer_sha256,
+        "asked_us": row.asked_us,
+        "answered_us": row.answered_us,
+        "result": row.result,
+        "transaction": row.transaction_id,
+    }
+
+
 _COLUMNS = tuple(column.name for column in provider_call.columns)
 
 

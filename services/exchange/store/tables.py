@@ -182,3 +182,25 @@ provider_call = Table(
     Index("provider_call_case", "case_code", "asked_us"),
     Index("provider_call_answered", "answered_us"),
 )
+
+# What happened, as it can be proved later: the record, its salt, and the receipt once its digest is in the ledger.
+# `ledger_index` is -1 until then.
+evidence = Table(
+    "evidence",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    _text("kind"),
+    _text("case_code"),
+    # The platforms that took part and may have it.
+    _text("first_party"),
+    _text("second_party"),
+    _number("time_us"),
+    _text("record"),
+    Column("salt", LargeBinary, nullable=False),
+    _text("algorithm"),
+    _text("digest"),
+    _number("ledger_index"),
+    _text("receipt"),
+    Index("evidence_unlogged", "ledger_index", "id"),
+    Index("evidence_case", "case_code", "id"),
+)

@@ -1,0 +1,92 @@
+"""What is kept as evidence, and what of it is in the ledger."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+
+from services.exchange.domain.evidence import Kind, Piece
+from services.exchange.store.tables import evidence
+from shuniu.kit.paging import Position, keyset
+
+UNLOGGED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """A piece of evidence and its receipt (tlog-proof); index UNLOGGED and no receipt before it is in the ledger."""
+
+    piece: Piece
+    digest: str
+    index: int
+    receipt: str
+
+
+def _row(row: Row[Any]) -> EvidenceRow:
+    piece = Piece(
+        id=row.id,
+        kind=Kind(row.kind),
+        time_us=row.time_us,
+        case_code=row.case_code,
+        parties=(row.first_party, row.second_party),
+        record=row.record,
+        algorithm=row.algorithm,
+        salt=bytes(row.salt),
+    )
+    return EvidenceRow(piece, row.digest, row.ledger_index, row.receipt)
+
+
+def keep(conn: Connection, piece: Piece) -> None:
+    first, second = piece.parties
+    conn.execute(
+        insert(evidence),
+        {
+            "id": piece.id,
+            "kind": piece.kind.value,
+            "case_code": piece.case_code,
+            "first_party": first,
+            "second_party": second,
+            "time_us": piece.time_us,
+            "record": piece.record,
+            "salt": piece.salt,
+            "algorithm": piece.algorithm,
+            "digest": piece.digest,
+            "ledger_index": UNLOGGED,
+            "receipt": "",
+        },
+    )
+
+
+def find(conn: Connection, evidence_id: str) -> EvidenceRow | None:
+    row = conn.execute(select(evidence).where(evidence.c.id == evidence_id)).first()
+    return None if row is None else _row(row)
+
+
+def of_case(conn: Connection, case_code: str, party: str | None, after: Position, limit: int) -> list[EvidenceRow]:
+    """Evidence of a case by id; of one party's when `party` is given."""
+    wanted = select(evidence).where(evidence.c.case_code == case_code)
+    if party is not None:
+        wanted = wanted.where(or_(evidence.c.first_party == party, evidence.c.second_party == party))
+    return [_row(row) for row in conn.execute(keyset(wanted, [evidence.c.id], after, limit))]
+
+
+def unlogged(conn: Connection, limit: int) -> list[EvidenceRow]:
+    """The oldest that wait for the ledger."""
+    waiting = select(evidence).where(evidence.c.ledger_index == UNLOGGED).order_by(evidence.c.id).limit(limit)
+    return [_row(row) for row in conn.execute(waiting)]
+
+
+def unlogged_count(conn: Connection) -> int:
+    counted = select(func.count()).select_from(evidence).where(evidence.c.ledger_index == UNLOGGED)
+    return int(conn.execute(counted).scalar() or 0)
+
+
+def logged(conn: Connection, receipts: Iterable[tuple[str, int, str]]) -> None:
+    """(id, index, receipt) of what is in the ledger from now on. The first receipt stays."""
+    for evidence_id, index, receipt in receipts:
+        conn.execute(
+            update(evidence)
+            .where(evidence.c.id == evidence_id, evidence.c.ledger_index == UNLOGGED)
+            .values(ledger_index=index, receipt=receipt)
+        )
