@@ -14,7 +14,7 @@ import httpx
 from cryptography import x509
 
 from services.esign import keys as key_store
-from services.esign import monitor, ses_document
+from services.esign import evidence_check, monitor, ses_document
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import ledger, note, ses, ses_check, sm2_chain, tiles, tree, witness
 from services.esign.domain.errors import EsignError
@@ -23,6 +23,7 @@ from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.tiles import TileName
 from services.esign.domain.verdict import Outcome, Step, Verdict
 from services.esign.domain.verify import Trust, judge
+from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
 from services.esign.seal_report import SealReport
 from services.esign.witnesses import witness_sites
 from shuniu.kit.config import HubSettings, load
@@ -31,9 +32,12 @@ __all__ = [
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
+    "EvidenceReport",
+    "EvidenceUnreadableError",
     "LedgerReport",
     "SealReport",
     "TrustError",
+    "check_evidence",
     "hub_ledger_verify",
     "initialise",
     "inspect_seal",
@@ -95,6 +99,22 @@ def hub_ledger_verify(config: Path) -> "LedgerReport":
     """`ledger_verify` over this hub's own ledger."""
     vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
     return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, vkeys)
+
+
+def check_evidence(path: Path, trust_dir: Path | None = None) -> EvidenceReport:
+    """Whether the ledger holds the record of an evidence file. Exit codes: `EXIT_CODES`, and 3 for unreadable.
+
+    Raises OSError when the file cannot be read, EvidenceUnreadableError when it is none, TrustError.
+    """
+    trust = load_trust(trust_dir)
+    with path.open("rb") as file:
+        data = file.read(evidence_check.MOST_BYTES + 1)
+    if len(data) > evidence_check.MOST_BYTES:
+        raise EvidenceUnreadableError("too long for evidence")
+    try:
+        return evidence_check.check(data.decode(), trust)
+    except UnicodeDecodeError as cause:
+        raise EvidenceUnreadableError("not UTF-8") from cause
 
 
 def ledger_monitor(
