@@ -45,6 +45,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         verb.set_defaults(run=ledger_verify if name == "ledger" else audit_verify)
         if name == "ledger":
             _add_monitor(verbs)
+            _add_check(verbs)
     parser = commands.add_parser("trust", help="导出离线核验的信任根 / trust material for offline verification")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="write the files there")
     parser.set_defaults(run=trust)
@@ -66,6 +67,34 @@ def _add_monitor(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     parser.add_argument("--once", action="store_true", help="look once; else until something is wrong")
     parser.add_argument("--interval", type=float, default=10.0, metavar="S", help="between looks, s (default 10)")
     parser.set_defaults(run=ledger_monitor)
+
+
+def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = verbs.add_parser(
+        "check",
+        help="离线核验一份交换存证 / check evidence of the exchange offline",
+        description="Whether the ledger holds this very record. Exit 0 yes, 1 no, 2 not known (no receipt, unknown log, "
+        "too few cosignatures), 3 unreadable. FILE is the `file` of GetEvidence.",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
+    parser.set_defaults(run=ledger_check)
+
+
+def ledger_check(arguments: argparse.Namespace) -> int:
+    try:
+        with trust_dir(arguments) as trusted:
+            report = esign.check_evidence(arguments.file, trusted)
+    except (OSError, esign.TrustError, esign.EvidenceUnreadableError) as error:
+        complain(f"无法读取 / unreadable: {error}")
+        return UNREADABLE
+    found = report.as_json()
+    lines = [f"{found['verdict']}   {found['text']}"]
+    if found["time"]:
+        lines.append(f"  {found['source']}  {found['time']}")
+    lines += [f"  {name:<16} {value}" for name, value in sorted(report.record.items())]
+    out(found, "\n".join(lines), as_json=arguments.json)
+    return EXITS[found["verdict"]]
 
 
 def ledger_monitor(arguments: argparse.Namespace) -> int:
