@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 from cryptography import x509
 
-from services.esign import keys as key_store
 from services.esign import evidence_check, monitor, ses_document
+from services.esign import keys as key_store
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import ledger, note, ses, ses_check, sm2_chain, tiles, tree, witness
 from services.esign.domain.errors import EsignError
