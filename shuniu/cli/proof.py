@@ -73,7 +73,7 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     parser = verbs.add_parser(
         "check",
         help="离线核验一份交换存证 / check evidence of the exchange offline",
-        description="Whether the ledger holds this very record. Exit 0 yes, 1 no, 2 not known (no receipt, unknown log, "
+        description="Whether the ledger holds this very record. Exit 0 yes, 1 no, 2 not known (no receipt, other log, "
         "too few cosignatures), 3 unreadable. FILE is the `file` of GetEvidence.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
