@@ -52,18 +52,25 @@ class ClockGuard:
     def __post_init__(self) -> None:
         self._anchor_us = self.clock.now_us() - self.passed_us()
 
+    def stepped(self) -> bool:
+        """Whether the clock was changed by more than a second since it was last known to be right."""
+        return self._wrong(self.clock.now_us(), self.passed_us())
+
     def now_us(self) -> int | None:
         """The time, µs; None while the clock is in doubt."""
         now, passed = self.clock.now_us(), self.passed_us()
-        wrong = abs(now - passed - self._anchor_us) > MOST_WRONG_US
-        if wrong is not self._stepped:
-            self._stepped = wrong
-            _log.error("clock_stepped", off_ms=(now - passed - self._anchor_us) // 1000, doubt=wrong)
-        if wrong:
+        if self._wrong(now, passed):
             return None
         if self.reference is not None and (self._confirmed_us is None or passed - self._confirmed_us > HOLDOVER_US):
             return None
         return now
+
+    def _wrong(self, now: int, passed: int) -> bool:
+        wrong = abs(now - passed - self._anchor_us) > MOST_WRONG_US
+        if wrong is not self._stepped:
+            self._stepped = wrong
+            _log.error("clock_stepped", off_ms=(now - passed - self._anchor_us) // 1000, doubt=wrong)
+        return wrong
 
     async def compare(self) -> None:
         """Asks the reference once."""

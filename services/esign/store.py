@@ -17,20 +17,22 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
-from services.esign import digest_store, evidence_store, ses_store
+from services.esign import digest_store, evidence_store, seal_store, ses_store
 from services.esign.domain.certificates import CertificateState
-from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from shuniu.kit import paging
 from shuniu.kit.feed import replica_tables
 from shuniu.kit.sql import binding_of, kit_tables
 
+P256, SM2 = "P256", "SM2"
 METADATA = MetaData()
 kit_tables(METADATA)
 replica_tables(METADATA)
-for _tables in (ses_store.TABLES, evidence_store.TABLES, digest_store.TABLES):
+for _tables in (ses_store.TABLES, evidence_store.TABLES, digest_store.TABLES, seal_store.TABLES):
     for _table in _tables.sorted_tables:
         _table.to_metadata(METADATA)
 
@@ -48,7 +50,29 @@ seal = Table(
     Column("not_before_us", BigInteger, nullable=False),
     Column("not_after_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default=SealKind.ORGANISATION.value),
+    # Who may have one active seal (`Seal.holder`); `person` is the hub's id of a person's seal.
+    Column("holder", Text, nullable=False, server_default=""),
+    Column("person", Text, nullable=False, server_default=""),
+    # The seal whose place it takes, and how many came before it.
+    Column("replaces", Text, nullable=False, server_default=""),
+    Column("version", BigInteger, nullable=False, server_default="1"),
+    # Who applied, reviewed and made it: platform codes and names of operators.
+    Column("applicant", Text, nullable=False, server_default=""),
+    Column("reviewer", Text, nullable=False, server_default=""),
+    Column("maker", Text, nullable=False, server_default=""),
+    # CRLReason, when it was revoked or replaced, and from when on its signatures are not to be trusted (µs).
+    Column("revocation_reason", BigInteger),
+    Column("revoked_us", BigInteger),
+    Column("invalid_us", BigInteger),
     Index("seal_owner", "owner", "id"),
+    Index(
+        "seal_one_active",
+        "holder",
+        unique=True,
+        sqlite_where=text("state = 'ACTIVE'"),
+        postgresql_where=text("state = 'ACTIVE'"),
+    ),
 )
 
 # Seal certificates by serial number (hex); `since_us` is when the seal's state last changed.
@@ -58,6 +82,8 @@ seal_certificate = Table(
     Column("serial", Text, primary_key=True),
     Column("seal_id", Text, nullable=False),
     Column("since_us", BigInteger, nullable=False),
+    # Which authority issued it: P256 or SM2.
+    Column("family", Text, nullable=False, server_default=P256),
     Index("seal_certificate_seal", "seal_id"),
 )
 
@@ -132,7 +158,24 @@ class CertificateRow:
 
 
 def _seal(row: Row[Any]) -> SealRow:
-    found = Seal(row.id, row.owner, row.name, SealState(row.state), row.not_before_us, row.not_after_us)
+    revocation = None
+    if row.invalid_us is not None:
+        revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
+    found = Seal(
+        row.id,
+        row.owner,
+        row.name,
+        SealState(row.state),
+        row.not_before_us,
+        row.not_after_us,
+        SealKind(row.kind),
+        row.person,
+        row.replaces,
+        row.version,
+        row.applicant,
+        row.reviewer,
+        revocation,
+    )
     return SealRow(found, bytes(row.certificate or b""), bytes(row.wrapped_key or b""))
 
 
@@ -148,13 +191,24 @@ def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
             "not_before_us": 0,
             "not_after_us": 0,
             "reason": "",
+            "kind": found.kind.value,
+            "holder": found.holder,
+            "person": found.person,
+            "replaces": found.replaces,
+            "version": found.version,
+            "applicant": found.applicant,
         },
     )
 
 
 def seal_by_id(conn: Connection, seal_id: str) -> SealRow | None:
-    row = conn.execute(binding_of(conn).dialect.lock_rows(select(seal).where(seal.c.id == seal_id))).first()
+    """The seal, as this unit's snapshot has it."""
+    row = conn.execute(select(seal).where(seal.c.id == seal_id)).first()
     return None if row is None else _seal(row)
+
+
+def seals_of_holder(conn: Connection, holder: str) -> list[SealRow]:
+    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.holder == holder).order_by(seal.c.id))]
 
 
 def seals_of(conn: Connection, owner: str) -> list[SealRow]:
@@ -174,33 +228,49 @@ def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int)
 
 @dataclass(frozen=True, slots=True)
 class StandingRow:
-    """A seal certificate's serial number (hex), and its seal's state since `since_us`."""
+    """A seal certificate's serial number (hex), its seal's state since `since_us`, and its revocation if there is
+    one.
+    """
 
     serial: str
     state: SealState
     since_us: int
+    revocation: Revocation | None
 
 
-_STANDING = select(seal_certificate.c.serial, seal.c.state, seal_certificate.c.since_us).join(
-    seal, seal.c.id == seal_certificate.c.seal_id
-)
+_STANDING = select(
+    seal_certificate.c.serial,
+    seal.c.state,
+    seal_certificate.c.since_us,
+    seal.c.revocation_reason,
+    seal.c.revoked_us,
+    seal.c.invalid_us,
+).join(seal, seal.c.id == seal_certificate.c.seal_id)
+_OUT = (SealState.SUSPENDED.value, SealState.REVOKED.value, SealState.REPLACED.value)
+
+
+def _standing(row: Row[Any, Any, Any, Any, Any, Any]) -> StandingRow:
+    revocation = None
+    if row.invalid_us is not None:
+        revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
+    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation)
 
 
 def standing_of(conn: Connection, serial: str) -> StandingRow | None:
     row = conn.execute(_STANDING.where(seal_certificate.c.serial == serial)).first()
-    return None if row is None else StandingRow(row.serial, SealState(row.state), row.since_us)
+    return None if row is None else _standing(row)
 
 
-def revoked_certificates(conn: Connection) -> list[StandingRow]:
-    """Certificates of seals that are suspended or revoked, by serial number."""
-    out = (SealState.SUSPENDED.value, SealState.REVOKED.value)
-    rows = conn.execute(_STANDING.where(seal.c.state.in_(out)).order_by(seal_certificate.c.serial))
-    return [StandingRow(row.serial, SealState(row.state), row.since_us) for row in rows]
+def revoked_certificates(conn: Connection, family: str = P256) -> list[StandingRow]:
+    """Certificates of seals that are suspended, revoked or replaced, by serial number."""
+    wanted = _STANDING.where(seal.c.state.in_(_OUT), seal_certificate.c.family == family)
+    return [_standing(row) for row in conn.execute(wanted.order_by(seal_certificate.c.serial))]
 
 
-def certified(conn: Connection, serial: int, seal_id: str, now_us: int) -> None:
+def certified(conn: Connection, serial: int, seal_id: str, now_us: int, family: str = P256) -> None:
     """A certificate was issued for a seal."""
-    conn.execute(insert(seal_certificate), {"serial": f"{serial:x}", "seal_id": seal_id, "since_us": now_us})
+    values = {"serial": f"{serial:x}", "seal_id": seal_id, "since_us": now_us, "family": family}
+    binding_of(conn).dialect.insert_ignore(conn, seal_certificate, [values])
 
 
 def standing_changed(conn: Connection, seal_id: str, now_us: int) -> None:
@@ -225,7 +295,40 @@ def set_seal_state(conn: Connection, seal_id: str, state: SealState, reason: str
     conn.execute(update(seal).where(seal.c.id == seal_id).values(state=state.value, reason=reason))
 
 
-def _certificate(row: Row[Any]) -> CertificateRow:
+def set_reviewer(conn: Connection, seal_id: str, reviewer: str) -> None:
+    conn.execute(update(seal).where(seal.c.id == seal_id).values(reviewer=reviewer))
+
+
+def set_maker(conn: Connection, seal_id: str, maker: str) -> None:
+    conn.execute(update(seal).where(seal.c.id == seal_id).values(maker=maker))
+
+
+def set_revocation(conn: Connection, seal_id: str, revocation: Revocation) -> None:
+    conn.execute(
+        update(seal)
+        .where(seal.c.id == seal_id)
+        .values(
+            revocation_reason=revocation.reason.value, revoked_us=revocation.at_us, invalid_us=revocation.invalid_us
+        )
+    )
+
+
+def ended_by(conn: Connection, now_us: int) -> list[SealRow]:
+    """Seals whose certificates have ended and that do not say so yet."""
+    lasting = (SealState.ISSUED.value, SealState.ACTIVE.value, SealState.SUSPENDED.value)
+    rows = conn.execute(select(seal).where(seal.c.state.in_(lasting), seal.c.not_after_us < now_us))
+    return [_seal(row) for row in rows]
+
+
+def sealed_since(
+    conn: Connection, seal_id: str, since_us: int, after: paging.Position, limit: int
+) -> list[CertificateRow]:
+    """Documents that a seal sealed from then on, by number."""
+    wanted = select(certificate).where(certificate.c.seal_id == seal_id, certificate.c.signed_us >= since_us)
+    return [read_certificate(row) for row in conn.execute(paging.keyset(wanted, [certificate.c.number], after, limit))]
+
+
+def read_certificate(row: Row[Any]) -> CertificateRow:
     return CertificateRow(
         row.number,
         row.case_code,
@@ -249,17 +352,17 @@ def _certificate(row: Row[Any]) -> CertificateRow:
 
 def certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.case_code == case_code)).first()
-    return None if row is None else _certificate(row)
+    return None if row is None else read_certificate(row)
 
 
 def certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
-    return None if row is None else _certificate(row)
+    return None if row is None else read_certificate(row)
 
 
 def certificate_by_sha256(conn: Connection, digest: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.sha256 == digest, certificate.c.stage == ISSUED)).first()
-    return None if row is None else _certificate(row)
+    return None if row is None else read_certificate(row)
 
 
 def next_number(conn: Connection, prefix: str) -> str:

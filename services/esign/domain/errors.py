@@ -28,12 +28,32 @@ class SealStateError(EsignError):
     """The seal's state does not allow this."""
 
 
+class ClockDoubtError(EsignError):
+    """The hub's clock is behind what was sealed already, or was stepped: nothing is sealed by it."""
+
+
 class CertificateStateError(EsignError):
     """The certificate's state does not allow this."""
 
 
 class QrMalformedError(EsignError):
     """The content of a QR code is not one of ours."""
+
+
+class TokenMalformedError(EsignError):
+    """A JWS, SD-JWT, key binding or status list breaks its format."""
+
+
+class TokenWrongError(EsignError):
+    """A signature, digest, nonce or time in a token is wrong."""
+
+
+class LicenceStateError(EsignError):
+    """The licence's state does not allow this."""
+
+
+class LicenceUnfitError(EsignError):
+    """A licence that cannot be issued as asked. `fields` names what is lacking or not expected."""
 
 
 class NoteMalformedError(EsignError):

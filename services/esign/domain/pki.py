@@ -13,10 +13,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
+from services.esign.domain.seals import SealKind
+
 ROOT_DAYS = 3650
 SEAL_CA_DAYS = 1825
 # Two years, as organisation certificates of licensed authorities commonly run.
 SEAL_DAYS = 730
+ONCE_MINUTES = 10
+"""Whole life of a certificate whose key signs once."""
 # A timestamp is good as long as its authority's certificate: longer than the seals it proves.
 TSA_CA_DAYS = 3285
 TSA_DAYS = 2190
@@ -24,6 +28,11 @@ TSA_DAYS = 2190
 OCSP_DAYS = 14
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
+# An outside timestamp authority's clock may be a little behind ours; the rest of the ten minutes is for signing.
+_ONCE_EARLY = timedelta(minutes=1)
+# id-etsi-ext-valassured-ST-certs (ETSI EN 319 412-1, 5.2): ends so soon that nobody needs to ask for its revocation.
+_SHORT_TERM = x509.ObjectIdentifier("0.4.0.194121.2.1")
+_NULL = b"\x05\x00"
 LABEL = "开发用 development, internal use only"
 
 
@@ -47,8 +56,15 @@ class Authority:
 def load_authority(key_pem: bytes, certificate_pem: bytes, above_pem: bytes = b"") -> Authority:
     """An authority from PEM. Raises ValueError when the key is not EC or does not belong to the certificate."""
     key = serialization.load_pem_private_key(key_pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ValueError("not an EC key")
+    return authority(key, certificate_pem, above_pem)
+
+
+def authority(key: ec.EllipticCurvePrivateKey, certificate_pem: bytes, above_pem: bytes = b"") -> Authority:
+    """An authority whose key may lie in a device. Raises ValueError when it does not belong to the certificate."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+    if key.public_key() != certificate.public_key():
         raise ValueError("the key is not the certificate's")
     return Authority(key, certificate, tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ())
 
@@ -78,9 +94,11 @@ def make_root(hub: str, now_us: int) -> Authority:
     return Authority(key, certificate)
 
 
-def make_seal_ca(root: Authority, hub: str, now_us: int) -> Authority:
-    """The authority that issues seal certificates (P-256: its signature is checked at every verification)."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make_seal_ca(root: Authority, hub: str, now_us: int, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
+    """The authority that issues seal certificates (P-256: its signature is checked at every verification). `key`: one
+    made elsewhere, perhaps in a device.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
     builder = _ca_builder(
         _name("Shuniu seal CA", hub),
         root.certificate.subject,
@@ -108,9 +126,11 @@ def make_tsa_ca(root: Authority, hub: str, now_us: int) -> Authority:
     return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above))
 
 
-def make_tsa(ca: Authority, hub: str, now_us: int) -> Authority:
-    """A timestamp authority's key and certificate: its only use, critical, is timeStamping (RFC 3161, 2.3)."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def make_tsa(ca: Authority, hub: str, now_us: int, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
+    """A timestamp authority's key and certificate: its only use, critical, is timeStamping (RFC 3161, 2.3). `key`: one
+    made elsewhere, perhaps in a device.
+    """
+    key = key or ec.generate_private_key(ec.SECP256R1())
     builder = _signer_builder(_name("Shuniu timestamp authority", hub), ca, key.public_key(), now_us, TSA_DAYS)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
     return Authority(key, builder.sign(ca.key, hashes.SHA256()), (ca.certificate, *ca.above))
@@ -135,23 +155,18 @@ def issue_seal_certificate(
     now_us: int,
     *,
     status_url: str = "",
+    kind: SealKind = SealKind.ORGANISATION,
+    days: int = SEAL_DAYS,
 ) -> x509.Certificate:
     """A seal's certificate: digitalSignature and nonRepudiation, no EKU (readers that know only e-mail signers accept
     it).
 
     `status_url` is where readers may ask for its revocation (`/ocsp` and `/crl` below it). Empty: the certificate
-    names no place, because readers call a signer unknown when a place does not answer.
+    names no place, because readers call a signer unknown when a place does not answer. A person's certificate holds
+    the name (`organisation`) and no organisation. `days`: how long it lasts.
     """
-    subject = x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, LABEL),
-            x509.NameAttribute(NameOID.SERIAL_NUMBER, seal_id),
-            x509.NameAttribute(NameOID.COMMON_NAME, organisation[:64]),
-        ]
-    )
-    builder = _signer_builder(subject, ca, public_key, now_us, SEAL_DAYS)
+    subject = _holder(kind, organisation, seal_id)
+    builder = _signer_builder(subject, ca, public_key, now_us, days)
     if status_url:
         ocsp = x509.AccessDescription(
             AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{status_url}/ocsp")
@@ -160,6 +175,33 @@ def issue_seal_certificate(
         builder = builder.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
         builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
     return builder.sign(ca.key, hashes.SHA256())
+
+
+def issue_once_certificate(
+    ca: Authority, public_key: ec.EllipticCurvePublicKey, kind: SealKind, name: str, serial: str, now_us: int
+) -> x509.Certificate:
+    """The certificate of a key that signs once: ten minutes in all, one of them before `now_us`."""
+    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    window = (now - _ONCE_EARLY, now - _ONCE_EARLY + timedelta(minutes=ONCE_MINUTES))
+    builder = _signs_documents(
+        _builder(_holder(kind, name, serial), ca.certificate.subject, public_key, ca.key.public_key(), window)
+    )
+    builder = builder.add_extension(x509.UnrecognizedExtension(_SHORT_TERM, _NULL), critical=False)
+    return builder.sign(ca.key, hashes.SHA256())
+
+
+def _holder(kind: SealKind, name: str, serial: str) -> x509.Name:
+    """Whose seal it is; `serial` tells holders of the same name apart and says nothing about them."""
+    organisation = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name)] if kind is SealKind.ORGANISATION else []
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
+            *organisation,
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, LABEL),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, serial),
+            x509.NameAttribute(NameOID.COMMON_NAME, name[:64]),
+        ]
+    )
 
 
 def _name(common: str, hub: str) -> x509.Name:
@@ -178,26 +220,34 @@ def _builder(
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     issuer_key: ec.EllipticCurvePublicKey,
-    now_us: int,
-    days: int,
+    window: tuple[datetime, datetime],
 ) -> x509.CertificateBuilder:
-    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATE)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(window[0])
+        .not_valid_after(window[1])
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )
 
 
+def _window(now_us: int, days: int) -> tuple[datetime, datetime]:
+    now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    return now - _BACKDATE, now + timedelta(days=days)
+
+
 def _signer_builder(
     subject: x509.Name, ca: Authority, key: ec.EllipticCurvePublicKey, now_us: int, days: int
 ) -> x509.CertificateBuilder:
+    issuer = ca.certificate.subject
+    return _signs_documents(_builder(subject, issuer, key, ca.key.public_key(), _window(now_us, days)))
+
+
+def _signs_documents(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
     usage = x509.KeyUsage(
         digital_signature=True,
         content_commitment=True,
@@ -209,10 +259,8 @@ def _signer_builder(
         encipher_only=False,
         decipher_only=False,
     )
-    return (
-        _builder(subject, ca.certificate.subject, key, ca.key.public_key(), now_us, days)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(usage, critical=True)
+    return builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True).add_extension(
+        usage, critical=True
     )
 
 
@@ -237,7 +285,7 @@ def _ca_builder(
         decipher_only=False,
     )
     return (
-        _builder(subject, issuer, key, issuer_key, now_us, days)
+        _builder(subject, issuer, key, issuer_key, _window(now_us, days))
         .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(usage, critical=True)
     )

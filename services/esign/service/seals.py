@@ -41,6 +41,12 @@ _STATES = {
     SealState.SUSPENDED: pb.SEAL_STATE_SUSPENDED,
     SealState.REVOKED: pb.SEAL_STATE_REVOKED,
 }
+_ACTIONS = {
+    SealState.ISSUED: seals.Action.REVIEW,
+    SealState.ACTIVE: seals.Action.RESUME,
+    SealState.SUSPENDED: seals.Action.SUSPEND,
+    SealState.REVOKED: seals.Action.REVOKE,
+}
 _WANTED = {
     pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
     pb.SEAL_STATE_SUSPENDED: SealState.SUSPENDED,
@@ -190,7 +196,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
 
     def _move(self, now: Seal, wanted: SealState) -> SealState:
         try:
-            return seals.move(now.state, wanted)
+            return seals.move(now.state, _ACTIONS[wanted])
         except EsignError as error:
             raise refusal(error) from None
 

@@ -1,0 +1,141 @@
+"""Keys for one signature (一次一证): made, certified for ten minutes, used once, gone.
+
+How to sign with one, inside a running service::
+
+    once = OnceKeys(base, secrets.seal_ca, ledger, slots)
+    signer = OnceSigner(SealKind.PERSON, name, holder=f"person/{person_id}")   # or ORGANISATION, f"platform/{code}"
+    async with once.key(signer) as key:
+        seal = pades.SigningSeal.prepare(key.key, key.certificate, key.chain, key.name, field)
+        pdf = pades.sign(page, seal, key.at_us)
+
+`key.key` is a `cms.SigningKey` for exactly one signature; the second raises OnceSpentError. `key.certificate` (DER) and
+`key.chain` (DER, nearest first, without the root) go into the CMS; `key.at_us` is the slot's time and the only one to
+state as time of signing; `key.id` names the certificate in logs. Leaving the block erases the key, whatever happened.
+
+On entering, the certificate is on record and in the ledger (`certificate.once`), so a signature whose certificate the
+log does not hold was never made here. The private key lives in this process only and is never written. Its memory is
+cleared when it is freed (OpenSSL clears the number of an EC key it frees); Python keeps no copy.
+Raises ClockDoubtError while the clock is wrong, EsignError when the ledger is away.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection
+
+from services.esign import seal_store, store
+from services.esign.domain import pki
+from services.esign.domain.cms import P256Key, SigningKey
+from services.esign.domain.errors import EsignError
+from services.esign.domain.ledger import Entry, EntryType, Marks
+from services.esign.domain.pki import Authority
+from services.esign.domain.seals import SealKind
+from services.esign.sequencer import Sequencer
+from services.esign.slots import Slots
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.ids import new_ulid
+
+
+class OnceSpentError(EsignError):
+    """The key has signed, or its block was left."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnceSigner:
+    """Who signs: kind, the name that the certificate states, and the holder (`person/<hub id>`, `platform/<code>`)."""
+
+    kind: SealKind
+    name: str = field(repr=False)
+    holder: str
+
+
+@dataclass(slots=True)
+class OneSignature:
+    """A P-256 key that signs once. `algorithm` and `max_size` as `cms.SigningKey` has them."""
+
+    _key: P256Key | None = field(repr=False)
+    algorithm: bytes = field(init=False)
+    max_size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self._key is not None
+        self.algorithm, self.max_size = self._key.algorithm, self._key.max_size
+
+    def sign(self, message: bytes) -> bytes:
+        """Raises OnceSpentError the second time."""
+        key, self._key = self._key, None
+        if key is None:
+            raise OnceSpentError("ONCE_SPENT", "this key has signed already and is gone", "一次性密钥已使用并销毁")
+        return key.sign(message)
+
+    def erase(self) -> None:
+        """Takes the key away, used or not."""
+        self._key = None
+
+    @property
+    def spent(self) -> bool:
+        return self._key is None
+
+
+@dataclass(frozen=True, slots=True)
+class OnceKey:
+    """A key ready for one signature, with all that a CMS needs. Times in µs since 1970."""
+
+    id: str
+    name: str = field(repr=False)
+    key: SigningKey
+    certificate: bytes
+    chain: tuple[bytes, ...]
+    at_us: int
+    not_after_us: int
+
+
+@dataclass(slots=True)
+class OnceKeys:
+    """Makes keys that sign once."""
+
+    base: Foundation
+    ca: Authority
+    ledger: Sequencer
+    slots: Slots
+    marks: Marks = field(default_factory=Marks)
+
+    @contextlib.asynccontextmanager
+    async def key(self, signer: OnceSigner) -> AsyncIterator[OnceKey]:
+        """A fresh key with its certificate, logged. Raises ClockDoubtError, EsignError."""
+        private = ec.generate_private_key(ec.SECP256R1())
+        public, one = private.public_key(), OneSignature(P256Key(private))
+        del private
+        try:
+            id_ = new_ulid(self.base.clock)
+
+            def unit(conn: Connection) -> tuple[int, int, bytes, int]:
+                at_us = self.slots.moment(conn).at_us
+                made = pki.issue_once_certificate(self.ca, public, signer.kind, signer.name, id_, at_us)
+                certificate = pki.certificate_der(made)
+                seal_store.keep_once(conn, made.serial_number, id_, signer.holder, certificate, at_us)
+                return at_us, made.serial_number, certificate, int(made.not_valid_after_utc.timestamp()) * 1_000_000
+
+            at_us, serial, certificate, not_after_us = await self.base.write(unit)
+            await self._log(id_, certificate, serial, at_us)
+            yield OnceKey(id_, signer.name, one, certificate, (self.ca.der,), at_us, not_after_us)
+        finally:
+            one.erase()
+
+    async def _log(self, id_: str, certificate: bytes, serial: int, at_us: int) -> None:
+        entry = Entry(
+            EntryType.CERTIFICATE_ONCE,
+            at_us,
+            seal=id_,
+            epoch=self.base.store.epoch,
+            **self.marks.certificate(certificate),
+        )
+        receipt = await self.ledger.append(entry)
+
+        def unit(conn: Connection) -> None:
+            store.remember_head(conn, receipt.index + 1, receipt.checkpoint)
+            seal_store.once_logged(conn, serial, receipt.index)
+
+        await self.base.write(unit)

@@ -1,0 +1,83 @@
+"""Signing slots: the time and number of every signature, handed out in the write that sees its seal ACTIVE.
+
+No slot, no signature. A slot is never earlier than one before it, whatever the machine's clock says: a clock that was
+set back seals nothing until it is right again, in this process and after a restart.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from services.esign import seal_store, store
+from services.esign.clock_guard import ClockGuard
+from services.esign.domain import seals
+from services.esign.domain.errors import ClockDoubtError, SealStateError
+from shuniu.kit.clock import Clock
+from shuniu.kit.foundation import Foundation
+
+TOLERANCE_US = 1_000_000
+"""How far replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
+_BEAT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Time (µs) and number of one signature."""
+
+    at_us: int
+    number: int
+
+
+@dataclass(slots=True)
+class Slots:
+    """Hands out slots inside a unit of work."""
+
+    clock: Clock
+    # None: a step of the clock shows only by what was handed out before.
+    guard: ClockGuard | None = None
+
+    def grant(self, conn: Connection, seal_id: str, owner: str) -> Slot:
+        """A slot for that seal of that platform. Raises SealStateError, ClockDoubtError.
+
+        A person's seal is granted to the platform it was applied through; whose hand it is, its flow has checked.
+        """
+        slot = self.moment(conn)
+        found = store.seal_by_id(conn, seal_id)
+        if found is None:
+            raise SealStateError("SEAL_UNKNOWN", "there is no such seal", "没有该印章", seal=seal_id[:64])
+        seals.may_sign(found.seal, owner, slot.at_us)
+        return slot
+
+    def moment(self, conn: Connection) -> Slot:
+        """A slot for what needs no seal, such as a key used once. Raises ClockDoubtError."""
+        return self._raise(conn, 1)
+
+    def _raise(self, conn: Connection, granted: int) -> Slot:
+        if self.guard is not None and self.guard.stepped():
+            raise ClockDoubtError(
+                "CLOCK_STEPPED",
+                "the hub's clock was changed by more than a second; nothing is sealed until it is right again",
+                "枢纽时钟发生跳变，恢复正常前不能用印",
+            )
+        now_us = self.clock.now_us()
+        found = seal_store.raise_floor(conn, now_us, TOLERANCE_US, granted)
+        if found is None:
+            behind = (seal_store.floor(conn) - now_us) // 1000
+            raise ClockDoubtError(
+                "CLOCK_BEHIND",
+                f"the hub's clock is {behind} ms behind what was sealed already",
+                f"枢纽时钟比已签章时间慢 {behind} 毫秒，不能用印",
+                behind_ms=str(behind),
+            )
+        return Slot(*found)
+
+    async def beat(self, base: Foundation) -> None:
+        """Task: each minute notes the time, so that a clock set back while the hub was off or idle shows too."""
+        while True:
+            try:
+                await base.write(self._raise, 0)
+            except ClockDoubtError:
+                # Said by whoever asks for a slot, and by the guard.
+                pass
+            await asyncio.sleep(_BEAT_SECONDS)
