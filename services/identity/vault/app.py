@@ -5,12 +5,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from services.identity.private_requests import PrivateRequests
+from services.identity.vault import person_index, store
 from services.identity.vault.config import VaultFiles, VaultSettings
 from services.identity.vault.housekeeping import Housekeeping
+from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.config import HubSettings, load, secret
+from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.operations import Operations
@@ -24,10 +27,13 @@ async def build(path: Path) -> AsyncIterator[Process]:
     settings = load(VaultSettings, path, "vault")
     files = VaultFiles(hub.data_dir)
     keyring = Keyring.load(files.keyring)
-    index_secret, request_key = secret(files.index), secret(files.requests)
+    index_secret, mac = secret(files.index), profile.of(hub.profile).index_mac
+    request_key = secret(files.requests)
     async with open_foundation(
         "vault", hub, settings, METADATA, package="services.identity.vault", follows_registry=False
     ) as base:
+        older = person_index.made_with(await base.store.read(store.index_sizes)) - {mac}
+        index = PersonIndex(index_secret, mac, tuple(sorted(older)))
 
         def not_ready() -> list[str]:
             return [] if base.store.writable else ["store is not writable"]
@@ -37,7 +43,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         peer = [
             Servicer(
                 vault_pb2_grpc.add_VaultServiceServicer_to_server,
-                VaultService(base, settings, keyring, index_secret, private),
+                VaultService(base, settings, keyring, index, private),
                 vault_pb2.DESCRIPTOR.services_by_name["VaultService"],
             ),
             operations.servicer(),

@@ -29,7 +29,7 @@ class VaultFiles:
 
     @property
     def keyring(self) -> Path:
-        """AES-256 keys of the stored fields."""
+        """AES-256 or SM4 keys of the stored fields."""
         return self.data_dir / "keys" / "vault"
 
     @property

@@ -13,6 +13,7 @@ from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
 from services.identity.vault.domain import records
 from services.identity.vault.domain.records import Record
+from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.store import Kept
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2 as pb
@@ -40,23 +41,23 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         base: Foundation,
         settings: VaultSettings,
         keyring: Keyring,
-        index_secret: bytes,
+        index: PersonIndex,
         private: PrivateRequests,
     ) -> None:
         self._base = base
         self._settings = settings
         self._keyring = keyring
-        self._index_secret = index_secret
+        self._index = index
         self._private = private
 
     async def PutPerson(self, request: pb.PutPersonRequest, context: Any) -> pb.PutPersonResponse:
         _only_identity()
         record = self._checked(request.record)
-        index_key = records.index_key(self._index_secret, record)
+        index_key, *older = self._index.keys(records.index_text(record))
         fresh_id = new_person_id()
 
         def work(conn: Connection) -> pb.PutPersonResponse:
-            found = store.by_index(conn, index_key)
+            found = store.by_index(conn, index_key) or self._moved(conn, index_key, older)
             if request.confirm:
                 found, known = self._kept(conn, found, fresh_id, index_key, record), found is not None
             else:
@@ -118,6 +119,13 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
             raise errors.invalid(
                 Violation(each.field, each.reason, each.en, each.zh) for each in error.violations
             ) from None
+
+    def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
+        """A person who was kept under another profile, found by the present one's index from now on."""
+        found = next((kept for key in older if (kept := store.by_index(conn, key)) is not None), None)
+        if found is not None:
+            store.reindex(conn, found.person_id, index_key)
+        return found
 
     def _kept(self, conn: Connection, found: Kept | None, fresh_id: str, index_key: bytes, record: Record) -> Kept:
         """The stored person, made or brought up to date: a proved new name or card replaces the old one."""

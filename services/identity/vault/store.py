@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     insert,
     select,
     update,
@@ -25,7 +26,7 @@ from shuniu.kit.sql.types import LostRaceError, binding_of
 METADATA: Final = MetaData()
 kit_tables(METADATA)
 
-# index_key = HMAC-SHA256(K_index, type | number); fields = AES-GCM of a JSON object, bound to the person's id.
+# index_key: see `PersonIndex`; fields = AES-GCM or SM4-GCM of a JSON object, bound to the person's id.
 subject = Table(
     "subject",
     METADATA,
@@ -80,6 +81,16 @@ def add(conn: Connection, kept: Kept, index_key: bytes, now_us: int) -> None:
         conn.execute(insert(subject), row)
     except IntegrityError as overtaken:
         raise LostRaceError("subject") from overtaken
+
+
+def index_sizes(conn: Connection) -> set[int]:
+    """Sizes (bytes) of all index keys: each algorithm has its own. Reads the whole index."""
+    return set(conn.execute(select(func.length(subject.c.index_key)).distinct()).scalars())
+
+
+def reindex(conn: Connection, person_id: str, index_key: bytes) -> None:
+    """A person is found by another key from now on."""
+    conn.execute(update(subject).where(subject.c.person_id == person_id).values(index_key=index_key))
 
 
 def change(conn: Connection, kept: Kept, now_us: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from shuniu.kit.crypto.libcrypto import LibcryptoAbsentError, find
@@ -52,6 +52,13 @@ def sm3(*parts: bytes) -> bytes:
     for part in parts:
         digest.update(part)
     return digest.finalize()
+
+
+def hmac_sm3(key: bytes, message: bytes) -> bytes:
+    """HMAC (GB/T 15852.2) with SM3, 32 bytes."""
+    keyed = hmac.HMAC(key, hashes.SM3())
+    keyed.update(message)
+    return keyed.finalize()
 
 
 def sm4_gcm_encrypt(key: bytes, nonce: bytes, plain: bytes, context: bytes) -> bytes:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -54,14 +52,14 @@ def _renamed(violation: Violation, fields: dict[str, str]) -> Violation:
     return Violation(f"record.{field}", violation.reason, violation.en, violation.zh)
 
 
-def index_key(secret: bytes, record: Record) -> bytes:
-    """HMAC-SHA256(K_index, type | number). A plain hash would protect nothing: 1.2e11 possible numbers."""
+def index_text(record: Record) -> bytes:
+    """Document type and number: what persons are found by, under a keyed hash (`PersonIndex`)."""
     kind = _SAME_NUMBER.get(record.document_type, record.document_type)
     # A mainland resident's residence permit (居住证) carries the citizen number as well.
     mainland = len(record.document_number) == _NUMBER_LENGTH and record.document_number[:2] not in {"81", "82", "83"}
     if kind == _RESIDENCE_PERMIT and mainland:
         kind = "111"
-    return hmac.digest(secret, f"{kind}|{record.document_number}".encode(), hashlib.sha256)
+    return f"{kind}|{record.document_number}".encode()
 
 
 def display_name(full_name: str) -> str:
