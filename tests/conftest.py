@@ -1,11 +1,19 @@
 """What all tests share. With REQUIRE_ALL=1 nothing may be skipped: a group that cannot run here fails instead."""
 
+import gc
 import os
 from collections.abc import Generator
 
 import pytest
 
 pytest_plugins = ["shuniu.kit.testing.fixtures"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaks_show_where_they_are_made() -> Generator[None]:
+    """What a module's tests left open is reported with that module, not with whichever test the collector strikes."""
+    yield
+    gc.collect()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -98,7 +98,7 @@ def _keep(path: Path, content: bytes) -> None:
 
 
 async def _enrolled(
-    stub: platform_pb2_grpc.EnrolmentServiceAsyncStub, question: platform_pb2.EnrolRequest
+    stub: "platform_pb2_grpc.EnrolmentServiceAsyncStub", question: platform_pb2.EnrolRequest
 ) -> platform_pb2.EnrolResponse:
     """The answer; the same request is repeated while the hub's bus is away, as its error says."""
     until = time.monotonic() + 60
