@@ -22,8 +22,8 @@ _KINDS = {
     "city": platform_pb2.PLATFORM_KIND_CITY,
     "bureau": platform_pb2.PLATFORM_KIND_BUREAU,
 }
-BUREAU_SCOPES = ["case.handle", "case.read", "resource.query", "seal.use", "inbox.read"]
-APP_SCOPES = ["openid", "profile", "case.apply", "case.read", "inbox.read"]
+BUREAU_SCOPES = ["case.handle", "case.read", "resource.query", "seal.use", "flow.sign", "inbox.read"]
+APP_SCOPES = ["openid", "profile", "case.apply", "case.read", "flow.sign", "inbox.read"]
 REGISTER_SCOPES = ["resource.provide", "inbox.read"]
 CATALOGUE_SCOPES = ["item.write", "item.publish", "inbox.read"]
 

@@ -89,6 +89,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "scope_profile": ("您的姓名和出生日期", "Your name and date of birth"),
     "scope_case.apply": ("代您提交办件申请", "To submit applications for you"),
     "scope_case.read": ("查看您的办件进度和证明", "To see the progress of your cases and your certificates"),
+    "scope_flow.sign": (
+        "代您提交签署文件的请求，每次签署须单独授权",
+        "To hand in your signatures; each signature needs an authorisation of its own",
+    ),
     "scope_other": ("权限：{scope}", "Permission: {scope}"),
     # sign-out
     "sign_out_title": ("退出登录", "Sign out"),

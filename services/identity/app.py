@@ -21,6 +21,7 @@ from services.identity.service.persons import PersonService, RevealService, Seal
 from services.identity.service.platforms import PlatformAdminService, PlatformService
 from services.identity.service.registry_feed import RegistryFeed
 from services.identity.service.sign_in import SignInService
+from services.identity.service.signing import SigningService
 from services.identity.store import METADATA
 from services.identity.tokens import Tokens
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
@@ -31,6 +32,8 @@ from shuniu.api.identity.v1 import (
     platform_pb2_grpc,
     signin_pb2,
     signin_pb2_grpc,
+    signing_pb2,
+    signing_pb2_grpc,
 )
 from shuniu.kit.config import ConfigError, HubSettings, load, secret
 from shuniu.kit.foundation import open_foundation
@@ -97,6 +100,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 person_pb2_grpc.add_RevealServiceServicer_to_server,
                 RevealService(base, settings, keys, private, sealer, exchange),
                 _PERSON["RevealService"],
+            ),
+            Servicer(
+                signing_pb2_grpc.add_SigningServiceServicer_to_server,
+                SigningService(base, private, tokens),
+                signing_pb2.DESCRIPTOR.services_by_name["SigningService"],
             ),
         ]
         peer = [

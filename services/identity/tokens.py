@@ -1,12 +1,13 @@
 """Tokens signed and read: ES256 under the key that signs now (RFC 7515, 7518, 9068)."""
 
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from services.identity.domain import claims
+from services.identity.domain import claims, signing
 from services.identity.domain.claims import Client, Life, PersonHere, TokenInvalidError
 from services.identity.provider_keys import ProviderKeys
 
@@ -36,6 +37,12 @@ class Tokens:
 
     def identity(self, client: Client, life: Life, person: PersonHere, nonce: str, access: str) -> str:
         return self._signed(claims.id_token(self._issuer, client, life, person, nonce, access), "JWT")
+
+    def consent(
+        self, signer: signing.Signer, items: Sequence[signing.Item], hashes: Sequence[bytes], life: Life
+    ) -> str:
+        """A person's consent to sign; its type keeps it from passing as an access token."""
+        return self._signed(signing.assertion(self._issuer, signer, items, hashes, life), signing.TYPE)
 
     def read(self, token: str, binding: str, now_us: int) -> dict[str, Any]:
         """Claims of a valid access token that came with the certificate `binding`. Raises TokenInvalidError."""

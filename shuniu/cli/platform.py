@@ -31,8 +31,8 @@ from shuniu.kit.errors import Code, HubError
 
 T = TypeVar("T")
 ROLE_SCOPES = {
-    "bureau": ["case.handle", "case.read", "resource.query", "seal.use", "inbox.read"],
-    "app": ["openid", "profile", "case.apply", "case.read", "inbox.read"],
+    "bureau": ["case.handle", "case.read", "resource.query", "seal.use", "flow.sign", "inbox.read"],
+    "app": ["openid", "profile", "case.apply", "case.read", "flow.sign", "inbox.read"],
     "provider": ["resource.provide", "inbox.read"],
     "catalogue": ["item.write", "item.publish", "inbox.read"],
 }

@@ -52,7 +52,7 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         document = claims.discovery(
             base.hub.issuer,
             settings.platform_url or base.hub.issuer,
-            (*sorted(OPENID_SCOPES), "case.apply", "case.read"),
+            (*sorted(OPENID_SCOPES), "case.apply", "case.read", "flow.sign"),
         )
         # Made once: it changes with the settings only.
         self._discovery = json.dumps(document).encode()

@@ -49,7 +49,9 @@ class SigningServiceServicer:
     def AuthoriseSigning(self, request, context):
         """Asserts that the calling person, at the levels of the present session, consents to sign exactly what is named here.
         The assertion is a JWS (ES256, typ `sign+jwt`, aud `esign`) under the hub's token keys: single use, five minutes, good
-        only together with the same person's token at the same platform.
+        only together with the same person's token at the same platform. Its claim `list_sha256` is the SHA-256 of one line an
+        act, in the order given, each ended by a line feed: `<flow> <step> <document sha256>` for a step, the hexadecimal hash
+        for a hash. `count` says how many; a single step is also named in `flow`, `step` and `document_sha256`.
         Errors: INVALID_ARGUMENT (every violation), UNAUTHENTICATED SESSION_ENDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
