@@ -29,7 +29,7 @@ OCSP_DAYS = 14
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
 # An outside timestamp authority's clock may be a little behind ours; the rest of the ten minutes is for signing.
-_ONCE_EARLY = timedelta(minutes=1)
+ONCE_EARLY = timedelta(minutes=1)
 # id-etsi-ext-valassured-ST-certs (ETSI EN 319 412-1, 5.2): ends so soon that nobody needs to ask for its revocation.
 _SHORT_TERM = x509.ObjectIdentifier("0.4.0.194121.2.1")
 _NULL = b"\x05\x00"
@@ -182,7 +182,7 @@ def issue_once_certificate(
 ) -> x509.Certificate:
     """The certificate of a key that signs once: ten minutes in all, one of them before `now_us`."""
     now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
-    window = (now - _ONCE_EARLY, now - _ONCE_EARLY + timedelta(minutes=ONCE_MINUTES))
+    window = (now - ONCE_EARLY, now - ONCE_EARLY + timedelta(minutes=ONCE_MINUTES))
     builder = _signs_documents(
         _builder(_holder(kind, name, serial), ca.certificate.subject, public_key, ca.key.public_key(), window)
     )
