@@ -29,6 +29,10 @@ class EntryType(StrEnum):
     SEAL_CHANGED = "seal.changed"
     CERTIFICATE_ONCE = "certificate.once"
     EVIDENCE = "evidence"
+    FLOW_BEGUN = "flow.begun"
+    FLOW_STEP = "flow.step"
+    FLOW_ENDED = "flow.ended"
+    HASHES_SIGNED = "hashes.signed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Entry:
         )
         if not all(_HASH_HEX.fullmatch(h) for h in hashes):
             raise NoteMalformedError("ENTRY", "hashes are 64 hexadecimal digits", "日志条目格式错误")
-        codes = (self.seal, self.state, self.source, self.kind)
+        codes = (self.seal, self.state, self.source, self.kind, self.flow, self.scenario, self.step)
         if not all(_IDENTIFIER.fullmatch(i) for i in codes) or self.time_us < 0 or self.epoch < 0:
             raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
 
