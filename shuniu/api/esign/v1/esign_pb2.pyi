@@ -36,7 +36,17 @@ class _SealStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SealState.V
     SEAL_STATE_SUSPENDED: _SealState.ValueType  # 3
     """Not to be used at present."""
     SEAL_STATE_REVOKED: _SealState.ValueType  # 4
-    """Ended for good."""
+    """Ended for good, with reason and date."""
+    SEAL_STATE_REVIEWED: _SealState.ValueType  # 5
+    """Reviewed, not made yet."""
+    SEAL_STATE_ISSUED: _SealState.ValueType  # 6
+    """Made, not yet in use."""
+    SEAL_STATE_EXPIRED: _SealState.ValueType  # 7
+    """Its certificate has ended."""
+    SEAL_STATE_REPLACED: _SealState.ValueType  # 8
+    """A newer version has taken its place; what it sealed stays valid."""
+    SEAL_STATE_REJECTED: _SealState.ValueType  # 9
+    """The application was refused."""
 
 class SealState(_SealState, metaclass=_SealStateEnumTypeWrapper):
     """State of a seal."""
@@ -50,8 +60,78 @@ SEAL_STATE_ACTIVE: SealState.ValueType  # 2
 SEAL_STATE_SUSPENDED: SealState.ValueType  # 3
 """Not to be used at present."""
 SEAL_STATE_REVOKED: SealState.ValueType  # 4
-"""Ended for good."""
+"""Ended for good, with reason and date."""
+SEAL_STATE_REVIEWED: SealState.ValueType  # 5
+"""Reviewed, not made yet."""
+SEAL_STATE_ISSUED: SealState.ValueType  # 6
+"""Made, not yet in use."""
+SEAL_STATE_EXPIRED: SealState.ValueType  # 7
+"""Its certificate has ended."""
+SEAL_STATE_REPLACED: SealState.ValueType  # 8
+"""A newer version has taken its place; what it sealed stays valid."""
+SEAL_STATE_REJECTED: SealState.ValueType  # 9
+"""The application was refused."""
 Global___SealState: _TypeAlias = SealState  # noqa: Y015
+
+class _SealKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SealKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SealKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEAL_KIND_UNSPECIFIED: _SealKind.ValueType  # 0
+    """Never valid."""
+    SEAL_KIND_ORGANISATION: _SealKind.ValueType  # 1
+    """Of an organisation (单位印章): round."""
+    SEAL_KIND_PERSON: _SealKind.ValueType  # 2
+    """Of a person (个人印章): square."""
+
+class SealKind(_SealKind, metaclass=_SealKindEnumTypeWrapper):
+    """Whose seal it is."""
+
+SEAL_KIND_UNSPECIFIED: SealKind.ValueType  # 0
+"""Never valid."""
+SEAL_KIND_ORGANISATION: SealKind.ValueType  # 1
+"""Of an organisation (单位印章): round."""
+SEAL_KIND_PERSON: SealKind.ValueType  # 2
+"""Of a person (个人印章): square."""
+Global___SealKind: _TypeAlias = SealKind  # noqa: Y015
+
+class _RevocationReason:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RevocationReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RevocationReason.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REVOCATION_REASON_UNSPECIFIED: _RevocationReason.ValueType  # 0
+    """No reason given."""
+    REVOCATION_REASON_KEY_COMPROMISE: _RevocationReason.ValueType  # 1
+    """The key was stolen, or may have been."""
+    REVOCATION_REASON_AFFILIATION_CHANGED: _RevocationReason.ValueType  # 3
+    """The holder's name or place has changed."""
+    REVOCATION_REASON_SUPERSEDED: _RevocationReason.ValueType  # 4
+    """A newer seal has taken its place."""
+    REVOCATION_REASON_CESSATION_OF_OPERATION: _RevocationReason.ValueType  # 5
+    """The holder is no more, or needs no seal."""
+    REVOCATION_REASON_PRIVILEGE_WITHDRAWN: _RevocationReason.ValueType  # 9
+    """The holder may not seal any more."""
+
+class RevocationReason(_RevocationReason, metaclass=_RevocationReasonEnumTypeWrapper):
+    """Why a seal's certificate ended (CRLReason, RFC 5280 5.3.1)."""
+
+REVOCATION_REASON_UNSPECIFIED: RevocationReason.ValueType  # 0
+"""No reason given."""
+REVOCATION_REASON_KEY_COMPROMISE: RevocationReason.ValueType  # 1
+"""The key was stolen, or may have been."""
+REVOCATION_REASON_AFFILIATION_CHANGED: RevocationReason.ValueType  # 3
+"""The holder's name or place has changed."""
+REVOCATION_REASON_SUPERSEDED: RevocationReason.ValueType  # 4
+"""A newer seal has taken its place."""
+REVOCATION_REASON_CESSATION_OF_OPERATION: RevocationReason.ValueType  # 5
+"""The holder is no more, or needs no seal."""
+REVOCATION_REASON_PRIVILEGE_WITHDRAWN: RevocationReason.ValueType  # 9
+"""The holder may not seal any more."""
+Global___RevocationReason: _TypeAlias = RevocationReason  # noqa: Y015
 
 @_typing.final
 class Seal(_message.Message):
@@ -65,6 +145,13 @@ class Seal(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     CERTIFICATE_PEM_FIELD_NUMBER: _builtins.int
     NOT_AFTER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    REVIEWER_FIELD_NUMBER: _builtins.int
+    REVOCATION_REASON_FIELD_NUMBER: _builtins.int
+    REVOKED_AT_FIELD_NUMBER: _builtins.int
+    INVALID_SINCE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """ULID."""
     owner: _builtins.str
@@ -75,9 +162,27 @@ class Seal(_message.Message):
     """State."""
     certificate_pem: _builtins.str
     """Certificate, PEM; empty before approval."""
+    kind: Global___SealKind.ValueType
+    """Whose seal it is. A person's has no `name`: only certificate and picture hold it."""
+    version: _builtins.int
+    """Version, from 1; counts the seals that it and those before it replaced."""
+    replaces: _builtins.str
+    """Id of the seal whose place it takes; empty for the first."""
+    reviewer: _builtins.str
+    """Who reviewed it; empty before."""
+    revocation_reason: Global___RevocationReason.ValueType
+    """Why it was revoked or replaced; only with `revoked_at`."""
     @_builtins.property
     def not_after(self) -> _timestamp_pb2.Timestamp:
         """When the certificate ends."""
+
+    @_builtins.property
+    def revoked_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was revoked or replaced."""
+
+    @_builtins.property
+    def invalid_since(self) -> _timestamp_pb2.Timestamp:
+        """From when on its signatures are not to be trusted (invalidityDate, RFC 5280 5.3.2); never after `revoked_at`."""
 
     def __init__(
         self,
@@ -88,14 +193,61 @@ class Seal(_message.Message):
         state: Global___SealState.ValueType = ...,
         certificate_pem: _builtins.str = ...,
         not_after: _timestamp_pb2.Timestamp | None = ...,
+        kind: Global___SealKind.ValueType = ...,
+        version: _builtins.int = ...,
+        replaces: _builtins.str = ...,
+        reviewer: _builtins.str = ...,
+        revocation_reason: Global___RevocationReason.ValueType = ...,
+        revoked_at: _timestamp_pb2.Timestamp | None = ...,
+        invalid_since: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["not_after", b"not_after"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["invalid_since", b"invalid_since", "not_after", b"not_after", "revoked_at", b"revoked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_pem", b"certificate_pem", "id", b"id", "name", b"name", "not_after", b"not_after", "owner", b"owner", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate_pem", b"certificate_pem", "id", b"id", "invalid_since", b"invalid_since", "kind", b"kind", "name", b"name", "not_after", b"not_after", "owner", b"owner", "replaces", b"replaces", "reviewer", b"reviewer", "revocation_reason", b"revocation_reason", "revoked_at", b"revoked_at", "state", b"state", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Seal: _TypeAlias = Seal  # noqa: Y015
+
+@_typing.final
+class SealChange(_message.Message):
+    """One change of a seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LEDGER_INDEX_FIELD_NUMBER: _builtins.int
+    state: Global___SealState.ValueType
+    """The state it took."""
+    actor: _builtins.str
+    """Who: platform code, operator, `person`, or `hub` for what happens by itself."""
+    reason: _builtins.str
+    """Why, where a reason was given."""
+    ledger_index: _builtins.int
+    """Index of its entry in the ledger; -1 while it is being logged."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___SealState.ValueType = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        ledger_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "ledger_index", b"ledger_index", "reason", b"reason", "state", b"state", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SealChange: _TypeAlias = SealChange  # noqa: Y015
 
 @_typing.final
 class ApplySealRequest(_message.Message):
@@ -105,19 +257,33 @@ class ApplySealRequest(_message.Message):
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
+    REPLACES_FIELD_NUMBER: _builtins.int
+    PICTURE_PNG_FIELD_NUMBER: _builtins.int
+    PICTURE_WIDTH_MM_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     name: _builtins.str
     """Official name of the organisation, 2 to 60 characters."""
+    replaces: _builtins.str
+    """Id of the own seal that the new one replaces; empty for a first seal."""
+    picture_png: _builtins.bytes
+    """The seal's picture, PNG with a transparent background, 100 to 2000 pixels a side, at most 512 KiB. Empty: the hub draws the
+    round seal with the name on its arc.
+    """
+    picture_width_mm: _builtins.int
+    """Width of the picture on paper in mm, 10 to 60; 0 means 42."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         name: _builtins.str = ...,
+        replaces: _builtins.str = ...,
+        picture_png: _builtins.bytes = ...,
+        picture_width_mm: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "picture_png", b"picture_png", "picture_width_mm", b"picture_width_mm", "replaces", b"replaces", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -254,6 +420,118 @@ class ChangeSealStateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChangeSealStateResponse: _TypeAlias = ChangeSealStateResponse  # noqa: Y015
+
+@_typing.final
+class GetSealRequest(_message.Message):
+    """Asks for a seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Seal id."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealRequest: _TypeAlias = GetSealRequest  # noqa: Y015
+
+@_typing.final
+class GetSealResponse(_message.Message):
+    """A seal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEAL_FIELD_NUMBER: _builtins.int
+    CHANGES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def seal(self) -> Global___Seal:
+        """The seal."""
+
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealChange]:
+        """All its changes, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        seal: Global___Seal | None = ...,
+        changes: _abc.Iterable[Global___SealChange] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seal", b"seal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "seal", b"seal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealResponse: _TypeAlias = GetSealResponse  # noqa: Y015
+
+@_typing.final
+class GetSealPictureRequest(_message.Message):
+    """Asks for a seal's picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Seal id."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealPictureRequest: _TypeAlias = GetSealPictureRequest  # noqa: Y015
+
+@_typing.final
+class GetSealPictureResponse(_message.Message):
+    """A seal's picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PNG_FIELD_NUMBER: _builtins.int
+    WIDTH_MM_FIELD_NUMBER: _builtins.int
+    HEIGHT_MM_FIELD_NUMBER: _builtins.int
+    UPLOADED_FIELD_NUMBER: _builtins.int
+    ESEAL_FIELD_NUMBER: _builtins.int
+    png: _builtins.bytes
+    """PNG."""
+    width_mm: _builtins.int
+    """Width on paper, mm."""
+    height_mm: _builtins.int
+    """Height on paper, mm."""
+    uploaded: _builtins.bool
+    """Whether its owner sent it; false: the hub drew it."""
+    eseal: _builtins.bytes
+    """The maker's seal that binds picture and certificate (GB/T 38540 SESeal, DER); empty where there is none."""
+    def __init__(
+        self,
+        *,
+        png: _builtins.bytes = ...,
+        width_mm: _builtins.int = ...,
+        height_mm: _builtins.int = ...,
+        uploaded: _builtins.bool = ...,
+        eseal: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["eseal", b"eseal", "height_mm", b"height_mm", "png", b"png", "uploaded", b"uploaded", "width_mm", b"width_mm"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetSealPictureResponse: _TypeAlias = GetSealPictureResponse  # noqa: Y015
 
 @_typing.final
 class ListSealsRequest(_message.Message):

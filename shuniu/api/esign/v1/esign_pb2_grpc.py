@@ -55,6 +55,16 @@ class SealServiceStub:
                 request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsRequest.SerializeToString,
                 response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsResponse.FromString,
                 _registered_method=True)
+        self.GetSeal = channel.unary_unary(
+                '/shuniu.api.esign.v1.SealService/GetSeal',
+                request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealResponse.FromString,
+                _registered_method=True)
+        self.GetSealPicture = channel.unary_unary(
+                '/shuniu.api.esign.v1.SealService/GetSealPicture',
+                request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureResponse.FromString,
+                _registered_method=True)
 
 
 class SealServiceServicer:
@@ -62,22 +72,27 @@ class SealServiceServicer:
     """
 
     def ApplySeal(self, request, context):
-        """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS.
+        """Applies for the calling platform's seal: APPLIED until an operator has reviewed it (SealAdminService). With
+        `replaces` for the next version of a seal it has; that one signs on until the new one is active.
+        Errors: INVALID_ARGUMENT (also PICTURE_* about an uploaded picture), ALREADY_EXISTS SEAL_EXISTS, NOT_FOUND SEAL_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApproveSeal(self, request, context):
-        """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
+        """Makes a seal and puts it to use in one step: key, development certificate, picture. By an operator, never by the applicant
+        or the reviewer. An application nobody has reviewed yet is reviewed by this too, where the hub demands no second operator.
+        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), PERMISSION_DENIED SAME_PERSON or
+        REVIEW_NEEDED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ChangeSealState(self, request, context):
-        """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE.
+        """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason; SealAdminService.RevokeSeal also takes its date.
+        Errors: FAILED_PRECONDITION SEAL_STATE, ALREADY_EXISTS SEAL_EXISTS when another seal of the holder is active.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +100,22 @@ class SealServiceServicer:
 
     def ListSeals(self, request, context):
         """Seals: a platform sees its own, an operator all.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSeal(self, request, context):
+        """One seal with its history. A platform sees its own, a person theirs, an operator all, without the certificate of a person.
+        Errors: NOT_FOUND SEAL_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSealPicture(self, request, context):
+        """The picture of a seal. A platform sees its own, a person theirs, an operator those of organisations.
+        Errors: NOT_FOUND SEAL_UNKNOWN or PICTURE_ABSENT (drawn when the seal is made).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -112,6 +143,16 @@ def add_SealServiceServicer_to_server(servicer, server):
                     servicer.ListSeals,
                     request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsRequest.FromString,
                     response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsResponse.SerializeToString,
+            ),
+            'GetSeal': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSeal,
+                    request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealResponse.SerializeToString,
+            ),
+            'GetSealPicture': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSealPicture,
+                    request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +264,60 @@ class SealService:
             '/shuniu.api.esign.v1.SealService/ListSeals',
             shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsRequest.SerializeToString,
             shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.ListSealsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSeal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.esign.v1.SealService/GetSeal',
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealRequest.SerializeToString,
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSealPicture(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.esign.v1.SealService/GetSealPicture',
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureRequest.SerializeToString,
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetSealPictureResponse.FromString,
             options,
             channel_credentials,
             insecure,

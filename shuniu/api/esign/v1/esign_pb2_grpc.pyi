@@ -34,15 +34,30 @@ class SealServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SealServiceAsyncStub: ...
     ApplySeal: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ApplySealRequest, _esign_pb2.ApplySealResponse]
-    """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS."""
+    """Applies for the calling platform's seal: APPLIED until an operator has reviewed it (SealAdminService). With
+    `replaces` for the next version of a seal it has; that one signs on until the new one is active.
+    Errors: INVALID_ARGUMENT (also PICTURE_* about an uploaded picture), ALREADY_EXISTS SEAL_EXISTS, NOT_FOUND SEAL_UNKNOWN.
+    """
     ApproveSeal: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ApproveSealRequest, _esign_pb2.ApproveSealResponse]
-    """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
+    """Makes a seal and puts it to use in one step: key, development certificate, picture. By an operator, never by the applicant
+    or the reviewer. An application nobody has reviewed yet is reviewed by this too, where the hub demands no second operator.
+    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), PERMISSION_DENIED SAME_PERSON or
+    REVIEW_NEEDED.
     """
     ChangeSealState: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ChangeSealStateRequest, _esign_pb2.ChangeSealStateResponse]
-    """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE."""
+    """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason; SealAdminService.RevokeSeal also takes its date.
+    Errors: FAILED_PRECONDITION SEAL_STATE, ALREADY_EXISTS SEAL_EXISTS when another seal of the holder is active.
+    """
     ListSeals: _grpc.UnaryUnaryMultiCallable[_esign_pb2.ListSealsRequest, _esign_pb2.ListSealsResponse]
     """Seals: a platform sees its own, an operator all."""
+    GetSeal: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetSealRequest, _esign_pb2.GetSealResponse]
+    """One seal with its history. A platform sees its own, a person theirs, an operator all, without the certificate of a person.
+    Errors: NOT_FOUND SEAL_UNKNOWN.
+    """
+    GetSealPicture: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetSealPictureRequest, _esign_pb2.GetSealPictureResponse]
+    """The picture of a seal. A platform sees its own, a person theirs, an operator those of organisations.
+    Errors: NOT_FOUND SEAL_UNKNOWN or PICTURE_ABSENT (drawn when the seal is made).
+    """
 
 @_typing.type_check_only
 class SealServiceAsyncStub(SealServiceStub):
@@ -50,15 +65,30 @@ class SealServiceAsyncStub(SealServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplySeal: _aio.UnaryUnaryMultiCallable[_esign_pb2.ApplySealRequest, _esign_pb2.ApplySealResponse]  # type: ignore[assignment]
-    """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS."""
+    """Applies for the calling platform's seal: APPLIED until an operator has reviewed it (SealAdminService). With
+    `replaces` for the next version of a seal it has; that one signs on until the new one is active.
+    Errors: INVALID_ARGUMENT (also PICTURE_* about an uploaded picture), ALREADY_EXISTS SEAL_EXISTS, NOT_FOUND SEAL_UNKNOWN.
+    """
     ApproveSeal: _aio.UnaryUnaryMultiCallable[_esign_pb2.ApproveSealRequest, _esign_pb2.ApproveSealResponse]  # type: ignore[assignment]
-    """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
+    """Makes a seal and puts it to use in one step: key, development certificate, picture. By an operator, never by the applicant
+    or the reviewer. An application nobody has reviewed yet is reviewed by this too, where the hub demands no second operator.
+    Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), PERMISSION_DENIED SAME_PERSON or
+    REVIEW_NEEDED.
     """
     ChangeSealState: _aio.UnaryUnaryMultiCallable[_esign_pb2.ChangeSealStateRequest, _esign_pb2.ChangeSealStateResponse]  # type: ignore[assignment]
-    """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE."""
+    """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason; SealAdminService.RevokeSeal also takes its date.
+    Errors: FAILED_PRECONDITION SEAL_STATE, ALREADY_EXISTS SEAL_EXISTS when another seal of the holder is active.
+    """
     ListSeals: _aio.UnaryUnaryMultiCallable[_esign_pb2.ListSealsRequest, _esign_pb2.ListSealsResponse]  # type: ignore[assignment]
     """Seals: a platform sees its own, an operator all."""
+    GetSeal: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetSealRequest, _esign_pb2.GetSealResponse]  # type: ignore[assignment]
+    """One seal with its history. A platform sees its own, a person theirs, an operator all, without the certificate of a person.
+    Errors: NOT_FOUND SEAL_UNKNOWN.
+    """
+    GetSealPicture: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetSealPictureRequest, _esign_pb2.GetSealPictureResponse]  # type: ignore[assignment]
+    """The picture of a seal. A platform sees its own, a person theirs, an operator those of organisations.
+    Errors: NOT_FOUND SEAL_UNKNOWN or PICTURE_ABSENT (drawn when the seal is made).
+    """
 
 class SealServiceServicer(metaclass=_abc_1.ABCMeta):
     """Seals of organisations."""
@@ -69,7 +99,10 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.ApplySealRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.ApplySealResponse, _abc.Awaitable[_esign_pb2.ApplySealResponse]]:
-        """Applies for the calling platform's seal. Errors: INVALID_ARGUMENT, ALREADY_EXISTS SEAL_EXISTS."""
+        """Applies for the calling platform's seal: APPLIED until an operator has reviewed it (SealAdminService). With
+        `replaces` for the next version of a seal it has; that one signs on until the new one is active.
+        Errors: INVALID_ARGUMENT (also PICTURE_* about an uploaded picture), ALREADY_EXISTS SEAL_EXISTS, NOT_FOUND SEAL_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def ApproveSeal(
@@ -77,8 +110,10 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.ApproveSealRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.ApproveSealResponse, _abc.Awaitable[_esign_pb2.ApproveSealResponse]]:
-        """Reviews an application and makes the seal: key, development certificate, picture. By an operator, never by the applicant.
-        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters).
+        """Makes a seal and puts it to use in one step: key, development certificate, picture. By an operator, never by the applicant
+        or the reviewer. An application nobody has reviewed yet is reviewed by this too, where the hub demands no second operator.
+        Errors: FAILED_PRECONDITION SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), PERMISSION_DENIED SAME_PERSON or
+        REVIEW_NEEDED.
         """
 
     @_abc_1.abstractmethod
@@ -87,7 +122,9 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.ChangeSealStateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.ChangeSealStateResponse, _abc.Awaitable[_esign_pb2.ChangeSealStateResponse]]:
-        """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason. Errors: FAILED_PRECONDITION SEAL_STATE."""
+        """ACTIVE ⇄ SUSPENDED, or either → REVOKED with the reason; SealAdminService.RevokeSeal also takes its date.
+        Errors: FAILED_PRECONDITION SEAL_STATE, ALREADY_EXISTS SEAL_EXISTS when another seal of the holder is active.
+        """
 
     @_abc_1.abstractmethod
     def ListSeals(
@@ -96,6 +133,26 @@ class SealServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.ListSealsResponse, _abc.Awaitable[_esign_pb2.ListSealsResponse]]:
         """Seals: a platform sees its own, an operator all."""
+
+    @_abc_1.abstractmethod
+    def GetSeal(
+        self,
+        request: _esign_pb2.GetSealRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esign_pb2.GetSealResponse, _abc.Awaitable[_esign_pb2.GetSealResponse]]:
+        """One seal with its history. A platform sees its own, a person theirs, an operator all, without the certificate of a person.
+        Errors: NOT_FOUND SEAL_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def GetSealPicture(
+        self,
+        request: _esign_pb2.GetSealPictureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esign_pb2.GetSealPictureResponse, _abc.Awaitable[_esign_pb2.GetSealPictureResponse]]:
+        """The picture of a seal. A platform sees its own, a person theirs, an operator those of organisations.
+        Errors: NOT_FOUND SEAL_UNKNOWN or PICTURE_ABSENT (drawn when the seal is made).
+        """
 
 def add_SealServiceServicer_to_server(servicer: SealServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 

@@ -112,12 +112,17 @@ class GetCrlRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    FAMILY_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """Which authority's: P256 (also when empty) or SM2."""
     def __init__(
         self,
+        *,
+        family: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -137,7 +137,8 @@ class RevocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCrl(self, request, context):
-        """The list of revoked and suspended seal certificates, signed now by the seal CA.
+        """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -78,7 +78,9 @@ class RevocationServiceStub:
     AnswerOcsp: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]
     """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest."""
     GetCrl: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]
-    """The list of revoked and suspended seal certificates, signed now by the seal CA."""
+    """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    """
 
 @_typing.type_check_only
 class RevocationServiceAsyncStub(RevocationServiceStub):
@@ -88,7 +90,9 @@ class RevocationServiceAsyncStub(RevocationServiceStub):
     AnswerOcsp: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]  # type: ignore[assignment]
     """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest."""
     GetCrl: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]  # type: ignore[assignment]
-    """The list of revoked and suspended seal certificates, signed now by the seal CA."""
+    """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    """
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Whether seal certificates are revoked, read anew at each call."""
@@ -107,6 +111,8 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _timestamp_pb2.GetCrlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_timestamp_pb2.GetCrlResponse, _abc.Awaitable[_timestamp_pb2.GetCrlResponse]]:
-        """The list of revoked and suspended seal certificates, signed now by the seal CA."""
+        """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+        """
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
