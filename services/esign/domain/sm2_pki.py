@@ -11,7 +11,18 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 
 from services.esign.domain import der
-from services.esign.domain.pki import LABEL, ROOT_DAYS, SEAL_CA_DAYS, SEAL_DAYS
+from services.esign.domain.pki import (
+    LABEL,
+    OCSP_DAYS,
+    ONCE_EARLY,
+    ONCE_MINUTES,
+    ROOT_DAYS,
+    SEAL_CA_DAYS,
+    SEAL_DAYS,
+    TSA_CA_DAYS,
+    TSA_DAYS,
+)
+from services.esign.domain.seals import SealKind
 from services.esign.domain.sm2 import ALGORITHM
 
 BOOLEAN, UTF8_STRING, PRINTABLE_STRING, UTC_TIME = 0x01, 0x0C, 0x13, 0x17
@@ -26,6 +37,11 @@ _TRUE = b"\x01\x01\xff"
 # KeyUsage bits: digitalSignature and nonRepudiation; keyCertSign and cRLSign.
 _SIGNS_DOCUMENTS = bytes.fromhex("030206c0")
 _SIGNS_CERTIFICATES = bytes.fromhex("03020106")
+_TIME_STAMPING, _OCSP_SIGNING = der.oid("1.3.6.1.5.5.7.3.8"), der.oid("1.3.6.1.5.5.7.3.9")
+_OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5"
+# As in `pki`: id-etsi-ext-valassured-ST-certs (ETSI EN 319 412-1, 5.2).
+_SHORT_TERM = "0.4.0.194121.2.1"
+_NULL = b"\x05\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +84,54 @@ def make_maker(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
     return Sm2Signer(_signed(body, ca.sign), key.spki, key.sign)
 
 
-def issue_seal_certificate(ca: Sm2Signer, spki: bytes, organisation: str, seal_id: str, now_us: int) -> bytes:
-    """A seal's SM2 certificate, DER: digitalSignature and nonRepudiation."""
-    name = _name(
-        (_COUNTRY, "CN"),
-        (_ORGANISATION, organisation),
-        (_UNIT, LABEL),
-        (_SERIAL, seal_id),
-        (_COMMON_NAME, organisation),
-    )
-    body = _body(name, subject_of(ca.certificate), spki, ca.spki, now_us, SEAL_DAYS, _end_entity())
+def make_tsa_ca(root: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
+    """The authority that certifies timestamp authorities, and nothing else."""
+    name = _ca_name("Shuniu SM2 timestamp CA", hub)
+    body = _body(name, subject_of(root.certificate), key.spki, root.spki, now_us, TSA_CA_DAYS, _authority(0))
+    return Sm2Signer(_signed(body, root.sign), key.spki, key.sign)
+
+
+def make_tsa(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
+    """A timestamp authority: its only use, critical, is timeStamping (RFC 3161, 2.3)."""
+    name = _ca_name("Shuniu SM2 timestamp authority", hub)
+    extensions = [*_end_entity(), _uses(_TIME_STAMPING, critical=True)]
+    body = _body(name, subject_of(ca.certificate), key.spki, ca.spki, now_us, TSA_DAYS, extensions)
+    return Sm2Signer(_signed(body, ca.sign), key.spki, key.sign)
+
+
+def make_ocsp_responder(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
+    """Who answers for `ca` (RFC 6960, 4.2.2.2), for days, so that nobody asks after its own revocation."""
+    name = _ca_name("Shuniu SM2 OCSP responder", hub)
+    no_check = _extension(_OCSP_NO_CHECK, _NULL)
+    extensions = [*_end_entity(), _uses(_OCSP_SIGNING, critical=False), no_check]
+    body = _body(name, subject_of(ca.certificate), key.spki, ca.spki, now_us, OCSP_DAYS, extensions)
+    return Sm2Signer(_signed(body, ca.sign), key.spki, key.sign)
+
+
+def issue_seal_certificate(
+    ca: Sm2Signer,
+    spki: bytes,
+    organisation: str,
+    seal_id: str,
+    now_us: int,
+    *,
+    kind: SealKind = SealKind.ORGANISATION,
+    status_url: str = "",
+) -> bytes:
+    """A seal's SM2 certificate, DER: digitalSignature and nonRepudiation. `status_url` as in `pki`."""
+    name = _holder(kind, organisation, seal_id)
+    extensions = [*_end_entity(), *(_status(status_url) if status_url else ())]
+    body = _body(name, subject_of(ca.certificate), spki, ca.spki, now_us, SEAL_DAYS, extensions)
     return _signed(body, ca.sign)
+
+
+def issue_once_certificate(ca: Sm2Signer, spki: bytes, kind: SealKind, name: str, serial: str, now_us: int) -> bytes:
+    """The certificate (DER) of a key that signs once: ten minutes in all, one of them before `now_us`."""
+    begin = datetime.fromtimestamp(now_us // 1_000_000, UTC) - ONCE_EARLY
+    window = (begin, begin + timedelta(minutes=ONCE_MINUTES))
+    extensions = [*_end_entity(), _extension(_SHORT_TERM, _NULL)]
+    issuer = subject_of(ca.certificate)
+    return _signed(_body_in(window, _holder(kind, name, serial), issuer, spki, ca.spki, extensions), ca.sign)
 
 
 def subject_of(certificate: bytes) -> bytes:
@@ -93,6 +146,11 @@ def generalized_time(moment: datetime) -> bytes:
 
 def _ca_name(common: str, hub: str) -> bytes:
     return _name((_COUNTRY, "CN"), (_ORGANISATION, hub), (_UNIT, LABEL), (_COMMON_NAME, common))
+
+
+def _holder(kind: SealKind, name: str, serial: str) -> bytes:
+    organisation = ((_ORGANISATION, name),) if kind is SealKind.ORGANISATION else ()
+    return _name((_COUNTRY, "CN"), *organisation, (_UNIT, LABEL), (_SERIAL, serial), (_COMMON_NAME, name))
 
 
 def _name(*attributes: tuple[str, str]) -> bytes:
@@ -114,8 +172,20 @@ def _name(*attributes: tuple[str, str]) -> bytes:
 def _body(
     subject: bytes, issuer: bytes, spki: bytes, issuer_spki: bytes, now_us: int, days: int, extensions: list[bytes]
 ) -> bytes:
-    """TBSCertificate (RFC 5280, 4.1.2)."""
     now = datetime.fromtimestamp(now_us // 1_000_000, UTC)
+    window = (now - _BACKDATE, now + timedelta(days=days))
+    return _body_in(window, subject, issuer, spki, issuer_spki, extensions)
+
+
+def _body_in(
+    window: tuple[datetime, datetime],
+    subject: bytes,
+    issuer: bytes,
+    spki: bytes,
+    issuer_spki: bytes,
+    extensions: list[bytes],
+) -> bytes:
+    """TBSCertificate (RFC 5280, 4.1.2)."""
     key_id = sha1(_key_bits(spki), usedforsecurity=False).digest()
     issuer_id = sha1(_key_bits(issuer_spki), usedforsecurity=False).digest()
     extensions = [
@@ -130,7 +200,7 @@ def _body(
         der.integer(secrets.randbits(158) | 1 << 158),
         ALGORITHM,
         issuer,
-        der.tlv(der.SEQUENCE, _time(now - _BACKDATE), _time(now + timedelta(days=days))),
+        der.tlv(der.SEQUENCE, *map(_time, window)),
         subject,
         spki,
         der.tlv(0xA3, der.tlv(der.SEQUENCE, *extensions)),
@@ -165,6 +235,21 @@ def _end_entity() -> list[bytes]:
     return [
         _extension("2.5.29.19", der.tlv(der.SEQUENCE), critical=True),
         _extension("2.5.29.15", _SIGNS_DOCUMENTS, critical=True),
+    ]
+
+
+def _uses(kind: bytes, *, critical: bool) -> bytes:
+    return _extension("2.5.29.37", der.tlv(der.SEQUENCE, kind), critical=critical)
+
+
+def _status(url: str) -> list[bytes]:
+    """Where a reader asks for revocation (RFC 5280, 4.2.2.1 and 4.2.1.13)."""
+    ocsp = der.tlv(der.SEQUENCE, der.oid("1.3.6.1.5.5.7.48.1"), der.tlv(0x86, f"{url}/ocsp".encode("ascii")))
+    names = der.tlv(0xA0, der.tlv(0x86, f"{url}/crl".encode("ascii")))
+    point = der.tlv(der.SEQUENCE, der.tlv(0xA0, names))
+    return [
+        _extension("1.3.6.1.5.5.7.1.1", der.tlv(der.SEQUENCE, ocsp)),
+        _extension("2.5.29.31", der.tlv(der.SEQUENCE, point)),
     ]
 
 
