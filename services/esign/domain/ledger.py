@@ -41,7 +41,8 @@ class Entry:
 
     `time_us` is the hub's clock in µs; hashes are in lower-case hex or empty, SHA-256 or, under the names that end in
     sm3, SM3 (see `Marks`); a commitment is salted; `state` is the new state of a seal; `epoch` the store's epoch when
-    the entry was made; `source` and `kind` say whose and what evidence it is.
+    the entry was made; `source` and `kind` say whose and what evidence it is; `flow`, `scenario` and
+    `step` (keys of the scenario) which flow stood where, with the outcome in `state`.
     """
 
     type: EntryType
@@ -57,6 +58,9 @@ class Entry:
     document_sm3: str = ""
     certificate_sm3: str = ""
     commitment_sm3: str = ""
+    flow: str = ""
+    scenario: str = ""
+    step: str = ""
 
     def __post_init__(self) -> None:
         hashes = (
