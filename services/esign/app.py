@@ -17,6 +17,7 @@ from services.esign.ledger_store import LedgerStore
 from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
 from services.esign.service.evidence import Evidence
+from services.esign.service.issuing import Issuing
 from services.esign.service.ledger import Ledger
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.revocation import Revocation
@@ -120,7 +121,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=_TSA_SECONDS, trust_env=False))
         stamps = open_timestamps(base, settings, authority, http)
         sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, layouts)
-        issuing = Certificates(base, secrets, ledger, Neighbours(exchange, identity), layouts, stamps, sidecars)
+        neighbours = Neighbours(exchange, identity)
+        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars)
 
         def not_ready() -> list[str]:
             reasons = [] if base.store.writable else ["the store cannot write"]
@@ -151,7 +153,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         Seals(base, secrets, ledger, settings.revocation_url.rstrip("/")),
                         services["SealService"],
                     ),
-                    Servicer(add.add_CertificateServiceServicer_to_server, issuing, services["CertificateService"]),
+                    Servicer(
+                        add.add_CertificateServiceServicer_to_server,
+                        Certificates(base, ledger, neighbours, issuing),
+                        services["CertificateService"],
+                    ),
                     Servicer(
                         add.add_VerificationServiceServicer_to_server,
                         Verification(

@@ -1,5 +1,6 @@
 """What esign keeps of the SM2 side: each seal's SM2 certificate, key and SESeal, and each document's seal signature."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
@@ -58,8 +59,10 @@ def keep_sm2_seal(conn: Connection, made: Sm2SealRow) -> Sm2SealRow:
     return kept
 
 
-def keep_sidecar(conn: Connection, number: str, ses: bytes) -> None:
-    binding_of(conn).dialect.insert_ignore(conn, certificate_ses, [{"number": number, "ses": ses}])
+def keep_sidecars(conn: Connection, beside: Sequence[tuple[str, bytes]]) -> None:
+    """Keeps the seal signatures of documents, by their numbers."""
+    rows = [{"number": number, "ses": ses} for number, ses in beside]
+    binding_of(conn).dialect.insert_ignore(conn, certificate_ses, rows)
 
 
 def sidecar_of(conn: Connection, number: str) -> bytes:

@@ -26,6 +26,7 @@ from services.esign.domain.seals import Seal, SealState
 from services.esign.domain.verdict import Outcome
 from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
+from services.esign.service.issuing import Issuing
 from services.esign.service.seals import key_context
 from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -88,9 +89,10 @@ class Land:
 
     def issuing(self) -> Certificates:
         """The service as it is after a start, its task running."""
-        found = Certificates(self.base, self.secrets, self.ledger, Neighbours(), self.executor, self.stamps)  # type: ignore[arg-type]
-        self.started.append(asyncio.create_task(found.finish_interrupted()))
-        return found
+        neighbours: Any = Neighbours()
+        issuing = Issuing(self.base, self.secrets, self.ledger, neighbours, self.executor, self.stamps)
+        self.started.append(asyncio.create_task(issuing.finish_interrupted()))
+        return Certificates(self.base, self.ledger, neighbours, issuing)
 
     async def row(self) -> store.CertificateRow:
         found = await self.base.store.read(store.certificate_of_case, CASE)

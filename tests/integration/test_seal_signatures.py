@@ -98,8 +98,8 @@ async def test_the_key_lies_wrapped_and_bound_to_its_seal(bench: Bench) -> None:
 
 async def test_the_first_sidecar_of_a_document_stays(bench: Bench) -> None:
     """Twice sealed, once kept: the second changes nothing."""
-    await bench.base.store.write(ses_store.keep_sidecar, "N1", b"first")
-    await bench.base.store.write(ses_store.keep_sidecar, "N1", b"second")
+    await bench.base.store.write(ses_store.keep_sidecars, [("N1", b"first")])
+    await bench.base.store.write(ses_store.keep_sidecars, [("N1", b"second")])
     assert await bench.base.store.read(ses_store.sidecar_of, "N1") == b"first"
     assert await bench.base.store.read(ses_store.sidecar_of, "N2") == b""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import grpc
 from joserfc.jwk import ECKey
@@ -23,18 +23,22 @@ class Neighbours:
 
     exchange: grpc.aio.Channel
     identity: grpc.aio.Channel
+    _cases: "case_pb2_grpc.CaseRegistryServiceAsyncStub" = field(init=False)
+    _people: "person_pb2_grpc.PersonServiceAsyncStub" = field(init=False)
+
+    def __post_init__(self) -> None:
+        # A stub makes all its calls ready: once, not at each call.
+        self._cases = case_pb2_grpc.CaseRegistryServiceStub(self.exchange)
+        self._people = person_pb2_grpc.PersonServiceStub(self.identity)
 
     async def parties(self, case_code: str) -> Parties:
         """Raises NOT_FOUND CASE_UNKNOWN."""
-        stub = case_pb2_grpc.CaseRegistryServiceStub(self.exchange)
-        found: Parties = await ask_again(
-            stub.GetCaseParties, case_pb2.GetCasePartiesRequest(case_code=case_code), within=5
-        )
+        request = case_pb2.GetCasePartiesRequest(case_code=case_code)
+        found: Parties = await ask_again(self._cases.GetCaseParties, request, within=5)
         return found
 
     async def person(self, person_id: str, fields: Sequence[str], case_code: str, receiving: ECKey) -> dict[str, str]:
         """A person's data, sealed to this service and opened here. It is kept nowhere but in the document."""
-        stub = person_pb2_grpc.PersonServiceStub(self.identity)
         request = person_pb2.SealPersonRequest(
             person_id=person_id,
             fields=fields,
@@ -42,7 +46,7 @@ class Neighbours:
             purpose=PURPOSE,
             case_code=case_code,
         )
-        answer = await ask_again(stub.SealPerson, request, within=5)
+        answer = await ask_again(self._people.SealPerson, request, within=5)
         try:
             opened = unseal(receiving, answer.sealed.jwe)
         except SealingError:
@@ -53,7 +57,6 @@ class Neighbours:
 
     async def person_id(self, platform: str, subject: str) -> str:
         """The hub's id of a pairwise subject."""
-        stub = person_pb2_grpc.PersonServiceStub(self.identity)
         request = person_pb2.ResolveSubjectRequest(platform=platform, subject=subject)
-        answer = await ask_again(stub.ResolveSubject, request, within=5)
+        answer = await ask_again(self._people.ResolveSubject, request, within=5)
         return str(answer.person_id)

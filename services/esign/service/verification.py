@@ -16,7 +16,7 @@ from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclu
 from services.esign.domain.verify import Known
 from services.esign.keys import Secrets
 from services.esign.sequencer import Sequencer
-from services.esign.service.certificates import view
+from services.esign.service.views import view
 from services.esign.store import CertificateRow, SealRow
 from services.esign.verifier import Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2 as pb

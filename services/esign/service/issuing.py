@@ -1,0 +1,455 @@
+"""Issuing a document, from the checked request to the released bytes.
+
+Three durable stages, so that a crash between any two steps neither seals twice nor releases what is not logged: SLOT
+(number and signing time, handed out only while the seal is ACTIVE), SEALED (the bytes, made once), ISSUED (under a
+signed checkpoint, with the event, the audit record and the answer). A repeated request goes on from the stage it finds.
+Documents that reach a stage at the same time share its transaction.
+"""
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from zoneinfo import ZoneInfo
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Connection
+
+from services.esign import issue_store, layout, metrics, store
+from services.esign.domain import certificates, pades, seals
+from services.esign.domain.certificates import CertificateData, CertificateState
+from services.esign.domain.cms import P256Key
+from services.esign.domain.errors import DocumentUnfitError, EsignError
+from services.esign.domain.ledger import Checkpoint, Entry, EntryType, Receipt, open_checkpoint
+from services.esign.domain.seals import SealState
+from services.esign.events import CERTIFICATE_ISSUED
+from services.esign.issue_store import Logged, Made
+from services.esign.keys import Secrets
+from services.esign.sequencer import Sequencer
+from services.esign.service.neighbours import Neighbours
+from services.esign.service.refusals import seal_unknown
+from services.esign.service.seals import key_context
+from services.esign.service.views import changed, view
+from services.esign.sidecars import Sidecars
+from services.esign.store import CertificateRow, SealRow
+from services.esign.timestamps import TimestampAwayError, TimestampSource
+from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.kit import errors, log, outbox, requests
+from shuniu.kit.audit import AuditRecord
+from shuniu.kit.errors import HubError
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.outbox import Event
+from shuniu.kit.requests import Asked
+from shuniu.kit.together import Together
+
+_log = log.get("certificates")
+# How long the task waits between attempts while there are no timestamps, s.
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+_PERSON_FIELDS = ("full_name", "document_type", "document_number")
+_DOCUMENT_NAMES = {
+    "111": "居民身份证",
+    "112": "临时居民身份证",
+    "113": "户口簿",
+    "114": "军官证",
+    "123": "警官证",
+    "154": "居住证",
+    "414": "普通护照",
+    "511": "台湾居民来往大陆通行证",
+    "516": "港澳居民来往内地通行证",
+    "552": "台湾居民定居证",
+    "553": "外国人永久居留身份证",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One document that a caller may have: which case, for whom, and what its answer is kept under. `salt` opens the
+    commitment in the ledger.
+    """
+
+    case_code: str
+    seal_id: str
+    issuer: str
+    template: str
+    source_platform: str
+    holder: str
+    division: str
+    facts: Mapping[str, str] = field(repr=False)
+    salt: bytes = field(repr=False)
+    asked: Asked
+    # None: the call is not audited.
+    audited: AuditRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Slot:
+    row: CertificateRow
+    seal: SealRow
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    """A document that is logged, as it will be. `event`: None when it was released before. `order`: None when nobody
+    waits for an answer.
+    """
+
+    row: CertificateRow
+    head: Checkpoint | None
+    checkpoint: str
+    event: tuple[Event, list[str]] | None
+    order: Order | None
+
+
+@dataclass(slots=True)
+class Issuing:
+    """The way of documents through the three stages."""
+
+    base: Foundation
+    secrets: Secrets
+    ledger: Sequencer
+    neighbours: Neighbours
+    executor: Executor
+    # None: seals carry no timestamp (PAdES B-B); else B-T.
+    stamps: TimestampSource | None = None
+    # None: documents get no seal signature under GB/T 38540.
+    sidecars: Sidecars | None = None
+    _waiting: asyncio.Event = field(default_factory=asyncio.Event)
+    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
+    _newest: tuple[str, Checkpoint] | None = None
+    _slots: Together[Order, "_Slot | bytes"] = field(init=False)
+    _kept: Together[Made, bool] = field(init=False)
+    _finished: Together[_Finish, bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._slots = Together(lambda orders: self.base.write(self._take_slots, orders))
+        self._kept = Together(lambda made: self.base.write(_keep, made))
+        self._finished = Together(lambda finishes: self.base.write(self._finish_all, finishes))
+
+    async def issue(self, order: Order) -> bytes:
+        """The answer (IssueCertificateResponse), new or kept. Raises HubError, EsignError, TimestampAwayError: it is
+        sealed, waits, and is released by itself.
+        """
+        lock = self._locks.setdefault(order.case_code, asyncio.Lock())
+        try:
+            async with lock:
+                with step("slot"):
+                    slot = await self._slots.do(order)
+                if isinstance(slot, bytes):
+                    return slot
+                row = slot.row
+                if row.stage == store.SLOT:
+                    row = await self._seal(row, slot.seal, order.facts)
+                if row.stage == store.SEALED:
+                    row = await self._stamp(row)
+                return await self._release(row, slot.seal, order)
+        except TimestampAwayError:
+            self._waiting.set()
+            raise
+        finally:
+            self._locks.pop(order.case_code, None)
+
+    # SLOT.
+
+    def _take_slots(self, conn: Connection, orders: Sequence[Order]) -> list["_Slot | bytes"]:
+        """Numbers and signing times, in one write with the check that each seal is ACTIVE; what was answered before is
+        answered again.
+        """
+        answered = requests.answered(conn, [order.asked for order in orders])
+        rows = issue_store.of_cases(conn, [order.case_code for order in orders])
+        wanted = {o.case_code: o for o in orders if o.asked.key not in answered and o.case_code not in rows}
+        known = {row.seal_id: self._seal_of(conn, row.seal_id) for row in rows.values()}
+        now_us = self.base.clock.now_us()
+        chosen: dict[tuple[str, str], SealRow] = {}
+        for order in wanted.values():
+            if (order.seal_id, order.issuer) not in chosen:
+                found = self._choose_seal(conn, order.seal_id, order.issuer)
+                seals.may_sign(found.seal, order.issuer, now_us)
+                chosen[order.seal_id, order.issuer] = known[found.seal.id] = found
+        if wanted:
+            year = dt.datetime.fromtimestamp(now_us / 1e6, _SHANGHAI).year
+            numbers = issue_store.next_numbers(conn, f"{self.base.hub.code}{year}", len(wanted))
+            new = [
+                _row(order, number, chosen[order.seal_id, order.issuer].seal.id, now_us)
+                for order, number in zip(wanted.values(), numbers, strict=True)
+            ]
+            issue_store.take_slots(conn, new)
+            rows.update((row.case_code, row) for row in new)
+        found_all: list[_Slot | bytes] = []
+        for order in orders:
+            kept = answered.get(order.asked.key)
+            row = rows.get(order.case_code)
+            if kept is not None:
+                found_all.append(kept)
+            elif row is not None:
+                found_all.append(_Slot(row, known[row.seal_id]))
+        return found_all
+
+    def _seal_of(self, conn: Connection, seal_id: str) -> SealRow:
+        found = store.seal_by_id(conn, seal_id)
+        if found is None:
+            raise seal_unknown(seal_id)
+        return found
+
+    def _choose_seal(self, conn: Connection, seal_id: str, owner: str) -> SealRow:
+        if seal_id:
+            return self._seal_of(conn, seal_id)
+        own = [row for row in store.seals_of(conn, owner) if row.seal.state is not SealState.REVOKED]
+        if len(own) != 1:
+            raise errors.precondition(
+                "SEAL_STATE",
+                "This platform has no seal, or several: name one." if own else "This platform has no seal.",
+                "该平台没有可用印章，或有多枚印章，请指定印章编号。",
+            )
+        return own[0]
+
+    # SEALED.
+
+    async def _seal(self, row: CertificateRow, found: SealRow, facts: Mapping[str, str]) -> CertificateRow:
+        with step("person"):
+            person = await self.neighbours.person(row.holder, _PERSON_FIELDS, row.case_code, self.secrets.receiving)
+        data = CertificateData(
+            number=row.number,
+            template=row.template,
+            issuer=found.seal.name,
+            issued_on=dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date(),
+            facts={
+                **facts,
+                "name": person["full_name"],
+                "id_type": _DOCUMENT_NAMES.get(person["document_type"], "证件"),
+                "id_number": person["document_number"],
+            },
+        )
+        qr = self.secrets.qr.url(data)
+        with step("layout"):
+            page = await self._lay_out(data, qr, row.signed_us)
+        with step("seal"):
+            room = 0 if self.stamps is None else await self.stamps.room()
+            pdf = pades.sign(page, self._signing_seal(found, data.template), row.signed_us, token=room)
+        beside = b""
+        if self.sidecars is not None:
+            with step("ses"):
+                beside = await self.sidecars.sign(pdf, found.seal, row.signed_us)
+        away: TimestampAwayError | None = None
+        try:
+            pdf = await self._stamped(pdf, row.number)
+        except TimestampAwayError as error:
+            # Kept without it: what is sealed is sealed once, and waits.
+            away = error
+        made = Made(row.number, pdf, sha256(pdf).hexdigest(), qr, beside)
+        with step("store"):
+            kept = await self._kept.do(made)
+        if not kept:
+            again = await self.base.store.read(store.certificate_by_number, row.number)
+            assert again is not None
+            return again
+        if away is not None:
+            raise away
+        return replace(row, stage=store.SEALED, pdf=pdf, sha256=made.sha256, qr=qr)
+
+    async def _lay_out(self, data: CertificateData, qr: str, at_us: int) -> bytes:
+        return await asyncio.get_running_loop().run_in_executor(
+            self.executor, layout.typeset_here, data, self.secrets.qr.host, qr, at_us
+        )
+
+    def _signing_seal(self, found: SealRow, template: str) -> pades.SigningSeal:
+        prepared = self._prepared.get((found.seal.id, template))
+        if prepared is None:
+            der = self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id))
+            key = serialization.load_der_private_key(der, None)
+            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            prepared = self._prepared[found.seal.id, template] = pades.SigningSeal.prepare(
+                P256Key(key),
+                found.certificate,
+                [self.secrets.seal_ca.der],
+                found.seal.name,
+                layout.seal_field(certificates.TEMPLATES[template]),
+            )
+        return prepared
+
+    async def _stamped(self, pdf: bytes, number: str) -> bytes:
+        """The document with its timestamp, before anybody has seen it. Raises TimestampAwayError."""
+        if self.stamps is None:
+            return pdf
+        signature = pades.LastSignature.of(pdf)
+        if signature.has_timestamp:
+            return pdf
+        with step("timestamp"):
+            token = await self.stamps.stamp(signature.value)
+        try:
+            return signature.stamped(token)
+        except DocumentUnfitError as error:
+            # Sealed while no timestamps were asked for, or the authority's tokens grew: B-B, as it is, is good too.
+            _log.warning("timestamp_left_out", reason=error.reason, number=number)
+            return pdf
+
+    async def _stamp(self, row: CertificateRow) -> CertificateRow:
+        """A sealed document that waited for its timestamp, with it. Raises TimestampAwayError: it keeps waiting."""
+        pdf = await self._stamped(row.pdf, row.number)
+        if pdf is row.pdf:
+            return row
+        digest = sha256(pdf).hexdigest()
+        await self.base.write(store.replace_bytes, row.number, row.sha256, pdf, digest)
+        again = await self.base.store.read(store.certificate_by_number, row.number)
+        assert again is not None
+        return again
+
+    # ISSUED.
+
+    async def _release(self, row: CertificateRow, found: SealRow, order: Order | None) -> bytes:
+        """Logs the sealed bytes; releases them with receipt, event, audit record and answer in one transaction."""
+        if row.stage == store.ISSUED:
+            return await self._finished.do(_Finish(row, None, "", None, order))
+        entry = Entry(
+            EntryType.DOCUMENT_SEALED,
+            row.signed_us,
+            document_sha256=row.sha256,
+            seal=row.seal_id,
+            certificate_sha256=sha256(found.certificate).hexdigest(),
+            commitment=sha256(row.salt + row.case_code.encode()).hexdigest(),
+            epoch=self.base.store.epoch,
+        )
+        with step("ledger"):
+            receipt = await self.ledger.append(entry)
+        issued = replace(row, stage=store.ISSUED, ledger_index=receipt.index, receipt=receipt.text)
+        recipients = self.base.recipients(CERTIFICATE_ISSUED, issued.division, issued.issuer)
+        event = self.base.event(CERTIFICATE_ISSUED, issued.number, changed(issued), division=issued.division)
+        finish = _Finish(issued, self._head(receipt), receipt.checkpoint, (event, recipients), order)
+        with step("store"):
+            try:
+                answer = await self._finished.do(finish)
+            except HubError as error:
+                if error.reason != requests.REQUEST_ID_REUSED:
+                    raise
+                # Two requests under one id at the same time: the document is released, only this answer is refused.
+                await self._finished.do(replace(finish, order=None))
+                raise
+        metrics.CERTIFICATES.inc()
+        return answer
+
+    def _head(self, receipt: Receipt) -> Checkpoint:
+        """The receipt's checkpoint, read; the documents of one batch are under the same."""
+        if self._newest is None or self._newest[0] != receipt.checkpoint:
+            head = open_checkpoint(receipt.checkpoint, self.secrets.ledger_keys)
+            metrics.LEDGER_SIZE.set(head.size)
+            self._newest = receipt.checkpoint, head
+        return self._newest[1]
+
+    def _finish_all(self, conn: Connection, finishes: Sequence[_Finish]) -> list[bytes]:
+        answered = requests.answered(conn, [one.order.asked for one in finishes if one.order is not None])
+        logged = [one for one in finishes if one.head is not None]
+        first: set[str] = set()
+        if logged:
+            newest = max(logged, key=lambda one: one.head.size if one.head else 0)
+            assert newest.head is not None
+            store.remember_head(conn, newest.head.size, newest.checkpoint)
+            first = issue_store.release(conn, [_logged(one.row) for one in logged])
+            outbox.emit_all(conn, [one.event for one in logged if one.event and one.row.number in first])
+        new: list[Asked] = []
+        records: list[AuditRecord] = []
+        answers: list[bytes] = []
+        for one in finishes:
+            row = one.row
+            if one.head is not None and row.number not in first:
+                # Another replica released it meanwhile, under its own place in the ledger.
+                there = store.certificate_by_number(conn, row.number)
+                assert there is not None
+                row = there
+            answer = pb.IssueCertificateResponse(certificate=view(row)).SerializeToString()
+            if one.order is not None:
+                kept = answered.get(one.order.asked.key)
+                if kept is None:
+                    answered[one.order.asked.key] = answer
+                    new.append(replace(one.order.asked, response=answer))
+                    if one.order.audited is not None:
+                        records.append(replace(one.order.audited, object=f"certificate/{row.number}"))
+                else:
+                    answer = kept
+            answers.append(answer)
+        self.base.audit_all(conn, records)
+        if new:
+            requests.keep(conn, new)
+        return answers
+
+    # What a crash or an absent authority has left.
+
+    async def finish_interrupted(self) -> None:
+        """Task: releases what was sealed when the process died or while there were no timestamps."""
+        pause = _SHORTEST_PAUSE
+        while True:
+            self._waiting.clear()
+            try:
+                for number in await self.base.store.read(store.unfinished):
+                    await self._finish(number)
+            except (TimestampAwayError, EsignError) as error:
+                _log.warning("release_waits", cause=str(error))
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                continue
+            pause = _SHORTEST_PAUSE
+            await self._waiting.wait()
+
+    async def _finish(self, number: str) -> None:
+        row = await self.base.store.read(store.certificate_by_number, number)
+        if row is None:
+            return
+        try:
+            # The case's lock: a caller may be asking for the same document.
+            async with self._locks.setdefault(row.case_code, asyncio.Lock()):
+                row = await self.base.store.read(store.certificate_by_number, number)
+                if row is not None and row.stage == store.SEALED:
+                    row = await self._stamp(row)
+                if row is not None and row.stage == store.SEALED:
+                    found = await self.base.store.read(store.seal_by_id, row.seal_id)
+                    assert found is not None
+                    await self._release(row, found, None)
+        finally:
+            if row is not None:
+                self._locks.pop(row.case_code, None)
+
+
+def _row(order: Order, number: str, seal_id: str, now_us: int) -> CertificateRow:
+    return CertificateRow(
+        number,
+        order.case_code,
+        order.template,
+        order.issuer,
+        order.source_platform,
+        order.holder,
+        order.division,
+        seal_id,
+        now_us,
+        order.salt,
+        store.SLOT,
+        CertificateState.VALID,
+        "",
+        "",
+        b"",
+        -1,
+        "",
+    )
+
+
+def _keep(conn: Connection, made: Sequence[Made]) -> list[bool]:
+    kept = issue_store.keep_bytes(conn, made)
+    return [one.number in kept for one in made]
+
+
+def _logged(row: CertificateRow) -> Logged:
+    return Logged(row.number, row.ledger_index, row.receipt)
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Measures one step of issuing a document."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.STEPS.labels(name).observe(time.perf_counter() - started)

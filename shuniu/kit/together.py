@@ -1,0 +1,57 @@
+"""Callers that come at the same time share one piece of work: while one batch is under way, the next gathers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+Wanted = TypeVar("Wanted")
+Answer = TypeVar("Answer")
+
+
+class Together(Generic[Wanted, Answer]):
+    """`work` takes what several callers want and answers each, in order; it does all or nothing.
+
+    When it raises, each of the batch is tried alone, so that nobody fails by another's fault. It runs outside of every
+    caller's context: what a unit needs to know of its call goes in with what is wanted.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Wanted]], Awaitable[Sequence[Answer]]], *, most: int = 64) -> None:
+        self._work = work
+        self._most = most
+        self._waiting: list[tuple[Wanted, asyncio.Future[Answer]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def do(self, wanted: Wanted) -> Answer:
+        """Raises what `work` raises for this one alone. A caller that gives up once the work has begun does not undo
+        it.
+        """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, answer))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run(), context=Context())
+        return await answer
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                wanted = [one for one in batch if not one[1].done()]
+                if wanted:
+                    await self._batch(wanted)
+        finally:
+            self._running = None
+
+    async def _batch(self, batch: Sequence[tuple[Wanted, "asyncio.Future[Answer]"]]) -> None:
+        try:
+            answers = await self._work([wanted for wanted, _ in batch])
+        except Exception as error:  # noqa: BLE001 — whatever it is belongs to who asked
+            if len(batch) > 1:
+                for one in batch:
+                    await self._batch([one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
+            return
+        for (_, answer), found in zip(batch, answers, strict=True):
+            if not answer.done():
+                answer.set_result(found)
