@@ -52,7 +52,8 @@ proto-check: $(STAMP)
 
 # Debian packages for the groups of tests that need more than PyPI, each with a program that shows it is there.
 TEST_DEPS := chromium:chromium postgresql:/usr/lib/postgresql/*/bin/initdb nodejs:node npm:npm default-jdk-headless:javac \
-  strace:strace poppler-utils:pdfsig libnss3-tools:certutil mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose
+  strace:strace poppler-utils:pdfsig libnss3-tools:certutil mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose \
+  softhsm2:softhsm2-util p11-kit:p11-kit p11-kit-modules:/usr/lib/*/pkcs11/p11-kit-client.so
 
 .PHONY: test-deps-missing
 test-deps-missing:

@@ -66,7 +66,7 @@ class TrustError(Exception):
 
 def initialise(config: Path) -> None:
     """Makes what is absent of esign's keys and certificates; what is there stays."""
-    key_store.make(load(HubSettings, config, "hub"))
+    key_store.make(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
 
 
 def trust_files(config: Path) -> dict[str, str]:
@@ -92,7 +92,7 @@ def trust_files(config: Path) -> dict[str, str]:
 
 def rotate_ledger_key(config: Path) -> str:
     """Makes the ledger's next key, which signs from the next start. Its verifier key."""
-    return key_store.rotate_ledger_key(load(HubSettings, config, "hub")).vkey
+    return key_store.rotate_ledger_key(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")).vkey
 
 
 def hub_ledger_verify(config: Path) -> "LedgerReport":

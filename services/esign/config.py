@@ -12,6 +12,12 @@ from shuniu.kit.foundation import ServiceSettings
 class EsignSettings(ServiceSettings):
     """What esign needs beyond what every service has."""
 
+    keys: str = "file"
+    """Where keys lie that sign documents' certificates, timestamps, QR codes and the ledger, and that wrap seal keys:
+    `file` (for development), or a PKCS #11 token as a URI (RFC 7512), `pkcs11:token=LABEL?module-path=FILE&pin-source=
+    file:FILE&x-sessions=4`. New keys are made there; what there is moves with `shuniu keys rotate`."""
+    sm_keys: str = "file"
+    """Where the SM2 keys lie: `file`, or a device. In the profile sm it also wraps seal keys, with SM4."""
     verify_host: str = ""
     """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
     layout_threads: int = 1

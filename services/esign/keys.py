@@ -1,13 +1,15 @@
-"""Esign's keys: made once by `shuniu init`, read once at start."""
+"""Esign's keys: made once by `shuniu init`, opened once at start. `[esign] keys` and `sm_keys` say where they lie.
+
+In a device, if one is set: seal CA, timestamp authority, QR codes, the ledger, and the keys that wrap seal keys. In
+files always: the root, which is taken off the machine, and what opens or binds and never signs.
+"""
 
 import json
 import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import ECKey
 
 from services.esign import sm_keys, tsa_keys
@@ -20,7 +22,9 @@ from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
-from shuniu.kit.crypto.keyring import Keyring, add_key
+from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.key_files import KeyRoom, in_device
+from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
 
 
@@ -39,6 +43,13 @@ class Secrets:
     # None: this hub has no timestamp authority of its own.
     tsa: TimestampSigner | None = field(default=None, repr=False)
     ledger_retired: tuple[VerifierKey, ...] = ()
+    # Where new keys are made; they hold the devices open.
+    rooms: tuple[KeyRoom, ...] = field(default=(), repr=False)
+
+    def close(self) -> None:
+        """Lets go of the devices."""
+        for room in self.rooms:
+            room.close()
 
     @property
     def ledger_keys(self) -> tuple[VerifierKey, ...]:
@@ -49,24 +60,23 @@ class Secrets:
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
         """Raises ConfigError naming the file that is absent, readable by others or no key."""
         files = KeyFiles(hub.data_dir)
+        room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys)
         try:
-            seal_ca = pki.load_authority(secret(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
-            qr_key = serialization.load_pem_private_key(secret(files.qr_key), None)
+            seal_ca = pki.authority(room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
             receiving = ECKey.import_key(json.loads(secret(files.receiving_key)))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{files.data_dir}: esign's keys cannot be read: {type(error).__name__}") from None
-        if not isinstance(qr_key, ec.EllipticCurvePrivateKey):
-            raise ConfigError(f"{files.qr_key}: not an EC key")
         return cls(
             seal_ca,
-            Keyring.load(files.keyring),
-            NoteSigner.prepare(ledger_name(hub), Ed25519PrivateKey.from_private_bytes(secret(files.ledger_key))),
-            QrSigner.prepare(qr_key, qr_host(hub, settings)),
+            room.keyring(files.keyring),
+            NoteSigner.prepare(ledger_name(hub), room.ed25519(files.ledger_key)),
+            QrSigner.prepare(room.ec(files.qr_key), qr_host(hub, settings)),
             receiving,
             secret(files.page_key),
-            SmSecrets.load(files, wanted=settings.ses_sidecar),
-            tsa_keys.load(files, settings.timestamp_policy),
+            SmSecrets.load(files, sm_room, wanted=settings.ses_sidecar),
+            tsa_keys.load(files, room, settings.timestamp_policy),
             retired_ledger_keys(files),
+            (room, sm_room),
         )
 
 
@@ -79,22 +89,21 @@ def retired_ledger_keys(files: KeyFiles) -> tuple[VerifierKey, ...]:
         raise ConfigError(f"{path}: not verifier keys: {type(error).__name__}") from None
 
 
-def rotate_ledger_key(hub: HubSettings) -> VerifierKey:
+def rotate_ledger_key(hub: HubSettings, settings: EsignSettings) -> VerifierKey:
     """Makes the next key of the ledger; it signs from the next start, and the last one stays known. The new key.
 
     Interrupted anywhere, running it again completes it: the old key is on record before the new one takes its place.
     """
     files = KeyFiles(hub.data_dir)
-    old = NoteSigner.prepare(ledger_name(hub), Ed25519PrivateKey.from_private_bytes(secret(files.ledger_key))).verifier
+    room, _ = KeyRoom.of(settings.keys, settings.sm_keys)
+    old = NoteSigner.prepare(ledger_name(hub), room.ed25519(files.ledger_key)).verifier
     kept = [key.vkey for key in retired_ledger_keys(files) if key != old]
+    room.make(files.next_ledger_key, Algorithm.ED25519)
     passing = files.retired_ledger_keys.with_suffix(".next")
     write_public(passing, "".join(f"{vkey}\n" for vkey in (old.vkey, *kept)).encode())
     passing.replace(files.retired_ledger_keys)
-    files.next_ledger_key.unlink(missing_ok=True)
-    key = Ed25519PrivateKey.generate()
-    write_secret(files.next_ledger_key, key.private_bytes_raw())
     files.next_ledger_key.replace(files.ledger_key)
-    return NoteSigner.prepare(ledger_name(hub), key).verifier
+    return NoteSigner.prepare(ledger_name(hub), room.ed25519(files.ledger_key)).verifier
 
 
 def ledger_name(hub: HubSettings) -> str:
@@ -102,26 +111,61 @@ def ledger_name(hub: HubSettings) -> str:
     return f"{hub.trust_domain}/ledger"
 
 
-def make(hub: HubSettings) -> None:
-    """Makes what is absent; what is there stays."""
+def make(hub: HubSettings, settings: EsignSettings | None = None) -> None:
+    """Makes what is absent, in the devices that are set; what is there stays. Raises ConfigError, KeyAwayError."""
     files = KeyFiles(hub.data_dir)
+    settings = settings or EsignSettings()
+    room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys)
     now_us = time.time_ns() // 1000
     if not files.seal_ca_key.exists():
-        root = pki.make_root(hub.name, now_us)
-        seal_ca = pki.make_seal_ca(root, hub.name, now_us)
-        write_public(files.root, pki.certificate_pem(root.certificate))
-        write_public(files.seal_ca, pki.certificate_pem(seal_ca.certificate))
-        write_secret(files.root_key, pki.key_pem(root.key))
-        write_secret(files.seal_ca_key, pki.key_pem(seal_ca.key))
-    sm_keys.make(files, hub.name, now_us)
-    tsa_keys.make(files, hub.name, now_us)
+        _make_seal_ca(files, room, hub.name, now_us)
+    sm_keys.make(files, hub.name, now_us, sm_room)
+    tsa_keys.make(files, room, hub.name, now_us)
     if not files.ledger_key.exists():
-        write_secret(files.ledger_key, Ed25519PrivateKey.generate().private_bytes_raw())
+        room.make(files.ledger_key, Algorithm.ED25519)
     if not files.qr_key.exists():
-        write_secret(files.qr_key, pki.key_pem(ec.generate_private_key(ec.SECP256R1())))
+        room.make(files.qr_key, Algorithm.P256)
     if not files.receiving_key.exists():
         write_secret(files.receiving_key, json.dumps(new_key("esign-1").as_dict(private=True)).encode())
     if not files.page_key.exists():
         write_secret(files.page_key, os.urandom(32))
     if not files.keyring.exists():
-        add_key(files.keyring, profile.of(hub.profile).storage_key)
+        add_wrapping_key(hub, settings)
+
+
+def add_wrapping_key(hub: HubSettings, settings: EsignSettings) -> int:
+    """The next key that wraps seal keys, SM4 in the profile sm. Its number. Raises KeyAwayError."""
+    room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys)
+    # The sm profile's device wraps with SM4; without one it is whichever device there is.
+    chosen = sm_room if profile.of(hub.profile) is profile.SM and sm_room.device is not None else room
+    return chosen.add_wrapping(KeyFiles(hub.data_dir).keyring, profile.of(hub.profile).storage_key)
+
+
+def software_keys(files: KeyFiles) -> list[str]:
+    """Names of key files that hold a signing or wrapping key themselves: for development. Raises ConfigError."""
+    paths = [
+        files.seal_ca_key,
+        files.tsa("authority")[1],
+        files.qr_key,
+        files.ledger_key,
+        *(files.sm2(name)[1] for name in (sm_keys.SEAL_CA, sm_keys.MAKER)),
+        *sorted(files.keyring.glob("*.key")),
+    ]
+    return [path.relative_to(files.data_dir / "keys").as_posix() for path in paths if _holds_key(path)]
+
+
+def _holds_key(path: Path) -> bool:
+    return path.exists() and not in_device(path)
+
+
+def _make_seal_ca(files: KeyFiles, room: KeyRoom, hub: str, now_us: int) -> None:
+    """The root in files, the seal CA's key where `room` makes it; it comes last, so its presence says all is there."""
+    passing = files.seal_ca_key.with_suffix(".next")
+    room.make(passing, Algorithm.P256)
+    root = pki.make_root(hub, now_us)
+    seal_ca = pki.make_seal_ca(root, hub, now_us, room.ec(passing))
+    write_public(files.root, pki.certificate_pem(root.certificate))
+    write_public(files.seal_ca, pki.certificate_pem(seal_ca.certificate))
+    files.root_key.unlink(missing_ok=True)
+    write_secret(files.root_key, pki.key_pem(root.key))
+    passing.replace(files.seal_ca_key)

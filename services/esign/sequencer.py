@@ -11,6 +11,7 @@ from services.esign.domain import ledger
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import Entry, Receipt
 from services.esign.ledger_store import LedgerStore
+from shuniu.kit.crypto.device import KeyAwayError
 
 # What is repeated after a kill or by an impatient caller is among the last entries: some minutes of a busy log.
 _RECENT = 65_536
@@ -151,7 +152,7 @@ class Sequencer:
                 receipts = await loop.run_in_executor(
                     self._writer, self._store.append_with_receipts, [w.entry for w in batch]
                 )
-            except (OSError, EsignError) as cause:
+            except (OSError, EsignError, KeyAwayError) as cause:
                 for waiting in batch:
                     del self._under_way[waiting.entry]
                     _fail(waiting.answer, cause)

@@ -12,8 +12,10 @@ from services.esign.config import KeyFiles
 from services.esign.domain import sm2, sm2_chain, sm2_pki
 from services.esign.domain.chain import ChainError
 from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
-from shuniu.kit.config import ConfigError, secret, write_secret
+from shuniu.kit.config import ConfigError, write_secret
 from shuniu.kit.crypto import sm
+from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom, SmKey
 
 # Bytes; a certificate or a seal with its picture has less. Larger ones are hostile and would fill the memory.
 _MOST_REMEMBERED = 64 * 1024
@@ -40,7 +42,7 @@ class SmSecrets:
         return [certificate_pem(certificate).decode("ascii") for certificate in chosen]
 
     @classmethod
-    def load(cls, files: KeyFiles, *, wanted: bool | None) -> "SmSecrets | None":
+    def load(cls, files: KeyFiles, room: KeyRoom = SOFTWARE, *, wanted: bool | None) -> "SmSecrets | None":
         """`wanted` None: what is there. True: raises ConfigError when keys or provider are absent. False: None."""
         present = all(path.exists() for name in (SEAL_CA, MAKER) for path in files.sm2(name))
         if wanted is False or (wanted is None and not (present and sm.available())):
@@ -50,31 +52,42 @@ class SmSecrets:
         try:
             sm.require()
             root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
-            return cls(root, _load(files.sm2(SEAL_CA)), _load(files.sm2(MAKER)))
+            return cls(root, _load(files.sm2(SEAL_CA), room), _load(files.sm2(MAKER), room))
         except sm.SmUnavailableError as error:
             raise ConfigError(f"[esign] ses_sidecar: {error}") from None
         except (OSError, ValueError, ChainError) as error:
             raise ConfigError(f"{files.data_dir}: esign's SM2 keys cannot be read: {type(error).__name__}") from None
 
 
-def make(files: KeyFiles, hub: str, now_us: int) -> None:
-    """Makes the SM2 side where it is absent and this machine can; what is there stays."""
+def make(files: KeyFiles, hub: str, now_us: int, room: KeyRoom = SOFTWARE) -> None:
+    """Makes the SM2 side where it is absent and this machine can; what is there stays. Seal CA and maker lie where
+    `room` makes them, the root in its file.
+    """
     if files.sm2(MAKER)[1].exists() or not sm.available():
         return
-    keys = {name: sm.PrivateKey.generate() for name in (ROOT, SEAL_CA, MAKER)}
-    root = sm2_pki.make_root(pair(keys[ROOT]), hub, now_us)
-    seal_ca = sm2_pki.make_seal_ca(root, pair(keys[SEAL_CA]), hub, now_us)
-    maker = sm2_pki.make_maker(seal_ca, pair(keys[MAKER]), hub, now_us)
+    passing = {name: files.sm2(name)[1].with_suffix(".next") for name in (SEAL_CA, MAKER)}
+    for path in passing.values():
+        room.make(path, Algorithm.SM2)
+    root_key = sm.PrivateKey.generate()
+    root = sm2_pki.make_root(pair(root_key), hub, now_us)
+    seal_ca = sm2_pki.make_seal_ca(root, _pair(room.sm2(passing[SEAL_CA])), hub, now_us)
+    maker = sm2_pki.make_maker(seal_ca, _pair(room.sm2(passing[MAKER])), hub, now_us)
     for name, signer in ((ROOT, root), (SEAL_CA, seal_ca), (MAKER, maker)):
-        certificate, key = files.sm2(name)
-        write_public(certificate, certificate_pem(signer.certificate))
-        # The maker's key comes last: its presence says that all is there.
-        write_secret(key, keys[name].pem)
+        write_public(files.sm2(name)[0], certificate_pem(signer.certificate))
+    files.sm2(ROOT)[1].unlink(missing_ok=True)
+    write_secret(files.sm2(ROOT)[1], root_key.pem)
+    # The maker's key comes last: its presence says that all is there.
+    for name, path in passing.items():
+        path.replace(files.sm2(name)[1])
 
 
 def pair(key: sm.PrivateKey) -> KeyPair:
     """The key as the domain takes it."""
     return KeyPair(key.public.spki, key.sign)
+
+
+def _pair(key: SmKey) -> KeyPair:
+    return KeyPair(key.spki, key.sign)
 
 
 def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
@@ -133,6 +146,9 @@ def write_public(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _load(files: tuple[Path, Path]) -> Sm2Signer:
+def _load(files: tuple[Path, Path], room: KeyRoom) -> Sm2Signer:
     certificate = x509.load_pem_x509_certificate(files[0].read_bytes()).public_bytes(Encoding.DER)
-    return signer(certificate, sm.PrivateKey.from_pem(secret(files[1])))
+    key = room.sm2(files[1])
+    if sm2_chain.load(certificate).spki != key.spki:
+        raise ValueError("the key is not the certificate's")
+    return Sm2Signer(certificate, key.spki, key.sign)

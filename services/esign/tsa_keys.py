@@ -6,9 +6,11 @@ from services.esign.domain.cms import P256Key
 from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import write_public
 from shuniu.kit.config import ConfigError, secret, write_secret
+from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.key_files import KeyRoom
 
 
-def load(files: KeyFiles, policy: str) -> TimestampSigner | None:
+def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
     """What stamps under `policy` (OID); None when this hub has no timestamp authority of its own.
 
     Raises ConfigError naming the file that is no key, or readable by others.
@@ -18,7 +20,7 @@ def load(files: KeyFiles, policy: str) -> TimestampSigner | None:
     if not key.exists():
         return None
     try:
-        authority = pki.load_authority(secret(key), certificate.read_bytes(), above.read_bytes())
+        authority = pki.authority(room.ec(key), certificate.read_bytes(), above.read_bytes())
         return TimestampSigner.prepare(
             P256Key(authority.key), authority.der, [pki.certificate_der(c) for c in authority.above], policy
         )
@@ -26,8 +28,10 @@ def load(files: KeyFiles, policy: str) -> TimestampSigner | None:
         raise ConfigError(f"{key}: the timestamp authority's key cannot be read: {type(error).__name__}") from None
 
 
-def make(files: KeyFiles, hub: str, now_us: int) -> None:
-    """Makes what is absent. Without the root's key (it may have been taken off the machine) nothing is made."""
+def make(files: KeyFiles, room: KeyRoom, hub: str, now_us: int) -> None:
+    """Makes what is absent, the authority's key where `room` makes it. Without the root's key (it may have been taken
+    off the machine) nothing is made.
+    """
     certificate, key = files.tsa("authority")
     ca_certificate, ca_key = files.tsa("ca")
     if key.exists():
@@ -40,6 +44,8 @@ def make(files: KeyFiles, hub: str, now_us: int) -> None:
         write_public(ca_certificate, pki.certificate_pem(ca.certificate))
         write_secret(ca_key, pki.key_pem(ca.key))
     ca = pki.load_authority(secret(ca_key), ca_certificate.read_bytes(), files.root.read_bytes())
-    authority = pki.make_tsa(ca, hub, now_us)
+    passing = key.with_suffix(".next")
+    room.make(passing, Algorithm.P256)
+    authority = pki.make_tsa(ca, hub, now_us, room.ec(passing))
     write_public(certificate, pki.certificate_pem(authority.certificate))
-    write_secret(key, pki.key_pem(authority.key))
+    passing.replace(key)

@@ -1,0 +1,151 @@
+"""Keys that never leave a device: the port that PKCS #11 tokens, GM/T 0018 devices and remote signers stand behind.
+
+A key's file holds then no key but where it lies: a reference of one line (`pkcs11:…`, `sdf:…`, `csc:…`) and, under it,
+the public key, so that everything which only verifies works while the device is away.
+"""
+
+import base64
+import binascii
+import textwrap
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
+
+from shuniu.kit.errors import Code, HubError
+
+_BEGIN: Final = "-----BEGIN PUBLIC KEY-----"
+_END: Final = "-----END PUBLIC KEY-----"
+SCHEMES: Final = ("pkcs11:", "sdf:", "csc:")
+
+
+class Algorithm(StrEnum):
+    """What a key signs with: ECDSA on P-256 with SHA-256, on P-384 with SHA-384, Ed25519, SM2 with SM3."""
+
+    P256 = "p-256"
+    P384 = "p-384"
+    ED25519 = "ed25519"
+    SM2 = "sm2"
+
+
+class KeyAwayError(HubError):
+    """The device that holds a key does not answer. Nothing was signed; the same call works again when it is back.
+
+    `cause` is for logs: what the device said.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            Code.UNAVAILABLE,
+            "HSM_AWAY",
+            "The device that holds the keys does not answer; try again.",
+            "密码设备暂不可用，请稍后再试。",
+        )
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.cause}"
+
+
+class KeyRefusedError(Exception):
+    """A device will never do what was asked: no such key, another key under its name, an algorithm it does not know."""
+
+
+class DeviceKey(Protocol):
+    """A key by reference."""
+
+    @property
+    def algorithm(self) -> Algorithm: ...
+
+    @property
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo, DER."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Signature over a message: DER for ECDSA and SM2 (default signer id), 64 bytes for Ed25519.
+
+        May be called from several threads. Raises KeyAwayError, KeyRefusedError.
+        """
+        ...
+
+
+class Cipher(Protocol):
+    """Authenticated encryption under one key, with the calls of `cryptography`'s AEAD classes."""
+
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes: ...
+
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
+        """Raises cryptography's InvalidTag."""
+        ...
+
+
+class Device(Protocol):
+    """What makes and holds keys."""
+
+    @property
+    def scheme(self) -> str:
+        """How its references begin, with the colon."""
+        ...
+
+    @property
+    def about(self) -> str:
+        """One line for logs: which device, from whom."""
+        ...
+
+    def algorithms(self) -> frozenset[Algorithm]:
+        """What keys it can make. Raises KeyAwayError."""
+        ...
+
+    def generate(self, label: str, algorithm: Algorithm) -> "Reference":
+        """A new key in the device, under a name that begins with `label`. Raises KeyAwayError, KeyRefusedError."""
+        ...
+
+    def key(self, reference: "Reference") -> DeviceKey:
+        """The key behind a reference; the device is asked when it signs, not before. Raises KeyRefusedError."""
+        ...
+
+    def generate_cipher(self, label: str) -> "Reference":
+        """A new key-encryption key. Raises KeyAwayError, KeyRefusedError."""
+        ...
+
+    def cipher(self, reference: "Reference") -> Cipher:
+        """The key-encryption key behind a reference. Raises KeyRefusedError."""
+        ...
+
+    def check(self) -> None:
+        """Raises KeyAwayError when the device does not answer."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a key lies: `text`, and the public key (DER) of one that signs."""
+
+    text: str
+    spki: bytes = b""
+
+    @property
+    def content(self) -> bytes:
+        """What the key's file holds."""
+        lines = [self.text]
+        if self.spki:
+            lines += [_BEGIN, *textwrap.wrap(base64.b64encode(self.spki).decode("ascii"), 64), _END]
+        return ("\n".join(lines) + "\n").encode("ascii")
+
+    @classmethod
+    def read(cls, content: bytes) -> "Reference | None":
+        """The reference in a key file; None when the file holds a key itself. Raises ValueError for a malformed one."""
+        if not content.startswith(tuple(scheme.encode() for scheme in SCHEMES)):
+            return None
+        text, *lines = content.decode("ascii").split("\n")
+        lines = [line for line in lines if line]
+        if not lines:
+            return cls(text)
+        if (lines[0], lines[-1]) != (_BEGIN, _END):
+            raise ValueError("not a reference to a key")
+        try:
+            return cls(text, base64.b64decode("".join(lines[1:-1]), validate=True))
+        except binascii.Error as cause:
+            raise ValueError("not a reference to a key") from cause
