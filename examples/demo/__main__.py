@@ -1,6 +1,7 @@
 """`make demo`: starts a hub, enrols a region, serves CITIZENS people and says what came of it.
 
-Environment: CITIZENS (default 90), CONCURRENCY (default 16), KEEP=1 leaves the hub running and prints its URLs.
+Environment: CITIZENS (default 90), CONCURRENCY (default 16), PROFILE (international, or sm: SM2, SM3, SM4), KEEP=1
+leaves the hub running and prints its URLs.
 """
 
 import asyncio
@@ -40,8 +41,9 @@ async def main() -> int:
     certificates.mkdir(parents=True)
     times = Times()
     progress = Progress(len(citizens))
-    progress.say("枢纽启动中 / starting the hub …")
-    running = await RunningHub.start(ROOT.resolve() / "hub")
+    profile = os.environ.get("PROFILE") or "international"
+    progress.say(f"枢纽启动中，密码体系 {profile} / starting the hub, profile {profile} …")
+    running = await RunningHub.start(ROOT.resolve() / "hub", profile)
     try:
         progress.say(f"枢纽就绪，用时 {running.seconds_to_ready:.1f} 秒 / ready: {running.hub.people_url}")
         began = time.monotonic()
@@ -56,7 +58,7 @@ async def main() -> int:
         seconds = time.monotonic() - began
         summary = await summarise(running, stage, outcome, len(citizens), seconds)
         keep_trust(await shuniu("trust", "--data", str(running.data), "--json"))
-        report(summary, times, outcome)
+        report(summary, times, outcome, profile)
         keep = os.environ.get("KEEP") == "1"
         if keep:
             progress.say(f"枢纽继续运行 / still running: {running.hub.people_url}  (platforms {running.hub.platforms})")
@@ -120,7 +122,7 @@ def complete(summary: dict[str, Any]) -> bool:
     )
 
 
-def report(summary: dict[str, Any], times: Times, outcome: Outcome) -> None:
+def report(summary: dict[str, Any], times: Times, outcome: Outcome, profile: str) -> None:
     (ROOT / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     print()
     print(f"  {'步骤 step':<28}{'次数':>6}{'p50 ms':>10}{'p99 ms':>10}")
@@ -133,6 +135,7 @@ def report(summary: dict[str, Any], times: Times, outcome: Outcome) -> None:
     for failure in outcome.failures[:10]:
         print(f"  ✗ {failure}", file=sys.stderr)
     print()
+    print(f"  密码体系 / profile: {profile}")
     print(f"  证明与回执 / certificates: {ROOT}/certificates   信任根 / trust: {ROOT}/trust")
     print(
         "  全部办结，无丢失无重复 / all served, nothing lost or doubled"

@@ -43,10 +43,12 @@ class RunningHub:
     process: asyncio.subprocess.Process
 
     @classmethod
-    async def start(cls, data: Path) -> "RunningHub":
-        """Makes a new hub in `data`, which is emptied first, and waits until all its parts serve."""
+    async def start(cls, data: Path, profile: str = "international") -> "RunningHub":
+        """Makes a new hub in `data`, which is emptied first, and waits until all its parts serve. `profile`: its
+        cryptography, international or sm.
+        """
         shutil.rmtree(data, ignore_errors=True)
-        await shuniu("init", "--data", str(data), "--free-ports", "--authority", AUTHORITY_AT)
+        await shuniu("init", "--data", str(data), "--free-ports", "--authority", AUTHORITY_AT, "--profile", profile)
         return await cls.up(data)
 
     @classmethod

@@ -21,6 +21,7 @@ from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
 from shuniu.kit.config import ConfigError, HubSettings, read
+from shuniu.kit.crypto import profile, sm
 from shuniu.kit.errors import HubError
 from shuniu.kit.sql import sqlite_copy
 
@@ -73,6 +74,7 @@ def examine(place: Place) -> Iterator[Finding]:
         _sockets,
         _secrets,
         _certificates,
+        _algorithms,
         _ports,
         _services,
     )
@@ -185,6 +187,21 @@ def _certificates(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             yield Finding(name, WARN, f"{days} days left", "尽快更换证书")
         else:
             yield Finding(name, GOOD, f"{days} days left")
+
+
+def _algorithms(_place: Place, hub: HubSettings) -> Iterator[Finding]:
+    profile.of(hub.profile)
+    name, lacking = "密码算法 algorithms", sm.missing()
+    if not lacking:
+        yield Finding(name, GOOD, f"profile {hub.profile}; SM2, SM3, SM4: {sm.provider()}")
+    elif hub.profile == profile.SM.name:
+        yield Finding(
+            name, BAD, f"profile sm; {lacking}", "安装含国密算法的 OpenSSL 3，或用 SHUNIU_LIBCRYPTO 指定 libcrypto"
+        )
+    else:
+        yield Finding(
+            name, WARN, f"profile {hub.profile}; {lacking}", "没有国密签章；如需要请安装含国密算法的 OpenSSL 3"
+        )
 
 
 def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:

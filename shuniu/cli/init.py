@@ -18,7 +18,7 @@ from shuniu.cli.place import BusPlace, EdgePlace, Place, free_ports, run_dir_for
 from shuniu.cli.stores import migrate_all
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError, HubSettings, write_secret
-from shuniu.kit.crypto import x509
+from shuniu.kit.crypto import profile, x509
 
 OPERATORS = {"system": "admin.system", "security": "admin.security", "audit": "admin.audit"}
 """Three disjoint administrator roles (GB/T 22239), each with the scope it holds."""
@@ -34,6 +34,8 @@ trust_domain = "{trust_domain}"
 issuer = "{issuer}"
 data_dir = "{data}"
 run_dir = "{run}"
+# Cryptography: international (P-256, SHA-256, AES) or sm (SM2, SM3, SM4).
+profile = "{profile}"
 # Between which zones data may go; everything not named is denied.
 zone_pairs = ["government-extranet>internet", "internet>government-extranet"]
 
@@ -73,6 +75,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--code", default="150000", help="GB/T 2260 code of the hub's division (default %(default)s)")
     parser.add_argument("--name", default="政务服务枢纽", help="name shown to people (default %(default)s)")
     parser.add_argument("--trust-domain", default="hub.example", help="SPIFFE trust domain (default %(default)s)")
+    parser.add_argument(
+        "--profile",
+        default=profile.INTERNATIONAL.name,
+        choices=(profile.INTERNATIONAL.name, profile.SM.name),
+        help="algorithms of seals, evidence, audit chain and what is stored (default %(default)s)",
+    )
     parser.add_argument("--host", default="localhost", help="host name in the edge's certificate (default %(default)s)")
     parser.add_argument("--free-ports", action="store_true", help="listen on free ports of 127.0.0.1")
     parser.add_argument(
@@ -99,6 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     if place.config.exists():
         raise ConfigError(f"{place.config}: there is a hub here already")
+    profile.require(arguments.profile)
     edge, bus = _addresses(arguments)
     for directory in ("keys", "pki", "db", "nats", "ledger", "edge", "logs", "operators"):
         (place.data / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -114,6 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             trust_domain=_plain(arguments.trust_domain),
             data=place.data,
             run=run_dir,
+            profile=arguments.profile,
             people=edge.people,
             platforms=edge.platforms,
             issuer=_plain(arguments.issuer) or f"https://{edge.people}",
@@ -134,7 +144,13 @@ def run(arguments: argparse.Namespace) -> int:
         place.config.unlink()
         raise
     out(
-        {"data": str(place.data), "config": str(place.config), "people": edge.people, "platforms": edge.platforms},
+        {
+            "data": str(place.data),
+            "config": str(place.config),
+            "profile": arguments.profile,
+            "people": edge.people,
+            "platforms": edge.platforms,
+        },
         f"枢纽已建立于 {place.data};运行 shuniu up --data {place.data} 启动。\n"
         f"A new hub is in {place.data}; start it with: shuniu up --data {place.data}",
         as_json=arguments.json,

@@ -280,9 +280,9 @@ async def open_foundation(
     clock: Clock | None = None,
 ) -> AsyncIterator[Foundation]:
     """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit, ConfigError
-    for an unknown cryptographic profile.
+    for a cryptographic profile that is unknown or that this machine has not the algorithms for.
     """
-    profile.of(hub.profile)
+    profile.require(hub.profile)
     clock = clock or SystemClock()
     url = database_url(hub, settings, service)
     # One writer name per place: a SQLite file has one writer, replicas on PostgreSQL differ by host and run directory.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shuniu.kit.config import ConfigError
+from shuniu.kit.crypto import sm
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,15 @@ def of(name: str) -> Profile:
         return _PROFILES[name]
     except KeyError:
         raise ConfigError(f"[hub] profile: {name!r} is neither international nor sm") from None
+
+
+def require(name: str) -> Profile:
+    """`of`, on a machine that has what the profile needs. Raises ConfigError."""
+    found = of(name)
+    lacking = sm.missing() if found is SM else ""
+    if lacking:
+        raise ConfigError(
+            f"[hub] profile sm: {lacking}. Install OpenSSL 3 with SM2, SM3 and SM4, or name its libcrypto in "
+            "SHUNIU_LIBCRYPTO / 本机缺少国密算法，请安装含国密算法的 OpenSSL 3，或用 SHUNIU_LIBCRYPTO 指定 libcrypto"
+        )
+    return found

@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Final, Self
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -244,6 +244,21 @@ def available() -> bool:
 def require() -> None:
     """Raises SmUnavailableError saying what was looked for, when there is no SM2 provider."""
     _library()
+
+
+def missing() -> str:
+    """What of SM2, SM3 and SM4 this machine has not, and where it was looked for; empty when all is there."""
+    lacking = []
+    for name, probe in (("SM3", lambda: sm3(b"")), ("SM4", lambda: sm4_gcm_encrypt(bytes(16), bytes(12), b"", b""))):
+        try:
+            probe()
+        except UnsupportedAlgorithm:
+            lacking.append(f"no {name} in the library of Python's `cryptography`")
+    try:
+        require()
+    except SmUnavailableError as error:
+        lacking.append(str(error))
+    return "; ".join(lacking)
 
 
 def provider() -> str:
