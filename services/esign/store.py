@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from services.esign import digest_store, evidence_store, seal_store, ses_store
+from services.esign import digest_store, evidence_store, flow_journal_store, flow_store, seal_store, ses_store
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from shuniu.kit import paging
@@ -32,7 +32,14 @@ P256, SM2 = "P256", "SM2"
 METADATA = MetaData()
 kit_tables(METADATA)
 replica_tables(METADATA)
-for _tables in (ses_store.TABLES, evidence_store.TABLES, digest_store.TABLES, seal_store.TABLES):
+for _tables in (
+    ses_store.TABLES,
+    evidence_store.TABLES,
+    digest_store.TABLES,
+    seal_store.TABLES,
+    flow_store.TABLES,
+    flow_journal_store.TABLES,
+):
     for _table in _tables.sorted_tables:
         _table.to_metadata(METADATA)
 
