@@ -12,7 +12,7 @@ from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
-from services.esign.keys import Secrets
+from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
 from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
@@ -102,11 +102,13 @@ async def build(path: Path) -> AsyncIterator[Process]:
     hub = load(HubSettings, path, "hub")
     settings = load(EsignSettings, path, "esign")
     secrets = Secrets.load(hub, settings)
+    where = say_where_keys_lie(hub, settings)
     async with (
         open_foundation("esign", hub, settings, store.METADATA, package="services.esign") as base,
         open_messaging(base, area="esign") as messaging,
         contextlib.AsyncExitStack() as stack,
     ):
+        stack.callback(secrets.close)
         ledger = await open_ledger(base, secrets, settings)
         stack.push_async_callback(ledger.close)
         cosigning = open_cosigning(ledger, settings)
@@ -137,6 +139,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 "ledger_size": str(head.size if head else 0),
                 # The last proof: the root under which everything sealed so far can be shown to stand.
                 "last_proof": head.root.hex()[:16] if head else "",
+                "keys": where,
                 "clock": "in doubt" if guard.now_us() is None else "right",
                 **cosigning.facts(),
             }

@@ -45,6 +45,7 @@ __all__ = [
     "ledger_verify",
     "load_trust",
     "rotate_ledger_key",
+    "software_keys",
     "trust_files",
     "verify_file",
 ]
@@ -88,6 +89,11 @@ def trust_files(config: Path) -> dict[str, str]:
         chosen = witness.Policy.k_of_n([site.key for site in sites], least)
         files[POLICY] = dataclasses.replace(chosen, logs=secrets.ledger_keys).text
     return files
+
+
+def software_keys(config: Path) -> list[str]:
+    """Esign's key files that hold a key themselves instead of naming a device: for development. Raises ConfigError."""
+    return key_store.software_keys(KeyFiles(load(HubSettings, config, "hub").data_dir))
 
 
 def rotate_ledger_key(config: Path) -> str:

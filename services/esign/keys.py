@@ -20,12 +20,15 @@ from services.esign.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.domain.qr import QrSigner
 from services.esign.domain.timestamp import TimestampSigner
 from services.esign.sm_keys import SmSecrets, write_public
+from shuniu.kit import log
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.device import Algorithm
-from shuniu.kit.crypto.key_files import KeyRoom, in_device
+from shuniu.kit.crypto.key_files import DEVELOPMENT, KeyRoom, in_device
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
+
+_log = log.get("keys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,18 @@ def software_keys(files: KeyFiles) -> list[str]:
         *sorted(files.keyring.glob("*.key")),
     ]
     return [path.relative_to(files.data_dir / "keys").as_posix() for path in paths if _holds_key(path)]
+
+
+def say_where_keys_lie(hub: HubSettings, settings: EsignSettings) -> str:
+    """One line for people, also in the log. Raises ConfigError."""
+    chosen = [room.about for room in KeyRoom.of(settings.keys, settings.sm_keys) if room.device is not None]
+    software = software_keys(KeyFiles(hub.data_dir))
+    if software:
+        _log.warning("software_keys", keys=software, devices=chosen, meaning=DEVELOPMENT)
+        chosen.append(f"{DEVELOPMENT}: {', '.join(software)}")
+    else:
+        _log.info("keys_in_devices", devices=chosen)
+    return "; ".join(chosen)
 
 
 def _holds_key(path: Path) -> bool:

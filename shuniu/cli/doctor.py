@@ -16,6 +16,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from services.esign import commands as esign
 from shuniu.cli.local import statuses, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
@@ -169,8 +170,14 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     if loose:
         yield Finding("密钥文件 keys", BAD, f"{loose[0]} is readable by others", f"chmod 600 {loose[0]}")
     else:
+        yield Finding("密钥文件 keys", GOOD, f"{len(files)} files, 0600")
+    software = esign.software_keys(place.config)
+    if software:
         yield Finding(
-            "密钥文件 keys", GOOD, f"{len(files)} files, 0600; 软件密钥仅供开发 / software keys are for development"
+            "签章密钥 signing keys",
+            WARN,
+            f"software keys, for development: {', '.join(software)}",
+            "软件密钥仅供开发；正式使用请在 [esign] keys、sm_keys 设置密码设备，再以 shuniu keys rotate 更换",
         )
 
 

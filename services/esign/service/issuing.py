@@ -41,6 +41,7 @@ from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors, log, outbox, requests
 from shuniu.kit.audit import AuditRecord
+from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.outbox import Event
@@ -387,7 +388,7 @@ class Issuing:
             try:
                 for number in await self.base.store.read(store.unfinished):
                     await self._finish(number)
-            except (TimestampAwayError, EsignError) as error:
+            except (TimestampAwayError, EsignError, KeyAwayError) as error:
                 _log.warning("release_waits", cause=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
