@@ -37,6 +37,8 @@ def square_seal(name: str) -> Picture:
 
 def uploaded(png: bytes, width_mm: int) -> Picture:
     """A checked picture `width_mm` wide on paper, in its own proportions. Raises DocumentUnfitError."""
+    if width_mm not in seal_picture.WIDTHS_MM:
+        raise DocumentUnfitError("PICTURE_WIDTH", "10 to 60 mm wide", "印章宽度应为 10 至 60 毫米")
     width, height = seal_picture.check_uploaded(png)
     return Picture("png", png, width_mm, max(1, round(width_mm * height / width)))
 
@@ -61,5 +63,5 @@ def _draw(content: dict[str, Any], size_mm: int) -> Picture:
         raise DocumentUnfitError("LAYOUT", "the seal cannot be drawn", "印章图像无法生成") from cause
     if not isinstance(drawn, bytes):
         raise DocumentUnfitError("LAYOUT", "the seal cannot be drawn", "印章图像无法生成")
-    seal_picture.check_uploaded(drawn)
+    seal_picture.check_size(drawn)
     return Picture("png", drawn, size_mm, size_mm)
