@@ -12,7 +12,9 @@ from sqlalchemy import Connection
 from services.esign import seal_pictures, ses_store, sm_keys
 from services.esign.domain import ses, sm2_chain, sm2_pki
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.seals import Seal
+from services.esign.domain.pki import SEAL_DAYS
+from services.esign.domain.seals import Seal, SealKind
+from services.esign.domain.ses import Picture
 from services.esign.domain.sm2_pki import Sm2Signer
 from services.esign.ses_document import protected_parts
 from services.esign.ses_store import Sm2SealRow
@@ -70,10 +72,34 @@ class Sidecars:
         return Prepared(row.eseal, read.info.created_us, sm_keys.signer(row.certificate, key))
 
 
-def make_sm2_seal(secrets: SmSecrets, keyring: Keyring, seal: Seal, now_us: int) -> Sm2SealRow:
-    """Key, certificate, picture and SESeal of an organisation's seal. Raises EsignError."""
+@dataclass(frozen=True, slots=True)
+class Engraving:
+    """What a seal shows and for how long: the name on it, its picture, days; where its revocation can be asked."""
+
+    name: str = field(repr=False)
+    picture: Picture = field(repr=False)
+    days: int = SEAL_DAYS
+    status_url: str = ""
+
+
+def make_sm2_seal(
+    secrets: SmSecrets, keyring: Keyring, seal: Seal, now_us: int, engraving: Engraving | None = None
+) -> Sm2SealRow:
+    """Key, certificate, picture and SESeal of a seal; without `engraving` the round seal of an organisation. Raises
+    EsignError.
+    """
+    shows = engraving or Engraving(seal.name, seal_pictures.round_seal(seal.name))
     key = sm.PrivateKey.generate()
-    certificate = sm2_pki.issue_seal_certificate(secrets.seal_ca, key.public.spki, seal.name, seal.id, now_us)
+    certificate = sm2_pki.issue_seal_certificate(
+        secrets.seal_ca,
+        key.public.spki,
+        shows.name,
+        seal.id,
+        now_us,
+        kind=seal.kind,
+        days=shows.days,
+        status_url=shows.status_url,
+    )
     validity = sm2_chain.load(certificate).parsed
     valid_us = (
         int(validity.not_valid_before_utc.timestamp()) * 1_000_000,
@@ -81,12 +107,12 @@ def make_sm2_seal(secrets: SmSecrets, keyring: Keyring, seal: Seal, now_us: int)
     )
     content = ses.info(
         seal_id=seal.id,
-        kind=ses.ORGANISATION,
-        name=seal.name,
+        kind=ses.PERSON if seal.kind is SealKind.PERSON else ses.ORGANISATION,
+        name=shows.name,
         certificates=[certificate],
         valid_us=valid_us,
         created_us=now_us,
-        picture=seal_pictures.round_seal(seal.name),
+        picture=shows.picture,
     )
     wrapped = keyring.encrypt(key.der, key_context(seal.id))
     return Sm2SealRow(seal.id, certificate, wrapped, ses.make_seal(content, secrets.maker))

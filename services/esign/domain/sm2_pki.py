@@ -117,11 +117,12 @@ def issue_seal_certificate(
     *,
     kind: SealKind = SealKind.ORGANISATION,
     status_url: str = "",
+    days: int = SEAL_DAYS,
 ) -> bytes:
-    """A seal's SM2 certificate, DER: digitalSignature and nonRepudiation. `status_url` as in `pki`."""
+    """A seal's SM2 certificate, DER: digitalSignature and nonRepudiation. `status_url` and `days` as in `pki`."""
     name = _holder(kind, organisation, seal_id)
     extensions = [*_end_entity(), *(_status(status_url) if status_url else ())]
-    body = _body(name, subject_of(ca.certificate), spki, ca.spki, now_us, SEAL_DAYS, extensions)
+    body = _body(name, subject_of(ca.certificate), spki, ca.spki, now_us, days, extensions)
     return _signed(body, ca.sign)
 
 
