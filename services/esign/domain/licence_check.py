@@ -1,0 +1,224 @@
+"""The verdict on a presented licence: one object, the steps in order; anything unknown is INDETERMINATE, never VALID.
+
+The issuer is the subject of the certificate in `x5c` (draft-ietf-oauth-sd-jwt-vc, "Inline X.509 Certificates"): nothing
+is fetched from addresses that stand in what is judged, and the roots are those of documents.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from hashlib import sha256
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.esign.domain import chain, jose, key_binding, sd_jwt
+from services.esign.domain.errors import EsignError, TokenMalformedError
+from services.esign.domain.key_binding import Expected
+from services.esign.domain.licences import TYP, LicenceState
+from services.esign.domain.sd_jwt import Presentation
+from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.verdict import Outcome, Status, Step, Verdict
+
+STEPS = (
+    *("parse", "coverage", "integrity", "signer", "chain", "time", "holder"),
+    *("seal_then", "seal_now", "document", "ledger"),
+)
+_ESSENTIAL = frozenset({"parse", "coverage", "integrity", "signer", "chain", "time", "holder"})
+_ONLINE = ("seal_then", "seal_now", "document", "ledger")
+# The issuer's clock may be so much ahead, s.
+_AHEAD = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What the register says of a licence. `ledger_index` below 0: not logged yet. `issued_us` in µs."""
+
+    state: LicenceState
+    seal: Seal
+    issued_us: int
+    ledger_index: int
+
+
+class NotRegistered(Enum):
+    """Why the register says nothing of a licence."""
+
+    UNKNOWN = "not in the register"
+    OFFLINE = "the register cannot be asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`claims` are those disclosed, empty unless the verdict is VALID: nobody should read what is not."""
+
+    verdict: Verdict
+    claims: Mapping[str, Any] = field(default_factory=dict)
+
+
+def token_sha256(text: str) -> str:
+    """By which the register knows a licence: SHA-256 of what the issuer signed, with the signature; hex."""
+    return sha256(text.partition("~")[0].encode("utf-8", "replace")).hexdigest()
+
+
+def judge(
+    text: str,
+    roots: Sequence[x509.Certificate],
+    expected: Expected | None,
+    now_us: int,
+    register: Registered | NotRegistered,
+) -> Judged:
+    """`expected` None: nobody asked the holder, so his step stays not_checked and nothing is VALID."""
+    steps: list[Step] = []
+    claims: dict[str, Any] = {}
+    try:
+        found = sd_jwt.parse(text, TYP)
+    except TokenMalformedError as error:
+        return Judged(_conclude([_bad("parse", error)], now_us))
+    steps.append(_good("parse", "LICENCE_READ", "内容完整可读", "it reads well"))
+    try:
+        claims = sd_jwt.reveal(found.token.payload, found.disclosures)
+    except TokenMalformedError as error:
+        return Judged(_conclude([*steps, _bad("coverage", error)], now_us))
+    steps.append(
+        _good(
+            "coverage", "DISCLOSURES_SIGNED", "披露内容均由签发者签名", "every disclosure is covered by the signature"
+        )
+    )
+    steps += _signature_steps(found, roots)
+    steps.append(_time_step(claims, now_us))
+    steps.append(_holder_step(found, claims, expected))
+    steps += _register_steps(register)
+    verdict = _conclude(steps, now_us)
+    return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
+
+
+def _signature_steps(found: Presentation, roots: Sequence[x509.Certificate]) -> list[Step]:
+    try:
+        certificates = [chain.load(der) for der in jose.certificates(found.token)]
+        signer = certificates[0]
+        key = signer.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise TokenMalformedError("ALGORITHM", "the signer's key is not P-256", "签发者密钥不是 P-256")
+        jose.check(found.token, key)
+    except (EsignError, chain.ChainError) as error:
+        return [_bad("integrity", error)]
+    steps = [_good("integrity", "SIGNATURE_VALID", "签发者签名有效", "the issuer's signature is right")]
+    try:
+        chain.check_signer(signer)
+    except chain.ChainError as error:
+        return [*steps, _bad("signer", error)]
+    steps.append(_good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签名", "the certificate is for signing"))
+    try:
+        path = chain.build(signer, certificates[1:], roots)
+    except chain.ChainError as error:
+        return [*steps, _bad("chain", error)]
+    made = found.token.payload.get("iat")
+    if not isinstance(made, int) or not chain.valid_at(path, made * 1_000_000):
+        return [*steps, _invalid("chain", "CERTIFICATE_EXPIRED", "签发时证书不在有效期内", "no valid certificate then")]
+    return [*steps, _good("chain", "CHAIN_TRUSTED", "证书链可信", "a trusted root stands behind the certificate")]
+
+
+def _time_step(claims: Mapping[str, Any], now_us: int) -> Step:
+    now = now_us / 1e6
+    try:
+        made, starts, ends = (jose.integer(claims, name) for name in ("iat", "nbf", "exp"))
+    except TokenMalformedError as error:
+        return _bad("time", error)
+    # RFC 9901, 9.7: without these a verifier cannot know whether it is still good.
+    if made is None or ends is None:
+        return _invalid(
+            "time", "VALIDITY_UNKNOWN", "缺少签发时间或有效期", "it does not say when it was issued or ends"
+        )
+    if made > now + _AHEAD or (starts is not None and starts > now + _AHEAD):
+        return _invalid("time", "NOT_YET_VALID", "尚未生效", "not valid yet")
+    if ends <= now:
+        return _invalid("time", "LICENCE_EXPIRED", "证照已过有效期", "past its validity")
+    return _good("time", "LICENCE_IN_TIME", "证照在有效期内", "inside its validity")
+
+
+def _holder_step(found: Presentation, claims: Mapping[str, Any], expected: Expected | None) -> Step:
+    if expected is None:
+        return Step(
+            "holder",
+            Status.NOT_CHECKED,
+            "HOLDER_NOT_ASKED",
+            "未提供受众和随机数，无法核验出示人就是持有人",
+            "without audience and nonce nobody can tell whether the holder presents it",
+        )
+    try:
+        key_binding.check_binding(found, claims.get("cnf"), expected)
+    except EsignError as error:
+        return _bad("holder", error)
+    return _good("holder", "HOLDER_PROVEN", "由持有人当场出示", "presented by its holder, for this question, just now")
+
+
+def _register_steps(register: Registered | NotRegistered) -> list[Step]:
+    if register is NotRegistered.OFFLINE:
+        return [
+            Step(name, Status.NOT_CHECKED, "OFFLINE", "离线无法查询", "cannot be asked offline") for name in _ONLINE
+        ]
+    if register is NotRegistered.UNKNOWN:
+        return [
+            Step(name, Status.UNKNOWN, "LICENCE_UNKNOWN", "登记中没有该证照", "not in the register") for name in _ONLINE
+        ]
+    state = register.seal.state
+    then = (
+        _invalid(
+            "seal_then", "SEAL_INVALID_THEN", "签发时印章已失效", "the seal counted for nothing when it was issued"
+        )
+        if register.seal.invalid_at(register.issued_us)
+        else _good("seal_then", "SEAL_ACTIVE_THEN", "签发时印章有效", "the seal was active when it was issued")
+    )
+    now = _good(
+        "seal_now",
+        f"SEAL_{state}",
+        "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用，签发在停用之前",
+        f"the seal is {state} now",
+    )
+    return [then, now, _state_step(register.state), _ledger_step(register.ledger_index)]
+
+
+def _state_step(state: LicenceState) -> Step:
+    if state is LicenceState.VALID:
+        return _good("document", "LICENCE_STANDS", "证照未被注销或暂停", "the licence stands")
+    if state is LicenceState.SUSPENDED:
+        return _invalid("document", "LICENCE_SUSPENDED", "证照已暂停使用", "suspended by its issuer")
+    return _invalid("document", "LICENCE_REVOKED", "证照已注销", "revoked by its issuer")
+
+
+def _ledger_step(index: int) -> Step:
+    if index < 0:
+        return Step("ledger", Status.UNKNOWN, "LOG_PENDING", "存证尚未完成", "not logged yet")
+    return _good("ledger", "LOGGED", f"已存证，序号 {index}", f"logged at {index}")
+
+
+def _conclude(steps: Iterable[Step], as_of_us: int) -> Verdict:
+    found = {step.step: step for step in steps}
+    whole = tuple(found.get(name) or _unreached(name) for name in STEPS)
+    statuses = {step.status for step in whole}
+    clear = all(step.status is Status.VALID for step in whole if step.step in _ESSENTIAL)
+    if Status.INVALID in statuses:
+        outcome = Outcome.INVALID
+    else:
+        outcome = Outcome.VALID if clear and Status.UNKNOWN not in statuses else Outcome.INDETERMINATE
+    return Verdict(outcome, as_of_us, whole, readable=found["parse"].status is Status.VALID)
+
+
+def _unreached(name: str) -> Step:
+    return Step(
+        name, Status.UNKNOWN, "NOT_REACHED", "前面的步骤未通过，未能核验", "not reached: an earlier step failed"
+    )
+
+
+def _good(step: str, reason: str, zh: str, en: str) -> Step:
+    return Step(step, Status.VALID, reason, zh, en)
+
+
+def _invalid(step: str, reason: str, zh: str, en: str) -> Step:
+    return Step(step, Status.INVALID, reason, zh, en)
+
+
+def _bad(step: str, error: EsignError | chain.ChainError) -> Step:
+    unknown = isinstance(error, chain.ChainError) and error.unknown
+    return Step(step, Status.UNKNOWN if unknown else Status.INVALID, error.reason, error.zh, error.en)

@@ -1,0 +1,205 @@
+"""Presented licences: what is VALID, and that nothing that was touched is."""
+
+import os
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from services.esign.domain import jose, licence_check, licences, pki, sd_jwt
+from services.esign.domain.key_binding import Expected
+from services.esign.domain.licence_check import Judged, NotRegistered, Registered, judge
+from services.esign.domain.licences import LicenceState
+from services.esign.domain.sd_jwt import Hidden, Padded
+from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealState
+from services.esign.domain.verdict import Outcome, Status
+from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, setting
+from tests.support.licences import AUDIENCE, NONCE, PERSON, Wallet, issued
+
+DAY_US = 86_400 * 1_000_000
+SEAL = Seal(SEAL_ID, "police", ORGANISATION, SealState.ACTIVE, NOW_US - DAY_US, NOW_US + 700 * DAY_US)
+KNOWN = Registered(LicenceState.VALID, SEAL, NOW_US, 7)
+
+
+def judged(
+    text: str, register: Registered | NotRegistered = KNOWN, *, now_us: int = NOW_US, asked: bool = True
+) -> Judged:
+    expected = Expected(AUDIENCE, NONCE, 300, now_us) if asked else None
+    return judge(text, [setting().root.certificate], expected, now_us, register)
+
+
+def reason(found: Judged, step: str) -> str:
+    return next(s.reason for s in found.verdict.steps if s.step == step)
+
+
+def test_over_eighteen_without_the_birthday() -> None:
+    """A presentation of one age is VALID and shows neither name, number nor birthday."""
+    wallet = issued()
+    text = wallet.present("18")
+    found = judged(text)
+    assert found.verdict.outcome is Outcome.VALID, found.verdict.as_json()
+    assert [step.step for step in found.verdict.steps] == list(licence_check.STEPS)
+    assert found.claims["age_equal_or_over"] == {"18": True}
+    shown = b"".join(jose.decode(part) for part in text.replace("~", ".").split(".")[:-1] if part).decode("latin-1")
+    for private in (*PERSON.values(), "1990"):
+        assert private.encode().decode("latin-1") not in shown
+
+
+def test_region_without_the_street() -> None:
+    """Of an object whose members are hidden one by one, the holder shows one member."""
+    found = judged(issued().present("address", "region"))
+    assert found.verdict.outcome is Outcome.VALID
+    assert set(found.claims["address"]) == {"region"}
+
+
+@pytest.mark.parametrize(
+    ("change", "step", "expected"),
+    [
+        ({"aud": "https://other.example"}, "holder", "AUDIENCE"),
+        ({"nonce": "another"}, "holder", "NONCE"),
+        ({"nonce": 5}, "holder", "NONCE"),
+        ({"iat": NOW_US // 1_000_000 - 301}, "holder", "PROOF_STALE"),
+        ({"iat": NOW_US // 1_000_000 + 61}, "holder", "PROOF_STALE"),
+        ({"exp": NOW_US // 1_000_000}, "holder", "PROOF_STALE"),
+        ({"sd_hash": sd_jwt.digest_of("other")}, "holder", "SD_HASH"),
+        ({"iat": "now"}, "holder", "CLAIM"),
+    ],
+)
+def test_binding_to_another_question_is_refused(change: dict[str, object], step: str, expected: str) -> None:
+    """A key binding for another verifier, question, time or choice of disclosures proves nothing here."""
+    found = judged(issued().present("18", **change))
+    assert (found.verdict.outcome, reason(found, step)) == (Outcome.INVALID, expected)
+    assert found.claims == {}
+
+
+def test_without_binding_or_by_another_key() -> None:
+    """A copy without key binding, or bound by another key than the licence names, is INVALID."""
+    wallet, thief = issued(), Wallet()
+    bare = sd_jwt.compose(wallet.token, wallet.shown(["18"]))
+    assert reason(judged(bare), "holder") == "HOLDER_NOT_PROVEN"
+    thief.token, thief.disclosures = wallet.token, wallet.disclosures
+    found = judged(thief.present("18"))
+    assert (found.verdict.outcome, reason(found, "holder")) == (Outcome.INVALID, "SIGNATURE_WRONG")
+
+
+def test_nobody_asked_is_never_valid() -> None:
+    """Without audience and nonce the verdict stays INDETERMINATE, key binding or not."""
+    found = judged(issued().present("18"), asked=False)
+    assert (found.verdict.outcome, reason(found, "holder")) == (Outcome.INDETERMINATE, "HOLDER_NOT_ASKED")
+    assert found.claims == {}
+
+
+@pytest.mark.parametrize(
+    ("register", "outcome", "step", "expected"),
+    [
+        (Registered(LicenceState.SUSPENDED, SEAL, NOW_US, 7), Outcome.INVALID, "document", "LICENCE_SUSPENDED"),
+        (Registered(LicenceState.REVOKED, SEAL, NOW_US, 7), Outcome.INVALID, "document", "LICENCE_REVOKED"),
+        (Registered(LicenceState.VALID, SEAL, NOW_US, -1), Outcome.INDETERMINATE, "ledger", "LOG_PENDING"),
+        (NotRegistered.UNKNOWN, Outcome.INDETERMINATE, "document", "LICENCE_UNKNOWN"),
+        (NotRegistered.OFFLINE, Outcome.VALID, "document", "OFFLINE"),
+    ],
+)
+def test_register_decides(register: Registered | NotRegistered, outcome: Outcome, step: str, expected: str) -> None:
+    """A right signature is not enough: what the register says of the licence counts, or that it cannot be asked."""
+    found = judged(issued().present("18"), register)
+    assert (found.verdict.outcome, reason(found, step)) == (outcome, expected)
+
+
+def test_seal_that_was_stolen_then() -> None:
+    """A licence issued after the invalidity date of its seal is INVALID; one issued before stands."""
+    for invalid_us, outcome in ((NOW_US, Outcome.INVALID), (NOW_US + 1, Outcome.VALID)):
+        stolen = Revocation(RevocationReason.KEY_COMPROMISE, NOW_US + DAY_US, invalid_us)
+        seal = Seal(SEAL_ID, "police", ORGANISATION, SealState.REVOKED, 0, NOW_US + DAY_US, revocation=stolen)
+        assert (
+            judged(issued().present("18"), Registered(LicenceState.VALID, seal, NOW_US, 7)).verdict.outcome is outcome
+        )
+
+
+def test_time() -> None:
+    """Past its end, before its beginning or without either a licence is INVALID."""
+    text = issued().present("18", iat=(NOW_US + 365 * DAY_US) // 1_000_000)
+    assert reason(judged(text, now_us=NOW_US + 365 * DAY_US), "time") == "LICENCE_EXPIRED"
+    assert reason(judged(issued(claims={"nbf": NOW_US // 1_000_000 + 61}).present("18")), "time") == "NOT_YET_VALID"
+    assert reason(judged(issued(claims={"exp": None}).present("18")), "time") == "VALIDITY_UNKNOWN"
+    assert reason(judged(issued(claims={"exp": "2030"}).present("18")), "time") == "CLAIM"
+
+
+def test_issuer_that_nobody_trusts() -> None:
+    """A chain under another root is INDETERMINATE, one that may not sign INVALID; neither is VALID."""
+    other = pki.make_seal_ca(pki.make_root("别处", NOW_US), "别处", NOW_US)
+    certificate = pki.issue_seal_certificate(other, setting().key.public_key(), "别处", "X", NOW_US)
+    x5c = jose.x5c([certificate.public_bytes(Encoding.DER), other.der])
+    found = judged(issued(header={"x5c": x5c}).present("18"))
+    assert (found.verdict.outcome, reason(found, "chain")) == (Outcome.INDETERMINATE, "ISSUER_NOT_TRUSTED")
+    responder = pki.make_ocsp_responder(setting().ca, "枢纽", NOW_US)
+    wallet = issued()
+    token = sd_jwt.parse(wallet.present("18"), licences.TYP).token
+    wallet.token = jose.sign({"typ": licences.TYP, "x5c": jose.x5c([responder.der])}, token.payload, responder.key)
+    found = judged(wallet.present("18"))
+    assert (found.verdict.outcome, reason(found, "signer")) == (Outcome.INVALID, "SIGNER_KEY_USAGE")
+
+
+@pytest.mark.parametrize(
+    "header", [{"typ": "vc+sd-jwt"}, {"alg": "none"}, {"alg": "HS256"}, {"crit": ["b64"]}, {"jku": "https://x"}]
+)
+def test_algorithm_and_type_are_fixed(header: dict[str, object]) -> None:
+    """Neither algorithm nor type is taken from what arrives; what is not understood is refused."""
+    found = judged(issued(header=header).present("18"))
+    assert found.verdict.outcome is Outcome.INVALID
+    assert reason(found, "parse") in {"TYPE", "ALGORITHM", "HEADER"}
+    assert found.verdict.steps[-1].status is Status.UNKNOWN
+
+
+def test_no_touched_byte_is_valid() -> None:
+    """Every byte of a presentation, changed to another that base64url has or to a separator, costs the verdict VALID."""
+    text = issued().present("18", "address", "region")
+    assert judged(text).verdict.outcome is Outcome.VALID
+    for place, old in enumerate(text):
+        for new in ("A" if old != "A" else "B", chr(ord(old) ^ 1), "~"):
+            if new != old:
+                touched = text[:place] + new + text[place + 1 :]
+                assert judged(touched).verdict.outcome is not Outcome.VALID, (place, old, new)
+
+
+def test_last_character_has_one_spelling() -> None:
+    """The bits of a base64url text that carry nothing are zero, or the same bytes would have several spellings."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    text = issued().present("18")
+    for end in (i for i, c in enumerate(text + ".") if c in ".~" and i):
+        kept = [c for c in alphabet if judged(text[: end - 1] + c + text[end:]).verdict.outcome is Outcome.VALID]
+        assert kept == [text[end - 1]]
+
+
+def test_disclosure_of_another_licence() -> None:
+    """A true disclosure of another licence of the same issuer is INVALID: its digest is not in this one."""
+    young, old = issued(), issued()
+    young.disclosures = (*young.disclosures, *old.shown(["60"]), *old.shown(["18"]))
+    found = judged(young.present("18"))
+    assert (found.verdict.outcome, reason(found, "coverage")) == (Outcome.INVALID, "DISCLOSURE_UNSIGNED")
+
+
+def test_claims_that_decide_cannot_be_hidden_or_replaced() -> None:
+    """Neither an issuer's mistake nor a holder's trick puts expiry, key, type or status behind a disclosure."""
+    with pytest.raises(ValueError, match="stay open"):
+        sd_jwt.conceal(Padded({"exp": Hidden(1)}, 0), os.urandom)
+    wallet = issued()
+    disclosure = sd_jwt.Disclosure(jose.encode(jose.json_bytes(["salt", "nbf", 1])), "nbf", 1)
+    payload = dict(sd_jwt.parse(wallet.present(), licences.TYP).token.payload)
+    payload["_sd"] = [*payload["_sd"], disclosure.digest]
+    here = setting()
+    header = {"typ": licences.TYP, "x5c": jose.x5c([here.certificate, here.ca.der])}
+    wallet.token, wallet.disclosures = jose.sign(header, payload, here.key), (disclosure,)
+    assert reason(judged(wallet.present("nbf")), "coverage") == "CLAIM_TWICE"
+
+
+def test_signer_of_another_curve() -> None:
+    """ES256 is P-256: a certificate with another curve signs no licence."""
+    here = setting()
+    key = ec.generate_private_key(ec.SECP384R1())
+    certificate = pki.issue_seal_certificate(here.ca, key.public_key(), ORGANISATION, "X", NOW_US)
+    assert certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    assert isinstance(certificate, x509.Certificate)
+    found = judged(issued(header={"x5c": jose.x5c([certificate.public_bytes(Encoding.DER)])}).present("18"))
+    assert reason(found, "integrity") == "ALGORITHM"
