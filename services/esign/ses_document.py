@@ -35,7 +35,7 @@ def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
 
 
 def covered(pdf: bytes) -> Covered:
-    """What a seal signature beside `pdf` must be over: what its last signature covers. Raises PdfError."""
+    """What a seal signature beside `pdf` must be over: what its last signer's signature covers. Raises PdfError."""
     return _covered(pdf, _last(pdf))
 
 
@@ -61,7 +61,7 @@ def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_u
 
 
 def _last(pdf: bytes) -> PdfSignature:
-    present = signatures.find(Document(pdf))
+    present = signatures.by_signers(signatures.find(Document(pdf)))
     if not present:
         raise PdfError("NO_SIGNATURE", "the document is not signed")
     return present[-1]

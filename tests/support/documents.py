@@ -15,6 +15,7 @@ from pyhanko.sign import fields, signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from services.esign.domain.pdf import Document
 from tests.support.esign import NOW_US, setting, small_pdf
 
 BYTE_RANGE = re.compile(rb"/ByteRange ?\[ ?0 (\d+) (\d+) (\d+) ?\] *")
@@ -62,6 +63,11 @@ def with_fields(pdf: bytes, *names: str) -> bytes:
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def read(pdf: bytes) -> Document:
+    """As our strict reader reads it."""
+    return Document(pdf)
 
 
 def with_form() -> bytes:

@@ -138,6 +138,11 @@ def _build(
     return tuple(path)
 
 
+def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    return _issued(_der(child), _der(issuer))
+
+
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
     """Whether every certificate of the path is inside its time."""
     first, last = _window(tuple(path))

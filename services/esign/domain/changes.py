@@ -62,6 +62,16 @@ def unlawful(document: Document, signed: Sequence[PdfSignature]) -> Change | Non
     return None
 
 
+def only_validation(document: Document, end: int) -> bool:
+    """Whether from byte `end` on the document holds nothing but validation data and document timestamps."""
+    ends = [revision.end for revision in document.revisions]
+    if end not in ends:
+        return False
+    forbidding = (_Locks((), everything=True),)
+    later = range(ends.index(end) + 1, len(ends))
+    return len(later) <= _MOST_LATER and not any(_Revision(document, at, forbidding).judge() for at in later)
+
+
 def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -> bool:
     """Whether one of the signatures locked the field of this full name."""
     return any(_Locks.of(document, signature).lock(name) for signature in signed)

@@ -117,6 +117,17 @@ class SignedCms:
         )
 
 
+def unpadded(contents: bytes) -> bytes:
+    """The CMS without the zero bytes that fill /Contents. Raises CmsError for anything else behind it."""
+    try:
+        end = der.parse_prefix(contents).end
+    except der.DerError as cause:
+        raise CmsError("CMS_SYNTAX", str(cause)) from cause
+    if any(contents[end:]):
+        raise CmsError("CONTENTS_TAIL", "bytes behind the signature inside /Contents")
+    return contents[:end]
+
+
 def read(data: bytes) -> SignedCms:
     """The signature in `data`, which it fills exactly. Raises CmsError."""
     try:

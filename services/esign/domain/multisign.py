@@ -32,7 +32,7 @@ from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
-from services.esign.domain.pdf_writer import Hole, Update, text_of, text_string, written
+from services.esign.domain.pdf_writer import Update, text_of, text_string, written
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -122,6 +122,17 @@ class Prepared:
         view = memoryview(pdf)
         return cls(pdf, gap + 1, after - 1, algorithm.of(view[:gap], view[after:]))
 
+    @classmethod
+    def around(cls, update: Update, number: int, dictionary: bytes, size: int, algorithm: Digest) -> "Prepared":
+        """The update with the signature `number` as its last object; see `Update.finished_around`."""
+        hole = update.finished_around(number, dictionary, size, algorithm)
+        return cls(hole.pdf, hole.start, hole.end, hole.digest)
+
+    @property
+    def covered(self) -> bytes:
+        """What the signature is over, for those who hash themselves."""
+        return self.pdf[: self.start - 1] + self.pdf[self.end + 1 :]
+
     def finish(self, signature: bytes) -> bytes:
         """The signed document. `signature`: a CMS over `digest`, or for a document timestamp a token (DER)."""
         try:
@@ -136,11 +147,11 @@ class Prepared:
         return b"".join((self.pdf[: self.start], digits, self.pdf[self.end :]))
 
 
-def _typed(work: Callable[_P, _T]) -> Callable[_P, _T]:
+def typed(work: Callable[_P, _T]) -> Callable[_P, _T]:
     """What the strict reader says of a document, in the words of this module."""
 
     @wraps(work)
-    def typed(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+    def worded(*args: _P.args, **kwargs: _P.kwargs) -> _T:
         try:
             return work(*args, **kwargs)
         except PdfError as cause:
@@ -148,10 +159,10 @@ def _typed(work: Callable[_P, _T]) -> Callable[_P, _T]:
                 cause.reason, f"the PDF cannot be signed: {cause}", "此 PDF 文件结构不合规，不能签名"
             ) from cause
 
-    return typed
+    return worded
 
 
-@_typed
+@typed
 def prepare(pdf: bytes, fields: Sequence[Field]) -> bytes:
     """The document with empty signature fields, as one incremental update.
 
@@ -179,7 +190,7 @@ def prepare(pdf: bytes, fields: Sequence[Field]) -> bytes:
     return update.finished()
 
 
-@_typed
+@typed
 def fields_of(pdf: bytes) -> tuple[StandingField, ...]:
     """The document's signature fields in the form's order."""
     document = Document(pdf)
@@ -189,7 +200,7 @@ def fields_of(pdf: bytes) -> tuple[StandingField, ...]:
     )
 
 
-@_typed
+@typed
 def begin(
     pdf: bytes,
     field: str,
@@ -211,7 +222,7 @@ def begin(
     CHANGED when the document is not as its signers left it.
     """
     document = Document(pdf)
-    earlier = _earlier(document)
+    earlier = checked(document)
     number, value = _open_field(document, field)
     update = Update(document)
     signature = update.reserve()
@@ -235,19 +246,19 @@ def begin(
         b"/Reference[" + references + b"]" if references else b"",
         moment,
     )
-    return _prepared(update.finished_around(signature, dictionary, size, algorithm))
+    return Prepared.around(update, signature, dictionary, size, algorithm)
 
 
-@_typed
+@typed
 def close(pdf: bytes, size: int, algorithm: Digest = SHA256) -> Prepared:
     """The document with a document timestamp (ISO 32000-2, 12.8.5) that lacks nothing but its token, of up to `size`
     bytes, over `digest`. It covers every signature before it. Raises DocumentUnfitError, CHANGED among others.
     """
     document = Document(pdf)
-    _earlier(document)
+    checked(document)
     update = Update(document)
     number = put_timestamp(document, update)
-    return _prepared(update.finished_around(number, TIMESTAMP, size, algorithm))
+    return Prepared.around(update, number, TIMESTAMP, size, algorithm)
 
 
 TIMESTAMP = b"<</Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161"
@@ -270,11 +281,7 @@ def put_timestamp(document: Document, update: Update, catalog: Mapping[str, Any]
     return number
 
 
-def _prepared(hole: Hole) -> Prepared:
-    return Prepared(hole.pdf, hole.start, hole.end, hole.digest)
-
-
-def _earlier(document: Document) -> list[signatures.PdfSignature]:
+def checked(document: Document) -> list[signatures.PdfSignature]:
     """The signatures so far. Whoever signs now must not sign what is already broken."""
     found = signatures.find(document)
     if any(not each.ends_its_revision(document) for each in found) or (found and changes.unlawful(document, found)):

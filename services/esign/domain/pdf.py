@@ -155,6 +155,10 @@ class Document:
                 return revision.objects[number].value
         return None
 
+    def stream_of(self, holder: PdfObject) -> bytes:
+        """What is in the stream, filters undone. Raises PdfError."""
+        return self._decode(holder)
+
     # The walk: bytes to objects and sections.
 
     def _walk(self) -> None:

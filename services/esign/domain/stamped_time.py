@@ -1,4 +1,4 @@
-"""When a signature with a timestamp was made (PAdES B-T): the authority's word, the signer's and the ledger's."""
+"""When a signature was made: the authorities' word, the signer's and the ledger's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,8 +7,15 @@ from cryptography import x509
 
 from services.esign.domain import chain
 from services.esign.domain.cms_reader import SignedCms
+from services.esign.domain.document_time import vouched
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
+from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Status, Step
+
+# Clocks of honest machines differ by less; a signature from further ahead is from a wrong clock or a lie. µs.
+CLOCK_TOLERANCE_US = 300 * 1_000_000
+# Sealing and logging are one operation; an entry further from the stated time than this is not about that moment.
+LOGGED_WITHIN_US = 3600 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +26,95 @@ class StampedTime:
     proven_us: int | None = None
 
 
-def judge_stamp(
+@dataclass(frozen=True, slots=True)
+class Witnesses:
+    """What else speaks for a signature's time, µs: what its signer states, the moment by which the signed bytes are
+    proven to have existed (document timestamps), the ledger's, and now. `data` came with the document.
+    """
+
+    claimed_us: int | None
+    now_us: int
+    proven_us: int | None = None
+    logged_us: int | None = None
+    data: ValidationData = NOTHING
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether the ledger's entry is of quite another moment than the signer states."""
+        return (
+            self.claimed_us is not None
+            and self.logged_us is not None
+            and abs(self.logged_us - self.claimed_us) > LOGGED_WITHIN_US
+        )
+
+    @property
+    def existed_us(self) -> int | None:
+        return min((each for each in (self.proven_us, self.logged_us) if each is not None), default=None)
+
+
+def judge_time(
     cms: SignedCms,
-    claimed_us: int | None,
     path: Sequence[x509.Certificate] | None,
     roots: Sequence[x509.Certificate],
-    now_us: int,
-    *,
-    tolerance_us: int,
+    others: Witnesses,
 ) -> StampedTime:
-    """For a signature with unsigned attributes. `claimed_us` is what the signer states, `path` the signer's."""
+    """The step `time` of one signature, whose signer's path is `path`."""
+    claimed, now = others.claimed_us, others.now_us
+    if others.contradicted:
+        return _invalid("TIME_CONTRADICTED", "签名时间与存证日志不符", "the ledger contradicts the stated time")
+    if cms.has_unsigned_attributes:
+        return _judge_stamp(cms, path, roots, others)
+    if claimed is None and others.proven_us is None:
+        return _unknown("TIME_MISSING", "签名没有时间", "the signature states no time")
+    if claimed is not None and claimed > now + CLOCK_TOLERANCE_US:
+        return _invalid("TIME_IN_FUTURE", "签名时间晚于当前时间", "the stated time lies in the future")
+    if path is None:
+        return _unknown(
+            "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
+        )
+    if claimed is not None and not chain.valid_at(path, claimed):
+        return _invalid(
+            "OUTSIDE_VALIDITY", "签名时间不在证书有效期内", "a certificate was not valid at the stated time"
+        )
+    if others.logged_us is not None:
+        return StampedTime(
+            Step("time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"),
+            others.logged_us,
+        )
+    if others.proven_us is not None:
+        return _by_document(path, others.proven_us, claimed)
+    if chain.valid_at(path, now):
+        step = Step(
+            "time",
+            Status.VALID,
+            "STILL_VALID",
+            "签名时间由签章方声明，证书至今有效",
+            "time stated by the signer; the certificates are valid to this day",
+        )
+        return StampedTime(step)
+    return _unknown(
+        "TIME_NOT_PROVEN", "证书已过期，签名时间无佐证", "certificates have expired and nothing proves the time"
+    )
+
+
+def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None) -> StampedTime:
+    if claimed_us is not None and claimed_us > proven_us + CLOCK_TOLERANCE_US:
+        return _contradicted()
+    if not chain.valid_at(path, proven_us):
+        return _ended()
+    step = Step(
+        "time",
+        Status.VALID,
+        "TIME_STAMPED",
+        "签名时间有文档时间戳或存证日志佐证",
+        "a document timestamp or the ledger proves that the signature existed by then",
+    )
+    return StampedTime(step, proven_us)
+
+
+def _judge_stamp(
+    cms: SignedCms, path: Sequence[x509.Certificate] | None, roots: Sequence[x509.Certificate], others: Witnesses
+) -> StampedTime:
     if cms.timestamp_token is None:
         return _unknown(
             "TIMESTAMP_NOT_JUDGED",
@@ -36,7 +122,7 @@ def judge_stamp(
             "the signature carries unsigned attributes that are not judged here",
         )
     try:
-        token = check_token(cms.timestamp_token, (cms.signature,), roots, now_us)
+        token = check_token(cms.timestamp_token, (cms.signature,), roots, others.now_us)
     except TimestampInvalidError as cause:
         status = Status.UNKNOWN if cause.unknown else Status.INVALID
         return StampedTime(Step("time", status, cause.reason, cause.zh, cause.en))
@@ -44,24 +130,37 @@ def judge_stamp(
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    if claimed_us is not None and claimed_us > token.time_us + token.accuracy_us + tolerance_us:
-        return StampedTime(
-            Step(
-                "time",
-                Status.INVALID,
-                "TIME_CONTRADICTED",
-                "声明的签名时间晚于时间戳",
-                "the stated time lies after the timestamp",
-            )
+    existed_us, latest_us = others.existed_us, token.time_us + token.accuracy_us + CLOCK_TOLERANCE_US
+    if others.claimed_us is not None and others.claimed_us > latest_us:
+        return _contradicted()
+    if existed_us is not None and token.time_us - token.accuracy_us > existed_us + CLOCK_TOLERANCE_US:
+        return _contradicted()
+    if not vouched(token.path, token.time_us, others.data, others.now_us if existed_us is None else existed_us):
+        return _unknown(
+            "TSA_ENDED",
+            "时间戳机构证书已过期或已撤销，此后没有更新的时间证明",
+            "the authority's certificate has ended or was revoked, and no newer proof covers its timestamp",
         )
     if not chain.valid_at(path, token.time_us):
-        return _unknown(
-            "TIME_NOT_PROVEN",
-            "时间戳签发时签章证书不在有效期内",
-            "the signer's certificates were not valid when the timestamp was made",
-        )
+        return _ended()
     step = Step("time", Status.VALID, "TIME_STAMPED", "签名时间有时间戳佐证", "a timestamp proves the time")
     return StampedTime(step, token.time_us)
+
+
+def _ended() -> StampedTime:
+    return _unknown(
+        "TIME_NOT_PROVEN",
+        "时间戳签发时签章证书不在有效期内",
+        "the signer's certificates were not valid when the timestamp was made",
+    )
+
+
+def _contradicted() -> StampedTime:
+    return _invalid("TIME_CONTRADICTED", "声明的签名时间晚于时间戳", "the stated time lies after the timestamp")
+
+
+def _invalid(reason: str, zh: str, en: str) -> StampedTime:
+    return StampedTime(Step("time", Status.INVALID, reason, zh, en))
 
 
 def _unknown(reason: str, zh: str, en: str) -> StampedTime:

@@ -1,0 +1,90 @@
+"""Document timestamps (ISO 32000-2, 12.8.5; PAdES B-LTA, ETSI EN 319 142-1): what they prove, newest first.
+
+A document timestamp proves that everything before it existed, as long as its authority's certificate holds. When that
+ends, the proof stands only if something newer, made in time, covers it: another document timestamp, or the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from cryptography import x509
+
+from services.esign.domain import chain
+from services.esign.domain.cms_reader import CmsError, unpadded
+from services.esign.domain.pdf import Document
+from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
+from services.esign.domain.validation_data import Then, ValidationData, standing
+from services.esign.domain.verdict import Status, Step
+
+
+@dataclass(slots=True)
+class Proofs:
+    """Moments by which parts of the file existed: bytes from the start to `covered_to`, and when (µs); and what is
+    wrong with those that prove nothing.
+    """
+
+    known: list[tuple[int, int]] = field(default_factory=list)
+    wrong: list[Step] = field(default_factory=list)
+    # How many document timestamps prove something, and until when (µs) the newest does so by itself.
+    stamps: int = 0
+    until_us: int = 0
+
+    def of(self, end: int) -> int | None:
+        """The earliest moment by which the bytes up to `end` are proven to have existed."""
+        return min((time_us for covered_to, time_us in self.known if covered_to >= end), default=None)
+
+
+def prove(
+    document: Document,
+    stamps: Sequence[PdfSignature],
+    roots: Sequence[x509.Certificate],
+    data: ValidationData,
+    now_us: int,
+    logged: tuple[int, int] | None,
+) -> Proofs:
+    """What the document timestamps `stamps` (in the order of their coverage) and the ledger prove. `logged`: the bytes
+    that an entry of the ledger is of, and its time.
+    """
+    found = Proofs([logged] if logged is not None else [])
+    for stamp in reversed(stamps):
+        _judge(found, document, stamp, roots, data, now_us)
+    return found
+
+
+def _judge(
+    found: Proofs,
+    document: Document,
+    stamp: PdfSignature,
+    roots: Sequence[x509.Certificate],
+    data: ValidationData,
+    now_us: int,
+) -> None:
+    try:
+        token = check_token(unpadded(stamp.cms), stamp.signed_parts(document.data), roots, now_us)
+    except TimestampInvalidError as cause:
+        status = Status.UNKNOWN if cause.unknown else Status.INVALID
+        found.wrong.append(
+            Step("time", status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
+        )
+        return
+    except CmsError as cause:
+        found.wrong.append(
+            Step("time", Status.INVALID, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
+        )
+        return
+    newer = found.of(stamp.covered_to)
+    if vouched(token.path, token.time_us, data, now_us if newer is None else newer):
+        found.known.append((stamp.gap[0], token.time_us))
+        found.until_us = found.until_us or int(token.path[0].not_valid_after_utc.timestamp()) * 1_000_000
+        found.stamps += 1
+
+
+def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:
+    """Whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had not
+    ended, and nothing that came with the document says that it was revoked. µs.
+    """
+    return chain.valid_at(path, at_us) and not any(
+        standing(below, above, data, time_us, at_us) is Then.REVOKED for below, above in pairwise(path)
+    )

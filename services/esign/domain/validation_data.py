@@ -1,0 +1,231 @@
+"""Validation data inside a document (DSS, ISO 32000-2, 12.8.4.3): whether a certificate was revoked at some moment, by
+OCSP answers (RFC 6960) and CRLs (RFC 5280) that came with it.
+
+Whatever is malformed, of another certificate, or not signed by who may say so is no evidence: it is passed over.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha1, sha256, sha384, sha512
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from services.esign.domain import chain, der
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+
+# Above what a document with dozens of signers brings.
+_MOST_ENTRIES = 64
+_MOST_BYTES = 4 * 1024 * 1024
+# An answer without end of validity may be this much older than the signature: clocks, and a local cache. µs.
+_STALE_US = 3600 * 1_000_000
+_DIGESTS = {"sha1": sha1, "sha256": sha256, "sha384": sha384, "sha512": sha512}
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationData:
+    """Certificates, OCSP responses and CRLs, each in DER."""
+
+    certificates: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, document: Document) -> "ValidationData":
+        """What the document carries. Never raises: what cannot be read is not there."""
+        holder = document.catalog().get("DSS")
+        if holder is None:
+            return NOTHING
+        try:
+            store = document.resolve(holder)
+            if not isinstance(store, Dict):
+                return NOTHING
+            return cls(*(tuple(_streams(document, store.get(key))) for key in ("Certs", "OCSPs", "CRLs")))
+        except PdfError:
+            return NOTHING
+
+    def loaded(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that can be read."""
+        found: list[x509.Certificate] = []
+        for certificate in self.certificates:
+            with contextlib.suppress(chain.ChainError):
+                found.append(chain.load(certificate))
+        return tuple(found)
+
+
+NOTHING = ValidationData()
+
+
+def _streams(document: Document, listed: Any) -> Iterator[bytes]:
+    found = document.resolve(listed)
+    for ref in found[:_MOST_ENTRIES] if isinstance(found, list) else []:
+        holder = document.object(ref[0]) if isinstance(ref, Ref) else None
+        if holder is not None and holder.stream is not None:
+            data = document.stream_of(holder)
+            if len(data) <= _MOST_BYTES:
+                yield data
+
+
+class Then(StrEnum):
+    """How a certificate stood at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was before;
+    UNSAID: nothing is known.
+    """
+
+    GOOD = "GOOD"
+    REVOKED = "REVOKED"
+    UNPROVEN = "UNPROVEN"
+    UNSAID = "UNSAID"
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What one answer says: as of `at_us`, until `until_us` if it says so; revoked since `revoked_us` if it is. µs."""
+
+    at_us: int
+    until_us: int | None
+    revoked_us: int | None
+
+
+def standing(
+    certificate: x509.Certificate, issuer: x509.Certificate, data: ValidationData, then_us: int, proven_us: int | None
+) -> Then:
+    """How the certificate stood when its signature was made: `then_us`, of which `proven_us` says that it was not
+    later (None: nothing does). µs.
+    """
+    if not data.ocsps and not data.crls:
+        return Then.UNSAID
+    words = [*_of_ocsps(certificate, issuer, data.ocsps), *_of_crls(certificate, issuer, data.crls)]
+    revoked = [word.revoked_us for word in words if word.revoked_us is not None]
+    if revoked and min(revoked) <= (then_us if proven_us is None else proven_us):
+        return Then.REVOKED
+    if revoked and proven_us is None:
+        return Then.UNPROVEN
+    ends = _us(certificate.not_valid_after_utc)
+    return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in words) else Then.UNSAID
+
+
+def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
+    if word.revoked_us is not None:
+        return True
+    # After its end a certificate may leave the lists of what is revoked.
+    if word.at_us > ends_us:
+        return False
+    until_us = word.at_us + _STALE_US if word.until_us is None else word.until_us
+    return word.at_us >= then_us or until_us >= then_us
+
+
+def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: Sequence[bytes]) -> Iterator[_Word]:
+    for answer in answers:
+        try:
+            yield from _ocsp(certificate, issuer, answer)
+        # The library raises some ten types, not all of one family, for what may be wrong in an answer.
+        except Exception:  # noqa: BLE001, S112
+            continue
+
+
+def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Iterator[_Word]:
+    response = ocsp.load_der_ocsp_response(answer)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return
+    signers = [responder for responder in _may_answer(response, issuer) if _signed_by(response, responder)]
+    for single in response.responses:
+        digest = _DIGESTS[single.hash_algorithm.name]
+        at_us, until, revoked = _us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
+        if (
+            single.serial_number == certificate.serial_number
+            and single.issuer_name_hash == digest(issuer.subject.public_bytes()).digest()
+            and single.issuer_key_hash == digest(_key_bits(issuer)).digest()
+            and single.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN
+            and any(chain.valid_at((signer,), at_us) for signer in signers)
+        ):
+            yield _Word(at_us, None if until is None else _us(until), None if revoked is None else _us(revoked))
+
+
+def _may_answer(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> list[x509.Certificate]:
+    """The issuer itself, and those that came with the answer and that it made responders (RFC 6960, 4.2.2.2)."""
+    return [issuer, *(each for each in response.certificates if _is_responder(each, issuer))]
+
+
+def _is_responder(responder: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        uses = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in uses and chain.issued(responder, issuer)
+
+
+def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
+    key, algorithm = responder.public_key(), response.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
+        return False
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Sequence[bytes]) -> Iterator[_Word]:
+    for each in lists:
+        try:
+            word = _crl(certificate, issuer, each)
+        except Exception:  # noqa: BLE001, S112 — as above
+            continue
+        if word is not None:
+            yield word
+
+
+def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
+    found = x509.load_der_x509_crl(data)
+    algorithm = found.signature_hash_algorithm
+    if (
+        found.issuer != certificate.issuer
+        or algorithm is None
+        or algorithm.name not in {"sha256", "sha384", "sha512"}
+        # A list of a part only, or of changes only, says nothing of what it does not name.
+        or any(extension.critical for extension in found.extensions)
+        or not issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+        or not found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        or not chain.valid_at((issuer,), _us(found.last_update_utc))
+    ):
+        return None
+    entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    revoked_us = None
+    if entry is not None:
+        revoked_us = min(_us(entry.revocation_date_utc), _invalid_since(entry))
+    until = found.next_update_utc
+    return _Word(_us(found.last_update_utc), None if until is None else _us(until), revoked_us)
+
+
+def _invalid_since(entry: x509.RevokedCertificate) -> int:
+    """Since when the key was in wrong hands, as far as the issuer says (RFC 5280, 5.3.2); else the revocation."""
+    try:
+        return _us(entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc)
+    except x509.ExtensionNotFound:
+        return _us(entry.revocation_date_utc)
+
+
+@lru_cache(maxsize=256)
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
+    fields = der.parse(certificate.public_bytes(Encoding.DER)).children()[0].children()
+    return fields[6].children()[1].body[1:]
+
+
+def _us(moment: datetime) -> int:
+    return int(moment.timestamp()) * 1_000_000

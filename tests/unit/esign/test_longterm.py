@@ -1,0 +1,228 @@
+"""Validation data, document timestamps and renewal (PAdES B-LT, B-LTA), and how they are judged."""
+
+import io
+from functools import cache
+from hashlib import sha256
+
+import pytest
+from cryptography import x509
+
+from services.esign.domain import longterm, multisign, pades, pki, revocation, timestamp, verify
+from services.esign.domain.cms import P256Key
+from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.pades import LastSignature
+from services.esign.domain.revocation import CertificateStanding, Standing
+from services.esign.domain.timestamp import TimestampSigner
+from services.esign.domain.validation_data import ValidationData
+from services.esign.domain.verdict import Outcome, Status
+from services.esign.domain.verify import Trust
+from tests.support import documents as attack
+from tests.support.esign import NOW_US, setting, small_pdf
+from tests.support.timestamps import POLICY, authority, signer
+
+HOUR_US = 3600 * 1_000_000
+YEAR_US = 8766 * HOUR_US
+TRUST = Trust((setting().root.certificate,))
+CERTIFICATE = x509.load_der_x509_certificate(setting().certificate)
+
+
+def token(digest: bytes, at_us: int, by: TimestampSigner | None = None) -> bytes:
+    asked = timestamp.TimestampQuery(timestamp.imprint(digest), wants_certificates=True)
+    return (by or signer()).token(asked, 1, at_us)
+
+
+@cache
+def stamped() -> bytes:
+    """B-T, certified so that nothing may change."""
+    signature = LastSignature.of(pades.sign(small_pdf(), setting().seal, NOW_US, token=authority().max_size()))
+    return signature.stamped(token(sha256(signature.value).digest(), NOW_US))
+
+
+def ocsp(standing: Standing = Standing.GOOD, since_us: int = 0, at_us: int = NOW_US, ca: pki.Authority | None = None):
+    issuer = ca or setting().ca
+    responder = pki.make_ocsp_responder(issuer, "内蒙古枢纽", at_us)
+    return revocation.answer_for(
+        CERTIFICATE, CertificateStanding(CERTIFICATE.serial_number, standing, since_us), issuer, responder, at_us
+    )
+
+
+def crl(standing: Standing | None = None, since_us: int = 0, at_us: int = NOW_US) -> bytes:
+    found = [CertificateStanding(CERTIFICATE.serial_number, standing, since_us)] if standing else []
+    return revocation.crl(setting().ca, found, at_us)
+
+
+def data(*ocsps: bytes, crls: tuple[bytes, ...] = ()) -> ValidationData:
+    return ValidationData((setting().ca.der,), ocsps, crls)
+
+
+@cache
+def long_term() -> bytes:
+    return longterm.with_validation_data(stamped(), data(ocsp()))
+
+
+def renewed(pdf: bytes, at_us: int = NOW_US, found: ValidationData | None = None, by: TimestampSigner | None = None):
+    step = longterm.begin_renewal(pdf, found or data(ocsp(at_us=at_us), crls=(crl(),)), 4000)
+    return step.finish(token(step.digest, at_us, by))
+
+
+def verdict(pdf: bytes, now_us: int = NOW_US + HOUR_US, trust: Trust = TRUST):
+    return verify.judge(pdf, trust=trust, now_us=now_us)
+
+
+def step_of(name: str, pdf: bytes, now_us: int = NOW_US + HOUR_US, trust: Trust = TRUST):
+    return next(step for step in verdict(pdf, now_us, trust).steps if step.step == name)
+
+
+def test_validation_data_and_timestamps_are_no_changes_even_where_none_is_allowed():
+    """A certification with P = 1 stays valid through B-LT, B-LTA and renewals; the verdict says what was added."""
+    assert b"/P 1/V/1.2" in stamped()
+    for pdf in (long_term(), renewed(stamped()), renewed(renewed(long_term()), NOW_US + HOUR_US // 2)):
+        assert verdict(pdf).outcome is Outcome.VALID
+        assert step_of("changes", pdf).reason == "RENEWED"
+
+
+def test_validation_data_answer_for_the_seal_offline():
+    """By OCSP and by CRL: good at the stamped time, revoked before it, revoked after it."""
+    before, after = NOW_US - HOUR_US, NOW_US + HOUR_US
+    assert step_of("seal_then", stamped()).status is Status.NOT_CHECKED
+    for good in (
+        data(ocsp()),
+        data(ocsp(at_us=after)),
+        data(crls=(crl(),)),
+        data(ocsp(Standing.REVOKED, after, after)),
+        data(crls=(crl(Standing.REVOKED, after, after),)),
+    ):
+        pdf = longterm.with_validation_data(stamped(), good)
+        assert step_of("seal_then", pdf, after + 1).reason == "CERTIFICATE_GOOD"
+        assert verdict(pdf, after + 1).outcome is Outcome.VALID
+    for bad in (data(ocsp(Standing.REVOKED, before)), data(ocsp(), crls=(crl(Standing.REVOKED, before),))):
+        pdf = longterm.with_validation_data(stamped(), bad)
+        assert step_of("seal_then", pdf).reason == "CERTIFICATE_REVOKED"
+        assert verdict(pdf).outcome is Outcome.INVALID
+
+
+def test_a_revoked_seal_without_proof_of_time_is_not_valid():
+    """Whoever holds a stolen key can state any time: without a stamp, revoked since is unknown."""
+    pdf = longterm.with_validation_data(
+        pades.sign(small_pdf(), setting().seal, NOW_US),
+        data(ocsp(Standing.REVOKED, NOW_US + HOUR_US, NOW_US + HOUR_US)),
+    )
+    assert step_of("seal_then", pdf, NOW_US + 2 * HOUR_US).reason == "CERTIFICATE_REVOKED_SINCE"
+    assert verdict(pdf, NOW_US + 2 * HOUR_US).outcome is Outcome.INDETERMINATE
+
+
+def stranger() -> pki.Authority:
+    return pki.make_seal_ca(pki.make_root("别处", NOW_US), "别处", NOW_US)
+
+
+def test_smuggled_validation_data_prove_nothing():
+    """Answers of a stranger, of another certificate, too old, or bytes that are none: passed over, never believed."""
+    other = pki.issue_seal_certificate(setting().ca, setting().key.public_key(), "别人", "S2", NOW_US)
+    own, responder = setting().ca, pki.make_ocsp_responder(setting().ca, "内蒙古枢纽", NOW_US)
+    of_another = revocation.answer_for(
+        other, CertificateStanding(other.serial_number, Standing.GOOD, 0), own, responder, NOW_US
+    )
+    not_a_responder = pki.Authority(setting().key, CERTIFICATE, (own.certificate,))
+    by_the_seal = revocation.answer_for(
+        CERTIFICATE, CertificateStanding(CERTIFICATE.serial_number, Standing.GOOD, 0), own, not_a_responder, NOW_US
+    )
+    old = ocsp(at_us=NOW_US - 5 * HOUR_US)
+    for smuggled in (
+        data(ocsp(ca=stranger())),
+        data(of_another),
+        data(by_the_seal),
+        data(old),
+        data(revocation.try_later()),
+        data(b"\x30\x03\x0a\x01\x00", crls=(b"none", b"")),
+        data(crls=(revocation.crl(stranger(), [], NOW_US), crl(at_us=NOW_US - 5 * HOUR_US))),
+        ValidationData((b"none", b"\x30\x00")),
+    ):
+        pdf = longterm.with_validation_data(stamped(), smuggled)
+        assert step_of("seal_then", pdf).status is Status.NOT_CHECKED
+
+
+@cache
+def later_tsa() -> TimestampSigner:
+    """A second authority, made five years later, when the first one is near its end."""
+    at_us = NOW_US + 5 * YEAR_US
+    found = pki.make_tsa(pki.make_tsa_ca(setting().root, "内蒙古枢纽", at_us), "内蒙古枢纽", at_us)
+    return TimestampSigner.prepare(P256Key(found.key), found.der, [pki.certificate_der(found.above[0])], POLICY)
+
+
+def test_a_renewal_in_time_carries_the_proof_over_the_end_of_the_authority():
+    """Seven years on, seal and first authority have ended: valid with a renewal made in time, unknown without one and
+    with one that came too late.
+    """
+    end, now = NOW_US + 5 * YEAR_US, NOW_US + 7 * YEAR_US
+    assert verdict(stamped(), end).outcome is Outcome.VALID
+    assert step_of("time", stamped(), now).reason == "TSA_ENDED"
+    assert verdict(stamped(), now).outcome is Outcome.INDETERMINATE
+    in_time = renewed(stamped(), end, by=later_tsa())
+    assert verdict(in_time, now).outcome is Outcome.VALID
+    twice = renewed(renewed(stamped()), end, by=later_tsa())
+    assert verdict(twice, now).outcome is Outcome.VALID
+    late = renewed(stamped(), now - HOUR_US, by=later_tsa())
+    assert verdict(late, now).outcome is Outcome.INDETERMINATE
+
+
+def test_a_document_timestamp_proves_the_time_of_a_signature_that_has_no_other():
+    """B-B with a document timestamp: valid after the seal's certificate has ended."""
+    plain = pades.sign(small_pdf(), setting().seal, NOW_US)
+    covered = renewed(plain)
+    later = NOW_US + 3 * YEAR_US
+    assert verdict(plain, later).outcome is Outcome.INDETERMINATE
+    assert (verdict(covered, later).outcome, step_of("time", covered, later).reason) == (Outcome.VALID, "TIME_STAMPED")
+    back_dated = renewed(plain, NOW_US - HOUR_US)
+    assert verdict(back_dated, later).outcome is Outcome.INVALID
+
+
+def test_a_false_document_timestamp_spoils_the_document():
+    """Over something else: invalid. By an authority nobody vouches for: unknown. In the future: invalid."""
+    step = longterm.begin_renewal(stamped(), data(), 4000)
+    assert verdict(step.finish(token(sha256(b"else").digest(), NOW_US))).outcome is Outcome.INVALID
+    assert verdict(step.finish(token(step.digest, NOW_US + 9 * HOUR_US))).outcome is Outcome.INVALID
+    assert verdict(step.finish(b"\x30\x00")).outcome is not Outcome.VALID
+    other = pki.make_tsa(pki.make_tsa_ca(stranger(), "别处", NOW_US), "别处", NOW_US)
+    foreign = TimestampSigner.prepare(P256Key(other.key), other.der, [pki.certificate_der(other.above[0])], POLICY)
+    assert verdict(step.finish(token(step.digest, NOW_US, foreign))).outcome is Outcome.INDETERMINATE
+
+
+def test_no_flipped_bit_of_a_renewed_document_gives_valid():
+    """Every part of the file is covered: by the signature, or by the document timestamp behind it."""
+    good = renewed(long_term())
+    assert verdict(good).outcome is Outcome.VALID
+    for at in range(0, len(good), 61):
+        bad = bytearray(good)
+        bad[at] ^= 1
+        assert verdict(bytes(bad)).outcome is not Outcome.VALID, at
+
+
+def test_nothing_is_added_twice():
+    """The same validation data again: refused, and a renewal brings only its timestamp."""
+    with pytest.raises(DocumentUnfitError, match="NOTHING_NEW"):
+        longterm.with_validation_data(long_term(), ValidationData.of(attack.read(long_term())))
+    again = renewed(long_term(), found=ValidationData.of(attack.read(long_term())))
+    assert ValidationData.of(attack.read(again)) == ValidationData.of(attack.read(long_term()))
+    assert verdict(again).outcome is Outcome.VALID
+
+
+def test_who_renews_learns_whose_revocation_to_ask():
+    """Signer, its authority, and the timestamp authorities, each with its issuer; roots are nobody's to ask."""
+    asked = longterm.needs(renewed(stamped()), TRUST.roots, NOW_US + HOUR_US)
+    names = {need.certificate.subject.rfc4514_string().split(",")[0] for need in asked}
+    assert len(asked) == 4
+    assert any("timestamp authority" in name for name in names)
+    assert len(longterm.certificates_of(asked)) == 4
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_several_signers_and_their_close_go_on_to_long_term():
+    """A flow's document with validation data and a renewal behind its close."""
+    pdf = multisign.prepare(small_pdf(), [multisign.Field("甲方"), multisign.Field("乙方")])
+    for name in ("甲方", "乙方"):
+        step = multisign.begin(pdf, name, size=setting().seal.cms.max_size, at_us=NOW_US, signer=name)
+        pdf = step.finish(setting().seal.cms.sign(step.digest))
+    last = multisign.close(pdf, 4000)
+    found = renewed(longterm.with_validation_data(last.finish(token(last.digest, NOW_US)), data(ocsp())))
+    assert verdict(found).outcome is Outcome.VALID
+    assert io.BytesIO(found).read(5) == b"%PDF-"
