@@ -273,6 +273,44 @@ class SealChanged(_message.Message):
 Global___SealChanged: _TypeAlias = SealChanged  # noqa: Y015
 
 @_typing.final
+class LicenceChanged(_message.Message):
+    """shuniu.esign.licence.issued.v1 and …licence.changed.v1, to the issuing agency: codes only, nothing of the holder."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LEDGER_INDEX_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Number."""
+    type: _builtins.str
+    """Name of its type."""
+    issuer: _builtins.str
+    """Issuing platform."""
+    state: _builtins.str
+    """State: VALID, SUSPENDED or REVOKED."""
+    ledger_index: _builtins.int
+    """Index in the ledger of its issuing."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        type: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        state: _builtins.str = ...,
+        ledger_index: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["issuer", b"issuer", "ledger_index", b"ledger_index", "number", b"number", "state", b"state", "type", b"type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LicenceChanged: _TypeAlias = LicenceChanged  # noqa: Y015
+
+@_typing.final
 class FlowChanged(_message.Message):
     """shuniu.esign.flow.begun.v1, …flow.signed.v1 (a step was done), …flow.reminded.v1, …flow.failed.v1 and the ends
     …flow.completed.v1, …flow.rejected.v1, …flow.withdrawn.v1, …flow.expired.v1: to the platform that began it and the
