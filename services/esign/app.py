@@ -10,6 +10,7 @@ import httpx
 from services.esign import store
 from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
+from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.keys import Secrets, say_where_keys_lie
@@ -70,15 +71,21 @@ def open_cosigning(log: Sequencer, settings: EsignSettings) -> Cosigning:
 
 
 def open_timestamps(
-    base: Foundation, settings: EsignSettings, authority: Authority | None, client: httpx.AsyncClient
+    base: Foundation,
+    settings: EsignSettings,
+    authority: Authority | None,
+    client: httpx.AsyncClient,
+    digest: Digest = SHA256,
 ) -> TimestampSource | None:
-    """What stamps seals; None when they carry no timestamp. Raises ConfigError."""
+    """What stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with `digest`.
+    Raises ConfigError.
+    """
     if settings.timestamp is False:
         return None
     if settings.timestamp_url:
         path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
         try:
-            return HttpTimestamps(settings.timestamp_url, client, read_roots(path), base.clock)
+            return HttpTimestamps(settings.timestamp_url, client, read_roots(path), base.clock, digest)
         except (OSError, ValueError) as error:
             raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
     if authority is None and settings.timestamp is None:
@@ -121,8 +128,10 @@ async def build(path: Path) -> AsyncIterator[Process]:
         guard = ClockGuard(base.clock, reference)
         authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=_TSA_SECONDS, trust_env=False))
-        stamps = open_timestamps(base, settings, authority, http)
-        sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, layouts)
+        stamps = open_timestamps(base, settings, authority, http, secrets.digest)
+        # In the profile sm the keys are there in any case: PDFs are signed with them.
+        beside = None if settings.ses_sidecar is False else secrets.sm
+        sidecars = None if beside is None else Sidecars(base, beside, secrets.keyring, layouts)
         neighbours = Neighbours(exchange, identity)
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars)
 

@@ -169,9 +169,8 @@ def load_trust(directory: Path | None) -> Trust:
     for path in sorted(directory.iterdir()):
         try:
             if path.suffix == ".pem":
-                # SM2 certificates vouch for seal signatures, see `load_certificates`.
                 into = tsa_roots if path.name.startswith(_TSA) else roots
-                into += [c for c in x509.load_pem_x509_certificates(path.read_bytes()) if not sm2_chain.is_sm2(c)]
+                into += [c for c in x509.load_pem_x509_certificates(path.read_bytes()) if _is_root(c)]
             elif path.suffix == ".vkey":
                 for line in filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())):
                     if witness.is_witness(line):
@@ -198,6 +197,13 @@ def load_certificates(directory: Path | None) -> list[x509.Certificate]:
         except (OSError, ValueError) as cause:
             raise TrustError(f"{path}: {cause}") from cause
     return found
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    """Whatever somebody put there, but of SM2 certificates the roots only: seal CA and seal makers lie beside them, for
+    seal signatures (see `load_certificates`), and a maker must not vouch for itself.
+    """
+    return not sm2_chain.is_sm2(certificate) or certificate.issuer == certificate.subject
 
 
 def verify_file(

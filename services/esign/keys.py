@@ -12,10 +12,12 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from services.esign import sm_keys, tsa_keys
+from services.esign import sm_keys, sm_tsa_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
+from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import EsignError
+from services.esign.domain.ledger import Marks
 from services.esign.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.domain.qr import QrSigner
 from services.esign.domain.timestamp import TimestampSigner
@@ -48,6 +50,13 @@ class Secrets:
     ledger_retired: tuple[VerifierKey, ...] = ()
     # Where new keys are made; they hold the devices open.
     rooms: tuple[KeyRoom, ...] = field(default=(), repr=False)
+    # What new seals, timestamps and ledger entries are made with: SM3 says SM2 too.
+    digest: Digest = SHA256
+
+    @property
+    def marks(self) -> Marks:
+        """The digests of new ledger entries."""
+        return Marks(self.digest)
 
     def close(self) -> None:
         """Lets go of the devices."""
@@ -64,6 +73,7 @@ class Secrets:
         """Raises ConfigError naming the file that is absent, readable by others or no key."""
         files = KeyFiles(hub.data_dir)
         room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys)
+        in_sm = profile.of(hub.profile) is profile.SM
         try:
             seal_ca = pki.authority(room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
             receiving = ECKey.import_key(json.loads(secret(files.receiving_key)))
@@ -76,10 +86,13 @@ class Secrets:
             QrSigner.prepare(room.ec(files.qr_key), qr_host(hub, settings)),
             receiving,
             secret(files.page_key),
-            SmSecrets.load(files, sm_room, wanted=settings.ses_sidecar),
-            tsa_keys.load(files, room, settings.timestamp_policy),
+            SmSecrets.load(files, sm_room, wanted=in_sm or settings.ses_sidecar),
+            sm_tsa_keys.load(files, sm_room, settings.timestamp_policy)
+            if in_sm
+            else tsa_keys.load(files, room, settings.timestamp_policy),
             retired_ledger_keys(files),
             (room, sm_room),
+            SM3 if in_sm else SHA256,
         )
 
 
@@ -124,6 +137,7 @@ def make(hub: HubSettings, settings: EsignSettings | None = None) -> None:
         _make_seal_ca(files, room, hub.name, now_us)
     sm_keys.make(files, hub.name, now_us, sm_room)
     tsa_keys.make(files, room, hub.name, now_us)
+    sm_tsa_keys.make(files, sm_room, hub.name, now_us)
     if not files.ledger_key.exists():
         room.make(files.ledger_key, Algorithm.ED25519)
     if not files.qr_key.exists():
@@ -151,7 +165,7 @@ def software_keys(files: KeyFiles) -> list[str]:
         files.tsa("authority")[1],
         files.qr_key,
         files.ledger_key,
-        *(files.sm2(name)[1] for name in (sm_keys.SEAL_CA, sm_keys.MAKER)),
+        *(files.sm2(name)[1] for name in (sm_keys.SEAL_CA, sm_keys.MAKER, sm_tsa_keys.AUTHORITY)),
         *sorted(files.keyring.glob("*.key")),
     ]
     return [path.relative_to(files.data_dir / "keys").as_posix() for path in paths if _holds_key(path)]

@@ -12,6 +12,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import Entry, Receipt
 from services.esign.ledger_store import LedgerStore
 from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.crypto.usage import Purpose, count
 
 # What is repeated after a kill or by an impatient caller is among the last entries: some minutes of a busy log.
 _RECENT = 65_536
@@ -66,6 +67,8 @@ class Sequencer:
         if answer is None:
             answer = self._under_way[data] = asyncio.get_running_loop().create_future()
             self._waiting.append(_Waiting(data, answer))
+            for name in entry.digests:
+                count(Purpose.LEDGER_ENTRY, name)
             self._wake.set()
         # A caller that gives up must not take its entry out of a batch that others wait for.
         return await asyncio.shield(answer)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from services.esign import seal_pictures, ses_store, sm_keys
+from services.esign.counted_keys import SM2_WITH_SM3
 from services.esign.domain import ses, sm2_chain, sm2_pki
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pki import SEAL_DAYS
@@ -21,6 +22,7 @@ from services.esign.ses_store import Sm2SealRow
 from services.esign.sm_keys import SmSecrets
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.foundation import Foundation
 
 _SPAN = re.compile(rb"/ByteRange\s*\[\s*0 +(\d+) +(\d+) +(\d+)\s*\]")
@@ -58,6 +60,7 @@ class Sidecars:
         digest = sm.sm3(bytes(covered[:first]), bytes(covered[gap_end : gap_end + rest]))
         # A seal of an older hub gets its SM2 side at its first document: never dated before it was made.
         at_us = max(signed_us, ready.created_us)
+        count(Purpose.SEAL_SIGNATURE, SM2_WITH_SM3)
         return ses.sign(ready.eseal, ready.signer, digest, protected_parts(first, gap_end, rest), at_us)
 
     async def _prepare(self, seal: Seal) -> Prepared:
@@ -88,6 +91,7 @@ def make_sm2_seal(
     """Key, certificate, picture and SESeal of a seal; without `engraving` the round seal of an organisation. Raises
     EsignError.
     """
+    count(Purpose.CERTIFICATE, SM2_WITH_SM3)
     shows = engraving or Engraving(seal.name, seal_pictures.round_seal(seal.name))
     key = sm.PrivateKey.generate()
     certificate = sm2_pki.issue_seal_certificate(

@@ -31,6 +31,10 @@ class SmSecrets:
     maker: Sm2Signer = field(repr=False)
 
     @property
+    def root_pem(self) -> bytes:
+        return certificate_pem(self.root)
+
+    @property
     def trust_pem(self) -> bytes:
         """What a verifier needs: root, seal CA and seal maker, PEM one after the other."""
         return "".join(self.trust_pems).encode("ascii")
@@ -52,7 +56,7 @@ class SmSecrets:
         try:
             sm.require()
             root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
-            return cls(root, _load(files.sm2(SEAL_CA), room), _load(files.sm2(MAKER), room))
+            return cls(root, load_signer(files.sm2(SEAL_CA), room), load_signer(files.sm2(MAKER), room))
         except sm.SmUnavailableError as error:
             raise ConfigError(f"[esign] ses_sidecar: {error}") from None
         except (OSError, ValueError, ChainError) as error:
@@ -70,8 +74,8 @@ def make(files: KeyFiles, hub: str, now_us: int, room: KeyRoom = SOFTWARE) -> No
         room.make(path, Algorithm.SM2)
     root_key = sm.PrivateKey.generate()
     root = sm2_pki.make_root(pair(root_key), hub, now_us)
-    seal_ca = sm2_pki.make_seal_ca(root, _pair(room.sm2(passing[SEAL_CA])), hub, now_us)
-    maker = sm2_pki.make_maker(seal_ca, _pair(room.sm2(passing[MAKER])), hub, now_us)
+    seal_ca = sm2_pki.make_seal_ca(root, key_pair(room.sm2(passing[SEAL_CA])), hub, now_us)
+    maker = sm2_pki.make_maker(seal_ca, key_pair(room.sm2(passing[MAKER])), hub, now_us)
     for name, signer in ((ROOT, root), (SEAL_CA, seal_ca), (MAKER, maker)):
         write_public(files.sm2(name)[0], certificate_pem(signer.certificate))
     files.sm2(ROOT)[1].unlink(missing_ok=True)
@@ -86,7 +90,8 @@ def pair(key: sm.PrivateKey) -> KeyPair:
     return KeyPair(key.public.spki, key.sign)
 
 
-def _pair(key: SmKey) -> KeyPair:
+def key_pair(key: SmKey) -> KeyPair:
+    """The key, wherever it lies, as the domain takes it."""
     return KeyPair(key.spki, key.sign)
 
 
@@ -146,7 +151,8 @@ def write_public(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _load(files: tuple[Path, Path], room: KeyRoom) -> Sm2Signer:
+def load_signer(files: tuple[Path, Path], room: KeyRoom) -> Sm2Signer:
+    """From certificate and key file. Raises OSError, ValueError, ChainError, ConfigError, SmUnavailableError."""
     certificate = x509.load_pem_x509_certificate(files[0].read_bytes()).public_bytes(Encoding.DER)
     key = room.sm2(files[1])
     if sm2_chain.load(certificate).spki != key.spki:

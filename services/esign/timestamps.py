@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
 
@@ -14,11 +13,12 @@ from cryptography import x509
 from services.esign import metrics
 from services.esign.clock_guard import ClockGuard
 from services.esign.domain import timestamp, timestamp_reader
+from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.timestamp import Failure, TimestampQuery, TimestampRefusedError, TimestampSigner
 from services.esign.domain.timestamp_reader import TimestampInvalidError
 from shuniu.kit.clock import Clock
 
-_PROBE = sha256(b"how long is a token").digest()
+_PROBE = b"how long is a token"
 # What an outside authority's tokens vary by: serial number, fraction of a second, signature.
 _SLACK = 64
 # Room for the token of an authority that has not answered yet: three certificates and a signature with RSA.
@@ -69,8 +69,8 @@ class Authority:
         return found
 
     def token(self, digest: bytes) -> bytes:
-        """A token over a SHA-256 digest. Raises TimestampRefusedError."""
-        return self._token(TimestampQuery(timestamp.imprint(digest), wants_certificates=True))
+        """A token over a digest of the authority's own algorithm. Raises TimestampRefusedError."""
+        return self._token(TimestampQuery(timestamp.imprint(digest, self.signer.digest), wants_certificates=True))
 
     def max_size(self) -> int:
         """Longest token of `token`, bytes."""
@@ -96,7 +96,7 @@ class OwnTimestamps:
 
     async def stamp(self, signature: bytes) -> bytes:
         try:
-            return self.authority.token(sha256(signature).digest())
+            return self.authority.token(self.authority.signer.digest.of(signature))
         except TimestampRefusedError as refusal:
             raise TimestampAwayError(refusal.text) from None
 
@@ -109,6 +109,8 @@ class HttpTimestamps:
     client: httpx.AsyncClient
     roots: tuple[x509.Certificate, ...]
     clock: Clock
+    # What the authority is asked to stamp.
+    digest: Digest = SHA256
     _longest: int = 0
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -124,7 +126,7 @@ class HttpTimestamps:
 
     async def stamp(self, signature: bytes) -> bytes:
         nonce = int.from_bytes(os.urandom(8), "big")
-        question = timestamp.query(sha256(signature).digest(), nonce)
+        question = timestamp.query(self.digest.of(signature), nonce, self.digest)
         token = await self._ask(question)
         try:
             checked = timestamp_reader.check_token(token, (signature,), self.roots, self.clock.now_us())

@@ -1,6 +1,7 @@
 """Keys of the timestamp authority: made once by `shuniu init`, read once at start."""
 
 from services.esign.config import KeyFiles
+from services.esign.counted_keys import P256_WITH_SHA256, CountedKey
 from services.esign.domain import pki
 from services.esign.domain.cms import P256Key
 from services.esign.domain.timestamp import TimestampSigner
@@ -8,6 +9,7 @@ from services.esign.sm_keys import write_public
 from shuniu.kit.config import ConfigError, secret, write_secret
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import KeyRoom
+from shuniu.kit.crypto.usage import Purpose
 
 
 def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
@@ -21,9 +23,9 @@ def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
         return None
     try:
         authority = pki.authority(room.ec(key), certificate.read_bytes(), above.read_bytes())
-        return TimestampSigner.prepare(
-            P256Key(authority.key), authority.der, [pki.certificate_der(c) for c in authority.above], policy
-        )
+        counted = CountedKey(P256Key(authority.key), Purpose.TIMESTAMP, P256_WITH_SHA256)
+        chain = [pki.certificate_der(c) for c in authority.above]
+        return TimestampSigner.prepare(counted, authority.der, chain, policy)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{key}: the timestamp authority's key cannot be read: {type(error).__name__}") from None
 

@@ -73,6 +73,13 @@ class Entry:
         if not all(_IDENTIFIER.fullmatch(i) for i in codes) or self.time_us < 0 or self.epoch < 0:
             raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
 
+    @property
+    def digests(self) -> frozenset[str]:
+        """Names of the algorithms that its digests are with."""
+        older = bool(self.document_sha256 or self.certificate_sha256 or self.commitment)
+        newer = bool(self.document_sm3 or self.certificate_sm3 or self.commitment_sm3)
+        return frozenset(d.name for d, used in ((SHA256, older), (SM3, newer)) if used)
+
     def is_of(self, document: bytes) -> bool:
         """Whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
         return _agree({SHA256: self.document_sha256, SM3: self.document_sm3}, document)

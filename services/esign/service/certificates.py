@@ -141,11 +141,13 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         response = await self.base.mutate(
             request, pb.RevokeCertificateResponse, unit, target=f"certificate/{request.number}"
         )
+        row = await self.base.store.read(store.certificate_by_number, request.number)
+        assert row is not None
         entry = Entry(
             EntryType.DOCUMENT_REVOKED,
             self.base.clock.now_us(),
-            document_sha256=response.certificate.sha256,
             epoch=self.base.store.epoch,
+            **self.issuing.secrets.marks.document(row.pdf),
         )
         try:
             await self.ledger.append(entry)

@@ -307,14 +307,15 @@ class Issuing:
         """Logs the sealed bytes; releases them with receipt, event, audit record and answer in one transaction."""
         if row.stage == store.ISSUED:
             return await self._finished.do(_Finish(row, None, "", None, order))
+        marks = self.secrets.marks
         entry = Entry(
             EntryType.DOCUMENT_SEALED,
             row.signed_us,
-            document_sha256=row.sha256,
             seal=row.seal_id,
-            certificate_sha256=sha256(found.certificate).hexdigest(),
-            commitment=sha256(row.salt + row.case_code.encode()).hexdigest(),
             epoch=self.base.store.epoch,
+            **marks.document(row.pdf),
+            **marks.certificate(found.certificate),
+            **marks.commitment(row.salt, row.case_code.encode()),
         )
         with step("ledger"):
             receipt = await self.ledger.append(entry)

@@ -52,7 +52,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         found = None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
         question = Question(
             request.pdf,
-            KeyFiles(self.base.hub.data_dir).root.read_bytes(),
+            self._roots(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
             request.tlog_proof or (await self._receipt(row) if row else None),
@@ -68,6 +68,11 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             verdict = self._gave_up()
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         return pb.VerifyDocumentResponse(verdict=_view(verdict, row))
+
+    def _roots(self) -> bytes:
+        """Of both profiles: a hub may have changed its own, and what it sealed before stays good."""
+        root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
+        return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
     async def _receipt(self, row: CertificateRow) -> str:
         """Under a witnessed head where there is one that covers it; else as it was released."""

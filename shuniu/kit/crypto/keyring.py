@@ -16,10 +16,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from shuniu.kit.config import ConfigError, secret, write_secret
 from shuniu.kit.crypto.device import Cipher, Reference
 from shuniu.kit.crypto.sm import Sm4Gcm
+from shuniu.kit.crypto.usage import Purpose, count
 
 _NONCE: Final = 12
 _AES, _SM4 = 32, 16
 _CIPHERS: Final[dict[int, type[AESGCM] | type[Sm4Gcm]]] = {_AES: AESGCM, _SM4: Sm4Gcm}
+# Names for counting; a key in a device is of the algorithm that the device chose.
+_ALGORITHMS: Final = {_AES: "aes-256-gcm", _SM4: "sm4-gcm"}
+_IN_DEVICE: Final = "device"
 _NAME: Final = re.compile(r"(\d{6})\.key")
 
 
@@ -35,6 +39,9 @@ class Keyring:
             raise ConfigError("keyring: holds no key")
         self._ciphers = {
             number: _CIPHERS[len(key)](key) if isinstance(key, bytes) else key for number, key in keys.items()
+        }
+        self._algorithms = {
+            number: _ALGORITHMS[len(key)] if isinstance(key, bytes) else _IN_DEVICE for number, key in keys.items()
         }
         self.newest = max(keys)
 
@@ -59,13 +66,16 @@ class Keyring:
 
     def encrypt(self, plain: bytes, context: bytes) -> bytes:
         """`context` binds the value to its place (table, row, column): moved elsewhere it does not open."""
+        count(Purpose.STORAGE, self._algorithms[self.newest])
         nonce = os.urandom(_NONCE)
         return self.newest.to_bytes(4, "big") + nonce + self._ciphers[self.newest].encrypt(nonce, plain, context)
 
     def decrypt(self, value: bytes, context: bytes) -> bytes:
-        cipher = self._ciphers.get(self.number_of(value))
+        number = self.number_of(value)
+        cipher = self._ciphers.get(number)
         if cipher is None or len(value) < 4 + _NONCE + 16:
             raise UnreadableError("unknown key")
+        count(Purpose.STORAGE, self._algorithms[number])
         try:
             return cipher.decrypt(value[4 : 4 + _NONCE], value[4 + _NONCE :], context)
         except InvalidTag:

@@ -10,6 +10,7 @@ import ctypes
 import functools
 import os
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -248,8 +249,12 @@ def require() -> None:
 
 def missing() -> str:
     """What of SM2, SM3 and SM4 this machine has not, and where it was looked for; empty when all is there."""
+    probes: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("SM3", lambda: sm3(b"")),
+        ("SM4", lambda: sm4_gcm_encrypt(bytes(SM4_KEY), bytes(SM4_NONCE), b"", b"")),
+    )
     lacking = []
-    for name, probe in (("SM3", lambda: sm3(b"")), ("SM4", lambda: sm4_gcm_encrypt(bytes(16), bytes(12), b"", b""))):
+    for name, probe in probes:
         try:
             probe()
         except UnsupportedAlgorithm:
