@@ -37,6 +37,8 @@ _RSA_WITH = {
     der.oid("1.2.840.113549.1.1.12"): _SHA384,
     der.oid("1.2.840.113549.1.1.13"): _SHA512,
 }
+# As much as a key of 8192 bits takes.
+_LONGEST_SALT = 1024
 _MAX_CERTIFICATES = 16
 _KEEP_MOST = 8192
 
@@ -96,6 +98,9 @@ class SignedCms:
                 key.verify(self.signature, self.signed_attributes, ec.ECDSA(algorithm))
             elif isinstance(key, rsa.RSAPublicKey) and self._is({**_RSA_WITH, _RSA: self.digest_algorithm}, _NULL):
                 key.verify(self.signature, self.signed_attributes, padding.PKCS1v15(), algorithm)
+            elif isinstance(key, rsa.RSAPublicKey) and (salt := self._salt()) is not None:
+                scheme = padding.PSS(padding.MGF1(algorithm), salt)
+                key.verify(self.signature, self.signed_attributes, scheme, algorithm)
             else:
                 raise CmsError("ALGORITHM", "signature algorithm and key do not fit or are not known", unsupported=True)
         except InvalidSignature:
@@ -109,6 +114,22 @@ class SignedCms:
             return sm2.holds(key, self.signed_attributes, self.signature)
         except sm2.Sm2AbsentError as cause:
             raise CmsError("SM_UNAVAILABLE", str(cause), unsupported=True) from cause
+
+    def _salt(self) -> int | None:
+        """Length of the salt in bytes when the algorithm is RSASSA-PSS (RFC 4056) with one digest throughout; None when
+        it is anything else.
+        """
+        try:
+            kind, parameters = der.parse(self.signature_algorithm).children()
+            digest, mask, salt = parameters.expect(der.SEQUENCE).children()
+            (length,) = salt.expect(0xA2).children()
+            bytes_of_salt = length.integer()
+        except (der.DerError, ValueError):
+            return None
+        identifiers = [der.tlv(der.SEQUENCE, self.digest_algorithm, null) for null in (b"", _NULL)]
+        masks = [der.tlv(0xA1, der.tlv(der.SEQUENCE, cms.OID_MGF1, each)) for each in identifiers]
+        fits = digest.raw in {der.tlv(0xA0, each) for each in identifiers} and mask.raw in masks
+        return bytes_of_salt if kind.raw == cms.OID_RSA_PSS and fits and 0 <= bytes_of_salt <= _LONGEST_SALT else None
 
     def _is(self, known: dict[bytes, bytes], parameters: bytes) -> bool:
         return any(
