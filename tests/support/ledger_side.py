@@ -1,0 +1,95 @@
+"""Esign's side of evidence: a real ledger, a real store and the real servicer on its peer socket, and nothing else.
+
+`python -m tests.support.ledger_side DIR KEY` serves until it is killed, the log's Ed25519 key in hex; it prints a line
+when it is ready.
+"""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.esign import store
+from services.esign.domain import ledger
+from services.esign.domain.ledger import Entry, EntryType
+from services.esign.domain.note import NoteSigner
+from services.esign.domain.verify import Trust
+from services.esign.ledger_store import LedgerStore
+from services.esign.sequencer import Sequencer
+from services.esign.service.evidence import Evidence
+from shuniu.api.esign.v1 import evidence_pb2, evidence_pb2_grpc
+from shuniu.kit import client
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import HubSettings
+from shuniu.kit.foundation import Foundation, ServiceSettings
+from shuniu.kit.server import Servicer, peer_listener
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.migrations import migrate
+from tests.support.witnesses import LOG
+
+TRUST = Trust(log_keys=(LOG.verifier,))
+
+
+@dataclass
+class LedgerSide:
+    """A running one; `directory` is the data directory, its socket is in `run`."""
+
+    directory: Path
+    log: Sequencer
+    store: Store
+
+
+@contextlib.asynccontextmanager
+async def ledger_side(directory: Path, signer: NoteSigner = LOG) -> AsyncIterator[LedgerSide]:
+    (directory / "db").mkdir(exist_ok=True)
+    (directory / "run").mkdir(exist_ok=True)
+    clock = SystemClock()
+    url = f"sqlite:///{directory}/db/esign.db"
+    await migrate(url, "services.esign", clock)
+    kept = await Store.open(url, store.METADATA, clock=clock)
+    hub = HubSettings("150000", "t", "hub.test", "https://hub.test", directory, directory / "run")
+    base = Foundation("esign", hub, ServiceSettings(), clock, kept, None, "esign")
+    log = Sequencer(LedgerStore.open(directory / "ledger", signer), window_s=0.01)
+    servicer = Servicer(
+        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
+        Evidence(base, log),
+        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
+    )
+    listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", [servicer], "hub.test")
+    await listener.start()
+    try:
+        yield LedgerSide(directory, log, kept)
+    finally:
+        await listener.stop(0.2)
+        await log.close()
+        await kept.close()
+
+
+def channel(directory: Path, service: str = "exchange") -> grpc.aio.Channel:
+    return client.channel(f"unix:{directory}/run/esign.peer.sock", service=service)
+
+
+def evidence_in(directory: Path) -> list[Entry]:
+    """All evidence in the log's files. Nobody may have it open."""
+    log = LedgerStore.open(directory / "ledger", LOG)
+    try:
+        entries = [ledger.decode(entry) for entry in log.entries(0)]
+    finally:
+        log.abandon()
+    return [entry for entry in entries if entry.type is EntryType.EVIDENCE]
+
+
+async def _serve(directory: Path, key: str) -> None:
+    signer = NoteSigner.prepare(LOG.verifier.name, Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key)))
+    async with ledger_side(directory, signer):
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1]), sys.argv[2]))
