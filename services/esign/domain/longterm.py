@@ -6,6 +6,7 @@ change. What is renewed differs from what the ledger holds; verifiers find the l
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -25,6 +26,15 @@ from services.esign.domain.timestamp_reader import TimestampInvalidError, check_
 from services.esign.domain.validation_data import ValidationData
 
 _KEYS = ("Certs", "OCSPs", "CRLs")
+
+
+class Level(StrEnum):
+    """Levels of PAdES signatures (ETSI EN 319 142-1, 6.1)."""
+
+    B = "B-B"
+    T = "B-T"
+    LT = "B-LT"
+    LTA = "B-LTA"
 
 
 @dataclass(frozen=True, slots=True)

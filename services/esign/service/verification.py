@@ -1,13 +1,16 @@
 """VerificationService: a document, a QR code, and the material with which anybody checks both offline."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
+from sqlalchemy import Connection
+
 from services.esign import metrics, ses_store, store
 from services.esign.config import KeyFiles
-from services.esign.domain import qr
+from services.esign.domain import qr, versions
 from services.esign.domain.certificates import TEMPLATES, CertificateState
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
@@ -48,7 +51,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
                 f"The document is larger than {self.most_bytes} bytes.",
                 f"文件超过 {self.most_bytes // (1024 * 1024)} MiB。",
             )
-        row = await self.base.store.read(store.certificate_by_sha256, sha256(request.pdf).hexdigest())
+        row = await self.base.store.read(_registered, versions.digests(request.pdf))
         found = None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
         question = Question(
             request.pdf,
@@ -125,6 +128,12 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
         )
+
+
+def _registered(conn: Connection, digests: Iterable[str]) -> CertificateRow | None:
+    """The document itself, or what it was before its renewal; whether that is what happened is for the verdict."""
+    found = (store.certificate_by_sha256(conn, digest) for digest in digests)
+    return next((row for row in found if row is not None), None)
 
 
 def _known(row: CertificateRow | None, found: SealRow | None) -> Known:
