@@ -75,7 +75,11 @@ def unlogged(conn: Connection, limit: int, flow_id: str = "") -> list[JournalRow
     return [JournalRow(row.number, row.flow_id, bytes(row.entry)) for row in rows]
 
 
-def logged(conn: Connection, indexes: Mapping[int, int]) -> None:
-    """Entries (by number) are in the ledger at these indexes."""
+def logged(conn: Connection, indexes: Mapping[int, int]) -> list[int]:
+    """Entries (by number) are in the ledger at these indexes; the numbers of which that was not known before."""
+    fresh = []
     for number, index in indexes.items():
-        conn.execute(update(flow_journal).where(flow_journal.c.number == number).values(ledger_index=index))
+        row = (flow_journal.c.number == number, flow_journal.c.ledger_index == UNLOGGED)
+        if conn.execute(update(flow_journal).where(*row).values(ledger_index=index)).rowcount:
+            fresh.append(number)
+    return fresh

@@ -260,10 +260,10 @@ def add_document(conn: Connection, flow_id: str, revision: int, step: str, pdf: 
     return True
 
 
-def revisions(conn: Connection, flow_id: str) -> list[tuple[int, str, int, str]]:
-    """Number, step, size and SHA-256 of each revision, in order."""
+def revisions(conn: Connection, flow_id: str) -> list[tuple[int, str, int, str, int]]:
+    """Number, step, size, SHA-256 and time (µs) of each revision, in order."""
     found = select(flow_revision).where(flow_revision.c.flow_id == flow_id).order_by(flow_revision.c.revision)
-    return [(row.revision, row.step, row.size, row.sha256) for row in conn.execute(found)]
+    return [(row.revision, row.step, row.size, row.sha256, row.at_us) for row in conn.execute(found)]
 
 
 def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int) -> bool:

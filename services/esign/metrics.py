@@ -31,3 +31,27 @@ TIMESTAMPS = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+FLOWS = Counter(
+    "shuniu_esign_flows_total",
+    "Flows begun, completed, rejected, withdrawn and expired, by scenario; counted when logged.",
+    ["scenario", "outcome"],
+    registry=REGISTRY,
+)
+FLOW_STEPS = Counter(
+    "shuniu_esign_flow_steps_total",
+    "Steps of flows that were done, by scenario and step; counted when logged.",
+    ["scenario", "step", "outcome"],
+    registry=REGISTRY,
+)
+FLOW_FAILURES = Counter(
+    "shuniu_esign_flow_failures_total",
+    "Attempts of the hub to sign or close a document that did not succeed, by reason; each is made again.",
+    ["reason"],
+    registry=REGISTRY,
+)
+LICENCES = Counter(
+    "shuniu_esign_licences_total",
+    "Licences issued, suspended, resumed and revoked.",
+    ["act"],
+    registry=REGISTRY,
+)

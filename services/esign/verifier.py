@@ -5,13 +5,13 @@ import ctypes
 import multiprocessing
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar, TypeVarTuple
 
 from cryptography import x509
 
@@ -21,6 +21,8 @@ from services.esign.domain.note import VerifierKey, parse_vkey
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
 
+Arguments = TypeVarTuple("Arguments")
+Read = TypeVar("Read")
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 MEMORY_MOST = 1024 * 1024 * 1024
 """Address space of the worker, bytes: fifty times the largest document."""
@@ -62,8 +64,12 @@ class Verifier:
 
     async def judge(self, question: Question) -> Verdict:
         """Raises VerifierFailedError."""
+        return await self.run(answer, question)
+
+    async def run(self, reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
+        """Anything else that reads a foreign document, a function of a module. Raises VerifierFailedError."""
         async with self._turn:
-            work = asyncio.get_running_loop().run_in_executor(self._pool, answer, question)
+            work = asyncio.get_running_loop().run_in_executor(self._pool, reading, *arguments)
             try:
                 async with asyncio.timeout(self._seconds):
                     return await work

@@ -1,29 +1,54 @@
-"""The verdict on a QR code: it speaks for the code and what the register says, never for a page it is printed on."""
+"""Verdicts without the file: on a QR code, on a hash, on a number. They speak for what the register says of it, never
+for a page that was printed or a file that was not seen.
+"""
 
 from collections.abc import Iterable
+from enum import Enum
 
 from services.esign.domain.verdict import STEPS, Outcome, Status, Step, Verdict
 
 
-def conclude_code(steps: Iterable[Step], as_of_us: int) -> Verdict:
-    """VALID when signature and register both say yes; steps that concern a file are not_checked."""
+class Asked(Enum):
+    """What was given instead of the file: the steps that must be there for VALID, and what the others are."""
+
+    CODE = (
+        {"integrity", "document"},
+        "CODE_ONLY",
+        "仅核验二维码；如需核验文件内容请上传文件",
+        "only the code was judged; upload the file to have it judged",
+    )
+    HASH = (
+        {"ledger", "document"},
+        "FILE_NOT_SEEN",
+        "仅凭摘要核验，未查看文件本身；登记的文件是本枢纽签发的原件",
+        "asked by hash: the file itself was not looked at; the one registered is as the hub sealed it",
+    )
+    NUMBER = (
+        {"ledger", "document"},
+        "FILE_NOT_SEEN",
+        "仅凭编号核验，未查看文件，不能说明手中文件的内容未被改动",
+        "asked by number: no file was looked at, so this says nothing of the content of the one in hand",
+    )
+
+    def __init__(self, needed: set[str], reason: str, zh: str, en: str) -> None:
+        self.needed, self.reason, self.zh, self.en = frozenset(needed), reason, zh, en
+
+
+def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.CODE) -> Verdict:
+    """VALID when all that is needed says yes; steps that concern the file are not_checked."""
     found = {step.step: step for step in steps}
-    whole = tuple(found.get(name) or _of_the_file(name) for name in STEPS)
+    whole = tuple(found.get(name) or _of_the_file(name, asked) for name in STEPS)
     statuses = {step.status for step in whole}
     if Status.INVALID in statuses:
         outcome = Outcome.INVALID
-    elif Status.UNKNOWN in statuses or not {"integrity", "document"} <= set(found):
+    elif Status.UNKNOWN in statuses or not all(
+        name in found and found[name].status is Status.VALID for name in asked.needed
+    ):
         outcome = Outcome.INDETERMINATE
     else:
         outcome = Outcome.VALID
     return Verdict(outcome, as_of_us, whole)
 
 
-def _of_the_file(name: str) -> Step:
-    return Step(
-        name,
-        Status.NOT_CHECKED,
-        "CODE_ONLY",
-        "仅核验二维码;如需核验文件内容请上传文件",
-        "only the code was judged; upload the file to have it judged",
-    )
+def _of_the_file(name: str, asked: Asked) -> Step:
+    return Step(name, Status.NOT_CHECKED, asked.reason, asked.zh, asked.en)

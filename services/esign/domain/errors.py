@@ -56,6 +56,10 @@ class LicenceUnfitError(EsignError):
     """A licence that cannot be issued as asked. `fields` names what is lacking or not expected."""
 
 
+class LicenceImpossibleError(EsignError):
+    """A licence that cannot be issued as things are: by this seal, to this person."""
+
+
 class NoteMalformedError(EsignError):
     """A signed note, checkpoint, verifier key or receipt breaks its format."""
 

@@ -16,6 +16,7 @@ from services.esign.domain.sd_jwt import Presentation
 # Of the proof at issuing, as OpenID for Verifiable Credential Issuance calls it (Appendix F.1).
 PROOF_TYP = "openid4vci-proof+jwt"
 MOST_NONCE = 200
+_MOST_PROOF = 4096
 # A holder's clock may be so much ahead of ours, s.
 _AHEAD = 60
 _EXPIRY, _RANDOM, _MAC = 8, 16, 16
@@ -62,15 +63,28 @@ def nonce_digest(audience: str, nonce: str) -> str:
     return sha256(f"{len(audience)}:{audience}{nonce}".encode()).hexdigest()
 
 
-def check_possession(proof: str, expected: Expected) -> ec.EllipticCurvePublicKey:
+@dataclass(frozen=True, slots=True)
+class Possession:
+    """A proof that somebody has this key: signed with it, not judged for whom and when."""
+
+    key: ec.EllipticCurvePublicKey
+    claims: Mapping[str, Any]
+
+    def check(self, expected: Expected) -> None:
+        """Raises TokenMalformedError, TokenWrongError unless it was made for this question now."""
+        _check_claims(self.claims, expected)
+
+
+def possession(proof: str) -> Possession:
     """The holder's key of a proof that it is his. Raises TokenMalformedError, TokenWrongError."""
+    if len(proof) > _MOST_PROOF:
+        raise TokenMalformedError("SIZE", "the proof is too long", "密钥证明过长")
     token = jose.parse(proof, PROOF_TYP)
     if not set(token.header) <= {"alg", "typ", "jwk"}:
         raise TokenMalformedError("HEADER", "the key comes as jwk only", "公钥只能以 jwk 提供")
     key = jose.public_key(token.header.get("jwk"))
     jose.check(token, key)
-    _check_claims(token.payload, expected)
-    return key
+    return Possession(key, token.payload)
 
 
 def check_binding(found: Presentation, cnf: object, expected: Expected) -> None:

@@ -29,6 +29,8 @@ class EntryType(StrEnum):
     SEAL_CHANGED = "seal.changed"
     CERTIFICATE_ONCE = "certificate.once"
     EVIDENCE = "evidence"
+    LICENCE_ISSUED = "licence.issued"
+    LICENCE_CHANGED = "licence.changed"
     FLOW_BEGUN = "flow.begun"
     FLOW_STEP = "flow.step"
     FLOW_ENDED = "flow.ended"

@@ -93,6 +93,12 @@ def judge(
     return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
 
 
+def replayed(judged: Judged, error: EsignError) -> Judged:
+    """The same judgement with the holder's proof refused, because it was good once before or is past its time."""
+    steps = [step for step in judged.verdict.steps if step.step != "holder"]
+    return Judged(_conclude([*steps, _bad("holder", error)], judged.verdict.as_of_us))
+
+
 def _signature_steps(found: Presentation, roots: Sequence[x509.Certificate]) -> list[Step]:
     try:
         certificates = [chain.load(der) for der in jose.certificates(found.token)]

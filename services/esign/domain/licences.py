@@ -13,7 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
-from services.esign.domain.errors import LicenceStateError, LicenceUnfitError
+from services.esign.domain.errors import LicenceImpossibleError, LicenceStateError, LicenceUnfitError
 from services.esign.domain.sd_jwt import ALWAYS_OPEN, Hidden, Padded
 
 TYP = "dc+sd-jwt"
@@ -148,7 +148,8 @@ def fill(
 
     Raises LicenceUnfitError naming what is missing, unknown or malformed; never a value.
     """
-    _require(licence, person, facts)
+    check_facts(licence, facts)
+    _require_person(licence, person)
     found: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
     for claim in licence.claims:
@@ -169,7 +170,8 @@ def fill(
     return found
 
 
-def _require(licence: LicenceType, person: Mapping[str, str], facts: Mapping[str, str]) -> None:
+def check_facts(licence: LicenceType, facts: Mapping[str, str]) -> None:
+    """Raises LicenceUnfitError naming each fact that is missing, unknown or malformed."""
     missing = [name for name in licence.facts if not facts.get(name, "").strip()]
     unknown = sorted(set(facts) - set(licence.facts))
     dates = {claim.name for claim in licence.claims if claim.kind is Kind.DATE}
@@ -184,9 +186,12 @@ def _require(licence: LicenceType, person: Mapping[str, str], facts: Mapping[str
             unknown=",".join(unknown)[:200],
             malformed=",".join(bad)[:200],
         )
+
+
+def _require_person(licence: LicenceType, person: Mapping[str, str]) -> None:
     lacking = [name for name in licence.person_fields if not person.get(name)]
     if lacking:
-        raise LicenceUnfitError(
+        raise LicenceImpossibleError(
             "PERSON_DATA_LACKING",
             "the register does not tell what this licence needs",
             "登记信息中缺少该证照需要的内容",

@@ -26,6 +26,8 @@ TSA_CA_DAYS = 3285
 TSA_DAYS = 2190
 # Made anew by each process that answers, long before it ends.
 OCSP_DAYS = 14
+# Purpose "signs status lists": id-kp-oauthStatusSigning of draft-ietf-oauth-status-list has no number yet.
+STATUS_SIGNING = x509.ObjectIdentifier("2.25.292674857203954761840293316250948170321")
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
 # An outside timestamp authority's clock may be a little behind ours; the rest of the ten minutes is for signing.
@@ -144,6 +146,14 @@ def make_ocsp_responder(ca: Authority, hub: str, now_us: int) -> Authority:
     builder = _signer_builder(_name("Shuniu OCSP responder", hub), ca, key.public_key(), now_us, OCSP_DAYS)
     builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False)
     builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
+    return Authority(key, builder.sign(ca.key, hashes.SHA256()), (ca.certificate, *ca.above))
+
+
+def make_status_issuer(ca: Authority, hub: str, now_us: int) -> Authority:
+    """Key and certificate that sign status lists for `ca`, and nothing else. It lives as long as a responder's."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = _signer_builder(_name("Shuniu licence status", hub), ca, key.public_key(), now_us, OCSP_DAYS)
+    builder = builder.add_extension(x509.ExtendedKeyUsage([STATUS_SIGNING]), critical=False)
     return Authority(key, builder.sign(ca.key, hashes.SHA256()), (ca.certificate, *ca.above))
 
 

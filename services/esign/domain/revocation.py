@@ -14,6 +14,7 @@ from cryptography.x509 import ocsp
 
 from services.esign.domain import der
 from services.esign.domain.pki import Authority
+from services.esign.domain.seals import RevocationReason
 
 MOST_BYTES = 4096
 """Longest OCSP request that is read."""
@@ -28,6 +29,15 @@ _HASHES: dict[str, Callable[[bytes], Any]] = {
 }
 
 
+_FLAGS = {
+    RevocationReason.KEY_COMPROMISE: x509.ReasonFlags.key_compromise,
+    RevocationReason.AFFILIATION_CHANGED: x509.ReasonFlags.affiliation_changed,
+    RevocationReason.SUPERSEDED: x509.ReasonFlags.superseded,
+    RevocationReason.CESSATION_OF_OPERATION: x509.ReasonFlags.cessation_of_operation,
+    RevocationReason.PRIVILEGE_WITHDRAWN: x509.ReasonFlags.privilege_withdrawn,
+}
+
+
 class Standing(StrEnum):
     """How a seal certificate stands. HELD: the seal is suspended and may come back."""
 
@@ -38,32 +48,44 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CertificateStanding:
-    """A certificate's serial number, how it stands, and since when (µs)."""
+    """A certificate's serial number, how it stands, and since when (µs). Of a revoked one also why, and from when on
+    its signatures are not to be trusted (µs; None: from `since_us` on).
+    """
 
     serial: int
     standing: Standing
     since_us: int
+    reason: RevocationReason = RevocationReason.UNSPECIFIED
+    invalid_us: int | None = None
+
+    @property
+    def flag(self) -> x509.ReasonFlags | None:
+        """The reason as it is written; unspecified is left out (RFC 5280, 5.3.1)."""
+        if self.standing is Standing.HELD:
+            return x509.ReasonFlags.certificate_hold
+        return _FLAGS.get(self.reason) if self.standing is Standing.REVOKED else None
 
 
-def asked_serial(request: bytes, ca: Authority) -> tuple[ocsp.OCSPRequest | None, int | None]:
-    """The request, None when it cannot be read; and the serial number it asks after, None when `ca` is not the issuer
-    it means.
-    """
+def read_request(request: bytes) -> ocsp.OCSPRequest | None:
+    """None when it cannot be read."""
     if len(request) > MOST_BYTES:
-        return None, None
+        return None
     try:
         found = ocsp.load_der_ocsp_request(request)
-        algorithm, serial = found.hash_algorithm, found.serial_number
-        names, keys = found.issuer_name_hash, found.issuer_key_hash
-        _ = found.extensions
+        _ = found.hash_algorithm, found.serial_number, found.issuer_name_hash, found.issuer_key_hash, found.extensions
     # The library raises many types, not all of one family, for what may be wrong; several questions in one too.
     except Exception:  # noqa: BLE001
-        return None, None
-    digest = _HASHES.get(algorithm.name)
-    name = ca.certificate.subject.public_bytes()
-    if digest is None or names != digest(name).digest() or keys != digest(_key_bits(ca.certificate)).digest():
-        return found, None
-    return found, serial
+        return None
+    return found
+
+
+def means(request: ocsp.OCSPRequest, issuer: x509.Certificate) -> bool:
+    """Whether the request asks after a certificate of this issuer."""
+    digest = _HASHES.get(request.hash_algorithm.name)
+    if digest is None:
+        return False
+    name, key = issuer.subject.public_bytes(), _key_bits(issuer)
+    return bool(request.issuer_name_hash == digest(name).digest() and request.issuer_key_hash == digest(key).digest())
 
 
 def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, responder: Authority, now_us: int) -> bytes:
@@ -72,8 +94,7 @@ def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, respond
     if found is not None:
         status = ocsp.OCSPCertStatus.GOOD
         if found.standing is not Standing.GOOD:
-            status, since = ocsp.OCSPCertStatus.REVOKED, _moment(found.since_us)
-            reason = x509.ReasonFlags.certificate_hold if found.standing is Standing.HELD else None
+            status, since, reason = ocsp.OCSPCertStatus.REVOKED, _moment(found.since_us), found.flag
     builder = (
         ocsp.OCSPResponseBuilder()
         .add_response_by_hash(
@@ -132,8 +153,10 @@ def crl(ca: Authority, revoked: Iterable[CertificateStanding], now_us: int) -> b
     )
     for found in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(found.serial).revocation_date(_moment(found.since_us))
-        if found.standing is Standing.HELD:
-            entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.certificate_hold), critical=False)
+        if found.flag is not None:
+            entry = entry.add_extension(x509.CRLReason(found.flag), critical=False)
+        if found.invalid_us is not None:
+            entry = entry.add_extension(x509.InvalidityDate(_moment(found.invalid_us)), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 

@@ -201,7 +201,7 @@ def _body_in(
         der.integer(secrets.randbits(158) | 1 << 158),
         ALGORITHM,
         issuer,
-        der.tlv(der.SEQUENCE, *map(_time, window)),
+        der.tlv(der.SEQUENCE, *map(utc_time, window)),
         subject,
         spki,
         der.tlv(0xA3, der.tlv(der.SEQUENCE, *extensions)),
@@ -246,7 +246,7 @@ def _uses(kind: bytes, *, critical: bool) -> bytes:
 def _status(url: str) -> list[bytes]:
     """Where a reader asks for revocation (RFC 5280, 4.2.2.1 and 4.2.1.13)."""
     ocsp = der.tlv(der.SEQUENCE, der.oid("1.3.6.1.5.5.7.48.1"), der.tlv(0x86, f"{url}/ocsp".encode("ascii")))
-    names = der.tlv(0xA0, der.tlv(0x86, f"{url}/crl".encode("ascii")))
+    names = der.tlv(0xA0, der.tlv(0x86, f"{url}/crl/sm2".encode("ascii")))
     point = der.tlv(der.SEQUENCE, der.tlv(0xA0, names))
     return [
         _extension("1.3.6.1.5.5.7.1.1", der.tlv(der.SEQUENCE, ocsp)),
@@ -254,7 +254,7 @@ def _status(url: str) -> list[bytes]:
     ]
 
 
-def _time(moment: datetime) -> bytes:
+def utc_time(moment: datetime) -> bytes:
     """UTCTime until 2049, GeneralizedTime from then on (RFC 5280, 4.1.2.5)."""
     if moment.year < 2050:
         return der.tlv(UTC_TIME, moment.strftime("%y%m%d%H%M%SZ").encode("ascii"))
