@@ -1,12 +1,12 @@
 """Judging evidence that a service of the hub logged: record, salt and receipt in one file, without any network."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from services.esign.domain import ledger
+from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import EntryType
 from services.esign.domain.verdict import Outcome
@@ -16,7 +16,7 @@ from services.esign.domain.verify import Trust
 MOST_BYTES = 1 << 20
 # A salt that can be tried out hides nothing: such a digest could be found for another record as well.
 _LEAST_SALT = 16
-_HASHES = {"sha-256": "sha256", "sm3": "sm3"}
+_HASHES = {"sha-256": SHA256, "sm3": SM3}
 # Without the right key or enough cosignatures nothing is known; everything else contradicts.
 _UNKNOWN = frozenset({"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"})
 
@@ -63,8 +63,9 @@ def check(text: str, trust: Trust) -> EvidenceReport:
     except EsignError as cause:
         outcome = Outcome.INDETERMINATE if cause.reason in _UNKNOWN else Outcome.INVALID
         return EvidenceReport(outcome, cause.reason, cause.zh, cause.en, record)
-    digest = hashlib.new(_HASHES[algorithm], salt + record_text.encode()).hexdigest()
-    if entry.type is not EntryType.EVIDENCE or entry.commitment != digest:
+    value = _HASHES[algorithm].of(salt, record_text.encode()).hex()
+    stated = entry.commitment_sm3 if algorithm == "sm3" else entry.commitment
+    if entry.type is not EntryType.EVIDENCE or stated != value:
         zh, en = "回执不是这条记录的，记录可能被改动", "the receipt is of another record, or this one was changed"
         return EvidenceReport(Outcome.INVALID, "RECEIPT_OF_ANOTHER", zh, en, record)
     if record.get("kind") != entry.kind or record.get("time_us") != entry.time_us:

@@ -29,7 +29,9 @@ _ASKED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRow:
-    """A digest (hex), what it is of, and where it is in the ledger: UNLOGGED before the entry is known to be there."""
+    """A digest (hex, behind `sm3:` when it is an SM3), what it is of, and where it is in the ledger: UNLOGGED before
+    the entry is known to be there.
+    """
 
     digest: str
     kind: str
@@ -39,13 +41,14 @@ class EvidenceRow:
     index: int = UNLOGGED
 
     def entry(self, source: str) -> Entry:
+        algorithm, _, value = self.digest.rpartition(":")
         return Entry(
             EntryType.EVIDENCE,
             self.time_us,
-            commitment=self.digest,
             epoch=self.epoch,
             source=source,
             kind=self.kind,
+            **{"commitment_sm3" if algorithm == "sm3" else "commitment": value},
         )
 
 

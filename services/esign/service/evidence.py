@@ -21,7 +21,7 @@ from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
 
 _MOST = 1000
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = re.compile(r"(sm3:)?[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z0-9.-]{1,40}")
 
 
@@ -74,11 +74,11 @@ class Evidence(evidence_pb2_grpc.EvidenceServiceServicer):
         return {digest: index for digest, index in found.items() if index is not None} | new
 
     async def GetReceipt(self, request: pb.GetReceiptRequest, context: Any) -> pb.GetReceiptResponse:
-        kept = await self.base.store.read(evidence_store.rows, current_caller().platform, [request.digest[:64]])
+        kept = await self.base.store.read(evidence_store.rows, current_caller().platform, [request.digest[:68]])
         row = kept.get(request.digest)
         if row is None or row.index == UNLOGGED:
             raise errors.not_found(
-                "EVIDENCE_UNKNOWN", "You have logged no such digest.", "未登记过该摘要。", digest=request.digest[:64]
+                "EVIDENCE_UNKNOWN", "You have logged no such digest.", "未登记过该摘要。", digest=request.digest[:68]
             )
         receipt = await self.ledger.witnessed_receipt(row.index) or await self.ledger.receipt(row.index)
         return pb.GetReceiptResponse(receipt=pb.EvidenceReceipt(index=receipt.index, tlog_proof=receipt.text))
@@ -90,7 +90,12 @@ def _faults(request: pb.AppendEvidenceRequest) -> Iterable[Violation]:
     seen: set[str] = set()
     for at, one in enumerate(request.evidence[:_MOST]):
         if not _DIGEST.fullmatch(one.digest):
-            yield Violation(f"evidence[{at}].digest", "DIGEST_FORM", "64 digits of hex.", "应为 64 位十六进制小写。")
+            yield Violation(
+                f"evidence[{at}].digest",
+                "DIGEST_FORM",
+                "64 digits of hex, behind sm3: for an SM3.",
+                "应为 64 位十六进制小写，SM3 摘要加前缀 sm3:。",
+            )
         elif one.digest in seen:
             yield Violation(f"evidence[{at}].digest", "DIGEST_REPEATED", "Given twice.", "摘要重复。")
         seen.add(one.digest)

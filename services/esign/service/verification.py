@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from hashlib import sha256
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -11,16 +10,15 @@ from sqlalchemy import Connection
 from services.esign import metrics, ses_store, store
 from services.esign.config import KeyFiles
 from services.esign.domain import qr, versions
-from services.esign.domain.certificates import TEMPLATES, CertificateState
+from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
-from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
-from services.esign.domain.verify import Known
 from services.esign.keys import Secrets
 from services.esign.sequencer import Sequencer
+from services.esign.service.register import RegisterQuestions, known, register_steps
 from services.esign.service.views import view
-from services.esign.store import CertificateRow, SealRow
+from services.esign.store import CertificateRow
 from services.esign.verifier import Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -36,11 +34,15 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     secrets: Secrets
     verifier: Verifier
     most_bytes: int
+    ledger: Sequencer
     # Roots of an outside timestamp authority (PEM); empty: there is none.
     tsa_pem: bytes = b""
-    # Where cosigned receipts come from, and whose cosignatures are shown.
-    ledger: Sequencer | None = None
+    # Whose cosignatures are shown.
     witness_vkeys: tuple[str, ...] = ()
+    _register: RegisterQuestions = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._register = RegisterQuestions(self.base, self.ledger)
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
@@ -59,7 +61,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
             request.tlog_proof or (await self._receipt(row) if row else None),
-            _known(row, found),
+            known(row, found),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
@@ -79,7 +81,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     async def _receipt(self, row: CertificateRow) -> str:
         """Under a witnessed head where there is one that covers it; else as it was released."""
-        witnessed = None if self.ledger is None else await self.ledger.witnessed_receipt(row.ledger_index)
+        witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         return row.receipt if witnessed is None else witnessed.text
 
     def _gave_up(self) -> Verdict:
@@ -110,7 +112,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             row = await self.base.store.read(store.certificate_by_number, content.number)
             if row is not None and row.stage == store.ISSUED:
                 found = await self.base.store.read(store.seal_by_id, row.seal_id)
-                steps += _register_steps(row, found)
+                steps += register_steps(row, found)
             else:
                 row = None
                 steps.append(
@@ -119,6 +121,16 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         verdict = conclude_code(steps, now_us)
         metrics.VERDICTS.labels("qr", verdict.outcome.value).inc()
         return pb.VerifyQrResponse(verdict=_view(verdict, row))
+
+    async def VerifyByHash(self, request: pb.VerifyByHashRequest, context: Any) -> pb.VerifyByHashResponse:
+        verdict, row = await self._register.by_hash(request.hash)
+        metrics.VERDICTS.labels("hash", verdict.outcome.value).inc()
+        return pb.VerifyByHashResponse(verdict=_view(verdict, row))
+
+    async def VerifyByNumber(self, request: pb.VerifyByNumberRequest, context: Any) -> pb.VerifyByNumberResponse:
+        verdict, row = await self._register.by_number(request)
+        metrics.VERDICTS.labels("number", verdict.outcome.value).inc()
+        return pb.VerifyByNumberResponse(verdict=_view(verdict, row))
 
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
         keys = {"keys": [qr.jwk(self.secrets.qr.key.public_key())]}
@@ -134,29 +146,6 @@ def _registered(conn: Connection, digests: Iterable[str]) -> CertificateRow | No
     """The document itself, or what it was before its renewal; whether that is what happened is for the verdict."""
     found = (store.certificate_by_sha256(conn, digest) for digest in digests)
     return next((row for row in found if row is not None), None)
-
-
-def _known(row: CertificateRow | None, found: SealRow | None) -> Known:
-    if row is None or found is None:
-        return Known(None, None, None)
-    # The slot was handed out in the write that saw the seal ACTIVE.
-    return Known(row.state, SealState.ACTIVE, found.seal.state, sha256(found.certificate).hexdigest())
-
-
-def _register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
-    steps = [Step("ledger", Status.VALID, "LOGGED", f"已存证,序号 {row.ledger_index}", f"logged at {row.ledger_index}")]
-    if row.state is CertificateState.VALID:
-        steps.append(Step("document", Status.VALID, "DOCUMENT_STANDS", "该文件未被撤销", "the document stands"))
-    else:
-        steps.append(
-            Step("document", Status.INVALID, "DOCUMENT_REVOKED", "该文件已被出具单位撤销", "withdrawn by its issuer")
-        )
-    if found is not None:
-        state = found.seal.state
-        text = "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用,用印在停用之前"
-        # A seal that ended later takes nothing from what it sealed while it was active.
-        steps.append(Step("seal_now", Status.VALID, f"SEAL_{state}", text, f"the seal is {state} now"))
-    return steps
 
 
 def _view(verdict: Verdict, row: CertificateRow | None) -> pb.Verdict:

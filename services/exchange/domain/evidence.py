@@ -2,15 +2,21 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from shuniu.kit.crypto.sm import sm3
+
 SALT_BYTES: Final = 16
 VERSION: Final = 1
-# As hashlib calls them: FIPS 180-4 and GB/T 32905.
-_HASHES: Final = {"sha-256": "sha256", "sm3": "sm3"}
+# FIPS 180-4 and GB/T 32905.
+_HASHES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
+    "sha-256": lambda data: hashlib.sha256(data).digest(),
+    "sm3": sm3,
+}
+_PREFIXES: Final = {"sha-256": "", "sm3": "sm3:"}
 
 
 class Kind(StrEnum):
@@ -37,8 +43,8 @@ class Piece:
 
     @property
     def digest(self) -> str:
-        """Over the salt and the record, hex."""
-        return hashlib.new(_HASHES[self.algorithm], self.salt + self.record.encode()).hexdigest()
+        """Over the salt and the record: hex, an SM3 behind `sm3:`."""
+        return _PREFIXES[self.algorithm] + _HASHES[self.algorithm](self.salt + self.record.encode()).hex()
 
     def file(self, receipt: str) -> str:
         """All that an offline check needs, as one JSON text."""

@@ -29,7 +29,9 @@ class Evidence(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
-    """SHA-256 over a salt of at least 16 random bytes and the record, hex. Without the salt nobody can guess the record from it."""
+    """SHA-256 over a salt of at least 16 random bytes and the record, hex; an SM3 stands behind `sm3:`. Without the salt nobody can
+    guess the record from it.
+    """
     kind: _builtins.str
     """What it is evidence of, 1 to 40 of a-z, 0-9, dot and hyphen, such as exchange.query."""
     @_builtins.property
@@ -137,7 +139,7 @@ class GetReceiptRequest(_message.Message):
 
     DIGEST_FIELD_NUMBER: _builtins.int
     digest: _builtins.str
-    """Digest, hex."""
+    """Digest, as it was logged."""
     def __init__(
         self,
         *,

@@ -37,7 +37,7 @@ class Evidence(_message.Message):
     kind: _builtins.str
     """What it is of: exchange.query, exchange.authority, exchange.case.decided or exchange.case.delivered."""
     digest: _builtins.str
-    """Digest in the ledger, hex: SHA-256 over the salt and the record."""
+    """Digest in the ledger, over the salt and the record: SHA-256 in hex, or an SM3 behind `sm3:`."""
     ledger_index: _builtins.int
     """Index in the ledger; unset until it is logged."""
     @_builtins.property
