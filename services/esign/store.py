@@ -21,7 +21,15 @@ from sqlalchemy import (
     update,
 )
 
-from services.esign import digest_store, evidence_store, flow_journal_store, flow_store, seal_store, ses_store
+from services.esign import (
+    digest_store,
+    evidence_store,
+    flow_journal_store,
+    flow_store,
+    licence_store,
+    seal_store,
+    ses_store,
+)
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from shuniu.kit import paging
@@ -39,6 +47,7 @@ for _tables in (
     seal_store.TABLES,
     flow_store.TABLES,
     flow_journal_store.TABLES,
+    licence_store.TABLES,
 ):
     for _table in _tables.sorted_tables:
         _table.to_metadata(METADATA)

@@ -5,8 +5,13 @@ from services.esign.domain.errors import (
     CharacterNotCoveredError,
     DocumentUnfitError,
     EsignError,
+    LicenceImpossibleError,
+    LicenceStateError,
+    LicenceUnfitError,
     QrMalformedError,
     SealStateError,
+    TokenMalformedError,
+    TokenWrongError,
 )
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
@@ -17,6 +22,11 @@ _CODES: dict[type[EsignError], Code] = {
     CertificateStateError: Code.FAILED_PRECONDITION,
     DocumentUnfitError: Code.INVALID_ARGUMENT,
     QrMalformedError: Code.INVALID_ARGUMENT,
+    LicenceImpossibleError: Code.FAILED_PRECONDITION,
+    LicenceStateError: Code.FAILED_PRECONDITION,
+    LicenceUnfitError: Code.INVALID_ARGUMENT,
+    TokenMalformedError: Code.INVALID_ARGUMENT,
+    TokenWrongError: Code.INVALID_ARGUMENT,
 }
 
 
@@ -32,6 +42,13 @@ def certificate_unknown(number: str) -> HubError:
     """The same for a document that is not there and for one that the caller may not know."""
     return errors.not_found(
         "CERTIFICATE_UNKNOWN", "There is no such document for you.", "没有该证明或您无权查看。", number=number[:64]
+    )
+
+
+def licence_unknown(number: str) -> HubError:
+    """The same for a licence that is not there and for one that the caller may not know."""
+    return errors.not_found(
+        "LICENCE_UNKNOWN", "There is no such licence for you.", "没有该证照或您无权查看。", number=number[:64]
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.esign.domain import licences
-from services.esign.domain.errors import LicenceStateError, LicenceUnfitError
+from services.esign.domain.errors import LicenceImpossibleError, LicenceStateError, LicenceUnfitError
 from services.esign.domain.licences import LicenceState, ages_reached, fill, move, read_type
 from services.esign.domain.sd_jwt import Hidden, Padded
 from tests.support.licences import FACTS, PERSON, TYPES, licence_type
@@ -92,7 +92,7 @@ def test_facts_that_do_not_fit(facts: dict[str, str], field: str, names: str) ->
 
 def test_person_without_birthday() -> None:
     """Where the register does not know the date of birth there are no ages and no licence that needs them."""
-    with pytest.raises(LicenceUnfitError) as refused:
+    with pytest.raises(LicenceImpossibleError) as refused:
         fill(licence_type(), "N1", {**PERSON, "birth_date": ""}, FACTS, TODAY)
     assert (refused.value.reason, refused.value.fields["missing"]) == ("PERSON_DATA_LACKING", "birth_date")
 

@@ -300,8 +300,9 @@ def test_every_salt_is_new_and_decoys_look_alike() -> None:
 def test_proof_of_the_key() -> None:
     """Before a licence is bound to a key its holder proves that he has it, for this hub and this nonce."""
     wallet, expected = Wallet(), Expected("https://hub.example", NONCE, 300, NOW_US)
-    key = key_binding.check_possession(wallet.proof(expected.audience, NONCE, NOW_US), expected)
-    assert jose.thumbprint(key) == jose.thumbprint(wallet.key.public_key())
+    proof = key_binding.possession(wallet.proof(expected.audience, NONCE, NOW_US))
+    proof.check(expected)
+    assert jose.thumbprint(proof.key) == jose.thumbprint(wallet.key.public_key())
     other = Wallet()
     stolen = jose.sign({"typ": key_binding.PROOF_TYP, "jwk": wallet.jwk}, {"aud": expected.audience}, other.key)
     private = {**wallet.jwk, "d": "AA"}
@@ -314,9 +315,10 @@ def test_proof_of_the_key() -> None:
         jose.sign({"typ": key_binding.PROOF_TYP, "jwk": private}, {}, wallet.key),
         jose.sign({"typ": key_binding.PROOF_TYP, "jwk": {**wallet.jwk, "x": wallet.jwk["y"]}}, {}, wallet.key),
         jose.sign({"typ": key_binding.PROOF_TYP, "x5c": ["AA"]}, {}, wallet.key),
+        "A" * 5000,
     ):
         with pytest.raises(EsignError):
-            key_binding.check_possession(wrong, expected)
+            key_binding.possession(wrong).check(expected)
 
 
 def test_nonce_of_ours() -> None:
