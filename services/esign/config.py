@@ -18,6 +18,13 @@ class EsignSettings(ServiceSettings):
     file:FILE&x-sessions=4`. New keys are made there; what there is moves with `shuniu keys rotate`."""
     sm_keys: str = "file"
     """Where the SM2 keys lie: `file`, or a device. In the profile sm it also wraps seal keys, with SM4."""
+    ca_url: str = ""
+    """A certification authority that certifies seals instead of the hub's own (EST, RFC 7030): `https://host[:port]`,
+    or with the path of its operations. Empty means the hub's own, which is for development / internal use."""
+    ca_roots: Path = Path()
+    """Roots of that authority (PEM): they vouch for its web server and for the certificates it issues."""
+    ca_login_file: Path = Path()
+    """File with `user:password` for it (0600); empty means that it asks for none."""
     verify_host: str = ""
     """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
     layout_threads: int = 1
@@ -47,6 +54,11 @@ class EsignSettings(ServiceSettings):
     revocation_url: str = ""
     """Where readers of documents reach `/ocsp` and `/crl`, as `http://host`; named in seal certificates made from then
     on. Empty means that they name no place, for networks where readers cannot reach the hub."""
+    seal_days: int = 730
+    """How long certificates of seals made from then on last, days: two years, as licensed authorities commonly give."""
+    seal_two_operators: bool = False
+    """Whether an application that nobody has reviewed is refused to the operator who makes the seal, so that review and
+    making take two operators. No: the platform that applied counts as the first hand, one operator as the second."""
     ses_sidecar: bool | None = None
     """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
     keys and this machine a libcrypto with SM2."""

@@ -21,12 +21,13 @@ from services.esign.domain.ledger import Marks
 from services.esign.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.domain.qr import QrSigner
 from services.esign.domain.timestamp import TimestampSigner
+from services.esign.seal_keys import SealKey, open_kept
 from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit import log
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.device import Algorithm
-from shuniu.kit.crypto.key_files import DEVELOPMENT, KeyRoom, in_device
+from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_device
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
 
@@ -57,6 +58,11 @@ class Secrets:
     def marks(self) -> Marks:
         """The digests of new ledger entries."""
         return Marks(self.digest)
+
+    def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
+        """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError."""
+        kept = self.keyring.decrypt(wrapped, context)
+        return open_kept(kept, certificate, (self.seal_ca.der,), self.rooms[0] if self.rooms else SOFTWARE)
 
     def close(self) -> None:
         """Lets go of the devices."""

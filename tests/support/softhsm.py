@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from shuniu.kit.crypto import pkcs11_session
 from shuniu.kit.crypto.pkcs11_uri import TokenUri
 
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -35,6 +36,7 @@ class TokenPlace:
         config = self.folder / "softhsm2.conf"
         config.write_text(f"directories.tokendir = {self.folder}/tokens\nlog.level = ERROR\n")
         os.environ["SOFTHSM2_CONF"] = str(config)
+        self._restart()
         self.pin_file = self.folder / "pin"
         self.pin_file.write_text(PIN + "\n")
         self.pin_file.chmod(0o600)
@@ -52,8 +54,13 @@ class TokenPlace:
         return TokenUri.parse(self.uri(label))
 
     def take_out(self) -> None:
-        """As if the device had been unplugged."""
+        """As if the device had been unplugged. SoftHSM goes on with what it has in memory until it is started anew."""
         (self.folder / "tokens").rename(self.folder / "elsewhere")
+        self._restart()
+
+    def _restart(self) -> None:
+        driver = pkcs11_session._module(str(SOFTHSM))
+        driver.reset(driver.generation)
 
     def put_back(self) -> None:
         (self.folder / "elsewhere").rename(self.folder / "tokens")

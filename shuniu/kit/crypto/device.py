@@ -28,7 +28,8 @@ class Algorithm(StrEnum):
 
 
 class KeyAwayError(HubError):
-    """The device that holds a key does not answer. Nothing was signed; the same call works again when it is back.
+    """The device that holds a key does not answer, or does not hold the key now (another one was put in its place).
+    Nothing was signed; the same call works again when the right one is back.
 
     `cause` is for logs: what the device said.
     """
@@ -47,7 +48,7 @@ class KeyAwayError(HubError):
 
 
 class KeyRefusedError(Exception):
-    """A device will never do what was asked: no such key, another key under its name, an algorithm it does not know."""
+    """A device will never do what was asked: its kind of key, or an algorithm that it does not know."""
 
 
 class DeviceKey(Protocol):

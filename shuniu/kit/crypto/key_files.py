@@ -104,6 +104,10 @@ class KeyRoom:
         except sm.SmKeyError as error:
             raise ConfigError(f"{path}: {error}") from None
 
+    def key(self, reference: Reference) -> DeviceKey:
+        """A key in a device. Raises ConfigError when there is no such device, KeyRefusedError."""
+        return self._key(Path(reference.text.partition(":")[0]), reference)
+
     def keyring(self, directory: Path) -> Keyring:
         """The key-encryption keys of a directory. Raises ConfigError."""
 

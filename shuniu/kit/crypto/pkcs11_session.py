@@ -107,13 +107,13 @@ class Held:
     handles: dict[str, int] = field(default_factory=dict)
 
     def find(self, label: str, kind: Kind) -> int:
-        """The object's handle. Raises KeyRefusedError when the token holds none of that name, or several."""
+        """The object's handle. A token that holds none of that name, or several, is not the right one now."""
         found = self.handles.get(label)
         if found is None:
             wanted: Template = {Attribute.CLASS: int(kind), Attribute.LABEL: label.encode()}
             items = self.library.find(self.session, wanted)
             if len(items) != 1:
-                raise KeyRefusedError(f"the token holds {'several keys' if items else 'no key'} {label}")
+                raise _AbsentError(f"the token holds {'several keys' if items else 'no key'} {label}")
             found = self.handles[label] = items[0]
         return found
 
@@ -161,11 +161,8 @@ class Sessions:
                 if error.rv in _MEANT:
                     raise KeyRefusedError(f"the token does not do this: {error}") from None
                 last = error
-            except (KeyRefusedError, _NoTokenError) as error:
+            except _AbsentError as error:
                 last = error
-        # A key that is not found even after a new beginning is no loss of the token.
-        if isinstance(last, KeyRefusedError):
-            raise last
         self._away_until = time.monotonic() + _PAUSE
         raise KeyAwayError(str(last)) from None
 
@@ -198,7 +195,7 @@ class Sessions:
             if label == self._uri.token and self._uri.serial in {"", serial}:
                 self.opened += 1
                 return Held(library, slot, library.open(slot, self._uri.pin()), generation)
-        raise _NoTokenError(f"no token {self._uri.token}")
+        raise _AbsentError(f"no token {self._uri.token}")
 
     def close(self) -> None:
         with self._lock:
@@ -210,5 +207,5 @@ class Sessions:
                         held.library.close(held.session)
 
 
-class _NoTokenError(Exception):
-    """No slot holds the token now."""
+class _AbsentError(Exception):
+    """No slot holds the token now, or the token not the key."""

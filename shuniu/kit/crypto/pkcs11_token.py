@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from shuniu.kit.crypto.cryptoki import Attribute, CryptokiError, KeyType, Kind, Mechanism, Rv, Template
-from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyRefusedError, Reference
+from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.device_keys import algorithm_of, check
 from shuniu.kit.crypto.pkcs11_session import Held, Sessions
 from shuniu.kit.crypto.pkcs11_uri import TokenUri, label_of, object_uri
@@ -127,7 +127,7 @@ class _TokenKey:
             try:
                 check(self.spki, self._sign(_PROBE), _PROBE)
             except InvalidSignature:
-                raise KeyRefusedError(f"the token holds another key under {self._label}") from None
+                raise KeyAwayError(f"the token holds another key under {self._label}") from None
             self._proved = True
 
     def _sign(self, message: bytes) -> bytes:
