@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+from cryptography import x509
 
-from services.esign import store
+from services.esign import licence_store, store
 from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.digests import SHA256, Digest
@@ -15,17 +16,24 @@ from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
+from services.esign.seal_life import SealLife
+from services.esign.seal_maker import SealMaker
 from services.esign.sequencer import Sequencer
 from services.esign.service.certificates import Certificates
 from services.esign.service.evidence import Evidence
 from services.esign.service.issuing import Issuing
 from services.esign.service.ledger import Ledger
+from services.esign.service.licence_issuing import PLACES, LicenceIssuing
+from services.esign.service.licences import Licences, licence_servicer, read_types
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.revocation import Revocation
+from services.esign.service.seal_servicers import seal_servicers
 from services.esign.service.seals import Seals
 from services.esign.service.timestamps import Timestamps
 from services.esign.service.verification import Verification
 from services.esign.sidecars import Sidecars
+from services.esign.slots import Slots
+from services.esign.status_lists import StatusLists
 from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from services.esign.verifier import Verifier
 from services.esign.witnesses import Cosigning, witness_sites
@@ -95,6 +103,28 @@ def open_timestamps(
     return OwnTimestamps(authority)
 
 
+def open_licences(
+    base: Foundation,
+    secrets: Secrets,
+    ledger: Sequencer,
+    neighbours: Neighbours,
+    slots: Slots,
+    settings: EsignSettings,
+) -> Licences:
+    """Licences as SD-JWT VC, with the types that ship and those of the settings. Raises ConfigError."""
+    directories = [Path(__file__).parent / "licences"]
+    if settings.licence_types.name:
+        directories.append(settings.licence_types)
+    try:
+        types = read_types(directories)
+        roots = x509.load_pem_x509_certificates(KeyFiles(base.hub.data_dir).root.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"[esign] licence_types: {error}") from None
+    issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
+    lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
+    return Licences(base, issuing, lists, roots)
+
+
 def outside_roots(settings: EsignSettings) -> bytes:
     """Roots of an outside timestamp authority, PEM. Raises ConfigError."""
     try:
@@ -133,7 +163,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
         beside = None if settings.ses_sidecar is False else secrets.sm
         sidecars = None if beside is None else Sidecars(base, beside, secrets.keyring, layouts)
         neighbours = Neighbours(exchange, identity)
-        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars)
+        slots = Slots(base.clock, guard)
+        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots)
+        maker = SealMaker(base, secrets, layouts, neighbours, settings.seal_days, settings.revocation_url.rstrip("/"))
+        seals = Seals(base, secrets, SealLife(base, ledger, slots, secrets.marks), maker, settings.seal_two_operators)
+        licences = open_licences(base, secrets, ledger, neighbours, slots, settings)
 
         def not_ready() -> list[str]:
             reasons = [] if base.store.writable else ["the store cannot write"]
@@ -145,6 +179,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
             return {
                 **await messaging.facts(),
                 "certificates": str(await base.store.read(store.issued_count)),
+                "licences": str(await base.store.read(licence_store.count)),
                 "ledger_size": str(head.size if head else 0),
                 # The last proof: the root under which everything sealed so far can be shown to stand.
                 "last_proof": head.root.hex()[:16] if head else "",
@@ -160,11 +195,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         yield Process(
             listeners=base.listeners(
                 edge=[
-                    Servicer(
-                        add.add_SealServiceServicer_to_server,
-                        Seals(base, secrets, ledger, settings.revocation_url.rstrip("/")),
-                        services["SealService"],
-                    ),
+                    *seal_servicers(seals, neighbours),
                     Servicer(
                         add.add_CertificateServiceServicer_to_server,
                         Certificates(base, ledger, neighbours, issuing),
@@ -183,6 +214,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         ),
                         services["VerificationService"],
                     ),
+                    licence_servicer(licences),
                     Servicer(add.add_LedgerServiceServicer_to_server, Ledger(ledger), services["LedgerService"]),
                     Servicer(
                         timestamp_pb2_grpc.add_TimestampServiceServicer_to_server,
@@ -191,7 +223,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     ),
                     Servicer(
                         timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-                        Revocation(base, secrets.seal_ca),
+                        Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
                         timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
                     ),
                 ],
@@ -208,8 +240,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 base.registry.replica.follow,
                 operations.watch,
                 issuing.finish_interrupted,
+                licences.issuing.finish_interrupted,
                 cosigning.follow,
                 guard.watch,
+                slots.beat_of(base),
+                seals.life.watch,
                 *messaging.tasks,
             ],
             not_ready=not_ready,

@@ -5,6 +5,8 @@ set back seals nothing until it is right again, in this process and after a rest
 """
 
 import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -49,9 +51,11 @@ class Slots:
         seals.may_sign(found.seal, owner, slot.at_us)
         return slot
 
-    def moment(self, conn: Connection) -> Slot:
-        """A slot for what needs no seal, such as a key used once. Raises ClockDoubtError."""
-        return self._raise(conn, 1)
+    def moment(self, conn: Connection, count: int = 1) -> Slot:
+        """`count` slots at one time, the last one's number; for a key used once, or with the check of the seal in the
+        same unit of work (`grant`). Raises ClockDoubtError.
+        """
+        return self._raise(conn, count)
 
     def _raise(self, conn: Connection, granted: int) -> Slot:
         if self.guard is not None and self.guard.stepped():
@@ -72,12 +76,14 @@ class Slots:
             )
         return Slot(*found)
 
-    async def beat(self, base: Foundation) -> None:
+    def beat_of(self, base: Foundation) -> Callable[[], Awaitable[None]]:
         """Task: each minute notes the time, so that a clock set back while the hub was off or idle shows too."""
-        while True:
-            try:
-                await base.write(self._raise, 0)
-            except ClockDoubtError:
-                # Said by whoever asks for a slot, and by the guard.
-                pass
-            await asyncio.sleep(_BEAT_SECONDS)
+
+        async def beat() -> None:
+            while True:
+                # A wrong clock is told to whoever asks for a slot, and by the guard.
+                with contextlib.suppress(ClockDoubtError):
+                    await base.write(self._raise, 0)
+                await asyncio.sleep(_BEAT_SECONDS)
+
+        return beat

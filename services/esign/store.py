@@ -228,17 +228,13 @@ def seals_of_holder(conn: Connection, holder: str) -> list[SealRow]:
 
 
 def seals_of(conn: Connection, owner: str) -> list[SealRow]:
-    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.owner == owner).order_by(seal.c.id))]
-
-
-def all_seals(conn: Connection) -> list[SealRow]:
-    """Every seal that was made; verification needs them by certificate."""
-    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.certificate.is_not(None)))]
+    """Seals of the organisation itself, oldest first; not those that persons applied for through it."""
+    return seals_of_holder(conn, f"platform/{owner}")
 
 
 def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int) -> list[SealRow]:
-    """Seals of one owner, or of all when `owner` is empty, by id."""
-    wanted = select(seal) if not owner else select(seal).where(seal.c.owner == owner)
+    """Seals of one organisation, or of all and of persons when `owner` is empty, by id."""
+    wanted = select(seal) if not owner else select(seal).where(seal.c.holder == f"platform/{owner}")
     return [_seal(row) for row in conn.execute(paging.keyset(wanted, [seal.c.id], after, limit))]
 
 

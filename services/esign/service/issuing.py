@@ -16,14 +16,11 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
 from services.esign import issue_store, layout, metrics, store
 from services.esign.domain import certificates, pades, seals
 from services.esign.domain.certificates import CertificateData, CertificateState
-from services.esign.domain.cms import P256Key
 from services.esign.domain.errors import DocumentUnfitError, EsignError
 from services.esign.domain.ledger import Checkpoint, Entry, EntryType, Receipt, open_checkpoint
 from services.esign.domain.seals import SealState
@@ -36,6 +33,7 @@ from services.esign.service.refusals import seal_unknown
 from services.esign.service.seals import key_context
 from services.esign.service.views import changed, view
 from services.esign.sidecars import Sidecars
+from services.esign.slots import Slots
 from services.esign.store import CertificateRow, SealRow
 from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -120,15 +118,18 @@ class Issuing:
     stamps: TimestampSource | None = None
     # None: documents get no seal signature under GB/T 38540.
     sidecars: Sidecars | None = None
+    slots: Slots | None = None
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
+    _granting: Slots = field(init=False)
     _slots: Together[Order, "_Slot | bytes"] = field(init=False)
     _kept: Together[Made, bool] = field(init=False)
     _finished: Together[_Finish, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._granting = self.slots or Slots(self.base.clock)
         self._slots = Together(lambda orders: self.base.write(self._take_slots, orders))
         self._kept = Together(lambda made: self.base.write(_keep, made))
         self._finished = Together(lambda finishes: self.base.write(self._finish_all, finishes))
@@ -166,7 +167,7 @@ class Issuing:
         rows = issue_store.of_cases(conn, [order.case_code for order in orders])
         wanted = {o.case_code: o for o in orders if o.asked.key not in answered and o.case_code not in rows}
         known = {row.seal_id: self._seal_of(conn, row.seal_id) for row in rows.values()}
-        now_us = self.base.clock.now_us()
+        now_us = self._granting.moment(conn, len(wanted)).at_us if wanted else 0
         chosen: dict[tuple[str, str], SealRow] = {}
         for order in wanted.values():
             if (order.seal_id, order.issuer) not in chosen:
@@ -201,13 +202,12 @@ class Issuing:
     def _choose_seal(self, conn: Connection, seal_id: str, owner: str) -> SealRow:
         if seal_id:
             return self._seal_of(conn, seal_id)
-        own = [row for row in store.seals_of(conn, owner) if row.seal.state is not SealState.REVOKED]
-        if len(own) != 1:
-            raise errors.precondition(
-                "SEAL_STATE",
-                "This platform has no seal, or several: name one." if own else "This platform has no seal.",
-                "该平台没有可用印章，或有多枚印章，请指定印章编号。",
-            )
+        made = [row for row in store.seals_of(conn, owner) if row.certificate]
+        usable = [row for row in made if row.seal.state not in seals.ENDED]
+        own = [row for row in usable if row.seal.state is SealState.ACTIVE] or usable or made[-1:]
+        if not own:
+            raise errors.precondition("SEAL_STATE", "This platform has no seal.", "该平台没有可用印章。")
+        # One that may not sign is refused by its state.
         return own[0]
 
     # SEALED.
@@ -262,13 +262,11 @@ class Issuing:
     def _signing_seal(self, found: SealRow, template: str) -> pades.SigningSeal:
         prepared = self._prepared.get((found.seal.id, template))
         if prepared is None:
-            der = self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id))
-            key = serialization.load_der_private_key(der, None)
-            assert isinstance(key, ec.EllipticCurvePrivateKey)
+            held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
             prepared = self._prepared[found.seal.id, template] = pades.SigningSeal.prepare(
-                P256Key(key),
+                held.key,
                 found.certificate,
-                [self.secrets.seal_ca.der],
+                held.chain,
                 found.seal.name,
                 layout.seal_field(certificates.TEMPLATES[template]),
             )

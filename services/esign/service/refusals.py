@@ -28,13 +28,19 @@ _CODES: dict[type[EsignError], Code] = {
     TokenMalformedError: Code.INVALID_ARGUMENT,
     TokenWrongError: Code.INVALID_ARGUMENT,
 }
+_OF_SEALS = {
+    "SEAL_NOT_YOURS": Code.NOT_FOUND,
+    "SEAL_UNKNOWN": Code.NOT_FOUND,
+    "SEAL_EXISTS": Code.ALREADY_EXISTS,
+    "SAME_PERSON": Code.PERMISSION_DENIED,
+}
 
 
 def refusal(error: EsignError) -> HubError:
     """The HubError of a domain refusal; one without a place here is the ledger being away."""
     code = _CODES.get(type(error), Code.UNAVAILABLE)
-    if isinstance(error, SealStateError) and error.reason == "SEAL_NOT_YOURS":
-        code = Code.NOT_FOUND
+    if isinstance(error, SealStateError):
+        code = _OF_SEALS.get(error.reason, code)
     return HubError(code, error.reason, error.en, error.zh, metadata=error.fields)
 
 
@@ -45,12 +51,12 @@ def certificate_unknown(number: str) -> HubError:
     )
 
 
+def seal_unknown(seal_id: str) -> HubError:
+    return errors.not_found("SEAL_UNKNOWN", "There is no such seal.", "没有该印章。", seal=seal_id[:64])
+
+
 def licence_unknown(number: str) -> HubError:
     """The same for a licence that is not there and for one that the caller may not know."""
     return errors.not_found(
         "LICENCE_UNKNOWN", "There is no such licence for you.", "没有该证照或您无权查看。", number=number[:64]
     )
-
-
-def seal_unknown(seal_id: str) -> HubError:
-    return errors.not_found("SEAL_UNKNOWN", "There is no such seal.", "没有该印章。", seal=seal_id[:64])

@@ -1,45 +1,78 @@
-"""RevocationService: OCSP and CRL of the seal CA. States are read from the store at each call, so a change shows at
-once.
+"""RevocationService: OCSP and CRL of the seal CAs, P-256 and SM2. States are read from the store at each call, so a
+change shows at once.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.esign import store
-from services.esign.domain import pki, revocation
+from cryptography import x509
+
+from services.esign import seal_store, sm_keys, store
+from services.esign.domain import pki, revocation, sm2_pki, sm2_revocation
 from services.esign.domain.pki import Authority
 from services.esign.domain.revocation import CertificateStanding, Standing
 from services.esign.domain.seals import SealState
+from services.esign.domain.sm2_pki import Sm2Signer
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.api.esign.v1 import timestamp_pb2_grpc
+from shuniu.kit import errors
+from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
 
 _DAY_US = 86_400 * 1_000_000
-_STANDING = {SealState.SUSPENDED: Standing.HELD, SealState.REVOKED: Standing.REVOKED}
+_STANDING = {
+    SealState.SUSPENDED: Standing.HELD,
+    SealState.REVOKED: Standing.REVOKED,
+    SealState.REPLACED: Standing.REVOKED,
+}
 
 
 @dataclass(slots=True)
 class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
-    """Answers with a key of its own that the seal CA certifies for days; nothing of it is kept."""
+    """Answers with keys of its own that the seal CAs certify for days; nothing of them is kept."""
 
     base: Foundation
     seal_ca: Authority
+    # None: the hub certifies no SM2 seals.
+    sm2_ca: Sm2Signer | None = None
     _responder: Authority | None = field(default=None)
+    _sm2_responder: Sm2Signer | None = field(default=None)
     _made_us: int = 0
+    _sm2_made_us: int = 0
 
     async def AnswerOcsp(self, request: pb.AnswerOcspRequest, context: Any) -> pb.AnswerOcspResponse:
-        asked, serial = revocation.asked_serial(request.der, self.seal_ca)
+        asked = revocation.read_request(request.der)
         if asked is None:
             return pb.AnswerOcspResponse(der=revocation.unreadable())
-        row = None if serial is None else await self.base.store.read(store.standing_of, f"{serial:x}")
-        found = None if row is None else _standing(row)
         now_us = self.base.clock.now_us()
+        if self.sm2_ca is not None and revocation.means(asked, x509.load_der_x509_certificate(self.sm2_ca.certificate)):
+            found = await self._standing_of(asked.serial_number)
+            return pb.AnswerOcspResponse(
+                der=sm2_revocation.answer(request.der, found, self._sm2_current(self.sm2_ca, now_us), now_us)
+            )
+        ours = revocation.means(asked, self.seal_ca.certificate)
+        found = await self._standing_of(asked.serial_number) if ours else None
         return pb.AnswerOcspResponse(der=revocation.answer(asked, found, self._current(now_us), now_us))
 
     async def GetCrl(self, request: pb.GetCrlRequest, context: Any) -> pb.GetCrlResponse:
-        rows = await self.base.store.read(store.revoked_certificates)
-        found = [_standing(row) for row in rows]
-        return pb.GetCrlResponse(der=revocation.crl(self.seal_ca, found, self.base.clock.now_us()))
+        family = request.family or store.P256
+        if family not in {store.P256, store.SM2} or (family == store.SM2 and self.sm2_ca is None):
+            raise errors.invalid_field(
+                "family", "FAMILY_UNKNOWN", "Ask for P256, or SM2 where the hub has it.", "请指明 P256 或 SM2。"
+            )
+        rows = await self.base.store.read(store.revoked_certificates, family)
+        found, now_us = [_standing(row) for row in rows], self.base.clock.now_us()
+        if family == store.SM2 and self.sm2_ca is not None:
+            return pb.GetCrlResponse(der=sm2_revocation.crl(self.sm2_ca, found, now_us))
+        return pb.GetCrlResponse(der=revocation.crl(self.seal_ca, found, now_us))
+
+    async def _standing_of(self, serial: int) -> CertificateStanding | None:
+        row = await self.base.store.read(store.standing_of, f"{serial:x}")
+        if row is not None:
+            return _standing(row)
+        # A key that signed once is gone before anybody could revoke its certificate.
+        made_us = await self.base.store.read(seal_store.once_since, f"{serial:x}")
+        return None if made_us is None else CertificateStanding(serial, Standing.GOOD, made_us)
 
     def _current(self, now_us: int) -> Authority:
         if self._responder is None or now_us - self._made_us > pki.OCSP_DAYS * _DAY_US // 2:
@@ -47,6 +80,17 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
             self._made_us = now_us
         return self._responder
 
+    def _sm2_current(self, ca: Sm2Signer, now_us: int) -> Sm2Signer:
+        if self._sm2_responder is None or now_us - self._sm2_made_us > pki.OCSP_DAYS * _DAY_US // 2:
+            key = sm_keys.pair(sm.PrivateKey.generate())
+            self._sm2_responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
+            self._sm2_made_us = now_us
+        return self._sm2_responder
+
 
 def _standing(row: store.StandingRow) -> CertificateStanding:
-    return CertificateStanding(int(row.serial, 16), _STANDING.get(row.state, Standing.GOOD), row.since_us)
+    standing = _STANDING.get(row.state, Standing.GOOD)
+    if row.revocation is None or standing is not Standing.REVOKED:
+        return CertificateStanding(int(row.serial, 16), standing, row.since_us)
+    known = row.revocation
+    return CertificateStanding(int(row.serial, 16), standing, known.at_us, known.reason, known.invalid_us)

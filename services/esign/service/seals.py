@@ -1,52 +1,32 @@
-"""SealService: apply, approve, suspend, resume, revoke. Each change is logged and told to the seal's owner."""
+"""SealService: what the owner of a seal does, and the short ways of an operator."""
 
 import asyncio
-import datetime as dt
-import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import load_der_x509_certificate
 from sqlalchemy import Connection
 
-from services.esign import ses_store, store
-from services.esign.domain import pki, seals
+from services.esign import seal_store, ses_store, store
 from services.esign.domain.errors import EsignError
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.domain.seals import Seal, SealState
-from services.esign.events import SEAL_CHANGED
+from services.esign.domain.seals import RevocationReason, Seal, SealKind, SealState
 from services.esign.keys import Secrets
-from services.esign.sequencer import Sequencer
+from services.esign.seal_life import SealLife
+from services.esign.seal_maker import SealMaker, key_context
+from services.esign.service import seal_views
 from services.esign.service.refusals import refusal, seal_unknown
-from services.esign.ses_store import Sm2SealRow
-from services.esign.sidecars import make_sm2_seal
+from services.esign.service.seal_views import actor, view
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
-from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import errors, paging
-from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit.caller import Caller, CallerKind, current_caller
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.ids import new_ulid
 
-_STATES = {
-    SealState.APPLIED: pb.SEAL_STATE_APPLIED,
-    SealState.ISSUED: pb.SEAL_STATE_APPLIED,
-    SealState.ACTIVE: pb.SEAL_STATE_ACTIVE,
-    SealState.SUSPENDED: pb.SEAL_STATE_SUSPENDED,
-    SealState.REVOKED: pb.SEAL_STATE_REVOKED,
-}
-_ACTIONS = {
-    SealState.ISSUED: seals.Action.REVIEW,
-    SealState.ACTIVE: seals.Action.RESUME,
-    SealState.SUSPENDED: seals.Action.SUSPEND,
-    SealState.REVOKED: seals.Action.REVOKE,
-}
+__all__ = ["Seals", "key_context"]
+
 _WANTED = {
     pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
     pb.SEAL_STATE_SUSPENDED: SealState.SUSPENDED,
@@ -56,130 +36,100 @@ _WANTED = {
 
 @dataclass(slots=True)
 class Seals(esign_pb2_grpc.SealServiceServicer):
-    """Seals of organisations."""
+    """Seals of organisations, and every seal to read."""
 
     base: Foundation
     secrets: Secrets
-    ledger: Sequencer
-    # Where seal certificates say that their revocation can be asked; empty: nowhere.
-    status_url: str = ""
+    life: SealLife
+    maker: SealMaker
+    # Whether review and making take two operators even when a platform applied.
+    two_operators: bool = False
 
     async def ApplySeal(self, request: pb.ApplySealRequest, context: Any) -> pb.ApplySealResponse:
-        owner = current_caller().platform
-        name = request.name.strip()
-        if not 2 <= len(name) <= 60:
-            raise errors.invalid(
-                [
-                    Violation(
-                        "name",
-                        "NAME_LENGTH",
-                        "Give the official name, 2 to 60 characters.",
-                        "请填写 2 至 60 字的机构全称。",
-                    )
-                ]
-            )
-        applied = Seal(new_ulid(self.base.clock), owner, name, SealState.APPLIED, 0, 0)
+        caller = current_caller()
+        name = checked_name(request.name)
+        picture = await asyncio.to_thread(
+            seal_views.picture, request.picture_png, request.picture_width_mm, SealKind.ORGANISATION
+        )
+        wanted = Seal(
+            new_ulid(self.base.clock), caller.platform, name, SealState.APPLIED, 0, 0, replaces=request.replaces
+        )
 
         def unit(conn: Connection) -> pb.ApplySealResponse:
-            if any(row.seal.state is not SealState.REVOKED for row in store.seals_of(conn, owner)):
-                raise errors.exists("SEAL_EXISTS", "This platform has a seal already.", "该平台已有印章。")
-            store.put_seal(conn, applied, self.base.clock.now_us())
-            self._tell(conn, applied)
+            try:
+                applied = self.life.apply(conn, wanted, picture, actor(caller))
+            except EsignError as error:
+                raise refusal(error) from None
             return pb.ApplySealResponse(seal=view(SealRow(applied, b"", b"")))
 
-        return await self.base.mutate(request, pb.ApplySealResponse, unit, target=f"seal/{applied.id}")
+        response = await self.base.mutate(request, pb.ApplySealResponse, unit, target=f"seal/{wanted.id}")
+        await self.logged()
+        return response
 
     async def ApproveSeal(self, request: pb.ApproveSealRequest, context: Any) -> pb.ApproveSealResponse:
         """Makes the key and certificate beforehand; only one attempt's is kept."""
+        by = actor(current_caller())
         found = await self.base.store.read(store.seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
-        made = self._make(found.seal)
-        beside = await self._sm2_side(found.seal)
-
-        def unit(conn: Connection) -> pb.ApproveSealResponse:
-            now = store.seal_by_id(conn, request.id)
-            if now is None:
-                raise seal_unknown(request.id)
-            self._move(now.seal, SealState.ISSUED)
-            store.made(conn, made)
-            serial = load_der_x509_certificate(made.certificate).serial_number
-            store.certified(conn, serial, made.seal.id, self.base.clock.now_us())
-            if beside is not None:
-                ses_store.keep_sm2_seal(conn, beside)
-            self._tell(conn, made.seal)
-            return pb.ApproveSealResponse(seal=view(made))
-
-        response = await self.base.mutate(request, pb.ApproveSealResponse, unit, target=f"seal/{request.id}")
-        await self._log(made.seal, made.certificate)
-        return response
-
-    async def _sm2_side(self, applied: Seal) -> Sm2SealRow | None:
-        """Picture and certificate bound in a SESeal; None when this hub makes none."""
-        if self.secrets.sm is None:
-            return None
-        make = functools.partial(
-            make_sm2_seal, self.secrets.sm, self.secrets.keyring, applied, self.base.clock.now_us()
-        )
+        if found.seal.state is SealState.APPLIED and self.two_operators:
+            raise errors.denied(
+                "REVIEW_NEEDED",
+                "Another operator reviews the application first.",
+                "须先由另一名管理员审核该申请。",
+            )
         try:
-            return await asyncio.get_running_loop().run_in_executor(None, make)
+            made = await self.maker.make(found.seal, await self.life.require_clock())
         except EsignError as error:
             raise refusal(error) from None
 
-    def _make(self, applied: Seal) -> SealRow:
-        key = ec.generate_private_key(ec.SECP256R1())
-        now_us = self.base.clock.now_us()
-        certificate = pki.issue_seal_certificate(
-            self.secrets.seal_ca,
-            key.public_key(),
-            applied.name,
-            applied.id,
-            now_us,
-            status_url=self.status_url,
-        )
-        der = key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        active = replace(
-            applied,
-            state=SealState.ACTIVE,
-            not_before_us=int(certificate.not_valid_before_utc.timestamp() * 1_000_000),
-            not_after_us=int(certificate.not_valid_after_utc.timestamp() * 1_000_000),
-        )
-        return SealRow(
-            active,
-            certificate.public_bytes(serialization.Encoding.DER),
-            self.secrets.keyring.encrypt(der, key_context(applied.id)),
-        )
+        def unit(conn: Connection) -> pb.ApproveSealResponse:
+            try:
+                now = store.seal_by_id(conn, request.id)
+                if now is not None and now.seal.state is SealState.APPLIED and not self.two_operators:
+                    self.life.review_alone(conn, request.id, by)
+                self.life.make(conn, made, by)
+                active = self.life.activate(conn, request.id, by)
+            except EsignError as error:
+                raise refusal(error) from None
+            return pb.ApproveSealResponse(seal=view(SealRow(active, made.row.certificate, b"")))
+
+        response = await self.base.mutate(request, pb.ApproveSealResponse, unit, target=f"seal/{request.id}")
+        await self.logged()
+        return response
 
     async def ChangeSealState(self, request: pb.ChangeSealStateRequest, context: Any) -> pb.ChangeSealStateResponse:
+        by = actor(current_caller())
         wanted = _WANTED.get(request.state)
-        violations = []
+        violations = seal_views.reason_violations(request.reason)
         if wanted is None:
             violations.append(
                 Violation("state", "SEAL_STATE_WANTED", "Say ACTIVE, SUSPENDED or REVOKED.", "请指明启用、停用或撤销。")
-            )
-        if not request.reason.strip() or len(request.reason) > 500:
-            violations.append(
-                Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因(500 字以内)。")
             )
         if violations or wanted is None:
             raise errors.invalid(violations)
 
         def unit(conn: Connection) -> pb.ChangeSealStateResponse:
-            now = store.seal_by_id(conn, request.id)
-            if now is None or not now.certificate:
+            found = store.seal_by_id(conn, request.id)
+            if found is None or not found.certificate:
                 raise seal_unknown(request.id)
-            moved = replace(now, seal=replace(now.seal, state=self._move(now.seal, wanted)))
-            store.set_seal_state(conn, request.id, wanted, request.reason)
-            store.standing_changed(conn, request.id, self.base.clock.now_us())
-            self._tell(conn, moved.seal)
-            return pb.ChangeSealStateResponse(seal=view(moved))
+            try:
+                if wanted is SealState.REVOKED:
+                    # The short way has no second revocation: reason and date stay as they are.
+                    if found.seal.state is SealState.REVOKED:
+                        self.life.suspend(conn, request.id, by, request.reason)
+                    why = RevocationReason.UNSPECIFIED
+                    moved = self.life.revoke(conn, request.id, why, 0, by, request.reason)
+                elif wanted is SealState.SUSPENDED:
+                    moved = self.life.suspend(conn, request.id, by, request.reason)
+                else:
+                    moved = self.life.resume(conn, request.id, by, request.reason)
+            except EsignError as error:
+                raise refusal(error) from None
+            return pb.ChangeSealStateResponse(seal=view(SealRow(moved, found.certificate, b"")))
 
         response = await self.base.mutate(request, pb.ChangeSealStateResponse, unit, target=f"seal/{request.id}")
-        now = await self.base.store.read(store.seal_by_id, request.id)
-        if now is not None:
-            await self._log(now.seal, now.certificate)
+        await self.logged()
         return response
 
     async def ListSeals(self, request: pb.ListSealsRequest, context: Any) -> pb.ListSealsResponse:
@@ -188,54 +138,67 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         size = paging.page_size(request.page_size, default=100)
         after = paging.decode_token(self.secrets.page, caller.key, b"seals", request.page_token)
         rows: Sequence[SealRow] = await self.base.store.read(store.list_seals, owner, after, size + 1)
-        response = pb.ListSealsResponse(seals=[view(row) for row in rows[:size]])
+        response = pb.ListSealsResponse(seals=[seal_views.view_for(caller, row) for row in rows[:size]])
         if len(rows) > size:
             last = rows[size - 1].seal.id
             response.next_page_token = paging.encode_token(self.secrets.page, caller.key, b"seals", (last,))
         return response
 
-    def _move(self, now: Seal, wanted: SealState) -> SealState:
+    async def GetSeal(self, request: pb.GetSealRequest, context: Any) -> pb.GetSealResponse:
+        caller = current_caller()
+        found = await self._readable(caller, request.id)
+        changes = await self.base.store.read(seal_store.changes_of, request.id)
+        return pb.GetSealResponse(
+            seal=seal_views.view_for(caller, found), changes=[seal_views.change(one) for one in changes]
+        )
+
+    async def GetSealPicture(self, request: pb.GetSealPictureRequest, context: Any) -> pb.GetSealPictureResponse:
+        caller = current_caller()
+        found = await self._readable(caller, request.id)
+        if found.seal.kind is SealKind.PERSON and caller.kind is not CallerKind.PERSON:
+            raise seal_unknown(request.id)
+        kept = await self.base.store.read(seal_store.picture_of, request.id)
+        if kept is None:
+            raise errors.not_found("PICTURE_ABSENT", "The seal has no picture yet.", "该印章尚无图像。")
+        beside = await self.base.store.read(ses_store.sm2_seal_of, request.id)
+        return pb.GetSealPictureResponse(
+            png=kept.picture.data,
+            width_mm=kept.picture.width_mm,
+            height_mm=kept.picture.height_mm,
+            uploaded=kept.source == seal_store.UPLOADED,
+            eseal=b"" if beside is None else beside.eseal,
+        )
+
+    async def _readable(self, caller: Caller, seal_id: str) -> SealRow:
+        """Raises NOT_FOUND SEAL_UNKNOWN, also for those who may not know of it."""
+        found = await self.base.store.read(store.seal_by_id, seal_id)
+        if found is None:
+            raise seal_unknown(seal_id)
+        seal = found.seal
+        if caller.kind is CallerKind.PERSON:
+            assert self.maker.people is not None
+            own = seal.person and seal.person == await self.maker.people.person_id(caller.platform, caller.person)
+        else:
+            own = caller.kind is CallerKind.OPERATOR or (
+                seal.kind is SealKind.ORGANISATION and seal.owner == caller.platform
+            )
+        if not own:
+            raise seal_unknown(seal_id)
+        return found
+
+    async def logged(self) -> None:
+        """The change is in force; the answer waits for its entry. Raises UNAVAILABLE: it is logged by itself later."""
         try:
-            return seals.move(now.state, _ACTIONS[wanted])
+            await self.life.log()
         except EsignError as error:
             raise refusal(error) from None
 
-    def _tell(self, conn: Connection, changed: Seal) -> None:
-        self.base.publish(
-            conn,
-            SEAL_CHANGED,
-            changed.id,
-            events_pb2.SealChanged(id=changed.id, owner=changed.owner, state=changed.state.value),
-            to=self.base.recipients(SEAL_CHANGED, "", changed.owner),
+
+def checked_name(name: str) -> str:
+    """The official name of an organisation. Raises INVALID_ARGUMENT NAME_LENGTH."""
+    stripped = name.strip()
+    if not 2 <= len(stripped) <= 60:
+        raise errors.invalid_field(
+            "name", "NAME_LENGTH", "Give the official name, 2 to 60 characters.", "请填写 2 至 60 字的机构全称。"
         )
-
-    async def _log(self, changed: Seal, certificate: bytes) -> None:
-        entry = Entry(
-            EntryType.SEAL_CHANGED,
-            self.base.clock.now_us(),
-            seal=changed.id,
-            certificate_sha256=sha256(certificate).hexdigest(),
-            state=changed.state.value,
-            epoch=self.base.store.epoch,
-        )
-        try:
-            receipt = await self.ledger.append(entry)
-        except EsignError as error:
-            raise refusal(error) from None
-        await self.base.store.write(
-            functools.partial(store.remember_head, size=receipt.index + 1, checkpoint=receipt.checkpoint)
-        )
-
-
-def key_context(seal_id: str) -> bytes:
-    """Binds a wrapped key to its row."""
-    return f"seal/{seal_id}/key".encode()
-
-
-def view(row: SealRow) -> pb.Seal:
-    """The public form of a seal."""
-    found = pb.Seal(id=row.seal.id, owner=row.seal.owner, name=row.seal.name, state=_STATES[row.seal.state])
-    if row.certificate:
-        found.certificate_pem = pki.certificate_pem(load_der_x509_certificate(row.certificate)).decode()
-        found.not_after.FromDatetime(dt.datetime.fromtimestamp(row.seal.not_after_us / 1e6, dt.UTC))
-    return found
+    return stripped

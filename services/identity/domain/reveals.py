@@ -15,7 +15,7 @@ CASE_PURPOSE: Final = "case"
 # Which service of the hub may ask for which purpose.
 _PURPOSES: Final = {
     "exchange": frozenset({"authority", "register-query"}),
-    "esign": frozenset({"document"}),
+    "esign": frozenset({"document", "seal"}),
 }
 # While a case is in one of these its handling agency may see who applied; once it is over, nobody.
 OPEN_STATES: Final = frozenset({"SUBMITTED", "CORRECTION", "ACCEPTED", "PROCESSING", "SPECIAL", "GRANTED"})

@@ -130,7 +130,7 @@ class RevocationServiceServicer:
     """
 
     def AnswerOcsp(self, request, context):
-        """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest.
+        """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -76,7 +76,7 @@ class RevocationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RevocationServiceAsyncStub: ...
     AnswerOcsp: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]
-    """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest."""
+    """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]
     """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
     Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
@@ -88,7 +88,7 @@ class RevocationServiceAsyncStub(RevocationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AnswerOcsp: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]  # type: ignore[assignment]
-    """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest."""
+    """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]  # type: ignore[assignment]
     """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
     Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
@@ -103,7 +103,7 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _timestamp_pb2.AnswerOcspRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_timestamp_pb2.AnswerOcspResponse, _abc.Awaitable[_timestamp_pb2.AnswerOcspResponse]]:
-        """Answers an OCSP request about one seal certificate. A request that cannot be read is answered malformedRequest."""
+        """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
 
     @_abc_1.abstractmethod
     def GetCrl(
