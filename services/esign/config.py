@@ -48,6 +48,14 @@ class EsignSettings(ServiceSettings):
     """Roots of the outside authority (PEM); empty means the hub's own root."""
     timestamp_policy: str = "2.25.231834905418379114823059182764411950033"
     """Policy of the hub's own authority, OID. The one set here says: development, internal use, accuracy 1 s."""
+    licence_types: Path = Path()
+    """Directory of further types of licence (`*.toml`, as `services/esign/licences` has them); empty means none."""
+    licence_nonce_seconds: int = 300
+    """How long a nonce is good, and how old a proof of the holder's key may be, s."""
+    licence_status_ttl: int = 60
+    """How long a reader may rely on a status list before he asks again, s. The hub's own answers are always new."""
+    licence_status_lives: int = 3600
+    """How long after its signing a status list may be used at all, s."""
     clock_reference: str = ""
     """NTP server, `host` or `host:port`, that the clock is compared with each minute; empty means that the authority
     only notices when the clock jumps after start."""
@@ -62,6 +70,9 @@ class EsignSettings(ServiceSettings):
     ses_sidecar: bool | None = None
     """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
     keys and this machine a libcrypto with SM2."""
+    flow_scenarios: Path = Path()
+    """Directory of further scenarios of signing flows (TOML, one a file); one of the same code takes the place of the
+    hub's own. Empty: only those that come with the hub."""
 
 
 @dataclass(frozen=True, slots=True)

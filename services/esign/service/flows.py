@@ -20,13 +20,12 @@ from services.esign.flow_work import LEASE_US, Work, ended
 from services.esign.service.flow_begin import Beginning
 from services.esign.service.flow_refusals import document_changed, flow_unknown, not_yours, refused
 from services.esign.service.flow_views import Viewer, scenario_view, state_of, view
-from services.esign.service.neighbours import Neighbours
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
-from shuniu.kit import errors, paging
+from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
-from shuniu.kit.foundation import Foundation, content_digest, require_request_id
+from shuniu.kit.foundation import Foundation, asked_of, content_digest, require_request_id
 
 MOST_STEPS = 100
 _MOST_REASON = 500
@@ -55,7 +54,6 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
     journal: Journal
     work: Work
     consents: Consents
-    neighbours: Neighbours
     page_key: bytes
 
     async def ListScenarios(self, request: pb.ListScenariosRequest, context: Any) -> pb.ListScenariosResponse:
@@ -115,8 +113,12 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
     # Signing.
 
     async def SignSteps(self, request: pb.SignStepsRequest, context: Any) -> pb.SignStepsResponse:
+        asked, viewer = asked_of(request), await self._viewer()
+        if await self.base.store.read(requests.answered, [asked]):
+            # Its consent may be over by now; what it did is not.
+            return await self._signed(request, viewer)
         with refused():
-            authorised = await self._authorisation(request)
+            authorised = await self._authorisation(request, viewer)
 
         def unit(conn: Connection) -> pb.SignStepsResponse:
             with refused():
@@ -125,18 +127,18 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
             return pb.SignStepsResponse()
 
         targets = ",".join(act.flow[:26] for act in authorised.acts[:3])
-        response = await self.base.mutate(request, pb.SignStepsResponse, unit, target=f"flow/{targets}")
-        await asyncio.gather(*(self.work.sign(act.flow) for act in authorised.acts))
-        self.journal.wake()
-        for act in authorised.acts:
-            row = await self.base.store.read(flow_store.get, act.flow)
-            assert row is not None
-            response.flows.append(view(row, authorised.viewer))
-        return response
+        await self.base.mutate(request, pb.SignStepsResponse, unit, target=f"flow/{targets}")
+        return await self._signed(request, viewer)
 
-    async def _authorisation(self, request: pb.SignStepsRequest) -> Authorised:
+    async def _signed(self, request: pb.SignStepsRequest, viewer: Viewer) -> pb.SignStepsResponse:
+        """The flows once their signatures are made, or as far as they got."""
+        await asyncio.gather(*(self.work.sign(one.flow) for one in request.steps))
+        self.journal.wake()
+        return pb.SignStepsResponse(flows=[view(await self._seen(one.flow, viewer), viewer) for one in request.steps])
+
+    async def _authorisation(self, request: pb.SignStepsRequest, viewer: Viewer) -> Authorised:
         """Raises HubError, ConsentError."""
-        caller, viewer = current_caller(), await self._viewer()
+        caller = current_caller()
         acts = tuple(Act(one.flow, one.step, one.document_sha256) for one in request.steps)
         faults = []
         if not 1 <= len(acts) <= MOST_STEPS or len({act.flow for act in acts}) < len(acts):

@@ -1,0 +1,152 @@
+"""RemoteSignatureService: signatures over hashes, in the shape of the Cloud Signature Consortium's API (v2)."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from sqlalchemy import Connection
+
+from services.esign import flow_store, store
+from services.esign.consents import Consents
+from services.esign.domain import flow_consent
+from services.esign.domain.errors import EsignError
+from services.esign.domain.flow_consent import Consent
+from services.esign.domain.ledger import Entry, EntryType
+from services.esign.domain.seals import Seal, SealState
+from services.esign.keys import Secrets
+from services.esign.sequencer import Sequencer
+from services.esign.service.flow_refusals import refused
+from services.esign.service.refusals import seal_unknown
+from services.esign.service.seals import key_context
+from services.esign.slots import Slots
+from services.esign.store import SealRow
+from shuniu.api.esign.v1 import flow_pb2 as pb
+from shuniu.api.esign.v1 import flow_pb2_grpc
+from shuniu.kit import errors, requests
+from shuniu.kit.caller import current_caller
+from shuniu.kit.errors import Violation
+from shuniu.kit.foundation import Foundation, asked_of
+
+MOST_HASHES = 100
+SHA256_OID = "2.16.840.1.101.3.4.2.1"
+ECDSA_SHA256_OID = "1.2.840.10045.4.3.2"
+_PREHASHED = ec.ECDSA(utils.Prehashed(hashes.SHA256()))
+# Words of CSC API v2, 11.5: status of a certificate.
+_STATUS = {SealState.ACTIVE: "valid", SealState.SUSPENDED: "suspended", SealState.EXPIRED: "expired"}
+
+
+@dataclass(slots=True)
+class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
+    """Signs what a platform hashed itself, with the platform's seal, on record in the ledger."""
+
+    base: Foundation
+    secrets: Secrets
+    slots: Slots
+    ledger: Sequencer
+    consents: Consents
+
+    async def GetCredential(self, request: pb.GetCredentialRequest, context: Any) -> pb.GetCredentialResponse:
+        found: SealRow | None = await self.base.store.read(store.seal_by_id, request.credential_id)
+        if found is None or found.seal.owner != current_caller().platform or not found.certificate:
+            raise seal_unknown(request.credential_id)
+        return pb.GetCredentialResponse(
+            sign_algos=[ECDSA_SHA256_OID],
+            certificates=[found.certificate, self.secrets.seal_ca.der],
+            status=self._status(found.seal),
+            multisign=MOST_HASHES,
+        )
+
+    def _status(self, seal: Seal) -> str:
+        if seal.state is SealState.ACTIVE and self.base.clock.now_us() > seal.not_after_us:
+            return "expired"
+        return _STATUS.get(seal.state, "revoked")
+
+    async def SignHash(self, request: pb.SignHashRequest, context: Any) -> pb.SignHashResponse:
+        asked, caller = asked_of(request), current_caller()
+        kept = await self.base.store.read(requests.answered, [asked])
+        if kept:
+            return pb.SignHashResponse.FromString(kept[asked.key])
+        _check(request)
+        bound = flow_consent.list_of_hashes(request.hashes)
+        with refused():
+            consent = await self._consent(request.sad, caller.platform, bound) if request.sad else None
+
+        def slot(conn: Connection) -> tuple[SealRow, int]:
+            """The consent burned and the seal's time, or neither."""
+            with refused():
+                if consent is not None and not flow_store.use_consent(
+                    conn, consent.token_id, asked.digest.hex(), consent.expires_s * 1_000_000
+                ):
+                    raise flow_consent.used()
+                granted = self.slots.grant(conn, request.credential_id, caller.platform)
+                found = store.seal_by_id(conn, request.credential_id)
+                assert found is not None
+                return found, granted.at_us
+
+        found, at_us = await self.base.write(slot)
+        signatures = self._sign(found, list(request.hashes))
+        entry = Entry(
+            EntryType.HASHES_SIGNED,
+            at_us,
+            seal=found.seal.id,
+            certificate_sha256=sha256(found.certificate).hexdigest(),
+            commitment=bound,
+            epoch=self.base.store.epoch,
+        )
+        try:
+            receipt = await self.ledger.append(entry)
+        except EsignError as error:
+            with refused():
+                raise error from None
+        response = pb.SignHashResponse(signatures=signatures, ledger_index=receipt.index)
+
+        def answer(_conn: Connection) -> pb.SignHashResponse:
+            return response
+
+        return await self.base.mutate(request, pb.SignHashResponse, answer, target=f"seal/{found.seal.id}")
+
+    async def _consent(self, sad: str, platform: str, bound: str) -> Consent:
+        """The person's consent to exactly these hashes, given through the calling platform. Raises ConsentError."""
+        consent = await self.consents.read(sad)
+        now_s = self.base.clock.now_us() // 1_000_000
+        flow_consent.check(consent, platform=platform, subject=consent.subject, list_sha256=bound, now_s=now_s)
+        return consent
+
+    def _sign(self, found: SealRow, digests: list[bytes]) -> list[bytes]:
+        plain = self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id))
+        key = serialization.load_der_private_key(plain, None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        return [key.sign(digest, _PREHASHED) for digest in digests]
+
+
+def _check(request: pb.SignHashRequest) -> None:
+    """Raises INVALID_ARGUMENT with every violation."""
+    faults = []
+    if not 1 <= len(request.hashes) <= MOST_HASHES:
+        faults.append(
+            Violation("hashes", "HASH_COUNT", f"Send 1 to {MOST_HASHES} hashes.", f"请提交 1 至 {MOST_HASHES} 个摘要。")
+        )
+    faults += [
+        Violation(f"hashes[{at}]", "HASH_LENGTH", "A SHA-256 has 32 bytes.", "SHA-256 摘要须为 32 字节。")
+        for at, each in enumerate(request.hashes[:MOST_HASHES])
+        if len(each) != 32
+    ]
+    if request.hash_algorithm_oid != SHA256_OID:
+        faults.append(
+            Violation(
+                "hashAlgorithmOID", "ALGORITHM", f"Only SHA-256, {SHA256_OID}.", f"仅支持 SHA-256（{SHA256_OID}）。"
+            )
+        )
+    if request.sign_algo != ECDSA_SHA256_OID:
+        faults.append(
+            Violation(
+                "signAlgo",
+                "ALGORITHM",
+                f"Only ecdsa-with-SHA256, {ECDSA_SHA256_OID}.",
+                f"仅支持 ecdsa-with-SHA256（{ECDSA_SHA256_OID}）。",
+            )
+        )
+    if faults:
+        raise errors.invalid(faults)
