@@ -55,7 +55,7 @@ licence = Table(
     Column("receipt", Text, nullable=False),
     Index("licence_case", "case_code", "type"),
     Index("licence_sha256", "sha256"),
-    Index("licence_list", "list", "state"),
+    Index("licence_by_list", "list", "state"),
     Index("licence_stage", "stage"),
 )
 # One licence that is not revoked for a case and type; the next generation only after that.

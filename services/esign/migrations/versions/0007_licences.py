@@ -32,7 +32,7 @@ def upgrade() -> None:
     )
     op.create_index("licence_case", "licence", ["case_code", "type"])
     op.create_index("licence_sha256", "licence", ["sha256"])
-    op.create_index("licence_list", "licence", ["list", "state"])
+    op.create_index("licence_by_list", "licence", ["list", "state"])
     op.create_index("licence_stage", "licence", ["stage"])
     op.create_table(
         "licence_generation",
