@@ -2,6 +2,7 @@
 document, and auditing the ledger's files.
 """
 
+import asyncio
 import contextlib
 import dataclasses
 import ssl
@@ -24,17 +25,22 @@ from services.esign.domain.tiles import TileName
 from services.esign.domain.verdict import Outcome, Step, Verdict
 from services.esign.domain.verify import Trust, judge
 from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
+from services.esign.renewal import Authorities, renewed
 from services.esign.seal_report import SealReport
+from services.esign.timestamps import TimestampAwayError
 from services.esign.witnesses import witness_sites
+from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
 
 __all__ = [
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
+    "Authorities",
     "EvidenceReport",
     "EvidenceUnreadableError",
     "LedgerReport",
+    "RenewalError",
     "SealReport",
     "TrustError",
     "check_evidence",
@@ -44,6 +50,7 @@ __all__ = [
     "ledger_monitor",
     "ledger_verify",
     "load_trust",
+    "renew_file",
     "rotate_ledger_key",
     "software_keys",
     "trust_files",
@@ -65,6 +72,10 @@ class TrustError(Exception):
     """A file of the trust directory cannot be used. The text names it."""
 
 
+class RenewalError(Exception):
+    """The document cannot be renewed. The text says why."""
+
+
 def initialise(config: Path) -> None:
     """Makes what is absent of esign's keys and certificates; what is there stays."""
     key_store.make(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
@@ -82,6 +93,8 @@ def trust_files(config: Path) -> dict[str, str]:
     }
     if secrets.sm is not None:
         files["esign-sm2.pem"] = secrets.sm.trust_pem.decode("ascii")
+    if secrets.ca_roots:
+        files["esign-ca.pem"] = secrets.ca_roots.decode("ascii")
     if settings.timestamp_roots.name:
         files[f"{_TSA}outside.pem"] = settings.timestamp_roots.read_text("ascii")
     sites, least = witness_sites(settings.witnesses, settings.witness_quorum)
@@ -229,6 +242,30 @@ def verify_file(
         trust_any_signer=trust_any_signer,
         ses=_sidecar(path, pdf, trust_dir, now_us),
     )
+
+
+def renew_file(path: Path, into: Path, trust_dir: Path | None, authorities: Authorities) -> Verdict:
+    """Renews the PDF at `path` into `into` (the same file: replaced in one step), and judges what came of it.
+
+    Raises RenewalError when it is INVALID already, or the authorities or the document do not allow it; OSError when a
+    file cannot be read or written; TrustError when the trust directory cannot.
+    """
+    before = verify_file(path, trust_dir)
+    if before.outcome is Outcome.INVALID:
+        raise RenewalError("INVALID: what is broken is not renewed / 文件无效，不能续期")
+    pdf = path.read_bytes()
+    try:
+        made = asyncio.run(renewed(pdf, load_trust(trust_dir), authorities, SystemClock()))
+    except (TimestampAwayError, EsignError) as cause:
+        raise RenewalError(str(cause)) from cause
+    fresh = into.with_name(into.name + ".part")
+    fresh.write_bytes(made)
+    fresh.replace(into)
+    for suffix in (".tlog-proof", ".ses") if into != path else ():
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            into.with_name(into.name + suffix).write_bytes(beside.read_bytes())
+    return verify_file(into, trust_dir)
 
 
 def _sidecar(path: Path, pdf: bytes, trust_dir: Path | None, now_us: int) -> Step | None:
