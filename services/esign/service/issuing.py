@@ -9,7 +9,7 @@ Documents that reach a stage at the same time share its transaction.
 import asyncio
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -119,6 +119,8 @@ class Issuing:
     # None: documents get no seal signature under GB/T 38540.
     sidecars: Sidecars | None = None
     slots: Slots | None = None
+    told: list[Callable[[CertificateRow], None]] = field(default_factory=list)
+    """Called with each document that was released."""
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
@@ -151,7 +153,8 @@ class Issuing:
                 if row.stage == store.SEALED:
                     row = await self._stamp(row)
                 return await self._release(row, slot.seal, order)
-        except TimestampAwayError:
+        except (TimestampAwayError, EsignError, asyncio.CancelledError):
+            # Also when the caller has gone: what was sealed is released by itself.
             self._waiting.set()
             raise
         finally:
@@ -331,6 +334,8 @@ class Issuing:
                 await self._finished.do(replace(finish, order=None))
                 raise
         metrics.CERTIFICATES.inc()
+        for tell in self.told:
+            tell(issued)
         return answer
 
     def _head(self, receipt: Receipt) -> Checkpoint:
