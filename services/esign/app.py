@@ -32,6 +32,7 @@ from services.esign.service.seals import Seals
 from services.esign.service.timestamps import Timestamps
 from services.esign.service.verification import Verification
 from services.esign.sidecars import Sidecars
+from services.esign.sm3_index import Sm3Index
 from services.esign.slots import Slots
 from services.esign.status_lists import StatusLists
 from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
@@ -165,6 +166,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         neighbours = Neighbours(exchange, identity)
         slots = Slots(base.clock, guard)
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots)
+        by_sm3 = Sm3Index(base.store)
+        issuing.told.append(by_sm3.released)
         maker = SealMaker(base, secrets, layouts, neighbours, settings.seal_days, settings.revocation_url.rstrip("/"))
         seals = Seals(base, secrets, SealLife(base, ledger, slots, secrets.marks), maker, settings.seal_two_operators)
         licences = open_licences(base, secrets, ledger, neighbours, slots, settings)
@@ -242,6 +245,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 issuing.finish_interrupted,
                 licences.issuing.finish_interrupted,
                 cosigning.follow,
+                by_sm3.follow,
                 guard.watch,
                 slots.beat_of(base),
                 seals.life.watch,
