@@ -9,11 +9,13 @@ import httpx
 from cryptography import x509
 
 from services.esign import licence_store, store
+from services.esign.ca import open_authority
 from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
+from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
 from services.esign.seal_life import SealLife
@@ -168,7 +170,14 @@ async def build(path: Path) -> AsyncIterator[Process]:
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots)
         by_sm3 = Sm3Index(base.store)
         issuing.told.append(by_sm3.released)
-        maker = SealMaker(base, secrets, layouts, neighbours, settings.seal_days, settings.revocation_url.rstrip("/"))
+        flowing = open_flows(base, settings, secrets, ledger, slots, neighbours, identity, layouts, verifier, stamps)
+        stack.push_async_callback(flowing.close)
+        certifier, enrolling = open_authority(settings, secrets.seal_ca)
+        if enrolling is not None:
+            await stack.enter_async_context(enrolling)
+        maker = SealMaker(
+            base, secrets, layouts, neighbours, settings.seal_days, settings.revocation_url.rstrip("/"), certifier
+        )
         seals = Seals(base, secrets, SealLife(base, ledger, slots, secrets.marks), maker, settings.seal_two_operators)
         licences = open_licences(base, secrets, ledger, neighbours, slots, settings)
 
@@ -229,6 +238,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                         Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
                         timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
                     ),
+                    *flowing.servicers,
                 ],
                 peer=[
                     Servicer(
@@ -243,6 +253,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 base.registry.replica.follow,
                 operations.watch,
                 issuing.finish_interrupted,
+                *flowing.tasks,
                 licences.issuing.finish_interrupted,
                 cosigning.follow,
                 by_sm3.follow,

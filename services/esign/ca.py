@@ -181,6 +181,12 @@ def roots_pem(settings: EsignSettings) -> bytes:
     return b"".join(pki.certificate_pem(root) for root in read_roots(settings))
 
 
+def split_pem(certificates: bytes) -> list[str]:
+    """PEM certificates, one each."""
+    loaded = x509.load_pem_x509_certificates(certificates) if certificates else []
+    return [pki.certificate_pem(one).decode("ascii") for one in loaded]
+
+
 def _certificates(settings: EsignSettings) -> list[x509.Certificate]:
     if not settings.ca_roots.name:
         if settings.ca_url:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from services.esign import sm_keys, sm_tsa_keys, tsa_keys
+from services.esign import ca, sm_keys, sm_tsa_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
 from services.esign.domain.digests import SHA256, SM3, Digest
@@ -49,6 +49,8 @@ class Secrets:
     # None: this hub has no timestamp authority of its own.
     tsa: TimestampSigner | None = field(default=None, repr=False)
     ledger_retired: tuple[VerifierKey, ...] = ()
+    # Roots of another certification authority that certifies seals, PEM; empty: there is none.
+    ca_roots: bytes = b""
     # Where new keys are made; they hold the devices open.
     rooms: tuple[KeyRoom, ...] = field(default=(), repr=False)
     # What new seals, timestamps and ledger entries are made with: SM3 says SM2 too.
@@ -97,8 +99,9 @@ class Secrets:
             if in_sm
             else tsa_keys.load(files, room, settings.timestamp_policy),
             retired_ledger_keys(files),
-            (room, sm_room),
-            SM3 if in_sm else SHA256,
+            ca_roots=ca.roots_pem(settings),
+            rooms=(room, sm_room),
+            digest=SM3 if in_sm else SHA256,
         )
 
 

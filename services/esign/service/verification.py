@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.esign import metrics, ses_store, store
+from services.esign.ca import split_pem
 from services.esign.config import KeyFiles
 from services.esign.domain import qr, versions
 from services.esign.domain.certificates import TEMPLATES
@@ -75,8 +76,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         return pb.VerifyDocumentResponse(verdict=_view(verdict, row))
 
     def _roots(self) -> bytes:
-        """Of both profiles: a hub may have changed its own, and what it sealed before stays good."""
-        root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
+        """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
+        root = KeyFiles(self.base.hub.data_dir).root.read_bytes() + self.secrets.ca_roots
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
     async def _receipt(self, row: CertificateRow) -> str:
@@ -135,7 +136,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
         keys = {"keys": [qr.jwk(self.secrets.qr.key.public_key())]}
         return pb.GetTrustResponse(
-            roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text()],
+            roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text(), *split_pem(self.secrets.ca_roots)],
             vkeys=[key.vkey for key in self.secrets.ledger_keys],
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
