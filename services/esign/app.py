@@ -34,8 +34,8 @@ from services.esign.service.seals import Seals
 from services.esign.service.timestamps import Timestamps
 from services.esign.service.verification import Verification
 from services.esign.sidecars import Sidecars
-from services.esign.sm3_index import Sm3Index
 from services.esign.slots import Slots
+from services.esign.sm3_index import Sm3Index
 from services.esign.status_lists import StatusLists
 from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from services.esign.verifier import Verifier
