@@ -1,0 +1,288 @@
+"""Seals behind a real gRPC server on a temporary data directory: owners, persons, operators, documents, OCSP and CRL."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import tempfile
+import uuid
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import grpc
+from sqlalchemy import Connection
+
+from services.esign import keys, store
+from services.esign.app import open_ledger
+from services.esign.clock_guard import ClockGuard
+from services.esign.config import EsignSettings
+from services.esign.domain import ledger as ledger_rules
+from services.esign.domain.ledger import Entry
+from services.esign.keys import Secrets
+from services.esign.once_keys import OnceKeys
+from services.esign.seal_life import SealLife
+from services.esign.seal_maker import SealMaker
+from services.esign.sequencer import Sequencer
+from services.esign.service.certificates import Certificates
+from services.esign.service.issuing import Issuing
+from services.esign.service.revocation import Revocation
+from services.esign.service.seal_servicers import seal_servicers
+from services.esign.service.seals import Seals
+from services.esign.service.verification import Verification
+from services.esign.sidecars import Sidecars
+from services.esign.slots import Slots
+from services.esign.verifier import Verifier
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
+from shuniu.api.exchange.v1 import case_pb2
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import HubSettings
+from shuniu.kit.crypto import sm
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.interceptors import nobody_refused
+from shuniu.kit.server import Listener, Servicer, edge_listener
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.migrations import migrate
+
+TRUST = "hub.test"
+POLICE = "police"
+ORGANISATION = "呼和浩特市公安局"
+FACTS = {"from": "2006年1月1日", "to": "2026年5月31日"}
+YEAR_US = 365 * 86_400 * 1_000_000
+PERSON_ID, PERSON_NAME = "p" * 22, "巴特尔"
+
+
+def rid() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass
+class MovableClock:
+    """The machine's clock, and what somebody turned it by (µs)."""
+
+    moved_us: int = 0
+    _real: SystemClock = field(default_factory=SystemClock)
+
+    def now_us(self) -> int:
+        return self._real.now_us() + self.moved_us
+
+
+class Neighbours:
+    """Every case is granted to the police; everybody is the same person."""
+
+    async def parties(self, case_code: str) -> Any:
+        return case_pb2.GetCasePartiesResponse(
+            handler_platform=POLICE,
+            source_platform="app",
+            person_id=PERSON_ID,
+            division="150100",
+            state=case_pb2.CASE_STATE_GRANTED,
+            result_template="no_criminal_record",
+        )
+
+    async def person(self, *_: Any) -> dict[str, str]:
+        return {"full_name": PERSON_NAME, "document_type": "111", "document_number": "150102199001010000"}
+
+    async def person_id(self, platform: str, subject: str) -> str:
+        return PERSON_ID if subject == "somebody" else "q" * 22
+
+    async def name_for_seal(self, person_id: str, receiving: Any) -> str:
+        return PERSON_NAME
+
+
+def headers(kind: str, code: str, scope: str, subject: str = "") -> tuple[tuple[str, str], ...]:
+    """What the edge would say of one certificate and token."""
+    digest = hashlib.sha256(code.encode()).digest()
+    claims = {
+        "kind": kind,
+        "client_id": code,
+        "scope": scope,
+        "sub": subject or code,
+        "ial": 3,
+        "aal": 3,
+        "cnf": {"x5t#S256": base64.urlsafe_b64encode(digest).rstrip(b"=").decode()},
+    }
+    path = "operator" if kind == "operator" else "platform"
+    return (
+        ("x-forwarded-client-cert", f"Hash={digest.hex()};URI=spiffe://{TRUST}/{path}/{code}"),
+        ("x-shuniu-claims", base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()),
+    )
+
+
+AGENCY = headers("platform", POLICE, "seal.use")
+SYSTEM = headers("operator", "system", "admin.system")
+SECURITY = headers("operator", "security", "admin.security")
+OTHER_SECURITY = headers("operator", "second", "admin.security")
+AUDIT = headers("operator", "audit", "admin.audit")
+PERSON = headers("person", "app", "case.apply case.read", "somebody")
+ANOTHER = headers("person", "app", "case.apply case.read", "somebody-else")
+
+
+@dataclass
+class SealLand:
+    base: Foundation
+    secrets: Secrets
+    clock: MovableClock
+    ledger: Sequencer
+    seals: Seals
+    issuing: Issuing
+    slots: Slots
+    once: OnceKeys
+    channel: grpc.aio.Channel
+    listener: Listener
+    folder: Path
+
+    @property
+    def owner(self) -> Any:
+        return esign_pb2_grpc.SealServiceStub(self.channel)
+
+    @property
+    def admin(self) -> Any:
+        return seal_pb2_grpc.SealAdminServiceStub(self.channel)
+
+    @property
+    def personal(self) -> Any:
+        return seal_pb2_grpc.PersonalSealServiceStub(self.channel)
+
+    @property
+    def documents(self) -> Any:
+        return esign_pb2_grpc.CertificateServiceStub(self.channel)
+
+    @property
+    def verification(self) -> Any:
+        return esign_pb2_grpc.VerificationServiceStub(self.channel)
+
+    @property
+    def revocation(self) -> Any:
+        return timestamp_pb2_grpc.RevocationServiceStub(self.channel)
+
+    async def applied(self, **more: Any) -> Any:
+        request = esign_pb2.ApplySealRequest(request_id=rid(), name=ORGANISATION, **more)
+        return (await self.owner.ApplySeal(request, metadata=AGENCY)).seal
+
+    async def reviewed(self, seal_id: str, by: Any = SYSTEM) -> Any:
+        accept = seal_pb2.REVIEW_DECISION_ACCEPT
+        request = seal_pb2.ReviewSealRequest(request_id=rid(), id=seal_id, decision=accept)
+        return (await self.admin.ReviewSeal(request, metadata=by)).seal
+
+    async def made(self, seal_id: str, by: Any = SECURITY) -> Any:
+        return (await self.admin.MakeSeal(seal_pb2.MakeSealRequest(request_id=rid(), id=seal_id), metadata=by)).seal
+
+    async def activated(self, seal_id: str, by: Any = SECURITY) -> Any:
+        request = seal_pb2.ActivateSealRequest(request_id=rid(), id=seal_id)
+        return (await self.admin.ActivateSeal(request, metadata=by)).seal
+
+    async def active(self, **more: Any) -> Any:
+        """A seal on the long way to its use."""
+        seal = await self.applied(**more)
+        await self.reviewed(seal.id)
+        await self.made(seal.id)
+        return await self.activated(seal.id)
+
+    async def changed(self, seal_id: str, state: int) -> Any:
+        request = esign_pb2.ChangeSealStateRequest(request_id=rid(), id=seal_id, state=state, reason="测试")
+        return (await self.owner.ChangeSealState(request, metadata=SECURITY)).seal
+
+    async def revoked(self, seal_id: str, since_us: int = 0, reason: int = 1) -> Any:
+        request = seal_pb2.RevokeSealRequest(request_id=rid(), id=seal_id, reason_code=reason, reason="私钥被盗")
+        if since_us:
+            request.invalid_since.FromMicroseconds(since_us)
+        return (await self.admin.RevokeSeal(request, metadata=SECURITY)).seal
+
+    async def issue(self, case: str, seal_id: str = "") -> Any:
+        request = esign_pb2.IssueCertificateRequest(request_id=rid(), case_code=case, seal_id=seal_id, facts=FACTS)
+        return (await self.documents.IssueCertificate(request, metadata=AGENCY)).certificate
+
+    async def downloaded(self, number: str) -> Any:
+        request = esign_pb2.DownloadCertificateRequest(number=number)
+        return await self.documents.DownloadCertificate(request, metadata=headers("platform", POLICE, "case.read"))
+
+    async def verdict(self, pdf: bytes, proof: str = "") -> Any:
+        request = esign_pb2.VerifyDocumentRequest(pdf=pdf, tlog_proof=proof)
+        return (await self.verification.VerifyDocument(request)).verdict
+
+    async def crl(self, family: str = "") -> bytes:
+        request = timestamp_pb2.GetCrlRequest(family=family)
+        return bytes((await self.revocation.GetCrl(request, metadata=AGENCY)).der)
+
+    async def state(self, seal_id: str) -> str:
+        found = await self.base.store.read(store.seal_by_id, seal_id)
+        assert found is not None
+        return found.seal.state.value
+
+    async def entries(self) -> list[Entry]:
+        receipts = await self.ledger.receipts(range(self.ledger.size))
+        return [ledger_rules.decode(receipt.entry) for receipt in receipts]
+
+    async def rows(self, work: Any) -> Any:
+        def unit(conn: Connection) -> Any:
+            return work(conn)
+
+        return await self.base.store.read(unit)
+
+
+@contextlib.asynccontextmanager
+async def seal_land(
+    *, two_operators: bool = False, sm2: bool | None = False, days: int = 730
+) -> AsyncIterator[SealLand]:
+    """`sm2` None: where this machine can. The clock starts right."""
+    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder, ThreadPoolExecutor(1) as executor:
+        data, clock = Path(folder), MovableClock()
+        for name in ("keys", "pki", "db"):
+            (data / name).mkdir()
+        hub = HubSettings("150000", "内蒙古枢纽", TRUST, "https://hub.test", data, data)
+        settings = EsignSettings(ses_sidecar=sm2 if sm2 is not None else sm.available())
+        keys.make(hub)
+        secrets = Secrets.load(hub, settings)
+        url = f"sqlite:///{data}/db/esign.db"
+        await migrate(url, "services.esign", clock)
+        kept = await Store.open(url, store.METADATA, clock=clock)
+        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        ledger = await open_ledger(base, secrets, settings)
+        people: Any = Neighbours()
+        slots = Slots(clock, ClockGuard(clock))
+        sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, executor)
+        issuing = Issuing(base, secrets, ledger, people, executor, None, sidecars, slots)
+        life = SealLife(base, ledger, slots, secrets.marks)
+        seals = Seals(
+            base, secrets, life, SealMaker(base, secrets, executor, people, days, "http://hub.test"), two_operators
+        )
+        services = esign_pb2.DESCRIPTOR.services_by_name
+        with Verifier(10.0) as verifier:
+            servicers = [
+                *seal_servicers(seals, people),
+                Servicer(
+                    esign_pb2_grpc.add_CertificateServiceServicer_to_server,
+                    Certificates(base, ledger, people, issuing),
+                    services["CertificateService"],
+                ),
+                Servicer(
+                    esign_pb2_grpc.add_VerificationServiceServicer_to_server,
+                    Verification(base, secrets, verifier, 1 << 24, ledger=ledger),
+                    services["VerificationService"],
+                ),
+                Servicer(
+                    timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
+                    Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
+                    timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
+                ),
+            ]
+            listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)
+            await listener.start()
+            channel = grpc.aio.insecure_channel(f"unix:{data}/e.sock")
+            try:
+                once = OnceKeys(base, secrets.seal_ca, ledger, slots)
+                yield SealLand(base, secrets, clock, ledger, seals, issuing, slots, once, channel, listener, data)
+            finally:
+                await channel.close()
+                await listener.stop(0)
+                await ledger.close()
+                await kept.close()
+                secrets.close()
+
+
+def digest_of(document: bytes) -> str:
+    return sha256(document).hexdigest()
