@@ -27,6 +27,7 @@ from services.esign.domain.seals import SealState
 from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.issue_store import Logged, Made
 from services.esign.keys import Secrets
+from services.esign.long_term import LongTerm
 from services.esign.sequencer import Sequencer
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.refusals import seal_unknown
@@ -121,6 +122,8 @@ class Issuing:
     slots: Slots | None = None
     told: list[Callable[[CertificateRow], None]] = field(default_factory=list)
     """Called with each document that was released."""
+    # None: documents carry no validation data (PAdES B-T at most).
+    long_term: LongTerm | None = None
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
@@ -279,13 +282,16 @@ class Issuing:
         """The document with its timestamp, before anybody has seen it. Raises TimestampAwayError."""
         if self.stamps is None:
             return pdf
+        if self.long_term is not None and self.long_term.has(pdf):
+            return pdf
         signature = pades.LastSignature.of(pdf)
         if signature.has_timestamp:
             return pdf
         with step("timestamp"):
             token = await self.stamps.stamp(signature.value)
         try:
-            return signature.stamped(token)
+            stamped = signature.stamped(token)
+            return stamped if self.long_term is None else await self.long_term.raised(stamped)
         except DocumentUnfitError as error:
             # Sealed while no timestamps were asked for, or the authority's tokens grew: B-B, as it is, is good too.
             _log.warning("timestamp_left_out", reason=error.reason, number=number)
