@@ -42,6 +42,9 @@ class EsignSettings(ServiceSettings):
     timestamp: bool | None = None
     """Whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait and
     are released as soon as one can. Absent: yes when there is an authority, the hub's own or an outside one."""
+    level: str = ""
+    """How long a document stays verifiable by itself (PAdES): `B-B` as it is, `B-T` with a timestamp, `B-LT` with
+    validation data in it, `B-LTA` with a document timestamp over those. Absent: B-T or B-B, as `timestamp` says."""
     timestamp_url: str = ""
     """An outside timestamp authority (RFC 3161 over HTTP); empty means the hub's own."""
     timestamp_roots: Path = Path()
