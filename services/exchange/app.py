@@ -17,6 +17,7 @@ from services.exchange.items import Items
 from services.exchange.service.asking import Asking
 from services.exchange.service.cases import Cases
 from services.exchange.service.casework import Casework
+from services.exchange.service.digests import Digests
 from services.exchange.service.evidence import Evidence
 from services.exchange.service.handling import CaseRegistry, Handling
 from services.exchange.service.inbox import Inbox
@@ -103,7 +104,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         work = Casework(base, items.book, keyring, calendar, book)
         people = People(identity, base.store, base.clock)
         streams = ProviderStreams(settings.provider_wait_seconds)
-        asking = Asking(streams, base.clock, settings.provider_seconds)
+        asking = Asking(streams, base.clock, settings.provider_seconds, Digests(profile.of(hub.profile).evidence_hash))
         links = InboxLinks(identity, settings.bus_url, base.clock, settings.inbox_idle_seconds)
         stack.push_async_callback(links.close)
         polls = Interrupted()

@@ -16,6 +16,7 @@ from services.exchange.store.evidence import EvidenceRow
 from shuniu.api.esign.v1 import evidence_pb2, evidence_pb2_grpc
 from shuniu.kit import client, lease, log
 from shuniu.kit.crypto import profile
+from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 
@@ -56,6 +57,7 @@ class EvidenceBook:
         """`facts`: codes, digests and instants; never a person's name or number."""
         text = record(evidence_id, kind, time_us, {**facts, "hub": self._hub})
         salt = os.urandom(SALT_BYTES)
+        count(Purpose.EVIDENCE, self._algorithm)
         store.keep(conn, Piece(evidence_id, kind, time_us, case_code, parties, text, self._algorithm, salt))
         self._kept = True
 

@@ -1,6 +1,5 @@
 """One question to a provider and what is kept of it."""
 
-import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Final
 from services.exchange import metrics
 from services.exchange.domain.identity_numbers import holds_identity_number
 from services.exchange.domain.resources import Resource
+from services.exchange.service.digests import CallDigests, Digests
 from services.exchange.service.streams import ProviderStreams
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.exchange.v1 import query_pb2 as pb
@@ -25,23 +25,24 @@ _MARGIN: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A provider's answer with its evidence: digests (hex SHA-256) of the exact bytes, instants in µs."""
+    """A provider's answer with its evidence: digests of the exact bytes, instants in µs."""
 
     call_id: str
     answer: pb.ServeAnswer
-    question_sha256: str
+    question: bytes
     asked_us: int
     answered_us: int
+    digests: Digests
 
     @property
-    def fields_sha256(self) -> str:
-        """Of the fields as they came."""
-        return hashlib.sha256(self.answer.answer_json).hexdigest()
+    def of_fields(self) -> CallDigests:
+        """Of the question and of the fields as they came."""
+        return self.digests.of(self.question, self.answer.answer_json)
 
     @property
-    def message_sha256(self) -> str:
-        """Of the whole answer, for those whose result code says all."""
-        return hashlib.sha256(self.answer.SerializeToString(deterministic=True)).hexdigest()
+    def of_message(self) -> CallDigests:
+        """The same of the whole answer, for those whose result code says all."""
+        return self.digests.of(self.question, self.answer.SerializeToString(deterministic=True))
 
     @property
     def result(self) -> str:
@@ -58,10 +59,11 @@ class Reply:
 class Asking:
     """Asks providers, each question with a deadline."""
 
-    def __init__(self, streams: ProviderStreams, clock: Clock, seconds: float) -> None:
+    def __init__(self, streams: ProviderStreams, clock: Clock, seconds: float, digests: Digests) -> None:
         self._streams = streams
         self._clock = clock
         self._seconds = seconds
+        self._digests = digests
 
     def new_call(self) -> str:
         return new_ulid(self._clock)
@@ -83,11 +85,10 @@ class Asking:
             call_id=call_id, resource=resource.code, subject=subject, fields=sorted(fields), purpose=purpose
         )
         question.deadline.FromMicroseconds(asked_us + int(seconds * 1e6))
-        digest = hashlib.sha256(question.SerializeToString()).hexdigest()
         answer = await self._streams.ask(question, resource.provider, seconds)
         answered_us = self._clock.now_us()
         metrics.PROVIDER_SECONDS.observe((answered_us - asked_us) / 1e6)
-        return Reply(call_id, answer, digest, asked_us, answered_us)
+        return Reply(call_id, answer, question.SerializeToString(), asked_us, answered_us, self._digests)
 
 
 def answer_invalid(cause: str, result: str = "") -> HubError:

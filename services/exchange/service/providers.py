@@ -13,6 +13,7 @@ from services.exchange.domain.evidence import Kind
 from services.exchange.domain.resources import Resource
 from services.exchange.evidence_log import EvidenceBook
 from services.exchange.service.asking import Asking, Reply, answer_invalid
+from services.exchange.service.digests import CallDigests
 from services.exchange.service.refusals import resource_unknown
 from services.exchange.service.sharing import not_owned
 from services.exchange.service.streams import ProviderStreams, Stream
@@ -128,16 +129,20 @@ class Authority(query_pb2_grpc.AuthorityServiceServicer):
         except HubError as error:
             metrics.QUERIES.labels("authority", error.reason).inc()
             raise
-        await self._base.write(self._keep, found, reply)
+        digests = reply.of_message
+        await self._base.write(self._keep, found, reply, digests)
         if reply.result not in _VERDICTS:
             metrics.QUERIES.labels("authority", "PROVIDER_ANSWER_INVALID").inc()
             raise answer_invalid("RESULT_UNKNOWN", reply.result)
         metrics.QUERIES.labels("authority", "OK").inc()
         return pb.VerifySubjectResponse(
-            result=reply.result, transaction_id=reply.transaction_id, evidence_sha256=reply.message_sha256
+            result=reply.result,
+            transaction_id=reply.transaction_id,
+            evidence_sha256=digests.answer_sha256,
+            evidence_sm3=digests.answer_sm3,
         )
 
-    def _keep(self, conn: Connection, found: Resource, reply: Reply) -> None:
+    def _keep(self, conn: Connection, found: Resource, reply: Reply, digests: CallDigests) -> None:
         consumer = f"service:{current_caller().platform}"
         row = CallRow(
             call_id=reply.call_id,
@@ -150,8 +155,10 @@ class Authority(query_pb2_grpc.AuthorityServiceServicer):
             provider=found.provider,
             purpose="authority",
             state=CallState.DONE,
-            question_sha256=reply.question_sha256,
-            answer_sha256=reply.message_sha256,
+            question_sha256=digests.question_sha256,
+            answer_sha256=digests.answer_sha256,
+            question_sm3=digests.question_sm3,
+            answer_sm3=digests.answer_sm3,
             asked_us=reply.asked_us,
             answered_us=reply.answered_us,
             result=reply.result,

@@ -217,21 +217,26 @@ class Queries(query_pb2_grpc.QueryServiceServicer):
         """Evidence, audit record and the answer for a retry, together."""
         answer = Struct()
         answer.update(leaving)
+        digests = reply.of_fields
         response = pb.QueryResponse(
             answer=answer,
             evidence=pb.CallEvidence(
                 call_id=row.call_id,
-                question_sha256=reply.question_sha256,
-                answer_sha256=reply.fields_sha256,
                 asked_at=instant(reply.asked_us),
                 answered_at=instant(reply.answered_us),
+                question_sha256=digests.question_sha256,
+                answer_sha256=digests.answer_sha256,
+                question_sm3=digests.question_sm3,
+                answer_sm3=digests.answer_sm3,
             ),
         )
         kept = replace(
             row,
             state=CallState.DONE,
-            question_sha256=reply.question_sha256,
-            answer_sha256=reply.fields_sha256,
+            question_sha256=digests.question_sha256,
+            answer_sha256=digests.answer_sha256,
+            question_sm3=digests.question_sm3,
+            answer_sm3=digests.answer_sm3,
             asked_us=reply.asked_us,
             answered_us=reply.answered_us,
             result=reply.result,

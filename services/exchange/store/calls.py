@@ -22,7 +22,9 @@ class CallState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One question. Digests are hex SHA-256; `answer` is ciphertext, None when there is none or it is forgotten."""
+    """One question. Digests are hex, SHA-256 or by the profile SM3; `answer` is ciphertext, None when there is none
+    or it is forgotten.
+    """
 
     call_id: str
     kind: str
@@ -45,6 +47,11 @@ class CallRow:
     result: str = ""
     transaction_id: str = ""
     answer: bytes | None = None
+    question_sm3: str = ""
+    answer_sm3: str = ""
+
+
+_DIGESTS = ("question_sha256", "answer_sha256", "question_sm3", "answer_sm3")
 
 
 def call_facts(row: CallRow) -> dict[str, Any]:
@@ -57,8 +64,7 @@ def call_facts(row: CallRow) -> dict[str, Any]:
         "case": row.case_code,
         "fields": list(row.fields),
         "purpose": row.purpose,
-        "question_sha256": row.question_sha256,
-        "answer_sha256": row.answer_sha256,
+        **{name: value for name in _DIGESTS if (value := getattr(row, name))},
         "asked_us": row.asked_us,
         "answered_us": row.answered_us,
         "result": row.result,

@@ -178,6 +178,8 @@ provider_call = Table(
     _text("result"),
     _text("transaction_id"),
     Column("answer", LargeBinary),
+    _text("question_sm3"),
+    _text("answer_sm3"),
     Index("provider_call_request", "caller_key", "request_id", unique=True),
     Index("provider_call_case", "case_code", "asked_us"),
     Index("provider_call_answered", "answered_us"),

@@ -226,7 +226,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
                 "Name and document number do not match the register; compare them with the document.",
                 "姓名与证件号码核验不一致，请对照证件核对后重试。",
             )
-        return Proof(answer.transaction_id, answer.evidence_sha256, self._base.clock.now_us())
+        return Proof(answer.transaction_id, answer.evidence_sha256, self._base.clock.now_us(), answer.evidence_sm3)
 
     async def _hashed(self, password: str) -> str:
         try:

@@ -24,11 +24,14 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The authority's word on a person: its transaction id, the digest of its answer (hex) and when."""
+    """The authority's word on a person: its transaction id, the digest of its answer (hex) and when; in a hub of the
+    profile sm the digest is SM3.
+    """
 
     transaction_id: str
     evidence_sha256: str
     verified_us: int
+    evidence_sm3: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,7 @@ def put(conn: Connection, proved: Person, proof: Proof) -> None:
         "verified_us": proof.verified_us,
         "transaction_id": proof.transaction_id,
         "evidence_sha256": proof.evidence_sha256,
+        "evidence_sm3": proof.evidence_sm3,
     }
     binding_of(conn).dialect.upsert(conn, person, [row], ["person_id"], None)
 

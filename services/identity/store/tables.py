@@ -116,6 +116,8 @@ person = Table(
     # The authority's word: its transaction id and the digest of its answer.
     _text("transaction_id"),
     _text("evidence_sha256"),
+    # Instead of it in a hub of the profile sm.
+    _text("evidence_sm3"),
 )
 
 # login_index = HMAC of the folded login name.

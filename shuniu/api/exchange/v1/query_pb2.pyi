@@ -710,12 +710,18 @@ class CallEvidence(_message.Message):
     ANSWER_SHA256_FIELD_NUMBER: _builtins.int
     ASKED_AT_FIELD_NUMBER: _builtins.int
     ANSWERED_AT_FIELD_NUMBER: _builtins.int
+    QUESTION_SM3_FIELD_NUMBER: _builtins.int
+    ANSWER_SM3_FIELD_NUMBER: _builtins.int
     call_id: _builtins.str
     """Call id (ULID)."""
     question_sha256: _builtins.str
-    """SHA-256 of the exact question bytes sent to the provider, hex."""
+    """SHA-256 of the exact question bytes sent to the provider, hex. Empty in a hub of the profile sm."""
     answer_sha256: _builtins.str
-    """SHA-256 of the exact answer bytes received, hex."""
+    """SHA-256 of the exact answer bytes received, hex. Empty in a hub of the profile sm."""
+    question_sm3: _builtins.str
+    """SM3 (GB/T 32905) of the exact question bytes, hex. In a hub of the profile sm only."""
+    answer_sm3: _builtins.str
+    """SM3 of the exact answer bytes, hex. In a hub of the profile sm only."""
     @_builtins.property
     def asked_at(self) -> _timestamp_pb2.Timestamp:
         """When the question left."""
@@ -732,10 +738,12 @@ class CallEvidence(_message.Message):
         answer_sha256: _builtins.str = ...,
         asked_at: _timestamp_pb2.Timestamp | None = ...,
         answered_at: _timestamp_pb2.Timestamp | None = ...,
+        question_sm3: _builtins.str = ...,
+        answer_sm3: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answered_at", b"answered_at", "asked_at", b"asked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_sha256", b"answer_sha256", "answered_at", b"answered_at", "asked_at", b"asked_at", "call_id", b"call_id", "question_sha256", b"question_sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answer_sha256", b"answer_sha256", "answer_sm3", b"answer_sm3", "answered_at", b"answered_at", "asked_at", b"asked_at", "call_id", b"call_id", "question_sha256", b"question_sha256", "question_sm3", b"question_sm3"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -920,22 +928,26 @@ class VerifySubjectResponse(_message.Message):
     RESULT_FIELD_NUMBER: _builtins.int
     TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     EVIDENCE_SHA256_FIELD_NUMBER: _builtins.int
+    EVIDENCE_SM3_FIELD_NUMBER: _builtins.int
     result: _builtins.str
     """Result code: MATCH, MISMATCH or NOT_FOUND."""
     transaction_id: _builtins.str
     """The authority's transaction id."""
     evidence_sha256: _builtins.str
-    """SHA-256 of the exact answer bytes, hex."""
+    """SHA-256 of the exact answer bytes, hex. Empty in a hub of the profile sm."""
+    evidence_sm3: _builtins.str
+    """SM3 (GB/T 32905) of the exact answer bytes, hex. In a hub of the profile sm only."""
     def __init__(
         self,
         *,
         result: _builtins.str = ...,
         transaction_id: _builtins.str = ...,
         evidence_sha256: _builtins.str = ...,
+        evidence_sm3: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_sha256", b"evidence_sha256", "result", b"result", "transaction_id", b"transaction_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence_sha256", b"evidence_sha256", "evidence_sm3", b"evidence_sm3", "result", b"result", "transaction_id", b"transaction_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
