@@ -55,3 +55,6 @@ LICENCES = Counter(
     ["act"],
     registry=REGISTRY,
 )
+VERDICTS_REPEATED = Counter(
+    "shuniu_esign_verdicts_repeated_total", "Documents sent again whose verdict was still good.", registry=REGISTRY
+)
