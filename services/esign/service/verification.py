@@ -20,6 +20,7 @@ from services.esign.sequencer import Sequencer
 from services.esign.service.register import RegisterQuestions, known, register_steps
 from services.esign.service.views import view
 from services.esign.store import CertificateRow
+from services.esign.verdict_cache import VerdictCache
 from services.esign.verifier import Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -40,9 +41,11 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     tsa_pem: bytes = b""
     # Whose cosignatures are shown.
     witness_vkeys: tuple[str, ...] = ()
+    _verdicts: VerdictCache = field(init=False)
     _register: RegisterQuestions = field(init=False)
 
     def __post_init__(self) -> None:
+        self._verdicts = VerdictCache(self.verifier)
         self._register = RegisterQuestions(self.base, self.ledger)
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
@@ -69,7 +72,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             self.witness_vkeys,
         )
         try:
-            verdict = await self.verifier.judge(question)
+            verdict = await self._verdicts.judge(question)
         except VerifierFailedError:
             verdict = self._gave_up()
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
