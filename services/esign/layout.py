@@ -6,64 +6,129 @@ name.
 """
 
 import json
-import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 
 import pylopdf_fonts_zh_cn
 import typst
 
+from services.esign.domain import certificates
 from services.esign.domain.certificates import CertificateData, Template, check
 from services.esign.domain.errors import CharacterNotCoveredError, DocumentUnfitError
+from services.esign.domain.opentype import Font
 from services.esign.domain.pades import SignatureField
 from services.esign.domain.qr import png
+from services.esign.forms import Forms
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 _POINTS_PER_MM = 72 / 25.4
 _A4_HEIGHT_MM = 297.0
 _FAMILY = "Noto Serif SC"
 _local = threading.local()
+_learning = threading.Lock()
 
 
 class Typesetter:
     """A typst compiler with its fonts loaded once (0.1 s)."""
 
     def __init__(self) -> None:
-        fonts = typst.Fonts(
+        self._fonts = typst.Fonts(
             include_system_fonts=False,
             include_embedded_fonts=False,
             font_paths=[str(pylopdf_fonts_zh_cn.serif_path().parent)],
         )
-        if _FAMILY not in fonts.families():
+        if _FAMILY not in self._fonts.families():
             raise RuntimeError(f"font {_FAMILY} is missing from the installed font package")
-        self._compiler = typst.Compiler(root=str(TEMPLATES_DIR), font_paths=fonts, ignore_system_fonts=True)
+        self._compiler = typst.Compiler(root=str(TEMPLATES_DIR), font_paths=self._fonts, ignore_system_fonts=True)
 
     def typeset(self, data: CertificateData, host: str, qr_content: str, at_us: int) -> bytes:
         """The certificate as one page of PDF/A-2b. Raises DocumentUnfitError, CharacterNotCoveredError."""
         template = check(data)
         require_coverage((("issuer", data.issuer), *data.facts.items()))
-        try:
-            pdf = self._compiler.compile(
-                _main(template, _page_data(data, template, host), png(qr_content)),
-                pdf_standards="a-2b",
-                timestamp=at_us // 1_000_000,
-                pdf_tags=False,
-            )
-        except typst.TypstError as cause:
-            raise DocumentUnfitError("LAYOUT", "the page cannot be laid out", "版面无法生成") from cause
-        if not isinstance(pdf, bytes) or b"/Type/Pages/Count 1/" not in pdf[:256]:
+        pdf = self._compile(_main(template, _page_data(data, template, host), png(qr_content)), at_us)
+        if b"/Type/Pages/Count 1/" not in pdf[:256]:
             raise DocumentUnfitError("LAYOUT_OVERFLOW", "the text does not fit on the page", "内容过长，一页放不下")
+        return pdf
+
+    def page(self, data: CertificateData, host: str, at_us: int, form: bool) -> bytes:  # noqa: FBT001 — what a page is
+        """A page for `forms.py`, with some QR code; as a form, without number and text. Raises DocumentUnfitError."""
+        template = certificates.TEMPLATES[data.template]
+        return self._compile(_main(template, _page_data(data, template, host, form=form), png(host)), at_us)
+
+    def describe(self, data: CertificateData, host: str) -> Mapping[str, object]:
+        """What the template says of itself with these data. Raises DocumentUnfitError."""
+        page_data = _page_data(data, certificates.TEMPLATES[data.template], host, form=True)
+        source = f'#import "{data.template}.typ": described\n#described(json(bytes({_quoted(page_data)})))'
+        try:
+            asked = typst.Compiler(
+                source.encode(), root=str(TEMPLATES_DIR), font_paths=self._fonts, ignore_system_fonts=True
+            )
+            found = asked.query("<described>", field="value", one=True)
+        except typst.TypstError as cause:
+            raise _not_laid_out() from cause
+        described: Mapping[str, object] = json.loads(found)
+        return described
+
+    def _compile(self, main: bytes, at_us: int) -> bytes:
+        try:
+            pdf = self._compiler.compile(main, pdf_standards="a-2b", timestamp=at_us // 1_000_000, pdf_tags=False)
+        except typst.TypstError as cause:
+            raise _not_laid_out() from cause
+        if not isinstance(pdf, bytes):
+            raise _not_laid_out()
         return pdf
 
 
 def typeset_here(data: CertificateData, host: str, qr_content: str, at_us: int) -> bytes:
     """`Typesetter.typeset` with this thread's own typesetter: for executors of threads and of processes alike."""
+    return _typesetter().typeset(data, host, qr_content, at_us)
+
+
+def filled(data: CertificateData, host: str, qr_content: str, at_us: int) -> bytes | None:
+    """The certificate by its form, in a fraction of a millisecond; None when there is no form yet or it cannot hold
+    these data. Raises DocumentUnfitError, CharacterNotCoveredError.
+    """
+    check(data)
+    require_coverage((("issuer", data.issuer), *data.facts.items()))
+    return _forms().fill(data, host, qr_content, at_us)
+
+
+def laid_out_here(data: CertificateData, host: str, qr_content: str, at_us: int) -> bytes:
+    """The certificate by its form, which is made if it is not there; laid out by the engine if no form can hold it.
+    With this thread's own typesetter. Raises DocumentUnfitError, CharacterNotCoveredError.
+    """
+    pdf = filled(data, host, qr_content, at_us)
+    if pdf is not None:
+        return pdf
+    typesetter = _typesetter()
+    with _learning:
+        _forms().learn(data, host, typesetter.page, typesetter.describe)
+    return filled(data, host, qr_content, at_us) or typesetter.typeset(data, host, qr_content, at_us)
+
+
+def _typesetter() -> Typesetter:
     typesetter: Typesetter | None = getattr(_local, "typesetter", None)
     if typesetter is None:
         typesetter = _local.typesetter = Typesetter()
-    return typesetter.typeset(data, host, qr_content, at_us)
+    return typesetter
+
+
+@cache
+def _font() -> Font:
+    path = pylopdf_fonts_zh_cn.serif_path()
+    return Font.read(path.stem, path.read_bytes())
+
+
+@cache
+def _forms() -> Forms:
+    return Forms(_font())
+
+
+def _not_laid_out() -> DocumentUnfitError:
+    return DocumentUnfitError("LAYOUT", "the page cannot be laid out", "版面无法生成")
 
 
 def seal_field(template: Template) -> SignatureField:
@@ -96,40 +161,29 @@ def require_coverage(texts: Iterable[tuple[str, str]]) -> None:
         )
 
 
-@cache
-def covered_characters() -> frozenset[int]:
-    """Code points with a glyph, from the font's own character map (OpenType `cmap`, format 12)."""
-    font = pylopdf_fonts_zh_cn.serif_path().read_bytes()
-    tables = struct.unpack_from(">H", font, 4)[0]
-    cmap = next(
-        offset
-        for tag, offset in (struct.unpack_from(">4s4xI", font, 12 + 16 * i) for i in range(tables))
-        if tag == b"cmap"
-    )
-    covered: set[int] = set()
-    for i in range(struct.unpack_from(">H", font, cmap + 2)[0]):
-        subtable = cmap + struct.unpack_from(">I", font, cmap + 4 + 8 * i + 4)[0]
-        if struct.unpack_from(">H", font, subtable)[0] == 12:
-            for group in range(struct.unpack_from(">I", font, subtable + 12)[0]):
-                first, last, glyph = struct.unpack_from(">III", font, subtable + 16 + 12 * group)
-                covered.update(range(first + (glyph == 0), last + 1))
-    return frozenset(covered)
+def covered_characters() -> AbstractSet[int]:
+    """Code points with a glyph."""
+    return _font().glyphs.keys()
 
 
 def _main(template: Template, page_data: str, qr: bytes) -> bytes:
     """The main file that calls the template. Data come in here and not by `sys.inputs`: with other inputs the engine
     builds its library anew and forgets what it has memoised of the template, a fifth of the time of a page.
     """
-    # A typst string ends at a quotation mark and escapes by a backslash, as JSON's do; page_data holds no control
-    # characters, the only other thing that the two write differently.
-    quoted = json.dumps(page_data, ensure_ascii=False)
     picture = ",".join(map(str, qr))
     return (
-        f'#import "{template.name}.typ": certificate\n#certificate(json(bytes({quoted})), bytes(({picture})))'.encode()
-    )
+        f'#import "{template.name}.typ": certificate\n'
+        f"#certificate(json(bytes({_quoted(page_data)})), bytes(({picture})))"
+    ).encode()
 
 
-def _page_data(data: CertificateData, template: Template, host: str) -> str:
+def _quoted(page_data: str) -> str:
+    # A typst string ends at a quotation mark and escapes by a backslash, as JSON's do; page_data holds no control
+    # characters, the only other thing that the two write differently.
+    return json.dumps(page_data, ensure_ascii=False)
+
+
+def _page_data(data: CertificateData, template: Template, host: str, *, form: bool = False) -> str:
     day = data.issued_on
     return json.dumps(
         {
@@ -138,6 +192,7 @@ def _page_data(data: CertificateData, template: Template, host: str) -> str:
             "issued_on": f"{day.year}年{day.month}月{day.day}日",
             "host": host,
             "facts": dict(data.facts),
+            "form": form,
             "seal": {"name": data.issuer, "x": template.seal_x, "y": template.seal_y, "size": template.seal_size},
         },
         ensure_ascii=False,

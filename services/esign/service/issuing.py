@@ -261,9 +261,12 @@ class Issuing:
         return replace(row, stage=store.SEALED, pdf=pdf, sha256=made.sha256, qr=qr)
 
     async def _lay_out(self, data: CertificateData, qr: str, at_us: int) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(
-            self.executor, layout.typeset_here, data, self.secrets.qr.host, qr, at_us
-        )
+        host = self.secrets.qr.host
+        page = layout.filled(data, host, qr, at_us)
+        if page is None:
+            loop = asyncio.get_running_loop()
+            page = await loop.run_in_executor(self.executor, layout.laid_out_here, data, host, qr, at_us)
+        return page
 
     def _signing_seal(self, found: SealRow, template: str) -> pades.SigningSeal:
         prepared = self._prepared.get((found.seal.id, template))

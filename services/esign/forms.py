@@ -1,0 +1,212 @@
+"""Documents by form: the layout engine sets each template once, then number and text are written into that page.
+
+What stands on a form does not change from one document to the next: title, issuer, date, seal, notes. Where number and
+text go is measured on a page of the engine's own, and only if both agree on every line of it is a form used. Anything a
+form cannot hold (`fill` answers None) is laid out by the engine, to the same form of file.
+"""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from services.esign.domain import form as forms
+from services.esign.domain import qr
+from services.esign.domain.certificates import CertificateData
+from services.esign.domain.form import Form, FormError, Run, Written
+from services.esign.domain.opentype import Font
+from services.esign.domain.textflow import Column, Line, advance_of, set_lines
+from shuniu.kit import log
+
+_log = log.get("forms")
+# One an issuer, day and host: a region's agencies, some days of them. About 30 kB each.
+_FORMS_KEPT = 512
+# Facts in private-use characters: no text of a template holds these.
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_MARK = re.compile(f"{_OPEN}(\\w+){_CLOSE}")
+# Points: less than a hundredth of a pixel on any screen.
+_AGREES = 0.02
+_SAMPLE = {
+    "name": "王小明",
+    "sex": "男",
+    "nationality": "中国",
+    "id_type": "居民身份证",
+    "id_number": "150102199001010000",
+    "from": "2006年1月1日",
+    "to": "2026年5月31日",
+    "purpose": "入职",
+}
+_SAMPLE_NUMBER = "1500002026000001"
+
+Page = Callable[[CertificateData, str, int, bool], bytes]
+"""The engine: data, host, time in µs, and whether number and text are left out."""
+Description = Callable[[CertificateData, str], Mapping[str, object]]
+"""What a template says of itself with these data."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a template's number and text stand, in points: the number around `centre`, text in `column`; heights of
+    their first baselines, then how far the next line and the next paragraph lie below. `before`: how much the page
+    draws before them.
+    """
+
+    centre: float
+    number_y: float
+    number_size: float
+    number_colour: bytes
+    column: Column
+    text_y: float
+    line: float
+    paragraph: float
+    text_colour: bytes
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """A template's texts with its facts left open: text, and names of facts, in turn."""
+
+    number: tuple[str, ...]
+    paragraphs: tuple[tuple[str, ...], ...]
+    width: float
+
+
+class Forms:
+    """The forms of one process. `fill` may be called in any thread, `learn` in one at a time."""
+
+    def __init__(self, font: Font) -> None:
+        self._font = font
+        self._forms: OrderedDict[tuple[str, str, date, str], Form] = OrderedDict()
+        self._texts: dict[tuple[str, frozenset[str]], _Texts] = {}
+        # None: engine and form do not agree on this template.
+        self._places: dict[str, _Place | None] = {}
+
+    def fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
+        """The document with `content` in its QR code; None when the engine must lay it out."""
+        form = self._forms.get((data.template, data.issuer, data.issued_on, host))
+        texts = self._texts.get((data.template, frozenset(data.facts)))
+        place = self._places.get(data.template)
+        if form is None or texts is None or place is None:
+            return None
+        written = self._written(texts, place, data)
+        if written is None:
+            return None
+        characters = {self._font.glyphs[ord(c)]: ord(c) for text in _all_texts(texts, data) for c in text}
+        return form.fill(written, characters, data.number, qr.modules(content), at_us)
+
+    def learn(self, data: CertificateData, host: str, page: Page, describe: Description) -> None:
+        """Makes the form that these data need, if the template is one that forms can be made of."""
+        try:
+            shape = data.template, frozenset(data.facts)
+            if shape not in self._texts:
+                self._texts[shape] = _read(describe(_marked(data), host))
+            if data.template not in self._places:
+                self._places[data.template] = self._measured(data, host, page, describe)
+            place, key = self._places[data.template], (data.template, data.issuer, data.issued_on, host)
+            if place is None or key in self._forms:
+                return
+            self._forms[key] = Form.make(_blank(data, host, page), place.before, self._font)
+            while len(self._forms) > _FORMS_KEPT:
+                self._forms.popitem(last=False)
+        except FormError as error:
+            _log.warning("no_form", template=data.template, cause=str(error))
+            self._places[data.template] = None
+
+    def _measured(self, data: CertificateData, host: str, page: Page, describe: Description) -> _Place | None:
+        sample = replace(data, number=_SAMPLE_NUMBER, facts=_SAMPLE)
+        texts = _read(describe(_marked(sample), host))
+        blank = {(run.x, run.y) for run in forms.runs(_blank(data, host, page))}
+        drawn = [run for run in forms.runs(page(sample, host, 0, False)) if (run.x, run.y) not in blank]
+        place = self._place(texts, sample, drawn)
+        expected = self._written(texts, place, sample)
+        found = {round(run.y, 2): run.x for run in reversed(drawn)}
+        agreed = expected is not None and len(found) == sum(len(one.lines) for one in expected)
+        for one in expected or ():
+            for line, height in one.lines:
+                x = next((x for y, x in found.items() if abs(y - height) < _AGREES), None)
+                agreed = agreed and x is not None and abs(x - line.left) < _AGREES
+        if not agreed:
+            _log.warning("no_form", template=data.template, cause="the engine sets the sample otherwise")
+        return place if agreed else None
+
+    def _place(self, texts: _Texts, sample: CertificateData, drawn: Sequence[Run]) -> _Place:
+        """Reads the places off the engine's page of a sample: the number, then text whose first paragraph has two lines
+        or more and is followed by another.
+        """
+        if len(drawn) < 4:
+            raise FormError("number and text not found")
+        number = drawn[0]
+        heights = sorted({run.y for run in drawn[1:] if run.y != number.y}, reverse=True)
+        lines = [next(run for run in drawn if run.y == height) for height in heights]
+        if len(lines) < 3:
+            raise FormError("a text of several lines expected")
+        left = min(run.x for run in lines)
+        column = Column(left, texts.width, lines[0].x - left, lines[0].size)
+        length = advance_of(_filled(texts.number, sample), self._font.glyphs, self._font.advances)
+        return _Place(
+            number.x + length / 2000 * number.size,
+            number.y,
+            number.size,
+            number.colour,
+            column,
+            heights[0],
+            heights[0] - heights[1],
+            heights[-2] - heights[-1],
+            lines[0].colour,
+            number.place,
+        )
+
+    def _written(self, texts: _Texts, place: _Place, data: CertificateData) -> tuple[Written, Written] | None:
+        font = self._font
+        number = _filled(texts.number, data)
+        length = advance_of(number, font.glyphs, font.advances) / 1000 * place.number_size
+        glyphs = tuple(font.glyphs[ord(c)] for c in number)
+        head = Line(place.centre - length / 2, glyphs, (0.0,) * len(glyphs))
+        lines: list[tuple[Line, float]] = []
+        height = place.text_y
+        for paragraph in texts.paragraphs:
+            found = set_lines(_filled(paragraph, data), place.column, font.glyphs, font.advances)
+            if found is None:
+                return None
+            for line in found:
+                lines.append((line, height))
+                height -= place.line
+            height += place.line - place.paragraph
+        return (
+            Written(((head, place.number_y),), place.number_size, place.number_colour),
+            Written(tuple(lines), place.column.size, place.text_colour),
+        )
+
+
+def _blank(data: CertificateData, host: str, page: Page) -> bytes:
+    return page(replace(data, number=forms.NUMBER_MARK), host, forms.MARK_SECONDS * 1_000_000, True)
+
+
+def _marked(data: CertificateData) -> CertificateData:
+    facts = {name: f"{_OPEN}{name}{_CLOSE}" for name in data.facts}
+    return replace(data, number=f"{_OPEN}number{_CLOSE}", facts=facts)
+
+
+def _read(described: Mapping[str, object]) -> _Texts:
+    match described:
+        case {"number": str(number), "paragraphs": [*paragraphs], "width": (float() | int()) as width}:
+            return _Texts(_parts(number), tuple(_parts(str(text)) for text in paragraphs), float(width))
+    raise FormError(f"a template describes itself otherwise: {json.dumps(described)[:200]}")
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(_MARK.split(text))
+
+
+def _filled(parts: Sequence[str], data: CertificateData) -> str:
+    """Every second part names a fact."""
+    return "".join(
+        part if at % 2 == 0 else data.number if part == "number" else data.facts[part] for at, part in enumerate(parts)
+    )
+
+
+def _all_texts(texts: _Texts, data: CertificateData) -> list[str]:
+    return [_filled(parts, data) for parts in (texts.number, *texts.paragraphs)]
