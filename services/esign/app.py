@@ -15,9 +15,11 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
+from services.esign.domain.longterm import Level
 from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
+from services.esign.long_term import LongTerm, OwnResponder
 from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker
 from services.esign.sequencer import Sequencer
@@ -91,7 +93,8 @@ def open_timestamps(
     """What stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with `digest`.
     Raises ConfigError.
     """
-    if settings.timestamp is False:
+    level = _level(settings)
+    if settings.timestamp is False or level is Level.B:
         return None
     if settings.timestamp_url:
         path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
@@ -99,7 +102,7 @@ def open_timestamps(
             return HttpTimestamps(settings.timestamp_url, client, read_roots(path), base.clock, digest)
         except (OSError, ValueError) as error:
             raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
-    if authority is None and settings.timestamp is None:
+    if authority is None and settings.timestamp is None and level is None:
         return None
     if authority is None:
         raise ConfigError("[esign] timestamp: the hub has no timestamp authority; run `shuniu init`")
@@ -126,6 +129,34 @@ def open_licences(
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
     lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
     return Licences(base, issuing, lists, roots)
+
+
+def _level(settings: EsignSettings) -> Level | None:
+    try:
+        return Level(settings.level) if settings.level else None
+    except ValueError:
+        raise ConfigError(f"[esign] level: one of {', '.join(Level)}, not {settings.level}") from None
+
+
+def open_long_term(
+    base: Foundation,
+    settings: EsignSettings,
+    secrets: Secrets,
+    stamps: TimestampSource | None,
+    revocation: Revocation,
+) -> LongTerm | None:
+    """What raises documents to B-LT and B-LTA; None when they stay below. Raises ConfigError."""
+    level = _level(settings)
+    if level not in {Level.LT, Level.LTA} or level is None:
+        return None
+    if stamps is None:
+        raise ConfigError(f"[esign] level: {level} needs timestamps")
+
+    async def ask(question: bytes) -> bytes:
+        return (await revocation.AnswerOcsp(timestamp_pb2.AnswerOcspRequest(der=question), None)).der
+
+    outside = read_roots(settings.timestamp_roots) if settings.timestamp_roots.name else ()
+    return LongTerm(OwnResponder(ask), stamps, (secrets.seal_ca.root, *outside), base.clock, level)
 
 
 def outside_roots(settings: EsignSettings) -> bytes:
@@ -167,7 +198,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
         sidecars = None if beside is None else Sidecars(base, beside, secrets.keyring, layouts)
         neighbours = Neighbours(exchange, identity)
         slots = Slots(base.clock, guard)
-        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots)
+        revocation = Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca)
+        long_term = open_long_term(base, settings, secrets, stamps, revocation)
+        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)
         by_sm3 = Sm3Index(base.store)
         issuing.told.append(by_sm3.released)
         flowing = open_flows(base, settings, secrets, ledger, slots, neighbours, identity, layouts, verifier, stamps)
@@ -235,7 +268,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     ),
                     Servicer(
                         timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-                        Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
+                        revocation,
                         timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
                     ),
                     *flowing.servicers,
