@@ -1,0 +1,161 @@
+"""Every way of asking about a document, and that each of them sees a change at once."""
+
+import asyncio
+import contextlib
+from hashlib import sha256
+
+import grpc
+import pytest
+
+from services.esign.domain.verdict import STEPS
+from services.esign.sm3_index import Sm3Index
+from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.kit.client import error_of
+from shuniu.kit.crypto.sm import sm3
+from shuniu.kit.errors import Code, HubError
+from shuniu.kit.testing import eventually
+from tests.support.seal_land import AGENCY, PERSON_NAME, SealLand, rid, seal_land
+
+CASE = "NMG202606010001"
+
+
+@pytest.fixture
+async def land():
+    async with seal_land() as it:
+        index = Sm3Index(it.base.store)
+        it.issuing.told.append(index.released)
+        task = asyncio.create_task(index.follow())
+        yield it
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def asked(call, request):
+    try:
+        return (await call(request, timeout=20)).verdict
+    except grpc.aio.AioRpcError as failure:
+        raise error_of(failure) from None
+
+
+async def by_hash(land: SealLand, digest: str):
+    return await asked(land.verification.VerifyByHash, pb.VerifyByHashRequest(hash=digest))
+
+
+async def by_number(land: SealLand, number: str, *, day=None, tail=""):
+    request = pb.VerifyByNumberRequest(number=number, hash_tail=tail)
+    if day is not None:
+        request.issued_on.CopyFrom(day)
+    return await asked(land.verification.VerifyByNumber, request)
+
+
+async def every_path(land: SealLand, document: pb.DownloadCertificateResponse):
+    """Path → verdict."""
+    certificate, digest = document.certificate, sha256(document.pdf).hexdigest()
+    return {
+        "upload": await land.verdict(document.pdf),
+        "upload with its receipt": await land.verdict(document.pdf, document.tlog_proof),
+        "SHA-256": await by_hash(land, digest),
+        "SM3": await by_hash(land, sm3(document.pdf).hex().upper()),
+        "number and date": await by_number(land, certificate.number, day=certificate.issued_on),
+        "number and hash": await by_number(land, certificate.number, tail=digest[-8:]),
+        "QR": await asked(land.verification.VerifyQr, pb.VerifyQrRequest(content=certificate.qr)),
+    }
+
+
+async def issued(land: SealLand, case: str = CASE) -> pb.DownloadCertificateResponse:
+    seal = await land.active()
+    document = await land.downloaded((await land.issue(case, seal.id)).number)
+
+    async def indexed() -> bool:
+        return (await by_hash(land, sm3(document.pdf).hex())).verdict == "VALID"
+
+    await eventually(indexed)
+    return document
+
+
+async def test_a_revocation_shows_at_once_on_every_path(land):
+    """Valid by upload, hash, number and QR code; withdrawn, the very next question is answered INVALID by each."""
+    document = await issued(land)
+    before = await every_path(land, document)
+    assert {path: verdict.verdict for path, verdict in before.items()} == dict.fromkeys(before, "VALID")
+    request = pb.RevokeCertificateRequest(request_id=rid(), number=document.certificate.number, reason="签发有误")
+    await land.documents.RevokeCertificate(request, metadata=AGENCY)
+    for path, verdict in (await every_path(land, document)).items():
+        steps = {step.step: step for step in verdict.steps}
+        assert (path, verdict.verdict, steps["document"].reason) == (path, "INVALID", "DOCUMENT_REVOKED")
+
+
+async def test_a_suspended_seal_shows_at_once_and_takes_nothing_back(land):
+    """The same upload again, cached or not, says how the seal stands now; what it sealed before stays valid."""
+    document = await issued(land)
+    for path, verdict in (await every_path(land, document)).items():
+        assert "SEAL_ACTIVE" in {step.reason for step in verdict.steps if step.step == "seal_now"}, path
+    (seal,) = (await land.owner.ListSeals(pb.ListSealsRequest(), metadata=AGENCY)).seals
+    await land.changed(seal.id, pb.SEAL_STATE_SUSPENDED)
+    for path, verdict in (await every_path(land, document)).items():
+        (now,) = [step for step in verdict.steps if step.step == "seal_now"]
+        assert (path, verdict.verdict, now.reason.startswith("SEAL_SUSPENDED")) == (path, "VALID", True)
+
+
+async def test_what_was_not_looked_at_is_named(land):
+    """By hash or number twelve steps come in order; those on content are not_checked and say that no file was seen."""
+    document = await issued(land)
+    verdicts = await every_path(land, document)
+    for path in ("SHA-256", "number and date"):
+        steps = {step.step: step for step in verdicts[path].steps}
+        assert tuple(steps) == STEPS
+        unseen = {name for name, step in steps.items() if step.status == "not_checked"}
+        assert unseen == {"parse", "coverage", "changes", "integrity", "signer", "chain", "time", "ses"}
+        assert {steps[name].reason for name in unseen} == {"FILE_NOT_SEEN"}
+        assert all(steps[name].status == "valid" for name in set(STEPS) - unseen)
+    assert PERSON_NAME.encode() not in b"".join(one.SerializeToString() for one in verdicts.values())
+
+
+async def test_an_unknown_hash_is_no_verdict_on_the_document(land):
+    """Neither valid nor invalid: INDETERMINATE, with the reason; what is no hash is refused."""
+    document = await issued(land)
+    changed = sha256(document.pdf + b"\n").hexdigest()
+    for digest in (changed, sm3(b"other").hex()):
+        verdict = await by_hash(land, digest)
+        assert (verdict.verdict, verdict.steps[STEPS.index("document")].reason) == ("INDETERMINATE", "DOCUMENT_UNKNOWN")
+        assert not verdict.document
+    for wrong in ("", "abc", "g" * 64, "0" * 65):
+        with pytest.raises(HubError) as caught:
+            await by_hash(land, wrong)
+        assert [one.reason for one in caught.value.violations] == ["HASH_FORM"]
+
+
+async def test_numbers_cannot_be_tried_out(land):
+    """A wrong date is answered like a number that does not exist, and after ten tries not at all; other documents and
+    other ways of asking are not affected.
+    """
+    document = await issued(land)
+    number, right = document.certificate.number, document.certificate.issued_on
+    wrong = type(right)(year=right.year - 1, month=right.month, day=right.day)
+    no_such, bad_date = await by_number(land, "150000209900001", day=right), await by_number(land, number, day=wrong)
+    for each in (no_such, bad_date):
+        each.ClearField("as_of")
+    assert no_such == bad_date
+    assert (bad_date.verdict, dict(bad_date.document)) == ("INDETERMINATE", {})
+    assert (await by_number(land, number, day=wrong, tail=sha256(document.pdf).hexdigest())).verdict == "INDETERMINATE"
+    for _ in range(8):
+        await by_number(land, number, tail="0" * 8)
+    for day in (wrong, right):
+        with pytest.raises(HubError) as caught:
+            await by_number(land, number, day=day)
+        assert (caught.value.code, caught.value.reason) == (Code.RESOURCE_EXHAUSTED, "NUMBER_GUESSED")
+    assert (await land.verdict(document.pdf)).verdict == "VALID"
+    assert (await by_number(land, "150000209900001", day=right)).verdict == "INDETERMINATE"
+
+
+async def test_a_number_alone_is_not_enough(land):
+    """Every fault of the question is named."""
+    for fields, reasons in (
+        ({"number": "12345"}, {"PROOF_MISSING"}),
+        ({"number": "'; --", "hash_tail": "12"}, {"NUMBER_FORM", "HASH_TAIL_FORM"}),
+        ({"number": "x" * 40}, {"NUMBER_FORM", "PROOF_MISSING"}),
+    ):
+        with pytest.raises(HubError) as caught:
+            await asked(land.verification.VerifyByNumber, pb.VerifyByNumberRequest(**fields))
+        assert {one.reason for one in caught.value.violations} == reasons

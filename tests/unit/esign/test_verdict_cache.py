@@ -1,0 +1,120 @@
+"""The cache of verdicts: cheap for what is the same, blind to nothing that changed."""
+
+import asyncio
+import dataclasses
+import random
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from services.esign.domain import ledger
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.seals import SealState
+from services.esign.domain.verify import Known
+from services.esign.verdict_cache import VerdictCache
+from services.esign.verifier import Question, VerifierFailedError, answer
+from tests.support.esign import NOW_US, sealed, setting
+from tests.support.witnesses import LOG, entries
+
+MINUTE = 60 * 1_000_000
+
+
+class Counting:
+    """Judges here and now, and counts."""
+
+    def __init__(self):
+        self.asked = 0
+        self.fails = False
+
+    async def judge(self, question):
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.fails:
+            raise VerifierFailedError("TimeoutError")
+        return answer(question)
+
+
+def question(**changes):
+    root = setting().root.certificate.public_bytes(Encoding.PEM)
+    return dataclasses.replace(Question(sealed(), root, (LOG.verifier.vkey,), NOW_US + MINUTE, None, None), **changes)
+
+
+def receipt(size):
+    """Of some entry, under a head of that size."""
+    data = entries(0, size)
+    head = ledger.Checkpoint(LOG.verifier.name, size, ledger.root_of(data))
+    return ledger.Receipt(data[0], 0, (), ledger.sign_checkpoint(head, LOG)).text
+
+
+async def test_the_same_question_is_judged_once():
+    """Again, and eight times at once: one judgement, one verdict."""
+    judge = Counting()
+    cache = VerdictCache(judge)
+    found = await asyncio.gather(*(cache.judge(question()) for _ in range(8)))
+    again = await cache.judge(question(now_us=NOW_US + MINUTE + 1))
+    assert (judge.asked, len({id(each) for each in [*found, again]})) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pdf": sealed() + b"\n"},
+        {"receipt": receipt(1)},
+        {"receipt": receipt(2)},
+        {"roots_pem": b""},
+        {"vkeys": ()},
+        {"witness_vkeys": ("w+00000000+AA",)},
+        {"known": Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE)},
+        {"known": Known(CertificateState.REVOKED, SealState.ACTIVE, SealState.ACTIVE)},
+        {"known": Known(CertificateState.VALID, SealState.ACTIVE, SealState.SUSPENDED)},
+        {"ses": b"x"},
+        {"sm_pem": b"x"},
+        {"tsa_pem": b"x"},
+        {"now_us": NOW_US + 2 * MINUTE},
+        {"now_us": NOW_US + MINUTE - 1},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_any_change_is_another_question(change):
+    """Bytes, receipt and its head, trust, state of seal or document, a minute gone: judged anew."""
+    asked = []
+
+    class Listening:
+        async def judge(self, question):
+            asked.append(question)
+            return answer(dataclasses.replace(question, witness_vkeys=(), ses=b"", tsa_pem=b""))
+
+    cache = VerdictCache(Listening())
+    await cache.judge(question())
+    await cache.judge(question(**change))
+    assert len(asked) == 2
+
+
+async def test_cached_is_fresh():
+    """Whatever is asked, in whatever order: what the cache answers is what judging now gives, but for the second."""
+    chance = random.Random(7)
+    cache = VerdictCache(Counting())
+    states = (CertificateState.VALID, CertificateState.REVOKED)
+    for _ in range(60):
+        asked = question(
+            pdf=chance.choice((sealed(), sealed()[:-1], b"%PDF-1.7", sealed().replace(b"%%EOF", b"%%EOG"))),
+            receipt=chance.choice((None, receipt(1))),
+            known=chance.choice((None, *(Known(one, SealState.ACTIVE, SealState.ACTIVE) for one in states))),
+            now_us=NOW_US + MINUTE + chance.randrange(50_000_000),
+        )
+        found, fresh = await cache.judge(asked), answer(asked)
+        assert (found.outcome, found.steps, found.readable) == (fresh.outcome, fresh.steps, fresh.readable)
+        assert abs(found.as_of_us - fresh.as_of_us) < MINUTE
+
+
+async def test_a_failure_is_not_kept():
+    """What was too much a moment ago may be judged now."""
+    judge = Counting()
+    judge.fails = True
+    cache = VerdictCache(judge)
+    for _ in range(2):
+        with pytest.raises(VerifierFailedError):
+            await cache.judge(question())
+    judge.fails = False
+    await cache.judge(question())
+    assert judge.asked == 3
