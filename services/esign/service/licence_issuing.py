@@ -126,7 +126,8 @@ class LicenceIssuing:
             known = licence_store.of_case(conn, order.case_code, order.type.name)
             if known is not None and (known.stage != licence_store.SLOT or known.key == key):
                 return known
-            if not licence_store.spend_nonce(conn, spent, key, expires_us, now_us):
+            use = sha256(json.dumps([order.case_code, order.type.name, key]).encode()).hexdigest()
+            if not licence_store.spend_nonce(conn, spent, use, expires_us, now_us):
                 raise TokenWrongError("NONCE_USED", "the nonce was used before", "随机数已被使用")
             if known is not None:
                 # Nothing was made for the other key yet.
