@@ -27,8 +27,8 @@ _KINDS = "HLCOM"
 _OTHER = "?"
 # Han and punctuation stand in squares.
 _SQUARE = "HCO"
-# No line ends between these: before closing punctuation, after opening, inside of Latin.
-_TIED = frozenset(f"{a}{b}" for a in _KINDS for b in _KINDS if a == "O" or b == "C" or a + b == "LL")
+# No line ends between these: before closing punctuation, after opening, inside of Latin; a dot counts as Latin.
+_TIED = frozenset(f"{a}{b}" for a in _KINDS for b in _KINDS if a == "O" or b == "C" or {a, b} <= {"L", "M"})
 # No line grows between these: inside of Latin, nor before its punctuation.
 _FIRM = frozenset(f"L{b}" for b in _KINDS if b != "H")
 # In thousandths of the em.
