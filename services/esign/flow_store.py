@@ -99,6 +99,7 @@ flow_document = Table(
 )
 
 # One row a revision, so that none is made twice. Its bytes are the first `size` of the document.
+# `certificate_sha256` is of the certificate that signed it, empty where nobody did.
 flow_revision = Table(
     "flow_revision",
     TABLES,
@@ -107,6 +108,7 @@ flow_revision = Table(
     Column("step", Text, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("certificate_sha256", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
 )
 
@@ -144,6 +146,20 @@ class Party:
     @property
     def key(self) -> str:
         return self.step.key
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A state of the document: number, the step that made it, size in bytes, SHA-256 (hex), the certificate that signed
+    it (SHA-256, hex; empty: none), when (µs).
+    """
+
+    number: int
+    step: str
+    size: int
+    sha256: str
+    certificate_sha256: str
+    at_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +226,7 @@ def add(conn: Connection, row: FlowRow, pdf: bytes) -> None:
     conn.execute(insert(flow), {**fixed, **_values(row)})
     conn.execute(insert(flow_step), [_party_values(row.id, at, party) for at, party in enumerate(row.parties)])
     conn.execute(insert(flow_document), {"flow_id": row.id, "revision": 0, "pdf": pdf})
-    _add_revision(conn, row.id, 0, "", pdf, row.document_sha256, row.begun_us)
+    _add_revision(conn, row.id, Revision(0, "", len(pdf), row.document_sha256, "", row.begun_us))
 
 
 def get(conn: Connection, flow_id: str) -> FlowRow | None:
@@ -247,23 +263,26 @@ def document(conn: Connection, flow_id: str) -> tuple[int, bytes]:
     return row.revision, bytes(row.pdf)
 
 
-def add_document(conn: Connection, flow_id: str, revision: int, step: str, pdf: bytes, sha256: str, at_us: int) -> bool:
+def add_document(conn: Connection, flow_id: str, made: Revision, pdf: bytes) -> bool:
     """Keeps the next revision, once; False when another attempt was first."""
     done = conn.execute(
         update(flow_document)
-        .where(flow_document.c.flow_id == flow_id, flow_document.c.revision == revision - 1)
-        .values(revision=revision, pdf=pdf)
+        .where(flow_document.c.flow_id == flow_id, flow_document.c.revision == made.number - 1)
+        .values(revision=made.number, pdf=pdf)
     )
     if done.rowcount != 1:
         return False
-    _add_revision(conn, flow_id, revision, step, pdf, sha256, at_us)
+    _add_revision(conn, flow_id, made)
     return True
 
 
-def revisions(conn: Connection, flow_id: str) -> list[tuple[int, str, int, str, int]]:
-    """Number, step, size, SHA-256 and time (µs) of each revision, in order."""
+def revisions(conn: Connection, flow_id: str) -> list[Revision]:
+    """Every revision, in order."""
     found = select(flow_revision).where(flow_revision.c.flow_id == flow_id).order_by(flow_revision.c.revision)
-    return [(row.revision, row.step, row.size, row.sha256, row.at_us) for row in conn.execute(found)]
+    return [
+        Revision(row.revision, row.step, row.size, row.sha256, row.certificate_sha256, row.at_us)
+        for row in conn.execute(found)
+    ]
 
 
 def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int) -> bool:
@@ -336,20 +355,17 @@ def state_counts(conn: Connection) -> dict[str, int]:
     return {str(state): int(count) for state, count in rows}
 
 
-def _add_revision(
-    conn: Connection, flow_id: str, revision: int, step: str, pdf: bytes, sha256: str, at_us: int
-) -> None:
-    conn.execute(
-        insert(flow_revision),
-        {
-            "flow_id": flow_id,
-            "revision": revision,
-            "step": step,
-            "size": len(pdf),
-            "sha256": sha256,
-            "at_us": at_us,
-        },
-    )
+def _add_revision(conn: Connection, flow_id: str, made: Revision) -> None:
+    row = {
+        "flow_id": flow_id,
+        "revision": made.number,
+        "step": made.step,
+        "size": made.size,
+        "sha256": made.sha256,
+        "certificate_sha256": made.certificate_sha256,
+        "at_us": made.at_us,
+    }
+    conn.execute(insert(flow_revision), row)
 
 
 def _party_values(flow_id: str, position: int, party: Party) -> dict[str, Any]:

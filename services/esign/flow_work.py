@@ -23,7 +23,7 @@ from services.esign.domain.flows import FlowError, FlowState, Role, StepState
 from services.esign.domain.ledger import Entry, EntryType
 from services.esign.flow_journal import Journal
 from services.esign.flow_signers import Ready, StepSigners
-from services.esign.flow_store import FlowRow, Party
+from services.esign.flow_store import FlowRow, Party, Revision
 from services.esign.sequencer import Sequencer
 from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.kit import lease, log
@@ -155,10 +155,18 @@ class Work:
             opened = OpenedCms.of(cms)
             cms = opened.stamped(await self.stamps.stamp(opened.value))
         signed = open_step.finish(cms)
-        keep = functools.partial(self._keep_step, flow_id=row.id, key=party.key, made=(revision + 1, signed))
+        made = Revision(
+            revision + 1,
+            party.key,
+            len(signed),
+            sha256(signed).hexdigest(),
+            sha256(ready.certificate).hexdigest(),
+            self.base.clock.now_us(),
+        )
+        keep = functools.partial(self._keep_step, flow_id=row.id, key=party.key, made=(made, signed))
         return await self.base.write(keep)
 
-    def _keep_step(self, conn: Connection, flow_id: str, key: str, made: tuple[int, bytes] | None) -> FlowRow:
+    def _keep_step(self, conn: Connection, flow_id: str, key: str, made: tuple[Revision, bytes] | None) -> FlowRow:
         """Signature, step, event, entry and count: all in one. Raises FlowError when the flow has ended."""
         before = flow_store.get(conn, flow_id)
         assert before is not None
@@ -166,12 +174,9 @@ class Work:
             return before
         rules = flows.completed(before.flow, key)
         now_us = self.base.clock.now_us()
-        if made is not None:
-            revision, pdf = made
-            digest = sha256(pdf).hexdigest()
-            if not flow_store.add_document(conn, flow_id, revision, key, pdf, digest, now_us):
-                # Another signature came between; this one would remove it.
-                return before
+        if made is not None and not flow_store.add_document(conn, flow_id, *made):
+            # Another signature came between; this one would remove it.
+            return before
         more = rules.authorised or rules.state is FlowState.SEALING
         parties = tuple(replace(p, done_us=now_us) if p.key == key else p for p in before.parties)
         after = flow_store.put(
@@ -217,17 +222,19 @@ class Work:
         assert row is not None
         flows.require(row.flow, flows.Act.FINISH)
         now_us = self.base.clock.now_us()
-        final = row.flow.revision + 1
-        if flow_store.add_document(conn, flow_id, final, "", pdf, sha256(pdf).hexdigest(), now_us):
+        made = Revision(row.flow.revision + 1, "", len(pdf), sha256(pdf).hexdigest(), "", now_us)
+        if flow_store.add_document(conn, flow_id, made, pdf):
             self.journal.ended(conn, row, FlowState.COMPLETED, "", now_us)
 
     async def _release(self, row: FlowRow) -> FlowRow:
         """Logged first: the document, and everything that the flow has to tell."""
-        *_, (_, _, _, digest, at_us) = await self.base.store.read(flow_store.revisions, row.id)
+        *_, signed, final = await self.base.store.read(flow_store.revisions, row.id)
         entry = Entry(
             EntryType.DOCUMENT_SEALED,
-            at_us,
-            document_sha256=digest,
+            final.at_us,
+            document_sha256=final.sha256,
+            # Whoever signed last answers for the document as it is.
+            certificate_sha256=signed.certificate_sha256,
             epoch=self.base.store.epoch,
             flow=row.id,
             scenario=row.scenario,
@@ -250,7 +257,7 @@ class Work:
                     work_us=0,
                     attempts=0,
                     failure="",
-                    final_sha256=digest,
+                    final_sha256=final.sha256,
                     ledger_index=receipt.index,
                     receipt=receipt.text,
                 ),

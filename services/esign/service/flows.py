@@ -269,8 +269,7 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
             _, pdf = flow_store.document(conn, row.id)
             if now.flow.state is FlowState.SEALING:
                 # A closed document that is not logged yet is nobody's.
-                *_, (_, _, size, _, _) = flow_store.revisions(conn, row.id)[: now.flow.revision + 1]
-                pdf = pdf[:size]
+                pdf = pdf[: flow_store.revisions(conn, row.id)[now.flow.revision].size]
             return now, pdf
 
         now, pdf = await self.base.store.read(read)

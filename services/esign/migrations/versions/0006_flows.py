@@ -74,6 +74,7 @@ def upgrade() -> None:
         Column("step", Text, nullable=False),
         Column("size", BigInteger, nullable=False),
         Column("sha256", Text, nullable=False),
+        Column("certificate_sha256", Text, nullable=False),
         Column("at_us", BigInteger, nullable=False),
     )
     op.create_table(
