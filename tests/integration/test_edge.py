@@ -22,7 +22,7 @@ from google.rpc import error_details_pb2, status_pb2
 from gateway.envoy import control
 from gateway.envoy.testing import TRUST_DOMAIN, Authority, EdgeWorld, Identity, TokenSigner
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, licence_pb2, licence_pb2_grpc
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, signin_pb2_grpc
 from shuniu.kit import errors
@@ -58,6 +58,14 @@ class ItemEdits(item_pb2_grpc.ItemEditServiceServicer):
 class Documents(esign_pb2_grpc.VerificationServiceServicer):
     async def VerifyDocument(self, request, context):
         return esign_pb2.VerifyDocumentResponse(verdict=esign_pb2.Verdict(verdict=str(len(request.pdf))))
+
+
+class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
+    async def GetStatusList(self, request, context):
+        await context.send_initial_metadata((("cache-control", "public, no-cache"), ("etag", '"1"')))
+        response = licence_pb2.GetStatusListResponse()
+        response.token.content_type, response.token.data = "application/statuslist+jwt", b"a.b." + request.list.encode()
+        return response
 
 
 class Providers(query_pb2_grpc.ProviderServiceServicer):
@@ -128,7 +136,10 @@ async def running() -> AsyncIterator[Running]:
             (item_pb2_grpc.add_ItemServiceServicer_to_server, Items()),
             (item_pb2_grpc.add_ItemEditServiceServicer_to_server, ItemEdits()),
         ],
-        "esign": [(esign_pb2_grpc.add_VerificationServiceServicer_to_server, Documents())],
+        "esign": [
+            (esign_pb2_grpc.add_VerificationServiceServicer_to_server, Documents()),
+            (licence_pb2_grpc.add_LicenceCredentialServiceServicer_to_server, Licences()),
+        ],
         "exchange": [(query_pb2_grpc.add_ProviderServiceServicer_to_server, Providers())],
         "identity": [
             (signin_pb2_grpc.add_SignInServiceServicer_to_server, SignIns()),
@@ -370,6 +381,15 @@ class TestTranscoding:
             many = await client.get("/v1/items", params={"page_size": 7})
         assert one.json()["item"]["title"] == "证明"
         assert many.json() == {"items": [], "nextPageToken": "7"}
+
+    @pytest.mark.parametrize("listener", ["people", "platforms"])
+    async def test_body_of_its_own_media_type(self, running, bureau, listener):
+        """A status list comes as the token itself, with its media type and what caches need, to whoever asks."""
+        async with running.http(bureau if listener == "platforms" else None, listener) as client:
+            answer = await client.get("/v1/licences/status-lists/7")
+        assert (answer.status_code, answer.text) == (200, "a.b.7")
+        assert answer.headers["content-type"] == "application/statuslist+jwt"
+        assert (answer.headers["cache-control"], answer.headers["etag"]) == ("public, no-cache", '"1"')
 
     async def test_post_with_token(self, running, bureau):
         token = running.world.signer.token("bureau", bureau)
