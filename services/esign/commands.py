@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign import evidence_check, monitor, ses_document
 from services.esign import keys as key_store
@@ -167,8 +168,8 @@ def ledger_monitor(
 
 def load_trust(directory: Path | None) -> Trust:
     """What a directory says may be trusted: roots (*.pem, one or more certificates each; tsa-*.pem vouch for timestamps
-    only), keys of logs and witnesses (*.vkey, one a line), and how many witnesses must have cosigned (`policy`, C2SP
-    tlog-policy). Raises TrustError.
+    only), keys of logs and witnesses (*.vkey, one a line), how many witnesses must have cosigned (`policy`, C2SP
+    tlog-policy), and which certificates are revoked (*.crl, DER, as `/crl` of the hub gives it). Raises TrustError.
     """
     if directory is None:
         return Trust()
@@ -177,6 +178,7 @@ def load_trust(directory: Path | None) -> Trust:
     roots: list[x509.Certificate] = []
     tsa_roots: list[x509.Certificate] = []
     keys: list[note.VerifierKey] = []
+    crls: list[bytes] = []
     witnesses: list[witness.WitnessKey] = []
     policy: witness.Policy | None = None
     for path in sorted(directory.iterdir()):
@@ -193,12 +195,14 @@ def load_trust(directory: Path | None) -> Trust:
             elif path.name == POLICY:
                 policy = witness.parse_policy(path.read_text(encoding="utf-8"))
                 keys += policy.logs
+            elif path.suffix == ".crl":
+                crls += [x509.load_der_x509_crl(path.read_bytes()).public_bytes(Encoding.DER)]
         except (OSError, ValueError, EsignError) as cause:
             raise TrustError(f"{path}: {cause}") from cause
     if policy is None and witnesses:
         # Known but not demanded: their cosignatures are checked and counted.
         policy = witness.Policy.k_of_n(witnesses, 0)
-    return Trust(tuple(roots), tuple(keys), policy, tuple(tsa_roots))
+    return Trust(tuple(roots), tuple(keys), policy, tuple(tsa_roots), tuple(crls))
 
 
 def load_certificates(directory: Path | None) -> list[x509.Certificate]:

@@ -45,6 +45,8 @@ class Question:
     tsa_pem: bytes = b""
     # The hub's witnesses: their cosignatures are counted and shown, not demanded.
     witness_vkeys: tuple[str, ...] = ()
+    # What the hub's own CRLs say, for documents that are not in its register.
+    crls: tuple[bytes, ...] = ()
 
 
 class VerifierFailedError(Exception):
@@ -112,6 +114,7 @@ def answer(question: Question) -> Verdict:
         _keys(question.vkeys),
         policy=witness.Policy.k_of_n(known, 0) if known else None,
         tsa_roots=_certificates(question.tsa_pem),
+        crls=question.crls,
     )
     return judge(
         question.pdf,

@@ -8,6 +8,11 @@ from services.esign.domain.seals import SealState
 from services.esign.domain.validation_data import Then
 from services.esign.domain.verdict import Status
 
+SEAL_BAD_THEN = (
+    "用印时印章不可用，或其私钥已不可信",
+    "the seal might not be used at signing, or its key was not to be trusted any more",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -62,8 +67,8 @@ def _seal_then(found: Findings, known: Known | None, signer_sha256: str, then: T
             "seal_then",
             Status.VALID,
             "CERTIFICATE_GOOD",
-            "文件所附验证数据表明用印时签章证书未被撤销",
-            "validation data in the document say that the certificate was not revoked at signing",
+            "验证数据表明用印时签章证书未被撤销",
+            "validation data say that the certificate was not revoked at signing",
         )
     else:
         found.add(
@@ -82,7 +87,7 @@ def _seal_in_register(found: Findings, known: Known, signer_sha256: str) -> None
     elif then is SealState.ACTIVE:
         found.add("seal_then", Status.VALID, "SEAL_ACTIVE", "用印时印章有效", "the seal was active at signing")
     else:
-        found.add("seal_then", Status.INVALID, f"SEAL_{then}", "用印时印章不可用", f"the seal was {then} at signing")
+        found.add("seal_then", Status.INVALID, f"SEAL_{then}", SEAL_BAD_THEN[0], SEAL_BAD_THEN[1])
 
 
 def _seal_now(found: Findings, known: Known, signer_sha256: str, *, logged: bool) -> None:

@@ -65,6 +65,19 @@ class CertificateStanding:
             return x509.ReasonFlags.certificate_hold
         return _FLAGS.get(self.reason) if self.standing is Standing.REVOKED else None
 
+    @property
+    def revoked_at(self) -> datetime:
+        """In whole seconds, the next one: what was signed in the same second was signed before."""
+        return _moment(self.since_us + 999_999)
+
+    @property
+    def invalid_since(self) -> datetime | None:
+        """In whole seconds; of a stolen key the last one, else the next one, as `revoked_at`. None: not stated."""
+        if self.invalid_us is None:
+            return None
+        stolen = self.reason is RevocationReason.KEY_COMPROMISE
+        return _moment(self.invalid_us if stolen else self.invalid_us + 999_999)
+
 
 def read_request(request: bytes) -> ocsp.OCSPRequest | None:
     """None when it cannot be read."""
@@ -94,7 +107,7 @@ def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, respond
     if found is not None:
         status = ocsp.OCSPCertStatus.GOOD
         if found.standing is not Standing.GOOD:
-            status, since, reason = ocsp.OCSPCertStatus.REVOKED, _moment(found.since_us), found.flag
+            status, since, reason = ocsp.OCSPCertStatus.REVOKED, found.revoked_at, found.flag
     builder = (
         ocsp.OCSPResponseBuilder()
         .add_response_by_hash(
@@ -152,11 +165,11 @@ def crl(ca: Authority, revoked: Iterable[CertificateStanding], now_us: int) -> b
         .add_extension(x509.CRLNumber(now_us), critical=False)
     )
     for found in revoked:
-        entry = x509.RevokedCertificateBuilder().serial_number(found.serial).revocation_date(_moment(found.since_us))
+        entry = x509.RevokedCertificateBuilder().serial_number(found.serial).revocation_date(found.revoked_at)
         if found.flag is not None:
             entry = entry.add_extension(x509.CRLReason(found.flag), critical=False)
-        if found.invalid_us is not None:
-            entry = entry.add_extension(x509.InvalidityDate(_moment(found.invalid_us)), critical=False)
+        if found.invalid_since is not None:
+            entry = entry.add_extension(x509.InvalidityDate(found.invalid_since), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 

@@ -78,18 +78,18 @@ def _status(found: CertificateStanding | None) -> bytes:
     if found.standing is Standing.GOOD:
         return _GOOD
     reason = _reason(found)
-    return der.tlv(0xA1, generalized_time(_moment(found.since_us)), der.tlv(0xA0, reason) if reason else b"")
+    return der.tlv(0xA1, generalized_time(found.revoked_at), der.tlv(0xA0, reason) if reason else b"")
 
 
 def _entry(found: CertificateStanding) -> bytes:
     reason = _reason(found)
     extensions = [_extension("2.5.29.21", reason)] if reason else []
-    if found.invalid_us is not None:
-        extensions.append(_extension("2.5.29.24", generalized_time(_moment(found.invalid_us))))
+    if found.invalid_since is not None:
+        extensions.append(_extension("2.5.29.24", generalized_time(found.invalid_since)))
     return der.tlv(
         der.SEQUENCE,
         der.integer(found.serial),
-        utc_time(_moment(found.since_us)),
+        utc_time(found.revoked_at),
         der.tlv(der.SEQUENCE, *extensions) if extensions else b"",
     )
 

@@ -6,7 +6,7 @@ Whatever is malformed, of another certificate, or not signed by who may say so i
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -53,6 +53,10 @@ class ValidationData:
             return cls(*(tuple(_streams(document, store.get(key))) for key in ("Certs", "OCSPs", "CRLs")))
         except PdfError:
             return NOTHING
+
+    def with_lists(self, crls: Sequence[bytes]) -> "ValidationData":
+        """And what the verifier himself knows."""
+        return replace(self, crls=(*self.crls, *crls)) if crls else self
 
     def loaded(self) -> tuple[x509.Certificate, ...]:
         """The certificates that can be read."""

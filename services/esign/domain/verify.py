@@ -47,6 +47,8 @@ class Trust:
     policy: Policy | None = None
     tsa_roots: tuple[x509.Certificate, ...] = ()
     """Roots that may vouch for timestamp authorities only; `roots` vouch for them too."""
+    crls: tuple[bytes, ...] = ()
+    """CRLs (DER) that the verifier has, beside those in the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
         renewed_from=_renewed_from(case, last) if receipt else 0,
         online=case.known is not None,
     )
-    data = ValidationData.of(case.document)
+    data = ValidationData.of(case.document).with_lists(case.trust.crls)
     stamps = [s for s in case.present if s.is_timestamp]
     logged = (entry.end, entry.entry.time_us) if entry is not None else None
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)

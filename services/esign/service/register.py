@@ -13,6 +13,7 @@ from services.esign.domain.certificates import CertificateState
 from services.esign.domain.code_verdict import Asked, conclude_code
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.register_steps import SEAL_BAD_THEN
 from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.domain.verify import Known
@@ -37,12 +38,18 @@ def known(row: CertificateRow | None, found: SealRow | None) -> Known:
     """What only the register says of a document and its seal."""
     if row is None or found is None:
         return Known(None, None, None)
-    # The slot was handed out in the write that saw the seal ACTIVE.
-    return Known(row.state, SealState.ACTIVE, found.seal.state, sha256(found.certificate).hexdigest())
+    return Known(row.state, state_then(row, found), found.seal.state, sha256(found.certificate).hexdigest())
+
+
+def state_then(row: CertificateRow, found: SealRow) -> SealState:
+    """How the seal stood when it signed. The slot was handed out in the write that saw it ACTIVE; but what was signed
+    with a key that proved stolen, from the invalidity date on, counts for nothing.
+    """
+    return SealState.REVOKED if found.seal.invalid_at(row.signed_us) else SealState.ACTIVE
 
 
 def register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
-    """Steps `ledger`, `document` and `seal_now` of a document that was released."""
+    """Steps `ledger`, `document`, `seal_then` and `seal_now` of a document that was released."""
     place = row.ledger_index
     steps = [Step("ledger", Status.VALID, "LOGGED", f"已存证，序号 {place}", f"logged at {place}")]
     if row.state is CertificateState.VALID:
@@ -51,7 +58,10 @@ def register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
         steps.append(
             Step("document", Status.INVALID, "DOCUMENT_REVOKED", "该文件已被出具单位撤销", "withdrawn by its issuer")
         )
-    if found is not None:
+    if found is not None and state_then(row, found) is not SealState.ACTIVE:
+        steps.append(Step("seal_then", Status.INVALID, "SEAL_REVOKED", *SEAL_BAD_THEN))
+    elif found is not None:
+        steps.append(Step("seal_then", Status.VALID, "SEAL_ACTIVE", "用印时印章有效", "the seal was active at signing"))
         state = found.seal.state
         text = "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用，用印在停用之前"
         # A seal that ended later takes nothing from what it sealed while it was active.
@@ -131,8 +141,7 @@ class RegisterQuestions:
     async def _released(self, row: CertificateRow, asked: Asked) -> Verdict:
         found = await self.base.store.read(store.seal_by_id, row.seal_id)
         steps = [step for step in register_steps(row, found) if step.step != "ledger"]
-        then = Step("seal_then", Status.VALID, "SEAL_ACTIVE", "用印时印章有效", "the seal was active at signing")
-        return conclude_code([*steps, then, await self._logged(row)], self.base.clock.now_us(), asked)
+        return conclude_code([*steps, await self._logged(row)], self.base.clock.now_us(), asked)
 
     async def _logged(self, row: CertificateRow) -> Step:
         """Looked up in the log itself: the register alone could be wrong."""

@@ -11,8 +11,8 @@ from services.esign import seal_store, sm_keys, store
 from services.esign.domain import pki, revocation, sm2_pki, sm2_revocation
 from services.esign.domain.pki import Authority
 from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.seals import SealState
 from services.esign.domain.sm2_pki import Sm2Signer
+from services.esign.revocation_lists import standing
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.api.esign.v1 import timestamp_pb2_grpc
 from shuniu.kit import errors
@@ -20,11 +20,6 @@ from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
 
 _DAY_US = 86_400 * 1_000_000
-_STANDING = {
-    SealState.SUSPENDED: Standing.HELD,
-    SealState.REVOKED: Standing.REVOKED,
-    SealState.REPLACED: Standing.REVOKED,
-}
 
 
 @dataclass(slots=True)
@@ -61,7 +56,7 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
                 "family", "FAMILY_UNKNOWN", "Ask for P256, or SM2 where the hub has it.", "请指明 P256 或 SM2。"
             )
         rows = await self.base.store.read(store.revoked_certificates, family)
-        found, now_us = [_standing(row) for row in rows], self.base.clock.now_us()
+        found, now_us = [standing(row) for row in rows], self.base.clock.now_us()
         if family == store.SM2 and self.sm2_ca is not None:
             return pb.GetCrlResponse(der=sm2_revocation.crl(self.sm2_ca, found, now_us))
         return pb.GetCrlResponse(der=revocation.crl(self.seal_ca, found, now_us))
@@ -69,7 +64,7 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
     async def _standing_of(self, serial: int) -> CertificateStanding | None:
         row = await self.base.store.read(store.standing_of, f"{serial:x}")
         if row is not None:
-            return _standing(row)
+            return standing(row)
         # A key that signed once is gone before anybody could revoke its certificate.
         made_us = await self.base.store.read(seal_store.once_since, f"{serial:x}")
         return None if made_us is None else CertificateStanding(serial, Standing.GOOD, made_us)
@@ -86,11 +81,3 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
             self._sm2_responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
             self._sm2_made_us = now_us
         return self._sm2_responder
-
-
-def _standing(row: store.StandingRow) -> CertificateStanding:
-    standing = _STANDING.get(row.state, Standing.GOOD)
-    if row.revocation is None or standing is not Standing.REVOKED:
-        return CertificateStanding(int(row.serial, 16), standing, row.since_us)
-    known = row.revocation
-    return CertificateStanding(int(row.serial, 16), standing, known.at_us, known.reason, known.invalid_us)

@@ -16,6 +16,7 @@ from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.keys import Secrets
+from services.esign.revocation_lists import RevocationLists
 from services.esign.sequencer import Sequencer
 from services.esign.service.register import RegisterQuestions, known, register_steps
 from services.esign.service.views import view
@@ -43,10 +44,12 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     witness_vkeys: tuple[str, ...] = ()
     _verdicts: VerdictCache = field(init=False)
     _register: RegisterQuestions = field(init=False)
+    _lists: RevocationLists = field(init=False)
 
     def __post_init__(self) -> None:
         self._verdicts = VerdictCache(self.verifier)
         self._register = RegisterQuestions(self.base, self.ledger)
+        self._lists = RevocationLists(self.base, self.secrets.seal_ca)
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
@@ -70,6 +73,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
+            () if row is not None else await self._lists.current(),
         )
         try:
             verdict = await self._verdicts.judge(question)
