@@ -19,7 +19,7 @@ from services.esign.domain.verdict import Outcome
 from services.esign.ledger_store import LedgerStore
 from services.esign.sequencer import Sequencer
 from shuniu.kit.config import HubSettings, load
-from shuniu.kit.crypto import pkcs11_session
+from shuniu.kit.crypto import device_pool
 from shuniu.kit.crypto.device import KeyAwayError
 from tests.support.esign import certificate_data, page
 from tests.support.softhsm import TokenPlace, needs_softhsm
@@ -54,7 +54,7 @@ class TokenHub:
 
 @pytest.fixture
 def token_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenHub]:
-    monkeypatch.setattr(pkcs11_session, "_PAUSE", 0.0)
+    monkeypatch.setattr(device_pool, "PAUSE", 0.0)
     place = TokenPlace(tmp_path)
     data = tmp_path / "hub"
     for name in ("keys", "pki", "ledger"):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shuniu.kit.config import ConfigError
-from shuniu.kit.crypto import device_keys, pkcs11_session
+from shuniu.kit.crypto import device_keys, device_pool
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.key_files import KeyRoom, in_device
 from shuniu.kit.crypto.keyring import UnreadableError
@@ -66,7 +66,7 @@ def test_the_token_says_what_it_cannot(token: Pkcs11Token):
 
 def test_another_token_in_its_place_signs_nothing(token: Pkcs11Token, monkeypatch):
     """No such key, or not the one that the certificate bears: away, for logs to say why, and nothing is signed."""
-    monkeypatch.setattr(pkcs11_session, "_PAUSE", 0.0)
+    monkeypatch.setattr(device_pool, "PAUSE", 0.0)
     one, two = token.generate("one", Algorithm.P256), token.generate("two", Algorithm.P256)
     with pytest.raises(KeyAwayError, match="another key"):
         token.key(Reference(two.text, one.spki)).sign(b"x")
@@ -102,7 +102,7 @@ def test_wrapped_values_open_in_the_token_only_and_in_their_place(place: TokenPl
 
 def test_a_token_taken_out_is_away_and_works_when_it_is_back(place: TokenPlace, token: Pkcs11Token, monkeypatch):
     """Out: HSM_AWAY at once for everybody. Back: the same objects sign and open again, without a restart."""
-    monkeypatch.setattr(pkcs11_session, "_PAUSE", 0.0)
+    monkeypatch.setattr(device_pool, "PAUSE", 0.0)
     key = token.key(token.generate("lost", Algorithm.P256))
     cipher = token.cipher(token.generate_cipher("kek"))
     sealed = cipher.encrypt(bytes(12), b"key", b"row")
@@ -139,7 +139,7 @@ def test_nobody_queues_up_for_a_token_that_is_away(place: TokenPlace, token: Pkc
 @needs_p11_kit
 def test_a_device_that_dies_and_starts_again_is_survived(place: TokenPlace, monkeypatch):
     """Killed in the middle of use by several threads: away; started again: the same object signs on."""
-    monkeypatch.setattr(pkcs11_session, "_PAUSE", 0.0)
+    monkeypatch.setattr(device_pool, "PAUSE", 0.0)
     remote = RemoteToken(place, "shuniu")
     remote.start()
     token = Pkcs11Token(TokenUri.parse(place.uri("shuniu", module=CLIENT, sessions=3)))

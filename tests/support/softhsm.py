@@ -59,8 +59,8 @@ class TokenPlace:
         self._restart()
 
     def _restart(self) -> None:
-        driver = pkcs11_session._module(str(SOFTHSM))
-        driver.reset(driver.generation)
+        driver = pkcs11_session.module(str(SOFTHSM))
+        driver.gate.restart(driver.gate.generation, driver.stop)
 
     def put_back(self) -> None:
         (self.folder / "elsewhere").rename(self.folder / "tokens")

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from shuniu.kit.config import ConfigError
+from shuniu.kit.crypto.device_pool import DeviceError, Trouble
 
 _OS_LOCKING: Final = 0x02
 _SERIAL_RW: Final = 0x04 | 0x02
@@ -93,13 +94,18 @@ class Attribute(IntEnum):
 Template = Mapping[Attribute, bool | int | bytes]
 
 
-class CryptokiError(Exception):
+_PIN: Final = frozenset({Rv.PIN_INCORRECT, Rv.PIN_INVALID, Rv.PIN_LEN_RANGE, Rv.PIN_EXPIRED, Rv.PIN_LOCKED})
+_UNABLE: Final = frozenset({Rv.MECHANISM_INVALID, Rv.MECHANISM_PARAM_INVALID})
+
+
+class CryptokiError(DeviceError):
     """A function of a module failed. `rv`: its return value."""
 
     def __init__(self, function: str, rv: int) -> None:
         name = _NAMES.get(rv, f"{rv:#x}")
         super().__init__(f"{function}: CKR {name}")
         self.rv = rv
+        self.trouble = Trouble.PASSWORD if rv in _PIN else Trouble.UNABLE if rv in _UNABLE else Trouble.LOST
 
 
 class _Attribute(Structure):

@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from shuniu.kit.crypto.cryptoki import Attribute, CryptokiError, KeyType, Kind, Mechanism, Rv, Template
 from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.device_keys import algorithm_of, check
-from shuniu.kit.crypto.pkcs11_session import Held, Sessions
+from shuniu.kit.crypto.device_pool import Pool
+from shuniu.kit.crypto.pkcs11_session import TokenSession, sessions
 from shuniu.kit.crypto.pkcs11_uri import TokenUri, label_of, object_uri
 
 _CURVES: Final[dict[Algorithm, ec.EllipticCurve]] = {
@@ -47,7 +48,7 @@ class Pkcs11Token:
 
     def __init__(self, uri: TokenUri) -> None:
         self._uri = uri
-        self._sessions = Sessions(uri)
+        self._sessions = sessions(uri)
 
     @property
     def about(self) -> str:
@@ -59,7 +60,7 @@ class Pkcs11Token:
         return self._sessions.opened
 
     def algorithms(self) -> frozenset[Algorithm]:
-        def look(held: Held) -> frozenset[Algorithm]:
+        def look(held: TokenSession) -> frozenset[Algorithm]:
             known = held.library.mechanisms(held.slot)
             found = {Algorithm.P256, Algorithm.P384} if Mechanism.ECDSA in known else set()
             return frozenset(found | ({Algorithm.ED25519} if Mechanism.EDDSA in known else set()))
@@ -70,7 +71,7 @@ class Pkcs11Token:
         if algorithm is Algorithm.SM2 or algorithm not in self.algorithms():
             raise KeyRefusedError(f"{self.about} makes no {algorithm} keys")
 
-        def make(held: Held) -> Reference:
+        def make(held: TokenSession) -> Reference:
             named = _named(label)
             public, _ = held.library.generate_pair(
                 held.session,
@@ -87,7 +88,7 @@ class Pkcs11Token:
         return _TokenKey(self._sessions, label_of(reference.text), reference.spki, algorithm_of(reference.spki))
 
     def generate_cipher(self, label: str) -> Reference:
-        def make(held: Held) -> Reference:
+        def make(held: TokenSession) -> Reference:
             named = _named(label)
             use: Template = {Attribute.ENCRYPT: True, Attribute.DECRYPT: True, Attribute.VALUE_LEN: 32}
             held.library.generate_key(
@@ -109,7 +110,7 @@ class Pkcs11Token:
 
 @dataclass(slots=True)
 class _TokenKey:
-    _sessions: Sessions
+    _sessions: Pool[TokenSession]
     _label: str
     spki: bytes
     algorithm: Algorithm
@@ -138,7 +139,7 @@ class _TokenKey:
         half = len(pair) // 2
         return encode_dss_signature(int.from_bytes(pair[:half], "big"), int.from_bytes(pair[half:], "big"))
 
-    def _in(self, held: Held, data: bytes, mechanism: Mechanism) -> bytes:
+    def _in(self, held: TokenSession, data: bytes, mechanism: Mechanism) -> bytes:
         return held.library.sign(held.session, held.find(self._label, Kind.PRIVATE_KEY), mechanism, data)
 
 
@@ -146,17 +147,17 @@ class _TokenKey:
 class _TokenCipher:
     """AES-GCM in the token (NIST SP 800-38D)."""
 
-    _sessions: Sessions
+    _sessions: Pool[TokenSession]
     _label: str
 
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        def work(held: Held) -> bytes:
+        def work(held: TokenSession) -> bytes:
             return held.library.encrypt_gcm(held.session, self._in(held), nonce, associated_data or b"", data)
 
         return self._sessions.run(work)
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes | None) -> bytes:
-        def work(held: Held) -> bytes | None:
+        def work(held: TokenSession) -> bytes | None:
             key = self._in(held)
             try:
                 return held.library.decrypt_gcm(held.session, key, nonce, associated_data or b"", data)
@@ -172,7 +173,7 @@ class _TokenCipher:
             raise InvalidTag
         return opened
 
-    def _in(self, held: Held) -> int:
+    def _in(self, held: TokenSession) -> int:
         return held.find(self._label, Kind.SECRET_KEY)
 
 
