@@ -17,6 +17,7 @@ from gateway.web.cookies import FormTokens
 from gateway.web.failures import json_error, status_of, text_of, wants_json
 from gateway.web.frame import Frame
 from gateway.web.listener import WebListener
+from gateway.web.lookup import Lookup
 from gateway.web.machines import Machines
 from gateway.web.oauth import OpenIdEndpoints
 from gateway.web.pages import Pages, language_of
@@ -52,6 +53,7 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
         *authorization.routes(),
         *Accounts(peers, pages, authorization).routes(),
         *Verification(settings, peers, pages).routes(),
+        *Lookup(peers, pages).routes(),
         *Machines(peers).routes(),
     ]
     paths = frozenset(route.path for route in routes)

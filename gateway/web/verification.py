@@ -176,7 +176,7 @@ class Verification:
             if wants_json(request):
                 return json_error(error, language)
             return self._verify_page(request, error=error)
-        metrics.VERDICTS.labels("document", _label(answer.verdict)).inc()
+        metrics.VERDICTS.labels("document", label(answer.verdict)).inc()
         verdict = shown(answer.verdict, language)
         if wants_json(request):
             return JSONResponse(verdict.as_json(), headers=NO_STORE)
@@ -196,7 +196,7 @@ class Verification:
             )
         except HubError as error:
             return json_error(error, language) if json_wanted else self._qr_page(request, error=error)
-        metrics.VERDICTS.labels("qr", _label(answer.verdict)).inc()
+        metrics.VERDICTS.labels("qr", label(answer.verdict)).inc()
         verdict = shown(answer.verdict, language, "qr_")
         if json_wanted:
             return JSONResponse(verdict.as_json(), headers=NO_STORE)
@@ -250,29 +250,53 @@ class Verification:
         error: HubError | None,
         **values: Any,
     ) -> Response:
-        language = language_of(request)
-        status = status_of(error) if error else 200
-        response = self._pages.render(
-            request,
-            template,
-            status=status,
-            here=here,
-            verdict=verdict,
-            problem=text_of(error, language) if error else "",
-            texts=json.dumps(_script_texts(lambda key: text(key, language)), ensure_ascii=False),
-            **values,
-        )
-        response.headers.update(retry_headers(status))
-        return response
+        return judged(self._pages, request, template, here, verdict, error, **values)
 
 
-def _label(verdict: esign_pb2.Verdict) -> str:
+def judged(
+    pages: Pages,
+    request: Request,
+    template: str,
+    here: str,
+    verdict: Shown | None = None,
+    error: HubError | None = None,
+    **values: Any,
+) -> Response:
+    """A page with a verdict, with what went wrong, or with neither yet."""
+    language = language_of(request)
+    status = status_of(error) if error else 200
+    response = pages.render(
+        request,
+        template,
+        status=status,
+        here=here,
+        verdict=verdict,
+        problem=text_of(error, language) if error else "",
+        texts=json.dumps(_script_texts(lambda key: text(key, language)), ensure_ascii=False),
+        **values,
+    )
+    response.headers.update(retry_headers(status))
+    return response
+
+
+def label(verdict: esign_pb2.Verdict) -> str:
     return verdict.verdict if verdict.verdict in _VERDICTS else "other"
 
 
 def _script_texts(say: Callable[[str], str]) -> dict[str, str]:
     """What the pages' scripts say by themselves."""
-    wanted = ("verify_busy", "verify_failed", "verify_network", "qr_", "status_", "step_qr", "step_online", "fact_")
+    wanted = (
+        "verify_busy",
+        "verify_failed",
+        "verify_network",
+        "lookup_hashing",
+        "lookup_unreadable",
+        "qr_",
+        "status_",
+        "step_qr",
+        "step_online",
+        "fact_",
+    )
     return {key: say(key) for key in TEXTS if key.startswith(wanted)}
 
 

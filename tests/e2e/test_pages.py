@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from datetime import date
@@ -98,10 +99,10 @@ async def test_every_page_serves_everybody(
         await shown.goto(f"/?lang={language}")
         found = {"home": await complaints(shown)}
         await shoot(shown, f"home-{name}-{language}")
-        for path in ("verify", "v", "register", "nothing", "sign-out", "sign-in"):
+        for path in ("verify", "verify/lookup", "v", "register", "nothing", "sign-out", "sign-in"):
             await shown.goto(f"/{path}{authorization() if path in ('register', 'sign-in') else ''}")
             found[path] = await complaints(shown)
-            await shoot(shown, f"{path}-{name}-{language}")
+            await shoot(shown, f"{path.replace('/', '-')}-{name}-{language}")
         await shown.fill("#login_name", "bater")
         await shown.fill("#password", "not this one")
         await shown.click("main button[type=submit]")
@@ -150,6 +151,30 @@ async def test_a_dropped_document_is_verified(browser: Browser, land: WebLand) -
     assert land.esign.seen[0].pdf == b"%PDF-1.7"
 
 
+async def test_a_file_is_hashed_on_the_device_and_not_sent(browser: Browser, land: WebLand) -> None:
+    """The chosen file becomes 64 digits in the browser; only these leave it. Number and date by keyboard alone."""
+    async with page(browser, land.url, viewport=PHONE) as shown:
+        sent: list[str] = []
+        shown.on("request", lambda request: sent.append(request.post_data or ""))
+        await shown.goto("/verify/lookup")
+        await shown.set_input_files("#file", files=[PDF])
+        await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
+        await expect(shown.locator("#verdict-word")).to_have_text("核验结论: 登记有效")
+        assert await focused(shown) == "verdict-word"
+        assert await complaints(shown) == []
+        await shoot(shown, "lookup-hash-phone")
+        await shown.focus("#number")
+        await shown.keyboard.type("150000202600001")
+        await shown.fill("#issued_on", "2026-06-01")
+        await shown.press("#issued_on", "Enter")
+        await expect(shown.locator("#progress")).to_be_empty()
+        await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
+    digest = hashlib.sha256(PDF["buffer"]).hexdigest()
+    assert land.esign.seen[0].hash == digest
+    assert [body for body in sent if body] == [f"hash={digest}", "number=150000202600001&issued_on=2026-06-01"]
+    assert (land.esign.seen[1].number, land.esign.seen[1].issued_on.year) == ("150000202600001", 2026)
+
+
 async def test_without_scripts_everything_still_works(browser: Browser, land: WebLand) -> None:
     """Plain forms: a verdict for a document and for a code, sign-in, consent and the way back."""
     async with platform(land) as redirect, page(browser, land.url, java_script_enabled=False) as shown:
@@ -158,6 +183,11 @@ async def test_without_scripts_everything_still_works(browser: Browser, land: We
         await shown.click("button[type=submit]")
         await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
         await shoot(shown, "verdict-without-scripts")
+        await shown.goto("/verify/lookup")
+        await expect(shown.locator("#file")).to_be_hidden()
+        await shown.fill("#hash", "ab" * 32)
+        await shown.click("#by-hash button")
+        await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
         await shown.goto("/v")
         await shown.fill("#content", "https://hub.example/v#abc")
         await shown.click("button[type=submit]")

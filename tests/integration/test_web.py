@@ -397,6 +397,35 @@ async def test_qr_content_is_judged_by_form_and_by_script(land: WebLand) -> None
     assert [request.content for request in land.esign.seen] == ["https://hub.example/v#abc", "abc"]
 
 
+async def test_a_hash_or_a_number_is_judged_by_form_and_by_script(land: WebLand) -> None:
+    """The file itself never comes; a verdict is a page or JSON, in words of its own; faults are told, none repeated."""
+    digest, script = "ab" * 32, {"accept": "application/json"}
+    number = {"number": " 150000202600001 ", "issued_on": "2026-06-01"}
+    async with land.browser() as http:
+        page = await http.post("/verify/lookup/hash", data={"hash": digest})
+        told = await http.post("/verify/lookup/number?lang=en", data=number, headers=script)
+        missing = await http.post("/verify/lookup/number", data={"number": "<b>1</b>"})
+        wrong = await http.post("/verify/lookup/number", data={**number, "issued_on": "1.6.2026"}, headers=script)
+        again = [(await http.get(f"/verify/lookup/{kind}")).headers["location"] for kind in ("hash", "number")]
+    assert 'data-verdict="VALID"' in page.text
+    assert "登记有效" in page.text
+    assert told.json()["word"] == "Registered and in force"
+    assert (missing.status_code, "请填写签发日期。" in missing.text, "<b>1" in missing.text) == (400, True, False)
+    assert (wrong.status_code, wrong.json()["reason"]) == (400, "DATE_FORM")
+    assert again == ["/verify/lookup"] * 2
+    assert [type(request).__name__ for request in land.esign.seen] == [
+        "VerifyByHashRequest",
+        *["VerifyByNumberRequest"] * 2,
+    ]
+    asked = land.esign.seen[1]
+    assert (asked.number, asked.issued_on.year, asked.issued_on.month, asked.issued_on.day) == (
+        "150000202600001",
+        2026,
+        6,
+        1,
+    )
+
+
 async def test_trust_is_served_while_esign_is_away() -> None:
     """The last known keys are served when esign cannot be asked."""
     async with web_land(document_seconds=0.0) as land, land.browser() as http:
@@ -446,6 +475,7 @@ async def test_every_answer_carries_the_safe_headers(land: WebLand) -> None:
         "/sign-in",
         "/register",
         "/verify",
+        "/verify/lookup",
         "/v",
         "/v/worker.js",
         "/static/style.css",

@@ -190,6 +190,18 @@ class Esign:
         self.seen.append(request)
         return esign_pb2.VerifyQrResponse(verdict=verdict(self.answer))
 
+    async def VerifyByHash(self, request: Any, _context: Any) -> Any:
+        self.seen.append(request)
+        return esign_pb2.VerifyByHashResponse(verdict=verdict(self.answer))
+
+    async def VerifyByNumber(self, request: Any, _context: Any) -> Any:
+        self.seen.append(request)
+        if not request.HasField("issued_on"):
+            raise errors.invalid(
+                [Violation("issued_on", "PROOF_MISSING", "Give the date of issue.", "请填写签发日期。")]
+            )
+        return esign_pb2.VerifyByNumberResponse(verdict=verdict(self.answer))
+
     async def GetTrust(self, _request: Any, _context: Any) -> Any:
         return esign_pb2.GetTrustResponse(qr_jwks=self.jwks)
 
