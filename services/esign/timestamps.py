@@ -53,10 +53,12 @@ class Authority:
     guard: ClockGuard
     _prefix: int = field(init=False)
     _count: "itertools.count[int]" = field(init=False, default_factory=itertools.count)
+    _longest: int = field(init=False)
 
     def __post_init__(self) -> None:
         # The first bit is set: every number is equally long, so every token is as long as foreseen.
         self._prefix = _FIRST_BIT | int.from_bytes(os.urandom(8), "big") >> 1 << 64
+        self._longest = self.signer.max_size(self._prefix)
 
     def answer(self, request: bytes) -> bytes:
         """TimeStampResp to a TimeStampReq, both DER. Never raises: a refusal is an answer."""
@@ -74,7 +76,7 @@ class Authority:
 
     def max_size(self) -> int:
         """Longest token of `token`, bytes."""
-        return self.signer.max_size(self._prefix)
+        return self._longest
 
     def _token(self, asked: TimestampQuery) -> bytes:
         now_us = self.guard.now_us()

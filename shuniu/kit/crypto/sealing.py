@@ -1,13 +1,23 @@
 """Sealing data to one receiver: JWE compact (RFC 7516), ECDH-ES on P-256 with A256GCM, as any JOSE library opens it."""
 
+import base64
+import hashlib
 import json
 from typing import Any
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 _ALGORITHMS = ["ECDH-ES", "A256GCM"]
+_FORM = {"alg": "ECDH-ES", "enc": "A256GCM"}
+_CURVE = ("EC", "P-256")
+_POINT = {"kty", "crv", "x", "y"}
+# OtherInfo of the Concat KDF (RFC 7518, 4.6.2): algorithm, no party information, length of the key in bits.
+_DERIVED_FOR = b"\0\0\0\7A256GCM\0\0\0\0\0\0\0\0" + (256).to_bytes(4, "big")
 
 
 class SealingError(Exception):
@@ -34,13 +44,45 @@ def seal(jwk: dict[str, Any], payload: dict[str, Any]) -> str:
 def unseal(private: ECKey, text: str) -> dict[str, Any]:
     """The JSON object behind a JWE. Raises SealingError."""
     try:
-        opened = jwe.decrypt_compact(text, private, algorithms=_ALGORITHMS)
-        payload = json.loads(opened.plaintext or b"")
-    except (JoseError, ValueError) as error:
+        plain = _open(private, text)
+        if plain is None:
+            plain = jwe.decrypt_compact(text, private, algorithms=_ALGORITHMS).plaintext or b""
+        payload = json.loads(plain)
+    except (JoseError, InvalidTag, ValueError, KeyError, TypeError) as error:
         raise SealingError("the sealed text does not open with this key") from error
     if not isinstance(payload, dict):
         raise SealingError("the sealed text is not an object")
     return payload
+
+
+def _open(private: ECKey, text: str) -> bytes | None:
+    """What is behind a JWE of the form that `seal` writes, at half the library's cost; None for any other form.
+
+    Raises InvalidTag, ValueError.
+    """
+    protected, _, rest = text.partition(".")
+    wrapped, *body = rest.split(".")
+    header = json.loads(_decoded(protected))
+    key = private.private_key
+    if wrapped or len(body) != 3 or not isinstance(header, dict) or key is None or key.curve.name != "secp256r1":
+        return None
+    ephemeral = header.get("epk")
+    if {name: value for name, value in header.items() if name not in ("kid", "epk")} != _FORM:
+        return None
+    if not isinstance(ephemeral, dict) or ephemeral.keys() != _POINT or (ephemeral["kty"], ephemeral["crv"]) != _CURVE:
+        return None
+    x, y = _decoded(ephemeral["x"]), _decoded(ephemeral["y"])
+    nonce, sealed, tag = map(_decoded, body)
+    if (len(x), len(y), len(nonce), len(tag)) != (32, 32, 12, 16):
+        return None
+    # Refuses a point that is not on the curve.
+    public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), b"\x04" + x + y)
+    secret = hashlib.sha256(b"\0\0\0\1" + key.exchange(ec.ECDH(), public) + _DERIVED_FOR).digest()
+    return AESGCM(secret).decrypt(nonce, sealed + tag, protected.encode())
+
+
+def _decoded(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
 
 
 def new_key(kid: str) -> ECKey:

@@ -17,6 +17,7 @@ from cryptography.x509 import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from joserfc import jwe
 
 from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sealing, x509
@@ -114,6 +115,23 @@ def test_a_key_that_cannot_be_sealed_to(change: dict[str, str | None]) -> None:
     jwk = {**sealing.new_key("k1").as_dict(private=False), **change}
     with pytest.raises(sealing.SealingError):
         sealing.seal({name: value for name, value in jwk.items() if value is not None}, {})
+
+
+def test_a_changed_sealed_text_does_not_open() -> None:
+    """Whatever byte of a sealed text is changed: one typed error, never another content and never another error."""
+    mine = sealing.new_key("k1")
+    text = sealing.seal(mine.as_dict(private=False), {"full_name": "㛃一"})
+    for at, was in enumerate(text):
+        with pytest.raises(sealing.SealingError):
+            sealing.unseal(mine, f"{text[:at]}{'A' if was != 'A' else 'B'}{text[at + 1 :]}")
+
+
+def test_a_sealed_text_of_another_library_opens() -> None:
+    """Party information is not what this hub writes, and opens all the same."""
+    mine = sealing.new_key("k1")
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "apu": "QWxpY2U"}
+    text = jwe.encrypt_compact(header, b'{"a": "b"}', mine, algorithms=["ECDH-ES", "A256GCM"])
+    assert sealing.unseal(mine, text) == {"a": "b"}
 
 
 @pytest.mark.parametrize("text", ["", ".", "....", "a.b.c.d.e", "eyJhbGciOiJub25lIn0...."])
