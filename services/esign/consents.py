@@ -4,6 +4,7 @@ import asyncio
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import grpc
 from joserfc import jwt
@@ -16,6 +17,7 @@ from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
 from shuniu.kit.client import ask_again
 from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
+from shuniu.kit.requests import Asked
 
 _ALGORITHMS = ["ES256"]
 _LONGEST = 8192
@@ -72,6 +74,11 @@ class Consents:
         self._keys = KeySet.import_key_set(published)
         self._known = frozenset(str(key.get("kid")) for key in published["keys"])
         self._fetched_us = self.clock.now_us()
+
+
+def used_for(asked: Asked) -> str:
+    """The one request that an assertion is burned for: the same again is no second use."""
+    return sha256(asked.request_id.encode() + b"\n" + asked.digest).hexdigest()
 
 
 def _key_id(token: str) -> str:

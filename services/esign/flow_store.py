@@ -112,7 +112,7 @@ flow_revision = Table(
     Column("at_us", BigInteger, nullable=False),
 )
 
-# Authorisations that were used: `used_for` is the digest of the request, which may be repeated.
+# Authorisations that were used: `used_for` is the digest of the request, id and all, which may be repeated.
 used_consent = Table(
     "used_consent",
     TABLES,
@@ -251,7 +251,12 @@ def put(conn: Connection, before: FlowRow, after: FlowRow) -> FlowRow:
             conn.execute(
                 update(flow_step)
                 .where(flow_step.c.flow_id == before.id, flow_step.c.key == moved.key)
-                .values(state=moved.step.state.value, slot_us=moved.slot_us, done_us=moved.done_us)
+                .values(
+                    state=moved.step.state.value,
+                    seal_id=moved.seal_id,
+                    slot_us=moved.slot_us,
+                    done_us=moved.done_us,
+                )
             )
         parties.append(moved)
     return replace(after, parties=tuple(parties), version=before.version + 1)

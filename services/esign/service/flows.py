@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.esign import flow_journal_store, flow_store
-from services.esign.consents import Consents
+from services.esign.consents import Consents, used_for
 from services.esign.domain import flow_consent, flows
 from services.esign.domain.flow_consent import Act, Consent
 from services.esign.domain.flow_scenarios import Scenario
@@ -25,7 +25,7 @@ from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
-from shuniu.kit.foundation import Foundation, asked_of, content_digest, require_request_id
+from shuniu.kit.foundation import Foundation, asked_of, require_request_id
 
 MOST_STEPS = 100
 _MOST_REASON = 500
@@ -35,7 +35,7 @@ _REMIND_AGAIN_US = 600_000_000
 
 @dataclass(frozen=True, slots=True)
 class Authorised:
-    """A checked call to sign: who, what, and the consent when a person signs; `used_for` is the call's content."""
+    """A checked call to sign: who, what, and the consent when a person signs; `used_for` names the call."""
 
     viewer: Viewer
     acts: tuple[Act, ...]
@@ -171,7 +171,7 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
                 list_sha256=flow_consent.list_of_steps(acts),
                 now_s=self.base.clock.now_us() // 1_000_000,
             )
-        return Authorised(viewer, acts, consent, content_digest(request).hex())
+        return Authorised(viewer, acts, consent, used_for(asked_of(request)))
 
     def _authorise(self, conn: Connection, authorised: Authorised) -> None:
         """Burns the consent and takes every step, or nothing. Raises HubError, EsignError."""

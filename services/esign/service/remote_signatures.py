@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from sqlalchemy import Connection
 
 from services.esign import flow_store, store
-from services.esign.consents import Consents
+from services.esign.consents import Consents, used_for
 from services.esign.domain import flow_consent
 from services.esign.domain.errors import EsignError
 from services.esign.domain.flow_consent import Consent
@@ -77,7 +77,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
             """The consent burned and the seal's time, or neither."""
             with refused():
                 if consent is not None and not flow_store.use_consent(
-                    conn, consent.token_id, asked.digest.hex(), consent.expires_s * 1_000_000
+                    conn, consent.token_id, used_for(asked), consent.expires_s * 1_000_000
                 ):
                     raise flow_consent.used()
                 granted = self.slots.grant(conn, request.credential_id, caller.platform)
