@@ -53,7 +53,8 @@ proto-check: $(STAMP)
 # Debian packages for the groups of tests that need more than PyPI, each with a program that shows it is there.
 TEST_DEPS := chromium:chromium postgresql:/usr/lib/postgresql/*/bin/initdb nodejs:node npm:npm default-jdk-headless:javac \
   strace:strace poppler-utils:pdfsig libnss3-tools:certutil mupdf-tools:mutool qpdf:qpdf openssl:openssl docker-compose:docker-compose \
-  softhsm2:softhsm2-util p11-kit:p11-kit p11-kit-modules:/usr/lib/*/pkcs11/p11-kit-client.so \
+  unicode-data:/usr/share/unicode/Unihan_OtherMappings.txt.bz2 \
+  gcc:gcc libssl-dev:/usr/include/openssl/evp.h softhsm2:softhsm2-util p11-kit:p11-kit p11-kit-modules:/usr/lib/*/pkcs11/p11-kit-client.so \
   libpdfbox2-java:/usr/share/java/pdfbox2.jar libbcpkix-java:/usr/share/java/bcpkix.jar libbcprov-java:/usr/share/java/bcprov.jar
 
 .PHONY: test-deps-missing
