@@ -125,12 +125,13 @@ async def test_an_assertion_works_once(land: FlowLand) -> None:
     signed = await land.sign(flow, "principal", authorisation=token, request_id=again)
     repeated = await land.sign(flow, "principal", authorisation=token, request_id=again)
     assert (signed.revision, repeated.revision) == (1, 1)
-    await refusal(land.sign(flow, "principal", authorisation=token), "STEP_DONE")
-    # A refusal undoes the burning: the assertion was for this step, and the step can be signed no more.
-    batch = await land.begin("exit_entry_authorisation")
-    items = [(batch.id, "principal", batch.document_sha256)]
-    spent = land.identity.assertion("subject-principal", items, jti="spent-once")
-    await land.sign(batch, "principal", authorisation=spent)
+    await refusal(land.sign(flow, "principal", authorisation=token), "AUTHORISATION_USED")
+    await refusal(land.sign(flow, "principal"), "STEP_DONE")
+    spent = await land.begin("exit_entry_authorisation")
+    items = [(spent.id, "principal", spent.document_sha256)]
+    await land.sign(
+        spent, "principal", authorisation=land.identity.assertion("subject-principal", items, jti="spent-once")
+    )
     fresh = await land.begin("exit_entry_authorisation")
     same_id = land.identity.assertion(
         "subject-principal", [(fresh.id, "principal", fresh.document_sha256)], jti="spent-once"
