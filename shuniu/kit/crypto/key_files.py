@@ -16,6 +16,7 @@ from shuniu.kit.crypto.device_keys import EcDeviceKey, Ed25519DeviceKey
 from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.crypto.pkcs11_token import Pkcs11Token
 from shuniu.kit.crypto.pkcs11_uri import TokenUri
+from shuniu.kit.crypto.sdf_device import SdfDevice, SdfUri
 
 _Key = TypeVar("_Key")
 FILE: Final = "file"
@@ -119,17 +120,20 @@ class KeyRoom:
 
     def make(self, path: Path, algorithm: Algorithm) -> None:
         """A new key, durable before return; a file that is there is replaced. In the file itself where the device makes
-        none of that kind. Raises KeyAwayError, KeyRefusedError.
+        none of that kind. Raises KeyAwayError, ConfigError.
         """
-        content = self._content(path.stem, algorithm)
+        content = _opened(path, lambda: self._content(path.stem, algorithm))
         path.unlink(missing_ok=True)
         write_secret(path, content)
 
     def add_wrapping(self, directory: Path, size: int) -> int:
-        """The next key-encryption key; `size` in bytes where there is no device. Its number."""
-        if self.device is None:
+        """The next key-encryption key; `size` in bytes where there is no device. Its number. Raises KeyAwayError,
+        ConfigError.
+        """
+        device = self.device
+        if device is None:
             return add_key(directory, size)
-        return add_key(directory, reference=self.device.generate_cipher(directory.name))
+        return add_key(directory, reference=_opened(directory, lambda: device.generate_cipher(directory.name)))
 
     def makes(self, algorithm: Algorithm) -> bool:
         """Whether new keys of that kind come to lie in the device. Raises KeyAwayError."""
@@ -175,7 +179,9 @@ def open_device(setting: str) -> Device | None:
         return None
     if setting.startswith("pkcs11:"):
         return Pkcs11Token(TokenUri.parse(setting))
-    raise ConfigError(f"{setting.partition(':')[0]!r} is no place for keys: file, pkcs11:…")
+    if setting.startswith("sdf:"):
+        return SdfDevice(SdfUri.parse(setting))
+    raise ConfigError(f"{setting.partition(':')[0]!r} is no place for keys: file, pkcs11:…, sdf:…")
 
 
 def _reference(path: Path, content: bytes) -> Reference | None:
