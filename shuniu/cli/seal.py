@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
-from shuniu.cli import renew
+from shuniu.cli import renew, seals
 from shuniu.cli.output import complain, out
 from shuniu.cli.proof import EXITS, MARKS, UNREADABLE, trust_dir
 
@@ -25,6 +25,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     verb.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
     verb.add_argument("--picture", type=Path, default=None, metavar="OUT", help="write the seal's picture there")
     verb.set_defaults(run=inspect)
+    seals.add(verbs)
     renew.add(verbs)
 
 
