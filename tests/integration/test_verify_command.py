@@ -1,0 +1,156 @@
+"""`shuniu verify` as people and scripts run it: exit codes, steps, the receipt beside the file."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from examples.witness.notes import Cosigner
+from services.esign import layout
+from services.esign.domain import certificates, cms, ledger, pades, pki
+from services.esign.domain.verdict import STEPS
+from services.esign.ledger_store import LedgerStore
+from tests.support.esign import ORGANISATION, SEAL_ID, page
+from tests.support.hub import Ran, command
+from tests.support.witnesses import LOG, cosigner
+
+OFFLINE = {"seal_now", "document"}
+
+
+@dataclass(frozen=True)
+class Place:
+    folder: Path
+    receipt: str
+    other_receipt: str
+
+    @property
+    def pdf(self) -> Path:
+        return self.folder / "证明.pdf"
+
+    @property
+    def beside(self) -> Path:
+        return self.folder / "证明.pdf.tlog-proof"
+
+    async def run(self, *arguments: str, file: Path | None = None, trust: str = "trust") -> Ran:
+        where = ("--trust", str(self.folder / trust)) if trust else ()
+        return await command("verify", str(file or self.pdf), *where, *arguments, "--data", str(self.folder / "no-hub"))
+
+    async def told(self, *arguments: str, **more: str) -> tuple[int, str, dict[str, tuple[str, str]]]:
+        """Exit status, verdict, step → (status, reason)."""
+        ran = await self.run("--json", *arguments, **more)  # type: ignore[arg-type]
+        found = ran.json
+        assert set(found) == {"verdict", "as_of", "steps"}
+        assert [step["step"] for step in found["steps"]] == list(STEPS)
+        assert all(set(step) == {"step", "status", "reason", "text"} for step in found["steps"])
+        steps = {step["step"]: (step["status"], step["reason"]) for step in found["steps"]}
+        return ran.status, found["verdict"], steps
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A document sealed a moment ago, its root and log trusted, its receipt not yet beside it."""
+    now_us = time.time_ns() // 1000 - 1_000_000
+    root = pki.make_root("内蒙古枢纽", now_us)
+    ca = pki.make_seal_ca(root, "内蒙古枢纽", now_us)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, now_us).public_bytes(
+        Encoding.DER
+    )
+    field = layout.seal_field(certificates.TEMPLATES[certificates.NO_CRIMINAL_RECORD])
+    seal = pades.SigningSeal.prepare(cms.P256Key(key), certificate, [ca.der], ORGANISATION, field)
+    pdf = pades.sign(page(), seal, now_us)
+    store = LedgerStore.open(tmp_path / "log", LOG)
+    entries = [
+        ledger.encode(ledger.sealed_entry(data, SEAL_ID, certificate, bytes(32), now_us)) for data in (pdf, b"other")
+    ]
+    receipt, other = (one.text for one in store.append_with_receipts(entries))
+    store.close()
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust" / "root.pem").write_bytes(pki.certificate_pem(root.certificate))
+    (tmp_path / "trust" / "log.vkey").write_text(LOG.verifier.vkey + "\n")
+    made = Place(tmp_path, receipt, other)
+    made.pdf.write_bytes(pdf)
+    return made
+
+
+async def test_a_good_document_is_valid_without_any_network(place):
+    """Exit 0 with and without its receipt; what cannot be asked offline is not_checked and lowers nothing."""
+    status, verdict, without = await place.told()
+    assert (status, verdict, without["ledger"][0]) == (0, "VALID", "not_checked")
+    assert {name for name, (state, _) in without.items() if state == "not_checked"} >= OFFLINE
+    place.beside.write_text(place.receipt)
+    status, verdict, steps = await place.told()
+    assert (status, verdict, steps["ledger"]) == (0, "VALID", ("valid", "LOGGED"))
+    assert {name for name, (state, _) in steps.items() if state == "not_checked"} == OFFLINE | {"ses"}
+    people = (await place.run()).out
+    assert people.startswith("VALID")
+    assert all(f" {name}" in people for name in STEPS)
+
+
+async def test_a_bad_document_is_invalid(place):
+    """Exit 1: one byte changed, something added, another document's receipt beside it."""
+    data = place.pdf.read_bytes()
+    at = data.index(b"stream") + 40
+    (place.folder / "flipped.pdf").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    (place.folder / "longer.pdf").write_bytes(data + b"\n%more")
+    place.beside.write_text(place.other_receipt)
+    flipped, longer, wrong = await asyncio.gather(
+        place.told(file=place.folder / "flipped.pdf"), place.told(file=place.folder / "longer.pdf"), place.told()
+    )
+    assert [found[:2] for found in (flipped, longer, wrong)] == [(1, "INVALID")] * 3
+    assert wrong[2]["ledger"] == ("invalid", "RECEIPT_OF_ANOTHER")
+
+
+async def test_what_is_not_known_is_indeterminate(place):
+    """Exit 2: a root or log that nobody said to trust, witnesses that are demanded and did not cosign."""
+    place.beside.write_text(place.receipt)
+    (place.folder / "roots").mkdir()
+    (place.folder / "roots" / "root.pem").write_bytes((place.folder / "trust" / "root.pem").read_bytes())
+    demanding = place.folder / "demanding"
+    demanding.mkdir()
+    for name in ("root.pem", "log.vkey"):
+        (demanding / name).write_bytes((place.folder / "trust" / name).read_bytes())
+    who: Cosigner = cosigner(1)
+    (demanding / "policy").write_text(f"log {LOG.verifier.vkey}\nwitness w1 {who.vkey}\nquorum w1\n")
+    nothing, no_log, no_witness = await asyncio.gather(
+        place.told(trust=""), place.told(trust="roots"), place.told(trust="demanding")
+    )
+    assert [found[:2] for found in (nothing, no_log, no_witness)] == [(2, "INDETERMINATE")] * 3
+    assert nothing[2]["chain"][0] == no_log[2]["ledger"][0] == "unknown"
+    assert no_witness[2]["ledger"] == ("unknown", "COSIGNATURES_PENDING")
+
+
+async def test_any_signer_is_never_valid(place):
+    """Judged on all other steps, chain not_checked: INDETERMINATE at best, trusted or not; INVALID when it is bad."""
+    place.beside.write_text(place.receipt)
+    data = place.pdf.read_bytes()
+    (place.folder / "bad.pdf").write_bytes(data[:-200] + b" " + data[-199:])
+    unknown, known, bad = await asyncio.gather(
+        place.told("--trust-any-signer", trust=""),
+        place.told("--trust-any-signer"),
+        place.told("--trust-any-signer", file=place.folder / "bad.pdf"),
+    )
+    assert [found[:2] for found in (unknown, known, bad)] == [(2, "INDETERMINATE")] * 2 + [(1, "INVALID")]
+    assert unknown[2]["chain"] == known[2]["chain"] == ("not_checked", "ANY_SIGNER")
+    assert known[2]["integrity"][0] == "valid"
+
+
+async def test_what_cannot_be_read_is_not_judged(place):
+    """Exit 3: no file, a folder, no PDF, an empty file, a trust directory that is none or holds rubbish."""
+    for name, content in (("text.pdf", b"hello"), ("empty.pdf", b"")):
+        (place.folder / name).write_bytes(content)
+    (place.folder / "rubbish").mkdir()
+    (place.folder / "rubbish" / "root.pem").write_text("no certificate")
+    ran = await asyncio.gather(
+        *(place.run(file=place.folder / name) for name in ("absent.pdf", "trust", "text.pdf", "empty.pdf")),
+        *(place.run(trust=name) for name in ("absent", "rubbish")),
+    )
+    assert [one.status for one in ran] == [3] * 6
+    assert "VALID" not in "".join(one.out for one in ran).replace("INVALID", "")
+    assert all(one.err or one.out for one in ran)
+    assert json.loads((await place.run("--json", file=place.folder / "text.pdf")).out)["verdict"] != "VALID"
