@@ -7,7 +7,7 @@ import contextlib
 import dataclasses
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import evidence_check, monitor, ses_document
+from services.esign import evidence_check, monitor, ses_document, store
 from services.esign import keys as key_store
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import ledger, note, ses, ses_check, sm2_chain, tiles, tree, witness
@@ -26,12 +26,14 @@ from services.esign.domain.tiles import TileName
 from services.esign.domain.verdict import Outcome, Step, Verdict
 from services.esign.domain.verify import Trust, judge
 from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
+from services.esign.recount import Kept, RecountReport, kept_in, recount
 from services.esign.renewal import Authorities, renewed
 from services.esign.seal_report import SealReport
 from services.esign.timestamps import TimestampAwayError
 from services.esign.witnesses import witness_sites
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
+from shuniu.kit.sql import Store
 
 __all__ = [
     "EXIT_CODES",
@@ -40,14 +42,18 @@ __all__ = [
     "Authorities",
     "EvidenceReport",
     "EvidenceUnreadableError",
+    "Kept",
     "LedgerReport",
+    "RecountReport",
     "RenewalError",
     "SealReport",
     "TrustError",
     "check_evidence",
     "hub_ledger_verify",
+    "hub_recount",
     "initialise",
     "inspect_seal",
+    "kept_in_store",
     "ledger_monitor",
     "ledger_verify",
     "load_trust",
@@ -135,6 +141,25 @@ def check_evidence(path: Path, trust_dir: Path | None = None) -> EvidenceReport:
         return evidence_check.check(data.decode(), trust)
     except UnicodeDecodeError as cause:
         raise EvidenceUnreadableError("not UTF-8") from cause
+
+
+async def hub_recount(config: Path, ask: Callable[[], Awaitable[Kept]]) -> RecountReport:
+    """Signing flows counted anew from this hub's ledger, compared with what `ask` says. Raises OSError, TrustError."""
+    vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
+    directory = KeyFiles(load(HubSettings, config, "hub").data_dir).ledger
+    try:
+        return await recount(directory, vkeys, ask)
+    except EsignError as cause:
+        raise TrustError(str(cause)) from cause
+
+
+async def kept_in_store(url: str) -> Kept:
+    """What esign's store counts, while no service runs."""
+    kept = Store.unchecked(url, store.METADATA, clock=SystemClock(), writer="recount")
+    try:
+        return await kept.read(kept_in)
+    finally:
+        await kept.close()
 
 
 def ledger_monitor(

@@ -6,7 +6,20 @@ Both are written in the unit of work that makes them true, so a recount from the
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, Index, LargeBinary, MetaData, Table, Text, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from shuniu.kit.sql import RowNumber, binding_of
 from shuniu.kit.sql.types import LostRaceError
@@ -73,6 +86,12 @@ def unlogged(conn: Connection, limit: int, flow_id: str = "") -> list[JournalRow
         wanted = wanted.where(flow_journal.c.flow_id == flow_id)
     rows = conn.execute(wanted.order_by(flow_journal.c.number).limit(limit))
     return [JournalRow(row.number, row.flow_id, bytes(row.entry)) for row in rows]
+
+
+def pending(conn: Connection) -> int:
+    """How many entries are on their way into the ledger."""
+    waiting = select(func.count()).select_from(flow_journal).where(flow_journal.c.ledger_index == UNLOGGED)
+    return int(conn.execute(waiting).scalar_one())
 
 
 def logged(conn: Connection, indexes: Mapping[int, int]) -> list[int]:

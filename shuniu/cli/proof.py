@@ -3,14 +3,17 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
+from services.esign import licence_file
 from shuniu.api.common.v1 import operations_pb2 as pb
+from shuniu.cli import recount
 from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import complain, out, table
 from shuniu.cli.place import Place
@@ -32,9 +35,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "verify",
         help="离线核验文件 / verify a document offline",
         description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. A receipt FILE.pdf.tlog-proof beside the "
-        "file is used. DIR holds *.pem roots and *.vkey log keys.",
+        "file is used. DIR holds *.pem roots and *.vkey log keys. FILE.sdjwt is a licence as its holder presents it; it is "
+        "VALID only by --audience and --nonce, and FILE.sdjwt.statuslist beside it tells its state.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE.pdf")
+    parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt")
+    parser.add_argument("--audience", default="", help="of a licence: whom the holder was told to present to")
+    parser.add_argument("--nonce", default="", help="of a licence: the nonce that the holder was given")
     parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
     parser.add_argument("--trust-any-signer", action="store_true", help="judge all else; never prints VALID")
     parser.set_defaults(run=verify)
@@ -45,6 +51,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         verb.set_defaults(run=ledger_verify if name == "ledger" else audit_verify)
         if name == "ledger":
             _add_monitor(verbs)
+            recount.add(verbs)
             _add_check(verbs)
     parser = commands.add_parser("trust", help="导出离线核验的信任根 / trust material for offline verification")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="write the files there")
@@ -119,15 +126,29 @@ def ledger_monitor(arguments: argparse.Namespace) -> int:
 def verify(arguments: argparse.Namespace) -> int:
     try:
         with trust_dir(arguments) as trusted:
+            if arguments.file.suffix == licence_file.SUFFIX:
+                return _verify_licence(arguments, trusted)
             verdict = esign.verify_file(arguments.file, trusted, trust_any_signer=arguments.trust_any_signer)
     except (OSError, esign.TrustError) as error:
         complain(f"无法读取 / unreadable: {error}")
         return UNREADABLE
-    found: dict[str, Any] = verdict.as_json()
+    return _told(arguments, verdict.as_json(), {}, readable=verdict.readable)
+
+
+def _verify_licence(arguments: argparse.Namespace, trusted: Path | None) -> int:
+    judged = licence_file.verify_licence(arguments.file, trusted, audience=arguments.audience, nonce=arguments.nonce)
+    return _told(arguments, judged.verdict.as_json(), judged.claims, readable=judged.verdict.readable)
+
+
+def _told(arguments: argparse.Namespace, found: dict[str, Any], claims: Mapping[str, Any], *, readable: bool) -> int:
     lines = [f"{found['verdict']}   截至 / as of {found['as_of']}"]
     lines += [f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}" for step in found["steps"]]
+    if claims:
+        shown = {name: value for name, value in claims.items() if name not in {"cnf", "status"}}
+        lines += [f"  {name:<20} {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items()]
+        found = {**found, "claims": claims}
     out(found, "\n".join(lines), as_json=arguments.json)
-    return EXITS[found["verdict"]] if verdict.readable else UNREADABLE
+    return EXITS[found["verdict"]] if readable else UNREADABLE
 
 
 @contextlib.contextmanager

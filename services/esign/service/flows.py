@@ -277,12 +277,16 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
         return pb.DownloadFlowResponse(flow=view(now, viewer), pdf=pdf, tlog_proof=now.receipt)
 
     async def CountFlows(self, request: pb.CountFlowsRequest, context: Any) -> pb.CountFlowsResponse:
-        counts = await self.base.store.read(flow_journal_store.counts, request.scenario[:40])
+        def read(conn: Connection) -> tuple[dict[tuple[str, str, str], int], int]:
+            return flow_journal_store.counts(conn, request.scenario[:40]), flow_journal_store.pending(conn)
+
+        counts, pending = await self.base.store.read(read)
         return pb.CountFlowsResponse(
             counts=[
                 pb.FlowCount(scenario=scenario, step=step, outcome=outcome, count=count)
                 for (scenario, step, outcome), count in sorted(counts.items())
-            ]
+            ],
+            pending=pending,
         )
 
     # Who may.

@@ -1092,6 +1092,9 @@ class CountFlowsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     COUNTS_FIELD_NUMBER: _builtins.int
+    PENDING_FIELD_NUMBER: _builtins.int
+    pending: _builtins.int
+    """Entries that are on their way into the ledger."""
     @_builtins.property
     def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___FlowCount]:
         """The counters."""
@@ -1100,10 +1103,11 @@ class CountFlowsResponse(_message.Message):
         self,
         *,
         counts: _abc.Iterable[Global___FlowCount] | None = ...,
+        pending: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "pending", b"pending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
