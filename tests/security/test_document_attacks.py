@@ -11,37 +11,16 @@ import pytest
 from pyhanko.sign.fields import MDPPerm
 
 from services.esign import commands
-from services.esign.domain import pades, pki, verify
-from services.esign.domain.certificates import CertificateState
+from services.esign.domain import pades, verify
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Known, Trust
-from services.esign.verifier import Question, answer
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting, small_pdf
+from tests.support.verdicts import TRUST, outcomes
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 MOST_SECONDS = 5.0
-TRUST = Trust((setting().root.certificate,))
 PAGE = b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<<>>%b>>"
-
-
-def outcomes(pdf, directory):
-    """The verdict by each way of asking: the domain's, the command line's, the service's worker's."""
-    now_us = attack.now_us()
-    (directory / "trust").mkdir(exist_ok=True)
-    pem = pki.certificate_pem(setting().root.certificate)
-    (directory / "trust" / "root.pem").write_bytes(pem)
-    file = directory / "document.pdf"
-    file.write_bytes(pdf)
-    # The register's best answer: whatever else it knew could only lower the verdict.
-    known = Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE, "")
-    return [
-        verify.judge(pdf, trust=TRUST, now_us=now_us).outcome,
-        commands.verify_file(file, directory / "trust", now_us=now_us).outcome,
-        answer(Question(pdf, pem, (), now_us, None, known)).outcome,
-    ]
 
 
 def small():

@@ -259,12 +259,26 @@ class _Revision:
             and field.get("Subtype", "Widget") == "Widget"
             and not _NOT_IN_FIELDS & field.keys()
             and area(field.get("Rect")) == 0
+            and self._names.get(full_name(field, self._was), ref) == ref
         ):
             return False
+        self._names[full_name(field, self._was)] = ref
         if self._is_timestamp(field):
             self._timestamps.append(ref)
             return True
         return not self._forbidding and not self._locked(field)
+
+    @cached_property
+    def _names(self) -> dict[str, Ref]:
+        """The form's fields by name: two of one name are one field to some readers. Grows with what is added."""
+        form = self._was(self._was(self._new.trailer["Root"]).get("AcroForm"))
+        listed = self._was(form.get("Fields")) if isinstance(form, Dict) else None
+        found: dict[str, Ref] = {}
+        for ref in listed if isinstance(listed, list) else []:
+            field = self._was(ref)
+            if isinstance(field, Dict):
+                found[full_name(field, self._was)] = ref
+        return found
 
     @cached_property
     def _timestamps(self) -> list[Ref]:

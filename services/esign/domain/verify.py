@@ -57,6 +57,7 @@ class _Case:
 
     document: Document
     present: Sequence[PdfSignature]
+    renewed_from: int
     trust: Trust
     known: Known | None
     now_us: int
@@ -84,9 +85,9 @@ def judge(
     """
     found = Findings(now_us, now_us)
     document = _parse(found, pdf)
-    present = _signatures(found, document) if document is not None else ()
+    present, renewed_from = _signatures(found, document) if document is not None else ((), 0)
     if document is not None and present:
-        _signed(found, _Case(document, present, trust, known, now_us, trust_any_signer), receipt)
+        _signed(found, _Case(document, present, renewed_from, trust, known, now_us, trust_any_signer), receipt)
     register_steps.document_step(found, known)
     found.steps.append(ses or NO_SES)
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
@@ -114,17 +115,19 @@ def _parse(found: Findings, pdf: bytes) -> Document | None:
     return document
 
 
-def _signatures(found: Findings, document: Document) -> Sequence[PdfSignature]:
-    """All signatures in the order of their coverage; none when what they cover is already wrong."""
+def _signatures(found: Findings, document: Document) -> tuple[Sequence[PdfSignature], int]:
+    """All signatures in the order of their coverage, none when what they cover is already wrong; and from which byte on
+    the document holds nothing but validation data and document timestamps.
+    """
     try:
         present = signatures.find(document)
     except PdfError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         found.add("coverage", status, cause.reason, "签名结构不合规", f"signature structure: {cause}")
-        return ()
+        return (), 0
     if not signatures.by_signers(present):
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
-        return ()
+        return (), 0
     if not all(signature.ends_its_revision(document) for signature in present):
         found.add(
             "coverage",
@@ -133,17 +136,17 @@ def _signatures(found: Findings, document: Document) -> Sequence[PdfSignature]:
             "签名没有覆盖到其所在版本的结尾",
             "a signature ends in the middle of a revision, or covers another than its own",
         )
-        return ()
+        return (), 0
     if present[-1].covers_whole(document):
         found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
     else:
         found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
-    _changes(found, document, present)
-    return present
+    return present, _changes(found, document, present)
 
 
-def _changes(found: Findings, document: Document, present: Sequence[PdfSignature]) -> None:
+def _changes(found: Findings, document: Document, present: Sequence[PdfSignature]) -> int:
     certified = any(s.permission is not None for s in present)
+    signed_to = signatures.by_signers(present)[-1].covered_to
     if present[0].covers_whole(document):
         found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
     elif change := changes.unlawful(document, present):
@@ -154,7 +157,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
             "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改",
             f"after a signature more was done than signing: {change.en}",
         )
-    elif changes.only_validation(document, signatures.by_signers(present)[-1].covered_to):
+    elif changes.only_validation(document, signed_to):
         found.add(
             "changes",
             Status.VALID,
@@ -162,6 +165,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
             "签名后只增加了验证数据和文档时间戳（续期）",
             "after the last signature nothing was added but validation data and document timestamps (renewal)",
         )
+        return signed_to
     else:
         found.add(
             "changes",
@@ -170,6 +174,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
             "首个签名之后只有签名和验证数据",
             "after the first signature nothing was added but signatures and validation data",
         )
+    return len(document.data)
 
 
 def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
@@ -183,7 +188,7 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
         receipt,
         case.trust.log_keys,
         case.trust.policy,
-        renewed_from=_renewed_from(case, last) if receipt else 0,
+        renewed_from=case.renewed_from,
         online=case.known is not None,
     )
     data = ValidationData.of(case.document).with_lists(case.trust.crls)
@@ -201,12 +206,6 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
     for own in apart[:-1]:
         found.take(s for s in own.steps if s.step in OF_EACH and s.status in {Status.UNKNOWN, Status.INVALID})
     found.take(proofs.wrong)
-
-
-def _renewed_from(case: _Case, last: PdfSignature) -> int:
-    """From where on the document holds nothing but validation data and document timestamps."""
-    only = changes.only_validation(case.document, last.covered_to)
-    return last.covered_to if only else len(case.document.data)
 
 
 def _one(

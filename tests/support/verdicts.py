@@ -1,0 +1,32 @@
+"""The verdict on a document by each way of asking that there is."""
+
+from pathlib import Path
+
+from services.esign import commands
+from services.esign.domain import pki, verify
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.seals import SealState
+from services.esign.domain.verdict import Outcome
+from services.esign.domain.verify import Known, Trust
+from services.esign.verifier import Question, answer
+from tests.support import documents as attack
+from tests.support.esign import setting
+
+TRUST = Trust((setting().root.certificate,))
+
+
+def outcomes(pdf: bytes, directory: Path) -> list[Outcome]:
+    """The verdict by each way of asking: the domain's, the command line's, the service's worker's."""
+    now_us = attack.now_us()
+    (directory / "trust").mkdir(exist_ok=True)
+    pem = pki.certificate_pem(setting().root.certificate)
+    (directory / "trust" / "root.pem").write_bytes(pem)
+    file = directory / "document.pdf"
+    file.write_bytes(pdf)
+    # The register's best answer: whatever else it knew could only lower the verdict.
+    known = Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE, "")
+    return [
+        verify.judge(pdf, trust=TRUST, now_us=now_us).outcome,
+        commands.verify_file(file, directory / "trust", now_us=now_us).outcome,
+        answer(Question(pdf, pem, (), now_us, None, known)).outcome,
+    ]
