@@ -35,8 +35,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "verify",
         help="离线核验文件 / verify a document offline",
         description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. A receipt FILE.pdf.tlog-proof beside the "
-        "file is used. DIR holds *.pem roots and *.vkey log keys. FILE.sdjwt is a licence as its holder presents it; it is "
-        "VALID only by --audience and --nonce, and FILE.sdjwt.statuslist beside it tells its state.",
+        "file is used. DIR holds *.pem roots and *.vkey log keys. FILE.sdjwt is a licence as its holder presents it, "
+        "VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt")
     parser.add_argument("--audience", default="", help="of a licence: whom the holder was told to present to")

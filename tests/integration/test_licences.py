@@ -1,10 +1,12 @@
 """Licences over real gRPC: issued to a key, shown claim by claim, suspended and revoked at once, logged, not replayed."""
 
+import argparse
 import asyncio
 import base64
 import json
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -14,11 +16,12 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import Connection, text
 
 from services.esign import licence_store
-from services.esign.domain import jose, status_list
+from services.esign.domain import jose, pki, status_list
 from services.esign.domain.ledger import EntryType
 from services.esign.service.licence_issuing import PLACES
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
+from shuniu.cli import proof
 from tests.support.licence_land import READER, Land, licence_land, step
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
 from tests.support.seal_land import AGENCY, ANOTHER, headers, rid
@@ -334,3 +337,52 @@ async def test_licence_of_another_hub(land: Land) -> None:
     assert step(answer, "chain")[1] == "ISSUER_NOT_TRUSTED"
     assert not answer.claims_json
     assert READER
+
+
+async def test_a_file_is_judged_offline(land: Land, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`shuniu verify FILE.sdjwt`: VALID by audience and nonce, by the status list and receipt beside it; else not."""
+    wallet, licence = await land.in_wallet()
+    given = await land.stub.DownloadLicence(pb.DownloadLicenceRequest(number=licence.number), metadata=READER)
+    trust, path = tmp_path / "trust", tmp_path / "shown.sdjwt"
+    trust.mkdir()
+    (trust / "root.pem").write_bytes(pki.certificate_pem(land.seals.secrets.seal_ca.root))
+    (trust / "log.vkey").write_text(land.seals.secrets.ledger.verifier.vkey)
+    path.write_text(wallet.present("18", nonce="n", now_us=None) + "\n")
+
+    def judged(*asked: str) -> tuple[int, dict[str, Any]]:
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--data", type=Path, default=tmp_path)
+        parser.add_argument("--json", action="store_true")
+        proof.add(parser.add_subparsers())
+        # What the service logged meanwhile.
+        capsys.readouterr()
+        arguments = parser.parse_args(["--json", "verify", str(path), "--trust", str(trust), *asked])
+        status = arguments.run(arguments)
+        return status, json.loads(capsys.readouterr().out)
+
+    async def put_list() -> None:
+        number = licence.status_list_uri.rpartition("/")[2]
+        answer = await land.stub.GetStatusList(pb.GetStatusListRequest(list=number))
+        path.with_name("shown.sdjwt.statuslist").write_bytes(answer.token.data)
+
+    asked = ("--audience", AUDIENCE, "--nonce", "n")
+    status, found = judged(*asked)
+    steps = {each["step"]: (each["status"], each["reason"]) for each in found["steps"]}
+    assert (status, found["verdict"], steps["document"]) == (0, "VALID", ("not_checked", "OFFLINE"))
+    assert found["claims"]["age_equal_or_over"] == {"18": True}
+    assert judged()[0] == 2
+    assert judged("--audience", AUDIENCE, "--nonce", "other")[0] == 1
+    await put_list()
+    path.with_name("shown.sdjwt.tlog-proof").write_text(given.tlog_proof)
+    status, found = judged(*asked)
+    steps = {each["step"]: each["reason"] for each in found["steps"]}
+    assert (status, steps["document"], steps["ledger"]) == (0, "LICENCE_STANDS", "LOGGED")
+    await change(land, "Suspend", licence.number)
+    await put_list()
+    status, found = judged(*asked)
+    assert (status, found["verdict"]) == (1, "INVALID")
+    assert "claims" not in found
+    path.with_name("shown.sdjwt.statuslist").write_text(given.sd_jwt.partition("~")[0])
+    assert judged(*asked)[0] == 2
+    path.write_text("garbage")
+    assert judged(*asked)[0] == 3

@@ -67,8 +67,12 @@ def judge(
     expected: Expected | None,
     now_us: int,
     register: Registered | NotRegistered,
+    *,
+    beside: Sequence[Step] = (),
 ) -> Judged:
-    """`expected` None: nobody asked the holder, so his step stays not_checked and nothing is VALID."""
+    """`expected` None: nobody asked the holder, so his step stays not_checked and nothing is VALID. `beside`: steps by
+    what lay beside the licence, in the place of those that the register cannot be asked for.
+    """
     steps: list[Step] = []
     claims: dict[str, Any] = {}
     try:
@@ -88,7 +92,7 @@ def judge(
     steps += _signature_steps(found, roots)
     steps.append(_time_step(claims, now_us))
     steps.append(_holder_step(found, claims, expected))
-    steps += _register_steps(register)
+    steps += [*_register_steps(register), *beside]
     verdict = _conclude(steps, now_us)
     return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
 

@@ -1,0 +1,69 @@
+"""What stands beside a licence and is judged without the hub: a status list token, and the ledger's receipt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.esign.domain import chain, jose, ledger, pki, status_list
+from services.esign.domain.errors import EsignError, NoteUntrustedError, TokenMalformedError, TokenWrongError
+from services.esign.domain.ledger import EntryType
+from services.esign.domain.status_list import StatusList
+from services.esign.domain.verdict import Status, Step
+from services.esign.domain.verify import Trust
+
+
+def status_step(text: str, claims: Mapping[str, Any], roots: Sequence[x509.Certificate], now_us: int) -> Step:
+    """The step `document` by a status list token for the list that the licence names."""
+    try:
+        uri, place = _reference(claims)
+        found = _read(text, uri, roots, now_us).at(place)
+    except (EsignError, chain.ChainError) as error:
+        # A list that is wrong says nothing of the licence.
+        return Step("document", Status.UNKNOWN, error.reason, error.zh, error.en)
+    if found == status_list.Status.VALID:
+        return Step("document", Status.VALID, "LICENCE_STANDS", "状态列表：证照有效", "it stands by the status list")
+    if found == status_list.Status.SUSPENDED:
+        return Step("document", Status.INVALID, "LICENCE_SUSPENDED", "状态列表：证照已暂停", "suspended by its issuer")
+    return Step("document", Status.INVALID, "LICENCE_REVOKED", "状态列表：证照已注销", "revoked by its issuer")
+
+
+def _reference(claims: Mapping[str, Any]) -> tuple[str, int]:
+    status = claims.get("status")
+    found = status.get("status_list") if isinstance(status, Mapping) else None
+    place = jose.integer(found, "idx") if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping) or place is None or not isinstance(found.get("uri"), str):
+        raise TokenMalformedError("STATUS_REFERENCE", "the licence names no status list", "证照未指明状态列表")
+    return found["uri"], place
+
+
+def _read(text: str, uri: str, roots: Sequence[x509.Certificate], now_us: int) -> StatusList:
+    token = jose.parse(text.strip(), status_list.TYP)
+    signer, *others = [chain.load(der) for der in jose.certificates(token)]
+    key = signer.public_key()
+    try:
+        uses = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        uses = x509.ExtendedKeyUsage([])
+    if pki.STATUS_SIGNING not in uses or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise TokenWrongError("STATUS_SIGNER", "its signer may not sign status lists", "签发者无权签发状态列表")
+    path = chain.build(signer, others, roots)
+    if not chain.valid_at(path, now_us):
+        raise TokenWrongError("STATUS_SIGNER", "its signer's certificate is not valid now", "状态列表证书不在有效期内")
+    return status_list.read(token.text, uri, key, now_us)
+
+
+def ledger_step(receipt: str, token: str, trust: Trust) -> Step:
+    """The step `ledger` by the receipt (tlog-proof) of the licence's issuing; `token` is what the issuer signed."""
+    try:
+        entry, _ = ledger.check_receipt(ledger.parse_receipt(receipt), trust.log_keys, policy=trust.policy)
+    except NoteUntrustedError as error:
+        return Step("ledger", Status.UNKNOWN, error.reason, error.zh, error.en)
+    except EsignError as error:
+        return Step("ledger", Status.INVALID, error.reason, error.zh, error.en)
+    if entry.type is not EntryType.LICENCE_ISSUED or not entry.is_of(token.encode()):
+        return Step(
+            "ledger", Status.INVALID, "LOGGED_OTHER", "存证回执不是该证照的", "the receipt is another licence's"
+        )
+    return Step("ledger", Status.VALID, "LOGGED", "已存证", "the receipt proves that it is logged")

@@ -1,0 +1,54 @@
+"""A licence in a file, judged offline: `shuniu verify FILE.sdjwt`."""
+
+import time
+from pathlib import Path
+
+from services.esign.commands import load_trust
+from services.esign.domain import licence_check, licence_offline, licences, sd_jwt
+from services.esign.domain.errors import TokenMalformedError
+from services.esign.domain.key_binding import Expected
+from services.esign.domain.licence_check import Judged, NotRegistered
+from services.esign.domain.verdict import Step
+from services.esign.domain.verify import Trust
+
+SUFFIX = ".sdjwt"
+# A proof of the holder's key may be so old, s.
+PROOF_SECONDS = 300
+_MOST_BESIDE = 1 << 20
+
+
+def verify_licence(
+    path: Path, trust_dir: Path | None = None, *, audience: str = "", nonce: str = "", now_us: int | None = None
+) -> Judged:
+    """The offline verdict on a presentation. Without audience and nonce nobody knows who presents it: never VALID.
+
+    Beside it may lie its status list (`<path>.statuslist`, as GetStatusList gives it) and the receipt of its issuing
+    (`<path>.tlog-proof`). Raises OSError when a file cannot be read, TrustError when the trust directory cannot.
+    """
+    trust = load_trust(trust_dir)
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    with path.open("rb") as file:
+        text = file.read(sd_jwt.MOST_BYTES + 2).decode("utf-8", "replace").strip()
+    expected = Expected(audience, nonce, PROOF_SECONDS, now_us) if audience and nonce else None
+    return licence_check.judge(
+        text, trust.roots, expected, now_us, NotRegistered.OFFLINE, beside=_beside(path, text, trust, now_us)
+    )
+
+
+def _beside(path: Path, text: str, trust: Trust, now_us: int) -> list[Step]:
+    try:
+        found = sd_jwt.parse(text, licences.TYP)
+    except TokenMalformedError:
+        return []
+    steps = []
+    lists, proof = (path.with_name(path.name + suffix) for suffix in (".statuslist", ".tlog-proof"))
+    if lists.exists():
+        steps.append(licence_offline.status_step(_text(lists), found.token.payload, trust.roots, now_us))
+    if proof.exists():
+        steps.append(licence_offline.ledger_step(_text(proof), found.token.text, trust))
+    return steps
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MOST_BESIDE).decode("utf-8", "replace")
