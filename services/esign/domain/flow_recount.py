@@ -53,7 +53,7 @@ class Tally:
         elif entry.type is EntryType.FLOW_ENDED:
             if entry.flow in self._ends:
                 self.faults.append(f"{entry.flow}: ended twice, {self._ends[entry.flow]} and {entry.state}")
-            self._ends[entry.flow] = entry.state
+            self._ends.setdefault(entry.flow, entry.state)
         else:
             return
         self.counts[entry.scenario, entry.step, entry.state] += 1
