@@ -75,6 +75,9 @@ def read_json(data: bytes) -> Any:
             parse_constant=_no_number,
             parse_int=_integer,
         )
+        # Half of a surrogate pair can only come as an escape, and is no character.
+        if b"\\u" in data:
+            json_bytes(value)
     except (ValueError, RecursionError) as cause:
         raise TokenMalformedError("JSON", "not JSON", "不是规范的 JSON") from cause
     _check_depth(value, DEPTH)
@@ -100,14 +103,10 @@ def _integer(text: str) -> int:
 
 
 def _check_depth(value: object, left: int) -> None:
-    if isinstance(value, str) and any(0xD800 <= ord(c) <= 0xDFFF for c in value):
-        raise TokenMalformedError("JSON", "half of a surrogate pair", "不是规范的 JSON")
     if not isinstance(value, dict | list):
         return
     if left == 0:
         raise TokenMalformedError("JSON_DEPTH", "nested too deeply", "JSON 嵌套过深")
-    if isinstance(value, dict):
-        _check_depth(list(value), 1)
     for part in value.values() if isinstance(value, dict) else value:
         _check_depth(part, left - 1)
 
