@@ -47,8 +47,7 @@ class Together(Generic[Wanted, Answer]):
             answers = await self._work([wanted for wanted, _ in batch])
         except Exception as error:  # noqa: BLE001 — whatever it is belongs to who asked
             if len(batch) > 1:
-                for one in batch:
-                    await self._batch([one])
+                await asyncio.gather(*(self._batch([one]) for one in batch))
             elif not batch[0][1].done():
                 batch[0][1].set_exception(error)
             return

@@ -15,6 +15,8 @@ from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.caller import current_caller
 
+_MOST_CASES = 64
+
 
 class Handling(case_pb2_grpc.CaseHandlingServiceServicer):
     """Moves of the agency that a case was routed to."""
@@ -73,6 +75,22 @@ class CaseRegistry(case_pb2_grpc.CaseRegistryServiceServicer):
         row = await self._work.base.store.read(store.find_case, request.case_code)
         if row is None:
             raise case_unknown()
+        return self._parties(row)
+
+    async def BatchGetCaseParties(
+        self, request: pb.BatchGetCasePartiesRequest, context: Any
+    ) -> pb.BatchGetCasePartiesResponse:
+        if len(request.case_codes) > _MOST_CASES:
+            raise errors.invalid_field(
+                "case_codes", "TOO_MANY", f"At most {_MOST_CASES} cases at once.", f"一次最多 {_MOST_CASES} 个办件。"
+            )
+        rows = await self._work.base.store.read(store.find_cases, tuple(request.case_codes))
+        try:
+            return pb.BatchGetCasePartiesResponse(parties=[self._parties(rows[code]) for code in request.case_codes])
+        except KeyError:
+            raise case_unknown() from None
+
+    def _parties(self, row: CaseRow) -> pb.GetCasePartiesResponse:
         return pb.GetCasePartiesResponse(
             person_id=row.person_id,
             handler_platform=row.handler_platform,

@@ -117,6 +117,12 @@ def find_case(conn: Connection, case_code: str) -> CaseRow | None:
     return None if row is None else _case_row(row)
 
 
+def find_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CaseRow]:
+    """Those of the cases that are there, by case code."""
+    rows = conn.execute(select(case_file).where(case_file.c.case_code.in_(case_codes)))
+    return {row.case_code: _case_row(row) for row in rows}
+
+
 def any_case(conn: Connection) -> bool:
     """Whether there is a case at all."""
     return conn.execute(select(case_file.c.case_code).limit(1)).first() is not None

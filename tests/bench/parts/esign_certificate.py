@@ -67,6 +67,12 @@ class Identity(registry_pb2_grpc.RegistryFeedServiceServicer, person_pb2_grpc.Pe
         return registry_pb2.PullRegistryResponse(platforms=[entry], version=1, epoch=1)
 
     async def SealPerson(self, request: Any, context: Any) -> person_pb2.SealPersonResponse:
+        return self._sealed(request)
+
+    async def BatchSealPerson(self, request: Any, context: Any) -> person_pb2.BatchSealPersonResponse:
+        return person_pb2.BatchSealPersonResponse(responses=[self._sealed(one) for one in request.requests])
+
+    def _sealed(self, request: person_pb2.SealPersonRequest) -> person_pb2.SealPersonResponse:
         public = json.loads(request.receiver_jwk)
         number = int(request.person_id)
         person = {
@@ -84,8 +90,14 @@ class Exchange(case_pb2_grpc.CaseRegistryServiceServicer):
     """Every case is granted; its code ends with its person."""
 
     async def GetCaseParties(self, request: Any, context: Any) -> case_pb2.GetCasePartiesResponse:
+        return self._parties(request.case_code)
+
+    async def BatchGetCaseParties(self, request: Any, context: Any) -> case_pb2.BatchGetCasePartiesResponse:
+        return case_pb2.BatchGetCasePartiesResponse(parties=[self._parties(code) for code in request.case_codes])
+
+    def _parties(self, case_code: str) -> case_pb2.GetCasePartiesResponse:
         return case_pb2.GetCasePartiesResponse(
-            person_id=request.case_code.rpartition("-")[2],
+            person_id=case_code.rpartition("-")[2],
             handler_platform=AGENCY,
             source_platform="app",
             item_title="无犯罪记录证明",

@@ -975,3 +975,51 @@ class GetCasePartiesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCasePartiesResponse: _TypeAlias = GetCasePartiesResponse  # noqa: Y015
+
+@_typing.final
+class BatchGetCasePartiesRequest(_message.Message):
+    """Asks for the parties of several cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_CODES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def case_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Case codes, at most 64."""
+
+    def __init__(
+        self,
+        *,
+        case_codes: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_codes", b"case_codes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCasePartiesRequest: _TypeAlias = BatchGetCasePartiesRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetCasePartiesResponse(_message.Message):
+    """The parties of several cases."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def parties(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetCasePartiesResponse]:
+        """In the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        parties: _abc.Iterable[Global___GetCasePartiesResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parties", b"parties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCasePartiesResponse: _TypeAlias = BatchGetCasePartiesResponse  # noqa: Y015

@@ -460,6 +460,11 @@ class CaseRegistryServiceStub:
                 request_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesRequest.SerializeToString,
                 response_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesResponse.FromString,
                 _registered_method=True)
+        self.BatchGetCaseParties = channel.unary_unary(
+                '/shuniu.api.exchange.v1.CaseRegistryService/BatchGetCaseParties',
+                request_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesResponse.FromString,
+                _registered_method=True)
 
 
 class CaseRegistryServiceServicer:
@@ -473,6 +478,14 @@ class CaseRegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchGetCaseParties(self, request, context):
+        """The same for several cases at once, for who handles many. Errors: NOT_FOUND CASE_UNKNOWN when one of them is not
+        there (ask singly then), INVALID_ARGUMENT TOO_MANY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CaseRegistryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -480,6 +493,11 @@ def add_CaseRegistryServiceServicer_to_server(servicer, server):
                     servicer.GetCaseParties,
                     request_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesRequest.FromString,
                     response_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesResponse.SerializeToString,
+            ),
+            'BatchGetCaseParties': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetCaseParties,
+                    request_deserializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -510,6 +528,33 @@ class CaseRegistryService:
             '/shuniu.api.exchange.v1.CaseRegistryService/GetCaseParties',
             shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesRequest.SerializeToString,
             shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.GetCasePartiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetCaseParties(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.exchange.v1.CaseRegistryService/BatchGetCaseParties',
+            shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesRequest.SerializeToString,
+            shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2.BatchGetCasePartiesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -190,6 +190,10 @@ class CaseRegistryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CaseRegistryServiceAsyncStub: ...
     GetCaseParties: _grpc.UnaryUnaryMultiCallable[_case_pb2.GetCasePartiesRequest, _case_pb2.GetCasePartiesResponse]
     """Who applied and who handles. Errors: NOT_FOUND CASE_UNKNOWN."""
+    BatchGetCaseParties: _grpc.UnaryUnaryMultiCallable[_case_pb2.BatchGetCasePartiesRequest, _case_pb2.BatchGetCasePartiesResponse]
+    """The same for several cases at once, for who handles many. Errors: NOT_FOUND CASE_UNKNOWN when one of them is not
+    there (ask singly then), INVALID_ARGUMENT TOO_MANY.
+    """
 
 @_typing.type_check_only
 class CaseRegistryServiceAsyncStub(CaseRegistryServiceStub):
@@ -198,6 +202,10 @@ class CaseRegistryServiceAsyncStub(CaseRegistryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCaseParties: _aio.UnaryUnaryMultiCallable[_case_pb2.GetCasePartiesRequest, _case_pb2.GetCasePartiesResponse]  # type: ignore[assignment]
     """Who applied and who handles. Errors: NOT_FOUND CASE_UNKNOWN."""
+    BatchGetCaseParties: _aio.UnaryUnaryMultiCallable[_case_pb2.BatchGetCasePartiesRequest, _case_pb2.BatchGetCasePartiesResponse]  # type: ignore[assignment]
+    """The same for several cases at once, for who handles many. Errors: NOT_FOUND CASE_UNKNOWN when one of them is not
+    there (ask singly then), INVALID_ARGUMENT TOO_MANY.
+    """
 
 class CaseRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     """Cases for the other services of the hub."""
@@ -209,5 +217,15 @@ class CaseRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_pb2.GetCasePartiesResponse, _abc.Awaitable[_case_pb2.GetCasePartiesResponse]]:
         """Who applied and who handles. Errors: NOT_FOUND CASE_UNKNOWN."""
+
+    @_abc_1.abstractmethod
+    def BatchGetCaseParties(
+        self,
+        request: _case_pb2.BatchGetCasePartiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_case_pb2.BatchGetCasePartiesResponse, _abc.Awaitable[_case_pb2.BatchGetCasePartiesResponse]]:
+        """The same for several cases at once, for who handles many. Errors: NOT_FOUND CASE_UNKNOWN when one of them is not
+        there (ask singly then), INVALID_ARGUMENT TOO_MANY.
+        """
 
 def add_CaseRegistryServiceServicer_to_server(servicer: CaseRegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -305,3 +305,51 @@ class SealPersonResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SealPersonResponse: _TypeAlias = SealPersonResponse  # noqa: Y015
+
+@_typing.final
+class BatchSealPersonRequest(_message.Message):
+    """Seals fields of several persons."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requests(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealPersonRequest]:
+        """At most 64."""
+
+    def __init__(
+        self,
+        *,
+        requests: _abc.Iterable[Global___SealPersonRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requests", b"requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSealPersonRequest: _TypeAlias = BatchSealPersonRequest  # noqa: Y015
+
+@_typing.final
+class BatchSealPersonResponse(_message.Message):
+    """Sealed data of several persons."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESPONSES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def responses(self) -> _containers.RepeatedCompositeFieldContainer[Global___SealPersonResponse]:
+        """In the order of the request."""
+
+    def __init__(
+        self,
+        *,
+        responses: _abc.Iterable[Global___SealPersonResponse] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["responses", b"responses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSealPersonResponse: _TypeAlias = BatchSealPersonResponse  # noqa: Y015

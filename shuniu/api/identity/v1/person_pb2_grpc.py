@@ -167,6 +167,11 @@ class PersonServiceStub:
                 request_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonRequest.SerializeToString,
                 response_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonResponse.FromString,
                 _registered_method=True)
+        self.BatchSealPerson = channel.unary_unary(
+                '/shuniu.api.identity.v1.PersonService/BatchSealPerson',
+                request_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonResponse.FromString,
+                _registered_method=True)
 
 
 class PersonServiceServicer:
@@ -188,6 +193,14 @@ class PersonServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BatchSealPerson(self, request, context):
+        """The same for several persons at once; each is on record as if it had been asked for alone. All or none: errors are
+        those of SealPerson (ask singly then), INVALID_ARGUMENT TOO_MANY.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PersonServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -200,6 +213,11 @@ def add_PersonServiceServicer_to_server(servicer, server):
                     servicer.SealPerson,
                     request_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonRequest.FromString,
                     response_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonResponse.SerializeToString,
+            ),
+            'BatchSealPerson': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSealPerson,
+                    request_deserializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -257,6 +275,33 @@ class PersonService:
             '/shuniu.api.identity.v1.PersonService/SealPerson',
             shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonRequest.SerializeToString,
             shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.SealPersonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSealPerson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.identity.v1.PersonService/BatchSealPerson',
+            shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonRequest.SerializeToString,
+            shuniu_dot_api_dot_identity_dot_v1_dot_person__pb2.BatchSealPersonResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,6 +91,10 @@ class PersonServiceStub:
     """Seals fields of a person to a receiver (a platform's registered key, or a service's key given here) for one purpose.
     Errors: NOT_FOUND PERSON_UNKNOWN, FAILED_PRECONDITION NO_ENCRYPTION_KEY, PERMISSION_DENIED PURPOSE_REFUSED.
     """
+    BatchSealPerson: _grpc.UnaryUnaryMultiCallable[_person_pb2.BatchSealPersonRequest, _person_pb2.BatchSealPersonResponse]
+    """The same for several persons at once; each is on record as if it had been asked for alone. All or none: errors are
+    those of SealPerson (ask singly then), INVALID_ARGUMENT TOO_MANY.
+    """
 
 @_typing.type_check_only
 class PersonServiceAsyncStub(PersonServiceStub):
@@ -102,6 +106,10 @@ class PersonServiceAsyncStub(PersonServiceStub):
     SealPerson: _aio.UnaryUnaryMultiCallable[_person_pb2.SealPersonRequest, _person_pb2.SealPersonResponse]  # type: ignore[assignment]
     """Seals fields of a person to a receiver (a platform's registered key, or a service's key given here) for one purpose.
     Errors: NOT_FOUND PERSON_UNKNOWN, FAILED_PRECONDITION NO_ENCRYPTION_KEY, PERMISSION_DENIED PURPOSE_REFUSED.
+    """
+    BatchSealPerson: _aio.UnaryUnaryMultiCallable[_person_pb2.BatchSealPersonRequest, _person_pb2.BatchSealPersonResponse]  # type: ignore[assignment]
+    """The same for several persons at once; each is on record as if it had been asked for alone. All or none: errors are
+    those of SealPerson (ask singly then), INVALID_ARGUMENT TOO_MANY.
     """
 
 class PersonServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -123,6 +131,16 @@ class PersonServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_person_pb2.SealPersonResponse, _abc.Awaitable[_person_pb2.SealPersonResponse]]:
         """Seals fields of a person to a receiver (a platform's registered key, or a service's key given here) for one purpose.
         Errors: NOT_FOUND PERSON_UNKNOWN, FAILED_PRECONDITION NO_ENCRYPTION_KEY, PERMISSION_DENIED PURPOSE_REFUSED.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSealPerson(
+        self,
+        request: _person_pb2.BatchSealPersonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_person_pb2.BatchSealPersonResponse, _abc.Awaitable[_person_pb2.BatchSealPersonResponse]]:
+        """The same for several persons at once; each is on record as if it had been asked for alone. All or none: errors are
+        those of SealPerson (ask singly then), INVALID_ARGUMENT TOO_MANY.
         """
 
 def add_PersonServiceServicer_to_server(servicer: PersonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
