@@ -20,18 +20,26 @@ class DerError(ValueError):
     """The bytes are not DER, or not the structure expected."""
 
 
+_OCTETS = tuple(bytes((n,)) for n in range(256))
+
+
 def length(n: int) -> bytes:
     """Length octets for a content of n bytes, in the shortest form."""
     if n < 0x80:
-        return bytes((n,))
+        return _OCTETS[n]
+    if 0x100 <= n < 0x10000:
+        return b"\x82" + n.to_bytes(2, "big")
     raw = n.to_bytes((n.bit_length() + 7) // 8, "big")
     return bytes((0x80 | len(raw),)) + raw
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """One element: tag, length and the parts joined."""
-    content = b"".join(parts)
-    return bytes((tag,)) + length(len(content)) + content
+    content = parts[0] if len(parts) == 1 else b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return _OCTETS[tag] + _OCTETS[size] + content
+    return b"".join((_OCTETS[tag], length(size), content))
 
 
 def integer(value: int) -> bytes:
@@ -99,6 +107,10 @@ class Node(NamedTuple):
         return int.from_bytes(body, "big", signed=True)
 
 
+# Nodes are made by the dozen for each signature; this skips the named fields' own constructor.
+_node = tuple.__new__
+
+
 def _read(data: bytes, at: int, limit: int, depth: int) -> Node:
     if depth > _MAX_DEPTH:
         raise DerError("nested too deeply")
@@ -118,7 +130,7 @@ def _read(data: bytes, at: int, limit: int, depth: int) -> Node:
             raise DerError("length is not in its shortest form")
     if content + size > limit:
         raise DerError("element cut short")
-    return Node(data, tag, at, content, content + size, depth)
+    return _node(Node, (data, tag, at, content, content + size, depth))
 
 
 def parse(data: bytes) -> Node:

@@ -46,10 +46,10 @@ class Digest:
     name: str
     oid: bytes
     new: Callable[..., DigestState] = field(repr=False)
+    identifier: bytes = field(init=False, repr=False)
 
-    @property
-    def identifier(self) -> bytes:
-        return der.tlv(der.SEQUENCE, self.oid)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identifier", der.tlv(der.SEQUENCE, self.oid))
 
     def of(self, *parts: bytes | memoryview) -> bytes:
         """Digest of the parts joined."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from services.esign.domain import der, shadow
@@ -148,7 +149,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
         parts.append(text)
         at += len(text)
 
-    moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%S").encode()
+    moment = _moment(at_us // 1_000_000)
     opening = b"%d 0 obj\n%b%b%b" % (value, seal.before_time, moment, seal.after_time)
     offsets[value] = (at, 0)
     hex_size = 2 * seal.cms.max_size_with(token)
@@ -166,6 +167,12 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     base_digest.update(end)
     contents = seal.cms.sign(base_digest.digest()).hex().encode().ljust(hex_size, b"0")
     return b"".join((pdf, head, b"<", contents, b">", end))
+
+
+# Many seals are of one second.
+@lru_cache(maxsize=16)
+def _moment(second: int) -> bytes:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%S").encode()
 
 
 @dataclass(frozen=True, slots=True)

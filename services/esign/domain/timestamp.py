@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
+from functools import lru_cache
 
 from cryptography import x509
 
@@ -145,6 +146,7 @@ class TimestampSigner:
     policy: bytes
     not_after_us: int
     """End of the certificate, µs: what was stamped afterwards would prove nothing."""
+    _head: bytes
     _before_imprint: bytes
     _certificates: bytes
     _signer_head: bytes
@@ -163,6 +165,8 @@ class TimestampSigner:
             digest,
             der.oid(policy),
             int(x509.load_der_x509_certificate(certificate).not_valid_after_utc.timestamp()) * 1_000_000,
+            # Version 3: the content is not plain data (RFC 5652, 5.1).
+            der.integer(3) + der.tlv(der.SET, digest.identifier),
             der.integer(1) + der.oid(policy),
             # Strict readers refuse a SET that is not in DER order.
             der.tlv(0xA0, *sorted({certificate, *chain})),
@@ -191,13 +195,12 @@ class TimestampSigner:
         return len(self._enclose(asked, info, self._signed_attributes(info), bytes(self.key.max_size)))
 
     def _info(self, asked: TimestampQuery, serial: int, at_us: int) -> bytes:
-        moment = datetime.fromtimestamp(at_us // 1_000_000, UTC).strftime("%Y%m%d%H%M%SZ").encode()
         return der.tlv(
             der.SEQUENCE,
             self._before_imprint,
             asked.imprint,
             der.integer(serial),
-            der.tlv(GENERALIZED_TIME, moment),
+            _moment(at_us // 1_000_000),
             _ACCURACY,
             asked.nonce,
         )
@@ -216,14 +219,18 @@ class TimestampSigner:
         )
         signed_data = der.tlv(
             der.SEQUENCE,
-            # Version 3: the content is not plain data (RFC 5652, 5.1).
-            der.integer(3),
-            der.tlv(der.SET, self.digest.identifier),
+            self._head,
             der.tlv(der.SEQUENCE, OID_TST_INFO, der.tlv(0xA0, der.tlv(der.OCTET_STRING, info))),
             self._certificates if asked.wants_certificates else b"",
             der.tlv(der.SET, signer),
         )
         return der.tlv(der.SEQUENCE, cms.OID_SIGNED_DATA, der.tlv(0xA0, signed_data))
+
+
+# Many tokens are of one second.
+@lru_cache(maxsize=16)
+def _moment(second: int) -> bytes:
+    return der.tlv(GENERALIZED_TIME, datetime.fromtimestamp(second, UTC).strftime("%Y%m%d%H%M%SZ").encode())
 
 
 def read_answer(data: bytes) -> bytes:
