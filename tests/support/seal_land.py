@@ -226,21 +226,24 @@ class SealLand:
 
 @contextlib.asynccontextmanager
 async def seal_land(
-    *, two_operators: bool = False, sm2: bool | None = False, days: int = 730
+    *, two_operators: bool = False, sm2: bool | None = False, days: int = 730, kept: Path | None = None
 ) -> AsyncIterator[SealLand]:
-    """`sm2` None: where this machine can. The clock starts right."""
-    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder, ThreadPoolExecutor(1) as executor:
+    """`sm2` None: where this machine can. `kept`: a folder that stays, for a next life. The clock starts right."""
+    passing = (
+        tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") if kept is None else contextlib.nullcontext(str(kept))
+    )
+    with passing as folder, ThreadPoolExecutor(1) as executor:
         data, clock = Path(folder), MovableClock()
         for name in ("keys", "pki", "db"):
-            (data / name).mkdir()
+            (data / name).mkdir(exist_ok=True)
         hub = HubSettings("150000", "内蒙古枢纽", TRUST, "https://hub.test", data, data)
         settings = EsignSettings(ses_sidecar=sm2 if sm2 is not None else sm.available())
         keys.make(hub)
         secrets = Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
-        kept = await Store.open(url, store.METADATA, clock=clock)
-        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        opened = await Store.open(url, store.METADATA, clock=clock)
+        base = Foundation("esign", hub, settings, clock, opened, None, "esign")
         ledger = await open_ledger(base, secrets, settings)
         people: Any = Neighbours()
         slots = Slots(clock, ClockGuard(clock))
@@ -280,7 +283,7 @@ async def seal_land(
                 await channel.close()
                 await listener.stop(0)
                 await ledger.close()
-                await kept.close()
+                await opened.close()
                 secrets.close()
 
 
