@@ -267,7 +267,7 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
             now = flow_store.get(conn, row.id)
             assert now is not None
             _, pdf = flow_store.document(conn, row.id)
-            if now.flow.state is FlowState.SEALING:
+            if now.flow.state is not FlowState.COMPLETED:
                 # A closed document that is not logged yet is nobody's.
                 pdf = pdf[: flow_store.revisions(conn, row.id)[now.flow.revision].size]
             return now, pdf

@@ -1,0 +1,387 @@
+"""A flow whose process dies between any two of its steps: it ends once, with one document, and the ledger agrees."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.esign import flow_journal_store, flow_store, keys, scenario_files, store
+from services.esign.app import open_ledger
+from services.esign.clock_guard import ClockGuard
+from services.esign.config import EsignSettings, KeyFiles
+from services.esign.domain import verify
+from services.esign.domain.errors import EsignError
+from services.esign.domain.flow_consent import Act, Consent, list_of_steps
+from services.esign.domain.flows import FlowState
+from services.esign.domain.verdict import Outcome
+from services.esign.flow_journal import Journal
+from services.esign.flow_signers import Signers
+from services.esign.flow_work import LEASE_US, Work
+from services.esign.once_keys import OnceKeys
+from services.esign.recount import kept_in, recount
+from services.esign.sequencer import Sequencer
+from services.esign.service.flow_begin import Beginning
+from services.esign.service.flows import Flows
+from services.esign.slots import Slots
+from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
+from shuniu.api.esign.v1 import flow_pb2 as pb
+from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import HubSettings
+from shuniu.kit.errors import HubError
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.testing import ManualClock
+from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
+
+SCENARIO = "case_receipt"
+HOUR_S = 3600
+
+
+class Died(BaseException):
+    """The process is gone: nothing after this line happens."""
+
+
+@dataclass
+class Neighbours:
+    async def person_id(self, platform: str, subject: str) -> str:
+        return person_of(subject)
+
+    async def person(self, person_id: str, *_: Any) -> dict[str, str]:
+        return {"full_name": name_of(person_id)}
+
+
+@dataclass
+class Source:
+    """Timestamps that can be away."""
+
+    inner: OwnTimestamps
+    away: bool = False
+
+    async def room(self) -> int:
+        return await self.inner.room()
+
+    async def stamp(self, signature: bytes) -> bytes:
+        if self.away:
+            raise TimestampAwayError("switched off")
+        return await self.inner.stamp(signature)
+
+
+@dataclass
+class Reader:
+    """Assertions in clear: `<jti>;<flow>|<step>|<document>`."""
+
+    clock: ManualClock
+
+    async def read(self, token: str) -> Consent:
+        token_id, *lines = token.split(";")
+        bound = list_of_steps(Act(*line.split("|")) for line in lines)
+        now_s = self.clock.now_us() // 1_000_000
+        return Consent(token_id, APP, "subject-reporter", 2, 1, now_s, now_s + 300, bound)
+
+
+@dataclass
+class Land:
+    base: Foundation
+    secrets: keys.Secrets
+    ledger: Sequencer
+    stamps: Source
+    clock: ManualClock
+    executor: ThreadPoolExecutor
+    identity: Identity = field(default_factory=Identity)
+    # Transactions that are still committed before the process dies; below zero: it lives.
+    lives: int = -1
+    # Entries that the ledger takes before it is away; below zero: it stays.
+    stays: int = -1
+
+    def flows(self) -> Flows:
+        """The service as it is after a start."""
+        base = MortalFoundation(self)
+        ledger: Any = MortalLedger(self)
+        slots, neighbours = Slots(self.clock), Neighbours()
+        journal = Journal(base, ledger)
+        once = OnceKeys(base, self.secrets.seal_ca, ledger, slots)
+        signers = Signers(base, self.secrets, slots, once, neighbours, self.executor)  # type: ignore[arg-type]
+        scenarios = scenario_files.load([scenario_files.OWN])
+        work = Work(base, ledger, journal, signers, scenarios.get, self.executor, self.stamps)
+        unused: Any = None
+        beginning = Beginning(base, scenarios, neighbours, self.executor, unused, 1 << 20)  # type: ignore[arg-type]
+        consents: Any = Reader(self.clock)
+        return Flows(base, scenarios, beginning, signers, journal, work, consents, self.secrets.page)
+
+    async def row(self, flow_id: str) -> flow_store.FlowRow:
+        found = await self.base.store.read(flow_store.get, flow_id)
+        assert found is not None
+        return found
+
+    async def agrees(self) -> list[str]:
+        """What a recount from the ledger's files finds wrong."""
+        directory = KeyFiles(self.base.hub.data_dir).ledger
+        report = await recount(directory, self.secrets.ledger_keys, lambda: self.base.store.read(kept_in))
+        return report.problems
+
+
+class MortalFoundation(Foundation):
+    """Dies after a number of transactions."""
+
+    __slots__ = ("land",)
+
+    def __init__(self, land: Land) -> None:
+        base = land.base
+        super().__init__(base.service, base.hub, base.settings, land.clock, base.store, None, base.writer)
+        self.land = land
+
+    async def write(self, work: Callable[..., Any], *args: Any) -> Any:
+        if self.land.lives == 0:
+            raise Died
+        self.land.lives -= 1
+        return await super().write(work, *args)
+
+
+@dataclass
+class MortalLedger:
+    """Is away, or dies with its process after an entry that nobody heard of."""
+
+    land: Land
+
+    async def append(self, entry: Any) -> Any:
+        if self.land.stays == 0:
+            raise EsignError("LEDGER_AWAY", "away", "暂不可写")
+        self.land.stays -= 1
+        return await self.land.ledger.append(entry)
+
+
+@pytest_asyncio.fixture
+async def land() -> AsyncIterator[Land]:
+    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder, ThreadPoolExecutor(1) as executor:
+        data = Path(folder)
+        for name in ("keys", "pki", "db"):
+            (data / name).mkdir()
+        hub = HubSettings("150000", "内蒙古枢纽", "hub.test", ISSUER, data, data)
+        settings = EsignSettings(ses_sidecar=False, ledger_window_ms=0)
+        clock = ManualClock(SystemClock().now_us())
+        keys.make(hub)
+        secrets = keys.Secrets.load(hub, settings)
+        url = f"sqlite:///{data}/db/esign.db"
+        await migrate(url, "services.esign", clock)
+        await put_seals(url, secrets, clock)  # type: ignore[arg-type]
+        kept = await Store.open(url, store.METADATA, clock=clock)
+        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        ledger = await open_ledger(base, secrets, settings)
+        assert secrets.tsa is not None
+        stamps = Source(OwnTimestamps(Authority(secrets.tsa, ClockGuard(SystemClock()))))
+        try:
+            yield Land(base, secrets, ledger, stamps, clock, executor)
+        finally:
+            await ledger.close()
+            await kept.close()
+
+
+def call(kind: CallerKind, platform: str, person: str = "", method: str = "/esign/SignSteps") -> None:
+    set_current(CurrentCall(method, "r", "", audit=True, caller=Caller(kind, platform, person)))
+
+
+async def begin(flows: Flows, scenario: str = SCENARIO) -> pb.Flow:
+    call(CallerKind.PLATFORM, BUREAU, method="/esign/BeginFlow")
+    return (await flows.BeginFlow(beginning(scenario), None)).flow
+
+
+def signing(flow: pb.Flow, step: str, token: str = "") -> pb.SignStepsRequest:
+    return pb.SignStepsRequest(
+        request_id=f"sign-{flow.id}-{step}",
+        steps=[pb.StepToSign(flow=flow.id, step=step, document_sha256=flow.document_sha256)],
+        authorisation=token,
+    )
+
+
+async def sign(flows: Flows, flow: pb.Flow, step: str) -> None:
+    if step == "authority":
+        call(CallerKind.PLATFORM, BUREAU)
+        await flows.SignSteps(signing(flow, step), None)
+    else:
+        call(CallerKind.PERSON, APP, f"subject-{step}")
+        token = f"jti-{flow.id}-{step};{flow.id}|{step}|{flow.document_sha256}"
+        await flows.SignSteps(signing(flow, step, token), None)
+
+
+async def until_death(work: Awaitable[Any]) -> bool:
+    try:
+        await work
+    except Died:
+        return True
+    return False
+
+
+async def whole_life(land: Land, flow: pb.Flow) -> None:
+    """Both parties, each as often as it takes, and the hub's own work, until the process dies or all is done."""
+    flows = land.flows()
+    try:
+        for step in ("authority", "reporter"):
+            if step in (await land.row(flow.id)).flow.ready:
+                await sign(flows, flow, step)
+        await flows.work.finish(flow.id)
+        await flows.journal.settle()
+    finally:
+        await flows.work.close()
+
+
+@pytest.mark.parametrize("first", range(18))
+async def test_a_death_after_any_transaction_leaves_one_document(land: Land, first: int) -> None:
+    """Killed after each transaction in turn, and again some later: the flow completes once and the ledger agrees."""
+    flow = await begin(land.flows())
+    deaths = [first, 2, 1]
+    for lives in deaths:
+        land.lives = lives
+        await until_death(whole_life(land, flow))
+        land.lives = -1
+        land.clock.advance(LEASE_US / 1e6 + 1)
+        for due in await land.base.store.read(flow_store.due_work, land.clock.now_us(), 10):
+            assert due == flow.id
+    await whole_life(land, flow)
+    row = await land.row(flow.id)
+    assert row.flow.state is FlowState.COMPLETED
+    revisions = await land.base.store.read(flow_store.revisions, flow.id)
+    assert [each.step for each in revisions] == ["", "authority", "reporter", ""]
+    _, pdf = await land.base.store.read(flow_store.document, flow.id)
+    assert sha256(pdf).hexdigest() == row.final_sha256
+    trust = verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,))
+    verdict = verify.judge(pdf, trust=trust, now_us=SystemClock().now_us() + HOUR_S, receipt=row.receipt)
+    assert verdict.outcome is Outcome.VALID, verdict.as_json()
+    assert await land.agrees() == []
+
+
+async def test_work_that_was_left_is_taken_up_when_its_time_comes(land: Land) -> None:
+    """Authorised and then killed: nobody has to come back, the next process signs and completes."""
+    flow = await begin(land.flows(), "temporary_identity")
+    land.lives = 1
+    assert await until_death(sign(land.flows(), flow, "authority"))
+    land.lives = -1
+    assert (await land.row(flow.id)).flow.authorised == ("authority",)
+    assert await land.base.store.read(flow_store.due_work, land.clock.now_us(), 10) == []
+    land.clock.advance(LEASE_US / 1e6 + 1)
+    assert await land.base.store.read(flow_store.due_work, land.clock.now_us(), 10) == [flow.id]
+    await land.flows().work.finish(flow.id)
+    assert (await land.row(flow.id)).flow.state is FlowState.COMPLETED
+
+
+async def test_twice_gives_the_same_bytes(land: Land) -> None:
+    """Two workers on one flow, in every interleaving that the store allows: one revision each, one final document."""
+    flow = await begin(land.flows())
+    for step in ("authority", "reporter"):
+        land.lives = 1
+        assert await until_death(sign(land.flows(), flow, step))
+        land.lives = -1
+        await asyncio.gather(*(land.flows().work.finish(flow.id) for _ in range(6)))
+    row = await land.row(flow.id)
+    assert (row.flow.state, row.flow.revision) == (FlowState.COMPLETED, 3)
+    assert len(await land.base.store.read(flow_store.revisions, flow.id)) == 4
+    assert await land.agrees() == []
+
+
+async def test_nothing_is_released_while_the_ledger_is_away(land: Land) -> None:
+    """Signed by all and closed, but not logged: SEALING, then FAILED for all to see, and released when it is back."""
+    flows = land.flows()
+    flow = await begin(flows, "temporary_identity")
+    await flows.journal.settle()
+    land.stays = 0
+    await sign(flows, flow, "authority")
+    for _ in range(4):
+        await flows.work.finish(flow.id)
+        row = await land.row(flow.id)
+        assert (row.failure, row.final_sha256, row.receipt) == ("LEDGER_AWAY", "", "")
+        assert row.flow.state in (FlowState.SEALING, FlowState.FAILED)
+        call(CallerKind.PLATFORM, BUREAU, method="/esign/DownloadFlow")
+        answer = await flows.DownloadFlow(pb.DownloadFlowRequest(id=flow.id), None)
+        assert answer.tlog_proof == ""
+        revisions = await land.base.store.read(flow_store.revisions, flow.id)
+        assert sha256(answer.pdf).hexdigest() == revisions[1].sha256
+    assert (await land.row(flow.id)).flow.state is FlowState.FAILED
+    with pytest.raises(HubError, match="FLOW_STATE"):
+        call(CallerKind.PLATFORM, BUREAU, method="/esign/WithdrawFlow")
+        await flows.WithdrawFlow(pb.WithdrawFlowRequest(request_id=request_id(), id=flow.id, reason="太晚"), None)
+    land.stays = -1
+    await flows.work.finish(flow.id)
+    assert (await land.row(flow.id)).flow.state is FlowState.COMPLETED
+    assert await land.agrees() == []
+
+
+async def test_a_signature_waits_for_its_timestamp(land: Land) -> None:
+    """Authority away: the consent is kept, the step is AUTHORISED, and signed as soon as there are timestamps."""
+    flows = land.flows()
+    flow = await begin(flows)
+    land.stamps.away = True
+    await sign(flows, flow, "authority")
+    row = await land.row(flow.id)
+    assert (row.flow.authorised, row.failure, row.flow.revision) == (("authority",), "TIMESTAMP_PENDING", 0)
+    land.stamps.away = False
+    await flows.work.finish(flow.id)
+    assert (await land.row(flow.id)).flow.revision == 1
+
+
+async def test_time_ends_what_nobody_signs(land: Land) -> None:
+    """Reminders by the scenario's rule, then EXPIRED; a signature that comes late is refused even before the timer."""
+    flows = land.flows()
+    flow = await begin(flows)
+    await sign(flows, flow, "authority")
+    timers = flows.work._timers
+    reminded = []
+    for _ in range(24):
+        land.clock.advance(HOUR_S)
+        await timers(land.clock.now_us())
+        reminded.append((await land.row(flow.id)).reminded)
+    row = await land.row(flow.id)
+    assert (row.flow.state, row.reminded) == (FlowState.EXPIRED, 2)
+    # After 4 hours, then every 8.
+    assert [reminded.index(count) + 1 for count in (1, 2)] == [4, 12]
+    late = await begin(flows)
+    land.clock.advance(24 * HOUR_S + 1)
+    with pytest.raises(HubError, match="FLOW_STATE"):
+        await sign(flows, late, "authority")
+    await timers(land.clock.now_us())
+    await flows.journal.settle()
+    counts = await land.base.store.read(flow_journal_store.counts)
+    assert {place: count for place, count in counts.items() if place[2] == "expired"} == {
+        (SCENARIO, "authority", "expired"): 1,
+        (SCENARIO, "reporter", "expired"): 1,
+    }
+    assert await land.agrees() == []
+
+
+async def test_a_withdrawal_beats_a_signature_that_is_being_made(land: Land) -> None:
+    """Withdrawn between authorisation and signature: the signature is kept nowhere."""
+    flow = await begin(land.flows())
+    land.lives = 1
+    assert await until_death(sign(land.flows(), flow, "authority"))
+    land.lives = -1
+    flows = land.flows()
+    call(CallerKind.PLATFORM, BUREAU, method="/esign/WithdrawFlow")
+    await flows.WithdrawFlow(pb.WithdrawFlowRequest(request_id=request_id(), id=flow.id, reason="收回"), None)
+    await flows.work.finish(flow.id)
+    row = await land.row(flow.id)
+    assert (row.flow.state, row.flow.revision) == (FlowState.WITHDRAWN, 0)
+    assert len(await land.base.store.read(flow_store.revisions, flow.id)) == 1
+
+
+async def test_a_completion_that_was_put_in_twice_is_found(land: Land) -> None:
+    """Drill: somebody counts a completed flow once more in the store, or logs a second end; the recount says so."""
+    flows = land.flows()
+    flow = await begin(flows, "temporary_identity")
+    await sign(flows, flow, "authority")
+    await flows.work.finish(flow.id)
+    await flows.journal.settle()
+    assert await land.agrees() == []
+    row = await land.row(flow.id)
+    await land.base.write(lambda conn: flow_journal_store.count(conn, row.scenario, "", "completed"))
+    assert await land.agrees() == ["temporary_identity/completed: 1 in the ledger, 2 in the store"]
+    land.clock.advance(1)
+    again = replace(row, flow=replace(row.flow, state=FlowState.SEALING))
+    await land.base.write(lambda conn: flows.journal.ended(conn, again, FlowState.COMPLETED, "", land.clock.now_us()))
+    assert any("ended twice" in problem for problem in await land.agrees())
