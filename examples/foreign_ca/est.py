@@ -28,7 +28,7 @@ class EstServer(ThreadingHTTPServer):
         self.authority = authority
         self.login = login
         super().__init__(address, _Handler)
-        self.socket = _tls(authority, address[0]).wrap_socket(self.socket, server_side=True)
+        self.socket = tls(authority, address[0]).wrap_socket(self.socket, server_side=True)
 
     @property
     def url(self) -> str:
@@ -86,7 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Quiet: whoever runs it sees what it prints at start."""
 
 
-def _tls(authority: ForeignAuthority, address: str) -> ssl.SSLContext:
+def tls(authority: ForeignAuthority, address: str) -> ssl.SSLContext:
+    """For a web server at an IP address, with a certificate of the authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     chain = [authority.server_certificate(key, address), authority.issuing]
     pem = key.private_bytes(

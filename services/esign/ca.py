@@ -1,13 +1,17 @@
-"""Who certifies seals: this hub's own development authority, or another one by configuration, over EST (RFC 7030).
+"""Who certifies seals: this hub's own development authority, another one over EST (RFC 7030), or an existing seal
+system that holds key and certificate already (CSC API v2). All by configuration.
 
 What another authority answers is checked before it is used: the certificate bears the seal's own key, is for signing
 documents, valid now, and leads to a root that was configured.
 """
 
+import asyncio
 import base64
 import binascii
 import ssl
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -25,6 +29,8 @@ from services.esign.domain.pki import Authority
 from services.esign.domain.seals import SealKind
 from shuniu.kit import errors, log
 from shuniu.kit.config import ConfigError, secret
+from shuniu.kit.crypto.csc import RemoteSigner
+from shuniu.kit.crypto.device import KeyRefusedError, Reference
 
 _log = log.get("ca")
 _WELL_KNOWN = "/.well-known/est"
@@ -44,6 +50,8 @@ class CertificateWish:
     now_us: int
     kind: SealKind = SealKind.ORGANISATION
     days: int = pki.SEAL_DAYS
+    # Platform whose seal it will be; empty for a person's.
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class Certified:
 
     certificate: x509.Certificate
     above: tuple[x509.Certificate, ...] = ()
+    # Where the key lies that it certifies, if that is not the one that was wished for.
+    elsewhere: Reference | None = None
 
     @property
     def ours(self) -> bool:
@@ -107,22 +117,7 @@ class EstAuthority:
         certificate = next((found for found in enrolled if found.public_key() == public), None)
         if certificate is None:
             raise _unfit("it certified another key")
-        try:
-            path = self._path(certificate, [*enrolled, *await self._ask("cacerts")])
-            chain.check_signer(certificate)
-        except ChainError as error:
-            raise _unfit(error.en) from error
-        if not chain.valid_at(path, wish.now_us):
-            raise _unfit("the certificate is not valid now")
-        return Certified(certificate, path[1:-1])
-
-    def _path(self, certificate: x509.Certificate, others: list[x509.Certificate]) -> tuple[x509.Certificate, ...]:
-        """From the certificate to a configured root. Raises ChainError."""
-        loaded = [chain.load(one.public_bytes(serialization.Encoding.DER)) for one in (certificate, *others)]
-        path = chain.build(loaded[0], loaded[1:], self.roots)
-        if len(path) < 3:
-            raise _unfit("a root that certifies seals itself is not accepted")
-        return path
+        return _checked([certificate, *enrolled, *await self._ask("cacerts")], self.roots, wish.now_us)
 
     async def _ask(self, operation: str, body: bytes | None = None) -> list[x509.Certificate]:
         url = f"{self.url}/{operation}"
@@ -151,6 +146,42 @@ class EstAuthority:
             raise _unfit("it answered no certificates") from error
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteSeals:
+    """Seals of an existing system: key and certificate are there already. Who has none there goes to `otherwise`."""
+
+    signer: RemoteSigner
+    credentials: Mapping[str, str]
+    roots: tuple[x509.Certificate, ...]
+    otherwise: CertificateAuthority
+
+    async def certify(self, wish: CertificateWish) -> Certified:
+        name = self.credentials.get(wish.owner) if wish.owner else None
+        if name is None:
+            return await self.otherwise.certify(wish)
+        try:
+            found = await asyncio.to_thread(self.signer.credential, name)
+        except KeyRefusedError as error:
+            raise _unfit(str(error)) from None
+        checked = _checked(found.chain, self.roots, wish.now_us)
+        return replace(checked, elsewhere=found.reference)
+
+
+def _checked(given: Sequence[x509.Certificate], roots: tuple[x509.Certificate, ...], now_us: int) -> Certified:
+    """The first of them, if it is for signing documents, valid, and leads to a root over at least one authority."""
+    try:
+        loaded = [chain.load(one.public_bytes(serialization.Encoding.DER)) for one in given]
+        path = chain.build(loaded[0], loaded[1:], roots)
+        chain.check_signer(loaded[0])
+    except ChainError as error:
+        raise _unfit(error.en) from error
+    if len(path) < 3:
+        raise _unfit("a root that certifies seals itself is not accepted")
+    if not chain.valid_at(path, now_us):
+        raise _unfit("the certificate is not valid now")
+    return Certified(loaded[0], path[1:-1])
+
+
 def open_authority(
     settings: EsignSettings, seal_ca: Authority
 ) -> tuple[CertificateAuthority, httpx.AsyncClient | None]:
@@ -171,14 +202,39 @@ def open_authority(
     return EstAuthority(f"https://{parts.netloc}{path}", roots, client), client
 
 
+def open_signer(settings: EsignSettings) -> RemoteSigner | None:
+    """The existing seal system that settings name. It need not answer yet. Raises ConfigError."""
+    if not settings.signer_url:
+        return None
+    if urlsplit(settings.signer_url).scheme != "https" or not settings.signer_roots.name:
+        raise ConfigError("[esign] signer_url: an https URL is needed, and signer_roots")
+    login = secret(settings.signer_login_file).decode().strip()
+    context = ssl.create_default_context(cafile=str(settings.signer_roots))
+    base = settings.signer_url.rstrip("/") + "/"
+    return RemoteSigner(httpx.Client(base_url=base, verify=context, timeout=_SECONDS, trust_env=False), login)
+
+
+def with_remote_seals(
+    settings: EsignSettings, signer: RemoteSigner | None, otherwise: CertificateAuthority
+) -> CertificateAuthority:
+    """`otherwise`, but for the platforms whose seals an existing system has. Raises ConfigError."""
+    if signer is None:
+        return otherwise
+    roots = _read("signer_roots", settings.signer_roots)
+    return RemoteSeals(signer, settings.signer_credentials, roots, otherwise)
+
+
 def read_roots(settings: EsignSettings) -> tuple[x509.Certificate, ...]:
-    """Roots of another certification authority; none when there is none. Raises ConfigError."""
-    return tuple(chain.load(one.public_bytes(serialization.Encoding.DER)) for one in _certificates(settings))
+    """Roots of the other authority; none when there is none. Raises ConfigError."""
+    if settings.ca_url and not settings.ca_roots.name:
+        raise ConfigError("[esign] ca_roots: name the roots of the certification authority")
+    return _read("ca_roots", settings.ca_roots) if settings.ca_roots.name else ()
 
 
 def roots_pem(settings: EsignSettings) -> bytes:
-    """`read_roots`, PEM."""
-    return b"".join(pki.certificate_pem(root) for root in read_roots(settings))
+    """Roots of others that vouch for this hub's seals, PEM. Raises ConfigError."""
+    remote = _read("signer_roots", settings.signer_roots) if settings.signer_roots.name else ()
+    return b"".join(pki.certificate_pem(root) for root in (*read_roots(settings), *remote))
 
 
 def split_pem(certificates: bytes) -> list[str]:
@@ -187,15 +243,12 @@ def split_pem(certificates: bytes) -> list[str]:
     return [pki.certificate_pem(one).decode("ascii") for one in loaded]
 
 
-def _certificates(settings: EsignSettings) -> list[x509.Certificate]:
-    if not settings.ca_roots.name:
-        if settings.ca_url:
-            raise ConfigError("[esign] ca_roots: name the roots of the certification authority")
-        return []
+def _read(name: str, path: Path) -> tuple[x509.Certificate, ...]:
     try:
-        return x509.load_pem_x509_certificates(settings.ca_roots.read_bytes())
+        loaded = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise ConfigError(f"[esign] ca_roots: {settings.ca_roots}: {type(error).__name__}") from None
+        raise ConfigError(f"[esign] {name}: {path}: {type(error).__name__}") from None
+    return tuple(chain.load(one.public_bytes(serialization.Encoding.DER)) for one in loaded)
 
 
 def _subject(wish: CertificateWish) -> x509.Name:

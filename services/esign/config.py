@@ -1,6 +1,6 @@
 """Settings of esign: section `[esign]`, and where its keys lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,6 +25,14 @@ class EsignSettings(ServiceSettings):
     """Roots of that authority (PEM): they vouch for its web server and for the certificates it issues."""
     ca_login_file: Path = Path()
     """File with `user:password` for it (0600); empty means that it asks for none."""
+    signer_url: str = ""
+    """An existing seal system whose keys sign remotely (CSC API v2): `https://host/csc/v2`. Empty: there is none."""
+    signer_roots: Path = Path()
+    """Roots that vouch for its web server and its seals' certificates (PEM)."""
+    signer_login_file: Path = Path()
+    """File with `user:password` for it (0600)."""
+    signer_credentials: dict[str, str] = field(default_factory=dict)
+    """Which of its credentials is whose seal: `{ platform = "credential id" }`. Other seals are made here."""
     verify_host: str = ""
     """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
     layout_threads: int = 1

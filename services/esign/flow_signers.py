@@ -8,15 +8,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import load_der_x509_certificate
 from cryptography.x509.oid import NameOID
 from sqlalchemy import Connection
 
 from services.esign import flow_pages, seal_store, store
 from services.esign.domain.appearance import Appearance, Picture
-from services.esign.domain.cms import P256Key, SigningKey
+from services.esign.domain.cms import SigningKey
 from services.esign.domain.errors import SealStateError
 from services.esign.domain.flow_page import Place
 from services.esign.domain.flow_scenarios import Actor, KeyMode
@@ -94,10 +92,7 @@ class Signers:
             return found, seal_store.picture_of(conn, party.seal_id)
 
         found, kept = await self.base.store.read(look)
-        key = serialization.load_der_private_key(
-            self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id)), None
-        )
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
         name = found.seal.name or _common_name(found.certificate)
         if kept is not None and kept.source == seal_store.UPLOADED:
             shows: Appearance = await self._draw(partial(Picture.of_png, kept.picture.data))
@@ -105,7 +100,7 @@ class Signers:
             shows = await self._draw(partial(flow_pages.person_mark, name, _MARK, party.slot_us))
         else:
             shows = await self._draw(partial(flow_pages.seal_mark, name))
-        return Ready(P256Key(key), found.certificate, (self.secrets.seal_ca.der,), name, party.slot_us, shows)
+        return Ready(held.key, found.certificate, held.chain, name, party.slot_us, shows)
 
     async def _draw(self, work: Callable[[], Appearance]) -> Appearance:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)

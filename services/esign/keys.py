@@ -26,6 +26,7 @@ from services.esign.sm_keys import SmSecrets, write_public
 from shuniu.kit import log
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
+from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_device
 from shuniu.kit.crypto.keyring import Keyring
@@ -51,6 +52,8 @@ class Secrets:
     ledger_retired: tuple[VerifierKey, ...] = ()
     # Roots of another certification authority that certifies seals, PEM; empty: there is none.
     ca_roots: bytes = b""
+    # An existing seal system that signs remotely.
+    signer: RemoteSigner | None = field(default=None, repr=False)
     # Where new keys are made; they hold the devices open.
     rooms: tuple[KeyRoom, ...] = field(default=(), repr=False)
     # What new seals, timestamps and ledger entries are made with: SM3 says SM2 too.
@@ -70,6 +73,8 @@ class Secrets:
         """Lets go of the devices."""
         for room in self.rooms:
             room.close()
+        if self.signer is not None:
+            self.signer.close()
 
     @property
     def ledger_keys(self) -> tuple[VerifierKey, ...]:
@@ -80,7 +85,9 @@ class Secrets:
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
         """Raises ConfigError naming the file that is absent, readable by others or no key."""
         files = KeyFiles(hub.data_dir)
-        room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys)
+        signer = ca.open_signer(settings)
+        beside = () if signer is None else (signer,)
+        room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys, beside=beside)
         in_sm = profile.of(hub.profile) is profile.SM
         try:
             seal_ca = pki.authority(room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
@@ -101,6 +108,7 @@ class Secrets:
             retired_ledger_keys(files),
             ca_roots=ca.roots_pem(settings),
             rooms=(room, sm_room),
+            signer=signer,
             digest=SM3 if in_sm else SHA256,
         )
 

@@ -25,10 +25,15 @@ _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 class SealKey:
     """A key that signs documents, and the certificates between its own and the root (DER, nearest first)."""
 
-    key: SigningKey = field(repr=False)
+    private: ec.EllipticCurvePrivateKey = field(repr=False)
     chain: tuple[bytes, ...]
     remote: bool = False
     """Signing asks another machine: not to be done where nobody may wait."""
+
+    @property
+    def key(self) -> SigningKey:
+        """As documents are signed with it."""
+        return P256Key(self.private)
 
 
 def keep(key: ec.EllipticCurvePrivateKey | Reference, above: Sequence[x509.Certificate] = ()) -> bytes:
@@ -54,12 +59,12 @@ def open_kept(kept: bytes, certificate: bytes, own: tuple[bytes, ...], room: Key
     )
     reference = Reference.read(key_part)
     if reference is not None:
-        return SealKey(P256Key(EcDeviceKey(room.key(reference))), above, remote=True)
+        return SealKey(EcDeviceKey(room.key(reference)), above, remote=True)
     load = serialization.load_pem_private_key if above else serialization.load_der_private_key
     key = load(key_part, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise ValueError("not an EC key")  # noqa: TRY004 — the kept bytes are at fault, not the caller
-    return SealKey(P256Key(key), above or (_issuer(certificate, own),))
+    return SealKey(key, above or (_issuer(certificate, own),))
 
 
 # The hub's authorities are few and its seals many documents old.

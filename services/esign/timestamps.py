@@ -16,7 +16,11 @@ from services.esign.domain import timestamp, timestamp_reader
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.timestamp import Failure, TimestampQuery, TimestampRefusedError, TimestampSigner
 from services.esign.domain.timestamp_reader import TimestampInvalidError
+from shuniu.kit import log
 from shuniu.kit.clock import Clock
+from shuniu.kit.crypto.device import KeyAwayError
+
+_log = log.get("timestamps")
 
 _PROBE = b"how long is a token"
 # What an outside authority's tokens vary by: serial number, fraction of a second, signature.
@@ -84,7 +88,11 @@ class Authority:
             raise TimestampRefusedError(Failure.TIME_NOT_AVAILABLE, "the authority's clock is in doubt")
         if now_us > self.signer.not_after_us:
             raise TimestampRefusedError(Failure.SYSTEM_FAILURE, "the authority's certificate has ended")
-        return self.signer.token(asked, self._prefix | next(self._count), now_us)
+        try:
+            return self.signer.token(asked, self._prefix | next(self._count), now_us)
+        except KeyAwayError as away:
+            _log.warning("timestamp_key_away", cause=away.cause)
+            raise TimestampRefusedError(Failure.SYSTEM_FAILURE, "the authority's key cannot be reached") from None
 
 
 @dataclass(frozen=True, slots=True)

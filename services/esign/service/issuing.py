@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
@@ -126,7 +127,7 @@ class Issuing:
     long_term: LongTerm | None = None
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _prepared: dict[tuple[str, str], pades.SigningSeal] = field(default_factory=dict)
+    _prepared: dict[tuple[str, str], tuple[pades.SigningSeal, bool]] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
     _granting: Slots = field(init=False)
     _slots: Together[Order, "_Slot | bytes"] = field(init=False)
@@ -238,7 +239,9 @@ class Issuing:
             page = await self._lay_out(data, qr, row.signed_us)
         with step("seal"):
             room = 0 if self.stamps is None else await self.stamps.room()
-            pdf = pades.sign(page, self._signing_seal(found, data.template), row.signed_us, token=room)
+            seal, remote = self._signing_seal(found, data.template)
+            sign = partial(pades.sign, page, seal, row.signed_us, token=room)
+            pdf = await asyncio.to_thread(sign) if remote else sign()
         beside = b""
         if self.sidecars is not None:
             with step("ses"):
@@ -268,17 +271,14 @@ class Issuing:
             page = await loop.run_in_executor(self.executor, layout.laid_out_here, data, host, qr, at_us)
         return page
 
-    def _signing_seal(self, found: SealRow, template: str) -> pades.SigningSeal:
+    def _signing_seal(self, found: SealRow, template: str) -> tuple[pades.SigningSeal, bool]:
+        """With whether another machine signs."""
         prepared = self._prepared.get((found.seal.id, template))
         if prepared is None:
             held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
-            prepared = self._prepared[found.seal.id, template] = pades.SigningSeal.prepare(
-                held.key,
-                found.certificate,
-                held.chain,
-                found.seal.name,
-                layout.seal_field(certificates.TEMPLATES[template]),
-            )
+            place = layout.seal_field(certificates.TEMPLATES[template])
+            signing = pades.SigningSeal.prepare(held.key, found.certificate, held.chain, found.seal.name, place)
+            prepared = self._prepared[found.seal.id, template] = (signing, held.remote)
         return prepared
 
     async def _stamped(self, pdf: bytes, number: str) -> bytes:

@@ -14,7 +14,6 @@ from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
@@ -213,9 +212,8 @@ class LicenceIssuing:
     def _key(self, found: SealRow) -> ec.EllipticCurvePrivateKey:
         key = self._keys.get(found.seal.id)
         if key is None:
-            der = self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id))
-            loaded = serialization.load_der_private_key(der, None)
-            if not isinstance(loaded, ec.EllipticCurvePrivateKey) or not isinstance(loaded.curve, ec.SECP256R1):
+            loaded = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate).private
+            if not isinstance(loaded.curve, ec.SECP256R1):
                 raise LicenceImpossibleError(
                     "SEAL_ALGORITHM",
                     "licences are signed with ES256: a seal with a P-256 key is needed",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from services.esign.domain.flow_consent import Consent
 from services.esign.domain.ledger import Entry, EntryType
 from services.esign.domain.seals import Seal, SealState
 from services.esign.keys import Secrets
+from services.esign.seal_keys import SealKey
 from services.esign.sequencer import Sequencer
 from services.esign.service.flow_refusals import refused
 from services.esign.service.refusals import seal_unknown
@@ -53,7 +54,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
             raise seal_unknown(request.credential_id)
         return pb.GetCredentialResponse(
             sign_algos=[ECDSA_SHA256_OID],
-            certificates=[found.certificate, self.secrets.seal_ca.der],
+            certificates=[found.certificate, *self._held(found).chain],
             status=self._status(found.seal),
             multisign=MOST_HASHES,
         )
@@ -114,10 +115,11 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         flow_consent.check(consent, platform=platform, subject=consent.subject, list_sha256=bound, now_s=now_s)
         return consent
 
+    def _held(self, found: SealRow) -> SealKey:
+        return self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
+
     def _sign(self, found: SealRow, digests: list[bytes]) -> list[bytes]:
-        plain = self.secrets.keyring.decrypt(found.wrapped_key, key_context(found.seal.id))
-        key = serialization.load_der_private_key(plain, None)
-        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        key = self._held(found).private
         return [key.sign(digest, _PREHASHED) for digest in digests]
 
 

@@ -58,10 +58,12 @@ class KeyRoom:
     others: tuple[Device, ...] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, *settings: str) -> "tuple[KeyRoom, ...]":
-        """One each from settings, `file` or the URI of a device; each opens the keys of all. Raises ConfigError."""
+    def of(cls, *settings: str, beside: tuple[Device, ...] = ()) -> "tuple[KeyRoom, ...]":
+        """One each from settings, `file` or the URI of a device; each opens the keys of all and of those `beside`.
+        Raises ConfigError.
+        """
         devices = [open_device(setting) for setting in settings]
-        there = tuple(device for device in devices if device is not None)
+        there = (*(device for device in devices if device is not None), *beside)
         return tuple(cls(device, there) for device in devices)
 
     @property
