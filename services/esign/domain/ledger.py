@@ -82,6 +82,11 @@ class Entry:
         newer = bool(self.document_sm3 or self.certificate_sm3 or self.commitment_sm3)
         return frozenset(d.name for d, used in ((SHA256, older), (SM3, newer)) if used)
 
+    @property
+    def document(self) -> tuple[Digest, str]:
+        """The digest (hex) of a document that it has, and what that is made with; empty when it has none."""
+        return (SM3, self.document_sm3) if self.document_sm3 else (SHA256, self.document_sha256)
+
     def is_of(self, document: bytes) -> bool:
         """Whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
         return _agree({SHA256: self.document_sha256, SM3: self.document_sm3}, document)

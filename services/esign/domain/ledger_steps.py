@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from services.esign.domain import ledger
 from services.esign.domain.errors import EsignError
@@ -72,20 +71,21 @@ def _end_of(document: Document, entry: ledger.Entry, renewed_from: int) -> int |
     if entry.type is not ledger.EntryType.DOCUMENT_SEALED:
         return None
     data = document.data
-    if entry.document_sha256 == sha256(data).hexdigest():
+    if entry.is_of(data):
         return len(data)
-    state, at, view = sha256(), 0, memoryview(data)
+    digest, stated = entry.document
+    state, at, view = digest.new(), 0, memoryview(data)
     for revision in document.revisions[:-1]:
         state.update(view[at : revision.end])
         at = revision.end
-        if at >= renewed_from and state.hexdigest() == entry.document_sha256:
+        if at >= renewed_from and state.digest().hex() == stated:
             return at
     return None
 
 
-def about_signers(found: Findings, standing: Logged | None, signers: Iterable[str]) -> Logged | None:
-    """The entry, unless it was made for another certificate than one of those (SHA-256, hexadecimal) that signed."""
-    if standing is None or standing.entry.certificate_sha256 in set(signers):
+def about_signers(found: Findings, standing: Logged | None, signers: Iterable[bytes]) -> Logged | None:
+    """The entry, unless it was made for another certificate than one of those (DER) that signed."""
+    if standing is None or any(standing.entry.names(signer) for signer in signers):
         return standing
     found.steps = [step for step in found.steps if step.step != "ledger"]
     _refuse(found, "回执与签章证书不符", "the receipt names another certificate")

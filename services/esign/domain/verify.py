@@ -197,7 +197,7 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)
     apart = [Findings(case.now_us, found.as_of_us) for _ in signers[:-1]] + [found]
     opened = [signer_steps.opened(own, signature) for own, signature in zip(apart, signers, strict=True)]
-    entry = ledger_steps.about_signers(found, entry, (one.signer_sha256 for one in opened if one is not None))
+    entry = ledger_steps.about_signers(found, entry, (one.cms.signer for one in opened if one is not None))
     for own, one in zip(apart, opened, strict=True):
         if one is not None and signer_steps.is_intact(own, case.document.data, one):
             then = _one(own, case, one, proofs, data, entry if own is found else None)
