@@ -9,7 +9,7 @@ import httpx
 from cryptography import x509
 
 from services.esign import licence_store, store
-from services.esign.ca import open_authority
+from services.esign.ca import open_authority, with_remote_seals
 from services.esign.clock_guard import ClockGuard, NtpReference
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.digests import SHA256, Digest
@@ -206,6 +206,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         flowing = open_flows(base, settings, secrets, ledger, slots, neighbours, identity, layouts, verifier, stamps)
         stack.push_async_callback(flowing.close)
         certifier, enrolling = open_authority(settings, secrets.seal_ca)
+        certifier = with_remote_seals(settings, secrets.signer, certifier)
         if enrolling is not None:
             await stack.enter_async_context(enrolling)
         maker = SealMaker(

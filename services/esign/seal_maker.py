@@ -76,7 +76,7 @@ class SealMaker:
             name = await self.people.name_for_seal(applied.person, self.secrets.receiving)
         sent = await self.base.store.read(seal_store.picture_of, applied.id)
         key = ec.generate_private_key(ec.SECP256R1())
-        wish = CertificateWish(key, name, applied.id, now_us, applied.kind, self.days)
+        wish = CertificateWish(key, name, applied.id, now_us, applied.kind, self.days, applied.owner)
         certified = await (self.authority or OwnAuthority(self.secrets.seal_ca, self.status_url)).certify(wish)
         work = functools.partial(self._make, applied, wish, certified, sent)
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)
@@ -92,7 +92,9 @@ class SealMaker:
         row = SealRow(
             issued,
             pki.certificate_der(certificate),
-            self.secrets.keyring.encrypt(keep(wish.key, certified.above), key_context(applied.id)),
+            self.secrets.keyring.encrypt(
+                keep(certified.elsewhere or wish.key, certified.above), key_context(applied.id)
+            ),
         )
         if self.secrets.sm is None:
             return Made(row, picture, None, ours=certified.ours)
