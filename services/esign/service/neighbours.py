@@ -54,13 +54,15 @@ class Neighbours:
         answer: case_pb2.BatchGetCasePartiesResponse = await ask(self._cases.BatchGetCaseParties, several, timeout=5)
         return answer.parties
 
-    async def person(self, person_id: str, fields: Sequence[str], case_code: str, receiving: ECKey) -> dict[str, str]:
+    async def person(
+        self, person_id: str, fields: Sequence[str], case_code: str, receiving: ECKey, purpose: str = PURPOSE
+    ) -> dict[str, str]:
         """A person's data, sealed to this service and opened here. It is kept nowhere but in the document."""
         request = person_pb2.SealPersonRequest(
             person_id=person_id,
             fields=fields,
             receiver_jwk=json.dumps(receiving.as_dict(private=False)),
-            purpose=PURPOSE,
+            purpose=purpose,
             case_code=case_code,
         )
         try:
@@ -70,6 +72,11 @@ class Neighbours:
                 Code.INTERNAL, "PERSON_UNREADABLE", "The person's data do not open here.", "无法读取申请人信息。"
             ) from None
         return {name: str(opened.get(name, "")) for name in fields}
+
+    async def name_for_seal(self, person_id: str, receiving: ECKey) -> str:
+        """The name that a person's seal shows; kept in its certificate and picture only."""
+        found = await self.person(person_id, ("full_name",), "", receiving, SEAL_PURPOSE)
+        return found["full_name"]
 
     async def _ask_persons(self, requests: Sequence[person_pb2.SealPersonRequest]) -> Sequence[str]:
         if len(requests) == 1:
