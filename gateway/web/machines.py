@@ -33,6 +33,7 @@ class Machines:
             Route("/ocsp", self.ocsp, methods=["POST"]),
             Route("/ocsp/{asked:path}", self.ocsp_by_path, methods=["GET"]),
             Route("/crl", self.crl, methods=["GET"]),
+            Route("/crl/sm2", self.sm2_crl, methods=["GET"]),
         ]
 
     async def timestamp(self, request: Request) -> Response:
@@ -65,6 +66,11 @@ class Machines:
 
     async def crl(self, request: Request) -> Response:
         return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, timestamp_pb2.GetCrlRequest())
+
+    async def sm2_crl(self, request: Request) -> Response:
+        """That of the SM2 seal CA; 400 where the hub has none."""
+        asked = timestamp_pb2.GetCrlRequest(family="SM2")
+        return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, asked)
 
     async def _passed(self, request: Request, asked: str, answered: str, call: Any, message: Any) -> Response:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
