@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from services.esign.domain import pades, pki
+from tests.support import documents as attack
 from tests.support.esign import NOW_US, page, sealed, setting, small_pdf
 
 PAYLOADS = {
     "certificate": sealed,
     "small": lambda: pades.sign(small_pdf(), setting().seal, NOW_US),
+    "object-stream": lambda: pades.sign(attack.packed(), setting().seal, NOW_US),
     "xref-stream": lambda: pades.sign(small_pdf(xref_stream=True), setting().seal, NOW_US),
 }
 
@@ -33,7 +35,9 @@ def signed(request, tmp_path) -> Path:
 
 def tampered(path: Path) -> Path:
     data = bytearray(path.read_bytes())
-    at = data.index(b"/MediaBox[0 0 ") + len(b"/MediaBox[0 0 ")
+    # A page's size where it stands in the clear, else the field's place.
+    found = data.find(b"/MediaBox[0 0 ")
+    at = found + len(b"/MediaBox[0 0 ") if found >= 0 else data.index(b"/Rect[") + len(b"/Rect[")
     data[at] ^= 1
     out = path.with_name("tampered.pdf")
     out.write_bytes(data)

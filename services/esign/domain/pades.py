@@ -17,7 +17,8 @@ from services.esign.domain.cms import CmsTemplate, OpenedCms, SigningKey
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import PdfError, Ref
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_writer import BYTE_RANGE_WIDTH, section, text_string, written
 
 # The tail that the layout engine writes; other writers go through the strict reader.
 _TAIL = re.compile(
@@ -28,8 +29,6 @@ _TAIL = re.compile(
 _PAGES = re.compile(rb"1 0 obj\n<</Type/Pages/Count 1/Kids\[(\d+) 0 R\]>>\nendobj")
 _TAIL_SPAN = 512
 _BYTE_RANGE = re.compile(rb"/ByteRange\[0 (\d{1,10}) (\d{1,10}) \d{1,10}\] */Contents<")
-# Wide enough for any file we accept; the numbers are padded with spaces, which the specification allows.
-_BYTE_RANGE_WIDTH = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +152,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     opening = b"%d 0 obj\n%b%b%b" % (value, seal.before_time, moment, seal.after_time)
     offsets[value] = (at, 0)
     hex_size = 2 * seal.cms.max_size_with(token)
-    gap = at + len(opening) + _BYTE_RANGE_WIDTH + len(b"/Contents")
+    gap = at + len(opening) + BYTE_RANGE_WIDTH + len(b"/Contents")
     after_gap = gap + hex_size + 2
     closing = b">>\nendobj\n"
     base_digest_id = base_digest.copy()
@@ -161,7 +160,7 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     tail = _section(doc, offsets, after_gap + len(closing), base_digest_id.digest()[:16])
     end = closing + tail
     byte_range = b"[0 %d %d %d]" % (gap, after_gap, len(end))
-    head = b"".join((*parts, opening, byte_range.ljust(_BYTE_RANGE_WIDTH), b"/Contents"))
+    head = b"".join((*parts, opening, byte_range.ljust(BYTE_RANGE_WIDTH), b"/Contents"))
 
     base_digest.update(head)
     base_digest.update(end)
@@ -222,56 +221,15 @@ class LastSignature:
         return b"".join((self.pdf[: self.start], digits.ljust(room, b"0"), self.pdf[self.end :]))
 
 
-def text_string(text: str) -> bytes:
-    """A text string object: UTF-16BE with byte order mark, hexadecimal."""
-    return b"<FEFF" + text.encode("utf-16-be").hex().upper().encode() + b">"
-
-
 def _section(doc: Outline, offsets: dict[int, tuple[int, int]], at: int, identifier: bytes) -> bytes:
-    size = doc.size + (4 if doc.xref_kind == "stream" else 3)
-    entries = b"/Size %d/Root %d %d R%b/Prev %d/ID[%b<%b>]" % (
-        size,
+    trailer = b"/Root %d %d R%b/Prev %d/ID[%b<%b>]" % (
         *doc.root,
         doc.keep,
         doc.previous,
         doc.first_id,
         identifier.hex().encode(),
     )
-    if doc.xref_kind == "stream":
-        return _xref_stream(entries, {**offsets, size - 1: (at, 0)}, at)
-    lines = [b"xref\n"]
-    for run in _runs(sorted(offsets)):
-        lines.append(b"%d %d\n" % (run[0], len(run)))
-        lines += [b"%010d %05d n \n" % offsets[number] for number in run]
-    return b"".join((*lines, b"trailer\n<<", entries, b">>\nstartxref\n%d\n%%%%EOF\n" % at))
-
-
-def _xref_stream(entries: bytes, offsets: dict[int, tuple[int, int]], at: int) -> bytes:
-    numbers = sorted(offsets)
-    rows = b"".join(b"\x01" + offsets[n][0].to_bytes(4, "big") + offsets[n][1].to_bytes(2, "big") for n in numbers)
-    index = b" ".join(b"%d %d" % (run[0], len(run)) for run in _runs(numbers))
-    return (
-        b"%d 0 obj\n<</Type/XRef/W[1 4 2]/Index[%b]%b/Length %d>>\nstream\n%b\nendstream\nendobj\n"
-        b"startxref\n%d\n%%%%EOF\n"
-        % (
-            numbers[-1],
-            index,
-            entries,
-            len(rows),
-            rows,
-            at,
-        )
-    )
-
-
-def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and runs[-1][-1] + 1 == number:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return runs
+    return section(offsets, at, doc.size + 3, trailer, doc.xref_kind)
 
 
 def _outline_of_layout(pdf: bytes) -> Outline | None:
@@ -305,14 +263,11 @@ def _outline_of_document(pdf: bytes) -> Outline:
     doc = Document(pdf)
     trailer = doc.trailer
     root, (page, page_value) = trailer["Root"], doc.first_page()
-    catalog_object, page_object = doc.object(root[0]), doc.object(page[0])
-    if catalog_object is None or page_object is None:
-        raise PdfError("OBJECT_STREAM", "catalog or page inside an object stream", unsupported=True)
     if {"AcroForm", "Perms"} & doc.catalog().keys() or "Annots" in page_value:
         raise PdfError("FORM_PRESENT", "the document already has a form, a signature or annotations", unsupported=True)
     shadow.refuse(doc)
     size, info, identifiers = trailer.get("Size"), trailer.get("Info"), trailer.get("ID")
-    if not isinstance(size, int) or size <= max(max(r.objects, default=0) for r in doc.revisions):
+    if not isinstance(size, int) or size <= max(max((*r.objects, *r.packed), default=0) for r in doc.revisions):
         raise PdfError("TRAILER", "trailer without a usable /Size")
     keep = b"/Info %d %d R" % info if isinstance(info, Ref) else b""
     if isinstance(identifiers, list) and len(identifiers) == 2 and isinstance(identifiers[0], bytes):
@@ -322,9 +277,9 @@ def _outline_of_document(pdf: bytes) -> Outline:
     return Outline(
         size,
         (root[0], root[1]),
-        _open_dictionary(pdf, catalog_object.start, catalog_object.end),
+        _open_dictionary(doc, root, doc.catalog()),
         (page[0], page[1]),
-        _open_dictionary(pdf, page_object.start, page_object.end),
+        _open_dictionary(doc, page, page_value),
         keep,
         b"<" + first.hex().encode() + b">",
         doc.revisions[-1].xref_offset,
@@ -332,6 +287,10 @@ def _outline_of_document(pdf: bytes) -> Outline:
     )
 
 
-def _open_dictionary(pdf: bytes, start: int, end: int) -> bytes:
-    """Text of the dictionary in an object from << on, without the closing >>."""
-    return pdf[pdf.index(b"<<", start, end) : pdf.rindex(b">>", start, end)]
+def _open_dictionary(doc: Document, ref: Ref, value: Dict) -> bytes:
+    """Text of a dictionary from << on, without the closing >>: as it stands in the file, or written anew when it lies
+    inside an object stream.
+    """
+    found = doc.object(ref[0])
+    text = written(value) if found is None else doc.data[found.start : found.end]
+    return text[text.index(b"<<") : text.rindex(b">>")]
