@@ -123,7 +123,7 @@ def open_licences(
         directories.append(settings.licence_types)
     try:
         types = read_types(directories)
-        roots = x509.load_pem_x509_certificates(KeyFiles(base.hub.data_dir).root.read_bytes())
+        roots = x509.load_pem_x509_certificates(KeyFiles(base.hub.data_dir).root.read_bytes() + secrets.ca_roots)
     except (OSError, ValueError) as error:
         raise ConfigError(f"[esign] licence_types: {error}") from None
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)

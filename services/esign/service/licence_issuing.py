@@ -28,6 +28,7 @@ from services.esign.domain.seals import SealKind, SealState
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys import Secrets
 from services.esign.licence_store import LicenceRow
+from services.esign.seal_keys import SealKey
 from services.esign.sequencer import Sequencer
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.seals import key_context
@@ -76,7 +77,7 @@ class LicenceIssuing:
     nonce_seconds: int
     _locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
     _logging: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _keys: dict[str, ec.EllipticCurvePrivateKey] = field(default_factory=dict, repr=False)
+    _keys: dict[str, SealKey] = field(default_factory=dict, repr=False)
 
     @property
     def audience(self) -> str:
@@ -199,8 +200,10 @@ class LicenceIssuing:
             **licences.fill(order.type, row.number, person, order.facts, today),
         }
         digests = -(-len(claims) // _DIGESTS) * _DIGESTS
-        header = {"typ": licences.TYP, "x5c": jose.x5c([found.certificate, self.secrets.seal_ca.der])}
-        token, disclosures = sd_jwt.issue(Padded(claims, digests), header, self._key(found), os.urandom)
+        held = self._key(found)
+        header = {"typ": licences.TYP, "x5c": jose.x5c([found.certificate, *held.chain])}
+        make = functools.partial(sd_jwt.issue, Padded(claims, digests), header, held.private, os.urandom)
+        token, disclosures = await asyncio.to_thread(make) if held.remote else make()
         sealed = self.secrets.keyring.encrypt(sd_jwt.compose(token, disclosures).encode(), _context(row.number))
         await self.base.write(
             functools.partial(
@@ -209,11 +212,11 @@ class LicenceIssuing:
         )
         return await self._again(row)
 
-    def _key(self, found: SealRow) -> ec.EllipticCurvePrivateKey:
+    def _key(self, found: SealRow) -> SealKey:
         key = self._keys.get(found.seal.id)
         if key is None:
-            loaded = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate).private
-            if not isinstance(loaded.curve, ec.SECP256R1):
+            loaded = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
+            if not isinstance(loaded.private.curve, ec.SECP256R1):
                 raise LicenceImpossibleError(
                     "SEAL_ALGORITHM",
                     "licences are signed with ES256: a seal with a P-256 key is needed",
@@ -239,11 +242,10 @@ class LicenceIssuing:
             Entry(
                 EntryType.LICENCE_ISSUED,
                 row.issued_us,
-                document_sha256=row.sha256,
                 seal=row.seal_id,
-                certificate_sha256=sha256(found.certificate).hexdigest(),
-                commitment=_commitment(row),
                 epoch=self.base.store.epoch,
+                **self._marks(row),
+                **self.secrets.marks.certificate(found.certificate),
             )
         )
         issued = replace(row, stage=licence_store.ISSUED, ledger_index=receipt.index, receipt=receipt.text)
@@ -256,6 +258,14 @@ class LicenceIssuing:
         await self.base.write(unit)
         metrics.LICENCES.labels("issued").inc()
         return await self._again(row)
+
+    def _marks(self, row: LicenceRow) -> dict[str, str]:
+        """Of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can find
+        the licence in the ledger, nobody else.
+        """
+        signed = self.opened(row).partition("~")[0].encode()
+        named = json.dumps([row.number, row.case_code]).encode()
+        return {**self.secrets.marks.document(signed), **self.secrets.marks.commitment(row.salt, named)}
 
     def tell(self, conn: Connection, topic: str, row: LicenceRow) -> None:
         """Writes the event of a licence into the unit."""
@@ -284,10 +294,9 @@ class LicenceIssuing:
                 entry = Entry(
                     EntryType.LICENCE_CHANGED,
                     change.changed_us,
-                    document_sha256=row.sha256,
-                    commitment=_commitment(row),
                     state=change.state.value,
                     epoch=self.base.store.epoch,
+                    **self._marks(row),
                 )
                 await self._changed(change, await self.ledger.append(entry))
 
@@ -332,11 +341,6 @@ def _place(conn: Connection) -> tuple[int, int]:
 def _end_of(day: dt.date) -> int:
     after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), _SHANGHAI)
     return int(after.timestamp()) * 1_000_000
-
-
-def _commitment(row: LicenceRow) -> str:
-    """Salted: who is told number and salt can find the licence in the ledger, nobody else."""
-    return sha256(row.salt + json.dumps([row.number, row.case_code]).encode()).hexdigest()
 
 
 def _context(number: str) -> bytes:
