@@ -197,7 +197,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         beside = None if settings.ses_sidecar is False else secrets.sm
         sidecars = None if beside is None else Sidecars(base, beside, secrets.keyring, layouts)
         neighbours = Neighbours(exchange, identity)
-        slots = Slots(base.clock, guard)
+        slots = Slots(base.clock, guard, secrets.digest)
         revocation = Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca)
         long_term = open_long_term(base, settings, secrets, stamps, revocation)
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)

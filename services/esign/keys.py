@@ -67,7 +67,8 @@ class Secrets:
     def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
         """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError."""
         kept = self.keyring.decrypt(wrapped, context)
-        return open_kept(kept, certificate, (self.seal_ca.der,), self.rooms[0] if self.rooms else SOFTWARE)
+        own = (self.seal_ca.der, *(() if self.sm is None else (self.sm.seal_ca.certificate,)))
+        return open_kept(kept, certificate, own, self.rooms[0] if self.rooms else SOFTWARE)
 
     def close(self) -> None:
         """Lets go of the devices."""

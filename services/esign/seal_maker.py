@@ -11,17 +11,20 @@ from cryptography.x509 import load_der_x509_certificate
 from joserfc.jwk import ECKey
 from sqlalchemy import Connection
 
-from services.esign import seal_pictures, seal_store, ses_store, store
+from services.esign import seal_pictures, seal_store, ses_store, sidecars, store
 from services.esign.ca import CertificateAuthority, CertificateWish, Certified, OwnAuthority
+from services.esign.counted_keys import P256_WITH_SHA256
 from services.esign.domain import pki
+from services.esign.domain.digests import SM3
 from services.esign.domain.seals import Seal, SealKind
 from services.esign.domain.ses import Picture
 from services.esign.keys import Secrets
-from services.esign.seal_keys import keep
+from services.esign.seal_keys import is_sm2, keep
 from services.esign.seal_store import KeptPicture
 from services.esign.ses_store import Sm2SealRow
 from services.esign.sidecars import Engraving, make_sm2_seal
 from services.esign.store import SealRow
+from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.foundation import Foundation
 
 
@@ -39,7 +42,7 @@ class Made:
         """Picture, SM2 side, and both certificates by serial number."""
         seal_id = self.row.seal.id
         seal_store.keep_picture(conn, seal_id, self.picture)
-        if self.ours:
+        if self.ours and not is_sm2(self.row.certificate):
             store.certified(conn, _serial(self.row.certificate), seal_id, now_us)
         if self.beside is not None:
             ses_store.keep_sm2_seal(conn, self.beside)
@@ -75,6 +78,10 @@ class SealMaker:
             assert self.people is not None
             name = await self.people.name_for_seal(applied.person, self.secrets.receiving)
         sent = await self.base.store.read(seal_store.picture_of, applied.id)
+        if self.secrets.digest is SM3:
+            work = functools.partial(self._make_sm2, applied, name, now_us, sent)
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+        count(Purpose.CERTIFICATE, P256_WITH_SHA256)
         key = ec.generate_private_key(ec.SECP256R1())
         wish = CertificateWish(key, name, applied.id, now_us, applied.kind, self.days, applied.owner)
         certified = await (self.authority or OwnAuthority(self.secrets.seal_ca, self.status_url)).certify(wish)
@@ -105,6 +112,23 @@ class SealMaker:
             make_sm2_seal(self.secrets.sm, self.secrets.keyring, applied, now_us, engraving),
             ours=certified.ours,
         )
+
+    def _make_sm2(self, applied: Seal, name: str, now_us: int, sent: KeptPicture | None) -> Made:
+        """In the profile sm one SM2 key signs both the PDF and the seal signature beside it."""
+        assert self.secrets.sm is not None
+        picture = sent or KeptPicture(seal_store.DRAWN, drawn(applied.kind, name))
+        engraving = Engraving(name, picture.picture, self.days, self.status_url)
+        beside = make_sm2_seal(self.secrets.sm, self.secrets.keyring, applied, now_us, engraving)
+        validity = load_der_x509_certificate(beside.certificate)
+        issued = replace(
+            applied,
+            not_before_us=int(validity.not_valid_before_utc.timestamp()) * 1_000_000,
+            not_after_us=int(validity.not_valid_after_utc.timestamp()) * 1_000_000,
+        )
+        # The same key twice, each bound to its own row.
+        key = self.secrets.keyring.decrypt(beside.wrapped_key, sidecars.key_context(applied.id))
+        wrapped = self.secrets.keyring.encrypt(key, key_context(applied.id))
+        return Made(SealRow(issued, beside.certificate, wrapped), picture, beside)
 
 
 def drawn(kind: SealKind, name: str) -> Picture:

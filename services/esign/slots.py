@@ -14,7 +14,9 @@ from sqlalchemy import Connection
 from services.esign import seal_store, store
 from services.esign.clock_guard import ClockGuard
 from services.esign.domain import seals
+from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import ClockDoubtError, SealStateError
+from services.esign.seal_keys import check_profile
 from shuniu.kit.clock import Clock
 from shuniu.kit.foundation import Foundation
 
@@ -38,9 +40,11 @@ class Slots:
     clock: Clock
     # None: a step of the clock shows only by what was handed out before.
     guard: ClockGuard | None = None
+    # What seals sign with here (`check_profile`).
+    digest: Digest = SHA256
 
     def grant(self, conn: Connection, seal_id: str, owner: str) -> Slot:
-        """A slot for that seal of that platform. Raises SealStateError, ClockDoubtError.
+        """A slot for that seal of that platform. Raises SealStateError, SealOfAnotherProfileError, ClockDoubtError.
 
         A person's seal is granted to the platform it was applied through; whose hand it is, its flow has checked.
         """
@@ -49,6 +53,7 @@ class Slots:
         if found is None:
             raise SealStateError("SEAL_UNKNOWN", "there is no such seal", "没有该印章", seal=seal_id[:64])
         seals.may_sign(found.seal, owner, slot.at_us)
+        check_profile(found.certificate, self.digest)
         return slot
 
     def moment(self, conn: Connection, count: int = 1) -> Slot:

@@ -29,6 +29,7 @@ from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.issue_store import Logged, Made
 from services.esign.keys import Secrets
 from services.esign.long_term import LongTerm
+from services.esign.seal_keys import check_profile
 from services.esign.sequencer import Sequencer
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.refusals import seal_unknown
@@ -135,7 +136,7 @@ class Issuing:
     _finished: Together[_Finish, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._granting = self.slots or Slots(self.base.clock)
+        self._granting = self.slots or Slots(self.base.clock, digest=self.secrets.digest)
         self._slots = Together(lambda orders: self.base.write(self._take_slots, orders))
         self._kept = Together(lambda made: self.base.write(_keep, made))
         self._finished = Together(lambda finishes: self.base.write(self._finish_all, finishes))
@@ -180,6 +181,7 @@ class Issuing:
             if (order.seal_id, order.issuer) not in chosen:
                 found = self._choose_seal(conn, order.seal_id, order.issuer)
                 seals.may_sign(found.seal, order.issuer, now_us)
+                check_profile(found.certificate, self.secrets.digest)
                 chosen[order.seal_id, order.issuer] = known[found.seal.id] = found
         if wanted:
             year = dt.datetime.fromtimestamp(now_us / 1e6, _SHANGHAI).year
@@ -277,7 +279,9 @@ class Issuing:
         if prepared is None:
             held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
             place = layout.seal_field(certificates.TEMPLATES[template])
-            signing = pades.SigningSeal.prepare(held.key, found.certificate, held.chain, found.seal.name, place)
+            signing = pades.SigningSeal.prepare(
+                held.key, found.certificate, held.chain, found.seal.name, place, digest=held.digest
+            )
             prepared = self._prepared[found.seal.id, template] = (signing, held.remote)
         return prepared
 

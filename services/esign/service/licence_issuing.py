@@ -202,7 +202,7 @@ class LicenceIssuing:
         digests = -(-len(claims) // _DIGESTS) * _DIGESTS
         held = self._key(found)
         header = {"typ": licences.TYP, "x5c": jose.x5c([found.certificate, *held.chain])}
-        make = functools.partial(sd_jwt.issue, Padded(claims, digests), header, held.private, os.urandom)
+        make = functools.partial(sd_jwt.issue, Padded(claims, digests), header, held.ecdsa, os.urandom)
         token, disclosures = await asyncio.to_thread(make) if held.remote else make()
         sealed = self.secrets.keyring.encrypt(sd_jwt.compose(token, disclosures).encode(), _context(row.number))
         await self.base.write(
@@ -216,7 +216,7 @@ class LicenceIssuing:
         key = self._keys.get(found.seal.id)
         if key is None:
             loaded = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
-            if not isinstance(loaded.private.curve, ec.SECP256R1):
+            if not isinstance(loaded.ecdsa.curve, ec.SECP256R1):
                 raise LicenceImpossibleError(
                     "SEAL_ALGORITHM",
                     "licences are signed with ES256: a seal with a P-256 key is needed",

@@ -119,7 +119,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         return self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
 
     def _sign(self, found: SealRow, digests: list[bytes]) -> list[bytes]:
-        key = self._held(found).private
+        key = self._held(found).ecdsa
         return [key.sign(digest, _PREHASHED) for digest in digests]
 
 
