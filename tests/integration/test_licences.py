@@ -6,6 +6,7 @@ import base64
 import json
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +17,21 @@ from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import Connection, text
 
 from services.esign import licence_store
-from services.esign.domain import jose, pki, status_list
+from services.esign.domain import jose, licence_offline, pki, status_list
+from services.esign.domain.digests import SM3
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.verify import Trust
 from services.esign.service.licence_issuing import PLACES
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli import proof
+from shuniu.kit.crypto import sm
 from tests.support.licence_land import READER, Land, licence_land, step
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
 from tests.support.seal_land import AGENCY, ANOTHER, headers, rid
 from tests.support.seal_land import PERSON as HOLDER
+
+LICENCE_ENTRIES = {EntryType.LICENCE_ISSUED, EntryType.LICENCE_CHANGED}
 
 
 @pytest_asyncio.fixture
@@ -386,3 +392,20 @@ async def test_a_file_is_judged_offline(land: Land, tmp_path: Path, capsys: pyte
     assert judged(*asked)[0] == 2
     path.write_text("garbage")
     assert judged(*asked)[0] == 3
+
+
+async def test_ledger_entries_in_sm3(land: Land) -> None:
+    """Where the profile is sm, the ledger knows licences by SM3 and by nothing else; the receipt proves them as well."""
+    if not sm.available():
+        pytest.skip("no libcrypto with SM2 and SM3 on this machine")
+    issuing = land.licences.issuing
+    issuing.secrets = replace(issuing.secrets, digest=SM3)
+    wallet, licence = await land.in_wallet()
+    await change(land, "Suspend", licence.number)
+    made, changed = (e for e in await land.seals.entries() if e.type in LICENCE_ENTRIES)
+    assert made.is_of(wallet.token.encode())
+    assert changed.is_of(wallet.token.encode())
+    assert all((e.document_sm3, e.commitment_sm3) and not (e.document_sha256 or e.commitment) for e in (made, changed))
+    given = await land.stub.DownloadLicence(pb.DownloadLicenceRequest(number=licence.number), metadata=READER)
+    trust = Trust(log_keys=(land.seals.secrets.ledger.verifier,))
+    assert licence_offline.ledger_step(given.tlog_proof, wallet.token, trust).reason == "LOGGED"
