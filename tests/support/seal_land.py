@@ -276,14 +276,16 @@ async def seal_land(
             listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)
             await listener.start()
             channel = grpc.aio.insecure_channel(f"unix:{data}/e.sock")
+            once = OnceKeys(base, secrets.seal_ca, ledger, slots)
+            found = SealLand(base, secrets, clock, ledger, seals, issuing, slots, once, channel, listener, data)
             try:
-                once = OnceKeys(base, secrets.seal_ca, ledger, slots)
-                yield SealLand(base, secrets, clock, ledger, seals, issuing, slots, once, channel, listener, data)
+                yield found
             finally:
                 await channel.close()
                 await listener.stop(0)
-                await ledger.close()
-                await opened.close()
+                # A test may have opened it again.
+                await found.ledger.close()
+                await kept.close()
                 secrets.close()
 
 

@@ -1,0 +1,112 @@
+"""Drill: the hub's clock is set back. Nothing is sealed, stamped or certified at a time that has passed; what must not
+wait, a revocation, does not.
+"""
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from services.esign import seal_store, store
+from services.esign.clock_guard import ClockGuard
+from services.esign.domain.errors import ClockDoubtError
+from services.esign.domain.seals import SealKind
+from services.esign.once_keys import OnceSigner
+from services.esign.slots import Slots
+from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
+from tests.support.hub import details_of
+from tests.support.seal_land import SealLand, seal_land
+
+HOUR_US = 3600 * 1_000_000
+
+
+@pytest_asyncio.fixture
+async def land() -> AsyncIterator[SealLand]:
+    async with seal_land() as found:
+        yield found
+
+
+async def refused(call: Awaitable[Any]) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), details_of(caught.value)[0]
+
+
+async def everything_is_refused(land: SealLand, seal_id: str, pending_id: str, reason: str) -> None:
+    """Documents, new certificates and keys for one signature."""
+    expected = (grpc.StatusCode.UNAVAILABLE, reason)
+    assert await refused(land.issue("late", seal_id)) == expected
+    assert await refused(land.made(pending_id)) == expected
+    with pytest.raises(ClockDoubtError, match=reason):
+        async with land.once.key(OnceSigner(SealKind.PERSON, "巴特尔", "person/p")):
+            pytest.fail("no key at a wrong time")
+    assert await land.base.store.read(store.certificate_of_case, "late") is None
+
+
+async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand) -> None:
+    """Seals and timestamp authority refuse until it is right again; then they go on after what they did before."""
+    seal = await land.active()
+    pending = await land.applied(replaces=seal.id)
+    await land.reviewed(pending.id)
+    before = await land.issue("C1")
+    assert land.secrets.tsa is not None
+    stamps = OwnTimestamps(Authority(land.secrets.tsa, land.slots.guard))
+    assert await stamps.stamp(b"signature")
+    land.clock.moved_us = -HOUR_US
+    await everything_is_refused(land, seal.id, pending.id, "CLOCK_STEPPED")
+    with pytest.raises(TimestampAwayError):
+        await stamps.stamp(b"signature")
+    land.clock.moved_us = 0
+    assert await stamps.stamp(b"signature")
+    after = await land.issue("C2")
+    rows = await land.rows(lambda conn: store.sealed_since(conn, seal.id, 0, (), 10))
+    assert [row.number for row in sorted(rows, key=lambda row: row.signed_us)] == [before.number, after.number]
+
+
+async def test_a_hub_that_starts_with_a_clock_set_back_seals_nothing(land: SealLand) -> None:
+    """A new process trusts its clock, but not before what was sealed; the minute's note covers what was idle."""
+    seal = await land.active()
+    pending = await land.applied(replaces=seal.id)
+    await land.reviewed(pending.id)
+    await land.issue("C1")
+    # Nothing is sealed for an hour, but the hub runs on.
+    land.clock.moved_us = HOUR_US
+    land.slots.guard = None
+    await land.base.write(lambda conn: land.slots.moment(conn, 0))
+    land.clock.moved_us = HOUR_US // 2
+    # As after a restart: the guard knows nothing of the time before.
+    land.slots.guard = ClockGuard(land.clock)
+    await everything_is_refused(land, seal.id, pending.id, "CLOCK_BEHIND")
+    land.clock.moved_us = HOUR_US + 1_000_000
+    land.slots.guard = ClockGuard(land.clock)
+    assert (await land.issue("C2", seal.id)).state == "VALID"
+
+
+async def test_a_revocation_does_not_wait_for_the_clock(land: SealLand) -> None:
+    """It is in force at once, is dated after everything that was sealed, and takes nothing from it."""
+    seal = await land.active()
+    document = await land.issue("C1")
+    land.clock.moved_us = -HOUR_US
+    revoked = await land.revoked(seal.id, reason=5)
+    row = await land.base.store.read(store.certificate_by_number, document.number)
+    assert row is not None
+    assert revoked.invalid_since.ToMicroseconds() >= row.signed_us
+    changes = await land.base.store.read(seal_store.changes_of, seal.id)
+    times = [change.at_us for change in changes]
+    assert times == sorted(times)
+    land.clock.moved_us = 0
+    assert (await refused(land.issue("C2", seal.id)))[1] == "SEAL_STATE"
+    got = await land.downloaded(document.number)
+    assert (await land.verdict(got.pdf)).verdict == "VALID"
+
+
+async def test_replicas_with_clocks_a_little_apart_go_on(land: SealLand) -> None:
+    """Within a second the later time is handed out again: no refusal, and no time goes back."""
+    await land.active()
+    slots = Slots(land.clock)
+    first = await land.base.write(slots.moment)
+    land.clock.moved_us = -700_000
+    second = await land.base.write(slots.moment)
+    assert second.at_us >= first.at_us
