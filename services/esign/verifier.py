@@ -101,6 +101,13 @@ class Verifier:
         _kill(self._pool)
 
 
+class Here:
+    """Judges in this process: for bytes that the hub made itself."""
+
+    async def judge(self, question: Question) -> Verdict:
+        return await asyncio.to_thread(answer, question)
+
+
 def _kill(pool: ProcessPoolExecutor) -> None:
     workers: Sequence[multiprocessing.process.BaseProcess] = list((pool._processes or {}).values())  # noqa: SLF001 — no public way to end a stuck worker
     for worker in workers:
