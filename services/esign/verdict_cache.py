@@ -4,15 +4,20 @@ import asyncio
 import dataclasses
 from collections import OrderedDict
 from hashlib import sha256
+from typing import Protocol
 
 from services.esign import metrics
 from services.esign.domain.verdict import Verdict
-from services.esign.verifier import Question, Verifier
+from services.esign.verifier import Question
 
 # Some 10 MB of verdicts.
 _KEPT = 2048
 # Certificates begin and end at instants: a verdict speaks for its `as_of`, and for no more than this after it.
 _FRESH_US = 60 * 1_000_000
+
+
+class Judge(Protocol):
+    async def judge(self, question: Question) -> Verdict: ...
 
 
 class VerdictCache:
@@ -21,7 +26,7 @@ class VerdictCache:
     judged once.
     """
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Judge) -> None:
         self._verifier = verifier
         self._kept: OrderedDict[bytes, tuple[int, Verdict]] = OrderedDict()
         self._under_way: dict[bytes, asyncio.Task[Verdict]] = {}
