@@ -97,6 +97,12 @@ class Identity(
         return person_pb2.ResolveSubjectResponse(person_id=person_of(request.subject), ial=2)
 
     async def SealPerson(self, request: Any, context: Any) -> person_pb2.SealPersonResponse:
+        return self._sealed(request)
+
+    async def BatchSealPerson(self, request: Any, context: Any) -> person_pb2.BatchSealPersonResponse:
+        return person_pb2.BatchSealPersonResponse(responses=[self._sealed(one) for one in request.requests])
+
+    def _sealed(self, request: person_pb2.SealPersonRequest) -> person_pb2.SealPersonResponse:
         public = json.loads(request.receiver_jwk)
         sealed = sealing.seal(public, {"full_name": name_of(request.person_id)})
         return person_pb2.SealPersonResponse(
@@ -202,6 +208,7 @@ class FlowLand:
 
     root: Path
     identity: Identity = field(default_factory=Identity)
+    # Further lines of [esign].
     extra: str = ""
     process: "asyncio.subprocess.Process | None" = None
     channel: grpc.aio.Channel | None = None
@@ -232,7 +239,7 @@ class FlowLand:
         self.config.write_text(
             f'[hub]\ncode = "150000"\nname = "test"\ntrust_domain = "{TRUST}"\nissuer = "{ISSUER}"\n'
             f'data_dir = "{self.root}"\nrun_dir = "{self.root}/run"\n\n'
-            f'[esign]\nbus_url = "nats://127.0.0.1:9"\nses_sidecar = false\nledger_window_ms = 5\n{self.extra}'
+            f'[esign]\nbus_url = "nats://127.0.0.1:9"\nses_sidecar = false\n{self.extra}'
         )
         commands.initialise(self.config)
         clock = SystemClock()
@@ -360,7 +367,7 @@ def beginning(scenario: str, *, without: Sequence[str] = (), **changed: Any) -> 
 
 
 @contextlib.asynccontextmanager
-async def flow_land(extra: str = "") -> AsyncIterator[FlowLand]:
+async def flow_land(extra: str = "ledger_window_ms = 5\n") -> AsyncIterator[FlowLand]:
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
         land = FlowLand(Path(folder), extra=extra)
         await land.prepare()
