@@ -285,7 +285,7 @@ async def seal_land(
                 await listener.stop(0)
                 # A test may have opened it again.
                 await found.ledger.close()
-                await kept.close()
+                await opened.close()
                 secrets.close()
 
 
