@@ -3,11 +3,13 @@
 Each starts from a document that is VALID and adds something under the name of what is allowed; no path ever says VALID.
 """
 
+import re
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 
 import pytest
+from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain import longterm, multisign, verify
 from services.esign.domain.multisign import Field, Lock, LockAction
@@ -148,6 +150,23 @@ def test_nothing_is_smuggled_in_as_validation_data(document, change, tmp_path):
 def test_where_every_change_is_forbidden_only_validation_data_come(document, change, tmp_path):
     """P = 1: no luggage, no metadata."""
     assert set(outcomes(change(DOCUMENTS[document]()), tmp_path)) == {Outcome.INVALID}
+
+
+def test_a_description_may_say_when_it_was_written_and_nothing_else(tmp_path):
+    """P = 1: metadata written anew with validation data keep everything but dates and producer."""
+    signed_pdf = attack.foreign_sign(small_pdf(), certify=MDPPerm.NO_CHANGES)
+    at = number(signed_pdf, rb"/Subtype ?/XML")
+    kept = attack.foreign_store(signed_pdf, [setting().ca.der], [])
+    assert verify.judge(kept, trust=TRUST, now_us=attack.now_us()).outcome is Outcome.VALID
+    text = attack.body(kept, at)
+    for old, new in ((b"<rdf:RDF", b"<!-- paid --><rdf:RDF"), (b"pdf:Producer=", b"pdf:Keywords=")):
+        assert old in text
+        changed = text.replace(old, new)
+        size = len(changed[changed.index(b"stream") + 7 : changed.rindex(b"\nendstream")])
+        changed = re.sub(rb"/Length \d+", b"/Length %d" % size, changed)
+        assert Outcome.VALID not in outcomes(
+            catalog(signed_pdf, b"/DSS<</Certs[900 0 R]>>", {900: STREAM, at: changed}), tmp_path
+        )
 
 
 # False document timestamps.

@@ -3,20 +3,28 @@
 import io
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
 from asn1crypto import keys as asn1_keys
+from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import fields, signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
+from services.esign.clock_guard import ClockGuard
 from services.esign.domain.pdf import Document
+from services.esign.timestamps import Authority
+from shuniu.kit.clock import SystemClock
 from tests.support.esign import NOW_US, setting, small_pdf
+from tests.support.timestamps import signer
 
 BYTE_RANGE = re.compile(rb"/ByteRange ?\[ ?0 (\d+) (\d+) (\d+) ?\] *")
 
@@ -52,6 +60,34 @@ def foreign_sign(
     signers.PdfSigner(metadata, signer=_foreign_signer(), new_field_spec=field).sign_pdf(
         IncrementalPdfFileWriter(io.BytesIO(pdf)), output=out, bytes_reserved=16384
     )
+    return out.getvalue()
+
+
+class _Authority(TimeStamper):
+    """The timestamp authority of the test setting, at the machine's time, for pyHanko."""
+
+    async def async_request_tsa_response(self, req: tsp.TimeStampReq) -> tsp.TimeStampResp:
+        answer = Authority(signer(), ClockGuard(SystemClock())).answer(req.dump())
+        return tsp.TimeStampResp.load(answer)
+
+
+def foreign_store(pdf: bytes, certificates: Sequence[bytes], answers: Sequence[bytes]) -> bytes:
+    """With validation data by pyHanko: certificates and OCSP answers, DER."""
+    out = io.BytesIO(pdf)
+    DocumentSecurityStore.add_dss(
+        out,
+        sig_contents=None,
+        certs=[asn1_x509.Certificate.load(each) for each in certificates],
+        ocsps=[asn1_ocsp.OCSPResponse.load(each) for each in answers],
+        crls=(),
+    )
+    return out.getvalue()
+
+
+def foreign_archive(pdf: bytes) -> bytes:
+    """With a document timestamp by pyHanko."""
+    out = io.BytesIO()
+    signers.PdfTimeStamper(_Authority()).timestamp_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), "sha256", output=out)
     return out.getvalue()
 
 

@@ -7,6 +7,7 @@ counts as a change of the document. A certification that forbids every change (D
 data and document timestamps come: they are no changes (ISO 32000-2, table 257).
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from math import inf
 from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject, Revision
-from services.esign.domain.pdf_syntax import Dict, Ref
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf_writer import text_of
 from services.esign.domain.signatures import PdfSignature
 
@@ -33,6 +34,11 @@ _MOST_LATER = 16
 MOST_AREA = 595 * 842 / 4
 """What a later signature may draw must not cover a page: a quarter of A4, square points."""
 _DEEPEST = 16
+# When and by what metadata (XMP) were written: elements and attributes of plain text.
+_WHEN_WRITTEN = re.compile(
+    rb"<((?:xmp:(?:Modify|Metadata)Date)|pdf:Producer|xmpMM:InstanceID)>[^<>&]*</\1>"
+    rb"|\s(?:(?:xmp:(?:Modify|Metadata)Date)|pdf:Producer|xmpMM:InstanceID)=\"[^\"<>&]*\""
+)
 _INFO = frozenset({"ModDate", "Producer"})
 
 
@@ -84,7 +90,8 @@ class _Revision:
         self._document = document
         self._at = at
         self._locks = locks
-        # Nothing but validation data and document timestamps, which are no changes (ISO 32000-2, table 257).
+        # Nothing but validation data and document timestamps, which are no changes (ISO 32000-2, table 257), and when
+        # they came (Info).
         self._forbidding = any(lock.everything for lock in locks)
         self._new: Revision = document.revisions[at]
         self._violated = False
@@ -179,14 +186,25 @@ class _Revision:
         """Metadata (XMP) are written anew by every save; they are shown nowhere on a page."""
         catalog = self._was(self._new.trailer["Root"])
         return (
-            not self._forbidding
-            and isinstance(old, Dict)
+            isinstance(old, Dict)
             and isinstance(catalog, Dict)
             and number == _number(catalog.get("Metadata"))
             and self._referenced[number] == 1
             and (old.get("Type"), old.get("Subtype")) == ("Metadata", "XML")
             and _same(old, found.value, {"Length", "Filter"})
+            and (not self._forbidding or self._description(self._at - 1) == self._description(self._at))
         )
+
+    def _description(self, at: int) -> bytes:
+        """The metadata as they were after one save, but for when and by what they were written."""
+        number = _number(self._was(self._new.trailer["Root"]).get("Metadata"))
+        holders = (revision.objects.get(number) for revision in reversed(self._document.revisions[: at + 1]))
+        holder = next((each for each in holders if each is not None), None)
+        try:
+            text = b"" if holder is None else self._document.stream_of(holder)
+        except PdfError:
+            return b"%d" % at
+        return _WHEN_WRITTEN.sub(b"", text)
 
     def _may_replace(self, number: int, old: Any, found: PdfObject) -> bool:
         new = found.value
@@ -208,7 +226,7 @@ class _Revision:
         if number == _number(catalog.get("DSS")):
             return single and _is_validation(new)
         if number == _number(self._new.trailer.get("Info")):
-            return single and not self._forbidding and _same(old, new, _INFO)
+            return single and _same(old, new, _INFO)
         if old.get("Type") == "Page":
             return _same(old, new, {"Annots"}) and self._grown(
                 self._was(old.get("Annots")), self._is(new.get("Annots"))

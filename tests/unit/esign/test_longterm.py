@@ -5,6 +5,7 @@ from functools import cache
 from hashlib import sha256
 
 import pytest
+from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain import longterm, multisign, pades, pki, revocation, verify
 from services.esign.domain.cms import P256Key
@@ -183,3 +184,17 @@ def test_several_signers_and_their_close_go_on_to_long_term():
     found = renewed(longterm.with_validation_data(last.finish(token(last.digest, NOW_US)), data(ocsp())))
     assert verdict(found).outcome is Outcome.VALID
     assert io.BytesIO(found).read(5) == b"%PDF-"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("certify", [None, MDPPerm.NO_CHANGES, MDPPerm.FILL_FORMS], ids=["approval", "P1", "P2"])
+def test_what_a_foreign_product_adds_for_the_long_term_is_valid(certify):
+    """pyHanko's validation data, document timestamp and a second store over its own signature, at every level."""
+    pdf = attack.foreign_sign(small_pdf(), certify=certify)
+    for added in (
+        attack.foreign_store(pdf, [setting().ca.der], [ocsp(at_us=attack.now_us())]),
+        attack.foreign_archive(pdf),
+        attack.foreign_store(attack.foreign_archive(pdf), [setting().ca.der], []),
+    ):
+        found = verdict(added, attack.now_us())
+        assert (found.outcome, step_of("changes", added, attack.now_us()).reason) == (Outcome.VALID, "RENEWED")
