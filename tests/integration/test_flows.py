@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey
 from services.esign.domain import verify
 from services.esign.domain.flows import Role
 from services.esign.domain.verdict import Outcome
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from tests.support.documents import update
 from tests.support.esign import page, sealed, small_pdf
@@ -40,6 +41,10 @@ def judged(land: FlowLand, pdf: bytes, receipt: str) -> Any:
     return verify.judge(pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=receipt or None)
 
 
+def verifications(land: FlowLand) -> esign_pb2_grpc.VerificationServiceStub:
+    return esign_pb2_grpc.VerificationServiceStub(land.channel)
+
+
 async def through(land: FlowLand, flow: pb.Flow) -> pb.Flow:
     """Everybody signs as soon as it is his turn, everybody of a group at once."""
     while flow.state == pb.FLOW_STATE_OPEN:
@@ -58,6 +63,8 @@ async def test_each_scenario_runs_to_its_end(land: FlowLand, code: str) -> None:
     assert flow.final_sha256 == sha256(answer.pdf).hexdigest()
     verdict = judged(land, answer.pdf, answer.tlog_proof)
     assert verdict.outcome is Outcome.VALID, [(step.step, step.reason) for step in verdict.steps]
+    asked = await verifications(land).VerifyDocument(esign_pb2.VerifyDocumentRequest(pdf=answer.pdf), timeout=30)
+    assert (asked.verdict.verdict, asked.verdict.document["number"]) == ("VALID", flow.id), asked
     signers = sum(step.role is Role.SIGNER for step in SCENARIOS[code].steps)
     assert flow.revision == signers + 1
 

@@ -15,9 +15,11 @@ from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.flow_store import FlowRow
 from services.esign.keys import Secrets
 from services.esign.revocation_lists import RevocationLists
 from services.esign.sequencer import Sequencer
+from services.esign.service.flow_register import flow_of
 from services.esign.service.register import RegisterQuestions, known, register_steps
 from services.esign.service.views import view
 from services.esign.store import CertificateRow
@@ -51,7 +53,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         self._verdicts = VerdictCache(self.verifier)
         self._own = VerdictCache(Here())
         self._register = RegisterQuestions(self.base, self.ledger)
-        self._lists = RevocationLists(self.base, self.secrets.seal_ca)
+        self._lists = RevocationLists(self.base, (self.secrets.seal_ca, *self.secrets.seal_ca_retired))
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
@@ -65,18 +67,19 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         digests = list(versions.digests(request.pdf))
         row = await self.base.store.read(_registered, digests)
         found = None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
+        flow = await self.base.store.read(flow_of, digests) if row is None else None
         question = Question(
             request.pdf,
             self._roots(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
-            request.tlog_proof or (await self._receipt(row) if row else None),
-            known(row, found),
+            request.tlog_proof or await self._receipt(row if flow is None else flow.row),
+            flow.known if flow is not None else known(row, found),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
-            () if row is not None else await self._lists.current(),
+            () if row is not None or flow is not None else await self._lists.current(),
         )
         # What the hub sealed itself needs no confined reader, and must not wait behind what does.
         own = row is not None and row.sha256 == digests[0] and not (request.tlog_proof or request.ses)
@@ -85,15 +88,20 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         except VerifierFailedError:
             verdict = self._gave_up()
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
-        return pb.VerifyDocumentResponse(verdict=_view(verdict, row))
+        view_of = _view(verdict, row)
+        if flow is not None:
+            view_of.document["number"] = flow.row.id
+        return pb.VerifyDocumentResponse(verdict=view_of)
 
     def _roots(self) -> bytes:
         """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
         root = KeyFiles(self.base.hub.data_dir).root.read_bytes() + self.secrets.ca_roots
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
-    async def _receipt(self, row: CertificateRow) -> str:
+    async def _receipt(self, row: CertificateRow | FlowRow | None) -> str | None:
         """Under a witnessed head where there is one that covers it; else as it was released."""
+        if row is None:
+            return None
         witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         return row.receipt if witnessed is None else witnessed.text
 
@@ -109,7 +117,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
         now_us = self.base.clock.now_us()
-        keys = {self.secrets.qr.key_id: self.secrets.qr.key.public_key()}
+        keys = {qr.key_id(key): key for key in self.secrets.qr_keys}
         steps: list[Step] = []
         row: CertificateRow | None = None
         try:
@@ -146,7 +154,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         return pb.VerifyByNumberResponse(verdict=_view(verdict, row))
 
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
-        keys = {"keys": [qr.jwk(self.secrets.qr.key.public_key())]}
+        keys = {"keys": [qr.jwk(key) for key in self.secrets.qr_keys]}
         return pb.GetTrustResponse(
             roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text(), *split_pem(self.secrets.ca_roots)],
             vkeys=[key.vkey for key in self.secrets.ledger_keys],

@@ -1,0 +1,49 @@
+"""What the register says of a final document of a flow, for verification."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from services.esign import flow_store, store
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.flow_scenarios import KeyMode
+from services.esign.domain.flows import Role
+from services.esign.domain.register_steps import Known
+from services.esign.domain.seals import SealState
+from services.esign.flow_store import FlowRow, Party
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFound:
+    """A released document: its flow, and how its seals stood and stand."""
+
+    row: FlowRow
+    known: Known
+
+
+def flow_of(conn: Connection, digests: Iterable[str]) -> FlowFound | None:
+    """The flow whose final document has one of these digests: it, or what it was before its renewal."""
+    for digest in digests:
+        row = flow_store.final_by_sha256(conn, digest)
+        if row is not None:
+            *_, signed, _ = flow_store.revisions(conn, row.id)
+            then, now = _seals(conn, row.parties)
+            return FlowFound(row, Known(CertificateState.VALID, then, now, signed.certificate_sha256))
+    return None
+
+
+def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealState]:
+    """How the worst of the flow's seals stood at signing, and stands now. A key that signed once is gone with its
+    certificate: nothing can happen to it.
+    """
+    then = now = SealState.ACTIVE
+    for party in parties:
+        if party.step.role is not Role.SIGNER or party.mode is not KeyMode.HELD:
+            continue
+        found = store.seal_by_id(conn, party.seal_id)
+        if found is None or found.seal.invalid_at(party.slot_us):
+            then = SealState.REVOKED
+        if found is not None and found.seal.state is not SealState.ACTIVE:
+            now = found.seal.state
+    return then, now
