@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/esign/v1/timestamp.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a!shuniu/api/common/v1/policy.proto\"\x1f\n\x10TimestampRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11TimestampResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11\x41nswerOcspRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"!\n\x12\x41nswerOcspResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"\x1f\n\rGetCrlRequest\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\"\x1d\n\x0eGetCrlResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\x32\x93\x01\n\x10TimestampService\x12\x7f\n\tTimestamp\x12%.shuniu.api.esign.v1.TimestampRequest\x1a&.shuniu.api.esign.v1.TimestampResponse\"#\xb2\xe1\x18\x06\n\x02\x02\x05(\x02\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/timestamps:\x01*2\x96\x02\n\x11RevocationService\x12\x87\x01\n\nAnswerOcsp\x12&.shuniu.api.esign.v1.AnswerOcspRequest\x1a\'.shuniu.api.esign.v1.AnswerOcspResponse\"(\xb2\xe1\x18\x06\n\x02\x02\x05(\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/revocation:ocsp:\x01*\x12w\n\x06GetCrl\x12\".shuniu.api.esign.v1.GetCrlRequest\x1a#.shuniu.api.esign.v1.GetCrlResponse\"$\xb2\xe1\x18\x06\n\x02\x02\x05(\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/revocation/crlb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/esign/v1/timestamp.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a!shuniu/api/common/v1/policy.proto\"\x1f\n\x10TimestampRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11TimestampResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11\x41nswerOcspRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"!\n\x12\x41nswerOcspResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"+\n\rGetCrlRequest\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\n\n\x02\x63\x61\x18\x02 \x01(\r\"\x1d\n\x0eGetCrlResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\x32\x93\x01\n\x10TimestampService\x12\x7f\n\tTimestamp\x12%.shuniu.api.esign.v1.TimestampRequest\x1a&.shuniu.api.esign.v1.TimestampResponse\"#\xb2\xe1\x18\x06\n\x02\x02\x05(\x02\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/timestamps:\x01*2\x96\x02\n\x11RevocationService\x12\x87\x01\n\nAnswerOcsp\x12&.shuniu.api.esign.v1.AnswerOcspRequest\x1a\'.shuniu.api.esign.v1.AnswerOcspResponse\"(\xb2\xe1\x18\x06\n\x02\x02\x05(\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/revocation:ocsp:\x01*\x12w\n\x06GetCrl\x12\".shuniu.api.esign.v1.GetCrlRequest\x1a#.shuniu.api.esign.v1.GetCrlResponse\"$\xb2\xe1\x18\x06\n\x02\x02\x05(\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/revocation/crlb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,11 +48,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWEROCSPRESPONSE']._serialized_start=226
   _globals['_ANSWEROCSPRESPONSE']._serialized_end=259
   _globals['_GETCRLREQUEST']._serialized_start=261
-  _globals['_GETCRLREQUEST']._serialized_end=292
-  _globals['_GETCRLRESPONSE']._serialized_start=294
-  _globals['_GETCRLRESPONSE']._serialized_end=323
-  _globals['_TIMESTAMPSERVICE']._serialized_start=326
-  _globals['_TIMESTAMPSERVICE']._serialized_end=473
-  _globals['_REVOCATIONSERVICE']._serialized_start=476
-  _globals['_REVOCATIONSERVICE']._serialized_end=754
+  _globals['_GETCRLREQUEST']._serialized_end=304
+  _globals['_GETCRLRESPONSE']._serialized_start=306
+  _globals['_GETCRLRESPONSE']._serialized_end=335
+  _globals['_TIMESTAMPSERVICE']._serialized_start=338
+  _globals['_TIMESTAMPSERVICE']._serialized_end=485
+  _globals['_REVOCATIONSERVICE']._serialized_start=488
+  _globals['_REVOCATIONSERVICE']._serialized_end=766
 # @@protoc_insertion_point(module_scope)

@@ -113,16 +113,22 @@ class GetCrlRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FAMILY_FIELD_NUMBER: _builtins.int
+    CA_FIELD_NUMBER: _builtins.int
     family: _builtins.str
     """Which authority's: P256 (also when empty) or SM2."""
+    ca: _builtins.int
+    """Which P-256 seal CA of this hub, counted from 0 in the order in which they followed each other; certificates name
+    their own in the list's address. NOT_FOUND CA_UNKNOWN for one that there never was.
+    """
     def __init__(
         self,
         *,
         family: _builtins.str = ...,
+        ca: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ca", b"ca", "family", b"family"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
