@@ -16,6 +16,7 @@ from gateway.web.config import Web, csrf_key
 from gateway.web.cookies import FormTokens
 from gateway.web.failures import json_error, status_of, text_of, wants_json
 from gateway.web.frame import Frame
+from gateway.web.licences import LicencePage
 from gateway.web.listener import WebListener
 from gateway.web.lookup import Lookup
 from gateway.web.machines import Machines
@@ -54,6 +55,7 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
         *Accounts(peers, pages, authorization).routes(),
         *Verification(settings, peers, pages).routes(),
         *Lookup(peers, pages).routes(),
+        *LicencePage(settings.hub.issuer, peers, pages).routes(),
         *Machines(peers).routes(),
     ]
     paths = frozenset(route.path for route in routes)

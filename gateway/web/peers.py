@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 
 from gateway.web.config import Web
-from shuniu.api.esign.v1 import esign_pb2_grpc, timestamp_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2_grpc, licence_pb2_grpc, timestamp_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.kit import client
 from shuniu.kit.errors import Code, HubError
@@ -25,6 +25,7 @@ class Peers:
     sign_in: Any
     open_id: Any
     verification: Any
+    licences: Any
     timestamps: Any
     revocation: Any
 
@@ -41,6 +42,7 @@ async def connect(settings: Web) -> AsyncIterator[Peers]:
             signin_pb2_grpc.SignInServiceStub(channels["identity"]),
             signin_pb2_grpc.OpenIdServiceStub(channels["identity"]),
             esign_pb2_grpc.VerificationServiceStub(channels["esign"]),
+            licence_pb2_grpc.LicenceCredentialServiceStub(channels["esign"]),
             timestamp_pb2_grpc.TimestampServiceStub(channels["esign"]),
             timestamp_pb2_grpc.RevocationServiceStub(channels["esign"]),
         )
