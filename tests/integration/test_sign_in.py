@@ -14,6 +14,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
+from services.esign.consents import Consents
+from services.esign.domain import flow_consent
+from services.esign.domain.flow_consent import ConsentError
 from services.identity.domain.check_digits import citizen_check
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
@@ -23,11 +26,14 @@ from shuniu.api.identity.v1 import (
     platform_pb2,
     platform_pb2_grpc,
     signin_pb2_grpc,
+    signing_pb2,
+    signing_pb2_grpc,
     vault_pb2,
     vault_pb2_grpc,
 )
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.kit.client import error_of
+from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto import sealing
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.identity_land import (
@@ -688,6 +694,54 @@ async def test_the_vault_serves_identity_alone(world, stubs):
         stub = vault_pb2_grpc.VaultServiceStub(channel)
         error = await refused(stub.SealFields(vault_pb2.SealFieldsRequest(person_id="x")))
     assert error.reason == "VAULT_CALLER"
+
+
+async def test_consent_to_sign_is_bound_to_its_documents_and_read_offline(world, stubs):
+    """Levels of the session, five minutes, one list; esign's reader accepts it, nobody takes it for an access token."""
+    _, session, answer = await tokens(world, stubs)
+    member = world.members["app-one"]
+    claims = claims_of(answer.access_token) | {"scope": "flow.sign"}
+    as_person = headers(member.certificate, claims)
+    flow, digest = "01JZ00000000000000000000SE", hashlib.sha256(b"document").hexdigest()
+    item = signing_pb2.SigningItem(flow=flow, step="applicant", document_sha256=digest)
+    request = signing_pb2.AuthoriseSigningRequest(request_id=request_id(), items=[item])
+    async with world.land.channel("identity.edge") as edge, world.land.channel("identity.peer", "esign") as peer:
+        signing = signing_pb2_grpc.SigningServiceStub(edge)
+        made = await signing.AuthoriseSigning(request, metadata=as_person)
+        assert made == await signing.AuthoriseSigning(request, metadata=as_person)
+        reader = Consents(peer, ISSUER, SystemClock())
+        consent = await reader.read(made.authorisation)
+        now_s = int(time.time())
+        flow_consent.check(
+            consent,
+            platform="app-one",
+            subject=claims["sub"],
+            list_sha256=flow_consent.list_of_steps([flow_consent.Act(flow, "applicant", digest)]),
+            now_s=now_s,
+        )
+        assert (consent.ial, consent.aal, consent.expires_s - consent.issued_s) == (2, 1, 300)
+        assert made.expires_at.seconds == consent.expires_s
+        said = claims_of(made.authorisation)
+        assert (said["flow"], said["step"], said["document_sha256"], said["count"]) == (flow, "applicant", digest, 1)
+        passed_off = pb.GetUserInfoRequest(
+            access_token=made.authorisation, certificate_sha256=member.certificate.sha256
+        )
+        assert (await refused(stubs.openid.GetUserInfo(passed_off))).reason == "TOKEN_INVALID"
+        with pytest.raises(ConsentError):
+            await reader.read(answer.access_token)
+        wrong = signing_pb2.SigningItem(flow="f", step="S", document_sha256="x")
+        for items, hashes, reasons in (
+            ([wrong], [], {"FLOW_FORM", "STEP_FORM", "HASH_FORM"}),
+            ([], [], {"SIGNING_LIST"}),
+            ([item], [bytes(32)], {"SIGNING_LIST"}),
+            ([], [bytes(31)], {"HASH_LENGTH"}),
+        ):
+            bad = signing_pb2.AuthoriseSigningRequest(request_id=request_id(), items=items, hashes=hashes)
+            refusal = await refused(signing.AuthoriseSigning(bad, metadata=as_person))
+            assert {one.reason for one in refusal.violations} == reasons
+        await stubs.sign_in.EndSession(pb.EndSessionRequest(request_id=request_id(), session_token=session))
+        late = signing_pb2.AuthoriseSigningRequest(request_id=request_id(), items=[item])
+        assert (await refused(signing.AuthoriseSigning(late, metadata=as_person))).reason == "SESSION_ENDED"
 
 
 async def test_keys_rotate_published_first(world, stubs):
