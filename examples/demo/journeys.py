@@ -14,9 +14,9 @@ from examples.demo.setup import (
     CERTIFICATE_ITEM,
     REGISTER_SCOPES,
     app_platform,
-    approve_seal,
     bureau_platform,
     enrol_platform,
+    make_seal,
     plain_platform,
     publish_catalogue,
 )
@@ -142,7 +142,7 @@ async def set_stage(
     seals = await asyncio.gather(
         *(bureau.apply_for_seal(agency.name) for bureau, agency in zip(stage.bureaus, agencies, strict=True))
     )
-    await asyncio.gather(*(approve_seal(security, seal) for seal in seals))
+    await asyncio.gather(*(make_seal(system, security, seal) for seal in seals))
     at_work = [bureau for bureau in stage.bureaus if bureau.session.credentials.code not in run_elsewhere]
     runs = (stage.register.serve(), stage.app.run(), *(bureau.run() for bureau in at_work))
     stage.tasks = [asyncio.create_task(run) for run in runs]

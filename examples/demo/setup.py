@@ -9,7 +9,7 @@ from examples.hub_client.credentials import Credentials, Hub, enrol
 from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.load import NINE_CITIES, Agency, ImplementingItem, Item, Region
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
+from shuniu.api.esign.v1 import seal_pb2, seal_pb2_grpc
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 
 CERTIFICATE_ITEM = "无犯罪记录证明"
@@ -180,7 +180,11 @@ def implementing_item(entry: ImplementingItem) -> item_pb2.Item:
     return content
 
 
-async def approve_seal(security: Session, seal_id: str) -> None:
-    """The security operator reviews and makes a bureau's seal."""
-    stub = esign_pb2_grpc.SealServiceStub(security.channel)
-    await security.call(stub.ApproveSeal, esign_pb2.ApproveSealRequest(request_id=request_id(), id=seal_id), within=60)
+async def make_seal(system: Session, security: Session, seal_id: str) -> None:
+    """Two people: the system operator reviews a bureau's application, the security operator makes the seal."""
+    accept = seal_pb2.REVIEW_DECISION_ACCEPT
+    review = seal_pb2.ReviewSealRequest(request_id=request_id(), id=seal_id, decision=accept)
+    await system.call(seal_pb2_grpc.SealAdminServiceStub(system.channel).ReviewSeal, review)
+    stub = seal_pb2_grpc.SealAdminServiceStub(security.channel)
+    await security.call(stub.MakeSeal, seal_pb2.MakeSealRequest(request_id=request_id(), id=seal_id), within=60)
+    await security.call(stub.ActivateSeal, seal_pb2.ActivateSealRequest(request_id=request_id(), id=seal_id))

@@ -24,9 +24,9 @@ from examples.demo.setup import (
     CERTIFICATE_ITEM,
     REGISTER_SCOPES,
     app_platform,
-    approve_seal,
     bureau_platform,
     enrol_at,
+    make_seal,
     plain_platform,
     publish_items,
 )
@@ -101,7 +101,7 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
             )
             await bureau.apply_for_grant(item.code_b)
             await register.grant_everything()
-            await approve_seal(security, await bureau.apply_for_seal(agency.name))
+            await make_seal(system, security, await bureau.apply_for_seal(agency.name))
             grant_file.write_text(bureau.grant)
         grant = grant_file.read_text()
         say(f"公安局凭据 / credentials of the bureau: {folder / BUREAU}")

@@ -62,6 +62,8 @@ bus_url = "nats://{bus}"
 
 [esign]
 bus_url = "nats://{bus}"
+# One operator reviews an application for a seal, another makes it.
+seal_two_operators = true
 
 [nats]
 listen = "{listen}"
