@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import base64
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
@@ -21,11 +22,12 @@ from services.esign.domain import jose, licence_offline, pki, status_list
 from services.esign.domain.digests import SM3
 from services.esign.domain.ledger import EntryType
 from services.esign.domain.verify import Trust
-from services.esign.service.licence_issuing import PLACES
+from services.esign.service.licence_issuing import PLACES, LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli import proof
 from shuniu.kit.crypto import sm
+from shuniu.kit.testing import eventually
 from tests.support.licence_land import READER, Land, licence_land, step
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
 from tests.support.seal_land import AGENCY, ANOTHER, headers, rid
@@ -252,33 +254,55 @@ async def test_nothing_personal_in_clear(land: Land) -> None:
     assert licence.number in kept
 
 
+@contextlib.asynccontextmanager
+async def at_work(issuing: LicenceIssuing) -> AsyncIterator[None]:
+    """The service's task, as it runs after a start."""
+    task = asyncio.create_task(issuing.finish_interrupted())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
 async def test_interrupted_issuing_goes_on(land: Land) -> None:
     """A licence that was made when the process died is logged and released at the next start, once."""
     issuing = land.licences.issuing
     request = await land.request(Wallet())
-    append, issuing.ledger = issuing.ledger, _Away()
+    there, issuing.ledger = issuing.ledger, _Away()
     assert (await refused(land.stub.IssueLicence(request, metadata=AGENCY)))[1] == "LEDGER_AWAY"
-    issuing.ledger = append
+    issuing.ledger = there
     assert len(await land.seals.rows(licence_store.unfinished)) == 1
-    await issuing.finish_interrupted()
-    assert await land.seals.rows(licence_store.unfinished) == []
+
+    async def finished() -> bool:
+        return await land.seals.rows(licence_store.unfinished) == []
+
+    async with at_work(issuing):
+        await eventually(finished, within=10)
     answer = await land.stub.IssueLicence(request, metadata=AGENCY)
     entries = [e for e in await land.seals.entries() if e.type is EntryType.LICENCE_ISSUED]
     assert [e.document_sha256 for e in entries] == [answer.licence.sha256]
 
 
 async def test_change_shows_though_the_ledger_is_away(land: Land) -> None:
-    """A revocation is in force at once, says that the ledger waits, and is logged when it is asked again."""
+    """A revocation is in force at once, says that the ledger waits, and is logged by itself when that is back."""
     wallet, licence = await land.in_wallet()
     issuing = land.licences.issuing
-    append, issuing.ledger = issuing.ledger, _Away()
     request = pb.RevokeLicenceRequest(request_id=rid(), number=licence.number, reason="遗失")
-    assert (await refused(land.stub.RevokeLicence(request, metadata=AGENCY)))[1] == "LEDGER_AWAY"
-    issuing.ledger = append
-    assert await land.status(licence) == status_list.Status.INVALID
-    assert step(await land.shown(wallet, "18"), "document")[1] == "LICENCE_REVOKED"
+
+    async def logged() -> bool:
+        return [e.state for e in await land.seals.entries() if e.type is EntryType.LICENCE_CHANGED] == ["REVOKED"]
+
+    async with at_work(issuing):
+        there, issuing.ledger = issuing.ledger, _Away()
+        assert (await refused(land.stub.RevokeLicence(request, metadata=AGENCY)))[1] == "LEDGER_AWAY"
+        assert await land.status(licence) == status_list.Status.INVALID
+        assert step(await land.shown(wallet, "18"), "document")[1] == "LICENCE_REVOKED"
+        issuing.ledger = there
+        await eventually(logged, within=10)
     await land.stub.RevokeLicence(request, metadata=AGENCY)
-    assert [e.state for e in await land.seals.entries() if e.type is EntryType.LICENCE_CHANGED] == ["REVOKED"]
+    assert await logged()
 
 
 class _Away:

@@ -77,6 +77,7 @@ class LicenceIssuing:
     nonce_seconds: int
     _locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
     _logging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: dict[str, SealKey] = field(default_factory=dict, repr=False)
 
     @property
@@ -204,7 +205,7 @@ class LicenceIssuing:
         header = {"typ": licences.TYP, "x5c": jose.x5c([found.certificate, *held.chain])}
         make = functools.partial(sd_jwt.issue, Padded(claims, digests), header, held.ecdsa, os.urandom)
         token, disclosures = await asyncio.to_thread(make) if held.remote else make()
-        sealed = self.secrets.keyring.encrypt(sd_jwt.compose(token, disclosures).encode(), _context(row.number))
+        sealed = self.secrets.keyring.encrypt(sd_jwt.compose(token, disclosures).encode(), licence_context(row.number))
         await self.base.write(
             functools.partial(
                 licence_store.keep_signed, number=row.number, sha256=sha256(token.encode()).hexdigest(), sealed=sealed
@@ -228,7 +229,7 @@ class LicenceIssuing:
 
     def opened(self, row: LicenceRow) -> str:
         """The licence with its disclosures, in clear: for the one who may have it, kept nowhere."""
-        return self.secrets.keyring.decrypt(row.sealed, _context(row.number)).decode()
+        return self.secrets.keyring.decrypt(row.sealed, licence_context(row.number)).decode()
 
     async def _again(self, row: LicenceRow) -> LicenceRow:
         now = await self.base.store.read(licence_store.by_number, row.number)
@@ -238,7 +239,7 @@ class LicenceIssuing:
     async def _release(self, row: LicenceRow) -> LicenceRow:
         found = await self.base.store.read(store.seal_by_id, row.seal_id)
         assert found is not None
-        receipt = await self.ledger.append(
+        receipt = await self._log(
             Entry(
                 EntryType.LICENCE_ISSUED,
                 row.issued_us,
@@ -258,6 +259,14 @@ class LicenceIssuing:
         await self.base.write(unit)
         metrics.LICENCES.labels("issued").inc()
         return await self._again(row)
+
+    async def _log(self, entry: Entry) -> Receipt:
+        """Raises EsignError when the ledger is away; then the task goes on when it is back."""
+        try:
+            return await self.ledger.append(entry)
+        except EsignError:
+            self._waiting.set()
+            raise
 
     def _marks(self, row: LicenceRow) -> dict[str, str]:
         """Of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can find
@@ -298,7 +307,7 @@ class LicenceIssuing:
                     epoch=self.base.store.epoch,
                     **self._marks(row),
                 )
-                await self._changed(change, await self.ledger.append(entry))
+                await self._changed(change, await self._log(entry))
 
     async def _changed(self, change: licence_store.ChangeRow, receipt: Receipt) -> None:
         def unit(conn: Connection) -> None:
@@ -308,26 +317,34 @@ class LicenceIssuing:
         await self.base.write(unit)
 
     async def finish_interrupted(self) -> None:
-        """Task: at start, logs what was made or changed when the process died. What fails later, its caller repeats."""
+        """Task: logs what was made or changed when the process died or while the ledger was away."""
         pause = _SHORTEST_PAUSE
         while True:
+            self._waiting.clear()
             try:
                 for number in await self.base.store.read(licence_store.unfinished):
-                    row = await self.base.store.read(licence_store.by_number, number)
-                    assert row is not None
-                    lock = self._locks.setdefault((row.case_code, row.type), asyncio.Lock())
-                    async with lock:
-                        row = await self._again(row)
-                        if row.stage == licence_store.SIGNED:
-                            await self._release(row)
-                    self._locks.pop((row.case_code, row.type), None)
+                    await self._finish(number)
                 await self.log_changes()
             except (EsignError, KeyAwayError) as error:
                 _log.warning("licence_waits", cause=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
-            return
+            pause = _SHORTEST_PAUSE
+            await self._waiting.wait()
+
+    async def _finish(self, number: str) -> None:
+        row = await self.base.store.read(licence_store.by_number, number)
+        assert row is not None
+        place = (row.case_code, row.type)
+        try:
+            # The case's lock: a caller may be asking for the same licence.
+            async with self._locks.setdefault(place, asyncio.Lock()):
+                row = await self._again(row)
+                if row.stage == licence_store.SIGNED:
+                    await self._release(row)
+        finally:
+            self._locks.pop(place, None)
 
 
 def _place(conn: Connection) -> tuple[int, int]:
@@ -343,6 +360,6 @@ def _end_of(day: dt.date) -> int:
     return int(after.timestamp()) * 1_000_000
 
 
-def _context(number: str) -> bytes:
+def licence_context(number: str) -> bytes:
     """Binds the encrypted licence to its row."""
     return f"licence/{number}".encode()
