@@ -4,6 +4,7 @@ A glyph's program is written with its subroutines in place, so a small font need
 glyph and kept: people's names share most of their characters.
 """
 
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,12 @@ _ROS, _CID_COUNT, _FD_ARRAY, _FD_SELECT = 0x0C1E, 0x0C22, 0x0C24, 0x0C25
 # Flex and its kin end with an empty stack, as every operator outside arithmetic does.
 _CLEARING_ESCAPES = frozenset({34, 35, 36, 37})
 _ADOBE, _IDENTITY = 391, 392
+_FIXED = 255
+_DEEPEST = 10
+_NUMBER = rb"[\x20-\xf6]|[\xf7-\xfe].|\x1c..|\xff...."
+_OPERAND = re.compile(_NUMBER, re.DOTALL)
+# Operands, and the operator that takes them.
+_STEP = re.compile(rb"((?:" + _NUMBER + rb")*)[\x00-\x1b\x1d-\x1f]", re.DOTALL)
 _HEADER = b"\x01\x00\x04\x04"
 
 
@@ -215,58 +222,54 @@ class _Flat:
         self.out = bytearray()
         self._local = local
         self._common = common
-        # Value and place in `out` of the operands since the stack was last empty.
-        self._stack: list[tuple[int, int]] = []
+        # Operands since the stack was last empty: the end of `out`.
+        self._stack = b""
         self._stems = 0
 
     def run(self, code: bytes, depth: int) -> bool:
         """Whether the glyph ended. Raises CffError."""
-        if depth > 10:
+        if depth > _DEEPEST:
             raise CffError("subroutines call each other too deep")
         at = 0
-        while at < len(code):
-            first = code[at]
-            if first >= 32 or first == _SHORT:
-                value, width = (0, 5) if first == 255 else _operand(code, at)
-                self._stack.append((value, len(self.out)))
-                self.out += code[at : at + width]
-                at += width
-                continue
-            at += 1
-            if first in (_CALL_LOCAL, _CALL_GLOBAL):
-                if self.run(self._called(self._local if first == _CALL_LOCAL else self._common), depth + 1):
-                    return True
-            elif first == _RETURN:
+        while (found := _STEP.match(code, at)) is not None:
+            at = found.end()
+            self._stack += found[1]
+            self.out += found[1]
+            operator = code[at - 1]
+            if operator == _RETURN:
                 return False
-            else:
-                at += self._operator(code, at, first)
-                if first == _END:
+            if operator in (_CALL_LOCAL, _CALL_GLOBAL):
+                if self.run(self._called(self._local if operator == _CALL_LOCAL else self._common), depth + 1):
                     return True
-        return False
+                continue
+            at += self._operator(code, at, operator)
+            if operator == _END:
+                return True
+        raise CffError("a program without an end")
 
     def _operator(self, code: bytes, at: int, operator: int) -> int:
         """Writes an operator that empties the stack; returns how many bytes of data it has."""
         follows = 0
         if operator in _STEMS or operator in _MASKS:
-            self._stems += len(self._stack) // 2
+            self._stems += len(_OPERAND.findall(self._stack)) // 2
         if operator in _MASKS:
             follows = (self._stems + 7) // 8
         elif operator == _ESCAPE:
             if code[at] not in _CLEARING_ESCAPES:
                 raise CffError("a program that computes")
             follows = 1
-        self.out.append(operator)
-        self.out += code[at : at + follows]
-        self._stack.clear()
+        self.out += code[at - 1 : at + follows]
+        self._stack = b""
         return follows
 
     def _called(self, subrs: _Index) -> bytes:
-        if not self._stack:
+        """The subroutine that the last operand names, which goes."""
+        operands = _OPERAND.findall(self._stack)
+        if not operands or operands[-1][0] == _FIXED:
             raise CffError("a call without a number")
-        number, place = self._stack.pop()
-        if len(self.out) - place > 3:
-            raise CffError("a call by a number that was not just written")
-        del self.out[place:]
+        number, width = _operand(operands[-1], 0)
+        del self.out[-width:]
+        self._stack = self._stack[:-width]
         bias = 107 if subrs.count < 1240 else 1131 if subrs.count < 33900 else 32768
         return subrs[number + bias]
 

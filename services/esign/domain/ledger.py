@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from services.esign.domain import note, tree
@@ -96,6 +96,9 @@ class Entry:
         return _agree({SHA256: self.certificate_sha256, SM3: self.certificate_sm3}, certificate)
 
 
+_FIELDS = tuple(field.name for field in fields(Entry))
+
+
 def _agree(stated: Mapping[Digest, str], data: bytes) -> bool:
     present = {digest: value for digest, value in stated.items() if value}
     return bool(present) and all(digest.of(data).hex() == value for digest, value in present.items())
@@ -125,7 +128,8 @@ class Marks:
 
 def encode(entry: Entry) -> bytes:
     """The entry's bytes, the only spelling: JSON, keys sorted, empty fields left out, `v` 1."""
-    fields = {name: value for name, value in asdict(entry).items() if value != "" and (value != 0 or name == "time_us")}
+    values = ((name, getattr(entry, name)) for name in _FIELDS)
+    fields = {name: value for name, value in values if value != "" and (value != 0 or name == "time_us")}
     return json.dumps({**fields, "v": 1}, sort_keys=True, separators=(",", ":")).encode()
 
 
