@@ -65,7 +65,12 @@ class Machines:
         )
 
     async def crl(self, request: Request) -> Response:
-        return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, timestamp_pb2.GetCrlRequest())
+        """Of the seal CA that the query names; the first one's without."""
+        number = request.query_params.get("ca", "0")
+        if not number.isascii() or not number.isdigit() or len(number) > 4:
+            return _plain(404, "No such authority.")
+        asked = timestamp_pb2.GetCrlRequest(ca=int(number))
+        return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, asked)
 
     async def sm2_crl(self, request: Request) -> Response:
         """That of the SM2 seal CA; 400 where the hub has none."""

@@ -20,6 +20,7 @@ from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
 from services.esign.long_term import LongTerm, OwnResponder
+from services.esign.rewrapping import Rewrapping
 from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker
 from services.esign.sequencer import Sequencer
@@ -198,7 +199,10 @@ async def build(path: Path) -> AsyncIterator[Process]:
         sidecars = None if beside is None else Sidecars(base, beside, secrets.keyring, layouts)
         neighbours = Neighbours(exchange, identity)
         slots = Slots(base.clock, guard, secrets.digest)
-        revocation = Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca)
+        revocation = Revocation(
+            base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca, secrets.seal_ca_retired
+        )
+        rewrapping = Rewrapping(base, secrets.keyring)
         long_term = open_long_term(base, settings, secrets, stamps, revocation)
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)
         by_sm3 = Sm3Index(base.store)
@@ -230,6 +234,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 # The last proof: the root under which everything sealed so far can be shown to stand.
                 "last_proof": head.root.hex()[:16] if head else "",
                 "keys": where,
+                "older_wrapped": str(await rewrapping.older()),
                 "clock": "in doubt" if guard.now_us() is None else "right",
                 **cosigning.facts(),
             }
@@ -292,6 +297,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 cosigning.follow,
                 by_sm3.follow,
                 guard.watch,
+                rewrapping.run,
                 slots.beat_of(base),
                 seals.life.watch,
                 *messaging.tasks,

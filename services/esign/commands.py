@@ -15,7 +15,7 @@ import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import evidence_check, monitor, ses_document, store
+from services.esign import evidence_check, monitor, rotation, ses_document, store
 from services.esign import keys as key_store
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import ledger, note, ses, ses_check, sm2_chain, tiles, tree, witness
@@ -59,6 +59,10 @@ __all__ = [
     "load_trust",
     "renew_file",
     "rotate_ledger_key",
+    "rotate_qr_key",
+    "rotate_seal_ca",
+    "rotate_timestamp_key",
+    "rotate_wrapping_key",
     "software_keys",
     "trust_files",
     "verify_file",
@@ -119,6 +123,29 @@ def software_keys(config: Path) -> list[str]:
 def rotate_ledger_key(config: Path) -> str:
     """Makes the ledger's next key, which signs from the next start. Its verifier key."""
     return key_store.rotate_ledger_key(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")).vkey
+
+
+def rotate_timestamp_key(config: Path) -> str:
+    """The timestamp authority's next key and certificate, in force from the next start. Its serial number, hex."""
+    hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
+    return f"{rotation.rotate_timestamp_key(hub, settings).serial_number:x}"
+
+
+def rotate_seal_ca(config: Path) -> str:
+    """The next seal CA under the root, in force from the next start. Its serial number, hex."""
+    hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
+    return f"{rotation.rotate_seal_ca(hub, settings).serial_number:x}"
+
+
+def rotate_qr_key(config: Path) -> str:
+    """The next key of QR codes, in force from the next start. Its key id."""
+    return rotation.rotate_qr_key(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
+
+
+def rotate_wrapping_key(config: Path) -> str:
+    """The next key that wraps seal keys: from the next start it wraps, also again what older ones did. Its number."""
+    number = key_store.add_wrapping_key(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
+    return str(number)
 
 
 def hub_ledger_verify(config: Path) -> "LedgerReport":

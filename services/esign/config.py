@@ -140,6 +140,20 @@ class KeyFiles:
         return self.data_dir / "keys" / "esign-qr.key"
 
     @property
+    def retired_qr_keys(self) -> Path:
+        """Public keys that signed QR codes before (PEM): their codes still verify."""
+        return self.data_dir / "pki" / "esign-qr-retired.pem"
+
+    @property
+    def retired_seal_cas(self) -> Path:
+        """Certificates of seal CAs before (PEM), the last one first: their seals stay good."""
+        return self.data_dir / "pki" / "esign-seal-ca-retired.pem"
+
+    def retired_seal_ca_key(self, number: int) -> Path:
+        """The key of the seal CA `number`, from 0: it answers OCSP and signs CRLs, and certifies no more."""
+        return self.data_dir / "keys" / f"esign-seal-ca-{number}.key"
+
+    @property
     def receiving_key(self) -> Path:
         """P-256 JWK to which identity seals what a document prints."""
         return self.data_dir / "keys" / "esign-receiving.jwk"

@@ -10,9 +10,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey
 
-from services.esign import ca, sm_keys, sm_tsa_keys, tsa_keys
+from services.esign import ca, rotation, sm_keys, sm_tsa_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
 from services.esign.domain.digests import SHA256, SM3, Digest
@@ -50,6 +51,10 @@ class Secrets:
     # None: this hub has no timestamp authority of its own.
     tsa: TimestampSigner | None = field(default=None, repr=False)
     ledger_retired: tuple[VerifierKey, ...] = ()
+    # Seal CAs before, the last one first: they answer for their seals and certify no more.
+    seal_ca_retired: tuple[pki.Authority, ...] = field(default=(), repr=False)
+    # Keys that signed QR codes before.
+    qr_retired: tuple[ec.EllipticCurvePublicKey, ...] = ()
     # Roots of another certification authority that certifies seals, PEM; empty: there is none.
     ca_roots: bytes = b""
     # An existing seal system that signs remotely.
@@ -67,8 +72,18 @@ class Secrets:
     def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
         """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError."""
         kept = self.keyring.decrypt(wrapped, context)
-        own = (self.seal_ca.der, *(() if self.sm is None else (self.sm.seal_ca.certificate,)))
+        own = (*self.seal_cas, *(() if self.sm is None else (self.sm.seal_ca.certificate,)))
         return open_kept(kept, certificate, own, self.rooms[0] if self.rooms else SOFTWARE)
+
+    @property
+    def seal_cas(self) -> tuple[bytes, ...]:
+        """Certificates (DER) of every seal CA, the present one first."""
+        return (self.seal_ca.der, *(one.der for one in self.seal_ca_retired))
+
+    @property
+    def qr_keys(self) -> tuple[ec.EllipticCurvePublicKey, ...]:
+        """Every key that may have signed a QR code, the present one first."""
+        return (self.qr.key.public_key(), *self.qr_retired)
 
     def close(self) -> None:
         """Lets go of the devices."""
@@ -91,7 +106,10 @@ class Secrets:
         room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys, beside=beside)
         in_sm = profile.of(hub.profile) is profile.SM
         try:
-            seal_ca = pki.authority(room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes())
+            retired = rotation.retired_seal_cas(files, room)
+            seal_ca = pki.authority(
+                room.ec(files.seal_ca_key), files.seal_ca.read_bytes(), files.root.read_bytes(), len(retired)
+            )
             receiving = ECKey.import_key(json.loads(secret(files.receiving_key)))
         except (OSError, ValueError) as error:
             raise ConfigError(f"{files.data_dir}: esign's keys cannot be read: {type(error).__name__}") from None
@@ -107,6 +125,8 @@ class Secrets:
             if in_sm
             else tsa_keys.load(files, room, settings.timestamp_policy),
             retired_ledger_keys(files),
+            seal_ca_retired=retired,
+            qr_retired=rotation.retired_qr_keys(files),
             ca_roots=ca.roots_pem(settings),
             rooms=(room, sm_room),
             signer=signer,

@@ -29,10 +29,10 @@ def standing(row: StandingRow) -> CertificateStanding:
 
 @dataclass(slots=True)
 class RevocationLists:
-    """The list of the P-256 seal CA, as of the newest change."""
+    """The lists of the P-256 seal CAs, as of the newest change."""
 
     base: Foundation
-    ca: Authority
+    authorities: tuple[Authority, ...]
     _rows: tuple[StandingRow, ...] = ()
     _made_us: int = 0
     _lists: tuple[bytes, ...] = ()
@@ -41,6 +41,7 @@ class RevocationLists:
         """CRLs in DER; none while no certificate is revoked or held."""
         rows, now_us = tuple(await self.base.store.read(store.revoked_certificates)), self.base.clock.now_us()
         if rows != self._rows or now_us - self._made_us > _KEEP_US:
-            self._lists = (revocation.crl(self.ca, map(standing, rows), now_us),) if rows else ()
+            found = [standing(row) for row in rows]
+            self._lists = tuple(revocation.crl(ca, found, now_us) for ca in self.authorities) if rows else ()
             self._rows, self._made_us = rows, now_us
         return self._lists

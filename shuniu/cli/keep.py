@@ -10,8 +10,10 @@ import tarfile
 import tempfile
 import time
 import tomllib
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from sqlalchemy import MetaData
 
@@ -32,6 +34,17 @@ MANIFEST = "manifest.json"
 # What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.
 KEPT = ("keys", "pki", "ledger", "operators", CONFIG_NAME)
 
+ESIGN_KEYS: Final[dict[str, tuple[Callable[[Path], str], str]]] = {
+    "tsa": (
+        esign.rotate_timestamp_key,
+        "改为更换时间戳密钥（须放回其 CA 密钥）/ the timestamp key (needs its CA's key)",
+    ),
+    "seal-ca": (esign.rotate_seal_ca, "改为更换印章 CA（须放回根密钥）/ the seal CA (needs the root's key)"),
+    "qr": (esign.rotate_qr_key, "改为更换二维码签名密钥 / the key that signs QR codes"),
+    "kek": (esign.rotate_wrapping_key, "改为更换印章密钥的加密密钥 / the key that wraps seal keys"),
+}
+"""Keys of esign by their option: what makes the next one, and the help."""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("migrate", help="升级数据库结构 / bring schemas up to date")
@@ -49,6 +62,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--storage", action="store_true", help="改为更换存储加密密钥 / the keys that stored values are encrypted with"
     )
     parser.add_argument("--ledger", action="store_true", help="改为更换存证日志密钥 / the key that signs the ledger")
+    for name, (_, help_text) in ESIGN_KEYS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=help_text)
     parser.set_defaults(run=rotate)
 
 
@@ -193,6 +208,14 @@ def rotate(arguments: argparse.Namespace) -> int:
         text = f"{vkey}\n（重启后生效；请告知见证方与核验方）(from the next start; tell witnesses and verifiers)"
         out({"vkey": vkey}, text, as_json=arguments.json)
         return 0
+
+    for name, (rotate_one, _) in ESIGN_KEYS.items():
+        if getattr(arguments, name.replace("-", "_")):
+            place.hub()
+            made = rotate_one(place.config)
+            text = f"{made}（重启后生效；此前所签仍可核验）(from the next start; what was signed before verifies on)"
+            out({name: made}, text, as_json=arguments.json)
+            return 0
 
     async def work() -> platform_pb2.RotateKeysResponse:
         admin = operator(place, "security")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -91,7 +92,7 @@ async def test_a_token_that_is_away_stops_signing_and_nothing_else(token_hub: To
     log = Sequencer(LedgerStore.open(KeyFiles(token_hub.hub.data_dir).ledger, secrets.ledger), window_s=0.0)
     first = await log.append(Entry(EntryType.EVIDENCE, 1))
     assert secrets.tsa is not None
-    asked = TimestampQuery(timestamp.imprint(before))
+    asked = TimestampQuery(timestamp.imprint(sha256(before).digest()))
     place.take_out()
     try:
         for work in (

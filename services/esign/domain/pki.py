@@ -45,6 +45,8 @@ class Authority:
     key: ec.EllipticCurvePrivateKey
     certificate: x509.Certificate
     above: tuple[x509.Certificate, ...] = ()
+    number: int = 0
+    """Which of its kind in the life of a hub: the first is 0, its successor 1."""
 
     @property
     def der(self) -> bytes:
@@ -59,16 +61,19 @@ def load_authority(key_pem: bytes, certificate_pem: bytes, above_pem: bytes = b"
     """An authority from PEM. Raises ValueError when the key is not EC or does not belong to the certificate."""
     key = serialization.load_pem_private_key(key_pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError("not an EC key")
+        raise ValueError("not an EC key")  # noqa: TRY004 — the file is at fault, not the caller
     return authority(key, certificate_pem, above_pem)
 
 
-def authority(key: ec.EllipticCurvePrivateKey, certificate_pem: bytes, above_pem: bytes = b"") -> Authority:
+def authority(
+    key: ec.EllipticCurvePrivateKey, certificate_pem: bytes, above_pem: bytes = b"", number: int = 0
+) -> Authority:
     """An authority whose key may lie in a device. Raises ValueError when it does not belong to the certificate."""
     certificate = x509.load_pem_x509_certificate(certificate_pem)
     if key.public_key() != certificate.public_key():
         raise ValueError("the key is not the certificate's")
-    return Authority(key, certificate, tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ())
+    above = tuple(x509.load_pem_x509_certificates(above_pem)) if above_pem else ()
+    return Authority(key, certificate, above, number)
 
 
 def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -96,13 +101,15 @@ def make_root(hub: str, now_us: int) -> Authority:
     return Authority(key, certificate)
 
 
-def make_seal_ca(root: Authority, hub: str, now_us: int, key: ec.EllipticCurvePrivateKey | None = None) -> Authority:
+def make_seal_ca(
+    root: Authority, hub: str, now_us: int, key: ec.EllipticCurvePrivateKey | None = None, number: int = 0
+) -> Authority:
     """The authority that issues seal certificates (P-256: its signature is checked at every verification). `key`: one
     made elsewhere, perhaps in a device.
     """
     key = key or ec.generate_private_key(ec.SECP256R1())
     builder = _ca_builder(
-        _name("Shuniu seal CA", hub),
+        _name(f"Shuniu seal CA {number + 1}" if number else "Shuniu seal CA", hub),
         root.certificate.subject,
         key.public_key(),
         root.key.public_key(),
@@ -110,7 +117,7 @@ def make_seal_ca(root: Authority, hub: str, now_us: int, key: ec.EllipticCurvePr
         SEAL_CA_DAYS,
         0,
     )
-    return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above))
+    return Authority(key, builder.sign(root.key, hashes.SHA384()), (root.certificate, *root.above), number)
 
 
 def make_tsa_ca(root: Authority, hub: str, now_us: int) -> Authority:
@@ -181,7 +188,9 @@ def issue_seal_certificate(
         ocsp = x509.AccessDescription(
             AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{status_url}/ocsp")
         )
-        crl = x509.DistributionPoint([x509.UniformResourceIdentifier(f"{status_url}/crl")], None, None, None)
+        # Each authority has a list of its own.
+        place = f"{status_url}/crl?ca={ca.number}" if ca.number else f"{status_url}/crl"
+        crl = x509.DistributionPoint([x509.UniformResourceIdentifier(place)], None, None, None)
         builder = builder.add_extension(x509.AuthorityInformationAccess([ocsp]), critical=False)
         builder = builder.add_extension(x509.CRLDistributionPoints([crl]), critical=False)
     return builder.sign(ca.key, hashes.SHA256())

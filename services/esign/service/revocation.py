@@ -30,9 +30,10 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
     seal_ca: Authority
     # None: the hub certifies no SM2 seals.
     sm2_ca: Sm2Signer | None = None
-    _responder: Authority | None = field(default=None)
+    # Seal CAs before the present one: their seals are still asked after.
+    retired: tuple[Authority, ...] = ()
+    _responders: dict[int, tuple[int, Authority]] = field(default_factory=dict)
     _sm2_responder: Sm2Signer | None = field(default=None)
-    _made_us: int = 0
     _sm2_made_us: int = 0
 
     async def AnswerOcsp(self, request: pb.AnswerOcspRequest, context: Any) -> pb.AnswerOcspResponse:
@@ -45,9 +46,10 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
             return pb.AnswerOcspResponse(
                 der=sm2_revocation.answer(request.der, found, self._sm2_current(self.sm2_ca, now_us), now_us)
             )
-        ours = revocation.means(asked, self.seal_ca.certificate)
-        found = await self._standing_of(asked.serial_number) if ours else None
-        return pb.AnswerOcspResponse(der=revocation.answer(asked, found, self._current(now_us), now_us))
+        meant = next((ca for ca in self._authorities if revocation.means(asked, ca.certificate)), None)
+        found = await self._standing_of(asked.serial_number) if meant else None
+        responder = self._current(meant or self.seal_ca, now_us)
+        return pb.AnswerOcspResponse(der=revocation.answer(asked, found, responder, now_us))
 
     async def GetCrl(self, request: pb.GetCrlRequest, context: Any) -> pb.GetCrlResponse:
         family = request.family or store.P256
@@ -59,7 +61,14 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
         found, now_us = [standing(row) for row in rows], self.base.clock.now_us()
         if family == store.SM2 and self.sm2_ca is not None:
             return pb.GetCrlResponse(der=sm2_revocation.crl(self.sm2_ca, found, now_us))
-        return pb.GetCrlResponse(der=revocation.crl(self.seal_ca, found, now_us))
+        authority = next((ca for ca in self._authorities if ca.number == request.ca), None)
+        if authority is None:
+            raise errors.not_found("CA_UNKNOWN", "There is no such seal CA.", "没有该印章证书颁发机构。")
+        return pb.GetCrlResponse(der=revocation.crl(authority, found, now_us))
+
+    @property
+    def _authorities(self) -> tuple[Authority, ...]:
+        return (self.seal_ca, *self.retired)
 
     async def _standing_of(self, serial: int) -> CertificateStanding | None:
         row = await self.base.store.read(store.standing_of, f"{serial:x}")
@@ -69,11 +78,11 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
         made_us = await self.base.store.read(seal_store.once_since, f"{serial:x}")
         return None if made_us is None else CertificateStanding(serial, Standing.GOOD, made_us)
 
-    def _current(self, now_us: int) -> Authority:
-        if self._responder is None or now_us - self._made_us > pki.OCSP_DAYS * _DAY_US // 2:
-            self._responder = pki.make_ocsp_responder(self.seal_ca, self.base.hub.name, now_us)
-            self._made_us = now_us
-        return self._responder
+    def _current(self, ca: Authority, now_us: int) -> Authority:
+        made = self._responders.get(ca.number)
+        if made is None or now_us - made[0] > pki.OCSP_DAYS * _DAY_US // 2:
+            made = self._responders[ca.number] = (now_us, pki.make_ocsp_responder(ca, self.base.hub.name, now_us))
+        return made[1]
 
     def _sm2_current(self, ca: Sm2Signer, now_us: int) -> Sm2Signer:
         if self._sm2_responder is None or now_us - self._sm2_made_us > pki.OCSP_DAYS * _DAY_US // 2:

@@ -1,0 +1,96 @@
+"""Wraps again under the newest key-encryption key what older ones wrapped, while the service runs.
+
+Reading, wrapping (perhaps in a device) and writing are three steps; the write takes effect only where the value is
+still the one that was read, so nothing is lost whatever happens between them.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, and_, func, select, update
+
+from services.esign import licence_store, ses_store, sidecars, store
+from services.esign.seal_maker import key_context
+from services.esign.service.licence_issuing import licence_context
+from shuniu.kit import log
+from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import Foundation
+
+_log = log.get("rewrapping")
+_BATCH = 100
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A column of wrapped values: by which name they are found, and to what each is bound."""
+
+    name: "Column[str]"
+    value: "Column[bytes]"
+    context: Callable[[str], bytes]
+
+
+PLACES = (
+    _Place(store.seal.c.id, store.seal.c.wrapped_key, key_context),
+    _Place(ses_store.sm2_seal.c.seal_id, ses_store.sm2_seal.c.wrapped_key, sidecars.key_context),
+    _Place(licence_store.licence.c.number, licence_store.licence.c.sealed, licence_context),
+)
+
+
+@dataclass(slots=True)
+class Rewrapping:
+    """One look after a start is enough: new values use the newest key from the start on."""
+
+    base: Foundation
+    keyring: Keyring
+
+    async def older(self) -> int:
+        """Values that an older key wraps."""
+        return sum([await self.base.store.read(self._count, place) for place in PLACES])
+
+    async def run(self) -> None:
+        """Task: until nothing is older, then no more."""
+        pause = _SHORTEST_PAUSE
+        for place in PLACES:
+            while True:
+                try:
+                    if not await self._some(place):
+                        break
+                except KeyAwayError as error:
+                    _log.warning("rewrapping_waits", cause=error.cause)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        await asyncio.Event().wait()
+
+    async def _some(self, place: _Place) -> int:
+        rows = await self.base.store.read(self._older, place)
+        again = await asyncio.to_thread(
+            lambda: [(name, old, self._wrapped(old, place.context(name))) for name, old in rows]
+        )
+
+        def unit(conn: Connection) -> None:
+            for name, old, new in again:
+                change = update(place.value.table).where(place.name == name, place.value == old)
+                conn.execute(change.values({place.value.name: new}))
+
+        if again:
+            await self.base.write(unit)
+            _log.info("rewrapped", table=place.value.table.name, values=len(again), key=self.keyring.newest)
+        return len(again)
+
+    def _wrapped(self, old: bytes, context: bytes) -> bytes:
+        return self.keyring.encrypt(self.keyring.decrypt(old, context), context)
+
+    def _older(self, conn: Connection, place: _Place) -> list[tuple[str, bytes]]:
+        rows = conn.execute(select(place.name, place.value).where(self._is_older(place)).limit(_BATCH))
+        return [(str(name), bytes(value)) for name, value in rows]
+
+    def _count(self, conn: Connection, place: _Place) -> int:
+        counted = select(func.count()).select_from(place.value.table).where(self._is_older(place))
+        return conn.execute(counted).scalar_one()
+
+    def _is_older(self, place: _Place) -> ColumnElement[bool]:
+        number = func.substr(place.value, 1, 4, type_=LargeBinary)
+        return and_(func.length(place.value) > 0, number != self.keyring.newest.to_bytes(4, "big"))

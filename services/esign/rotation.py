@@ -1,0 +1,133 @@
+"""The next key of each kind: made where keys lie, in force from the next start; what the last one signed stays good.
+
+Interrupted anywhere, running a rotation again completes it: what is retired is on record before its successor stands in
+its place, and the key comes last. New keys lie in the device that is set, so rotating is also how keys move into one.
+"""
+
+import os
+import time
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from services.esign.config import EsignSettings, KeyFiles
+from services.esign.domain import pki, qr
+from services.esign.sm_keys import write_public
+from shuniu.kit.config import ConfigError, HubSettings, secret
+from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.key_files import KeyRoom
+
+
+def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
+    """A new key and certificate of the timestamp authority; its CA's key must be on the machine. Tokens of the last one
+    verify on: they bear its certificate. Raises ConfigError, KeyAwayError.
+    """
+    files, (room, _) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    certificate, key = files.tsa("authority")
+    above, above_key = files.tsa("ca")
+    _require(above_key, "the timestamp CA's key")
+    passing = key.with_suffix(".next")
+    if not _half_done(room, passing, certificate):
+        room.make(passing, Algorithm.P256)
+        ca = pki.load_authority(secret(above_key), above.read_bytes(), files.root.read_bytes())
+        made = pki.make_tsa(ca, hub.name, time.time_ns() // 1000, room.ec(passing))
+        _replace(certificate, pki.certificate_pem(made.certificate))
+    passing.replace(key)
+    return x509.load_pem_x509_certificate(certificate.read_bytes())
+
+
+def rotate_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
+    """A new seal CA under the root, whose key must be on the machine. Seals of the last one stay good, its key stays
+    for OCSP and CRL alone. Raises ConfigError, KeyAwayError.
+    """
+    files, (room, _) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    _require(files.root_key, "the root's key")
+    passing = files.seal_ca_key.with_suffix(".next")
+    if not _half_done(room, passing, files.seal_ca):
+        room.make(passing, Algorithm.P256)
+        old = x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+        number = _retire_seal_ca(files, old)
+        root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
+        made = pki.make_seal_ca(root, hub.name, time.time_ns() // 1000, room.ec(passing), number)
+        _replace(files.seal_ca, pki.certificate_pem(made.certificate))
+    passing.replace(files.seal_ca_key)
+    return x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+
+
+def rotate_qr_key(hub: HubSettings, settings: EsignSettings) -> str:
+    """A new key for QR codes; codes of the last ones verify on. Its key id. Raises ConfigError, KeyAwayError."""
+    files, (room, _) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    old = room.ec(files.qr_key).public_key()
+    kept = [public for public in retired_qr_keys(files) if public != old]
+    passing = files.qr_key.with_suffix(".next")
+    room.make(passing, Algorithm.P256)
+    pem = b"".join(
+        public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        for public in (old, *kept)
+    )
+    _replace(files.retired_qr_keys, pem)
+    passing.replace(files.qr_key)
+    return qr.jwk(room.ec(files.qr_key).public_key())["kid"]
+
+
+def retired_qr_keys(files: KeyFiles) -> tuple[ec.EllipticCurvePublicKey, ...]:
+    """Keys that signed codes before, the last one first. Raises ConfigError."""
+    path = files.retired_qr_keys
+    end = b"-----END PUBLIC KEY-----\n"
+    try:
+        parts = path.read_bytes().split(end)[:-1] if path.exists() else []
+        keys = [serialization.load_pem_public_key(part + end) for part in parts]
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not public keys: {type(error).__name__}") from None
+    return tuple(key for key in keys if isinstance(key, ec.EllipticCurvePublicKey))
+
+
+def retired_seal_cas(files: KeyFiles, room: KeyRoom) -> tuple[pki.Authority, ...]:
+    """Seal CAs that certified seals before, the last one first. Raises ConfigError."""
+    path = files.retired_seal_cas
+    if not path.exists():
+        return ()
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+        root = files.root.read_bytes()
+        return tuple(
+            pki.authority(room.ec(files.retired_seal_ca_key(number)), pki.certificate_pem(one), root, number)
+            for number, one in zip(range(len(certificates) - 1, -1, -1), certificates, strict=True)
+        )
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not the retired seal CAs: {type(error).__name__}") from None
+
+
+def _retire_seal_ca(files: KeyFiles, old: x509.Certificate) -> int:
+    """Puts certificate and key on record; the number of its successor."""
+    path = files.retired_seal_cas
+    known = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+    if old not in known:
+        # A second name for the key, so that it is in its place at every moment.
+        place = files.retired_seal_ca_key(len(known))
+        place.unlink(missing_ok=True)
+        os.link(files.seal_ca_key, place)
+        known.insert(0, old)
+        _replace(path, b"".join(map(pki.certificate_pem, known)))
+    return len(known)
+
+
+def _half_done(room: KeyRoom, passing: Path, certificate: Path) -> bool:
+    """Whether an earlier attempt put the certificate in place, and only the key's turn is left."""
+    if not passing.exists():
+        return False
+    public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()
+    return room.ec(passing).public_key() == public
+
+
+def _require(path: Path, what: str) -> None:
+    if not path.exists():
+        raise ConfigError(f"{path}: {what} is not on this machine; put it back for this command")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    passing = path.with_suffix(".next")
+    write_public(passing, content)
+    passing.replace(path)

@@ -1,0 +1,260 @@
+"""Drills: each kind of key is rotated by its command, and what the last one signed stays good."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
+
+from services.esign import commands, keys, seal_keys, store
+from services.esign.config import EsignSettings, KeyFiles
+from services.esign.domain import pades, pki, qr, timestamp, timestamp_reader, verify
+from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.timestamp import TimestampQuery
+from services.esign.domain.verdict import Status
+from services.esign.rewrapping import Rewrapping
+from services.esign.seal_maker import key_context
+from services.esign.service.revocation import Revocation
+from shuniu.api.esign.v1 import timestamp_pb2 as pb
+from shuniu.cli.main import parser
+from shuniu.kit.clock import SystemClock
+from shuniu.kit.config import ConfigError, HubSettings, load
+from shuniu.kit.errors import HubError
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.sql import Store
+from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.testing import eventually
+from tests.support.esign import ORGANISATION, certificate_data, page
+
+NOW_US = SystemClock().now_us()
+
+
+@dataclass
+class KeyHub:
+    """A hub's keys, as its commands see them."""
+
+    data: Path
+
+    @property
+    def config(self) -> Path:
+        return self.data / "hub.toml"
+
+    @property
+    def files(self) -> KeyFiles:
+        return KeyFiles(self.data)
+
+    def start(self) -> keys.Secrets:
+        """What a process started now would sign with."""
+        return keys.Secrets.load(load(HubSettings, self.config, "hub"), load(EsignSettings, self.config, "esign"))
+
+    def rotate(self, option: str) -> None:
+        """`shuniu keys rotate <option>`."""
+        words = ["keys", "rotate", option, "--data", str(self.data), "--json"]
+        arguments = parser(words).parse_args(words)
+        assert arguments.run(arguments) == 0
+
+
+@pytest.fixture
+def hub() -> Iterator[KeyHub]:
+    with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
+        found = KeyHub(Path(folder))
+        for name in ("keys", "pki", "db", "ledger"):
+            (found.data / name).mkdir()
+        found.config.write_text(
+            '[hub]\ncode = "150000"\nname = "hub"\ntrust_domain = "hub.test"\nissuer = "https://hub.test"\n'
+            f'data_dir = "{folder}"\nrun_dir = "{folder}"\n[esign]\nses_sidecar = false\n'
+        )
+        commands.initialise(found.config)
+        yield found
+
+
+@dataclass
+class MadeSeal:
+    seal_id: str
+    certificate: bytes
+    wrapped: bytes
+
+    def sign(self, secrets: keys.Secrets) -> bytes:
+        held = secrets.seal_key(self.wrapped, key_context(self.seal_id), self.certificate)
+        signing = pades.SigningSeal.prepare(held.key, self.certificate, held.chain, ORGANISATION)
+        return pades.sign(page(), signing, NOW_US)
+
+
+def made(secrets: keys.Secrets, seal_id: str) -> MadeSeal:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = pki.issue_seal_certificate(
+        secrets.seal_ca, key.public_key(), ORGANISATION, seal_id, NOW_US, status_url="http://hub.test"
+    )
+    wrapped = secrets.keyring.encrypt(seal_keys.keep(key), key_context(seal_id))
+    return MadeSeal(seal_id, pki.certificate_der(certificate), wrapped)
+
+
+def signer_steps(pdf: bytes, root: x509.Certificate) -> set[Status]:
+    verdict = verify.judge(pdf, trust=verify.Trust((root,)), now_us=NOW_US)
+    return {step.status for step in verdict.steps if step.step in {"integrity", "signer", "chain"}}
+
+
+def test_drill_the_seal_ca_is_rotated(hub: KeyHub):
+    """Twice: seals of every CA sign on with their own chain, and documents of all verify under the one root."""
+    documents, made_seals = [], []
+    for number in range(3):
+        secrets = hub.start()
+        assert secrets.seal_ca.number == number
+        assert len(secrets.seal_cas) == len(set(secrets.seal_cas)) == number + 1
+        made_seals.append(made(secrets, f"seal-{number}"))
+        documents += [seal.sign(secrets) for seal in made_seals]
+        if number < 2:
+            hub.rotate("--seal-ca")
+    for document in documents:
+        assert signer_steps(document, secrets.seal_ca.root) == {Status.VALID}
+    places = [x509.load_der_x509_certificate(seal.certificate) for seal in made_seals]
+    lists = [
+        one.extensions.get_extension_for_class(x509.CRLDistributionPoints).value[0].full_name[0].value  # type: ignore[index]
+        for one in places
+    ]
+    assert lists == ["http://hub.test/crl", "http://hub.test/crl?ca=1", "http://hub.test/crl?ca=2"]
+
+
+def test_drill_a_rotation_that_was_interrupted_is_completed(hub: KeyHub, monkeypatch: pytest.MonkeyPatch):
+    """Power gone before any of the renames: the hub starts with the old key or the command completes it."""
+    for option, fails_at in (
+        ("--seal-ca", 1),
+        ("--seal-ca", 2),
+        ("--seal-ca", 3),
+        ("--tsa", 1),
+        ("--tsa", 2),
+        ("--qr", 2),
+    ):
+        count = 0
+        real = Path.replace
+
+        def stops(self: Path, target: Path, at: int = fails_at, real=real) -> Path:
+            nonlocal count
+            count += 1
+            if count == at:
+                raise OSError("power gone")
+            return real(self, target)
+
+        before = hub.start().seal_cas
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", stops)
+            with contextlib.suppress(OSError):
+                hub.rotate(option)
+        hub.rotate(option)
+        after = hub.start().seal_cas
+        assert set(before) <= set(after), (option, fails_at)
+        assert len(after) == len(set(after))
+
+
+def test_drill_the_timestamp_key_is_rotated(hub: KeyHub):
+    """Tokens of the key before verify on; the new one stamps; without its CA's key nothing is made."""
+    asked = TimestampQuery(timestamp.imprint(sha256(b"signature").digest()), wants_certificates=True)
+    old = hub.start()
+    assert old.tsa is not None
+    first = old.tsa.token(asked, 1, NOW_US)
+    hub.rotate("--tsa")
+    new = hub.start()
+    assert new.tsa is not None
+    second = new.tsa.token(asked, 2, NOW_US)
+    for token in (first, second):
+        timestamp_reader.check_token(token, (b"signature",), (new.seal_ca.root,), NOW_US)
+    hub.files.tsa("ca")[1].rename(hub.data / "in the safe")
+    with pytest.raises(ConfigError, match="put it back"):
+        commands.rotate_timestamp_key(hub.config)
+
+
+def test_drill_the_qr_key_is_rotated(hub: KeyHub):
+    """Codes printed before verify on with the keys that the hub hands out; the new key signs."""
+    codes = []
+    for _ in range(3):
+        codes.append(hub.start().qr.url(certificate_data()))
+        hub.rotate("--qr")
+    known = {qr.key_id(key): key for key in hub.start().qr_keys}
+    assert len(known) == 4
+    assert {qr.read(code, known).number for code in codes} == {certificate_data().number}
+
+
+@pytest_asyncio.fixture
+async def base(hub: KeyHub) -> AsyncIterator[Foundation]:
+    clock, url = SystemClock(), f"sqlite:///{hub.data}/db/esign.db"
+    await migrate(url, "services.esign", clock)
+    kept = await Store.open(url, store.METADATA, clock=clock)
+    settings = load(EsignSettings, hub.config, "esign")
+    yield Foundation("esign", load(HubSettings, hub.config, "hub"), settings, clock, kept, None, "esign")
+    await kept.close()
+
+
+async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
+    """From the next start every seal key is wrapped again, in batches; the key before opens nothing that is stored."""
+    first = hub.start()
+    kept = [made(first, f"seal-{number:03d}") for number in range(130)]
+
+    def put(conn):
+        for one in kept:
+            seal = Seal(one.seal_id, f"platform-{one.seal_id}", ORGANISATION, SealState.ACTIVE, 0, 0)
+            store.put_seal(conn, seal, NOW_US)
+            store.made(conn, store.SealRow(seal, one.certificate, one.wrapped))
+
+    await base.store.write(put)
+    hub.rotate("--kek")
+    second = hub.start()
+    assert (first.keyring.newest, second.keyring.newest) == (1, 2)
+    rewrapping = Rewrapping(base, second.keyring)
+    assert await rewrapping.older() == 130
+    task = asyncio.create_task(rewrapping.run())
+
+    async def done() -> bool:
+        return await rewrapping.older() == 0
+
+    await eventually(done, within=20)
+    task.cancel()
+    (hub.files.keyring / "000001.key").unlink()
+    alone = hub.start()
+    for one in (kept[0], kept[-1]):
+        row = await base.store.read(store.seal_by_id, one.seal_id)
+        assert row is not None
+        held = alone.seal_key(row.wrapped_key, key_context(one.seal_id), row.certificate)
+        assert held.private.public_key() == x509.load_der_x509_certificate(one.certificate).public_key()
+
+
+async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: Foundation):
+    """Stolen seal key after a rotation: OCSP and CRL of the CA that certified it say so, signed under that CA."""
+    before = made(hub.start(), "seal-1")
+    hub.rotate("--seal-ca")
+    secrets = hub.start()
+    serial = x509.load_der_x509_certificate(before.certificate).serial_number
+
+    def revoke(conn):
+        seal = Seal("seal-1", "police", ORGANISATION, SealState.ACTIVE, 0, 0)
+        store.put_seal(conn, seal, NOW_US)
+        store.made(conn, store.SealRow(seal, before.certificate, before.wrapped))
+        store.certified(conn, serial, "seal-1", NOW_US)
+        store.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
+
+    await base.store.write(revoke)
+    service = Revocation(base, secrets.seal_ca, None, secrets.seal_ca_retired)
+    (old,) = secrets.seal_ca_retired
+    request = ocsp.OCSPRequestBuilder().add_certificate(
+        x509.load_der_x509_certificate(before.certificate), old.certificate, hashes.SHA256()
+    )
+    asked = pb.AnswerOcspRequest(der=request.build().public_bytes(serialization.Encoding.DER))
+    answer = ocsp.load_der_ocsp_response((await service.AnswerOcsp(asked, None)).der)
+    assert answer.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    answer.certificates[0].verify_directly_issued_by(old.certificate)
+    for number, authority in ((0, old), (1, secrets.seal_ca)):
+        listed = x509.load_der_x509_crl((await service.GetCrl(pb.GetCrlRequest(ca=number), None)).der)
+        key = authority.certificate.public_key()
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        assert listed.is_signature_valid(key)
+        assert listed.get_revoked_certificate_by_serial_number(serial) is not None
+    with pytest.raises(HubError, match="CA_UNKNOWN"):
+        await service.GetCrl(pb.GetCrlRequest(ca=7), None)
