@@ -21,6 +21,8 @@ BEGUN, SIGNED, REJECTED = "begun", "signed", "rejected"
 _log = log.get("flows")
 _MOST_AT_ONCE = 500
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
+# What comes within this time goes into the ledger together, s. Nobody waits for it: a release brings in its own.
+_GATHER_SECONDS = 0.2
 _TOPICS: Mapping[str, str] = {
     FlowState.COMPLETED.value.lower(): events.FLOW_COMPLETED,
     FlowState.REJECTED.value.lower(): events.FLOW_REJECTED,
@@ -116,6 +118,7 @@ class Journal:
                 continue
             pause = _SHORTEST_PAUSE
             await self._wake.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
 
     def _note(self, conn: Connection, row: FlowRow, kind: EntryType, step: str, outcome: str, now_us: int) -> None:
         entry = Entry(

@@ -258,10 +258,13 @@ class FlowLand:
         self.channel = client.channel(f"unix:{self.root}/run/esign.edge.sock", service="edge")
         for _ in range(600):
             assert self.process.returncode is None, (self.root / "esign.log").read_text()[-3000:]
-            # The registry arrives a moment after the service answers.
-            with contextlib.suppress(grpc.aio.AioRpcError):
-                await self.flows.ListScenarios(pb.ListScenariosRequest(), metadata=caller("platform", APP), timeout=5)
-                return
+            # The registry arrives a moment after the service answers: then the facts are missing and not the platform.
+            probe = beginning("case_receipt", facts={})
+            try:
+                await self.flows.BeginFlow(probe, metadata=caller("platform", BUREAU), timeout=5)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                    return
             await asyncio.sleep(0.05)
         raise AssertionError((self.root / "esign.log").read_text()[-3000:])
 
