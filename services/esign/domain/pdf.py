@@ -73,6 +73,7 @@ class Document:
         self.census = Census()
         self.revisions: list[Revision] = []
         self._expanded = 0
+        self._catalog: Dict | None = None
         self._packed: dict[int, dict[int, Any]] = {}
         self._walk()
         self._chain()
@@ -100,10 +101,12 @@ class Document:
 
     def catalog(self) -> Dict:
         """The document catalog. Raises PdfError."""
-        catalog = self.resolve(self.trailer.get("Root"))
-        if not isinstance(catalog, Dict) or catalog.get("Type") != "Catalog":
-            raise PdfError("CATALOG", "no document catalog")
-        return catalog
+        if self._catalog is None:
+            catalog = self.resolve(self.trailer.get("Root"))
+            if not isinstance(catalog, Dict) or catalog.get("Type") != "Catalog":
+                raise PdfError("CATALOG", "no document catalog")
+            self._catalog = catalog
+        return self._catalog
 
     def first_page(self) -> tuple[Ref, Dict]:
         """Reference and dictionary of the first page. Raises PdfError."""
