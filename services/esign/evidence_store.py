@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, bindparam, select, update
 
 from services.esign.domain.ledger import Entry, EntryType
 from shuniu.kit.sql import binding_of
@@ -87,7 +87,9 @@ def rows(conn: Connection, source: str, digests: Sequence[str]) -> dict[str, Evi
 
 def logged(conn: Connection, source: str, indexes: Mapping[str, int]) -> None:
     """Digests are in the ledger at these indexes."""
-    for digest, index in indexes.items():
-        conn.execute(
-            update(evidence).where(evidence.c.source == source, evidence.c.digest == digest).values(ledger_index=index)
-        )
+    place = (
+        update(evidence)
+        .where(evidence.c.source == source, evidence.c.digest == bindparam("its_digest"))
+        .values(ledger_index=bindparam("its_index"))
+    )
+    conn.execute(place, [{"its_digest": digest, "its_index": index} for digest, index in indexes.items()])

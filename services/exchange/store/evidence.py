@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, or_, select, update
 
 from services.exchange.domain.evidence import Kind, Piece
 from services.exchange.store.tables import evidence
@@ -84,9 +84,11 @@ def unlogged_count(conn: Connection) -> int:
 
 def logged(conn: Connection, receipts: Iterable[tuple[str, int, str]]) -> None:
     """(id, index, receipt) of what is in the ledger from now on. The first receipt stays."""
-    for evidence_id, index, receipt in receipts:
-        conn.execute(
-            update(evidence)
-            .where(evidence.c.id == evidence_id, evidence.c.ledger_index == UNLOGGED)
-            .values(ledger_index=index, receipt=receipt)
-        )
+    place = (
+        update(evidence)
+        .where(evidence.c.id == bindparam("its_id"), evidence.c.ledger_index == UNLOGGED)
+        .values(ledger_index=bindparam("its_index"), receipt=bindparam("its_receipt"))
+    )
+    rows = [{"its_id": one, "its_index": index, "its_receipt": receipt} for one, index, receipt in receipts]
+    if rows:
+        conn.execute(place, rows)
