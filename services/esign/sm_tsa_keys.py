@@ -30,7 +30,8 @@ def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
         return None
     try:
         authority = load_signer(files.sm2(AUTHORITY), room)
-        chain = [_der(files, CA), _der(files, ROOT)]
+        # Without the root: whoever verifies must bring it.
+        chain = [_der(files, CA)]
     except sm.SmUnavailableError as error:
         raise ConfigError(f"{key}: {error}") from None
     except (OSError, ValueError, ChainError) as error:

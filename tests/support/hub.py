@@ -206,7 +206,7 @@ class Land:
 
 @asynccontextmanager
 async def hub_with_region(
-    count: int, region: Region | None = None, run_elsewhere: Collection[str] = ()
+    count: int, region: Region | None = None, run_elsewhere: Collection[str] = (), profile: str = "international"
 ) -> AsyncIterator[Land]:
     """Starts a hub in a temporary directory and sets a region of `count` people up on it, of one item when not given."""
     region = region or only_the_certificate(load())
@@ -215,7 +215,7 @@ async def hub_with_region(
         certificates = Path(work) / "certificates"
         certificates.mkdir()
         times = Times()
-        running = await RunningHub.start(Path(work) / "hub")
+        running = await RunningHub.start(Path(work) / "hub", profile)
         try:
             stage = await set_stage(running, region, everybody, certificates, times, run_elsewhere)
             try:
