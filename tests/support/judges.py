@@ -36,6 +36,11 @@ def _judge_classes(folder: Path) -> str:
     return f"{path}:{folder}"
 
 
+def pem(certificate: bytes) -> bytes:
+    """Of a certificate in DER."""
+    return pki.certificate_pem(x509.load_der_x509_certificate(certificate))
+
+
 def pdfbox(folder: Path, root: x509.Certificate, at_us: int, *files: Path) -> dict[str, list[str]]:
     """What PDFBox and BouncyCastle say of each file: of every signature its kind, whether it holds, whether its path
     ends in `root`, whether it covers the whole file or a part.

@@ -42,7 +42,7 @@ public final class Judge {
         Security.addProvider(new BouncyCastleProvider());
         X509Certificate root;
         try (ByteArrayInputStream in = new ByteArrayInputStream(Files.readAllBytes(new File(arguments[0]).toPath()))) {
-            root = (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(in);
+            root = (X509Certificate) CertificateFactory.getInstance("X.509", PROVIDER).generateCertificate(in);
         }
         Date at = new Date(Long.parseLong(arguments[1]) * 1000);
         for (String name : Arrays.asList(arguments).subList(2, arguments.length)) {

@@ -12,9 +12,8 @@ from services.esign.domain import chain, cms, der, ledger, pades, sm2, sm2_pki, 
 from services.esign.domain.chain import ChainError
 from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.ledger import EntryType, Marks
-from services.esign.domain.pades import LastSignature, SigningSeal
+from services.esign.domain.pades import SigningSeal
 from services.esign.domain.sm2_cms import Sm2Key
-from services.esign.domain.timestamp import TimestampSigner
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
 from services.esign.domain.verdict import Outcome, Status, Step
 from services.esign.domain.verify import Trust, Verdict, judge
@@ -22,46 +21,15 @@ from services.esign.seal_keys import SealOfAnotherProfileError, check_profile
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
 from tests.support.sm import sm_setting
+from tests.support.sm_documents import sealed, stamped, token_over
 
 HOUR_US = 3600 * 1_000_000
-POLICY = "1.2.3.4"
 SEAL, PLAIN_SEAL = b"seal", b"plain"
 
 
 @cache
 def trust() -> Trust:
     return Trust((chain.load(sm_setting().root.certificate),))
-
-
-@cache
-def seal() -> SigningSeal:
-    made = sm_setting()
-    key = Sm2Key(made.seal.sign)
-    return SigningSeal.prepare(key, made.seal.certificate, [made.ca.certificate], ORGANISATION, digest=SM3)
-
-
-@cache
-def stamper() -> TimestampSigner:
-    made = sm_setting()
-    ca = sm2_pki.make_tsa_ca(made.root, sm_keys.pair(sm.PrivateKey.generate()), "内蒙古枢纽", NOW_US)
-    authority = sm2_pki.make_tsa(ca, sm_keys.pair(sm.PrivateKey.generate()), "内蒙古枢纽", NOW_US)
-    return TimestampSigner.prepare(Sm2Key(authority.sign), authority.certificate, [ca.certificate], POLICY, SM3)
-
-
-def token_over(message: bytes) -> bytes:
-    asked = timestamp.TimestampQuery(timestamp.imprint(SM3.of(message), SM3), wants_certificates=True)
-    return stamper().token(asked, 7, NOW_US)
-
-
-@cache
-def sealed() -> bytes:
-    return pades.sign(small_pdf(), seal(), NOW_US, token=stamper().max_size(7))
-
-
-@cache
-def stamped() -> bytes:
-    signature = LastSignature.of(sealed())
-    return signature.stamped(token_over(signature.value))
 
 
 def verdict(pdf: bytes, trusted: Trust | None = None) -> Verdict:
