@@ -12,6 +12,7 @@ from services.esign.domain.ledger import Entry
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Trust
 from services.exchange import evidence_log
+from services.exchange.domain.evidence import Kind, Piece, record
 from services.exchange.store import evidence as kept_evidence
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.api.esign.v1 import evidence_pb2 as esign_pb
@@ -233,3 +234,17 @@ async def test_an_entry_says_nothing_but_codes(tmp_path):
         await client.ask(esign_grpc.EvidenceServiceStub(exchange).AppendEvidence, request(digest("a")))
     (entry,) = evidence_in(tmp_path)
     assert entry == Entry(entry.type, 1_780_000_000_000_000, commitment=digest("a"), epoch=1, source="exchange", kind="exchange.query")  # fmt: skip
+
+
+async def test_evidence_under_sm3_is_its_own(tmp_path):
+    """In the profile sm digest, entry and check are SM3; the same bytes said to be SHA-256 prove nothing."""
+    text = record("01J", Kind.QUERY, 1_780_000_000_000_000, {"case": "c"})
+    piece = Piece("01J", Kind.QUERY, 1_780_000_000_000_000, "c", ("a", "b"), text, "sm3", b"s" * 16)
+    async with ledger_side(tmp_path), channel(tmp_path) as exchange:
+        append = esign_grpc.EvidenceServiceStub(exchange).AppendEvidence
+        answer = await client.ask(append, request(piece.digest))
+    file = piece.file(answer.receipts[0].tlog_proof)
+    assert evidence_check.check(file, TRUST).outcome is Outcome.VALID
+    assert evidence_check.check(altered(file, algorithm="sha-256"), TRUST).outcome is Outcome.INVALID
+    (entry,) = evidence_in(tmp_path)
+    assert (entry.commitment, entry.commitment_sm3) == ("", piece.digest.removeprefix("sm3:"))
