@@ -1,10 +1,18 @@
 """Seal pictures: drawn for organisations and persons, checked when uploaded."""
 
+import struct
+import tracemalloc
+import zlib
+from random import Random
+
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given, settings
 
 from services.esign import seal_pictures
 from services.esign.domain import seal_picture
 from services.esign.domain.errors import CharacterNotCoveredError, DocumentUnfitError
+from services.esign.domain.png import SIGNATURE, read_pixels
 from services.esign.domain.ses import Picture
 
 
@@ -51,3 +59,75 @@ def test_uploaded_pictures_are_checked() -> None:
     for wrong in (b"", b"GIF89a", png[:-1], png + b"<script>", png[:60] + b"\x00" + png[61:], png * 60, png[:33]):
         with pytest.raises(DocumentUnfitError):
             seal_pictures.uploaded(wrong, 20)
+
+
+def png(
+    width: int, height: int, row: bytes, *, colour: int = 6, depth: int = 8, extra: bytes = b"", packed: bytes = b""
+) -> bytes:
+    """A PNG whose rows are all the same; `extra`: a chunk before the end, `packed`: other compressed pixels."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0))
+    pixels = chunk(b"IDAT", packed or zlib.compress((b"\0" + row) * height))
+    return SIGNATURE + header + pixels + (chunk(extra[:4], extra[4:]) if extra else b"") + chunk(b"IEND", b"")
+
+
+RED, GREEN, CLEAR = b"\xc8\x10\x10\xff", b"\x10\xc8\x10\xff", bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("picture", "reason"),
+    [
+        (png(200, 200, (RED + CLEAR) * 100), ""),
+        (png(200, 200, RED * 200), "PICTURE_OPAQUE"),
+        (png(200, 200, (b"\xc8\x10\x10" * 200), colour=2), "PICTURE_OPAQUE"),
+        (png(200, 200, CLEAR * 200), "PICTURE_EMPTY"),
+        (png(200, 200, (GREEN + CLEAR) * 100), "PICTURE_COLOUR"),
+        (png(200, 200, (b"\x80\xff" + bytes(2)) * 100, colour=4), "PICTURE_COLOUR"),
+        (png(200, 200, (RED + CLEAR) * 200, depth=16), "PICTURE_COLOUR"),
+        (png(99, 99, RED * 99), "PICTURE_SIZE"),
+        (png(2001, 2001, b"", packed=b"-"), "PICTURE_SIZE"),
+        (png(400, 200, (RED + CLEAR) * 200), "PICTURE_SIZE"),
+        (png(200, 200, (RED + CLEAR) * 100, extra=b"tEXtComment\0hello"), "PICTURE_EXTRA"),
+        (png(200, 200, (RED + CLEAR) * 100, extra=b"zzZzanything"), "PICTURE_EXTRA"),
+        (png(200, 200, b"", packed=zlib.compress(bytes(100_000_000))), "PICTURE_DAMAGED"),
+        (png(200, 200, b"", packed=zlib.compress(bytes(1000))), "PICTURE_DAMAGED"),
+        (png(200, 200, b"", packed=b"no deflate stream"), "PICTURE_DAMAGED"),
+        (png(200, 200, b"", packed=zlib.compress((b"\5" + (RED + CLEAR) * 100) * 200)), "PICTURE_DAMAGED"),
+    ],
+)
+def test_what_an_uploaded_picture_shows_is_checked(picture: bytes, reason: str) -> None:
+    """Red ink on a clear ground, 8 bits, nearly square, nothing beside it; a bomb is not unpacked beyond its header."""
+    tracemalloc.start()
+    try:
+        if reason:
+            with pytest.raises(DocumentUnfitError, match=reason):
+                seal_pictures.uploaded(picture, 42)
+        else:
+            assert seal_pictures.uploaded(picture, 42).height_mm == 42
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+@given(st.integers(0, 4), st.integers(100, 110), st.integers(0, 2**32))
+@settings(max_examples=10, deadline=None)
+def test_every_row_filter_is_undone(kind: int, width: int, seed: int) -> None:
+    """Pixels come back whatever filter each row was written with (ISO/IEC 15948, 9)."""
+    random, height, stride = Random(seed), 101, width * 4
+    rows = [random.randbytes(stride) for _ in range(height)]
+    written = bytearray()
+    for at, row in enumerate(rows):
+        own = (kind + at) % 5
+        up = rows[at - 1] if at else bytes(stride)
+        written.append(own)
+        for i, value in enumerate(row):
+            left, above = (row[i - 4] if i >= 4 else 0), up[i]
+            corner = up[i - 4] if i >= 4 else 0
+            guess = left + above - corner
+            paeth = min((left, above, corner), key=lambda one: abs(guess - one))
+            written.append((value - (0, left, above, (left + above) // 2, paeth)[own]) & 0xFF)
+    found = read_pixels(png(width, height, b"", packed=zlib.compress(bytes(written))))
+    assert found.astype("uint8").tobytes() == b"".join(rows)
