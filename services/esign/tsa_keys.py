@@ -24,8 +24,7 @@ def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
     try:
         authority = pki.authority(room.ec(key), certificate.read_bytes(), above.read_bytes())
         counted = CountedKey(P256Key(authority.key), Purpose.TIMESTAMP, P256_WITH_SHA256)
-        # Without the root: whoever verifies must bring it.
-        chain = [pki.certificate_der(c) for c in authority.above[:-1]]
+        chain = [pki.certificate_der(c) for c in authority.above]
         return TimestampSigner.prepare(counted, authority.der, chain, policy)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{key}: the timestamp authority's key cannot be read: {type(error).__name__}") from None
