@@ -48,6 +48,7 @@ __all__ = [
     "RenewalError",
     "SealReport",
     "TrustError",
+    "check_devices",
     "check_evidence",
     "hub_ledger_verify",
     "hub_recount",
@@ -118,6 +119,11 @@ def trust_files(config: Path) -> dict[str, str]:
 def software_keys(config: Path) -> list[str]:
     """Esign's key files that hold a key themselves instead of naming a device: for development. Raises ConfigError."""
     return key_store.software_keys(KeyFiles(load(HubSettings, config, "hub").data_dir))
+
+
+def check_devices(config: Path) -> dict[str, str]:
+    """The devices that hold keys, each with what is wrong with it; nothing, when it answers. Raises ConfigError."""
+    return key_store.check_devices(load(EsignSettings, config, "esign"))
 
 
 def rotate_ledger_key(config: Path) -> str:
@@ -221,7 +227,7 @@ def ledger_monitor(
 def load_trust(directory: Path | None) -> Trust:
     """What a directory says may be trusted: roots (*.pem, one or more certificates each; tsa-*.pem vouch for timestamps
     only), keys of logs and witnesses (*.vkey, one a line), how many witnesses must have cosigned (`policy`, C2SP
-    tlog-policy), and which certificates are revoked (*.crl, DER, as `/crl` of the hub gives it). Raises TrustError.
+    tlog-policy), and which certificates are revoked (*.crl, DER as `/crl` of the hub gives it, or PEM). Raises TrustError.
     """
     if directory is None:
         return Trust()
@@ -248,13 +254,18 @@ def load_trust(directory: Path | None) -> Trust:
                 policy = witness.parse_policy(path.read_text(encoding="utf-8"))
                 keys += policy.logs
             elif path.suffix == ".crl":
-                crls += [x509.load_der_x509_crl(path.read_bytes()).public_bytes(Encoding.DER)]
+                crls.append(_list(path.read_bytes()))
         except (OSError, ValueError, EsignError) as cause:
             raise TrustError(f"{path}: {cause}") from cause
     if policy is None and witnesses:
         # Known but not demanded: their cosignatures are checked and counted.
         policy = witness.Policy.k_of_n(witnesses, 0)
     return Trust(tuple(roots), tuple(keys), policy, tuple(tsa_roots), tuple(crls))
+
+
+def _list(content: bytes) -> bytes:
+    pem = content.startswith(b"-----BEGIN")
+    return (x509.load_pem_x509_crl if pem else x509.load_der_x509_crl)(content).public_bytes(Encoding.DER)
 
 
 def load_certificates(directory: Path | None) -> list[x509.Certificate]:

@@ -28,7 +28,7 @@ from shuniu.kit import log
 from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.csc import RemoteSigner
-from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.device import Algorithm, Device, KeyAwayError, KeyRefusedError
 from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_device
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
@@ -219,6 +219,23 @@ def say_where_keys_lie(hub: HubSettings, settings: EsignSettings) -> str:
     else:
         _log.info("keys_in_devices", devices=chosen)
     return "; ".join(chosen)
+
+
+def check_devices(settings: EsignSettings) -> dict[str, str]:
+    """Every device by its description, with what is wrong with it or nothing. Raises ConfigError."""
+    signer = ca.open_signer(settings)
+    rooms = KeyRoom.of(settings.keys, settings.sm_keys)
+    devices: list[Device] = [room.device for room in rooms if room.device is not None]
+    found: dict[str, str] = {}
+    for device in devices if signer is None else [*devices, signer]:
+        try:
+            device.check()
+            found[device.about] = ""
+        except (KeyAwayError, KeyRefusedError) as error:
+            found[device.about] = str(error)
+        finally:
+            device.close()
+    return found
 
 
 def _holds_key(path: Path) -> bool:

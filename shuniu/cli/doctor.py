@@ -74,6 +74,7 @@ def examine(place: Place) -> Iterator[Finding]:
         _disk,
         _sockets,
         _secrets,
+        _devices,
         _certificates,
         _algorithms,
         _ports,
@@ -179,6 +180,14 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             f"software keys, for development: {', '.join(software)}",
             "软件密钥仅供开发；正式使用请在 [esign] keys、sm_keys 设置密码设备，再以 shuniu keys rotate 更换",
         )
+
+
+def _devices(place: Place, _hub: HubSettings) -> Iterator[Finding]:
+    for about, trouble in esign.check_devices(place.config).items():
+        if trouble:
+            yield Finding("密码设备 device", BAD, f"{about}: {trouble}", "检查设备、驱动与口令文件；恢复后无需重启")
+        else:
+            yield Finding("密码设备 device", GOOD, about)
 
 
 def _certificates(place: Place, _hub: HubSettings) -> Iterator[Finding]:

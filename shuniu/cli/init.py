@@ -64,6 +64,9 @@ bus_url = "nats://{bus}"
 bus_url = "nats://{bus}"
 # One operator reviews an application for a seal, another makes it.
 seal_two_operators = true
+# Where keys lie: "file" (software keys, for development), a PKCS #11 token or a GM/T 0018 device.
+keys = "{keys}"
+sm_keys = "{sm_keys}"
 
 [nats]
 listen = "{listen}"
@@ -96,6 +99,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--bus", default="127.0.0.1:4222", metavar="HOST:PORT", help="where the bus listens")
     parser.add_argument("--bus-websocket", default="127.0.0.1:4223", metavar="HOST:PORT", help="its WebSocket listener")
     parser.add_argument("--bus-monitoring", default="127.0.0.1:8222", metavar="HOST:PORT", help="its health port")
+    parser.add_argument(
+        "--keys",
+        default="file",
+        metavar="URI",
+        help="where signing keys are made: file, or pkcs11:… (default %(default)s)",
+    )
+    parser.add_argument(
+        "--sm-keys", default="file", metavar="URI", help="where SM2 keys lie: file, or sdf:… (default %(default)s)"
+    )
     parser.add_argument(
         "--authority",
         default="",
@@ -136,6 +148,8 @@ def run(arguments: argparse.Namespace) -> int:
             monitoring=bus.monitoring,
             authority_platform=_plain(authority),
             authority_resource=_plain(resource),
+            keys=_plain(arguments.keys),
+            sm_keys=_plain(arguments.sm_keys),
         ),
         encoding="utf-8",
     )

@@ -118,6 +118,41 @@ async def test_a_token_that_is_away_stops_signing_and_nothing_else(token_hub: To
     await log.close()
 
 
+def test_drill_a_hub_moves_its_keys_into_the_token(token_hub: TokenHub):
+    """A hub that began with software keys: set the token, rotate each key, and none is left outside; doctor knows."""
+    data = token_hub.hub.data_dir.parent / "moved"
+    for name in ("keys", "pki", "ledger"):
+        (data / name).mkdir(parents=True)
+    config, text = data / "hub.toml", token_hub.config.read_text().replace(str(token_hub.hub.data_dir), str(data))
+    config.write_text(text[: text.index("[esign]")])
+    commands.initialise(config)
+    before = keys.Secrets.load(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
+    value = before.keyring.encrypt(b"seal key", b"row")
+    assert len([name for name in commands.software_keys(config) if "sm2" not in name]) == 5
+    config.write_text(text)
+    for rotate in (
+        commands.rotate_ledger_key,
+        commands.rotate_qr_key,
+        commands.rotate_seal_ca,
+        commands.rotate_timestamp_key,
+        commands.rotate_wrapping_key,
+    ):
+        rotate(config)
+    assert [name for name in commands.software_keys(config) if "sm2" not in name] == ["esign-kek/000001.key"]
+    after = keys.Secrets.load(load(HubSettings, config, "hub"), load(EsignSettings, config, "esign"))
+    assert after.keyring.decrypt(value, b"row") == b"seal key"
+    assert after.keyring.number_of(after.keyring.encrypt(b"seal key", b"row")) == 2
+    assert after.qr.url(certificate_data()).startswith("https://")
+    assert list(commands.check_devices(config).values()) == [""]
+    token_hub.place.take_out()
+    try:
+        assert "HSM_AWAY" in next(iter(commands.check_devices(config).values()))
+    finally:
+        token_hub.place.put_back()
+    before.close()
+    after.close()
+
+
 def test_drill_the_ledger_s_key_moves_into_the_token(token_hub: TokenHub):
     """A software key is rotated: the next one lies in the token, what the old one signed still verifies."""
     key = commands.rotate_ledger_key(token_hub.config)
