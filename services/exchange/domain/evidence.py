@@ -7,14 +7,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from shuniu.kit.crypto.sm import sm3
+from cryptography.hazmat.primitives import hashes
 
 SALT_BYTES: Final = 16
 VERSION: Final = 1
+
+
+def _sm3(data: bytes) -> bytes:
+    state = hashes.Hash(hashes.SM3())
+    state.update(data)
+    return state.finalize()
+
+
 # FIPS 180-4 and GB/T 32905.
 _HASHES: Final[Mapping[str, Callable[[bytes], bytes]]] = {
     "sha-256": lambda data: hashlib.sha256(data).digest(),
-    "sm3": sm3,
+    "sm3": _sm3,
 }
 _PREFIXES: Final = {"sha-256": "", "sm3": "sm3:"}
 
