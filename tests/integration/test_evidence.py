@@ -7,7 +7,7 @@ from hashlib import sha256
 
 import pytest
 
-from services.esign import evidence_check, evidence_store
+from services.esign import evidence_check, evidence_store, sequencer
 from services.esign.domain.ledger import Entry
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Trust
@@ -152,9 +152,15 @@ async def test_without_esign_calls_go_on_and_their_evidence_waits(land, monkeypa
     assert len(evidence_in(land.directory)) == 5
 
 
-@pytest.mark.parametrize("step", ["esign keeps the index", "the exchange keeps the receipt"])
-async def test_a_step_that_fails_doubles_nothing(land, monkeypatch, step):
-    """Between the ledger and the note of it, on either side, everything may be lost: the next try finds the entry."""
+@pytest.mark.parametrize(
+    ("step", "recent"),
+    [("esign keeps the index", 65_536), ("esign keeps the index", 0), ("the exchange keeps the receipt", 65_536)],
+)
+async def test_a_step_that_fails_doubles_nothing(land, monkeypatch, step, recent):
+    """Between the ledger and the note of it, on either side, everything may be lost: the next try finds the entry,
+    however many others have been logged since (`recent`: how many the sequencer remembers).
+    """
+    monkeypatch.setattr(sequencer, "_RECENT", recent)
     monkeypatch.setattr(evidence_log, "_LONGEST_PAUSE", 0.1)
     module = evidence_store if step.startswith("esign") else kept_evidence
     whole, failed = module.logged, []
