@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import datetime as dt
+import json
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -23,13 +24,22 @@ from examples.demo.setup import CERTIFICATE_ITEM
 from examples.hub_client.credentials import Credentials
 from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.people import CITIZEN, FOREIGN_RESIDENT, RARE, RESIDENCE_PERMIT
+from services.esign.domain import jose, status_list
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, licence_pb2, licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
-from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, platform_pb2, platform_pb2_grpc
+from shuniu.api.identity.v1 import (
+    person_pb2,
+    person_pb2_grpc,
+    platform_pb2,
+    platform_pb2_grpc,
+    signing_pb2,
+    signing_pb2_grpc,
+)
 from shuniu.kit.testing import eventually
 from tests.support.hub import NATS_WEBSOCKET, Journey, Land, command, hub_with_region, program, refusal
 from tests.support.in_clear import found_in_cells, found_in_files
+from tests.support.licences import Wallet
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -113,6 +123,52 @@ async def test_two_more_people_stay_signed_in(story: Story) -> None:
         story.secrets[f"token {number}"] = journey.token.rpartition(".")[2]
 
 
+async def test_a_licence_shows_one_thing_of_its_holder(story: Story) -> None:
+    """The same result as a licence: the bureau issues it to the wallet's key, the wallet shows one age, anybody judges
+    it; suspended, it is INVALID and in the status list at once.
+    """
+    journey, wallet = story.first, Wallet()
+    app, bureau = story.land.stage.app.session, story.land.bureau(journey.case.handler_platform).session
+    there, here = (licence_pb2_grpc.LicenceCredentialServiceStub(one.channel) for one in (bureau, app))
+    asked = await bureau.call(there.NewNonce, licence_pb2.NewNonceRequest())
+    request = licence_pb2.IssueLicenceRequest(
+        request_id=request_id(),
+        case_code=journey.case.case_code,
+        type="no_criminal_record",
+        facts={"from": "2006-01-01", "to": "2026-11-20"},
+        proof_jwt=wallet.proof(asked.audience, asked.nonce),
+    )
+    licence = (await bureau.call(there.IssueLicence, request)).licence
+    question = licence_pb2.DownloadLicenceRequest(number=licence.number)
+    given = await app.call(here.DownloadLicence, question, person=journey.token)
+    wallet.keep(given.sd_jwt)
+
+    async def judged_now() -> licence_pb2.VerifyPresentationResponse:
+        nonce = (await app.call(here.NewNonce, licence_pb2.NewNonceRequest())).nonce
+        return await app.call(
+            here.VerifyPresentation,
+            licence_pb2.VerifyPresentationRequest(
+                request_id=request_id(),
+                presentation=wallet.present("14", audience="https://shop.example", nonce=nonce, now_us=None),
+                audience="https://shop.example",
+                nonce=nonce,
+            ),
+        )
+
+    answer = await judged_now()
+    assert answer.verdict.verdict == "VALID", answer
+    assert json.loads(answer.claims_json)["age_equal_or_over"] == {"14": True}
+    assert not {"full_name", "document_number", "birth_date"} & set(json.loads(answer.claims_json))
+    suspend = licence_pb2.SuspendLicenceRequest(request_id=request_id(), number=licence.number, reason="核查")
+    await bureau.call(there.SuspendLicence, suspend)
+    assert (await judged_now()).verdict.verdict == "INVALID"
+    listed = await app.http.get(f"/v1/licences/status-lists/{licence.status_list_uri.rpartition('/')[2]}")
+    assert (listed.status_code, listed.headers["content-type"]) == (200, "application/statuslist+jwt")
+    assert licence.status_list_uri.startswith(story.land.settings["hub"]["issuer"])
+    token = jose.parse(listed.text, status_list.TYP)
+    assert status_list.expand(token.payload["status_list"]).at(licence.status_index) == status_list.Status.SUSPENDED
+
+
 async def test_documents_are_valid_offline(story: Story) -> None:
     """`shuniu verify FILE --trust DIR` with no hub at hand: VALID and 0 for documents of all kinds of people."""
     pdfs = story.pdfs()
@@ -162,6 +218,63 @@ async def test_what_is_no_document_is_unreadable(story: Story, tmp_path: Path) -
     ]
     for status, _ in await asyncio.gather(*(judged(story, pdf, "--trust", str(trust)) for pdf, trust in cases)):
         assert status == 3
+
+
+async def test_a_document_is_signed_by_an_agency_and_a_person(story: Story) -> None:
+    """A flow through the edge: the bureau seals, the person consents at identity and signs; the document verifies
+    offline, and the counts stand up to a recount from the ledger.
+    """
+    land, journey = story.land, story.first
+    bureau, app = land.bureau(journey.case.handler_platform).session, land.stage.app.session
+    body = journey.token.split(".")[1]
+    subject = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["sub"]
+    flows, mine = flow_pb2_grpc.FlowServiceStub(bureau.channel), flow_pb2_grpc.FlowServiceStub(app.channel)
+    begin = flow_pb2.BeginFlowRequest(
+        request_id=request_id(),
+        scenario="case_receipt",
+        facts={
+            "name": "测试",
+            "reported_on": "2026年11月21日",
+            "matter": "财物遗失",
+            "case_number": "A1501020000002026110001",
+            "contact": "110",
+        },
+        parties=[
+            flow_pb2.Party(key="authority"),
+            flow_pb2.Party(key="reporter", platform=app.credentials.code, subject=subject),
+        ],
+    )
+    flow = (await bureau.call(flows.BeginFlow, begin)).flow
+    item = {"flow": flow.id, "step": "reporter", "document_sha256": flow.document_sha256}
+    consent = signing_pb2.AuthoriseSigningRequest(request_id=request_id(), items=[signing_pb2.SigningItem(**item)])
+    signing = signing_pb2_grpc.SigningServiceStub(app.channel)
+    token = (await app.call(signing.AuthoriseSigning, consent, person=journey.token)).authorisation
+    steps = [flow_pb2.StepToSign(**item)]
+    early = flow_pb2.SignStepsRequest(request_id=request_id(), steps=steps, authorisation=token)
+    await refusal(app.call(mine.SignSteps, early, person=journey.token), "STEP_NOT_YET")
+    sealing = flow_pb2.StepToSign(flow=flow.id, step="authority", document_sha256=flow.document_sha256)
+    await bureau.call(flows.SignSteps, flow_pb2.SignStepsRequest(request_id=request_id(), steps=[sealing]))
+    # The refusal took nothing: the same consent is still good, for the person alone.
+    stolen = flow_pb2.SignStepsRequest(request_id=request_id(), steps=steps, authorisation=token)
+    await refusal(app.call(mine.SignSteps, stolen, person=story.second.token), "AUTHORISATION_OTHER")
+    again = flow_pb2.SignStepsRequest(request_id=request_id(), steps=steps, authorisation=token)
+    await app.call(mine.SignSteps, again, person=journey.token)
+
+    async def completed() -> bool:
+        answer = await bureau.call(flows.GetFlow, flow_pb2.GetFlowRequest(id=flow.id))
+        return bool(answer.flow.state == flow_pb2.FLOW_STATE_COMPLETED)
+
+    await eventually(completed, within=30)
+    wanted = flow_pb2.DownloadFlowRequest(id=flow.id)
+    answer = await app.call(mine.DownloadFlow, wanted, person=journey.token)
+    pdf = land.certificates.parent / "flow.pdf"
+    pdf.write_bytes(answer.pdf)
+    pdf.with_name("flow.pdf.tlog-proof").write_text(answer.tlog_proof)
+    status, verdict = await judged(story, pdf)
+    assert (status, verdict["verdict"]) == (0, "VALID"), verdict
+    recount = await land.command("ledger", "recount", "--json")
+    assert (recount.status, recount.json["agree"]) == (0, True), recount
+    assert {"scenario": "case_receipt", "step": "", "outcome": "completed", "count": 1} in recount.json["counts"]
 
 
 async def test_a_revoked_document_shows_at_once(story: Story) -> None:
@@ -468,6 +581,31 @@ async def test_a_suspended_platform_is_out_within_a_second(story: Story) -> None
 
 async def _nothing(_error: Exception) -> None:
     """The bus says that it ends the session: that is what is waited for."""
+
+
+async def test_a_stolen_seal_key_is_dealt_with(story: Story, tmp_path: Path) -> None:
+    """One command stops the thief and names what to repair; two operators make the successor; whoever fetches the trust
+    anew finds what was sealed since the theft INVALID, offline too.
+    """
+    land, number, issuer = story.land, story.second.number, story.second.document.certificate.issuer
+    listed = (await land.command("seal", "list", "--json")).json["seals"]
+    (seal,) = (one for one in listed if one["owner"] == issuer)
+    since = (dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)).isoformat(timespec="seconds")
+    ran = await land.command("seal", "compromised", seal["id"], "--since", since, "--json")
+    assert ran.status == 0, ran.err
+    assert number in {document["number"] for document in ran.json["documents"]}
+    successor = ran.json["successor"]["id"]
+    for verb in ("review", "make"):
+        assert (await land.command("seal", verb, successor)).status == 0
+    shown = (await land.command("seal", "show", successor, "--json")).json
+    assert [change["actor"] for change in shown["changes"]] == ["security", "system", "security", "security"]
+    trust, pdf = tmp_path / "trust", tmp_path / "sealed.pdf"
+    assert (await land.command("trust", "--out", str(trust))).status == 0
+    pdf.write_bytes(story.second.document.pdf)
+    pdf.with_name("sealed.pdf.tlog-proof").write_text(story.second.document.tlog_proof)
+    status, verdict = await judged(story, pdf, "--trust", str(trust))
+    assert status == 1, verdict
+    assert {s["step"]: s["reason"] for s in verdict["steps"]}["seal_then"] == "CERTIFICATE_REVOKED"
 
 
 async def test_nothing_personal_lies_in_clear_anywhere(story: Story) -> None:
