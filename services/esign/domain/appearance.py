@@ -2,21 +2,21 @@
 engine, with its fonts). Both become a form XObject (ISO 32000-2, 8.10) that readers fit into the field's rectangle.
 """
 
-import struct
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
+from services.esign.domain import png
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import Name, PdfError, Ref
+from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_writer import Update, written
 
 EMPTY = b"<</Type/XObject/Subtype/Form/BBox[0 0 0 0]/Resources<<>>/Length 0>>\nstream\n\nendstream"
 """Body of a form XObject that draws nothing."""
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_CHANNELS = {0: 1, 2: 3, 4: 2, 6: 4}
 _MOST_PIXELS = 4_000_000
 # Objects that a page of text brings: fonts with their descriptors and programs, colours.
 _MOST_OBJECTS = 200
@@ -56,15 +56,19 @@ class Picture:
         return cls(width, height, bytes(colours), pixels[3::4])
 
     @classmethod
-    def of_png(cls, png: bytes) -> "Picture":
+    def of_png(cls, data: bytes) -> "Picture":
         """From a PNG of 8 bits a channel, grey or true colour, not interlaced. Raises DocumentUnfitError."""
-        width, height, channels, packed = _png(png)
-        rows = _unfiltered(packed, width * channels, height, channels)
-        colour = 3 if channels > 2 else 1
-        rgb = bytearray(3 * width * height)
-        for channel in range(3):
-            rgb[channel::3] = rows[channel % colour :: channels]
-        return cls(width, height, bytes(rgb), rows[channels - 1 :: channels] if channels in {2, 4} else b"")
+        try:
+            header = png.read_header(data)
+            if not 0 < header.width * header.height <= _MOST_PIXELS:
+                raise png.PngError("LARGE", f"more than {_MOST_PIXELS} pixels")
+            samples = png.read_pixels(data).astype(np.uint8)
+        except png.PngError as cause:
+            raise _unfit("PICTURE_KIND", f"no picture to draw: {cause}", "印章图像不是可用的 PNG") from cause
+        channels = samples.shape[2]
+        colours = samples[:, :, :3] if channels > 2 else samples[:, :, :1].repeat(3, axis=2)
+        alpha = samples[:, :, -1].tobytes() if channels in {2, 4} else b""
+        return cls(header.width, header.height, colours.tobytes(), alpha)
 
     def put(self, update: Update, width: float, height: float) -> int:
         mask = b""
@@ -118,19 +122,27 @@ class PageDrawing:
                 return {key: own(member) for key, member in value.items() if key not in {"Parent", "P"}}
             return [own(member) for member in value] if isinstance(value, list) else value
 
-        content = page.get("Contents")
-        holder = document.object(content[0]) if isinstance(content, Ref) else None
-        if holder is None or holder.stream is None:
-            raise PdfError("PAGES", "a page with one content stream is expected", unsupported=True)
+        content = zlib.compress(b"\n".join(_contents(document, page)), 9)
         form: dict[str, Any] = {
             "Type": Name("XObject"),
             "Subtype": Name("Form"),
             "BBox": document.resolve(page.get("MediaBox")),
             "Resources": own(document.resolve(page.get("Resources"))),
-            "Length": holder.stream[1] - holder.stream[0],
+            "Filter": Name("FlateDecode"),
+            "Length": len(content),
         }
-        form |= {key: holder.value[key] for key in ("Filter", "DecodeParms") if key in holder.value}
-        return update.add(_stream(form, self.pdf[slice(*holder.stream)]))
+        return update.add(_stream(form, content))
+
+
+def _contents(document: Document, page: Dict) -> Iterator[bytes]:
+    """A page's content: one stream, or several that are read as one (ISO 32000-2, 7.7.3.3)."""
+    ref = page.get("Contents")
+    listed = document.resolve(ref)
+    for each in listed if isinstance(listed, list) else [ref]:
+        holder = document.object(each[0]) if isinstance(each, Ref) else None
+        if holder is None or holder.stream is None:
+            raise PdfError("PAGES", "a page without content", unsupported=True)
+        yield document.stream_of(holder)
 
 
 def _body(document: Document, number: int, own: Callable[[Any], Any]) -> bytes:
@@ -144,69 +156,6 @@ def _body(document: Document, number: int, own: Callable[[Any], Any]) -> bytes:
 
 def _stream(entries: Mapping[str, Any], data: bytes) -> bytes:
     return b"%b\nstream\n%b\nendstream" % (written(entries), data)
-
-
-def _png(png: bytes) -> tuple[int, int, int, bytes]:
-    """Width, height, channels and inflated rows. Raises DocumentUnfitError."""
-    at, header, packed = len(_SIGNATURE), b"", b""
-    if png.startswith(_SIGNATURE):
-        while at + 12 <= len(png):
-            size, kind = struct.unpack_from(">I4s", png, at)
-            body = png[at + 8 : at + 8 + size]
-            header = body if kind == b"IHDR" and not header else header
-            packed += body if kind == b"IDAT" else b""
-            at += 12 + size
-    if len(header) != 13:
-        raise _unfit("PICTURE_KIND", "not a PNG", "印章图像应为 PNG")
-    width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", header)
-    if depth != 8 or colour not in _CHANNELS or interlaced or not 0 < width * height <= _MOST_PIXELS:
-        raise _unfit(
-            "PICTURE_KIND",
-            "a PNG of 8 bits a channel, not interlaced, up to 4 million pixels is needed",
-            "印章图像应为每通道 8 位、非隔行的 PNG，不超过 400 万像素",
-        )
-    channels = _CHANNELS[colour]
-    whole = (width * channels + 1) * height
-    inflate = zlib.decompressobj()
-    try:
-        rows = inflate.decompress(packed, whole + 1)
-    except zlib.error:
-        rows = b""
-    if len(rows) != whole:
-        raise _unfit("PICTURE_DAMAGED", "the PNG is damaged", "图像文件已损坏")
-    return width, height, channels, rows
-
-
-def _unfiltered(packed: bytes, width: int, height: int, channels: int) -> bytes:
-    """PNG's row filters undone (PNG 9.2). Raises DocumentUnfitError."""
-    out, above = bytearray(), bytes(width)
-    for start in range(0, (width + 1) * height, width + 1):
-        kind, row = packed[start], bytearray(packed[start + 1 : start + 1 + width])
-        if kind == 1:
-            for i in range(channels, width):
-                row[i] = (row[i] + row[i - channels]) & 0xFF
-        elif kind == 2:
-            row = bytearray([(a + b) & 0xFF for a, b in zip(row, above, strict=True)])
-        elif kind == 3:
-            for i in range(width):
-                left = row[i - channels] if i >= channels else 0
-                row[i] = (row[i] + (left + above[i]) // 2) & 0xFF
-        elif kind == 4:
-            _unpaeth(row, above, channels)
-        elif kind:
-            raise _unfit("PICTURE_DAMAGED", "the PNG is damaged", "图像文件已损坏")
-        out += row
-        above = bytes(row)
-    return bytes(out)
-
-
-def _unpaeth(row: bytearray, above: bytes, channels: int) -> None:
-    for i in range(len(row)):
-        left, corner = (row[i - channels], above[i - channels]) if i >= channels else (0, 0)
-        guess = left + above[i] - corner
-        a, b, c = abs(guess - left), abs(guess - above[i]), abs(guess - corner)
-        nearest = left if a <= b and a <= c else above[i] if b <= c else corner
-        row[i] = (row[i] + nearest) & 0xFF
 
 
 def _unfit(reason: str, en: str, zh: str) -> DocumentUnfitError:

@@ -116,6 +116,7 @@ class CmsTemplate:
     # Signature sizes differ by a few bytes only; the lengths around them are kept per size.
     _heads: dict[int, tuple[bytes, bytes]]
     _rooms: dict[int, int]
+    _before_signers: bytes
 
     @classmethod
     def prepare(
@@ -134,11 +135,12 @@ class CmsTemplate:
         )
         joined = b"".join(attributes)
         hole = joined.index(bytes(32), joined.index(OID_MESSAGE_DIGEST))
+        certificates = der.tlv(0xA0, *sorted({certificate, *chain}))
         template = cls(
             key=key,
             digest=digest,
             certificate=certificate,
-            certificates=der.tlv(0xA0, *sorted({certificate, *chain})),
+            certificates=certificates,
             signer_head=der.integer(1) + der.tlv(der.SEQUENCE, issuer, serial) + digest.identifier,
             attributes_before=joined[:hole],
             attributes_after=joined[hole + 32 :],
@@ -146,15 +148,27 @@ class CmsTemplate:
             max_size=0,
             _heads={},
             _rooms={},
+            _before_signers=der.integer(1)
+            + der.tlv(der.SET, digest.identifier)
+            + der.tlv(der.SEQUENCE, OID_DATA)
+            + certificates,
         )
         object.__setattr__(template, "max_size", len(template._assemble(bytes(32), bytes(key.max_size))))
         return template
 
     def sign(self, digest: bytes) -> bytes:
         """CMS over a document whose digest, of the template's algorithm, is `digest`: at most `max_size` bytes."""
+        return self.sign_open(digest)[0]
+
+    def sign_open(self, digest: bytes) -> "tuple[bytes, OpenedCms]":
+        """`sign`, and the same CMS taken apart for its timestamp."""
         signed = self.attributes_before + digest + self.attributes_after
         signature = self.key.sign(b"\x31" + self.attributes_length + signed)
-        return self._assemble(digest, signature)
+        whole = self._assemble(digest, signature)
+        # The signer is the last thing in the structure: head, attributes under their tag, algorithm, signature.
+        at = len(self.signer_head) + 1 + len(self.attributes_length) + len(signed) + len(self.key.algorithm)
+        at += 1 + len(der.length(len(signature))) + len(signature)
+        return whole, OpenedCms(OID_SIGNED_DATA, self._before_signers, whole[-at:], signature, has_unsigned=False)
 
     def max_size_with(self, token: int) -> int:
         """Longest CMS when it carries a timestamp token of `token` bytes; `max_size` when that is 0."""
@@ -183,10 +197,7 @@ class CmsTemplate:
         )
         signed_data = der.tlv(
             der.SEQUENCE,
-            der.integer(1),
-            der.tlv(der.SET, self.digest.identifier),
-            der.tlv(der.SEQUENCE, OID_DATA),
-            self.certificates,
+            self._before_signers,
             der.tlv(der.SET, signer),
         )
         whole = der.tlv(der.SEQUENCE, OID_SIGNED_DATA, der.tlv(0xA0, signed_data))

@@ -119,6 +119,11 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
     """The document with the seal's signature as its last revision. `at_us` (µs) becomes /M. `token` is the longest
     timestamp token, bytes, for which /Contents leaves room (see `LastSignature`). Raises DocumentUnfitError.
     """
+    return signed(pdf, seal, at_us, token=token).pdf
+
+
+def signed(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> "LastSignature":
+    """`sign`, ready for the timestamp."""
     doc = outline(pdf)
     base_digest = seal.cms.digest.new(pdf)
     start = len(pdf)
@@ -164,8 +169,9 @@ def sign(pdf: bytes, seal: SigningSeal, at_us: int, *, token: int = 0) -> bytes:
 
     base_digest.update(head)
     base_digest.update(end)
-    contents = seal.cms.sign(base_digest.digest()).hex().encode().ljust(hex_size, b"0")
-    return b"".join((pdf, head, b"<", contents, b">", end))
+    whole, opened = seal.cms.sign_open(base_digest.digest())
+    contents = whole.hex().encode().ljust(hex_size, b"0")
+    return LastSignature(b"".join((pdf, head, b"<", contents, b">", end)), gap + 1, after_gap - 1, opened)
 
 
 # Many seals are of one second.

@@ -58,7 +58,7 @@ async def run() -> list[dict[str, Any]]:
     query, room = timestamp.query(sha256(pdf).digest(), 1 << 63), tsa.max_size()
 
     def seal_and_stamp() -> bytes:
-        signature = pades.LastSignature.of(pades.sign(pdf, seal, NOW_US, token=room))
+        signature = pades.signed(pdf, seal, NOW_US, token=room)
         return signature.stamped(tsa.token(sha256(signature.value).digest()))
 
     stamped, trust = seal_and_stamp(), verify.Trust((setting().root.certificate,))

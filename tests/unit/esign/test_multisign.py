@@ -137,3 +137,13 @@ def test_seal_pictures_and_pages_are_drawn_in_fields():
     picture = Picture.of_png(round_seal("呼和浩特市公安局").data)
     drawn = signed(signed(prepared, "甲方", appearance=picture), "乙方", appearance=PageDrawing(page()))
     assert verdict(drawn).outcome is Outcome.VALID
+
+
+def test_a_picture_that_is_none_is_refused():
+    """Damaged, of another kind, or with pixels that do not fit its size."""
+    good = round_seal("呼和浩特市公安局").data
+    for bad in (b"", b"GIF89a", good[:-20], good[:60] + b"x" + good[61:]):
+        with pytest.raises(DocumentUnfitError, match="PICTURE_KIND"):
+            Picture.of_png(bad)
+    with pytest.raises(DocumentUnfitError, match="PICTURE_SIZE"):
+        Picture.of_rgba(3, 3, bytes(16))

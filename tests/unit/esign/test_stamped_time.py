@@ -76,3 +76,9 @@ def test_no_flipped_digit_of_the_stamped_signature_gives_valid():
         bad = bytearray(good)
         bad[at] = ord("0") if bad[at] != ord("0") else ord("1")
         assert judge(bytes(bad), trust=TRUST, now_us=NOW_US + HOUR_US).outcome is not Outcome.VALID, at
+
+
+def test_a_seal_just_made_is_the_same_as_one_read_again():
+    """The way without reading what was just written ends with the same bytes."""
+    made = pades.signed(small_pdf(), setting().seal, NOW_US, token=authority().max_size())
+    assert made == LastSignature.of(made.pdf)
