@@ -110,7 +110,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             "parse",
             Status.UNKNOWN,
             "LIMIT_REACHED",
-            "文件过于复杂,未能在限定的时间和内存内完成核验",
+            "文件过于复杂，未能在限定的时间和内存内完成核验",
             "too complex to be judged within the limits of time and memory",
         )
         return conclude([step], self.base.clock.now_us(), at_best=Outcome.INDETERMINATE)
