@@ -242,15 +242,16 @@ class Issuing:
         with step("seal"):
             room = 0 if self.stamps is None else await self.stamps.room()
             seal, remote = self._signing_seal(found, data.template)
-            sign = partial(pades.sign, page, seal, row.signed_us, token=room)
-            pdf = await asyncio.to_thread(sign) if remote else sign()
+            sign = partial(pades.signed, page, seal, row.signed_us, token=room)
+            signature = await asyncio.to_thread(sign) if remote else sign()
+            pdf = signature.pdf
         beside = b""
         if self.sidecars is not None:
             with step("ses"):
                 beside = await self.sidecars.sign(pdf, found.seal, row.signed_us)
         away: TimestampAwayError | None = None
         try:
-            pdf = await self._stamped(pdf, row.number)
+            pdf = await self._stamped(signature, row.number)
         except TimestampAwayError as error:
             # Kept without it: what is sealed is sealed once, and waits.
             away = error
@@ -285,29 +286,27 @@ class Issuing:
             prepared = self._prepared[found.seal.id, template] = (signing, held.remote)
         return prepared
 
-    async def _stamped(self, pdf: bytes, number: str) -> bytes:
+    async def _stamped(self, signature: pades.LastSignature, number: str) -> bytes:
         """The document with its timestamp, before anybody has seen it. Raises TimestampAwayError."""
-        if self.stamps is None:
-            return pdf
-        if self.long_term is not None and self.long_term.has(pdf):
-            return pdf
-        signature = pades.LastSignature.of(pdf)
-        if signature.has_timestamp:
-            return pdf
+        if self.stamps is None or signature.has_timestamp:
+            return signature.pdf
         with step("timestamp"):
             token = await self.stamps.stamp(signature.value)
+        pdf = signature.pdf
         try:
-            stamped = signature.stamped(token)
-            return stamped if self.long_term is None else await self.long_term.raised(stamped)
+            pdf = signature.stamped(token)
+            return pdf if self.long_term is None else await self.long_term.raised(pdf)
         except DocumentUnfitError as error:
-            # Sealed while no timestamps were asked for, or the authority's tokens grew: B-B, as it is, is good too.
-            _log.warning("timestamp_left_out", reason=error.reason, number=number)
+            # Sealed while no timestamps were asked for, or the authority's tokens grew: what is there is good too.
+            _log.warning("level_not_reached", reason=error.reason, number=number)
             return pdf
 
     async def _stamp(self, row: CertificateRow) -> CertificateRow:
         """A sealed document that waited for its timestamp, with it. Raises TimestampAwayError: it keeps waiting."""
-        pdf = await self._stamped(row.pdf, row.number)
-        if pdf is row.pdf:
+        if self.stamps is None or (self.long_term is not None and self.long_term.has(row.pdf)):
+            return row
+        pdf = await self._stamped(pades.LastSignature.of(row.pdf), row.number)
+        if pdf == row.pdf:
             return row
         digest = sha256(pdf).hexdigest()
         await self.base.write(store.replace_bytes, row.number, row.sha256, pdf, digest)
