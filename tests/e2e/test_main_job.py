@@ -26,7 +26,7 @@ from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.people import CITIZEN, FOREIGN_RESIDENT, RARE, RESIDENCE_PERMIT
 from services.esign.domain import jose, status_list
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, licence_pb2, licence_pb2_grpc
+from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, flow_pb2, flow_pb2_grpc, licence_pb2, licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import (
     person_pb2,
