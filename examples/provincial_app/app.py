@@ -117,7 +117,7 @@ class App:
                     "client_id": self.session.credentials.code,
                     "redirect_uri": REDIRECT_URI,
                     "response_type": "code",
-                    "scope": "openid profile case.apply case.read",
+                    "scope": "openid profile case.apply case.read flow.sign",
                     "state": state,
                     "nonce": secrets.token_urlsafe(16),
                     "code_challenge": challenge,
