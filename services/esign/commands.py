@@ -227,7 +227,7 @@ def ledger_monitor(
 def load_trust(directory: Path | None) -> Trust:
     """What a directory says may be trusted: roots (*.pem, one or more certificates each; tsa-*.pem vouch for timestamps
     only), keys of logs and witnesses (*.vkey, one a line), how many witnesses must have cosigned (`policy`, C2SP
-    tlog-policy), and which certificates are revoked (*.crl, DER as `/crl` of the hub gives it, or PEM). Raises TrustError.
+    tlog-policy), and which certificates are revoked (*.crl, as `/crl` of the hub gives it, or PEM). Raises TrustError.
     """
     if directory is None:
         return Trust()

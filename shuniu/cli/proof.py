@@ -4,11 +4,16 @@ import argparse
 import asyncio
 import contextlib
 import json
+import ssl
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign import commands as esign
 from services.esign import licence_file
@@ -27,6 +32,11 @@ from shuniu.kit.sql.tables import KIT
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3
+REVOCATION_LIST = "esign.crl"
+# The hub on this machine answers at once or does not run.
+_LIST_SECONDS = 2.0
+# Some hundred thousand entries.
+_LIST_BYTES = 16 * 1024 * 1024
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 
 
@@ -35,8 +45,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "verify",
         help="离线核验文件 / verify a document offline",
         description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. A receipt FILE.pdf.tlog-proof beside the "
-        "file is used. DIR holds *.pem roots and *.vkey log keys. FILE.sdjwt is a licence as its holder presents it, "
-        "VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.",
+        "file is used. DIR holds *.pem roots, *.vkey log keys and *.crl lists. FILE.sdjwt is a licence as its holder "
+        "presents it, VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt")
     parser.add_argument("--audience", default="", help="of a licence: whom the holder was told to present to")
@@ -159,9 +169,25 @@ def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
         yield arguments.trust
         return
     with tempfile.TemporaryDirectory() as directory:
-        for name, content in esign.trust_files(place.config).items():
+        for name, content in {**esign.trust_files(place.config), **revocation_list(place)}.items():
             (Path(directory) / name).write_text(content)
         yield Path(directory)
+
+
+def revocation_list(place: Place) -> dict[str, str]:
+    """The hub's newest list of revoked seal certificates, PEM, as a file of a trust directory; nothing while the hub
+    does not run.
+    """
+    try:
+        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
+        # This machine's own hub: no proxy stands between.
+        with build_opener(ProxyHandler({}), tls).open(
+            f"https://{place.edge().people}/crl", timeout=_LIST_SECONDS
+        ) as answer:
+            found = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
+    except (OSError, ValueError):
+        return {}
+    return {REVOCATION_LIST: found.public_bytes(Encoding.PEM).decode("ascii")}
 
 
 def ledger_verify(arguments: argparse.Namespace) -> int:
@@ -220,7 +246,10 @@ async def _audits(place: Place) -> dict[str, pb.VerifyAuditResponse]:
 
 
 def trust(arguments: argparse.Namespace) -> int:
-    files = esign.trust_files(Place(arguments.data.resolve()).config)
+    place = Place(arguments.data.resolve())
+    files = {**esign.trust_files(place.config), **revocation_list(place)}
+    if REVOCATION_LIST not in files:
+        complain("枢纽未运行，未附撤销列表 / the hub does not run: without its revocation list")
     if arguments.out is not None:
         try:
             arguments.out.mkdir(parents=True, exist_ok=True)
