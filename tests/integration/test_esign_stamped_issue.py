@@ -11,6 +11,8 @@ from services.esign.domain import verify, versions
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.domain.pades import LastSignature
 from services.esign.domain.verdict import Outcome
+from services.esign.service.verification import Verification
+from services.esign.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import Code, HubError
@@ -151,3 +153,28 @@ def test_a_level_that_cannot_be_is_refused_at_start(land: Land) -> None:
     land.level, land.stamps = "B-LT", None  # type: ignore[assignment]
     with pytest.raises(ConfigError):
         land.long_term()
+
+
+async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: Land) -> None:
+    """The service finds the document by what it was before its renewal: VALID while it stands, INVALID once its issuer
+    withdraws it, and never VALID for what is no renewal.
+    """
+    await land.issuing().IssueCertificate(request(), None)
+    row = await land.row()
+    land.level = "B-LTA"
+    long_term = land.long_term()
+    assert long_term is not None
+    renewed = await long_term.raised(row.pdf)
+    with Verifier(30.0) as verifier:
+        asked = Verification(land.base, land.secrets, verifier, 20_000_000, land.ledger)
+
+        async def verdict(pdf: bytes) -> pb.Verdict:
+            return (await asked.VerifyDocument(pb.VerifyDocumentRequest(pdf=pdf), None)).verdict
+
+        found = await verdict(renewed)
+        reasons = {step.step: step.reason for step in found.steps}
+        assert (found.verdict, reasons["ledger"]) == ("VALID", "LOGGED_BEFORE_RENEWAL")
+        assert (reasons["document"], found.document["number"]) == ("DOCUMENT_STANDS", row.number)
+        assert (await verdict(attack.update(row.pdf, {900: b"<<>>"}))).verdict == "INVALID"
+        await land.base.write(lambda conn: store.revoke(conn, row.number, "test"))
+        assert (await verdict(renewed)).verdict == "INVALID"
