@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import device_keys, device_pool
@@ -56,12 +58,18 @@ def test_a_key_made_in_the_token_signs_what_its_public_half_verifies(token: Pkcs
 
 
 def test_the_token_says_what_it_cannot(token: Pkcs11Token):
-    """SM2 has no place in PKCS #11; a curve's key signs with its own hash only."""
+    """SM2 has no place in PKCS #11; a curve's key signs with its own hash only, whole messages or digests."""
     with pytest.raises(KeyRefusedError, match="sm2"):
         token.generate("sm", Algorithm.SM2)
     made = token.generate("a-key", Algorithm.P256)
+    key = device_keys.EcDeviceKey(token.key(made))
+    for other in (hashes.SHA384(), Prehashed(hashes.SHA384())):
+        with pytest.raises(KeyRefusedError):
+            key.sign(bytes(48), ec.ECDSA(other))
+    signature = key.sign(sha256(b"x").digest(), ec.ECDSA(Prehashed(hashes.SHA256())))
+    device_keys.check(made.spki, signature, b"x")
     with pytest.raises(KeyRefusedError):
-        device_keys.EcDeviceKey(token.key(made)).sign(b"x", ec.ECDSA(hashes.SHA384()))
+        token.key(token.generate("ed", Algorithm.ED25519)).sign_digest(bytes(64))
 
 
 def test_another_token_in_its_place_signs_nothing(token: Pkcs11Token, monkeypatch):

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyAwayError, KeyRefusedError, Reference
-from shuniu.kit.crypto.device_keys import algorithm_of, check
+from shuniu.kit.crypto.device_keys import algorithm_of, check_digest
 
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _ECDSA_SHA256: Final = "1.2.840.10045.4.3.2"
@@ -148,12 +148,15 @@ class _RemoteKey:
     algorithm: Algorithm = field(default=Algorithm.P256, init=False)
 
     def sign(self, message: bytes) -> bytes:
-        digest, signer = sha256(message).digest(), self._signer
+        return self.sign_digest(sha256(message).digest())
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        signer = self._signer
         known = (self._name, digest)
         with signer.lanes[digest[0] % len(signer.lanes)]:
-            return signer.remembered.get(known) or self._ask(message, digest)
+            return signer.remembered.get(known) or self._ask(digest)
 
-    def _ask(self, message: bytes, digest: bytes) -> bytes:
+    def _ask(self, digest: bytes) -> bytes:
         wanted = base64.b64encode(digest).decode("ascii")
         common = {"credentialID": self._name, "hashes": [wanted], "hashAlgorithmOID": _SHA256}
         # Whoever sees the same again knows that it is the same.
@@ -163,7 +166,7 @@ class _RemoteKey:
         try:
             (encoded,) = told["signatures"]
             signature = _der(base64.b64decode(encoded, validate=True))
-            check(self.spki, signature, message)
+            check_digest(self.spki, signature, digest)
         except (KeyError, TypeError, ValueError, binascii.Error, InvalidSignature) as error:
             raise KeyAwayError(
                 f"signatures/signHash: not a signature of {self._name}: {type(error).__name__}"

@@ -69,6 +69,12 @@ class DeviceKey(Protocol):
         """
         ...
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        """ECDSA over a digest that the caller computed, SHA-256 on P-256 and SHA-384 on P-384; DER. As `sign`; other
+        keys sign whole messages only. Raises KeyRefusedError for them.
+        """
+        ...
+
 
 class Cipher(Protocol):
     """Authenticated encryption under one key, with the calls of `cryptography`'s AEAD classes."""

@@ -26,9 +26,11 @@ class EcDeviceKey(ec.EllipticCurvePrivateKey):
         self._public = public
 
     def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
-        wanted = signature_algorithm.algorithm
-        if isinstance(wanted, Prehashed) or not isinstance(wanted, _HASHES[self._key.algorithm]):
-            raise KeyRefusedError("a device signs whole messages with the hash of the key's curve")
+        wanted, own = signature_algorithm.algorithm, _HASHES[self._key.algorithm]
+        if isinstance(wanted, Prehashed) and wanted.digest_size == own().digest_size:
+            return self._key.sign_digest(bytes(data))
+        if not isinstance(wanted, own):
+            raise KeyRefusedError("a device signs with the hash of the key's curve")
         return self._key.sign(bytes(data))
 
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -101,6 +103,12 @@ def algorithm_of(spki: bytes) -> Algorithm:
     if isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name in {"secp256r1", "secp384r1"}:
         return Algorithm.P256 if public.curve.name == "secp256r1" else Algorithm.P384
     raise KeyRefusedError("neither P-256, P-384, Ed25519 nor SM2")
+
+
+def check_digest(spki: bytes, signature: bytes, digest: bytes) -> None:
+    """Checks an ECDSA signature over a digest. Raises InvalidSignature."""
+    chosen = ec.ECDSA(Prehashed(_HASHES[algorithm_of(spki)]()))
+    cast("ec.EllipticCurvePublicKey", serialization.load_der_public_key(spki)).verify(signature, digest, chosen)
 
 
 def _private() -> NoReturn:

@@ -122,6 +122,13 @@ class _TokenKey:
             self._prove()
         return self._sign(message)
 
+    def sign_digest(self, digest: bytes) -> bytes:
+        if self.algorithm not in _DIGESTS:
+            raise KeyRefusedError(f"{self.algorithm} keys sign whole messages")
+        if not self._proved:
+            self._prove()
+        return self._sign_digest(digest)
+
     def _prove(self) -> None:
         """Once: what the token holds under this name is the key whose public half certificates bear."""
         with self._proving:
@@ -134,7 +141,9 @@ class _TokenKey:
     def _sign(self, message: bytes) -> bytes:
         if self.algorithm is Algorithm.ED25519:
             return self._sessions.run(lambda held: self._in(held, message, Mechanism.EDDSA))
-        digest = _DIGESTS[self.algorithm](message).digest()
+        return self._sign_digest(_DIGESTS[self.algorithm](message).digest())
+
+    def _sign_digest(self, digest: bytes) -> bytes:
         pair = self._sessions.run(lambda held: self._in(held, digest, Mechanism.ECDSA))
         half = len(pair) // 2
         return encode_dss_signature(int.from_bytes(pair[:half], "big"), int.from_bytes(pair[half:], "big"))
