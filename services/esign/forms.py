@@ -28,6 +28,8 @@ _OPEN, _CLOSE = "\ue000", "\ue001"
 _MARK = re.compile(f"{_OPEN}(\\w+){_CLOSE}")
 # Points: less than a hundredth of a pixel on any screen.
 _AGREES = 0.02
+# The engine sets Chinese and Latin apart where nothing is justified.
+_NUMBER_RUNS = 2
 _SAMPLE = {
     "name": "王小明",
     "sex": "男",
@@ -121,16 +123,11 @@ class Forms:
         blank = {(run.x, run.y) for run in forms.runs(_blank(data, host, page))}
         drawn = [run for run in forms.runs(page(sample, host, 0, False)) if (run.x, run.y) not in blank]
         place = self._place(texts, sample, drawn)
-        expected = self._written(texts, place, sample)
-        found = {round(run.y, 2): run.x for run in reversed(drawn)}
-        agreed = expected is not None and len(found) == sum(len(one.lines) for one in expected)
-        for one in expected or ():
-            for line, height in one.lines:
-                x = next((x for y, x in found.items() if abs(y - height) < _AGREES), None)
-                agreed = agreed and x is not None and abs(x - line.left) < _AGREES
-        if not agreed:
+        written = self._written(texts, place, sample)
+        if written is None or not _agree(drawn, *written):
             _log.warning("no_form", template=data.template, cause="the engine sets the sample otherwise")
-        return place if agreed else None
+            return None
+        return place
 
     def _place(self, texts: _Texts, sample: CertificateData, drawn: Sequence[Run]) -> _Place:
         """Reads the places off the engine's page of a sample: the number, then text whose first paragraph has two lines
@@ -179,6 +176,21 @@ class Forms:
             Written(((head, place.number_y),), place.number_size, place.number_colour),
             Written(tuple(lines), place.column.size, place.text_colour),
         )
+
+
+def _agree(drawn: Sequence[Run], number: Written, text: Written) -> bool:
+    """Whether the engine's page has these lines: each where it begins, and as wide."""
+    first = {run.y: run for run in reversed(drawn)}
+    if len(first) != len(number.lines) + len(text.lines) or len(drawn) > len(text.lines) + _NUMBER_RUNS:
+        return False
+    for written in (number, text):
+        for line, height in written.lines:
+            run = next((run for y, run in first.items() if abs(y - height) < _AGREES), None)
+            if run is None or abs(run.x - line.left) > _AGREES:
+                return False
+            if written is text and abs(run.added - sum(line.behind)) * run.size > _AGREES * 1000:
+                return False
+    return True
 
 
 def _blank(data: CertificateData, host: str, page: Page) -> bytes:

@@ -117,14 +117,15 @@ def _typesetter() -> Typesetter:
 
 
 @cache
-def _font() -> Font:
+def font() -> Font:
+    """The font of all documents."""
     path = pylopdf_fonts_zh_cn.serif_path()
     return Font.read(path.stem, path.read_bytes())
 
 
 @cache
 def _forms() -> Forms:
-    return Forms(_font())
+    return Forms(font())
 
 
 def _not_laid_out() -> DocumentUnfitError:
@@ -163,7 +164,7 @@ def require_coverage(texts: Iterable[tuple[str, str]]) -> None:
 
 def covered_characters() -> AbstractSet[int]:
     """Code points with a glyph."""
-    return _font().glyphs.keys()
+    return font().glyphs.keys()
 
 
 def _main(template: Template, page_data: str, qr: bytes) -> bytes:

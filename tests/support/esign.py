@@ -59,7 +59,7 @@ def certificate_data(name: str = "测试𬭎㛃", number: str = "NCR152606010000
 @cache
 def page() -> bytes:
     data, signer = certificate_data(), setting().qr_signer
-    return layout.typeset_here(data, signer.host, signer.url(data), NOW_US)
+    return layout.laid_out_here(data, signer.host, signer.url(data), NOW_US)
 
 
 @cache

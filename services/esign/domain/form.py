@@ -28,7 +28,11 @@ _TRAILER = re.compile(
 )
 _ENTRY = re.compile(rb"(\d{10}) \d{5} ([nf])(?: |\r)\n")
 _BLOCK = re.compile(rb"q .*?\nQ(?:\n|$)", re.DOTALL)
-_TEXT = re.compile(rb"q 1 0 0 -1 ([\d.]+) ([\d.]+) cm(.*?)\nBT 0 Tr/f\d+ ([\d.]+) Tf", re.DOTALL)
+_TEXT = re.compile(
+    rb"q 1 0 0 -1 ([\d.]+) ([\d.]+) cm(.*?)\nBT 0 Tr/f\d+ ([\d.]+) Tf 1 0 0 -1 0 0 Tm(\[.*?\]TJ|\(.*?\)Tj)\nET",
+    re.DOTALL,
+)
+_NUMBER = re.compile(rb"[-\d.]+")
 _STREAM = re.compile(rb"(<<.*?>>)\nstream\n(.*)\nendstream\Z", re.DOTALL)
 _RESOURCES = re.compile(rb"/Resources (\d+) 0 R")
 _CONTENTS = re.compile(rb"/Contents (\d+) 0 R")
@@ -49,13 +53,15 @@ class FormError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Text of the engine on a page: begin of the baseline in points from the lower left, size, and how it is coloured.
-    `place` is its position among all that the page draws.
+    """Text of the engine on a page: begin of the baseline in points from the lower left, size, what is added between
+    its characters in thousandths of the em, and how it is coloured. `place` is its position among all that the page
+    draws.
     """
 
     x: float
     y: float
     size: float
+    added: float
     colour: bytes
     place: int
 
@@ -110,8 +116,26 @@ def runs(pdf: bytes) -> list[Run]:
     for place, block in enumerate(_take_apart(pdf).blocks):
         text = _TEXT.match(block)
         if text is not None:
-            found.append(Run(float(text[1]), float(text[2]), float(text[4]), text[3], place))
+            found.append(Run(float(text[1]), float(text[2]), float(text[4]), _added(text[5]), text[3], place))
     return found
+
+
+def _added(shown: bytes) -> float:
+    """What the operand of TJ adds between characters: minus the sum of its numbers, which stand outside of strings."""
+    outside, depth, at = bytearray(), 0, 0
+    while at < len(shown):
+        byte = shown[at : at + 1]
+        if byte == b"\\":
+            at += 1
+        elif byte == b"(":
+            depth += 1
+            outside += b" "
+        elif byte == b")":
+            depth -= 1
+        elif depth == 0:
+            outside += byte
+        at += 1
+    return -sum(float(number) for number in _NUMBER.findall(outside))
 
 
 @dataclass(frozen=True, slots=True)
