@@ -10,6 +10,7 @@ import grpc
 from services.esign import scenario_files
 from services.esign.config import EsignSettings
 from services.esign.consents import Consents
+from services.esign.domain.digests import SM3
 from services.esign.flow_journal import Journal
 from services.esign.flow_signers import Signers
 from services.esign.flow_work import Work
@@ -74,9 +75,10 @@ def open_flows(
     own = [settings.flow_scenarios] if settings.flow_scenarios != Path() else []
     scenarios = scenario_files.load([scenario_files.OWN, *own])
     journal = Journal(base, ledger)
-    once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks)
+    sm2_ca = secrets.sm.seal_ca if secrets.sm is not None and secrets.digest is SM3 else None
+    once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
     signers = Signers(base, secrets, slots, once, neighbours, executor)
-    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps)
+    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks)
     consents = Consents(identity, base.hub.issuer, base.clock)
     beginning = Beginning(base, scenarios, neighbours, executor, verifier, settings.document_most_bytes)
     flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)

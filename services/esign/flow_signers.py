@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from services.esign import flow_pages, seal_store, store
 from services.esign.domain.appearance import Appearance, Picture
 from services.esign.domain.cms import SigningKey
+from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import SealStateError
 from services.esign.domain.flow_page import Place
 from services.esign.domain.flow_scenarios import Actor, KeyMode
@@ -41,6 +42,8 @@ class Ready:
     name: str = field(repr=False)
     at_us: int
     shows: Appearance | None = field(repr=False)
+    # What goes with the key.
+    digest: Digest = SHA256
 
 
 class StepSigners(Protocol):
@@ -82,7 +85,7 @@ class Signers:
         name = person["full_name"]
         async with self.once.key(OnceSigner(SealKind.PERSON, name, f"person/{party.person}")) as key:
             shows = await self._draw(partial(flow_pages.person_mark, name, _MARK, key.at_us))
-            yield Ready(key.key, key.certificate, key.chain, name, key.at_us, shows)
+            yield Ready(key.key, key.certificate, key.chain, name, key.at_us, shows, key.digest)
 
     async def _held(self, party: Party) -> Ready:
         def look(conn: Connection) -> tuple[SealRow, seal_store.KeptPicture | None]:
@@ -100,7 +103,7 @@ class Signers:
             shows = await self._draw(partial(flow_pages.person_mark, name, _MARK, party.slot_us))
         else:
             shows = await self._draw(partial(flow_pages.seal_mark, name))
-        return Ready(held.key, found.certificate, held.chain, name, party.slot_us, shows)
+        return Ready(held.key, found.certificate, held.chain, name, party.slot_us, shows, held.digest)
 
     async def _draw(self, work: Callable[[], Appearance]) -> Appearance:
         return await asyncio.get_running_loop().run_in_executor(self.executor, work)

@@ -15,12 +15,14 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from services.esign import events, flow_store, metrics, store
-from services.esign.domain import flows, multisign
+from services.esign.domain import cms_reader, flows, multisign, signatures
 from services.esign.domain.cms import CmsTemplate, OpenedCms
+from services.esign.domain.digests import SHA256
 from services.esign.domain.errors import EsignError
 from services.esign.domain.flow_scenarios import Scenario
 from services.esign.domain.flows import FlowError, FlowState, Role, StepState
-from services.esign.domain.ledger import Entry, EntryType
+from services.esign.domain.ledger import Entry, EntryType, Marks
+from services.esign.domain.pdf import Document
 from services.esign.flow_journal import Journal
 from services.esign.flow_signers import Ready, StepSigners
 from services.esign.flow_store import FlowRow, Party, Revision
@@ -57,6 +59,7 @@ class Work:
     executor: Executor
     # None: signatures carry no timestamp and documents close without one.
     stamps: TimestampSource | None = None
+    marks: Marks = field(default_factory=Marks)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARALLEL))
@@ -226,18 +229,23 @@ class Work:
         if flow_store.add_document(conn, flow_id, made, pdf):
             self.journal.ended(conn, row, FlowState.COMPLETED, "", now_us)
 
+    async def _digests(self, row: FlowRow, signed: Revision, final: Revision) -> dict[str, str]:
+        """Of the final document, and of whose certificate answers for it as it is: who signed last."""
+        if self.marks.digest is SHA256:
+            return {"document_sha256": final.sha256, "certificate_sha256": signed.certificate_sha256}
+        _, pdf = await self.base.store.read(flow_store.document, row.id)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, _marked, self.marks, pdf)
+
     async def _release(self, row: FlowRow) -> FlowRow:
         """Logged first: the document, and everything that the flow has to tell."""
         *_, signed, final = await self.base.store.read(flow_store.revisions, row.id)
         entry = Entry(
             EntryType.DOCUMENT_SEALED,
             final.at_us,
-            document_sha256=final.sha256,
-            # Whoever signed last answers for the document as it is.
-            certificate_sha256=signed.certificate_sha256,
             epoch=self.base.store.epoch,
             flow=row.id,
             scenario=row.scenario,
+            **await self._digests(row, signed, final),
         )
         receipt, _ = await asyncio.gather(self.ledger.append(entry), self.journal.settle(row.id))
 
@@ -365,7 +373,7 @@ def ended(row: FlowRow, rules: flows.Flow, now_us: int, reason: str = "") -> Flo
 
 def _signed(pdf: bytes, field_name: str, ready: Ready, room: int) -> tuple[multisign.Prepared, bytes]:
     """The document with a hole for the signature, and the CMS without its timestamp. Runs in a thread."""
-    template = CmsTemplate.prepare(ready.key, ready.certificate, ready.chain)
+    template = CmsTemplate.prepare(ready.key, ready.certificate, ready.chain, ready.digest)
     visible = any(f.name == field_name and f.rectangle != multisign.INVISIBLE for f in multisign.fields_of(pdf))
     step = multisign.begin(
         pdf,
@@ -374,5 +382,12 @@ def _signed(pdf: bytes, field_name: str, ready: Ready, room: int) -> tuple[multi
         at_us=ready.at_us,
         signer=ready.name,
         appearance=ready.shows if visible else None,
+        algorithm=ready.digest,
     )
     return step, template.sign(step.digest)
+
+
+def _marked(marks: Marks, pdf: bytes) -> dict[str, str]:
+    last = signatures.by_signers(signatures.find(Document(pdf)))[-1]
+    signer = cms_reader.read(cms_reader.unpadded(last.cms)).signer
+    return {**marks.document(pdf), **marks.certificate(signer)}

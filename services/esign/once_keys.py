@@ -19,21 +19,28 @@ Raises ClockDoubtError while the clock is wrong, EsignError when the ledger is a
 """
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
 from services.esign import seal_store, store
-from services.esign.domain import pki
+from services.esign.counted_keys import P256_WITH_SHA256, SM2_WITH_SM3, CountedKey
+from services.esign.domain import pki, sm2_pki
 from services.esign.domain.cms import P256Key, SigningKey
+from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import Entry, EntryType, Marks
 from services.esign.domain.pki import Authority
 from services.esign.domain.seals import SealKind
+from services.esign.domain.sm2_cms import Sm2Key
+from services.esign.domain.sm2_pki import Sm2Signer
 from services.esign.sequencer import Sequencer
 from services.esign.slots import Slots
+from shuniu.kit.crypto import sm
+from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.ids import new_ulid
 
@@ -53,9 +60,9 @@ class OnceSigner:
 
 @dataclass(slots=True)
 class OneSignature:
-    """A P-256 key that signs once. `algorithm` and `max_size` as `cms.SigningKey` has them."""
+    """A key that signs once. `algorithm` and `max_size` as `cms.SigningKey` has them."""
 
-    _key: P256Key | None = field(repr=False)
+    _key: SigningKey | None = field(repr=False)
     algorithm: bytes = field(init=False)
     max_size: int = field(init=False)
 
@@ -90,6 +97,7 @@ class OnceKey:
     chain: tuple[bytes, ...]
     at_us: int
     not_after_us: int
+    digest: Digest = SHA256
 
 
 @dataclass(slots=True)
@@ -101,28 +109,56 @@ class OnceKeys:
     ledger: Sequencer
     slots: Slots
     marks: Marks = field(default_factory=Marks)
+    # Certifies SM2 keys instead, in the profile sm.
+    sm2_ca: Sm2Signer | None = field(default=None, repr=False)
 
     @contextlib.asynccontextmanager
     async def key(self, signer: OnceSigner) -> AsyncIterator[OnceKey]:
         """A fresh key with its certificate, logged. Raises ClockDoubtError, EsignError."""
-        private = ec.generate_private_key(ec.SECP256R1())
-        public, one = private.public_key(), OneSignature(P256Key(private))
-        del private
+        made_key, certify, ca = self._fresh()
+        one = OneSignature(made_key)
+        del made_key
+        digest = SHA256 if self.sm2_ca is None else SM3
         try:
             id_ = new_ulid(self.base.clock)
 
             def unit(conn: Connection) -> tuple[int, int, bytes, int]:
                 at_us = self.slots.moment(conn).at_us
-                made = pki.issue_once_certificate(self.ca, public, signer.kind, signer.name, id_, at_us)
-                certificate = pki.certificate_der(made)
+                certificate = certify(signer, id_, at_us)
+                made = x509.load_der_x509_certificate(certificate)
                 seal_store.keep_once(conn, made.serial_number, id_, signer.holder, certificate, at_us)
                 return at_us, made.serial_number, certificate, int(made.not_valid_after_utc.timestamp()) * 1_000_000
 
             at_us, serial, certificate, not_after_us = await self.base.write(unit)
             await self._log(id_, certificate, serial, at_us)
-            yield OnceKey(id_, signer.name, one, certificate, (self.ca.der,), at_us, not_after_us)
+            yield OnceKey(id_, signer.name, one, certificate, (ca,), at_us, not_after_us, digest)
         finally:
             one.erase()
+
+    def _fresh(self) -> tuple[SigningKey, Callable[[OnceSigner, str, int], bytes], bytes]:
+        """A key, what certifies it (signer, id, µs → DER), and the certificate (DER) of who does."""
+        if self.sm2_ca is None:
+            return self._fresh_p256()
+        private, ca = sm.PrivateKey.generate(), self.sm2_ca
+        spki = private.public.spki
+
+        def certify(signer: OnceSigner, id_: str, at_us: int) -> bytes:
+            count(Purpose.CERTIFICATE, SM2_WITH_SM3)
+            return sm2_pki.issue_once_certificate(ca, spki, signer.kind, signer.name, id_, at_us)
+
+        return CountedKey(Sm2Key(private.sign), Purpose.SEAL, SM2_WITH_SM3), certify, ca.certificate
+
+    def _fresh_p256(self) -> tuple[SigningKey, Callable[[OnceSigner, str, int], bytes], bytes]:
+        private = ec.generate_private_key(ec.SECP256R1())
+        public = private.public_key()
+
+        def certify(signer: OnceSigner, id_: str, at_us: int) -> bytes:
+            count(Purpose.CERTIFICATE, P256_WITH_SHA256)
+            return pki.certificate_der(
+                pki.issue_once_certificate(self.ca, public, signer.kind, signer.name, id_, at_us)
+            )
+
+        return CountedKey(P256Key(private), Purpose.SEAL, P256_WITH_SHA256), certify, self.ca.der
 
     async def _log(self, id_: str, certificate: bytes, serial: int, at_us: int) -> None:
         entry = Entry(

@@ -23,7 +23,8 @@ from joserfc.jwk import ECKey
 
 from services.esign import commands, keys, scenario_files, store
 from services.esign.config import EsignSettings
-from services.esign.domain import pki
+from services.esign.domain import pki, sm2_pki
+from services.esign.domain.digests import SM3
 from services.esign.domain.flow_scenarios import Actor, Scenario
 from services.esign.domain.seals import Seal, SealKind, SealState
 from services.esign.service.seals import key_context
@@ -37,7 +38,7 @@ from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, sign
 from shuniu.kit import client, errors
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
-from shuniu.kit.crypto import sealing
+from shuniu.kit.crypto import sealing, sm
 from shuniu.kit.server import Servicer, peer_listener
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
@@ -175,6 +176,21 @@ async def standing_in(run: Path, identity: Identity) -> AsyncIterator[None]:
         await listener.stop(0)
 
 
+def made(secrets: keys.Secrets, seal_id: str, name: str, kind: SealKind, now_us: int) -> tuple[bytes, bytes]:
+    """A seal's certificate and key, both DER, in the profile of the hub."""
+    if secrets.digest is SM3:
+        assert secrets.sm is not None
+        private = sm.PrivateKey.generate()
+        spki = private.public.spki
+        return sm2_pki.issue_seal_certificate(secrets.sm.seal_ca, spki, name, seal_id, now_us, kind=kind), private.der
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = pki.issue_seal_certificate(secrets.seal_ca, key.public_key(), name, seal_id, now_us, kind=kind)
+    plain = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return pki.certificate_der(certificate), plain
+
+
 async def put_seals(url: str, secrets: keys.Secrets, clock: SystemClock) -> None:
     """An active seal for each platform that has one, and for each officer."""
     kept = await Store.open(url, store.METADATA, clock=clock)
@@ -183,19 +199,13 @@ async def put_seals(url: str, secrets: keys.Secrets, clock: SystemClock) -> None
     wanted += [(f"seal-{one}", BUREAU, name_of(person_of(one)), SealKind.PERSON, person_of(one)) for one in OFFICERS]
     try:
         for seal_id, owner, name, kind, person in wanted:
-            key = ec.generate_private_key(ec.SECP256R1())
-            certificate = pki.issue_seal_certificate(
-                secrets.seal_ca, key.public_key(), name, seal_id, now_us, kind=kind
-            )
-            plain = key.private_bytes(
-                serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            certificate, plain = made(secrets, seal_id, name, kind, now_us)
             wrapped = secrets.keyring.encrypt(plain, key_context(seal_id))
             shown = name if kind is SealKind.ORGANISATION else ""
             seal = Seal(
                 seal_id, owner, shown, SealState.ACTIVE, now_us - 10**6, now_us + 10**13, kind=kind, person=person
             )
-            row = store.SealRow(seal, pki.certificate_der(certificate), wrapped)
+            row = store.SealRow(seal, certificate, wrapped)
             await kept.write(store.put_seal, seal, now_us)
             await kept.write(store.made, row)
     finally:
@@ -210,6 +220,7 @@ class FlowLand:
     identity: Identity = field(default_factory=Identity)
     # Further lines of [esign].
     extra: str = ""
+    profile: str = "international"
     process: "asyncio.subprocess.Process | None" = None
     channel: grpc.aio.Channel | None = None
 
@@ -238,7 +249,7 @@ class FlowLand:
             (self.root / name).mkdir(mode=0o700)
         self.config.write_text(
             f'[hub]\ncode = "150000"\nname = "test"\ntrust_domain = "{TRUST}"\nissuer = "{ISSUER}"\n'
-            f'data_dir = "{self.root}"\nrun_dir = "{self.root}/run"\n\n'
+            f'data_dir = "{self.root}"\nrun_dir = "{self.root}/run"\nprofile = "{self.profile}"\n\n'
             f'[esign]\nbus_url = "nats://127.0.0.1:9"\nses_sidecar = false\n{self.extra}'
         )
         commands.initialise(self.config)
@@ -370,9 +381,9 @@ def beginning(scenario: str, *, without: Sequence[str] = (), **changed: Any) -> 
 
 
 @contextlib.asynccontextmanager
-async def flow_land(extra: str = "ledger_window_ms = 5\n") -> AsyncIterator[FlowLand]:
+async def flow_land(extra: str = "ledger_window_ms = 5\n", profile: str = "international") -> AsyncIterator[FlowLand]:
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
-        land = FlowLand(Path(folder), extra=extra)
+        land = FlowLand(Path(folder), extra=extra, profile=profile)
         await land.prepare()
         async with standing_in(land.root / "run", land.identity):
             await land.start()

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from services.esign import flow_store, store
 from services.esign.consents import Consents, used_for
 from services.esign.domain import flow_consent
+from services.esign.domain.digests import SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.flow_consent import Consent
 from services.esign.domain.ledger import Entry, EntryType
@@ -71,6 +72,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         if kept:
             return pb.SignHashResponse.FromString(kept[asked.key])
         _check(request)
+        self._require_ecdsa()
         bound = flow_consent.list_of_hashes(request.hashes)
         with refused():
             consent = await self._consent(request.sad, caller.platform, bound) if request.sad else None
@@ -116,6 +118,14 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         now_s = self.base.clock.now_us() // 1_000_000
         flow_consent.check(consent, platform=platform, subject=consent.subject, list_sha256=bound, now_s=now_s)
         return consent
+
+    def _require_ecdsa(self) -> None:
+        if self.secrets.digest is SM3:
+            raise errors.precondition(
+                "SEAL_ALGORITHM",
+                "Seals of this hub are SM2, which signs documents and no bare SHA-256; have the document sealed.",
+                "本枢纽印章为 SM2，只能对文件签章，不能对 SHA-256 摘要单独签名。",
+            )
 
     def _held(self, found: SealRow) -> SealKey:
         return self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
