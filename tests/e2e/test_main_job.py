@@ -270,7 +270,7 @@ async def test_a_document_is_signed_by_an_agency_and_a_person(story: Story) -> N
     pdf = land.certificates.parent / "flow.pdf"
     pdf.write_bytes(answer.pdf)
     pdf.with_name("flow.pdf.tlog-proof").write_text(answer.tlog_proof)
-    status, verdict = await judged(story, pdf)
+    status, verdict = await judged(story, pdf, "--trust", str(story.trust))
     assert (status, verdict["verdict"]) == (0, "VALID"), verdict
     recount = await land.command("ledger", "recount", "--json")
     assert (recount.status, recount.json["agree"]) == (0, True), recount
