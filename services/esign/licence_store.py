@@ -58,7 +58,7 @@ licence = Table(
     Index("licence_by_list", "list", "state"),
     Index("licence_stage", "stage"),
 )
-# One licence that is not revoked for a case and type; the next generation only after that.
+# One licence in force for a case and type; the next generation only after it was revoked or ended.
 licence_generation = Table(
     "licence_generation",
     TABLES,
@@ -164,13 +164,14 @@ def by_sha256(conn: Connection, digest: str) -> LicenceRow | None:
     return None if row is None else _licence(row)
 
 
-def of_case(conn: Connection, case_code: str, type_: str) -> LicenceRow | None:
-    """The licence of a case that is not revoked."""
+def of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
+    """The licence of a case that is neither revoked nor past its end."""
     row = conn.execute(
         select(licence).where(
             licence.c.case_code == case_code,
             licence.c.type == type_,
             licence.c.state != LicenceState.REVOKED.value,
+            licence.c.expires_us > now_us,
         )
     ).first()
     return None if row is None else _licence(row)

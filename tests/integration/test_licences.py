@@ -124,6 +124,11 @@ async def test_changes_show_at_once(land: Land) -> None:
     changes = [e for e in await land.seals.entries() if e.type is EntryType.LICENCE_CHANGED]
     assert [entry.state for entry in changes] == ["SUSPENDED", "VALID", "REVOKED"]
     assert {entry.document_sha256 for entry in changes} == {licence.sha256}
+    topics = await land.seals.rows(
+        lambda conn: [row.topic for row in conn.execute(text("select topic from outbox_event order by rowid"))]
+    )
+    told = [topic for topic in topics if topic.startswith("esign.licence.")]
+    assert told == ["esign.licence.issued", *["esign.licence.changed"] * 3]
 
 
 async def test_replay_is_invalid(land: Land) -> None:

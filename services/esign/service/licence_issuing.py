@@ -94,7 +94,7 @@ class LicenceIssuing:
         lock = self._locks.setdefault(place, asyncio.Lock())
         try:
             async with lock:
-                row = await self.base.store.read(licence_store.of_case, *place)
+                row = await self.base.store.read(licence_store.of_case, *place, self.base.clock.now_us())
                 key = jose.thumbprint(order.proof.key)
                 if row is None or (row.stage == licence_store.SLOT and row.key != key):
                     row = await self._take_slot(order)
@@ -124,7 +124,7 @@ class LicenceIssuing:
         key = jose.thumbprint(order.proof.key)
 
         def unit(conn: Connection) -> LicenceRow:
-            known = licence_store.of_case(conn, order.case_code, order.type.name)
+            known = licence_store.of_case(conn, order.case_code, order.type.name, now_us)
             if known is not None and (known.stage != licence_store.SLOT or known.key == key):
                 return known
             use = sha256(json.dumps([order.case_code, order.type.name, key]).encode()).hexdigest()
