@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from services.esign.domain import chain, der
+from services.esign.domain import chain, der, sm2
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 
@@ -169,6 +169,9 @@ def _is_responder(responder: x509.Certificate, issuer: x509.Certificate) -> bool
 
 
 def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
+    if (sm2_key := sm2.key_of(responder)) is not None:
+        is_sm2 = response.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
+        return is_sm2 and sm2.holds(sm2_key, response.tbs_response_bytes, response.signature)
     key, algorithm = responder.public_key(), response.signature_hash_algorithm
     if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
         return False
@@ -196,15 +199,12 @@ def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Seq
 
 def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
     found = x509.load_der_x509_crl(data)
-    algorithm = found.signature_hash_algorithm
     if (
         found.issuer != certificate.issuer
-        or algorithm is None
-        or algorithm.name not in {"sha256", "sha384", "sha512"}
         # A list of a part only, or of changes only, says nothing of what it does not name.
         or any(extension.critical for extension in found.extensions)
         or not issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
-        or not found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+        or not _lists(issuer, found)
         or not chain.valid_at((issuer,), _us(found.last_update_utc))
     ):
         return None
@@ -214,6 +214,17 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
         revoked_us = min(_us(entry.revocation_date_utc), _invalid_since(entry))
     until = found.next_update_utc
     return _Word(_us(found.last_update_utc), None if until is None else _us(until), revoked_us)
+
+
+def _lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+    """Whether the issuer's key made the list, with an algorithm that still holds."""
+    if (sm2_key := sm2.key_of(issuer)) is not None:
+        is_sm2 = found.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
+        return is_sm2 and sm2.holds(sm2_key, found.tbs_certlist_bytes, found.signature)
+    algorithm = found.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
+        return False
+    return found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
 
 
 def _invalid_since(entry: x509.RevokedCertificate) -> int:

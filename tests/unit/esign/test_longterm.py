@@ -5,19 +5,28 @@ from functools import cache
 from hashlib import sha256
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as ocsp_lib
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain import longterm, multisign, pades, pki, revocation, verify
+from services.esign import sm_keys
+from services.esign.domain import longterm, multisign, pades, pki, revocation, sm2_pki, sm2_revocation, verify
 from services.esign.domain.cms import P256Key
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.revocation import CertificateStanding, Standing
+from services.esign.domain.sm2_pki import Sm2Signer
 from services.esign.domain.timestamp import TimestampSigner
 from services.esign.domain.validation_data import ValidationData
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.domain.verify import Trust
+from shuniu.kit.crypto import sm
 from tests.support import documents as attack
+from tests.support import sm_documents
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.longterm import CERTIFICATE, HOUR_US, YEAR_US, crl, data, long_term, ocsp, renewed, stamped, token
+from tests.support.sm import sm_setting
 from tests.support.timestamps import POLICY
 
 TRUST = Trust((setting().root.certificate,))
@@ -198,3 +207,35 @@ def test_what_a_foreign_product_adds_for_the_long_term_is_valid(certify):
     ):
         found = verdict(added, attack.now_us())
         assert (found.outcome, step_of("changes", added, attack.now_us()).reason) == (Outcome.VALID, "RENEWED")
+
+
+def test_sm2_answers_and_lists_are_judged_like_any_other():
+    """A document sealed with SM2 carries answers signed with SM2: good, revoked before, and a stranger's."""
+    ca = sm_setting().ca
+    certificate = x509.load_der_x509_certificate(sm_setting().seal.certificate)
+    issuer = x509.load_der_x509_certificate(ca.certificate)
+    question = ocsp_lib.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()
+    asked = question.public_bytes(Encoding.DER)
+
+    def answered(by: Sm2Signer, standing: Standing, since_us: int = 0) -> ValidationData:
+        responder = sm2_pki.make_ocsp_responder(by, sm_keys.pair(sm.PrivateKey.generate()), "枢纽", NOW_US)
+        found = CertificateStanding(certificate.serial_number, standing, since_us)
+        return ValidationData((ca.certificate,), (sm2_revocation.answer(asked, found, responder, NOW_US),))
+
+    stranger_ca = sm2_pki.make_root(sm_keys.pair(sm.PrivateKey.generate()), "别处", NOW_US)
+    listed = [CertificateStanding(certificate.serial_number, Standing.REVOKED, NOW_US - HOUR_US)]
+    for found, expected in (
+        (answered(ca, Standing.GOOD), "CERTIFICATE_GOOD"),
+        (answered(ca, Standing.REVOKED, NOW_US - HOUR_US), "CERTIFICATE_REVOKED"),
+        (answered(stranger_ca, Standing.REVOKED, NOW_US - HOUR_US), "OFFLINE"),
+        (ValidationData(crls=(sm2_revocation.crl(ca, [], NOW_US),)), "CERTIFICATE_GOOD"),
+        (ValidationData(crls=(sm2_revocation.crl(ca, listed, NOW_US),)), "CERTIFICATE_REVOKED"),
+        (ValidationData(crls=(sm2_revocation.crl(stranger_ca, listed, NOW_US),)), "OFFLINE"),
+    ):
+        pdf = longterm.with_validation_data(sm_documents.stamped(), found)
+        assert (
+            step_of(
+                "seal_then", pdf, trust=Trust((x509.load_der_x509_certificate(sm_setting().root.certificate),))
+            ).reason
+            == expected
+        )
