@@ -107,10 +107,10 @@ def sealing(peer: PyHanko) -> list[dict[str, Any]]:
     return [row("esign.pades_bb", ours, "signatures/s/core", theirs)]
 
 
-def _page(number: int) -> bytes:
+def _page(number: int, lay_out: Callable[..., bytes] = layout.laid_out_here) -> bytes:
     signer = setting().qr_signer
     data = certificate_data(name=f"王{chr(0x4E00 + 7 * number)}", number=f"NCR1526060{number:07d}")
-    return layout.typeset_here(data, signer.host, signer.url(data), NOW_US)
+    return lay_out(data, signer.host, signer.url(data), NOW_US)
 
 
 def verifying(peer: PyHanko) -> list[dict[str, Any]]:
@@ -150,9 +150,12 @@ def codes() -> list[dict[str, Any]]:
     found = rounds(((check, 500), (lambda: qr.png(content), 100)))
     # Nobody's page twice: the engine remembers what it has laid out.
     people = count()
-    (pages,) = rounds(((lambda: _page(next(people)), 30),))
+    by_form, by_engine = rounds(
+        ((lambda: _page(next(people)), 200), (lambda: _page(next(people), layout.typeset_here), 30))
+    )
     return [
-        row("esign.layout", pages, "pages/s/core"),
+        # Against the engine, which lays out what no form can hold.
+        row("esign.layout", by_form, "pages/s/core", by_engine),
         row("esign.qr_offline", found[0], "codes/s/core"),
         row("esign.qr_draw", found[1], "codes/s/core"),
     ]

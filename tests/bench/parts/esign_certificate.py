@@ -1,7 +1,11 @@
 """`esign.certificate`: documents issued by the real service through gRPC, a second of its time on the processor.
 
-The service runs as a process of its own; identity and exchange are small servicers of the same contract in this one.
-No bus: events wait in the outbox, as they do when it is away. The split by step is wall time at the same load.
+Counted is what the kernel charges the service's process for, all threads, user and system: one IssueCertificate for each
+document, CONCURRENCY of them under way. Identity, exchange and the agency are in this process and not counted: identity
+and exchange are small servicers of the same contract. No bus: events wait in the outbox, as they do when it is away. The
+split by step is wall time at the same load, waiting for neighbours, disk and ledger window included.
+
+Names are of common characters, as people's are: one that the process has not yet written costs 0.13 ms more, once.
 """
 
 import asyncio
@@ -39,8 +43,12 @@ from shuniu.kit.sql.migrations import migrate
 from tests.support.bus_land import KEYS
 
 ROUNDS = 5
-DOCUMENTS = 96
-CONCURRENCY = 16
+DOCUMENTS = 256
+CONCURRENCY = 64
+GIVEN = (
+    "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂文辉玲华红建国志海燕春梅雪峰云飞鹏浩宇轩子涵欣怡佳琪雨泽"
+    "晨曦博思远梓萱诗嘉怀瑾俊熙紫若瑞祥永福安康宁德才巴特尔乌兰托娅其木格那仁苏日娜额尔敦图雅布和吉达阿"
+)
 TRUST = "hub.bench"
 AGENCY = "bureau"
 OPERATOR = "root"
@@ -76,7 +84,7 @@ class Identity(registry_pb2_grpc.RegistryFeedServiceServicer, person_pb2_grpc.Pe
         public = json.loads(request.receiver_jwk)
         number = int(request.person_id)
         person = {
-            "full_name": f"王{chr(0x4E00 + number % 4000)}",
+            "full_name": f"王{GIVEN[number % len(GIVEN)]}{GIVEN[number // len(GIVEN) % len(GIVEN)]}",
             "document_type": "111",
             "document_number": f"15010219900101{number:04d}",
         }
@@ -237,13 +245,14 @@ async def run() -> list[dict[str, Any]]:
 
                 await asyncio.gather(*(work_off() for _ in range(CONCURRENCY)))
 
-            await batch(1, CONCURRENCY)
+            # The process reads characters, statements and templates for the first time.
+            await batch(1, DOCUMENTS)
             ops = (directory / "run" / "esign.ops").read_text("ascii").strip()
             before = await asyncio.to_thread(steps, ops)
             cores, walls = [], []
             for turn in range(ROUNDS):
                 used, began = processor_seconds(process.pid), time.perf_counter()
-                await batch(100 + turn * DOCUMENTS, DOCUMENTS)
+                await batch((turn + 2) * DOCUMENTS, DOCUMENTS)
                 walls.append(DOCUMENTS / (time.perf_counter() - began))
                 cores.append(DOCUMENTS / (processor_seconds(process.pid) - used))
             after = await asyncio.to_thread(steps, ops)
