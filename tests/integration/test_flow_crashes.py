@@ -40,6 +40,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
 
 SCENARIO = "case_receipt"
@@ -160,7 +161,10 @@ class MortalLedger:
 
 
 @pytest_asyncio.fixture
-async def land() -> AsyncIterator[Land]:
+async def land(request: pytest.FixtureRequest) -> AsyncIterator[Land]:
+    """On SQLite; on PostgreSQL for a test that asks for `postgres_url` too."""
+    asked = "postgres_url" in request.fixturenames
+    server = await new_database(request.getfixturevalue("postgres_url")) if asked else ""
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder, ThreadPoolExecutor(1) as executor:
         data = Path(folder)
         for name in ("keys", "pki", "db"):
@@ -170,7 +174,7 @@ async def land() -> AsyncIterator[Land]:
         clock = ManualClock(SystemClock().now_us())
         keys.make(hub)
         secrets = keys.Secrets.load(hub, settings)
-        url = f"sqlite:///{data}/db/esign.db"
+        url = server or f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
         await put_seals(url, secrets, clock)  # type: ignore[arg-type]
         kept = await Store.open(url, store.METADATA, clock=clock)
@@ -288,6 +292,31 @@ async def test_twice_gives_the_same_bytes(land: Land) -> None:
     row = await land.row(flow.id)
     assert (row.flow.state, row.flow.revision) == (FlowState.COMPLETED, 3)
     assert len(await land.base.store.read(flow_store.revisions, flow.id)) == 4
+    assert await land.agrees() == []
+
+
+@pytest.mark.postgresql
+async def test_two_replicas_on_one_database_make_one_document(land: Land, postgres_url: str) -> None:
+    """On PostgreSQL units run side by side: of many at once on one flow, each revision and each end happens once."""
+    flow = await begin(land.flows())
+    for step in ("authority", "reporter"):
+        land.lives = 1
+        assert await until_death(sign(land.flows(), flow, step))
+        land.lives = -1
+        await asyncio.gather(*(land.flows().work.finish(flow.id) for _ in range(4)))
+    await require_one_document(land, flow)
+    flows = land.flows()
+    await flows.journal.settle()
+    assert await land.agrees() == []
+    second = await begin(flows)
+    call(CallerKind.PLATFORM, BUREAU, method="/esign/WithdrawFlow")
+    withdrawals = [
+        flows.WithdrawFlow(pb.WithdrawFlowRequest(request_id=request_id(), id=second.id, reason="收回"), None)
+        for _ in range(4)
+    ]
+    outcomes = await asyncio.gather(*withdrawals, return_exceptions=True)
+    assert sum(isinstance(outcome, HubError) for outcome in outcomes) == 3
+    await flows.journal.settle()
     assert await land.agrees() == []
 
 
