@@ -19,7 +19,7 @@ from services.esign.domain.longterm import Level
 from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
-from services.esign.long_term import LongTerm, OwnResponder
+from services.esign.long_term import HttpResponders, LongTerm, OwnResponder
 from services.esign.rewrapping import Rewrapping
 from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker
@@ -145,8 +145,11 @@ def open_long_term(
     secrets: Secrets,
     stamps: TimestampSource | None,
     revocation: Revocation,
+    client: httpx.AsyncClient,
 ) -> LongTerm | None:
-    """What raises documents to B-LT and B-LTA; None when they stay below. Raises ConfigError."""
+    """What raises documents to B-LT and B-LTA; None when they stay below. Other authorities are asked over HTTP where
+    their certificates say so. Raises ConfigError.
+    """
     level = _level(settings)
     if level not in {Level.LT, Level.LTA} or level is None:
         return None
@@ -156,8 +159,10 @@ def open_long_term(
     async def ask(question: bytes) -> bytes:
         return (await revocation.AnswerOcsp(timestamp_pb2.AnswerOcspRequest(der=question), None)).der
 
-    outside = read_roots(settings.timestamp_roots) if settings.timestamp_roots.name else ()
-    return LongTerm(OwnResponder(ask), stamps, (secrets.seal_ca.root, *outside), base.clock, level)
+    pem = outside_roots(settings) + secrets.ca_roots + (secrets.sm.root_pem if secrets.sm is not None else b"")
+    others = x509.load_pem_x509_certificates(pem) if pem else []
+    responders = (OwnResponder(ask), HttpResponders(client))
+    return LongTerm(responders, stamps, (secrets.seal_ca.root, *others), base.clock, level)
 
 
 def outside_roots(settings: EsignSettings) -> bytes:
@@ -203,7 +208,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
             base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca, secrets.seal_ca_retired
         )
         rewrapping = Rewrapping(base, secrets.keyring)
-        long_term = open_long_term(base, settings, secrets, stamps, revocation)
+        long_term = open_long_term(base, settings, secrets, stamps, revocation, http)
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)
         by_sm3 = Sm3Index(base.store)
         issuing.told.append(by_sm3.released)

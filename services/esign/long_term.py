@@ -1,6 +1,6 @@
 """Raising documents to PAdES B-LT and B-LTA: asks who can say whether certificates were revoked, and for timestamps."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,28 +30,19 @@ _STORE, _SIGNATURE = b"/DSS", b"/ETSI.CAdES.detached"
 class OcspSource(Protocol):
     """Where OCSP answers come from."""
 
-    async def answer(self, need: Need, now_us: int) -> bytes:
+    async def answer(self, need: Need) -> bytes:
         """OCSPResponse (DER) about a certificate; empty when nobody answers."""
         ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class OwnResponder:
-    """The hub's own responder, `ask`: request to answer, both DER. Good answers are kept for minutes."""
+    """The hub's own responder, `ask`: request to answer, both DER."""
 
     ask: Callable[[bytes], Awaitable[bytes]]
-    _kept: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 
-    async def answer(self, need: Need, now_us: int) -> bytes:
-        question = _question(need)
-        found, made_us = self._kept.get(question, (b"", 0))
-        if found and now_us - made_us < _KEPT_US:
-            return found
-        found = await self.ask(question)
-        if len(self._kept) >= _KEPT_MOST:
-            self._kept.clear()
-        self._kept[question] = found, now_us
-        return found
+    async def answer(self, need: Need) -> bytes:
+        return await self.ask(_question(need))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,7 @@ class HttpResponders:
     client: httpx.AsyncClient
     url: str = ""
 
-    async def answer(self, need: Need, now_us: int) -> bytes:
+    async def answer(self, need: Need) -> bytes:
         url = _named(need.certificate) or self.url
         if not url:
             return b""
@@ -76,13 +67,16 @@ class HttpResponders:
 
 @dataclass(slots=True)
 class LongTerm:
-    """Raises signed documents to `level`, B-LT or B-LTA."""
+    """Raises signed documents to `level`, B-LT or B-LTA. `responders` are asked in turn until one knows a certificate;
+    what was learned is used again for minutes.
+    """
 
-    responder: OcspSource
+    responders: Sequence[OcspSource]
     stamps: TimestampSource
     roots: tuple[x509.Certificate, ...]
     clock: Clock
     level: Level
+    _kept: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 
     def has(self, pdf: bytes) -> bool:
         """Whether a document sealed here was raised already."""
@@ -104,13 +98,24 @@ class LongTerm:
         """
         now_us = self.clock.now_us()
         wanted = longterm.needs(pdf, self.roots, now_us)
-        answers: list[bytes] = []
-        for need in wanted:
-            answer = await self.responder.answer(need, now_us)
-            kept = ValidationData(ocsps=(answer,) if answer else ())
-            if standing(need.certificate, need.issuer, kept, now_us, now_us) is not Then.UNSAID:
-                answers.append(answer)
-        return ValidationData(longterm.certificates_of(wanted), tuple(answers))
+        answers = [await self._answer(need, now_us) for need in wanted]
+        return ValidationData(longterm.certificates_of(wanted), tuple(filter(None, answers)))
+
+    async def _answer(self, need: Need, now_us: int) -> bytes:
+        """What somebody knows of the certificate; empty when nobody does, or when what is said is no evidence."""
+        key = _question(need)
+        found, made_us = self._kept.get(key, (b"", 0))
+        if found and now_us - made_us < _KEPT_US:
+            return found
+        for responder in self.responders:
+            found = await responder.answer(need)
+            said = ValidationData(ocsps=(found,) if found else ())
+            if standing(need.certificate, need.issuer, said, now_us, now_us) is not Then.UNSAID:
+                if len(self._kept) >= _KEPT_MOST:
+                    self._kept.clear()
+                self._kept[key] = found, now_us
+                return found
+        return b""
 
 
 def _question(need: Need) -> bytes:

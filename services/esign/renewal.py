@@ -39,5 +39,5 @@ async def renewed(pdf: bytes, trust: Trust, authorities: Authorities, clock: Clo
     context = ssl.create_default_context(cafile=authorities.ca)
     async with httpx.AsyncClient(verify=context, timeout=_SECONDS) as client:
         stamps = HttpTimestamps(authorities.tsa, client, roots, clock)
-        long_term = LongTerm(HttpResponders(client, authorities.ocsp), stamps, roots, clock, Level.LTA)
+        long_term = LongTerm([HttpResponders(client, authorities.ocsp)], stamps, roots, clock, Level.LTA)
         return await long_term.raised(pdf)

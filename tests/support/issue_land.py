@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -82,11 +83,17 @@ class Land:
     executor: ThreadPoolExecutor
     started: list["asyncio.Task[None]"] = field(default_factory=list)
     level: str = ""
+    http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(trust_env=False))
 
     def long_term(self) -> LongTerm | None:
         settings = EsignSettings(ses_sidecar=False, level=self.level)
         return open_long_term(
-            self.base, settings, self.secrets, self.stamps, Revocation(self.base, self.secrets.seal_ca)
+            self.base,
+            settings,
+            self.secrets,
+            self.stamps,
+            Revocation(self.base, self.secrets.seal_ca),
+            self.http,
         )
 
     def issuing(self) -> Certificates:
@@ -154,6 +161,7 @@ async def issue_land() -> AsyncIterator[Land]:
                 task.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            await found.http.aclose()
             await ledger.close()
             await kept.close()
 
