@@ -21,7 +21,10 @@ from services.esign import licence_store
 from services.esign.domain import jose, licence_offline, pki, status_list
 from services.esign.domain.digests import SM3
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.sm2_cms import Sm2Key
 from services.esign.domain.verify import Trust
+from services.esign.keys import Secrets
+from services.esign.seal_keys import SealKey
 from services.esign.service.licence_issuing import PLACES, LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
@@ -438,3 +441,14 @@ async def test_ledger_entries_in_sm3(land: Land) -> None:
     given = await land.stub.DownloadLicence(pb.DownloadLicenceRequest(number=licence.number), metadata=READER)
     trust = Trust(log_keys=(land.seals.secrets.ledger.verifier,))
     assert licence_offline.ledger_step(given.tlog_proof, wallet.token, trust).reason == "LOGGED"
+
+
+async def test_an_sm2_seal_issues_no_licence(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JOSE has no SM2: the refusal says so, and the case may have its licence once there is a seal that can."""
+    held = SealKey(Sm2Key(lambda _message: b""), ())
+    with monkeypatch.context() as only_sm2:
+        only_sm2.setattr(Secrets, "seal_key", lambda *_: held)
+        code, reason, _ = await refused(land.issued(Wallet()))
+    assert (code, reason) == (grpc.StatusCode.FAILED_PRECONDITION, "SEAL_ALGORITHM")
+    wallet, _ = await land.in_wallet()
+    assert (await land.shown(wallet, "18")).verdict.verdict == "VALID"

@@ -25,6 +25,7 @@ from services.esign.domain.ledger import Entry, EntryType, Receipt
 from services.esign.domain.licences import LicenceState, LicenceType
 from services.esign.domain.sd_jwt import Padded
 from services.esign.domain.seals import SealKind, SealState
+from services.esign.domain.sm2_cms import Sm2Key
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys import Secrets
 from services.esign.licence_store import LicenceRow
@@ -217,7 +218,7 @@ class LicenceIssuing:
         key = self._keys.get(found.seal.id)
         if key is None:
             loaded = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
-            if not isinstance(loaded.ecdsa.curve, ec.SECP256R1):
+            if isinstance(loaded.private, Sm2Key) or not isinstance(loaded.private.curve, ec.SECP256R1):
                 raise LicenceImpossibleError(
                     "SEAL_ALGORITHM",
                     "licences are signed with ES256: a seal with a P-256 key is needed",
