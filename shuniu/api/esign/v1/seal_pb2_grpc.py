@@ -356,7 +356,7 @@ class PersonalSealServiceServicer:
     """
 
     def ApplyPersonalSeal(self, request, context):
-        """Applies for the calling person's seal. Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN.
+        """Applies for the seal of the calling person, whose identity was proved (L2). Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -164,7 +164,7 @@ class PersonalSealServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PersonalSealServiceAsyncStub: ...
     ApplyPersonalSeal: _grpc.UnaryUnaryMultiCallable[_seal_pb2.ApplyPersonalSealRequest, _seal_pb2.ApplyPersonalSealResponse]
-    """Applies for the calling person's seal. Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
+    """Applies for the seal of the calling person, whose identity was proved (L2). Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
     ListPersonalSeals: _grpc.UnaryUnaryMultiCallable[_seal_pb2.ListPersonalSealsRequest, _seal_pb2.ListPersonalSealsResponse]
     """The calling person's seals, newest last."""
 
@@ -174,7 +174,7 @@ class PersonalSealServiceAsyncStub(PersonalSealServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ApplyPersonalSeal: _aio.UnaryUnaryMultiCallable[_seal_pb2.ApplyPersonalSealRequest, _seal_pb2.ApplyPersonalSealResponse]  # type: ignore[assignment]
-    """Applies for the calling person's seal. Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
+    """Applies for the seal of the calling person, whose identity was proved (L2). Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
     ListPersonalSeals: _aio.UnaryUnaryMultiCallable[_seal_pb2.ListPersonalSealsRequest, _seal_pb2.ListPersonalSealsResponse]  # type: ignore[assignment]
     """The calling person's seals, newest last."""
 
@@ -187,7 +187,7 @@ class PersonalSealServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _seal_pb2.ApplyPersonalSealRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_seal_pb2.ApplyPersonalSealResponse, _abc.Awaitable[_seal_pb2.ApplyPersonalSealResponse]]:
-        """Applies for the calling person's seal. Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
+        """Applies for the seal of the calling person, whose identity was proved (L2). Errors: ALREADY_EXISTS SEAL_EXISTS, INVALID_ARGUMENT (PICTURE_*), NOT_FOUND SEAL_UNKNOWN."""
 
     @_abc_1.abstractmethod
     def ListPersonalSeals(
