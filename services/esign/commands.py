@@ -62,6 +62,7 @@ __all__ = [
     "rotate_ledger_key",
     "rotate_qr_key",
     "rotate_seal_ca",
+    "rotate_seal_maker",
     "rotate_timestamp_key",
     "rotate_wrapping_key",
     "software_keys",
@@ -141,6 +142,12 @@ def rotate_seal_ca(config: Path) -> str:
     """The next seal CA under the root, in force from the next start. Its serial number, hex."""
     hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
     return f"{rotation.rotate_seal_ca(hub, settings).serial_number:x}"
+
+
+def rotate_seal_maker(config: Path) -> str:
+    """The next SM2 seal maker, in force from the next start. Its certificate's serial number, hex."""
+    hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
+    return f"{rotation.rotate_seal_maker(hub, settings).serial_number:x}"
 
 
 def rotate_qr_key(config: Path) -> str:

@@ -149,6 +149,11 @@ class KeyFiles:
         """Certificates of seal CAs before (PEM), the last one first: their seals stay good."""
         return self.data_dir / "pki" / "esign-seal-ca-retired.pem"
 
+    @property
+    def retired_makers(self) -> Path:
+        """Certificates of seal makers before (PEM), the last one first: what they made stays good."""
+        return self.data_dir / "pki" / "esign-sm2-maker-retired.pem"
+
     def retired_seal_ca_key(self, number: int) -> Path:
         """The key of the seal CA `number`, from 0: it answers OCSP and signs CRLs, and certifies no more."""
         return self.data_dir / "keys" / f"esign-seal-ca-{number}.key"

@@ -6,25 +6,32 @@ its place, and the key comes last. New keys lie in the device that is set, so ro
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.esign import sm_keys, sm_tsa_keys
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import pki, qr
+from services.esign.domain import pki, qr, sm2_chain, sm2_pki
+from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
 from services.esign.sm_keys import write_public
 from shuniu.kit.config import ConfigError, HubSettings, secret
+from shuniu.kit.crypto import profile, sm
 from shuniu.kit.crypto.device import Algorithm
-from shuniu.kit.crypto.key_files import KeyRoom
+from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
 
 
 def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
-    """A new key and certificate of the timestamp authority; its CA's key must be on the machine. Tokens of the last one
-    verify on: they bear its certificate. Raises ConfigError, KeyAwayError.
+    """A new key and certificate of the timestamp authority, that of the hub's profile; its CA's key must be on the
+    machine. Tokens of the last one verify on: they bear its certificate. Raises ConfigError, KeyAwayError.
     """
-    files, (room, _) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    files, (room, sm_room) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    if profile.of(hub.profile) is profile.SM:
+        _require(files.sm2(sm_tsa_keys.CA)[1], "the timestamp CA's key")
+        return _rotate_sm2(files.sm2(sm_tsa_keys.AUTHORITY), files.sm2(sm_tsa_keys.CA), SOFTWARE, sm_room, hub, _tsa)
     certificate, key = files.tsa("authority")
     above, above_key = files.tsa("ca")
     _require(above_key, "the timestamp CA's key")
@@ -54,6 +61,55 @@ def rotate_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificat
         _replace(files.seal_ca, pki.certificate_pem(made.certificate))
     passing.replace(files.seal_ca_key)
     return x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+
+
+def rotate_seal_maker(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
+    """A new SM2 seal maker under the SM2 seal CA. Seals of the last one stay good: its certificate stays in trust.
+    Raises ConfigError, KeyAwayError.
+    """
+    files, (_, sm_room) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    _require(files.sm2(sm_keys.MAKER)[1], "the seal maker's key")
+    old = files.sm2(sm_keys.MAKER)[0].read_bytes()
+    path = files.retired_makers
+    known = path.read_bytes() if path.exists() else b""
+    passing = files.sm2(sm_keys.MAKER)[1].with_suffix(".next")
+    if old not in known and not _sm2_half_done(sm_room, passing, old):
+        _replace(path, old + known)
+    return _rotate_sm2(files.sm2(sm_keys.MAKER), files.sm2(sm_keys.SEAL_CA), sm_room, sm_room, hub, sm2_pki.make_maker)
+
+
+def _tsa(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
+    return sm2_pki.make_tsa(ca, key, hub, now_us)
+
+
+def _rotate_sm2(
+    party: tuple[Path, Path],
+    above: tuple[Path, Path],
+    above_room: KeyRoom,
+    room: KeyRoom,
+    hub: HubSettings,
+    certify: Callable[[Sm2Signer, KeyPair, str, int], Sm2Signer],
+) -> x509.Certificate:
+    """A new key and certificate of one party of the SM2 side."""
+    certificate, key = party
+    passing = key.with_suffix(".next")
+    try:
+        if not _sm2_half_done(room, passing, certificate.read_bytes()):
+            room.make(passing, Algorithm.SM2)
+            ca = sm_keys.load_signer(above, above_room)
+            made = certify(ca, sm_keys.key_pair(room.sm2(passing)), hub.name, time.time_ns() // 1000)
+            _replace(certificate, sm_keys.certificate_pem(made.certificate))
+    except sm.SmUnavailableError as error:
+        raise ConfigError(str(error)) from None
+    passing.replace(key)
+    return x509.load_pem_x509_certificate(certificate.read_bytes())
+
+
+def _sm2_half_done(room: KeyRoom, passing: Path, certificate_pem: bytes) -> bool:
+    if not passing.exists():
+        return False
+    certificate = x509.load_pem_x509_certificate(certificate_pem).public_bytes(serialization.Encoding.DER)
+    return room.sm2(passing).spki == sm2_chain.load(certificate).spki
 
 
 def rotate_qr_key(hub: HubSettings, settings: EsignSettings) -> str:

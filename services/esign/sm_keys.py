@@ -29,6 +29,8 @@ class SmSecrets:
     root: bytes = field(repr=False)
     seal_ca: Sm2Signer = field(repr=False)
     maker: Sm2Signer = field(repr=False)
+    # Certificates (DER) of makers before, the last one first: the seals they made stay good.
+    makers_retired: tuple[bytes, ...] = ()
 
     @property
     def root_pem(self) -> bytes:
@@ -36,13 +38,13 @@ class SmSecrets:
 
     @property
     def trust_pem(self) -> bytes:
-        """What a verifier needs: root, seal CA and seal maker, PEM one after the other."""
+        """What a verifier needs: root, seal CA and seal makers, PEM one after the other."""
         return "".join(self.trust_pems).encode("ascii")
 
     @property
     def trust_pems(self) -> list[str]:
         """`trust_pem`, one certificate each."""
-        chosen = (self.root, self.seal_ca.certificate, self.maker.certificate)
+        chosen = (self.root, self.seal_ca.certificate, self.maker.certificate, *self.makers_retired)
         return [certificate_pem(certificate).decode("ascii") for certificate in chosen]
 
     @classmethod
@@ -56,11 +58,19 @@ class SmSecrets:
         try:
             sm.require()
             root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
-            return cls(root, load_signer(files.sm2(SEAL_CA), room), load_signer(files.sm2(MAKER), room))
+            seal_ca, maker = load_signer(files.sm2(SEAL_CA), room), load_signer(files.sm2(MAKER), room)
+            return cls(root, seal_ca, maker, retired_makers(files))
         except sm.SmUnavailableError as error:
             raise ConfigError(f"[esign] ses_sidecar: {error}") from None
         except (OSError, ValueError, ChainError) as error:
             raise ConfigError(f"{files.data_dir}: esign's SM2 keys cannot be read: {type(error).__name__}") from None
+
+
+def retired_makers(files: KeyFiles) -> tuple[bytes, ...]:
+    """Certificates (DER) of makers before. Raises OSError, ValueError."""
+    path = files.retired_makers
+    found = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
+    return tuple(one.public_bytes(Encoding.DER) for one in found)
 
 
 def make(files: KeyFiles, hub: str, now_us: int, room: KeyRoom = SOFTWARE) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,17 +17,20 @@ from cryptography.x509 import ocsp
 
 from services.esign import commands, keys, seal_keys, store
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import pades, pki, qr, timestamp, timestamp_reader, verify
+from services.esign.domain import chain, pades, pki, qr, timestamp, timestamp_reader, verify
+from services.esign.domain.digests import SM3
 from services.esign.domain.seals import Seal, SealState
 from services.esign.domain.timestamp import TimestampQuery
 from services.esign.domain.verdict import Status
 from services.esign.rewrapping import Rewrapping
 from services.esign.seal_maker import key_context
 from services.esign.service.revocation import Revocation
+from services.esign.sm_keys import SmSecrets, verifies
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.cli.main import parser
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError, HubSettings, load
+from shuniu.kit.crypto import sm
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
@@ -170,6 +173,53 @@ def test_drill_the_timestamp_key_is_rotated(hub: KeyHub):
     hub.files.tsa("ca")[1].rename(hub.data / "in the safe")
     with pytest.raises(ConfigError, match="put it back"):
         commands.rotate_timestamp_key(hub.config)
+
+
+@pytest.mark.skipif(not sm.available(), reason="no libcrypto with SM2")
+def test_drill_the_seal_maker_is_rotated(hub: KeyHub):
+    """GB/T 38540 seals of the maker before are trusted on; an interrupted rotation is completed."""
+    settings = replace(load(EsignSettings, hub.config, "esign"), ses_sidecar=None)
+
+    def start() -> SmSecrets:
+        found = keys.Secrets.load(load(HubSettings, hub.config, "hub"), settings).sm
+        assert found is not None
+        return found
+
+    before = start()
+    signature = before.maker.sign(b"eSealInfo")
+    path = hub.files.sm2("maker")[1]
+    old_key = path.read_bytes()
+    hub.rotate("--maker")
+    middle = start()
+    # As if the power had gone before the last rename.
+    path.rename(path.with_suffix(".next"))
+    path.write_bytes(old_key)
+    path.chmod(0o600)
+    hub.rotate("--maker")
+    assert start().maker.spki == middle.maker.spki != before.maker.spki
+    trusted = x509.load_pem_x509_certificates(start().trust_pem)
+    assert len(trusted) == 4
+    assert before.maker.certificate in {one.public_bytes(serialization.Encoding.DER) for one in trusted}
+    assert verifies(before.maker.spki, b"eSealInfo", signature)
+
+
+@pytest.mark.skipif(not sm.available(), reason="no libcrypto with SM2")
+def test_drill_the_sm2_timestamp_key_is_rotated(hub: KeyHub):
+    """In the profile sm `--tsa` rotates the authority that stamps there."""
+    hub.config.write_text(hub.config.read_text().replace("[esign]", 'profile = "sm"\n[esign]'))
+    tokens = []
+    asked = TimestampQuery(timestamp.imprint(sm.sm3(b"signature"), SM3), wants_certificates=True)
+    for serial in (1, 2):
+        secrets = hub.start()
+        assert secrets.tsa is not None
+        tokens.append(secrets.tsa.token(asked, serial, NOW_US))
+        hub.rotate("--tsa")
+    assert secrets.sm is not None
+    roots = (chain.load(secrets.sm.root),)
+    signers = {
+        timestamp_reader.check_token(token, (b"signature",), roots, NOW_US).path[0].serial_number for token in tokens
+    }
+    assert len(signers) == 2
 
 
 def test_drill_the_qr_key_is_rotated(hub: KeyHub):
