@@ -4,6 +4,7 @@ Each starts from a document that is VALID and adds something under the name of w
 """
 
 import re
+import time
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -454,3 +455,18 @@ def test_a_long_row_of_renewals_ends_in_a_verdict():
     assert verify.judge(pdf, trust=TRUST, now_us=attack.now_us()).outcome is Outcome.VALID
     one_more = stamp(pdf, INVISIBLE, multisign.TIMESTAMP, token)
     assert verify.judge(one_more, trust=TRUST, now_us=attack.now_us()).outcome is not Outcome.VALID
+
+
+@pytest.mark.parametrize("kind", [b"Certs", b"OCSPs", b"CRLs"])
+@pytest.mark.parametrize("filling", [b"\0", b"\x30\x84\x00\x00\x00\x04"])
+def test_validation_data_without_end_are_judged_in_bounded_time(kind, filling):
+    """Thousands of entries, huge ones, one a thousand times: passed over, and the document is what it is."""
+    body = filling * (200_000 // len(filling))
+    entry = b"<</Length %d>>\nstream\n%b\nendstream" % (len(body), body)
+    listed = b" ".join(b"%d 0 R" % (900 + at % 80) for at in range(4000))
+    store = catalog(stamped(), b"/DSS<</%b[%b]>>" % (kind, listed), dict.fromkeys(range(900, 980), entry))
+    began = time.process_time()
+    verdict = verify.judge(store, trust=TRUST, now_us=attack.now_us())
+    assert time.process_time() - began < 5.0
+    assert verdict.outcome is Outcome.VALID
+    assert next(step.reason for step in verdict.steps if step.step == "seal_then") == "OFFLINE"

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha1, sha256, sha384, sha512
+from itertools import islice
 from typing import Any
 
 from cryptography import x509
@@ -24,9 +25,9 @@ from services.esign.domain import chain, der, sm2
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 
-# Above what a document with dozens of signers brings.
+# Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
 _MOST_ENTRIES = 64
-_MOST_BYTES = 4 * 1024 * 1024
+_MOST_BYTES = {"Certs": 256 * 1024, "OCSPs": 256 * 1024, "CRLs": 8 * 1024 * 1024}
 # An answer without end of validity may be this much older than the signature: clocks, and a local cache. µs.
 _STALE_US = 3600 * 1_000_000
 _DIGESTS = {"sha1": sha1, "sha256": sha256, "sha384": sha384, "sha512": sha512}
@@ -50,7 +51,7 @@ class ValidationData:
             store = document.resolve(holder)
             if not isinstance(store, Dict):
                 return NOTHING
-            return cls(*(tuple(_streams(document, store.get(key))) for key in ("Certs", "OCSPs", "CRLs")))
+            return cls(*(tuple(_streams(document, store.get(key), most)) for key, most in _MOST_BYTES.items()))
         except PdfError:
             return NOTHING
 
@@ -70,14 +71,21 @@ class ValidationData:
 NOTHING = ValidationData()
 
 
-def _streams(document: Document, listed: Any) -> Iterator[bytes]:
+def _streams(document: Document, listed: Any, most: int) -> Iterator[bytes]:
+    """Each stream of a list once, as long as they are not more than `most` bytes together."""
     found = document.resolve(listed)
-    for ref in found[:_MOST_ENTRIES] if isinstance(found, list) else []:
-        holder = document.object(ref[0]) if isinstance(ref, Ref) else None
-        if holder is not None and holder.stream is not None:
-            data = document.stream_of(holder)
-            if len(data) <= _MOST_BYTES:
-                yield data
+    refs = dict.fromkeys(each for each in found if isinstance(each, Ref)) if isinstance(found, list) else {}
+    total = 0
+    for ref in islice(refs, _MOST_ENTRIES):
+        holder = document.object(ref[0])
+        if holder is None or holder.stream is None:
+            continue
+        if (total := total + holder.stream[1] - holder.stream[0]) > most:
+            return
+        data = document.stream_of(holder)
+        if (total := total + len(data)) > 2 * most:
+            return
+        yield data
 
 
 class Then(StrEnum):
