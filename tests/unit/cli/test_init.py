@@ -1,11 +1,15 @@
-"""`shuniu init`: where a new hub listens."""
+"""`shuniu init`: where a new hub listens, and which cryptography it has."""
 
 import ipaddress
+from pathlib import Path
 
 import pytest
 
-from shuniu.cli import init
+from shuniu.cli import doctor, init
 from shuniu.cli.main import parser
+from shuniu.cli.place import Place
+from shuniu.kit.config import EX_USAGE, ConfigError, HubSettings
+from shuniu.kit.crypto import sm
 
 
 @pytest.mark.parametrize("options", [[], ["--free-ports"], ["--host", "hub.example"]])
@@ -22,3 +26,40 @@ def test_issuer_and_platform_url_share_the_host() -> None:
     """Behind an external name both listeners are announced under it."""
     assert init._external("https://hub.example:8443", "0.0.0.0:9443") == "https://hub.example:9443"
     assert init._external("", "127.0.0.1:9443") == "https://127.0.0.1:9443"
+
+
+def test_an_unknown_profile_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """A profile that does not exist ends with 64 and the names of those that do."""
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args(["init", "--profile", "SM"])
+    assert ended.value.code == EX_USAGE
+    assert "'international', 'sm'" in capsys.readouterr().err
+
+
+def test_a_machine_without_the_algorithms_makes_no_hub_of_the_profile_sm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says what is lacking and what to do, and nothing was made."""
+    monkeypatch.setattr(sm, "missing", lambda: "no libcrypto 3 with SM2; tried nothing")
+    arguments = parser().parse_args(["init", "--profile", "sm", "--free-ports", "--data", str(tmp_path / "hub")])
+    with pytest.raises(ConfigError, match=r"no libcrypto 3 with SM2.*SHUNIU_LIBCRYPTO") as refused:
+        init.run(arguments)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "hub").exists()
+
+
+def test_the_check_up_says_what_a_hub_of_the_profile_sm_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Bad where the profile needs it, a remark where it does not; with the library's name when all is there."""
+    place = Place(tmp_path)
+
+    def found(name: str) -> doctor.Finding:
+        hub = HubSettings("150000", "枢纽", "hub.example", "https://hub.example", tmp_path, tmp_path, profile=name)
+        (finding,) = doctor._algorithms(place, hub)
+        return finding
+
+    assert found("sm").found.startswith("profile sm; SM2, SM3, SM4: OpenSSL")
+    monkeypatch.setattr(sm, "missing", lambda: "no SM3")
+    assert [(found(name).level, found(name).found) for name in ("sm", "international")] == [
+        (doctor.BAD, "profile sm; no SM3"),
+        (doctor.WARN, "profile international; no SM3"),
+    ]
