@@ -119,14 +119,15 @@ class Land:
 
 
 @contextlib.asynccontextmanager
-async def issue_land() -> AsyncIterator[Land]:
+async def issue_land(where: str = "file") -> AsyncIterator[Land]:
+    """`where`: where its keys lie, as `[esign] keys` has it."""
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder, ThreadPoolExecutor(1) as executor:
         data = Path(folder)
         for name in ("keys", "pki", "db"):
             (data / name).mkdir()
         hub = HubSettings("150000", "内蒙古枢纽", "hub.test", "https://hub.test", data, data)
-        settings, clock = EsignSettings(ses_sidecar=False), SystemClock()
-        keys.make(hub)
+        settings, clock = EsignSettings(ses_sidecar=False, keys=where), SystemClock()
+        keys.make(hub, settings)
         secrets = keys.Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
