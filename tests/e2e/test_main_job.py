@@ -18,6 +18,8 @@ import grpc
 import nats
 import pytest
 import pytest_asyncio
+from cryptography import x509
+from cryptography.x509.oid import NameOID
 from google.protobuf.json_format import MessageToDict, ParseDict
 
 from examples.demo.setup import CERTIFICATE_ITEM
@@ -26,7 +28,16 @@ from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.people import CITIZEN, FOREIGN_RESIDENT, RARE, RESIDENCE_PERMIT
 from services.esign.domain import jose, status_list
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, flow_pb2, flow_pb2_grpc, licence_pb2, licence_pb2_grpc
+from shuniu.api.esign.v1 import (
+    esign_pb2,
+    esign_pb2_grpc,
+    flow_pb2,
+    flow_pb2_grpc,
+    licence_pb2,
+    licence_pb2_grpc,
+    seal_pb2,
+    seal_pb2_grpc,
+)
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import (
     person_pb2,
@@ -581,6 +592,33 @@ async def test_a_suspended_platform_is_out_within_a_second(story: Story) -> None
 
 async def _nothing(_error: Exception) -> None:
     """The bus says that it ends the session: that is what is waited for."""
+
+
+async def test_a_person_has_a_seal_with_their_name(story: Story, tmp_path: Path) -> None:
+    """Applied for through the app with the person's token, reviewed and made by two operators; the name comes from the
+    vault and is shown to that person alone.
+    """
+    # A square seal holds six characters at most.
+    other, journey = sorted(story.journeys, key=lambda one: len(one.citizen.full_name), reverse=True)
+    land, app = story.land, story.land.stage.app.session
+    stub = seal_pb2_grpc.PersonalSealServiceStub(app.channel)
+    apply = seal_pb2.ApplyPersonalSealRequest(request_id=request_id())
+    seal = (await app.call(stub.ApplyPersonalSeal, apply, person=journey.token)).seal
+    for verb in ("review", "make"):
+        ran = await land.command("seal", verb, seal.id)
+        assert ran.status == 0, ran.err
+    listed = await app.call(stub.ListPersonalSeals, seal_pb2.ListPersonalSealsRequest(), person=journey.token)
+    (mine,) = listed.seals
+    subject = x509.load_pem_x509_certificate(mine.certificate_pem.encode()).subject
+    assert subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value == journey.citizen.full_name
+    ask = esign_pb2.GetSealPictureRequest(id=seal.id)
+    seals = esign_pb2_grpc.SealServiceStub(app.channel)
+    assert (await app.call(seals.GetSealPicture, ask, person=journey.token)).width_mm == 20
+    await refusal(app.call(seals.GetSealPicture, ask, person=other.token), "SEAL_UNKNOWN")
+    refused = await land.command("seal", "picture", seal.id, str(tmp_path / "seal.png"))
+    assert (refused.status, "SEAL_UNKNOWN" in refused.err) == (1, True)
+    shown = (await land.command("seal", "show", seal.id)).out
+    assert journey.citizen.full_name not in shown
 
 
 async def test_a_stolen_seal_key_is_dealt_with(story: Story, tmp_path: Path) -> None:

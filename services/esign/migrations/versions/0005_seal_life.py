@@ -92,7 +92,7 @@ def _tables() -> None:
     op.execute(
         text(
             "INSERT INTO slot_floor (name, at_us, granted) "
-            "SELECT 'slot', MAX(signed_us), COUNT(*) FROM certificate HAVING COUNT(*) > 0"
+            "SELECT 'slot', COALESCE(MAX(signed_us), 0), COUNT(*) FROM certificate"
         )
     )
     op.create_table(
