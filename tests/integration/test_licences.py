@@ -26,7 +26,7 @@ from services.esign.domain.verify import Trust
 from services.esign.keys import Secrets
 from services.esign.seal_keys import SealKey
 from services.esign.service.licence_issuing import PLACES, LicenceIssuing
-from shuniu.api.esign.v1 import esign_pb2
+from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli import proof
 from shuniu.kit.crypto import sm
@@ -226,6 +226,19 @@ async def test_suspended_seal_issues_nothing(land: Land) -> None:
     answer = await land.shown(wallet, "18")
     assert answer.verdict.verdict == "VALID"
     assert step(answer, "seal_now")[1] == "SEAL_SUSPENDED"
+
+
+async def test_a_persons_seal_issues_no_licence(land: Land) -> None:
+    """The platform through which a person got a seal cannot put it under a licence of its own."""
+    apply = seal_pb2.ApplyPersonalSealRequest(request_id=rid())
+    seal = (await land.seals.personal.ApplyPersonalSeal(apply, metadata=HOLDER)).seal
+    await land.seals.reviewed(seal.id)
+    await land.seals.made(seal.id)
+    await land.seals.activated(seal.id)
+    land.parties.handler_platform = "app"
+    request = await land.request(Wallet(), seal_id=seal.id)
+    call = land.stub.IssueLicence(request, metadata=headers("platform", "app", "seal.use"))
+    assert (await refused(call))[:2] == (grpc.StatusCode.FAILED_PRECONDITION, "SEAL_KIND")
 
 
 async def test_who_may_have_it(land: Land) -> None:

@@ -80,6 +80,8 @@ def judge(
     except TokenMalformedError as error:
         return Judged(_conclude([_bad("parse", error)], now_us))
     steps.append(_good("parse", "LICENCE_READ", "内容完整可读", "it reads well"))
+    if not isinstance(found.token.payload.get("vct"), str):
+        return Judged(_conclude([_invalid("parse", "TYPE_LACKING", "未说明证照类型", "it names no type")], now_us))
     try:
         claims = sd_jwt.reveal(found.token.payload, found.disclosures)
     except TokenMalformedError as error:

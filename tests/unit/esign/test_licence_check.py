@@ -126,6 +126,11 @@ def test_time() -> None:
     assert reason(judged(issued(claims={"exp": "2030"}).present("18")), "time") == "CLAIM"
 
 
+def test_type_is_named() -> None:
+    """An SD-JWT VC says of which type it is; one that does not is none."""
+    assert reason(judged(issued(claims={"vct": None}).present("18")), "parse") == "TYPE_LACKING"
+
+
 def test_issuer_that_nobody_trusts() -> None:
     """A chain under another root is INDETERMINATE, one that may not sign INVALID; neither is VALID."""
     other = pki.make_seal_ca(pki.make_root("别处", NOW_US), "别处", NOW_US)
