@@ -90,8 +90,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "scope_case.apply": ("代您提交办件申请", "To submit applications for you"),
     "scope_case.read": ("查看您的办件进度和证明", "To see the progress of your cases and your certificates"),
     "scope_flow.sign": (
-        "代您提交签署文件的请求，每次签署须单独授权",
-        "To hand in your signatures; each signature needs an authorisation of its own",
+        "查看并签署与您有关的文件，每次签署须单独授权",
+        "To show you documents that wait for you and hand in your signatures; each needs an authorisation of its own",
     ),
     "scope_other": ("权限：{scope}", "Permission: {scope}"),
     # sign-out

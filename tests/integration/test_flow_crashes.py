@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from sqlalchemy import select
 
 from services.esign import flow_journal_store, flow_store, keys, scenario_files, store
 from services.esign.app import open_ledger
@@ -39,6 +40,7 @@ from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.sql.tables import outbox_event
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
@@ -265,6 +267,9 @@ async def require_one_document(land: Land, flow: pb.Flow) -> None:
     trust = verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,))
     verdict = verify.judge(pdf, trust=trust, now_us=land.clock.now_us(), receipt=row.receipt)
     assert verdict.outcome is Outcome.VALID, verdict.as_json()
+    told = select(outbox_event.c.topic).where(outbox_event.c.aggregate == flow.id).order_by(outbox_event.c.seq)
+    topics = await land.base.store.read(lambda conn: [row.topic.rpartition(".")[2] for row in conn.execute(told)])
+    assert [topic for topic in topics if topic != "failed"] == ["begun", "signed", "signed", "completed"]
 
 
 async def test_work_that_was_left_is_taken_up_when_its_time_comes(land: Land) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509 import load_der_x509_certificate
 from joserfc.jwk import ECKey
 
+from services.esign import commands
 from services.esign.domain import verify
 from services.esign.domain.flows import Role
 from services.esign.domain.verdict import Outcome
@@ -377,3 +378,24 @@ async def test_hashes_are_signed_under_one_authorisation(land: FlowLand) -> None
     await refusal(sign(request(hashes=[b"short"]), metadata=who), "HASH_LENGTH")
     await refusal(sign(request(hashes=digests * 2), metadata=who), "HASH_COUNT")
     await refusal(sign(request(sign_algo="1.2.3", hash_algorithm_oid="1.2"), metadata=who), "INVALID_REQUEST")
+
+
+async def test_an_operator_reads_the_counts_and_everybody_the_scenarios(land: FlowLand) -> None:
+    """CountFlows says how often each scenario began and where its flows went; a recount from the ledger agrees."""
+    auditor = caller("operator", "auditor", scope="admin.audit")
+
+    async def kept() -> commands.Kept:
+        answer = await land.flows.CountFlows(pb.CountFlowsRequest(), metadata=auditor, timeout=10)
+        counts = Counter({(one.scenario, one.step, one.outcome): one.count for one in answer.counts})
+        return commands.Kept(counts, unknown=answer.pending)
+
+    await through(land, await land.begin("temporary_identity"))
+    report = await commands.hub_recount(land.config, kept)
+    assert report.problems == []
+    assert report.counts["temporary_identity", "", "begun"] >= report.counts["temporary_identity", "", "completed"] > 0
+    listed = await land.flows.ListScenarios(pb.ListScenariosRequest(), metadata=caller("platform", APP), timeout=10)
+    assert [scenario.code for scenario in listed.scenarios] == sorted(SCENARIOS)
+    await refusal(
+        land.flows.GetFlow(pb.GetFlowRequest(id="x"), metadata=caller("platform", BUREAU, scope="seal.use")),
+        "SCOPE_MISSING",
+    )
