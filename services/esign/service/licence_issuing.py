@@ -350,7 +350,7 @@ class LicenceIssuing:
 
 
 def _require_own_seal(conn: Connection, seal_id: str) -> None:
-    """A person's seal, applied for through a platform, signs what that person signs and no licence of the platform's."""
+    """A person's seal, applied for through a platform, signs what that person signs and no licence of a platform."""
     found = store.seal_by_id(conn, seal_id)
     assert found is not None
     if found.seal.kind is not SealKind.ORGANISATION:
