@@ -105,8 +105,8 @@ class LicenceCredentialServiceServicer:
         answered. The same case, type and key give the same licence. Name, number and date of birth come from the register, only
         for this purpose, and are kept encrypted. Errors: PERMISSION_DENIED NOT_HANDLING_AGENCY, NOT_FOUND LICENCE_TYPE_UNKNOWN,
         INVALID_ARGUMENT FACTS (metadata missing, unknown, malformed) or a proof that is wrong (its reason), FAILED_PRECONDITION
-        CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), SEAL_STATE or PERSON_DATA_LACKING,
-        UNAVAILABLE LEDGER_AWAY.
+        CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), PERSON_DATA_LACKING, SEAL_STATE, SEAL_KIND
+        (not an organisation's) or SEAL_ALGORITHM (SM2), UNAVAILABLE LEDGER_AWAY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,8 +42,8 @@ class LicenceCredentialServiceStub:
     answered. The same case, type and key give the same licence. Name, number and date of birth come from the register, only
     for this purpose, and are kept encrypted. Errors: PERMISSION_DENIED NOT_HANDLING_AGENCY, NOT_FOUND LICENCE_TYPE_UNKNOWN,
     INVALID_ARGUMENT FACTS (metadata missing, unknown, malformed) or a proof that is wrong (its reason), FAILED_PRECONDITION
-    CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), SEAL_STATE or PERSON_DATA_LACKING,
-    UNAVAILABLE LEDGER_AWAY.
+    CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), PERSON_DATA_LACKING, SEAL_STATE, SEAL_KIND
+    (not an organisation's) or SEAL_ALGORITHM (SM2), UNAVAILABLE LEDGER_AWAY.
     """
     DownloadLicence: _grpc.UnaryUnaryMultiCallable[_licence_pb2.DownloadLicenceRequest, _licence_pb2.DownloadLicenceResponse]
     """The licence itself, for the holder on any platform and for the issuing agency, which hands it to the holder's wallet.
@@ -82,8 +82,8 @@ class LicenceCredentialServiceAsyncStub(LicenceCredentialServiceStub):
     answered. The same case, type and key give the same licence. Name, number and date of birth come from the register, only
     for this purpose, and are kept encrypted. Errors: PERMISSION_DENIED NOT_HANDLING_AGENCY, NOT_FOUND LICENCE_TYPE_UNKNOWN,
     INVALID_ARGUMENT FACTS (metadata missing, unknown, malformed) or a proof that is wrong (its reason), FAILED_PRECONDITION
-    CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), SEAL_STATE or PERSON_DATA_LACKING,
-    UNAVAILABLE LEDGER_AWAY.
+    CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), PERSON_DATA_LACKING, SEAL_STATE, SEAL_KIND
+    (not an organisation's) or SEAL_ALGORITHM (SM2), UNAVAILABLE LEDGER_AWAY.
     """
     DownloadLicence: _aio.UnaryUnaryMultiCallable[_licence_pb2.DownloadLicenceRequest, _licence_pb2.DownloadLicenceResponse]  # type: ignore[assignment]
     """The licence itself, for the holder on any platform and for the issuing agency, which hands it to the holder's wallet.
@@ -137,8 +137,8 @@ class LicenceCredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         answered. The same case, type and key give the same licence. Name, number and date of birth come from the register, only
         for this purpose, and are kept encrypted. Errors: PERMISSION_DENIED NOT_HANDLING_AGENCY, NOT_FOUND LICENCE_TYPE_UNKNOWN,
         INVALID_ARGUMENT FACTS (metadata missing, unknown, malformed) or a proof that is wrong (its reason), FAILED_PRECONDITION
-        CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), SEAL_STATE or PERSON_DATA_LACKING,
-        UNAVAILABLE LEDGER_AWAY.
+        CASE_STATE, LICENCE_NOT_OF_CASE, LICENCE_EXISTS (for another key: revoke it first), PERSON_DATA_LACKING, SEAL_STATE, SEAL_KIND
+        (not an organisation's) or SEAL_ALGORITHM (SM2), UNAVAILABLE LEDGER_AWAY.
         """
 
     @_abc_1.abstractmethod
