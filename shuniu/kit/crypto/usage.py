@@ -1,9 +1,8 @@
 """Counts what is done with which algorithm where the profile decides: anybody can see that nothing else was used."""
 
 import functools
+from collections.abc import Callable
 from enum import StrEnum
-
-from prometheus_client import Counter
 
 from shuniu.kit import metrics
 
@@ -24,10 +23,10 @@ class Purpose(StrEnum):
 
 def count(purpose: Purpose, algorithm: str) -> None:
     """One operation more. `algorithm`: lower-case name, signature and digest joined by a hyphen."""
-    _counter(purpose, algorithm).inc()
+    _counter(purpose, algorithm)()
 
 
 # Looking a counter up by its labels costs more than counting.
 @functools.lru_cache(maxsize=256)
-def _counter(purpose: Purpose, algorithm: str) -> Counter:
-    return metrics.CRYPTO_OPERATIONS.labels(purpose.value, algorithm)
+def _counter(purpose: Purpose, algorithm: str) -> Callable[[], None]:
+    return metrics.CRYPTO_OPERATIONS.labels(purpose.value, algorithm).inc
