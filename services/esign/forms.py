@@ -96,7 +96,8 @@ class Forms:
         written = self._written(texts, place, data)
         if written is None:
             return None
-        characters = {self._font.glyphs[ord(c)]: ord(c) for text in _all_texts(texts, data) for c in text}
+        used = set(_filled(texts.number, data)).union(*(_filled(parts, data) for parts in texts.paragraphs))
+        characters = {self._font.glyphs[ord(c)]: ord(c) for c in used}
         return form.fill(written, characters, data.number, qr.modules(content), at_us)
 
     def learn(self, data: CertificateData, host: str, page: Page, describe: Description) -> None:
@@ -218,7 +219,3 @@ def _filled(parts: Sequence[str], data: CertificateData) -> str:
     return "".join(
         part if at % 2 == 0 else data.number if part == "number" else data.facts[part] for at, part in enumerate(parts)
     )
-
-
-def _all_texts(texts: _Texts, data: CertificateData) -> list[str]:
-    return [_filled(parts, data) for parts in (texts.number, *texts.paragraphs)]

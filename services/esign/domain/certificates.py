@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from unicodedata import east_asian_width
@@ -147,7 +148,12 @@ def revoke(state: CertificateState) -> CertificateState:
 
 
 def _width(text: str) -> int:
-    return sum(2 if east_asian_width(c) in {"W", "F", "A"} else 1 for c in text)
+    return sum(map(_halves, text))
+
+
+@lru_cache(maxsize=65_536)
+def _halves(character: str) -> int:
+    return 2 if east_asian_width(character) in {"W", "F", "A"} else 1
 
 
 def _unprintable(value: str) -> bool:

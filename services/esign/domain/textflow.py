@@ -110,9 +110,9 @@ def _kind(character: str) -> str:
 
 def _spaces(pairs: Sequence[str]) -> tuple[list[int], list[int]]:
     """What is added before and behind each character for its neighbours, in thousandths of the em."""
-    before = [0, *(_BEFORE.get(pair, 0) for pair in pairs)]
-    behind = [*(_BEHIND.get(pair, 0) for pair in pairs), 0]
-    return before, behind
+    before = [_BEFORE.get(pair, 0) for pair in pairs]
+    behind = [_BEHIND.get(pair, 0) for pair in pairs]
+    return [0, *before], [*behind, 0]
 
 
 def _trimmed(kind: str, added: int, edge: str) -> int:
