@@ -18,7 +18,7 @@ from services.esign.domain import pades, pki, verify
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.seal_keys import keep
 from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings
+from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import device_keys
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference
@@ -223,5 +223,8 @@ async def test_a_credential_under_roots_that_nobody_configured_makes_no_seal(reg
         await certifier.certify(wish)
     assert refused.value.reason == "CA_ANSWER_UNFIT"
     signer.close()
+    file = tmp_path / "hub.toml"
+    file.write_text('[esign]\nsigner_credentials = { police = "seal1" }\n')
+    assert load(EsignSettings, file, "esign").signer_credentials == {"police": "seal1"}
     with pytest.raises(ConfigError, match="https"):
         ca.open_signer(EsignSettings(signer_url="http://signer.test", signer_roots=tmp_path / "r"))

@@ -17,7 +17,7 @@ Answer = TypeVar("Answer")
 
 # While a device is away, callers hear so at once instead of queueing up for it, s.
 PAUSE: Final = 1.0
-# How long a caller waits for a session that others hold, s.
+# How long a caller waits for a session that others hold, or for others' calls to end, s.
 _PATIENCE: Final = 5.0
 
 
@@ -69,15 +69,20 @@ class Gate:
                 self._changed.notify_all()
 
     def restart(self, seen: int, work: Callable[[], None]) -> None:
-        """Runs `work` alone, unless somebody did since generation `seen`. Its DeviceError is no news."""
+        """Runs `work` alone, unless somebody did since generation `seen`. Its DeviceError is no news.
+
+        A call that hangs in its library keeps the others from this and from nothing else: it is given up after a while.
+        """
         with self._changed:
             while self._restarting:
                 self._changed.wait()
             if self.generation != seen:
                 return
             self._restarting = True
-            while self._running:
-                self._changed.wait()
+            if not self._changed.wait_for(lambda: not self._running, _PATIENCE):
+                self._restarting = False
+                self._changed.notify_all()
+                return
         try:
             with contextlib.suppress(DeviceError):
                 work()
