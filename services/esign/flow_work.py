@@ -44,7 +44,8 @@ _AT_ONCE = 64
 _PARALLEL = 8
 _TIMERS = "esign flow timers"
 _TIMERS_US = 10_000_000
-_FORGET_US = 24 * 3_600_000_000
+# Used authorisations are kept this long after their end, and thrown away so often.
+_FORGET_US, _FORGET_EVERY_US = 24 * 3_600_000_000, 3_600_000_000
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Work:
     marks: Marks = field(default_factory=Marks)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)
+    _forgot_us: int = 0
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARALLEL))
 
     async def sign(self, flow_id: str) -> None:
@@ -84,8 +86,13 @@ class Work:
             now_us = self.base.clock.now_us()
             try:
                 for due in await self.base.store.read(flow_store.due_work, now_us, _AT_ONCE):
-                    self._start(self.finish(due))
+                    # What is under way here, perhaps waiting for a neighbour, is not begun beside itself.
+                    if due not in self._locks:
+                        self._start(self.finish(due))
                 await self._timers(now_us)
+                if now_us - self._forgot_us > _FORGET_EVERY_US:
+                    await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
+                    self._forgot_us = now_us
             except (HubError, EsignError) as error:
                 _log.warning("flow_timers_wait", cause=error.reason)
             await asyncio.sleep(_LOOK_SECONDS)
@@ -327,7 +334,6 @@ class Work:
             await self.base.write(functools.partial(self._expire, flow_id=flow_id))
         for flow_id in reminding:
             await self.base.write(functools.partial(self.remind, flow_id=flow_id))
-        await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
         self.journal.wake()
 
     def _expire(self, conn: Connection, flow_id: str) -> None:
