@@ -196,6 +196,9 @@ async def test_a_decision_is_proved_offline(story: Story) -> None:
     listed = await app.http.get("/v1/evidence", params={"caseCode": case}, headers=await bearer(app))
     kinds = [one["kind"] for one in listed.json()["evidence"]]
     assert kinds == ["exchange.case.decided", "exchange.case.delivered"]
+    agency = story.land.bureau(story.journeys[0].document.certificate.issuer).session
+    its = await agency.http.get("/v1/evidence", params={"caseCode": case}, headers=await bearer(agency))
+    assert {one["kind"] for one in its.json()["evidence"]} == {*kinds, "exchange.query"}
     stub = evidence_pb2_grpc.EvidenceServiceStub(app.channel)
     asked = evidence_pb2.GetEvidenceRequest(id=listed.json()["evidence"][0]["id"])
 
