@@ -3,11 +3,31 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
 from services.esign import ses_store
 from services.esign.store import ISSUED, SEALED, SLOT, CertificateRow, certificate, read_certificate
 from shuniu.kit.sql import binding_of
+
+# Put together once: that costs more than to run them.
+_NUMBERS: BindParameter[str] = bindparam("numbers", expanding=True)
+_OF_CASES = select(certificate).where(certificate.c.case_code.in_(bindparam("codes", expanding=True)))
+_KEEP = (
+    update(certificate)
+    .where(certificate.c.number == bindparam("of"), certificate.c.stage == SLOT)
+    .values(pdf=bindparam("bytes"), sha256=bindparam("digest"), qr=bindparam("code"), stage=SEALED)
+)
+_DIGESTS = select(certificate.c.number, certificate.c.sha256).where(certificate.c.number.in_(_NUMBERS))
+_WAITING = (
+    select(certificate.c.number)
+    .where(certificate.c.number.in_(_NUMBERS), certificate.c.stage == SEALED)
+    .with_for_update()
+)
+_RELEASE = (
+    update(certificate)
+    .where(certificate.c.number == bindparam("of"))
+    .values(ledger_index=bindparam("at"), receipt=bindparam("proof"), stage=ISSUED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +52,7 @@ class Logged:
 
 def of_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CertificateRow]:
     """The documents of cases that have one, by case."""
-    rows = conn.execute(select(certificate).where(certificate.c.case_code.in_(case_codes)))
+    rows = conn.execute(_OF_CASES, {"codes": case_codes})
     return {row.case_code: read_certificate(row) for row in rows}
 
 
@@ -75,15 +95,11 @@ def keep_bytes(conn: Connection, made: Sequence[Made]) -> set[str]:
     may have been first.
     """
     conn.execute(
-        update(certificate)
-        .where(certificate.c.number == bindparam("of"), certificate.c.stage == SLOT)
-        .values(pdf=bindparam("bytes"), sha256=bindparam("digest"), qr=bindparam("code"), stage=SEALED),
+        _KEEP,
         [{"of": one.number, "bytes": one.pdf, "digest": one.sha256, "code": one.qr} for one in made],
     )
     digests = {one.number: one.sha256 for one in made}
-    found = conn.execute(
-        select(certificate.c.number, certificate.c.sha256).where(certificate.c.number.in_(list(digests)))
-    )
+    found = conn.execute(_DIGESTS, {"numbers": list(digests)})
     kept = {row.number for row in found if row.sha256 == digests[row.number]}
     beside = [(one.number, one.beside) for one in made if one.beside and one.number in kept]
     if beside:
@@ -93,16 +109,8 @@ def keep_bytes(conn: Connection, made: Sequence[Made]) -> set[str]:
 
 def release(conn: Connection, logged: Sequence[Logged]) -> set[str]:
     """SEALED → ISSUED with their receipts, each once; returns the numbers that were released by this."""
-    waiting = select(certificate.c.number).where(
-        certificate.c.number.in_([one.number for one in logged]), certificate.c.stage == SEALED
-    )
-    first = {row.number for row in conn.execute(waiting.with_for_update())}
+    first = {row.number for row in conn.execute(_WAITING, {"numbers": [one.number for one in logged]})}
     values = [{"of": one.number, "at": one.ledger_index, "proof": one.receipt} for one in logged if one.number in first]
     if values:
-        conn.execute(
-            update(certificate)
-            .where(certificate.c.number == bindparam("of"))
-            .values(ledger_index=bindparam("at"), receipt=bindparam("proof"), stage=ISSUED),
-            values,
-        )
+        conn.execute(_RELEASE, values)
     return first

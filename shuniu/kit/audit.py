@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.crypto.usage import Purpose, count
@@ -31,6 +31,15 @@ _HASHED: Final = (
 )
 _NO_HASH: Final = b""
 _BATCH: Final = 2000
+
+# Put together once: that costs more than to run them.
+_HEAD: Final = select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.writer == bindparam("of"))
+_APPEND: Final = insert(audit)
+_ADVANCE: Final = (
+    update(audit_head)
+    .where(audit_head.c.writer == bindparam("of"))
+    .values(seq=bindparam("to"), hash=bindparam("digest"))
+)
 
 
 class Outcome(StrEnum):
@@ -104,7 +113,7 @@ def append(conn: Connection, record: AuditRecord, *, algorithm: str = ALGORITHM)
 def append_all(conn: Connection, records: Sequence[AuditRecord], *, algorithm: str = ALGORITHM) -> Head:
     """`append` for several records (at least one), in their order."""
     writer, binding = writer_of(conn), binding_of(conn)
-    head = conn.execute(select(audit_head.c.seq, audit_head.c.hash).where(audit_head.c.writer == writer)).first()
+    head = conn.execute(_HEAD, {"of": writer}).first()
     seq, prev_hash = (head.seq, bytes(head.hash)) if head else (0, _NO_HASH)
     now_us = binding.clock.now_us()
     rows = []
@@ -128,9 +137,9 @@ def append_all(conn: Connection, records: Sequence[AuditRecord], *, algorithm: s
         prev_hash = _ALGORITHMS[algorithm](_canonical(row))
         count(Purpose.AUDIT, algorithm)
         rows.append({**row, "hash": prev_hash})
-    conn.execute(insert(audit), rows)
+    conn.execute(_APPEND, rows)
     if head:
-        conn.execute(update(audit_head).where(audit_head.c.writer == writer).values(seq=seq, hash=prev_hash))
+        conn.execute(_ADVANCE, {"of": writer, "to": seq, "digest": prev_hash})
     else:
         conn.execute(
             insert(audit_head), {"writer": writer, "seq": seq, "hash": prev_hash, "base_seq": 0, "base_hash": _NO_HASH}

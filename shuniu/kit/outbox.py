@@ -49,6 +49,9 @@ class Event:
     seq: int = 0
 
 
+# Put together once: that costs more than to run them.
+_EVENTS: Final = insert(outbox_event)
+_DELIVERIES: Final = insert(outbox_delivery)
 _EVENT_COLUMNS: Final = [field.name for field in fields(Event)]
 
 
@@ -104,9 +107,9 @@ def _write(conn: Connection, events: Sequence[tuple[Event, Iterable[str]]], *, i
         deliveries += [
             {"event_id": event.id, "target": target, "state": DeliveryState.PENDING.value} for target in targets
         ]
-    conn.execute(insert(outbox_event), rows)
+    conn.execute(_EVENTS, rows)
     if deliveries:
-        conn.execute(insert(outbox_delivery), deliveries)
+        conn.execute(_DELIVERIES, deliveries)
 
 
 def counts(conn: Connection) -> list[OutboxCount]:

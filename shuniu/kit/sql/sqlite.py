@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, select
+from sqlalchemy import Connection, Select, Table, bindparam, select
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +19,14 @@ from shuniu.kit.sql.types import Row, latest_by_key
 
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
+
+# Put together once: that costs more than to run them.
+_COUNTERS: Final = select(counter.c.name, counter.c.value).where(counter.c.name.in_(bindparam("names", expanding=True)))
+_SET: Final = insert(counter)
+_SET_COUNTERS: Final = _SET.on_conflict_do_update(index_elements=["name"], set_={"value": _SET.excluded.value})
+_GROW: Final = _SET.on_conflict_do_update(
+    index_elements=["name"], set_={"value": counter.c.value + _SET.excluded.value}
+).returning(counter.c.value)
 
 
 class SqliteDialect:
@@ -50,21 +58,15 @@ class SqliteDialect:
         return select
 
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
-        grown = (
-            insert(counter)
-            .values(name=name, value=step)
-            .on_conflict_do_update(index_elements=["name"], set_={"value": counter.c.value + step})
-            .returning(counter.c.value)
-        )
-        return int(conn.execute(grown).scalar_one())
+        return int(conn.execute(_GROW, {"name": name, "value": step}).scalar_one())
 
     def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
         # The driver gives no results for many rows at once; there is one writer, so what was read stays true.
-        known = conn.execute(select(counter.c.name, counter.c.value).where(counter.c.name.in_(names)))
+        known = conn.execute(_COUNTERS, {"names": names})
         before = {row.name: int(row.value) for row in known}
         values = [before.get(name, 0) + 1 for name in names]
-        grown = [{"name": name, "value": value} for name, value in zip(names, values, strict=True)]
-        self.upsert(conn, counter, grown, ["name"], "value")
+        if names:
+            conn.execute(_SET_COUNTERS, [{"name": n, "value": v} for n, v in zip(names, values, strict=True)])
         return values
 
     def take_schema(self, conn: Connection) -> bool:  # noqa: ARG002 - whoever can write holds the file's lock
