@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
-from services.esign import seal_store, store
+from services.esign import ended_keys, seal_store, store
 from services.esign.domain import seals
 from services.esign.domain.errors import EsignError, SealStateError
 from services.esign.domain.ledger import Entry, EntryType, Marks
@@ -162,6 +162,7 @@ class SealLife:
             try:
                 if self.slots.guard is None or not self.slots.guard.stepped():
                     await self.base.write(self.expire)
+                    await self.base.write(ended_keys.erase, self.base.clock.now_us())
                 await self.log()
             except EsignError as error:
                 _log.warning("changes_wait", cause=str(error))

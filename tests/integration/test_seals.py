@@ -1,6 +1,7 @@
 """The life of seals through gRPC: who may do what, in which order, and how it shows in ledger, OCSP and CRL."""
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
@@ -12,9 +13,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from services.esign import seal_pictures, store
+from services.esign import ended_keys, seal_pictures, store
 from services.esign.domain.ledger import EntryType
-from services.esign.domain.seals import SealState
+from services.esign.domain.seals import SealKind, SealState
+from services.esign.once_keys import OnceSigner
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2, timestamp_pb2
 from shuniu.kit.testing import eventually
 from tests.support.hub import details_of
@@ -198,6 +200,42 @@ async def test_a_seal_expires_by_itself() -> None:
             task.cancel()
         assert (await standing(land, certificate_of(seal))).certificate_status is ocsp.OCSPCertStatus.GOOD
         assert (await land.applied(replaces=seal.id)).version == 2
+
+
+async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
+    """A day after its end the wrapped key is erased, unless a document that was granted before is still owed."""
+    old = await land.active()
+    new = await land.active(replaces=old.id)
+
+    async def keys_left(days: int) -> set[str]:
+        now_us = land.clock.now_us() + days * 86_400_000_000
+        await land.base.write(ended_keys.erase, now_us)
+        rows = await land.rows(lambda conn: store.seals_of(conn, "police"))
+        return {row.seal.id for row in rows if row.wrapped_key}
+
+    assert await keys_left(0) == {old.id, new.id}
+    granted = dataclasses.replace(await a_slot(land, old.id), case_code="owed", number="15000020260000099")
+    await land.base.write(lambda conn: store.take_slot(conn, granted))
+    assert await keys_left(2) == {old.id, new.id}
+    await land.base.write(lambda conn: store.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
+    assert await keys_left(2) == {new.id}
+    assert (await land.issue("C9")).state == "VALID"
+
+
+async def a_slot(land: SealLand, seal_id: str) -> store.CertificateRow:
+    """A document whose slot was handed out, to be changed by the test."""
+    number = (await land.issue(f"C-{seal_id}")).number
+    row = await land.base.store.read(store.certificate_by_number, number)
+    assert row is not None
+    return dataclasses.replace(row, seal_id=seal_id, stage=store.SLOT, pdf=b"", sha256="")
+
+
+async def test_a_key_used_once_answers_good(land: SealLand) -> None:
+    """OCSP knows the certificate of a key that is gone; nobody can revoke it, so it is good until it ends."""
+    async with land.once.key(OnceSigner(SealKind.PERSON, PERSON_NAME, f"person/{PERSON_ID}")) as key:
+        certificate = x509.load_der_x509_certificate(key.certificate)
+    assert (await standing(land, certificate)).certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert (await land.entries())[-1].type is EntryType.CERTIFICATE_ONCE
 
 
 async def test_pictures_are_kept_with_the_seal(land: SealLand) -> None:

@@ -1,0 +1,33 @@
+"""Keys of seals that ended: they sign nothing any more, so nothing is left of them that could be stolen."""
+
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
+
+from services.esign import store
+from services.esign.domain.seals import ENDED
+from services.esign.seal_store import seal_change
+from services.esign.ses_store import sm2_seal
+
+GRACE_US = 24 * 3600 * 1_000_000
+"""How long a key stays after its seal's end, µs: what was granted before is sealed in seconds, or after a restart."""
+_GONE = b""
+
+
+def erase(conn: Connection, now_us: int) -> int:
+    """Erases wrapped keys, P-256 and SM2, of seals that ended a day ago and owe no document. How many seals."""
+    owes = exists().where(store.certificate.c.seal_id == store.seal.c.id, store.certificate.c.stage == store.SLOT)
+    ended = store.seal.c.state.in_([state.value for state in ENDED])
+    due = conn.execute(
+        select(store.seal.c.id).where(
+            ended, store.seal.c.wrapped_key.is_not(None), store.seal.c.wrapped_key != _GONE, ~owes, _quiet(now_us)
+        )
+    ).all()
+    ids = [row.id for row in due]
+    if ids:
+        conn.execute(update(store.seal).where(store.seal.c.id.in_(ids)).values(wrapped_key=_GONE))
+        conn.execute(update(sm2_seal).where(sm2_seal.c.seal_id.in_(ids)).values(wrapped_key=_GONE))
+    return len(ids)
+
+
+def _quiet(now_us: int) -> ColumnElement[bool]:
+    last = select(func.max(seal_change.c.at_us)).where(seal_change.c.seal_id == store.seal.c.id).scalar_subquery()
+    return func.coalesce(last, 0) < now_us - GRACE_US
