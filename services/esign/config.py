@@ -81,6 +81,8 @@ class EsignSettings(ServiceSettings):
     ses_sidecar: bool | None = None
     """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
     keys and this machine a libcrypto with SM2."""
+    flow_keep_days: int = 30
+    """How long the document of a flow that came to nothing, or of a draft that nobody opened, is kept, days."""
     flow_scenarios: Path = Path()
     """Directory of further scenarios of signing flows (TOML, one a file); one of the same code takes the place of the
     hub's own. Empty: only those that come with the hub."""
@@ -153,6 +155,15 @@ class KeyFiles:
     def retired_makers(self) -> Path:
         """Certificates of seal makers before (PEM), the last one first: what they made stays good."""
         return self.data_dir / "pki" / "esign-sm2-maker-retired.pem"
+
+    @property
+    def retired_sm2_seal_cas(self) -> Path:
+        """Certificates of SM2 seal CAs before (PEM), the last one first."""
+        return self.data_dir / "pki" / "esign-sm2-seal-ca-retired.pem"
+
+    def retired_sm2_seal_ca_key(self, number: int) -> Path:
+        """As `retired_seal_ca_key`."""
+        return self.data_dir / "keys" / f"esign-sm2-seal-ca-{number}.key"
 
     def retired_seal_ca_key(self, number: int) -> Path:
         """The key of the seal CA `number`, from 0: it answers OCSP and signs CRLs, and certifies no more."""

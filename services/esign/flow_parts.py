@@ -28,6 +28,7 @@ from shuniu.api.esign.v1 import flow_pb2, flow_pb2_grpc
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.server import Servicer
 
+_DAY_US = 24 * 3_600_000_000
 _SERVICES = flow_pb2.DESCRIPTOR.services_by_name
 
 
@@ -78,7 +79,8 @@ def open_flows(
     sm2_ca = secrets.sm.seal_ca if secrets.sm is not None and secrets.digest is SM3 else None
     once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
     signers = Signers(base, secrets, slots, once, neighbours, executor)
-    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks)
+    keep_us = settings.flow_keep_days * _DAY_US
+    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks, keep_us)
     consents = Consents(identity, base.hub.issuer, base.clock)
     beginning = Beginning(base, scenarios, neighbours, executor, verifier, settings.document_most_bytes)
     flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)

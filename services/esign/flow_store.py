@@ -263,9 +263,9 @@ def put(conn: Connection, before: FlowRow, after: FlowRow) -> FlowRow:
 
 
 def document(conn: Connection, flow_id: str) -> tuple[int, bytes]:
-    """Revision and bytes as they are now."""
-    row = conn.execute(select(flow_document).where(flow_document.c.flow_id == flow_id)).one()
-    return row.revision, bytes(row.pdf)
+    """Revision and bytes as they are now; no bytes when they were thrown away."""
+    row = conn.execute(select(flow_document).where(flow_document.c.flow_id == flow_id)).first()
+    return (0, b"") if row is None else (row.revision, bytes(row.pdf))
 
 
 def add_document(conn: Connection, flow_id: str, made: Revision, pdf: bytes) -> bool:
@@ -288,6 +288,29 @@ def revisions(conn: Connection, flow_id: str) -> list[Revision]:
         Revision(row.revision, row.step, row.size, row.sha256, row.certificate_sha256, row.at_us)
         for row in conn.execute(found)
     ]
+
+
+def erase_ended(conn: Connection, before_us: int, now_us: int, limit: int) -> int:
+    """Throws away the documents of flows that came to nothing before then, and drafts that nobody opened; returns how
+    many. That there was a flow, and how it ended, stays.
+    """
+    nothing = (FlowState.REJECTED.value, FlowState.WITHDRAWN.value, FlowState.EXPIRED.value)
+    left = select(flow.c.id).where(flow.c.state == FlowState.DRAFT.value, flow.c.begun_us < before_us).limit(limit)
+    drafts = list(conn.execute(left).scalars())
+    conn.execute(
+        update(flow)
+        .where(flow.c.id.in_(drafts), flow.c.state == FlowState.DRAFT.value)
+        .values(state=FlowState.WITHDRAWN.value, ended_us=now_us, version=flow.c.version + 1)
+    )
+    over = (
+        select(flow.c.id)
+        .join(flow_document, flow_document.c.flow_id == flow.c.id)
+        .where(flow.c.state.in_(nothing), flow.c.ended_us < before_us)
+        .limit(limit)
+    )
+    gone = [*drafts, *conn.execute(over).scalars()]
+    conn.execute(delete(flow_document).where(flow_document.c.flow_id.in_(gone)))
+    return len(gone)
 
 
 def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int) -> bool:

@@ -61,6 +61,8 @@ class Work:
     # None: signatures carry no timestamp and documents close without one.
     stamps: TimestampSource | None = None
     marks: Marks = field(default_factory=Marks)
+    # How long the document of a flow that came to nothing is kept, µs.
+    keep_us: int = 30 * 24 * 3_600_000_000
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)
     _forgot_us: int = 0
@@ -91,11 +93,17 @@ class Work:
                         self._start(self.finish(due))
                 await self._timers(now_us)
                 if now_us - self._forgot_us > _FORGET_EVERY_US:
-                    await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
-                    self._forgot_us = now_us
+                    await self.tidy(now_us)
             except (HubError, EsignError) as error:
                 _log.warning("flow_timers_wait", cause=error.reason)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def tidy(self, now_us: int) -> None:
+        """Forgets used authorisations, and the documents of flows that came to nothing long ago."""
+        await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
+        while await self.base.write(flow_store.erase_ended, now_us - self.keep_us, now_us, _AT_ONCE):
+            pass
+        self._forgot_us = now_us
 
     async def close(self) -> None:
         """Ends what is under way; it is taken up again at the next start."""

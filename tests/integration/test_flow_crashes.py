@@ -394,6 +394,29 @@ async def test_time_ends_what_nobody_signs(land: Land) -> None:
     assert await land.agrees() == []
 
 
+async def test_what_came_to_nothing_is_thrown_away(land: Land) -> None:
+    """A month after its end the document of a withdrawn flow is gone, a forgotten draft's too; a completed one stays."""
+    flows = land.flows()
+    done, gone, draft = [await begin(flows, "temporary_identity") for _ in range(2)] + [
+        (await flows.BeginFlow(beginning("temporary_identity", draft=True), None)).flow
+    ]
+    await sign(flows, done, "authority")
+    await flows.work.finish(done.id)
+    call(CallerKind.PLATFORM, BUREAU, method="/esign/WithdrawFlow")
+    await flows.WithdrawFlow(pb.WithdrawFlowRequest(request_id=request_id(), id=gone.id, reason="收回"), None)
+    await flows.work.tidy(land.clock.now_us())
+    assert [(await flows.DownloadFlow(pb.DownloadFlowRequest(id=one.id), None)).pdf[:4] for one in (done, gone, draft)]
+    land.clock.advance(31 * 24 * HOUR_S)
+    await flows.work.tidy(land.clock.now_us())
+    assert (await flows.DownloadFlow(pb.DownloadFlowRequest(id=done.id), None)).pdf
+    for one in (gone, draft):
+        assert (await land.row(one.id)).flow.state is FlowState.WITHDRAWN
+        with pytest.raises(HubError, match="DOCUMENT_ERASED"):
+            await flows.DownloadFlow(pb.DownloadFlowRequest(id=one.id), None)
+    await flows.journal.settle()
+    assert await land.agrees() == []
+
+
 async def test_a_withdrawal_beats_a_signature_that_is_being_made(land: Land) -> None:
     """Withdrawn between authorisation and signature: the signature is kept nowhere."""
     flow = await begin(land.flows())

@@ -273,6 +273,13 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
             return now, pdf
 
         now, pdf = await self.base.store.read(read)
+        if not pdf:
+            raise errors.not_found(
+                "DOCUMENT_ERASED",
+                "The flow came to nothing, and its document was thrown away.",
+                "该流程未完成，其文件已按期清除。",
+                flow=row.id,
+            )
         await self.base.write(lambda conn: self.base.audit(conn, "DownloadFlow", f"flow/{row.id}"))
         return pb.DownloadFlowResponse(flow=view(now, viewer), pdf=pdf, tlog_proof=now.receipt)
 
