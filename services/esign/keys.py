@@ -101,6 +101,10 @@ class Secrets:
     def load(cls, hub: HubSettings, settings: EsignSettings) -> "Secrets":
         """Raises ConfigError naming the file that is absent, readable by others or no key."""
         files = KeyFiles(hub.data_dir)
+        if profile.of(hub.profile) is profile.SM and (settings.ca_url or settings.signer_url):
+            raise ConfigError(
+                "[esign] ca_url, signer_url: they give P-256 seals, and [hub] profile sm wants SM2"
+            )
         signer = ca.open_signer(settings)
         beside = () if signer is None else (signer,)
         room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys, beside=beside)
