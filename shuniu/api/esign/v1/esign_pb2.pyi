@@ -1174,7 +1174,9 @@ class GetTrustResponse(_message.Message):
 
     @_builtins.property
     def sm2_pem(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """SM2 certificates for seal signatures, PEM each: root, seal CA, seal maker. Empty when the hub has none."""
+        """SM2 certificates, PEM each: root, which also vouches for documents sealed in the profile sm, seal CA and seal maker, for seal
+        signatures. Empty when the hub has none.
+        """
 
     def __init__(
         self,
