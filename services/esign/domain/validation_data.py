@@ -149,18 +149,24 @@ def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes
     response = ocsp.load_der_ocsp_response(answer)
     if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return
-    signers = [responder for responder in _may_answer(response, issuer) if _signed_by(response, responder)]
-    for single in response.responses:
-        digest = _DIGESTS[single.hash_algorithm.name]
+    about = [single for single in response.responses if _is_about(single, certificate, issuer)]
+    # Looked at last: signatures cost most, and most answers are of other certificates.
+    signers = [each for each in _may_answer(response, issuer) if _signed_by(response, each)] if about else []
+    for single in about:
         at_us, until, revoked = _us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
-        if (
-            single.serial_number == certificate.serial_number
-            and single.issuer_name_hash == digest(issuer.subject.public_bytes()).digest()
-            and single.issuer_key_hash == digest(_key_bits(issuer)).digest()
-            and single.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN
-            and any(chain.valid_at((signer,), at_us) for signer in signers)
-        ):
+        if any(chain.valid_at((signer,), at_us) for signer in signers):
             yield _Word(at_us, None if until is None else _us(until), None if revoked is None else _us(revoked))
+
+
+def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if single.serial_number != certificate.serial_number:
+        return False
+    digest = _DIGESTS[single.hash_algorithm.name]
+    return (
+        single.issuer_name_hash == digest(issuer.subject.public_bytes()).digest()
+        and single.issuer_key_hash == digest(_key_bits(issuer)).digest()
+        and single.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN
+    )
 
 
 def _may_answer(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> list[x509.Certificate]:
