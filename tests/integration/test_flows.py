@@ -1,10 +1,13 @@
 """Flows through gRPC: a real esign process, persons with real assertions, a real ledger."""
 
 import asyncio
+import re
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,7 +27,7 @@ from shuniu.api.esign.v1 import flow_pb2 as pb
 from tests.support.documents import update
 from tests.support.esign import page, sealed, small_pdf
 from tests.support.flow_land import APP, BUREAU, OTHER, SCENARIOS, FlowLand, beginning, caller, flow_land, request_id
-from tests.support.hub import details_of, refusal
+from tests.support.hub import details_of, program, refusal
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -399,3 +402,27 @@ async def test_an_operator_reads_the_counts_and_everybody_the_scenarios(land: Fl
         land.flows.GetFlow(pb.GetFlowRequest(id="x"), metadata=caller("platform", BUREAU, scope="seal.use")),
         "SCOPE_MISSING",
     )
+
+
+async def judge(*words: str) -> str:
+    """What an independent reader says."""
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is absent: make test-deps")
+    return (await program(*words)).out
+
+
+async def test_independent_readers_accept_what_five_parties_signed(land: FlowLand, tmp_path: Path) -> None:
+    """pdfsig: five valid signatures, and Digest Mismatch when a byte is changed; qpdf: no fault in the file."""
+    flow = await through(land, await land.begin("mediation_agreement"))
+    path = tmp_path / "flow.pdf"
+    path.write_bytes((await land.download(flow.id)).pdf)
+    said = await judge("pdfsig", "-nocert", str(path))
+    assert said.count("Signature Validation: Signature is Valid.") == 5
+    names = re.findall(r"Signature Field Name: (\w+)", said)
+    assert names[-2:] == ["authority", "Timestamp1"]
+    assert set(names[:2]) == {"party_a", "party_b"}
+    assert "No syntax or stream encoding errors" in await judge("qpdf", "--check", str(path))
+    pdf = path.read_bytes()
+    at = pdf.index(b"/MediaBox")
+    path.write_bytes(pdf[:at] + pdf[at:].replace(b"595", b"596", 1))
+    assert (await judge("pdfsig", "-nocert", str(path))).count("Digest Mismatch") == 5
