@@ -66,15 +66,17 @@ class Machines:
 
     async def crl(self, request: Request) -> Response:
         """Of the seal CA that the query names; the first one's without."""
-        number = request.query_params.get("ca", "0")
-        if not number.isascii() or not number.isdigit() or len(number) > 4:
-            return _plain(404, "No such authority.")
-        asked = timestamp_pb2.GetCrlRequest(ca=int(number))
-        return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, asked)
+        return await self._list(request, "")
 
     async def sm2_crl(self, request: Request) -> Response:
         """That of the SM2 seal CA; 400 where the hub has none."""
-        asked = timestamp_pb2.GetCrlRequest(family="SM2")
+        return await self._list(request, "SM2")
+
+    async def _list(self, request: Request, family: str) -> Response:
+        number = request.query_params.get("ca", "0")
+        if not number.isascii() or not number.isdigit() or len(number) > 4:
+            return _plain(404, "No such authority.")
+        asked = timestamp_pb2.GetCrlRequest(family=family, ca=int(number))
         return await self._answered(request, "pkix-crl", self._peers.revocation.GetCrl, asked)
 
     async def _passed(self, request: Request, asked: str, answered: str, call: Any, message: Any) -> Response:

@@ -205,7 +205,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
         neighbours = Neighbours(exchange, identity)
         slots = Slots(base.clock, guard, secrets.digest)
         revocation = Revocation(
-            base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca, secrets.seal_ca_retired
+            base,
+            secrets.seal_ca,
+            None if secrets.sm is None else secrets.sm.seal_ca,
+            secrets.seal_ca_retired,
+            () if secrets.sm is None else secrets.sm.seal_cas_retired,
         )
         rewrapping = Rewrapping(base, secrets.keyring)
         long_term = open_long_term(base, settings, secrets, stamps, revocation, http)

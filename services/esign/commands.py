@@ -63,6 +63,7 @@ __all__ = [
     "rotate_qr_key",
     "rotate_seal_ca",
     "rotate_seal_maker",
+    "rotate_sm2_seal_ca",
     "rotate_timestamp_key",
     "rotate_wrapping_key",
     "software_keys",
@@ -142,6 +143,12 @@ def rotate_seal_ca(config: Path) -> str:
     """The next seal CA under the root, in force from the next start. Its serial number, hex."""
     hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
     return f"{rotation.rotate_seal_ca(hub, settings).serial_number:x}"
+
+
+def rotate_sm2_seal_ca(config: Path) -> str:
+    """The next SM2 seal CA under its root, in force from the next start. Its serial number, hex."""
+    hub, settings = load(HubSettings, config, "hub"), load(EsignSettings, config, "esign")
+    return f"{rotation.rotate_sm2_seal_ca(hub, settings).serial_number:x}"
 
 
 def rotate_seal_maker(config: Path) -> str:

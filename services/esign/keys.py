@@ -72,7 +72,7 @@ class Secrets:
     def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
         """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError."""
         kept = self.keyring.decrypt(wrapped, context)
-        own = (*self.seal_cas, *(() if self.sm is None else (self.sm.seal_ca.certificate,)))
+        own = (*self.seal_cas, *(() if self.sm is None else (one.certificate for one in self.sm.seal_cas)))
         return open_kept(kept, certificate, own, self.rooms[0] if self.rooms else SOFTWARE)
 
     @property
@@ -102,9 +102,7 @@ class Secrets:
         """Raises ConfigError naming the file that is absent, readable by others or no key."""
         files = KeyFiles(hub.data_dir)
         if profile.of(hub.profile) is profile.SM and (settings.ca_url or settings.signer_url):
-            raise ConfigError(
-                "[esign] ca_url, signer_url: they give P-256 seals, and [hub] profile sm wants SM2"
-            )
+            raise ConfigError("[esign] ca_url, signer_url: they give P-256 seals, and [hub] profile sm wants SM2")
         signer = ca.open_signer(settings)
         beside = () if signer is None else (signer,)
         room, sm_room = KeyRoom.of(settings.keys, settings.sm_keys, beside=beside)

@@ -55,12 +55,29 @@ def rotate_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificat
     if not _half_done(room, passing, files.seal_ca):
         room.make(passing, Algorithm.P256)
         old = x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
-        number = _retire_seal_ca(files, old)
+        number = _retire(old, files.seal_ca_key, files.retired_seal_cas, files.retired_seal_ca_key)
         root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
         made = pki.make_seal_ca(root, hub.name, time.time_ns() // 1000, room.ec(passing), number)
         _replace(files.seal_ca, pki.certificate_pem(made.certificate))
     passing.replace(files.seal_ca_key)
     return x509.load_pem_x509_certificate(files.seal_ca.read_bytes())
+
+
+def rotate_sm2_seal_ca(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
+    """As `rotate_seal_ca`, on the SM2 side. The seal maker stays the last one's until it is rotated too."""
+    files, (_, sm_room) = KeyFiles(hub.data_dir), KeyRoom.of(settings.keys, settings.sm_keys)
+    certificate, key = files.sm2(sm_keys.SEAL_CA)
+    _require(files.sm2(sm_keys.ROOT)[1], "the SM2 root's key")
+    old = certificate.read_bytes()
+    number = 0
+    if not _sm2_half_done(sm_room, key.with_suffix(".next"), old):
+        loaded = x509.load_pem_x509_certificate(old)
+        number = _retire(loaded, key, files.retired_sm2_seal_cas, files.retired_sm2_seal_ca_key)
+
+    def certify(root: Sm2Signer, pair: KeyPair, name: str, now_us: int) -> Sm2Signer:
+        return sm2_pki.make_seal_ca(root, pair, name, now_us, number)
+
+    return _rotate_sm2((certificate, key), files.sm2(sm_keys.ROOT), SOFTWARE, sm_room, hub, certify)
 
 
 def rotate_seal_maker(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:
@@ -156,15 +173,14 @@ def retired_seal_cas(files: KeyFiles, room: KeyRoom) -> tuple[pki.Authority, ...
         raise ConfigError(f"{path}: not the retired seal CAs: {type(error).__name__}") from None
 
 
-def _retire_seal_ca(files: KeyFiles, old: x509.Certificate) -> int:
-    """Puts certificate and key on record; the number of its successor."""
-    path = files.retired_seal_cas
+def _retire(old: x509.Certificate, key: Path, path: Path, place_of: Callable[[int], Path]) -> int:
+    """Puts a seal CA's certificate and key on record; the number of its successor."""
     known = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
     if old not in known:
         # A second name for the key, so that it is in its place at every moment.
-        place = files.retired_seal_ca_key(len(known))
+        place = place_of(len(known))
         place.unlink(missing_ok=True)
-        os.link(files.seal_ca_key, place)
+        os.link(key, place)
         known.insert(0, old)
         _replace(path, b"".join(map(pki.certificate_pem, known)))
     return len(known)

@@ -2,7 +2,7 @@
 
 import functools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography import x509
@@ -31,6 +31,13 @@ class SmSecrets:
     maker: Sm2Signer = field(repr=False)
     # Certificates (DER) of makers before, the last one first: the seals they made stay good.
     makers_retired: tuple[bytes, ...] = ()
+    # Seal CAs before, the last one first: they answer for their seals and certify no more.
+    seal_cas_retired: tuple[Sm2Signer, ...] = field(default=(), repr=False)
+
+    @property
+    def seal_cas(self) -> tuple[Sm2Signer, ...]:
+        """Every seal CA, the present one first."""
+        return (self.seal_ca, *self.seal_cas_retired)
 
     @property
     def root_pem(self) -> bytes:
@@ -44,7 +51,8 @@ class SmSecrets:
     @property
     def trust_pems(self) -> list[str]:
         """`trust_pem`, one certificate each."""
-        chosen = (self.root, self.seal_ca.certificate, self.maker.certificate, *self.makers_retired)
+        authorities = [one.certificate for one in self.seal_cas]
+        chosen = (self.root, *authorities, self.maker.certificate, *self.makers_retired)
         return [certificate_pem(certificate).decode("ascii") for certificate in chosen]
 
     @classmethod
@@ -58,8 +66,9 @@ class SmSecrets:
         try:
             sm.require()
             root = x509.load_pem_x509_certificate(files.sm2(ROOT)[0].read_bytes()).public_bytes(Encoding.DER)
-            seal_ca, maker = load_signer(files.sm2(SEAL_CA), room), load_signer(files.sm2(MAKER), room)
-            return cls(root, seal_ca, maker, retired_makers(files))
+            retired = _retired_seal_cas(files, room)
+            seal_ca = replace(load_signer(files.sm2(SEAL_CA), room), number=len(retired))
+            return cls(root, seal_ca, load_signer(files.sm2(MAKER), room), retired_makers(files), retired)
         except sm.SmUnavailableError as error:
             raise ConfigError(f"[esign] ses_sidecar: {error}") from None
         except (OSError, ValueError, ChainError) as error:
@@ -68,9 +77,23 @@ class SmSecrets:
 
 def retired_makers(files: KeyFiles) -> tuple[bytes, ...]:
     """Certificates (DER) of makers before. Raises OSError, ValueError."""
-    path = files.retired_makers
+    return _certificates(files.retired_makers)
+
+
+def _certificates(path: Path) -> tuple[bytes, ...]:
     found = x509.load_pem_x509_certificates(path.read_bytes()) if path.exists() else []
     return tuple(one.public_bytes(Encoding.DER) for one in found)
+
+
+def _retired_seal_cas(files: KeyFiles, room: KeyRoom) -> tuple[Sm2Signer, ...]:
+    certificates = _certificates(files.retired_sm2_seal_cas)
+    found = []
+    for number, certificate in zip(range(len(certificates) - 1, -1, -1), certificates, strict=True):
+        key = room.sm2(files.retired_sm2_seal_ca_key(number))
+        if sm2_chain.load(certificate).spki != key.spki:
+            raise ValueError("the key is not the certificate's")
+        found.append(Sm2Signer(certificate, key.spki, key.sign, number))
+    return tuple(found)
 
 
 def make(files: KeyFiles, hub: str, now_us: int, room: KeyRoom = SOFTWARE) -> None:

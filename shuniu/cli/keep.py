@@ -40,6 +40,10 @@ ESIGN_KEYS: Final[dict[str, tuple[Callable[[Path], str], str]]] = {
         "改为更换时间戳密钥（须放回其 CA 密钥）/ the timestamp key (needs its CA's key)",
     ),
     "seal-ca": (esign.rotate_seal_ca, "改为更换印章 CA（须放回根密钥）/ the seal CA (needs the root's key)"),
+    "sm2-seal-ca": (
+        esign.rotate_sm2_seal_ca,
+        "改为更换国密印章 CA（须放回国密根密钥）/ the SM2 seal CA (needs its root's key)",
+    ),
     "maker": (esign.rotate_seal_maker, "改为更换国密制章者密钥 / the SM2 seal maker"),
     "qr": (esign.rotate_qr_key, "改为更换二维码签名密钥 / the key that signs QR codes"),
     "kek": (esign.rotate_wrapping_key, "改为更换印章密钥的加密密钥 / the key that wraps seal keys"),

@@ -17,7 +17,7 @@ from cryptography.x509 import ocsp
 
 from services.esign import commands, keys, seal_keys, store
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import chain, pades, pki, qr, timestamp, timestamp_reader, verify
+from services.esign.domain import chain, der, pades, pki, qr, sm2_pki, timestamp, timestamp_reader, verify
 from services.esign.domain.digests import SM3
 from services.esign.domain.seals import Seal, SealState
 from services.esign.domain.timestamp import TimestampQuery
@@ -201,6 +201,37 @@ def test_drill_the_seal_maker_is_rotated(hub: KeyHub):
     assert len(trusted) == 4
     assert before.maker.certificate in {one.public_bytes(serialization.Encoding.DER) for one in trusted}
     assert verifies(before.maker.spki, b"eSealInfo", signature)
+
+
+@pytest.mark.skipif(not sm.available(), reason="no libcrypto with SM2")
+async def test_drill_the_sm2_seal_ca_is_rotated(hub: KeyHub, base: Foundation):
+    """SM2 seals of every CA lead to the root by what `shuniu trust` hands out; each CA signs a list of its own."""
+    settings = replace(load(EsignSettings, hub.config, "esign"), ses_sidecar=None)
+    made_by = []
+    for number in range(3):
+        found = keys.Secrets.load(load(HubSettings, hub.config, "hub"), settings).sm
+        assert found is not None
+        assert found.seal_ca.number == number
+        spki = sm.PrivateKey.generate().public.spki
+        made_by.append(
+            sm2_pki.issue_seal_certificate(
+                found.seal_ca, spki, ORGANISATION, f"{number}", NOW_US, status_url="http://h"
+            )
+        )
+        if number < 2:
+            hub.rotate("--sm2-seal-ca")
+    assert [b"/crl/sm2?ca=%d" % number in made_by[number] for number in range(3)] == [False, True, True]
+    trusted = [chain.load(pem) for pem in (found.root, *(one.certificate for one in found.seal_cas))]
+    for certificate in made_by:
+        assert chain.build(chain.load(certificate), trusted[1:], trusted[:1])[-1] == trusted[0]
+    secrets = hub.start()
+    service = Revocation(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
+    for one in found.seal_cas:
+        answer = await service.GetCrl(pb.GetCrlRequest(family="SM2", ca=one.number), None)
+        body, _, signature = der.parse(answer.der).children()
+        assert verifies(one.spki, body.raw, signature.body[1:])
+    with pytest.raises(HubError, match="CA_UNKNOWN"):
+        await service.GetCrl(pb.GetCrlRequest(family="SM2", ca=9), None)
 
 
 @pytest.mark.skipif(not sm.available(), reason="no libcrypto with SM2")

@@ -53,6 +53,8 @@ class Sm2Signer:
     certificate: bytes
     spki: bytes
     sign: Callable[[bytes], bytes]
+    number: int = 0
+    """Which of its kind in the life of a hub, as in `pki.Authority`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,11 @@ def make_root(key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
     return Sm2Signer(_signed(body, key.sign), key.spki, key.sign)
 
 
-def make_seal_ca(root: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
+def make_seal_ca(root: Sm2Signer, key: KeyPair, hub: str, now_us: int, number: int = 0) -> Sm2Signer:
     """The authority that certifies seal makers and seals, path length 0."""
-    name = _ca_name("Shuniu SM2 seal CA", hub)
+    name = _ca_name(f"Shuniu SM2 seal CA {number + 1}" if number else "Shuniu SM2 seal CA", hub)
     body = _body(name, subject_of(root.certificate), key.spki, root.spki, now_us, SEAL_CA_DAYS, _authority(0))
-    return Sm2Signer(_signed(body, root.sign), key.spki, key.sign)
+    return Sm2Signer(_signed(body, root.sign), key.spki, key.sign, number)
 
 
 def make_maker(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
@@ -121,7 +123,7 @@ def issue_seal_certificate(
 ) -> bytes:
     """A seal's SM2 certificate, DER: digitalSignature and nonRepudiation. `status_url` and `days` as in `pki`."""
     name = _holder(kind, organisation, seal_id)
-    extensions = [*_end_entity(), *(_status(status_url) if status_url else ())]
+    extensions = [*_end_entity(), *(_status(status_url, ca.number) if status_url else ())]
     body = _body(name, subject_of(ca.certificate), spki, ca.spki, now_us, days, extensions)
     return _signed(body, ca.sign)
 
@@ -243,10 +245,11 @@ def _uses(kind: bytes, *, critical: bool) -> bytes:
     return _extension("2.5.29.37", der.tlv(der.SEQUENCE, kind), critical=critical)
 
 
-def _status(url: str) -> list[bytes]:
+def _status(url: str, number: int) -> list[bytes]:
     """Where a reader asks for revocation (RFC 5280, 4.2.2.1 and 4.2.1.13)."""
     ocsp = der.tlv(der.SEQUENCE, der.oid("1.3.6.1.5.5.7.48.1"), der.tlv(0x86, f"{url}/ocsp".encode("ascii")))
-    names = der.tlv(0xA0, der.tlv(0x86, f"{url}/crl/sm2".encode("ascii")))
+    place = f"{url}/crl/sm2?ca={number}" if number else f"{url}/crl/sm2"
+    names = der.tlv(0xA0, der.tlv(0x86, place.encode("ascii")))
     point = der.tlv(der.SEQUENCE, der.tlv(0xA0, names))
     return [
         _extension("1.3.6.1.5.5.7.1.1", der.tlv(der.SEQUENCE, ocsp)),

@@ -32,20 +32,20 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
     sm2_ca: Sm2Signer | None = None
     # Seal CAs before the present one: their seals are still asked after.
     retired: tuple[Authority, ...] = ()
+    sm2_retired: tuple[Sm2Signer, ...] = ()
     _responders: dict[int, tuple[int, Authority]] = field(default_factory=dict)
-    _sm2_responder: Sm2Signer | None = field(default=None)
-    _sm2_made_us: int = 0
+    _sm2_responders: dict[int, tuple[int, Sm2Signer]] = field(default_factory=dict)
 
     async def AnswerOcsp(self, request: pb.AnswerOcspRequest, context: Any) -> pb.AnswerOcspResponse:
         asked = revocation.read_request(request.der)
         if asked is None:
             return pb.AnswerOcspResponse(der=revocation.unreadable())
         now_us = self.base.clock.now_us()
-        if self.sm2_ca is not None and revocation.means(asked, x509.load_der_x509_certificate(self.sm2_ca.certificate)):
-            found = await self._standing_of(asked.serial_number)
-            return pb.AnswerOcspResponse(
-                der=sm2_revocation.answer(request.der, found, self._sm2_current(self.sm2_ca, now_us), now_us)
-            )
+        for ca in self._sm2_authorities:
+            if revocation.means(asked, x509.load_der_x509_certificate(ca.certificate)):
+                found = await self._standing_of(asked.serial_number)
+                answer = sm2_revocation.answer(request.der, found, self._sm2_current(ca, now_us), now_us)
+                return pb.AnswerOcspResponse(der=answer)
         meant = next((ca for ca in self._authorities if revocation.means(asked, ca.certificate)), None)
         found = await self._standing_of(asked.serial_number) if meant else None
         responder = self._current(meant or self.seal_ca, now_us)
@@ -59,12 +59,17 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
             )
         rows = await self.base.store.read(store.revoked_certificates, family)
         found, now_us = [standing(row) for row in rows], self.base.clock.now_us()
-        if family == store.SM2 and self.sm2_ca is not None:
-            return pb.GetCrlResponse(der=sm2_revocation.crl(self.sm2_ca, found, now_us))
-        authority = next((ca for ca in self._authorities if ca.number == request.ca), None)
-        if authority is None:
-            raise errors.not_found("CA_UNKNOWN", "There is no such seal CA.", "没有该印章证书颁发机构。")
-        return pb.GetCrlResponse(der=revocation.crl(authority, found, now_us))
+        if family == store.SM2:
+            sm2_list = [
+                sm2_revocation.crl(ca, found, now_us) for ca in self._sm2_authorities if ca.number == request.ca
+            ]
+            return pb.GetCrlResponse(der=_only(sm2_list))
+        made = [revocation.crl(ca, found, now_us) for ca in self._authorities if ca.number == request.ca]
+        return pb.GetCrlResponse(der=_only(made))
+
+    @property
+    def _sm2_authorities(self) -> tuple[Sm2Signer, ...]:
+        return () if self.sm2_ca is None else (self.sm2_ca, *self.sm2_retired)
 
     @property
     def _authorities(self) -> tuple[Authority, ...]:
@@ -85,8 +90,15 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
         return made[1]
 
     def _sm2_current(self, ca: Sm2Signer, now_us: int) -> Sm2Signer:
-        if self._sm2_responder is None or now_us - self._sm2_made_us > pki.OCSP_DAYS * _DAY_US // 2:
+        made = self._sm2_responders.get(ca.number)
+        if made is None or now_us - made[0] > pki.OCSP_DAYS * _DAY_US // 2:
             key = sm_keys.pair(sm.PrivateKey.generate())
-            self._sm2_responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
-            self._sm2_made_us = now_us
-        return self._sm2_responder
+            responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
+            made = self._sm2_responders[ca.number] = (now_us, responder)
+        return made[1]
+
+
+def _only(lists: list[bytes]) -> bytes:
+    if not lists:
+        raise errors.not_found("CA_UNKNOWN", "There is no such seal CA.", "没有该印章证书颁发机构。")
+    return lists[0]

@@ -117,7 +117,7 @@ class GetCrlRequest(_message.Message):
     family: _builtins.str
     """Which authority's: P256 (also when empty) or SM2."""
     ca: _builtins.int
-    """Which P-256 seal CA of this hub, counted from 0 in the order in which they followed each other; certificates name
+    """Which seal CA of that family at this hub, counted from 0 in the order in which they followed each other; certificates name
     their own in the list's address. NOT_FOUND CA_UNKNOWN for one that there never was.
     """
     def __init__(
