@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import errors
@@ -14,6 +14,20 @@ from shuniu.kit.sql.types import LostRaceError, binding_of
 REQUEST_ID_REUSED: Final = "REQUEST_ID_REUSED"
 # Answers are kept at least this long, µs: 24 h.
 LEAST_KEPT_US: Final = 24 * 3600 * 1_000_000
+
+
+# Put together once: that costs more than to run it.
+_ANSWERED: Final = select(
+    request_log.c.caller_key,
+    request_log.c.rpc,
+    request_log.c.request_id,
+    request_log.c.digest,
+    request_log.c.response,
+).where(
+    request_log.c.caller_key.in_(bindparam("callers", expanding=True)),
+    request_log.c.rpc.in_(bindparam("rpcs", expanding=True)),
+    request_log.c.request_id.in_(bindparam("ids", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +69,14 @@ def answered(conn: Connection, asked: Sequence[Asked]) -> dict[tuple[str, str, s
     """Responses of those that were answered before, by `Asked.key`. Raises HubError ABORTED REQUEST_ID_REUSED when an
     id was used for other content.
     """
-    log = request_log.c
     digests = {one.key: one.digest for one in asked}
     found = conn.execute(
-        select(log.caller_key, log.rpc, log.request_id, log.digest, log.response).where(
-            _one_of(log.caller_key, [one.caller_key for one in asked]),
-            _one_of(log.rpc, [one.rpc for one in asked]),
-            _one_of(log.request_id, [one.request_id for one in asked]),
-        )
+        _ANSWERED,
+        {
+            "callers": list({one.caller_key for one in asked}),
+            "rpcs": list({one.rpc for one in asked}),
+            "ids": [one.request_id for one in asked],
+        },
     )
     kept: dict[tuple[str, str, str], bytes] = {}
     for row in found:
@@ -78,12 +92,6 @@ def answered(conn: Connection, asked: Sequence[Asked]) -> dict[tuple[str, str, s
             )
         kept[key] = bytes(row.response)
     return kept
-
-
-def _one_of(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
-    """A list is spelled anew for each length, an equality once and for all."""
-    different = set(values)
-    return column == values[0] if len(different) == 1 else column.in_(different)
 
 
 def keep(conn: Connection, asked: Sequence[Asked]) -> None:
