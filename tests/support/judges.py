@@ -1,10 +1,12 @@
 """Independent judges of documents: their words, not their exit codes, which some get wrong."""
 
+import atexit
 import shutil
 import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import pytest
@@ -26,13 +28,14 @@ def said(*command: str) -> str:
 
 
 @cache
-def _judge_classes(folder: Path) -> str:
+def _judge_classes() -> str:
     """Class path with the compiled judge. Skips when Java, PDFBox or BouncyCastle is absent."""
     jars = [_JAVA / f"{name}.jar" for name in _JARS]
     if absent := [jar.name for jar in jars if not jar.exists()]:
         pytest.skip(f"{', '.join(absent)} absent: make test-deps")
-    path = ":".join(map(str, jars))
-    assert said("javac", "-cp", path, "-d", str(folder), str(_SOURCE)) == ""
+    path, folder = ":".join(map(str, jars)), mkdtemp(prefix="judge")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    assert said("javac", "-cp", path, "-d", folder, str(_SOURCE)) == ""
     return f"{path}:{folder}"
 
 
@@ -45,7 +48,7 @@ def pdfbox(folder: Path, root: x509.Certificate, at_us: int, *files: Path) -> di
     """What PDFBox and BouncyCastle say of each file: of every signature its kind, whether it holds, whether its path
     ends in `root`, whether it covers the whole file or a part.
     """
-    classes = _judge_classes(folder)
+    classes = _judge_classes()
     pem = folder / "judge-root.pem"
     pem.write_bytes(pki.certificate_pem(root))
     text = said("java", "-cp", classes, "Judge", str(pem), str(at_us // 1_000_000), *map(str, files))
