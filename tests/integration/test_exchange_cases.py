@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import grpc
 import pytest
 
 from services.exchange import commands
@@ -10,6 +11,7 @@ from shuniu.api.common.v1 import operations_pb2
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
+from shuniu.kit.client import error_of
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.run import StartRefusedError
 from shuniu.kit.testing import eventually
@@ -122,6 +124,13 @@ async def test_only_those_concerned_see_a_case(land):
         parties.result_template,
         parties.form["purpose"],
     ) == ("p1", "bureau", "app", "no_criminal_record", "就业")
+    registry = case_pb2_grpc.CaseRegistryServiceStub(land.peer)
+    several = pb.BatchGetCasePartiesRequest(case_codes=[case.case_code, case.case_code])
+    assert list((await registry.BatchGetCaseParties(several)).parties) == [parties, parties]
+    for codes, reason in (([case.case_code, "no-such-case"], "CASE_UNKNOWN"), (["a"] * 65, "TOO_MANY")):
+        with pytest.raises(grpc.aio.AioRpcError) as refusal:
+            await registry.BatchGetCaseParties(pb.BatchGetCasePartiesRequest(case_codes=codes))
+        assert error_of(refusal.value).reason == reason
 
 
 async def test_an_application_finds_its_agency_by_item_and_division(land):

@@ -680,8 +680,16 @@ async def test_services_get_data_for_their_own_purposes_only(world, stubs):
     assert sealing.unseal(world.members[AUTHORITY].keys.sealing, answer.sealed.jwe) == {
         "document_number": citizen.number
     }
+    several = person_pb2.BatchSealPersonRequest(requests=[wanted, wanted])
+    opened = [
+        sealing.unseal(world.members[AUTHORITY].keys.sealing, one.sealed.jwe)
+        for one in (await stubs.persons.BatchSealPerson(several)).responses
+    ]
+    assert opened == [{"document_number": citizen.number}] * 2
     wanted.purpose = "document"
     assert (await refused(stubs.persons.SealPerson(wanted))).reason == "PURPOSE_REFUSED"
+    several.requests.append(wanted)
+    assert (await refused(stubs.persons.BatchSealPerson(several))).reason == "PURPOSE_REFUSED"
     unknown = person_pb2.SealPersonRequest(
         person_id="x" * 22, fields=["full_name"], platform=AUTHORITY, purpose="register-query"
     )
