@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from services.esign import store
-from services.esign.domain import revocation
+from services.esign.domain import revocation, sm2_revocation
 from services.esign.domain.pki import Authority
 from services.esign.domain.revocation import CertificateStanding, Standing
 from services.esign.domain.seals import SealState
+from services.esign.domain.sm2_pki import Sm2Signer
 from services.esign.store import StandingRow
 from shuniu.kit.foundation import Foundation
 
@@ -29,19 +32,27 @@ def standing(row: StandingRow) -> CertificateStanding:
 
 @dataclass(slots=True)
 class RevocationLists:
-    """The lists of the P-256 seal CAs, as of the newest change."""
+    """The lists of all seal CAs, as of the newest change."""
 
     base: Foundation
     authorities: tuple[Authority, ...]
-    _rows: tuple[StandingRow, ...] = ()
+    sm2_authorities: tuple[Sm2Signer, ...] = ()
+    _rows: tuple[tuple[StandingRow, ...], ...] = ()
     _made_us: int = 0
     _lists: tuple[bytes, ...] = ()
 
     async def current(self) -> tuple[bytes, ...]:
         """CRLs in DER; none while no certificate is revoked or held."""
-        rows, now_us = tuple(await self.base.store.read(store.revoked_certificates)), self.base.clock.now_us()
+        rows, now_us = await self.base.store.read(_revoked), self.base.clock.now_us()
         if rows != self._rows or now_us - self._made_us > _KEEP_US:
-            found = [standing(row) for row in rows]
-            self._lists = tuple(revocation.crl(ca, found, now_us) for ca in self.authorities) if rows else ()
+            plain, sm2 = ([standing(row) for row in family] for family in rows)
+            self._lists = (
+                *(revocation.crl(ca, plain, now_us) for ca in (self.authorities if plain else ())),
+                *(sm2_revocation.crl(ca, sm2, now_us) for ca in (self.sm2_authorities if sm2 else ())),
+            )
             self._rows, self._made_us = rows, now_us
         return self._lists
+
+
+def _revoked(conn: Connection) -> tuple[tuple[StandingRow, ...], ...]:
+    return tuple(tuple(store.revoked_certificates(conn, family)) for family in (store.P256, store.SM2))

@@ -32,9 +32,9 @@ from shuniu.kit.sql.tables import KIT
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3
-REVOCATION_LIST = "esign.crl"
 # The hub on this machine answers at once or does not run.
 _LIST_SECONDS = 2.0
+_MOST_AUTHORITIES = 32
 # Some hundred thousand entries.
 _LIST_BYTES = 16 * 1024 * 1024
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
@@ -169,25 +169,32 @@ def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
         yield arguments.trust
         return
     with tempfile.TemporaryDirectory() as directory:
-        for name, content in {**esign.trust_files(place.config), **revocation_list(place)}.items():
+        for name, content in {**esign.trust_files(place.config), **revocation_lists(place)}.items():
             (Path(directory) / name).write_text(content)
         yield Path(directory)
 
 
-def revocation_list(place: Place) -> dict[str, str]:
-    """The hub's newest list of revoked seal certificates, PEM, as a file of a trust directory; nothing while the hub
-    does not run.
+def revocation_lists(place: Place) -> dict[str, str]:
+    """The newest lists of revoked seal certificates, PEM, as files of a trust directory: one for each seal CA that the
+    hub has or had. Nothing while it does not run.
     """
+    found: dict[str, str] = {}
     try:
         tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
         # This machine's own hub: no proxy stands between.
-        with build_opener(ProxyHandler({}), tls).open(
-            f"https://{place.edge().people}/crl", timeout=_LIST_SECONDS
-        ) as answer:
-            found = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
-    except (OSError, ValueError):
-        return {}
-    return {REVOCATION_LIST: found.public_bytes(Encoding.PEM).decode("ascii")}
+        opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
+    except OSError:
+        return found
+    for path, name in (("/crl", "esign"), ("/crl/sm2", "esign-sm2")):
+        for number in range(_MOST_AUTHORITIES):
+            try:
+                with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
+                    crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
+            except (OSError, ValueError):
+                # There is no such authority, or no hub.
+                break
+            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
+    return found
 
 
 def ledger_verify(arguments: argparse.Namespace) -> int:
@@ -247,8 +254,8 @@ async def _audits(place: Place) -> dict[str, pb.VerifyAuditResponse]:
 
 def trust(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
-    files = {**esign.trust_files(place.config), **revocation_list(place)}
-    if REVOCATION_LIST not in files:
+    files = {**esign.trust_files(place.config), **revocation_lists(place)}
+    if not any(name.endswith(".crl") for name in files):
         complain("枢纽未运行，未附撤销列表 / the hub does not run: without its revocation list")
     if arguments.out is not None:
         try:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign import seal_store, ses_store, store
 from services.esign.domain import der, ses, sm2_chain
+from services.esign.revocation_lists import RevocationLists
 from shuniu.api.esign.v1 import esign_pb2, timestamp_pb2
 from shuniu.kit.crypto import sm
 from tests.support.seal_land import AGENCY, SealLand, seal_land
@@ -136,3 +137,18 @@ async def test_a_replaced_seal_is_bound_anew(land: SealLand) -> None:
     document = await land.downloaded((await land.issue("C1")).number)
     verdict = await land.verdict(document.pdf)
     assert (verdict.verdict, {s.step: s.status for s in verdict.steps}["ses"]) == ("VALID", "valid")
+
+
+async def test_the_hub_judges_by_its_own_sm2_list_too(land: SealLand) -> None:
+    """For documents outside of its register: lists of both families, made anew with the next change and kept until."""
+    assert land.secrets.sm is not None
+    lists = RevocationLists(land.base, (land.secrets.seal_ca,), (land.secrets.sm.seal_ca,))
+    assert await lists.current() == ()
+    seal = await land.active()
+    assert await lists.current() == ()
+    await land.revoked(seal.id)
+    plain, sm2 = await lists.current()
+    assert await lists.current() == (plain, sm2)
+    serial = (await certificate_of(land, seal.id)).serial_number
+    assert [one.serial_number for one in x509.load_der_x509_crl(sm2)] == [serial]
+    assert [one.serial_number for one in x509.load_der_x509_crl(plain)] != [serial]

@@ -53,7 +53,11 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         self._verdicts = VerdictCache(self.verifier)
         self._own = VerdictCache(Here())
         self._register = RegisterQuestions(self.base, self.ledger)
-        self._lists = RevocationLists(self.base, (self.secrets.seal_ca, *self.secrets.seal_ca_retired))
+        self._lists = RevocationLists(
+            self.base,
+            (self.secrets.seal_ca, *self.secrets.seal_ca_retired),
+            () if self.secrets.sm is None else (self.secrets.sm.seal_ca, *self.secrets.sm.seal_cas_retired),
+        )
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         if not request.pdf:
