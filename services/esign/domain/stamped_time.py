@@ -38,14 +38,14 @@ class Witnesses:
     logged_us: int | None = None
     data: ValidationData = NOTHING
 
-    @property
-    def contradicted(self) -> bool:
-        """Whether the ledger's entry is of quite another moment than the signer states."""
-        return (
-            self.claimed_us is not None
-            and self.logged_us is not None
-            and abs(self.logged_us - self.claimed_us) > LOGGED_WITHIN_US
-        )
+    def contradicted(self, *, stamped: bool) -> bool:
+        """Whether the ledger's entry is of quite another moment than the signer states. What is stamped may be logged
+        later, when the last of several has signed: back-dating shows in the stamp.
+        """
+        if self.claimed_us is None or self.logged_us is None:
+            return False
+        late_us = self.logged_us - self.claimed_us
+        return late_us < -LOGGED_WITHIN_US or (not stamped and late_us > LOGGED_WITHIN_US)
 
     @property
     def existed_us(self) -> int | None:
@@ -60,7 +60,7 @@ def judge_time(
 ) -> StampedTime:
     """The step `time` of one signature, whose signer's path is `path`."""
     claimed, now = others.claimed_us, others.now_us
-    if others.contradicted:
+    if others.contradicted(stamped=cms.has_unsigned_attributes):
         return _invalid("TIME_CONTRADICTED", "签名时间与存证日志不符", "the ledger contradicts the stated time")
     if cms.has_unsigned_attributes:
         return _judge_stamp(cms, path, roots, others)

@@ -3,8 +3,9 @@
 from functools import cache
 from hashlib import sha256
 
-from services.esign.domain import pades, timestamp
+from services.esign.domain import chain, cms_reader, pades, timestamp
 from services.esign.domain.pades import LastSignature
+from services.esign.domain.stamped_time import Witnesses, judge_time
 from services.esign.domain.verdict import Outcome, Status, Step
 from services.esign.domain.verify import Trust, judge
 from tests.support.esign import NOW_US, setting, small_pdf
@@ -82,3 +83,21 @@ def test_a_seal_just_made_is_the_same_as_one_read_again():
     """The way without reading what was just written ends with the same bytes."""
     made = pades.signed(small_pdf(), setting().seal, NOW_US, token=authority().max_size())
     assert made == LastSignature.of(made.pdf)
+
+
+def test_what_is_stamped_may_be_logged_later_but_never_before():
+    """A flow that waited for its close: the stamp proves when it was signed. Logged before it was signed, or logged
+    late without a stamp: contradicted.
+    """
+    root = setting().root.certificate
+    path = (chain.load(setting().certificate), setting().ca.certificate, root)
+    for pdf, late_us, expected in (
+        (stamped(), 9 * HOUR_US, "TIME_STAMPED"),
+        (stamped(), -9 * HOUR_US, "TIME_CONTRADICTED"),
+        (sealed().pdf, 9 * HOUR_US, "TIME_CONTRADICTED"),
+        (sealed().pdf, 0, "TIME_LOGGED"),
+    ):
+        one = LastSignature.of(pdf)
+        cms = cms_reader.read(cms_reader.unpadded(bytes.fromhex(pdf[one.start : one.end].decode())))
+        others = Witnesses(NOW_US, NOW_US + 20 * HOUR_US, NOW_US + late_us, NOW_US + late_us)
+        assert judge_time(cms, path, (root,), others).step.reason == expected
