@@ -45,9 +45,12 @@ class Rewrapping:
 
     base: Foundation
     keyring: Keyring
+    _done: bool = False
 
     async def older(self) -> int:
-        """Values that an older key wraps."""
+        """Values that an older key wraps. Nothing is counted any more once nothing was left."""
+        if self._done:
+            return 0
         return sum([await self.base.store.read(self._count, place) for place in PLACES])
 
     async def run(self) -> None:
@@ -62,6 +65,7 @@ class Rewrapping:
                     _log.warning("rewrapping_waits", cause=error.cause)
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
+        self._done = True
         await asyncio.Event().wait()
 
     async def _some(self, place: _Place) -> int:
