@@ -1,7 +1,10 @@
 """`shuniu verify` as people and scripts run it: exit codes, steps, the receipt beside the file."""
 
 import asyncio
+import contextlib
+import io
 import json
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +18,22 @@ from services.esign import layout
 from services.esign.domain import certificates, cms, ledger, pades, pki
 from services.esign.domain.verdict import STEPS
 from services.esign.ledger_store import LedgerStore
+from shuniu.cli.main import main
 from tests.support.esign import ORGANISATION, SEAL_ID, page
 from tests.support.hub import Ran, command
 from tests.support.witnesses import LOG, cosigner
 
 OFFLINE = {"seal_now", "document"}
+
+
+def here(*arguments: str) -> Ran:
+    """The command in this process, which has imported it already."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["shuniu", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @dataclass(frozen=True)
@@ -37,8 +51,11 @@ class Place:
         return self.folder / "证明.pdf.tlog-proof"
 
     async def run(self, *arguments: str, file: Path | None = None, trust: str = "trust") -> Ran:
+        return here(*self.line(*arguments, file=file, trust=trust))
+
+    def line(self, *arguments: str, file: Path | None = None, trust: str = "trust") -> tuple[str, ...]:
         where = ("--trust", str(self.folder / trust)) if trust else ()
-        return await command("verify", str(file or self.pdf), *where, *arguments, "--data", str(self.folder / "no-hub"))
+        return ("verify", str(file or self.pdf), *where, *arguments, "--data", str(self.folder / "no-hub"))
 
     async def told(self, *arguments: str, **more: str) -> tuple[int, str, dict[str, tuple[str, str]]]:
         """Exit status, verdict, step → (status, reason)."""
@@ -154,3 +171,18 @@ async def test_what_cannot_be_read_is_not_judged(place):
     assert "VALID" not in "".join(one.out for one in ran).replace("INVALID", "")
     assert all(one.err or one.out for one in ran)
     assert json.loads((await place.run("--json", file=place.folder / "text.pdf")).out)["verdict"] != "VALID"
+
+
+async def test_the_command_itself_ends_with_these_codes(place):
+    """As a process of its own: 0, 1, 2 and 3, the JSON on standard output and nothing beside it."""
+    place.beside.write_text(place.receipt)
+    (place.folder / "longer.pdf").write_bytes(place.pdf.read_bytes() + b"\n%more")
+    ran = await asyncio.gather(
+        command(*place.line("--json")),
+        command(*place.line("--json", file=place.folder / "longer.pdf")),
+        command(*place.line("--json", trust="")),
+        command(*place.line("--json", file=place.folder / "absent.pdf")),
+    )
+    assert [one.status for one in ran] == [0, 1, 2, 3]
+    assert [one.json["verdict"] for one in ran[:3]] == ["VALID", "INVALID", "INDETERMINATE"]
+    assert (ran[3].out, [one.err for one in ran[:3]]) == ("", [""] * 3)
