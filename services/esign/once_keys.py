@@ -21,6 +21,7 @@ Raises ClockDoubtError while the clock is wrong, EsignError when the ledger is a
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -126,7 +127,9 @@ class OnceKeys:
                 at_us = self.slots.moment(conn).at_us
                 certificate = certify(signer, id_, at_us)
                 made = x509.load_der_x509_certificate(certificate)
-                seal_store.keep_once(conn, made.serial_number, id_, signer.holder, certificate, at_us)
+                seal_store.keep_once(
+                    conn, made.serial_number, id_, signer.holder, sha256(certificate).hexdigest(), at_us
+                )
                 return at_us, made.serial_number, certificate, int(made.not_valid_after_utc.timestamp()) * 1_000_000
 
             at_us, serial, certificate, not_after_us = await self.base.write(unit)

@@ -60,14 +60,15 @@ slot_floor = Table(
     Column("granted", BigInteger, nullable=False),
 )
 
-# Certificates whose keys signed once and are gone. `serial` in hex.
+# Certificates whose keys signed once and are gone; `serial` in hex. Only the digest: they name persons. The documents
+# that they signed hold them.
 once_certificate = Table(
     "once_certificate",
     TABLES,
     Column("serial", Text, primary_key=True),
     Column("id", Text, nullable=False),
     Column("holder", Text, nullable=False),
-    Column("certificate", LargeBinary, nullable=False),
+    Column("certificate_sha256", Text, nullable=False, server_default=""),
     Column("made_us", BigInteger, nullable=False),
     Column("ledger_index", BigInteger, nullable=False),
     Index("once_certificate_holder", "holder", "id"),
@@ -178,14 +179,14 @@ def floor(conn: Connection) -> int:
     return int(conn.execute(select(slot_floor.c.at_us).where(slot_floor.c.name == _SLOT)).scalar() or 0)
 
 
-def keep_once(conn: Connection, serial: int, id_: str, holder: str, certificate: bytes, made_us: int) -> None:
+def keep_once(conn: Connection, serial: int, id_: str, holder: str, certificate_sha256: str, made_us: int) -> None:
     conn.execute(
         insert(once_certificate),
         {
             "serial": f"{serial:x}",
             "id": id_,
             "holder": holder,
-            "certificate": certificate,
+            "certificate_sha256": certificate_sha256,
             "made_us": made_us,
             "ledger_index": UNLOGGED,
         },
