@@ -216,7 +216,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
         issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)
         by_sm3 = Sm3Index(base.store)
         issuing.told.append(by_sm3.released)
-        flowing = open_flows(base, settings, secrets, ledger, slots, neighbours, identity, layouts, verifier, stamps)
+        flowing = open_flows(
+            base, settings, secrets, ledger, slots, neighbours, identity, layouts, verifier, stamps, long_term
+        )
         stack.push_async_callback(flowing.close)
         certifier, enrolling = open_authority(settings, secrets.seal_ca)
         certifier = with_remote_seals(settings, secrets.signer, certifier)

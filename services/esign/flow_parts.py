@@ -15,6 +15,7 @@ from services.esign.flow_journal import Journal
 from services.esign.flow_signers import Signers
 from services.esign.flow_work import Work
 from services.esign.keys import Secrets
+from services.esign.long_term import LongTerm
 from services.esign.once_keys import OnceKeys
 from services.esign.sequencer import Sequencer
 from services.esign.service.flow_begin import Beginning
@@ -71,6 +72,7 @@ def open_flows(
     executor: Executor,
     verifier: Verifier,
     stamps: TimestampSource | None,
+    long_term: LongTerm | None = None,
 ) -> FlowParts:
     """Raises ConfigError for a scenario file that cannot be used."""
     own = [settings.flow_scenarios] if settings.flow_scenarios != Path() else []
@@ -80,7 +82,7 @@ def open_flows(
     once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
     signers = Signers(base, secrets, slots, once, neighbours, executor)
     keep_us = settings.flow_keep_days * _DAY_US
-    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks, keep_us)
+    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks, keep_us, long_term)
     consents = Consents(identity, base.hub.issuer, base.clock)
     beginning = Beginning(base, scenarios, neighbours, executor, verifier, settings.document_most_bytes)
     flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)

@@ -22,10 +22,12 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.flow_scenarios import Scenario
 from services.esign.domain.flows import FlowError, FlowState, Role, StepState
 from services.esign.domain.ledger import Entry, EntryType, Marks
+from services.esign.domain.longterm import Level
 from services.esign.domain.pdf import Document
 from services.esign.flow_journal import Journal
 from services.esign.flow_signers import Ready, StepSigners
 from services.esign.flow_store import FlowRow, Party, Revision
+from services.esign.long_term import LongTerm
 from services.esign.sequencer import Sequencer
 from services.esign.timestamps import TimestampAwayError, TimestampSource
 from shuniu.kit import lease, log
@@ -63,6 +65,8 @@ class Work:
     marks: Marks = field(default_factory=Marks)
     # How long the document of a flow that came to nothing is kept, µs.
     keep_us: int = 30 * 24 * 3_600_000_000
+    # None: documents carry no validation data.
+    long_term: LongTerm | None = None
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)
     _forgot_us: int = 0
@@ -226,13 +230,18 @@ class Work:
         return await self._release(row)
 
     async def _closed(self, pdf: bytes) -> bytes:
-        """The document with a timestamp over everything; as it is when there are no timestamps."""
+        """The document with a timestamp over everything, and at B-LT and B-LTA with validation data; as it is when
+        there are no timestamps.
+        """
         if self.stamps is None:
             return pdf
+        if self.long_term is not None and self.long_term.level is Level.LTA:
+            return await self.long_term.raised(pdf)
         room = await self.stamps.room()
         step = await asyncio.get_running_loop().run_in_executor(self.executor, multisign.close, pdf, room)
         covered = step.pdf[: step.start - 1] + step.pdf[step.end + 1 :]
-        return step.finish(await self.stamps.stamp(covered))
+        closed = step.finish(await self.stamps.stamp(covered))
+        return closed if self.long_term is None else await self.long_term.raised(closed)
 
     def _keep_close(self, conn: Connection, flow_id: str, pdf: bytes) -> None:
         """The final bytes, once. From here on the flow has one end; what it tells the ledger is told before it."""

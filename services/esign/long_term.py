@@ -88,7 +88,8 @@ class LongTerm:
         """
         data = await self.validation_data(pdf)
         if self.level is Level.LT:
-            return longterm.with_validation_data(pdf, data)
+            # Nothing to add is no failure: nobody knew anything, or it is all there.
+            return longterm.with_validation_data(pdf, data) if longterm.adds(pdf, data) else pdf
         step = longterm.begin_renewal(pdf, data, await self.stamps.room())
         return step.finish(await self.stamps.stamp(step.covered))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from hashlib import sha256
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -10,7 +11,9 @@ from services.esign import store
 from services.esign.domain import verify, versions
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.domain.pades import LastSignature
+from services.esign.domain.validation_data import ValidationData
 from services.esign.domain.verdict import Outcome
+from services.esign.flow_work import Work
 from services.esign.service.verification import Verification
 from services.esign.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -18,7 +21,9 @@ from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually
 from tests.support import documents as attack
+from tests.support.esign import setting
 from tests.support.issue_land import CASE, Land, issue_land, request
+from tests.support.multisign import both
 
 
 @pytest_asyncio.fixture
@@ -178,3 +183,19 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
         assert (await verdict(attack.update(row.pdf, {900: b"<<>>"}))).verdict == "INVALID"
         await land.base.write(lambda conn: store.revoke(conn, row.number, "test"))
         assert (await verdict(renewed)).verdict == "INVALID"
+
+
+@pytest.mark.parametrize("level", ["", "B-LT", "B-LTA"])
+async def test_what_several_signed_is_closed_at_the_level_that_is_set(land: Land, level: str) -> None:
+    """One document timestamp closes it; at B-LT and B-LTA the document carries who signed and stamped."""
+    land.level = level
+    long_term = land.long_term()
+    if long_term is not None:
+        long_term.roots = (*long_term.roots, setting().root.certificate)
+    parts: Any = None
+    work = Work(land.base, land.ledger, parts, parts, parts, land.executor, land.stamps, long_term=long_term)
+    closed = await work._closed(both("layout"))
+    assert closed.count(b"/DocTimeStamp") == 1
+    assert bool(ValidationData.of(attack.read(closed)).certificates) is bool(level)
+    # The timestamp covers the validation data at B-LTA only.
+    assert (closed.rindex(b"/DocTimeStamp") > closed.rfind(b"/DSS")) is (level != "B-LT")

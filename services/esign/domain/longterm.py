@@ -64,6 +64,17 @@ def with_validation_data(pdf: bytes, data: ValidationData) -> bytes:
 
 
 @typed
+def adds(pdf: bytes, data: ValidationData) -> bool:
+    """Whether the document lacks any of these validation data. Raises DocumentUnfitError."""
+    there = ValidationData.of(Document(pdf))
+    return not (
+        set(data.certificates) <= set(there.certificates)
+        and set(data.ocsps) <= set(there.ocsps)
+        and set(data.crls) <= set(there.crls)
+    )
+
+
+@typed
 def begin_renewal(pdf: bytes, data: ValidationData, size: int, algorithm: Digest = SHA256) -> Prepared:
     """The document with validation data and an open document timestamp over everything, in one revision (B-LTA).
 
