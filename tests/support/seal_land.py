@@ -1,9 +1,11 @@
 """Seals behind a real gRPC server on a temporary data directory: owners, persons, operators, documents, OCSP and CRL."""
 
+import atexit
 import base64
 import contextlib
 import hashlib
 import json
+import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator
@@ -224,6 +226,30 @@ class SealLand:
         return await self.base.store.read(unit)
 
 
+_made: list[Path] = []
+
+
+def _hub(data: Path) -> HubSettings:
+    return HubSettings("150000", "内蒙古枢纽", TRUST, "https://hub.test", data, data)
+
+
+async def _make_hub(data: Path) -> None:
+    for name in ("keys", "pki", "db"):
+        (data / name).mkdir(exist_ok=True)
+    keys.make(_hub(data))
+    await migrate(f"sqlite:///{data}/db/esign.db", "services.esign", SystemClock())
+
+
+async def _new_hub() -> Path:
+    """Keys and an empty store, made once and copied for each test."""
+    if not _made:
+        data = Path(tempfile.mkdtemp(prefix="sn", dir="/tmp"))
+        atexit.register(shutil.rmtree, data, ignore_errors=True)
+        await _make_hub(data)
+        _made.append(data)
+    return _made[0]
+
+
 @contextlib.asynccontextmanager
 async def seal_land(
     *, two_operators: bool = False, sm2: bool | None = False, days: int = 730, kept: Path | None = None
@@ -234,14 +260,14 @@ async def seal_land(
     )
     with passing as folder, ThreadPoolExecutor(1) as executor:
         data, clock = Path(folder), MovableClock()
-        for name in ("keys", "pki", "db"):
-            (data / name).mkdir(exist_ok=True)
-        hub = HubSettings("150000", "内蒙古枢纽", TRUST, "https://hub.test", data, data)
+        if kept is None:
+            shutil.copytree(await _new_hub(), data, dirs_exist_ok=True)
+        else:
+            await _make_hub(data)
+        hub = _hub(data)
         settings = EsignSettings(ses_sidecar=sm2 if sm2 is not None else sm.available())
-        keys.make(hub)
         secrets = Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
-        await migrate(url, "services.esign", clock)
         opened = await Store.open(url, store.METADATA, clock=clock)
         base = Foundation("esign", hub, settings, clock, opened, None, "esign")
         ledger = await open_ledger(base, secrets, settings)
