@@ -82,7 +82,11 @@ def _open(private: ECKey, text: str) -> bytes | None:
 
 
 def _decoded(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    """Raises ValueError, also for a second spelling of the same bytes."""
+    raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != text.encode():
+        raise ValueError("loose bits at the end")
+    return raw
 
 
 def new_key(kid: str) -> ECKey:
