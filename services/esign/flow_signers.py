@@ -73,7 +73,7 @@ class Signers:
         if party.mode is KeyMode.ONCE:
             return party
         found = chosen_seal(conn, party)
-        slot = self.slots.grant(conn, found.seal.id, found.seal.owner)
+        slot = self.slots.grant(conn, found.seal.id, found.seal.owner, found.seal.kind)
         return replace(party, seal_id=found.seal.id, slot_us=slot.at_us)
 
     @contextlib.asynccontextmanager

@@ -43,16 +43,18 @@ class Slots:
     # What seals sign with here (`check_profile`).
     digest: Digest = SHA256
 
-    def grant(self, conn: Connection, seal_id: str, owner: str) -> Slot:
+    def grant(
+        self, conn: Connection, seal_id: str, owner: str, kind: seals.SealKind = seals.SealKind.ORGANISATION
+    ) -> Slot:
         """A slot for that seal of that platform. Raises SealStateError, SealOfAnotherProfileError, ClockDoubtError.
 
-        A person's seal is granted to the platform it was applied through; whose hand it is, its flow has checked.
+        A person's seal is granted only where `kind` says that its flow has checked whose hand it is.
         """
         slot = self.moment(conn)
         found = store.seal_by_id(conn, seal_id)
         if found is None:
             raise SealStateError("SEAL_UNKNOWN", "there is no such seal", "没有该印章", seal=seal_id[:64])
-        seals.may_sign(found.seal, owner, slot.at_us)
+        seals.may_sign(found.seal, owner, slot.at_us, kind)
         check_profile(found.certificate, self.digest)
         return slot
 

@@ -388,6 +388,25 @@ async def test_hashes_are_signed_under_one_authorisation(land: FlowLand) -> None
     await refusal(sign(request(sign_algo="1.2.3", hash_algorithm_oid="1.2"), metadata=who), "INVALID_REQUEST")
 
 
+async def test_a_platform_signs_nothing_with_a_persons_seal(land: FlowLand) -> None:
+    """The platform through which a person got a seal neither reads its certificate nor signs hashes with it, not with
+    that person's own consent either: it says nothing of a seal.
+    """
+    who, seal = caller("platform", BUREAU), "seal-officer1"
+    await refusal(land.remote.GetCredential(pb.GetCredentialRequest(credential_id=seal), metadata=who), "SEAL_UNKNOWN")
+    digests = [sha256(b"never shown").digest()]
+    for sad in ("", land.identity.assertion("officer1", hashes=digests, platform=BUREAU)):
+        request = pb.SignHashRequest(
+            request_id=request_id(),
+            credential_id=seal,
+            hashes=digests,
+            hash_algorithm_oid="2.16.840.1.101.3.4.2.1",
+            sign_algo="1.2.840.10045.4.3.2",
+            sad=sad,
+        )
+        await refusal(land.remote.SignHash(request, metadata=who, timeout=10), "SEAL_KIND")
+
+
 async def test_an_operator_reads_the_counts_and_everybody_the_scenarios(land: FlowLand) -> None:
     """CountFlows says how often each scenario began and where its flows went; a recount from the ledger agrees."""
     auditor = caller("operator", "auditor", scope="admin.audit")

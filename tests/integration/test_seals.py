@@ -287,6 +287,17 @@ async def test_a_person_has_a_seal_of_their_own(land: SealLand) -> None:
     assert (row.seal.name, row.seal.person) == ("", PERSON_ID)
 
 
+async def test_a_persons_seal_seals_no_document_of_the_platform(land: SealLand) -> None:
+    """The agency through which a person got a seal cannot put it under a document of its own."""
+    apply = seal_pb2.ApplyPersonalSealRequest(request_id=rid())
+    through = headers("person", "police", "case.apply", "somebody")
+    seal = (await land.personal.ApplyPersonalSeal(apply, metadata=through)).seal
+    await land.reviewed(seal.id)
+    await land.made(seal.id)
+    await land.activated(seal.id)
+    await refused(land.issue("C1", seal.id), grpc.StatusCode.FAILED_PRECONDITION, "SEAL_KIND")
+
+
 async def test_a_suspension_outruns_a_signature(land: SealLand) -> None:
     """While seals are suspended and resumed under load, every document that was issued bears a time at which its seal
     was ACTIVE by the journal, and whatever came after a suspension was refused.

@@ -178,14 +178,23 @@ def revoke(seal: Seal, reason: RevocationReason, invalid_us: int, now_us: int) -
     return Revocation(reason, at_us, max(invalid_us, seal.not_before_us))
 
 
-def may_sign(seal: Seal, owner: str, at_us: int) -> None:
+def may_sign(seal: Seal, owner: str, at_us: int, kind: SealKind = SealKind.ORGANISATION) -> None:
     """Grants the signing slot: the owner's, ACTIVE, inside the certificate's time. Raises SealStateError.
 
-    Called inside the write that hands out time and counter, so that no signature outlives a revocation.
+    Called inside the write that hands out time and counter, so that no signature outlives a revocation. A person's seal
+    has the platform as owner through which it was applied for, and signs what that person signs and nothing of the
+    platform's own: whoever asks for one says so by `kind`, having checked whose hand it is.
     """
     if seal.owner != owner:
         raise SealStateError(
             "SEAL_NOT_YOURS", "the seal belongs to another platform", "该印章不属于本平台", seal=seal.id
+        )
+    if seal.kind is not kind:
+        raise SealStateError(
+            "SEAL_KIND",
+            "this takes the seal of an organisation, not a person's",
+            "此处须使用单位印章，不能使用个人印章",
+            seal=seal.id,
         )
     if seal.state is not SealState.ACTIVE:
         raise SealStateError(

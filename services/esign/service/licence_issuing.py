@@ -139,7 +139,6 @@ class LicenceIssuing:
                 raise errors.conflict("LICENCE_RACE", "Another request was first; ask again.", "请求冲突，请重试。")
             seal_id = order.seal_id or self._only_seal(conn, order.issuer)
             at_us = self.slots.grant(conn, seal_id, order.issuer).at_us
-            _require_own_seal(conn, seal_id)
             today = dt.datetime.fromtimestamp(at_us / 1e6, _SHANGHAI)
             prefix = f"{self.base.hub.code}{today.year}"
             number = f"{prefix}{licence_store.next_value(conn, f'licence:{prefix}'):08d}"
@@ -347,19 +346,6 @@ class LicenceIssuing:
                     await self._release(row)
         finally:
             self._locks.pop(place, None)
-
-
-def _require_own_seal(conn: Connection, seal_id: str) -> None:
-    """A person's seal, applied for through a platform, signs what that person signs and no licence of a platform."""
-    found = store.seal_by_id(conn, seal_id)
-    assert found is not None
-    if found.seal.kind is not SealKind.ORGANISATION:
-        raise LicenceImpossibleError(
-            "SEAL_KIND",
-            "a licence takes the seal of the organisation, not a person's",
-            "证照须加盖单位印章，不能使用个人印章",
-            seal=seal_id,
-        )
 
 
 def _place(conn: Connection) -> tuple[int, int]:

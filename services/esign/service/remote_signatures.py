@@ -16,7 +16,7 @@ from services.esign.domain.digests import SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.flow_consent import Consent
 from services.esign.domain.ledger import Entry, EntryType
-from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.seals import Seal, SealKind, SealState
 from services.esign.keys import Secrets
 from services.esign.seal_keys import SealKey
 from services.esign.sequencer import Sequencer
@@ -52,7 +52,12 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
 
     async def GetCredential(self, request: pb.GetCredentialRequest, context: Any) -> pb.GetCredentialResponse:
         found: SealRow | None = await self.base.store.read(store.seal_by_id, request.credential_id)
-        if found is None or found.seal.owner != current_caller().platform or not found.certificate:
+        # A person's seal is nobody's credential here, and its certificate says their name.
+        own = found is not None and (found.seal.owner, found.seal.kind) == (
+            current_caller().platform,
+            SealKind.ORGANISATION,
+        )
+        if found is None or not own or not found.certificate:
             raise seal_unknown(request.credential_id)
         return pb.GetCredentialResponse(
             sign_algos=[ECDSA_SHA256_OID],

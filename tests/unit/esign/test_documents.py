@@ -151,6 +151,16 @@ def test_only_an_active_seal_of_its_owner_signs():
             seals.may_sign(changed, owner, at)
 
 
+def test_a_persons_seal_signs_only_where_it_is_asked_for():
+    """Its owner is the platform it was applied through, which signs nothing of its own with it."""
+    seal = seals.Seal("S", "150100", "", seals.SealState.ACTIVE, 10, 20, seals.SealKind.PERSON, "p")
+    seals.may_sign(seal, "150100", 15, seals.SealKind.PERSON)
+    for wanted, kind in ((seal, seals.SealKind.ORGANISATION), (dataclasses.replace(seal, owner="x"), seal.kind)):
+        with pytest.raises(SealStateError) as caught:
+            seals.may_sign(wanted, "150100", 15, kind)
+        assert caught.value.reason in {"SEAL_KIND", "SEAL_NOT_YOURS"}
+
+
 def test_revocation_is_for_good():
     """No way leads out of REVOKED but to a worse revocation, and a certificate is revoked once."""
     for action in set(seals.Action) - {seals.Action.REVOKE}:
