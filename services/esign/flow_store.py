@@ -318,8 +318,13 @@ def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int)
     row = {"token_id": token_id, "used_for": used_for, "expires_us": expires_us}
     if binding_of(conn).dialect.insert_ignore(conn, used_consent, [row]):
         return True
-    kept = conn.execute(select(used_consent.c.used_for).where(used_consent.c.token_id == token_id)).scalar()
-    return bool(kept == used_for)
+    return consent_used_for(conn, token_id) == used_for
+
+
+def consent_used_for(conn: Connection, token_id: str) -> str | None:
+    """What an authorisation was burned for; None when it was not used yet."""
+    found = conn.execute(select(used_consent.c.used_for).where(used_consent.c.token_id == token_id)).scalar()
+    return None if found is None else str(found)
 
 
 def forget_consents(conn: Connection, before_us: int) -> int:

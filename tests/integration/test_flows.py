@@ -15,9 +15,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from asn1crypto import x509 as asn1
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.x509 import load_der_x509_certificate
+from cryptography.hazmat.primitives import serialization
 from joserfc.jwk import ECKey
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
@@ -349,62 +347,6 @@ async def test_a_crowd_signs_one_document(land: FlowLand) -> None:
             assert (outcomes["SIGNED"], now.revision) == (2, 2)
             done = await through(land, now)
             assert done.revision == 6
-
-
-async def test_hashes_are_signed_under_one_authorisation(land: FlowLand) -> None:
-    """CSC-shaped signHash: up to 100 hashes, one authorisation bound to exactly them, on record in the ledger."""
-    who, seal = caller("platform", BUREAU), f"seal-{BUREAU}"
-    credential = await land.remote.GetCredential(pb.GetCredentialRequest(credential_id=seal), metadata=who, timeout=10)
-    assert (credential.status, credential.multisign) == ("valid", 100)
-    key = load_der_x509_certificate(credential.certificates[0]).public_key()
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    digests = [sha256(b"document %d" % n).digest() for n in range(100)]
-
-    def request(**changed: Any) -> pb.SignHashRequest:
-        fields: dict[str, Any] = {
-            "request_id": request_id(),
-            "credential_id": seal,
-            "hashes": digests,
-            "hash_algorithm_oid": "2.16.840.1.101.3.4.2.1",
-            "sign_algo": "1.2.840.10045.4.3.2",
-        }
-        return pb.SignHashRequest(**(fields | changed))
-
-    sign = land.remote.SignHash
-    sad = land.identity.assertion("subject-head", hashes=digests, platform=BUREAU)
-    asked = request(sad=sad)
-    answer = await sign(asked, metadata=who, timeout=30)
-    for digest, signature in zip(digests, answer.signatures, strict=True):
-        key.verify(signature, digest, ec.ECDSA(utils.Prehashed(hashes.SHA256())))
-    assert answer == await sign(asked, metadata=who, timeout=30)
-    await refusal(sign(request(sad=sad), metadata=who), "AUTHORISATION_USED")
-    other = land.identity.assertion("subject-head", hashes=digests[:99], platform=BUREAU)
-    await refusal(sign(request(sad=other), metadata=who), "AUTHORISATION_OTHER")
-    elsewhere = land.identity.assertion("subject-head", hashes=digests, platform=APP)
-    await refusal(sign(request(sad=elsewhere), metadata=who), "AUTHORISATION_OTHER")
-    await refusal(sign(request(), metadata=caller("platform", OTHER)), "SEAL_NOT_YOURS")
-    await refusal(sign(request(hashes=[b"short"]), metadata=who), "HASH_LENGTH")
-    await refusal(sign(request(hashes=digests * 2), metadata=who), "HASH_COUNT")
-    await refusal(sign(request(sign_algo="1.2.3", hash_algorithm_oid="1.2"), metadata=who), "INVALID_REQUEST")
-
-
-async def test_a_platform_signs_nothing_with_a_persons_seal(land: FlowLand) -> None:
-    """The platform through which a person got a seal neither reads its certificate nor signs hashes with it, not with
-    that person's own consent either: it says nothing of a seal.
-    """
-    who, seal = caller("platform", BUREAU), "seal-officer1"
-    await refusal(land.remote.GetCredential(pb.GetCredentialRequest(credential_id=seal), metadata=who), "SEAL_UNKNOWN")
-    digests = [sha256(b"never shown").digest()]
-    for sad in ("", land.identity.assertion("officer1", hashes=digests, platform=BUREAU)):
-        request = pb.SignHashRequest(
-            request_id=request_id(),
-            credential_id=seal,
-            hashes=digests,
-            hash_algorithm_oid="2.16.840.1.101.3.4.2.1",
-            sign_algo="1.2.840.10045.4.3.2",
-            sad=sad,
-        )
-        await refusal(land.remote.SignHash(request, metadata=who, timeout=10), "SEAL_KIND")
 
 
 async def test_an_operator_reads_the_counts_and_everybody_the_scenarios(land: FlowLand) -> None:

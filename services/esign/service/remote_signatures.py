@@ -1,7 +1,7 @@
 """RemoteSignatureService: signatures over hashes, in the shape of the Cloud Signature Consortium's API (v2)."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -31,6 +31,7 @@ from shuniu.kit import errors, requests
 from shuniu.kit.caller import current_caller
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of
+from shuniu.kit.requests import Asked
 
 MOST_HASHES = 100
 SHA256_OID = "2.16.840.1.101.3.4.2.1"
@@ -49,6 +50,9 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
     slots: Slots
     ledger: Sequencer
     consents: Consents
+    _under_way: "dict[tuple[tuple[str, str, str], bytes], asyncio.Task[pb.SignHashResponse]]" = field(
+        default_factory=dict
+    )
 
     async def GetCredential(self, request: pb.GetCredentialRequest, context: Any) -> pb.GetCredentialResponse:
         found: SealRow | None = await self.base.store.read(store.seal_by_id, request.credential_id)
@@ -72,7 +76,23 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         return _STATUS.get(seal.state, "revoked")
 
     async def SignHash(self, request: pb.SignHashRequest, context: Any) -> pb.SignHashResponse:
-        asked, caller = asked_of(request), current_caller()
+        """A request that comes again while it is under way, or whose caller left, is signed and logged once."""
+        asked = asked_of(request)
+        place = (asked.key, asked.digest)
+        task = self._under_way.get(place)
+        if task is None:
+            task = self._under_way[place] = asyncio.create_task(self._signed(request, asked), name="sign hashes")
+
+            def over(done: "asyncio.Task[pb.SignHashResponse]") -> None:
+                del self._under_way[place]
+                # Everybody may have left before it failed.
+                _ = done.cancelled() or done.exception()
+
+            task.add_done_callback(over)
+        return await asyncio.shield(task)
+
+    async def _signed(self, request: pb.SignHashRequest, asked: Asked) -> pb.SignHashResponse:
+        caller = current_caller()
         kept = await self.base.store.read(requests.answered, [asked])
         if kept:
             return pb.SignHashResponse.FromString(kept[asked.key])
@@ -80,7 +100,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
         self._require_ecdsa()
         bound = flow_consent.list_of_hashes(request.hashes)
         with refused():
-            consent = await self._consent(request.sad, caller.platform, bound) if request.sad else None
+            consent = await self._consent(request.sad, caller.platform, bound, asked) if request.sad else None
 
         def slot(conn: Connection) -> tuple[SealRow, int]:
             """The consent burned and the seal's time, or neither."""
@@ -117,10 +137,13 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
 
         return await self.base.mutate(request, pb.SignHashResponse, answer, target=f"seal/{found.seal.id}")
 
-    async def _consent(self, sad: str, platform: str, bound: str) -> Consent:
+    async def _consent(self, sad: str, platform: str, bound: str, asked: Asked) -> Consent:
         """The person's consent to exactly these hashes, given through the calling platform. Raises ConsentError."""
         consent = await self.consents.read(sad)
         now_s = self.base.clock.now_us() // 1_000_000
+        if await self.base.store.read(flow_store.consent_used_for, consent.token_id) == used_for(asked):
+            # It came in time and was burned for this very request, whose key or ledger was away then.
+            now_s = consent.issued_s
         flow_consent.check(consent, platform=platform, subject=consent.subject, list_sha256=bound, now_s=now_s)
         return consent
 
