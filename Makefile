@@ -19,7 +19,7 @@ demo: $(STAMP)
 	@$(PY) -m examples.demo
 
 test: $(STAMP)
-	@$(PY) -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(PY) -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(STAMP)
 	@$(PY) -m tests.bench $(if $(ONLY),--only $(ONLY))
