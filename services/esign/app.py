@@ -186,6 +186,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         contextlib.AsyncExitStack() as stack,
     ):
         stack.callback(secrets.close)
+        base.store.use_cipher(secrets.keyring)
         ledger = await open_ledger(base, secrets, settings)
         stack.push_async_callback(ledger.close)
         cosigning = open_cosigning(ledger, settings)

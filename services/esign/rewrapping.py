@@ -1,4 +1,5 @@
-"""Wraps again under the newest key-encryption key what older ones wrapped, while the service runs.
+"""Wraps again under the newest key-encryption key what older ones wrapped, and closes what names a person and was
+written in clear by an earlier version, while the service runs.
 
 Reading, wrapping (perhaps in a device) and writing are three steps; the write takes effect only where the value is
 still the one that was read, so nothing is lost whatever happens between them.
@@ -10,16 +11,19 @@ from dataclasses import dataclass
 
 from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, and_, func, select, update
 
-from services.esign import licence_store, ses_store, sidecars, store
+from services.esign import licence_store, seal_store, ses_store, sidecars, store
+from services.esign.domain.seals import SealKind
 from services.esign.seal_maker import key_context
 from services.esign.service.licence_issuing import licence_context
 from shuniu.kit import log
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.sql import secret_values
 
 _log = log.get("rewrapping")
 _BATCH = 100
+_SM2, _PICTURE = ses_store.sm2_seal.c, seal_store.seal_picture.c
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
@@ -30,12 +34,27 @@ class _Place:
     name: "Column[str]"
     value: "Column[bytes]"
     context: Callable[[str], bytes]
+    # Which rows hold such values; None: all.
+    only: ColumnElement[bool] | None = None
+
+
+def _of_persons(seal_id: "Column[str]") -> ColumnElement[bool]:
+    return seal_id.in_(select(store.seal.c.id).where(store.seal.c.kind == SealKind.PERSON.value))
 
 
 PLACES = (
     _Place(store.seal.c.id, store.seal.c.wrapped_key, key_context),
-    _Place(ses_store.sm2_seal.c.seal_id, ses_store.sm2_seal.c.wrapped_key, sidecars.key_context),
+    _Place(_SM2.seal_id, _SM2.wrapped_key, sidecars.key_context),
     _Place(licence_store.licence.c.number, licence_store.licence.c.sealed, licence_context),
+    _Place(
+        store.seal.c.id,
+        store.seal.c.certificate,
+        store.certificate_context,
+        store.seal.c.kind == SealKind.PERSON.value,
+    ),
+    _Place(_SM2.seal_id, _SM2.certificate, ses_store.certificate_context, _of_persons(_SM2.seal_id)),
+    _Place(_SM2.seal_id, _SM2.eseal, ses_store.eseal_context, _of_persons(_SM2.seal_id)),
+    _Place(_PICTURE.seal_id, _PICTURE.data, seal_store.picture_context, _of_persons(_PICTURE.seal_id)),
 )
 
 
@@ -70,9 +89,7 @@ class Rewrapping:
 
     async def _some(self, place: _Place) -> int:
         rows = await self.base.store.read(self._older, place)
-        again = await asyncio.to_thread(
-            lambda: [(name, old, self._wrapped(old, place.context(name))) for name, old in rows]
-        )
+        again = await asyncio.to_thread(lambda: [(name, old, self._wrapped(old, place, name)) for name, old in rows])
 
         def unit(conn: Connection) -> None:
             for name, old, new in again:
@@ -84,8 +101,10 @@ class Rewrapping:
             _log.info("rewrapped", table=place.value.table.name, values=len(again), key=self.keyring.newest)
         return len(again)
 
-    def _wrapped(self, old: bytes, context: bytes) -> bytes:
-        return self.keyring.encrypt(self.keyring.decrypt(old, context), context)
+    def _wrapped(self, old: bytes, place: _Place, name: str) -> bytes:
+        context = place.context(name)
+        clear = place.only is not None and not secret_values.is_closed(old)
+        return self.keyring.encrypt(old if clear else self.keyring.decrypt(old, context), context)
 
     def _older(self, conn: Connection, place: _Place) -> list[tuple[str, bytes]]:
         rows = conn.execute(select(place.name, place.value).where(self._is_older(place)).limit(_BATCH))
@@ -97,4 +116,5 @@ class Rewrapping:
 
     def _is_older(self, place: _Place) -> ColumnElement[bool]:
         number = func.substr(place.value, 1, 4, type_=LargeBinary)
-        return and_(func.length(place.value) > 0, number != self.keyring.newest.to_bytes(4, "big"))
+        older = and_(func.length(place.value) > 0, number != self.keyring.newest.to_bytes(4, "big"))
+        return older if place.only is None else and_(place.only, older)

@@ -64,7 +64,7 @@ class SealLife:
         applied = replace(wanted, version=1 if old is None else old.version + 1, applicant=actor)
         store.put_seal(conn, applied, self._now(conn))
         if picture is not None:
-            seal_store.keep_picture(conn, applied.id, picture)
+            seal_store.keep_picture(conn, applied.id, picture, applied.kind)
         self._note(conn, applied, actor, reason)
         return applied
 

@@ -40,12 +40,12 @@ class Made:
 
     def keep(self, conn: Connection, now_us: int) -> None:
         """Picture, SM2 side, and both certificates by serial number."""
-        seal_id = self.row.seal.id
-        seal_store.keep_picture(conn, seal_id, self.picture)
+        seal_id, kind = self.row.seal.id, self.row.seal.kind
+        seal_store.keep_picture(conn, seal_id, self.picture, kind)
         if self.ours and not is_sm2(self.row.certificate):
             store.certified(conn, _serial(self.row.certificate), seal_id, now_us)
         if self.beside is not None:
-            ses_store.keep_sm2_seal(conn, self.beside)
+            ses_store.keep_sm2_seal(conn, self.beside, kind)
             store.certified(conn, _serial(self.beside.certificate), seal_id, now_us, store.SM2)
 
 

@@ -19,8 +19,9 @@ from sqlalchemy import (
     update,
 )
 
+from services.esign.domain.seals import SealKind
 from services.esign.domain.ses import Picture
-from shuniu.kit.sql import binding_of
+from shuniu.kit.sql import binding_of, secret_values
 
 TABLES = MetaData()
 
@@ -100,13 +101,23 @@ class KeptPicture:
     picture: Picture = field(repr=False)
 
 
-def keep_picture(conn: Connection, seal_id: str, kept: KeptPicture) -> None:
-    """Keeps the first picture of a seal; another one takes a new version of the seal."""
+def picture_context(seal_id: str) -> bytes:
+    """Binds the picture of a person's seal to its row."""
+    return secret_values.context("seal_picture", seal_id, "data")
+
+
+def keep_picture(conn: Connection, seal_id: str, kept: KeptPicture, kind: SealKind) -> None:
+    """Keeps the first picture of a seal; another one takes a new version of the seal. A person's shows their name, and
+    lies encrypted.
+    """
+    data = kept.picture.data
+    if kind is SealKind.PERSON:
+        data = secret_values.close(conn, data, picture_context(seal_id))
     row = {
         "seal_id": seal_id,
         "source": kept.source,
         "kind": kept.picture.kind,
-        "data": kept.picture.data,
+        "data": data,
         "width_mm": kept.picture.width_mm,
         "height_mm": kept.picture.height_mm,
     }
@@ -117,7 +128,8 @@ def picture_of(conn: Connection, seal_id: str) -> KeptPicture | None:
     row = conn.execute(select(seal_picture).where(seal_picture.c.seal_id == seal_id)).first()
     if row is None:
         return None
-    return KeptPicture(row.source, Picture(row.kind, bytes(row.data), row.width_mm, row.height_mm))
+    data = secret_values.reveal(conn, bytes(row.data), picture_context(seal_id))
+    return KeptPicture(row.source, Picture(row.kind, data, row.width_mm, row.height_mm))
 
 
 def keep_change(conn: Connection, change: Change) -> None:

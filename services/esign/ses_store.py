@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
 
-from shuniu.kit.sql import binding_of
+from services.esign.domain.seals import SealKind
+from shuniu.kit.sql import binding_of, secret_values
 
 TABLES = MetaData()
 
@@ -33,25 +34,44 @@ class Sm2SealRow:
     """The SM2 side of a seal: certificate (DER), wrapped key, SESeal (DER)."""
 
     seal_id: str
-    certificate: bytes
+    certificate: bytes = field(repr=False)
     wrapped_key: bytes = field(repr=False)
     eseal: bytes = field(repr=False)
+
+
+def certificate_context(seal_id: str) -> bytes:
+    """Binds a person's SM2 certificate to its row."""
+    return secret_values.context("sm2_seal", seal_id, "certificate")
+
+
+def eseal_context(seal_id: str) -> bytes:
+    """Binds a person's SESeal to its row: it holds the certificate and the picture."""
+    return secret_values.context("sm2_seal", seal_id, "eseal")
 
 
 def sm2_seal_of(conn: Connection, seal_id: str) -> Sm2SealRow | None:
     row = conn.execute(select(sm2_seal).where(sm2_seal.c.seal_id == seal_id)).first()
     if row is None:
         return None
-    return Sm2SealRow(row.seal_id, bytes(row.certificate), bytes(row.wrapped_key), bytes(row.eseal))
+    return Sm2SealRow(
+        row.seal_id,
+        secret_values.reveal(conn, bytes(row.certificate), certificate_context(seal_id)),
+        bytes(row.wrapped_key),
+        secret_values.reveal(conn, bytes(row.eseal), eseal_context(seal_id)),
+    )
 
 
-def keep_sm2_seal(conn: Connection, made: Sm2SealRow) -> Sm2SealRow:
-    """Keeps the first that was made for a seal; returns the one kept."""
+def keep_sm2_seal(conn: Connection, made: Sm2SealRow, kind: SealKind) -> Sm2SealRow:
+    """Keeps the first that was made for a seal; returns the one kept. What names a person lies encrypted."""
+    certificate, eseal = made.certificate, made.eseal
+    if kind is SealKind.PERSON:
+        certificate = secret_values.close(conn, certificate, certificate_context(made.seal_id))
+        eseal = secret_values.close(conn, eseal, eseal_context(made.seal_id))
     values = {
         "seal_id": made.seal_id,
-        "certificate": made.certificate,
+        "certificate": certificate,
         "wrapped_key": made.wrapped_key,
-        "eseal": made.eseal,
+        "eseal": eseal,
     }
     binding_of(conn).dialect.insert_ignore(conn, sm2_seal, [values])
     kept = sm2_seal_of(conn, made.seal_id)

@@ -3,11 +3,8 @@
 import asyncio
 import functools
 import re
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-
-from sqlalchemy import Connection
 
 from services.esign import seal_pictures, ses_store, sm_keys
 from services.esign.counted_keys import SM2_WITH_SM3
@@ -68,7 +65,7 @@ class Sidecars:
         if row is None:
             make = functools.partial(make_sm2_seal, self.secrets, self.keyring, seal, self.base.clock.now_us())
             made = await asyncio.get_running_loop().run_in_executor(self.executor, make)
-            row = await self.base.write(_keep(made))
+            row = await self.base.write(ses_store.keep_sm2_seal, made, seal.kind)
         key = sm.PrivateKey.from_der(self.keyring.decrypt(row.wrapped_key, key_context(seal.id)))
         read = ses.read(row.eseal)
         assert isinstance(read, ses.Seal)
@@ -125,10 +122,6 @@ def make_sm2_seal(
 def key_context(seal_id: str) -> bytes:
     """Binds a wrapped SM2 key to its row."""
     return f"sm2_seal/{seal_id}/key".encode()
-
-
-def _keep(made: Sm2SealRow) -> "Callable[[Connection], Sm2SealRow]":
-    return lambda conn: ses_store.keep_sm2_seal(conn, made)
 
 
 def _span(pdf: bytes) -> tuple[int, int, int]:

@@ -1,7 +1,7 @@
 """What esign keeps: seals, certificates, and the newest ledger head it knows of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -34,7 +34,7 @@ from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from shuniu.kit import paging
 from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql import binding_of, kit_tables
+from shuniu.kit.sql import binding_of, kit_tables, secret_values
 
 P256, SM2 = "P256", "SM2"
 METADATA = MetaData()
@@ -143,11 +143,13 @@ _HEAD = "head"
 
 @dataclass(frozen=True, slots=True)
 class SealRow:
-    """A seal with what signs: certificate (DER) and wrapped key, both empty before approval."""
+    """A seal with what signs: certificate (DER) and wrapped key, both empty before approval. A person's certificate
+    bears their name, and lies encrypted.
+    """
 
     seal: Seal
-    certificate: bytes
-    wrapped_key: bytes
+    certificate: bytes = field(repr=False)
+    wrapped_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,12 @@ class CertificateRow:
     receipt: str
 
 
-def _seal(row: Row[Any]) -> SealRow:
+def certificate_context(seal_id: str) -> bytes:
+    """Binds a person's certificate to its row."""
+    return secret_values.context("seal", seal_id, "certificate")
+
+
+def _seal(conn: Connection, row: Row[Any]) -> SealRow:
     revocation = None
     if row.invalid_us is not None:
         revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
@@ -192,7 +199,10 @@ def _seal(row: Row[Any]) -> SealRow:
         row.reviewer,
         revocation,
     )
-    return SealRow(found, bytes(row.certificate or b""), bytes(row.wrapped_key or b""))
+    certificate = bytes(row.certificate or b"")
+    if found.kind is SealKind.PERSON:
+        certificate = secret_values.reveal(conn, certificate, certificate_context(found.id))
+    return SealRow(found, certificate, bytes(row.wrapped_key or b""))
 
 
 def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
@@ -220,11 +230,12 @@ def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
 def seal_by_id(conn: Connection, seal_id: str) -> SealRow | None:
     """The seal, as this unit's snapshot has it."""
     row = conn.execute(select(seal).where(seal.c.id == seal_id)).first()
-    return None if row is None else _seal(row)
+    return None if row is None else _seal(conn, row)
 
 
 def seals_of_holder(conn: Connection, holder: str) -> list[SealRow]:
-    return [_seal(row) for row in conn.execute(select(seal).where(seal.c.holder == holder).order_by(seal.c.id))]
+    rows = conn.execute(select(seal).where(seal.c.holder == holder).order_by(seal.c.id))
+    return [_seal(conn, row) for row in rows]
 
 
 def seals_of(conn: Connection, owner: str) -> list[SealRow]:
@@ -235,7 +246,7 @@ def seals_of(conn: Connection, owner: str) -> list[SealRow]:
 def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int) -> list[SealRow]:
     """Seals of one organisation, or of all and of persons when `owner` is empty, by id."""
     wanted = select(seal) if not owner else select(seal).where(seal.c.holder == f"platform/{owner}")
-    return [_seal(row) for row in conn.execute(paging.keyset(wanted, [seal.c.id], after, limit))]
+    return [_seal(conn, row) for row in conn.execute(paging.keyset(wanted, [seal.c.id], after, limit))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,12 +301,15 @@ def standing_changed(conn: Connection, seal_id: str, now_us: int) -> None:
 
 
 def made(conn: Connection, found: SealRow) -> None:
+    certificate = found.certificate
+    if found.seal.kind is SealKind.PERSON:
+        certificate = secret_values.close(conn, certificate, certificate_context(found.seal.id))
     conn.execute(
         update(seal)
         .where(seal.c.id == found.seal.id)
         .values(
             state=found.seal.state.value,
-            certificate=found.certificate,
+            certificate=certificate,
             wrapped_key=found.wrapped_key,
             not_before_us=found.seal.not_before_us,
             not_after_us=found.seal.not_after_us,
@@ -329,7 +343,7 @@ def ended_by(conn: Connection, now_us: int) -> list[SealRow]:
     """Seals whose certificates have ended and that do not say so yet."""
     lasting = (SealState.ISSUED.value, SealState.ACTIVE.value, SealState.SUSPENDED.value)
     rows = conn.execute(select(seal).where(seal.c.state.in_(lasting), seal.c.not_after_us < now_us))
-    return [_seal(row) for row in rows]
+    return [_seal(conn, row) for row in rows]
 
 
 def sealed_since(

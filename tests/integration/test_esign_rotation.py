@@ -14,12 +14,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
+from sqlalchemy import select
 
-from services.esign import commands, keys, seal_keys, store
+from services.esign import commands, keys, seal_keys, seal_store, ses_store, store
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain import chain, der, pades, pki, qr, sm2_pki, timestamp, timestamp_reader, verify
 from services.esign.domain.digests import SM3
-from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.seals import Seal, SealKind, SealState
+from services.esign.domain.ses import Picture
 from services.esign.domain.timestamp import TimestampQuery
 from services.esign.domain.verdict import Status
 from services.esign.rewrapping import Rewrapping
@@ -39,6 +41,7 @@ from shuniu.kit.testing import eventually
 from tests.support.esign import ORGANISATION, certificate_data, page
 
 NOW_US = SystemClock().now_us()
+_SM2 = ses_store.sm2_seal.c
 
 
 @dataclass
@@ -305,6 +308,68 @@ async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
         assert row is not None
         held = alone.seal_key(row.wrapped_key, key_context(one.seal_id), row.certificate)
         assert held.private.public_key() == x509.load_der_x509_certificate(one.certificate).public_key()
+
+
+async def test_what_names_a_person_is_closed_and_wrapped_again(hub: KeyHub, base: Foundation):
+    """Certificates and pictures of persons' seals that an earlier version wrote in clear are closed from the next start
+    on, under the newest key after each rotation; readers see the same bytes at all times, and organisations' stay.
+    """
+    secrets = hub.start()
+    kept = [made(secrets, f"seal-{kind}") for kind in (SealKind.PERSON, SealKind.ORGANISATION)]
+    pictures = {one.seal_id: b"\x89PNG " + one.seal_id.encode() for one in kept}
+
+    def put(conn):
+        for one in kept:
+            kind = SealKind(one.seal_id.removeprefix("seal-"))
+            seal = Seal(one.seal_id, "police", "", SealState.ACTIVE, 0, 0, kind, "p")
+            store.put_seal(conn, seal, NOW_US)
+            store.made(conn, store.SealRow(replace(seal, kind=SealKind.ORGANISATION), one.certificate, one.wrapped))
+            drawn = seal_store.KeptPicture(seal_store.DRAWN, Picture("png", pictures[one.seal_id], 20, 20))
+            seal_store.keep_picture(conn, one.seal_id, drawn, SealKind.ORGANISATION)
+            beside = ses_store.Sm2SealRow(one.seal_id, one.certificate, b"", b"0eseal")
+            ses_store.keep_sm2_seal(conn, beside, SealKind.ORGANISATION)
+
+    def raw(conn):
+        wanted = (store.seal.c.certificate, _SM2.certificate, _SM2.eseal, seal_store.seal_picture.c.data)
+        return [
+            [
+                bytes(value).startswith(key.to_bytes(4, "big")) and one.certificate not in bytes(value)
+                for column in wanted
+                for value in conn.execute(
+                    select(column).where((column.table.c.get("id", column.table.c.get("seal_id"))) == one.seal_id)
+                ).scalars()
+            ]
+            for one in kept
+        ]
+
+    async def read():
+        for one in kept:
+            row = await base.store.read(store.seal_by_id, one.seal_id)
+            beside = await base.store.read(ses_store.sm2_seal_of, one.seal_id)
+            picture = await base.store.read(seal_store.picture_of, one.seal_id)
+            assert (row.certificate, beside.certificate, beside.eseal) == (one.certificate, one.certificate, b"0eseal")
+            assert picture.picture.data == pictures[one.seal_id]
+
+    await base.store.write(put)
+    key = 1
+    assert await base.store.read(raw) == [[False] * 4] * 2
+    await read()
+    for key in (1, 2):
+        if key == 2:
+            hub.rotate("--kek")
+        keyring = hub.start().keyring
+        base.store.use_cipher(keyring)
+        rewrapping = Rewrapping(base, keyring)
+        assert await rewrapping.older() == (4 if key == 1 else 6)
+        task = asyncio.create_task(rewrapping.run())
+
+        async def done(rewrapping=rewrapping) -> bool:
+            return await rewrapping.older() == 0
+
+        await eventually(done, within=20)
+        task.cancel()
+        assert await base.store.read(raw) == [[True] * 4, [False] * 4]
+        await read()
 
 
 async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: Foundation):

@@ -180,6 +180,7 @@ async def land(request: pytest.FixtureRequest) -> AsyncIterator[Land]:
         await migrate(url, "services.esign", clock)
         await put_seals(url, secrets, clock)  # type: ignore[arg-type]
         kept = await Store.open(url, store.METADATA, clock=clock)
+        kept.use_cipher(secrets.keyring)
         base = Foundation("esign", hub, settings, clock, kept, None, "esign")
         ledger = await open_ledger(base, secrets, settings)
         assert secrets.tsa is not None

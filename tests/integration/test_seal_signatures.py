@@ -33,8 +33,8 @@ class Base:
     store: Store
     clock: ManualClock
 
-    async def write(self, work: Any) -> Any:
-        return await self.store.write(work)
+    async def write(self, work: Any, *args: Any) -> Any:
+        return await self.store.write(work, *args)
 
 
 @dataclass

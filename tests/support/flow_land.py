@@ -194,6 +194,7 @@ def made(secrets: keys.Secrets, seal_id: str, name: str, kind: SealKind, now_us:
 async def put_seals(url: str, secrets: keys.Secrets, clock: SystemClock) -> None:
     """An active seal for each platform that has one, and for each officer."""
     kept = await Store.open(url, store.METADATA, clock=clock)
+    kept.use_cipher(secrets.keyring)
     now_us = clock.now_us()
     wanted = [(f"seal-{code}", code, name, SealKind.ORGANISATION, "") for code, name in SEALS.items()]
     wanted += [(f"seal-{one}", BUREAU, name_of(person_of(one)), SealKind.PERSON, person_of(one)) for one in OFFICERS]

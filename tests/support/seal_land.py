@@ -269,6 +269,7 @@ async def seal_land(
         secrets = Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
         opened = await Store.open(url, store.METADATA, clock=clock)
+        opened.use_cipher(secrets.keyring)
         base = Foundation("esign", hub, settings, clock, opened, None, "esign")
         ledger = await open_ledger(base, secrets, settings)
         people: Any = Neighbours()

@@ -15,7 +15,7 @@ from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker, key_context
 from services.esign.service import seal_views
 from services.esign.service.refusals import refusal, seal_unknown
-from services.esign.service.seal_views import actor, view
+from services.esign.service.seal_views import actor, view, view_for
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -68,7 +68,8 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
 
     async def ApproveSeal(self, request: pb.ApproveSealRequest, context: Any) -> pb.ApproveSealResponse:
         """Makes the key and certificate beforehand; only one attempt's is kept."""
-        by = actor(current_caller())
+        caller = current_caller()
+        by = actor(caller)
         found = await self.base.store.read(store.seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
@@ -92,14 +93,15 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
                 active = self.life.activate(conn, request.id, by)
             except EsignError as error:
                 raise refusal(error) from None
-            return pb.ApproveSealResponse(seal=view(SealRow(active, made.row.certificate, b"")))
+            return pb.ApproveSealResponse(seal=view_for(caller, SealRow(active, made.row.certificate, b"")))
 
         response = await self.base.mutate(request, pb.ApproveSealResponse, unit, target=f"seal/{request.id}")
         await self.logged()
         return response
 
     async def ChangeSealState(self, request: pb.ChangeSealStateRequest, context: Any) -> pb.ChangeSealStateResponse:
-        by = actor(current_caller())
+        caller = current_caller()
+        by = actor(caller)
         wanted = _WANTED.get(request.state)
         violations = seal_views.reason_violations(request.reason)
         if wanted is None:
@@ -126,7 +128,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
                     moved = self.life.resume(conn, request.id, by, request.reason)
             except EsignError as error:
                 raise refusal(error) from None
-            return pb.ChangeSealStateResponse(seal=view(SealRow(moved, found.certificate, b"")))
+            return pb.ChangeSealStateResponse(seal=view_for(caller, SealRow(moved, found.certificate, b"")))
 
         response = await self.base.mutate(request, pb.ChangeSealStateResponse, unit, target=f"seal/{request.id}")
         await self.logged()
@@ -138,7 +140,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         size = paging.page_size(request.page_size, default=100)
         after = paging.decode_token(self.secrets.page, caller.key, b"seals", request.page_token)
         rows: Sequence[SealRow] = await self.base.store.read(store.list_seals, owner, after, size + 1)
-        response = pb.ListSealsResponse(seals=[seal_views.view_for(caller, row) for row in rows[:size]])
+        response = pb.ListSealsResponse(seals=[view_for(caller, row) for row in rows[:size]])
         if len(rows) > size:
             last = rows[size - 1].seal.id
             response.next_page_token = paging.encode_token(self.secrets.page, caller.key, b"seals", (last,))
@@ -149,7 +151,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         found = await self._readable(caller, request.id)
         changes = await self.base.store.read(seal_store.changes_of, request.id)
         return pb.GetSealResponse(
-            seal=seal_views.view_for(caller, found), changes=[seal_views.change(one) for one in changes]
+            seal=view_for(caller, found), changes=[seal_views.change(one) for one in changes]
         )
 
     async def GetSealPicture(self, request: pb.GetSealPictureRequest, context: Any) -> pb.GetSealPictureResponse:

@@ -17,7 +17,7 @@ from shuniu.kit.sql.postgresql_engine import PostgresqlEngine
 from shuniu.kit.sql.sqlite import SqliteDialect
 from shuniu.kit.sql.sqlite_engine import SqliteEngine
 from shuniu.kit.sql.tables import meta
-from shuniu.kit.sql.types import Binding, Dialect, Engine, Limits, SchemaTooOldError, binding_of
+from shuniu.kit.sql.types import Binding, Dialect, Engine, Limits, SchemaTooOldError, ValueCipher, binding_of
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -90,6 +90,10 @@ class Store:
     def epoch(self) -> int:
         """Raised by each restore: a cursor, lease or ledger head of another epoch speaks of another history."""
         return self._binding.epoch
+
+    def use_cipher(self, cipher: ValueCipher) -> None:
+        """From now on units keep with it what is not to lie in clear (`secret_values`)."""
+        self._binding.cipher = cipher
 
     @property
     def writable(self) -> bool:

@@ -77,6 +77,14 @@ class Limits:
 PATIENT: Final = Limits(write=3600.0, read=3600.0, lock=60.0)
 
 
+class ValueCipher(Protocol):
+    """Encrypts values at rest, each bound to its place; `shuniu.kit.crypto.keyring.Keyring` is one."""
+
+    def encrypt(self, plain: bytes, context: bytes) -> bytes: ...
+
+    def decrypt(self, value: bytes, context: bytes) -> bytes: ...
+
+
 @dataclass(slots=True)
 class Binding:
     """What a unit of work can ask of the connection it was given: see `binding_of`."""
@@ -85,6 +93,8 @@ class Binding:
     clock: Clock
     writer: str
     epoch: int = 0
+    # None: this store keeps no values encrypted (`secret_values`).
+    cipher: ValueCipher | None = None
 
 
 class LostRaceError(Exception):
