@@ -25,7 +25,7 @@ from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
-from shuniu.kit.foundation import Foundation, asked_of, require_request_id
+from shuniu.kit.foundation import Foundation, asked_of
 
 MOST_STEPS = 100
 _MOST_REASON = 500
@@ -60,7 +60,11 @@ class Flows(flow_pb2_grpc.FlowServiceServicer):
         return pb.ListScenariosResponse(scenarios=[scenario_view(each) for each in self.scenarios.values()])
 
     async def BeginFlow(self, request: pb.BeginFlowRequest, context: Any) -> pb.BeginFlowResponse:
-        require_request_id(request)
+        asked = asked_of(request)
+        kept = await self.base.store.read(requests.answered, [asked])
+        if kept:
+            # Nothing is looked up or drawn again: a seal may be suspended by now, and what was begun is not.
+            return pb.BeginFlowResponse.FromString(kept[asked.key])
         with refused():
             row, pdf = await self.beginning.prepare(request, current_caller().platform)
         viewer = Viewer(row.platform)
