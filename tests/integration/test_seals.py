@@ -32,6 +32,7 @@ from tests.support.seal_land import (
     SECURITY,
     SYSTEM,
     YEAR_US,
+    Neighbours,
     SealLand,
     headers,
     rid,
@@ -285,6 +286,39 @@ async def test_a_person_has_a_seal_of_their_own(land: SealLand) -> None:
     row = await land.base.store.read(store.seal_by_id, seal.id)
     assert row is not None
     assert (row.seal.name, row.seal.person) == ("", PERSON_ID)
+
+
+async def test_what_may_not_be_made_asks_nobody_for_anything(land: SealLand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the name of whoever applied and was not reviewed, nor a second certificate for a repeated request."""
+    asked: list[str] = []
+
+    async def name_for_seal(self: Any, person_id: str, receiving: Any) -> str:
+        asked.append(person_id)
+        return PERSON_NAME
+
+    monkeypatch.setattr(Neighbours, "name_for_seal", name_for_seal)
+    seal = (
+        await land.personal.ApplyPersonalSeal(seal_pb2.ApplyPersonalSealRequest(request_id=rid()), metadata=PERSON)
+    ).seal
+    await refused(land.made(seal.id), grpc.StatusCode.FAILED_PRECONDITION, "SEAL_STATE")
+    assert asked == []
+    await land.reviewed(seal.id)
+    request = seal_pb2.MakeSealRequest(request_id=rid(), id=seal.id)
+    first = await land.admin.MakeSeal(request, metadata=SECURITY)
+    assert first == await land.admin.MakeSeal(request, metadata=SECURITY)
+    assert asked == [PERSON_ID]
+
+
+async def test_a_time_that_is_none_is_refused(land: SealLand) -> None:
+    """A Timestamp after its last day is the caller's fault and not the hub's."""
+    seal = await land.active()
+    revoke = seal_pb2.RevokeSealRequest(request_id=rid(), id=seal.id, reason_code=1, reason="私钥被盗")
+    revoke.invalid_since.seconds = 2**40
+    await refused(land.admin.RevokeSeal(revoke, metadata=SECURITY), grpc.StatusCode.INVALID_ARGUMENT, "TIME_FORM")
+    listing = seal_pb2.ListSealedDocumentsRequest(id=seal.id)
+    listing.since.seconds = 2**40
+    asked = land.admin.ListSealedDocuments(listing, metadata=SECURITY)
+    await refused(asked, grpc.StatusCode.INVALID_ARGUMENT, "TIME_FORM")
 
 
 async def test_a_persons_seal_seals_no_document_of_the_platform(land: SealLand) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from services.esign import store
 from services.esign.domain.errors import EsignError
-from services.esign.domain.seals import Action, Seal, SealKind, SealState
+from services.esign.domain.seals import Action, Seal, SealKind, SealState, move
 from services.esign.service import seal_views
 from services.esign.service.refusals import refusal, seal_unknown
 from services.esign.service.seal_views import actor, view_for
@@ -19,8 +19,9 @@ from services.esign.service.views import view as document_view
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.api.esign.v1 import seal_pb2_grpc
-from shuniu.kit import errors, paging
+from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import current_caller
+from shuniu.kit.foundation import asked_of
 from shuniu.kit.ids import new_ulid
 
 Response = TypeVar("Response", bound=Message)
@@ -55,11 +56,16 @@ class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
         return await self._moved(request, pb.ReviewSealResponse, unit)
 
     async def MakeSeal(self, request: pb.MakeSealRequest, context: Any) -> pb.MakeSealResponse:
-        by = actor(current_caller())
+        by, asked = actor(current_caller()), asked_of(request)
+        kept = await self.seals.base.store.read(requests.answered, [asked])
+        if kept:
+            return pb.MakeSealResponse.FromString(kept[asked.key])
         found = await self.seals.base.store.read(store.seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
         try:
+            # Before anybody is asked for a name or a certificate.
+            move(found.seal.state, Action.MAKE)
             made = await self.seals.maker.make(found.seal, await self.seals.life.require_clock())
         except EsignError as error:
             raise refusal(error) from None
@@ -91,7 +97,7 @@ class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
     async def RevokeSeal(self, request: pb.RevokeSealRequest, context: Any) -> pb.RevokeSealResponse:
         by, reason = actor(current_caller()), seal_views.reason(request.reason)
         why = seal_views.revocation_reason(request.reason_code)
-        since = request.invalid_since.ToMicroseconds() if request.HasField("invalid_since") else 0
+        since = seal_views.since(request, "invalid_since")
         return await self._moved(
             request,
             pb.RevokeSealResponse,
@@ -104,7 +110,7 @@ class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
         base, page_key, caller = self.seals.base, self.seals.secrets.page, current_caller()
         if await base.store.read(store.seal_by_id, request.id) is None:
             raise seal_unknown(request.id)
-        since = request.since.ToMicroseconds() if request.HasField("since") else 0
+        since = seal_views.since(request, "since")
         size = paging.page_size(request.page_size, default=100)
         query = f"sealed {request.id} {since}".encode()
         after = paging.decode_token(page_key, caller.key, query, request.page_token)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from cryptography.x509 import load_der_x509_certificate
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from services.esign import seal_pictures, seal_store
@@ -11,6 +12,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.seals import RevocationReason, SealKind, SealState
 from services.esign.seal_store import Change, KeptPicture
 from services.esign.service.refusals import refusal
+from services.esign.service.views import micros
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
@@ -93,6 +95,14 @@ def revocation_reason(code: int) -> RevocationReason:
         raise errors.invalid_field(
             "reason_code", "REASON_CODE", "Give a reason of the list.", "请选择规定的撤销原因。"
         ) from None
+
+
+def since(request: Message, field: str) -> int:
+    """The time in that field, µs; 0 when it is not given. Raises INVALID_ARGUMENT TIME_FORM."""
+    found = micros(getattr(request, field)) if request.HasField(field) else 0
+    if found is None:
+        raise errors.invalid_field(field, "TIME_FORM", "This is no time.", "时间格式错误。")
+    return found
 
 
 def picture(png: bytes, width_mm: int, kind: SealKind) -> KeptPicture | None:

@@ -3,6 +3,8 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from services.esign.store import CertificateRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.events.v1 import events_pb2
@@ -26,6 +28,14 @@ def view(row: CertificateRow) -> pb.Certificate:
     )
     found.issued_on.year, found.issued_on.month, found.issued_on.day = day.year, day.month, day.day
     return found
+
+
+def micros(stamp: Timestamp) -> int | None:
+    """µs since 1970; None for what is no time (`google.protobuf.Timestamp` has a first and a last one)."""
+    try:
+        return stamp.ToMicroseconds()
+    except ValueError:
+        return None
 
 
 def changed(row: CertificateRow) -> events_pb2.CertificateChanged:
