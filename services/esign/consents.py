@@ -86,7 +86,7 @@ def _key_id(token: str) -> str:
     head = token.partition(".")[0]
     try:
         header = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise flow_consent.invalid() from None
     if not isinstance(header, dict):
         raise flow_consent.invalid()

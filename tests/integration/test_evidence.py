@@ -222,11 +222,15 @@ async def test_what_is_no_digest_is_refused_with_every_fault(tmp_path):
         append = esign_grpc.EvidenceServiceStub(exchange).AppendEvidence
         bad = request("A" * 64, digest("x"), digest("x"), kind="Kind")
         bad.evidence[0].ClearField("time")
+        # After the last day that a Timestamp can say.
+        bad.evidence[1].time.seconds = 2**40
         with pytest.raises(HubError) as caught:
             await client.ask(append, bad)
         assert {one.reason for one in caught.value.violations} == {
             "DIGEST_FORM", "DIGEST_REPEATED", "KIND_FORM", "TIME_MISSING"
         }  # fmt: skip
+        times = [one.field for one in caught.value.violations if one.reason == "TIME_MISSING"]
+        assert times == ["evidence[0].time", "evidence[1].time"]
         for number in (0, 1001):
             with pytest.raises(HubError) as caught:
                 await client.ask(append, request(*(digest(str(n)) for n in range(number))))

@@ -1,9 +1,12 @@
 """Flows through gRPC: a real esign process, persons with real assertions, a real ledger."""
 
 import asyncio
+import base64
+import contextlib
 import io
 import re
 import shutil
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -110,6 +113,8 @@ async def test_consent_is_bound_to_person_document_level_and_time(land: FlowLand
             make(subject, [item], iss="https://elsewhere"),
             "x.y.z",
             make(subject, [item])[:-4] + "AAAA",
+            # Deeper than any reader of JSON goes.
+            base64.urlsafe_b64encode(b"[" * 6000).decode() + ".y.z",
         ],
         "AUTHORISATION_OTHER": [
             make("subject-agent", [item]),
@@ -347,6 +352,31 @@ async def test_a_crowd_signs_one_document(land: FlowLand) -> None:
             assert (outcomes["SIGNED"], now.revision) == (2, 2)
             done = await through(land, now)
             assert done.revision == 6
+
+
+async def test_what_began_is_answered_again_whatever_happened_since(land: FlowLand) -> None:
+    """The same request gets the same flow although its party's seal is suspended by now; a new one is refused."""
+    request = beginning("temporary_identity")
+    who = caller("platform", BUREAU)
+    begun = await land.flows.BeginFlow(request, metadata=who, timeout=30)
+
+    def put(state: str) -> None:
+        with contextlib.closing(sqlite3.connect(land.root / "db" / "esign.db", timeout=10)) as file, file:
+            file.execute("UPDATE seal SET state = ? WHERE id = ?", (state, f"seal-{BUREAU}"))
+
+    put("SUSPENDED")
+    try:
+        assert begun == await land.flows.BeginFlow(request, metadata=who, timeout=30)
+        await refusal(land.flows.BeginFlow(beginning("temporary_identity"), metadata=who, timeout=30), "SEAL_STATE")
+    finally:
+        put("ACTIVE")
+
+
+async def test_a_state_that_there_is_not_is_refused(land: FlowLand) -> None:
+    """A number outside the list is the caller's fault and not the hub's."""
+    request = pb.ListFlowsRequest(state=99)  # type: ignore[arg-type]
+    error = await refusal(land.flows.ListFlows(request, metadata=caller("platform", BUREAU)), "STATE_UNKNOWN")
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_an_operator_reads_the_counts_and_everybody_the_scenarios(land: FlowLand) -> None:

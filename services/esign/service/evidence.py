@@ -13,6 +13,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.evidence_store import UNLOGGED, EvidenceRow
 from services.esign.sequencer import Sequencer
 from services.esign.service.refusals import refusal
+from services.esign.service.views import micros
 from shuniu.api.esign.v1 import evidence_pb2 as pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc
 from shuniu.kit import errors
@@ -35,10 +36,10 @@ class Evidence(evidence_pb2_grpc.EvidenceServiceServicer):
     async def AppendEvidence(self, request: pb.AppendEvidenceRequest, context: Any) -> pb.AppendEvidenceResponse:
         """Three steps, each of which a repeated request finds done or does: kept, logged, known to be logged."""
         source = current_caller().platform
-        asked = [EvidenceRow(one.digest, one.kind, one.time.ToMicroseconds()) for one in request.evidence]
         faults = list(_faults(request))
         if faults:
             raise errors.invalid(faults)
+        asked = [EvidenceRow(one.digest, one.kind, one.time.ToMicroseconds()) for one in request.evidence]
         begin = partial(evidence_store.begin, source=source, rows=asked, since=self.ledger.size)
 
         def unit(conn: Any) -> pb.AppendEvidenceResponse:
@@ -101,5 +102,5 @@ def _faults(request: pb.AppendEvidenceRequest) -> Iterable[Violation]:
         seen.add(one.digest)
         if not _KIND.fullmatch(one.kind):
             yield Violation(f"evidence[{at}].kind", "KIND_FORM", "a-z, 0-9, dot, hyphen.", "类别格式不正确。")
-        if one.time.ToMicroseconds() <= 0:
+        if (micros(one.time) or 0) <= 0:
             yield Violation(f"evidence[{at}].time", "TIME_MISSING", "Say when it happened.", "请填写发生时间。")

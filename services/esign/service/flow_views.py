@@ -7,6 +7,7 @@ from services.esign.domain.flow_scenarios import Actor, Scenario
 from services.esign.domain.flows import FlowState, Role, StepState
 from services.esign.flow_store import FlowRow, Party
 from shuniu.api.esign.v1 import flow_pb2 as pb
+from shuniu.kit import errors
 
 _STATES: "Mapping[FlowState, pb.FlowState.ValueType]" = {
     state: pb.FlowState.Value(f"FLOW_STATE_{state.value}") for state in FlowState
@@ -114,5 +115,7 @@ def scenario_view(scenario: Scenario) -> pb.Scenario:
 
 
 def state_of(wanted: "pb.FlowState.ValueType") -> str:
-    """Name of a state that was asked for; empty for any."""
+    """Name of a state that was asked for; empty for any. Raises INVALID_ARGUMENT STATE_UNKNOWN."""
+    if wanted not in pb.FlowState.values():
+        raise errors.invalid_field("state", "STATE_UNKNOWN", "There is no such state.", "没有该状态。")
     return pb.FlowState.Name(wanted).removeprefix("FLOW_STATE_") if wanted else ""
