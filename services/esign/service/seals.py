@@ -150,9 +150,7 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
         caller = current_caller()
         found = await self._readable(caller, request.id)
         changes = await self.base.store.read(seal_store.changes_of, request.id)
-        return pb.GetSealResponse(
-            seal=view_for(caller, found), changes=[seal_views.change(one) for one in changes]
-        )
+        return pb.GetSealResponse(seal=view_for(caller, found), changes=[seal_views.change(one) for one in changes])
 
     async def GetSealPicture(self, request: pb.GetSealPictureRequest, context: Any) -> pb.GetSealPictureResponse:
         caller = current_caller()
