@@ -26,7 +26,10 @@ from tests.support.esign import certificate_data, page
 from tests.support.softhsm import TokenPlace, needs_softhsm
 
 pytestmark = [pytest.mark.softhsm, needs_softhsm]
-NOW_US = time.time_ns() // 1000
+
+
+def now_us() -> int:
+    return time.time_ns() // 1000
 
 
 @dataclass
@@ -39,8 +42,8 @@ class TokenHub:
 
     def sealed(self) -> bytes:
         """A document whose seal was certified, wrapped and unwrapped through the token."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        certificate = pki.issue_seal_certificate(self.secrets.seal_ca, key.public_key(), "某局", "seal-1", NOW_US)
+        key, at_us = ec.generate_private_key(ec.SECP256R1()), now_us()
+        certificate = pki.issue_seal_certificate(self.secrets.seal_ca, key.public_key(), "某局", "seal-1", at_us)
         der = key.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -50,7 +53,7 @@ class TokenHub:
         seal = pades.SigningSeal.prepare(
             P256Key(again), pki.certificate_der(certificate), [self.secrets.seal_ca.der], "某局"
         )
-        return pades.sign(page(), seal, NOW_US)
+        return pades.sign(page(), seal, at_us)
 
 
 @pytest.fixture
@@ -79,7 +82,7 @@ def test_everything_that_signs_or_wraps_lies_in_the_token(token_hub: TokenHub):
     for path in (files.seal_ca_key, files.qr_key, files.ledger_key, files.tsa("authority")[1]):
         assert path.read_bytes().startswith(b"pkcs11:object=esign-")
     trust = verify.Trust((token_hub.secrets.seal_ca.root,))
-    verdict = verify.judge(token_hub.sealed(), trust=trust, now_us=NOW_US + 10**9)
+    verdict = verify.judge(token_hub.sealed(), trust=trust, now_us=now_us() + 10**9)
     assert verdict.outcome in {Outcome.VALID, Outcome.INDETERMINATE}
     assert all(step.status.value != "invalid" for step in verdict.steps)
     assert token_hub.secrets.qr.url(certificate_data()).startswith("https://")
@@ -98,7 +101,7 @@ async def test_a_token_that_is_away_stops_signing_and_nothing_else(token_hub: To
         for work in (
             token_hub.sealed,
             lambda: secrets.qr.url(certificate_data()),
-            lambda: secrets.tsa.token(asked, 1, NOW_US),
+            lambda: secrets.tsa.token(asked, 1, now_us()),
         ):
             with pytest.raises(KeyAwayError):
                 work()
@@ -114,7 +117,7 @@ async def test_a_token_that_is_away_stops_signing_and_nothing_else(token_hub: To
     assert (first.index, second.index) == (0, 1)
     ledger.check_receipt(second, secrets.ledger_keys)
     token_hub.sealed()
-    assert secrets.tsa.token(asked, 1, NOW_US)
+    assert secrets.tsa.token(asked, 1, now_us())
     await log.close()
 
 
