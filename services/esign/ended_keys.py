@@ -3,7 +3,10 @@
 from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from services.esign import store
+from services.esign.domain.flows import FlowState, StepState
 from services.esign.domain.seals import ENDED
+from services.esign.flow_store import flow, flow_step
+from services.esign.licence_store import SLOT, licence
 from services.esign.seal_store import seal_change
 from services.esign.ses_store import sm2_seal
 
@@ -13,12 +16,15 @@ _GONE = b""
 
 
 def erase(conn: Connection, now_us: int) -> int:
-    """Erases wrapped keys, P-256 and SM2, of seals that ended a day ago and owe no document. How many seals."""
-    owes = exists().where(store.certificate.c.seal_id == store.seal.c.id, store.certificate.c.stage == store.SLOT)
+    """Erases wrapped keys, P-256 and SM2, of seals that ended a day ago and owe no signature. How many seals."""
     ended = store.seal.c.state.in_([state.value for state in ENDED])
     due = conn.execute(
         select(store.seal.c.id).where(
-            ended, store.seal.c.wrapped_key.is_not(None), store.seal.c.wrapped_key != _GONE, ~owes, _quiet(now_us)
+            ended,
+            store.seal.c.wrapped_key.is_not(None),
+            store.seal.c.wrapped_key != _GONE,
+            ~_owes(now_us),
+            _quiet(now_us),
         )
     ).all()
     ids = [row.id for row in due]
@@ -26,6 +32,23 @@ def erase(conn: Connection, now_us: int) -> int:
         conn.execute(update(store.seal).where(store.seal.c.id.in_(ids)).values(wrapped_key=_GONE))
         conn.execute(update(sm2_seal).where(sm2_seal.c.seal_id.in_(ids)).values(wrapped_key=_GONE))
     return len(ids)
+
+
+def _owes(now_us: int) -> ColumnElement[bool]:
+    """Signatures that were granted while the seal was active and are not made yet: of documents, of licences that
+    somebody may still ask for, and of flows that are not over.
+    """
+    document = exists().where(store.certificate.c.seal_id == store.seal.c.id, store.certificate.c.stage == store.SLOT)
+    credential = exists().where(
+        licence.c.seal_id == store.seal.c.id, licence.c.stage == SLOT, licence.c.expires_us > now_us
+    )
+    step = exists().where(
+        flow_step.c.seal_id == store.seal.c.id,
+        flow_step.c.state == StepState.AUTHORISED.value,
+        flow.c.id == flow_step.c.flow_id,
+        flow.c.state.in_([FlowState.OPEN.value, FlowState.FAILED.value]),
+    )
+    return document | credential | step
 
 
 def _quiet(now_us: int) -> ColumnElement[bool]:

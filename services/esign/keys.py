@@ -17,7 +17,7 @@ from services.esign import ca, rotation, sm_keys, sm_tsa_keys, tsa_keys
 from services.esign.config import EsignSettings, KeyFiles, qr_host
 from services.esign.domain import pki
 from services.esign.domain.digests import SHA256, SM3, Digest
-from services.esign.domain.errors import EsignError
+from services.esign.domain.errors import EsignError, SealStateError
 from services.esign.domain.ledger import Marks
 from services.esign.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.domain.qr import QrSigner
@@ -70,7 +70,11 @@ class Secrets:
         return Marks(self.digest)
 
     def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
-        """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError."""
+        """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError, SealStateError
+        when the seal ended and its key was erased.
+        """
+        if not wrapped:
+            raise SealStateError("SEAL_STATE", "the seal ended and its key is erased", "印章已终止，其密钥已清除")
         kept = self.keyring.decrypt(wrapped, context)
         own = (*self.seal_cas, *(() if self.sm is None else (one.certificate for one in self.sm.seal_cas)))
         return open_kept(kept, certificate, own, self.rooms[0] if self.rooms else SOFTWARE)

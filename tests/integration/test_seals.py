@@ -13,9 +13,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from services.esign import ended_keys, seal_pictures, store
+from services.esign import ended_keys, flow_store, seal_pictures, store
+from services.esign.domain.flow_scenarios import Actor, KeyMode
+from services.esign.domain.flows import Flow, FlowState, Role, Step, StepState
 from services.esign.domain.ledger import EntryType
 from services.esign.domain.seals import SealKind, SealState
+from services.esign.flow_store import FlowRow, Party
 from services.esign.once_keys import OnceSigner
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2, timestamp_pb2
 from shuniu.kit.testing import eventually
@@ -219,6 +222,15 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
     await land.base.write(lambda conn: store.take_slot(conn, granted))
     assert await keys_left(2) == {old.id, new.id}
     await land.base.write(lambda conn: store.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
+    party = Party(
+        Step("office", Role.SIGNER, 1, StepState.AUTHORISED), "", Actor.PLATFORM, KeyMode.HELD, 0, 0, "police"
+    )
+    rules = Flow(FlowState.FAILED, (party.step,), was=FlowState.OPEN)
+    waits = FlowRow("F", "x", "police", "", rules, (dataclasses.replace(party, seal_id=old.id, slot_us=1),), "", 1)
+    await land.base.write(flow_store.add, waits, b"%PDF")
+    assert await keys_left(2) == {old.id, new.id}
+    over = dataclasses.replace(waits, flow=dataclasses.replace(rules, state=FlowState.EXPIRED, was=None))
+    await land.base.write(flow_store.put, waits, over)
     assert await keys_left(2) == {new.id}
     assert (await land.issue("C9")).state == "VALID"
 

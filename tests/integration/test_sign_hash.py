@@ -118,3 +118,12 @@ async def test_a_platform_signs_nothing_with_a_persons_seal(land: FlowLand) -> N
     for sad in ("", land.identity.assertion("officer1", hashes=digests, platform=BUREAU)):
         request = hashes_to_sign(digests, sad, seal)
         await refusal(land.remote.SignHash(request, metadata=who, timeout=10), "SEAL_KIND")
+
+
+async def test_a_credential_that_ended_still_says_so(land: FlowLand) -> None:
+    """A day after a seal's end nothing is left of its key; whoever asks for its credential hears that it is revoked."""
+    with contextlib.closing(sqlite3.connect(land.root / "db" / "esign.db", timeout=10)) as file, file:
+        file.execute("UPDATE seal SET state = 'REVOKED', wrapped_key = x'' WHERE id = ?", (f"seal-{OTHER}",))
+    asked = pb.GetCredentialRequest(credential_id=f"seal-{OTHER}")
+    found = await land.remote.GetCredential(asked, metadata=caller("platform", OTHER), timeout=10)
+    assert (found.status, len(found.certificates)) == ("revoked", 1)

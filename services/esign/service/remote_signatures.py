@@ -65,7 +65,8 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
             raise seal_unknown(request.credential_id)
         return pb.GetCredentialResponse(
             sign_algos=[ECDSA_SHA256_OID],
-            certificates=[found.certificate, *self._held(found).chain],
+            # Nothing is left of the key of a seal that ended, and of the chain beside it.
+            certificates=[found.certificate, *(self._held(found).chain if found.wrapped_key else ())],
             status=self._status(found.seal),
             multisign=MOST_HASHES,
         )
