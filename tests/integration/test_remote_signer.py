@@ -191,6 +191,28 @@ def test_a_signer_that_is_away_or_lies_signs_nothing(region: Region, connected: 
         connected.signer.generate("esign-qr", Algorithm.P256)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "reason"),
+    [
+        (403, Code.FAILED_PRECONDITION, "KEY_REFUSED"),
+        (429, Code.UNAVAILABLE, "HSM_AWAY"),
+        (502, Code.UNAVAILABLE, "HSM_AWAY"),
+    ],
+)
+def test_a_signer_that_refuses_is_no_fault_of_the_hub(status: int, code: Code, reason: str):
+    """Whoever asked for the signature hears which: refused for good, or to be asked again. Never INTERNAL."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200 if request.url.path.endswith("login") else status, json={"access_token": "t"})
+
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    spki = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    client = httpx.Client(base_url="https://signer.test/", transport=httpx.MockTransport(answer))
+    with client, pytest.raises(HubError) as caught:
+        RemoteSigner(client, LOGIN).key(Reference("csc:credential=seal1", spki)).sign(b"x")
+    assert (caught.value.code, caught.value.reason) == (code, reason)
+
+
 @pytest.mark.parametrize("fault", ["disabled", "no chain", "not JSON"])
 def test_a_credential_that_is_unfit_is_refused(fault: str):
     """Disabled, without certificates, or no JSON at all: refused before anything is sealed with it."""

@@ -34,6 +34,8 @@ _KEPT: Final = 4096
 _TRIES: Final = 3
 _PAUSE: Final = 0.2
 _REFERENCE: Final = "csc:credential="
+# The signer is there and has no time.
+_LATER: Final = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,7 @@ class _RemoteKey:
 
 def _content(operation: str, answer: httpx.Response) -> dict[str, Any]:
     if answer.status_code != httpx.codes.OK:
-        kind = KeyAwayError if answer.status_code >= httpx.codes.INTERNAL_SERVER_ERROR else KeyRefusedError
+        kind = KeyAwayError if answer.is_server_error or answer.status_code in _LATER else KeyRefusedError
         raise kind(f"{operation}: the signer answered {answer.status_code}")
     try:
         told = answer.json()

@@ -47,8 +47,22 @@ class KeyAwayError(HubError):
         return f"{self.reason}: {self.cause}"
 
 
-class KeyRefusedError(Exception):
-    """A device will never do what was asked: its kind of key, or an algorithm that it does not know."""
+class KeyRefusedError(HubError):
+    """A device does not do what was asked: its kind of key, an algorithm that it does not know, or a key that its
+    administrator has withdrawn. Asking again does not help. `cause` is for logs, as above.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            "KEY_REFUSED",
+            "The device or system that holds the key refuses to use it; ask its administrator.",
+            "密码设备或签章系统拒绝使用该密钥，请联系其管理员。",
+        )
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return self.cause
 
 
 class DeviceKey(Protocol):
