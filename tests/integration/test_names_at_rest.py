@@ -13,8 +13,10 @@ from services.esign.domain.seals import SealKind
 from services.esign.domain.ses import Picture
 from services.esign.seal_store import KeptPicture
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
+from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto.keyring import UnreadableError
 from shuniu.kit.sql import Store, secret_values
+from tests.support.flow_land import flow_land, name_of, person_of, subject_for
 from tests.support.in_clear import found_in_cells, found_in_files
 from tests.support.seal_land import PERSON, PERSON_NAME, SECURITY, SealLand, rid, seal_land
 
@@ -102,3 +104,31 @@ async def test_a_closed_value_opens_in_its_place_only() -> None:
             with pytest.raises(RuntimeError, match="no cipher"):
                 await without.write(unit)
         await without.close()
+
+
+async def test_a_flow_leaves_no_name_but_in_its_document() -> None:
+    """Persons signed with a seal of their own and with a key for one signature: their names stand in the document and
+    in no other cell, log or file, in clear or in PEM.
+    """
+    async with flow_land() as land:
+        flow = await land.begin("household_migration")
+        for step in ("applicant", "officer", "authority"):
+            await land.sign(flow, step)
+        await land.completed(flow.id)
+        names = [name_of(person_of(subject_for(step))) for step in ("applicant", "officer")]
+        words = [word for name in names for word in of_name(name)]
+        # As it stands in the signature's certificate, inside the document.
+        signed = names[0].encode().hex()
+        await land.stop()
+        kept = await Store.open(land.database, store.METADATA, clock=SystemClock())
+        try:
+            found = await kept.read(where, [*words, signed.encode(), signed.upper().encode()])
+        finally:
+            await kept.close()
+        assert found == {"flow_document.pdf"}
+        for path in land.root.rglob("*"):
+            assert (
+                path.name.startswith("esign.db")
+                or not path.is_file()
+                or not [word for word in words if word in path.read_bytes()]
+            ), path
