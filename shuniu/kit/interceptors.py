@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -35,6 +36,19 @@ def nobody_refused(_caller: Caller) -> HubError | None:
     return None
 
 
+# How long a caller that is stopped may take to read the message on its way before its stream is dropped, s.
+_SLOW_READER_S = 0.5
+
+
+@dataclass(slots=True)
+class _OpenStream:
+    """A stream under way: whose, whether a message is on its way to the caller, and whether it ends after that."""
+
+    caller: Caller = ANONYMOUS
+    writing: bool = False
+    cut: bool = False
+
+
 class Guard(grpc.aio.ServerInterceptor):
     """The one interceptor of a server: it wraps each handler once, in the order of this module's first line."""
 
@@ -54,7 +68,7 @@ class Guard(grpc.aio.ServerInterceptor):
         self._default_deadline = default_deadline
         self._in_flight: Counter[str] = Counter()
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
-        self._streams: dict[asyncio.Task[Any], Caller] = {}
+        self._streams: dict[asyncio.Task[Any], _OpenStream] = {}
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         method = handler_call_details.method
@@ -69,8 +83,15 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def cut_refused(self) -> None:
         """Ends open streams of callers that are refused now; called when the registry changes."""
-        for task, caller in list(self._streams.items()):
-            if self._refuse(caller) is not None:
+        for task, open_stream in list(self._streams.items()):
+            if self._refuse(open_stream.caller) is None:
+                continue
+            if open_stream.writing:
+                # gRPC takes no status while a message is on its way: the task ends itself after it. A reader who does
+                # not read has no claim to be told why.
+                open_stream.cut = True
+                asyncio.get_running_loop().call_later(_SLOW_READER_S, task.cancel)
+            else:
                 task.cancel()
 
     def _wrap(self, policy: Policy, handler: Any) -> Any:
@@ -79,30 +100,32 @@ class Guard(grpc.aio.ServerInterceptor):
             # Written and not yielded: a task that is cut while it waits for a slow reader must hear of it here.
             async def stream(request: Any, context: Any) -> None:
                 call = _Call(policy, context)
-                task = asyncio.current_task()
+                task, mine = asyncio.current_task(), _OpenStream()
+                assert task is not None
                 try:
-                    caller = self._admit(call)
-                    if task is not None:
-                        self._streams[task] = caller
+                    mine.caller = self._admit(call)
+                    self._streams[task] = mine
                     inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
                     request = _Readable(request) if handler.request_streaming else _readable(request)
                     async with contextlib.aclosing(inner(request, context)) as responses:
                         async for response in responses:
+                            mine.writing = True
                             await context.write(response)
+                            mine.writing = False
+                            if mine.cut:
+                                raise asyncio.CancelledError
                     call.done(None)
                 except asyncio.CancelledError:
                     refusal = self._refuse(call.caller)
                     call.done(refusal or _cancelled())
-                    if refusal is None:
+                    if refusal is None or mine.writing:
                         raise
-                    if task is not None:
-                        task.uncancel()
+                    task.uncancel()
                     await _abort(context, refusal, call.request_id)
                 except Exception as error:  # noqa: BLE001 — the last line of defence: nothing of an unknown error leaves
                     await _abort(context, call.failed(error), call.request_id)
                 finally:
-                    if task is not None:
-                        self._streams.pop(task, None)
+                    self._streams.pop(task, None)
                     self._leave(call)
 
             if handler.request_streaming:
@@ -311,3 +334,8 @@ async def _abort(context: Any, error: HubError, request_id: str) -> None:
         error.en.encode("ascii", "replace").decode(),
         trailing_metadata=((DETAILS_HEADER, status.SerializeToString()), (REQUEST_ID_HEADER, request_id)),
     )
+
+
+def _drop(task: asyncio.Task[Any], mine: _OpenStream) -> None:
+    if mine.writing:
+        task.cancel()

@@ -307,6 +307,19 @@ async def test_an_open_stream_is_cut_when_its_caller_is_stopped(method: str) -> 
         await eventually(lambda: metrics.IN_FLIGHT._value.get() == 0)
 
 
+async def test_a_stopped_caller_that_does_not_read_holds_nothing() -> None:
+    """Its stream is dropped although a message waits for it: the place is free, the handler has ended."""
+    stopped: list[str] = []
+    methods = Methods(stream={"Talkative": talkative})
+    async with guarded(methods, refuse=lambda caller: SUSPENDED if caller.platform in stopped else None) as call:
+        stream = call.stream("Talkative")
+        assert await stream.read()
+        stopped.append("nmg-app")
+        call.guard.cut_refused()
+        await eventually(lambda: metrics.IN_FLIGHT._value.get() == 0)
+        stream.cancel()
+
+
 async def test_a_stream_whose_client_left_is_let_go() -> None:
     """A client that goes away mid-stream frees its place, and the call is counted as CANCELLED."""
     counted = metrics.HANDLED.labels(SERVICE, "Silent", "CANCELLED")._value
