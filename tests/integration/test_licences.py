@@ -379,9 +379,9 @@ async def test_question_must_be_whole(land: Land) -> None:
     assert AUDIENCE
 
 
-async def test_licence_of_another_hub(land: Land) -> None:
+async def test_licence_of_another_hub(land: Land, tmp_path: Path) -> None:
     """What the register does not know is never VALID, however well it is signed."""
-    async with licence_land() as elsewhere:
+    async with licence_land(kept=tmp_path) as elsewhere:
         wallet, _ = await elsewhere.in_wallet()
     answer = await land.shown(wallet, "18")
     assert answer.verdict.verdict == "INDETERMINATE"

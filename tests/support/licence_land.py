@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -113,8 +114,8 @@ class _Neighbours:
 
 
 @contextlib.asynccontextmanager
-async def licence_land(**settings: Any) -> AsyncIterator[Land]:
-    async with seal_land() as seals:
+async def licence_land(kept: Path | None = None, **settings: Any) -> AsyncIterator[Land]:
+    async with seal_land(kept=kept) as seals:
         people: Any = _Neighbours()
         licences = open_licences(
             seals.base, seals.secrets, seals.ledger, people, seals.slots, EsignSettings(**settings)
