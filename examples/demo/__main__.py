@@ -49,7 +49,7 @@ async def main() -> int:
         began = time.monotonic()
         stage = await set_stage(running, load(), everybody, certificates, times)
         progress.say(
-            f"已接入 {len(stage.sessions)} 个平台与操作员，发布事项 {stage.items} 项,"
+            f"已接入 {len(stage.sessions)} 个平台与操作员，发布事项 {stage.items} 项，"
             f"用时 {time.monotonic() - began:.1f} 秒 / region set up"
         )
         progress.say(f"为 {len(citizens)} 人办理无犯罪记录证明 / serving {len(citizens)} people in nine cities")

@@ -100,7 +100,7 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
             "receipt",
             "RECEIPT_UNREADABLE",
             "The receipt is not a tlog-proof file; leave it out or choose FILE.pdf.tlog-proof.",
-            "回执文件不是有效的 tlog-proof;可以不选，或选择与 PDF 同名的 .tlog-proof 文件。",
+            "回执文件不是有效的 tlog-proof；可以不选，或选择与 PDF 同名的 .tlog-proof 文件。",
         ) from None
 
 

@@ -49,7 +49,7 @@ def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_u
         wanted, organisation = _covered(pdf, last), _organisation(last)
     except PdfError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
-        return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读,国密签章无从核验", f"no document: {cause}")
+        return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读，国密签章无从核验", f"no document: {cause}")
     found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted)
     if found.signature is None and found.seal is not None:
         return Step("ses", Status.INVALID, "SES_NO_SIGNATURE", "附带的是印章而不是签章", "a seal, not a seal signature")

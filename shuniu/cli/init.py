@@ -77,42 +77,78 @@ monitoring = "{monitoring}"
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser("init", help="新建枢纽 / make a new hub", description=__doc__)
-    parser.add_argument("--code", default="150000", help="GB/T 2260 code of the hub's division (default %(default)s)")
-    parser.add_argument("--name", default="政务服务枢纽", help="name shown to people (default %(default)s)")
-    parser.add_argument("--trust-domain", default="hub.example", help="SPIFFE trust domain (default %(default)s)")
+    parser.add_argument(
+        "--code",
+        default="150000",
+        help="枢纽所属行政区划代码 / GB/T 2260 code of the hub's division (default %(default)s)",
+    )
+    parser.add_argument(
+        "--name", default="政务服务枢纽", help="对公众显示的名称 / name shown to people (default %(default)s)"
+    )
+    parser.add_argument(
+        "--trust-domain", default="hub.example", help="信任域 / SPIFFE trust domain (default %(default)s)"
+    )
     parser.add_argument(
         "--profile",
         default=profile.INTERNATIONAL.name,
         choices=(profile.INTERNATIONAL.name, profile.SM.name),
-        help="algorithms of seals, evidence, audit chain and what is stored (default %(default)s)",
-    )
-    parser.add_argument("--host", default="localhost", help="host name in the edge's certificate (default %(default)s)")
-    parser.add_argument("--free-ports", action="store_true", help="listen on free ports of 127.0.0.1")
-    parser.add_argument(
-        "--people", default="", metavar="HOST:PORT", help="listener for people, an IP address (default 127.0.0.1:8443)"
+        help="密码体系 / algorithms of seals, evidence, audit chain and what is stored (default %(default)s)",
     )
     parser.add_argument(
-        "--platforms", default="", metavar="HOST:PORT", help="listener for platforms (default 127.0.0.1:9443)"
+        "--host",
+        default="localhost",
+        help="网关证书中的主机名 / host name in the edge's certificate (default %(default)s)",
     )
-    parser.add_argument("--issuer", default="", metavar="URL", help="external URL of the people listener")
-    parser.add_argument("--run-dir", type=Path, default=None, metavar="DIR", help="sockets; a short path")
-    parser.add_argument("--bus", default="127.0.0.1:4222", metavar="HOST:PORT", help="where the bus listens")
-    parser.add_argument("--bus-websocket", default="127.0.0.1:4223", metavar="HOST:PORT", help="its WebSocket listener")
-    parser.add_argument("--bus-monitoring", default="127.0.0.1:8222", metavar="HOST:PORT", help="its health port")
+    parser.add_argument(
+        "--free-ports", action="store_true", help="使用 127.0.0.1 的空闲端口 / listen on free ports of 127.0.0.1"
+    )
+    parser.add_argument(
+        "--people",
+        default="",
+        metavar="HOST:PORT",
+        help="公众监听地址 / listener for people, an IP address (default 127.0.0.1:8443)",
+    )
+    parser.add_argument(
+        "--platforms",
+        default="",
+        metavar="HOST:PORT",
+        help="平台监听地址 / listener for platforms (default 127.0.0.1:9443)",
+    )
+    parser.add_argument(
+        "--issuer", default="", metavar="URL", help="面向公众的外部网址 / external URL of the people listener"
+    )
+    parser.add_argument(
+        "--run-dir", type=Path, default=None, metavar="DIR", help="套接字目录，路径要短 / sockets; a short path"
+    )
+    parser.add_argument(
+        "--bus", default="127.0.0.1:4222", metavar="HOST:PORT", help="总线监听地址 / where the bus listens"
+    )
+    parser.add_argument(
+        "--bus-websocket",
+        default="127.0.0.1:4223",
+        metavar="HOST:PORT",
+        help="总线 WebSocket 监听地址 / its WebSocket listener",
+    )
+    parser.add_argument(
+        "--bus-monitoring", default="127.0.0.1:8222", metavar="HOST:PORT", help="总线健康检查端口 / its health port"
+    )
     parser.add_argument(
         "--keys",
         default="file",
         metavar="URI",
-        help="where signing keys are made: file, or pkcs11:… (default %(default)s)",
+        help="签名密钥所在 / where signing keys are made: file, or pkcs11:… (default %(default)s)",
     )
     parser.add_argument(
-        "--sm-keys", default="file", metavar="URI", help="where SM2 keys lie: file, or sdf:… (default %(default)s)"
+        "--sm-keys",
+        default="file",
+        metavar="URI",
+        help="国密密钥所在 / where SM2 keys lie: file, or sdf:… (default %(default)s)",
     )
     parser.add_argument(
         "--authority",
         default="",
         metavar="PLATFORM/RESOURCE",
-        help="who proves real names; without it nobody can register",
+        help="实名核验方 / who proves real names; without it nobody can register",
     )
     parser.set_defaults(run=run)
 
@@ -120,7 +156,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     if place.config.exists():
-        raise ConfigError(f"{place.config}: there is a hub here already")
+        raise ConfigError(f"{place.config}: 此处已有枢纽 / there is a hub here already")
     profile.require(arguments.profile)
     edge, bus = _addresses(arguments)
     for directory in ("keys", "pki", "db", "nats", "ledger", "edge", "logs", "operators"):
@@ -167,7 +203,7 @@ def run(arguments: argparse.Namespace) -> int:
             "people": edge.people,
             "platforms": edge.platforms,
         },
-        f"枢纽已建立于 {place.data};运行 shuniu up --data {place.data} 启动。\n"
+        f"枢纽已建立于 {place.data}；运行 shuniu up --data {place.data} 启动。\n"
         f"A new hub is in {place.data}; start it with: shuniu up --data {place.data}",
         as_json=arguments.json,
     )

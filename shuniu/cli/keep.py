@@ -55,20 +55,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser("migrate", help="升级数据库结构 / bring schemas up to date")
     parser.set_defaults(run=migrate)
     parser = commands.add_parser("backup", help="备份（可在运行中） / back up, also while running")
-    parser.add_argument("file", type=Path, metavar="FILE.tar.gz", help="holds keys: keep it as you keep keys")
+    parser.add_argument(
+        "file", type=Path, metavar="FILE.tar.gz", help="内含密钥，须同等保管 / holds keys: keep it as you keep keys"
+    )
     parser.set_defaults(run=backup)
     parser = commands.add_parser("restore", help="恢复到空目录 / restore into an empty directory")
     parser.add_argument("file", type=Path, metavar="FILE.tar.gz")
     parser.set_defaults(run=restore)
     keys = commands.add_parser("keys", help="密钥 / keys")
     verbs = keys.add_subparsers(metavar="VERB", required=True)
-    parser = verbs.add_parser("rotate", help="启用下一把令牌签名密钥 / start the next token-signing key")
-    parser.add_argument(
+    parser = verbs.add_parser(
+        "rotate",
+        help="启用下一把密钥（默认：令牌签名密钥） / start the next key (by default the one that signs tokens)",
+        description="Without an option the next token-signing key; it signs once everybody can know it. With an option "
+        "another kind instead, one at a time, in force from the next start. What was signed before verifies on.",
+    )
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
         "--storage", action="store_true", help="改为更换存储加密密钥 / the keys that stored values are encrypted with"
     )
-    parser.add_argument("--ledger", action="store_true", help="改为更换存证日志密钥 / the key that signs the ledger")
+    kinds.add_argument("--ledger", action="store_true", help="改为更换存证日志密钥 / the key that signs the ledger")
     for name, (_, help_text) in ESIGN_KEYS.items():
-        parser.add_argument(f"--{name}", action="store_true", help=help_text)
+        kinds.add_argument(f"--{name}", action="store_true", help=help_text)
     parser.set_defaults(run=rotate)
 
 
@@ -204,13 +212,13 @@ def rotate(arguments: argparse.Namespace) -> int:
         place.hub()
         numbers = identity.rotate_storage_keys(place.config)
         text = ", ".join(f"{service}: {number}" for service, number in numbers.items())
-        out({"keys": numbers}, f"{text}(重启后生效 / from the next start)", as_json=arguments.json)
+        out({"keys": numbers}, f"{text}（重启后生效 / from the next start）", as_json=arguments.json)
         return 0
 
     if arguments.ledger:
         place.hub()
         vkey = esign.rotate_ledger_key(place.config)
-        text = f"{vkey}\n（重启后生效；请告知见证方与核验方）(from the next start; tell witnesses and verifiers)"
+        text = f"{vkey}\n（重启后生效，请告知见证方与核验方 / from the next start; tell witnesses and verifiers）"
         out({"vkey": vkey}, text, as_json=arguments.json)
         return 0
 
@@ -218,7 +226,7 @@ def rotate(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name.replace("-", "_")):
             place.hub()
             made = rotate_one(place.config)
-            text = f"{made}（重启后生效；此前所签仍可核验）(from the next start; what was signed before verifies on)"
+            text = f"{name}: {made}（重启后生效，此前所签仍可核验 / from the next start; earlier signatures verify on）"
             out({name: made}, text, as_json=arguments.json)
             return 0
 

@@ -58,7 +58,9 @@ class Place:
     def hub(self) -> HubSettings:
         """Raises ConfigError when there is no hub here."""
         if not self.config.exists():
-            raise ConfigError(f"{self.config}: cannot be read: no hub here; run `shuniu init --data {self.data}`")
+            raise ConfigError(
+                f"{self.config}: 此处没有枢纽 / cannot be read: no hub here; run `shuniu init --data {self.data}`"
+            )
         return load(HubSettings, self.config, "hub")
 
     def bus(self) -> BusPlace:

@@ -49,14 +49,22 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--division", default="", help="GB/T 2260, 6 位 (default: the hub's)")
     parser.add_argument("--uscc", default="", help="统一社会信用代码 / USCC")
-    parser.add_argument("--role", action="append", choices=sorted(ROLE_SCOPES), help="scopes by role (default bureau)")
-    parser.add_argument("--scope", action="append", default=[], help="a further scope")
-    parser.add_argument("--redirect-uri", action="append", default=[], help="for apps that sign people in")
+    parser.add_argument(
+        "--role", action="append", choices=sorted(ROLE_SCOPES), help="按角色授予权限 / scopes by role (default bureau)"
+    )
+    parser.add_argument("--scope", action="append", default=[], help="另加权限 / a further scope")
+    parser.add_argument(
+        "--redirect-uri", action="append", default=[], help="为公众登录的应用 / for apps that sign people in"
+    )
     parser.add_argument("--zone", default="government-extranet")
     parser.add_argument("--secrecy", default="internal", choices=["public", "internal", "sensitive"])
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="directory for the credentials")
     parser.add_argument(
-        "--token-only", action="store_true", help="only print the one-time token, for the platform itself"
+        "--out", type=Path, default=None, metavar="DIR", help="凭据存放目录 / directory for the credentials"
+    )
+    parser.add_argument(
+        "--token-only",
+        action="store_true",
+        help="只显示一次性令牌 / only print the one-time token, for the platform itself",
     )
     parser.set_defaults(run=enrol)
     verbs.add_parser("list", help="列出平台 / list platforms").set_defaults(run=listing)
@@ -105,7 +113,7 @@ class Edge:
                     Code.UNAUTHENTICATED,
                     "TOKEN_REFUSED",
                     f"The hub gave no token ({answer.status_code}): {answer.text[:200]}",
-                    f"枢纽拒绝发放令牌({answer.status_code})。",
+                    f"枢纽拒绝发放令牌（{answer.status_code}）。",
                 )
             self._token = str(answer.json()["access_token"])
         return self._token
@@ -122,7 +130,7 @@ def _edge_away(detail: str) -> HubError:
         Code.UNAVAILABLE,
         "EDGE_AWAY",
         f"The edge does not answer ({detail}); is the hub running (shuniu up)?",
-        "边缘网关无应答，枢纽是否已启动(shuniu up)?",
+        "边缘网关无应答，枢纽是否已启动（shuniu up）？",
     )
 
 

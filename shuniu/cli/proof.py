@@ -48,11 +48,23 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "file is used. DIR holds *.pem roots, *.vkey log keys and *.crl lists. FILE.sdjwt is a licence as its holder "
         "presents it, VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.",
     )
-    parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt")
-    parser.add_argument("--audience", default="", help="of a licence: whom the holder was told to present to")
-    parser.add_argument("--nonce", default="", help="of a licence: the nonce that the holder was given")
-    parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
-    parser.add_argument("--trust-any-signer", action="store_true", help="judge all else; never prints VALID")
+    parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt", help="要核验的文件 / the file to judge")
+    parser.add_argument(
+        "--audience",
+        default="",
+        help="电子证照：告知持有人的受众 / of a licence: whom the holder was told to present to",
+    )
+    parser.add_argument(
+        "--nonce", default="", help="电子证照：交给持有人的随机数 / of a licence: the nonce that the holder was given"
+    )
+    parser.add_argument(
+        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
+    )
+    parser.add_argument(
+        "--trust-any-signer",
+        action="store_true",
+        help="不核验颁发机构，不会得出 VALID / judge all else; never prints VALID",
+    )
     parser.set_defaults(run=verify)
     for name, text in (("ledger", "存证日志 / the ledger"), ("audit", "审计链 / audit chains")):
         group = commands.add_parser(name, help=text)
@@ -64,7 +76,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
             recount.add(verbs)
             _add_check(verbs)
     parser = commands.add_parser("trust", help="导出离线核验的信任根 / trust material for offline verification")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="write the files there")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="写入该目录 / write the files there")
     parser.set_defaults(run=trust)
 
 
@@ -76,13 +88,23 @@ def _add_monitor(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "--memory; both signed checkpoints of a contradiction are written beside it as *.proof.",
     )
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--url", default="", help="prefix of the log: C2SP tlog-tiles, or https://HUB/v1/ledger")
-    where.add_argument("--dir", type=Path, default=None, help="a log's directory (default: this hub's own)")
-    parser.add_argument("--vkey", action="append", default=[], help="the log's key (default: this hub's own)")
-    parser.add_argument("--ca", type=Path, default=None, metavar="PEM", help="for --url, instead of the system's")
-    parser.add_argument("--memory", type=Path, default=None, metavar="FILE", help="default: DIR/ledger-monitor.json")
-    parser.add_argument("--once", action="store_true", help="look once; else until something is wrong")
-    parser.add_argument("--interval", type=float, default=10.0, metavar="S", help="between looks, s (default 10)")
+    where.add_argument(
+        "--url", default="", help="日志网址前缀 / prefix of the log: C2SP tlog-tiles, or https://HUB/v1/ledger"
+    )
+    where.add_argument("--dir", type=Path, default=None, help="日志目录 / a log's directory (default: this hub's own)")
+    parser.add_argument(
+        "--vkey", action="append", default=[], help="日志公钥 / the log's key (default: this hub's own)"
+    )
+    parser.add_argument(
+        "--ca", type=Path, default=None, metavar="PEM", help="--url 所用根证书 / for --url, instead of the system's"
+    )
+    parser.add_argument(
+        "--memory", type=Path, default=None, metavar="FILE", help="已见状态的文件 / default: DIR/ledger-monitor.json"
+    )
+    parser.add_argument("--once", action="store_true", help="只查一次 / look once; else until something is wrong")
+    parser.add_argument(
+        "--interval", type=float, default=10.0, metavar="S", help="间隔秒数 / between looks, s (default 10)"
+    )
     parser.set_defaults(run=ledger_monitor)
 
 
@@ -94,7 +116,9 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
         "too few cosignatures), 3 unreadable. FILE is the `file` of GetEvidence.",
     )
     parser.add_argument("file", type=Path, metavar="FILE")
-    parser.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
+    parser.add_argument(
+        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
+    )
     parser.set_defaults(run=ledger_check)
 
 

@@ -18,11 +18,21 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
         "good. Exit codes are those of `shuniu verify` for the renewed file; 3 when it could not be made.",
     )
     verb.add_argument("file", type=Path, metavar="FILE.pdf")
-    verb.add_argument("--out", type=Path, default=None, metavar="OUT.pdf", help="default: FILE.pdf itself")
-    verb.add_argument("--url", default="", metavar="URL", help="a hub's address for people (default: this hub's)")
-    verb.add_argument("--tsa", default="", metavar="URL", help="another timestamp authority than the hub's")
-    verb.add_argument("--ca", type=Path, default=None, metavar="PEM", help="for TLS, instead of the system's")
-    verb.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
+    verb.add_argument(
+        "--out", type=Path, default=None, metavar="OUT.pdf", help="默认写回原文件 / default: FILE.pdf itself"
+    )
+    verb.add_argument(
+        "--url", default="", metavar="URL", help="枢纽网址 / a hub's address for people (default: this hub's)"
+    )
+    verb.add_argument(
+        "--tsa", default="", metavar="URL", help="另用时间戳机构 / another timestamp authority than the hub's"
+    )
+    verb.add_argument(
+        "--ca", type=Path, default=None, metavar="PEM", help="TLS 根证书 / for TLS, instead of the system's"
+    )
+    verb.add_argument(
+        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
+    )
     verb.set_defaults(run=run)
 
 

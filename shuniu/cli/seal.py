@@ -22,8 +22,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     verb.add_argument("file", type=Path, metavar="FILE")
     verb.add_argument("--document", type=Path, default=None, metavar="FILE.pdf")
-    verb.add_argument("--trust", type=Path, default=None, metavar="DIR", help="default: this hub's own trust")
-    verb.add_argument("--picture", type=Path, default=None, metavar="OUT", help="write the seal's picture there")
+    verb.add_argument(
+        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
+    )
+    verb.add_argument(
+        "--picture", type=Path, default=None, metavar="OUT", help="导出印章图像 / write the seal's picture there"
+    )
     verb.set_defaults(run=inspect)
     seals.add(verbs)
     renew.add(verbs)

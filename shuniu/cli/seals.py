@@ -30,22 +30,30 @@ REASONS = {
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs.add_parser("list", help="列出印章 / list seals").set_defaults(run=listing)
     _verb(verbs, "show", "一枚印章及其全部变更 / one seal and all its changes", show)
-    verb = _verb(verbs, "review", "审核印章申请(系统管理员) / review an application, as operator system", review)
+    verb = _verb(verbs, "review", "审核印章申请（系统管理员） / review an application, as operator system", review)
     verb.add_argument("--reject", default="", metavar="WHY", help="驳回及原因 / refuse it")
-    _verb(verbs, "make", "制作并启用(安全管理员) / make and activate a reviewed seal, as operator security", make)
+    _verb(verbs, "make", "制作并启用（安全管理员） / make and activate a reviewed seal, as operator security", make)
     verb = _verb(verbs, "revoke", "撤销印章 / revoke a seal", revoke)
-    verb.add_argument("--reason", default="unspecified", choices=sorted(REASONS), help="RFC 5280 reason")
+    verb.add_argument("--reason", default="unspecified", choices=sorted(REASONS), help="撤销原因 / RFC 5280 reason")
     verb.add_argument("--because", required=True, metavar="TEXT", help="原因说明 / why, for the record")
     verb.add_argument("--since", type=moment, default=None, metavar="TIME", help="失效日期 / invalidity date, ISO 8601")
     verb = _verb(
         verbs, "replace", "更换印章：新密钥、证书、图像 / a next version: new key, certificate, picture", replace
     )
     verb.add_argument("--because", required=True, metavar="TEXT", help="原因说明 / why, for the record")
-    verb.add_argument("--name", default="", help="new official name (default: as it is)")
-    verb.add_argument("--picture", type=Path, default=None, metavar="PNG", help="default: the hub draws one")
+    verb.add_argument("--name", default="", help="新名称，默认不变 / new official name (default: as it is)")
+    verb.add_argument(
+        "--picture",
+        type=Path,
+        default=None,
+        metavar="PNG",
+        help="印章图像，默认由枢纽绘制 / default: the hub draws one",
+    )
     verb = _verb(verbs, "picture", "导出印章图像 / write a seal's picture to a file", picture)
     verb.add_argument("out", type=Path, metavar="OUT.png")
-    verb.add_argument("--eseal", type=Path, default=None, metavar="OUT", help="its SESeal too (GB/T 38540, DER)")
+    verb.add_argument(
+        "--eseal", type=Path, default=None, metavar="OUT", help="同时导出印章数据 / its SESeal too (GB/T 38540, DER)"
+    )
     verb = _verb(
         verbs,
         "compromised",
@@ -66,7 +74,7 @@ def _verb(
     run: Callable[[argparse.Namespace], int],
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=text, description=text)
-    verb.add_argument("id", metavar="ID", help="seal id")
+    verb.add_argument("id", metavar="ID", help="印章编号 / seal id")
     verb.set_defaults(run=run)
     return verb
 
@@ -92,7 +100,7 @@ def listing(arguments: argparse.Namespace) -> int:
 
     seals = _as(arguments, MAKER, work)
     head = ["编号 id", "所属 owner", "名称 name", "版本 version", "状态 state", "到期 until"]
-    rows = [[s.id, s.owner, s.name or "(个人 / person)", s.version, _state(s.state), _day(s) or "-"] for s in seals]
+    rows = [[s.id, s.owner, s.name or "（个人 / person）", s.version, _state(s.state), _day(s) or "-"] for s in seals]
     out({"seals": [_dict(seal) for seal in seals]}, table(head, rows), as_json=arguments.json)
     return 0
 
@@ -242,9 +250,9 @@ def _as(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitab
 def _next(seal: pb.Seal) -> list[str]:
     """What is to be done with it, by whom."""
     if seal.state == pb.SEAL_STATE_APPLIED:
-        return [f"  下一步(系统管理员) / next, as operator system:    shuniu seal review {seal.id}"]
+        return [f"  下一步（系统管理员） / next, as operator system:    shuniu seal review {seal.id}"]
     if seal.state == pb.SEAL_STATE_REVIEWED:
-        return [f"  下一步(安全管理员) / next, as operator security:  shuniu seal make {seal.id}"]
+        return [f"  下一步（安全管理员） / next, as operator security:  shuniu seal make {seal.id}"]
     return []
 
 

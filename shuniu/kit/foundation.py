@@ -247,7 +247,7 @@ def require_request_id(request: Message) -> str:
                     "request_id",
                     "REQUEST_ID_REQUIRED",
                     "Give 8 to 64 letters, digits, '-' or '_', new for each new request and the same for a retry.",
-                    "请提供 8 至 64 位字母、数字、'-' 或 '_';新请求用新编号，重试用原编号。",
+                    "请提供 8 至 64 位字母、数字、'-' 或 '_'；新请求用新编号，重试用原编号。",
                 )
             ]
         )

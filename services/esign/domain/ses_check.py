@@ -132,13 +132,13 @@ def _structure(found: Findings, seal: Seal) -> bool:
         return found.add(
             "seal", Status.INVALID, "SEAL_MALFORMED", "印章有效期或图像不合规", "validity or picture impossible"
         )
-    return found.add("seal", Status.VALID, "SEAL", f"印章:{info.name}", f"seal {info.id} of {info.name}")
+    return found.add("seal", Status.VALID, "SEAL", f"印章：{info.name}", f"seal {info.id} of {info.name}")
 
 
 def _value(found: Findings, step: str, certificate: bytes, message: bytes, signature: bytes, trust: SmTrust) -> bool:
     if trust.verify is None:
         return found.add(
-            step, Status.UNKNOWN, "SM_UNAVAILABLE", "本机没有国密算法,未能核验", "no SM2 here: cannot be judged"
+            step, Status.UNKNOWN, "SM_UNAVAILABLE", "本机没有国密算法，未能核验", "no SM2 here: cannot be judged"
         )
     try:
         signer = sm2_chain.load(certificate)
@@ -147,7 +147,7 @@ def _value(found: Findings, step: str, certificate: bytes, message: bytes, signa
         return found.refused(step, cause)
     if not trust.verify(signer.spki, message, signature):
         return found.add(step, Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
-    return found.add(step, Status.VALID, "SIGNATURE_HOLDS", f"签名有效:{signer.name}", f"signed by {signer.name}")
+    return found.add(step, Status.VALID, "SIGNATURE_HOLDS", f"签名有效：{signer.name}", f"signed by {signer.name}")
 
 
 def _maker(found: Findings, seal: Seal, trust: SmTrust, now_us: int) -> bool:
@@ -175,7 +175,7 @@ def _path(found: Findings, step: str, certificate: bytes, trust: SmTrust, at_us:
             step, Status.INVALID, "OUTSIDE_VALIDITY", "当时证书不在有效期内", "a certificate was not valid then"
         )
     root = path[-1].name
-    return found.add(step, Status.VALID, "TRUSTED", f"证书链可信,根证书:{root}", f"path to trusted root {root}")
+    return found.add(step, Status.VALID, "TRUSTED", f"证书链可信，根证书：{root}", f"path to trusted root {root}")
 
 
 def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
@@ -204,13 +204,13 @@ def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us
         and _path(found, "signer_chain", signature.certificate, trust, signature.time_us, now_us)
     ):
         return
-    found.add("revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验,未查询吊销状态", "offline: revocation not asked")
+    found.add("revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked")
     if covered is None:
-        found.add("data_hash", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文,未核验", "no document given")
-        found.add("protected", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文,未核验", "no document given")
+        found.add("data_hash", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
+        found.add("protected", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
     elif signature.data_hash != covered.data_hash:
         found.add(
-            "data_hash", Status.INVALID, "DIGEST", "文件内容与签章不符,已被篡改", "the document is not what was sealed"
+            "data_hash", Status.INVALID, "DIGEST", "文件内容与签章不符，已被篡改", "the document is not what was sealed"
         )
         return
     else:
@@ -218,7 +218,7 @@ def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us
         _protected(found, signature, covered)
     if signature.timestamp is not None:
         found.add(
-            "timestamp", Status.UNKNOWN, "TIMESTAMP_NOT_JUDGED", "附有时间戳,此处未能核验", "timestamp not judged here"
+            "timestamp", Status.UNKNOWN, "TIMESTAMP_NOT_JUDGED", "附有时间戳，此处未能核验", "timestamp not judged here"
         )
     else:
         found.add("timestamp", Status.NOT_CHECKED, "NO_TIMESTAMP", "没有时间戳", "no timestamp")
@@ -256,12 +256,12 @@ def summary(found: Findings) -> Step:
     for wanted in (Status.INVALID, Status.UNKNOWN):
         for step in found.steps:
             if step.status is wanted:
-                zh, en = f"国密签章:{step.zh}", f"seal data, {step.step}: {step.en}"
+                zh, en = f"国密签章：{step.zh}", f"seal data, {step.step}: {step.en}"
                 return Step("ses", wanted, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
     if found.outcome is not Outcome.VALID or found.seal is None:
         return Step("ses", Status.UNKNOWN, "SES_INCOMPLETE", "国密签章未能完整核验", "seal data not wholly judged")
     name = found.seal.info.name
-    zh, en = f"国密电子签章有效:{name}", f"GB/T 38540 seal signature of {name} holds"
+    zh, en = f"国密电子签章有效：{name}", f"GB/T 38540 seal signature of {name} holds"
     return Step("ses", Status.VALID, "SES_VALID", zh, en)
 
 

@@ -115,7 +115,7 @@ def _judge_authority(
     except ChainError as cause:
         reason = "TSA_NOT_TRUSTED" if cause.reason == "ISSUER_NOT_TRUSTED" else cause.reason
         raise TimestampInvalidError(
-            reason, f"时间戳机构:{cause.zh}", f"timestamp authority: {cause.en}", unknown=cause.unknown
+            reason, f"时间戳机构：{cause.zh}", f"timestamp authority: {cause.en}", unknown=cause.unknown
         ) from cause
     if not chain.valid_at(path, at_us):
         raise TimestampInvalidError(

@@ -82,7 +82,7 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
             raise errors.precondition(
                 "CASE_STATE",
                 "The case is not granted; decide it first.",
-                "办件尚未准予,不能签发证明。",
+                "办件尚未准予，不能签发证明。",
                 state=case_pb2.CaseState.Name(parties.state),
             )
         if parties.result_template not in certificates.TEMPLATES:
@@ -117,7 +117,7 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     ) -> pb.RevokeCertificateResponse:
         if not request.reason.strip() or len(request.reason) > 500:
             raise errors.invalid(
-                [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因(500 字以内)。")]
+                [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
             )
         caller = current_caller().platform
 

@@ -75,7 +75,7 @@ def check(parameters: Parameters, client: Platform | None) -> tuple[str, ...]:
             "invalid_request",
             "PKCE_REQUIRED",
             "Send code_challenge with code_challenge_method=S256 (RFC 7636).",
-            "请使用 PKCE:提供 code_challenge，且 code_challenge_method=S256。",
+            "请使用 PKCE：提供 code_challenge，且 code_challenge_method=S256。",
         )
     if any(len(text) > _MAX_OPAQUE or not text.isprintable() for text in (parameters.state, parameters.nonce)):
         raise OAuthError(

@@ -222,7 +222,10 @@ def _placing(draft: Draft) -> list[Violation]:
     if not _DIVISION.fullmatch(draft.division):
         found.append(
             Violation(
-                "platform.division", "DIVISION_FORM", "give 6 digits of GB/T 2260", "请填写 6 位行政区划代码(GB/T 2260)"
+                "platform.division",
+                "DIVISION_FORM",
+                "give 6 digits of GB/T 2260",
+                "请填写 6 位行政区划代码（GB/T 2260）",
             )
         )
     if draft.uscc:

@@ -44,7 +44,7 @@ def text_refused() -> HubError:
         Code.INVALID_ARGUMENT,
         "TEXT_CHARACTER",
         "The request holds a character that no text may hold (U+0000); remove it.",
-        "请求中含有不允许的字符(U+0000),请删除后重试。",
+        "请求中含有不允许的字符（U+0000），请删除后重试。",
     )
 
 
