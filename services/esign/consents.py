@@ -25,7 +25,7 @@ _LONGEST = 8192
 _FRESH_US = 60_000_000
 # While identity is away, keys that it published are still good for what it signed before.
 _STALE_US = 600_000_000
-# An unknown key is asked for at once, but not more often than this.
+# An unknown key is asked for at once, but not more often than this; nor does everybody wait for one who is away.
 _AGAIN_US = 2_000_000
 
 
@@ -39,6 +39,7 @@ class Consents:
     _keys: KeySet | None = None
     _known: frozenset[str] = frozenset()
     _fetched_us: int = 0
+    _tried_us: int = 0
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self, token: str) -> Consent:
@@ -56,14 +57,18 @@ class Consents:
 
     async def _current(self, kid: str) -> KeySet:
         async with self._fetching:
-            age = self.clock.now_us() - self._fetched_us
-            unknown = kid not in self._known and age > _AGAIN_US
-            if self._keys is None or age > _FRESH_US or unknown:
+            now_us = self.clock.now_us()
+            age = now_us - self._fetched_us
+            wanted = (age > _FRESH_US or kid not in self._known) and now_us - self._tried_us > _AGAIN_US
+            if self._keys is None or age > _STALE_US or wanted:
                 try:
                     await self._fetch()
                 except HubError:
                     if self._keys is None or age > _STALE_US:
                         raise
+                finally:
+                    # When it was known that nobody answers: that takes as long as the pause.
+                    self._tried_us = self.clock.now_us()
             assert self._keys is not None
             return self._keys
 

@@ -34,6 +34,7 @@ from shuniu.kit import lease, log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql.types import LostRaceError
+from shuniu.kit.turns import Turns
 
 _log = log.get("flows")
 LEASE_US = 5_000_000
@@ -67,7 +68,9 @@ class Work:
     keep_us: int = 30 * 24 * 3_600_000_000
     # None: documents carry no validation data.
     long_term: LongTerm | None = None
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _turns: Turns[str] = field(default_factory=Turns)
+    # Whose time had come and who wait for one of the few places, or have it.
+    _due: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)
     _forgot_us: int = 0
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_PARALLEL))
@@ -93,14 +96,18 @@ class Work:
             try:
                 for due in await self.base.store.read(flow_store.due_work, now_us, _AT_ONCE):
                     # What is under way here, perhaps waiting for a neighbour, is not begun beside itself.
-                    if due not in self._locks:
-                        self._start(self.finish(due))
+                    if due not in self._turns and due not in self._due:
+                        self._due.add(due)
+                        self._start(self.finish(due)).add_done_callback(functools.partial(self._done, due))
                 await self._timers(now_us)
                 if now_us - self._forgot_us > _FORGET_EVERY_US:
                     await self.tidy(now_us)
             except (HubError, EsignError) as error:
                 _log.warning("flow_timers_wait", cause=error.reason)
             await asyncio.sleep(_LOOK_SECONDS)
+
+    def _done(self, due: str, _task: "asyncio.Task[FlowRow | None]") -> None:
+        self._due.discard(due)
 
     async def tidy(self, now_us: int) -> None:
         """Forgets used authorisations, and the documents of flows that came to nothing long ago."""
@@ -134,26 +141,21 @@ class Work:
 
     async def _attempt(self, flow_id: str, work: Callable[[FlowRow], Awaitable[FlowRow]]) -> FlowRow | None:
         """One attempt, alone in this process; the flow after it, None when there is none."""
-        lock = self._locks.setdefault(flow_id, asyncio.Lock())
-        try:
-            async with lock:
-                row: FlowRow | None = await self.base.store.read(flow_store.get, flow_id)
-                if row is None:
-                    return None
-                try:
-                    if row.flow.state is FlowState.FAILED:
-                        row = await self._change(row, lambda now: replace(now, flow=flows.resumed(now.flow)))
-                    return await work(row)
-                except FlowError:
-                    # It ended while the hub was at work: nothing of that work was kept.
-                    return await self.base.store.read(flow_store.get, flow_id)
-                except TimestampAwayError as error:
-                    return await self._trouble(flow_id, "TIMESTAMP_PENDING", str(error))
-                except (EsignError, HubError) as error:
-                    return await self._trouble(flow_id, error.reason, error.en)
-        finally:
-            if not lock.locked():
-                self._locks.pop(flow_id, None)
+        async with self._turns.of(flow_id):
+            row: FlowRow | None = await self.base.store.read(flow_store.get, flow_id)
+            if row is None:
+                return None
+            try:
+                if row.flow.state is FlowState.FAILED:
+                    row = await self._change(row, lambda now: replace(now, flow=flows.resumed(now.flow)))
+                return await work(row)
+            except FlowError:
+                # It ended while the hub was at work: nothing of that work was kept.
+                return await self.base.store.read(flow_store.get, flow_id)
+            except TimestampAwayError as error:
+                return await self._trouble(flow_id, "TIMESTAMP_PENDING", str(error))
+            except (EsignError, HubError) as error:
+                return await self._trouble(flow_id, error.reason, error.en)
 
     # Signatures.
 

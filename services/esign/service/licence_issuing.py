@@ -39,6 +39,7 @@ from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import errors, log
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.turns import Turns
 
 _log = log.get("licences")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -76,7 +77,7 @@ class LicenceIssuing:
     slots: Slots
     types: Mapping[str, LicenceType]
     nonce_seconds: int
-    _locks: dict[tuple[str, str], asyncio.Lock] = field(default_factory=dict)
+    _turns: Turns[tuple[str, str]] = field(default_factory=Turns)
     _logging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: dict[str, SealKey] = field(default_factory=dict, repr=False)
@@ -92,27 +93,23 @@ class LicenceIssuing:
     async def issue(self, order: LicenceOrder) -> LicenceRow:
         """The licence of this case, type and key, released. Raises EsignError, HubError."""
         place = (order.case_code, order.type.name)
-        lock = self._locks.setdefault(place, asyncio.Lock())
-        try:
-            async with lock:
-                row = await self.base.store.read(licence_store.of_case, *place, self.base.clock.now_us())
-                key = jose.thumbprint(order.proof.key)
-                if row is None or (row.stage == licence_store.SLOT and row.key != key):
-                    row = await self._take_slot(order)
-                if row.key != key or row.issuer != order.issuer:
-                    raise errors.precondition(
-                        "LICENCE_EXISTS",
-                        "This case has its licence, for another key: revoke it first.",
-                        "该办件的证照已签发给另一密钥，请先注销原证照。",
-                        number=row.number,
-                    )
-                if row.stage == licence_store.SLOT:
-                    row = await self._sign(row, order)
-                if row.stage == licence_store.SIGNED:
-                    row = await self._release(row)
-                return row
-        finally:
-            self._locks.pop(place, None)
+        async with self._turns.of(place):
+            row = await self.base.store.read(licence_store.of_case, *place, self.base.clock.now_us())
+            key = jose.thumbprint(order.proof.key)
+            if row is None or (row.stage == licence_store.SLOT and row.key != key):
+                row = await self._take_slot(order)
+            if row.key != key or row.issuer != order.issuer:
+                raise errors.precondition(
+                    "LICENCE_EXISTS",
+                    "This case has its licence, for another key: revoke it first.",
+                    "该办件的证照已签发给另一密钥，请先注销原证照。",
+                    number=row.number,
+                )
+            if row.stage == licence_store.SLOT:
+                row = await self._sign(row, order)
+            if row.stage == licence_store.SIGNED:
+                row = await self._release(row)
+            return row
 
     async def _take_slot(self, order: LicenceOrder) -> LicenceRow:
         now_us = self.base.clock.now_us()
@@ -337,15 +334,11 @@ class LicenceIssuing:
     async def _finish(self, number: str) -> None:
         row = await self.base.store.read(licence_store.by_number, number)
         assert row is not None
-        place = (row.case_code, row.type)
-        try:
-            # The case's lock: a caller may be asking for the same licence.
-            async with self._locks.setdefault(place, asyncio.Lock()):
-                row = await self._again(row)
-                if row.stage == licence_store.SIGNED:
-                    await self._release(row)
-        finally:
-            self._locks.pop(place, None)
+        # The case's turn: a caller may be asking for the same licence.
+        async with self._turns.of((row.case_code, row.type)):
+            row = await self._again(row)
+            if row.stage == licence_store.SIGNED:
+                await self._release(row)
 
 
 def _place(conn: Connection) -> tuple[int, int]:
