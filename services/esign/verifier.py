@@ -86,6 +86,10 @@ class Verifier:
             except (TimeoutError, BrokenProcessPool, MemoryError) as cause:
                 self._replace()
                 raise VerifierFailedError(type(cause).__name__) from cause
+            except asyncio.CancelledError:
+                # Whoever asked has left, and the worker reads on: the next document must not pay for that.
+                self._replace()
+                raise
 
     def _replace(self) -> None:
         _kill(self._pool)
