@@ -77,6 +77,18 @@ def test_readme_is_indexed_by_its_first_line(service: str) -> None:
     assert len(lines) > 1
 
 
+def test_esigns_readme_has_every_module() -> None:
+    """The table of rooms names each module of esign in the column of its folder, and none that is not there: a new
+    module gets its place under a subject.
+    """
+    place = ROOT / "services/esign"
+    rows = [line.split("|")[2:5] for line in (place / "README.md").read_text("utf-8").splitlines() if line[:2] == "| "]
+    for column, folder in enumerate(("service", "domain", ".")):
+        told = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row[column])}
+        there = {path.stem for path in (place / folder).glob("*.py")} - {"__init__"}
+        assert told == there, folder
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_sql_stays_out_of_servicers_and_domain(service: str) -> None:
     """Servicers ask the store; only the store's own room and the migrations build SQL."""
