@@ -128,7 +128,7 @@ class FlowServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFlows(self, request, context):
-        """Flows that the caller began or is a party of, newest first.
+        """Flows that the caller began or is a party of, newest first. Errors: INVALID_ARGUMENT STATE_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -581,7 +581,8 @@ class RemoteSignatureServiceServicer:
     """
 
     def GetCredential(self, request, context):
-        """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is a seal of the caller.
+        """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is the caller's seal as
+        an organisation; a person's seal is nobody's credential.
         Errors: NOT_FOUND SEAL_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -591,8 +592,10 @@ class RemoteSignatureServiceServicer:
     def SignHash(self, request, context):
         """Signs up to 100 hashes under one authorisation (signatures/signHash). With a SAD, the assertion of a person whose consent
         the platform's own rules demand, that assertion must be bound to exactly these hashes. Answered after the act is in the ledger.
+        A request that failed for want of the key or the ledger may be repeated, with its assertion, for a day after the
+        assertion's end.
         Errors: INVALID_ARGUMENT HASH_LENGTH, HASH_COUNT or ALGORITHM, NOT_FOUND SEAL_UNKNOWN, FAILED_PRECONDITION SEAL_STATE,
-        PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY.
+        SEAL_KIND (a person's seal) or KEY_REFUSED, PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY or HSM_AWAY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

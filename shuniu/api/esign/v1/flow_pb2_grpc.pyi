@@ -46,7 +46,7 @@ class FlowServiceStub:
     GetFlow: _grpc.UnaryUnaryMultiCallable[_flow_pb2.GetFlowRequest, _flow_pb2.GetFlowResponse]
     """A flow, for its platform and its parties. Errors: NOT_FOUND FLOW_UNKNOWN (also for those who may not know)."""
     ListFlows: _grpc.UnaryUnaryMultiCallable[_flow_pb2.ListFlowsRequest, _flow_pb2.ListFlowsResponse]
-    """Flows that the caller began or is a party of, newest first."""
+    """Flows that the caller began or is a party of, newest first. Errors: INVALID_ARGUMENT STATE_UNKNOWN."""
     SignSteps: _grpc.UnaryUnaryMultiCallable[_flow_pb2.SignStepsRequest, _flow_pb2.SignStepsResponse]
     """Signs or approves the caller's steps, of one flow or of many, under one authorisation: all of them or none. A person
     brings the assertion of SigningService.AuthoriseSigning; a platform's own call is its authorisation. Answered once the
@@ -90,7 +90,7 @@ class FlowServiceAsyncStub(FlowServiceStub):
     GetFlow: _aio.UnaryUnaryMultiCallable[_flow_pb2.GetFlowRequest, _flow_pb2.GetFlowResponse]  # type: ignore[assignment]
     """A flow, for its platform and its parties. Errors: NOT_FOUND FLOW_UNKNOWN (also for those who may not know)."""
     ListFlows: _aio.UnaryUnaryMultiCallable[_flow_pb2.ListFlowsRequest, _flow_pb2.ListFlowsResponse]  # type: ignore[assignment]
-    """Flows that the caller began or is a party of, newest first."""
+    """Flows that the caller began or is a party of, newest first. Errors: INVALID_ARGUMENT STATE_UNKNOWN."""
     SignSteps: _aio.UnaryUnaryMultiCallable[_flow_pb2.SignStepsRequest, _flow_pb2.SignStepsResponse]  # type: ignore[assignment]
     """Signs or approves the caller's steps, of one flow or of many, under one authorisation: all of them or none. A person
     brings the assertion of SigningService.AuthoriseSigning; a platform's own call is its authorisation. Answered once the
@@ -161,7 +161,7 @@ class FlowServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_pb2.ListFlowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flow_pb2.ListFlowsResponse, _abc.Awaitable[_flow_pb2.ListFlowsResponse]]:
-        """Flows that the caller began or is a party of, newest first."""
+        """Flows that the caller began or is a party of, newest first. Errors: INVALID_ARGUMENT STATE_UNKNOWN."""
 
     @_abc_1.abstractmethod
     def SignSteps(
@@ -235,14 +235,17 @@ class RemoteSignatureServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RemoteSignatureServiceAsyncStub: ...
     GetCredential: _grpc.UnaryUnaryMultiCallable[_flow_pb2.GetCredentialRequest, _flow_pb2.GetCredentialResponse]
-    """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is a seal of the caller.
+    """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is the caller's seal as
+    an organisation; a person's seal is nobody's credential.
     Errors: NOT_FOUND SEAL_UNKNOWN.
     """
     SignHash: _grpc.UnaryUnaryMultiCallable[_flow_pb2.SignHashRequest, _flow_pb2.SignHashResponse]
     """Signs up to 100 hashes under one authorisation (signatures/signHash). With a SAD, the assertion of a person whose consent
     the platform's own rules demand, that assertion must be bound to exactly these hashes. Answered after the act is in the ledger.
+    A request that failed for want of the key or the ledger may be repeated, with its assertion, for a day after the
+    assertion's end.
     Errors: INVALID_ARGUMENT HASH_LENGTH, HASH_COUNT or ALGORITHM, NOT_FOUND SEAL_UNKNOWN, FAILED_PRECONDITION SEAL_STATE,
-    PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY.
+    SEAL_KIND (a person's seal) or KEY_REFUSED, PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY or HSM_AWAY.
     """
 
 @_typing.type_check_only
@@ -253,14 +256,17 @@ class RemoteSignatureServiceAsyncStub(RemoteSignatureServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetCredential: _aio.UnaryUnaryMultiCallable[_flow_pb2.GetCredentialRequest, _flow_pb2.GetCredentialResponse]  # type: ignore[assignment]
-    """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is a seal of the caller.
+    """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is the caller's seal as
+    an organisation; a person's seal is nobody's credential.
     Errors: NOT_FOUND SEAL_UNKNOWN.
     """
     SignHash: _aio.UnaryUnaryMultiCallable[_flow_pb2.SignHashRequest, _flow_pb2.SignHashResponse]  # type: ignore[assignment]
     """Signs up to 100 hashes under one authorisation (signatures/signHash). With a SAD, the assertion of a person whose consent
     the platform's own rules demand, that assertion must be bound to exactly these hashes. Answered after the act is in the ledger.
+    A request that failed for want of the key or the ledger may be repeated, with its assertion, for a day after the
+    assertion's end.
     Errors: INVALID_ARGUMENT HASH_LENGTH, HASH_COUNT or ALGORITHM, NOT_FOUND SEAL_UNKNOWN, FAILED_PRECONDITION SEAL_STATE,
-    PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY.
+    SEAL_KIND (a person's seal) or KEY_REFUSED, PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY or HSM_AWAY.
     """
 
 class RemoteSignatureServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -274,7 +280,8 @@ class RemoteSignatureServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _flow_pb2.GetCredentialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_flow_pb2.GetCredentialResponse, _abc.Awaitable[_flow_pb2.GetCredentialResponse]]:
-        """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is a seal of the caller.
+        """What a credential signs with (credentials/info, 11.5): certificates and algorithm. The credential is the caller's seal as
+        an organisation; a person's seal is nobody's credential.
         Errors: NOT_FOUND SEAL_UNKNOWN.
         """
 
@@ -286,8 +293,10 @@ class RemoteSignatureServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_flow_pb2.SignHashResponse, _abc.Awaitable[_flow_pb2.SignHashResponse]]:
         """Signs up to 100 hashes under one authorisation (signatures/signHash). With a SAD, the assertion of a person whose consent
         the platform's own rules demand, that assertion must be bound to exactly these hashes. Answered after the act is in the ledger.
+        A request that failed for want of the key or the ledger may be repeated, with its assertion, for a day after the
+        assertion's end.
         Errors: INVALID_ARGUMENT HASH_LENGTH, HASH_COUNT or ALGORITHM, NOT_FOUND SEAL_UNKNOWN, FAILED_PRECONDITION SEAL_STATE,
-        PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY.
+        SEAL_KIND (a person's seal) or KEY_REFUSED, PERMISSION_DENIED AUTHORISATION_*, UNAVAILABLE LEDGER_AWAY or HSM_AWAY.
         """
 
 def add_RemoteSignatureServiceServicer_to_server(servicer: RemoteSignatureServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
