@@ -214,7 +214,18 @@ async def build(path: Path) -> AsyncIterator[Process]:
         )
         rewrapping = Rewrapping(base, secrets.keyring)
         long_term = open_long_term(base, settings, secrets, stamps, revocation, http)
-        issuing = Issuing(base, secrets, ledger, neighbours, layouts, stamps, sidecars, slots, long_term=long_term)
+        issuing = Issuing(
+            base,
+            secrets,
+            ledger,
+            neighbours,
+            layouts,
+            stamps,
+            sidecars,
+            slots,
+            long_term=long_term,
+            crowd=neighbours.crowd,
+        )
         by_sm3 = Sm3Index(base.store)
         issuing.told.append(by_sm3.released)
         flowing = open_flows(

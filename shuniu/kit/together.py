@@ -1,12 +1,31 @@
 """Callers that come at the same time share one piece of work: while one batch is under way, the next gathers."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 Wanted = TypeVar("Wanted")
 Answer = TypeVar("Answer")
+# With fewer than these, waiting costs more than it saves.
+_CROWDED = 16
+
+
+class Crowd:
+    """How many callers are on their way through several such works: a context manager for each of them."""
+
+    __slots__ = ("size",)
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        self.size += 1
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.size -= 1
 
 
 class Together(Generic[Wanted, Answer]):
@@ -14,13 +33,26 @@ class Together(Generic[Wanted, Answer]):
 
     When it raises, each of the batch is tried alone, so that nobody fails by another's fault. It runs outside of every
     caller's context: what a unit needs to know of its call goes in with what is wanted.
+
+    A batch costs nearly the same whatever its size, so in a `crowd` it waits for half of those on their way, for
+    `patience_s` at most. Where few are under way, nobody waits.
     """
 
-    def __init__(self, work: Callable[[Sequence[Wanted]], Awaitable[Sequence[Answer]]], *, most: int = 64) -> None:
+    def __init__(
+        self,
+        work: Callable[[Sequence[Wanted]], Awaitable[Sequence[Answer]]],
+        *,
+        most: int = 64,
+        crowd: Crowd | None = None,
+        patience_s: float = 0.02,
+    ) -> None:
         self._work = work
         self._most = most
+        self._crowd = crowd
+        self._patience_s = patience_s
         self._waiting: list[tuple[Wanted, asyncio.Future[Answer]]] = []
         self._running: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
 
     async def do(self, wanted: Wanted) -> Answer:
         """Raises what `work` raises for this one alone. A caller that gives up once the work has begun does not undo
@@ -28,13 +60,25 @@ class Together(Generic[Wanted, Answer]):
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((wanted, answer))
+        if len(self._waiting) >= self._wanted():
+            self._enough.set()
         if self._running is None:
             self._running = asyncio.create_task(self._run(), context=Context())
         return await answer
 
+    def _wanted(self) -> int:
+        """How many are worth waiting for."""
+        if self._crowd is None or self._crowd.size < _CROWDED:
+            return 0
+        return min(self._most, self._crowd.size // 2)
+
     async def _run(self) -> None:
         try:
             while self._waiting:
+                if len(self._waiting) < self._wanted():
+                    self._enough.clear()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._enough.wait(), self._patience_s)
                 batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
                 wanted = [one for one in batch if not one[1].done()]
                 if wanted:

@@ -42,6 +42,10 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     issuing: Issuing
 
     async def IssueCertificate(self, request: pb.IssueCertificateRequest, context: Any) -> pb.IssueCertificateResponse:
+        with self.issuing.crowd:
+            return await self._issue(request)
+
+    async def _issue(self, request: pb.IssueCertificateRequest) -> pb.IssueCertificateResponse:
         asked, caller = asked_of(request), current_caller().platform
         with step("parties"):
             parties = await self.neighbours.parties(request.case_code)

@@ -12,7 +12,7 @@ from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
 from shuniu.kit.client import ask, ask_again
 from shuniu.kit.crypto.sealing import SealingError, unseal
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.together import Together
+from shuniu.kit.together import Crowd, Together
 
 PURPOSE = "document"
 # As many as the neighbours take in one call.
@@ -30,17 +30,21 @@ class Neighbours:
 
     exchange: grpc.aio.Channel
     identity: grpc.aio.Channel
+    # Those who have a document issued: they ask for the same things, a moment apart.
+    crowd: Crowd = field(default_factory=Crowd)
     _cases: "case_pb2_grpc.CaseRegistryServiceAsyncStub" = field(init=False)
     _people: "person_pb2_grpc.PersonServiceAsyncStub" = field(init=False)
     _parties: Together[str, Parties] = field(init=False)
     _persons: Together[person_pb2.SealPersonRequest, str] = field(init=False)
+    # Of the key that answers were last sealed to.
+    _told: tuple[ECKey, str] | None = None
 
     def __post_init__(self) -> None:
         # A stub makes all its calls ready: once, not at each call.
         self._cases = case_pb2_grpc.CaseRegistryServiceStub(self.exchange)
         self._people = person_pb2_grpc.PersonServiceStub(self.identity)
-        self._parties = Together(self._ask_parties, most=_MOST)
-        self._persons = Together(self._ask_persons, most=_MOST)
+        self._parties = Together(self._ask_parties, most=_MOST, crowd=self.crowd)
+        self._persons = Together(self._ask_persons, most=_MOST, crowd=self.crowd)
 
     async def parties(self, case_code: str) -> Parties:
         """Raises NOT_FOUND CASE_UNKNOWN."""
@@ -61,7 +65,7 @@ class Neighbours:
         request = person_pb2.SealPersonRequest(
             person_id=person_id,
             fields=fields,
-            receiver_jwk=json.dumps(receiving.as_dict(private=False)),
+            receiver_jwk=self._jwk(receiving),
             purpose=purpose,
             case_code=case_code,
         )
@@ -72,6 +76,11 @@ class Neighbours:
                 Code.INTERNAL, "PERSON_UNREADABLE", "The person's data do not open here.", "无法读取申请人信息。"
             ) from None
         return {name: str(opened.get(name, "")) for name in fields}
+
+    def _jwk(self, receiving: ECKey) -> str:
+        if self._told is None or self._told[0] is not receiving:
+            self._told = receiving, json.dumps(receiving.as_dict(private=False))
+        return self._told[1]
 
     async def name_for_seal(self, person_id: str, receiving: ECKey) -> str:
         """The name that a person's seal shows; kept in its certificate and picture only."""

@@ -1,12 +1,13 @@
 """Work that callers share: fewer rounds, and nobody pays for another."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from contextvars import ContextVar
 
 import pytest
 
-from shuniu.kit.together import Together
+from shuniu.kit.together import Crowd, Together
 
 _caller: ContextVar[str] = ContextVar("caller", default="nobody")
 
@@ -74,3 +75,33 @@ async def test_no_caller_lends_its_identity_to_the_others() -> None:
     _caller.set("somebody")
     assert await Together(rounds.double).do(1) == 2
     assert rounds.callers == ["nobody"]
+
+
+async def test_in_a_crowd_half_of_it_gathers_first() -> None:
+    """A round begins as soon as half of those on their way are there, and not before."""
+    rounds, crowd = Rounds(), Crowd()
+    rounds.go.set()
+    together = Together(rounds.double, crowd=crowd, patience_s=60)
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(crowd)
+        early = [asyncio.create_task(together.do(number)) for number in range(9)]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert rounds.seen == []
+        assert await together.do(9) == 18
+        assert await asyncio.gather(*early) == [2 * number for number in range(9)]
+    assert rounds.seen == [list(range(10))]
+    assert crowd.size == 0
+
+
+async def test_whoever_waits_for_a_crowd_waits_no_longer_than_is_said() -> None:
+    """Others who never come hold nobody up; where few are under way, nobody waits at all."""
+    rounds, crowd = Rounds(), Crowd()
+    rounds.go.set()
+    with contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(crowd)
+        assert await Together(rounds.double, crowd=crowd, patience_s=0.001).do(1) == 2
+    with crowd, crowd:
+        assert await asyncio.wait_for(Together(rounds.double, crowd=crowd, patience_s=60).do(2), 10) == 4
