@@ -48,6 +48,7 @@ from shuniu.api.identity.v1 import (
     signing_pb2_grpc,
 )
 from shuniu.kit.testing import eventually
+from tests.support import all_judges
 from tests.support.hub import NATS_WEBSOCKET, Journey, Land, command, hub_with_region, program, refusal
 from tests.support.in_clear import found_in_cells, found_in_files
 from tests.support.licences import Wallet
@@ -193,6 +194,25 @@ async def test_documents_are_valid_offline(story: Story) -> None:
         assert pdf.with_name(f"{pdf.name}.ses").exists()
         assert steps["integrity"] == steps["chain"] == steps["ledger"] == steps["ses"] == "valid"
         assert verdict["as_of"]
+
+
+@pytest.mark.filterwarnings("default")
+async def test_every_independent_judge_calls_it_good_and_a_changed_one_bad(story: Story, tmp_path: Path) -> None:
+    """Poppler, MuPDF, qpdf, OpenSSL, PDFBox with BouncyCastle, pyHanko and a strict timestamp client, each in its own
+    words. With one byte of the page changed, no judge of the seal does, nor any of our paths.
+    """
+    root_pem = story.trust / "esign-root.pem"
+    (root,) = x509.load_pem_x509_certificates(root_pem.read_bytes())
+    pdf = story.pdfs()[0]
+    good = await asyncio.to_thread(all_judges.verdicts, pdf, root, root_pem, tmp_path, all_judges.moment())
+    assert [judge for judge, content in good.items() if not content] == []
+    content = bytearray(pdf.read_bytes())
+    content[content.index(b"/MediaBox[0 0 ") + 14] ^= 1
+    forged = tmp_path / pdf.name
+    forged.write_bytes(content)
+    bad = await asyncio.to_thread(all_judges.verdicts, forged, root, root_pem, tmp_path, all_judges.moment())
+    # qpdf judges form, the timestamp stands over the signature's value: neither speaks of the content.
+    assert {judge for judge, content in bad.items() if content} <= {"qpdf", "openssl ts", "rfc3161-client"}
 
 
 async def test_a_tampered_document_is_invalid(story: Story, tmp_path: Path) -> None:
