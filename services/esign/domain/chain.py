@@ -1,7 +1,6 @@
 """Certificate paths from a signer to a trusted root (RFC 5280, section 6, for what document signers need)."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TypeVar
 
@@ -144,14 +143,16 @@ def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
-    """Whether every certificate of the path is inside its time."""
+    """Whether every certificate of the path is inside its time. Any number is a time here, also one of no calendar."""
     first, last = _window(tuple(path))
-    return first <= datetime.fromtimestamp(at_us / 1e6, UTC) <= last
+    return first <= at_us <= last
 
 
 @lru_cache(maxsize=1024)
-def _window(path: tuple[x509.Certificate, ...]) -> tuple[datetime, datetime]:
-    return max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
+def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
+    """µs."""
+    first, last = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
+    return int(first.timestamp()) * 1_000_000, int(last.timestamp()) * 1_000_000
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:

@@ -126,6 +126,20 @@ def test_time() -> None:
     assert reason(judged(issued(claims={"exp": "2030"}).present("18")), "time") == "CLAIM"
 
 
+@pytest.mark.parametrize("moment", [2**53 - 1, -(2**53 - 1)])
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+def test_times_of_no_calendar(name: str, moment: int) -> None:
+    """A number that an issuer may sign and no calendar has is judged as a time, and fails nothing but the licence."""
+    token, _, rest = issued().present("18").partition("~")
+    header, payload = (jose.read_json(jose.decode(part)) for part in token.split(".")[:2])
+    header.pop("alg")
+    changed = jose.sign(header, {**payload, name: moment}, setting().key)
+    found = judged(f"{changed}~{rest}")
+    # The key binding is of another token: that alone is INVALID.
+    assert found.verdict.outcome is Outcome.INVALID
+    assert reason(found, "integrity") == "SIGNATURE_VALID"
+
+
 def test_type_is_named() -> None:
     """An SD-JWT VC says of which type it is; one that does not is none."""
     assert reason(judged(issued(claims={"vct": None}).present("18")), "parse") == "TYPE_LACKING"
