@@ -17,7 +17,6 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -380,12 +379,6 @@ def due_expiry(conn: Connection, now_us: int, limit: int) -> list[str]:
 def due_reminders(conn: Connection, now_us: int, limit: int) -> list[str]:
     due = select(flow.c.id).where(flow.c.remind_us > 0, flow.c.remind_us <= now_us).limit(limit)
     return list(conn.execute(due).scalars())
-
-
-def state_counts(conn: Connection) -> dict[str, int]:
-    """Flows by state."""
-    rows = conn.execute(select(flow.c.state, func.count()).group_by(flow.c.state))
-    return {str(state): int(count) for state, count in rows}
 
 
 def _add_revision(conn: Connection, flow_id: str, made: Revision) -> None:

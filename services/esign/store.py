@@ -391,36 +391,6 @@ def certificate_by_sha256(conn: Connection, digest: str) -> CertificateRow | Non
     return None if row is None else read_certificate(row)
 
 
-def next_number(conn: Connection, prefix: str) -> str:
-    """Prefix, then a serial of its own from 1, at least six digits."""
-    return f"{prefix}{binding_of(conn).dialect.next_value(conn, f'certificate:{prefix}'):06d}"
-
-
-def take_slot(conn: Connection, row: CertificateRow) -> None:
-    conn.execute(
-        insert(certificate),
-        {
-            "number": row.number,
-            "case_code": row.case_code,
-            "template": row.template,
-            "issuer": row.issuer,
-            "source_platform": row.source_platform,
-            "holder": row.holder,
-            "division": row.division,
-            "seal_id": row.seal_id,
-            "signed_us": row.signed_us,
-            "salt": row.salt,
-            "stage": SLOT,
-            "state": row.state.value,
-            "reason": "",
-            "sha256": "",
-            "qr": "",
-            "ledger_index": -1,
-            "receipt": "",
-        },
-    )
-
-
 def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:
     """Keeps the sealed bytes of a slot once; False when another attempt was first."""
     changed = conn.execute(

@@ -27,7 +27,6 @@ from shuniu.kit.clock import Clock
 _log = structlog.get_logger(__name__)
 
 _PUSH: Final = "$SYS.REQ.CLAIMS.UPDATE"
-_FORGET: Final = "$SYS.REQ.CLAIMS.DELETE"
 _STREAMS: Final = "$SYS.REQ.SERVER.PING.JSZ"
 # An account is known to JetStream a moment after its token is; tried for so long, s.
 _PROVISION_SECONDS: Final = 5.0
@@ -150,13 +149,6 @@ class BusAdmin:
         changed = bus_accounts.without_credential(account, public_key, self._now_s())
         await self.apply(changed)
         return changed
-
-    async def retire(self, account: OrganisationAccount) -> None:
-        """Take the organisation off the bus with everything it stored; its row must be gone from ``load`` already."""
-        await self.refresh_hub()
-        account_id = bus_accounts.organisation_account_id(self.keys, account)
-        order = bus_accounts.removal_token(self.keys, [account_id], now_s=self._now_s())
-        _check(await self._bus.request(_FORGET, order.encode()))
 
     async def apply(self, account: OrganisationAccount) -> None:
         """Push the organisation's account as it is; sessions that it no longer allows end at once."""

@@ -77,12 +77,6 @@ class KeyFiles:
     def bus_credentials(self, service: str) -> Path:
         return self.data_dir / "keys" / f"bus-{service}.creds"
 
-    def operator_certificate(self, name: str) -> Path:
-        return self.data_dir / "pki" / f"operator-{name}.pem"
-
-    def operator_key(self, name: str) -> Path:
-        return self.data_dir / "keys" / f"operator-{name}.key"
-
     @property
     def edge_roots(self) -> Path:
         return self.data_dir / "pki" / "edge-ca.pem"

@@ -18,6 +18,7 @@ from typing import Final
 from sqlalchemy import MetaData
 
 from services.esign import commands as esign
+from services.exchange import commands as exchange
 from services.identity import commands as identity
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 from shuniu.cli.local import supervisor_state
@@ -210,7 +211,7 @@ def rotate(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     if arguments.storage:
         place.hub()
-        numbers = identity.rotate_storage_keys(place.config)
+        numbers = {**identity.rotate_storage_keys(place.config), "exchange": exchange.rotate_keys(place.config)}
         text = ", ".join(f"{service}: {number}" for service, number in numbers.items())
         out({"keys": numbers}, f"{text}（重启后生效 / from the next start）", as_json=arguments.json)
         return 0

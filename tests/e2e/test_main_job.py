@@ -506,7 +506,7 @@ async def test_keys_are_rotated_without_anybody_noticing(story: Story) -> None:
     request = case_pb2.GetCaseRequest(case_code=story.first.case.case_code)
     assert (await session.call(stub.GetCase, request, person=story.first.token)).case.case_code
     stored = await story.land.command("keys", "rotate", "--storage", "--json")
-    assert (0, {"identity", "vault"}) == (stored.status, set(stored.json["keys"])), stored.err
+    assert (0, {"identity", "vault", "exchange"}) == (stored.status, set(stored.json["keys"])), stored.err
 
 
 async def test_a_backup_of_the_running_hub_can_be_restored(story: Story, tmp_path: Path) -> None:

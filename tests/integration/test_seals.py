@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from services.esign import ended_keys, flow_store, seal_pictures, store
+from services.esign import ended_keys, flow_store, issue_store, seal_pictures, store
 from services.esign.domain.flow_scenarios import Actor, KeyMode
 from services.esign.domain.flows import Flow, FlowState, Role, Step, StepState
 from services.esign.domain.ledger import EntryType
@@ -219,7 +219,7 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
 
     assert await keys_left(0) == {old.id, new.id}
     granted = dataclasses.replace(await a_slot(land, old.id), case_code="owed", number="15000020260000099")
-    await land.base.write(lambda conn: store.take_slot(conn, granted))
+    await land.base.write(lambda conn: issue_store.take_slots(conn, [granted]))
     assert await keys_left(2) == {old.id, new.id}
     await land.base.write(lambda conn: store.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
     party = Party(

@@ -14,9 +14,7 @@ from enum import StrEnum
 
 from services.exchange.domain.violations import RuleError, Violation
 
-REVIEW_WORKING_DAYS = 2
 DECISION_WORKING_DAYS = 5
-DECISION_WORKING_DAYS_UNPUBLISHED = 10
 # A term without end is no term: the longest one a contract may have.
 MAX_TERM_DAYS = 3 * 366
 MAX_DAILY_QUOTA = 10_000_000

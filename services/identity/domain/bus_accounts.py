@@ -367,13 +367,6 @@ def organisation_account_token(keys: BusKeys, account: OrganisationAccount, *, n
     return _sign(_operator(keys), subject=_public(pair), name=account.code, now_s=now_s, nats=claims)
 
 
-def removal_token(keys: BusKeys, account_ids: Sequence[str], *, now_s: int) -> str:
-    """The operator's order to forget accounts (``$SYS.REQ.CLAIMS.DELETE``)."""
-    pair = _operator(keys)
-    nats = {"accounts": list(account_ids), "type": "generic", "version": 2}
-    return _sign(pair, subject=_public(pair), name="removal", now_s=now_s, nats=nats)
-
-
 def _credential(
     issuer: nkeys.KeyPair,
     secret: bytes,
@@ -429,10 +422,9 @@ def service_credential(keys: BusKeys, area: str, secret: bytes, *, now_s: int) -
 
 
 def system_credential(keys: BusKeys, secret: bytes, *, now_s: int) -> Credential:
-    """Identity's credential in the system account: pushes and removes claims, asks which streams exist."""
+    """Identity's credential in the system account: pushes claims, asks which streams exist."""
     publish = [
         "$SYS.REQ.CLAIMS.UPDATE",
-        "$SYS.REQ.CLAIMS.DELETE",
         "$SYS.REQ.CLAIMS.LIST",
         "$SYS.REQ.SERVER.PING.JSZ",
         "$SYS.REQ.SERVER.PING.CONNZ",
