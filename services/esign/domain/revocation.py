@@ -16,6 +16,7 @@ from services.esign.domain import der
 from services.esign.domain.pki import Authority
 from services.esign.domain.seals import RevocationReason
 
+_SERIALS = 1 << 160
 MOST_BYTES = 4096
 """Longest OCSP request that is read."""
 # The answer is made anew at each request; this is how long a reader may keep a list before it asks again.
@@ -80,12 +81,18 @@ class CertificateStanding:
 
 
 def read_request(request: bytes) -> ocsp.OCSPRequest | None:
-    """None when it cannot be read."""
+    """None when it cannot be read, or asks for what no answer can repeat: a serial number that no certificate has (RFC
+    5280, 4.1.2.2), hashes of another length than their algorithm's.
+    """
     if len(request) > MOST_BYTES:
         return None
     try:
         found = ocsp.load_der_ocsp_request(request)
-        _ = found.hash_algorithm, found.serial_number, found.issuer_name_hash, found.issuer_key_hash, found.extensions
+        size = found.hash_algorithm.digest_size
+        if not 0 <= found.serial_number < _SERIALS:
+            return None
+        if (len(found.issuer_name_hash), len(found.issuer_key_hash), found.extensions is None) != (size, size, False):
+            return None
     # The library raises many types, not all of one family, for what may be wrong; several questions in one too.
     except Exception:  # noqa: BLE001
         return None
