@@ -114,7 +114,7 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
         certificates = folder / "certificates"
         certificates.mkdir(exist_ok=True)
         app = App(sessions[APP], BusInbox(hub, sessions[APP].credentials), certificates, lambda _step, _seconds: None)
-        helpers = [asyncio.create_task(register.serve()), asyncio.create_task(app.run())]
+        others = [asyncio.create_task(register.serve()), asyncio.create_task(app.run())]
         try:
             for serial, person in enumerate(everybody, start=1):
                 citizen = Citizen(
@@ -130,9 +130,9 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
                 served = await app.serve(citizen)
                 say(f"已送达 / delivered: {served.case_code} → {certificates / served.certificate_number}.pdf")
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            for other in others:
+                other.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
             await app.inbox.close()
     return 0
 

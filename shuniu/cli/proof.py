@@ -288,5 +288,8 @@ def trust(arguments: argparse.Namespace) -> int:
                 (arguments.out / name).write_text(content)
         except OSError as error:
             raise ConfigError(f"{arguments.out}: {error.strerror}") from None
-    out(files, "\n".join(f"{name}\n{content}" for name, content in files.items()), as_json=arguments.json)
+        text = "\n".join(str(arguments.out / name) for name in files)
+    else:
+        text = "\n".join(f"{name}\n{content}" for name, content in files.items())
+    out(files, text, as_json=arguments.json)
     return 0
