@@ -1,9 +1,10 @@
 """`esign.certificate`: documents issued by the real service through gRPC, a second of its time on the processor.
 
-Counted is what the kernel charges the service's process for, all threads, user and system: one IssueCertificate for each
-document, CONCURRENCY of them under way. Identity, exchange and the agency are in this process and not counted: identity
-and exchange are small servicers of the same contract. No bus: events wait in the outbox, as they do when it is away. The
-split by step is wall time at the same load, waiting for neighbours, disk and ledger window included.
+Counted is what the kernel charges the service's process for, all threads, user and system: one IssueCertificate for
+each document, CONCURRENCY of them under way (and CROWD of them in a row of its own). Identity, exchange and the agency
+are in this process and not counted: identity and exchange are small servicers of the same contract. No bus: events
+wait in the outbox, as they do when it is away. The split by step is wall time at CONCURRENCY, waiting for neighbours,
+disk and ledger window included.
 
 Names are of common characters, as people's are: one that the process has not yet written costs 0.13 ms more, once.
 """
@@ -45,6 +46,7 @@ from tests.support.bus_land import KEYS
 ROUNDS = 5
 DOCUMENTS = 256
 CONCURRENCY = 64
+CROWD = 256
 GIVEN = (
     "伟芳娜秀英敏静丽强磊军洋勇艳杰娟涛明超兰霞平刚桂文辉玲华红建国志海燕春梅雪峰云飞鹏浩宇轩子涵欣怡佳琪雨泽"
     "晨曦博思远梓萱诗嘉怀瑾俊熙紫若瑞祥永福安康宁德才巴特尔乌兰托娅其木格那仁苏日娜额尔敦图雅布和吉达阿"
@@ -236,14 +238,14 @@ async def run() -> list[dict[str, Any]]:
                 )
                 await stub.IssueCertificate(request, metadata=agency, timeout=60)
 
-            async def batch(first: int, count: int) -> None:
+            async def batch(first: int, count: int, callers: int = CONCURRENCY) -> None:
                 waiting = iter(range(first, first + count))
 
                 async def work_off() -> None:
                     for number in waiting:
                         await issue(number)
 
-                await asyncio.gather(*(work_off() for _ in range(CONCURRENCY)))
+                await asyncio.gather(*(work_off() for _ in range(callers)))
 
             # The process reads characters, statements and templates for the first time.
             await batch(1, DOCUMENTS)
@@ -256,8 +258,14 @@ async def run() -> list[dict[str, Any]]:
                 walls.append(DOCUMENTS / (time.perf_counter() - began))
                 cores.append(DOCUMENTS / (processor_seconds(process.pid) - used))
             after = await asyncio.to_thread(steps, ops)
+            crowded = []
+            for turn in range(ROUNDS):
+                used = processor_seconds(process.pid)
+                await batch((ROUNDS + turn + 2) * DOCUMENTS, DOCUMENTS, CROWD)
+                crowded.append(DOCUMENTS / (processor_seconds(process.pid) - used))
     rows = [
         {"name": "esign.certificate", "value": statistics.median(cores), "unit": "documents/s/core"},
+        {"name": f"esign.certificate.crowd{CROWD}", "value": statistics.median(crowded), "unit": "documents/s/core"},
         {"name": "esign.certificate.wall", "value": statistics.median(walls), "unit": "documents/s"},
     ]
     for step, (total, count) in after.items():
