@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from hashlib import sha256
 
 from services.esign.domain import form as forms
 from services.esign.domain import qr
@@ -21,7 +22,7 @@ from services.esign.domain.textflow import Column, Line, advance_of, set_lines
 from shuniu.kit import log
 
 _log = log.get("forms")
-# One an issuer, day and host: a region's agencies, some days of them. About 30 kB each.
+# One an issuer, seal picture, day and host: a region's agencies, some days of them. About 30 kB each.
 _FORMS_KEPT = 512
 # Facts in private-use characters: no text of a template holds these.
 _OPEN, _CLOSE = "\ue000", "\ue001"
@@ -81,14 +82,14 @@ class Forms:
 
     def __init__(self, font: Font) -> None:
         self._font = font
-        self._forms: OrderedDict[tuple[str, str, date, str], Form] = OrderedDict()
+        self._forms: OrderedDict[tuple[str, str, date, str, bytes], Form] = OrderedDict()
         self._texts: dict[tuple[str, frozenset[str]], _Texts] = {}
         # None: engine and form do not agree on this template.
         self._places: dict[str, _Place | None] = {}
 
     def fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
         """The document with `content` in its QR code; None when the engine must lay it out."""
-        form = self._forms.get((data.template, data.issuer, data.issued_on, host))
+        form = self._forms.get(_key(data, host))
         texts = self._texts.get((data.template, frozenset(data.facts)))
         place = self._places.get(data.template)
         if form is None or texts is None or place is None:
@@ -108,7 +109,7 @@ class Forms:
                 self._texts[shape] = _read(describe(_marked(data), host))
             if data.template not in self._places:
                 self._places[data.template] = self._measured(data, host, page, describe)
-            place, key = self._places[data.template], (data.template, data.issuer, data.issued_on, host)
+            place, key = self._places[data.template], _key(data, host)
             if place is None or key in self._forms:
                 return
             self._forms[key] = Form.make(_blank(data, host, page), place.before, self._font)
@@ -177,6 +178,11 @@ class Forms:
             Written(((head, place.number_y),), place.number_size, place.number_colour),
             Written(tuple(lines), place.column.size, place.text_colour),
         )
+
+
+def _key(data: CertificateData, host: str) -> tuple[str, str, date, str, bytes]:
+    picture = sha256(data.picture).digest() if data.picture else b""
+    return data.template, data.issuer, data.issued_on, host, picture
 
 
 def _agree(drawn: Sequence[Run], number: Written, text: Written) -> bool:

@@ -48,7 +48,7 @@ class Typesetter:
         """The certificate as one page of PDF/A-2b. Raises DocumentUnfitError, CharacterNotCoveredError."""
         template = check(data)
         require_coverage((("issuer", data.issuer), *data.facts.items()))
-        pdf = self._compile(_main(template, _page_data(data, template, host), png(qr_content)), at_us)
+        pdf = self._compile(_main(template, _page_data(data, template, host), png(qr_content), data.picture), at_us)
         if b"/Type/Pages/Count 1/" not in pdf[:256]:
             raise DocumentUnfitError("LAYOUT_OVERFLOW", "the text does not fit on the page", "内容过长，一页放不下")
         return pdf
@@ -56,7 +56,9 @@ class Typesetter:
     def page(self, data: CertificateData, host: str, at_us: int, form: bool) -> bytes:  # noqa: FBT001 — what a page is
         """A page for `forms.py`, with some QR code; as a form, without number and text. Raises DocumentUnfitError."""
         template = certificates.TEMPLATES[data.template]
-        return self._compile(_main(template, _page_data(data, template, host, form=form), png(host)), at_us)
+        return self._compile(
+            _main(template, _page_data(data, template, host, form=form), png(host), data.picture), at_us
+        )
 
     def describe(self, data: CertificateData, host: str) -> Mapping[str, object]:
         """What the template says of itself with these data. Raises DocumentUnfitError."""
@@ -167,15 +169,18 @@ def covered_characters() -> AbstractSet[int]:
     return font().glyphs.keys()
 
 
-def _main(template: Template, page_data: str, qr: bytes) -> bytes:
+def _main(template: Template, page_data: str, qr: bytes, seal: bytes) -> bytes:
     """The main file that calls the template. Data come in here and not by `sys.inputs`: with other inputs the engine
     builds its library anew and forgets what it has memoised of the template, a fifth of the time of a page.
     """
-    picture = ",".join(map(str, qr))
     return (
         f'#import "{template.name}.typ": certificate\n'
-        f"#certificate(json(bytes({_quoted(page_data)})), bytes(({picture})))"
+        f"#certificate(json(bytes({_quoted(page_data)})), {_bytes(qr)}, {_bytes(seal) if seal else 'none'})"
     ).encode()
+
+
+def _bytes(content: bytes) -> str:
+    return f"bytes(({','.join(map(str, content))}))"
 
 
 def _quoted(page_data: str) -> str:

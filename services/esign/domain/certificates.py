@@ -5,7 +5,7 @@ hashed.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
@@ -63,13 +63,16 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class CertificateData:
-    """What a certificate says. `issuer` is the agency's official name; facts are named as the template names them."""
+    """What a certificate says. `issuer` is the agency's official name; facts are named as the template names them.
+    `picture` (PNG) is what the seal shows when its owner uploaded one; it says nothing and is no part of the data.
+    """
 
     number: str
     template: str
     issuer: str
     issued_on: date
     facts: Mapping[str, str]
+    picture: bytes = field(default=b"", repr=False, compare=False)
 
 
 def check(data: CertificateData) -> Template:

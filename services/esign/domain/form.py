@@ -39,6 +39,9 @@ _CONTENTS = re.compile(rb"/Contents (\d+) 0 R")
 _PAGE = re.compile(rb"/Kids\[(\d+) 0 R\]")
 _METADATA = re.compile(rb"/Metadata (\d+) 0 R")
 _IMAGE = re.compile(rb"/Subtype/Image.*?/ColorSpace (\d+) 0 R", re.DOTALL)
+_WIDTH = re.compile(rb"/Width (\d+)")
+# A code is drawn with one pixel a module; an uploaded seal has a hundred at least.
+_WIDEST_CODE = 99
 _CMAP_HEAD = (
     b"/CIDInit/ProcSet findresource begin\n12 dict begin\nbegincmap\n/CIDSystemInfo<</Registry(Adobe)/Ordering(UCS)"
     b"/Supplement 0>>def\n/CMapName/Adobe-Identity-UCS def\n/CMapType 2 def\n"
@@ -164,11 +167,11 @@ class Form:
         parts = _take_apart(page)
         objects, page_number = dict(parts.objects), parts.page
         metadata = parts.number(_METADATA, parts.root)
-        pictures = [number for number, body in objects.items() if _IMAGE.search(body)]
+        pictures = [number for number, body in objects.items() if _IMAGE.search(body) and _is_code(body)]
         resources, contents = parts.number(_RESOURCES, page_number), parts.number(_CONTENTS, page_number)
         first = max(objects) + 2
         if len(pictures) != 1 or objects[resources].count(b"/Font<<") != 1:
-            raise FormError("one picture and fonts expected")
+            raise FormError("one code and fonts expected")
         blocks = parts.blocks
         objects[contents] = _deflated(b"".join(blocks[:before]))
         objects[first - 1] = _deflated(b"".join(blocks[before:]))
@@ -372,3 +375,8 @@ def _stream(entries: bytes, data: bytes) -> bytes:
 
 def _deflated(data: bytes) -> bytes:
     return _stream(b"/Filter/FlateDecode", zlib.compress(data, 9))
+
+
+def _is_code(image: bytes) -> bool:
+    width = _WIDTH.search(image)
+    return width is not None and int(width[1]) <= _WIDEST_CODE

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from services.esign import issue_store, layout, metrics, store
+from services.esign import issue_store, layout, metrics, seal_store, store
 from services.esign.domain import certificates, pades, seals
 from services.esign.domain.certificates import CertificateData, CertificateState
 from services.esign.domain.errors import DocumentUnfitError, EsignError
@@ -130,6 +130,7 @@ class Issuing:
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
     _prepared: dict[tuple[str, str], tuple[pades.SigningSeal, bool]] = field(default_factory=dict)
+    _pictures: dict[str, bytes] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
     _granting: Slots = field(init=False)
     _slots: Together[Order, "_Slot | bytes"] = field(init=False)
@@ -236,6 +237,7 @@ class Issuing:
                 "id_type": _DOCUMENT_NAMES.get(person["document_type"], "证件"),
                 "id_number": person["document_number"],
             },
+            picture=await self._picture(found.seal.id),
         )
         qr = self.secrets.qr.url(data)
         with step("layout"):
@@ -266,6 +268,15 @@ class Issuing:
         if away is not None:
             raise away
         return replace(row, stage=store.SEALED, pdf=pdf, sha256=made.sha256, qr=qr)
+
+    async def _picture(self, seal_id: str) -> bytes:
+        """What the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for life."""
+        picture = self._pictures.get(seal_id)
+        if picture is None:
+            kept = await self.base.store.read(seal_store.picture_of, seal_id)
+            uploaded = kept is not None and kept.source == seal_store.UPLOADED
+            picture = self._pictures[seal_id] = kept.picture.data if kept is not None and uploaded else b""
+        return picture
 
     async def _lay_out(self, data: CertificateData, qr: str, at_us: int) -> bytes:
         host = self.secrets.qr.host
