@@ -266,6 +266,9 @@ async def test_pictures_are_kept_with_the_seal(land: SealLand) -> None:
     successor = await land.active(replaces=seal.id, picture_png=other, picture_width_mm=38)
     mine = await land.owner.GetSealPicture(esign_pb2.GetSealPictureRequest(id=successor.id), metadata=AGENCY)
     assert (mine.png, mine.width_mm, mine.uploaded) == (other, 38, True)
+    # Colours and opacity: an image each.
+    first, second = [await land.downloaded((await land.issue(case)).number) for case in ("case-1", "case-2")]
+    assert [one.pdf.count(b"/Width 331/Height 331") for one in (first, second)] == [2, 2]
     bad = land.applied(replaces=successor.id, picture_png=other[:-1])
     await refused(bad, grpc.StatusCode.INVALID_ARGUMENT, "PICTURE_DAMAGED")
 
