@@ -40,7 +40,7 @@ from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.esign import ORGANISATION, certificate_data, page
 
-NOW_US = SystemClock().now_us()
+now_us = SystemClock().now_us
 _SM2 = ses_store.sm2_seal.c
 
 
@@ -92,20 +92,20 @@ class MadeSeal:
     def sign(self, secrets: keys.Secrets) -> bytes:
         held = secrets.seal_key(self.wrapped, key_context(self.seal_id), self.certificate)
         signing = pades.SigningSeal.prepare(held.key, self.certificate, held.chain, ORGANISATION)
-        return pades.sign(page(), signing, NOW_US)
+        return pades.sign(page(), signing, now_us())
 
 
 def made(secrets: keys.Secrets, seal_id: str) -> MadeSeal:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = pki.issue_seal_certificate(
-        secrets.seal_ca, key.public_key(), ORGANISATION, seal_id, NOW_US, status_url="http://hub.test"
+        secrets.seal_ca, key.public_key(), ORGANISATION, seal_id, now_us(), status_url="http://hub.test"
     )
     wrapped = secrets.keyring.encrypt(seal_keys.keep(key), key_context(seal_id))
     return MadeSeal(seal_id, pki.certificate_der(certificate), wrapped)
 
 
 def signer_steps(pdf: bytes, root: x509.Certificate) -> set[Status]:
-    verdict = verify.judge(pdf, trust=verify.Trust((root,)), now_us=NOW_US)
+    verdict = verify.judge(pdf, trust=verify.Trust((root,)), now_us=now_us())
     return {step.status for step in verdict.steps if step.step in {"integrity", "signer", "chain"}}
 
 
@@ -166,13 +166,13 @@ def test_drill_the_timestamp_key_is_rotated(hub: KeyHub):
     asked = TimestampQuery(timestamp.imprint(sha256(b"signature").digest()), wants_certificates=True)
     old = hub.start()
     assert old.tsa is not None
-    first = old.tsa.token(asked, 1, NOW_US)
+    first = old.tsa.token(asked, 1, now_us())
     hub.rotate("--tsa")
     new = hub.start()
     assert new.tsa is not None
-    second = new.tsa.token(asked, 2, NOW_US)
+    second = new.tsa.token(asked, 2, now_us())
     for token in (first, second):
-        timestamp_reader.check_token(token, (b"signature",), (new.seal_ca.root,), NOW_US)
+        timestamp_reader.check_token(token, (b"signature",), (new.seal_ca.root,), now_us())
     hub.files.tsa("ca")[1].rename(hub.data / "in the safe")
     with pytest.raises(ConfigError, match="put it back"):
         commands.rotate_timestamp_key(hub.config)
@@ -218,7 +218,7 @@ async def test_drill_the_sm2_seal_ca_is_rotated(hub: KeyHub, base: Foundation):
         spki = sm.PrivateKey.generate().public.spki
         made_by.append(
             sm2_pki.issue_seal_certificate(
-                found.seal_ca, spki, ORGANISATION, f"{number}", NOW_US, status_url="http://h"
+                found.seal_ca, spki, ORGANISATION, f"{number}", now_us(), status_url="http://h"
             )
         )
         if number < 2:
@@ -246,12 +246,12 @@ def test_drill_the_sm2_timestamp_key_is_rotated(hub: KeyHub):
     for serial in (1, 2):
         secrets = hub.start()
         assert secrets.tsa is not None
-        tokens.append(secrets.tsa.token(asked, serial, NOW_US))
+        tokens.append(secrets.tsa.token(asked, serial, now_us()))
         hub.rotate("--tsa")
     assert secrets.sm is not None
     roots = (chain.load(secrets.sm.root),)
     signers = {
-        timestamp_reader.check_token(token, (b"signature",), roots, NOW_US).path[0].serial_number for token in tokens
+        timestamp_reader.check_token(token, (b"signature",), roots, now_us()).path[0].serial_number for token in tokens
     }
     assert len(signers) == 2
 
@@ -285,7 +285,7 @@ async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
     def put(conn):
         for one in kept:
             seal = Seal(one.seal_id, f"platform-{one.seal_id}", ORGANISATION, SealState.ACTIVE, 0, 0)
-            store.put_seal(conn, seal, NOW_US)
+            store.put_seal(conn, seal, now_us())
             store.made(conn, store.SealRow(seal, one.certificate, one.wrapped))
 
     await base.store.write(put)
@@ -322,7 +322,7 @@ async def test_what_names_a_person_is_closed_and_wrapped_again(hub: KeyHub, base
         for one in kept:
             kind = SealKind(one.seal_id.removeprefix("seal-"))
             seal = Seal(one.seal_id, "police", "", SealState.ACTIVE, 0, 0, kind, "p")
-            store.put_seal(conn, seal, NOW_US)
+            store.put_seal(conn, seal, now_us())
             store.made(conn, store.SealRow(replace(seal, kind=SealKind.ORGANISATION), one.certificate, one.wrapped))
             drawn = seal_store.KeptPicture(seal_store.DRAWN, Picture("png", pictures[one.seal_id], 20, 20))
             seal_store.keep_picture(conn, one.seal_id, drawn, SealKind.ORGANISATION)
@@ -381,9 +381,9 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
 
     def revoke(conn):
         seal = Seal("seal-1", "police", ORGANISATION, SealState.ACTIVE, 0, 0)
-        store.put_seal(conn, seal, NOW_US)
+        store.put_seal(conn, seal, now_us())
         store.made(conn, store.SealRow(seal, before.certificate, before.wrapped))
-        store.certified(conn, serial, "seal-1", NOW_US)
+        store.certified(conn, serial, "seal-1", now_us())
         store.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
 
     await base.store.write(revoke)

@@ -193,7 +193,7 @@ class Land:
         still_open = sum(part.get("organisation_open", 0) for part in status["parts"])
         return published, still_open, self.stage.received
 
-    async def settled(self, within: float = 60) -> None:
+    async def settled(self, within: float = 90) -> None:
         """Waits until every delivery has its receipt, then checks that nothing was lost or doubled."""
 
         async def equal() -> bool:
