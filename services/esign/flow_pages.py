@@ -13,9 +13,9 @@ from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pylopdf_fonts_zh_cn
 import typst
 
+from services.esign import fonts
 from services.esign.domain import flow_page, flow_scenarios, multisign
 from services.esign.domain.appearance import PageDrawing
 from services.esign.domain.errors import DocumentUnfitError
@@ -172,10 +172,6 @@ def _compile(function: str, data: Mapping[str, Any], at_us: int) -> bytes:
 def _compiler() -> typst.Compiler:
     kept: typst.Compiler | None = getattr(_local, "compiler", None)
     if kept is None:
-        fonts = typst.Fonts(
-            include_system_fonts=False,
-            include_embedded_fonts=False,
-            font_paths=[str(pylopdf_fonts_zh_cn.serif_path().parent)],
-        )
-        kept = _local.compiler = typst.Compiler(root=str(TEMPLATES_DIR), font_paths=fonts, ignore_system_fonts=True)
+        found = fonts.read()
+        kept = _local.compiler = typst.Compiler(root=str(TEMPLATES_DIR), font_paths=found, ignore_system_fonts=True)
     return kept

@@ -89,6 +89,13 @@ class Forms:
 
     def fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
         """The document with `content` in its QR code; None when the engine must lay it out."""
+        try:
+            return self._fill(data, host, content, at_us)
+        except KeyError:
+            # A sign of the second font.
+            return None
+
+    def _fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
         form = self._forms.get(_key(data, host))
         texts = self._texts.get((data.template, frozenset(data.facts)))
         place = self._places.get(data.template)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pylopdf_fonts_zh_cn
 import typst
 
+from services.esign import fonts
 from services.esign.domain import certificates
 from services.esign.domain.certificates import CertificateData, Template, check
 from services.esign.domain.errors import CharacterNotCoveredError, DocumentUnfitError
@@ -26,7 +27,6 @@ from services.esign.forms import Forms
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 _POINTS_PER_MM = 72 / 25.4
 _A4_HEIGHT_MM = 297.0
-_FAMILY = "Noto Serif SC"
 _local = threading.local()
 _learning = threading.Lock()
 
@@ -35,13 +35,7 @@ class Typesetter:
     """A typst compiler with its fonts loaded once (0.1 s)."""
 
     def __init__(self) -> None:
-        self._fonts = typst.Fonts(
-            include_system_fonts=False,
-            include_embedded_fonts=False,
-            font_paths=[str(pylopdf_fonts_zh_cn.serif_path().parent)],
-        )
-        if _FAMILY not in self._fonts.families():
-            raise RuntimeError(f"font {_FAMILY} is missing from the installed font package")
+        self._fonts = fonts.read()
         self._compiler = typst.Compiler(root=str(TEMPLATES_DIR), font_paths=self._fonts, ignore_system_fonts=True)
 
     def typeset(self, data: CertificateData, host: str, qr_content: str, at_us: int) -> bytes:
@@ -120,9 +114,14 @@ def _typesetter() -> Typesetter:
 
 @cache
 def font() -> Font:
-    """The font of all documents."""
+    """The first font of all documents, which forms are written in."""
     path = pylopdf_fonts_zh_cn.serif_path()
     return Font.read(path.stem, path.read_bytes())
+
+
+@cache
+def _covered() -> frozenset[int]:
+    return fonts.SIGNS | font().glyphs.keys()
 
 
 @cache
@@ -166,7 +165,7 @@ def require_coverage(texts: Iterable[tuple[str, str]]) -> None:
 
 def covered_characters() -> AbstractSet[int]:
     """Code points with a glyph."""
-    return font().glyphs.keys()
+    return _covered()
 
 
 def _main(template: Template, page_data: str, qr: bytes, seal: bytes) -> bytes:

@@ -7,9 +7,9 @@ import dataclasses
 import json
 from typing import Any
 
-import pylopdf_fonts_zh_cn
 import typst
 
+from services.esign import fonts
 from services.esign.domain import seal_picture
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.ses import Picture
@@ -44,16 +44,11 @@ def uploaded(png: bytes, width_mm: int) -> Picture:
 
 
 def _draw(content: dict[str, Any], size_mm: int) -> Picture:
-    fonts = typst.Fonts(
-        include_system_fonts=False,
-        include_embedded_fonts=False,
-        font_paths=[str(pylopdf_fonts_zh_cn.serif_path().parent)],
-    )
     try:
         drawn = typst.compile(
             str(TEMPLATES_DIR / "seal_picture.typ"),
             root=str(TEMPLATES_DIR),
-            font_paths=fonts,
+            font_paths=fonts.read(),
             ignore_system_fonts=True,
             sys_inputs={"data": json.dumps({**content, "size": size_mm}, ensure_ascii=False)},
             format="png",
