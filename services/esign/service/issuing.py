@@ -47,6 +47,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.outbox import Event
 from shuniu.kit.requests import Asked
 from shuniu.kit.together import Crowd, Together
+from shuniu.kit.turns import Turns
 
 _log = log.get("certificates")
 # How long the task waits between attempts while there are no timestamps, s.
@@ -128,7 +129,8 @@ class Issuing:
     # Those who have a document issued.
     crowd: Crowd = field(default_factory=Crowd)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
-    _locks: dict[str, asyncio.Lock] = field(default_factory=dict)
+    # By case.
+    _turns: Turns[str] = field(default_factory=Turns)
     _prepared: dict[tuple[str, str], tuple[pades.SigningSeal, bool]] = field(default_factory=dict)
     _pictures: dict[str, bytes] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
@@ -147,9 +149,8 @@ class Issuing:
         """The answer (IssueCertificateResponse), new or kept. Raises HubError, EsignError, TimestampAwayError: it is
         sealed, waits, and is released by itself.
         """
-        lock = self._locks.setdefault(order.case_code, asyncio.Lock())
         try:
-            async with lock:
+            async with self._turns.of(order.case_code):
                 with step("slot"):
                     slot = await self._slots.do(order)
                 if isinstance(slot, bytes):
@@ -164,8 +165,6 @@ class Issuing:
             # Also when the caller has gone: what was sealed is released by itself.
             self._waiting.set()
             raise
-        finally:
-            self._locks.pop(order.case_code, None)
 
     # SLOT.
 
@@ -428,19 +427,15 @@ class Issuing:
         row = await self.base.store.read(store.certificate_by_number, number)
         if row is None:
             return
-        try:
-            # The case's lock: a caller may be asking for the same document.
-            async with self._locks.setdefault(row.case_code, asyncio.Lock()):
-                row = await self.base.store.read(store.certificate_by_number, number)
-                if row is not None and row.stage == store.SEALED:
-                    row = await self._stamp(row)
-                if row is not None and row.stage == store.SEALED:
-                    found = await self.base.store.read(store.seal_by_id, row.seal_id)
-                    assert found is not None
-                    await self._release(row, found, None)
-        finally:
-            if row is not None:
-                self._locks.pop(row.case_code, None)
+        # The case's turn: a caller may be asking for the same document.
+        async with self._turns.of(row.case_code):
+            row = await self.base.store.read(store.certificate_by_number, number)
+            if row is not None and row.stage == store.SEALED:
+                row = await self._stamp(row)
+            if row is not None and row.stage == store.SEALED:
+                found = await self.base.store.read(store.seal_by_id, row.seal_id)
+                assert found is not None
+                await self._release(row, found, None)
 
 
 def _row(order: Order, number: str, seal_id: str, now_us: int) -> CertificateRow:
