@@ -239,6 +239,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         maker = SealMaker(
             base, secrets, layouts, neighbours, settings.seal_days, settings.revocation_url.rstrip("/"), certifier
         )
+        certificates = Certificates(base, ledger, neighbours, issuing)
         seals = Seals(base, secrets, SealLife(base, ledger, slots, secrets.marks), maker, settings.seal_two_operators)
         licences = open_licences(base, secrets, ledger, neighbours, slots, settings)
 
@@ -272,7 +273,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                     *seal_servicers(seals, neighbours),
                     Servicer(
                         add.add_CertificateServiceServicer_to_server,
-                        Certificates(base, ledger, neighbours, issuing),
+                        certificates,
                         services["CertificateService"],
                     ),
                     Servicer(
@@ -315,6 +316,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 base.registry.replica.follow,
                 operations.watch,
                 issuing.finish_interrupted,
+                certificates.withdrawals.watch,
                 *flowing.tasks,
                 licences.issuing.finish_interrupted,
                 cosigning.follow,

@@ -15,6 +15,7 @@ from services.esign.flow_store import FlowRow
 from services.esign.sequencer import Sequencer
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import log
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 
 BEGUN, SIGNED, REJECTED = "begun", "signed", "rejected"
@@ -111,7 +112,7 @@ class Journal:
             try:
                 while await self.base.store.read(flow_journal_store.unlogged, 1, ""):
                     await self.settle()
-            except EsignError as error:
+            except (EsignError, HubError) as error:
                 _log.warning("journal_waits", cause=error.reason)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)

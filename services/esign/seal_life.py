@@ -23,6 +23,7 @@ from services.esign.slots import Slots
 from services.esign.store import SealRow
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import log
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.ids import new_ulid
 
@@ -164,7 +165,7 @@ class SealLife:
                     await self.base.write(self.expire)
                     await self.base.write(ended_keys.erase, self.base.clock.now_us())
                 await self.log()
-            except EsignError as error:
+            except (EsignError, HubError) as error:
                 _log.warning("changes_wait", cause=str(error))
             await asyncio.sleep(_LOOK_SECONDS)
 

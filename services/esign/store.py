@@ -103,6 +103,8 @@ seal_certificate = Table(
     Index("seal_certificate_seal", "seal_id"),
 )
 
+_REVOCATION_WAITS = text("revoked_us > 0 AND revocation_index < 0")
+
 # SLOT: number and signing time handed out. SEALED: bytes made. ISSUED: logged, released. `salt` opens the commitment.
 certificate = Table(
     "certificate",
@@ -125,7 +127,16 @@ certificate = Table(
     Column("pdf", LargeBinary),
     Column("ledger_index", BigInteger, nullable=False),
     Column("receipt", Text, nullable=False),
+    # When it was revoked, and where the ledger says so: -1 until it does.
+    Column("revoked_us", BigInteger, nullable=False, server_default="0"),
+    Column("revocation_index", BigInteger, nullable=False, server_default="-1"),
     Index("certificate_sha256", "sha256"),
+    Index(
+        "certificate_revoked_unlogged",
+        "revoked_us",
+        sqlite_where=_REVOCATION_WAITS,
+        postgresql_where=_REVOCATION_WAITS,
+    ),
 )
 
 # The newest head the store knows of: a ledger that is shorter was rolled back. One row.
@@ -421,11 +432,36 @@ def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> b
     return changed.rowcount == 1
 
 
-def revoke(conn: Connection, number: str, reason: str) -> None:
+def revoke(conn: Connection, number: str, reason: str, now_us: int) -> None:
+    """The document is revoked from now on, and the ledger is to say so."""
     conn.execute(
         update(certificate)
         .where(certificate.c.number == number)
-        .values(state=CertificateState.REVOKED.value, reason=reason)
+        .values(state=CertificateState.REVOKED.value, reason=reason, revoked_us=now_us)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedRow:
+    """A revoked document that the ledger does not call so yet."""
+
+    number: str
+    revoked_us: int
+    pdf: bytes = field(repr=False)
+
+
+def revocations_unlogged(conn: Connection, limit: int) -> Sequence[RevokedRow]:
+    """Revocations that the ledger does not hold yet, oldest first."""
+    wanted = select(certificate.c.number, certificate.c.revoked_us, certificate.c.pdf).where(_REVOCATION_WAITS)
+    rows = conn.execute(wanted.order_by(certificate.c.revoked_us).limit(limit))
+    return [RevokedRow(row.number, row.revoked_us, bytes(row.pdf)) for row in rows]
+
+
+def revocation_logged(conn: Connection, number: str, index: int) -> None:
+    conn.execute(
+        update(certificate)
+        .where(certificate.c.number == number, certificate.c.revocation_index < 0)
+        .values(revocation_index=index)
     )
 
 

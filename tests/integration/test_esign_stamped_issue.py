@@ -181,7 +181,7 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
         assert (found.verdict, reasons["ledger"]) == ("VALID", "LOGGED_BEFORE_RENEWAL")
         assert (reasons["document"], found.document["number"]) == ("DOCUMENT_STANDS", row.number)
         assert (await verdict(attack.update(row.pdf, {900: b"<<>>"}))).verdict == "INVALID"
-        await land.base.write(lambda conn: store.revoke(conn, row.number, "test"))
+        await land.base.write(lambda conn: store.revoke(conn, row.number, "test", land.base.clock.now_us()))
         assert (await verdict(renewed)).verdict == "INVALID"
 
 

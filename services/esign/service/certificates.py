@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection
@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 from services.esign import ses_store, store
 from services.esign.domain import certificates
 from services.esign.domain.errors import EsignError
-from services.esign.domain.ledger import Entry, EntryType
 from services.esign.events import CERTIFICATE_REVOKED
 from services.esign.sequencer import Sequencer
 from services.esign.service.issuing import Issuing, Order, step
@@ -19,6 +18,7 @@ from services.esign.service.refusals import certificate_unknown, refusal
 from services.esign.service.views import changed, view
 from services.esign.store import CertificateRow
 from services.esign.timestamps import TimestampAwayError
+from services.esign.withdrawals import Withdrawals
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
@@ -40,6 +40,10 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     ledger: Sequencer
     neighbours: Neighbours
     issuing: Issuing
+    withdrawals: Withdrawals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.withdrawals = Withdrawals(self.base, self.ledger, self.issuing.secrets.marks)
 
     async def IssueCertificate(self, request: pb.IssueCertificateRequest, context: Any) -> pb.IssueCertificateResponse:
         with self.issuing.crowd:
@@ -119,6 +123,7 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
     async def RevokeCertificate(
         self, request: pb.RevokeCertificateRequest, context: Any
     ) -> pb.RevokeCertificateResponse:
+        """In force at once; the ledger says so before the answer, or as soon as it can."""
         if not request.reason.strip() or len(request.reason) > 500:
             raise errors.invalid(
                 [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
@@ -133,7 +138,7 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
                 certificates.revoke(row.state)
             except EsignError as error:
                 raise refusal(error) from None
-            store.revoke(conn, row.number, request.reason)
+            store.revoke(conn, row.number, request.reason, self.base.clock.now_us())
             revoked = store.certificate_by_number(conn, row.number)
             assert revoked is not None
             recipients = self.base.recipients(CERTIFICATE_REVOKED, revoked.division, revoked.issuer)
@@ -145,18 +150,8 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         response = await self.base.mutate(
             request, pb.RevokeCertificateResponse, unit, target=f"certificate/{request.number}"
         )
-        row = await self.base.store.read(store.certificate_by_number, request.number)
-        assert row is not None
-        entry = Entry(
-            EntryType.DOCUMENT_REVOKED,
-            self.base.clock.now_us(),
-            epoch=self.base.store.epoch,
-            **self.issuing.secrets.marks.document(row.pdf),
-        )
-        try:
-            await self.ledger.append(entry)
-        except EsignError as error:
-            raise refusal(error) from None
+        # In force with the commit: the answer does not fail because the ledger is away.
+        await self.withdrawals.try_log()
         return response
 
 

@@ -38,6 +38,7 @@ from services.esign.store import SealRow
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import errors, log
 from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.turns import Turns
 
@@ -323,7 +324,7 @@ class LicenceIssuing:
                 for number in await self.base.store.read(licence_store.unfinished):
                     await self._finish(number)
                 await self.log_changes()
-            except (EsignError, KeyAwayError) as error:
+            except (EsignError, HubError, KeyAwayError) as error:
                 _log.warning("licence_waits", cause=str(error))
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
