@@ -20,6 +20,7 @@ from services.esign.domain.ledger import EntryType
 from services.esign.domain.seals import SealKind, SealState
 from services.esign.flow_store import FlowRow, Party
 from services.esign.once_keys import OnceSigner
+from services.esign.seal_maker import SealMaker
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2, timestamp_pb2
 from shuniu.kit.testing import eventually
 from tests.support.hub import details_of
@@ -322,6 +323,28 @@ async def test_what_may_not_be_made_asks_nobody_for_anything(land: SealLand, mon
     first = await land.admin.MakeSeal(request, metadata=SECURITY)
     assert first == await land.admin.MakeSeal(request, metadata=SECURITY)
     assert asked == [PERSON_ID]
+
+
+async def test_the_short_way_asks_nobody_for_what_may_not_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ApproveSeal: one certificate for a repeated request, none for a seal that has one."""
+    made: list[str] = []
+    whole = SealMaker.make
+
+    async def make(self: Any, seal: Any, now_us: int) -> Any:
+        made.append(seal.id)
+        return await whole(self, seal, now_us)
+
+    monkeypatch.setattr(SealMaker, "make", make)
+    async with seal_land() as land:
+        seal = await land.applied()
+        request = esign_pb2.ApproveSealRequest(request_id=rid(), id=seal.id)
+        first = await land.owner.ApproveSeal(request, metadata=SECURITY)
+        assert first == await land.owner.ApproveSeal(request, metadata=SECURITY)
+        again = esign_pb2.ApproveSealRequest(request_id=rid(), id=seal.id)
+        await refused(
+            land.owner.ApproveSeal(again, metadata=SECURITY), grpc.StatusCode.FAILED_PRECONDITION, "SEAL_STATE"
+        )
+        assert made == [seal.id]
 
 
 async def test_a_time_that_is_none_is_refused(land: SealLand) -> None:

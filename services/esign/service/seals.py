@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from services.esign import seal_store, ses_store, store
 from services.esign.domain.errors import EsignError
-from services.esign.domain.seals import RevocationReason, Seal, SealKind, SealState
+from services.esign.domain.seals import Action, RevocationReason, Seal, SealKind, SealState, move
 from services.esign.keys import Secrets
 from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker, key_context
@@ -19,10 +19,10 @@ from services.esign.service.seal_views import actor, view, view_for
 from services.esign.store import SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
-from shuniu.kit import errors, paging
+from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import Caller, CallerKind, current_caller
 from shuniu.kit.errors import Violation
-from shuniu.kit.foundation import Foundation
+from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.ids import new_ulid
 
 __all__ = ["Seals", "key_context"]
@@ -68,8 +68,11 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
 
     async def ApproveSeal(self, request: pb.ApproveSealRequest, context: Any) -> pb.ApproveSealResponse:
         """Makes the key and certificate beforehand; only one attempt's is kept."""
-        caller = current_caller()
+        caller, asked = current_caller(), asked_of(request)
         by = actor(caller)
+        kept = await self.base.store.read(requests.answered, [asked])
+        if kept:
+            return pb.ApproveSealResponse.FromString(kept[asked.key])
         found = await self.base.store.read(store.seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
@@ -80,6 +83,9 @@ class Seals(esign_pb2_grpc.SealServiceServicer):
                 "须先由另一名管理员审核该申请。",
             )
         try:
+            # Before anybody is asked for a name or a certificate.
+            if found.seal.state is not SealState.APPLIED:
+                move(found.seal.state, Action.MAKE)
             made = await self.maker.make(found.seal, await self.life.require_clock())
         except EsignError as error:
             raise refusal(error) from None
