@@ -22,7 +22,7 @@ MAX_EXPANDED = 16 * 1024 * 1024
 
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
 _HEADER = re.compile(rb"%PDF-(1\.[3-7]|2\.0)(?:\r\n|\r|\n)(?:%[^\r\n]{0,64}(?:\r\n|\r|\n))?")
-_OBJECT = re.compile(rb"(\d{1,10}) (\d{1,5}) obj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
+_OBJECT = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10}) (\d{1,5}) obj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _STREAM = re.compile(rb"[\x00\t\n\f\r ]*stream(?:\r\n|\n)")
 _ENDSTREAM = re.compile(rb"(?:\r\n|\r|\n)?endstream(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _ENDOBJ = re.compile(rb"[\x00\t\n\f\r ]*endobj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
@@ -30,6 +30,7 @@ _STARTXREF = re.compile(rb"startxref(?:\r\n|\r|\n)(\d{1,10})(?:\r\n|\r|\n)%%EOF(
 _SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10}) (\d{1,10})[ ]?(?:\r\n|\r|\n)")
 _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 # Rows of a table: twenty bytes each.
+_ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
 _ENTRY_SIZE = 20
 
@@ -172,8 +173,8 @@ class Document:
         objects: dict[int, PdfObject] = {}
         section: Revision | None = None
         total = 0
-        while (at := _skip(self.data, at)) < size:
-            if (match := _OBJECT.match(self.data, at)) is not None and section is None:
+        while at < size:
+            if section is None and (match := _OBJECT.match(self.data, at)) is not None:
                 found = self._object(match)
                 if found.number in objects:
                     raise PdfError("DUPLICATE_OBJECT", f"object {found.number} twice in one revision")
@@ -181,7 +182,11 @@ class Document:
                 at = found.end
                 if (total := total + 1) > MAX_OBJECTS:
                     raise PdfError("TOO_MANY_OBJECTS", f"more than {MAX_OBJECTS} objects")
-            elif self.data.startswith(b"xref", at) and section is None:
+                continue
+            at = _skip(self.data, at)
+            if at == size:
+                break
+            if self.data.startswith(b"xref", at) and section is None:
                 section, at = self._table(at, objects)
             elif (match := _STARTXREF.match(self.data, at)) is not None:
                 section = section or self._xref_stream(int(match[1]), objects)
@@ -200,28 +205,28 @@ class Document:
             raise PdfError("STRAY_BYTES", "bytes after the end of the file")
 
     def _object(self, match: re.Match[bytes]) -> PdfObject:
-        at = match.end()
+        data, at, number = self.data, match.end(), int(match[1])
         # The dictionary's text ends before the first of these words, unless one is inside a string of it.
-        end = self.data.find(b"endobj", at)
-        stop = self.data.find(b"stream", at, end)
-        value, at = _SEEN.read(self.data, at, stop if stop >= 0 else end, self.census)
+        end = data.find(b"endobj", at)
+        stop = data.find(b"stream", at, end)
+        value, at = _SEEN.read(data, at, stop if stop >= 0 else end, self.census)
         stream = None
-        if isinstance(value, Dict) and (begin := _STREAM.match(self.data, at)) is not None:
+        if isinstance(value, Dict) and (begin := _STREAM.match(data, at)) is not None:
             length = value.get("Length")
-            if isinstance(length, int) and 0 <= length <= len(self.data):
+            if isinstance(length, int) and 0 <= length <= len(data):
                 end = begin.end() + length
-                closing = _ENDSTREAM.match(self.data, end)
+                closing = _ENDSTREAM.match(data, end)
             else:
                 # /Length is elsewhere: the first endstream closes; _chain checks that the two agree.
-                closing = _ENDSTREAM.search(self.data, begin.end())
+                closing = _ENDSTREAM.search(data, begin.end())
                 end = closing.start() if closing else 0
             if closing is None:
-                raise PdfError("STREAM_LENGTH", f"stream of object {int(match[1])} does not end where it says")
+                raise PdfError("STREAM_LENGTH", f"stream of object {number} does not end where it says")
             stream, at = (begin.end(), end), closing.end()
-        ending = _ENDOBJ.match(self.data, at)
+        ending = _ENDOBJ.match(data, at)
         if ending is None:
-            raise PdfError("SYNTAX", f"object {int(match[1])} does not end with endobj")
-        return PdfObject(int(match[1]), int(match[2]), match.start(), ending.end(), value, stream)
+            raise PdfError("SYNTAX", f"object {number} does not end with endobj")
+        return PdfObject(number, int(match[2]), match.start(1), ending.end(), value, stream)
 
     def _table(self, offset: int, objects: dict[int, PdfObject]) -> tuple[Revision, int]:
         at = offset + 4
@@ -235,14 +240,14 @@ class Document:
             end = at + count * _ENTRY_SIZE
             if _ENTRIES.fullmatch(self.data, at, end) is None or end > len(self.data):
                 raise PdfError("XREF", f"cross-reference entries from object {first} on are malformed")
-            for number in range(first, first + count):
+            for number, (place, generation, kind) in enumerate(_ENTRY.findall(self.data, at, end), first):
                 if number in listed or number in freed:
                     raise PdfError("XREF", f"cross-reference entry of object {number} is repeated")
-                if self.data[at + 17] == 0x6E:  # n
-                    listed[number] = (int(self.data[at : at + 10]), int(self.data[at + 11 : at + 16]))
+                if kind == b"n":
+                    listed[number] = (int(place), int(generation))
                 else:
                     freed.add(number)
-                at += _ENTRY_SIZE
+            at = end
         cursor = Cursor(self.data, trailer.end(), self.census)
         value = cursor.value()
         if not isinstance(value, Dict):
