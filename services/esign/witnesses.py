@@ -199,9 +199,11 @@ class Cosigning:
         lines[key] = found[0]
         while len(self._heads) > _HEADS_KEPT:
             self._heads.popitem(last=False)
-        note_text = witness.with_cosignatures(text, lines.values())
+        # Others may cosign while this is being published: what counts is who stands under this very text.
+        here = dict(lines)
+        note_text = witness.with_cosignatures(text, here.values())
         await self._log.publish(note_text)
-        if self.policy.quorum.met_by(lines) and not self._surpassed(head.size):
+        if self.policy.quorum.met_by(here) and not self._surpassed(head.size):
             await self._log.keep_witnessed(note_text)
             metrics.LEDGER_WITNESSED.set(head.size)
 

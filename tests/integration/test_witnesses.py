@@ -215,3 +215,24 @@ def test_the_witness_runs_as_a_program(tmp_path):
         assert process.returncode == 0
     assert len(seen) == 1
     assert (tmp_path / "w" / "witness.key").stat().st_mode & 0o077 == 0
+
+
+async def test_what_is_kept_as_witnessed_has_enough_cosignatures_whoever_answers_meanwhile(tmp_path):
+    """A second witness answers while the first one's text is being published: that text has one cosignature only."""
+    with serving(tmp_path / "1", cosigner(1)) as one, serving(tmp_path / "2", cosigner(2)) as two:
+        async with following(tmp_path / "log", [one, two], 2) as (log, cosigning):
+            publish, keep, texts, kept = log.publish, log.keep_witnessed, [], []
+
+            async def with_the_other(text):
+                texts.append(text)
+                await eventually(lambda: len(texts) == 2)
+                await publish(text)
+
+            async def noted(text):
+                kept.append(text)
+                await keep(text)
+
+            log.publish, log.keep_witnessed = with_the_other, noted
+            await append(log, 0)
+            await eventually(lambda: log.witnessed_text)
+            assert [len(cosigning.policy.check(text)) for text in kept] == [2]
