@@ -235,4 +235,5 @@ async def test_what_is_kept_as_witnessed_has_enough_cosignatures_whoever_answers
             log.publish, log.keep_witnessed = with_the_other, noted
             await append(log, 0)
             await eventually(lambda: log.witnessed_text)
+            await eventually(lambda: all(one.asking is None or one.asking.done() for one in cosigning._standings))
             assert [len(cosigning.policy.check(text)) for text in kept] == [2]
