@@ -6,6 +6,7 @@ back: the journal knows what is not logged yet.
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
@@ -13,7 +14,7 @@ from sqlalchemy import Connection
 from services.esign import ended_keys, seal_store, store
 from services.esign.domain import seals
 from services.esign.domain.errors import EsignError, SealStateError
-from services.esign.domain.ledger import Entry, EntryType, Marks
+from services.esign.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.domain.seals import PENDING, Action, Revocation, RevocationReason, Seal, SealState
 from services.esign.events import SEAL_CHANGED
 from services.esign.seal_maker import Made
@@ -149,13 +150,7 @@ class SealLife:
                 found = [(change, await self.base.store.read(store.seal_by_id, change.seal_id)) for change in changes]
                 appends = (self.ledger.append(self._entry(change, row)) for change, row in found)
                 receipts = await asyncio.gather(*appends)
-
-                def unit(conn: Connection) -> None:
-                    for change, receipt in zip(changes, receipts, strict=True):  # noqa: B023
-                        seal_store.logged(conn, change.id, receipt.index)
-                        store.remember_head(conn, receipt.index + 1, receipt.checkpoint)
-
-                await self.base.write(unit)
+                await self.base.write(_logged, list(zip(changes, receipts, strict=True)))
 
     async def watch(self) -> None:
         """Task: ends what has ended, and logs what a crash or an absent ledger left unlogged."""
@@ -235,3 +230,9 @@ def _exists() -> SealStateError:
         "the holder has a seal already, or one on its way",
         "该主体已有印章，或有办理中的印章申请",
     )
+
+
+def _logged(conn: Connection, done: Sequence[tuple[Change, Receipt]]) -> None:
+    for change, receipt in done:
+        seal_store.logged(conn, change.id, receipt.index)
+        store.remember_head(conn, receipt.index + 1, receipt.checkpoint)

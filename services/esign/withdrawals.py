@@ -5,13 +5,14 @@ the document's row knows that it is not logged yet, and the time that its entry 
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
 from services.esign import store
 from services.esign.domain.errors import EsignError
-from services.esign.domain.ledger import Entry, EntryType, Marks
+from services.esign.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.sequencer import Sequencer
 from shuniu.kit import log
 from shuniu.kit.errors import HubError
@@ -51,13 +52,7 @@ class Withdrawals:
             while found := await self.base.store.read(store.revocations_unlogged, _BATCH):
                 # The same entry again, after a crash that came before the store knew of it, is one entry there.
                 receipts = await asyncio.gather(*(self.ledger.append(self._entry(one)) for one in found))
-
-                def unit(conn: Connection) -> None:
-                    for one, receipt in zip(found, receipts, strict=True):  # noqa: B023
-                        store.revocation_logged(conn, one.number, receipt.index)
-                        store.remember_head(conn, receipt.index + 1, receipt.checkpoint)
-
-                await self.base.write(unit)
+                await self.base.write(_logged, list(zip(found, receipts, strict=True)))
 
     def _entry(self, found: store.RevokedRow) -> Entry:
         return Entry(
@@ -66,3 +61,9 @@ class Withdrawals:
             epoch=self.base.store.epoch,
             **self.marks.document(found.pdf),
         )
+
+
+def _logged(conn: Connection, done: Sequence[tuple[store.RevokedRow, Receipt]]) -> None:
+    for one, receipt in done:
+        store.revocation_logged(conn, one.number, receipt.index)
+        store.remember_head(conn, receipt.index + 1, receipt.checkpoint)

@@ -141,9 +141,11 @@ class Update:
 
     def _section(self, offsets: dict[int, tuple[int, int]], at: int, seed: bytes) -> bytes:
         document, last = self._document, self._document.revisions[-1]
-        identifiers = document.trailer.get("ID")
-        kept = isinstance(identifiers, list) and len(identifiers) == 2 and isinstance(identifiers[0], bytes)
-        first = identifiers[0] if kept else sha256(document.data).digest()[:16]  # type: ignore[index]
+        match document.trailer.get("ID"):
+            case [bytes() as first, _]:
+                pass
+            case _:
+                first = sha256(document.data).digest()[:16]
         second = sha256(document.data)
         second.update(seed)
         info = document.trailer.get("Info")

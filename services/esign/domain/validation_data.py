@@ -141,7 +141,7 @@ def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: 
         try:
             yield from _ocsp(certificate, issuer, answer)
         # The library raises some ten types, not all of one family, for what may be wrong in an answer.
-        except Exception:  # noqa: BLE001, S112
+        except Exception:  # noqa: BLE001, S112 — an answer that cannot be read says nothing
             continue
 
 
