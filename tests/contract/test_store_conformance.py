@@ -266,7 +266,10 @@ async def test_counters_have_no_gaps_and_no_doubles(store: Store) -> None:
         await store.write(draw_then_fail)
     assert await store.write(draw) == 21
     assert await store.write(lambda conn: store.dialect.next_value(conn, "serial", 10)) == 31
-    several = lambda conn: store.dialect.next_values(conn, ["new", "serial", "other"])  # noqa: E731
+
+    def several(conn: Connection) -> list[int]:
+        return store.dialect.next_values(conn, ["new", "serial", "other"])
+
     assert await store.write(several) == [1, 32, 1]
     assert await store.write(several) == [2, 33, 2]
 
