@@ -5,32 +5,36 @@ for a page that was printed or a file that was not seen.
 from collections.abc import Iterable
 from enum import Enum
 
-from services.esign.domain.verdict import STEPS, Outcome, Status, Step, Verdict
+from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Verdict
 
 
 class Asked(Enum):
     """What was given instead of the file: the steps that must be there for VALID, and what the others are."""
 
     CODE = (
+        Form.CODE,
         {"integrity", "document"},
         "CODE_ONLY",
         "仅核验二维码；如需核验文件内容请上传文件",
         "only the code was judged; upload the file to have it judged",
     )
     HASH = (
+        Form.HASH,
         {"ledger", "document"},
         "FILE_NOT_SEEN",
         "仅凭摘要核验，未查看文件本身；登记的文件是本枢纽签发的原件",
         "asked by hash: the file itself was not looked at; the one registered is as the hub sealed it",
     )
     NUMBER = (
+        Form.NUMBER,
         {"ledger", "document"},
         "FILE_NOT_SEEN",
         "仅凭编号核验，未查看文件，不能说明手中文件的内容未被改动",
         "asked by number: no file was looked at, so this says nothing of the content of the one in hand",
     )
 
-    def __init__(self, needed: set[str], reason: str, zh: str, en: str) -> None:
+    def __init__(self, form: Form, needed: set[str], reason: str, zh: str, en: str) -> None:
+        self.form = form
         self.needed, self.reason, self.zh, self.en = frozenset(needed), reason, zh, en
 
 
@@ -47,7 +51,7 @@ def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.COD
         outcome = Outcome.INDETERMINATE
     else:
         outcome = Outcome.VALID
-    return Verdict(outcome, as_of_us, whole)
+    return Verdict(outcome, as_of_us, whole, form=asked.form)
 
 
 def _of_the_file(name: str, asked: Asked) -> Step:

@@ -19,7 +19,7 @@ from services.esign.domain.key_binding import Expected
 from services.esign.domain.licences import TYP, LicenceState
 from services.esign.domain.sd_jwt import Presentation
 from services.esign.domain.seals import Seal, SealState
-from services.esign.domain.verdict import Outcome, Status, Step, Verdict
+from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 
 STEPS = (
     *("parse", "coverage", "integrity", "signer", "chain", "time", "holder"),
@@ -214,7 +214,8 @@ def _conclude(steps: Iterable[Step], as_of_us: int) -> Verdict:
         outcome = Outcome.INVALID
     else:
         outcome = Outcome.VALID if clear and Status.UNKNOWN not in statuses else Outcome.INDETERMINATE
-    return Verdict(outcome, as_of_us, whole, readable=found["parse"].status is Status.VALID)
+    form = Form.LICENCE if found["parse"].status is Status.VALID else Form.UNREADABLE
+    return Verdict(outcome, as_of_us, whole, form=form)
 
 
 def _unreached(name: str) -> Step:

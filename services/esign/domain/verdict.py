@@ -51,28 +51,117 @@ class Step:
     def text(self) -> str:
         return f"{self.zh} / {self.en}"
 
+    def as_json(self) -> dict[str, str]:
+        return {"step": self.step, "status": self.status.value, "reason": self.reason, "text": self.text}
+
+
+class Form(StrEnum):
+    """What was judged."""
+
+    PDF = "pdf"
+    OFD = "ofd"
+    CODE = "code"
+    HASH = "hash"
+    NUMBER = "number"
+    LICENCE = "licence"
+    # Neither PDF nor OFD: there was nothing to judge.
+    UNREADABLE = "unreadable"
+
+
+class SignatureKind(StrEnum):
+    """What a signature is: a CMS (RFC 5652), one by GM/T 0010, a seal signature by GB/T 38540, a timestamp token."""
+
+    CMS = "cms"
+    GM_CMS = "gm_cms"
+    SES = "ses"
+    TIMESTAMP = "timestamp"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence for people."""
+
+    zh: str
+    en: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"zh": self.zh, "en": self.en}
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFinding:
+    """One signature of a document: what it covers, who says so, what came after it.
+
+    `signer` and `issuer` are common names as the certificate has them; while `certified` is False nobody trusted
+    vouches for them. Times in µs, None where there is none.
+    """
+
+    name: str
+    kind: SignatureKind
+    outcome: Outcome
+    covers: Sentence
+    signer: str = ""
+    issuer: str = ""
+    certified: bool = False
+    claimed_us: int | None = None
+    proven_us: int | None = None
+    later: tuple[Sentence, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "kind": self.kind.value,
+            "verdict": self.outcome.value,
+            "signer": self.signer,
+            "issuer": self.issuer,
+            "certified": self.certified,
+            "claimed_at": None if self.claimed_us is None else _instant(self.claimed_us),
+            "proven_at": None if self.proven_us is None else _instant(self.proven_us),
+            "covers": self.covers.as_json(),
+            "later": [each.as_json() for each in self.later],
+            "steps": [step.as_json() for step in self.steps],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`as_of_us`: the time the verdict speaks for (µs). `steps` holds all twelve, in order."""
+    """`as_of_us`: the time the verdict speaks for (µs). `steps` holds all twelve, in order; `signatures` one finding
+    for each signature of the file, in the order they were made.
+    """
 
     outcome: Outcome
     as_of_us: int
     steps: tuple[Step, ...]
-    # Not a PDF at all: there was nothing to judge.
-    readable: bool = True
+    signatures: tuple[SignatureFinding, ...] = ()
+    form: Form = Form.PDF
+
+    @property
+    def readable(self) -> bool:
+        """Whether there was anything to judge."""
+        return self.form is not Form.UNREADABLE
+
+    def step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.step == name)
 
     def as_json(self) -> dict[str, Any]:
-        """`{verdict, as_of, steps: [{step, status, reason, text}]}`."""
+        """See docs/verdict.schema.json."""
         return {
+            "schema": SCHEMA,
             "verdict": self.outcome.value,
-            "as_of": datetime.fromtimestamp(self.as_of_us / 1e6, UTC)
-            .isoformat(timespec="seconds")
-            .replace("+00:00", "Z"),
-            "steps": [
-                {"step": s.step, "status": s.status.value, "reason": s.reason, "text": s.text} for s in self.steps
-            ],
+            "as_of": _instant(self.as_of_us),
+            "form": self.form.value,
+            "steps": [step.as_json() for step in self.steps],
+            "signatures": [signature.as_json() for signature in self.signatures],
         }
+
+
+SCHEMA = "urn:shuniu:verdict:1"
+"""Name and version of the verdict's JSON form: a new number when a reader of the old one would be misled."""
+
+
+def _instant(at_us: int) -> str:
+    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def conclude(steps: Iterable[Step], as_of_us: int, *, at_best: Outcome = Outcome.VALID) -> Verdict:

@@ -24,7 +24,7 @@ from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
 from services.esign.domain.validation_data import Then, ValidationData, standing
-from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.witness import Policy
 
 __all__ = ["NO_SES", "Known", "Trust", "judge"]
@@ -92,7 +92,8 @@ def judge(
     found.steps.append(ses or NO_SES)
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
-    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, readable=pdf.startswith(b"%PDF-"))
+    form = Form.PDF if pdf.startswith(b"%PDF-") else Form.UNREADABLE
+    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, form=form)
 
 
 def _parse(found: Findings, pdf: bytes) -> Document | None:

@@ -874,8 +874,142 @@ class VerdictStep(_message.Message):
 Global___VerdictStep: _TypeAlias = VerdictStep  # noqa: Y015
 
 @_typing.final
+class Sentence(_message.Message):
+    """A sentence for people, in both languages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ZH_FIELD_NUMBER: _builtins.int
+    EN_FIELD_NUMBER: _builtins.int
+    zh: _builtins.str
+    """Chinese."""
+    en: _builtins.str
+    """English."""
+    def __init__(
+        self,
+        *,
+        zh: _builtins.str = ...,
+        en: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["en", b"en", "zh", b"zh"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sentence: _TypeAlias = Sentence  # noqa: Y015
+
+@_typing.final
+class VerdictSummary(_message.Message):
+    """A verdict in three sentences."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERDICT_FIELD_NUMBER: _builtins.int
+    CAUSE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def verdict(self) -> Global___Sentence:
+        """What holds."""
+
+    @_builtins.property
+    def cause(self) -> Global___Sentence:
+        """The one cause of a verdict other than VALID; absent otherwise."""
+
+    @_builtins.property
+    def advice(self) -> Global___Sentence:
+        """What to do."""
+
+    def __init__(
+        self,
+        *,
+        verdict: Global___Sentence | None = ...,
+        cause: Global___Sentence | None = ...,
+        advice: Global___Sentence | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "cause", b"cause", "verdict", b"verdict"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "cause", b"cause", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VerdictSummary: _TypeAlias = VerdictSummary  # noqa: Y015
+
+@_typing.final
+class SignatureReport(_message.Message):
+    """One signature of a document: what it covers, who says so, and what came after it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    SIGNER_FIELD_NUMBER: _builtins.int
+    ISSUER_FIELD_NUMBER: _builtins.int
+    CERTIFIED_FIELD_NUMBER: _builtins.int
+    CLAIMED_AT_FIELD_NUMBER: _builtins.int
+    PROVEN_AT_FIELD_NUMBER: _builtins.int
+    COVERS_FIELD_NUMBER: _builtins.int
+    LATER_FIELD_NUMBER: _builtins.int
+    STEPS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The signature field's full name; in an OFD the signature's id."""
+    kind: _builtins.str
+    """cms (PAdES, CMS), gm_cms (GM/T 0010), ses (GB/T 38540) or timestamp (RFC 3161)."""
+    verdict: _builtins.str
+    """VALID, INVALID or INDETERMINATE, of this signature by itself."""
+    signer: _builtins.str
+    """Who signed, as the certificate says; `certified` tells whether a trusted authority vouches for it."""
+    issuer: _builtins.str
+    """Who issued that certificate, as it says."""
+    certified: _builtins.bool
+    """Whether the certificate leads to a trusted root. Where it does not, signer and issuer are claims."""
+    @_builtins.property
+    def claimed_at(self) -> _timestamp_pb2.Timestamp:
+        """When it was made, as it says; absent when it does not."""
+
+    @_builtins.property
+    def proven_at(self) -> _timestamp_pb2.Timestamp:
+        """The earliest moment by which it is proven to have existed; absent when nothing proves one."""
+
+    @_builtins.property
+    def covers(self) -> Global___Sentence:
+        """What it covers."""
+
+    @_builtins.property
+    def later(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sentence]:
+        """What came after it, in order."""
+
+    @_builtins.property
+    def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___VerdictStep]:
+        """Its own steps: integrity, signer, chain, time, seal_then."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: _builtins.str = ...,
+        verdict: _builtins.str = ...,
+        signer: _builtins.str = ...,
+        issuer: _builtins.str = ...,
+        certified: _builtins.bool = ...,
+        claimed_at: _timestamp_pb2.Timestamp | None = ...,
+        proven_at: _timestamp_pb2.Timestamp | None = ...,
+        covers: Global___Sentence | None = ...,
+        later: _abc.Iterable[Global___Sentence] | None = ...,
+        steps: _abc.Iterable[Global___VerdictStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claimed_at", b"claimed_at", "covers", b"covers", "proven_at", b"proven_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certified", b"certified", "claimed_at", b"claimed_at", "covers", b"covers", "issuer", b"issuer", "kind", b"kind", "later", b"later", "name", b"name", "proven_at", b"proven_at", "signer", b"signer", "steps", b"steps", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SignatureReport: _TypeAlias = SignatureReport  # noqa: Y015
+
+@_typing.final
 class Verdict(_message.Message):
-    """A verdict."""
+    """A verdict. Its JSON form is described by docs/verdict.schema.json."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -903,8 +1037,13 @@ class Verdict(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     STEPS_FIELD_NUMBER: _builtins.int
     DOCUMENT_FIELD_NUMBER: _builtins.int
+    SUMMARY_FIELD_NUMBER: _builtins.int
+    SIGNATURES_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     verdict: _builtins.str
     """VALID, INVALID or INDETERMINATE. Anything unknown is INDETERMINATE."""
+    form: _builtins.str
+    """What was judged: pdf, ofd, code (a QR code), hash, number, licence, or unreadable (neither PDF nor OFD)."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """The time it speaks for."""
@@ -917,6 +1056,14 @@ class Verdict(_message.Message):
     def document(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What is known of the document: number, title, issuer, date; empty when it is not ours. Never a name or number of a person."""
 
+    @_builtins.property
+    def summary(self) -> Global___VerdictSummary:
+        """The verdict in three sentences."""
+
+    @_builtins.property
+    def signatures(self) -> _containers.RepeatedCompositeFieldContainer[Global___SignatureReport]:
+        """The signatures of the file, in the order they were made; empty when no file was seen."""
+
     def __init__(
         self,
         *,
@@ -924,10 +1071,13 @@ class Verdict(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         steps: _abc.Iterable[Global___VerdictStep] | None = ...,
         document: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        summary: Global___VerdictSummary | None = ...,
+        signatures: _abc.Iterable[Global___SignatureReport] | None = ...,
+        form: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "summary", b"summary"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "document", b"document", "steps", b"steps", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "document", b"document", "form", b"form", "signatures", b"signatures", "steps", b"steps", "summary", b"summary", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -943,7 +1093,7 @@ class VerifyDocumentRequest(_message.Message):
     TLOG_PROOF_FIELD_NUMBER: _builtins.int
     SES_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
-    """The PDF, exact bytes."""
+    """The PDF or OFD (GB/T 33190), exact bytes."""
     tlog_proof: _builtins.str
     """Its receipt, if the sender has it; the hub finds its own otherwise."""
     ses: _builtins.bytes
