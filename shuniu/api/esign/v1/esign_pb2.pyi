@@ -1092,22 +1092,26 @@ class VerifyDocumentRequest(_message.Message):
     PDF_FIELD_NUMBER: _builtins.int
     TLOG_PROOF_FIELD_NUMBER: _builtins.int
     SES_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
     """The PDF or OFD (GB/T 33190), exact bytes."""
     tlog_proof: _builtins.str
     """Its receipt, if the sender has it; the hub finds its own otherwise."""
     ses: _builtins.bytes
     """Its seal signature (SES_Signature, DER), if the sender has it; the hub finds its own otherwise."""
+    report: _builtins.bool
+    """Whether to answer with a validation report as well."""
     def __init__(
         self,
         *,
         pdf: _builtins.bytes = ...,
         tlog_proof: _builtins.str = ...,
         ses: _builtins.bytes = ...,
+        report: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pdf", b"pdf", "report", b"report", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1120,6 +1124,11 @@ class VerifyDocumentResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VERDICT_FIELD_NUMBER: _builtins.int
+    VALIDATION_REPORT_FIELD_NUMBER: _builtins.int
+    validation_report: _builtins.bytes
+    """ValidationReport of ETSI TS 119 102-2 (XML, namespace http://uri.etsi.org/19102/v1.2.1#), unsigned; empty unless it was asked
+    for. It says what the verdict says, in the standard's terms; docs/verdict.md has the table of both.
+    """
     @_builtins.property
     def verdict(self) -> Global___Verdict:
         """The verdict."""
@@ -1128,10 +1137,11 @@ class VerifyDocumentResponse(_message.Message):
         self,
         *,
         verdict: Global___Verdict | None = ...,
+        validation_report: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["validation_report", b"validation_report", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
