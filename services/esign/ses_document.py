@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from cryptography import x509
 
-from services.esign import sm_keys
+from services.esign import sm2_checks
 from services.esign.domain import chain, cms_reader, der, ses_check, signatures, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms_reader import CmsError
@@ -31,7 +31,7 @@ def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
                 found.append(sm2_chain.of(certificate))
         except ChainError:
             continue
-    return ses_check.trust(found, sm_keys.verifies if sm.available() else None, sm.sm3)
+    return ses_check.trust(found, sm2_checks.verifies if sm.available() else None, sm.sm3)
 
 
 def covered(pdf: bytes) -> Covered:

@@ -1,6 +1,5 @@
 """Esign's SM2 keys: a root, a seal CA and a seal maker beside the international ones. A hub may have none."""
 
-import functools
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,8 +7,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign import sm2_checks  # noqa: F401 — whoever has SM2 keys judges SM2 signatures: installs the check
 from services.esign.config import KeyFiles
-from services.esign.domain import sm2, sm2_chain, sm2_pki
+from services.esign.domain import sm2_chain, sm2_pki
 from services.esign.domain.chain import ChainError
 from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
 from shuniu.kit.config import ConfigError, write_secret
@@ -17,8 +17,6 @@ from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom, SmKey
 
-# Bytes; a certificate or a seal with its picture has less. Larger ones are hostile and would fill the memory.
-_MOST_REMEMBERED = 64 * 1024
 ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
 
 
@@ -133,43 +131,6 @@ def signer(certificate: bytes, key: sm.PrivateKey) -> Sm2Signer:
     if sm2_chain.load(certificate).spki != key.public.spki:
         raise ValueError("the key is not the certificate's")
     return Sm2Signer(certificate, key.public.spki, key.sign)
-
-
-def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """SM2 check under the default signer id, as the domain takes it. A key that is none verifies nothing."""
-    small = len(spki) + len(message) + len(signature) <= _MOST_REMEMBERED
-    return remembered(spki, message, signature) if small else _holds(spki, message, signature)
-
-
-# A hub's documents share the same few certificates and seals; their signatures are checked once.
-@functools.lru_cache(maxsize=256)
-def remembered(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """`verifies`, with its answers kept."""
-    return _holds(spki, message, signature)
-
-
-def _holds(spki: bytes, message: bytes, signature: bytes) -> bool:
-    try:
-        return _public_key(spki).verify(message, signature)
-    except sm.SmKeyError:
-        return False
-
-
-def _judge(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """`verifies` for the domain. Raises Sm2AbsentError."""
-    try:
-        return verifies(spki, message, signature)
-    except sm.SmUnavailableError as error:
-        raise sm2.Sm2AbsentError(str(error)) from None
-
-
-sm2.install(_judge)
-
-
-# Reading a key costs a third of a check.
-@functools.lru_cache(maxsize=1024)
-def _public_key(spki: bytes) -> sm.PublicKey:
-    return sm.PublicKey.from_spki(spki)
 
 
 def certificate_pem(certificate: bytes) -> bytes:

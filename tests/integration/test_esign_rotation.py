@@ -27,7 +27,8 @@ from services.esign.domain.verdict import Status
 from services.esign.rewrapping import Rewrapping
 from services.esign.seal_maker import key_context
 from services.esign.service.revocation import Revocation
-from services.esign.sm_keys import SmSecrets, verifies
+from services.esign.sm2_checks import verifies
+from services.esign.sm_keys import SmSecrets
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.cli.main import parser
 from shuniu.kit.clock import SystemClock

@@ -12,7 +12,7 @@ import pytest
 
 from services.esign import keys
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.sm_keys import verifies
+from services.esign.sm2_checks import verifies
 from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.crypto import device_pool, sdf, sm
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference

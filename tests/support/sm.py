@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from functools import cache
 
-from services.esign import sm_keys
+from services.esign import sm2_checks, sm_keys
 from services.esign.domain import ses, ses_check, sm2_chain, sm2_pki
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.sm2_pki import Sm2Signer
@@ -48,4 +48,4 @@ def eseal(*, at_us: int = NOW_US) -> bytes:
 def trust(**changes: object) -> SmTrust:
     made = sm_setting()
     chosen = [sm2_chain.load(signer.certificate) for signer in (made.root, made.ca, made.maker)]
-    return replace(ses_check.trust(chosen, sm_keys.verifies, sm.sm3), **changes)  # type: ignore[arg-type]
+    return replace(ses_check.trust(chosen, sm2_checks.verifies, sm.sm3), **changes)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 from typing import Any
 
-from services.esign import ses_document, sm_keys
+from services.esign import ses_document, sm2_checks
 from services.esign.domain import ses, ses_check
 from services.esign.domain.verdict import Outcome
 from shuniu.kit.crypto import sm
@@ -63,7 +63,7 @@ def seals() -> list[dict[str, Any]]:
 
     def check() -> None:
         # Nothing remembered: every signature of seal, maker, signer and authorities is computed.
-        sm_keys.remembered.cache_clear()
+        sm2_checks.remembered.cache_clear()
         assert ses_check.inspect(beside, known, NOW_US, wanted).outcome is Outcome.VALID
 
     def sign() -> bytes:

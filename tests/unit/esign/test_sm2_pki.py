@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import sm_keys
+from services.esign import sm2_checks, sm_keys
 from services.esign.config import KeyFiles
 from services.esign.domain import sm2_chain, sm2_pki
 from services.esign.domain.chain import ChainError
@@ -52,14 +52,14 @@ def test_path_is_built_and_checked() -> None:
     root, ca, maker, seal = _loaded()
     for signer in (maker, seal):
         sm2_chain.check_signer(signer)
-        assert sm2_chain.build(signer, [ca], [root], sm_keys.verifies) == [signer, ca, root]
+        assert sm2_chain.build(signer, [ca], [root], sm2_checks.verifies) == [signer, ca, root]
     assert seal.name == ORGANISATION
     with pytest.raises(ChainError, match="no trusted") as caught:
-        sm2_chain.build(seal, [ca], [], sm_keys.verifies)
+        sm2_chain.build(seal, [ca], [], sm2_checks.verifies)
     assert caught.value.unknown
     changed = replace(seal, body=seal.body.replace(b"CN", b"DE"))
     with pytest.raises(ChainError, match="no trusted"):
-        sm2_chain.build(changed, [ca], [root], sm_keys.verifies)
+        sm2_chain.build(changed, [ca], [root], sm2_checks.verifies)
 
 
 def test_a_seal_is_no_authority() -> None:
@@ -69,24 +69,24 @@ def test_a_seal_is_no_authority() -> None:
     key = sm.PrivateKey.generate()
     below = sm2_chain.load(sm2_pki.issue_seal_certificate(made.seal, key.public.spki, "伪造机关", "X", NOW_US))
     with pytest.raises(ChainError, match="not a certification authority"):
-        sm2_chain.build(below, [seal, ca], [root], sm_keys.verifies)
+        sm2_chain.build(below, [seal, ca], [root], sm2_checks.verifies)
     with pytest.raises(ChainError, match="not for signing"):
         sm2_chain.check_signer(ca)
     under = sm2_pki.make_seal_ca(made.ca, sm_keys.pair(key), "下级", NOW_US)
     deep = sm2_pki.issue_seal_certificate(under, key.public.spki, "机关", "X", NOW_US)
     with pytest.raises(ChainError, match="longer than"):
-        sm2_chain.build(sm2_chain.load(deep), [sm2_chain.load(under.certificate), ca], [root], sm_keys.verifies)
+        sm2_chain.build(sm2_chain.load(deep), [sm2_chain.load(under.certificate), ca], [root], sm2_checks.verifies)
 
 
 def test_every_cut_and_flipped_byte_is_noticed() -> None:
     """No byte of a certificate can change without the path failing: one reading, wholly signed."""
     root, ca, _, seal = _loaded()
-    sm2_chain.build(seal, [ca], [root], sm_keys.verifies)
+    sm2_chain.build(seal, [ca], [root], sm2_checks.verifies)
     for at in range(0, len(seal.der), 3):
         changed = bytearray(seal.der)
         changed[at] ^= 0x01
         with pytest.raises(ChainError):
-            sm2_chain.build(sm2_chain.load(bytes(changed)), [ca], [root], sm_keys.verifies)
+            sm2_chain.build(sm2_chain.load(bytes(changed)), [ca], [root], sm2_checks.verifies)
     for size in range(0, len(seal.der), 16):
         with pytest.raises(ChainError):
             sm2_chain.load(seal.der[:size])
@@ -119,10 +119,10 @@ def test_keys_are_made_once_and_may_be_absent(tmp_path: Path, monkeypatch: pytes
 def test_large_messages_are_not_remembered() -> None:
     """What a hostile sender makes large is checked and forgotten; a key that is none verifies nothing."""
     key = sm.PrivateKey.generate()
-    sm_keys.remembered.cache_clear()
+    sm2_checks.remembered.cache_clear()
     for size in (10, 100_000):
         message = bytes(size)
-        assert sm_keys.verifies(key.public.spki, message, key.sign(message))
-        assert not sm_keys.verifies(key.public.spki, message + b"x", key.sign(message))
-    assert sm_keys.remembered.cache_info().currsize == 2
-    assert not sm_keys.verifies(bytes(100_000), b"", b"")
+        assert sm2_checks.verifies(key.public.spki, message, key.sign(message))
+        assert not sm2_checks.verifies(key.public.spki, message + b"x", key.sign(message))
+    assert sm2_checks.remembered.cache_info().currsize == 2
+    assert not sm2_checks.verifies(bytes(100_000), b"", b"")
