@@ -16,6 +16,7 @@ from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.domain.ledger import open_checkpoint
 from services.esign.domain.longterm import Level
+from services.esign.fair_queue import Room
 from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
@@ -173,6 +174,19 @@ def outside_roots(settings: EsignSettings) -> bytes:
         raise ConfigError(f"[esign] timestamp_roots: {settings.timestamp_roots}: {error.strerror}") from None
 
 
+def open_verifier(settings: EsignSettings) -> Verifier:
+    """The workers that read foreign documents. Raises ConfigError."""
+    if min(settings.verify_workers, settings.verify_waiting_most, settings.verify_waiting_most_bytes) < 1:
+        raise ConfigError("[esign] verify_workers, verify_waiting_most, verify_waiting_most_bytes: 1 or more")
+    return Verifier(
+        settings.verify_seconds,
+        workers=settings.verify_workers,
+        cpu_seconds=settings.verify_cpu_seconds,
+        memory=settings.verify_memory_bytes,
+        room=Room(settings.verify_waiting_most, settings.verify_waiting_most_bytes),
+    )
+
+
 @contextlib.asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
@@ -194,7 +208,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         for channel in (exchange, identity):
             stack.push_async_callback(channel.close)
         layouts = stack.enter_context(ThreadPoolExecutor(settings.layout_threads, thread_name_prefix="layout"))
-        verifier = stack.enter_context(Verifier(settings.verify_seconds))
+        verifier = stack.enter_context(open_verifier(settings))
         reference = NtpReference.of(settings.clock_reference) if settings.clock_reference else None
         guard = ClockGuard(base.clock, reference)
         authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)

@@ -45,6 +45,16 @@ class EsignSettings(ServiceSettings):
     """How many of them make a head witnessed; 0 means the majority."""
     verify_seconds: float = 10.0
     """Longest time one uploaded document may take in its worker process, s."""
+    verify_cpu_seconds: float = 2.5
+    """Most processor time that one uploaded document may take, s; what needs more is INDETERMINATE, LIMIT_REACHED."""
+    verify_workers: int = 2
+    """Processes that read uploaded documents at the same time; half as many more read heavy ones, behind all others."""
+    verify_memory_bytes: int = 256 * 1024 * 1024
+    """Most memory that one uploaded document may take in its worker process, bytes."""
+    verify_waiting_most: int = 64
+    """How many uploaded documents may wait; beyond that whoever sent the most is refused (VERIFY_BUSY)."""
+    verify_waiting_most_bytes: int = 128 * 1024 * 1024
+    """How many bytes of uploaded documents may wait."""
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
     timestamp: bool | None = None

@@ -58,3 +58,20 @@ LICENCES = Counter(
 VERDICTS_REPEATED = Counter(
     "shuniu_esign_verdicts_repeated_total", "Documents sent again whose verdict was still good.", registry=REGISTRY
 )
+VERIFIER_WAITING = Gauge(
+    "shuniu_esign_verifier_waiting_documents", "Foreign documents that wait for a worker.", registry=REGISTRY
+)
+VERIFIER_SECONDS = Histogram(
+    "shuniu_esign_verifier_seconds",
+    "Time of reading a foreign document, waiting included, by the lane that finished it: quick, slow.",
+    ["lane"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=REGISTRY,
+)
+VERIFIER_ENDED = Counter(
+    "shuniu_esign_verifier_workers_ended_total",
+    "Workers ended: limit (a document broke its bounds), died (by itself), left (nobody waits for its document), "
+    "set_aside (its document waits for the slow lane), worn (holds too much memory, or came from the slow lane).",
+    ["cause"],
+    registry=REGISTRY,
+)

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 from collections import OrderedDict
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
@@ -20,6 +21,14 @@ class Judge(Protocol):
     async def judge(self, question: Question) -> Verdict: ...
 
 
+@dataclass(eq=False, slots=True)
+class _UnderWay:
+    """A judgement that some callers wait for."""
+
+    task: asyncio.Task[Verdict]
+    waiting: int = 0
+
+
 class VerdictCache:
     """Verdicts by the digest of all that a judge is told: the bytes, the receipt with its checkpoint, the state of seal
     and document, what is trusted. Any change of these is another question. The same question asked twice at once is
@@ -29,7 +38,7 @@ class VerdictCache:
     def __init__(self, verifier: Judge) -> None:
         self._verifier = verifier
         self._kept: OrderedDict[bytes, tuple[int, Verdict]] = OrderedDict()
-        self._under_way: dict[bytes, asyncio.Task[Verdict]] = {}
+        self._under_way: dict[bytes, _UnderWay] = {}
 
     async def judge(self, question: Question) -> Verdict:
         """As `Verifier.judge`. A failure is not kept."""
@@ -39,19 +48,30 @@ class VerdictCache:
             self._kept.move_to_end(key)
             metrics.VERDICTS_REPEATED.inc()
             return verdict
-        task = self._under_way.get(key)
-        if task is None:
-            task = self._under_way[key] = asyncio.create_task(self._judge(key, question), name="verdict")
-            # Everybody may have left before it fails.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # A caller who leaves must not take the verdict from the others who wait for it.
-        return await asyncio.shield(task)
+        mine = self._under_way.get(key)
+        if mine is None:
+            task = asyncio.create_task(self._judge(key, question), name="verdict")
+            mine = self._under_way[key] = _UnderWay(task)
+            task.add_done_callback(lambda done: self._over(key, done))
+        mine.waiting += 1
+        try:
+            # A caller who leaves must not take the verdict from the others who wait for it.
+            return await asyncio.shield(mine.task)
+        finally:
+            mine.waiting -= 1
+            if not mine.waiting and not mine.task.done():
+                # The last one has left: nobody pays for a verdict that nobody wants.
+                mine.task.cancel()
+                self._over(key, mine.task)
+
+    def _over(self, key: bytes, task: asyncio.Task[Verdict]) -> None:
+        """Whoever asks from now on is judged anew; the next judgement of the same may be under way already."""
+        mine = self._under_way.get(key)
+        if mine is not None and mine.task is task:
+            del self._under_way[key]
 
     async def _judge(self, key: bytes, question: Question) -> Verdict:
-        try:
-            verdict = await self._verifier.judge(question)
-        finally:
-            del self._under_way[key]
+        verdict = await self._verifier.judge(question)
         self._kept[key] = (question.now_us, verdict)
         self._kept.move_to_end(key)
         if len(self._kept) > _KEPT:

@@ -1,100 +1,308 @@
-"""Foreign documents are read in a worker process of its own: bounded in time and memory, replaced when it fails."""
+"""Foreign documents are read by a few confined workers: in turns between senders, quick documents before heavy ones.
+
+Every document gets a *first pass*. One that needs more of the processor is set aside: it goes on, or is read again from
+its beginning, in the *slow lane*, whose worker steps back whenever anybody else wants the processor. So a hostile
+document delays those of others by its first pass at most, and other heavy ones by its own budget.
+"""
 
 import asyncio
-import ctypes
-import multiprocessing
-import resource
-import signal
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import contextlib
+import select
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from enum import StrEnum
 from types import TracebackType
-from typing import Self, TypeVar, TypeVarTuple
+from typing import Any, Self, TypeVar, TypeVarTuple
 
-from cryptography import x509
+from services.esign import confined, metrics
+from services.esign.confined import Bounds, Nursery, Worker, WorkerGoneError
+from services.esign.domain.verdict import Verdict
+from services.esign.fair_queue import FairQueue, Room
+from services.esign.judging import Question, answer
+from shuniu.kit import errors, network
+from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit.errors import HubError
 
-from services.esign import ses_document
-from services.esign.domain import witness
-from services.esign.domain.note import VerifierKey, parse_vkey
-from services.esign.domain.verdict import Step, Verdict
-from services.esign.domain.verify import Known, Trust, judge
+__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-MEMORY_MOST = 1024 * 1024 * 1024
-"""Address space of the worker, bytes: fifty times the largest document."""
+MEMORY_MOST = 256 * 1024 * 1024
+"""What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
+# All that a worker ever runs; imported before its first document.
+_IMPORTED = ("services.esign.judging", "services.esign.flow_pages")
+# Processor time of the first pass, s: twenty times a certificate's, and enough to draw some pages. While somebody waits
+# for a worker, no more than the second: a hostile document costs the next sender that.
+_FIRST_PASS = 0.3
+_FIRST_PASS_OF_MANY = 0.03
+# How often a reading that takes longer than this is looked at, s.
+_LOOK_SECONDS = 0.01
+# The kernel ends a worker that is not looked at in time so much later, s.
+_GRACE_SECONDS = 0.25
+# Of the slow lane (setpriority(2)): about a tenth of what an ordinary process gets.
+_STEPS_BACK = 10
+# A worker that ends so soon may have been ended by somebody else: its document is read once more, s.
+_SOON = 0.5
 _START_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One document to judge; see `judge`."""
-
-    pdf: bytes = field(repr=False)
-    roots_pem: bytes
-    vkeys: tuple[str, ...]
-    now_us: int
-    receipt: str | None
-    known: Known | None
-    # Seal signature beside the document, and the SM2 certificates trusted for it; empty: there is none.
-    ses: bytes = field(default=b"", repr=False)
-    sm_pem: bytes = b""
-    # Roots of an outside timestamp authority; empty: there is none.
-    tsa_pem: bytes = b""
-    # The hub's witnesses: their cosignatures are counted and shown, not demanded.
-    witness_vkeys: tuple[str, ...] = ()
-    # What the hub's own CRLs say, for documents that are not in its register.
-    crls: tuple[bytes, ...] = ()
+_STARTS = 3
+# Workers that nobody uses yet.
+_SPARE = 1
+_ROOM = Room(64, 128 * 1024 * 1024)
+# A question of so many bytes is copied away from the loop.
+_LARGE = 256 * 1024
+_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
 
 
 class VerifierFailedError(Exception):
-    """The worker could not finish: too long, too much memory. The document is at fault, not the hub."""
+    """The document could not be read within its bounds: too long, too much memory. It is at fault, not the hub."""
+
+
+class End(StrEnum):
+    """Why a worker ended, for the metric."""
+
+    LIMIT = "limit"
+    DIED = "died"
+    LEFT = "left"
+    SET_ASIDE = "set_aside"
+    WORN = "worn"
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """One reading that somebody waits for."""
+
+    sender: str
+    size: int
+    reading: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    done: asyncio.Future[Any]
+    is_heavy: bool = False
+    began: float = field(default_factory=time.monotonic)
+    task: asyncio.Task[Any] | None = None
+
+
+class _SetAsideError(Exception):
+    """The first pass was not enough, and the slow lane has no room now."""
 
 
 class Verifier:
-    """One worker. A document that breaks it costs a new worker and nothing else."""
+    """`workers` processes for first passes, half as many for the slow lane.
 
-    def __init__(self, seconds: float) -> None:
+    `seconds`, `cpu_seconds`: wall-clock and processor time of one document, s. `memory`: see `MEMORY_MOST`. `room`: how
+    many documents, and how many bytes of them, may wait.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        workers: int = 2,
+        cpu_seconds: float = 2.5,
+        memory: int = MEMORY_MOST,
+        room: Room = _ROOM,
+    ) -> None:
         self._seconds = seconds
-        self._pool = self._start()
-        self._cold = True
-        self._turn = asyncio.Lock()
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _confine)
+        self._cpu_seconds = cpu_seconds
+        self._bounds = Bounds(memory, cpu_seconds + _GRACE_SECONDS)
+        self._room = room
+        self._free_quick = workers
+        self._free_slow = max(1, workers // 2)
+        self._quick: FairQueue[_Job] = FairQueue()
+        self._slow: FairQueue[_Job] = FairQueue()
+        self._running: set[_Job] = set()
+        self._busy: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._nursery = Nursery(memory, _IMPORTED)
+        self._most_idle = workers + _SPARE
+        self._fill()
 
     async def judge(self, question: Question) -> Verdict:
-        """Raises VerifierFailedError."""
-        return await self.run(answer, question)
+        """Raises VerifierFailedError, HubError RESOURCE_EXHAUSTED VERIFY_BUSY."""
+        return await self._run(len(question.pdf) + len(question.ses), answer, (question,))
 
     async def run(self, reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
-        """Anything else that reads a foreign document, a function of a module. Raises VerifierFailedError."""
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            try:
-                if self._cold:
-                    # A new worker starts for a while; the document that comes first must not pay for it.
-                    async with asyncio.timeout(_START_SECONDS):
-                        await loop.run_in_executor(self._pool, _started)
-                    self._cold = False
-                work = loop.run_in_executor(self._pool, reading, *arguments)
-                async with asyncio.timeout(self._seconds):
-                    return await work
-            except (TimeoutError, BrokenProcessPool, MemoryError) as cause:
-                self._replace()
-                raise VerifierFailedError(type(cause).__name__) from cause
-            except asyncio.CancelledError:
-                # Whoever asked has left, and the worker reads on: the next document must not pay for that.
-                self._replace()
-                raise
+        """Anything else that reads a foreign document, a function of a module. Raises as `judge`; RuntimeError for an
+        error of the reading itself.
+        """
+        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes)), reading, arguments)
 
-    def _replace(self) -> None:
-        _kill(self._pool)
-        self._pool = self._start()
-        self._cold = True
+    async def _run(self, size: int, reading: Callable[..., Read], arguments: tuple[Any, ...]) -> Read:
+        job = _Job(sender(), size, reading, arguments, asyncio.get_running_loop().create_future())
+        self._quick.add(job)
+        self._dispatch()
+        while (refused := self._room.overfull(self._quick, self._slow)) is not None:
+            self._remove(refused)
+            if not refused.done.done():
+                refused.done.set_exception(_busy())
+        try:
+            found: Read = await job.done
+        except asyncio.CancelledError:
+            # Whoever asked has left: his place is free, and his worker with it.
+            self._remove(job)
+            if job.task is not None:
+                job.task.cancel()
+            raise
+        return found
+
+    # Who is next. Nothing here awaits: what is looked at is what is acted on.
+
+    def _dispatch(self) -> None:
+        while self._free_quick and (job := self._quick.next()) is not None:
+            self._free_quick -= 1
+            self._start(job)
+        while self._free_slow and (job := self._slow.next()) is not None:
+            self._free_slow -= 1
+            self._start(job)
+        self._count_waiting()
+
+    def _start(self, job: _Job) -> None:
+        self._running.add(job)
+        job.task = asyncio.create_task(self._read(job), name="verifier")
+        # Also of a task that is cancelled before it begins.
+        job.task.add_done_callback(lambda task: self._passed(job, task))
+
+    def _passed(self, job: _Job, task: asyncio.Task[Any]) -> None:
+        self._running.discard(job)
+        self._give_back(job)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or job.done.done():
+            job.done.cancel()
+        elif isinstance(error, _SetAsideError):
+            job.is_heavy = True
+            self._slow.add(job)
+        elif error is not None:
+            job.done.set_exception(error)
+        else:
+            job.done.set_result(task.result())
+            seconds = time.monotonic() - job.began
+            metrics.VERIFIER_SECONDS.labels("slow" if job.is_heavy else "quick").observe(seconds)
+        self._dispatch()
+
+    def _give_back(self, job: _Job) -> None:
+        """The place that the job has, in whichever lane it is."""
+        if job.is_heavy:
+            self._free_slow += 1
+        else:
+            self._free_quick += 1
+
+    def _remove(self, job: _Job) -> None:
+        self._quick.remove(job)
+        self._slow.remove(job)
+        self._count_waiting()
+
+    def _set_aside(self, job: _Job, worker: Worker) -> None:
+        """Out of the first pass: on with the same worker when the slow lane has room. Raises _SetAsideError."""
+        if not self._free_slow:
+            raise _SetAsideError
+        worker.step_back(_STEPS_BACK)
+        self._give_back(job)
+        job.is_heavy = True
+        self._free_slow -= 1
+        self._dispatch()
+
+    def _count_waiting(self) -> None:
+        metrics.VERIFIER_WAITING.set(len(self._quick) + len(self._slow))
+
+    async def _read(self, job: _Job) -> Any:
+        """One pass of a job that has its place. Raises VerifierFailedError, HubError, RuntimeError, _SetAsideError."""
+        began = time.monotonic()
+        try:
+            said = await self._asked(job)
+        except WorkerGoneError as cause:
+            if time.monotonic() - began > _SOON:
+                raise VerifierFailedError(str(cause)) from cause
+            try:
+                said = await self._asked(job)
+            except WorkerGoneError as again:
+                raise VerifierFailedError(str(again)) from again
+        if said.is_limit:
+            raise VerifierFailedError(said.failure)
+        if said.failure:
+            raise RuntimeError(said.failure)
+        return said.value
+
+    async def _asked(self, job: _Job) -> confined.Answer:
+        """Raises VerifierFailedError, WorkerGoneError, HubError, _SetAsideError."""
+        worker = await self._worker()
+        end: End | None = End.DIED
+        try:
+            if job.is_heavy:
+                worker.step_back(_STEPS_BACK)
+            said = await self._watched(job, worker)
+            # Nobody may take back a step back.
+            end = End.LIMIT if said.failure else End.WORN if said.is_worn or job.is_heavy else None
+        except asyncio.CancelledError:
+            end = End.LEFT
+            raise
+        except _SetAsideError:
+            end = End.SET_ASIDE
+            raise
+        except TimeoutError as cause:
+            end = End.LIMIT
+            raise VerifierFailedError("TimeoutError") from cause
+        finally:
+            self._busy.discard(worker)
+            if end is None and len(self._idle) < self._most_idle:
+                self._idle.append(worker)
+            else:
+                worker.end()
+                metrics.VERIFIER_ENDED.labels((end or End.WORN).value).inc()
+        return said
+
+    async def _watched(self, job: _Job, worker: Worker) -> confined.Answer:
+        """The worker's answer. Raises TimeoutError when a limit of time is met, _SetAsideError, WorkerGoneError."""
+        used, ends = worker.cpu_seconds(), time.monotonic() + self._seconds
+        asking = asyncio.create_task(_conversation(worker, job, self._bounds))
+        try:
+            while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:
+                cpu = worker.cpu_seconds() - used
+                if cpu >= self._cpu_seconds or time.monotonic() >= ends:
+                    raise TimeoutError
+                if not job.is_heavy and cpu >= (_FIRST_PASS_OF_MANY if self._quick else _FIRST_PASS):
+                    self._set_aside(job, worker)
+        finally:
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait({asking})
+        return asking.result()
+
+    # Workers.
+
+    async def _worker(self) -> Worker:
+        """One that waits for its document. Raises HubError UNAVAILABLE when none can be had."""
+        for _ in range(_STARTS):
+            with contextlib.suppress(OSError):
+                worker = self._idle.pop() if self._idle else self._forked()
+                self._busy.add(worker)
+                try:
+                    if not worker.pid:
+                        async with asyncio.timeout(_START_SECONDS):
+                            worker.greeted(await _frame(worker))
+                    elif _has_ended(worker):
+                        raise WorkerGoneError("ended while nobody used it")
+                except (WorkerGoneError, TimeoutError, OSError):
+                    self._busy.discard(worker)
+                    worker.end()
+                    continue
+                except BaseException:
+                    self._busy.discard(worker)
+                    worker.end()
+                    raise
+                self._fill()
+                return worker
+        raise _away()
+
+    def _forked(self) -> Worker:
+        channel = self._nursery.fork()
+        channel.setblocking(False)
+        return Worker(channel)
+
+    def _fill(self) -> None:
+        """One more than is needed: the document after one that breaks its worker must not wait for the next."""
+        with contextlib.suppress(OSError):
+            while len(self._idle) < _SPARE:
+                self._idle.insert(0, self._forked())
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +310,15 @@ class Verifier:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _kill(self._pool)
+        while (waiting := self._quick.next() or self._slow.next()) is not None:
+            waiting.done.cancel()
+        for job in self._running:
+            if job.task is not None:
+                job.task.cancel()
+        for worker in (*self._idle, *self._busy):
+            worker.end()
+        self._idle.clear()
+        self._nursery.close()
 
 
 class Here:
@@ -112,54 +328,57 @@ class Here:
         return await asyncio.to_thread(answer, question)
 
 
-def _kill(pool: ProcessPoolExecutor) -> None:
-    workers: Sequence[multiprocessing.process.BaseProcess] = list((pool._processes or {}).values())  # noqa: SLF001 — no public way to end a stuck worker
-    for worker in workers:
-        worker.kill()
-    pool.shutdown(wait=True, cancel_futures=True)
+def sender() -> str:
+    """Whose turn it is: a platform, person or operator by name, anybody else by network."""
+    caller = current_caller()
+    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
 
 
-def _confine() -> None:
-    # A service that is killed must not leave its worker behind.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_MOST, MEMORY_MOST))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
+    """Raises WorkerGoneError."""
+    loop = asyncio.get_running_loop()
+    # A copy of the document, made when its turn has come.
+    asked = (job.reading, job.arguments, bounds)
+    frame = confined.question(*asked) if job.size < _LARGE else await asyncio.to_thread(confined.question, *asked)
+    try:
+        await loop.sock_sendall(worker.channel, frame)
+        del frame
+        return confined.read_answer(await _frame(worker))
+    except OSError as cause:
+        raise WorkerGoneError(type(cause).__name__) from cause
 
 
-def _started() -> None:
-    """Runs in the worker, which has imported everything then."""
+async def _frame(worker: Worker) -> bytes:
+    """Raises WorkerGoneError, OSError."""
+    return await _exactly(worker, confined.length_of(await _exactly(worker, confined.HEAD_SIZE)))
 
 
-def answer(question: Question) -> Verdict:
-    """Runs in the worker."""
-    known = [witness.parse_vkey(text) for text in question.witness_vkeys]
-    trust = Trust(
-        _certificates(question.roots_pem),
-        _keys(question.vkeys),
-        policy=witness.Policy.k_of_n(known, 0) if known else None,
-        tsa_roots=_certificates(question.tsa_pem),
-        crls=question.crls,
+async def _exactly(worker: Worker, size: int) -> bytes:
+    loop, body, at = asyncio.get_running_loop(), bytearray(size), 0
+    while at < size:
+        got = await loop.sock_recv_into(worker.channel, memoryview(body)[at:])
+        if not got:
+            raise WorkerGoneError("ended")
+        at += got
+    return bytes(body)
+
+
+def _has_ended(worker: Worker) -> bool:
+    """An idle worker has nothing to say but its end."""
+    return bool(select.select([worker.channel], [], [], 0)[0])
+
+
+def _busy() -> HubError:
+    return errors.exhausted(
+        "VERIFY_BUSY",
+        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
+        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
     )
-    return judge(
-        question.pdf,
-        trust=trust,
-        now_us=question.now_us,
-        receipt=question.receipt,
-        known=question.known,
-        ses=_ses(question) if question.ses else None,
+
+
+def _away() -> HubError:
+    return errors.unavailable(
+        "VERIFY_AWAY",
+        "Documents cannot be read at the moment; nothing was found wrong with this one. Send it again in a minute.",
+        "核验程序暂时不可用，并未发现该文件有问题，请一分钟后重新提交。",
     )
-
-
-def _ses(question: Question) -> Step:
-    return ses_document.check(question.pdf, question.ses, _certificates(question.sm_pem), question.now_us)
-
-
-# Trust material is the same from question to question.
-@lru_cache(maxsize=16)
-def _certificates(pem: bytes) -> tuple[x509.Certificate, ...]:
-    return tuple(x509.load_pem_x509_certificates(pem)) if pem else ()
-
-
-@lru_cache(maxsize=16)
-def _keys(vkeys: tuple[str, ...]) -> tuple[VerifierKey, ...]:
-    return tuple(parse_vkey(text) for text in vkeys)

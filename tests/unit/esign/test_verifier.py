@@ -1,19 +1,192 @@
-"""The worker that reads foreign documents."""
+"""The workers that read foreign documents: turns, bounds, and what becomes of those who leave."""
 
 import asyncio
+import contextlib
+import hashlib
 import operator
+import os
+import signal
 import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from services.esign.verifier import Verifier
+import pytest
+
+from services.esign.fair_queue import Room
+from services.esign.verifier import Verifier, VerifierFailedError
+from shuniu.kit import network
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually
+
+# Minutes of work in C, which nothing inside the worker ends.
+HEAVY = (pow, 7, 10**9)
+
+
+@contextlib.contextmanager
+def sent_from(address: str) -> Iterator[None]:
+    """What is started inside belongs to this sender."""
+    network.set_current(address)
+    try:
+        yield
+    finally:
+        network.set_current("")
+
+
+def sent(verifier: Verifier, address: str, reading: Callable[..., object], *arguments: object) -> asyncio.Task[object]:
+    with sent_from(address):
+        return asyncio.create_task(verifier.run(reading, *arguments))
+
+
+async def failure(task: asyncio.Task[object]) -> BaseException | None:
+    [found] = await asyncio.gather(task, return_exceptions=True)
+    return found if isinstance(found, BaseException) else None
+
+
+def hungry(verifier: Verifier) -> int:
+    """Jobs that have a worker, which is on them."""
+    return sum(worker.pid != 0 for worker in verifier._busy)
 
 
 async def test_who_leaves_takes_his_document_with_him() -> None:
-    """A caller sends what takes long and hangs up: the next one's document has all of its own time."""
-    with Verifier(1.0) as verifier:
+    """A caller sends what takes long and hangs up: his place is free at once, and the next one's document has all of
+    its own time.
+    """
+    with Verifier(1.0, workers=1) as verifier:
         assert await verifier.run(operator.add, 1, 1) == 2
         leaving = asyncio.create_task(verifier.run(time.sleep, 30))
-        await eventually(verifier._turn.locked)
+        await eventually(lambda: hungry(verifier) == 1)
         leaving.cancel()
         await asyncio.gather(leaving, return_exceptions=True)
         assert await verifier.run(operator.add, 1, 2) == 3
+        assert not verifier._busy
+
+
+async def test_who_leaves_the_queue_hurts_nobody() -> None:
+    """Whoever waits and goes is passed over; who stands behind him is served, and every place is there afterwards."""
+    with Verifier(1.0, workers=1) as verifier:
+        first = sent(verifier, "", time.sleep, 0.2)
+        leaving = [sent(verifier, "", time.sleep, 30) for _ in range(3)]
+        last = sent(verifier, "", operator.add, 1, 2)
+        await asyncio.sleep(0)
+        for each in leaving:
+            each.cancel()
+        assert await last == 3
+        await first
+        # Also one that is called off in the very moment in which he gets his place.
+        soon = sent(verifier, "", operator.add, 1, 2)
+        await asyncio.sleep(0)
+        soon.cancel()
+        await asyncio.gather(soon, return_exceptions=True)
+        assert await verifier.run(operator.add, 2, 2) == 4
+        assert (verifier._free_quick, len(verifier._quick)) == (1, 0)
+
+
+async def test_a_flood_of_one_sender_delays_no_other() -> None:
+    """Ten documents of one sender, each of which eats its whole budget, and one of another who comes last: it is
+    served before the flood is through, and so is one of the flood's own sender.
+    """
+    with Verifier(20.0, workers=2, cpu_seconds=0.3) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        ended: list[str] = []
+        flood = [sent(verifier, "192.0.2.1", *HEAVY) for _ in range(10)]
+        # The flood has both workers before anybody else comes.
+        await eventually(lambda: hungry(verifier) >= 2)
+        honest = [sent(verifier, "192.0.2.2", operator.add, n, 1) for n in range(5)]
+        for name, tasks in (("flood", flood), ("honest", honest)):
+            for task in tasks:
+                task.add_done_callback(lambda _, name=name: ended.append(name))
+        assert await asyncio.gather(*honest) == [1, 2, 3, 4, 5]
+        assert ended.count("flood") < 5
+        mine = sent(verifier, "192.0.2.1", operator.add, 1, 1)
+        assert await mine == 2
+        assert not all(task.done() for task in flood)
+        assert {type(await failure(task)) for task in flood} == {VerifierFailedError}
+
+
+async def test_heavy_ones_take_turns_too() -> None:
+    """In the slow lane: the heavy document of one sender waits for one of another's, not for all of them."""
+    with Verifier(20.0, workers=1, cpu_seconds=0.4) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        ended: list[str] = []
+        flood = [sent(verifier, "192.0.2.1", *HEAVY) for _ in range(4)]
+        await eventually(lambda: len(verifier._slow) >= 3)
+        other = sent(verifier, "192.0.2.2", hashlib.pbkdf2_hmac, "sha256", b"", b"", 400_000)
+        for name, task in (*(("flood", task) for task in flood), ("other", other)):
+            task.add_done_callback(lambda _, name=name: ended.append(name))
+        await asyncio.gather(*flood, other, return_exceptions=True)
+        assert ended.index("other") <= 2
+
+
+async def test_more_than_there_is_room_for_is_refused() -> None:
+    """By number and by bytes: RESOURCE_EXHAUSTED and what to do, said to whoever sent the most; the others wait on."""
+    with Verifier(5.0, workers=1, room=Room(3, 1000)) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        busy = sent(verifier, "192.0.2.1", time.sleep, 30)
+        await asyncio.sleep(0)
+        flood = [sent(verifier, "192.0.2.1", len, b"x") for _ in range(4)]
+        honest = sent(verifier, "192.0.2.2", len, b"four")
+        large = sent(verifier, "192.0.2.3", len, bytes(1001))
+        for task in (*flood[2:], large):
+            refused = await failure(task)
+            assert isinstance(refused, HubError)
+            assert (refused.code, refused.reason) == (Code.RESOURCE_EXHAUSTED, "VERIFY_BUSY")
+            assert "again" in refused.en
+            assert "重新提交" in refused.zh
+        assert not honest.done()
+        busy.cancel()
+        assert await honest == 4
+        assert await asyncio.gather(*flood[:2]) == [1, 1]
+
+
+@pytest.mark.parametrize("used_before", [False, True])
+async def test_a_worker_that_dies_between_documents_costs_nobody_a_verdict(used_before) -> None:
+    """Killed while it waits: the next document is read by another, and is not blamed."""
+    with Verifier(5.0, workers=1) as verifier:
+        for _ in range(1 + used_before):
+            assert await verifier.run(operator.add, 1, 1) == 2
+        for worker in verifier._idle:
+            if worker.pid:
+                os.kill(worker.pid, signal.SIGKILL)
+        verifier._nursery._process.kill()
+        verifier._nursery._process.wait()
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_a_worker_that_somebody_kills_over_a_document_is_replaced() -> None:
+    """In the middle: another one reads the document from its beginning."""
+    with Verifier(30.0, workers=1) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        reading = asyncio.create_task(verifier.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", 200_000))
+        await eventually(lambda: hungry(verifier) == 1)
+        [worker] = verifier._busy
+        os.kill(worker.pid, signal.SIGKILL)
+        assert await reading == hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)
+
+
+async def test_a_document_that_kills_its_workers_is_given_up() -> None:
+    """Two have ended over it: it is at fault; the next one is read."""
+    with Verifier(30.0, workers=1) as verifier:
+        with pytest.raises(VerifierFailedError):
+            await verifier.run(os._exit, 1)
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_what_a_document_takes_is_given_back() -> None:
+    """A worker that holds a large document's memory is replaced; its process is not the next document's."""
+    with Verifier(30.0, workers=1) as verifier:
+        before = await verifier.run(os.getpid)
+        assert await verifier.run(os.getpid) == before
+        # Kept by the interpreter, as a module's cache would be.
+        await verifier.run(exec, "import sys; sys.kept = b'x' * (100 << 20)")
+        assert await verifier.run(os.getpid) != before
+
+
+async def test_the_end_ends_everybody() -> None:
+    """Whoever waits when the service stops hears so, and no worker is left."""
+    with Verifier(30.0, workers=1) as verifier:
+        pid = await verifier.run(os.getpid)
+        tasks = [sent(verifier, "", time.sleep, 30) for _ in range(3)]
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() for task in tasks)
+    await eventually(lambda: not Path(f"/proc/{pid}").exists())

@@ -1,0 +1,107 @@
+"""Who waits, in turns: one of each sender, then the next of each, however many one of them sent."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+
+class Waiting(Protocol):
+    """What stands in a queue. `size`: bytes that it keeps in memory."""
+
+    @property
+    def sender(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=Waiting)
+
+
+class FairQueue(Generic[Item]):
+    """First come, first served among what one sender sent; round-robin between senders."""
+
+    def __init__(self) -> None:
+        # In the order of turns.
+        self._lanes: dict[str, deque[Item]] = {}
+        self._count = 0
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def bytes(self) -> int:
+        return self._bytes
+
+    def add(self, item: Item) -> None:
+        self._lanes.setdefault(item.sender, deque()).append(item)
+        self._counted(item, 1)
+
+    def next(self) -> Item | None:
+        """Takes whose turn it is; that sender's next one waits until all others have had theirs."""
+        if not self._lanes:
+            return None
+        sender = next(iter(self._lanes))
+        lane = self._lanes.pop(sender)
+        item = lane.popleft()
+        if lane:
+            self._lanes[sender] = lane
+        self._counted(item, -1)
+        return item
+
+    def remove(self, item: Item) -> None:
+        """Takes this one out, when it is there."""
+        lane = self._lanes.get(item.sender)
+        if lane is None or item not in lane:
+            return
+        lane.remove(item)
+        if not lane:
+            del self._lanes[item.sender]
+        self._counted(item, -1)
+
+    def shares(self) -> Iterator["Share"]:
+        for sender, lane in self._lanes.items():
+            yield Share(sender, len(lane), sum(item.size for item in lane))
+
+    def last_of(self, sender: str) -> Item | None:
+        """The newest of this sender."""
+        lane = self._lanes.get(sender)
+        return lane[-1] if lane else None
+
+    def _counted(self, item: Item, sign: int) -> None:
+        self._count += sign
+        self._bytes += sign * item.size
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one sender holds of a queue."""
+
+    sender: str
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may wait in queues together."""
+
+    count: int
+    bytes: int
+
+    def overfull(self, *queues: FairQueue[Item]) -> Item | None:
+        """Who has to go when more waits than there is room for: the newest of the sender who holds the most of it.
+
+        So whoever sends a flood is refused, and not who comes after it.
+        """
+        if sum(map(len, queues)) <= self.count and sum(queue.bytes for queue in queues) <= self.bytes:
+            return None
+        held: dict[str, float] = {}
+        for queue in queues:
+            for share in queue.shares():
+                part = max(share.count / self.count, share.bytes / self.bytes)
+                held[share.sender] = held.get(share.sender, 0.0) + part
+        largest = max(held, key=lambda sender: held[sender])
+        return next(item for queue in queues if (item := queue.last_of(largest)) is not None)
