@@ -1,0 +1,536 @@
+"""What a clerk is told of a document for each reason that a step can have. Data only; see `verdict_sentences`."""
+
+from collections.abc import Iterator, Mapping
+
+from services.esign.domain import verdict_sentences as say
+from services.esign.domain.verdict import Sentence, Status
+from services.esign.domain.verdict_sentences import Words, each, words
+
+_INVALID, _UNKNOWN = Status.INVALID, Status.UNKNOWN
+
+# --- by step and reason, where the same reason means different things
+
+_SEAL_STATES = {
+    "SEAL_SUSPENDED": Sentence("暂停使用", "suspended"),
+    "SEAL_REVOKED": Sentence("撤销", "revoked"),
+    "SEAL_EXPIRED": Sentence("过期", "expired"),
+    "SEAL_REPLACED": Sentence("更换", "replaced"),
+    "SEAL_APPLIED": Sentence("停用（尚未启用）", "not in use yet"),
+    "SEAL_REVIEWED": Sentence("停用（尚未启用）", "not in use yet"),
+    "SEAL_ISSUED": Sentence("停用（尚未启用）", "not in use yet"),
+    "SEAL_REJECTED": Sentence("停用（未获批准）", "refused"),
+}
+
+
+def _seal_words() -> Iterator[tuple[tuple[str, str], Words]]:
+    for reason, state in _SEAL_STATES.items():
+        yield (
+            ("seal_then", reason),
+            words(say.BAD_SEAL, f"用印时这枚印章已{state.zh}。", f"The seal was {state.en} at signing.", say.ORIGINAL),
+        )
+        yield (
+            ("seal_now", reason),
+            words(
+                say.TIME_OPEN,
+                f"印章现已{state.zh}，没有证据表明用印在此之前。",
+                f"The seal is {state.en} now and nothing proves that it signed before that.",
+                say.REISSUE,
+            ),
+        )
+
+
+OF_STEP: Mapping[tuple[str, str], Words] = {
+    **dict(_seal_words()),
+    ("seal_validity", "SEAL_EXPIRED"): words(
+        say.BAD_SEAL, "用印时间不在印章的有效期内。", "The seal was used outside its period of validity.", say.ORIGINAL
+    ),
+    ("coverage", "SIGNATURE"): words(
+        say.FALSE_SIGNATURE,
+        "文件里登记为签名的内容不是签名。",
+        "What the document lists as a signature is none.",
+        say.ORIGINAL,
+    ),
+    ("ledger", "OFFLINE"): words(
+        say.LEDGER_OPEN, "没有联网，未查询存证。", "Without a network the ledger was not asked.", say.ASK_ISSUER
+    ),
+    ("time", "CRITICAL_EXTENSION"): words(
+        say.TIME_OPEN,
+        "时间戳机构的证书含有本核验器不认识的内容。",
+        "The timestamp authority's certificate holds what this reader does not know.",
+        say.REISSUE,
+    ),
+    **dict.fromkeys(
+        (("time", "WEAK_KEY"), ("time", "ALGORITHM")),
+        words(
+            say.TIME_OPEN,
+            "时间戳使用的算法强度不足或不受支持。",
+            "The timestamp uses an algorithm that is too weak or not known here.",
+            say.REISSUE,
+        ),
+    ),
+}
+
+# --- by reason alone
+
+_FILE: Mapping[str, Words] = {
+    "NOT_A_PDF": words(
+        say.NO_DOCUMENT,
+        "它的开头不是 PDF 或 OFD 的格式，可能是照片、Word 文档或压缩包。",
+        "It does not begin as a PDF or OFD does; it may be a photo, a Word document or an archive.",
+        say.UPLOAD_FILE,
+    ),
+    "UNFINISHED": words(
+        say.DAMAGED,
+        "文件没有正常结尾，可能没有下载完整。",
+        "The file does not end properly; perhaps it was not downloaded completely.",
+        Sentence(
+            "请重新下载或请对方重新发送完整的文件，再次上传核验。",
+            "Download it again or have it sent again, and verify the complete file.",
+        ),
+    ),
+    "ENCRYPTED": words(
+        say.BEYOND,
+        "文件加了密码或权限保护，无法读取内容。",
+        "The document is encrypted or protected by a password, so it cannot be read.",
+        Sentence(
+            "请出具单位提供未加密的签章文件；您自行解密另存会丢失签章。",
+            "Ask the issuer for the sealed document without encryption; removing it yourself would lose the seal.",
+        ),
+    ),
+    "ACTIVE_CONTENT": words(
+        Sentence(
+            "文件含有能改变显示内容的脚本，不能当作有效文件接受。",
+            "The document holds scripts that can change what it shows: do not accept it as valid.",
+        ),
+        "文件里有脚本、动作或动态表单，打开后看到的内容可能与签署的不同。",
+        "It holds scripts, actions or a dynamic form: what is shown may differ from what was signed.",
+        Sentence(
+            "请出具单位去掉脚本后重新签章，并提供新的文件。",
+            "Ask the issuer to remove the scripts, sign again and send the new document.",
+        ),
+    ),
+    **each(
+        "TOO_LARGE TOO_MANY_OBJECTS TOO_MANY_REVISIONS TOO_MANY_SIGNATURES TOO_MANY_VALUES TOO_DEEP STRING_TOO_LONG "
+        "EXPANSION LIMIT_REACHED",
+        words(
+            say.LIMIT, "文件超过了核验器的上限（{what}）。", "It passes a limit of this reader ({what}).", say.SMALLER
+        ),
+    ),
+    "NO_SIGNATURE": words(
+        say.UNSIGNED,
+        "文件里没有任何电子签名或印章数据；页面上看到的红章只是一幅图。",
+        "It holds no signature or seal data; a red seal on the page is only a picture.",
+        say.SEALED_FILE,
+    ),
+    "CHANGED": words(
+        say.ALTERED,
+        "签章之后，有人增加或改动了签名以外的内容。",
+        "After signing, something else than a signature was added or changed.",
+        say.ORIGINAL,
+    ),
+    "LOCKED": words(
+        say.ALTERED,
+        "签章之后，有人改动了已锁定的签名域。",
+        "After signing, a signature field that was locked was changed.",
+        say.ORIGINAL,
+    ),
+    "LATER_REVISION": words(
+        Sentence(
+            "签名之后文件又有改动，改动的部分没有人签名。",
+            "The document was changed after it was signed, and nobody signed the change.",
+        ),
+        "最后一次签名之后增加了签名以外的内容。",
+        "After the last signature something else than a signature was added.",
+        Sentence(
+            "不要依据改动后的内容办理；请向出具单位索取签名后未再改动的文件。",
+            "Do not rely on what it shows now; ask the issuer for the document as it was when it was signed.",
+        ),
+    ),
+    **each(
+        "COVERAGE BYTE_RANGE CONTENTS",
+        words(
+            say.FALSE_SIGNATURE,
+            "签名没有完整覆盖文件，未被覆盖的部分可以随意改动。",
+            "The signature does not cover the whole document: the rest could be changed at will.",
+            say.ORIGINAL,
+        ),
+    ),
+    "DIGEST": words(say.ALTERED, "文件内容与签章时的内容不一致。", "The content is not what was signed.", say.ORIGINAL),
+    "SIGNATURE": words(
+        say.FALSE_SIGNATURE,
+        "签名值与签名者的证书不符。",
+        "The signature value does not fit the signer's certificate.",
+        say.ORIGINAL,
+    ),
+    "CERTIFICATE_SWAPPED": words(
+        say.FALSE_SIGNATURE,
+        "签名所指的证书被换成了另一张。",
+        "The certificate that the signature names was replaced by another.",
+        say.ORIGINAL,
+    ),
+    **each(
+        "SIGNATURE_HIDDEN SIGNATURE_SHARED DOCMDP",
+        words(
+            say.FALSE_SIGNATURE,
+            "签名在文件中的登记自相矛盾（{what}）。",
+            "The document contradicts itself about its signatures ({what}).",
+            say.ORIGINAL,
+        ),
+    ),
+}
+_SIGNER: Mapping[str, Words] = {
+    "ISSUER_NOT_TRUSTED": words(
+        say.STRANGER,
+        "签名证书由未列入信任名单的机构颁发，证书上的名称无法核实。",
+        "The certificate was issued by an authority that is not on the list of trust; its names are not confirmed.",
+        Sentence(
+            "不要只凭页面上的名称接受；请联系出具单位核实，或请其用受信任机构的证书重新签章。",
+            "Do not accept it for the names it shows; ask the issuer to confirm it, or to sign it with a certificate "
+            "of a trusted authority.",
+        ),
+    ),
+    "ANY_SIGNER": words(
+        say.STRANGER,
+        "按要求没有核验证书的颁发机构。",
+        "The issuer of the certificate was left unjudged, as asked.",
+        Sentence("请用信任名单重新核验，再作决定。", "Verify it again with a list of trust before you decide."),
+    ),
+    **each(
+        "WEAK_KEY ALGORITHM",
+        words(
+            Sentence(
+                "签名使用的算法强度不足或不受支持，不能认定为有效。",
+                "The signature uses an algorithm that is too weak or not known here: it is not accepted as valid.",
+            ),
+            "证书或签名的算法不在本枢纽认可的范围内。",
+            "The algorithm of certificate or signature is not one that this hub accepts.",
+            Sentence(
+                "请出具单位用现行标准的算法重新签章；在此之前请向其核实。",
+                "Ask the issuer to sign it again with an algorithm of today's standards, and to confirm it until then.",
+            ),
+        ),
+    ),
+    "SM_UNAVAILABLE": words(
+        say.BEYOND,
+        "这里没有国密算法，不能核验国密签名。",
+        "There is no SM2 here, so signatures by Chinese national algorithms cannot be judged.",
+        Sentence(
+            "请到支持国密算法的核验页面核验，或请出具单位核实。",
+            "Verify it where SM2 is supported, or ask the issuer to confirm it.",
+        ),
+    ),
+    "CRITICAL_EXTENSION": words(
+        say.STRANGER,
+        "签名证书含有本核验器不认识的必要内容。",
+        "The certificate holds something essential that this reader does not know.",
+        say.ASK_ISSUER,
+    ),
+    **each(
+        "SIGNER_KEY_USAGE SIGNER_IS_ROOT ISSUER_NOT_A_CA PATH_LENGTH CERTIFICATE_MALFORMED",
+        words(
+            say.FALSE_SIGNATURE,
+            "签名所用的证书无效（{what}）。",
+            "The certificate behind the signature is not acceptable ({what}).",
+            say.ORIGINAL,
+        ),
+    ),
+}
+_TIME: Mapping[str, Words] = {
+    "TIME_NOT_PROVEN": words(
+        say.TIME_OPEN,
+        "签名证书已经过期，没有可信时间戳证明签名在此之前。",
+        "The certificate has expired and no trusted timestamp proves that the signature is older.",
+        say.REISSUE,
+    ),
+    "TIME_MISSING": words(say.TIME_OPEN, "签名没有载明时间。", "The signature states no time.", say.REISSUE),
+    "TIME_WITHOUT_CHAIN": words(
+        say.STRANGER,
+        "证书的颁发机构没有得到确认，签名时间也就无法认定。",
+        "As nobody trusted vouches for the certificate, the time of signing says nothing.",
+        say.ASK_ISSUER,
+    ),
+    "OUTSIDE_VALIDITY": words(
+        say.WRONG_TIME,
+        "签名时证书不在有效期内。",
+        "The certificate was not valid at the time of signing.",
+        say.ORIGINAL,
+    ),
+    "TIME_IN_FUTURE": words(
+        say.WRONG_TIME, "载明的签名时间晚于现在。", "The stated time of signing lies in the future.", say.ORIGINAL
+    ),
+    "TIME_CONTRADICTED": words(
+        say.WRONG_TIME,
+        "载明的签名时间与时间戳或存证日志矛盾。",
+        "The stated time contradicts the timestamp or the ledger.",
+        say.ORIGINAL,
+    ),
+    **each(
+        "TIMESTAMP_OF_ANOTHER TIMESTAMP_SIGNATURE TIMESTAMP_IN_FUTURE TSA_KEY_USAGE TSA_OUTSIDE_VALIDITY",
+        words(
+            say.WRONG_TIME,
+            "文件所带的时间戳不成立（{what}）。",
+            "The timestamp it carries does not hold ({what}).",
+            say.ORIGINAL,
+        ),
+    ),
+    "TSA_NOT_TRUSTED": words(
+        say.TIME_OPEN,
+        "时间戳由未列入信任名单的机构签发。",
+        "The timestamp is of an authority that is not on the list of trust.",
+        say.REISSUE,
+    ),
+    "TSA_ENDED": words(
+        say.TIME_OPEN,
+        "时间戳机构的证书已过期或撤销，没有更新的时间证明。",
+        "The timestamp authority's certificate has ended, and no newer proof covers the timestamp.",
+        say.REISSUE,
+    ),
+    **each(
+        "TIMESTAMP_NOT_JUDGED TIMESTAMP_SYNTAX",
+        words(
+            say.TIME_OPEN,
+            "文件所带的时间戳不是本核验器能读取的写法。",
+            "The timestamp it carries is of a form that this reader does not know.",
+            say.REISSUE,
+        ),
+    ),
+}
+_STANDING: Mapping[str, Words] = {
+    "CERTIFICATE_REVOKED": words(
+        say.BAD_SEAL,
+        "签章之前，签名证书已被颁发机构撤销。",
+        "The authority had revoked the certificate before the {it} was signed.",
+        say.ORIGINAL,
+    ),
+    "CERTIFICATE_REVOKED_SINCE": words(
+        say.TIME_OPEN,
+        "签名证书已被撤销，没有证据表明签名在撤销之前。",
+        "The certificate is revoked and nothing proves that the signature is older.",
+        say.REISSUE,
+    ),
+    "SEAL_EXPIRED": words(
+        say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
+    ),
+    "SEAL_UNKNOWN": words(
+        Sentence(
+            "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
+            "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
+        ),
+        "文件不是由本枢纽签发的，无法查询印章是否仍然有效。",
+        "The document was not issued by this hub, which cannot tell whether the seal still counts.",
+        Sentence(
+            "请通过出具单位或其所在枢纽核实这份文件现在是否有效。",
+            "Ask the issuer, or the hub it belongs to, whether the document is in force.",
+        ),
+    ),
+    "DOCUMENT_REVOKED": words(
+        say.WITHDRAWN,
+        "登记显示，出具单位在签发之后把它撤销了。",
+        "The register says that its issuer took it back after it was issued.",
+        say.NEW_ONE,
+    ),
+    "DOCUMENT_UNKNOWN": words(
+        say.NOT_REGISTERED,
+        "本枢纽的登记中没有这份{it}：不是本枢纽签发的原件，或者内容已经不同。",
+        "The register does not hold it: it was not issued here, or it is not the same any more.",
+        say.ASK_ISSUER,
+    ),
+    "NO_MATCH": words(
+        say.NOT_REGISTERED,
+        "没有与所填编号和签发日期都相符的证明。",
+        "No certificate has this number together with this date of issue.",
+        Sentence(
+            "请对照证明重新填写编号和签发日期；仍查不到时不要接受，请向出具单位核实。",
+            "Compare number and date with the paper and try again; if it is not found, ask the issuer.",
+        ),
+    ),
+    "OFFLINE": words(
+        say.NOT_REGISTERED, "没有联网，未查询登记。", "Without a network the register was not asked.", say.ASK_ISSUER
+    ),
+}
+_LEDGER: Mapping[str, Words] = {
+    "LOG_PENDING": words(
+        say.LEDGER_OPEN, "刚刚签发，存证还没有完成。", "It was issued just now and is not logged yet.", say.WAIT
+    ),
+    "COSIGNATURES_PENDING": words(
+        say.LEDGER_OPEN, "存证的见证方尚未全部联署。", "Not enough witnesses have cosigned the ledger yet.", say.WAIT
+    ),
+    "LEDGER_AWAY": words(say.LEDGER_OPEN, "存证日志暂时读不到。", "The ledger cannot be read at the moment.", say.WAIT),
+    "NO_RECEIPT": words(
+        say.LEDGER_OPEN,
+        "没有这份{it}的存证回执。",
+        "There is no receipt of the ledger for this {it}.",
+        say.ASK_ISSUER,
+    ),
+    **each(
+        "LOG_UNKNOWN NOTE_UNSIGNED",
+        words(
+            say.LEDGER_OPEN,
+            "回执来自不在信任名单中的存证日志。",
+            "The receipt is of a ledger that is not on the list of trust.",
+            say.RECEIPT,
+        ),
+    ),
+    **each(
+        "RECEIPT_OF_ANOTHER LOGGED_OTHER",
+        words(say.LEDGER_WRONG, "所附的存证回执不是这份{it}的。", "The receipt is not of this {it}.", say.RECEIPT),
+    ),
+    **each(
+        "NOTE_SIGNATURE COSIGNATURE BUNDLE CHECKPOINT ENTRY HASH RECEIPT NOTE PROOF PROOF_WRONG TILE_PATH POLICY",
+        words(
+            say.LEDGER_WRONG,
+            "所附的存证回执无效（{what}）。",
+            "The receipt of the ledger is not acceptable ({what}).",
+            say.RECEIPT,
+        ),
+    ),
+    "LEDGER_DIFFERS": words(
+        say.LEDGER_WRONG,
+        "存证日志中的记录与登记的{it}不一致。",
+        "The ledger holds something else than what is registered.",
+        say.OPERATOR,
+    ),
+}
+_SEALS: Mapping[str, Words] = {
+    "MAKER_UNKNOWN": words(
+        say.SEAL_OPEN,
+        "印章的制作单位不在认可名单中。",
+        "The maker of the seal is not one of those trusted here.",
+        say.ASK_ISSUER,
+    ),
+    "DIGEST_UNKNOWN": words(
+        say.SEAL_OPEN,
+        "印章采用了本核验器不认识的算法。",
+        "The seal uses a digest that this reader does not know.",
+        say.ASK_ISSUER,
+    ),
+    **each(
+        "SIGNER_NOT_LISTED PROTECTED_PARTS SEAL_MALFORMED",
+        words(
+            Sentence("国密电子签章不成立，不能接受。", "The GB/T 38540 seal does not hold: do not accept the {it}."),
+            "{what}。",
+            "{what}.",
+            say.ORIGINAL,
+        ),
+    ),
+    **each(
+        "SES_SYNTAX SES_INCOMPLETE SES_WITHOUT_DOCUMENT SES_NO_SIGNATURE SES_OTHER_ORGANISATION NO_DOCUMENT",
+        words(
+            say.SEAL_OPEN,
+            "国密签章数据没有得到确认（{what}）。",
+            "The seal data were not confirmed ({what}).",
+            say.SEAL_DATA,
+        ),
+    ),
+}
+OF_REASON: Mapping[str, Words] = {**_FILE, **_SIGNER, **_TIME, **_STANDING, **_LEDGER, **_SEALS}
+"""By reason, for what has one meaning in every step."""
+
+# --- structure: one sentence for each step, with the name of what was met
+
+MET: Mapping[str, Sentence] = {
+    "TOO_LARGE": Sentence("文件大小", "its size"),
+    "TOO_MANY_OBJECTS": Sentence("对象数量", "number of objects"),
+    "TOO_MANY_REVISIONS": Sentence("修改次数", "number of revisions"),
+    "TOO_MANY_SIGNATURES": Sentence("签名数量", "number of signatures"),
+    "TOO_MANY_VALUES": Sentence("数据项数量", "number of values"),
+    "TOO_DEEP": Sentence("嵌套层数", "depth of nesting"),
+    "STRING_TOO_LONG": Sentence("文字长度", "length of a string"),
+    "EXPANSION": Sentence("展开后的大小", "its size once expanded"),
+    "LIMIT_REACHED": Sentence("所需的时间或内存", "time or memory"),
+    "SIGNATURE_HIDDEN": Sentence("有签名没有登记", "one of them is not listed"),
+    "SIGNATURE_SHARED": Sentence("两个签名域共用一个签名", "two fields show one signature"),
+    "DOCMDP": Sentence("认证级别前后不一", "the level of certification differs"),
+    "HYBRID_XREF": Sentence("混合交叉引用表", "a hybrid cross-reference table"),
+    "LINEARIZED": Sentence("线性化（快速网页浏览）结构", "a linearised file"),
+    "FILTER": Sentence("无法展开的压缩数据", "compressed data that do not expand"),
+    "SUBFILTER": Sentence("不认识的签名格式", "a signature of a kind not known here"),
+    "FORM_FIELDS": Sentence("签名域以外的表单", "form fields beside signatures"),
+    "FORM_PRESENT": Sentence("已有的表单或批注", "a form or annotations that were there before"),
+    "FORM": Sentence("不合规的表单", "a malformed form"),
+    "LOCK": Sentence("不认识的签名域锁定", "a field's lock of a kind not known here"),
+    "DSS": Sentence("不合规的验证数据", "malformed validation data"),
+    "PAGES": Sentence("不合规的页面结构", "a malformed page tree"),
+    "CATALOG": Sentence("缺少文件目录", "no document catalog"),
+    "TRAILER": Sentence("不合规的文件尾", "a malformed trailer"),
+    "XREF": Sentence("不合规的交叉引用表", "a malformed cross-reference table"),
+    "STARTXREF": Sentence("指向错误位置的文件尾", "an end that points at the wrong place"),
+    "SYNTAX": Sentence("不合规的语法", "a breach of syntax"),
+    "STRAY_BYTES": Sentence("不属于任何内容的多余数据", "bytes that belong to nothing"),
+    "STREAM_LENGTH": Sentence("长度不符的数据流", "a stream of another length than stated"),
+    "DUPLICATE_KEY": Sentence("重复的字典键", "a dictionary key that stands twice"),
+    "DUPLICATE_OBJECT": Sentence("重复的对象", "an object that stands twice"),
+    "UNLISTED_OBJECT": Sentence("未列入目录的隐藏对象", "a hidden object that no table lists"),
+    "OBJECT_STREAM": Sentence("不合规的对象流", "a malformed object stream"),
+    "REFERENCE_LOOP": Sentence("循环引用", "references that lead in a circle"),
+    "REVISION_CHAIN": Sentence("不连续的版本", "a revision that does not continue the one before"),
+    "CMS_SYNTAX": Sentence("不合规的签名数据", "malformed signature data"),
+    "CMS_ATTRIBUTES": Sentence("不认识的签名属性", "signed attributes not known here"),
+    "CMS_REVOCATION": Sentence("签名内嵌的吊销数据", "revocation data inside the signature"),
+    "CMS_SIGNER": Sentence("另一种写法的签名者标识", "a signer named in another way"),
+    "CONTENTS_TAIL": Sentence("签名数据后的多余内容", "bytes behind the signature data"),
+}
+"""Short names of what a reader may meet; a reason that stands here is told by its step's sentence in `OF_STATUS`."""
+
+_STRUCTURE = {
+    _INVALID: words(say.DAMAGED, "文件结构有误：{what}。", "The structure of the file is wrong: {what}.", say.ORIGINAL),
+    _UNKNOWN: words(
+        say.BEYOND,
+        "文件采用了本核验器不能判断的写法：{what}。",
+        "The file is written in a way that this reader does not judge: {what}.",
+        say.REEXPORT,
+    ),
+}
+_SIGNING = {
+    _INVALID: words(say.FALSE_SIGNATURE, "签名有误：{what}。", "The signature is wrong: {what}.", say.ORIGINAL),
+    _UNKNOWN: words(
+        say.BEYOND,
+        "签名采用了本核验器不能判断的写法：{what}。",
+        "The signature is made in a way that this reader does not judge: {what}.",
+        say.REEXPORT,
+    ),
+}
+_ANYTHING = {
+    _INVALID: words(
+        Sentence("{it}没有通过核验，不能接受。", "The {it} did not pass and must not be accepted."),
+        "{what}。",
+        "{what}.",
+        say.ORIGINAL,
+    ),
+    _UNKNOWN: words(
+        Sentence(
+            "有一项无法核实，不能当作有效{it}接受。", "Something could not be checked: do not accept it as valid."
+        ),
+        "{what}。",
+        "{what}.",
+        say.ASK_ISSUER,
+    ),
+}
+_OF_STATUS: Mapping[str, Mapping[Status, Words]] = {
+    "parse": _STRUCTURE,
+    "coverage": _SIGNING,
+    "integrity": _SIGNING,
+    "changes": {
+        _INVALID: words(
+            say.ALTERED,
+            "签章之后的改动不被允许：{what}。",
+            "What was changed after signing is not allowed: {what}.",
+            say.ORIGINAL,
+        ),
+        _UNKNOWN: words(
+            Sentence(
+                "签章之后文件有改动，无法判断是否无害。",
+                "The document was changed after signing, and whether that is harmless cannot be judged.",
+            ),
+            "签章之后出现了本核验器不能判断的改动：{what}。",
+            "After signing came a change that this reader does not judge: {what}.",
+            say.ORIGINAL,
+        ),
+    },
+}
+
+
+def of_status(step: str, status: Status) -> Words:
+    """The words of a step for a reason that has none of its own."""
+    wanted = _INVALID if status is _INVALID else _UNKNOWN
+    return _OF_STATUS.get(step, _ANYTHING)[wanted]

@@ -1,0 +1,323 @@
+"""What a clerk is told: one sentence of verdict, one of cause, one of what to do; for every reason that there is."""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.esign.domain import (
+    cms,
+    document_sentences,
+    licence_sentences,
+    pades,
+    pki,
+    verdict,
+    verdict_sentences,
+    verdict_words,
+    verify,
+)
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.code_verdict import Asked, conclude_code
+from services.esign.domain.seals import SealState
+from services.esign.domain.verdict import STEPS, Form, Outcome, Sentence, Status, Step, Verdict
+from services.esign.domain.verdict_sentences import Words
+from services.esign.domain.verify import Known, Trust
+from tests.support import documents as attack
+from tests.support.esign import NOW_US, sealed, setting, small_pdf
+
+ESIGN = Path(inspect.getfile(verify)).parents[1]
+TRUST = Trust((setting().root.certificate,))
+LATER_US = NOW_US + 60_000_000
+# Errors whose reason becomes the reason of a step.
+TOLD = frozenset(
+    {
+        *("PdfError", "OfdError", "CmsError", "ChainError", "SesError", "TimestampInvalidError"),
+        *("TokenMalformedError", "TokenWrongError", "NoteMalformedError", "NoteUntrustedError", "QrMalformedError"),
+    }
+)
+# Errors that refuse to make something, or are caught where they are raised: no step of a verdict has their reason.
+NOT_TOLD = frozenset(
+    {
+        *("CertificateStateError", "CharacterNotCoveredError", "ClockDoubtError", "ConsentError", "DocumentUnfitError"),
+        *("EsignError", "FlowError", "FormError", "LedgerDamagedError", "LicenceImpossibleError", "LicenceStateError"),
+        *("LicenceUnfitError", "ProofWrongError", "ScenarioError", "SealStateError", "TimestampRefusedError"),
+        *("CffError", "DerError", "BerError", "PngError", "Sm2AbsentError"),
+    }
+)
+# How steps are found: functions that take a step's name, its status, its reason.
+FINDERS = frozenset({"add", "Step", "refused", "_invalid", "_unknown", "_refuse", "_step"})
+# What a document may hide before it is sealed; no verdict asks.
+BEFORE_SEALING = frozenset({"shadow.py"})
+REASON = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
+# Words that promise that time alone helps.
+WAITING = re.compile("一分钟|稍后|稍等|片刻|in a minute|in a moment|try later")
+
+
+def calls() -> Iterator[tuple[Path, ast.Call, str]]:
+    for path in sorted(ESIGN.rglob("*.py")):
+        if path.name not in BEFORE_SEALING and not path.name.endswith("_sentences.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                    yield path, node, name
+
+
+def constants(node: ast.AST) -> list[str]:
+    return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
+
+
+def is_good(argument: ast.expr) -> bool:
+    return isinstance(argument, ast.Attribute) and argument.attr == "VALID"
+
+
+def reasons() -> set[tuple[str, str]]:
+    """(step, reason) of every place in esign that finds something other than VALID; "" where the step is not said."""
+    found = set()
+    for path, call, name in calls():
+        if name in TOLD and ESIGN / "domain" in path.parents and call.args:
+            found |= {("", text) for text in constants(call.args[0]) if REASON.fullmatch(text)}
+        elif name in FINDERS and len(call.args) >= 3 and not any(is_good(each) for each in call.args):
+            first = call.args[0]
+            step = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
+            # Sentences and formatted texts follow the reason: it is the first argument that looks like one.
+            for each in call.args[:4]:
+                texts = [] if isinstance(each, ast.JoinedStr) else constants(each)
+                if texts and all(REASON.fullmatch(text) for text in texts):
+                    found |= {("" if REASON.fullmatch(step) else step, text) for text in texts}
+                    break
+    return found
+
+
+def test_every_reason_has_its_words() -> None:
+    """Whatever reason esign gives for a step that is not VALID, somebody thought of what to say about it: words of its own
+    or a name in its step's sentence.
+    """
+    found = reasons()
+    assert len(found) > 150
+    assert {("coverage", "NO_SIGNATURE"), ("changes", "LOCKED"), ("", "XREF"), ("document", "NO_MATCH")} <= found
+    # In a verdict: what was found of a seal beside the document has a prefix of its own.
+    assert sorted(pair for pair in found if not verdict_words.is_told(*pair)) == []
+    states = {f"SEAL_{state}" for state in SealState if state is not SealState.ACTIVE}
+    assert [s for s in sorted(states) if not all(verdict_words.is_told(f"seal_{w}", s) for w in ("then", "now"))] == []
+
+
+def test_every_error_of_the_domain_is_told_or_not() -> None:
+    """A new kind of error is either a reason in verdicts, with words, or said to be none."""
+    defined = {
+        node.name
+        for path in (ESIGN / "domain").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
+    }
+    assert defined - TOLD - NOT_TOLD == set()
+
+
+def every_word() -> list[tuple[str, Words]]:
+    tables = (
+        *(document_sentences.OF_STEP, document_sentences.OF_REASON),
+        *(licence_sentences.OF_STEP, licence_sentences.OF_REASON, licence_sentences.OF_FORM),
+    )
+    named = [(str(key), words) for table in tables for key, words in table.items()]
+    by_status = [
+        (step, document_sentences.of_status(step, status)) for step in STEPS for status in Status if status != "valid"
+    ]
+    return named + by_status
+
+
+def test_sentences_are_short_whole_and_in_both_languages() -> None:
+    """A sentence is one that a person reads at a glance: ended, in both languages, without what only engineers know."""
+    for key, words in every_word():
+        for sentence in (words.verdict, words.cause, words.advice):
+            zh = sentence.zh.format(it="证明", what="无法展开的压缩数据")
+            en = sentence.en.format(it="certificate", what="compressed data")
+            assert re.search("[\u4e00-\u9fff]", zh), key
+            assert not re.search("[\u4e00-\u9fff]", en), key
+            assert zh.endswith("。"), key
+            assert en.endswith("."), key
+            assert zh.count("。") == 1, key
+            assert len(zh) <= 60, (key, zh)
+            assert len(en) <= 190, (key, en)
+            assert not re.search(r"CMS|ByteRange|ASN|DER|xref|NOT_REACHED|前面的步骤", zh), key
+
+
+def test_only_what_waiting_helps_is_waited_for() -> None:
+    """To come back later is the advice where the hub is still at work, and nowhere else."""
+    waiting = {key for key, words in every_word() if any(WAITING.search(text) for text in words.texts())}
+    assert waiting == {"LOG_PENDING", "COSIGNATURES_PENDING", "LEDGER_AWAY"}
+
+
+def test_what_is_unchanged_is_said_of_nothing_that_was_not_looked_at() -> None:
+    """For any findings whatever: the cause is a step that failed by itself, the verdict is never friendlier than the
+    outcome, and only a document whose integrity holds is called unchanged.
+    """
+
+    @given(
+        st.lists(st.sampled_from(list(Status)), min_size=len(STEPS), max_size=len(STEPS)), st.integers(0, len(STEPS))
+    )
+    def hold(statuses: list[Status], reached: int) -> None:
+        steps = [
+            Step(name, status, "OTHER", "某事不对", "something is wrong")
+            for name, status in zip(STEPS[:reached], statuses, strict=False)
+        ]
+        found = verdict.conclude(steps, NOW_US)
+        told = verdict_words.explain(found)
+        assert (told.cause is None) == (found.outcome is Outcome.VALID)
+        if found.outcome is not Outcome.VALID:
+            assert verdict_words.cause_of(found).reason == "OTHER" or not reached or all(s == "valid" for s in statuses)
+            assert "真实" not in told.verdict.zh
+        if "没有被改动" in told.verdict.zh:
+            assert found.step("integrity").status is Status.VALID
+
+    hold()
+
+
+def strangers() -> bytes:
+    """Soundly signed, by somebody whom nobody here knows."""
+    root = pki.make_root("某地枢纽", NOW_US)
+    ca = pki.make_seal_ca(root, "某地枢纽", NOW_US)
+    key = ec.generate_private_key(ec.SECP256R1())
+    der = pki.issue_seal_certificate(ca, key.public_key(), "某公司", "seal-9", NOW_US).public_bytes(Encoding.DER)
+    seal = pades.SigningSeal.prepare(cms.P256Key(key), der, [ca.der], "某公司", setting().seal.field)
+    return pades.sign(small_pdf(), seal, NOW_US)
+
+
+def known(document: CertificateState) -> Known:
+    return Known(document, SealState.ACTIVE, SealState.ACTIVE, sha256(setting().certificate).hexdigest())
+
+
+def changed(pdf: bytes) -> bytes:
+    """With one letter of a title turned into another: read as before, and not what was signed."""
+    at = pdf.index(b"/Title") + 12
+    return pdf[:at] + bytes([pdf[at] ^ 1]) + pdf[at + 1 :]
+
+
+SITUATIONS = {
+    "good, offline": (sealed, None, "VALID", "文件真实", None, "联网再核验"),
+    "good": (
+        sealed,
+        CertificateState.VALID,
+        "INDETERMINATE",
+        "存证尚未确认",
+        "没有这份文件的存证回执",
+        "出具单位",
+    ),
+    "withdrawn": (
+        sealed,
+        CertificateState.REVOKED,
+        "INVALID",
+        "已被出具单位撤销",
+        "登记显示",
+        "申请新的文件",
+    ),
+    "changed": (lambda: changed(sealed()), None, "INVALID", "改动过", "不一致", "不要接受此文件；请向出具单位索取原件"),
+    "updated": (
+        lambda: attack.update(sealed(), {9000: b"<</Type/Annot>>"}),
+        None,
+        "INVALID",
+        "改动过",
+        "签章之后",
+        "索取原件",
+    ),
+    "by a stranger": (strangers, None, "INDETERMINATE", "身份无法确认", "未列入信任名单", "联系出具单位核实"),
+    "not signed": (small_pdf, None, None, "没有电子签章", "只是一幅图", "带电子签章的原文件"),
+    "a photo": (lambda: b"\xff\xd8\xff\xe0" + bytes(2000), None, None, "不是 PDF 或 OFD", "照片", "请上传"),
+    "a Word document": (lambda: b"PK\x03\x04" + bytes(2000), None, None, "不是 PDF 或 OFD", "Word", "请上传"),
+    "cut short": (lambda: sealed()[:-300], None, None, "损坏", "文件", "完整|原件"),
+}
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_what_is_said_in_each_situation(name: str) -> None:
+    """Real documents, really judged: what holds, the one cause and what to do fit what happened to each."""
+    make, state, outcome, holds, cause, advice = SITUATIONS[name]
+    found = verify.judge(make(), trust=TRUST, now_us=LATER_US, known=None if state is None else known(state))
+    told = verdict_words.explain(found)
+    if outcome is not None:
+        assert found.outcome == outcome
+    assert holds in told.verdict.zh
+    assert (cause is None) == (told.cause is None)
+    assert cause is None or (told.cause is not None and cause in told.cause.zh)
+    assert re.search(advice, told.advice.zh)
+    whole = " ".join(each.zh for each in (told.verdict, told.cause, told.advice) if each is not None)
+    assert "前面的步骤" not in whole
+    assert verdict_words.as_json(found)["summary"] == told.as_json()
+
+
+def test_a_file_that_is_no_document_is_not_called_forged() -> None:
+    """Neither forged nor to be refused: it is said what it is and what to upload."""
+    for data in (b"", b"PK\x03\x04", b"\xff\xd8\xff", b"hello"):
+        told = verdict_words.explain(verify.judge(data, trust=TRUST, now_us=LATER_US))
+        assert "不要接受" not in f"{told.verdict.zh}{told.advice.zh}"
+        assert "这不表示它是假的" in told.verdict.zh
+
+
+def test_what_is_too_much_for_the_reader_is_not_called_forged() -> None:
+    """A limit of ours is told with what to do instead of uploading it again."""
+    step = Step("parse", Status.UNKNOWN, "LIMIT_REACHED", "未能完成", "not finished")
+    told = verdict_words.explain(verdict.conclude([step], NOW_US))
+    assert "真伪尚无结论" in told.verdict.zh
+    assert told.cause == Sentence(
+        "文件超过了核验器的上限（所需的时间或内存）。", "It passes a limit of this reader (time or memory)."
+    )
+    assert "扫描二维码" in told.advice.zh
+    assert not WAITING.search(told.advice.zh)
+
+
+def test_a_form_that_is_not_read_is_named() -> None:
+    """Who sent the file learns what the hub met and how to make one that it reads; saving it again is warned of."""
+    step = Step("parse", Status.UNKNOWN, "HYBRID_XREF", "文件结构不合规", "the file has no single reading")
+    told = verdict_words.explain(verdict.conclude([step], NOW_US))
+    assert told.cause is not None
+    assert "混合交叉引用表" in told.cause.zh
+    assert "打印为 PDF" in told.advice.zh
+    assert "会丢失签章" in told.advice.zh
+
+
+def test_an_unconfirmed_name_is_laid_to_the_chain() -> None:
+    """While nobody trusted vouches for the certificate, the cause is its issuer, not the name it claims."""
+    steps = [Step(name, Status.VALID, "OK", "好", "well") for name in STEPS[:4]]
+    steps.append(Step("signer", Status.UNKNOWN, "SOME_CLAIM", "证书自称：某公司", "the certificate claims: 某公司"))
+    steps.append(Step("chain", Status.UNKNOWN, "ISSUER_NOT_TRUSTED", "不在信任范围内", "no trusted root"))
+    steps.append(Step("time", Status.UNKNOWN, "TIME_WITHOUT_CHAIN", "证书链未确认", "no path"))
+    found = verdict.conclude(steps, NOW_US)
+    assert verdict_words.cause_of(found).reason == "ISSUER_NOT_TRUSTED"
+    assert "某公司" not in str(verdict_words.explain(found).as_json())
+
+
+@pytest.mark.parametrize("asked", list(Asked))
+def test_without_the_file_it_is_said_what_was_looked_at(asked: Asked) -> None:
+    """By code, hash or number: VALID speaks for the register, and what is in hand is to be compared with it."""
+    steps = [Step(name, Status.VALID, "OK", "好", "well") for name in ("integrity", "ledger", "document")]
+    found = conclude_code(steps, NOW_US, asked)
+    told = verdict_words.explain(found)
+    assert (found.outcome, told.cause) == (Outcome.VALID, None)
+    assert re.search("核对|上传", told.advice.zh)
+    missing = conclude_code([Step("document", Status.UNKNOWN, "DOCUMENT_UNKNOWN", "没有", "none")], NOW_US, asked)
+    assert "查到" in verdict_words.explain(missing).verdict.zh
+
+
+def test_checks_that_were_not_made_are_one_line() -> None:
+    """What was reached, and how many were not, in place of ten rows that bury the cause."""
+    found = verdict.conclude([Step("parse", Status.INVALID, "XREF", "不合规", "wrong")], NOW_US)
+    assert [step.step for step in verdict_words.reached(found)] == ["parse"]
+    assert verdict_words.not_made(found) == Sentence("其余 11 项因此未核验", "11 further checks were not made")
+    whole = Verdict(Outcome.VALID, NOW_US, tuple(Step(name, Status.VALID, "OK", "好", "well") for name in STEPS))
+    assert verdict_words.not_made(whole) is None
+
+
+def test_every_form_has_its_good_words() -> None:
+    """VALID is put into words for whatever was judged, and says what is left to do."""
+    for form in Form:
+        steps = tuple(Step(name, Status.VALID, "OK", "好", "well") for name in STEPS)
+        told = verdict_words.explain(Verdict(Outcome.VALID, NOW_US, steps, form=form))
+        assert told.cause is None
+        assert told.advice.zh.endswith("。")
+    assert {type(words) for words in verdict_sentences.GOOD.values()} == {Words}
