@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _CertificateForm:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CertificateFormEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CertificateForm.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CERTIFICATE_FORM_UNSPECIFIED: _CertificateForm.ValueType  # 0
+    """PDF."""
+    CERTIFICATE_FORM_PDF: _CertificateForm.ValueType  # 1
+    """PDF (PAdES)."""
+    CERTIFICATE_FORM_OFD: _CertificateForm.ValueType  # 2
+    """OFD (GB/T 33190, sealed by GM/T 0099 and GB/T 38540)."""
+
+class CertificateForm(_CertificateForm, metaclass=_CertificateFormEnumTypeWrapper):
+    """Which form of a document."""
+
+CERTIFICATE_FORM_UNSPECIFIED: CertificateForm.ValueType  # 0
+"""PDF."""
+CERTIFICATE_FORM_PDF: CertificateForm.ValueType  # 1
+"""PDF (PAdES)."""
+CERTIFICATE_FORM_OFD: CertificateForm.ValueType  # 2
+"""OFD (GB/T 33190, sealed by GM/T 0099 and GB/T 38540)."""
+Global___CertificateForm: _TypeAlias = CertificateForm  # noqa: Y015
+
 class _SealState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -734,16 +758,20 @@ class DownloadCertificateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NUMBER_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
     number: _builtins.str
     """Number."""
+    form: Global___CertificateForm.ValueType
+    """Which form of the document; PDF when nothing is said."""
     def __init__(
         self,
         *,
         number: _builtins.str = ...,
+        form: Global___CertificateForm.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "number", b"number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -759,12 +787,15 @@ class DownloadCertificateResponse(_message.Message):
     PDF_FIELD_NUMBER: _builtins.int
     TLOG_PROOF_FIELD_NUMBER: _builtins.int
     SES_FIELD_NUMBER: _builtins.int
+    OFD_FIELD_NUMBER: _builtins.int
     pdf: _builtins.bytes
-    """The PDF, exact bytes."""
+    """The PDF, exact bytes. Empty when the OFD was asked for."""
     tlog_proof: _builtins.str
-    """Ledger receipt (C2SP tlog-proof); store it beside the PDF as FILE.pdf.tlog-proof."""
+    """Ledger receipt (C2SP tlog-proof), the same for both forms; store it beside the file as FILE.tlog-proof."""
     ses: _builtins.bytes
     """Seal signature (GB/T 38540 SES_Signature, DER) over the same bytes; store it beside the PDF as FILE.pdf.ses. Empty when there is none."""
+    ofd: _builtins.bytes
+    """The OFD (GB/T 33190), exact bytes; its seal signature is inside. Empty when the PDF was asked for."""
     @_builtins.property
     def certificate(self) -> Global___Certificate:
         """The document."""
@@ -776,10 +807,11 @@ class DownloadCertificateResponse(_message.Message):
         pdf: _builtins.bytes = ...,
         tlog_proof: _builtins.str = ...,
         ses: _builtins.bytes = ...,
+        ofd: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "pdf", b"pdf", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["certificate", b"certificate", "ofd", b"ofd", "pdf", b"pdf", "ses", b"ses", "tlog_proof", b"tlog_proof"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -370,7 +370,7 @@ class CertificateServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadCertificate(self, request, context):
-        """The document itself, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know).
+        """The document itself, as PDF or OFD, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know); FAILED_PRECONDITION FORM_ABSENT: it was issued without this form.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -169,7 +169,7 @@ class CertificateServiceStub:
     SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), UNAVAILABLE LEDGER_AWAY.
     """
     DownloadCertificate: _grpc.UnaryUnaryMultiCallable[_esign_pb2.DownloadCertificateRequest, _esign_pb2.DownloadCertificateResponse]
-    """The document itself, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know)."""
+    """The document itself, as PDF or OFD, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know); FAILED_PRECONDITION FORM_ABSENT: it was issued without this form."""
     RevokeCertificate: _grpc.UnaryUnaryMultiCallable[_esign_pb2.RevokeCertificateRequest, _esign_pb2.RevokeCertificateResponse]
     """Withdraws a document; every verification says so from then on. By the issuing agency. Errors: FAILED_PRECONDITION CERTIFICATE_STATE."""
 
@@ -184,7 +184,7 @@ class CertificateServiceAsyncStub(CertificateServiceStub):
     SEAL_STATE or CHARACTER_NOT_COVERED (metadata characters), UNAVAILABLE LEDGER_AWAY.
     """
     DownloadCertificate: _aio.UnaryUnaryMultiCallable[_esign_pb2.DownloadCertificateRequest, _esign_pb2.DownloadCertificateResponse]  # type: ignore[assignment]
-    """The document itself, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know)."""
+    """The document itself, as PDF or OFD, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know); FAILED_PRECONDITION FORM_ABSENT: it was issued without this form."""
     RevokeCertificate: _aio.UnaryUnaryMultiCallable[_esign_pb2.RevokeCertificateRequest, _esign_pb2.RevokeCertificateResponse]  # type: ignore[assignment]
     """Withdraws a document; every verification says so from then on. By the issuing agency. Errors: FAILED_PRECONDITION CERTIFICATE_STATE."""
 
@@ -208,7 +208,7 @@ class CertificateServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.DownloadCertificateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.DownloadCertificateResponse, _abc.Awaitable[_esign_pb2.DownloadCertificateResponse]]:
-        """The document itself, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know)."""
+        """The document itself, as PDF or OFD, for the holder on any platform and for the issuing agency. Errors: NOT_FOUND CERTIFICATE_UNKNOWN (also for those who may not know); FAILED_PRECONDITION FORM_ABSENT: it was issued without this form."""
 
     @_abc_1.abstractmethod
     def RevokeCertificate(
