@@ -3,7 +3,7 @@
 import functools
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,14 +19,15 @@ from services.esign.domain.errors import EsignError, TokenWrongError
 from services.esign.domain.key_binding import Expected
 from services.esign.domain.licence_check import Judged, NotRegistered, Registered
 from services.esign.domain.licences import LicenceState, LicenceType
-from services.esign.domain.verdict import Outcome, Verdict
+from services.esign.domain.verdict import Outcome
 from services.esign.licence_store import LicenceRow
 from services.esign.service.licence_issuing import LicenceIssuing, LicenceOrder
 from services.esign.service.neighbours import Parties
 from services.esign.service.refusals import licence_unknown, refusal
+from services.esign.service.verdict_views import verdict_view
 from services.esign.status_lists import StatusLists
-from shuniu.api.esign.v1 import esign_pb2, licence_pb2_grpc
 from shuniu.api.esign.v1 import licence_pb2 as pb
+from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit import errors, requests
 from shuniu.kit.caller import CallerKind, current_caller
@@ -186,7 +187,7 @@ class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
             judged = await self._once(request, judged, now_us)
         metrics.VERDICTS.labels("licence", judged.verdict.outcome.value).inc()
         return pb.VerifyPresentationResponse(
-            verdict=_verdict(judged.verdict, self._about(row, register)),
+            verdict=verdict_view(judged.verdict, self._about(row, register)),
             claims_json=json.dumps(judged.claims, ensure_ascii=False) if judged.claims else "",
         )
 
@@ -292,19 +293,6 @@ def _require_question(request: pb.VerifyPresentationRequest) -> None:
         )
     if lacking:
         raise errors.invalid(lacking)
-
-
-def _verdict(verdict: Verdict, about: Mapping[str, str]) -> esign_pb2.Verdict:
-    found = esign_pb2.Verdict(
-        verdict=verdict.outcome.value,
-        steps=[
-            esign_pb2.VerdictStep(step=step.step, status=step.status.value, reason=step.reason, text=step.text)
-            for step in verdict.steps
-        ],
-        document=about,
-    )
-    found.as_of.FromMicroseconds(verdict.as_of_us)
-    return found
 
 
 def _type(found: LicenceType) -> pb.LicenceType:

@@ -21,6 +21,7 @@ from services.esign.revocation_lists import RevocationLists
 from services.esign.sequencer import Sequencer
 from services.esign.service.flow_register import flow_of
 from services.esign.service.register import RegisterQuestions, known, register_steps
+from services.esign.service.verdict_views import verdict_view
 from services.esign.service.views import view
 from services.esign.store import CertificateRow
 from services.esign.verdict_cache import VerdictCache
@@ -174,21 +175,14 @@ def _registered(conn: Connection, digests: Iterable[str]) -> CertificateRow | No
 
 
 def _view(verdict: Verdict, row: CertificateRow | None) -> pb.Verdict:
-    found = pb.Verdict(
-        verdict=verdict.outcome.value,
-        steps=[
-            pb.VerdictStep(step=step.step, status=step.status.value, reason=step.reason, text=step.text)
-            for step in verdict.steps
-        ],
-    )
-    found.as_of.FromMicroseconds(verdict.as_of_us)
+    about: dict[str, str] = {}
     if row is not None:
         public = view(row)
         day = public.issued_on
-        found.document.update(
-            number=row.number,
-            title=TEMPLATES[row.template].title,
-            issuer=row.issuer,
-            issued_on=f"{day.year:04d}-{day.month:02d}-{day.day:02d}",
-        )
-    return found
+        about = {
+            "number": row.number,
+            "title": TEMPLATES[row.template].title,
+            "issuer": row.issuer,
+            "issued_on": f"{day.year:04d}-{day.month:02d}-{day.day:02d}",
+        }
+    return verdict_view(verdict, about)
