@@ -1,7 +1,8 @@
 """Writes the reference pages of docs/ from what they describe: `python -m docs.generate`. A test compares.
 
 metrics.md from the metric objects, audit-events.md from the policies and the records written in code, errors.md from
-every refusal in the code with its texts, events.md from the comments of the event messages.
+every refusal in the code with its texts, events.md from the comments of the event messages, and in verdict.md the
+tables of reasons from the verifier's code.
 """
 
 import ast
@@ -21,6 +22,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from grpc_tools import protoc
 from prometheus_client.metrics import MetricWrapperBase
 
+from docs import verdict_reasons
 from shuniu.api.common.v1 import policy_pb2
 from shuniu.kit.errors import Code
 
@@ -55,6 +57,7 @@ def pages() -> dict[str, str]:
         "audit-events.md": audit_page(),
         "errors.md": errors_page(),
         "events.md": events_page(),
+        "verdict.md": verdict_page(),
     }
 
 
@@ -417,6 +420,17 @@ def _kind(each: descriptor_pb2.FieldDescriptorProto) -> str:
     }
     name = names.get(each.type) or each.type_name.rsplit(".", 1)[-1]
     return f"repeated {name}" if each.label == FieldDescriptor.LABEL_REPEATED else name
+
+
+# Verdicts.
+
+_BY_HAND: Final = "<!-- From here on written by `python -m docs.generate`; do not edit. -->"
+
+
+def verdict_page() -> str:
+    """What people wrote, as it stands, and the tables of reasons."""
+    text = (ROOT / "docs" / "verdict.md").read_text("utf-8").partition(_BY_HAND)[0]
+    return f"{text}{_BY_HAND}\n\n{verdict_reasons.tables()}"
 
 
 if __name__ == "__main__":

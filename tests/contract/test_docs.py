@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 
-@pytest.mark.parametrize("name", ["metrics.md", "audit-events.md", "errors.md", "events.md"])
+@pytest.mark.parametrize("name", ["metrics.md", "audit-events.md", "errors.md", "events.md", "verdict.md"])
 def test_page_is_true(name: str) -> None:
     """The page is what the generator makes of the code now; else run `python -m docs.generate`."""
     assert (DOCS / name).read_text("utf-8") == generate.pages()[name]

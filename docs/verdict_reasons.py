@@ -1,0 +1,274 @@
+"""Every reason that a step of a verdict can have, read from the code that says it: for docs/verdict.md and tests."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from services.esign.domain import licence_check
+from services.esign.domain.validation_report import sub_indication
+from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Verdict
+from services.esign.domain.verdict_words import Summary, explain
+
+ROOT: Final = Path(__file__).parents[1]
+# Where verdicts are made. What these import of esign is read too.
+_MAKERS: Final = (
+    "services.esign.ses_document",
+    "services.esign.service.register",
+    "services.esign.service.verification",
+    "services.esign.service.licences",
+    "services.esign.domain.verify",
+    "services.esign.domain.ofd",
+    "services.esign.domain.code_verdict",
+    "services.esign.domain.licence_check",
+    "services.esign.domain.licence_offline",
+    "services.esign.domain.qr",
+    "services.esign.domain.ses_check",
+)
+# Refusals of the readers that become a step, and of which one. Others end a call, not a step.
+_CAUGHT: Final[dict[str, tuple[str, ...]]] = {
+    "PdfError": ("parse", "coverage"),
+    "OfdError": ("parse", "coverage"),
+    "CmsError": ("integrity", "time"),
+    "ChainError": ("signer", "chain"),
+    "TimestampInvalidError": ("time",),
+    "NoteMalformedError": ("ledger",),
+    "NoteUntrustedError": ("ledger",),
+    "ProofWrongError": ("ledger",),
+    "QrMalformedError": ("integrity",),
+    "TokenMalformedError": ("parse", "coverage", "integrity", "time", "holder", "document"),
+    "TokenWrongError": ("integrity", "holder", "document"),
+}
+# These say by a flag whether anything speaks against the document; of the others whoever catches them decides.
+_FLAGGED: Final = frozenset({"PdfError", "OfdError", "CmsError", "ChainError", "TimestampInvalidError"})
+# What is refused when something is made or prepared for signing, not when it is judged.
+_OF_MAKING: Final = frozenset({"shadow", "pdf_writer", "pki", "cms", "certificates", "licences", "seals", "timestamp"})
+# A seal's own steps are one step of the document, and its reasons have a beginning there.
+_OF_SEALS: Final = ("services.esign.domain.ses_check",)
+ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))
+_REASON: Final = re.compile(r"[A-Z][A-Z0-9…]*(_[A-Z0-9…]+)*")
+
+
+@dataclass(slots=True)
+class Reason:
+    """One reason: the steps it is said of, as which status, and the texts where it is said first."""
+
+    name: str
+    steps: set[str] = field(default_factory=set)
+    statuses: set[Status] = field(default_factory=set)
+    zh: str = ""
+    en: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one call says."""
+
+    reasons: tuple[str, ...]
+    steps: tuple[str, ...]
+    statuses: tuple[Status, ...]
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Speaker:
+    """A function that is told a reason: where its arguments stand, and what it says where it is not told."""
+
+    parameters: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
+
+
+@cache
+def verdict_reasons() -> dict[str, Reason]:
+    """Every reason, by name; `…` stands for a value, as the state of a seal."""
+    found: dict[str, Reason] = {}
+    for module in sorted(_modules()):
+        for said in _said(ast.parse(_file(module).read_text("utf-8"))):
+            for name in said.reasons:
+                seal = module in _OF_SEALS
+                name = f"SES_{name.removeprefix('SES_')}" if seal else name  # noqa: PLW2901 — the same reason, as it is told
+                reason = found.setdefault(name, Reason(name))
+                reason.steps |= {"ses"} if seal else set(said.steps)
+                reason.statuses |= set(said.statuses)
+                if not reason.zh:
+                    reason.zh, reason.en = said.zh, said.en
+    return dict(sorted(found.items()))
+
+
+def _said(tree: ast.Module) -> Iterator[_Said]:
+    speakers = _speakers(tree)
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        speaker = speakers.get(_name(call.func))
+        if speaker is None:
+            continue
+        given = dict(zip(speaker.parameters, call.args, strict=False))
+        given |= {each.arg: each.value for each in call.keywords if each.arg}
+        reasons = _reasons(given.get("reason"))
+        if not reasons:
+            continue
+        steps = tuple(_literals(given.get("step"))) or speaker.steps
+        statuses = _statuses(given.get("status")) or _by_flag(given) or speaker.statuses
+        zh, en = (next(_literals(given.get(language)), "") for language in ("zh", "en"))
+        yield _Said(reasons, steps, statuses, zh, en)
+
+
+def _speakers(tree: ast.Module) -> dict[str, _Speaker]:
+    """The functions that say reasons: steps, refusals, and what the module itself has for short."""
+    found = {
+        "Step": _Speaker(("step", "status", "reason", "zh", "en")),
+        "add": _Speaker(("step", "status", "reason", "zh", "en")),
+    }
+    for name, steps in _CAUGHT.items():
+        order = ("reason", "zh", "en") if name in {"ChainError", "OfdError"} else ("reason", "en", "zh")
+        found[name] = _Speaker(order, steps, (Status.INVALID,) if name in _FLAGGED else ())
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
+        parameters = tuple(each.arg for each in function.args.args if each.arg != "self")
+        if "reason" in parameters and function.name not in found:
+            inner = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _name(node.func) in found]
+            steps = {step for call in inner for step in _steps_of(call, found)}
+            statuses = {status for call in inner for status in _statuses_of(call, found)}
+            found[function.name] = _Speaker(parameters, tuple(sorted(steps)), tuple(sorted(statuses)))
+    return found
+
+
+def _steps_of(call: ast.Call, speakers: dict[str, _Speaker]) -> tuple[str, ...]:
+    speaker = speakers[_name(call.func)]
+    given = dict(zip(speaker.parameters, call.args, strict=False))
+    return tuple(_literals(given.get("step"))) or speaker.steps
+
+
+def _statuses_of(call: ast.Call, speakers: dict[str, _Speaker]) -> tuple[Status, ...]:
+    speaker = speakers[_name(call.func)]
+    given = dict(zip(speaker.parameters, call.args, strict=False))
+    given |= {each.arg: each.value for each in call.keywords if each.arg}
+    return _statuses(given.get("status")) or _by_flag(given) or speaker.statuses
+
+
+def _reasons(node: ast.expr | None) -> tuple[str, ...]:
+    return tuple(text for text in _literals(node) if _REASON.fullmatch(text) and text.removeprefix("SES_") != "…")
+
+
+def _literals(node: ast.expr | None) -> Iterator[str]:
+    """The strings that an expression can be."""
+    if isinstance(node, ast.IfExp):
+        yield from _literals(node.body)
+        yield from _literals(node.orelse)
+    elif node is not None and (text := _text(node)):
+        yield text
+
+
+def _statuses(node: ast.expr | None) -> tuple[Status, ...]:
+    names = {
+        each.attr
+        for each in ast.walk(node or ast.Constant(None))
+        if isinstance(each, ast.Attribute) and _name(each.value) == "Status"
+    }
+    return tuple(status for status in Status if status.name in names)
+
+
+def _by_flag(given: dict[str, ast.expr]) -> tuple[Status, ...]:
+    """Of a refusal: unknown where the call says that nothing speaks against the document."""
+    for name in ("unsupported", "unknown"):
+        flag = given.get(name)
+        if isinstance(flag, ast.Constant):
+            return (Status.UNKNOWN,) if flag.value else (Status.INVALID,)
+        if flag is not None:
+            return (Status.INVALID, Status.UNKNOWN)
+    return ()
+
+
+def _text(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(each.value) if isinstance(each, ast.Constant) else "…" for each in node.values)
+    return ""
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _modules() -> set[str]:
+    """The makers, and what they import of esign's domain."""
+    found: set[str] = set()
+    waiting = [name for name in _MAKERS if _file(name).exists()]
+    waiting += [f"services.esign.domain.ofd.{path.stem}" for path in (ROOT / "services/esign/domain/ofd").glob("*.py")]
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module.rpartition(".")[2] not in _OF_MAKING and _file(module).exists():
+            found.add(module)
+            waiting += _imported(ast.parse(_file(module).read_text("utf-8")))
+    return found
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("services.esign.domain"):
+            yield node.module
+            yield from (f"{node.module}.{each.name}" for each in node.names)
+
+
+def _file(module: str) -> Path:
+    place = ROOT.joinpath(*module.split("."))
+    return place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+
+
+def in_order(steps: Iterable[str]) -> list[str]:
+    """Steps as a verdict has them."""
+    return sorted(steps, key=ORDER.index)
+
+
+def tables() -> str:
+    """The reasons of docs/verdict.md: those that keep a verdict from VALID, with their words, and the others."""
+    reasons = verdict_reasons().values()
+    against = [row for reason in reasons for row in _against(reason)]
+    others = [row for reason in reasons for row in _for(reason)]
+    heads = ("reason", "steps", "status", "EN 319 102-1", "原因 / cause", "怎么办 / advice")
+    parts = (
+        "## 使结论不为 VALID 的原因 / Reasons that keep a verdict from VALID",
+        _table(heads, against),
+        "## 其余 / The others",
+        _table(("reason", "steps", "status", "说明 / text"), others),
+    )
+    return "\n\n".join(parts) + "\n"
+
+
+def _against(reason: Reason) -> Iterator[tuple[str, ...]]:
+    """One row, unless nothing is said against a document with this reason."""
+    told = reason.statuses or {Status.INVALID, Status.UNKNOWN}
+    statuses = [status for status in (Status.INVALID, Status.UNKNOWN) if status in told]
+    steps = in_order(reason.steps) or ["parse"]
+    if statuses:
+        said = _said_of(Step(steps[0], statuses[0], reason.name, reason.zh or "…", reason.en or "…"))
+        cause, advice = (f"{each.zh} / {each.en}" if each else "–" for each in (said.cause, said.advice))
+        found = (sub_indication(steps[0], status, reason.name) for status in statuses)
+        standard = ", ".join(dict.fromkeys(word or "–" for word in found))
+        yield _code(reason.name), ", ".join(in_order(reason.steps)), ", ".join(statuses), standard, cause, advice
+
+
+def _said_of(step: Step) -> Summary:
+    outcome = Outcome.INVALID if step.status is Status.INVALID else Outcome.INDETERMINATE
+    form = Form.LICENCE if step.reason.startswith("LICENCE") or step.step == "holder" else Form.PDF
+    return explain(Verdict(outcome, 0, (step,), form=form))
+
+
+def _for(reason: Reason) -> Iterator[tuple[str, ...]]:
+    statuses = [status for status in (Status.VALID, Status.NOT_CHECKED) if status in reason.statuses]
+    if statuses:
+        text = f"{reason.zh} / {reason.en}" if reason.zh else "–"
+        yield _code(reason.name), ", ".join(in_order(reason.steps)), ", ".join(statuses), text
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
