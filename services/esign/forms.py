@@ -5,18 +5,22 @@ text go is measured on a page of the engine's own, and only if both agree on eve
 form cannot hold (`fill` answers None) is laid out by the engine, to the same form of file.
 """
 
+import base64
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 
 from services.esign.domain import form as forms
 from services.esign.domain import qr
-from services.esign.domain.certificates import CertificateData
+from services.esign.domain.certificates import TEMPLATES, CertificateData
 from services.esign.domain.form import Form, FormError, Run, Written
+from services.esign.domain.ofd import drawn
+from services.esign.domain.ofd.drawn import DrawnPage, DrawnText
+from services.esign.domain.ofd.writer import About, OfdForm, UnsealedPackage
 from services.esign.domain.opentype import Font
 from services.esign.domain.textflow import Column, Line, advance_of, set_lines
 from shuniu.kit import log
@@ -86,6 +90,7 @@ class Forms:
         self._texts: dict[tuple[str, frozenset[str]], _Texts] = {}
         # None: engine and form do not agree on this template.
         self._places: dict[str, _Place | None] = {}
+        self._ofd_forms: OrderedDict[tuple[str, str, date, str, bytes], OfdForm] = OrderedDict()
 
     def fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
         """The document with `content` in its QR code; None when the engine must lay it out."""
@@ -104,8 +109,7 @@ class Forms:
         written = self._written(texts, place, data)
         if written is None:
             return None
-        used = set(_filled(texts.number, data)).union(*(_filled(parts, data) for parts in texts.paragraphs))
-        characters = {self._font.glyphs[ord(c)]: ord(c) for c in used}
+        characters = {self._font.glyphs[ord(c)]: ord(c) for c in _all_characters(texts, data)}
         return form.fill(written, characters, data.number, qr.modules(content), at_us)
 
     def learn(self, data: CertificateData, host: str, page: Page, describe: Description) -> None:
@@ -125,6 +129,48 @@ class Forms:
         except FormError as error:
             _log.warning("no_form", template=data.template, cause=str(error))
             self._places[data.template] = None
+
+    def fill_ofd(self, data: CertificateData, host: str, content: str, at_us: int) -> UnsealedPackage | None:
+        """The document as an OFD package without its seal, from the texts and places of the PDF; None when
+        `ofd_from_page` must make it.
+        """
+        form = self._ofd_forms.get(_key(replace(data, picture=b""), host))
+        texts, place = self._texts.get((data.template, frozenset(data.facts))), self._places.get(data.template)
+        if form is None or texts is None or place is None:
+            return None
+        try:
+            written = self._written(texts, place, data)
+        except KeyError:
+            return None
+        if written is None:
+            return None
+        points = {self._font.glyphs[ord(c)]: c for c in _all_characters(texts, data)}
+        drawn_texts = [text for part in written for text in _drawn(part, points, self._font)]
+        return form.fill(drawn_texts, _about(data), qr.modules(content), at_us)
+
+    def learn_ofd(self, data: CertificateData, host: str, page: Page) -> None:
+        """Makes the OFD form that these data need. `learn` comes first: both forms share places and texts."""
+        key = _key(replace(data, picture=b""), host)
+        if self._places.get(data.template) is None or key in self._ofd_forms:
+            return
+        try:
+            self._ofd_forms[key] = OfdForm.make(drawn.read(_blank(without_seal(data), host, page)), self._font)
+        except (FormError, KeyError) as error:
+            _log.warning("no_ofd_form", template=data.template, cause=str(error))
+        while len(self._ofd_forms) > _FORMS_KEPT:
+            self._ofd_forms.popitem(last=False)
+
+    def ofd_from_page(self, data: CertificateData, page: bytes, content: str, at_us: int) -> UnsealedPackage | None:
+        """From an engine's page of these very data, laid out by `without_seal`; None when it holds what an OFD page
+        from here does not: a sign of the second font, lines or shapes.
+        """
+        try:
+            found = drawn.read(page)
+            form = OfdForm.make(DrawnPage(found.width, found.height, (), found.code), self._font)
+            return form.fill(found.texts, _about(data), qr.modules(content), at_us)
+        except (FormError, KeyError) as error:
+            _log.warning("no_ofd", template=data.template, cause=type(error).__name__)
+            return None
 
     def _measured(self, data: CertificateData, host: str, page: Page, describe: Description) -> _Place | None:
         sample = replace(data, number=_SAMPLE_NUMBER, facts=_SAMPLE)
@@ -185,6 +231,38 @@ class Forms:
             Written(((head, place.number_y),), place.number_size, place.number_colour),
             Written(tuple(lines), place.column.size, place.text_colour),
         )
+
+
+# One transparent pixel: where an OFD page leaves room for the seal, which the viewer draws from the seal signature.
+_NO_SEAL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNgYAAAAAMAASsJTYQAAAAASUVORK5CYII="
+)
+
+
+def without_seal(data: CertificateData) -> CertificateData:
+    """Data whose page shows no seal."""
+    return replace(data, picture=_NO_SEAL)
+
+
+def _about(data: CertificateData) -> About:
+    return About(data.number, f"{TEMPLATES[data.template].title} {data.number}", data.issuer)
+
+
+def _all_characters(texts: _Texts, data: CertificateData) -> set[str]:
+    return set(_filled(texts.number, data)).union(*(_filled(parts, data) for parts in texts.paragraphs))
+
+
+def _drawn(written: Written, characters: Mapping[int, str], font: Font) -> Iterator[DrawnText]:
+    """Lines of a form as texts of a page."""
+    # Colours of forms are operators of the engine's: grey, or red, green and blue.
+    colour = drawn.colour(written.colour)
+    for line, height in written.lines:
+        at, offsets = 0.0, []
+        for glyph, behind in zip(line.glyphs, line.behind, strict=True):
+            offsets.append(round(at / 1000 * written.size, 4))
+            at += font.advances[glyph] + behind
+        text = "".join(characters[glyph] for glyph in line.glyphs)
+        yield DrawnText(line.left, height, written.size, colour, text, tuple(offsets))
 
 
 def _key(data: CertificateData, host: str) -> tuple[str, str, date, str, bytes]:

@@ -19,10 +19,12 @@ from services.esign import fonts
 from services.esign.domain import certificates
 from services.esign.domain.certificates import CertificateData, Template, check
 from services.esign.domain.errors import CharacterNotCoveredError, DocumentUnfitError
+from services.esign.domain.ofd.writer import UnsealedPackage
 from services.esign.domain.opentype import Font
 from services.esign.domain.pades import SignatureField
 from services.esign.domain.qr import png
-from services.esign.forms import Forms
+from services.esign.domain.ses import Picture
+from services.esign.forms import Forms, without_seal
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 _POINTS_PER_MM = 72 / 25.4
@@ -105,6 +107,28 @@ def laid_out_here(data: CertificateData, host: str, qr_content: str, at_us: int)
     return filled(data, host, qr_content, at_us) or typesetter.typeset(data, host, qr_content, at_us)
 
 
+def filled_ofd(data: CertificateData, host: str, qr_content: str, at_us: int) -> UnsealedPackage | None:
+    """The certificate as an OFD package without its seal, by its form; None when there is no form yet or it cannot
+    hold these data.
+    """
+    return _forms().fill_ofd(data, host, qr_content, at_us)
+
+
+def ofd_laid_out_here(data: CertificateData, host: str, qr_content: str, at_us: int) -> UnsealedPackage | None:
+    """As `laid_out_here`, for the OFD; None when these data cannot be shown in one. Raises DocumentUnfitError,
+    CharacterNotCoveredError.
+    """
+    typesetter = _typesetter()
+    with _learning:
+        _forms().learn(data, host, typesetter.page, typesetter.describe)
+        _forms().learn_ofd(data, host, typesetter.page)
+    found = filled_ofd(data, host, qr_content, at_us)
+    if found is not None:
+        return found
+    page = typesetter.typeset(without_seal(data), host, qr_content, at_us)
+    return _forms().ofd_from_page(data, page, qr_content, at_us)
+
+
 def _typesetter() -> Typesetter:
     typesetter: Typesetter | None = getattr(_local, "typesetter", None)
     if typesetter is None:
@@ -146,6 +170,16 @@ def seal_field(template: Template) -> SignatureField:
             round((bottom + size) * _POINTS_PER_MM, 2),
         ),
     )
+
+
+def seal_box(template: Template, picture: Picture) -> tuple[float, float, float, float]:
+    """Where a seal shows on an OFD page: left, top, width and height in mm, as large as its place, in its own
+    proportions.
+    """
+    scale = template.seal_size / max(picture.width_mm, picture.height_mm)
+    width, height = picture.width_mm * scale, picture.height_mm * scale
+    room = template.seal_size
+    return template.seal_x + (room - width) / 2, template.seal_y + (room - height) / 2, width, height
 
 
 def require_coverage(texts: Iterable[tuple[str, str]]) -> None:

@@ -1,0 +1,340 @@
+"""Reads the ZIP container of an OFD package (GB/T 33190, clause 5; APPNOTE 6.3) so that it has one reading only.
+
+Readers disagree about containers that name an entry twice, whose two headers differ, or that hold bytes nobody owns;
+an attacker then shows one document and has another judged. So the entries must fill the file from its first byte to
+the central directory, each header must agree with its twin, and no two names may be the same file on any system.
+Sizes are added up before anything is expanded.
+"""
+
+import struct
+import unicodedata
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from services.esign.domain.ofd.errors import OfdError, beyond_limit
+
+# Far above any document with its fonts and pictures.
+MOST_ENTRIES = 20_000
+MOST_NAME = 512
+MOST_EXPANDED = 256 * 1024 * 1024
+"""Bytes of all entries together."""
+# Deflate makes at most 1,032 from one; XML of many equal pages comes to 60. Small entries may be anything.
+_MOST_RATIO = 200
+_SMALL = 1024 * 1024
+_CHUNK = 256 * 1024
+
+_LOCAL, _CENTRAL, _END = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
+_DESCRIPTOR = b"PK\x07\x08"
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
+_END_RECORD = struct.Struct("<4s4H2IH")
+_STORED, _DEFLATED = 0, 8
+_ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
+# Strength of the compression (bits 1 and 2) says nothing that matters.
+_FLAGS_KNOWN = 0x0006 | _SIZES_BEHIND | _UTF8
+_ZIP64, _UNICODE_PATH = 0x0001, 0x7075
+_IN_32_BITS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file in the container: where its data lie, how they are packed, and what they are unpacked."""
+
+    name: str
+    start: int
+    packed: int
+    size: int
+    crc: int
+    deflated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """A container with one reading. `files` by name, without directories."""
+
+    data: bytes = field(repr=False)
+    files: Mapping[str, Entry]
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The file's content, expanded piece by piece. Raises OfdError when it is not what its header says."""
+        entry = self.files[name]
+        view = memoryview(self.data)[entry.start : entry.start + entry.packed]
+        crc = size = 0
+        for chunk in _inflated(view, entry) if entry.deflated else _stored(view):
+            size += len(chunk)
+            crc = zlib.crc32(chunk, crc)
+            yield chunk
+        if size != entry.size or crc != entry.crc:
+            raise _broken(f"{name}: size or checksum differ from the header")
+
+    def content(self, name: str, most: int) -> bytes:
+        """The whole file, if it has at most that many bytes. Raises OfdError."""
+        if self.files[name].size > most:
+            raise beyond_limit(f"{name} 超过 {most // 1024} KiB", f"{name} has more than {most} bytes")
+        return b"".join(self.chunks(name))
+
+
+def is_ofd(data: bytes) -> bool:
+    """Whether this is meant to be an OFD package: a ZIP file with an entry OFD.xml."""
+    return data.startswith(_LOCAL) and b"OFD.xml" in data
+
+
+def read(data: bytes) -> Archive:
+    """The container. Raises OfdError."""
+    count, directory, directory_size = _end(data)
+    entries: list[tuple[int, Entry | None, int]] = []
+    names: list[str] = []
+    total = 0
+    at = directory
+    for _ in range(count):
+        header = _central(data, at, directory + directory_size)
+        total += header.size
+        if total > MOST_EXPANDED:
+            raise beyond_limit(
+                f"展开后超过 {MOST_EXPANDED // 1024**2} MiB", f"more than {MOST_EXPANDED} bytes when expanded"
+            )
+        start, begin, end = _local(data, header, directory)
+        entry = None
+        if not header.name.endswith("/"):
+            entry = Entry(header.name, start, header.packed, header.size, header.crc, header.method == _DEFLATED)
+        elif header.size:
+            raise _broken(f"{header.name}: a directory with content")
+        entries.append((begin, entry, end))
+        names.append(header.name)
+        at = header.end
+    if at != directory + directory_size:
+        raise _broken("bytes behind the last entry of the directory")
+    _check_tiling(entries, directory)
+    _check_names(names)
+    return Archive(data, MappingProxyType({entry.name: entry for _, entry, _ in entries if entry is not None}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """An entry of the central directory. `end`: where the next one begins."""
+
+    flags: int
+    method: int
+    crc: int
+    packed: int
+    size: int
+    raw_name: bytes
+    name: str
+    offset: int
+    end: int
+
+
+def _end(data: bytes) -> tuple[int, int, int]:
+    """Number of entries, offset and size of the directory."""
+    at = len(data) - _END_RECORD.size
+    if at < 0 or not data.startswith(_END, at):
+        at = data.rfind(_END, max(0, at - 0xFFFF))
+        if at < 0 or at + _END_RECORD.size > len(data):
+            raise _broken("the container is cut short: no end of the directory")
+        if at + _END_RECORD.size + int.from_bytes(data[at + 20 : at + 22], "little") != len(data):
+            raise _broken("bytes behind the end of the container")
+        raise OfdError(
+            "PACKAGE_COMMENT",
+            "压缩包末尾带有注释，不受任何签名保护，未作判断；请向出具单位索取原件",
+            "the container has a comment that no signature covers: not judged; ask the issuer for the original",
+            unsupported=True,
+        )
+    _, disk, first_disk, here, total, size, offset, comment = _END_RECORD.unpack_from(data, at)
+    if (disk, first_disk, comment) != (0, 0, 0) or here != total:
+        raise _broken("several disks, or a comment that is cut short")
+    if total == 0xFFFF or _IN_32_BITS in (size, offset):
+        raise beyond_limit("ZIP64", "ZIP64")
+    if total > MOST_ENTRIES:
+        raise beyond_limit(f"超过 {MOST_ENTRIES} 个文件", f"more than {MOST_ENTRIES} entries")
+    if offset + size != at:
+        raise _broken("the directory does not lie where the end of the container says")
+    return total, offset, size
+
+
+def _central(data: bytes, at: int, limit: int) -> _Header:
+    if at + _CENTRAL_HEADER.size > limit or not data.startswith(_CENTRAL, at):
+        raise _broken("the directory is cut short")
+    found = _CENTRAL_HEADER.unpack_from(data, at)
+    flags, method = found[3:5]
+    crc, packed, size, name_size, extra_size, comment_size, disk = found[7:14]
+    offset = found[16]
+    begin = at + _CENTRAL_HEADER.size
+    end = begin + name_size + extra_size + comment_size
+    if end > limit or disk:
+        raise _broken("an entry of the directory is cut short")
+    raw_name = data[begin : begin + name_size]
+    name = _name(raw_name)
+    if _IN_32_BITS in (packed, size, offset):
+        raise beyond_limit("ZIP64", "ZIP64")
+    if flags & _ENCRYPTED:
+        raise OfdError(
+            "ENCRYPTED",
+            "文件已加密，未作判断；请先解密再核验",
+            "the package is encrypted and was not judged; decrypt it, then ask again",
+            unsupported=True,
+        )
+    if method not in {_STORED, _DEFLATED} or flags & ~_FLAGS_KNOWN:
+        raise beyond_limit(f"压缩方式 {method}", f"compression method {method}")
+    if size > _SMALL and size > _MOST_RATIO * max(packed, 1):
+        raise beyond_limit(f"{name} 的压缩比过高", f"{name} expands more than {_MOST_RATIO} times")
+    if _check_extra(data[begin + name_size : begin + name_size + extra_size], raw_name):
+        raise beyond_limit("ZIP64", "ZIP64")
+    return _Header(flags, method, crc, packed, size, raw_name, name, offset, end)
+
+
+def _local(data: bytes, header: _Header, directory: int) -> tuple[int, int, int]:
+    """Where the entry's data begin, where its header begins, and where the next entry may begin."""
+    at = header.offset
+    if at + _LOCAL_HEADER.size > directory or not data.startswith(_LOCAL, at):
+        raise _broken(f"{header.name}: no header where the directory says")
+    _, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL_HEADER.unpack_from(data, at)
+    begin = at + _LOCAL_HEADER.size
+    start = begin + name_size + extra_size
+    end = start + header.packed
+    if end > directory or data[begin : begin + name_size] != header.raw_name:
+        raise _differ(header.name)
+    # For a name in ASCII it says the same whether or not it is called UTF-8.
+    lawful = _UTF8 if header.raw_name.isascii() else 0
+    if (flags ^ header.flags) & ~lawful or method != header.method:
+        raise _differ(header.name)
+    wide = _check_extra(data[begin + name_size : start], header.raw_name)
+    if wide and (packed, size) == (_IN_32_BITS, _IN_32_BITS):
+        # Some packers write sizes of 64 bits here alone (APPNOTE 4.5.3: size, then packed size).
+        if len(wide) != 16:
+            raise _differ(header.name)
+        size, packed = struct.unpack("<2Q", wide)
+    stated = (crc, packed, size)
+    true = (header.crc, header.packed, header.size)
+    if not flags & _SIZES_BEHIND:
+        if stated != true:
+            raise _differ(header.name)
+        return start, at, end
+    if any(here not in {0, there} for here, there in zip(stated, true, strict=True)):
+        raise _differ(header.name)
+    return start, at, _behind_descriptor(data, end, header)
+
+
+def _behind_descriptor(data: bytes, at: int, header: _Header) -> int:
+    """Sizes and checksum behind the data, with or without their own signature (APPNOTE 4.3.9)."""
+    true = struct.pack("<3I", header.crc, header.packed, header.size)
+    for lead in (_DESCRIPTOR, b""):
+        if data.startswith(lead + true, at):
+            return at + len(lead) + len(true)
+    raise _differ(header.name)
+
+
+def _check_extra(extra: bytes, raw_name: bytes) -> bytes:
+    """Well-formed fields, none of which renames the entry; returns that of ZIP64."""
+    at, wide = 0, b""
+    while at < len(extra):
+        if at + 4 > len(extra):
+            # Some packers pad with a few zero bytes.
+            if any(extra[at:]):
+                raise _broken("an extra field is cut short")
+            break
+        kind, size = struct.unpack_from("<2H", extra, at)
+        value = extra[at + 4 : at + 4 + size]
+        if len(value) != size:
+            raise _broken("an extra field is cut short")
+        if kind == _ZIP64:
+            wide = value
+        if kind == _UNICODE_PATH and value[5:] != raw_name:
+            raise _broken("an entry has two names")
+        at += 4 + size
+    return wide
+
+
+def _name(raw: bytes) -> str:
+    try:
+        name = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise OfdError(
+            "NAME_ENCODING",
+            "包内文件名不是 UTF-8 编码，未作判断；请用出具单位提供的阅读软件核验",
+            "a name in the package is not UTF-8: not judged; check it with the issuer's own reader",
+            unsupported=True,
+        ) from None
+    parts = name.removesuffix("/").split("/")
+    if not 0 < len(name) <= MOST_NAME or any(part in {"", ".", ".."} for part in parts):
+        raise _bad_name(name)
+    if any(ord(c) < 0x20 or c in '\\:*?"<>|\x7f' for c in name):
+        raise _bad_name(name)
+    return name
+
+
+def _check_tiling(entries: Sequence[tuple[int, Entry | None, int]], directory: int) -> None:
+    at = 0
+    for begin, _, end in sorted(entries, key=lambda each: each[0]):
+        if begin != at:
+            raise _broken("entries overlap, or bytes lie between them")
+        at = end
+    if at != directory:
+        raise _broken("bytes lie before the directory")
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """No two are one file on any system, and none is both a file and a folder."""
+    seen: set[str] = set()
+    files: set[str] = set()
+    for name in names:
+        plain = unicodedata.normalize("NFC", name.removesuffix("/")).casefold()
+        if plain in seen:
+            raise OfdError(
+                "NAME_TWICE",
+                f"包内有重名文件：{name}，不同软件会读出不同内容",
+                f"two entries with the name {name}: readers would show different documents",
+            )
+        seen.add(plain)
+        if not name.endswith("/"):
+            files.add(plain)
+    for plain in seen:
+        at = plain.find("/")
+        while at >= 0:
+            if plain[:at] in files:
+                raise _broken(f"{plain[:at]}: a file and a folder")
+            at = plain.find("/", at + 1)
+
+
+def _inflated(view: memoryview, entry: Entry) -> Iterator[bytes]:
+    """No more than the header says is ever expanded."""
+    machine = zlib.decompressobj(-zlib.MAX_WBITS)
+    left = entry.size
+    pending: bytes | memoryview = view
+    try:
+        while not machine.eof:
+            chunk = machine.decompress(pending, min(_CHUNK, left + 1))
+            left -= len(chunk)
+            if left < 0 or (not chunk and not machine.unconsumed_tail and not machine.eof):
+                raise _broken(f"{entry.name}: more or less than the header says")
+            if chunk:
+                yield chunk
+            pending = machine.unconsumed_tail
+    except zlib.error as cause:
+        raise _broken(f"{entry.name}: {cause}") from cause
+    if machine.unused_data:
+        raise _broken(f"{entry.name}: bytes behind the compressed data")
+
+
+def _stored(view: memoryview) -> Iterator[bytes]:
+    for at in range(0, len(view), _CHUNK):
+        yield bytes(view[at : at + _CHUNK])
+
+
+def _broken(en: str) -> OfdError:
+    return OfdError("PACKAGE_BROKEN", "OFD 压缩包结构不合规，无法唯一解读", f"the package has no single reading: {en}")
+
+
+def _differ(name: str) -> OfdError:
+    return OfdError(
+        "HEADERS_DIFFER",
+        f"压缩包内 {name} 的两处文件头不一致，不同软件会读出不同内容",
+        f"{name}: its two headers differ; readers would show different documents",
+    )
+
+
+def _bad_name(name: str) -> OfdError:
+    return OfdError(
+        "NAME_UNSAFE", "包内文件名不合规", f"a name in the package is not one of a file inside it: {name[:80]!r}"
+    )

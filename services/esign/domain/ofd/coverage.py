@@ -1,0 +1,203 @@
+"""What the signatures of an OFD package cover, and what came after each: the steps coverage and changes.
+
+A package has no revisions: a signature protects the files whose digests it holds, and what it leaves out may have been
+there or have come later. Lawfully outside are the signatures' own files, for a later signer adds them. A protected file
+that is gone or differs is a change; any other file that a signature does not protect is told and leaves the verdict
+open, because nobody can know who put it there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.esign.domain.findings import Findings
+from services.esign.domain.ofd.package import Package
+from services.esign.domain.ofd.signatures import OfdSignature
+from services.esign.domain.verdict import Sentence, Status, Step
+
+_NAMED = 3
+# A seal is 50 mm across at most on a page of 210 by 297 mm: a fortieth. Above this share it hides what others signed.
+_MOST_OF_A_PAGE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Of one signature: protected files that are gone, that differ, files of the document that it leaves out, and those
+    of them that a later signature protects.
+    """
+
+    signature: OfdSignature
+    missing: tuple[str, ...]
+    differing: tuple[str, ...]
+    left_out: tuple[str, ...]
+    protected_later: tuple[str, ...]
+    followers: tuple[OfdSignature, ...]
+
+    @property
+    def is_intact(self) -> bool:
+        return not (self.missing or self.differing)
+
+
+def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered, ...]:
+    """In the order of the signatures. Raises OfdError when a file is not what its headers say."""
+    own = frozenset({package.signatures or ""}).union(*(signature.own for signature in signatures))
+    content = sorted(frozenset(package.files.files) - own)
+    found = []
+    for at, signature in enumerate(signatures):
+        protected = signature.protected
+        followers = tuple(signatures[at + 1 :])
+        later = frozenset[str]().union(*(other.protected for other in followers))
+        left_out = tuple(name for name in content if name not in protected)
+        found.append(
+            Covered(
+                signature,
+                tuple(r.location for r in signature.references if r.file is None),
+                tuple(
+                    sorted(
+                        r.file
+                        for r in signature.references
+                        if r.file is not None and package.digest(r.file, signature.digest) != r.value
+                    )
+                ),
+                left_out,
+                tuple(name for name in left_out if name in later),
+                followers,
+            )
+        )
+    return tuple(found)
+
+
+def steps(found: Findings, package: Package, covered: Sequence[Covered]) -> None:
+    """The steps coverage and changes of the whole document: the worst of its signatures."""
+    for one in covered:
+        found.take((coverage_step(one), changes_step(package, one)))
+
+
+def coverage_step(one: Covered) -> Step:
+    if not one.signature.references:
+        return Step("coverage", Status.INVALID, "NOTHING", "签名没有保护任何文件", "the signature covers no file")
+    if not one.left_out:
+        return Step("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖包内全部文件", "the signature covers every file")
+    return Step(
+        "coverage",
+        Status.UNKNOWN,
+        "UNPROTECTED",
+        f"包内有签名未保护的文件：{_named(one.left_out)}，无法确认是否为签名后加入；请向出具单位核实这些内容",
+        f"files that the signature does not cover: {_named(one.left_out)}; ask the issuer about their content",
+    )
+
+
+def changes_step(package: Package, one: Covered) -> Step:
+    if one.missing:
+        return Step(
+            "changes",
+            Status.INVALID,
+            "PROTECTED_MISSING",
+            f"签名保护的文件已被删除：{_named(one.missing)}",
+            f"files that the signature covers are gone: {_named(one.missing)}",
+        )
+    if one.differing:
+        return Step(
+            "changes",
+            Status.INVALID,
+            "CHANGED",
+            f"签名保护的文件已被修改：{_named(one.differing)}",
+            f"files that the signature covers were changed: {_named(one.differing)}",
+        )
+    if package.document not in one.signature.protected:
+        return Step(
+            "changes",
+            Status.INVALID,
+            "OTHER_DOCUMENT",
+            "打开此文件显示的文档不是签名所保护的文档",
+            "the document that opens is not one that the signature covers",
+        )
+    if one.protected_later:
+        return Step(
+            "changes",
+            Status.UNKNOWN,
+            "ADDED",
+            f"签名之后加入了其他文件：{_named(one.protected_later)}；请向签名单位核实",
+            f"after the signature files were added: {_named(one.protected_later)}; ask who signed",
+        )
+    return _stamps(package, one) or _unchanged(one)
+
+
+def _unchanged(one: Covered) -> Step:
+    if one.left_out:
+        return Step(
+            "changes",
+            Status.UNKNOWN,
+            "MAYBE_ADDED",
+            "签名未保护的文件可能是签名后加入或修改的",
+            "files that the signature does not cover may have been added or changed since",
+        )
+    if one.followers:
+        return Step(
+            "changes",
+            Status.VALID,
+            "SIGNED_ONLY",
+            "首个签名之后只有签名和验证数据",
+            "after the first signature nothing was added but signatures",
+        )
+    return Step("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+
+
+def _stamps(package: Package, one: Covered) -> Step | None:
+    """What is wrong with where the signature and those after it show; None: nothing."""
+    for signature in (one.signature, *one.followers):
+        for stamp in signature.stamps:
+            if stamp.page not in package.pages:
+                return Step(
+                    "changes",
+                    Status.UNKNOWN,
+                    "STAMP_PAGE",
+                    "签章所在的页不在文档中，未能判断；请向出具单位索取原件",
+                    f"a stamp stands on page {stamp.page[:20]!r}, which the document does not have",
+                )
+            page = package.pages[stamp.page]
+            whole = 210.0 * 297.0 if page is None else page[2] * page[3]
+            if signature is not one.signature and stamp.box[2] * stamp.box[3] > _MOST_OF_A_PAGE * whole:
+                return Step(
+                    "changes",
+                    Status.UNKNOWN,
+                    "STAMP_OVERSIZED",
+                    "后加的签章图案过大，可能遮盖先前签名的内容；请核对页面后向签章单位核实",
+                    "a later stamp is so large that it may hide what was signed before; ask who signed",
+                )
+    return None
+
+
+def covers(package: Package, one: Covered) -> Sentence:
+    """What a signature covers, for people."""
+    count = len(one.signature.protected)
+    pages = sorted({stamp.page for stamp in one.signature.stamps})
+    order = list(package.pages)
+    shown = "、".join(str(order.index(page) + 1) for page in pages if page in package.pages)
+    where_zh = f"，盖章在第 {shown} 页" if shown else "，没有可见的签章"
+    where_en = f", stamped on page {shown.replace('、', ', ')}" if shown else ", without a visible stamp"
+    if not one.left_out:
+        return Sentence(f"保护包内全部 {count} 个文件{where_zh}", f"all {count} files of the package{where_en}")
+    return Sentence(
+        f"保护 {count} 个文件，未保护 {_named(one.left_out)}{where_zh}",
+        f"{count} files, not {_named(one.left_out)}{where_en}",
+    )
+
+
+def later(one: Covered) -> tuple[Sentence, ...]:
+    """What came after a signature, or may have, for people."""
+    found = []
+    if one.differing or one.missing:
+        what = _named((*one.differing, *one.missing))
+        found.append(Sentence(f"之后被修改或删除：{what}", f"changed or removed since: {what}"))
+    if one.protected_later:
+        what = _named(one.protected_later)
+        found.append(Sentence(f"之后加入：{what}", f"added since: {what}"))
+    if one.followers:
+        count = len(one.followers)
+        found.append(Sentence(f"之后有 {count} 个签名", f"{count} later signatures"))
+    return tuple(found)
+
+
+def _named(names: Sequence[str]) -> str:
+    shown = "、".join(name[:80] for name in names[:_NAMED])
+    return shown if len(names) <= _NAMED else f"{shown} 等 {len(names)} 个"

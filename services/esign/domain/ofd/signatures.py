@@ -1,0 +1,176 @@
+"""The signatures of an OFD package as they stand in it: Signatures.xml and each Signature.xml (GB/T 33190 clause 18,
+GM/T 0099).
+"""
+
+import base64
+import binascii
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+
+from services.esign.domain.digests import SHA256, SM3, Digest
+from services.esign.domain.ofd import markup, package
+from services.esign.domain.ofd.errors import OfdError, beyond_limit
+from services.esign.domain.ofd.markup import Element
+from services.esign.domain.ofd.package import Box, Package
+
+MOST_SIGNATURES = 64
+_MOST_VALUE = 4 * 1024 * 1024
+# Names of the digest of protected files (CheckMethod): OIDs of GM/T 0006, URIs of RFC 6931, and plain names.
+_METHODS = {
+    "1.2.156.10197.1.401": SM3,
+    "1.2.156.10197.1.401.1": SM3,
+    "sm3": SM3,
+    "2.16.840.1.101.3.4.2.1": SHA256,
+    "sha256": SHA256,
+    "sha-256": SHA256,
+    "http://www.w3.org/2001/04/xmlenc#sha256": SHA256,
+}
+# Makers write SignatureDateTime in all of these (GM/T 0099 asks for the first); without a zone it is the maker's own.
+_TIMES = ("%Y%m%d%H%M%SZ", "%Y%m%d%H%M%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S")
+_CHINA = timezone(timedelta(hours=8))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A protected file: its location as written, the file that leads to (None: it is missing), and its digest."""
+
+    location: str
+    file: str | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Where a signature shows on a page (StampAnnot)."""
+
+    page: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class OfdSignature:
+    """A signature. `file` is the location of its Signature.xml, `xml` those bytes, which `value` is over; `own` are
+    all files that belong to the signature itself. `stated_us`: SignatureDateTime, µs.
+    """
+
+    id: str
+    file: str
+    xml: bytes = field(repr=False)
+    value: bytes = field(repr=False)
+    seal: bytes | None = field(repr=False)
+    own: frozenset[str]
+    digest: Digest
+    references: tuple[Reference, ...] = field(repr=False)
+    stamps: tuple[Stamp, ...]
+    stated_us: int | None
+
+    @property
+    def protected(self) -> frozenset[str]:
+        """Files of the package whose digests it holds."""
+        return frozenset(reference.file for reference in self.references if reference.file is not None)
+
+
+def find(found: Package) -> tuple[OfdSignature, ...]:
+    """In the order they were made: one that protects another is later. Raises OfdError."""
+    if found.signatures is None:
+        return ()
+    listed = package.xml(found.files, found.signatures, "Signatures").all("Signature")
+    if len(listed) > MOST_SIGNATURES:
+        raise beyond_limit(f"超过 {MOST_SIGNATURES} 个签名", f"more than {MOST_SIGNATURES} signatures")
+    present = [_read(found, element) for element in listed]
+    if len({signature.file for signature in present}) != len(present):
+        raise OfdError("SIGNATURE_TWICE", "签名列表中同一签名出现两次", "the list names a signature twice")
+    places = {signature.file: sum(other.file in signature.protected for other in present) for signature in present}
+    return tuple(sorted(present, key=lambda signature: places[signature.file]))
+
+
+def _read(found: Package, listed: Element) -> OfdSignature:
+    holder = found.signatures or ""
+    file = found.located(listed.attributes.get("BaseLoc", ""), holder)
+    if file is None:
+        raise OfdError(
+            "SIGNATURE_MISSING", "签名列表所指的签名文件不在包内", "a signature's file is not in the package"
+        )
+    data = found.files.content(file, markup.MOST_BYTES)
+    element = markup.parse(data, file, "Signature")
+    info, named = element.one("SignedInfo"), element.one("SignedValue")
+    references = None if info is None else info.one("References")
+    value = None if named is None else found.located(named.text, file)
+    if info is None or references is None or value is None:
+        raise OfdError(
+            "SIGNATURE_MALFORMED",
+            "签名文件缺少签名信息、引用列表或签名值",
+            f"{file}: SignedInfo, References or SignedValue is missing",
+        )
+    seal = _seal_file(found, info, file)
+    return OfdSignature(
+        id=listed.attributes.get("ID", ""),
+        file=file,
+        xml=data,
+        value=found.files.content(value, _MOST_VALUE),
+        seal=None if seal is None else found.files.content(seal, _MOST_VALUE),
+        own=frozenset({file, value} if seal is None else {file, value, seal}),
+        digest=_method(references.attributes.get("CheckMethod", "MD5")),
+        references=tuple(_references(found, references, file)),
+        stamps=tuple(_stamps(info, file)),
+        stated_us=_stated(info),
+    )
+
+
+def _method(text: str) -> Digest:
+    digest = _METHODS.get(text.strip().lower())
+    if digest is None:
+        raise OfdError(
+            "DIGEST_METHOD",
+            f"文件摘要算法 {text[:60]} 不受支持或强度不足，未作判断；请联系出具单位用 SM3 或 SHA-256 重新签名",
+            f"digest algorithm {text[:60]!r} is not known here or too weak: not judged; the issuer should sign anew",
+            unsupported=True,
+        )
+    return digest
+
+
+def _references(found: Package, listed: Element, file: str) -> Iterator[Reference]:
+    for element in listed.all("Reference"):
+        location, value = element.attributes.get("FileRef", ""), element.one("CheckValue")
+        try:
+            digest = base64.b64decode("".join((value.text if value is not None else "").split()), validate=True)
+        except binascii.Error:
+            digest = b""
+        if not location or not digest:
+            raise OfdError("REFERENCE_MALFORMED", "签名的引用不合规", f"{file}: a reference is malformed")
+        yield Reference(location, found.located(location, file), digest)
+
+
+def _stamps(info: Element, file: str) -> Iterator[Stamp]:
+    for element in info.all("StampAnnot"):
+        page, box = element.attributes.get("PageRef", ""), package.box_of(element.attributes.get("Boundary", ""))
+        if not page or box is None:
+            raise OfdError("STAMP_MALFORMED", "签章外观不合规", f"{file}: StampAnnot without page or boundary")
+        yield Stamp(page, box)
+
+
+def _seal_file(found: Package, info: Element, file: str) -> str | None:
+    """Seal.esl, which some makers put beside the signature."""
+    named = info.one("Seal")
+    location = None if named is None else named.one("BaseLoc")
+    if location is None:
+        return None
+    seal = found.located(location.text, file)
+    if seal is None:
+        raise OfdError("SEAL_MISSING", "签名所指的印章文件不在包内", f"{file}: the seal's file is not in the package")
+    return seal
+
+
+def _stated(info: Element) -> int | None:
+    element = info.one("SignatureDateTime")
+    if element is None:
+        return None
+    for shape in _TIMES:
+        try:
+            moment = datetime.strptime(element.text, shape)  # noqa: DTZ007 — the zone is set below
+        except ValueError:
+            continue
+        zone = UTC if shape.endswith("Z") else _CHINA
+        return int(moment.replace(tzinfo=zone).timestamp() * 1_000_000)
+    return None

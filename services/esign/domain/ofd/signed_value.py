@@ -1,0 +1,174 @@
+"""What stands in SignedValue.dat, judged over its Signature.xml: a seal signature (GB/T 38540; GM/T 0031), or a
+signature alone (GM/T 0010, GB/T 35275, RFC 5652). GM/T 0099 allows both; the content decides, not the type in the list.
+"""
+
+from dataclasses import dataclass, field
+
+from cryptography import x509
+
+from services.esign.domain import chain, cms_reader, der, sealed_value, ses_check, signature_kinds
+from services.esign.domain.chain import ChainError
+from services.esign.domain.cms_reader import Binding, CmsError, SignedCms
+from services.esign.domain.digests import SM3
+from services.esign.domain.findings import Findings
+from services.esign.domain.ofd.signatures import OfdSignature
+from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.signature_kinds import Kind
+from services.esign.domain.verdict import SignatureKind, Status, Step
+
+
+@dataclass(frozen=True, slots=True)
+class SignedValue:
+    """A value that holds over its Signature.xml. `cms` is what its time is judged by; `claimed_us`: what the signer
+    states, µs.
+    """
+
+    kind: SignatureKind
+    signer: x509.Certificate
+    others: tuple[x509.Certificate, ...]
+    claimed_us: int | None
+    cms: SignedCms = field(repr=False)
+
+
+_KINDS = {Kind.SES: SignatureKind.SES, Kind.CMS: SignatureKind.CMS}
+
+
+def kind_of(value: bytes) -> SignatureKind:
+    """A bare value counts as one of GM/T 0010, which GM/T 0099 asks for."""
+    return _KINDS.get(signature_kinds.kind_of(value), SignatureKind.GM_CMS)
+
+
+def judge(found: Findings, signature: OfdSignature, trust: SmTrust) -> SignedValue | None:
+    """The steps integrity and ses; None when the value does not hold or cannot be judged."""
+    if _is_bare(signature.value):
+        found.add(
+            "integrity",
+            Status.UNKNOWN,
+            "SIGNER_ABSENT",
+            "签名值中没有签名者证书，无法确认是谁签的；请向出具单位索取带证书的签名文件",
+            "a bare signature value without certificate: nobody knows who signed; ask the issuer for one that has it",
+        )
+        return None
+    if kind_of(signature.value) is SignatureKind.SES:
+        return _seal_signature(found, signature, trust)
+    return _signature(found, signature)
+
+
+# Seal signatures.
+
+
+def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) -> SignedValue | None:
+    try:
+        parts, read = sealed_value.of_seal(signature.value)
+        signer = chain.load(read.certificate)
+    except (CmsError, ChainError) as cause:
+        unsupported = cause.unsupported if isinstance(cause, CmsError) else cause.unknown
+        status = Status.UNKNOWN if unsupported else Status.INVALID
+        found.add("integrity", status, "SES_SYNTAX", "签章数据不合规或不受支持", f"seal signature: {cause}")
+        return None
+    covered = Covered(SM3.of(signature.xml), _protected(read.protected, signature.file))
+    inspected = ses_check.inspect(signature.value, trust, found.now_us, covered)
+    steps = {step.step: step for step in inspected.steps}
+    # A timestamp is judged with the time, as in every other signature.
+    inspected.steps = [step for step in inspected.steps if step.step != "timestamp" or not parts.timestamp_tokens]
+    if signature.seal is not None and signature.seal != read.seal.raw:
+        found.add(
+            "ses",
+            Status.INVALID,
+            "SES_OTHER_SEAL",
+            "所附印章文件与签章中的印章不是同一枚",
+            "the seal's file is of another seal than the one that signed",
+        )
+    else:
+        found.steps.append(ses_check.summary(inspected))
+    if not _holds(found, steps):
+        return None
+    return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts)
+
+
+def _holds(found: Findings, steps: dict[str, Step]) -> bool:
+    """The step integrity, from what was found of the seal signature; False also where its seal already failed."""
+    for name in ("signature", "data_hash", "protected"):
+        step = steps.get(name)
+        if step is None:
+            return False
+        if step.status is not Status.VALID:
+            found.add("integrity", step.status, step.reason, step.zh, step.en)
+            return False
+    found.add("integrity", Status.VALID, "INTACT", "内容完整，签名值有效", "content intact, signature value right")
+    return True
+
+
+def _protected(stated: str, file: str) -> str:
+    """What propertyInfo must be: the location of Signature.xml, where it is a location at all. The data hash binds the
+    file either way; a location that leads elsewhere shows that the signature was made for another place.
+    """
+    as_location = f"/{file}"
+    if stated in {as_location, file} or not stated.casefold().endswith(".xml"):
+        return stated
+    return as_location
+
+
+def _is_bare(value: bytes) -> bool:
+    """Whether it is nothing but the two numbers of an SM2 or ECDSA signature."""
+    try:
+        parts = der.parse(value).expect(der.SEQUENCE).children()
+    except der.DerError:
+        return False
+    return len(parts) == 2 and all(part.tag == der.INTEGER for part in parts)
+
+
+# Signatures alone.
+
+
+def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
+    try:
+        read = cms_reader.read(signature.value)
+        signer = chain.load(read.signer)
+        others = tuple(chain.load(c) for c in read.certificates if c != read.signer)
+        holds = _binds(read, signature.xml, signer)
+    except (CmsError, ChainError) as cause:
+        unsupported = cause.unsupported if isinstance(cause, CmsError) else cause.unknown
+        status = Status.UNKNOWN if unsupported else Status.INVALID
+        found.add("integrity", status, cause.reason, "签名数据不合规或不受支持", f"signature data: {cause}")
+        return None
+    if holds is not None:
+        found.steps.append(holds)
+        return None
+    found.add("integrity", Status.VALID, "INTACT", "内容完整，签名值有效", "content intact, signature value right")
+    claimed_us = signature.stated_us if read.signing_time_us is None else read.signing_time_us
+    return SignedValue(kind_of(signature.value), signer, others, claimed_us, read)
+
+
+def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None:
+    """What is wrong; None: it holds. Raises CmsError."""
+    binding = read.binding(xml)
+    if binding is Binding.NONE:
+        return Step(
+            "integrity",
+            Status.INVALID,
+            "DIGEST",
+            "签名描述文件与签名不符，已被篡改",
+            "Signature.xml is not what was signed",
+        )
+    if binding is Binding.WEAK or read.weak:
+        return Step(
+            "integrity",
+            Status.UNKNOWN,
+            "WEAK_DIGEST",
+            "签名使用的摘要算法已不安全，未能确认内容完整；请出具单位重新签名",
+            "signed with a digest that no longer holds; the issuer should sign anew",
+        )
+    # Without attributes GM/T 0010 signs the content; some makers take its digest for that.
+    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT else (xml,)
+    if not any(read.signature_holds(signer, message) for message in messages):
+        return Step("integrity", Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
+    if read.certificate_reference is not None and not read.names_its_certificate():
+        return Step(
+            "integrity",
+            Status.INVALID,
+            "CERTIFICATE_SWAPPED",
+            "签名所指证书与所附证书不符",
+            "the signature names another certificate",
+        )
+    return None
