@@ -1,0 +1,84 @@
+"""Judging a document offline, with the hub's own verifier and nothing but trust material: needs the extra `verify`."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from shuniu_client._hub.esign import offline
+from shuniu_client._hub.esign.domain import validation_report, verdict_words
+from shuniu_client._hub.esign.domain import verdict as domain
+from shuniu_client._hub.esign.offline import TrustError
+from shuniu_client.verdict import Verdict
+
+__all__ = ["Judgement", "TrustError", "TrustStore", "Verdict", "judge", "verify"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustStore:
+    """Whom the reader trusts: roots, keys of ledgers and witnesses, lists of revoked certificates."""
+
+    _trusted: offline.Trusted
+
+    @classmethod
+    def load(cls, directory: Path) -> "TrustStore":
+        """From a directory as `shuniu trust --out DIR` writes it: *.pem roots (tsa-*.pem vouch for timestamps only),
+        *.vkey keys of logs and witnesses, *.crl lists, `policy` (C2SP tlog-policy). Raises TrustError.
+        """
+        return cls(offline.Trusted.of(Path(directory)))
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes]) -> "TrustStore":
+        """The same, by file name. Raises TrustError."""
+        return cls(offline.Trusted.of_files(files))
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, and what it is derived from."""
+
+    verdict: Verdict
+    sha256: bytes
+    _found: domain.Verdict
+    _at_us: int
+
+    def validation_report(self) -> bytes:
+        """The verdict as a validation report of ETSI TS 119 102-2 (XML), unsigned."""
+        return validation_report.of(self._found, self.sha256, self._at_us)
+
+
+def judge(
+    data: bytes,
+    trust: TrustStore,
+    *,
+    receipt: str | None = None,
+    ses: bytes | None = None,
+    at: datetime | None = None,
+) -> Judgement:
+    """`verify`, for those who want the report as well."""
+    at_us = time.time_ns() // 1000 if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+    found = offline.judged(data, trust._trusted, at_us, receipt=receipt, ses=ses)  # noqa: SLF001 — one module's own
+    return Judgement(Verdict(verdict_words.as_json(found)), sha256(data).digest(), found, at_us)
+
+
+def verify(
+    data: bytes,
+    trust: TrustStore,
+    *,
+    receipt: str | None = None,
+    ses: bytes | None = None,
+    at: datetime | None = None,
+) -> Verdict:
+    """The verdict on a document (PDF or OFD), as `shuniu verify` gives it. Never raises for a bad document.
+
+    `receipt`: the ledger's receipt (`FILE.pdf.tlog-proof`); `ses`: the seal signature (`FILE.pdf.ses`); `at`: the
+    moment to judge at, with its time zone, now when absent. What only the register knows is not_checked.
+
+    The verifier bounds what it expands and reads of a document, but runs in this process: who judges what strangers
+    send should give it a process of its own, with a limit on memory and time.
+    """
+    return judge(data, trust, receipt=receipt, ses=ses, at=at).verdict

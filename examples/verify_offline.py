@@ -1,0 +1,37 @@
+"""核验文件，不连接任何枢纽 / Judges documents without any hub: `python verify_offline.py TRUST FILE…`.
+
+Needs `shuniu-client[verify]` alone. TRUST is a directory as `shuniu trust --out TRUST` writes it. Beside FILE.pdf may
+lie its receipt FILE.pdf.tlog-proof and its seal signature FILE.pdf.ses. Exit 0 when all are VALID, 1 when one is not.
+"""
+
+import sys
+from pathlib import Path
+
+from shuniu_client.verify import TrustStore, Verdict, verify
+
+
+def judged(path: Path, trust: TrustStore) -> Verdict:
+    """A document with what lies beside it."""
+    receipt, ses = (path.with_name(path.name + suffix) for suffix in (".tlog-proof", ".ses"))
+    return verify(
+        path.read_bytes(),
+        trust,
+        receipt=receipt.read_text("utf-8") if receipt.exists() else None,
+        ses=ses.read_bytes() if ses.exists() else None,
+    )
+
+
+def main() -> int:
+    trust = TrustStore.load(Path(sys.argv[1]))
+    bad = 0
+    for path in map(Path, sys.argv[2:]):
+        verdict = judged(path, trust)
+        print(f"{verdict.outcome}  {path.name}")
+        for zh, en in zip(verdict.said("zh"), verdict.said("en"), strict=True):
+            print(f"  {zh}\n  {en}")
+        bad += not verdict.is_valid
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

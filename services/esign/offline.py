@@ -1,0 +1,149 @@
+"""A document judged by what lies in a trust directory: no hub, no process, no network. The command line and the client
+library both judge by this; see `verify_command` for documents of strangers.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from services.esign import sm2_checks  # noqa: F401 — installs the check of SM2 signatures
+from services.esign.domain import note, sm2_chain, witness
+from services.esign.domain.errors import EsignError
+from services.esign.domain.verdict import Step, Verdict
+from services.esign.domain.verify import Trust, judge
+
+# Name that C2SP tlog-policy files have in a trust directory.
+POLICY = "policy"
+# Files of a trust directory whose certificates vouch for timestamps only.
+TSA_PREFIX = "tsa-"
+
+
+class TrustError(Exception):
+    """A file of the trust directory cannot be used. The text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """A trust directory, read."""
+
+    trust: Trust = field(default_factory=Trust)
+    # All of its certificates, for seal signatures.
+    certificates: tuple[x509.Certificate, ...] = ()
+
+    @classmethod
+    def of(cls, directory: Path | None) -> "Trusted":
+        """Raises TrustError. None: nothing is trusted."""
+        if directory is None:
+            return cls()
+        if not directory.is_dir():
+            raise TrustError(f"{directory}: not a directory")
+        files: dict[str, bytes] = {}
+        for path in sorted(directory.iterdir()):
+            if _is_told(path.name):
+                try:
+                    files[str(path)] = path.read_bytes()
+                except OSError as cause:
+                    raise TrustError(f"{path}: {cause}") from cause
+        return cls.of_files(files)
+
+    @classmethod
+    def of_files(cls, files: Mapping[str, bytes]) -> "Trusted":
+        """By name or path: roots (*.pem, one or more certificates each; tsa-*.pem vouch for timestamps only), keys of
+        logs and witnesses (*.vkey, one a line), how many witnesses must have cosigned (`policy`, C2SP tlog-policy), and
+        which certificates are revoked (*.crl, as `/crl` of the hub gives it, or PEM). Others are passed over. Raises
+        TrustError.
+        """
+        found = _Found()
+        for path in sorted(files):
+            try:
+                found.take(Path(path).name, files[path])
+            except (ValueError, EsignError) as cause:
+                raise TrustError(f"{path}: {cause}") from cause
+        return found.all()
+
+
+class _Found:
+    """What was read of a trust directory so far."""
+
+    def __init__(self) -> None:
+        self.roots: list[x509.Certificate] = []
+        self.tsa_roots: list[x509.Certificate] = []
+        self.certificates: list[x509.Certificate] = []
+        self.keys: list[note.VerifierKey] = []
+        self.witnesses: list[witness.WitnessKey] = []
+        self.crls: list[bytes] = []
+        self.policy: witness.Policy | None = None
+
+    def take(self, name: str, content: bytes) -> None:
+        """Raises ValueError, EsignError."""
+        if name.endswith(".pem"):
+            certificates = x509.load_pem_x509_certificates(content)
+            self.certificates += certificates
+            into = self.tsa_roots if name.startswith(TSA_PREFIX) else self.roots
+            into += filter(_is_root, certificates)
+        elif name.endswith(".vkey"):
+            for line in filter(None, map(str.strip, content.decode().splitlines())):
+                if witness.is_witness(line):
+                    self.witnesses.append(witness.parse_vkey(line))
+                else:
+                    self.keys.append(note.parse_vkey(line))
+        elif name == POLICY:
+            self.policy = witness.parse_policy(content.decode())
+            self.keys += self.policy.logs
+        elif name.endswith(".crl"):
+            self.crls.append(_list(content))
+
+    def all(self) -> Trusted:
+        policy = self.policy
+        if policy is None and self.witnesses:
+            # Known but not demanded: their cosignatures are checked and counted.
+            policy = witness.Policy.k_of_n(self.witnesses, 0)
+        trust = Trust(tuple(self.roots), tuple(self.keys), policy, tuple(self.tsa_roots), tuple(self.crls))
+        return Trusted(trust, tuple(self.certificates))
+
+
+def _is_told(name: str) -> bool:
+    return name == POLICY or name.endswith((".pem", ".vkey", ".crl"))
+
+
+def _is_root(certificate: x509.Certificate) -> bool:
+    """Whatever somebody put there, but of SM2 certificates the roots only: seal CA and seal makers lie beside them, for
+    seal signatures, and a maker must not vouch for itself.
+    """
+    return not sm2_chain.is_sm2(certificate) or certificate.issuer == certificate.subject
+
+
+def _list(content: bytes) -> bytes:
+    pem = content.startswith(b"-----BEGIN")
+    return (x509.load_pem_x509_crl if pem else x509.load_der_x509_crl)(content).public_bytes(Encoding.DER)
+
+
+def judged(
+    document: bytes,
+    trusted: Trusted,
+    now_us: int,
+    *,
+    receipt: str | None = None,
+    ses: bytes | None = None,
+    trust_any_signer: bool = False,
+) -> Verdict:
+    """The offline verdict; see `judge`. `ses`: the seal signature beside the document. Never raises for bad bytes."""
+    step = None if ses is None else _ses_step(document, ses, trusted.certificates, now_us)
+    return judge(
+        document,
+        trust=trusted.trust,
+        now_us=now_us,
+        receipt=receipt,
+        trust_any_signer=trust_any_signer,
+        ses=step,
+    )
+
+
+def _ses_step(document: bytes, ses: bytes, certificates: Iterable[x509.Certificate], now_us: int) -> Step:
+    # Few documents have one, and its reader takes its time to be imported.
+    from services.esign import ses_document
+
+    return ses_document.check(document, ses, tuple(certificates), now_us)

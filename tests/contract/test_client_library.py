@@ -1,0 +1,85 @@
+"""The client library's rules: the hub's verifier is carried as it is, with nothing that a stranger should not need."""
+
+import ast
+import importlib
+import sys
+from types import ModuleType
+
+import pytest
+
+from tests.support.client_library import PROJECT, ROOT
+
+SOURCES = sorted((PROJECT / "src" / "shuniu_client").glob("*.py"))
+
+
+@pytest.fixture
+def backend(monkeypatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(PROJECT / "backend"))
+    monkeypatch.delitem(sys.modules, "shuniu_client_build", raising=False)
+    return importlib.import_module("shuniu_client_build")
+
+
+def test_what_is_carried_needs_cryptography_and_a_renderer_alone(backend: ModuleType) -> None:
+    """Every module that the verifier imports may come along: no database, no gRPC, no contract, no network."""
+    carried = backend.closure()
+    assert {"services.esign.offline", "services.esign.domain.verify", "services.esign.ses_document"} <= carried
+    assert {module for module in carried if module.startswith("shuniu.")} <= backend.OF_THE_KIT
+    outside = {
+        name.partition(".")[0]
+        for module in carried
+        for name, _ in backend._imports(module, ast.parse(backend._file(ROOT, module).read_text("utf-8")))
+    }
+    assert outside - set(sys.stdlib_module_names) <= {
+        "cryptography",
+        "pypdfium2",
+        "pypdfium2_raw",
+        "services",
+        "shuniu",
+    }
+
+
+@pytest.mark.parametrize("root", ["services.esign.service.verification", "services.esign.keys", "services.esign.store"])
+def test_a_module_of_the_service_ends_the_build(backend: ModuleType, monkeypatch, root: str) -> None:
+    """What brings the contract, settings or a database along is refused by name."""
+    monkeypatch.setattr(backend, "ROOTS", (root,))
+    with pytest.raises(backend.VendorError, match="imports"):
+        backend.closure()
+
+
+def test_only_names_of_imports_change(backend: ModuleType) -> None:
+    """A carried module differs from the hub's in lines that import from the hub, and in nothing of what they import."""
+    for module in backend.closure():
+        text = backend._file(ROOT, module).read_text("utf-8")
+        carried = backend.rewritten(module, text)
+        assert [
+            (old, new)
+            for old, new in zip(text.splitlines(), carried.splitlines(), strict=True)
+            if old != new
+            and not old.lstrip().startswith("from services.")
+            and not old.lstrip().startswith("from shuniu.")
+        ] == []
+        # Undone, it is the hub's again.
+        for old, new in backend.NAMES.items():
+            carried = carried.replace(f"from {new}", f"from {old}")
+        assert carried == text
+
+
+def test_the_librarys_own_modules_need_nothing() -> None:
+    """Outside the copy: the standard library and the library itself; asking a hub does not even need the copy."""
+    assert len(SOURCES) >= 4
+    for path in SOURCES:
+        names = {
+            name
+            for node in ast.walk(ast.parse(path.read_text("utf-8")))
+            for name in (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [each.name for each in node.names]
+                if isinstance(node, ast.Import)
+                else []
+            )
+        }
+        others = {name for name in names if name.partition(".")[0] not in {*sys.stdlib_module_names, "shuniu_client"}}
+        assert others == set(), path.name
+        if path.name != "verify.py":
+            assert not any(name.startswith("shuniu_client._hub") for name in names), path.name
