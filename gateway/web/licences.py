@@ -17,7 +17,8 @@ from gateway.web import bodies, metrics
 from gateway.web.pages import Pages, beijing, language_of
 from gateway.web.peers import Peers, ask, ask_again
 from gateway.web.texts import text
-from gateway.web.verification import Shown, judged, label, shown
+from gateway.web.verdicts import Shown, label, shown
+from gateway.web.verification import judged
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError

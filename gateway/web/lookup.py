@@ -15,7 +15,8 @@ from gateway.web import bodies, metrics
 from gateway.web.failures import NO_STORE, json_error, wants_json
 from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, ask_again
-from gateway.web.verification import Shown, judged, label, shown
+from gateway.web.verdicts import Shown, label, shown
+from gateway.web.verification import judged
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError

@@ -26,8 +26,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "home_verify": ("核验电子证明", "Verify a certificate"),
     "home_verify_text": (
-        "上传 PDF 文件或扫描证明上的二维码，查看核验结论和每一步的依据。无需登录。",
-        "Upload the PDF or scan its QR code and read the verdict with the reason for every step. No sign-in needed.",
+        "上传 PDF 或 OFD 文件，或扫描证明上的二维码，看结论、原因和怎么办。无需登录。",
+        "Upload the PDF or OFD or scan its QR code; read the verdict, its cause and what to do. No sign-in needed.",
     ),
     "home_account": ("实名账户", "Your account"),
     "home_account_text": (
@@ -120,16 +120,16 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # verification
     "verify_title": ("核验电子证明", "Verify a certificate"),
     "verify_lead": (
-        "选择 PDF 原文件（不是照片或打印件的扫描件）。文件只用于本次核验，不会保存。",
-        "Choose the original PDF, not a photo or a scan. It is used for this check only and not kept.",
+        "选择出具单位发来的 PDF 或 OFD 原文件（不是照片或扫描件）。文件只用于本次核验，不会保存。",
+        "Choose the original PDF or OFD, not a photo or a scan. It is used for this check only and not kept.",
     ),
-    "verify_file": ("选择 PDF 文件", "Choose a PDF file"),
+    "verify_file": ("选择 PDF 或 OFD 文件", "Choose a PDF or OFD file"),
     "verify_drop": ("也可以把文件拖到这里", "or drop the file here"),
     "verify_limit": ("最大 {size} MiB", "At most {size} MiB"),
     "verify_receipt": ("账本回执（可选）", "Ledger receipt (optional)"),
     "verify_receipt_hint": (
-        "与 PDF 同名、以 .tlog-proof 结尾的文件；没有也可以核验",
-        "The file named like the PDF ending in .tlog-proof; not needed",
+        "与该文件同名、以 .tlog-proof 结尾的文件；没有也可以核验",
+        "The file named like the document ending in .tlog-proof; not needed",
     ),
     "verify_button": ("开始核验", "Verify"),
     "verify_busy": ("正在核验…", "Verifying…"),
@@ -142,78 +142,48 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verdict_VALID": ("有效", "Valid"),
     "verdict_INVALID": ("无效", "Not valid"),
     "verdict_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "summary_VALID": (
-        "文件完整、未被改动，由所示机构签发，目前有效。请再核对证明内容与持有人是否一致。",
-        "The document is unchanged, comes from the agency shown and is in force. Check that it fits the holder.",
-    ),
-    "summary_INVALID": (
-        "不要接受此文件。下面标为“不通过”的步骤说明了原因。",
-        "Do not accept this document. The steps marked “failed” say why.",
-    ),
-    "summary_INDETERMINATE": (
-        "有步骤目前无法核实，不能当作有效文件接受。请按下面的说明处理或稍后再试。",
-        "Some steps cannot be checked at present: do not accept the document as valid. See below, or try later.",
-    ),
+    "verdict_unread": ("没有核验", "Not verified"),
     "verdict_qr_VALID": ("真实且有效", "Genuine and in force"),
     "verdict_qr_INVALID": ("无效", "Not valid"),
     "verdict_qr_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "summary_qr_VALID": (
-        "二维码真实，登记中该证明目前有效。这只核验了二维码：请核对下列信息与纸面一致，核验全文请上传 PDF。",
-        "Code genuine, certificate in force. Only the code was checked: compare the paper with it, or upload the PDF.",
-    ),
-    "summary_qr_INVALID": (
-        "不要接受此证明。下面标为“不通过”的步骤说明了原因。",
-        "Do not accept this certificate. The steps marked “failed” say why.",
-    ),
-    "summary_qr_INDETERMINATE": (
-        "有步骤目前无法核实，不能当作有效证明接受。请按下面的说明处理或稍后再试。",
-        "Some steps cannot be checked at present: do not accept the certificate as valid. See below, or try later.",
-    ),
     "verdict_hash_VALID": ("登记有效", "Registered and in force"),
     "verdict_hash_INVALID": ("无效", "Not valid"),
     "verdict_hash_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "summary_hash_VALID": (
-        "该摘要与本枢纽签发并存证的原件相同，该证明目前有效。文件没有上传，标为“未检查”的步骤没有查看文件本身。",
-        "The hash is that of a document sealed and logged here, in force now. The file itself was not looked at.",
-    ),
-    "summary_hash_INVALID": (
-        "不要接受此证明。下面标为“不通过”的步骤说明了原因。",
-        "Do not accept this certificate. The steps marked “failed” say why.",
-    ),
-    "summary_hash_INDETERMINATE": (
-        "登记中没有这个摘要，不能当作有效证明接受。文件只要改动一个字节，摘要就会不同；请上传文件查明原因。",
-        "No document with this hash is registered: do not accept it as valid. Upload the file to learn why.",
-    ),
     "verdict_number_VALID": ("登记有效", "Registered and in force"),
     "verdict_number_INVALID": ("无效", "Not valid"),
     "verdict_number_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "summary_number_VALID": (
-        "登记中有这份证明，目前有效。这里没有查看您手中的文件：内容可能被改动，请上传文件或扫描二维码核验。",
-        "It is registered and in force. The one in your hand was not looked at: upload the file or scan its code.",
-    ),
-    "summary_number_INVALID": (
-        "不要接受此证明。下面标为“不通过”的步骤说明了原因。",
-        "Do not accept this certificate. The steps marked “failed” say why.",
-    ),
-    "summary_number_INDETERMINATE": (
-        "没有与编号和签发日期都相符的证明。请对照证明重新填写，多次填错后需等待十分钟。",
-        "No certificate has this number and date. Compare them with the paper; after many errors wait ten minutes.",
-    ),
     "verdict_licence_VALID": ("有效", "In force"),
     "verdict_licence_INVALID": ("无效", "Not valid"),
     "verdict_licence_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "summary_licence_VALID": (
-        "证照真实有效，由持有人当场出示。下面是其选择披露的内容。",
-        "The licence is genuine and in force, and its holder presented it just now. Below is what was disclosed.",
+    # Said where esign, of an older release, sends no sentences of its own.
+    "summary_VALID": (
+        "所核验的内容真实有效。请再核对证明内容与持有人是否一致。",
+        "What was verified is genuine and in force. Check that it fits the holder.",
     ),
-    "summary_licence_INVALID": (
-        "请勿采信。出示的内容被改动、重复使用、不是对本页提问的回答，或证照已暂停、注销、过期。",
-        "Do not rely on it: changed, used before, no answer to this page's question, or suspended, revoked or expired.",
+    "summary_INVALID": ("核验没有通过，不要接受。", "It did not pass: do not accept it."),
+    "summary_INDETERMINATE": (
+        "有一项无法核实，不能当作有效文件接受；请向出具单位核实。",
+        "Something could not be checked: do not accept it as valid; ask the issuer.",
     ),
-    "summary_licence_INDETERMINATE": (
-        "有步骤无法核验，不能作为依据。请稍后重试或向签发机构核实。",
-        "A step could not be checked; do not rely on it. Try again later or ask the issuer.",
-    ),
+    "cause": ("原因", "Why"),
+    "advice": ("怎么办", "What to do"),
+    # signatures
+    "signatures": ("文件上的签名和印章", "Signatures and seals"),
+    "kind_cms": ("电子签名", "Electronic signature"),
+    "kind_gm_cms": ("国密签名（GM/T 0010）", "Signature by GM/T 0010"),
+    "kind_ses": ("电子印章（GB/T 38540）", "Electronic seal by GB/T 38540"),
+    "kind_timestamp": ("时间戳", "Timestamp"),
+    "signer_claims": ("证书自称：{name}（未核实）", "the certificate claims: {name} (unverified)"),
+    "signer_unconfirmed": ("证书自称，未核实：{claim}", "claimed by the certificate, unverified: {claim}"),
+    "signer_unnamed": ("证书没有写明名称", "the certificate names nobody"),
+    "signature_time": ("时间", "Time"),
+    "time_proven": ("{time}（已证实）", "{time} (proven)"),
+    "time_claimed": ("{time}（自称，未证实）", "{time} (claimed, not proven)"),
+    "time_unsaid": ("没有写明", "not stated"),
+    "signature_covers": ("范围", "Covers"),
+    "signature_later": ("此后", "Afterwards"),
+    "signature_nothing_later": ("没有变动", "nothing"),
+    "signature_issuer": ("颁发机构", "Certificate by"),
     "licence_title": ("核验电子证照", "Check an electronic licence"),
     "licence_lead": (
         "请持有人用电子证照出示所需内容，例如只证明“已满 18 周岁”，不显示出生日期。",
@@ -238,7 +208,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "lookup_link": ("不想上传文件？", "Rather not send the file?"),
     "lookup_hash_title": ("按文件摘要", "By the file's hash"),
-    "lookup_file": ("选择 PDF 文件", "Choose a PDF file"),
+    "lookup_file": ("选择 PDF 或 OFD 文件", "Choose a PDF or OFD file"),
     "lookup_file_hint": ("只在本机计算摘要，文件不会上传", "Hashed on this device; the file is not sent"),
     "lookup_hash": ("文件摘要", "Hash of the file"),
     "lookup_hash_hint": ("SHA-256 或 SM3，64 位十六进制", "SHA-256 or SM3, 64 hexadecimal digits"),
@@ -256,7 +226,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "fact_issued_on": ("签发日期", "Date of issue"),
     "fact_state": ("状态", "State"),
     "fact_sha256": ("文件摘要", "Digest"),
-    "steps": ("核验步骤", "Steps"),
+    "steps": ("核验步骤和依据", "Steps and reasons"),
+    "steps_left_out": ("其余 {count} 项因此未核验。", "{count} further checks were not made for that reason."),
     "step_parse": ("文件结构", "Structure"),
     "step_coverage": ("签名覆盖范围", "Coverage"),
     "step_changes": ("签名后的改动", "Later changes"),
@@ -293,17 +264,23 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "qr_word_offline": ("二维码真实（未联网）", "The code is genuine (offline)"),
     "qr_word_INVALID": ("二维码无效", "The code is not genuine"),
     "qr_word_INDETERMINATE": ("无法确定", "Cannot be determined"),
-    "qr_summary_VALID": (
-        "离线结论：编号和日期确由签发机构签署，请与证明上的内容核对。该证明此后是否被撤销，须联网后才能确认。",
-        "Number and date were signed by the issuer; compare them with the paper. Only online can tell a withdrawal.",
+    "qr_holds_VALID": (
+        "编号和日期确由签发机构签署；此后是否被撤销，须联网才能确认。",
+        "Number and date were signed by the issuer; only online can a withdrawal be seen.",
     ),
-    "qr_summary_INVALID": (
-        "二维码的签名不正确，不要接受此证明。",
-        "The signature in this code is wrong: do not accept the certificate.",
+    "qr_advice_VALID": (
+        "请把下列编号和日期与证明上的内容核对，并在联网后再核验一次。",
+        "Compare number and date with the paper, and check again once there is a network.",
     ),
-    "qr_summary_INDETERMINATE": (
-        "本机没有核验这个二维码所需的公钥。请联网后重试。",
-        "This device does not hold the key for this code. Connect to the network and try again.",
+    "qr_holds_INVALID": ("这不是本枢纽签发的二维码，不能接受。", "This is not a code of this hub: do not accept it."),
+    "qr_advice_INVALID": (
+        "不要接受此证明；请持证人提供电子原件，上传核验。",
+        "Do not accept the certificate; have the holder bring the file and verify that.",
+    ),
+    "qr_holds_INDETERMINATE": ("这个二维码在本机不能核验。", "This device cannot check the code."),
+    "qr_advice_INDETERMINATE": (
+        "请联网后再扫描一次。",
+        "Connect to the network and scan it again.",
     ),
     "qr_text_valid": ("P-256 签名正确，密钥 {key}。", "P-256 signature correct, key {key}."),
     "qr_text_invalid": ("签名与内容不符。", "The signature does not fit the content."),

@@ -6,7 +6,6 @@ Nothing is changed and no session is used, so these forms need no token.
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
@@ -17,15 +16,14 @@ from gateway.web import bodies, metrics
 from gateway.web.config import Web
 from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
-from gateway.web.pages import Pages, beijing, language_of
+from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, ask_again
-from gateway.web.texts import TEXTS, known, text
+from gateway.web.texts import TEXTS, text
+from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import client, errors
 from shuniu.kit.errors import HubError
 
-_VERDICTS = frozenset({"VALID", "INVALID", "INDETERMINATE"})
-_STATUSES = frozenset({"valid", "invalid", "unknown", "not_checked"})
 _PUBLIC = {
     "cache-control": "public, max-age=60",
     "access-control-allow-origin": "*",
@@ -35,90 +33,6 @@ _PUBLIC = {
 _QR_CHARACTERS = 3000
 # What scripts import by their plain names.
 _IMPORTED = ("/static/qr.js", "/static/verdict.js")
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step as shown: its name and status as code and as words."""
-
-    step: str
-    name: str
-    status: str
-    word: str
-    reason: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A verdict in the reader's language."""
-
-    verdict: str
-    word: str
-    summary: str
-    as_of: str
-    facts: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict,
-            "word": self.word,
-            "summary": self.summary,
-            "as_of": self.as_of,
-            "facts": [list(fact) for fact in self.facts],
-            "steps": [
-                {name: getattr(step, name) for name in ("step", "name", "status", "word", "reason", "text")}
-                for step in self.steps
-            ],
-        }
-
-
-def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
-    """Makes a verdict readable, with the sentences named `texts`. An unknown word never becomes a good one."""
-    name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
-    return Shown(
-        verdict=name,
-        word=text(f"verdict_{texts}{name}", language),
-        summary=text(f"summary_{texts}{name}", language),
-        as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
-        facts=tuple(
-            (known(f"fact_{key}", language, key), verdict.document[key])
-            for key in sorted(verdict.document, key=_fact_order)
-            if verdict.document[key]
-        ),
-        steps=tuple(_step(step, language) for step in verdict.steps if step.reason != _OF_A_FILE),
-    )
-
-
-# A step that cannot apply, because a code was judged and no file: said once in the summary, not nine times.
-_OF_A_FILE = "CODE_ONLY"
-_FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
-
-
-def _fact_order(key: str) -> tuple[int, str]:
-    return (_FACTS.index(key) if key in _FACTS else len(_FACTS), key)
-
-
-def _step(step: esign_pb2.VerdictStep, language: str) -> Step:
-    status = step.status if step.status in _STATUSES else "unknown"
-    return Step(
-        step.step,
-        known(f"step_{step.step}", language, step.step),
-        status,
-        text(f"status_{status}", language),
-        step.reason,
-        in_language(step.text, language),
-    )
-
-
-def in_language(both: str, language: str) -> str:
-    """One language of a text that holds Chinese, then English, divided by a line break or ` / `; else all of it."""
-    for divider in ("\n", " / "):
-        chinese, found, english = both.partition(divider)
-        if found and chinese.strip() and english.strip():
-            return (english if language == "en" else chinese).strip()
-    return both
 
 
 class Verification:
@@ -277,10 +191,6 @@ def judged(
     )
     response.headers.update(retry_headers(status))
     return response
-
-
-def label(verdict: esign_pb2.Verdict) -> str:
-    return verdict.verdict if verdict.verdict in _VERDICTS else "other"
 
 
 def _script_texts(say: Callable[[str], str]) -> dict[str, str]:

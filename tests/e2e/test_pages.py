@@ -119,7 +119,9 @@ async def test_every_page_serves_everybody(
 
 @pytest.mark.parametrize("kind", ["VALID", "INVALID", "INDETERMINATE"])
 async def test_a_chosen_document_gets_a_verdict_in_words(browser: Browser, land: WebLand, kind: str) -> None:
-    """Word, colour and shape differ by verdict, each step says its own, and the focus goes to the verdict."""
+    """Word, colour and shape differ by verdict, the steps are folded and each says its own, and the focus goes to the
+    verdict.
+    """
     land.esign.answer = kind
     async with page(browser, land.url, viewport=PHONE) as shown:
         await shown.goto("/verify")
@@ -130,11 +132,14 @@ async def test_a_chosen_document_gets_a_verdict_in_words(browser: Browser, land:
         await expect(shown.locator("#verdict-word")).to_have_text(f"核验结论: {word}")
         assert await focused(shown) == "verdict-word"
         assert await shown.locator(".verdict-head svg:visible").count() == 1
+        await shoot(shown, f"verdict-{kind.lower()}-phone")
+        assert await complaints(shown) == []
         steps = shown.locator(".steps li")
         assert await steps.count() == 6
+        assert await steps.locator("svg:visible").count() == 0
+        await shown.click(".basis summary")
         assert await steps.locator("svg:visible").count() == 6
         assert "2026-11-18" in await shown.inner_text(".as-of")
-        await shoot(shown, f"verdict-{kind.lower()}-phone")
         assert await complaints(shown) == []
 
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 from shuniu.api.identity.v1 import signin_pb2
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
-from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, WebLand, authorization, web_land
+from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, SUMMARIES, WebLand, authorization, web_land
 
 XFCC = {"x-forwarded-client-cert": CERTIFICATE}
 NUMBER = "150102199003078011"
@@ -321,7 +321,7 @@ async def test_sign_out_asks_and_then_ends_the_session(land: WebLand) -> None:
     ],
 )
 async def test_a_verdict_comes_with_its_steps(land: WebLand, kind: str, chinese: str, english: str) -> None:
-    """By plain form as a page, by script as JSON: word, reasons and time, in one language."""
+    """By plain form as a page, by script as JSON: word, sentences, signatures, reasons and time, in one language."""
     land.esign.answer = kind
     files = {
         "pdf": ("a.pdf", b"%PDF-1.7 x", "application/pdf"),
@@ -337,6 +337,12 @@ async def test_a_verdict_comes_with_its_steps(land: WebLand, kind: str, chinese:
     assert "文件结构正确。" in page.text
     body = script.json()
     assert (body["verdict"], body["word"]) == (kind, english)
+    (holds, _), cause, (advice, _) = SUMMARIES[kind]
+    assert holds in page.text
+    assert advice in page.text
+    assert (body["holds"], body["cause"]) == (SUMMARIES[kind][0][1], "" if cause is None else cause[1])
+    assert body["signatures"][0]["kind"] == "Electronic signature"
+    assert [said for said in body["signatures"][0]["lines"] if said[0] == "Covers"] == [["Covers", "the whole file"]]
     assert body["steps"][0] == {
         "step": "parse",
         "name": "Structure",
@@ -351,7 +357,7 @@ async def test_a_verdict_comes_with_its_steps(land: WebLand, kind: str, chinese:
 
 async def test_an_unknown_word_never_becomes_good() -> None:
     """A verdict or status that this page does not know is shown as not determined."""
-    from gateway.web.verification import shown
+    from gateway.web.verdicts import shown
     from shuniu.api.esign.v1 import esign_pb2
 
     odd = esign_pb2.Verdict(verdict="FINE", steps=[esign_pb2.VerdictStep(step="new", status="great", text="x")])

@@ -143,11 +143,27 @@ class Identity:
         )
 
 
+SUMMARIES = {
+    "VALID": (("文件真实有效。", "The document is genuine."), None, ("请核对持有人。", "Compare it with its holder.")),
+    "INVALID": (
+        ("文件在签章之后被改动过。", "The document was changed."),
+        ("内容与签章时不一致。", "It is not what was signed."),
+        ("不要接受此文件。", "Do not accept it."),
+    ),
+    "INDETERMINATE": (
+        ("签名者的身份无法确认。", "Who signed it cannot be confirmed."),
+        ("颁发机构未列入信任名单。", "Its authority is not trusted here."),
+        ("请联系出具单位核实。", "Ask the issuer."),
+    ),
+}
+
+
 def verdict(kind: str) -> esign_pb2.Verdict:
     """A verdict as esign gives it, of each kind."""
     status = {"VALID": "valid", "INVALID": "invalid", "INDETERMINATE": "unknown"}[kind]
     found = esign_pb2.Verdict(
         verdict=kind,
+        form="pdf",
         document={
             "number": "ZM1500002026000017",
             "title": "无犯罪记录证明",
@@ -155,16 +171,25 @@ def verdict(kind: str) -> esign_pb2.Verdict:
             "date": "2026-11-20",
         },
     )
+    for name, said in zip(("verdict", "cause", "advice"), SUMMARIES[kind], strict=True):
+        if said is not None:
+            sentence = getattr(found.summary, name)
+            sentence.zh, sentence.en = said
     found.as_of.FromSeconds(1_795_000_000)
+    signature = found.signatures.add(
+        name="Seal",
+        kind="cms",
+        verdict=kind,
+        signer="呼和浩特市公安局",
+        issuer="内蒙古政务枢纽",
+        certified=kind != "INDETERMINATE",
+        covers=esign_pb2.Sentence(zh="整个文件", en="the whole file"),
+    )
+    signature.claimed_at.FromSeconds(1_795_000_000)
     rows = [
         ("parse", "valid", "OK", "文件结构正确。 / The structure is correct."),
         ("coverage", "valid", "OK", "签名覆盖整个文件。 / The signature covers the whole file."),
-        (
-            "integrity",
-            status,
-            "OK" if status == "valid" else "DIGEST_MISMATCH",
-            "摘要比对。 / The digests were compared.",
-        ),
+        ("integrity", status, "OK" if status == "valid" else "DIGEST", "摘要比对。 / The digests were compared."),
         ("chain", "valid", "OK", "证书链到达受信任的根。 / The chain ends at a trusted root."),
         ("seal_now", status, "OK", "印章状态已核对。 / The state of the seal was asked."),
         ("ses", "not_checked", "NO_SES", "文件不含电子签章结构。 / The document holds no seal structure."),
@@ -229,9 +254,10 @@ async def web_land(
     address: str = "",
     issuer: str = "https://hub.example",
     beside_esign: Sequence[Servicer] = (),
+    verification: Any = None,
     **web: Any,
 ) -> AsyncIterator[WebLand]:
-    """`beside_esign` are further servicers at esign's peer address."""
+    """`beside_esign` are further servicers at esign's peer address; `verification` judges instead of the small one."""
     with tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") as folder:
         run = Path(folder)
         hub = HubSettings("150000", "内蒙古政务枢纽", TRUST_DOMAIN, issuer, run / "data", run)
@@ -252,7 +278,7 @@ async def web_land(
                 [
                     Servicer(
                         esign_pb2_grpc.add_VerificationServiceServicer_to_server,
-                        esign,
+                        verification or esign,
                         esign_pb2.DESCRIPTOR.services_by_name["VerificationService"],
                     ),
                     *beside_esign,

@@ -54,14 +54,20 @@ function offline({ verdict, reason, code }) {
   const status = { VALID: "valid", INVALID: "invalid", INDETERMINATE: "unknown" }[verdict];
   const key = { OK: "valid", QR_SIGNATURE: "invalid", QR_MALFORMED: "malformed", QR_KEY_UNKNOWN: "unknown" }[reason];
   const facts = code && verdict === "VALID" ? [[say("fact_number"), code.number], [say("fact_date"), code.date]] : [];
+  const found = say(`qr_text_${key}`, { key: code ? code.key : "" });
   return {
     verdict,
+    tone: status,
     partial: true,
     word: say(`qr_word_${verdict}`),
-    summary: say(reason === "QR_MALFORMED" ? "qr_text_malformed" : `qr_summary_${verdict}`),
+    holds: say(`qr_holds_${verdict}`),
+    cause: verdict === "VALID" ? "" : found,
+    advice: say(`qr_advice_${verdict}`),
     as_of: "",
     facts,
-    steps: [step("qr", status, reason, say(`qr_text_${key}`, { key: code ? code.key : "" }))],
+    signatures: [],
+    steps: [step("qr", status, reason, found)],
+    left_out: "",
   };
 }
 

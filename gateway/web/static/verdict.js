@@ -11,30 +11,48 @@ export function sayer(host) {
     Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[key] || key);
 }
 
-/** Shows `verdict` ({verdict, partial, word, summary, as_of, facts, steps}) in `host` and moves the focus to it. */
-export function show(host, verdict, { focus = true } = {}) {
-  const frame = document.getElementById("verdict-template").content.firstElementChild.cloneNode(true);
-  frame.dataset.verdict = verdict.verdict;
-  if (verdict.partial) frame.dataset.partial = "";
-  fill(frame, "word", verdict.word);
-  fill(frame, "summary", verdict.summary);
-  fill(frame, "as_of", verdict.as_of);
-  frame.querySelector('[data-part="as_of"]').hidden = !verdict.as_of;
-  frame.querySelector('[data-part="facts"]').hidden = !verdict.facts.length;
-  const facts = frame.querySelector('[data-slot="facts"]');
-  for (const [name, value] of verdict.facts) {
+/** One copy of a row's template, its slots filled from `values`. */
+function row(template, status, values) {
+  const found = document.getElementById(template).content.firstElementChild.cloneNode(true);
+  found.dataset.status = status;
+  for (const [slot, text] of Object.entries(values)) fill(found, slot, text);
+  return found;
+}
+
+/** Names and values as the rows of a list of descriptions. */
+function describe(list, pairs) {
+  for (const [name, value] of pairs) {
     const term = document.createElement("dt");
     const description = document.createElement("dd");
     term.textContent = name;
     description.textContent = value;
-    facts.append(term, description);
+    list.append(term, description);
+  }
+}
+
+/** Shows `verdict` (as the server's JSON has it, perhaps `partial`) in `host` and moves the focus to it. */
+export function show(host, verdict, { focus = true } = {}) {
+  const frame = document.getElementById("verdict-template").content.firstElementChild.cloneNode(true);
+  frame.dataset.verdict = verdict.verdict;
+  frame.dataset.tone = verdict.tone;
+  if (verdict.partial) frame.dataset.partial = "";
+  fill(frame, "word", verdict.word);
+  fill(frame, "holds", verdict.holds);
+  for (const part of ["cause", "advice", "as_of", "left_out"]) {
+    fill(frame, part, verdict[part]);
+    frame.querySelector(`[data-part="${part}"]`).hidden = !verdict[part];
+  }
+  for (const part of ["facts", "signatures"]) frame.querySelector(`[data-part="${part}"]`).hidden = !verdict[part].length;
+  describe(frame.querySelector('[data-slot="facts"]'), verdict.facts);
+  const signatures = frame.querySelector('[data-slot="signatures"]');
+  for (const { status, kind, word, who, lines } of verdict.signatures) {
+    const card = row("signature-template", status, { kind, word, who });
+    describe(card.querySelector('[data-slot="lines"]'), lines);
+    signatures.append(card);
   }
   const steps = frame.querySelector('[data-slot="steps"]');
-  for (const one of verdict.steps) {
-    const row = document.getElementById("step-template").content.firstElementChild.cloneNode(true);
-    row.dataset.status = one.status;
-    for (const slot of ["name", "word", "text", "reason"]) fill(row, slot, one[slot]);
-    steps.append(row);
+  for (const { status, name, word, text, reason } of verdict.steps) {
+    steps.append(row("step-template", status, { name, word, text, reason }));
   }
   host.replaceChildren(frame);
   if (focus) {

@@ -25,6 +25,7 @@ _LEFT_OUT = frozenset({"ANY_SIGNER", "HOLDER_NOT_ASKED"})
 _NAMING = ("signer", "chain")
 _OF_STEP = {**licence_sentences.OF_STEP, **document_sentences.OF_STEP}
 _OF_REASON = {**licence_sentences.OF_REASON, **document_sentences.OF_REASON}
+_OF_EACH_SIGNATURE = frozenset({"integrity", "signer", "chain", "time", "seal_then"})
 _OF_A_FILE = frozenset({Form.PDF, Form.OFD})
 
 
@@ -57,7 +58,17 @@ def explain(verdict: Verdict) -> Summary:
         Sentence(sentence.zh.format(it=it.zh, what=what.zh), sentence.en.format(it=it.en, what=what.en))
         for sentence in (words.verdict, words.cause, words.advice)
     ]
-    return Summary(told[0], told[1], told[2])
+    return Summary(told[0], _of_how_many(verdict, step, told[1]), told[2])
+
+
+def _of_how_many(verdict: Verdict, step: Step, cause: Sentence) -> Sentence:
+    """The cause, with the number of signatures it concerns where others are well."""
+    whole, wrong = len(verdict.signatures), sum(s.outcome is not Outcome.VALID for s in verdict.signatures)
+    if step.step not in _OF_EACH_SIGNATURE or not 0 < wrong < whole:
+        return cause
+    return Sentence(
+        f"共 {whole} 个签名和印章，其中 {wrong} 个：{cause.zh}", f"{wrong} of {whole} signatures: {cause.en}"
+    )
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

@@ -8,12 +8,16 @@ import pytest
 
 from gateway.web import texts
 from gateway.web.pages import form_source
-from gateway.web.verification import in_language
-from services.esign.domain.verdict import STEPS, Outcome, Status
+from gateway.web.verdicts import in_language, plain, shown
+from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status
+from shuniu.api.esign.v1 import esign_pb2
 
 WEB = Path(texts.__file__).parent
 # Keys put together from a word of the contract.
-FAMILIES = ("step_", "status_", "verdict_", "summary_", "scope_", "fact_", "qr_word_", "qr_summary_", "qr_text_")
+FAMILIES = (
+    *("step_", "status_", "verdict_", "summary_", "kind_", "scope_", "fact_"),
+    *("qr_word_", "qr_holds_", "qr_advice_", "qr_text_"),
+)
 
 
 def placeholders(sentence: str) -> set[str]:
@@ -40,11 +44,74 @@ def test_every_sentence_is_used_and_every_used_one_exists() -> None:
 
 
 def test_every_word_of_a_verdict_has_its_sentence() -> None:
-    """Steps, statuses and outcomes of esign are all named on the pages."""
+    """Steps, statuses, kinds of signatures and outcomes of esign are all named on the pages."""
     wanted = {f"step_{step}" for step in STEPS} | {f"status_{status.value}" for status in Status}
+    wanted |= {f"kind_{kind.value}" for kind in SignatureKind}
     for outcome in Outcome:
-        wanted |= {f"{kind}_{what}{outcome.value}" for kind in ("verdict", "summary") for what in ("", "qr_")}
+        wanted |= {f"verdict_{what}{outcome.value}" for what in ("", "qr_", "hash_", "number_", "licence_")}
+        wanted |= {f"summary_{outcome.value}", f"qr_holds_{outcome.value}", f"qr_advice_{outcome.value}"}
     assert wanted <= set(texts.TEXTS)
+
+
+CLAIM = "某某市公安局"
+
+
+def report(verdict: str, *, certified: bool, signer: str = CLAIM) -> esign_pb2.SignatureReport:
+    return esign_pb2.SignatureReport(kind="ses", verdict=verdict, signer=signer, issuer="某机构", certified=certified)
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_claimed_name_never_gets_a_tick(language: str) -> None:
+    """Whatever esign says of the signature: a name that nobody trusted vouches for is shown as a claim."""
+    found = shown(
+        esign_pb2.Verdict(
+            verdict="INDETERMINATE",
+            steps=[
+                esign_pb2.VerdictStep(
+                    step="signer", status="valid", reason="SIGNER", text=f"签章单位：{CLAIM} / by {CLAIM}"
+                ),
+                esign_pb2.VerdictStep(step="chain", status="unknown", reason="ISSUER_NOT_TRUSTED", text="不 / no"),
+            ],
+            signatures=[report("VALID", certified=False), report("VALID", certified=True)],
+        ),
+        language,
+    )
+    claimed, certified = found.signatures
+    unverified = {"zh": "未核实", "en": "unverified"}[language]
+    assert (claimed.status, unverified in claimed.who) == ("unknown", True)
+    assert (certified.status, certified.who) == ("valid", CLAIM)
+    assert (found.steps[0].status, unverified in found.steps[0].text) == ("unknown", True)
+
+
+def test_steps_that_were_not_made_are_counted_not_listed() -> None:
+    """One line stands for all of them; the cause is not buried."""
+    rows = [("parse", "invalid", "XREF"), *((step, "unknown", "NOT_REACHED") for step in STEPS[1:])]
+    steps = [
+        esign_pb2.VerdictStep(step=step, status=status, reason=reason, text="不 / no") for step, status, reason in rows
+    ]
+    found = shown(esign_pb2.Verdict(verdict="INVALID", steps=steps), "zh")
+    assert ([step.step for step in found.steps], found.left_out) == (["parse"], "其余 11 项因此未核验。")
+
+
+def test_what_is_no_document_looks_neither_good_nor_bad() -> None:
+    """Not the red of a forgery, whatever the word of the verdict is."""
+    found = shown(esign_pb2.Verdict(verdict="INVALID", form="unreadable"), "zh")
+    assert (found.tone, found.word) == ("not_checked", "没有核验")
+    assert shown(esign_pb2.Verdict(verdict="INVALID", form="pdf"), "zh").tone == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown_as"),
+    [
+        ("呼和浩特市\u202e局安公", "呼和浩特市 局安公"),
+        ("a\n\n有效\u200b", "a 有效"),
+        ("\x00", ""),
+        ("长" * 200, "长" * 64 + "…"),
+    ],
+)
+def test_a_name_from_a_certificate_stays_on_its_line(name: str, shown_as: str) -> None:
+    """Nobody writes on the page, or turns its words around, through the name in his certificate."""
+    assert plain(name) == shown_as
 
 
 def test_document_types_are_known_to_identity() -> None:

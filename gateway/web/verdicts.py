@@ -1,0 +1,190 @@
+"""A verdict as people read it: three sentences, each signature, and the steps for who wants to know more."""
+
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gateway.web.pages import beijing
+from gateway.web.texts import known, text
+from shuniu.api.esign.v1 import esign_pb2
+
+_VERDICTS = {"VALID": "valid", "INVALID": "invalid", "INDETERMINATE": "unknown"}
+_STATUSES = frozenset({"valid", "invalid", "unknown", "not_checked"})
+# A step that cannot apply, because a code was judged and no file: said once in a sentence, not nine times.
+_OF_A_FILE = "CODE_ONLY"
+# A step that was not made, because one before it failed: counted, not listed.
+_NOT_REACHED = "NOT_REACHED"
+# What was judged is no document: neither good nor bad, whatever the word says.
+_UNREADABLE = "unreadable"
+_FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
+# The longest common name that a certificate may hold has 64 characters (RFC 5280, ub-common-name).
+_NAME_MOST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as shown: its name and status as code and as words."""
+
+    step: str
+    name: str
+    status: str
+    word: str
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature as shown: what it is, how it stands, who made it, and what else is to be said of it, line by line."""
+
+    status: str
+    word: str
+    kind: str
+    who: str
+    lines: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A verdict in the reader's language. `tone` is how it looks: valid, invalid, unknown or not_checked; `left_out`
+    says how many steps were not made.
+    """
+
+    verdict: str
+    tone: str
+    word: str
+    holds: str
+    cause: str
+    advice: str
+    as_of: str
+    facts: tuple[tuple[str, str], ...]
+    signatures: tuple[Signature, ...]
+    steps: tuple[Step, ...]
+    left_out: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
+    """Makes a verdict readable, with the word named `texts`. An unknown word never becomes a good one."""
+    name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
+    unread = verdict.form == _UNREADABLE and name != "VALID"
+    made = [step for step in verdict.steps if step.reason not in (_OF_A_FILE, _NOT_REACHED)]
+    left_out = sum(step.reason == _NOT_REACHED for step in verdict.steps)
+    summary = verdict.summary
+    return Shown(
+        verdict=name,
+        tone="not_checked" if unread else _VERDICTS[name],
+        word=text("verdict_unread" if unread else f"verdict_{texts}{name}", language),
+        holds=_said(summary.verdict, language) or text(f"summary_{name}", language),
+        cause=_said(summary.cause, language),
+        advice=_said(summary.advice, language),
+        as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
+        facts=tuple(
+            (known(f"fact_{key}", language, key), verdict.document[key])
+            for key in sorted(verdict.document, key=_fact_order)
+            if verdict.document[key]
+        ),
+        signatures=tuple(_signature(each, language) for each in verdict.signatures),
+        steps=tuple(_steps(made, language)),
+        left_out=text("steps_left_out", language, count=left_out) if left_out else "",
+    )
+
+
+def label(verdict: esign_pb2.Verdict) -> str:
+    """For metrics."""
+    return verdict.verdict if verdict.verdict in _VERDICTS else "other"
+
+
+def _said(sentence: esign_pb2.Sentence, language: str) -> str:
+    return str(sentence.en if language == "en" else sentence.zh)
+
+
+def _fact_order(key: str) -> tuple[int, str]:
+    return (_FACTS.index(key) if key in _FACTS else len(_FACTS), key)
+
+
+def _steps(steps: list[esign_pb2.VerdictStep], language: str) -> Iterator[Step]:
+    """A name that nobody trusted vouches for gets no tick, whatever the step that found it says."""
+    uncertified = any(step.step == "chain" and step.status != "valid" for step in steps)
+    for step in steps:
+        found = _step(step, language)
+        if uncertified and found.step == "signer" and found.status == "valid":
+            claim = text("signer_unconfirmed", language, claim=found.text)
+            found = Step(found.step, found.name, "unknown", text("status_unknown", language), found.reason, claim)
+        yield found
+
+
+def _step(step: esign_pb2.VerdictStep, language: str) -> Step:
+    status = step.status if step.status in _STATUSES else "unknown"
+    return Step(
+        step.step,
+        known(f"step_{step.step}", language, step.step),
+        status,
+        text(f"status_{status}", language),
+        step.reason,
+        in_language(step.text, language),
+    )
+
+
+def _signature(report: esign_pb2.SignatureReport, language: str) -> Signature:
+    # Good is only what a trusted authority vouches for.
+    good = report.verdict == "VALID" and report.certified
+    name = "VALID" if good else report.verdict if report.verdict == "INVALID" else "INDETERMINATE"
+    return Signature(
+        status=_VERDICTS[name],
+        word=text(f"verdict_{name}", language),
+        kind=known(f"kind_{report.kind}", language, report.kind),
+        who=_who(report, language),
+        lines=tuple(_lines(report, language, good=good)),
+    )
+
+
+def _who(report: esign_pb2.SignatureReport, language: str) -> str:
+    name = plain(report.signer)
+    if not name:
+        return text("signer_unnamed", language)
+    return name if report.certified else text("signer_claims", language, name=name)
+
+
+def _lines(report: esign_pb2.SignatureReport, language: str, *, good: bool) -> Iterator[tuple[str, str]]:
+    bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason != _NOT_REACHED]
+    if not good and bad:
+        worst = next((step for step in bad if step.status == "invalid"), bad[0])
+        yield text("cause", language), in_language(worst.text, language)
+    yield text("signature_time", language), _time(report, language)
+    yield text("signature_covers", language), _said(report.covers, language)
+    later = [_said(each, language) for each in report.later]
+    between = "; " if language == "en" else "；"
+    yield text("signature_later", language), between.join(later) or text("signature_nothing_later", language)
+    if issuer := plain(report.issuer):
+        by = issuer if report.certified else text("signer_claims", language, name=issuer)
+        yield text("signature_issuer", language), by
+
+
+def _time(report: esign_pb2.SignatureReport, language: str) -> str:
+    if report.HasField("proven_at"):
+        return text("time_proven", language, time=beijing(report.proven_at.seconds))
+    if report.HasField("claimed_at"):
+        return text("time_claimed", language, time=beijing(report.claimed_at.seconds))
+    return text("time_unsaid", language)
+
+
+def plain(name: str) -> str:
+    """A name out of somebody's certificate: one line, no longer than one may be, and nothing in it that turns or hides
+    what stands beside it.
+    """
+    visible = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in name)
+    whole = " ".join(visible.split())
+    return whole if len(whole) <= _NAME_MOST else f"{whole[:_NAME_MOST]}…"
+
+
+def in_language(both: str, language: str) -> str:
+    """One language of a text that holds Chinese, then English, divided by a line break or ` / `; else all of it."""
+    for divider in ("\n", " / "):
+        chinese, found, english = both.partition(divider)
+        if found and chinese.strip() and english.strip():
+            return (english if language == "en" else chinese).strip()
+    return both
