@@ -11,21 +11,30 @@ from shuniu.cli.output import complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
 from shuniu.kit.errors import HubError
-from shuniu.kit.sql import SchemaError, StoreLockedError
 
 # One module a group of commands; each adds its own parsers. Only the group of the command given is imported: some bring
-# a service's engines with them, and a command should start at once.
-GROUPS = {
-    "init": ("init",),
-    "up": ("up",),
-    "platform": ("platform",),
-    "status": ("status", "trace"),
-    "events": ("events",),
-    "doctor": ("doctor",),
-    "keep": ("migrate", "backup", "restore", "keys"),
-    "proof": ("verify", "ledger", "audit", "trust"),
-    "seal": ("seal",),
-    "bench": ("bench",),
+# a service's engines with them, and a command should start at once. What the whole list says of each stands here.
+GROUPS: dict[str, dict[str, str]] = {
+    "init": {"init": "新建枢纽 / make a new hub"},
+    "up": {"up": "启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)"},
+    "platform": {"platform": "平台接入与管理 / platforms"},
+    "status": {"status": "各部件状态 / state of all parts", "trace": "追踪一件办件 / follow one case"},
+    "events": {"events": "死信与重放 / dead letters"},
+    "doctor": {"doctor": "体检 / check-up"},
+    "keep": {
+        "migrate": "升级数据库结构 / bring schemas up to date",
+        "backup": "备份（可在运行中） / back up, also while running",
+        "restore": "恢复到空目录 / restore into an empty directory",
+        "keys": "密钥 / keys",
+    },
+    "verify": {"verify": "离线核验文件 / verify documents offline"},
+    "proof": {
+        "ledger": "存证日志 / the ledger",
+        "audit": "审计链 / audit chains",
+        "trust": "导出离线核验的信任根 / trust material for offline verification",
+    },
+    "seal": {"seal": "电子印章 / electronic seals"},
+    "bench": {"bench": "性能测量 / measure this machine"},
 }
 
 
@@ -56,25 +65,48 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
     `--data` and `--json` are accepted by every command.
     """
-    named = [group for group, names in GROUPS.items() if set(names) & set(words)]
-    root = _Command(
-        prog="shuniu",
-        description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
-    )
-    commands = root.add_subparsers(metavar="COMMAND", required=True)
-    for group in named or GROUPS:
+    root, commands = _root()
+    for group in _named(words) or GROUPS:
         importlib.import_module(f"shuniu.cli.{group}").add(commands)
     return root
 
 
+def listing() -> argparse.ArgumentParser:
+    """The command line for whoever names no command: what there is, and nothing imported."""
+    root, commands = _root()
+    for group in GROUPS.values():
+        for name, text in group.items():
+            commands.add_parser(name, help=text)
+    return root
+
+
+def _root() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argparse.ArgumentParser]"]:
+    root = _Command(
+        prog="shuniu",
+        description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
+    )
+    return root, root.add_subparsers(metavar="COMMAND", required=True)
+
+
+def _named(words: Sequence[str]) -> list[str]:
+    return [group for group, commands in GROUPS.items() if set(commands) & set(words)]
+
+
+def settings_errors() -> tuple[type[Exception], ...]:
+    """What is wrong with settings or store. A store's errors come from nowhere but its module, once that is loaded."""
+    sql: Any = sys.modules.get("shuniu.kit.sql")
+    return (ConfigError,) if sql is None else (ConfigError, sql.SchemaError, sql.StoreLockedError)
+
+
 def main() -> None:
     """Entry point."""
-    arguments = parser(sys.argv[1:]).parse_args()
+    words = sys.argv[1:]
+    arguments = (parser(words) if _named(words) else listing()).parse_args()
     arguments.data = getattr(arguments, "data", DEFAULT_DATA)
     arguments.json = getattr(arguments, "json", False)
     try:
         sys.exit(arguments.run(arguments))
-    except (ConfigError, SchemaError, StoreLockedError) as error:
+    except settings_errors() as error:
         complain(str(error))
         sys.exit(EX_CONFIG)
     except HubError as error:

@@ -1,28 +1,18 @@
-"""`shuniu verify|ledger verify|audit verify|trust`: what can be proved, offline where the hub need not be asked."""
+"""`shuniu ledger verify|audit verify|trust`: what can be proved, offline where the hub need not be asked."""
 
 import argparse
 import asyncio
-import contextlib
-import json
-import ssl
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.request import HTTPSHandler, ProxyHandler, build_opener
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign import commands as esign
-from services.esign import licence_file
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.cli import recount
 from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import complain, out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
+from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, revocation_lists, trust_dir
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import HubError
@@ -30,42 +20,10 @@ from shuniu.kit.operations import audit_check
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.tables import KIT
 
-EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
-UNREADABLE = 3
-# The hub on this machine answers at once or does not run.
-_LIST_SECONDS = 2.0
-_MOST_AUTHORITIES = 32
-# Some hundred thousand entries.
-_LIST_BYTES = 16 * 1024 * 1024
-MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
+__all__ = ["EXITS", "MARKS", "UNREADABLE", "add", "trust_dir"]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "verify",
-        help="离线核验文件 / verify a document offline",
-        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. A receipt FILE.pdf.tlog-proof beside the "
-        "file is used. DIR holds *.pem roots, *.vkey log keys and *.crl lists. FILE.sdjwt is a licence as its holder "
-        "presents it, VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.",
-    )
-    parser.add_argument("file", type=Path, metavar="FILE.pdf|FILE.sdjwt", help="要核验的文件 / the file to judge")
-    parser.add_argument(
-        "--audience",
-        default="",
-        help="电子证照：告知持有人的受众 / of a licence: whom the holder was told to present to",
-    )
-    parser.add_argument(
-        "--nonce", default="", help="电子证照：交给持有人的随机数 / of a licence: the nonce that the holder was given"
-    )
-    parser.add_argument(
-        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
-    )
-    parser.add_argument(
-        "--trust-any-signer",
-        action="store_true",
-        help="不核验颁发机构，不会得出 VALID / judge all else; never prints VALID",
-    )
-    parser.set_defaults(run=verify)
     for name, text in (("ledger", "存证日志 / the ledger"), ("audit", "审计链 / audit chains")):
         group = commands.add_parser(name, help=text)
         verbs = group.add_subparsers(metavar="VERB", required=True)
@@ -155,70 +113,6 @@ def ledger_monitor(arguments: argparse.Namespace) -> int:
         if arguments.once or code == esign.MONITOR_ALARM:
             return code
         time.sleep(arguments.interval)
-
-
-def verify(arguments: argparse.Namespace) -> int:
-    try:
-        with trust_dir(arguments) as trusted:
-            if arguments.file.suffix == licence_file.SUFFIX:
-                return _verify_licence(arguments, trusted)
-            verdict = esign.verify_file(arguments.file, trusted, trust_any_signer=arguments.trust_any_signer)
-    except (OSError, esign.TrustError) as error:
-        complain(f"无法读取 / unreadable: {error}")
-        return UNREADABLE
-    return _told(arguments, verdict.as_json(), {}, readable=verdict.readable)
-
-
-def _verify_licence(arguments: argparse.Namespace, trusted: Path | None) -> int:
-    judged = licence_file.verify_licence(arguments.file, trusted, audience=arguments.audience, nonce=arguments.nonce)
-    return _told(arguments, judged.verdict.as_json(), judged.claims, readable=judged.verdict.readable)
-
-
-def _told(arguments: argparse.Namespace, found: dict[str, Any], claims: Mapping[str, Any], *, readable: bool) -> int:
-    lines = [f"{found['verdict']}   截至 / as of {found['as_of']}"]
-    lines += [f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}" for step in found["steps"]]
-    if claims:
-        shown = {name: value for name, value in claims.items() if name not in {"cnf", "status"}}
-        lines += [f"  {name:<20} {json.dumps(value, ensure_ascii=False)}" for name, value in shown.items()]
-        found = {**found, "claims": claims}
-    out(found, "\n".join(lines), as_json=arguments.json)
-    return EXITS[found["verdict"]] if readable else UNREADABLE
-
-
-@contextlib.contextmanager
-def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
-    """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted."""
-    place = Place(arguments.data.resolve())
-    if arguments.trust is not None or not place.config.exists():
-        yield arguments.trust
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        for name, content in {**esign.trust_files(place.config), **revocation_lists(place)}.items():
-            (Path(directory) / name).write_text(content)
-        yield Path(directory)
-
-
-def revocation_lists(place: Place) -> dict[str, str]:
-    """The newest lists of revoked seal certificates, PEM, as files of a trust directory: one for each seal CA that the
-    hub has or had. Nothing while it does not run.
-    """
-    found: dict[str, str] = {}
-    try:
-        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
-        # This machine's own hub: no proxy stands between.
-        opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
-    except OSError:
-        return found
-    for path, name in (("/crl", "esign"), ("/crl/sm2", "esign-sm2")):
-        for number in range(_MOST_AUTHORITIES):
-            try:
-                with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
-                    crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
-            except (OSError, ValueError):
-                # There is no such authority, or no hub.
-                break
-            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
-    return found
 
 
 def ledger_verify(arguments: argparse.Namespace) -> int:

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import io
 import json
+import re
 import sys
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from examples.witness.notes import Cosigner
-from services.esign import layout
+from services.esign import confined, layout, verify_command
 from services.esign.domain import certificates, cms, ledger, pades, pki
 from services.esign.domain.verdict import STEPS
 from services.esign.ledger_store import LedgerStore
@@ -24,6 +26,15 @@ from tests.support.hub import Ran, command
 from tests.support.witnesses import LOG, cosigner
 
 OFFLINE = {"seal_now", "document"}
+
+
+def flate_chain() -> bytes:
+    """A kilobyte that grows to a gigabyte in two steps."""
+    inner = zlib.compress(zlib.compress(bytes(1 << 30), 9), 9)
+    return (
+        b"%%PDF-1.7\n1 0 obj\n<</Type/XRef/Size 2/W[1 1 1]/Filter[/FlateDecode/FlateDecode]/Length %d>>\nstream\n%b\n"
+        b"endstream\nendobj\nstartxref\n9\n%%%%EOF\n" % (len(inner), inner)
+    )
 
 
 def here(*arguments: str) -> Ran:
@@ -61,7 +72,7 @@ class Place:
         """Exit status, verdict, step → (status, reason)."""
         ran = await self.run("--json", *arguments, **more)  # type: ignore[arg-type]
         found = ran.json
-        assert set(found) == {"verdict", "as_of", "steps"}
+        assert set(found) == {"file", "schema", "verdict", "as_of", "form", "steps", "signatures", "summary"}
         assert [step["step"] for step in found["steps"]] == list(STEPS)
         assert all(set(step) == {"step", "status", "reason", "text"} for step in found["steps"])
         steps = {step["step"]: (step["status"], step["reason"]) for step in found["steps"]}
@@ -168,9 +179,59 @@ async def test_what_cannot_be_read_is_not_judged(place):
         *(place.run(trust=name) for name in ("absent", "rubbish")),
     )
     assert [one.status for one in ran] == [3] * 6
-    assert "VALID" not in "".join(one.out for one in ran).replace("INVALID", "")
+    assert "VALID" not in "".join(one.out for one in ran)
     assert all(one.err or one.out for one in ran)
     assert json.loads((await place.run("--json", file=place.folder / "text.pdf")).out)["verdict"] != "VALID"
+
+
+async def test_many_files_in_one_call(place):
+    """One JSON line each, in their order, whatever became of the one before; the exit code is the highest."""
+    place.beside.write_text(place.receipt)
+    data = place.pdf.read_bytes()
+    files = {name: place.folder / name for name in ("longer.pdf", "text.pdf", "absent.pdf", "hostile.pdf", "last.pdf")}
+    files["longer.pdf"].write_bytes(data + b"\n%more")
+    files["text.pdf"].write_bytes(b"hello")
+    files["hostile.pdf"].write_bytes(flate_chain())
+    files["last.pdf"].write_bytes(data)
+    names = [str(place.pdf), *map(str, files.values()), str(place.folder)]
+    ran = here("verify", *names, "--trust", str(place.folder / "trust"), "--json", "--data", str(place.folder / "no"))
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    assert [line["file"] for line in lines] == names
+    found = [line.get("verdict") for line in lines]
+    assert [found[at] for at in (0, 1, 3, 5, 6)] == ["VALID", "INVALID", None, "VALID", None]
+    assert "VALID" not in {found[2], found[4]}
+    assert (lines[2]["form"], ran.status) == ("unreadable", 3)
+    assert [line["file"] for line in lines if "error" in line] == [names[3], names[6]]
+    for part, status in (((0, 5), 0), ((0, 1, 5), 1), ((1, 3), 3)):
+        chosen = [names[at] for at in part]
+        assert here("verify", *chosen, "--trust", str(place.folder / "trust")).status == status
+
+
+async def test_people_read_a_block_for_each_file(place):
+    """Verdict and name of each; what is no document is said to be none, and is not called INVALID."""
+    (place.folder / "text.pdf").write_bytes(b"hello")
+    (place.folder / "bad.pdf").write_bytes(place.pdf.read_bytes()[:-200])
+    names = [str(place.folder / name) for name in ("证明.pdf", "text.pdf", "bad.pdf")]
+    ran = here("verify", *names, "--trust", str(place.folder / "trust"))
+    good, text, bad = re.split(r"^(?=\S)", ran.out, flags=re.MULTILINE)[1:]
+    assert good.startswith(f"VALID   {names[0]}")
+    assert text.startswith(names[1])
+    assert "VALID" not in text
+    assert "PDF" in text
+    assert bad.startswith("IN")
+    assert ran.status == 3
+
+
+async def test_what_breaks_its_bounds_is_indeterminate(place, monkeypatch):
+    """Exit 2 and LIMIT_REACHED, in words too; the file after it is judged."""
+    monkeypatch.setattr(verify_command, "judged", lambda *_, **__: sum(iter(int, 1)))
+    monkeypatch.setattr(verify_command, "_BOUNDS", confined.Bounds(1 << 28, 0.2))
+    ran = here("verify", str(place.pdf), str(place.pdf), "--json")
+    found = [json.loads(line) for line in ran.out.splitlines()]
+    assert [(each["verdict"], each["steps"][0]["reason"]) for each in found] == [("INDETERMINATE", "LIMIT_REACHED")] * 2
+    assert ran.status == 2
+    assert "LIMIT" not in here("verify", str(place.pdf)).out
+    assert "上限" in here("verify", str(place.pdf)).out
 
 
 async def test_the_command_itself_ends_with_these_codes(place):
@@ -185,4 +246,6 @@ async def test_the_command_itself_ends_with_these_codes(place):
     )
     assert [one.status for one in ran] == [0, 1, 2, 3]
     assert [one.json["verdict"] for one in ran[:3]] == ["VALID", "INVALID", "INDETERMINATE"]
-    assert (ran[3].out, [one.err for one in ran[:3]]) == ("", [""] * 3)
+    assert [one.err for one in ran[:3]] == [""] * 3
+    assert set(ran[3].json) == {"file", "error"}
+    assert "absent.pdf" in ran[3].err

@@ -1,8 +1,30 @@
 """The command line finds its commands."""
 
+import argparse
+import asyncio
+import re
+import sys
+from pathlib import Path
+
 import pytest
 
-from shuniu.cli.main import GROUPS, parser
+from services.esign import commands
+from shuniu.cli.main import GROUPS, listing, parser
+from tests.support.hub import program
+
+# What a service brings with it: none of it has to do with one document.
+ENGINES = {
+    "sqlalchemy",
+    "alembic",
+    "grpc",
+    "google",
+    "httpx",
+    "nats",
+    "typst",
+    "numpy",
+    "structlog",
+    "services.identity",
+}
 
 
 @pytest.mark.parametrize("name", [name for names in GROUPS.values() for name in names])
@@ -14,11 +36,49 @@ def test_each_command_is_in_the_group_that_names_it(name: str, capsys: pytest.Ca
     assert f"shuniu {name}" in capsys.readouterr().out
 
 
-def test_groups_name_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The whole help lists exactly the commands that the groups name."""
-    with pytest.raises(SystemExit):
-        parser().parse_args(["--help"])
-    listed = {
-        line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("    ") and line[4] != " "
-    }
-    assert listed == {name for names in GROUPS.values() for name in names}
+def listed(root: argparse.ArgumentParser) -> dict[str, str | None]:
+    [commands] = [action for action in root._actions if isinstance(action, argparse._SubParsersAction)]
+    return {choice.dest: choice.help for choice in commands._choices_actions}
+
+
+def test_the_list_says_what_the_commands_say() -> None:
+    """What `shuniu --help` lists without importing any command is what their own parsers say, in words too."""
+    told = {name: text for group in GROUPS.values() for name, text in group.items()}
+    assert listed(listing()) == told
+    assert listed(parser()) == told
+
+
+async def imported_by(*words: str) -> set[str]:
+    """Modules that a command imports, as a process of its own."""
+    ran = await program(sys.executable, "-X", "importtime", "-m", "shuniu.cli.main", *words)
+    return {line.rpartition("|")[2].strip() for line in ran.err.splitlines() if line.startswith("import time:")}
+
+
+@pytest.mark.parametrize("words", [("--help",), ("verify", "--help"), ("verify", __file__)], ids=" ".join)
+async def test_help_and_verify_start_without_a_service(words: tuple[str, ...]) -> None:
+    """Neither the list of commands nor a verdict waits for a database, a bus or a layout engine to be imported."""
+    found = await imported_by(*words, "--data", "no-hub")
+    assert "shuniu.cli.output" in found
+    assert {name for name in found if name in ENGINES} == set()
+
+
+async def test_what_is_asked_wrongly_is_answered_as_before() -> None:
+    """No command, an unknown one: wrong use, with the list of what there is."""
+    nothing, unknown = await asyncio.gather(
+        program(sys.executable, "-m", "shuniu.cli.main"), program(sys.executable, "-m", "shuniu.cli.main", "nonsense")
+    )
+    assert [ran.status for ran in (nothing, unknown)] == [64, 64]
+    assert "'verify'" in unknown.err
+
+
+def test_esigns_commands_are_all_there() -> None:
+    """Each name leads to what it names, and the three lists of them agree; any other name is none."""
+    rooms = {name for names in commands._ROOMS.values() for name in names}
+    assert rooms == set(commands.__all__)
+    for name in commands.__all__:
+        assert getattr(commands, name) is not None
+    source = Path(commands.__file__).read_text("utf-8")
+    block = source.partition("if TYPE_CHECKING:")[2].partition("__all__")[0]
+    assert set(re.findall(r"\b\w+\b", block)) >= rooms
+    with pytest.raises(AttributeError):
+        commands.nonsense  # noqa: B018

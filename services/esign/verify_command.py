@@ -1,0 +1,174 @@
+"""`shuniu verify`: documents judged offline, each in a worker that its limits end.
+
+Imports only what a verdict needs: the command should start at once.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from services.esign import confined
+from services.esign.domain import verdict_words
+from services.esign.domain.pdf import MAX_BYTES
+from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verify import Trust
+from services.esign.offline import Trusted, TrustError, judged
+
+__all__ = [
+    "EXIT_CODES",
+    "Judged",
+    "TrustError",
+    "limit_reached",
+    "load_certificates",
+    "load_trust",
+    "not_made",
+    "told",
+    "verify_file",
+    "verify_files",
+]
+
+EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+# Far above any receipt: 64 hashes, one entry and a note.
+_MAX_RECEIPT = 1 << 20
+# One byte more than a seal signature may have (`ses.MOST_BYTES`).
+_MAX_SES = 4 * 1024 * 1024 + 1
+# As the service's workers: processor time and memory of one document; and wall-clock time, s.
+_BOUNDS = confined.Bounds(memory=256 * 1024 * 1024, cpu_seconds=2.5)
+_SECONDS = 10.0
+
+
+def load_trust(directory: Path | None) -> Trust:
+    """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
+    return Trusted.of(directory).trust
+
+
+def load_certificates(directory: Path | None) -> list[x509.Certificate]:
+    """Every certificate of a trust directory's *.pem files. Raises TrustError."""
+    return list(Trusted.of(directory).certificates)
+
+
+# What workers are born with, by a number that their questions name: certificates do not cross from process to process.
+_inherited: dict[int, Trusted] = {}
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one file: its verdict, or why it could not be read."""
+
+    path: Path
+    verdict: Verdict | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A document, and what lies beside it."""
+
+    document: bytes = field(repr=False)
+    receipt: str | None
+    ses: bytes | None = field(repr=False)
+
+    @classmethod
+    def of(cls, path: Path) -> "_Files":
+        """Raises OSError."""
+        # One byte more than allowed is enough for the verdict that it is too large.
+        document = _beginning(path, MAX_BYTES + 1)
+        proof, ses = (path.with_name(path.name + suffix) for suffix in (".tlog-proof", ".ses"))
+        return cls(
+            document,
+            _beginning(proof, _MAX_RECEIPT).decode("utf-8", errors="replace") if proof.exists() else None,
+            _beginning(ses, _MAX_SES) if ses.exists() else None,
+        )
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def verify_file(
+    path: Path, trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+) -> Verdict:
+    """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
+    `<path>.ses`. In this very process: see `verify_files` for what strangers send.
+
+    `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
+    OSError when the file cannot be read, TrustError when the trust directory cannot.
+    """
+    trusted, files = Trusted.of(trust_dir), _Files.of(path)
+    return _judge(files, trusted, time.time_ns() // 1000 if now_us is None else now_us, trust_any_signer)
+
+
+def verify_files(
+    paths: Sequence[Path], trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+) -> Iterator[Judged]:
+    """`verify_file` for one after another, each read in a confined process. One that breaks its bounds is
+    INDETERMINATE, LIMIT_REACHED; one that cannot be read does not keep the others from being judged. Raises TrustError.
+    """
+    number = next(_numbers)
+    _inherited[number] = Trusted.of(trust_dir)
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    try:
+        with confined.OneWorker(_BOUNDS, _SECONDS) as worker:
+            for path in paths:
+                yield _judged(worker, path, (number, now_us, trust_any_signer))
+    finally:
+        del _inherited[number]
+
+
+def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+    try:
+        files = _Files.of(path)
+    except OSError as error:
+        return Judged(path, error=error.strerror or type(error).__name__)
+    try:
+        return Judged(path, worker.ask(_judge_inherited, files, *by))
+    except confined.WorkerGoneError:
+        return Judged(path, limit_reached(by[1]))
+    except RuntimeError as error:
+        # Ours to mend; the other files are judged all the same.
+        return Judged(path, error=str(error))
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """The verdict's JSON form with its three sentences, as every way of asking gives it."""
+    return verdict_words.as_json(verdict)
+
+
+def not_made(verdict: Verdict) -> str:
+    """One line for all steps that were not made; empty when all were."""
+    sentence = verdict_words.not_made(verdict)
+    return "" if sentence is None else f"{sentence.zh} / {sentence.en}"
+
+
+def limit_reached(now_us: int) -> Verdict:
+    """On a document that could not be read within its bounds."""
+    step = Step(
+        "parse",
+        Status.UNKNOWN,
+        "LIMIT_REACHED",
+        "文件过于复杂，未能在限定的时间和内存内完成核验",
+        "too complex to be judged within the limits of time and memory",
+    )
+    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+
+
+def _judge_inherited(files: _Files, number: int, now_us: int, trust_any_signer: bool) -> Verdict:  # noqa: FBT001 — crosses to a worker by position
+    return _judge(files, _inherited[number], now_us, trust_any_signer)
+
+
+def _judge(files: _Files, trusted: Trusted, now_us: int, trust_any_signer: bool) -> Verdict:  # noqa: FBT001 — as above
+    return judged(
+        files.document,
+        trusted,
+        now_us,
+        receipt=files.receipt,
+        ses=files.ses,
+        trust_any_signer=trust_any_signer,
+    )

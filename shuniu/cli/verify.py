@@ -1,0 +1,198 @@
+"""`shuniu verify FILE…`: documents and licences judged offline, many in one call."""
+
+import argparse
+import contextlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.esign import commands as esign
+from shuniu.cli.output import complain
+from shuniu.cli.place import Place
+
+EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
+UNREADABLE = 3
+MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
+LICENCE = ".sdjwt"
+# Claims that say how the token is used.
+_OF_THE_TOKEN = frozenset({"cnf", "status"})
+# The hub on this machine answers at once or does not run.
+_LIST_SECONDS = 2.0
+_MOST_AUTHORITIES = 32
+# Some hundred thousand entries.
+_LIST_BYTES = 16 * 1024 * 1024
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "verify",
+        help="离线核验文件 / verify documents offline",
+        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable; of several files the highest. With --json "
+        "one line for each file. A receipt FILE.pdf.tlog-proof beside the file is used. DIR holds *.pem roots, *.vkey "
+        "log keys and *.crl lists. FILE.sdjwt is a licence as its holder presents it, VALID only by --audience and "
+        "--nonce; FILE.sdjwt.statuslist beside it tells its state.",
+    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="要核验的文件 / the files to judge")
+    parser.add_argument(
+        "--audience",
+        default="",
+        help="电子证照：告知持有人的受众 / of a licence: whom the holder was told to present to",
+    )
+    parser.add_argument(
+        "--nonce", default="", help="电子证照：交给持有人的随机数 / of a licence: the nonce that the holder was given"
+    )
+    parser.add_argument(
+        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
+    )
+    parser.add_argument(
+        "--trust-any-signer",
+        action="store_true",
+        help="不核验颁发机构，不会得出 VALID / judge all else; never prints VALID",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    files: list[Path] = arguments.files
+    worst = 0
+    try:
+        with trust_dir(arguments) as trusted:
+            for found in _judged(arguments, files, trusted):
+                _print(found, as_json=arguments.json)
+                worst = max(worst, found.status)
+    except (OSError, esign.TrustError) as error:
+        # Of the trust directory: without it nothing can be said of any file.
+        complain(f"无法读取 / unreadable: {error}")
+        return UNREADABLE
+    return worst
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One file's verdict as JSON, empty when it could not be read; `error` says why."""
+
+    path: Path
+    verdict: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""
+    not_made: str = ""
+    readable: bool = True
+
+    @property
+    def status(self) -> int:
+        return EXITS[self.verdict["verdict"]] if self.verdict and self.readable else UNREADABLE
+
+
+def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: Path | None) -> Iterator[_Found]:
+    """In the order given. Raises TrustError."""
+    documents = iter(
+        esign.verify_files(
+            [path for path in files if path.suffix != LICENCE], trusted, trust_any_signer=arguments.trust_any_signer
+        )
+    )
+    for path in files:
+        if path.suffix == LICENCE:
+            yield _licence(arguments, path, trusted)
+            continue
+        found = next(documents)
+        if found.verdict is None:
+            yield _Found(path, error=found.error)
+        else:
+            verdict = found.verdict
+            yield _Found(path, esign.told(verdict), not_made=esign.not_made(verdict), readable=verdict.readable)
+
+
+def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) -> _Found:
+    try:
+        judged = esign.verify_licence(path, trusted, audience=arguments.audience, nonce=arguments.nonce)
+    except OSError as error:
+        return _Found(path, error=error.strerror or type(error).__name__)
+    told = esign.told(judged.verdict)
+    return _Found(
+        path,
+        {**told, "claims": judged.claims} if judged.claims else told,
+        not_made=esign.not_made(judged.verdict),
+        readable=judged.verdict.readable,
+    )
+
+
+def _print(found: _Found, *, as_json: bool) -> None:
+    if found.error:
+        complain(f"无法读取 / unreadable: {found.path}: {found.error}")
+    if as_json:
+        told = {"error": found.error} if found.error else found.verdict
+        # Each as it is found, for whoever reads while we judge.
+        print(json.dumps({"file": str(found.path), **told}, ensure_ascii=False), flush=True)
+    elif found.verdict:
+        print("\n".join(_lines(found)), flush=True)
+
+
+def _lines(found: _Found) -> list[str]:
+    verdict, summary = found.verdict, found.verdict["summary"]
+    if not found.readable:
+        return [str(found.path), *_sentences(summary)]
+    lines = [f"{verdict['verdict']}   {found.path}   截至 / as of {verdict['as_of']}", *_sentences(summary)]
+    lines += [
+        f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}"
+        for step in verdict["steps"]
+        if step["reason"] != "NOT_REACHED"
+    ]
+    if found.not_made:
+        lines.append(f"    {found.not_made}")
+    lines += [
+        f"  {name:<20} {json.dumps(value, ensure_ascii=False)}"
+        for name, value in verdict.get("claims", {}).items()
+        if name not in _OF_THE_TOKEN
+    ]
+    return lines
+
+
+def _sentences(summary: Mapping[str, Any]) -> list[str]:
+    """What holds, why not, what to do."""
+    said = (summary[name] for name in ("verdict", "cause", "advice"))
+    return [f"  {sentence['zh']} / {sentence['en']}" for sentence in said if sentence is not None]
+
+
+@contextlib.contextmanager
+def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
+    """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted."""
+    place = Place(arguments.data.resolve())
+    if arguments.trust is not None or not place.config.exists():
+        yield arguments.trust
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in {**esign.trust_files(place.config), **revocation_lists(place)}.items():
+            (Path(directory) / name).write_text(content)
+        yield Path(directory)
+
+
+def revocation_lists(place: Place) -> dict[str, str]:
+    """The newest lists of revoked seal certificates, PEM, as files of a trust directory: one for each seal CA that the
+    hub has or had. Nothing while it does not run.
+    """
+    # Only where there is a hub: a client of HTTP takes its time to be imported.
+    import ssl
+    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    found: dict[str, str] = {}
+    try:
+        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
+        # This machine's own hub: no proxy stands between.
+        opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
+    except OSError:
+        return found
+    for path, name in (("/crl", "esign"), ("/crl/sm2", "esign-sm2")):
+        for number in range(_MOST_AUTHORITIES):
+            try:
+                with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
+                    crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
+            except (OSError, ValueError):
+                # There is no such authority, or no hub.
+                break
+            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
+    return found
