@@ -1,32 +1,78 @@
 """Certificate paths from a signer to a trusted root (RFC 5280, section 6, for what document signers need)."""
 
+import contextlib
+import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
 from services.esign.domain import der, sm2
+from services.esign.domain.der import Node
+from services.esign.domain.signature_value import sm2_key_of
 
-_T = TypeVar("_T", bound=x509.ExtensionType)
 _MAX_LENGTH = 8
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
 _KEEP_MOST = 8192
-_VERSION_3 = b"\xa0\x03\x02\x01\x02"
-_STRONG = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
-_CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)
-_RSA_BITS = 2048
-# Critical extensions whose meaning is honoured below; a certificate with another one is not understood.
-_UNDERSTOOD = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE})
-# documentSigning, RFC 9336.
-_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-_SIGNING_USES = frozenset(
-    {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, _DOCUMENT_SIGNING}
+_VERSION_2, _VERSION_3 = b"\xa0\x03\x02\x01\x01", b"\xa0\x03\x02\x01\x02"
+_STRONG = (
+    hashes.SHA224,
+    hashes.SHA256,
+    hashes.SHA384,
+    hashes.SHA512,
+    hashes.SHA3_224,
+    hashes.SHA3_256,
+    hashes.SHA3_384,
+    hashes.SHA3_512,
 )
+_CURVES = (
+    ec.SECP256R1,
+    ec.SECP384R1,
+    ec.SECP521R1,
+    ec.SECP256K1,
+    ec.BrainpoolP256R1,
+    ec.BrainpoolP384R1,
+    ec.BrainpoolP512R1,
+)
+_EDWARDS = frozenset({SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448})
+_RSA_BITS = 2048
+# Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
+_MOST_LOOKED_AT = 64
+# Critical extensions whose meaning is honoured below, or that only add to names, policies and places to ask: a
+# verifier without demands of its own accepts any policy (RFC 5280, 6.1.1). Another one is not understood.
+_BASIC, _USAGE, _USES = ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE
+_UNDERSTOOD = frozenset(
+    kind.dotted_string
+    for kind in (
+        _BASIC,
+        _USAGE,
+        _USES,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.ISSUER_ALTERNATIVE_NAME,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        # qcStatements (RFC 3739, 3.2.6): what the issuer says of the certificate, which nothing here rests on.
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"),
+    )
+)
+# KeyUsage: bits 0, 1 and 5 of 16.
+_DIGITAL_SIGNATURE, _COMMITMENT, _CERTIFIES = 0x8000, 0x4000, 0x0400
+# documentSigning, RFC 9336.
+_DOCUMENT_SIGNING = "1.3.6.1.5.5.7.3.36"
+_SIGNING_USES = frozenset(
+    {
+        ExtendedKeyUsageOID.EMAIL_PROTECTION.dotted_string,
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string,
+        _DOCUMENT_SIGNING,
+    }
+)
+# The same from before RFC 9336: Microsoft's document signing, Adobe's authentic documents.
+_OLDER_SIGNING_USES = frozenset({"1.3.6.1.4.1.311.10.3.12", "1.2.840.113583.1.1.5"})
 
 
 class ChainError(Exception):
@@ -43,15 +89,23 @@ class ChainError(Exception):
 
 
 def load(certificate: bytes) -> x509.Certificate:
-    """The certificate of DER bytes, with everything in it that will be looked at later. Raises ChainError."""
+    """The certificate of DER bytes, with everything in it that will be looked at later. Extensions are judged by
+    `profile_of`. Raises ChainError.
+    """
     return _kept(certificate) if len(certificate) <= _KEEP_MOST else _load(certificate)
 
 
 def _load(certificate: bytes) -> x509.Certificate:
     try:
-        spki = _check_outside(certificate)
-        found = x509.load_der_x509_certificate(certificate)
-        _ = found.extensions, found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
+        spki, is_numbered = _check_outside(certificate)
+        if is_numbered:
+            found = x509.load_der_x509_certificate(certificate)
+        else:
+            with warnings.catch_warnings():
+                # The library reads it and warns: that is said once, here.
+                warnings.simplefilter("ignore")
+                found = x509.load_der_x509_certificate(certificate)
+        _ = found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
         if not sm2.is_key(spki):
             found.public_key()
     except UnsupportedAlgorithm as cause:
@@ -70,20 +124,21 @@ def _load(certificate: bytes) -> x509.Certificate:
 _kept = lru_cache(maxsize=1024)(_load)
 
 
-def _check_outside(certificate: bytes) -> bytes:
-    """What the issuer's signature does not cover, and what the library lets pass with a warning; the key in DER. Raises
-    DerError, ChainError.
+def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
+    """What the issuer's signature does not cover. Gives the key in DER, and whether the serial number is positive: some
+    are not, and readers are to cope (RFC 5280, 4.1.2.2). Raises DerError, ChainError.
     """
     body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
     fields = body.expect(der.SEQUENCE).children()
-    # Version 3 (RFC 5280, 4.1.2.1), a positive serial number (4.1.2.2), the same algorithm inside and outside
-    # (4.1.1.2).
-    if fields[0].raw != _VERSION_3 or fields[1].integer() <= 0 or fields[2].raw != algorithm.raw:
+    # Version 1 leaves its number out (RFC 5280, 4.1.2.1).
+    version = fields.pop(0).raw if fields[0].tag != der.INTEGER else _VERSION_3
+    # The same algorithm inside and outside (4.1.1.2).
+    if version not in {_VERSION_2, _VERSION_3} or fields[1].raw != algorithm.raw:
         raise _malformed()
     # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
     if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
         raise _malformed()
-    return fields[6].raw
+    return fields[5].raw, fields[0].integer() > 0
 
 
 def check_strength(certificate: x509.Certificate) -> None:
@@ -97,44 +152,119 @@ def check_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
     _check_key(certificate)
     _check_understood(certificate)
-    usage = _extension(certificate, x509.KeyUsage)
-    uses = _extension(certificate, x509.ExtendedKeyUsage)
-    basic = _extension(certificate, x509.BasicConstraints)
-    if usage is None or not (usage.digital_signature or usage.content_commitment) or (basic is not None and basic.ca):
+    profile = profile_of(certificate)
+    if profile.usage is None or not profile.signs or profile.is_authority:
         raise ChainError("SIGNER_KEY_USAGE", "签章证书不能用于签名", "the certificate is not for signing")
-    if uses is not None and not _SIGNING_USES & set(uses):
+    if profile.uses is not None and not _SIGNING_USES & profile.uses:
         raise ChainError("SIGNER_KEY_USAGE", "签章证书不能用于文件签名", "the certificate is not for signing documents")
+
+
+@lru_cache(maxsize=1024)
+def check_document_signer(certificate: x509.Certificate) -> None:
+    """Whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely unusual is
+    unknown. Raises ChainError.
+    """
+    _check_key(certificate)
+    _check_understood(certificate)
+    profile = profile_of(certificate)
+    if not profile.signs:
+        raise _unusual(
+            "SIGNER_KEY_USAGE", "签章证书未声明用于签名", "the certificate does not say that it is for signing"
+        )
+    if profile.is_authority and certificate.issuer != certificate.subject:
+        raise _unusual("SIGNER_IS_CA", "签章证书是颁发机构的证书", "the signer's certificate is an authority's")
+    if profile.uses is None or (_SIGNING_USES | _OLDER_SIGNING_USES) & profile.uses:
+        return
+    # Identity cards and the like: for signing in, and expressly for commitments.
+    if ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string in profile.uses and profile.commits:
+        return
+    raise _unusual(
+        "SIGNER_KEY_USAGE", "签章证书未声明用于文件签名", "the certificate does not say that it is for documents"
+    )
+
+
+def _unusual(reason: str, zh: str, en: str) -> ChainError:
+    return ChainError(reason, zh, en, unknown=True)
+
+
+def readable(certificates: Iterable[bytes], but: bytes = b"") -> tuple[x509.Certificate, ...]:
+    """Those of DER certificates that can be read, without `but`: what is no certificate vouches for nobody."""
+    found: list[x509.Certificate] = []
+    for each in certificates:
+        if each != but:
+            with contextlib.suppress(ChainError):
+                found.append(load(each))
+    return tuple(found)
 
 
 def build(
     signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]
 ) -> tuple[x509.Certificate, ...]:
-    """The path, signer first, root last; signatures and CA rights checked, times not. Raises ChainError."""
+    """The path, signer first, root last; signatures and CA rights checked, times not. A signer that is trusted itself
+    is its own path. Raises ChainError.
+    """
     return _build(signer, tuple(others), tuple(roots))
 
 
-@lru_cache(maxsize=1024)
+# A seal signs many documents, and its path is the same. Errors are not kept.
+@lru_cache(maxsize=256)
 def _build(
     signer: x509.Certificate, others: tuple[x509.Certificate, ...], roots: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...]:
     trusted = {_der(root) for root in roots}
-    pool = [*roots, *others]
-    path = [signer]
-    while _der(path[-1]) not in trusted:
-        issuer = next((c for c in pool if c not in path and _issued(_der(path[-1]), _der(c))), None)
-        if issuer is None or len(path) == _MAX_LENGTH:
-            raise ChainError(
-                "ISSUER_NOT_TRUSTED",
-                "签章证书的颁发机构不在信任范围内",
-                "no trusted root issued the certificate",
-                unknown=True,
+    if _der(signer) in trusted:
+        return (signer,)
+    found = _search((signer,), (*roots, *others), trusted, [_MOST_LOOKED_AT])
+    if found is None:
+        raise _without_path(signer, (*roots, *others))
+    for below, authority in enumerate(found[1:]):
+        if authority is not found[-1] or authority.version is not x509.Version.v1:
+            _check_authority(authority, below)
+        else:
+            # A root from before there were extensions; who trusts it has said that it is an authority (6.1.1 d).
+            _check_key(authority)
+    return found
+
+
+def _search(
+    path: tuple[x509.Certificate, ...], pool: Sequence[x509.Certificate], trusted: set[bytes], left: list[int]
+) -> tuple[x509.Certificate, ...] | None:
+    """Depth first: authorities that certify each other, or were certified anew, leave several ways."""
+    if _der(path[-1]) in trusted:
+        return path
+    if len(path) == _MAX_LENGTH:
+        return None
+    for issuer in pool:
+        if issuer in path or left[0] <= 0 or path[-1].issuer != issuer.subject:
+            continue
+        left[0] -= 1
+        if _issued(_der(path[-1]), _der(issuer)) and (found := _search((*path, issuer), pool, trusted, left)):
+            return found
+    return None
+
+
+def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) -> ChainError:
+    """Why nobody trusted vouches for the signer, as far as it shows."""
+    at: x509.Certificate | None = signer
+    for _ in range(_MAX_LENGTH):
+        if at is None or at.issuer == at.subject:
+            break
+        if _weakly_issued(at):
+            return _unusual(
+                "WEAK_ALGORITHM",
+                "签章证书或其上级证书以已不安全的算法签发",
+                "a certificate on the way was issued with an algorithm that no longer holds",
             )
-        path.append(issuer)
-    if len(path) == 1:
-        raise ChainError("SIGNER_IS_ROOT", "签章证书就是根证书", "the signer is the root itself")
-    for below, authority in enumerate(path[1:]):
-        _check_authority(authority, below)
-    return tuple(path)
+        below = at
+        at = next((c for c in pool if c != below and c.subject == below.issuer), None)
+    return _unusual("ISSUER_NOT_TRUSTED", "签章证书的颁发机构不在信任范围内", "no trusted root issued the certificate")
+
+
+def _weakly_issued(certificate: x509.Certificate) -> bool:
+    try:
+        return isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5)
+    except UnsupportedAlgorithm:
+        return False
 
 
 def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -158,20 +288,26 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
 def _check_authority(certificate: x509.Certificate, below: int) -> None:
     _check_key(certificate)
     _check_understood(certificate)
-    basic, usage = _extension(certificate, x509.BasicConstraints), _extension(certificate, x509.KeyUsage)
-    if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
+    profile = profile_of(certificate)
+    if profile.is_authority is None and profile.certifies:
+        raise _unusual(
+            "ISSUER_NOT_A_CA", "上级证书未声明有权颁发证书", "an issuer does not say that it is an authority"
+        )
+    if not profile.is_authority or not profile.certifies:
         raise ChainError("ISSUER_NOT_A_CA", "上级证书无权颁发证书", "an issuer is not a certification authority")
-    if basic.path_length is not None and basic.path_length < below:
+    if profile.path_length is not None and profile.path_length < below:
         raise ChainError("PATH_LENGTH", "证书链超过允许长度", "the path is longer than an authority allows")
 
 
 def _check_key(certificate: x509.Certificate) -> None:
-    if sm2.key_of(certificate) is not None:
+    if sm2_key_of(certificate) is not None:
         return
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS:
+        return
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return
     raise ChainError(
         "WEAK_KEY", "证书密钥强度不足或算法不受支持", "key too weak or of a kind not known here", unknown=True
@@ -179,31 +315,120 @@ def _check_key(certificate: x509.Certificate) -> None:
 
 
 def _check_understood(certificate: x509.Certificate) -> None:
-    for extension in certificate.extensions:
-        if extension.critical and extension.oid not in _UNDERSTOOD:
-            raise ChainError(
-                "CRITICAL_EXTENSION",
-                "证书含有不能识别的关键扩展",
-                "a critical extension is not understood here",
-                unknown=True,
-            )
+    if profile_of(certificate).critical - _UNDERSTOOD:
+        raise ChainError(
+            "CRITICAL_EXTENSION",
+            "证书含有不能识别的关键扩展",
+            "a critical extension is not understood here",
+            unknown=True,
+        )
 
 
-def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a certificate's extensions allow it (RFC 5280, 4.2.1). `usage`: the bits of KeyUsage, the first the highest
+    of 16; None: any. `uses`: OIDs of ExtendedKeyUsage; None: any. `is_authority` None: no word of it.
+    """
+
+    critical: frozenset[str]
+    usage: int | None = None
+    uses: frozenset[str] | None = None
+    is_authority: bool | None = None
+    path_length: int | None = None
+
+    @property
+    def signs(self) -> bool:
+        return self.usage is None or bool(self.usage & (_DIGITAL_SIGNATURE | _COMMITMENT))
+
+    @property
+    def commits(self) -> bool:
+        """contentCommitment, called nonRepudiation before."""
+        return self.usage is not None and bool(self.usage & _COMMITMENT)
+
+    @property
+    def certifies(self) -> bool:
+        return self.usage is None or bool(self.usage & _CERTIFIES)
+
+
+@lru_cache(maxsize=1024)
+def profile_of(certificate: x509.Certificate) -> Profile:
+    """Read from the bytes, and only what is judged: what else a maker wrote into his extensions is his. Raises
+    ChainError.
+    """
     try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+        return _profile(certificate.tbs_certificate_bytes)
+    except (der.DerError, ValueError, IndexError) as cause:
+        raise _unusual(
+            "CERTIFICATE_MALFORMED", "证书扩展无法解读", "a certificate's extensions cannot be read"
+        ) from cause
+
+
+def _profile(body: bytes) -> Profile:
+    """Raises DerError, ValueError, IndexError."""
+    holder = next((field for field in der.parse(body).children() if field.tag == 0xA3), None)
+    listed = holder.children()[0].children() if holder is not None else []
+    values: dict[str, Node] = {}
+    critical: set[str] = set()
+    for extension in listed:
+        kind, *middle, value = extension.expect(der.SEQUENCE).children()
+        oid = _dotted(kind)
+        if oid in values:
+            raise ValueError("an extension is repeated")
+        values[oid] = value
+        # BOOLEAN is TRUE when it is not zero (X.690, 8.2).
+        if middle and any(middle[0].body):
+            critical.add(oid)
+    inner = {oid: value.expect(der.OCTET_STRING).body for oid, value in values.items()}
+    usage, uses, basic = (inner.get(kind.dotted_string) for kind in (_USAGE, _USES, _BASIC))
+    is_authority, path_length = (None, None) if basic is None else _basic(basic)
+    return Profile(
+        frozenset(critical),
+        None if usage is None else int.from_bytes(der.parse(usage).expect(der.BIT_STRING).body[1:3].ljust(2, b"\0")),
+        None if uses is None else frozenset(_dotted(each) for each in der.parse(uses).expect(der.SEQUENCE).children()),
+        is_authority,
+        path_length,
+    )
+
+
+def _basic(value: bytes) -> tuple[bool, int | None]:
+    is_authority, path_length = False, None
+    for part in der.parse(value).expect(der.SEQUENCE).children():
+        if part.tag == der.INTEGER:
+            path_length = part.integer()
+        else:
+            is_authority = any(part.body)
+    return is_authority, path_length
+
+
+@lru_cache(maxsize=1024)
+def _dotted_of(raw: bytes) -> str:
+    content = der.parse(raw).expect(der.OBJECT_IDENTIFIER).body
+    arcs: list[int] = []
+    arc = 0
+    for octet in content:
+        arc = arc << 7 | octet & 0x7F
+        if not octet & 0x80:
+            arcs.append(arc)
+            arc = 0
+    first = min(arcs[0] // 40, 2)
+    return ".".join(str(each) for each in (first, arcs[0] - first * 40, *arcs[1:]))
+
+
+def _dotted(node: Node) -> str:
+    return _dotted_of(node.raw)
 
 
 @lru_cache(maxsize=4096)
 def _issued(child: bytes, issuer: bytes) -> bool:
     """Whether `issuer` signed `child`, with an algorithm that still holds."""
     try:
-        below, above = x509.load_der_x509_certificate(child), x509.load_der_x509_certificate(issuer)
+        below, above = load(child), load(issuer)
+    except ChainError:
+        return False
+    try:
         if below.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM:
             return _issued_with_sm2(below, above)
-        if not isinstance(below.signature_hash_algorithm, _STRONG):
+        if not isinstance(below.signature_hash_algorithm, _STRONG) and below.signature_algorithm_oid not in _EDWARDS:
             return False
         below.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -212,7 +437,7 @@ def _issued(child: bytes, issuer: bytes) -> bool:
 
 
 def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
-    key = sm2.key_of(above)
+    key = sm2_key_of(above)
     if key is None or below.issuer != above.subject:
         return False
     try:

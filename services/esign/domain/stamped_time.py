@@ -59,11 +59,22 @@ def judge_time(
     others: Witnesses,
 ) -> StampedTime:
     """The step `time` of one signature, whose signer's path is `path`."""
-    claimed, now = others.claimed_us, others.now_us
-    if others.contradicted(stamped=cms.has_unsigned_attributes):
+    if others.contradicted(stamped=bool(cms.timestamp_tokens)):
         return _invalid("TIME_CONTRADICTED", "签名时间与存证日志不符", "the ledger contradicts the stated time")
-    if cms.has_unsigned_attributes:
-        return _judge_stamp(cms, path, roots, others)
+    if cms.timestamp_tokens:
+        return _judge_stamps(cms, path, roots, others)
+    if cms.has_unknown_attribute:
+        return _unknown(
+            "TIMESTAMP_NOT_JUDGED",
+            "签名附有不能识别的未签名属性",
+            "the signature carries unsigned attributes that are not judged here",
+        )
+    return _judge_claim(path, others)
+
+
+def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> StampedTime:
+    """By what the signer states and others prove; no timestamp speaks."""
+    claimed, now = others.claimed_us, others.now_us
     if claimed is None and others.proven_us is None:
         return _unknown("TIME_MISSING", "签名没有时间", "the signature states no time")
     if claimed is not None and claimed > now + CLOCK_TOLERANCE_US:
@@ -112,17 +123,36 @@ def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: i
     return StampedTime(step, proven_us)
 
 
-def _judge_stamp(
+# What makes a timestamp worth no more than none: whoever wants could have left it out.
+_NOT_RELIED_ON = frozenset({"TIMESTAMP_WEAK", "WEAK_ALGORITHM", "WEAK_KEY"})
+
+
+def _judge_stamps(
     cms: SignedCms, path: Sequence[x509.Certificate] | None, roots: Sequence[x509.Certificate], others: Witnesses
 ) -> StampedTime:
-    if cms.timestamp_token is None:
-        return _unknown(
-            "TIMESTAMP_NOT_JUDGED",
-            "签名附有不能识别的未签名属性",
-            "the signature carries unsigned attributes that are not judged here",
-        )
+    """By the signature timestamps: one that proves is enough, unless another is wrong; else the first one's word."""
+    judged = [_judge_stamp(cms, token, path, roots, others) for token in cms.timestamp_tokens]
+    wrong = next((each for each in judged if each.step.status is Status.INVALID), None)
+    proven = min((each for each in judged if each.proven_us is not None), key=lambda e: e.proven_us or 0, default=None)
+    found = wrong or proven or judged[0]
+    if found.step.reason not in _NOT_RELIED_ON:
+        return found
+    without = _judge_claim(path, others)
+    zh, en = f"{found.step.zh}，不予采信；{without.step.zh}", f"{found.step.en}; without it: {without.step.en}"
+    return StampedTime(Step("time", without.step.status, without.step.reason, zh, en), without.proven_us)
+
+
+def _judge_stamp(
+    cms: SignedCms,
+    stamp: bytes,
+    path: Sequence[x509.Certificate] | None,
+    roots: Sequence[x509.Certificate],
+    others: Witnesses,
+) -> StampedTime:
+    # A token need not bring its authority's certificate.
+    beside = (*cms.certificates, *others.data.certificates)
     try:
-        token = check_token(cms.timestamp_token, (cms.signature,), roots, others.now_us)
+        token = check_token(stamp, (cms.signature,), roots, others.now_us, beside)
     except TimestampInvalidError as cause:
         status = Status.UNKNOWN if cause.unknown else Status.INVALID
         return StampedTime(Step("time", status, cause.reason, cause.zh, cause.en))

@@ -1,36 +1,30 @@
 """Judges a timestamp token (RFC 3161, RFC 5816), of our own authority or of any that a trusted root vouches for."""
 
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from services.esign.domain import chain, cms, der
+from services.esign.domain import chain, cms_reader, der
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms_reader import CmsError, SignedCms
 from services.esign.domain.der import Node
-from services.esign.domain.digests import SHA256, SM3, DigestState
-from services.esign.domain.timestamp import GENERALIZED_TIME, OID_SHA384, OID_SHA512, OID_TST_INFO
+from services.esign.domain.signature_value import HASHES, NULL
+from services.esign.domain.timestamp import GENERALIZED_TIME, OID_TST_INFO
 
 # Clocks of honest machines differ by less; a token from further ahead is from a wrong clock or a lie.
 CLOCK_TOLERANCE_US = 300 * 1_000_000
-_DIGESTS: dict[bytes, Callable[..., DigestState]] = {
-    SHA256.oid: SHA256.new,
-    OID_SHA384: hashlib.sha384,
-    OID_SHA512: hashlib.sha512,
-    SM3.oid: SM3.new,
-}
-# ESSCertID of RFC 2634: SHA-1 there only tells certificates apart, and many authorities still write it.
-_OID_SIGNING_CERTIFICATE = der.oid("1.2.840.113549.1.9.16.2.12")
 _MOST_BYTES = 64 * 1024
-_MAX_CERTIFICATES = 16
+_TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
+_USES = ExtensionOID.EXTENDED_KEY_USAGE.dotted_string
+_TST_INFO = frozenset({OID_TST_INFO})
 # AlgorithmIdentifiers with and without NULL for parameters (RFC 5754, 2): both are met.
-_IDENTIFIERS = {der.tlv(der.SEQUENCE, oid, null): oid for oid in _DIGESTS for null in (b"", b"\x05\x00")}
+_IDENTIFIERS = {der.tlv(der.SEQUENCE, oid, null): oid for oid in HASHES for null in (b"", NULL)}
+_BOOLEAN, _FALSE = 0x01, b"\x01\x01\x00"
 _MOMENT = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,8}[1-9]))?Z")
 
 
@@ -75,41 +69,48 @@ class _Info:
 
 
 def check_token(
-    token: bytes, stamped: Iterable[bytes | memoryview], roots: Sequence[x509.Certificate], now_us: int
+    token: bytes,
+    stamped: Iterable[bytes | memoryview],
+    roots: Sequence[x509.Certificate],
+    now_us: int,
+    others: Sequence[bytes] = (),
 ) -> CheckedToken:
     """Judges `token` (DER, a CMS ContentInfo) over the bytes `stamped`, given in parts.
 
     For a signature timestamp (PAdES B-T) `stamped` is the signature value alone. The authority's path ends in one of
-    `roots` and was valid at the token's time; whether it was revoked since is not asked. Raises TimestampInvalidError.
+    `roots` and was valid at the token's time; whether it was revoked since is not asked. `others`: certificates (DER)
+    beside the token, which need not bring its own (RFC 3161, 2.4.1). Raises TimestampInvalidError.
     """
     try:
-        signed, content = _read(token)
-        info = _info(der.parse(content))
-    except (der.DerError, CmsError, IndexError) as cause:
+        signed = _read(token, others)
+        info = _info(der.parse(signed.content or b""))
+    except (der.DerError, CmsError, IndexError, ValueError) as cause:
         unsupported = isinstance(cause, CmsError) and cause.unsupported
         raise _malformed(str(cause), unknown=unsupported) from cause
-    state = _DIGESTS[info.digest_algorithm]()
-    for part in stamped:
-        state.update(part)
-    if state.digest() != info.imprint:
+    if HASHES[info.digest_algorithm].of(*stamped) != info.imprint:
         raise TimestampInvalidError(
             "TIMESTAMP_OF_ANOTHER", "时间戳不是对该签名签发的", "the timestamp is of something else"
         )
     if info.time_us > now_us + CLOCK_TOLERANCE_US:
         raise TimestampInvalidError("TIMESTAMP_IN_FUTURE", "时间戳晚于当前时间", "the timestamp lies in the future")
-    path = _judge_authority(signed, content, roots, info.time_us)
+    path = _judge_authority(signed, info, roots)
     return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path)
 
 
-def _judge_authority(
-    signed: SignedCms, content: bytes, roots: Sequence[x509.Certificate], at_us: int
-) -> tuple[x509.Certificate, ...]:
+def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     try:
         signer = chain.load(signed.signer)
-        if signed.digest(content) != signed.message_digest or not signed.signature_holds(signer):
+        if not signed.signature_holds(signer):
             raise TimestampInvalidError("TIMESTAMP_SIGNATURE", "时间戳签名无效", "the timestamp's signature is wrong")
+        if signed.weak or HASHES[info.digest_algorithm].weak:
+            raise TimestampInvalidError(
+                "TIMESTAMP_WEAK",
+                "时间戳使用了已不安全的摘要算法",
+                "the timestamp relies on a digest algorithm that no longer holds",
+                unknown=True,
+            )
         _check_use(signer)
-        path = chain.build(signer, [chain.load(c) for c in signed.certificates if c != signed.signer], roots)
+        path = chain.build(signer, chain.readable(signed.certificates, signed.signer), roots)
     except CmsError as cause:
         raise _malformed(str(cause), unknown=cause.unsupported) from cause
     except ChainError as cause:
@@ -117,7 +118,7 @@ def _judge_authority(
         raise TimestampInvalidError(
             reason, f"时间戳机构：{cause.zh}", f"timestamp authority: {cause.en}", unknown=cause.unknown
         ) from cause
-    if not chain.valid_at(path, at_us):
+    if not chain.valid_at(path, info.time_us):
         raise TimestampInvalidError(
             "TSA_OUTSIDE_VALIDITY", "时间戳机构证书当时不在有效期内", "the authority's certificate was not valid then"
         )
@@ -128,101 +129,35 @@ def _judge_authority(
 def _check_use(certificate: x509.Certificate) -> None:
     """The one extended use is timeStamping and it is critical (RFC 3161, 2.3)."""
     chain.check_strength(certificate)
-    try:
-        uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
-    except x509.ExtensionNotFound:
-        uses = None
-    if uses is None or not uses.critical or list(uses.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
+    profile = chain.profile_of(certificate)
+    if profile.uses is None or _TIME_STAMPING not in profile.uses:
         raise TimestampInvalidError(
             "TSA_KEY_USAGE", "该证书不能用于签发时间戳", "the certificate is not for timestamps"
         )
+    if _USES not in profile.critical or len(profile.uses) > 1:
+        raise TimestampInvalidError(
+            "TSA_KEY_USAGE",
+            "时间戳机构证书不是专用证书，不予采信",
+            "the authority's certificate is not for timestamps alone",
+            unknown=True,
+        )
 
 
-def _read(token: bytes) -> tuple[SignedCms, bytes]:
-    """The signature and the TSTInfo under it. Raises DerError, CmsError, IndexError."""
+def _read(token: bytes, others: Sequence[bytes]) -> SignedCms:
+    """The signature over a TSTInfo. Raises CmsError."""
     if len(token) > _MOST_BYTES:
-        raise CmsError("TIMESTAMP_SYNTAX", "longer than any token")
-    kind, explicit = _exactly(der.parse(token).expect(der.SEQUENCE), 2)
-    (signed_data,) = _exactly(explicit.expect(0xA0), 1)
-    version, digests, content, *middle, signers = signed_data.expect(der.SEQUENCE).children()
-    if kind.raw != cms.OID_SIGNED_DATA or version.integer() != 3:
-        raise CmsError("TIMESTAMP_SYNTAX", "not SignedData of version 3")
-    content_type, wrapped = _exactly(content.expect(der.SEQUENCE), 2)
-    if content_type.raw != OID_TST_INFO:
-        raise CmsError("TIMESTAMP_SYNTAX", "not a TSTInfo")
-    (octets,) = _exactly(wrapped.expect(0xA0), 1)
-    if not middle or middle[0].tag != 0xA0 or [node.tag for node in middle[1:]] not in ([], [0xA1]):
-        raise CmsError("TIMESTAMP_SYNTAX", "the authority's certificate is not in the token", unsupported=True)
-    certificates = tuple(node.expect(der.SEQUENCE).raw for node in middle[0].children())
-    if not 1 <= len(certificates) <= _MAX_CERTIFICATES:
-        raise CmsError("TIMESTAMP_SYNTAX", "no certificate, or too many")
-    (signer,) = _exactly(signers.expect(der.SET), 1)
-    signed = _signer(signer.expect(der.SEQUENCE).children(), certificates)
-    (announced,) = _exactly(digests.expect(der.SET), 1)
-    if _digest_oid(announced) != signed.digest_algorithm:
-        raise CmsError("TIMESTAMP_SYNTAX", "digest algorithms do not agree")
-    return signed, octets.expect(der.OCTET_STRING).body
-
-
-def _signer(fields: list[Node], certificates: tuple[bytes, ...]) -> SignedCms:
-    version, identifier, digest, attributes, algorithm, signature = fields[:6]
-    # Unsigned attributes (archive timestamps of the token and the like) add nothing to what it says.
-    if version.integer() != 1 or [node.tag for node in fields[6:]] not in ([], [0xA1]):
-        raise CmsError("TIMESTAMP_SYNTAX", "signer with fields that are not known")
-    if identifier.tag != der.SEQUENCE:
-        raise CmsError("TIMESTAMP_SYNTAX", "signer named by key identifier", unsupported=True)
-    signer = next((c for c in certificates if b"".join(cms.issuer_and_serial(c)) == identifier.body), None)
-    if signer is None:
-        raise CmsError("TIMESTAMP_SYNTAX", "the authority's certificate is not in the token", unsupported=True)
-    values = _attributes(attributes.expect(0xA0))
-    if values.get(cms.OID_CONTENT_TYPE) != OID_TST_INFO or cms.OID_MESSAGE_DIGEST not in values:
-        raise CmsError("TIMESTAMP_SYNTAX", "content-type or message-digest is missing")
-    _check_reference(values, signer)
-    return SignedCms(
-        certificates=certificates,
-        signer=signer,
-        digest_algorithm=_digest_oid(digest),
-        signature_algorithm=algorithm.expect(der.SEQUENCE).raw,
-        message_digest=der.parse(values[cms.OID_MESSAGE_DIGEST]).expect(der.OCTET_STRING).body,
-        signed_attributes=b"\x31" + attributes.raw[1:],
-        signature=signature.expect(der.OCTET_STRING).body,
-        certificate_reference=(SHA256.oid, SHA256.of(signer)),
-        has_unsigned_attributes=len(fields) > 6,
-    )
-
-
-def _attributes(node: Node) -> dict[bytes, bytes]:
-    values: dict[bytes, bytes] = {}
-    for attribute in node.children():
-        kind, holder = _exactly(attribute.expect(der.SEQUENCE), 2)
-        (value,) = _exactly(holder.expect(der.SET), 1)
-        if kind.raw in values:
-            raise CmsError("TIMESTAMP_SYNTAX", "an attribute is repeated")
-        values[kind.raw] = value.raw
-    return values
-
-
-_reference = lru_cache(maxsize=256)(cms.signing_certificate)
-
-
-def _check_reference(values: dict[bytes, bytes], signer: bytes) -> None:
-    """The signed attributes name the certificate that is used: nobody can put another with the same key in its place.
-
-    Raises CmsError.
-    """
-    newer, older = values.get(cms.OID_SIGNING_CERTIFICATE_V2), values.get(_OID_SIGNING_CERTIFICATE)
-    value = newer or older
-    if value is None:
-        raise CmsError("TIMESTAMP_SYNTAX", "the token does not name its certificate")
-    if newer == _reference(signer):
-        return
-    parts = der.parse(value).expect(der.SEQUENCE).children()[0].children()[0].children()
-    algorithm = SHA256.oid
-    if newer and parts[0].tag == der.SEQUENCE:
-        algorithm, parts = _digest_oid(parts[0]), parts[1:]
-    named = _DIGESTS[algorithm](signer) if newer else hashlib.sha1(signer, usedforsecurity=False)
-    if parts[0].expect(der.OCTET_STRING).body != named.digest():
+        raise CmsError("TIMESTAMP_SYNTAX", "longer than any token", unsupported=True)
+    signed = cms_reader.read(token, _TST_INFO, others)
+    if signed.content is None:
+        raise CmsError("TIMESTAMP_SYNTAX", "nothing is stamped")
+    if signed.digest(signed.content) != signed.message_digest:
+        raise CmsError("TIMESTAMP_SYNTAX", "the signature is of another content")
+    if signed.certificate_reference is None:
+        raise CmsError("TIMESTAMP_SYNTAX", "the token does not name its certificate", unsupported=True)
+    # Nobody can put another certificate with the same key in the place of the one that is named.
+    if not signed.names_its_certificate():
         raise CmsError("TIMESTAMP_SYNTAX", "the token names another certificate")
+    return signed
 
 
 def _info(root: Node) -> _Info:
@@ -235,14 +170,17 @@ def _info(root: Node) -> _Info:
     accuracy_us, nonce = 0, b""
     if rest and rest[0].tag == der.SEQUENCE:
         accuracy_us = _accuracy(rest.pop(0))
-    if rest and rest[0].raw == b"\x01\x01\xff":
+    # Whether the authority's tokens can be put in order; makers state the default too.
+    if rest and rest[0].tag == _BOOLEAN:
         rest.pop(0)
     if rest and rest[0].tag == der.INTEGER:
         nonce = rest.pop(0).raw
     if rest and rest[0].tag == 0xA0:
         rest.pop(0)
+    if rest and rest[0].tag == 0xA1:
+        _check_extensions(rest.pop(0))
     if rest:
-        raise CmsError("TIMESTAMP_SYNTAX", "an extension or field is not known here", unsupported=True)
+        raise CmsError("TIMESTAMP_SYNTAX", "a field is not known here", unsupported=True)
     return _Info(
         policy.expect(der.OBJECT_IDENTIFIER).raw,
         _digest_oid(algorithm),
@@ -252,6 +190,14 @@ def _info(root: Node) -> _Info:
         accuracy_us,
         nonce,
     )
+
+
+def _check_extensions(node: Node) -> None:
+    """Those that are not critical may be left unread (statements of qualified authorities, ETSI EN 319 422)."""
+    for extension in node.children():
+        _, *middle, _ = extension.expect(der.SEQUENCE).children()
+        if any(part.raw != _FALSE for part in middle):
+            raise CmsError("TIMESTAMP_SYNTAX", "an extension is not known here", unsupported=True)
 
 
 def _accuracy(node: Node) -> int:
