@@ -1,6 +1,7 @@
 """Asking a hub over REST, by its public contract and the standard library alone. Anybody may ask: no credentials."""
 
 import json
+import re
 import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -12,8 +13,8 @@ from urllib.request import HTTPSHandler, OpenerDirector, Request, build_opener
 
 from shuniu_client.verdict import SCHEMA, Verdict
 
-# Members that JSON of the contract leaves out where there is nothing.
-_ABSENT = {"claimed_at": None, "proven_at": None}
+# A signature's times: their names over REST, which are absent where there is none, and in the object.
+_TIMES = {"claimedAt": "claimed_at", "provenAt": "proven_at"}
 # Above any answer: a validation report of many signatures.
 _ANSWER_MOST = 32 * 1024 * 1024
 
@@ -95,17 +96,23 @@ class Hub:
 
 
 def _verdict(answer: Mapping[str, Any]) -> Verdict:
-    """The object of the schema from protobuf's JSON of the contract: names, and null where that has nothing."""
+    """The object of the schema from protobuf's JSON of the contract: names, times to the second, null where that has
+    nothing.
+    """
     found = dict(answer["verdict"])
-    found["as_of"] = found.pop("asOf")
+    found["as_of"] = _instant(found.pop("asOf"))
     found["summary"] = {"cause": None, **found["summary"]}
     found["signatures"] = [_signature(each) for each in found.get("signatures", ())]
     return Verdict({"schema": SCHEMA, **found})
 
 
 def _signature(told: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"claimedAt": "claimed_at", "provenAt": "proven_at"}
-    return {**_ABSENT, **{names.get(name, name): value for name, value in told.items()}}
+    found = {name: value for name, value in told.items() if name not in _TIMES}
+    return {**found, **{name: _instant(told[old]) if old in told else None for old, name in _TIMES.items()}}
+
+
+def _instant(told: str) -> str:
+    return re.sub(r"\.[0-9]+Z$", "Z", told)
 
 
 def _refusal(status: int, body: bytes) -> HubError:
