@@ -91,6 +91,9 @@ class EsignSettings(ServiceSettings):
     ses_sidecar: bool | None = None
     """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
     keys and this machine a libcrypto with SM2."""
+    ofd: bool = False
+    """Whether each document is also made as OFD (GB/T 33190), sealed with SM2 inside (GM/T 0099, GB/T 38540), under the
+    same number and ledger entry. Needs the SM2 keys of `ses_sidecar`. About 60 kB more for each document."""
     flow_keep_days: int = 30
     """How long the document of a flow that came to nothing, or of a draft that nobody opened, is kept, days."""
     flow_scenarios: Path = Path()

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
-from services.esign import ses_store
+from services.esign import ofd_store, ses_store
 from services.esign.store import ISSUED, SEALED, SLOT, CertificateRow, certificate, read_certificate
 from shuniu.kit.sql import binding_of
 
@@ -32,13 +33,16 @@ _RELEASE = (
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The sealed bytes of a slot, the content of their QR code, and the seal signature beside them (may be empty)."""
+    """The sealed bytes of a slot, the content of their QR code, and what may be empty: the seal signature beside them,
+    and the document's OFD form.
+    """
 
     number: str
     pdf: bytes = field(repr=False)
     sha256: str
     qr: str = field(repr=False)
     beside: bytes = field(repr=False)
+    ofd: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,9 @@ def keep_bytes(conn: Connection, made: Sequence[Made]) -> set[str]:
     beside = [(one.number, one.beside) for one in made if one.beside and one.number in kept]
     if beside:
         ses_store.keep_sidecars(conn, beside)
+    packages = [(one.number, one.ofd, sha256(one.ofd).hexdigest()) for one in made if one.ofd and one.number in kept]
+    if packages:
+        ofd_store.keep_packages(conn, packages)
     return kept
 
 

@@ -1,4 +1,6 @@
-"""Signs documents a second time under GB/T 38540: an SES_Signature beside the PDF, over the same bytes (双签章)."""
+"""Signs documents under GB/T 38540: an SES_Signature beside the PDF, over the same bytes (双签章), and the one inside a
+document's OFD form.
+"""
 
 import asyncio
 import functools
@@ -6,10 +8,12 @@ import re
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from services.esign import seal_pictures, ses_store, sm_keys
+from services.esign import layout, seal_pictures, ses_store, sm_keys
 from services.esign.counted_keys import SM2_WITH_SM3
 from services.esign.domain import ses, sm2_chain, sm2_pki
+from services.esign.domain.certificates import Template
 from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.ofd.writer import PROTECTED, UnsealedPackage
 from services.esign.domain.pki import SEAL_DAYS
 from services.esign.domain.seals import Seal, SealKind
 from services.esign.domain.ses import Picture
@@ -32,6 +36,7 @@ class Prepared:
     eseal: bytes = field(repr=False)
     created_us: int
     signer: Sm2Signer = field(repr=False)
+    picture: Picture = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -49,9 +54,7 @@ class Sidecars:
 
         Raises EsignError when the seal's picture cannot be drawn.
         """
-        ready = self._ready.get(seal.id)
-        if ready is None:
-            ready = self._ready[seal.id] = await self._prepare(seal)
+        ready = await self._prepared(seal)
         first, gap_end, rest = _span(pdf)
         covered = memoryview(pdf)
         digest = sm.sm3(bytes(covered[:first]), bytes(covered[gap_end : gap_end + rest]))
@@ -59,6 +62,20 @@ class Sidecars:
         at_us = max(signed_us, ready.created_us)
         count(Purpose.SEAL_SIGNATURE, SM2_WITH_SM3)
         return ses.sign(ready.eseal, ready.signer, digest, protected_parts(first, gap_end, rest), at_us)
+
+    async def seal_package(self, package: UnsealedPackage, template: Template, seal: Seal, signed_us: int) -> bytes:
+        """The OFD package with its seal where the template has it. Otherwise as `sign`."""
+        ready = await self._prepared(seal)
+        at_us = max(signed_us, ready.created_us)
+        xml = package.signature_xml(layout.seal_box(template, ready.picture), at_us)
+        count(Purpose.SEAL_SIGNATURE, SM2_WITH_SM3)
+        return package.sealed(xml, ses.sign(ready.eseal, ready.signer, sm.sm3(xml), PROTECTED, at_us))
+
+    async def _prepared(self, seal: Seal) -> Prepared:
+        ready = self._ready.get(seal.id)
+        if ready is None:
+            ready = self._ready[seal.id] = await self._prepare(seal)
+        return ready
 
     async def _prepare(self, seal: Seal) -> Prepared:
         row = await self.base.store.read(ses_store.sm2_seal_of, seal.id)
@@ -69,7 +86,8 @@ class Sidecars:
         key = sm.PrivateKey.from_der(self.keyring.decrypt(row.wrapped_key, key_context(seal.id)))
         read = ses.read(row.eseal)
         assert isinstance(read, ses.Seal)
-        return Prepared(row.eseal, read.info.created_us, sm_keys.signer(row.certificate, key))
+        signer = sm_keys.signer(row.certificate, key)
+        return Prepared(row.eseal, read.info.created_us, signer, read.info.picture)
 
 
 @dataclass(frozen=True, slots=True)

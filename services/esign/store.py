@@ -27,6 +27,7 @@ from services.esign import (
     flow_journal_store,
     flow_store,
     licence_store,
+    ofd_store,
     seal_store,
     ses_store,
 )
@@ -42,6 +43,7 @@ kit_tables(METADATA)
 replica_tables(METADATA)
 for _tables in (
     ses_store.TABLES,
+    ofd_store.TABLES,
     evidence_store.TABLES,
     digest_store.TABLES,
     seal_store.TABLES,

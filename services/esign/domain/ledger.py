@@ -44,7 +44,9 @@ class Entry:
     `time_us` is the hub's clock in µs; hashes are in lower-case hex or empty, SHA-256 or, under the names that end in
     sm3, SM3 (see `Marks`); a commitment is salted; `state` is the new state of a seal; `epoch` the store's epoch when
     the entry was made; `source` and `kind` say whose and what evidence it is; `flow`, `scenario` and
-    `step` (keys of the scenario) which flow stood where, with the outcome in `state`.
+    `step` (keys of the scenario) which flow stood where, with the outcome in `state`. A sealed document that was made
+    in a second form too names that one's digest in `kind`: a field of its own would make the entry unreadable for
+    verifiers from before.
     """
 
     type: EntryType
@@ -91,11 +93,18 @@ class Entry:
         """Whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
         return _agree({SHA256: self.document_sha256, SM3: self.document_sm3}, document)
 
+    def is_of_ofd(self, document: bytes) -> bool:
+        """Whether these bytes are the OFD form of the document that the entry is about."""
+        found = _OFD_FORM.fullmatch(self.kind) if self.type is EntryType.DOCUMENT_SEALED else None
+        return found is not None and _BY_NAME[found[1]].of(document).hex() == found[2]
+
     def names(self, certificate: bytes) -> bool:
         """Whether the entry names this certificate (DER)."""
         return _agree({SHA256: self.certificate_sha256, SM3: self.certificate_sm3}, certificate)
 
 
+_BY_NAME = {digest.name: digest for digest in (SHA256, SM3)}
+_OFD_FORM = re.compile(rf"ofd:({'|'.join(_BY_NAME)}):([0-9a-f]{{64}})")
 _FIELDS = tuple(field.name for field in fields(Entry))
 
 
@@ -112,6 +121,10 @@ class Marks:
 
     def document(self, document: bytes) -> dict[str, str]:
         return {f"document_{self.digest.name}": self.digest.of(document).hex()}
+
+    def ofd(self, document: bytes) -> dict[str, str]:
+        """Of the OFD form of the same document; nothing when it has none."""
+        return {"kind": f"ofd:{self.digest.name}:{self.digest.of(document).hex()}"} if document else {}
 
     def certificate(self, certificate: bytes) -> dict[str, str]:
         """Of a certificate in DER."""

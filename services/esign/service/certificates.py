@@ -7,12 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.esign import ses_store, store
+from services.esign import ofd_store, ses_store, store
 from services.esign.domain import certificates
 from services.esign.domain.errors import EsignError
 from services.esign.events import CERTIFICATE_REVOKED
 from services.esign.sequencer import Sequencer
-from services.esign.service.issuing import Issuing, Order, step
+from services.esign.service.issue_steps import step
+from services.esign.service.issuing import Issuing, Order
 from services.esign.service.neighbours import Neighbours, Parties
 from services.esign.service.refusals import certificate_unknown, refusal
 from services.esign.service.views import changed, view
@@ -107,10 +108,17 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         row = await self.base.store.read(store.certificate_by_number, request.number)
         if row is None or row.stage != store.ISSUED or not await self._may_read(row):
             raise certificate_unknown(request.number)
+        ofd = b""
+        if request.form == pb.CERTIFICATE_FORM_OFD:
+            ofd = await self.base.store.read(ofd_store.ofd_of, row.number)
+            if not ofd:
+                raise _without_ofd()
         await self.base.write(lambda conn: self.base.audit(conn, "DownloadCertificate", f"certificate/{row.number}"))
         # Made before any witness could answer; by now enough of them may have cosigned a head that covers it.
         witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         receipt = row.receipt if witnessed is None else witnessed.text
+        if request.form == pb.CERTIFICATE_FORM_OFD:
+            return pb.DownloadCertificateResponse(certificate=view(row), tlog_proof=receipt, ofd=ofd)
         beside = await self.base.store.read(ses_store.sidecar_of, row.number)
         return pb.DownloadCertificateResponse(certificate=view(row), pdf=row.pdf, tlog_proof=receipt, ses=beside)
 
@@ -153,6 +161,14 @@ class Certificates(esign_pb2_grpc.CertificateServiceServicer):
         # In force with the commit: the answer does not fail because the ledger is away.
         await self.withdrawals.try_log()
         return response
+
+
+def _without_ofd() -> errors.HubError:
+    return errors.precondition(
+        "FORM_ABSENT",
+        "This document was issued as PDF only; download the PDF.",
+        "该证明只签发了 PDF，没有 OFD，请下载 PDF。",
+    )
 
 
 def _require_own_facts(names: Iterable[str]) -> None:

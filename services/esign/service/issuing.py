@@ -8,17 +8,16 @@ Documents that reach a stage at the same time share its transaction.
 
 import asyncio
 import datetime as dt
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from services.esign import issue_store, layout, metrics, seal_store, store
+from services.esign import issue_store, layout, metrics, ofd_store, seal_store, store
 from services.esign.domain import certificates, pades, seals
 from services.esign.domain.certificates import CertificateData, CertificateState
 from services.esign.domain.errors import DocumentUnfitError, EsignError
@@ -28,8 +27,10 @@ from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.issue_store import Logged, Made
 from services.esign.keys import Secrets
 from services.esign.long_term import LongTerm
+from services.esign.packages import Packages
 from services.esign.seal_keys import check_profile
 from services.esign.sequencer import Sequencer
+from services.esign.service.issue_steps import step
 from services.esign.service.neighbours import Neighbours
 from services.esign.service.refusals import seal_unknown
 from services.esign.service.seals import key_context
@@ -126,6 +127,8 @@ class Issuing:
     """Called with each document that was released."""
     # None: documents carry no validation data (PAdES B-T at most).
     long_term: LongTerm | None = None
+    # None: documents are not made as OFD.
+    packages: Packages | None = None
     # Those who have a document issued.
     crowd: Crowd = field(default_factory=Crowd)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
@@ -155,12 +158,12 @@ class Issuing:
                     slot = await self._slots.do(order)
                 if isinstance(slot, bytes):
                     return slot
-                row = slot.row
+                row, ofd = slot.row, None
                 if row.stage == store.SLOT:
-                    row = await self._seal(row, slot.seal, order.facts)
+                    row, ofd = await self._seal(row, slot.seal, order.facts)
                 if row.stage == store.SEALED:
                     row = await self._stamp(row)
-                return await self._release(row, slot.seal, order)
+                return await self._release(row, slot.seal, order, ofd)
         except (TimestampAwayError, EsignError, asyncio.CancelledError):
             # Also when the caller has gone: what was sealed is released by itself.
             self._waiting.set()
@@ -222,7 +225,10 @@ class Issuing:
 
     # SEALED.
 
-    async def _seal(self, row: CertificateRow, found: SealRow, facts: Mapping[str, str]) -> CertificateRow:
+    async def _seal(
+        self, row: CertificateRow, found: SealRow, facts: Mapping[str, str]
+    ) -> tuple[CertificateRow, bytes | None]:
+        """With the document's OFD form: empty when it has none, None when another attempt was first."""
         with step("person"):
             person = await self.neighbours.person(row.holder, _PERSON_FIELDS, row.case_code, self.secrets.receiving)
         data = CertificateData(
@@ -251,22 +257,26 @@ class Issuing:
         if self.sidecars is not None:
             with step("ses"):
                 beside = await self.sidecars.sign(pdf, found.seal, row.signed_us)
+        ofd = b""
+        if self.packages is not None:
+            with step("ofd"):
+                ofd = await self.packages.make(data, qr, found.seal, row.signed_us)
         away: TimestampAwayError | None = None
         try:
             pdf = await self._stamped(signature, row.number)
         except TimestampAwayError as error:
             # Kept without it: what is sealed is sealed once, and waits.
             away = error
-        made = Made(row.number, pdf, sha256(pdf).hexdigest(), qr, beside)
+        made = Made(row.number, pdf, sha256(pdf).hexdigest(), qr, beside, ofd)
         with step("store"):
             kept = await self._kept.do(made)
         if not kept:
             again = await self.base.store.read(store.certificate_by_number, row.number)
             assert again is not None
-            return again
+            return again, None
         if away is not None:
             raise away
-        return replace(row, stage=store.SEALED, pdf=pdf, sha256=made.sha256, qr=qr)
+        return replace(row, stage=store.SEALED, pdf=pdf, sha256=made.sha256, qr=qr), ofd
 
     async def _picture(self, seal_id: str) -> bytes:
         """What the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for life."""
@@ -327,10 +337,16 @@ class Issuing:
 
     # ISSUED.
 
-    async def _release(self, row: CertificateRow, found: SealRow, order: Order | None) -> bytes:
-        """Logs the sealed bytes; releases them with receipt, event, audit record and answer in one transaction."""
+    async def _release(
+        self, row: CertificateRow, found: SealRow, order: Order | None, ofd: bytes | None = None
+    ) -> bytes:
+        """Logs the sealed bytes, and those of the OFD form (None: what is kept of it); releases them with receipt,
+        event, audit record and answer in one transaction.
+        """
         if row.stage == store.ISSUED:
             return await self._finished.do(_Finish(row, None, "", None, order))
+        if ofd is None:
+            ofd = await self.base.store.read(ofd_store.ofd_of, row.number)
         marks = self.secrets.marks
         entry = Entry(
             EntryType.DOCUMENT_SEALED,
@@ -338,6 +354,7 @@ class Issuing:
             seal=row.seal_id,
             epoch=self.base.store.epoch,
             **marks.document(row.pdf),
+            **marks.ofd(ofd),
             **marks.certificate(found.certificate),
             **marks.commitment(row.salt, row.case_code.encode()),
         )
@@ -467,24 +484,3 @@ def _keep(conn: Connection, made: Sequence[Made]) -> list[bool]:
 
 def _logged(row: CertificateRow) -> Logged:
     return Logged(row.number, row.ledger_index, row.receipt)
-
-
-class step:  # noqa: N801 — reads as what it is used as
-    """Measures one step of issuing a document: `with step("seal")`."""
-
-    __slots__ = ("_observe", "_started")
-
-    def __init__(self, name: str) -> None:
-        self._observe = _observer(name)
-        self._started = time.perf_counter()
-
-    def __enter__(self) -> None:
-        """Begun when it was made."""
-
-    def __exit__(self, *_error: object) -> None:
-        self._observe(time.perf_counter() - self._started)
-
-
-@cache
-def _observer(name: str) -> Callable[[float], None]:
-    return metrics.STEPS.labels(name).observe

@@ -202,7 +202,7 @@ def _logged(found: Findings, data: bytes, receipt: str | None, trust: Trust, *, 
         unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
         found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return None
-    if entry.type is not ledger.EntryType.DOCUMENT_SEALED or not entry.is_of(data):
+    if entry.type is not ledger.EntryType.DOCUMENT_SEALED or not entry.is_of_ofd(data):
         found.add(
             "ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", "回执不是该文件的", "the receipt is of another document"
         )

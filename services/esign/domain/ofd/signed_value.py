@@ -61,10 +61,12 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
     try:
         parts, read = sealed_value.of_seal(signature.value)
         signer = chain.load(read.certificate)
-    except (CmsError, ChainError) as cause:
-        unsupported = cause.unsupported if isinstance(cause, CmsError) else cause.unknown
-        status = Status.UNKNOWN if unsupported else Status.INVALID
-        found.add("integrity", status, "SES_SYNTAX", "签章数据不合规或不受支持", f"seal signature: {cause}")
+    except CmsError as cause:
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        found.add("integrity", status, cause.reason, "签章数据已损坏或不合规", f"seal signature: {cause}")
+        return None
+    except ChainError as cause:
+        _unreadable(found, cause)
         return None
     covered = Covered(SM3.of(signature.xml), _protected(read.protected, signature.file))
     inspected = ses_check.inspect(signature.value, trust, found.now_us, covered)
@@ -125,12 +127,15 @@ def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
     try:
         read = cms_reader.read(signature.value)
         signer = chain.load(read.signer)
-        others = tuple(chain.load(c) for c in read.certificates if c != read.signer)
+        others = chain.readable(read.certificates, read.signer)
         holds = _binds(read, signature.xml, signer)
-    except (CmsError, ChainError) as cause:
-        unsupported = cause.unsupported if isinstance(cause, CmsError) else cause.unknown
-        status = Status.UNKNOWN if unsupported else Status.INVALID
-        found.add("integrity", status, cause.reason, "签名数据不合规或不受支持", f"signature data: {cause}")
+    except CmsError as cause:
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        zh = "签名采用本系统不支持的形式，未能核验" if cause.unsupported else "签名数据已损坏或不合规"
+        found.add("integrity", status, cause.reason, zh, f"signature data: {cause}")
+        return None
+    except ChainError as cause:
+        _unreadable(found, cause)
         return None
     if holds is not None:
         found.steps.append(holds)
@@ -138,6 +143,11 @@ def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
     found.add("integrity", Status.VALID, "INTACT", "内容完整，签名值有效", "content intact, signature value right")
     claimed_us = signature.stated_us if read.signing_time_us is None else read.signing_time_us
     return SignedValue(kind_of(signature.value), signer, others, claimed_us, read)
+
+
+def _unreadable(found: Findings, cause: ChainError) -> None:
+    """Nothing is known of who signed; what he signed may be sound."""
+    found.add("integrity", Status.UNKNOWN, cause.reason, f"签章证书无法解读：{cause.zh}", str(cause))
 
 
 def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None:

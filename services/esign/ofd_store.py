@@ -1,0 +1,36 @@
+"""What esign keeps of the OFD form of documents: one row a document that was made as OFD too."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Column, Connection, Index, LargeBinary, MetaData, Table, Text, select
+
+from shuniu.kit.sql import binding_of
+
+TABLES = MetaData()
+
+certificate_ofd = Table(
+    "certificate_ofd",
+    TABLES,
+    Column("number", Text, primary_key=True),
+    Column("ofd", LargeBinary, nullable=False),
+    # Hex: by it the document is found when somebody verifies the file.
+    Column("sha256", Text, nullable=False),
+    Index("certificate_ofd_sha256", "sha256"),
+)
+
+
+def keep_packages(conn: Connection, made: Sequence[tuple[str, bytes, str]]) -> None:
+    """Keeps the packages of documents once: number, bytes, SHA-256 in hex."""
+    rows = [{"number": number, "ofd": ofd, "sha256": sha256} for number, ofd, sha256 in made]
+    binding_of(conn).dialect.insert_ignore(conn, certificate_ofd, rows)
+
+
+def ofd_of(conn: Connection, number: str) -> bytes:
+    """The OFD form of a document; empty when it has none."""
+    wanted = select(certificate_ofd.c.ofd).where(certificate_ofd.c.number == number)
+    return bytes(conn.execute(wanted).scalar() or b"")
+
+
+def number_of(conn: Connection, sha256: str) -> str | None:
+    """The number of the document whose OFD form has this SHA-256 (hex)."""
+    return conn.execute(select(certificate_ofd.c.number).where(certificate_ofd.c.sha256 == sha256)).scalar()
