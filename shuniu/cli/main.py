@@ -80,7 +80,7 @@ def listing() -> argparse.ArgumentParser:
     return root
 
 
-def _root() -> tuple[argparse.ArgumentParser, "argparse._SubParsersAction[argparse.ArgumentParser]"]:
+def _root() -> tuple[argparse.ArgumentParser, Any]:
     root = _Command(
         prog="shuniu",
         description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",

@@ -1,4 +1,4 @@
-"""The worker that reads foreign documents goes with the service that started it."""
+"""The processes that read foreign documents go with the service that started them."""
 
 import asyncio
 import os
@@ -9,15 +9,18 @@ from pathlib import Path
 from shuniu.kit.testing import eventually
 
 SERVICE = """
-import asyncio, time
+import asyncio
 from services.esign.verifier import Question, Verifier
 
 async def main():
     verifier = Verifier(20)
     await verifier.judge(Question(b"%PDF-", b"", (), 0, None, None))
-    [worker] = verifier._pool._processes
-    print(worker, flush=True)
-    await asyncio.sleep(60)
+    reading = asyncio.create_task(verifier.run(pow, 7, 10**9))
+    while not any(worker.pid for worker in verifier._busy):
+        await asyncio.sleep(0.01)
+    pids = [worker.pid for worker in (*verifier._idle, *verifier._busy) if worker.pid]
+    print(verifier._nursery._process.pid, *pids, flush=True)
+    await reading
 
 if __name__ == "__main__":
     asyncio.run(main())
@@ -33,15 +36,16 @@ def _gone(pid: int) -> bool:
 
 
 async def test_a_killed_service_leaves_no_worker(tmp_path) -> None:
-    """kill -9 of the service ends its worker too."""
+    """kill -9 of the service ends its workers too, the one in the middle of a document and those that wait."""
     script = tmp_path / "service.py"
     script.write_text(SERVICE)
     service = await asyncio.create_subprocess_exec(
         sys.executable, str(script), stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
     )
     assert service.stdout is not None
-    worker = int(await asyncio.wait_for(service.stdout.readline(), 60))
-    assert not _gone(worker)
+    pids = [int(pid) for pid in (await asyncio.wait_for(service.stdout.readline(), 60)).split()]
+    assert len(pids) >= 2
+    assert not any(map(_gone, pids))
     service.send_signal(signal.SIGKILL)
     await service.wait()
-    await eventually(lambda: _gone(worker), message="the worker lives on")
+    await eventually(lambda: all(map(_gone, pids)), message="a worker lives on")

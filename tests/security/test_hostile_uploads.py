@@ -1,7 +1,7 @@
 """Hostile files through the real servicer and its worker process: a clear verdict, in bounded time and memory."""
 
 import asyncio
-import multiprocessing
+import itertools
 import os
 import time
 from pathlib import Path
@@ -10,9 +10,13 @@ import grpc
 import pytest
 
 from services.esign.domain.verdict import Outcome
+from services.esign.fair_queue import Room
+from services.esign.service.verification import Verification
 from services.esign.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
+from shuniu.kit.errors import Code, HubError
 from tests.security.test_document_attacks import HOSTILE
+from tests.support.esign import small_pdf
 from tests.support.seal_land import seal_land
 
 SENT = (
@@ -38,19 +42,35 @@ async def land():
         yield it
 
 
-def peak_bytes() -> int:
-    """The most memory that any worker of this process has held."""
-    peaks = [0]
-    for child in multiprocessing.active_children():
-        status = Path(f"/proc/{child.pid}/status").read_text()
-        peaks += [int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")]
-    return max(peaks)
+def status_of(pid: int, name: str) -> int:
+    """A size of a process, bytes (proc(5), status); 0 when it has gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+def grown_bytes() -> int:
+    """The most that any worker has taken beyond the process it was forked from."""
+    nurseries = [pid for pid in children(os.getpid()) if b"raise_workers" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert nurseries
+    return max(
+        [0, *(status_of(pid, "VmHWM") - status_of(above, "VmHWM") for above in nurseries for pid in children(above))]
+    )
 
 
 @pytest.mark.timeout(240)
 async def test_hostile_uploads_get_their_verdict_and_cost_nobody_else(land):
-    """Each is INVALID or INDETERMINATE with twelve steps and a reason; the worker stays within its memory; a good
-    document does not wait behind them.
+    """Each is INVALID or INDETERMINATE with twelve steps and a reason; a worker stays within its memory; a good
+    document does not wait behind them, whether the hub sealed it or somebody else.
     """
     seal = await land.active()
     good = (await land.downloaded((await land.issue("NMG202606010001", seal.id)).number)).pdf
@@ -62,11 +82,13 @@ async def test_hostile_uploads_get_their_verdict_and_cost_nobody_else(land):
         assert len(verdict.steps) == 12
         assert verdict.steps[0].reason not in {"", "NOT_REACHED"}
         assert time.monotonic() - began < MOST_SECONDS, name
-        assert peak_bytes() < MEMORY_MOST
+        assert grown_bytes() < MEMORY_MOST
     # Other bytes each time: a verdict that is known already costs nothing.
     queue = [asyncio.create_task(land.verdict(HOSTILE["strings"]() + b"%d" % n)) for n in range(4)]
+    foreign = small_pdf()
     assert (await land.verdict(good)).verdict == "VALID"
     assert not all(task.done() for task in queue)
+    assert (await land.verdict(foreign)).verdict != "VALID"
     assert "VALID" not in {one.verdict for one in await asyncio.gather(*queue)}
 
 
@@ -83,16 +105,53 @@ async def test_what_is_too_large_is_refused_by_its_size(land):
 
 @pytest.mark.parametrize(
     ("reading", "argument"),
-    [(time.sleep, 600), (bytearray, 2 * MEMORY_MOST), (os._exit, 1)],
-    ids=["too long", "too much", "dead"],
+    [(time.sleep, 600), (sum, itertools.count()), (bytearray, 2 * MEMORY_MOST), (os._exit, 1)],
+    ids=["too long", "too much work", "too much memory", "dead"],
 )
 async def test_a_worker_that_hangs_or_dies_is_replaced(reading, argument):
-    """Too long, too much memory, gone: said so in time, and the next document is judged by a new worker."""
-    with Verifier(2.0) as verifier:
+    """Too long, too much work or memory, gone: said so in time, and the next document is judged by a new worker."""
+    with Verifier(2.0, cpu_seconds=0.5) as verifier:
         await verifier.run(len, b"")
         began = time.monotonic()
         with pytest.raises(VerifierFailedError):
             await verifier.run(reading, argument)
         assert time.monotonic() - began < 10
         verdict = await verifier.judge(Question(HOSTILE["header"](), b"", (), 0, None, None))
-    assert verdict.outcome is Outcome.INVALID
+    assert verdict.outcome is not Outcome.VALID
+
+
+async def test_a_worker_has_its_memory_and_no_more():
+    """What fits into the bound beside the imports is read; one that takes more is given up, whatever was free."""
+    with Verifier(10.0) as verifier:
+        assert await verifier.run(eval, f"len(bytes({MEMORY_MOST * 3 // 4}))") == MEMORY_MOST * 3 // 4
+        with pytest.raises(VerifierFailedError, match="MemoryError"):
+            await verifier.run(eval, f"len(bytes({MEMORY_MOST}))")
+
+
+async def test_a_document_beyond_its_budget_is_no_wrong_verdict(land):
+    """INDETERMINATE, LIMIT_REACHED: nothing is said of a document that was not read to its end."""
+    with Verifier(10.0, cpu_seconds=0.0) as verifier:
+        answering = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
+        request = esign_pb2.VerifyDocumentRequest(pdf=HOSTILE["objects"]())
+        verdict = (await answering.VerifyDocument(request, None)).verdict
+    assert (verdict.verdict, verdict.steps[0].reason) == ("INDETERMINATE", "LIMIT_REACHED")
+
+
+async def test_a_full_queue_refuses_and_says_what_to_do(land):
+    """RESOURCE_EXHAUSTED with a reason and two sentences, never a verdict; the documents that wait get theirs."""
+    with Verifier(10.0, workers=1, room=Room(2, 1 << 20)) as verifier:
+        assert await verifier.run(len, b"") == 0
+        answering = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
+
+        async def verdict(number: int) -> str:
+            request = esign_pb2.VerifyDocumentRequest(pdf=small_pdf() + b"%d" % number)
+            return (await answering.VerifyDocument(request, None)).verdict.verdict
+
+        busy = asyncio.create_task(verifier.run(time.sleep, 1))
+        found = await asyncio.gather(*map(verdict, range(6)), return_exceptions=True)
+        await busy
+    refused = [each for each in found if isinstance(each, HubError)]
+    assert {(each.code, each.reason) for each in refused} == {(Code.RESOURCE_EXHAUSTED, "VERIFY_BUSY")}
+    assert all("send" in each.en and "请" in each.zh for each in refused)
+    assert [type(each) for each in found if each not in refused] == [str, str]
+    assert "VALID" not in found
