@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from services.esign import sm2_checks  # noqa: F401 — installs the check of SM2 signatures
 from services.esign.domain import note, sm2_chain, witness
 from services.esign.domain.errors import EsignError
+from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Trust, judge
 
@@ -130,7 +131,11 @@ def judged(
     ses: bytes | None = None,
     trust_any_signer: bool = False,
 ) -> Verdict:
-    """The offline verdict; see `judge`. `ses`: the seal signature beside the document. Never raises for bad bytes."""
+    """The offline verdict on a PDF or an OFD; see `judge`. `ses`: the seal signature beside a PDF. Never raises for bad
+    bytes.
+    """
+    if is_ofd(document):
+        return _ofd(document, trusted, now_us, receipt, trust_any_signer=trust_any_signer)
     step = None if ses is None else _ses_step(document, ses, trusted.certificates, now_us)
     return judge(
         document,
@@ -139,6 +144,21 @@ def judged(
         receipt=receipt,
         trust_any_signer=trust_any_signer,
         ses=step,
+    )
+
+
+def _ofd(document: bytes, trusted: Trusted, now_us: int, receipt: str | None, *, trust_any_signer: bool) -> Verdict:
+    # Most documents are PDFs; who judges one need not wait for this to be imported.
+    from services.esign import ses_document
+    from services.esign.domain.ofd.judge import judge_ofd
+
+    return judge_ofd(
+        document,
+        trust=trusted.trust,
+        sm_trust=ses_document.trust(trusted.certificates),
+        now_us=now_us,
+        receipt=receipt,
+        trust_any_signer=trust_any_signer,
     )
 
 
