@@ -43,10 +43,8 @@ _EDWARDS = frozenset({SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448
 _RSA_BITS = 2048
 # Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
 _MOST_LOOKED_AT = 64
-# Critical extensions whose meaning is honoured below, or that only add to names, policies and places to ask: a
-# verifier without demands of its own accepts any policy (RFC 5280, 6.1.1). Another one is not understood.
 _BASIC, _USAGE, _USES = ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE
-_UNDERSTOOD = frozenset(
+UNDERSTOOD = frozenset(
     kind.dotted_string
     for kind in (
         _BASIC,
@@ -60,8 +58,11 @@ _UNDERSTOOD = frozenset(
         x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"),
     )
 )
-# KeyUsage: bits 0, 1 and 5 of 16.
-_DIGITAL_SIGNATURE, _COMMITMENT, _CERTIFIES = 0x8000, 0x4000, 0x0400
+"""Critical extensions whose meaning is honoured here, or that only add to names, policies and places to ask: a verifier
+without demands of its own accepts any policy (RFC 5280, 6.1.1). A certificate with another one is not understood.
+"""
+# KeyUsage: bits 0, 1, 5 and 6 of 16.
+_DIGITAL_SIGNATURE, _COMMITMENT, _CERTIFIES, _LISTS = 0x8000, 0x4000, 0x0400, 0x0200
 # documentSigning, RFC 9336.
 _DOCUMENT_SIGNING = "1.3.6.1.5.5.7.3.36"
 _SIGNING_USES = frozenset(
@@ -315,7 +316,7 @@ def _check_key(certificate: x509.Certificate) -> None:
 
 
 def _check_understood(certificate: x509.Certificate) -> None:
-    if profile_of(certificate).critical - _UNDERSTOOD:
+    if profile_of(certificate).critical - UNDERSTOOD:
         raise ChainError(
             "CRITICAL_EXTENSION",
             "证书含有不能识别的关键扩展",
@@ -344,6 +345,11 @@ class Profile:
     def commits(self) -> bool:
         """contentCommitment, called nonRepudiation before."""
         return self.usage is not None and bool(self.usage & _COMMITMENT)
+
+    @property
+    def lists(self) -> bool:
+        """Whether it may sign lists of revoked certificates."""
+        return self.usage is None or bool(self.usage & _LISTS)
 
     @property
     def certifies(self) -> bool:

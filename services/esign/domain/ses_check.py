@@ -8,11 +8,15 @@ run: what follows would speak about bytes nobody vouches for. Pure: SM2 and SM3 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from services.esign.domain import ses, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.ses import Seal, SealSignature, SesError
-from services.esign.domain.sm2 import OID_SM2_WITH_SM3, Verify
+from services.esign.domain.signature_value import SM2_ALGORITHMS, in_der
+from services.esign.domain.sm2 import Verify
 from services.esign.domain.sm2_chain import Sm2Certificate
+from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
 from services.esign.domain.verdict import Outcome, Status, Step
 
 STEPS = (
@@ -50,6 +54,8 @@ class SmTrust:
     makers: tuple[Sm2Certificate, ...] = ()
     verify: Verify | None = None
     sm3: Callable[..., bytes] | None = None
+    # Roots that may vouch for the authority of a timestamp on a seal signature; without them it is not judged.
+    tsa_roots: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +128,7 @@ def _seal(found: Findings, seal: Seal, trust: SmTrust, at_us: int | None, now_us
 
 def _structure(found: Findings, seal: Seal) -> bool:
     info = seal.info
-    if seal.algorithm != OID_SM2_WITH_SM3:
+    if seal.algorithm not in SM2_ALGORITHMS:
         return found.add("seal", Status.UNKNOWN, "ALGORITHM", "印章签名算法不是 SM2", "not signed with SM2")
     if info.critical_extensions:
         return found.add(
@@ -145,7 +151,7 @@ def _value(found: Findings, step: str, certificate: bytes, message: bytes, signa
         sm2_chain.check_signer(signer)
     except ChainError as cause:
         return found.refused(step, cause)
-    if not trust.verify(signer.spki, message, signature):
+    if not trust.verify(signer.spki, message, in_der(signature)):
         return found.add(step, Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
     return found.add(step, Status.VALID, "SIGNATURE_HOLDS", f"签名有效：{signer.name}", f"signed by {signer.name}")
 
@@ -190,7 +196,7 @@ def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
 
 
 def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int, covered: Covered | None) -> None:
-    if signature.algorithm != OID_SM2_WITH_SM3:
+    if signature.algorithm not in SM2_ALGORITHMS:
         found.add("signature", Status.UNKNOWN, "ALGORITHM", "签章算法不是 SM2", "not signed with SM2")
         return
     if signature.critical_extensions:
@@ -216,12 +222,27 @@ def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us
     else:
         found.add("data_hash", Status.VALID, "INTACT", "文件内容与签章一致", "the document is what was sealed")
         _protected(found, signature, covered)
-    if signature.timestamp is not None:
+    _timestamp(found, signature, trust, now_us)
+
+
+def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int) -> None:
+    """In V4 it is of the signature's value (GB/T 38540, 6.2); what one inside the signed part of V1 is of, GM/T 0031
+    leaves open.
+    """
+    if signature.timestamp is None:
+        found.add("timestamp", Status.NOT_CHECKED, "NO_TIMESTAMP", "没有时间戳", "no timestamp")
+        return
+    if not trust.tsa_roots or signature.seal.version != ses.V4:
         found.add(
             "timestamp", Status.UNKNOWN, "TIMESTAMP_NOT_JUDGED", "附有时间戳，此处未能核验", "timestamp not judged here"
         )
+        return
+    try:
+        check_token(signature.timestamp, (signature.signature,), trust.tsa_roots, now_us)
+    except TimestampInvalidError as cause:
+        found.add("timestamp", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
     else:
-        found.add("timestamp", Status.NOT_CHECKED, "NO_TIMESTAMP", "没有时间戳", "no timestamp")
+        found.add("timestamp", Status.VALID, "TIME_STAMPED", "签章时间有时间戳佐证", "a timestamp proves the time")
 
 
 def _listed(found: Findings, signature: SealSignature, trust: SmTrust) -> bool:

@@ -121,9 +121,11 @@ DIGEST_OF: dict[bytes, bytes] = {oid: named for oid, named in {**_ECDSA, **_RSA}
 """Signature algorithms and the digests that they name, OIDs in DER."""
 _NAMED = {**_ECDSA, **_RSA, **_DSA}
 _EDWARDS = frozenset({der.oid("1.3.101.112"), der.oid("1.3.101.113")})
-# SM2 as makers write it: SM2 with SM3, SM2 signature, SM2, and the key's own algorithm (GM/T 0006, GB/T 35275).
 _SM2_CURVE = der.oid("1.2.156.10197.1.301")
-_SM2 = frozenset({sm2.OID_SM2_WITH_SM3, der.oid("1.2.156.10197.1.301.1"), _SM2_CURVE, der.oid("1.2.840.10045.2.1")})
+SM2_ALGORITHMS = frozenset({sm2.OID_SM2_WITH_SM3, der.oid("1.2.156.10197.1.301.1"), _SM2_CURVE})
+"""SM2 with SM3 as makers write it: by its own name, as SM2 signature, as SM2 (GM/T 0006). OIDs in DER."""
+# And by the key's own algorithm (GB/T 35275).
+_SM2 = SM2_ALGORITHMS | {der.oid("1.2.840.10045.2.1")}
 _SM2_DIGESTS = frozenset(oid for oid, found in HASHES.items() if found.name == "SM3")
 # r and s side by side, as some devices give them (GM/T 0009, 6.2 has the SEQUENCE).
 _RAW_SM2 = 64
@@ -177,7 +179,10 @@ class SignatureValue:
                     key.verify(self.value, message, padding.PKCS1v15(), _hash(digest))
                 case rsa.RSAPublicKey() if oid == cms.OID_RSA_PSS:
                     key.verify(self.value, message, self._pss(parameters), _hash(digest))
-                case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() if oid in _EDWARDS and not parameters:
+                case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() if oid in _EDWARDS and parameters in {
+                    b"",
+                    NULL,
+                }:
                     key.verify(self.value, message)
                 case dsa.DSAPublicKey() if oid in _DSA and parameters in {b"", NULL}:
                     key.verify(self.value, message, _hash(digest))

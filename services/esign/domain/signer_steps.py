@@ -7,11 +7,12 @@ from hashlib import sha256
 
 from cryptography import x509
 
-from services.esign.domain import chain, cms_reader, sealed_value, signature_kinds
+from services.esign.domain import chain, cms_reader, seal_steps, sealed_value, signature_kinds
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms_reader import Binding, CmsError, SignedCms
 from services.esign.domain.findings import Findings
 from services.esign.domain.ses import SealSignature
+from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.verdict import Status
@@ -93,9 +94,11 @@ def _swapped(found: Findings) -> None:
     )
 
 
-def is_intact(found: Findings, data: bytes, one: OpenedSignature) -> bool:
-    """The step integrity; False ends the judgement of this signature."""
+def is_intact(found: Findings, data: bytes, one: OpenedSignature, sm: SmTrust | None = None) -> bool:
+    """The step integrity, and for a seal signature the step `ses` by `sm`. False: this signature is judged no further."""
     cms, parts = one.cms, one.signature.signed_parts(data)
+    if one.seal is not None:
+        found.steps.append(seal_steps.in_file(one.signature.cms, one.seal, parts, sm, found.now_us))
     try:
         binding = cms.binding(*parts)
         if binding is Binding.NONE:

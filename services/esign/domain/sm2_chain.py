@@ -11,11 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.domain import der
-from services.esign.domain.chain import ChainError
-from services.esign.domain.sm2 import ALGORITHM, Verify
+from services.esign.domain.chain import UNDERSTOOD, ChainError, Profile, profile_of
+from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
 
 _MAX_LENGTH = 8
-_UNDERSTOOD = frozenset({"2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35", "2.5.29.37"})
+# AlgorithmIdentifier with NULL for parameters: some authorities write it so.
+_ALGORITHMS = frozenset({ALGORITHM, der.tlv(der.SEQUENCE, OID_SM2_WITH_SM3, b"\x05\x00")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Sm2Certificate:
 
 
 def is_sm2(certificate: x509.Certificate) -> bool:
-    return certificate.signature_algorithm_oid.dotted_string == "1.2.156.10197.1.501"
+    return certificate.signature_algorithm_oid == SIGNATURE_ALGORITHM
 
 
 def of(certificate: x509.Certificate) -> Sm2Certificate:
@@ -55,13 +56,13 @@ def load(certificate: bytes) -> Sm2Certificate:
         fields = body.expect(der.SEQUENCE).children()
         if fields[0].raw != b"\xa0\x03\x02\x01\x02" or fields[1].integer() <= 0 or fields[2].raw != algorithm.raw:
             raise _malformed()
-        if algorithm.raw != ALGORITHM:
+        if algorithm.raw not in _ALGORITHMS:
             raise ChainError("ALGORITHM", "证书不是 SM2 证书", "the certificate is not signed with SM2", unknown=True)
         bits = signature.expect(der.BIT_STRING).body
         if bits[:1] != b"\x00":
             raise _malformed()
         parsed = x509.load_der_x509_certificate(certificate)
-        _ = parsed.extensions, parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        _ = parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except ChainError:
         raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
@@ -71,17 +72,18 @@ def load(certificate: bytes) -> Sm2Certificate:
 
 
 def check_signer(signer: Sm2Certificate) -> None:
-    """Whether the certificate may sign: KeyUsage, not a CA's. Raises ChainError."""
-    _check_understood(signer)
-    usage, basic = _usage(signer), _basic(signer)
-    if usage is None or not (usage.digital_signature or usage.content_commitment) or (basic is not None and basic.ca):
+    """Whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
+    profile = _understood(signer)
+    if not profile.signs or profile.is_authority:
         raise ChainError("SIGNER_KEY_USAGE", "证书不能用于签名", "the certificate is not for signing")
 
 
 def is_authority(certificate: Sm2Certificate) -> bool:
     """Whether it may issue certificates."""
-    basic = _basic(certificate)
-    return basic is not None and basic.ca
+    try:
+        return bool(profile_of(certificate.parsed).is_authority)
+    except ChainError:
+        return False
 
 
 def build(
@@ -110,33 +112,20 @@ def _issued(child: Sm2Certificate, issuer: Sm2Certificate, verify: Verify) -> bo
 
 
 def _check_authority(certificate: Sm2Certificate, below: int) -> None:
-    _check_understood(certificate)
-    basic, usage = _basic(certificate), _usage(certificate)
-    if basic is None or not basic.ca or (usage is not None and not usage.key_cert_sign):
+    profile = _understood(certificate)
+    if not profile.is_authority or not profile.certifies:
         raise ChainError("ISSUER_NOT_A_CA", "上级证书无权颁发证书", "an issuer is not a certification authority")
-    if basic.path_length is not None and basic.path_length < below:
+    if profile.path_length is not None and profile.path_length < below:
         raise ChainError("PATH_LENGTH", "证书链超过允许长度", "the path is longer than an authority allows")
 
 
-def _check_understood(certificate: Sm2Certificate) -> None:
-    if any(e.critical and e.oid.dotted_string not in _UNDERSTOOD for e in certificate.parsed.extensions):
+def _understood(certificate: Sm2Certificate) -> Profile:
+    profile = profile_of(certificate.parsed)
+    if profile.critical - UNDERSTOOD:
         raise ChainError(
             "CRITICAL_EXTENSION", "证书含有不能识别的关键扩展", "a critical extension is not understood", unknown=True
         )
-
-
-def _usage(certificate: Sm2Certificate) -> x509.KeyUsage | None:
-    try:
-        return certificate.parsed.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _basic(certificate: Sm2Certificate) -> x509.BasicConstraints | None:
-    try:
-        return certificate.parsed.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return None
+    return profile
 
 
 def _malformed() -> ChainError:

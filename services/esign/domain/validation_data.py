@@ -4,14 +4,13 @@ OCSP answers (RFC 6960) and CRLs (RFC 5280) that came with it.
 Whatever is malformed, of another certificate, or not signed by who may say so is no evidence: it is passed over.
 """
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha1, sha256, sha384, sha512
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 from cryptography import x509
@@ -22,8 +21,10 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.esign.domain import chain, der, sm2
+from services.esign.domain.cms_reader import SignedCms
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.signature_value import sm2_key_of
 
 # Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
 _MOST_ENTRIES = 64
@@ -59,16 +60,24 @@ class ValidationData:
         """And what the verifier himself knows."""
         return replace(self, crls=(*self.crls, *crls)) if crls else self
 
+    def with_carried(self, cms: SignedCms) -> "ValidationData":
+        """And what a signature carries itself (RFC 5652, 10.2.1; revocationInfoArchival, ISO 32000-2, 12.8.3.3.2)."""
+        ocsps, crls = _within(cms.ocsps, _MOST_BYTES["OCSPs"]), _within(cms.crls, _MOST_BYTES["CRLs"])
+        return replace(self, ocsps=(*self.ocsps, *ocsps), crls=(*self.crls, *crls)) if ocsps or crls else self
+
     def loaded(self) -> tuple[x509.Certificate, ...]:
         """The certificates that can be read."""
-        found: list[x509.Certificate] = []
-        for certificate in self.certificates:
-            with contextlib.suppress(chain.ChainError):
-                found.append(chain.load(certificate))
-        return tuple(found)
+        return chain.readable(self.certificates)
 
 
 NOTHING = ValidationData()
+
+
+def _within(found: Sequence[bytes], most: int) -> tuple[bytes, ...]:
+    """The first ones, as long as they are not more than `most` bytes together."""
+    return tuple(
+        each for each, total in zip(found[:_MOST_ENTRIES], accumulate(map(len, found)), strict=False) if total <= most
+    )
 
 
 def _streams(document: Document, listed: Any, most: int) -> Iterator[bytes]:
@@ -183,7 +192,7 @@ def _is_responder(responder: x509.Certificate, issuer: x509.Certificate) -> bool
 
 
 def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
-    if (sm2_key := sm2.key_of(responder)) is not None:
+    if (sm2_key := sm2_key_of(responder)) is not None:
         is_sm2 = response.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
         return is_sm2 and sm2.holds(sm2_key, response.tbs_response_bytes, response.signature)
     key, algorithm = responder.public_key(), response.signature_hash_algorithm
@@ -217,7 +226,7 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
         found.issuer != certificate.issuer
         # A list of a part only, or of changes only, says nothing of what it does not name.
         or any(extension.critical for extension in found.extensions)
-        or not issuer.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+        or not chain.profile_of(issuer).lists
         or not _lists(issuer, found)
         or not chain.valid_at((issuer,), _us(found.last_update_utc))
     ):
@@ -232,7 +241,7 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
 
 def _lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
     """Whether the issuer's key made the list, with an algorithm that still holds."""
-    if (sm2_key := sm2.key_of(issuer)) is not None:
+    if (sm2_key := sm2_key_of(issuer)) is not None:
         is_sm2 = found.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
         return is_sm2 and sm2.holds(sm2_key, found.tbs_certlist_bytes, found.signature)
     algorithm = found.signature_hash_algorithm

@@ -1,0 +1,33 @@
+"""A seal signature inside a PDF (GB/T 38540 in /Contents), as the step `ses`: seal, maker, list and validity, by the
+same check as one beside the document.
+"""
+
+from services.esign.domain import cms_reader, ses_check
+from services.esign.domain.cms_reader import CmsError
+from services.esign.domain.ses import SealSignature
+from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.verdict import Status, Step
+
+
+def in_file(
+    contents: bytes, seal: SealSignature, parts: tuple[memoryview, memoryview], trust: SmTrust | None, now_us: int
+) -> Step:
+    """The step `ses` of the seal signature `seal`, read from `contents`, over the document's `parts`. Without trust in
+    seal makers nothing is known of the seal.
+
+    What it covers is the signature dictionary's ByteRange; how it calls that (propertyInfo), each maker decides.
+    """
+    if trust is None or trust.sm3 is None:
+        return Step(
+            "ses",
+            Status.UNKNOWN,
+            "SES_NOT_JUDGED",
+            "文件内有国密电子签章，但未配置可信的制章者，未能核验印章",
+            "there is a GB/T 38540 seal in the document; without trusted seal makers it cannot be judged",
+        )
+    try:
+        data = cms_reader.unpadded(contents)
+    except CmsError as cause:
+        return Step("ses", Status.UNKNOWN, cause.reason, "国密签章数据未能解读", f"seal data: {cause}")
+    covered = Covered(trust.sm3(*(bytes(part) for part in parts)), seal.protected)
+    return ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
