@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
+from services.esign.domain import ofd_sentences
 from services.esign.domain import verdict_sentences as say
-from services.esign.domain.verdict import Sentence, Status
+from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
-
-_INVALID, _UNKNOWN = Status.INVALID, Status.UNKNOWN
 
 # --- by step and reason, where the same reason means different things
 
@@ -111,7 +110,7 @@ _FILE: Mapping[str, Words] = {
     ),
     **each(
         "TOO_LARGE TOO_MANY_OBJECTS TOO_MANY_REVISIONS TOO_MANY_SIGNATURES TOO_MANY_VALUES TOO_DEEP STRING_TOO_LONG "
-        "EXPANSION LIMIT_REACHED",
+        "EXPANSION LIMIT_REACHED TOO_MANY_CERTIFICATES TOO_MANY_FIELDS",
         words(
             say.LIMIT, "文件超过了核验器的上限（{what}）。", "It passes a limit of this reader ({what}).", say.SMALLER
         ),
@@ -145,6 +144,48 @@ _FILE: Mapping[str, Words] = {
             "不要依据改动后的内容办理；请向出具单位索取签名后未再改动的文件。",
             "Do not rely on what it shows now; ask the issuer for the document as it was when it was signed.",
         ),
+    ),
+    "PAGES_DIFFER": words(
+        say.ALTERED,
+        "页面上看到的内容与签章时不一样。",
+        "The pages look different from what was signed.",
+        say.ORIGINAL,
+    ),
+    "COVERS_CONTENT": words(
+        say.COVERED,
+        "签章之后加上的签名，外观盖住了页面上原有的内容。",
+        "The look of a signature that was added later lies over what the page showed.",
+        say.ASK_ISSUER,
+    ),
+    "PAGES_NOT_COMPARED": words(
+        Sentence(
+            "签章之后文件有增补，没能逐页比对，不能直接接受。",
+            "The document was added to after it was signed, and its pages could not be compared.",
+        ),
+        "核验器未能把现在的页面与签章时的页面画出来对照。",
+        "The reader could not draw the pages as they are and as they were signed.",
+        say.ASK_ISSUER,
+    ),
+    "FILLED_SINCE": words(
+        Sentence(
+            "签名之后又填写了表单，填写的内容没有人签名。",
+            "Form fields were filled in after signing, and nobody signed what was written.",
+        ),
+        "文件允许填写表单，但最后一次签名没有包括这些内容。",
+        "The document allows its form to be filled in, but the last signature does not cover that.",
+        say.ASK_ISSUER,
+    ),
+    "SIGNATURE_REMOVED": words(
+        say.ALTERED,
+        "文件曾有电子签名，后来被人移除了。",
+        "The document was signed once, and the signature was taken out.",
+        say.ORIGINAL,
+    ),
+    "CMS_EMPTY": words(
+        Sentence("文件的签名是空的，没有人签过，不能接受。", "Its signature is blank: nobody signed the document."),
+        "签名栏里没有任何签名数据。",
+        "There is nothing in the place of the signature.",
+        say.SEALED_FILE,
     ),
     **each(
         "COVERAGE BYTE_RANGE CONTENTS",
@@ -196,10 +237,10 @@ _SIGNER: Mapping[str, Words] = {
         Sentence("请用信任名单重新核验，再作决定。", "Verify it again with a list of trust before you decide."),
     ),
     **each(
-        "WEAK_KEY ALGORITHM",
+        "WEAK_KEY ALGORITHM WEAK_ALGORITHM WEAK_DIGEST",
         words(
             Sentence(
-                "签名使用的算法强度不足或不受支持，不能认定为有效。",
+                "签名使用的算法已不安全或不受支持，不能认定为有效。",
                 "The signature uses an algorithm that is too weak or not known here: it is not accepted as valid.",
             ),
             "证书或签名的算法不在本枢纽认可的范围内。",
@@ -219,6 +260,24 @@ _SIGNER: Mapping[str, Words] = {
             "Verify it where SM2 is supported, or ask the issuer to confirm it.",
         ),
     ),
+    **each(
+        "CMS_NO_CERTIFICATE NO_CERTIFICATE SIGNER_ABSENT",
+        words(
+            say.WITHOUT_SIGNER,
+            "签名里没有签名者的证书。",
+            "The signature does not bring the certificate of who signed.",
+            Sentence(
+                "请向出具单位核实，并请其提供带证书的签章文件。",
+                "Ask the issuer to confirm it, and for a document whose signature brings its certificate.",
+            ),
+        ),
+    ),
+    "ALGORITHM_SWAPPED": words(
+        say.FALSE_SIGNATURE,
+        "签名所用的算法与签署时写明的不同。",
+        "The algorithms are not those that were signed.",
+        say.ORIGINAL,
+    ),
     "CRITICAL_EXTENSION": words(
         say.STRANGER,
         "签名证书含有本核验器不认识的必要内容。",
@@ -226,7 +285,7 @@ _SIGNER: Mapping[str, Words] = {
         say.ASK_ISSUER,
     ),
     **each(
-        "SIGNER_KEY_USAGE SIGNER_IS_ROOT ISSUER_NOT_A_CA PATH_LENGTH CERTIFICATE_MALFORMED",
+        "SIGNER_KEY_USAGE SIGNER_IS_ROOT SIGNER_IS_CA ISSUER_NOT_A_CA PATH_LENGTH CERTIFICATE_MALFORMED",
         words(
             say.FALSE_SIGNATURE,
             "签名所用的证书无效（{what}）。",
@@ -272,6 +331,18 @@ _TIME: Mapping[str, Words] = {
             "The timestamp it carries does not hold ({what}).",
             say.ORIGINAL,
         ),
+    ),
+    "TIMESTAMP_WEAK": words(
+        say.TIME_OPEN,
+        "时间戳使用了已不安全的算法。",
+        "The timestamp relies on an algorithm that no longer holds.",
+        say.REISSUE,
+    ),
+    "STAMP_EXPIRED": words(
+        say.TIME_OPEN,
+        "文档时间戳已经失效，没有更新的时间证明。",
+        "The document timestamp has ended, and no newer proof covers it.",
+        say.REISSUE,
     ),
     "TSA_NOT_TRUSTED": words(
         say.TIME_OPEN,
@@ -398,6 +469,12 @@ _SEALS: Mapping[str, Words] = {
         "The maker of the seal is not one of those trusted here.",
         say.ASK_ISSUER,
     ),
+    "SES_NOT_JUDGED": words(
+        say.SEAL_OPEN,
+        "文件里有国密印章，但这里没有可信的制章单位名单。",
+        "It holds a GB/T 38540 seal, and there is no list of trusted seal makers here.",
+        say.ASK_ISSUER,
+    ),
     "DIGEST_UNKNOWN": words(
         say.SEAL_OPEN,
         "印章采用了本核验器不认识的算法。",
@@ -407,7 +484,7 @@ _SEALS: Mapping[str, Words] = {
     **each(
         "SIGNER_NOT_LISTED PROTECTED_PARTS SEAL_MALFORMED",
         words(
-            Sentence("国密电子签章不成立，不能接受。", "The GB/T 38540 seal does not hold: do not accept the {it}."),
+            say.FALSE_SEAL,
             "{what}。",
             "{what}.",
             say.ORIGINAL,
@@ -423,114 +500,13 @@ _SEALS: Mapping[str, Words] = {
         ),
     ),
 }
-OF_REASON: Mapping[str, Words] = {**_FILE, **_SIGNER, **_TIME, **_STANDING, **_LEDGER, **_SEALS}
+OF_REASON: Mapping[str, Words] = {
+    **ofd_sentences.OF_REASON,
+    **_FILE,
+    **_SIGNER,
+    **_TIME,
+    **_STANDING,
+    **_LEDGER,
+    **_SEALS,
+}
 """By reason, for what has one meaning in every step."""
-
-# --- structure: one sentence for each step, with the name of what was met
-
-MET: Mapping[str, Sentence] = {
-    "TOO_LARGE": Sentence("文件大小", "its size"),
-    "TOO_MANY_OBJECTS": Sentence("对象数量", "number of objects"),
-    "TOO_MANY_REVISIONS": Sentence("修改次数", "number of revisions"),
-    "TOO_MANY_SIGNATURES": Sentence("签名数量", "number of signatures"),
-    "TOO_MANY_VALUES": Sentence("数据项数量", "number of values"),
-    "TOO_DEEP": Sentence("嵌套层数", "depth of nesting"),
-    "STRING_TOO_LONG": Sentence("文字长度", "length of a string"),
-    "EXPANSION": Sentence("展开后的大小", "its size once expanded"),
-    "LIMIT_REACHED": Sentence("所需的时间或内存", "time or memory"),
-    "SIGNATURE_HIDDEN": Sentence("有签名没有登记", "one of them is not listed"),
-    "SIGNATURE_SHARED": Sentence("两个签名域共用一个签名", "two fields show one signature"),
-    "DOCMDP": Sentence("认证级别前后不一", "the level of certification differs"),
-    "HYBRID_XREF": Sentence("混合交叉引用表", "a hybrid cross-reference table"),
-    "LINEARIZED": Sentence("线性化（快速网页浏览）结构", "a linearised file"),
-    "FILTER": Sentence("无法展开的压缩数据", "compressed data that do not expand"),
-    "SUBFILTER": Sentence("不认识的签名格式", "a signature of a kind not known here"),
-    "FORM_FIELDS": Sentence("签名域以外的表单", "form fields beside signatures"),
-    "FORM_PRESENT": Sentence("已有的表单或批注", "a form or annotations that were there before"),
-    "FORM": Sentence("不合规的表单", "a malformed form"),
-    "LOCK": Sentence("不认识的签名域锁定", "a field's lock of a kind not known here"),
-    "DSS": Sentence("不合规的验证数据", "malformed validation data"),
-    "PAGES": Sentence("不合规的页面结构", "a malformed page tree"),
-    "CATALOG": Sentence("缺少文件目录", "no document catalog"),
-    "TRAILER": Sentence("不合规的文件尾", "a malformed trailer"),
-    "XREF": Sentence("不合规的交叉引用表", "a malformed cross-reference table"),
-    "STARTXREF": Sentence("指向错误位置的文件尾", "an end that points at the wrong place"),
-    "SYNTAX": Sentence("不合规的语法", "a breach of syntax"),
-    "STRAY_BYTES": Sentence("不属于任何内容的多余数据", "bytes that belong to nothing"),
-    "STREAM_LENGTH": Sentence("长度不符的数据流", "a stream of another length than stated"),
-    "DUPLICATE_KEY": Sentence("重复的字典键", "a dictionary key that stands twice"),
-    "DUPLICATE_OBJECT": Sentence("重复的对象", "an object that stands twice"),
-    "UNLISTED_OBJECT": Sentence("未列入目录的隐藏对象", "a hidden object that no table lists"),
-    "OBJECT_STREAM": Sentence("不合规的对象流", "a malformed object stream"),
-    "REFERENCE_LOOP": Sentence("循环引用", "references that lead in a circle"),
-    "REVISION_CHAIN": Sentence("不连续的版本", "a revision that does not continue the one before"),
-    "CMS_SYNTAX": Sentence("不合规的签名数据", "malformed signature data"),
-    "CMS_ATTRIBUTES": Sentence("不认识的签名属性", "signed attributes not known here"),
-    "CMS_REVOCATION": Sentence("签名内嵌的吊销数据", "revocation data inside the signature"),
-    "CMS_SIGNER": Sentence("另一种写法的签名者标识", "a signer named in another way"),
-    "CONTENTS_TAIL": Sentence("签名数据后的多余内容", "bytes behind the signature data"),
-}
-"""Short names of what a reader may meet; a reason that stands here is told by its step's sentence in `OF_STATUS`."""
-
-_STRUCTURE = {
-    _INVALID: words(say.DAMAGED, "文件结构有误：{what}。", "The structure of the file is wrong: {what}.", say.ORIGINAL),
-    _UNKNOWN: words(
-        say.BEYOND,
-        "文件采用了本核验器不能判断的写法：{what}。",
-        "The file is written in a way that this reader does not judge: {what}.",
-        say.REEXPORT,
-    ),
-}
-_SIGNING = {
-    _INVALID: words(say.FALSE_SIGNATURE, "签名有误：{what}。", "The signature is wrong: {what}.", say.ORIGINAL),
-    _UNKNOWN: words(
-        say.BEYOND,
-        "签名采用了本核验器不能判断的写法：{what}。",
-        "The signature is made in a way that this reader does not judge: {what}.",
-        say.REEXPORT,
-    ),
-}
-_ANYTHING = {
-    _INVALID: words(
-        Sentence("{it}没有通过核验，不能接受。", "The {it} did not pass and must not be accepted."),
-        "{what}。",
-        "{what}.",
-        say.ORIGINAL,
-    ),
-    _UNKNOWN: words(
-        Sentence(
-            "有一项无法核实，不能当作有效{it}接受。", "Something could not be checked: do not accept it as valid."
-        ),
-        "{what}。",
-        "{what}.",
-        say.ASK_ISSUER,
-    ),
-}
-_OF_STATUS: Mapping[str, Mapping[Status, Words]] = {
-    "parse": _STRUCTURE,
-    "coverage": _SIGNING,
-    "integrity": _SIGNING,
-    "changes": {
-        _INVALID: words(
-            say.ALTERED,
-            "签章之后的改动不被允许：{what}。",
-            "What was changed after signing is not allowed: {what}.",
-            say.ORIGINAL,
-        ),
-        _UNKNOWN: words(
-            Sentence(
-                "签章之后文件有改动，无法判断是否无害。",
-                "The document was changed after signing, and whether that is harmless cannot be judged.",
-            ),
-            "签章之后出现了本核验器不能判断的改动：{what}。",
-            "After signing came a change that this reader does not judge: {what}.",
-            say.ORIGINAL,
-        ),
-    },
-}
-
-
-def of_status(step: str, status: Status) -> Words:
-    """The words of a step for a reason that has none of its own."""
-    wanted = _INVALID if status is _INVALID else _UNKNOWN
-    return _OF_STATUS.get(step, _ANYTHING)[wanted]

@@ -219,6 +219,18 @@ WRONG_TIME = Sentence("签名时间不成立，不能接受。", "The time of si
 BAD_SEAL = Sentence(
     "签章时印章或证书已经失效，不能接受。", "The seal or certificate did not count any more at signing: do not accept."
 )
+WITHOUT_SIGNER = Sentence(
+    "无法知道这份{it}是谁签的，不能当作有效{it}接受。",
+    "Nobody can tell who signed this {it}: do not accept it as valid.",
+)
+PARTLY_SIGNED = Sentence(
+    "文件中有签名没有保护的内容，不能整份当作有效接受。",
+    "The document holds content that the signature does not cover: do not accept all of it as valid.",
+)
+COVERED = Sentence(
+    "后加的签名或印章可能盖住了原有内容，不能直接接受。",
+    "A later signature or seal may hide what was there: do not accept the document as it is.",
+)
 WITHDRAWN = Sentence(
     "这份{it}已被出具单位撤销，现在无效。", "The issuer has withdrawn this {it}: it is not in force any more."
 )
@@ -234,6 +246,7 @@ SEAL_OPEN = Sentence(
     "国密电子签章没有得到确认，暂不能认定为有效。",
     "Its GB/T 38540 seal could not be confirmed, so it is not valid for now.",
 )
+FALSE_SEAL = Sentence("国密电子签章不成立，不能接受。", "The GB/T 38540 seal does not hold: do not accept the {it}.")
 FALSE_CODE = Sentence("二维码不是本枢纽签发的，不能接受。", "This is not a code of this hub: do not accept it.")
 UNREADABLE_LICENCE = Sentence(
     "出示的内容不是完整的电子证照，不能采信。",
@@ -244,6 +257,20 @@ NOT_BY_HOLDER = Sentence(
     "Nothing shows that the holder presents it here and now: do not rely on it.",
 )
 NOT_IN_FORCE = Sentence("证照目前不在有效状态，不能采信。", "The licence is not in force: do not rely on it.")
+
+REFUSING = frozenset(
+    each.zh
+    for each in (
+        *(ALTERED, FALSE_SIGNATURE, DAMAGED, WRONG_TIME, BAD_SEAL, WITHDRAWN, LEDGER_WRONG, FALSE_SEAL, FALSE_CODE),
+        NOT_IN_FORCE,
+    )
+)
+"""Said only of what is wrong (INVALID)."""
+OPEN = frozenset(
+    each.zh
+    for each in (BEYOND, LIMIT, STRANGER, TIME_OPEN, WITHOUT_SIGNER, PARTLY_SIGNED, COVERED, LEDGER_OPEN, SEAL_OPEN)
+)
+"""Said only of what is not known (INDETERMINATE)."""
 
 
 def words(verdict: Sentence, zh: str, en: str, advice: Sentence) -> Words:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.esign.domain import document_sentences, licence_sentences
-from services.esign.domain.document_sentences import MET, of_status
+from services.esign.domain.step_sentences import MET, of_status
 from services.esign.domain.verdict import Form, Outcome, Sentence, Status, Step, Verdict
 from services.esign.domain.verdict_sentences import (
     GOOD,
@@ -12,13 +12,17 @@ from services.esign.domain.verdict_sentences import (
     GOOD_OFFLINE,
     GOOD_RENEWED,
     ITEMS,
+    OPEN,
+    REFUSING,
     Words,
 )
 
 NOT_REACHED = "NOT_REACHED"
 """Reason of a step that was not made because an earlier one failed."""
 # What follows from another step that failed or is no duty, and says nothing of its own.
-_ECHOES = frozenset({NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "NO_TIMESTAMP"})
+_ECHOES = frozenset(
+    {NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "NO_TIMESTAMP", "SIGNER_CLAIMED"}
+)
 # What was left unjudged and keeps a verdict from being VALID.
 _LEFT_OUT = frozenset({"ANY_SIGNER", "HOLDER_NOT_ASKED"})
 # Steps about the certificate and its names: the name is unconfirmed because the chain is.
@@ -100,14 +104,17 @@ def not_made(verdict: Verdict) -> Sentence | None:
 
 
 def words_of(step: Step, form: Form) -> Words:
-    """What is said of a step that is not VALID: its reason's own words, else its step's."""
-    return (
+    """What is said of a step that is not VALID: its reason's own words, else its step's. A reason that may be said of
+    what is wrong and of what is not known is told by its step where its own words are of the other kind.
+    """
+    own = (
         licence_sentences.OF_FORM.get((form, step.reason))
         or _OF_STEP.get((step.step, step.reason))
         or _OF_REASON.get(step.reason)
         or _OF_REASON.get(_bare(step.reason))
-        or of_status(step.step, step.status)
     )
+    unfit = OPEN if step.status is Status.INVALID else REFUSING
+    return own if own is not None and own.verdict.zh not in unfit else of_status(step.step, step.status)
 
 
 def is_told(step: str, reason: str) -> bool:

@@ -16,9 +16,12 @@ from hypothesis import strategies as st
 from services.esign.domain import (
     cms,
     document_sentences,
+    licence_check,
     licence_sentences,
     pades,
     pki,
+    ses_check,
+    step_sentences,
     verdict,
     verdict_sentences,
     verdict_words,
@@ -49,13 +52,28 @@ NOT_TOLD = frozenset(
         *("CertificateStateError", "CharacterNotCoveredError", "ClockDoubtError", "ConsentError", "DocumentUnfitError"),
         *("EsignError", "FlowError", "FormError", "LedgerDamagedError", "LicenceImpossibleError", "LicenceStateError"),
         *("LicenceUnfitError", "ProofWrongError", "ScenarioError", "SealStateError", "TimestampRefusedError"),
-        *("CffError", "DerError", "BerError", "PngError", "Sm2AbsentError"),
+        *("CffError", "DerError", "PngError", "Sm2AbsentError", "UnknownAlgorithmError", "_ChangedError"),
     }
 )
-# How steps are found: functions that take a step's name, its status, its reason.
-FINDERS = frozenset({"add", "Step", "refused", "_invalid", "_unknown", "_refuse", "_step"})
-# What a document may hide before it is sealed; no verdict asks.
-BEFORE_SEALING = frozenset({"shadow.py"})
+# How steps are found outside the domain.
+FINDERS = frozenset({"add", "Step"})
+# Modules that make or refuse something; no verdict asks them.
+MAKERS = frozenset(
+    {
+        *("shadow.py", "multisign.py", "pades.py", "form.py", "flows.py", "flow_consent.py", "flow_parties.py"),
+        *(
+            "flow_scenarios.py",
+            "appearance.py",
+            "licences.py",
+            "seals.py",
+            "certificates.py",
+            "seal_picture.py",
+            "timestamp.py",
+        ),
+    }
+)
+EVERY_STEP = frozenset({*STEPS, *licence_check.STEPS, *ses_check.STEPS})
+CHINESE = re.compile("[\u4e00-\u9fff]")
 REASON = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
 # Words that promise that time alone helps.
 WAITING = re.compile("一分钟|稍后|稍等|片刻|in a minute|in a moment|try later")
@@ -63,7 +81,7 @@ WAITING = re.compile("一分钟|稍后|稍等|片刻|in a minute|in a moment|try
 
 def calls() -> Iterator[tuple[Path, ast.Call, str]]:
     for path in sorted(ESIGN.rglob("*.py")):
-        if path.name not in BEFORE_SEALING and not path.name.endswith("_sentences.py"):
+        if path.name not in MAKERS and not path.name.endswith("_sentences.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Call):
                     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
@@ -74,25 +92,39 @@ def constants(node: ast.AST) -> list[str]:
     return [each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)]
 
 
+def named_reasons(argument: ast.expr) -> list[str]:
+    """The reasons that an argument gives: one, or two of which a condition chooses."""
+    chosen = argument.body if isinstance(argument, ast.IfExp) else argument
+    others = named_reasons(argument.orelse) if isinstance(argument, ast.IfExp) else []
+    if isinstance(chosen, ast.Constant) and isinstance(chosen.value, str) and REASON.fullmatch(chosen.value):
+        return [chosen.value, *others]
+    return others
+
+
 def is_good(argument: ast.expr) -> bool:
     return isinstance(argument, ast.Attribute) and argument.attr == "VALID"
 
 
+def tells_people(call: ast.Call) -> bool:
+    return any(CHINESE.search(text) for argument in call.args for text in constants(argument))
+
+
 def reasons() -> set[tuple[str, str]]:
-    """(step, reason) of every place in esign that finds something other than VALID; "" where the step is not said."""
+    """(step, reason) of every place in esign that finds something other than VALID; "" where the step is not said.
+
+    A reason stands in an error that is told, in a call of those that find steps, or beside a text for people.
+    """
     found = set()
     for path, call, name in calls():
-        if name in TOLD and ESIGN / "domain" in path.parents and call.args:
-            found |= {("", text) for text in constants(call.args[0]) if REASON.fullmatch(text)}
-        elif name in FINDERS and len(call.args) >= 3 and not any(is_good(each) for each in call.args):
-            first = call.args[0]
-            step = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else ""
-            # Sentences and formatted texts follow the reason: it is the first argument that looks like one.
-            for each in call.args[:4]:
-                texts = [] if isinstance(each, ast.JoinedStr) else constants(each)
-                if texts and all(REASON.fullmatch(text) for text in texts):
-                    found |= {("" if REASON.fullmatch(step) else step, text) for text in texts}
-                    break
+        in_domain = ESIGN / "domain" in path.parents
+        counts = name in TOLD or (name not in NOT_TOLD and tells_people(call)) if in_domain else name in FINDERS
+        if not counts or name == "_good" or any(is_good(each) for each in call.args):
+            continue
+        first = call.args[0] if call.args else None
+        step = first.value if isinstance(first, ast.Constant) and first.value in EVERY_STEP else ""
+        # Sentences follow the reason: it is the first argument that looks like one.
+        given = next(filter(None, map(named_reasons, call.args[:4])), [])
+        found |= {(str(step), reason) for reason in given}
     return found
 
 
@@ -127,7 +159,7 @@ def every_word() -> list[tuple[str, Words]]:
     )
     named = [(str(key), words) for table in tables for key, words in table.items()]
     by_status = [
-        (step, document_sentences.of_status(step, status)) for step in STEPS for status in Status if status != "valid"
+        (step, step_sentences.of_status(step, status)) for step in STEPS for status in Status if status != "valid"
     ]
     return named + by_status
 
@@ -138,14 +170,25 @@ def test_sentences_are_short_whole_and_in_both_languages() -> None:
         for sentence in (words.verdict, words.cause, words.advice):
             zh = sentence.zh.format(it="证明", what="无法展开的压缩数据")
             en = sentence.en.format(it="certificate", what="compressed data")
-            assert re.search("[\u4e00-\u9fff]", zh), key
-            assert not re.search("[\u4e00-\u9fff]", en), key
+            assert CHINESE.search(zh), key
+            assert not CHINESE.search(en), key
             assert zh.endswith("。"), key
             assert en.endswith("."), key
             assert zh.count("。") == 1, key
             assert len(zh) <= 60, (key, zh)
             assert len(en) <= 190, (key, en)
             assert not re.search(r"CMS|ByteRange|ASN|DER|xref|NOT_REACHED|前面的步骤", zh), key
+
+
+@pytest.mark.parametrize("status", [Status.INVALID, Status.UNKNOWN])
+def test_no_sentence_is_harsher_or_milder_than_the_finding(status: Status) -> None:
+    """What is not known is never called wrong, and what is wrong never merely unknown, whatever the reason is."""
+    given = sorted({reason for _, reason in reasons()})
+    for name in sorted(EVERY_STEP):
+        for reason in given:
+            told = verdict_words.words_of(Step(name, status, reason, "某事", "something"), Form.PDF).verdict.zh
+            unfit = verdict_sentences.OPEN if status is Status.INVALID else verdict_sentences.REFUSING
+            assert told not in unfit, (name, reason, told)
 
 
 def test_only_what_waiting_helps_is_waited_for() -> None:

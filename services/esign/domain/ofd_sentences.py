@@ -1,0 +1,97 @@
+"""What a clerk is told of an OFD (GB/T 33190) for each reason of its own. Data only; see `verdict_sentences`."""
+
+from collections.abc import Mapping
+
+from services.esign.domain import verdict_sentences as say
+from services.esign.domain.verdict import Sentence
+from services.esign.domain.verdict_sentences import Words, words
+
+OF_REASON: Mapping[str, Words] = {
+    "NOTHING": words(
+        say.FALSE_SIGNATURE,
+        "签名没有保护文件中的任何内容。",
+        "The signature covers nothing of the document.",
+        say.ORIGINAL,
+    ),
+    "UNPROTECTED": words(
+        say.PARTLY_SIGNED,
+        "文件包里有签名没有保护的内容，可能是签名之后加进去的。",
+        "The package holds content that the signature does not cover; it may have been added since.",
+        say.ASK_ISSUER,
+    ),
+    "MAYBE_ADDED": words(
+        say.PARTLY_SIGNED,
+        "签名没有保护的内容，可能是签名之后加入或改动的。",
+        "What the signature does not cover may have been added or changed since.",
+        say.ASK_ISSUER,
+    ),
+    "ADDED": words(
+        say.PARTLY_SIGNED,
+        "签名之后又加入了内容，先签的人没有见过。",
+        "Content was added after the signature, and whoever signed before has not seen it.",
+        say.ASK_ISSUER,
+    ),
+    "PROTECTED_MISSING": words(
+        say.ALTERED,
+        "签名所保护的内容被删掉了一部分。",
+        "Part of what the signature covers was removed.",
+        say.ORIGINAL,
+    ),
+    "OTHER_DOCUMENT": words(
+        say.ALTERED,
+        "打开时显示的不是签名所保护的那份内容。",
+        "What opens is not the content that the signature covers.",
+        say.ORIGINAL,
+    ),
+    "STAMP_PAGE": words(
+        say.PARTLY_SIGNED,
+        "签章所在的页不在文件里。",
+        "The seal stands on a page that the document does not have.",
+        say.ORIGINAL,
+    ),
+    "STAMP_OVERSIZED": words(
+        say.COVERED,
+        "后盖的印章图案过大，可能遮住了先前签署的内容。",
+        "A later seal is so large that it may hide what was signed before.",
+        say.ASK_ISSUER,
+    ),
+    "OTHER_SEAL": words(
+        say.FALSE_SEAL,
+        "所附的印章与签章用的不是同一枚。",
+        "The seal beside it is not the one that signed.",
+        say.ORIGINAL,
+    ),
+}
+"""By reason, for what has one meaning in every step."""
+
+MET: Mapping[str, Sentence] = {
+    "PACKAGE_BROKEN": Sentence("损坏的压缩包", "a broken package"),
+    "PACKAGE_COMMENT": Sentence("压缩包后的附加说明", "a comment behind the package"),
+    "HEADERS_DIFFER": Sentence("压缩包两处目录不一致", "a package whose two directories differ"),
+    "HEADER_BEHIND": Sentence("大小写在内容之后的压缩包", "a package that tells sizes behind the content"),
+    "NAME_ENCODING": Sentence("无法识别的包内文件名", "a file name of unknown encoding"),
+    "NAME_TWICE": Sentence("重复的包内文件名", "a file name that stands twice"),
+    "NAME_UNSAFE": Sentence("指向包外的文件名", "a file name that leads out of the package"),
+    "ENTRY_MISSING": Sentence("缺少入口 OFD.xml", "a package without OFD.xml"),
+    "ENTRY_MALFORMED": Sentence("不合规的入口 OFD.xml", "an OFD.xml that names no document"),
+    "DOCUMENT_MISSING": Sentence("缺少正文", "a document that is not in the package"),
+    "DOCUMENT_MALFORMED": Sentence("不合规的正文描述", "a malformed description of the document"),
+    "SEVERAL_DOCUMENTS": Sentence("包内有多份文件", "several documents in one package"),
+    "VERSIONS": Sentence("同一文件的多个版本", "several versions of the document"),
+    "LOCATION_AMBIGUOUS": Sentence("可以有两种解读的位置", "a location that can be read in two ways"),
+    "XML_AMBIGUOUS": Sentence("可以有两种解读的 XML", "XML that can be read in two ways"),
+    "XML_DOCTYPE": Sentence("带有文档类型声明的 XML", "XML with a document type"),
+    "XML_ENCODING": Sentence("其他字符编码的 XML", "XML of another encoding"),
+    "XML_MALFORMED": Sentence("不合规的 XML", "malformed XML"),
+    "XML_NAMESPACE": Sentence("其他命名空间的 XML", "XML of another namespace"),
+    "XML_ROOT": Sentence("内容不符的 XML", "XML about something else"),
+    "SIGNATURES_MISSING": Sentence("缺少签名列表", "a list of signatures that is not there"),
+    "SIGNATURE_MISSING": Sentence("缺少签名文件", "a signature that is not there"),
+    "SIGNATURE_MALFORMED": Sentence("不合规的签名描述", "a malformed description of a signature"),
+    "SIGNATURE_TWICE": Sentence("重复列出的签名", "a signature that is listed twice"),
+    "REFERENCE_MALFORMED": Sentence("不合规的签名引用", "a malformed reference of a signature"),
+    "STAMP_MALFORMED": Sentence("不合规的签章位置", "a malformed place of a seal"),
+    "SEAL_MISSING": Sentence("缺少印章文件", "a seal that is not there"),
+    "DIGEST_METHOD": Sentence("不认识的摘要算法", "a digest algorithm not known here"),
+}
+"""Short names of what a reader may meet in a package."""
