@@ -2,12 +2,16 @@
 
 import ast
 import importlib
+import subprocess
 import sys
+import tarfile
+import zipfile
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from tests.support.client_library import PROJECT, ROOT
+from tests.support.client_library import PROJECT, ROOT, alone, built
 
 SOURCES = sorted((PROJECT / "src" / "shuniu_client").glob("*.py"))
 
@@ -62,6 +66,29 @@ def test_only_names_of_imports_change(backend: ModuleType) -> None:
         for old, new in backend.NAMES.items():
             carried = carried.replace(f"from {new}", f"from {old}")
         assert carried == text
+
+
+def test_a_source_distribution_builds_by_itself(tmp_path: Path) -> None:
+    """It holds the verifier and the licence, and becomes the same wheel where no hub is around it."""
+    code = "import sys, shuniu_client_build as build; print(build.build_sdist(sys.argv[1]))"
+    line = [sys.executable, "-c", code, str(tmp_path)]
+    with alone():
+        made = subprocess.run(
+            line, cwd=PROJECT, env={"PYTHONPATH": "backend"}, capture_output=True, text=True, check=True
+        )
+    name = made.stdout.split()[-1]
+    with tarfile.open(tmp_path / name) as archive:
+        archive.extractall(tmp_path / "alone", filter="data")
+    (project,) = (tmp_path / "alone").iterdir()
+    wheels = [
+        built(source, tmp_path / folder) for source, folder in ((project, "from source"), (PROJECT, "from the hub"))
+    ]
+    holds = [sorted((info.filename, info.CRC) for info in wheel.infolist()) for wheel in map(zipfile.ZipFile, wheels)]
+    assert holds[0] == holds[1]
+    names = {name for name, _ in holds[0]}
+    assert {"shuniu_client/_hub/esign/domain/verify.py", "shuniu_client/py.typed"} <= names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"shuniu_client"}
 
 
 def test_the_librarys_own_modules_need_nothing() -> None:

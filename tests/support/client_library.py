@@ -1,10 +1,13 @@
 """The client library as a stranger has it: its wheel, built from this checkout, in an environment of its own."""
 
+import contextlib
+import fcntl
 import importlib.metadata
 import json
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "clients" / "python"
 # What the extra `verify` needs of others, by distribution.
 NEEDED = ("cryptography", "pypdfium2")
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
 
 
 @dataclass(frozen=True)
@@ -46,19 +50,32 @@ class Library:
 
 def install(folder: Path, *, extra: str = "verify") -> Library:
     """Builds the wheel and installs it offline: what it needs are the packages that this project is pinned to."""
-    wheels, place = folder / "wheels", folder / "environment"
-    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(wheels), str(PROJECT))
-    (wheel,) = wheels.glob("shuniu_client-*.whl")
+    wheel, place = built(PROJECT, folder / "wheels"), folder / "environment"
     venv.create(place, with_pip=False, symlinks=True)
     library = Library(place / "bin" / "python")
     (packages,) = place.glob("lib/python*/site-packages")
     for entry in entries(NEEDED) if extra else ():
         (packages / entry.name).symlink_to(entry)
     wanted = f"{wheel}[{extra}]" if extra else str(wheel)
-    run(*pip, "--python", str(library.python), "install", "--no-index", wanted)
-    run(*pip, "--python", str(library.python), "check")
+    run(*PIP, "--python", str(library.python), "install", "--no-index", wanted)
+    run(*PIP, "--python", str(library.python), "check")
     return library
+
+
+def built(project: Path, into: Path) -> Path:
+    """The wheel of a project, built with what is installed here."""
+    with alone():
+        run(*PIP, "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-w", str(into), str(project))
+    (wheel,) = into.glob("shuniu_client-*.whl")
+    return wheel
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """While no other test builds in the project's folder."""
+    with (PROJECT / "pyproject.toml").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def run(*line: str) -> None:

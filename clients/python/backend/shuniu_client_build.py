@@ -39,22 +39,22 @@ class VendorError(Exception):
 
 def build_wheel(*arguments: Any, **named: Any) -> str:
     copy()
-    return build_meta.build_wheel(*arguments, **named)
+    return str(build_meta.build_wheel(*arguments, **named))
 
 
 def build_sdist(*arguments: Any, **named: Any) -> str:
     copy()
-    return build_meta.build_sdist(*arguments, **named)
+    return str(build_meta.build_sdist(*arguments, **named))
 
 
 def build_editable(*arguments: Any, **named: Any) -> str:
     copy()
-    return build_meta.build_editable(*arguments, **named)
+    return str(build_meta.build_editable(*arguments, **named))
 
 
 def prepare_metadata_for_build_wheel(*arguments: Any, **named: Any) -> str:
     copy()
-    return build_meta.prepare_metadata_for_build_wheel(*arguments, **named)
+    return str(build_meta.prepare_metadata_for_build_wheel(*arguments, **named))
 
 
 def copy() -> None:
@@ -63,6 +63,8 @@ def copy() -> None:
         if not (INTO / "esign" / "offline.py").exists():
             raise VendorError("neither the hub's sources nor a copy of its verifier")
         return
+    # What an earlier build left would come along in the wheel.
+    shutil.rmtree(HERE / "build", ignore_errors=True)
     # The verifier is the hub's, and so is its licence.
     shutil.copyfile(HUB / "LICENSE", HERE / "LICENSE")
     modules = {module: _file(HUB, module).read_text("utf-8") for module in closure()}
