@@ -52,10 +52,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A container with one reading. `files` by name, without directories."""
+    """A container with one reading. `files` by name, without directories; `folded` gives the name of a file by its
+    letters alone, whatever their case.
+    """
 
     data: bytes = field(repr=False)
-    files: Mapping[str, Entry]
+    files: Mapping[str, Entry] = field(repr=False)
+    folded: Mapping[str, str] = field(repr=False)
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The file's content, expanded piece by piece. Raises OfdError when it is not what its header says."""
@@ -108,7 +111,9 @@ def read(data: bytes) -> Archive:
         raise _broken("bytes behind the last entry of the directory")
     _check_tiling(entries, directory)
     _check_names(names)
-    return Archive(data, MappingProxyType({entry.name: entry for _, entry, _ in entries if entry is not None}))
+    files = {entry.name: entry for _, entry, _ in entries if entry is not None}
+    folded = {name.casefold(): name for name in files}
+    return Archive(data, MappingProxyType(files), MappingProxyType(folded))
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,29 +41,32 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
     """In the order of the signatures. Raises OfdError when a file is not what its headers say."""
     own = frozenset({package.signatures or ""}).union(*(signature.own for signature in signatures))
     content = sorted(frozenset(package.files.files) - own)
-    found = []
-    for at, signature in enumerate(signatures):
-        protected = signature.protected
-        followers = tuple(signatures[at + 1 :])
-        later = frozenset[str]().union(*(other.protected for other in followers))
-        left_out = tuple(name for name in content if name not in protected)
+    found: list[Covered] = []
+    later: frozenset[str] = frozenset()
+    for at in range(len(signatures) - 1, -1, -1):
+        signature = signatures[at]
+        left_out = tuple(name for name in content if name not in signature.protected)
         found.append(
             Covered(
                 signature,
-                tuple(r.location for r in signature.references if r.file is None),
-                tuple(
-                    sorted(
-                        r.file
-                        for r in signature.references
-                        if r.file is not None and package.digest(r.file, signature.digest) != r.value
-                    )
-                ),
+                tuple(each.location for each in signature.references if each.file is None),
+                _differing(package, signature),
                 left_out,
                 tuple(name for name in left_out if name in later),
-                followers,
+                tuple(signatures[at + 1 :]),
             )
         )
-    return tuple(found)
+        later |= signature.protected
+    return tuple(reversed(found))
+
+
+def _differing(package: Package, signature: OfdSignature) -> tuple[str, ...]:
+    found = {
+        each.file
+        for each in signature.references
+        if each.file is not None and package.digest(each.file, signature.digest) != each.value
+    }
+    return tuple(sorted(found))
 
 
 def steps(found: Findings, package: Package, covered: Sequence[Covered]) -> None:

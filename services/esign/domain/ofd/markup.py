@@ -3,7 +3,6 @@
 What has no fixed meaning is refused rather than guessed: two elements where one belongs, elements of other namespaces.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -40,14 +39,6 @@ class Element:
             )
         return found[0] if found else None
 
-    def walk(self) -> Iterator["Element"]:
-        """Itself and everything below."""
-        pending = [self]
-        while pending:
-            element = pending.pop()
-            yield element
-            pending += element.children
-
 
 class _Reader:
     """Builds the tree, and stops at the first thing that does not belong."""
@@ -56,6 +47,8 @@ class _Reader:
         self._file = name
         self.root: Element | None = None
         self._open: list[Element] = []
+        # Of each open element, in pieces.
+        self._texts: list[list[str]] = []
         self._count = 0
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
@@ -76,12 +69,13 @@ class _Reader:
         else:
             self.root = element
         self._open.append(element)
+        self._texts.append([])
 
     def end(self, _name: str) -> None:
-        self._open.pop()
+        self._open.pop().text = "".join(self._texts.pop()).strip()
 
     def data(self, text: str) -> None:
-        self._open[-1].text += text
+        self._texts[-1].append(text)
 
     def refuse(self, *_declared: object) -> int:
         raise OfdError(
@@ -117,6 +111,4 @@ def parse(data: bytes, name: str, root: str) -> Element:
     found = reader.root
     if found is None or found.name != root:
         raise OfdError("XML_ROOT", f"{name} 的根元素不是 {root}", f"{name}: the root element is not {root}")
-    for element in found.walk():
-        element.text = element.text.strip()
     return found

@@ -101,8 +101,7 @@ def _named(files: Archive, name: str) -> str | None:
     if name in files.files:
         return name
     # Some makers write it in other letters; no two names of a package differ in that alone.
-    folded = name.casefold()
-    return next((each for each in files.files if each.casefold() == folded), None)
+    return files.folded.get(name.casefold())
 
 
 def box_of(text: str) -> Box | None:

@@ -51,7 +51,7 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class OfdSignature:
     """A signature. `file` is the location of its Signature.xml, `xml` those bytes, which `value` is over; `own` are
-    all files that belong to the signature itself. `stated_us`: SignatureDateTime, µs.
+    all files that belong to the signature itself, `protected` those whose digests it holds. `stated_us`: SignatureDateTime, µs.
     """
 
     id: str
@@ -62,13 +62,9 @@ class OfdSignature:
     own: frozenset[str]
     digest: Digest
     references: tuple[Reference, ...] = field(repr=False)
+    protected: frozenset[str] = field(repr=False)
     stamps: tuple[Stamp, ...]
     stated_us: int | None
-
-    @property
-    def protected(self) -> frozenset[str]:
-        """Files of the package whose digests it holds."""
-        return frozenset(reference.file for reference in self.references if reference.file is not None)
 
 
 def find(found: Package) -> tuple[OfdSignature, ...]:
@@ -104,6 +100,7 @@ def _read(found: Package, listed: Element) -> OfdSignature:
             f"{file}: SignedInfo, References or SignedValue is missing",
         )
     seal = _seal_file(found, info, file)
+    listed_files = tuple(_references(found, references, file))
     return OfdSignature(
         id=listed.attributes.get("ID", ""),
         file=file,
@@ -112,7 +109,8 @@ def _read(found: Package, listed: Element) -> OfdSignature:
         seal=None if seal is None else found.files.content(seal, _MOST_VALUE),
         own=frozenset({file, value} if seal is None else {file, value, seal}),
         digest=_method(references.attributes.get("CheckMethod", "MD5")),
-        references=tuple(_references(found, references, file)),
+        references=listed_files,
+        protected=frozenset(each.file for each in listed_files if each.file is not None),
         stamps=tuple(_stamps(info, file)),
         stated_us=_stated(info),
     )

@@ -1,0 +1,247 @@
+"""OFD documents are judged by the steps of every verdict."""
+
+import pytest
+
+from services.esign.domain import ses
+from services.esign.domain.certificates import CertificateState
+from services.esign.domain.digests import SHA256, SM3, Digest
+from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.register_steps import Known
+from services.esign.domain.seals import SealState
+from services.esign.domain.ses_check import SmTrust
+from services.esign.domain.verdict import STEPS, Form, Outcome, SignatureKind, Status
+from shuniu.kit.crypto import sm as provider
+from tests.support import sm
+from tests.support.esign import NOW_US, ORGANISATION, small_pdf
+from tests.support.ofd import (
+    LIST,
+    PAGE,
+    YEAR_US,
+    document,
+    gm_cms,
+    judged,
+    packed,
+    page,
+    reasons,
+    refused,
+    signed,
+    unsigned,
+    v1,
+    v1_seal,
+    v4,
+)
+
+pytestmark = pytest.mark.skipif(not provider.available(), reason="no SM2 on this machine")
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(v4, SignatureKind.SES), (v1, SignatureKind.SES), (gm_cms, SignatureKind.GM_CMS)]
+)
+def test_a_soundly_signed_document_is_valid(value, kind) -> None:
+    """A seal of either version, and a signature alone, over the whole document: VALID, and told who signed what."""
+    verdict = judged(signed(value=value))
+    assert (verdict.outcome, reasons(verdict), verdict.form) == (Outcome.VALID, {}, Form.OFD)
+    assert [step.step for step in verdict.steps] == list(STEPS)
+    (found,) = verdict.signatures
+    assert (found.kind, found.outcome, found.certified, found.later) == (kind, Outcome.VALID, True, ())
+    assert found.signer == ORGANISATION
+    assert "全部 4 个文件" in found.covers.zh
+    assert "第 1 页" in found.covers.zh
+    assert found.claimed_us == NOW_US
+
+
+@pytest.mark.parametrize(
+    ("digest", "method"),
+    [
+        (SM3, "SM3"),
+        (SM3, "1.2.156.10197.1.401"),
+        (SHA256, "SHA256"),
+        (SHA256, "http://www.w3.org/2001/04/xmlenc#sha256"),
+    ],
+)
+def test_digest_methods_by_any_of_their_names(digest: Digest, method: str) -> None:
+    """SM3 and SHA-256 by OID, URI or name."""
+    assert judged(signed(digest=digest, method=method)).outcome is Outcome.VALID
+
+
+def test_a_weak_digest_is_open_with_what_to_do() -> None:
+    """MD5 says nothing: INDETERMINATE, and the issuer should sign anew."""
+    verdict = judged(signed(method="MD5"))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert reasons(verdict)["coverage"] == "DIGEST_METHOD"
+    assert "重新签名" in verdict.step("coverage").zh
+
+
+def test_later_signatures_are_lawful_and_told() -> None:
+    """A second signature adds its own folder and its line in the list: VALID, and the first is told of it."""
+    verdict = judged(signed(signed(), value=gm_cms))
+    assert (verdict.outcome, reasons(verdict)) == (Outcome.VALID, {})
+    assert verdict.step("changes").reason == "SIGNED_ONLY"
+    first, second = verdict.signatures
+    assert [later.zh for later in first.later] == ["之后有 1 个签名"]
+    assert (first.kind, second.kind, second.later) == (SignatureKind.SES, SignatureKind.GM_CMS, ())
+
+
+def test_the_order_of_signatures_is_that_of_what_they_protect() -> None:
+    """Whatever the order of the list, the one that protects the other is the later."""
+    files = signed(signed(), value=gm_cms)
+    first, second = '<ofd:Signature ID="s0" ', '<ofd:Signature ID="s1" '
+    text = files[LIST].decode()
+    lines = [first + text.split(first)[1].split("/>")[0] + "/>", second + text.split(second)[1].split("/>")[0] + "/>"]
+    files[LIST] = text.replace("".join(lines), lines[1] + lines[0]).encode()
+    assert [found.name for found in judged(files).signatures] == ["s0", "s1"]
+
+
+def test_a_signer_who_closed_the_list_forbade_later_ones() -> None:
+    """A signature that protects the list of signatures (整体保护) is broken by a later one."""
+    closed = signed(closes=True)
+    assert judged(closed).outcome is Outcome.VALID
+    verdict = judged(signed(closed))
+    assert (verdict.outcome, reasons(verdict)["changes"]) == (Outcome.INVALID, "CHANGED")
+    assert LIST in verdict.step("changes").zh
+
+
+def test_what_a_later_signature_brings_is_a_change() -> None:
+    """A file that a later signer added and protects leaves the verdict open, and is named."""
+    verdict = judged(signed({**signed(), "Doc_0/Attachs/new.xml": b"<a/>"}))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert "Doc_0/Attachs/new.xml" in verdict.step("changes").zh
+    assert any("之后加入" in later.zh for later in verdict.signatures[0].later)
+
+
+def test_a_changed_page_is_invalid_and_named() -> None:
+    """Another text on the page: INVALID, not merely open, and the file is named."""
+    verdict = judged({**signed(), PAGE: page("有犯罪记录")})
+    assert verdict.outcome is Outcome.INVALID
+    assert reasons(verdict)["changes"] == "CHANGED"
+    assert PAGE in verdict.step("changes").zh
+    assert verdict.step("integrity").reason == "DIGEST"
+
+
+def test_a_missing_page_is_invalid_and_named() -> None:
+    """A protected file that is gone: INVALID."""
+    files = signed()
+    del files["Doc_0/PublicRes.xml"]
+    verdict = judged(files)
+    assert (verdict.outcome, reasons(verdict)["changes"]) == (Outcome.INVALID, "PROTECTED_MISSING")
+
+
+@pytest.mark.parametrize("left_out", ["OFD.xml", "Doc_0/PublicRes.xml", PAGE])
+def test_what_is_not_protected_leaves_the_verdict_open(left_out: str) -> None:
+    """Nobody can know whether it was there: INDETERMINATE with the file's name, never VALID."""
+    verdict = judged(signed(protects=lambda name: name != left_out))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert left_out in verdict.step("coverage").zh
+    assert "核实" in verdict.step("coverage").zh
+
+
+def test_an_unsigned_document_is_no_forgery_of_a_signature() -> None:
+    """No signature at all is told as such."""
+    files = unsigned()
+    files["OFD.xml"] = files["OFD.xml"].replace(f"<ofd:Signatures>/{LIST}</ofd:Signatures>".encode(), b"")
+    assert reasons(judged(files))["coverage"] == "NO_SIGNATURE"
+
+
+def test_an_unknown_maker_and_signer_leave_it_open() -> None:
+    """Nobody here vouches: the name is a claim, and the verdict INDETERMINATE."""
+    verdict = judged(signed(), sm_trust=SmTrust(verify=sm.trust().verify, sm3=provider.sm3))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert not verdict.signatures[0].certified
+    assert verdict.step("integrity").status is Status.VALID
+
+
+def test_without_sm2_nothing_is_said() -> None:
+    """A machine without SM2 cannot judge: INDETERMINATE."""
+    verdict = judged(signed(), sm_trust=sm.trust(verify=None))
+    assert verdict.outcome is Outcome.INDETERMINATE
+    assert reasons(verdict)["ses"] == "SES_SM_UNAVAILABLE"
+
+
+def test_a_signature_value_without_certificate_is_open() -> None:
+    """What some makers write is a bare value: nobody knows whose, and the words say what to ask for."""
+    verdict = judged(signed(value=lambda xml, _: sm.sm_setting().seal.sign(xml)))
+    assert (verdict.outcome, reasons(verdict)["integrity"]) == (Outcome.INDETERMINATE, "SIGNER_ABSENT")
+
+
+def test_seal_file_beside_the_signature() -> None:
+    """Seal.esl is the signature's own, and is the very seal that signed."""
+    assert judged(signed(seal_file=sm.eseal())).outcome is Outcome.VALID
+    verdict = judged(signed(seal_file=v1_seal()))
+    assert (verdict.outcome, reasons(verdict)["ses"]) == (Outcome.INVALID, "SES_OTHER_SEAL")
+
+
+def test_time_outside_the_seals_validity_is_invalid() -> None:
+    """A seal that had ended when it signed."""
+    late = NOW_US + 2 * YEAR_US
+    verdict = judged(signed(value=lambda xml, at: v4(xml, at, at_us=late)), now_us=late + 1_000_000)
+    assert (verdict.outcome, reasons(verdict)["ses"]) == (Outcome.INVALID, "SES_SEAL_EXPIRED")
+
+
+def test_what_the_register_says_counts() -> None:
+    """Online, a withdrawn document is INVALID and a seal that was not active at signing too."""
+    import hashlib
+
+    certificate = hashlib.sha256(sm.sm_setting().seal.certificate).hexdigest()
+    good = Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE, certificate)
+    verdict = judged(signed(), known=good)
+    assert reasons(verdict) == {"ledger": "NO_RECEIPT"}
+    withdrawn = Known(CertificateState.REVOKED, SealState.ACTIVE, SealState.ACTIVE, certificate)
+    assert judged(signed(), known=withdrawn).step("document").reason == "DOCUMENT_REVOKED"
+    stolen = Known(CertificateState.VALID, SealState.REVOKED, SealState.REVOKED, certificate)
+    assert judged(signed(), known=stolen).step("seal_then").status is Status.INVALID
+
+
+def test_stamps_must_stand_on_pages_of_the_document() -> None:
+    """A stamp on a page that is not there; a later one so large that it hides what was signed."""
+    nowhere = '<ofd:StampAnnot ID="1" PageRef="77" Boundary="1 1 42 42"/>'
+    assert reasons(judged(signed(stamp=nowhere)))["changes"] == "STAMP_PAGE"
+    vast = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 297"/>'
+    verdict = judged(signed(signed(), stamp=vast))
+    assert refused(verdict)
+    assert reasons(verdict)["changes"] == "STAMP_OVERSIZED"
+
+
+def test_several_documents_and_versions_are_told_not_guessed() -> None:
+    """More than one document, or versions: INDETERMINATE with what to do."""
+    files = unsigned()
+    body = files["OFD.xml"].split(b"<ofd:DocBody>")[1].split(b"</ofd:DocBody>")[0]
+    second = b"<ofd:DocBody>" + body + b"</ofd:DocBody></ofd:OFD>"
+    two = judged(signed({**files, "OFD.xml": files["OFD.xml"].replace(b"</ofd:OFD>", second)}))
+    assert (two.outcome, reasons(two)["parse"]) == (Outcome.INDETERMINATE, "SEVERAL_DOCUMENTS")
+    versions = files["OFD.xml"].replace(b"</ofd:DocBody>", b"<ofd:Versions/></ofd:DocBody>")
+    assert reasons(judged(signed({**files, "OFD.xml": versions})))["parse"] == "VERSIONS"
+
+
+def test_what_is_an_ofd() -> None:
+    """By its bytes alone; neither a PDF nor another ZIP file."""
+    assert is_ofd(packed(signed()))
+    assert not is_ofd(small_pdf())
+    assert not is_ofd(packed({"word/document.xml": b"<x/>"}))
+
+
+def test_pages_of_another_document_are_invalid() -> None:
+    """OFD.xml, unprotected, leads to a document that nobody signed."""
+    files = signed(protects=lambda name: name != "OFD.xml")
+    files["Doc_1/Document.xml"] = document()
+    files["Doc_1/Pages/Page_0/Content.xml"] = page("伪造")
+    files["OFD.xml"] = files["OFD.xml"].replace(b"Doc_0/Document.xml", b"Doc_1/Document.xml")
+    verdict = judged(files)
+    assert (verdict.outcome, reasons(verdict)["changes"]) == (Outcome.INVALID, "OTHER_DOCUMENT")
+
+
+def test_locations_of_all_makers_lead_to_the_same_file() -> None:
+    """With and without a leading slash, and in other letters; where two files fit, nothing is guessed."""
+    files = signed()
+    xml = files["Doc_0/Signs/Sign_0/Signature.xml"].replace(b'FileRef="/Doc_0/Pub', b'FileRef="Doc_0/PUB')
+    files["Doc_0/Signs/Sign_0/Signature.xml"] = xml
+    files["Doc_0/Signs/Sign_0/SignedValue.dat"] = v4(xml, "/Doc_0/Signs/Sign_0/Signature.xml")
+    assert judged(files).outcome is Outcome.VALID
+    files["Doc_0/Signs/Sign_0/Doc_0/PublicRes.xml"] = b"<x/>"
+    assert reasons(judged(files))["coverage"] == "LOCATION_AMBIGUOUS"
+
+
+def test_the_seal_of_the_reader_is_what_it_says() -> None:
+    """The V1 seal that these tests make is read as one."""
+    read = ses.read(v1_seal())
+    assert isinstance(read, ses.Seal)
+    assert (read.version, read.info.name) == (1, ORGANISATION)
