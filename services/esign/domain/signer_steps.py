@@ -95,7 +95,7 @@ def _swapped(found: Findings) -> None:
 
 
 def is_intact(found: Findings, data: bytes, one: OpenedSignature, sm: SmTrust | None = None) -> bool:
-    """The step integrity, and for a seal signature the step `ses` by `sm`. False: this signature is judged no further."""
+    """The step integrity, and for a seal signature the step `ses` by `sm`. False ends the judgement of it."""
     cms, parts = one.cms, one.signature.signed_parts(data)
     if one.seal is not None:
         found.steps.append(seal_steps.in_file(one.signature.cms, one.seal, parts, sm, found.now_us))

@@ -1,0 +1,477 @@
+"""Signatures of other makers: each lawful form is read and judged, weak ones are said to be weak, wrong ones are wrong."""
+
+import re
+import shutil
+from hashlib import sha1, sha256, sha512
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.esign.domain import ber, cms, cms_reader, der
+from services.esign.domain.cms_reader import OID_SIGNING_CERTIFICATE
+from services.esign.domain.signature_kinds import Kind, kind_of
+from services.esign.domain.signature_value import SHA1, SHA512
+from services.esign.domain.stamped_time import Witnesses, judge_time
+from services.esign.domain.validation_data import NOTHING
+from tests.support.esign import NOW_US, setting
+from tests.support.foreign_cms import (
+    CONTENT,
+    NULL,
+    Held,
+    attribute,
+    by_hand,
+    certificate,
+    issued,
+    judged,
+    key,
+    openssl,
+    usage,
+    usual_attributes,
+)
+from tests.support.timestamps import authority
+
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is absent: make test-deps")
+GOOD = [("valid", "INTACT"), ("valid", "INTACT_UNNAMED")]
+SHA1_IDENTIFIER, SHA512_IDENTIFIER = (der.tlv(der.SEQUENCE, oid, NULL) for oid in (SHA1, SHA512))
+RSA = der.tlv(der.SEQUENCE, der.oid("1.2.840.113549.1.1.1"), NULL)
+CA = setting().ca.der
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("kind", "options", "reason"),
+    [
+        ("p256", "-cades", "INTACT"),
+        ("p256", "", "INTACT_UNNAMED"),
+        ("p256", "-nosmimecap -keyid", "INTACT_UNNAMED"),
+        ("p256", "-cades -keyid -md sha512", "INTACT"),
+        ("p256", "-noattr", "INTACT_UNNAMED"),
+        ("p256", "-stream", "INTACT_UNNAMED"),
+        ("rsa", "-stream -keyid -cades", "INTACT"),
+        ("rsa", "-stream -noattr", "INTACT_UNNAMED"),
+        ("rsa", "-noattr -md sha384", "INTACT_UNNAMED"),
+        ("rsa", "-md sha512", "INTACT_UNNAMED"),
+        ("rsa", "-md sha3-256", "INTACT_UNNAMED"),
+        ("rsa", "-keyopt rsa_padding_mode:pss", "INTACT_UNNAMED"),
+        ("rsa", "-keyopt rsa_padding_mode:pss -md sha512 -keyopt rsa_pss_saltlen:20 -cades", "INTACT"),
+        ("p521", "-md sha256 -cades", "INTACT"),
+        ("brainpool", "-md sha384", "INTACT_UNNAMED"),
+    ],
+)
+def test_what_openssl_signs_is_accepted_and_any_other_document_is_not(kind, options, reason, tmp_path):
+    """Named by key, without ESS attribute, without attributes, as a stream (BER), RSA, PSS, other curves and digests."""
+    signed = openssl(tmp_path, kind, *options.split())
+    found = judged(signed + bytes(500))
+    assert found.reason("integrity") == ("valid", reason)
+    assert (found.reason("signer"), found.reason("chain")) == (("valid", "SIGNER"), ("valid", "TRUSTED"))
+    assert kind_of(signed + bytes(7)) is Kind.CMS
+    assert judged(signed, CONTENT + b"!").reason("integrity")[0] == "invalid"
+
+
+@needs_openssl
+def test_a_signature_that_does_not_name_its_certificate_says_so(tmp_path):
+    """It is accepted, and the reader is told what it lacks."""
+    found = judged(openssl(tmp_path, "p256"))
+    assert "未载明所用证书" in found.steps["integrity"].zh
+    assert "does not name its certificate" in found.steps["integrity"].en
+
+
+@needs_openssl
+@pytest.mark.parametrize("options", ["-md sha1", "-md md5 -noattr", "-md sha1 -noattr"])
+def test_weak_digests_are_neither_valid_nor_invalid(options, tmp_path):
+    """The content agrees, which proves nothing any more; a document that does not agree is wrong all the same."""
+    signed = openssl(tmp_path, "rsa", *options.split())
+    found = judged(signed)
+    assert found.reason("integrity") == ("unknown", "WEAK_ALGORITHM")
+    assert "已不安全" in found.steps["integrity"].zh
+    assert found.reason("chain") == ("valid", "TRUSTED")
+    assert judged(signed, CONTENT + b"!").reason("integrity")[0] == "invalid"
+
+
+@needs_openssl
+def test_a_weak_key_is_unknown(tmp_path):
+    """RSA of 1024 bits: the signature holds, who made it is not certain."""
+    found = judged(openssl(tmp_path, "rsa1024"))
+    assert (found.reason("integrity"), found.reason("signer")) == (GOOD[1], ("unknown", "WEAK_KEY"))
+
+
+def test_the_form_by_hand_is_the_usual_one():
+    """What the following tests vary is accepted as it stands."""
+    found = judged(by_hand(usual_attributes()))
+    assert [found.reason(step) for step in ("integrity", "signer", "chain")] == [
+        ("valid", "INTACT"),
+        ("valid", "SIGNER"),
+        ("valid", "TRUSTED"),
+    ]
+
+
+ARCHIVAL = der.tlv(der.SEQUENCE, der.tlv(0xA0, der.tlv(der.SEQUENCE, b"\x30\x03crl")), der.tlv(0xA1, der.tlv(der.SEQUENCE, b"\x30\x04ocsp")))  # fmt: skip
+OWN = attribute(der.oid("1.3.6.1.4.1.99999.1"), b"\x0c\x01x")
+ESS_V1 = attribute(
+    OID_SIGNING_CERTIFICATE,
+    der.tlv(
+        der.SEQUENCE,
+        der.tlv(der.SEQUENCE, der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, sha1(certificate("p256")).digest()))),
+    ),
+)
+TIME = attribute(der.oid("1.2.840.113549.1.9.5"), der.tlv(0x17, b"260601040000Z"))
+DIGEST_OF_CONTENT = der.tlv(der.OCTET_STRING, sha256(CONTENT).digest())
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        by_hand([*usual_attributes(), OWN]),
+        by_hand([*usual_attributes(), OWN, attribute(der.oid("1.3.6.1.4.1.99999.1"), b"\x0c\x01y", b"\x0c\x01z")]),
+        by_hand([*usual_attributes(), TIME]),
+        by_hand([*usual_attributes(), attribute(der.oid("1.2.840.113583.1.1.8"), ARCHIVAL)]),
+        by_hand([*usual_attributes()[:2], ESS_V1]),
+        by_hand(usual_attributes(), sort=lambda told: sorted(told, reverse=True)),
+        by_hand(usual_attributes(), digests=[der.tlv(der.SEQUENCE, cms.OID_SHA256, NULL)]),
+        by_hand(usual_attributes(), digests=[SHA512_IDENTIFIER, cms.SHA256_IDENTIFIER, SHA1_IDENTIFIER]),
+        by_hand(usual_attributes(), digests=[]),
+        by_hand(usual_attributes(), algorithm=der.tlv(der.SEQUENCE, cms.OID_ECDSA_SHA256, NULL)),
+        by_hand(usual_attributes(), algorithm=der.tlv(der.SEQUENCE, der.oid("1.2.840.10045.2.1"))),
+        by_hand(usual_attributes(), certificates=[CA, b"\x30\x03\x02\x01\x05", certificate("p256"), CA]),
+        by_hand(usual_attributes(), certificates=[certificate("p256"), CA, certificate("rsa"), certificate("p521")]),
+        by_hand(usual_attributes(), lists=[b"\x30\x03\x02\x01\x01"]),
+        by_hand(usual_attributes(), content=b""),
+        by_hand(usual_attributes(), unsigned=[attribute(der.oid("1.2.840.113549.1.9.6"), b"\x30\x00")]),
+        by_hand(usual_attributes()).replace(b"\x02\x01\x01\x31", b"\x02\x01\x03\x31", 1),
+    ],
+    ids=[
+        "unknown attribute", "repeated unknown attribute", "signing-time", "archival", "ESS v1", "unsorted", "NULL",
+        "digest list", "no digest list", "ECDSA with NULL", "plain EC", "unreadable and repeated certificates",
+        "many certificates", "CRL", "empty content", "countersignature", "version 3",
+    ],
+)  # fmt: skip
+def test_lawful_forms_are_accepted_and_their_mutations_are_not(signed):
+    """Each with its own content only."""
+    assert judged(signed).reason("integrity") == ("valid", "INTACT")
+    assert judged(signed).reason("chain") == ("valid", "TRUSTED")
+    assert judged(signed, CONTENT[:-1]).reason("integrity") == ("invalid", "DIGEST")
+
+
+@pytest.mark.parametrize(
+    ("signed", "status", "reason"),
+    [
+        (by_hand([*usual_attributes(), usual_attributes()[1]]), "invalid", "CMS_ATTRIBUTES"),
+        (by_hand([*usual_attributes(), TIME, TIME]), "invalid", "CMS_ATTRIBUTES"),
+        (by_hand([*usual_attributes()[:1], *usual_attributes()[2:]]), "invalid", "CMS_ATTRIBUTES"),
+        (by_hand(usual_attributes()[1:]), "unknown", "CMS_ATTRIBUTES"),
+        (by_hand([attribute(cms.OID_MESSAGE_DIGEST, DIGEST_OF_CONTENT, DIGEST_OF_CONTENT)]), "invalid", "CMS_ATTRIBUTES"),
+        (by_hand(usual_attributes(signer=certificate("rsa"))), "invalid", "CERTIFICATE_SWAPPED"),
+        (by_hand(usual_attributes(), sign=lambda _: bytes(70)), "invalid", "SIGNATURE"),
+        (by_hand(usual_attributes(), content=b"something else"), "invalid", "DIGEST"),
+        (by_hand(usual_attributes(), certificates=[]), "unknown", "CMS_NO_CERTIFICATE"),
+        (by_hand(usual_attributes(), certificates=[CA]), "unknown", "CMS_SIGNER"),
+        (by_hand(usual_attributes(), digests=[SHA512_IDENTIFIER]), "unknown", "CMS_DIGESTS"),
+        (by_hand(usual_attributes(), digest=der.tlv(der.SEQUENCE, der.oid("1.3.36.3.2.1"))), "unknown", "ALGORITHM"),
+        (by_hand(usual_attributes(), algorithm=der.tlv(der.SEQUENCE, der.oid("1.2.3.4"))), "unknown", "ALGORITHM"),
+        (by_hand(usual_attributes(), content_type=der.oid("1.2.3.4")), "unknown", "CMS_CONTENT"),
+        (by_hand(usual_attributes()) + b"\x01", "unknown", "CONTENTS_TAIL"),
+        (bytes(3000), "invalid", "CMS_EMPTY"),
+        (b"\x30\x03\x02\x01\x01", "invalid", "CMS_SYNTAX"),
+        (b"not ASN.1 at all", "invalid", "CMS_SYNTAX"),
+        (by_hand(usual_attributes())[:-1], "invalid", "CMS_SYNTAX"),
+    ],
+    ids=range(19),
+)  # fmt: skip
+def test_what_is_wrong_is_invalid_and_what_is_beyond_this_reader_is_unknown(signed, status, reason):
+    """Never VALID; INVALID only for what is wrong."""
+    assert judged(signed).reason("integrity") == (status, reason)
+
+
+def test_algorithms_that_the_signer_protected_are_those_of_the_signature():
+    """RFC 6211: the attribute names both; a swap outside the signed part is found out."""
+    named = der.tlv(der.SEQUENCE, cms.SHA256_IDENTIFIER, der.tlv(0xA1, cms.OID_ECDSA_SHA256))
+    protection = attribute(der.oid("1.2.840.113549.1.9.52"), named)
+    assert judged(by_hand([*usual_attributes(), protection])).reason("integrity") == ("valid", "INTACT")
+    plain = der.tlv(der.SEQUENCE, der.oid("1.2.840.10045.2.1"))
+    swapped = judged(by_hand([*usual_attributes(), protection], algorithm=plain))
+    assert swapped.reason("integrity") == ("invalid", "ALGORITHM_SWAPPED")
+
+
+def test_a_value_under_the_name_of_another_digest_is_unknown():
+    """Makers mislabel: it is their key's work, and what is unsigned does not decide what was signed."""
+    mislabelled = by_hand(usual_attributes(), algorithm=der.tlv(der.SEQUENCE, der.oid("1.2.840.10045.4.3.4")))
+    assert judged(mislabelled).reason("integrity") == ("unknown", "ALGORITHM")
+
+
+@pytest.mark.parametrize("make", [ed25519.Ed25519PrivateKey.generate, ed448.Ed448PrivateKey.generate])
+def test_edwards_curves_are_accepted(make):
+    """RFC 8419, with and without signed attributes."""
+    secret = make()
+    oid = der.oid("1.3.101.112" if isinstance(secret, ed25519.Ed25519PrivateKey) else "1.3.101.113")
+    own = issued(secret.public_key(), (usage(digital_signature=True), True))
+    attributes = [
+        attribute(cms.OID_CONTENT_TYPE, cms.OID_DATA),
+        attribute(cms.OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, sha512(CONTENT).digest())),
+    ]
+    for told, message in ((attributes, None), (None, CONTENT)):
+        signed = by_hand(
+            told,
+            message=message,
+            signer=own,
+            sign=secret.sign,
+            digests=[SHA512_IDENTIFIER],
+            digest=SHA512_IDENTIFIER,
+            algorithm=der.tlv(der.SEQUENCE, oid),
+        )
+        found = judged(signed)
+        assert (found.reason("integrity"), found.reason("signer")) == (GOOD[1], ("valid", "SIGNER"))
+        assert judged(signed, CONTENT + b"!").reason("integrity")[0] == "invalid"
+
+
+def test_attributes_of_another_signature_are_no_document():
+    """A document that reads as signed attributes, under a signature without any, is not taken for signed."""
+    attributes = der.tlv(der.SET, *sorted(usual_attributes()))
+    stolen = by_hand(None, message=attributes)
+    assert judged(stolen, attributes).reason("integrity") == ("unknown", "CMS_AMBIGUOUS")
+
+
+def pkcs1(message: bytes, digest: hashes.HashAlgorithm) -> bytes:
+    signed: bytes = key("rsa").sign(message, padding.PKCS1v15(), digest)
+    return signed
+
+
+@pytest.mark.parametrize("attributes", [True, False])
+def test_a_digest_inside_the_signature_is_weak_when_it_is_sha1(attributes):
+    """adbe.pkcs7.sha1: the content is the document's SHA-1; it agrees and proves nothing."""
+    inner = sha1(CONTENT).digest()
+    told = [
+        attribute(cms.OID_CONTENT_TYPE, cms.OID_DATA),
+        attribute(cms.OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, sha256(inner).digest())),
+    ]
+    signed = by_hand(told if attributes else None, message=inner, content=inner)
+    found = judged(signed)
+    assert (found.reason("integrity"), found.reason("chain")) == (("unknown", "WEAK_ALGORITHM"), ("valid", "TRUSTED"))
+    assert judged(signed, CONTENT + b"!").reason("integrity") == ("invalid", "DIGEST")
+
+
+def test_a_digest_inside_the_signature_is_accepted_when_it_holds():
+    """The same with the signature's own digest, as some makers of GB/T 35275 structures write it."""
+    inner = sha256(CONTENT).digest()
+    signed = by_hand(None, message=inner, content=inner)
+    assert judged(signed).reason("integrity") == GOOD[1]
+    assert judged(signed, CONTENT + b"!").reason("integrity") == ("invalid", "DIGEST")
+
+
+@pytest.mark.parametrize(("digest", "status"), [(hashes.SHA1(), "WEAK_ALGORITHM"), (hashes.SHA256(), "INTACT_UNNAMED")])
+def test_a_bare_rsa_value_is_judged_by_the_digest_it_names(digest, status):
+    """adbe.x509.rsa_sha1: the certificate stands in /Cert, the value is over the bytes themselves."""
+    contents = der.tlv(der.OCTET_STRING, pkcs1(CONTENT, digest)) + bytes(9)
+    assert kind_of(contents) is Kind.RAW_RSA
+    held = (certificate("rsa"), CA)
+    assert judged(contents, certificates=held).reason("integrity")[1] == status
+    assert judged(contents, certificates=held).reason("chain") == ("valid", "TRUSTED")
+    assert judged(contents, CONTENT + b"!", certificates=held).reason("integrity") == ("invalid", "SIGNATURE")
+    assert judged(contents).reason("integrity") == ("unknown", "NO_CERTIFICATE")
+    assert judged(contents, certificates=(certificate("p256"),)).reason("integrity") == ("unknown", "ALGORITHM")
+
+
+def in_pieces(signed: bytes) -> bytes:
+    """With open lengths throughout and octet strings of more than 32 bytes in pieces."""
+
+    def again(node: der.Node) -> bytes:
+        if node.tag & 0x20:
+            return bytes((node.tag, 0x80)) + b"".join(again(child) for child in node.children()) + b"\0\0"
+        if node.tag == der.OCTET_STRING and len(node.body) > 32:
+            return (
+                b"\x24\x80"
+                + b"".join(der.tlv(4, node.body[at : at + 20]) for at in range(0, len(node.body), 20))
+                + b"\0\0"
+            )
+        return node.raw
+
+    outer, explicit = der.parse(signed).children()
+    return b"\x30\x80" + outer.raw + again(explicit) + b"\0\0"
+
+
+def test_any_ber_form_reads_as_the_der():
+    """Attributes with open lengths are verified over their DER (RFC 5652, 5.4); certificates stay what they were."""
+    signed = by_hand([*usual_attributes(), OWN, TIME])
+    pieces = in_pieces(signed)
+    assert pieces != signed
+    assert cms_reader.read(pieces) == cms_reader.read(signed)
+    assert cms_reader.unpadded(pieces + bytes(400)) == pieces
+    assert judged(pieces + bytes(400)).reason("integrity") == ("valid", "INTACT")
+    assert judged(pieces, CONTENT + b"!").reason("integrity") == ("invalid", "DIGEST")
+
+
+# Made once: signatures differ in length from one to the next.
+ONE, ONE_WITH_MORE, ONE_BARE = (
+    by_hand(usual_attributes()),
+    by_hand([*usual_attributes(), OWN]),
+    by_hand(None, message=CONTENT),
+)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_no_changed_byte_of_what_counts_is_intact(data):
+    """Signed attributes, digest and signature: any byte changed, in DER and in BER."""
+    signed = ONE_WITH_MORE
+    read = cms_reader.read(signed)
+    part = data.draw(st.sampled_from([read.signed_attributes[1:], read.signature, read.message_digest]))
+    contents = data.draw(st.sampled_from([signed, in_pieces(signed)]))
+    start = contents.find(part)
+    if start < 0:
+        contents, start = signed, signed.index(part)
+    at = start + data.draw(st.integers(0, len(part) - 1))
+    changed = bytearray(contents)
+    changed[at] ^= data.draw(st.integers(1, 255))
+    found = judged(bytes(changed))
+    assert found.steps["integrity"].status.value != "valid", (at, changed[at])
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_contents_get_a_finding(data):
+    """Mangled structures of every kind: a finding, no exception, and never another signer."""
+    whole = data.draw(st.sampled_from([ONE, in_pieces(ONE), ONE_BARE]))
+    a, b = sorted((data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, len(whole)))))
+    mangled = whole[:a] + data.draw(st.binary(max_size=20)) + whole[b:]
+    found = judged(mangled)
+    assert "integrity" in found.steps
+    if found.steps["integrity"].status.value == "valid":
+        assert found.opened is not None
+        assert found.opened.cms.signer == certificate("p256")
+
+
+def test_the_time_of_a_signature_is_its_own_where_the_document_states_none():
+    """/M first, signing-time where there is no /M."""
+    signed = by_hand([*usual_attributes(), TIME])
+    one = judged(signed).opened
+    assert one is not None
+    assert one.claimed_us == NOW_US
+    assert cms_reader.read(signed).signing_time_us == NOW_US
+    assert cms_reader.read(by_hand([*usual_attributes(), attribute(der.oid("1.2.840.113549.1.9.5"), der.tlv(0x17, b"990601040000Z"))])).signing_time_us == 928_209_600_000_000  # fmt: skip
+    assert cms_reader.read(by_hand([*usual_attributes(), attribute(der.oid("1.2.840.113549.1.9.5"), b"\x05\x00")])).signing_time_us is None  # fmt: skip
+    assert Held(signed).claimed_us == NOW_US
+
+
+def test_what_a_signature_carries_is_validation_data():
+    """CRLs of the structure, CRLs and OCSP answers of revocationInfoArchival."""
+    archival = attribute(der.oid("1.2.840.113583.1.1.8"), ARCHIVAL)
+    carried = NOTHING.with_carried(cms_reader.read(by_hand([*usual_attributes(), archival], lists=[b"\x30\x02ab"])))
+    assert carried.crls == (b"\x30\x02ab", b"\x30\x03crl")
+    assert carried.ocsps == (b"\x30\x04ocsp",)
+    broken = by_hand([*usual_attributes(), attribute(der.oid("1.2.840.113583.1.1.8"), b"\x05\x00")])
+    assert NOTHING.with_carried(cms_reader.read(broken)) is NOTHING
+
+
+def stamped_with(*others: bytes, signature: bytes | None = None) -> cms_reader.SignedCms:
+    """A signature with a timestamp of its value, among other unsigned attributes."""
+    made: list[bytes] = []
+
+    def sign(message: bytes) -> bytes:
+        made.append(key("p256").sign(message, ec.ECDSA(hashes.SHA256())))
+        return made[-1]
+
+    by_hand(usual_attributes(), sign=sign)
+    token = authority().token(sha256(signature or made[0]).digest())
+    stamp = attribute(cms.OID_SIGNATURE_TIMESTAMP, token)
+    return cms_reader.read(by_hand(usual_attributes(), sign=lambda _: made[0], unsigned=[stamp, *others]))
+
+
+def test_the_signature_timestamp_counts_among_other_unsigned_attributes():
+    """Revocation values, archive timestamps and unknown ones beside it are passed over; a wrong one stays wrong."""
+    path = (x509.load_der_x509_certificate(certificate("p256")), setting().ca.certificate, setting().root.certificate)
+    roots, others = (setting().root.certificate,), Witnesses(NOW_US, NOW_US)
+    archive, own = attribute(der.oid("0.4.0.1733.2.4"), b"\x30\x00"), attribute(der.oid("1.2.3.4"), b"\x05\x00")
+    for beside in ((), (archive,), (own,), (archive, own)):
+        assert judge_time(stamped_with(*beside), path, roots, others).step.reason == "TIME_STAMPED"
+    wrong = judge_time(stamped_with(signature=b"of another"), path, roots, others).step
+    assert (wrong.status.value, wrong.reason) == ("invalid", "TIMESTAMP_OF_ANOTHER")
+    without = cms_reader.read(by_hand(usual_attributes(), unsigned=[archive]))
+    assert judge_time(without, path, roots, others).step.reason == "STILL_VALID"
+    unknown = cms_reader.read(by_hand(usual_attributes(), unsigned=[own]))
+    assert judge_time(unknown, path, roots, others).step.reason == "TIMESTAMP_NOT_JUDGED"
+
+
+def test_a_name_that_nobody_vouches_for_is_told_as_a_claim():
+    """证书自称 until a trusted root stands above it; with any signer taken, a claim too."""
+    signed = by_hand(usual_attributes())
+    certified = judged(signed).steps["signer"]
+    assert (certified.status.value, certified.zh) == ("valid", "签章单位：外地单位")
+    claimed = judged(signed, roots=()).steps["signer"]
+    assert (claimed.status.value, claimed.reason) == ("unknown", "SIGNER_CLAIMED")
+    assert claimed.zh == "证书自称：外地单位"
+    assert claimed.en == "the certificate claims: 外地单位"
+    unjudged = judged(signed, trust_any_signer=True).steps["signer"]
+    assert (unjudged.status.value, unjudged.zh) == ("not_checked", "证书自称：外地单位")
+    assert not re.search("签章单位|signed by", claimed.text + unjudged.text)
+
+
+EMAIL, CLIENT = ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.CLIENT_AUTH
+ADOBE, OWN_USE = x509.ObjectIdentifier("1.2.840.113583.1.1.5"), x509.ObjectIdentifier("1.3.6.1.4.1.99999.2")
+SIGNS, COMMITS = (usage(digital_signature=True), True), (usage(content_commitment=True), True)
+
+
+@pytest.mark.parametrize(
+    ("extensions", "status", "reason"),
+    [
+        ([], "valid", "SIGNER"),
+        ([SIGNS], "valid", "SIGNER"),
+        ([COMMITS], "valid", "SIGNER"),
+        ([COMMITS, (x509.ExtendedKeyUsage([CLIENT]), False)], "valid", "SIGNER"),
+        ([SIGNS, (x509.ExtendedKeyUsage([ADOBE]), True)], "valid", "SIGNER"),
+        ([SIGNS, (x509.ExtendedKeyUsage([CLIENT, EMAIL]), False)], "valid", "SIGNER"),
+        ([SIGNS, (x509.BasicConstraints(ca=False, path_length=None), True)], "valid", "SIGNER"),
+        ([SIGNS, (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3"), b"\x30\x00"), True)], "valid", "SIGNER"),
+        ([SIGNS, (x509.ExtendedKeyUsage([CLIENT]), False)], "unknown", "SIGNER_KEY_USAGE"),
+        ([SIGNS, (x509.ExtendedKeyUsage([OWN_USE]), False)], "unknown", "SIGNER_KEY_USAGE"),
+        ([(usage(key_encipherment=True), True)], "unknown", "SIGNER_KEY_USAGE"),
+        ([SIGNS, (x509.BasicConstraints(ca=True, path_length=None), True)], "unknown", "SIGNER_IS_CA"),
+        ([SIGNS, (x509.UnrecognizedExtension(OWN_USE, b"\x05\x00"), True)], "unknown", "CRITICAL_EXTENSION"),
+    ],
+    ids=range(13),
+)  # fmt: skip
+def test_certificates_of_others_are_judged_no_stricter_than_rfc_5280(extensions, status, reason):
+    """What is merely unusual is unknown, with its sentence; nothing of it makes a document invalid."""
+    own = issued(key("p256").public_key(), *extensions)
+    found = judged(by_hand(usual_attributes(signer=own), signer=own))
+    assert (found.reason("integrity"), found.reason("signer")) == (("valid", "INTACT"), (status, reason))
+
+
+def test_a_certificate_that_is_trusted_itself_vouches_for_its_holder():
+    """A self-signed one that somebody chose to trust; an unknown one is a claim."""
+    own = setting().root.certificate
+    stranger = issued(key("p256").public_key(), SIGNS)
+    signed = by_hand(usual_attributes(signer=stranger), signer=stranger, certificates=[stranger])
+    trusted = judged(signed, roots=[x509.load_der_x509_certificate(stranger)])
+    assert (trusted.reason("chain"), trusted.reason("signer")) == (("valid", "TRUSTED_ITSELF"), ("valid", "SIGNER"))
+    assert judged(signed, roots=[own]).reason("chain") == ("unknown", "ISSUER_NOT_TRUSTED")
+
+
+def test_one_issuer_with_several_certificates_is_followed_to_the_trusted_root():
+    """Authorities certified anew or by each other leave several ways; one of them is enough."""
+    from services.esign.domain import pki
+
+    other = pki.make_root("别处", NOW_US)
+    ca = setting().ca
+    crossed = issued(
+        ca.key.public_key(),
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        ca=other,
+        name=ca.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value,
+    )
+    signed = by_hand(usual_attributes(), certificates=[certificate("p256"), crossed, ca.der])
+    assert judged(signed).reason("chain") == ("valid", "TRUSTED")
+
+
+def test_the_kind_is_told_by_the_bytes():
+    """Whatever /SubFilter says; it decides only where the bytes say nothing."""
+    token = authority().token(sha256(b"x").digest())
+    assert kind_of(token + bytes(5), "adbe.pkcs7.detached") is Kind.TIMESTAMP
+    assert kind_of(in_pieces(by_hand(usual_attributes())), "GM.sm2seal") is Kind.CMS
+    for nothing in (b"", bytes(20), b"\x30\x00", b"\x30\x03\x02\x01\x01", b"%PDF"):
+        assert kind_of(nothing) is Kind.UNKNOWN
+    assert kind_of(b"\xff\xff", "adbe.x509.rsa_sha1") is Kind.RAW_RSA
+    assert ber.normalised(in_pieces(by_hand(usual_attributes())))[:1] == b"\x30"
