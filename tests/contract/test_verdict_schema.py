@@ -7,6 +7,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from services.esign.domain import licence_check, pki, verdict_words, verify
 from services.esign.domain.code_verdict import Asked, conclude_code
+from services.esign.domain.validation_report import NAMESPACE
 from services.esign.domain.verdict import (
     SCHEMA,
     STEPS,
@@ -39,6 +41,8 @@ FORM = json.loads((ROOT / "docs" / "verdict.schema.json").read_text("utf-8"))
 VALIDATOR = jsonschema.Draft202012Validator(FORM)
 # What only JSON says: the contract has its version in the package's name, and other places for the rest.
 OF_JSON_ALONE = {"schema", "file", "sha256", "claims"}
+STATUS = f"{{{NAMESPACE}}}SignatureValidationStatus"
+MAIN = {"VALID": "total-passed", "INVALID": "total-failed", "INDETERMINATE": "indeterminate"}
 
 
 def follows(told: dict[str, Any]) -> dict[str, Any]:
@@ -271,15 +275,18 @@ async def test_a_licence_has_the_form(online: Any) -> None:
 
 
 async def test_the_command_line_has_the_form(tmp_path: Path) -> None:
-    """`shuniu verify --json`: good, changed, no document at all; each line has the form and names its file."""
+    """`shuniu verify --json`: good, changed, no document at all; each line has the form and names its file; the report
+    says what the verdict says.
+    """
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.pem").write_bytes(pki.certificate_pem(setting().root.certificate))
     files = {"good.pdf": sealed(), "changed.pdf": sealed() + b"%", "text.pdf": b"hello"}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-        ran = await command(
-            *("verify", str(tmp_path / name), "--json", "--trust", str(tmp_path / "trust")),
-            *("--data", str(tmp_path / "no-hub")),
-        )
+        where = ("--trust", str(tmp_path / "trust"), "--data", str(tmp_path / "no-hub"))
+        report = tmp_path / f"{name}.xml"
+        ran = await command("verify", str(tmp_path / name), "--json", "--report", str(report), *where)
         told = follows(json.loads(ran.out))
         assert (Path(told["file"]).name, told["sha256"]) == (name, sha256(data).hexdigest())
+        mains = ET.fromstring(report.read_bytes()).findall(f".//{STATUS}/{{{NAMESPACE}}}MainIndication")
+        assert {main.text.rpartition(":")[2] for main in mains} == {MAIN[told["verdict"]]}
