@@ -2,6 +2,8 @@
 same check as one beside the document.
 """
 
+from cryptography import x509
+
 from services.esign.domain import cms_reader, ses_check
 from services.esign.domain.cms_reader import CmsError
 from services.esign.domain.ses import SealSignature
@@ -31,3 +33,8 @@ def in_file(
         return Step("ses", Status.UNKNOWN, cause.reason, "国密签章数据未能解读", f"seal data: {cause}")
     covered = Covered(trust.sm3(*(bytes(part) for part in parts)), seal.protected)
     return ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
+
+
+def between(trust: SmTrust) -> tuple[x509.Certificate, ...]:
+    """Authorities that stand between a seal's signer and a root: seal signatures hold no issuer's certificate."""
+    return tuple(each.parsed for each in trust.between)

@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import ber, cms, cms_reader, der
+from services.esign.domain import ber, cms, cms_reader, der, pki
 from services.esign.domain.cms_reader import OID_SIGNING_CERTIFICATE
 from services.esign.domain.signature_kinds import Kind, kind_of
 from services.esign.domain.signature_value import SHA1, SHA512
@@ -452,8 +452,6 @@ def test_a_certificate_that_is_trusted_itself_vouches_for_its_holder():
 
 def test_one_issuer_with_several_certificates_is_followed_to_the_trusted_root():
     """Authorities certified anew or by each other leave several ways; one of them is enough."""
-    from services.esign.domain import pki
-
     other = pki.make_root("别处", NOW_US)
     ca = setting().ca
     crossed = issued(
