@@ -36,7 +36,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature as shown: what it is, how it stands, who made it, and what else is to be said of it, line by line."""
+    """A signature as shown: what it is, how it stands (valid, held, invalid or unknown), who made it, and line by line
+    what else is to be said of it.
+    """
 
     status: str
     word: str
@@ -87,7 +89,7 @@ def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
             for key in sorted(verdict.document, key=_fact_order)
             if verdict.document[key]
         ),
-        signatures=tuple(_signature(each, language) for each in verdict.signatures),
+        signatures=tuple(_signature(each, language, refused=name == "INVALID") for each in verdict.signatures),
         steps=tuple(_steps(made, language)),
         left_out=text("steps_left_out", language, count=left_out) if left_out else "",
     )
@@ -129,13 +131,14 @@ def _step(step: esign_pb2.VerdictStep, language: str) -> Step:
     )
 
 
-def _signature(report: esign_pb2.SignatureReport, language: str) -> Signature:
+def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: bool) -> Signature:
+    """A signature that holds gets no green tick on a document that is refused."""
     # Good is only what a trusted authority vouches for.
     good = report.verdict == "VALID" and report.certified
-    name = "VALID" if good else report.verdict if report.verdict == "INVALID" else "INDETERMINATE"
+    status = "valid" if good else "invalid" if report.verdict == "INVALID" else "unknown"
     return Signature(
-        status=_VERDICTS[name],
-        word=text(f"verdict_{name}", language),
+        status="held" if good and refused else status,
+        word=text(f"signature_is_{status}", language),
         kind=known(f"kind_{report.kind}", language, report.kind),
         who=_who(report, language),
         lines=tuple(_lines(report, language, good=good)),

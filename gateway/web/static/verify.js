@@ -52,6 +52,8 @@ async function verify() {
     if (answer.ok) {
       show(host, content);
       document.getElementById("again").hidden = false;
+      // What to choose is known by now: the verdict comes first.
+      document.getElementById("lead").hidden = true;
     } else problem(say("verify_failed"), content.message || say("verify_network"));
   } catch {
     if (turn === asked) problem(say("verify_failed"), say("verify_network"));

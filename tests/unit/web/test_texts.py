@@ -15,7 +15,7 @@ from shuniu.api.esign.v1 import esign_pb2
 WEB = Path(texts.__file__).parent
 # Keys put together from a word of the contract.
 FAMILIES = (
-    *("step_", "status_", "verdict_", "summary_", "kind_", "scope_", "fact_"),
+    *("step_", "status_", "signature_is_", "verdict_", "summary_", "kind_", "scope_", "fact_"),
     *("qr_word_", "qr_holds_", "qr_advice_", "qr_text_"),
 )
 
@@ -81,6 +81,12 @@ def test_a_claimed_name_never_gets_a_tick(language: str) -> None:
     assert (claimed.status, unverified in claimed.who) == ("unknown", True)
     assert (certified.status, certified.who) == ("valid", CLAIM)
     assert (found.steps[0].status, unverified in found.steps[0].text) == ("unknown", True)
+
+
+def test_a_sound_signature_has_no_green_tick_on_what_is_refused() -> None:
+    """On a withdrawn document the signature still holds; nothing beside the verdict looks like another verdict."""
+    refused = shown(esign_pb2.Verdict(verdict="INVALID", signatures=[report("VALID", certified=True)]), "zh")
+    assert (refused.signatures[0].status, refused.signatures[0].word) == ("held", "签名成立")
 
 
 def test_steps_that_were_not_made_are_counted_not_listed() -> None:
