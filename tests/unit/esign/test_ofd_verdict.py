@@ -106,7 +106,7 @@ def test_what_a_later_signature_brings_is_a_change() -> None:
     verdict = judged(signed({**signed(), "Doc_0/Attachs/new.xml": b"<a/>"}))
     assert verdict.outcome is Outcome.INDETERMINATE
     assert "Doc_0/Attachs/new.xml" in verdict.step("changes").zh
-    assert any("之后加入" in later.zh for later in verdict.signatures[0].later)
+    assert any("只有之后的签名保护" in later.zh for later in verdict.signatures[0].later)
 
 
 def test_a_changed_page_is_invalid_and_named() -> None:

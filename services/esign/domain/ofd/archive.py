@@ -18,7 +18,7 @@ from services.esign.domain.ofd.errors import OfdError, beyond_limit
 # Far above any document with its fonts and pictures.
 MOST_ENTRIES = 20_000
 MOST_NAME = 512
-MOST_EXPANDED = 256 * 1024 * 1024
+MOST_EXPANDED = 128 * 1024 * 1024
 """Bytes of all entries together."""
 # Deflate makes at most 1,032 from one; XML of many equal pages comes to 60. Small entries may be anything.
 _MOST_RATIO = 200

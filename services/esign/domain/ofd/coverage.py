@@ -119,8 +119,8 @@ def changes_step(package: Package, one: Covered) -> Step:
             "changes",
             Status.UNKNOWN,
             "ADDED",
-            f"签名之后加入了其他文件：{_named(one.protected_later)}；请向签名单位核实",
-            f"after the signature files were added: {_named(one.protected_later)}; ask who signed",
+            f"先前的签名未保护、后来的签名才保护的文件：{_named(one.protected_later)}，可能是其后加入的；请向签名单位核实",
+            f"covered by a later signature only, perhaps added since: {_named(one.protected_later)}; ask who signed",
         )
     return _stamps(package, one) or _unchanged(one)
 
@@ -194,7 +194,7 @@ def later(one: Covered) -> tuple[Sentence, ...]:
         found.append(Sentence(f"之后被修改或删除：{what}", f"changed or removed since: {what}"))
     if one.protected_later:
         what = _named(one.protected_later)
-        found.append(Sentence(f"之后加入：{what}", f"added since: {what}"))
+        found.append(Sentence(f"只有之后的签名保护：{what}", f"covered by later signatures only: {what}"))
     if one.followers:
         count = len(one.followers)
         found.append(Sentence(f"之后有 {count} 个签名", f"{count} later signatures"))

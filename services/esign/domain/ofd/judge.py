@@ -229,7 +229,7 @@ def _told(opened: Package, one: _One) -> SignatureFinding:
         signer="" if value is None else _common_name(value.signer.subject),
         issuer="" if value is None else _common_name(value.signer.issuer),
         certified=one.certified,
-        claimed_us=signature.stated_us if value is None else value.claimed_us,
+        claimed_us=next(iter(signature.stated), None) if value is None else value.claimed_us,
         proven_us=one.proven_us,
         later=coverage.later(one.covered),
         steps=tuple(sorted(steps, key=lambda step: STEPS.index(step.step))),

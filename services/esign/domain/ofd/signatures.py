@@ -15,6 +15,8 @@ from services.esign.domain.ofd.markup import Element
 from services.esign.domain.ofd.package import Box, Package
 
 MOST_SIGNATURES = 64
+# Of all signatures together.
+_MOST_REFERENCES = 100_000
 _MOST_VALUE = 4 * 1024 * 1024
 # Names of the digest of protected files (CheckMethod): OIDs of GM/T 0006, URIs of RFC 6931, and plain names.
 _METHODS = {
@@ -26,7 +28,7 @@ _METHODS = {
     "sha-256": SHA256,
     "http://www.w3.org/2001/04/xmlenc#sha256": SHA256,
 }
-# Makers write SignatureDateTime in all of these (GM/T 0099 asks for the first); without a zone it is the maker's own.
+# Makers write SignatureDateTime in all of these (GM/T 0099 asks for the first); without a zone it is the machine's own.
 _TIMES = ("%Y%m%d%H%M%SZ", "%Y%m%d%H%M%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S")
 _CHINA = timezone(timedelta(hours=8))
 
@@ -51,7 +53,8 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class OfdSignature:
     """A signature. `file` is the location of its Signature.xml, `xml` those bytes, which `value` is over; `own` are
-    all files that belong to the signature itself, `protected` those whose digests it holds. `stated_us`: SignatureDateTime, µs.
+    all files that belong to the signature itself, `protected` those whose digests it holds. `stated`:
+    SignatureDateTime, µs; without a zone what it means in China, then in UTC, as the machine that wrote it may be set.
     """
 
     id: str
@@ -64,7 +67,7 @@ class OfdSignature:
     references: tuple[Reference, ...] = field(repr=False)
     protected: frozenset[str] = field(repr=False)
     stamps: tuple[Stamp, ...]
-    stated_us: int | None
+    stated: tuple[int, ...]
 
 
 def find(found: Package) -> tuple[OfdSignature, ...]:
@@ -74,7 +77,15 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
     listed = package.xml(found.files, found.signatures, "Signatures").all("Signature")
     if len(listed) > MOST_SIGNATURES:
         raise beyond_limit(f"超过 {MOST_SIGNATURES} 个签名", f"more than {MOST_SIGNATURES} signatures")
-    present = [_read(found, element) for element in listed]
+    present: list[OfdSignature] = []
+    references = 0
+    for element in listed:
+        present.append(_read(found, element))
+        references += len(present[-1].references)
+        if references > _MOST_REFERENCES:
+            raise beyond_limit(
+                f"签名引用超过 {_MOST_REFERENCES} 个文件", f"signatures with more than {_MOST_REFERENCES} references"
+            )
     if len({signature.file for signature in present}) != len(present):
         raise OfdError("SIGNATURE_TWICE", "签名列表中同一签名出现两次", "the list names a signature twice")
     places = {signature.file: sum(other.file in signature.protected for other in present) for signature in present}
@@ -112,7 +123,7 @@ def _read(found: Package, listed: Element) -> OfdSignature:
         references=listed_files,
         protected=frozenset(each.file for each in listed_files if each.file is not None),
         stamps=tuple(_stamps(info, file)),
-        stated_us=_stated(info),
+        stated=_stated(info),
     )
 
 
@@ -160,15 +171,13 @@ def _seal_file(found: Package, info: Element, file: str) -> str | None:
     return seal
 
 
-def _stated(info: Element) -> int | None:
+def _stated(info: Element) -> tuple[int, ...]:
     element = info.one("SignatureDateTime")
-    if element is None:
-        return None
-    for shape in _TIMES:
+    for shape in _TIMES if element is not None else ():
         try:
-            moment = datetime.strptime(element.text, shape)  # noqa: DTZ007 — the zone is set below
+            moment = datetime.strptime(element.text if element is not None else "", shape)  # noqa: DTZ007 — set below
         except ValueError:
             continue
-        zone = UTC if shape.endswith("Z") else _CHINA
-        return int(moment.replace(tzinfo=zone).timestamp() * 1_000_000)
-    return None
+        zones = (UTC,) if shape.endswith("Z") else (_CHINA, UTC)
+        return tuple(int(moment.replace(tzinfo=zone).timestamp() * 1_000_000) for zone in zones)
+    return ()

@@ -141,8 +141,14 @@ def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
         found.steps.append(holds)
         return None
     found.add("integrity", Status.VALID, "INTACT", "内容完整，签名值有效", "content intact, signature value right")
-    claimed_us = signature.stated_us if read.signing_time_us is None else read.signing_time_us
+    claimed_us = _stated(signature, signer) if read.signing_time_us is None else read.signing_time_us
     return SignedValue(kind_of(signature.value), signer, others, claimed_us, read)
+
+
+def _stated(signature: OfdSignature, signer: x509.Certificate) -> int | None:
+    """When Signature.xml says that it was signed; of two readings the one at which the certificate was valid."""
+    inside = (at_us for at_us in signature.stated if chain.valid_at((signer,), at_us))
+    return next(inside, next(iter(signature.stated), None))
 
 
 def _unreadable(found: Findings, cause: ChainError) -> None:
