@@ -22,7 +22,9 @@ _WIDTH_ROW = re.compile(rb"(\d+)\s*(?:\[([^\]]*)\]|(\d+)\s+([\d.]+))")
 _CMAP_CHAR = re.compile(rb"<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa-f]{4,})>")
 _CMAP_RANGE = re.compile(rb"<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa-f]{4,})>")
 _CMAP_PART = re.compile(rb"beginbf(char|range)(.*?)endbf", re.DOTALL)
-_SHOWN = re.compile(rb"\((?:[^()\\]|\\.)*\)|[-\d.]+", re.DOTALL)
+_ADDED = re.compile(rb"[-\d.]+")
+# What ends, continues or nests a string (ISO 32000-2, 7.3.4.2): parentheses in pairs need no escape.
+_PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
 _ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -139,11 +141,11 @@ def _text(found: re.Match[bytes], font: _PdfFont) -> DrawnText:
     characters: list[str] = []
     offsets: list[float] = []
     at = 0.0
-    for shown in _SHOWN.findall(found[6]):
-        if not shown.startswith(b"("):
-            at -= float(shown) / 1000 * size
+    for shown in _operands(found[6]):
+        if isinstance(shown, float):
+            at -= shown / 1000 * size
             continue
-        codes = _ESCAPED.sub(_unescaped, shown[1:-1])
+        codes = _ESCAPED.sub(_unescaped, shown)
         for place in range(0, len(codes), 2):
             code = int.from_bytes(codes[place : place + 2], "big")
             text = font.characters.get(code)
@@ -153,6 +155,22 @@ def _text(found: re.Match[bytes], font: _PdfFont) -> DrawnText:
             offsets.append(round(at, 4))
             at += font.advances.get(code, 0.0) / 1000 * size
     return DrawnText(float(found[1]), float(found[2]), size, colour(found[3]), "".join(characters), tuple(offsets))
+
+
+def _operands(shown: bytes) -> Iterator[bytes | float]:
+    """Strings, still escaped, and the numbers between them, in turn."""
+    depth = begin = outside = 0
+    for found in _PAREN.finditer(shown):
+        if found[0] == b"(":
+            if depth == 0:
+                yield from (float(number) for number in _ADDED.findall(shown, outside, found.start()))
+                begin = found.end()
+            depth += 1
+        elif found[0] == b")":
+            depth -= 1
+            if depth == 0:
+                yield shown[begin : found.start()]
+                outside = found.end()
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:
