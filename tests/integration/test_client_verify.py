@@ -14,12 +14,14 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import layout
-from services.esign.domain import certificates, cms, ledger, pades, pki
+from services.esign import layout, offline
+from services.esign.domain import certificates, cms, ledger, pades, pki, verdict_words
 from services.esign.domain.validation_report import NAMESPACE
 from services.esign.ledger_store import LedgerStore
+from services.esign.offline import Trusted
+from tests.support import multisign
 from tests.support.client_library import ROOT, Library, install
-from tests.support.esign import ORGANISATION, SEAL_ID, page
+from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, page, setting
 from tests.support.hub import NATS_WEBSOCKET, Journey, Land, command, hub_with_region
 from tests.support.witnesses import LOG
 
@@ -35,6 +37,15 @@ beside = {name: file.with_name(file.name + suffix) for name, suffix in (("receip
 receipt = beside["receipt"].read_text("utf-8") if beside["receipt"].exists() else None
 ses = beside["ses"].read_bytes() if beside["ses"].exists() else None
 print(json.dumps(verify(file.read_bytes(), trust, receipt=receipt, ses=ses).as_json(), ensure_ascii=False))
+"""
+AT = """
+import json, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from shuniu_client.verify import TrustStore, verify
+
+trust, at = TrustStore.load(Path(sys.argv[1])), datetime.fromtimestamp(int(sys.argv[2]) / 1e6, UTC)
+print(json.dumps([verify(Path(file).read_bytes(), trust, at=at).as_json() for file in sys.argv[3:]]))
 """
 REPORT = """
 import sys
@@ -142,6 +153,26 @@ async def test_changed_documents_are_invalid_as_at_the_command_line(library, pla
         # Without a signature that can be read a verdict speaks for now.
         assert {**found, "as_of": ""} == {**told, "as_of": ""}
     assert library.json(OFFLINE, flipped, place.trust)["verdict"] == "INVALID"
+
+
+def test_pages_are_drawn_and_compared(library, place) -> None:
+    """A document of two signers, and one whose page was drawn over later, at a moment given: the wheel has the renderer
+    of the second line with it, and says what the hub's own verifier says.
+    """
+    signed = multisign.closed("layout")
+    sheet = multisign.attack.numbers(signed, rb"/Type\s*/Page[^s]")[0]
+    added = multisign.attack.body(signed, sheet).replace(b"/Type", b"/Rotate 90/Type", 1)
+    files = {"two.pdf": signed, "turned.pdf": multisign.attack.update(signed, {sheet: added})}
+    trust = place.trust.with_name("signers")
+    trust.mkdir()
+    (trust / "root.pem").write_bytes(pki.certificate_pem(setting().root.certificate))
+    at_us = NOW_US + 60_000_000
+    paths = [place.changed(name, data) for name, data in files.items()]
+    told = library.json(AT, trust, str(at_us), *paths)
+    own = [offline.judged(data, Trusted.of(trust), at_us) for data in files.values()]
+    assert told == [verdict_words.as_json(verdict) for verdict in own]
+    assert [verdict["verdict"] for verdict in told] == ["VALID", "INVALID"]
+    assert [signature["kind"] for signature in told[0]["signatures"]][:2] == ["cms", "cms"]
 
 
 def test_it_needs_nothing_of_a_hub(library, place) -> None:
