@@ -19,7 +19,8 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,9 +33,11 @@ _WORN_BYTES = 64 * 1024 * 1024
 # The kernel takes workers before services when memory runs out (proc(5), oom_score_adj).
 _OOM_SCORE = 800
 _LENGTH = struct.Struct(">Q")
+_COUNT = struct.Struct(">B")
+# Of bytes that are worth a frame of their own.
+_LARGE = 64 * 1024
 # Above any answer: a prepared document of 20 MiB with its fields.
 _ANSWER_MOST = 64 * 1024 * 1024
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -64,9 +67,42 @@ class Answer:
     is_worn: bool = False
 
 
-def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> bytes:
-    """A frame that asks a worker for `reading(*arguments)`; `reading` is a function of a module."""
-    return _framed(pickle.dumps((reading, tuple(arguments), bounds.cpu_seconds), pickle.HIGHEST_PROTOCOL))
+def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
+    """What is sent to a worker, part after part, to ask it for `reading(*arguments)`; `reading` is a function of a
+    module. Documents go as they are: no copy is made of them.
+    """
+    body = io.BytesIO()
+    pickler = _Asking(body, pickle.HIGHEST_PROTOCOL)
+    pickler.dump((reading, tuple(arguments), bounds.cpu_seconds))
+    return [_COUNT.pack(1 + len(pickler.large)), *_frames(body.getvalue(), *pickler.large)]
+
+
+class _Asking(pickle.Pickler):
+    """Leaves large bytes out, for the sender to send beside."""
+
+    def __init__(self, into: io.BytesIO, protocol: int) -> None:
+        super().__init__(into, protocol)
+        self.large: list[bytes] = []
+
+    def persistent_id(self, value: Any) -> int | None:
+        if type(value) is not bytes or len(value) < _LARGE:
+            return None
+        self.large.append(value)
+        return len(self.large) - 1
+
+
+class _Asked(pickle.Unpickler):
+    """Puts large bytes back."""
+
+    def __init__(self, body: bytearray, large: Sequence[bytearray]) -> None:
+        super().__init__(io.BytesIO(body))
+        self._large = large
+
+    def persistent_load(self, number: int) -> bytes:
+        found = bytes(self._large[number])
+        # Two copies of a document would be one too many.
+        self._large[number].clear()
+        return found
 
 
 def read_answer(body: bytes) -> Answer:
@@ -99,19 +135,27 @@ def work(channel: socket.socket, memory: int) -> None:
     _confine(memory)
     held = _resident()
     _send(channel, os.getpid().to_bytes(8, "big"))
-    while (body := _receive(channel)) is not None:
-        answer = _answered(body)
+    while (parts := _asked(channel)) is not None:
+        answer = _answered(parts)
         if _resident() - held > _WORN_BYTES:
             answer = dataclasses.replace(answer, is_worn=True)
-        del body
+        del parts
         _send(channel, pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
 
 
-def _answered(body: bytearray) -> Answer:
+def _asked(channel: socket.socket) -> list[bytearray] | None:
+    count = _exactly(channel, _COUNT.size)
+    if count is None:
+        return None
+    parts = [_receive(channel) for _ in range(_COUNT.unpack(count)[0])]
+    found = [part for part in parts if part is not None]
+    return found if len(found) == len(parts) else None
+
+
+def _answered(parts: list[bytearray]) -> Answer:
     try:
-        reading, arguments, cpu_seconds = pickle.loads(body)  # noqa: S301 — written by this hub's own process
-        # Two copies of the document would be one too many.
-        body.clear()
+        # Written by this hub's own process.
+        reading, arguments, cpu_seconds = _Asked(parts[0], parts[1:]).load()
         # SIGPROF is not caught: it ends the process.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         return Answer(reading(*arguments))
@@ -143,12 +187,15 @@ def _statm(column: int) -> int:
     return int(Path("/proc/self/statm").read_bytes().split()[column]) * _PAGE
 
 
-def _framed(body: bytes) -> bytes:
-    return _LENGTH.pack(len(body)) + body
+def _frames(*bodies: bytes) -> Iterator[bytes]:
+    for body in bodies:
+        yield _LENGTH.pack(len(body))
+        yield body
 
 
 def _send(channel: socket.socket, body: bytes) -> None:
-    channel.sendall(_framed(body))
+    for part in _frames(body):
+        channel.sendall(part)
 
 
 def _receive(channel: socket.socket) -> bytearray | None:
@@ -263,6 +310,7 @@ class Worker:
     pid: int = 0
     handle: int = -1
     """pidfd_open(2): no other process can have it, whatever becomes of the number."""
+    has_stepped_back: bool = False
 
     def greeted(self, body: bytes | bytearray) -> None:
         """Its first frame: who it is. Raises WorkerGoneError."""
@@ -275,10 +323,10 @@ class Worker:
     def cpu_seconds(self) -> float:
         """Processor time it has used so far, s. Raises WorkerGoneError."""
         try:
-            columns = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            # The clock that clock_getcpuclockid(3) names: of the process with this number, its threads together.
+            return time.clock_gettime(~self.pid << 3 | 2)
         except OSError as cause:
             raise WorkerGoneError("ended") from cause
-        return (int(columns[11]) + int(columns[12])) / _TICKS
 
     def step_back(self, nice: int) -> None:
         """Lets every other process go first."""
@@ -286,6 +334,7 @@ class Worker:
             os.setpriority(os.PRIO_PROCESS, self.pid, nice)
         except OSError as cause:
             raise WorkerGoneError("ended") from cause
+        self.has_stepped_back = True
 
     def end(self) -> None:
         """At once, whatever it is doing."""
@@ -314,7 +363,8 @@ class OneWorker:
         worker = self._worker or self._forked()
         try:
             worker.channel.settimeout(self._seconds)
-            worker.channel.sendall(question(reading, arguments, self._bounds))
+            for part in question(reading, arguments, self._bounds):
+                worker.channel.sendall(part)
             body = _receive(worker.channel)
         except OSError as cause:
             self._drop()

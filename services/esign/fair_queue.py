@@ -1,7 +1,7 @@
 """Who waits, in turns: one of each sender, then the next of each, however many one of them sent."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -31,6 +31,10 @@ class FairQueue(Generic[Item]):
     def __len__(self) -> int:
         return self._count
 
+    def __contains__(self, sender: object) -> bool:
+        """Whether anything of this sender waits."""
+        return sender in self._lanes
+
     @property
     def bytes(self) -> int:
         return self._bytes
@@ -39,11 +43,13 @@ class FairQueue(Generic[Item]):
         self._lanes.setdefault(item.sender, deque()).append(item)
         self._counted(item, 1)
 
-    def next(self) -> Item | None:
-        """Takes whose turn it is; that sender's next one waits until all others have had theirs."""
-        if not self._lanes:
+    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+        """Takes whose turn it is among the senders who `may` have one; that sender's next one waits until all others
+        have had theirs.
+        """
+        sender = next((each for each in self._lanes if may(each)), None)
+        if sender is None:
             return None
-        sender = next(iter(self._lanes))
         lane = self._lanes.pop(sender)
         item = lane.popleft()
         if lane:

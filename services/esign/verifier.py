@@ -28,7 +28,7 @@ __all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError",
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
-MEMORY_MOST = 256 * 1024 * 1024
+MEMORY_MOST = 224 * 1024 * 1024
 """What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
 # All that a worker ever runs; imported before its first document.
 _IMPORTED = ("services.esign.judging", "services.esign.flow_pages")
@@ -38,10 +38,12 @@ _FIRST_PASS = 0.3
 _FIRST_PASS_OF_MANY = 0.03
 # How often a reading that takes longer than this is looked at, s.
 _LOOK_SECONDS = 0.01
+# A reading that has used so much of the processor lets quick ones go first, s.
+_SHORT = 0.008
 # The kernel ends a worker that is not looked at in time so much later, s.
 _GRACE_SECONDS = 0.25
-# Of the slow lane (setpriority(2)): about a tenth of what an ordinary process gets.
-_STEPS_BACK = 10
+# How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
+_STEPS_BACK = 5
 # A worker that ends so soon may have been ended by somebody else: its document is read once more, s.
 _SOON = 0.5
 _START_SECONDS = 60.0
@@ -49,8 +51,6 @@ _STARTS = 3
 # Workers that nobody uses yet.
 _SPARE = 1
 _ROOM = Room(64, 128 * 1024 * 1024)
-# A question of so many bytes is copied away from the loop.
-_LARGE = 256 * 1024
 _NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
 
 
@@ -106,7 +106,7 @@ class Verifier:
         self._cpu_seconds = cpu_seconds
         self._bounds = Bounds(memory, cpu_seconds + _GRACE_SECONDS)
         self._room = room
-        self._free_quick = workers
+        self._workers = self._free_quick = workers
         self._free_slow = max(1, workers // 2)
         self._quick: FairQueue[_Job] = FairQueue()
         self._slow: FairQueue[_Job] = FairQueue()
@@ -148,13 +148,19 @@ class Verifier:
     # Who is next. Nothing here awaits: what is looked at is what is acted on.
 
     def _dispatch(self) -> None:
-        while self._free_quick and (job := self._quick.next()) is not None:
+        while self._free_quick and (job := self._quick.next(self._may_have_another)) is not None:
             self._free_quick -= 1
             self._start(job)
         while self._free_slow and (job := self._slow.next()) is not None:
             self._free_slow -= 1
             self._start(job)
         self._count_waiting()
+
+    def _may_have_another(self, sender: str) -> bool:
+        """Whoever has a heavy document here has one worker for his others: the rest is for those who have none."""
+        quick = sum(job.sender == sender and not job.is_heavy for job in self._running)
+        has_heavy = sender in self._slow or any(job.sender == sender and job.is_heavy for job in self._running)
+        return quick < (1 if has_heavy else self._workers)
 
     def _start(self, job: _Job) -> None:
         self._running.add(job)
@@ -191,11 +197,10 @@ class Verifier:
         self._slow.remove(job)
         self._count_waiting()
 
-    def _set_aside(self, job: _Job, worker: Worker) -> None:
+    def _set_aside(self, job: _Job) -> None:
         """Out of the first pass: on with the same worker when the slow lane has room. Raises _SetAsideError."""
         if not self._free_slow:
             raise _SetAsideError
-        worker.step_back(_STEPS_BACK)
         self._give_back(job)
         job.is_heavy = True
         self._free_slow -= 1
@@ -212,6 +217,9 @@ class Verifier:
         except WorkerGoneError as cause:
             if time.monotonic() - began > _SOON:
                 raise VerifierFailedError(str(cause)) from cause
+            # Whatever ended it may have ended those that wait.
+            while self._idle:
+                self._idle.pop().end()
             try:
                 said = await self._asked(job)
             except WorkerGoneError as again:
@@ -231,7 +239,7 @@ class Verifier:
                 worker.step_back(_STEPS_BACK)
             said = await self._watched(job, worker)
             # Nobody may take back a step back.
-            end = End.LIMIT if said.failure else End.WORN if said.is_worn or job.is_heavy else None
+            end = End.LIMIT if said.failure else End.WORN if said.is_worn or worker.has_stepped_back else None
         except asyncio.CancelledError:
             end = End.LEFT
             raise
@@ -259,8 +267,10 @@ class Verifier:
                 cpu = worker.cpu_seconds() - used
                 if cpu >= self._cpu_seconds or time.monotonic() >= ends:
                     raise TimeoutError
+                if cpu >= _SHORT and not worker.has_stepped_back:
+                    worker.step_back(_STEPS_BACK)
                 if not job.is_heavy and cpu >= (_FIRST_PASS_OF_MANY if self._quick else _FIRST_PASS):
-                    self._set_aside(job, worker)
+                    self._set_aside(job)
         finally:
             if not asking.done():
                 asking.cancel()
@@ -337,12 +347,9 @@ def sender() -> str:
 async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
     """Raises WorkerGoneError."""
     loop = asyncio.get_running_loop()
-    # A copy of the document, made when its turn has come.
-    asked = (job.reading, job.arguments, bounds)
-    frame = confined.question(*asked) if job.size < _LARGE else await asyncio.to_thread(confined.question, *asked)
     try:
-        await loop.sock_sendall(worker.channel, frame)
-        del frame
+        for part in confined.question(job.reading, job.arguments, bounds):
+            await loop.sock_sendall(worker.channel, part)
         return confined.read_answer(await _frame(worker))
     except OSError as cause:
         raise WorkerGoneError(type(cause).__name__) from cause
