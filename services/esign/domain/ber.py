@@ -5,17 +5,21 @@ allows both. What is signed is the DER (RFC 5652, 5.4), so readers see the DER o
 goes through unchanged.
 """
 
-from services.esign.domain.der import BIT_STRING, OCTET_STRING, DerError, tlv
+from functools import lru_cache
 
-# As `der` bounds it, and as many elements as a list of revoked certificates of some megabytes has.
+from services.esign.domain.der import BIT_STRING, OCTET_STRING, DerError, DerLimitError, tlv
+
+# As `der` bounds it, and as many elements as a signature has with a list of some thousand revoked certificates.
 _MAX_DEPTH = 32
-_MOST_ELEMENTS = 200_000
+_MOST_ELEMENTS = 30_000
 _CONSTRUCTED = 0x20
 _END = b"\x00\x00"
 # Universal string types (X.680, 8.4): UTF8String, and those from NumericString on.
 _STRINGS = frozenset({12, *range(18, 31)}) - {23, 24}
 
 
+# What stands in one /Contents is asked for more than once. Errors are not kept.
+@lru_cache(maxsize=4)
 def first(data: bytes) -> tuple[bytes, int]:
     """The element at the start of `data` in DER, and where it ended. Raises DerError."""
     return _Reader(data).element(0, len(data), 0)
@@ -41,7 +45,7 @@ class _Reader:
             raise DerError("nested too deeply")
         self._left -= 1
         if self._left < 0:
-            raise DerError("too many elements")
+            raise DerLimitError("more elements than are read here")
         data = self._data
         if at + 2 > limit:
             raise DerError("element cut short")

@@ -42,7 +42,8 @@ _CURVES = (
 _EDWARDS = frozenset({SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448})
 _RSA_BITS = 2048
 # Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
-_MOST_LOOKED_AT = 64
+_MOST_LOOKED_AT = 32
+_RSA_MOST_BITS = 8192
 _BASIC, _USAGE, _USES = ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE
 UNDERSTOOD = frozenset(
     kind.dotted_string
@@ -235,13 +236,28 @@ def _search(
         return path
     if len(path) == _MAX_LENGTH:
         return None
-    for issuer in pool:
-        if issuer in path or left[0] <= 0 or path[-1].issuer != issuer.subject:
+    for issuer in _candidates(path[-1], pool, trusted):
+        if issuer in path or left[0] <= 0:
             continue
         left[0] -= 1
         if _issued(_der(path[-1]), _der(issuer)) and (found := _search((*path, issuer), pool, trusted, left)):
             return found
     return None
+
+
+def _candidates(
+    child: x509.Certificate, pool: Sequence[x509.Certificate], trusted: set[bytes]
+) -> list[x509.Certificate]:
+    """Certificates of the child's issuer by name: first those that were valid when it was issued, the trusted and those
+    that last longest before others.
+    """
+    begin = child.not_valid_before_utc
+
+    def rank(issuer: x509.Certificate) -> tuple[bool, bool, float]:
+        was_valid = issuer.not_valid_before_utc <= begin <= issuer.not_valid_after_utc
+        return not was_valid, _der(issuer) not in trusted, -issuer.not_valid_after_utc.timestamp()
+
+    return sorted((each for each in pool if each.subject == child.issuer), key=rank)
 
 
 def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) -> ChainError:
@@ -306,13 +322,18 @@ def _check_key(certificate: x509.Certificate) -> None:
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS and not _is_huge(key):
         return
     if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
         return
     raise ChainError(
         "WEAK_KEY", "证书密钥强度不足或算法不受支持", "key too weak or of a kind not known here", unknown=True
     )
+
+
+def _is_huge(key: object) -> bool:
+    """Whether looking at its signatures costs more than any authority in use asks for."""
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size > _RSA_MOST_BITS
 
 
 def _check_understood(certificate: x509.Certificate) -> None:
@@ -435,6 +456,8 @@ def _issued(child: bytes, issuer: bytes) -> bool:
         if below.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM:
             return _issued_with_sm2(below, above)
         if not isinstance(below.signature_hash_algorithm, _STRONG) and below.signature_algorithm_oid not in _EDWARDS:
+            return False
+        if _is_huge(above.public_key()):
             return False
         below.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -58,7 +58,7 @@ _USUAL = {der.tlv(der.SEQUENCE, oid, null): oid for oid in HASHES for null in (b
 # certificates [1] and [2], other certificates [3].
 _VERSIONS = {0xA1: 3, 0xA2: 4, 0xA3: 5}
 _MOST_CERTIFICATES = 64
-_MOST_TIMESTAMPS = 8
+_MOST_TIMESTAMPS = 4
 _KEEP_MOST = 8192
 _UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 # UTF8String, PrintableString, T61String, IA5String: the same bytes for the same letters.
@@ -196,6 +196,8 @@ def unpadded(contents: bytes) -> bytes:
 def _end_of_ber(contents: bytes) -> int:
     try:
         return ber.first(contents)[1]
+    except der.DerLimitError as cause:
+        raise _too_much(cause) from cause
     except der.DerError as cause:
         raise CmsError("CMS_SYNTAX", str(cause)) from cause
 
@@ -206,12 +208,20 @@ def read(data: bytes, kinds: frozenset[bytes] = DATA, others: Sequence[bytes] = 
     """
     try:
         return _read(data, kinds, others)
+    except der.DerLimitError as cause:
+        raise _too_much(cause) from cause
     except der.DerError as cause:
         strictly = cause
     try:
         return _read(ber.normalised(data), kinds, others)
+    except der.DerLimitError as cause:
+        raise _too_much(cause) from cause
     except der.DerError:
         raise CmsError("CMS_SYNTAX", f"not a CMS SignedData: {strictly}") from strictly
+
+
+def _too_much(cause: der.DerLimitError) -> CmsError:
+    return CmsError("CMS_LIMIT", str(cause), unsupported=True)
 
 
 def content_type_of(data: bytes) -> tuple[bytes, bytes]:

@@ -12,12 +12,17 @@ BIT_STRING = 0x03
 OCTET_STRING = 0x04
 OBJECT_IDENTIFIER = 0x06
 
-# Depth that no structure we read comes near; a bound against hostile nesting.
+# Depth and members that no structure we read comes near; bounds against hostile ones.
 _MAX_DEPTH = 32
+_MOST_MEMBERS = 4096
 
 
 class DerError(ValueError):
     """The bytes are not DER, or not the structure expected."""
+
+
+class DerLimitError(DerError):
+    """There is more in the bytes than is read here."""
 
 
 _OCTETS = tuple(bytes((n,)) for n in range(256))
@@ -92,6 +97,8 @@ class Node(NamedTuple):
             node = _read(data, at, end, depth)
             found.append(node)
             at = node.end
+        if len(found) > _MOST_MEMBERS:
+            raise DerLimitError("more members than are read here")
         return found
 
     def expect(self, tag: int) -> "Node":
