@@ -15,6 +15,8 @@ _STATUSES = frozenset({"valid", "invalid", "unknown", "not_checked"})
 _OF_A_FILE = "CODE_ONLY"
 # A step that was not made, because one before it failed: counted, not listed.
 _NOT_REACHED = "NOT_REACHED"
+# What follows from another step and explains nothing: a name is a claim because nobody trusted vouches for it.
+_NO_CAUSE = frozenset({_NOT_REACHED, "SIGNER_CLAIMED", "TIME_WITHOUT_CHAIN"})
 # What was judged is no document: neither good nor bad, whatever the word says.
 _UNREADABLE = "unreadable"
 _FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
@@ -153,7 +155,7 @@ def _who(report: esign_pb2.SignatureReport, language: str) -> str:
 
 
 def _lines(report: esign_pb2.SignatureReport, language: str, *, good: bool) -> Iterator[tuple[str, str]]:
-    bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason != _NOT_REACHED]
+    bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason not in _NO_CAUSE]
     if not good and bad:
         worst = next((step for step in bad if step.status == "invalid"), bad[0])
         yield text("cause", language), in_language(worst.text, language)
@@ -161,7 +163,11 @@ def _lines(report: esign_pb2.SignatureReport, language: str, *, good: bool) -> I
     yield text("signature_covers", language), _said(report.covers, language)
     later = [_said(each, language) for each in report.later]
     between = "; " if language == "en" else "；"
-    yield text("signature_later", language), between.join(later) or text("signature_nothing_later", language)
+    if later:
+        yield text("signature_later", language), between.join(later)
+    elif report.verdict != "INVALID":
+        # Of what was not signed like this nobody can say when it was changed.
+        yield text("signature_later", language), text("signature_nothing_later", language)
     if issuer := plain(report.issuer):
         by = issuer if report.certified else text("signer_claims", language, name=issuer)
         yield text("signature_issuer", language), by

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import ofd_sentences
+from services.esign.domain import ofd_sentences, register_sentences
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -79,7 +79,7 @@ _FILE: Mapping[str, Words] = {
         say.UPLOAD_FILE,
     ),
     "UNFINISHED": words(
-        say.DAMAGED,
+        say.INCOMPLETE,
         "文件没有正常结尾，可能没有下载完整。",
         "The file does not end properly; perhaps it was not downloaded completely.",
         Sentence(
@@ -110,7 +110,7 @@ _FILE: Mapping[str, Words] = {
     ),
     **each(
         "TOO_LARGE TOO_MANY_OBJECTS TOO_MANY_REVISIONS TOO_MANY_SIGNATURES TOO_MANY_VALUES TOO_DEEP STRING_TOO_LONG "
-        "EXPANSION LIMIT_REACHED TOO_MANY_CERTIFICATES TOO_MANY_FIELDS",
+        "EXPANSION LIMIT_REACHED TOO_MANY_CERTIFICATES TOO_MANY_FIELDS CMS_LIMIT",
         words(
             say.LIMIT, "文件超过了核验器的上限（{what}）。", "It passes a limit of this reader ({what}).", say.SMALLER
         ),
@@ -119,6 +119,15 @@ _FILE: Mapping[str, Words] = {
         say.UNSIGNED,
         "文件里没有任何电子签名或印章数据；页面上看到的红章只是一幅图。",
         "It holds no signature or seal data; a red seal on the page is only a picture.",
+        say.SEALED_FILE,
+    ),
+    "TIMESTAMP_ONLY": words(
+        Sentence(
+            "这个文件只有时间戳，没有人签名，不能说明是谁出具的。",
+            "The document has a timestamp only: nobody signed it, so nothing says who issued it.",
+        ),
+        "时间戳只证明文件在某一时刻已经存在。",
+        "A timestamp proves only that the document existed by then.",
         say.SEALED_FILE,
     ),
     "CHANGED": words(
@@ -366,102 +375,6 @@ _TIME: Mapping[str, Words] = {
         ),
     ),
 }
-_STANDING: Mapping[str, Words] = {
-    "CERTIFICATE_REVOKED": words(
-        say.BAD_SEAL,
-        "签章之前，签名证书已被颁发机构撤销。",
-        "The authority had revoked the certificate before the {it} was signed.",
-        say.ORIGINAL,
-    ),
-    "CERTIFICATE_REVOKED_SINCE": words(
-        say.TIME_OPEN,
-        "签名证书已被撤销，没有证据表明签名在撤销之前。",
-        "The certificate is revoked and nothing proves that the signature is older.",
-        say.REISSUE,
-    ),
-    "SEAL_EXPIRED": words(
-        say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
-    ),
-    "SEAL_UNKNOWN": words(
-        Sentence(
-            "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
-            "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
-        ),
-        "文件不是由本枢纽签发的，无法查询印章是否仍然有效。",
-        "The document was not issued by this hub, which cannot tell whether the seal still counts.",
-        Sentence(
-            "请通过出具单位或其所在枢纽核实这份文件现在是否有效。",
-            "Ask the issuer, or the hub it belongs to, whether the document is in force.",
-        ),
-    ),
-    "DOCUMENT_REVOKED": words(
-        say.WITHDRAWN,
-        "登记显示，出具单位在签发之后把它撤销了。",
-        "The register says that its issuer took it back after it was issued.",
-        say.NEW_ONE,
-    ),
-    "DOCUMENT_UNKNOWN": words(
-        say.NOT_REGISTERED,
-        "本枢纽的登记中没有这份{it}：不是本枢纽签发的原件，或者内容已经不同。",
-        "The register does not hold it: it was not issued here, or it is not the same any more.",
-        say.ASK_ISSUER,
-    ),
-    "NO_MATCH": words(
-        say.NOT_REGISTERED,
-        "没有与所填编号和签发日期都相符的证明。",
-        "No certificate has this number together with this date of issue.",
-        Sentence(
-            "请对照证明重新填写编号和签发日期；仍查不到时不要接受，请向出具单位核实。",
-            "Compare number and date with the paper and try again; if it is not found, ask the issuer.",
-        ),
-    ),
-    "OFFLINE": words(
-        say.NOT_REGISTERED, "没有联网，未查询登记。", "Without a network the register was not asked.", say.ASK_ISSUER
-    ),
-}
-_LEDGER: Mapping[str, Words] = {
-    "LOG_PENDING": words(
-        say.LEDGER_OPEN, "刚刚签发，存证还没有完成。", "It was issued just now and is not logged yet.", say.WAIT
-    ),
-    "COSIGNATURES_PENDING": words(
-        say.LEDGER_OPEN, "存证的见证方尚未全部联署。", "Not enough witnesses have cosigned the ledger yet.", say.WAIT
-    ),
-    "LEDGER_AWAY": words(say.LEDGER_OPEN, "存证日志暂时读不到。", "The ledger cannot be read at the moment.", say.WAIT),
-    "NO_RECEIPT": words(
-        say.LEDGER_OPEN,
-        "没有这份{it}的存证回执。",
-        "There is no receipt of the ledger for this {it}.",
-        say.ASK_ISSUER,
-    ),
-    **each(
-        "LOG_UNKNOWN NOTE_UNSIGNED",
-        words(
-            say.LEDGER_OPEN,
-            "回执来自不在信任名单中的存证日志。",
-            "The receipt is of a ledger that is not on the list of trust.",
-            say.RECEIPT,
-        ),
-    ),
-    **each(
-        "RECEIPT_OF_ANOTHER LOGGED_OTHER",
-        words(say.LEDGER_WRONG, "所附的存证回执不是这份{it}的。", "The receipt is not of this {it}.", say.RECEIPT),
-    ),
-    **each(
-        "NOTE_SIGNATURE COSIGNATURE BUNDLE CHECKPOINT ENTRY HASH RECEIPT NOTE PROOF PROOF_WRONG TILE_PATH POLICY",
-        words(
-            say.LEDGER_WRONG,
-            "所附的存证回执无效（{what}）。",
-            "The receipt of the ledger is not acceptable ({what}).",
-            say.RECEIPT,
-        ),
-    ),
-    "LEDGER_DIFFERS": words(
-        say.LEDGER_WRONG,
-        "存证日志中的记录与登记的{it}不一致。",
-        "The ledger holds something else than what is registered.",
-        say.OPERATOR,
-    ),
-}
 _SEALS: Mapping[str, Words] = {
     "MAKER_UNKNOWN": words(
         say.SEAL_OPEN,
@@ -502,11 +415,10 @@ _SEALS: Mapping[str, Words] = {
 }
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
+    **register_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,
-    **_STANDING,
-    **_LEDGER,
     **_SEALS,
 }
 """By reason, for what has one meaning in every step."""

@@ -12,6 +12,7 @@ _INVALID, _UNKNOWN = Status.INVALID, Status.UNKNOWN
 MET: Mapping[str, Sentence] = {
     **ofd_sentences.MET,
     "TOO_MANY_CERTIFICATES": Sentence("证书数量", "number of certificates"),
+    "CMS_LIMIT": Sentence("签名数据的复杂程度", "how involved its signature is"),
     "TOO_MANY_FIELDS": Sentence("表单域数量", "number of form fields"),
     "TOO_LARGE": Sentence("文件大小", "its size"),
     "TOO_MANY_OBJECTS": Sentence("对象数量", "number of objects"),

@@ -97,6 +97,14 @@ GOOD_RENEWED = Words(
     Sentence("", ""),
     _COMPARE,
 )
+GOOD_FILLED = Words(
+    Sentence(
+        "文件真实有效：首个签名之后只填写了允许填写的表单，并由后来的签名确认。",
+        "The document is genuine: after the first signature only its form was filled in, and signed later.",
+    ),
+    Sentence("", ""),
+    _COMPARE,
+)
 GOOD_OFFLINE = Words(
     Sentence(
         "文件真实：内容未被改动，由可信机构签章；是否已被撤销没有联网查询。",
@@ -197,6 +205,10 @@ BEYOND = Sentence(
     "文件的写法超出本核验器的能力，真伪尚无结论。",
     "The document is written in a way that this hub cannot judge: it is neither confirmed nor refuted.",
 )
+INCOMPLETE = Sentence(
+    "文件不完整，没有核验，真伪尚无结论。",
+    "The document is not complete, so it was not verified: it is neither confirmed nor refuted.",
+)
 LIMIT = Sentence(
     "文件太大或太复杂，没有核验，真伪尚无结论。",
     "The document is too big or too complex to be verified here: it is neither confirmed nor refuted.",
@@ -268,7 +280,18 @@ REFUSING = frozenset(
 """Said only of what is wrong (INVALID)."""
 OPEN = frozenset(
     each.zh
-    for each in (BEYOND, LIMIT, STRANGER, TIME_OPEN, WITHOUT_SIGNER, PARTLY_SIGNED, COVERED, LEDGER_OPEN, SEAL_OPEN)
+    for each in (
+        BEYOND,
+        INCOMPLETE,
+        LIMIT,
+        STRANGER,
+        TIME_OPEN,
+        WITHOUT_SIGNER,
+        PARTLY_SIGNED,
+        COVERED,
+        LEDGER_OPEN,
+        SEAL_OPEN,
+    )
 )
 """Said only of what is not known (INDETERMINATE)."""
 

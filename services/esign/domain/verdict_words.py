@@ -8,6 +8,7 @@ from services.esign.domain.step_sentences import MET, of_status
 from services.esign.domain.verdict import Form, Outcome, Sentence, Status, Step, Verdict
 from services.esign.domain.verdict_sentences import (
     GOOD,
+    GOOD_FILLED,
     GOOD_LICENCE_OFFLINE,
     GOOD_OFFLINE,
     GOOD_RENEWED,
@@ -30,6 +31,8 @@ _NAMING = ("signer", "chain")
 _OF_STEP = {**licence_sentences.OF_STEP, **document_sentences.OF_STEP}
 _OF_REASON = {**licence_sentences.OF_REASON, **document_sentences.OF_REASON}
 _OF_EACH_SIGNATURE = frozenset({"integrity", "signer", "chain", "time", "seal_then"})
+# What lawfully came after signing, and is worth a word.
+_GOOD_SINCE = {"RENEWED": GOOD_RENEWED, "FILLED": GOOD_FILLED}
 _OF_A_FILE = frozenset({Form.PDF, Form.OFD})
 
 
@@ -147,6 +150,5 @@ def _good(verdict: Verdict) -> Words:
         return GOOD_LICENCE_OFFLINE
     if verdict.form in _OF_A_FILE and unasked:
         return GOOD_OFFLINE
-    if any(step.step == "changes" and step.reason == "RENEWED" for step in verdict.steps):
-        return GOOD_RENEWED
-    return GOOD[verdict.form]
+    since = next((step.reason for step in verdict.steps if step.step == "changes"), "")
+    return _GOOD_SINCE.get(since) or GOOD[verdict.form]

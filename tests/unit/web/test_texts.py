@@ -89,6 +89,20 @@ def test_a_sound_signature_has_no_green_tick_on_what_is_refused() -> None:
     assert (refused.signatures[0].status, refused.signatures[0].word) == ("held", "签名成立")
 
 
+def test_a_card_gives_the_cause_and_nothing_against_it() -> None:
+    """Whose name is a claim is told why; a signature that does not fit its document is not said to be untouched since."""
+    claimed = report("INDETERMINATE", certified=False)
+    claimed.steps.add(step="signer", status="unknown", reason="SIGNER_CLAIMED", text="证书自称 / claims")
+    claimed.steps.add(step="chain", status="unknown", reason="ISSUER_NOT_TRUSTED", text="不在信任范围内 / not trusted")
+    broken = report("INVALID", certified=False)
+    broken.steps.add(step="integrity", status="invalid", reason="DIGEST", text="已被篡改 / changed")
+    stranger, forged = shown(esign_pb2.Verdict(verdict="INVALID", signatures=[claimed, broken]), "zh").signatures
+    assert dict(stranger.lines)["原因"] == "不在信任范围内"
+    assert dict(stranger.lines)["此后"] == "没有变动"
+    assert dict(forged.lines)["原因"] == "已被篡改"
+    assert "此后" not in dict(forged.lines)
+
+
 def test_steps_that_were_not_made_are_counted_not_listed() -> None:
     """One line stands for all of them; the cause is not buried."""
     rows = [("parse", "invalid", "XREF"), *((step, "unknown", "NOT_REACHED") for step in STEPS[1:])]
