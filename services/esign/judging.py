@@ -10,6 +10,7 @@ from services.esign.domain import witness
 from services.esign.domain.note import VerifierKey, parse_vkey
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
+from services.esign.rendering import look
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def answer(question: Question) -> Verdict:
         receipt=question.receipt,
         known=question.known,
         ses=_ses(question) if question.ses else None,
+        look=look,
     )
 
 

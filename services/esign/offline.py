@@ -15,6 +15,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Trust, judge
+from services.esign.rendering import look
 
 # Name that C2SP tlog-policy files have in a trust directory.
 POLICY = "policy"
@@ -144,6 +145,7 @@ def judged(
         receipt=receipt,
         trust_any_signer=trust_any_signer,
         ses=step,
+        look=look,
     )
 
 

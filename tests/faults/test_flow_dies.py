@@ -13,6 +13,7 @@ from services.esign.domain.verdict import Outcome
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.errors import HubError
 from tests.support.flow_land import FlowLand, flow_land
+from tests.support.verdicts import judged
 
 FLOWS = 12
 # Between authorisations, signatures, closes and releases of so many flows.
@@ -51,7 +52,7 @@ async def test_flows_end_once_when_esign_is_killed() -> None:
             done = await land.completed(flow.id, within=60)
             assert done.revision == 4
             answer = await land.download(flow.id)
-            verdict = verify.judge(answer.pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=answer.tlog_proof)
+            verdict = judged(answer.pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=answer.tlog_proof)
             assert verdict.outcome is Outcome.VALID, verdict.as_json()
         await land.stop()
         report = await commands.hub_recount(land.config, lambda: commands.kept_in_store(land.database))

@@ -40,6 +40,7 @@ from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.esign import ORGANISATION, certificate_data, page
+from tests.support.verdicts import judged
 
 now_us = SystemClock().now_us
 _SM2 = ses_store.sm2_seal.c
@@ -106,7 +107,7 @@ def made(secrets: keys.Secrets, seal_id: str) -> MadeSeal:
 
 
 def signer_steps(pdf: bytes, root: x509.Certificate) -> set[Status]:
-    verdict = verify.judge(pdf, trust=verify.Trust((root,)), now_us=now_us())
+    verdict = judged(pdf, trust=verify.Trust((root,)), now_us=now_us())
     return {step.status for step in verdict.steps if step.step in {"integrity", "signer", "chain"}}
 
 

@@ -24,6 +24,7 @@ from tests.support import documents as attack
 from tests.support.esign import setting
 from tests.support.issue_land import CASE, Land, issue_land, request
 from tests.support.multisign import both
+from tests.support.verdicts import judged
 
 
 @pytest_asyncio.fixture
@@ -38,7 +39,7 @@ async def test_a_document_gets_its_timestamp_before_anybody_sees_it(land: Land) 
     row = await land.row()
     assert answer.certificate.sha256 == sha256(row.pdf).hexdigest()
     assert LastSignature.of(row.pdf).has_timestamp
-    verdict = verify.judge(
+    verdict = judged(
         row.pdf,
         trust=verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,)),
         now_us=land.base.clock.now_us(),

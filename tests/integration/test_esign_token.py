@@ -24,6 +24,7 @@ from shuniu.kit.crypto import device_pool
 from shuniu.kit.crypto.device import KeyAwayError
 from tests.support.esign import certificate_data, page
 from tests.support.softhsm import TokenPlace, needs_softhsm
+from tests.support.verdicts import judged
 
 pytestmark = [pytest.mark.softhsm, needs_softhsm]
 
@@ -82,7 +83,7 @@ def test_everything_that_signs_or_wraps_lies_in_the_token(token_hub: TokenHub):
     for path in (files.seal_ca_key, files.qr_key, files.ledger_key, files.tsa("authority")[1]):
         assert path.read_bytes().startswith(b"pkcs11:object=esign-")
     trust = verify.Trust((token_hub.secrets.seal_ca.root,))
-    verdict = verify.judge(token_hub.sealed(), trust=trust, now_us=now_us() + 10**9)
+    verdict = judged(token_hub.sealed(), trust=trust, now_us=now_us() + 10**9)
     assert verdict.outcome in {Outcome.VALID, Outcome.INDETERMINATE}
     assert all(step.status.value != "invalid" for step in verdict.steps)
     assert token_hub.secrets.qr.url(certificate_data()).startswith("https://")

@@ -44,6 +44,7 @@ from shuniu.kit.sql.tables import outbox_event
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
+from tests.support.verdicts import judged
 
 SCENARIO = "case_receipt"
 HOUR_S = 3600
@@ -266,7 +267,7 @@ async def require_one_document(land: Land, flow: pb.Flow) -> None:
     _, pdf = await land.base.store.read(flow_store.document, flow.id)
     assert sha256(pdf).hexdigest() == row.final_sha256
     trust = verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,))
-    verdict = verify.judge(pdf, trust=trust, now_us=land.clock.now_us(), receipt=row.receipt)
+    verdict = judged(pdf, trust=trust, now_us=land.clock.now_us(), receipt=row.receipt)
     assert verdict.outcome is Outcome.VALID, verdict.as_json()
     told = select(outbox_event.c.topic).where(outbox_event.c.aggregate == flow.id).order_by(outbox_event.c.seq)
     topics = await land.base.store.read(lambda conn: [row.topic.rpartition(".")[2] for row in conn.execute(told)])

@@ -34,6 +34,7 @@ from tests.support.documents import update
 from tests.support.esign import page, sealed, small_pdf
 from tests.support.flow_land import APP, BUREAU, OTHER, SCENARIOS, FlowLand, beginning, caller, flow_land, request_id
 from tests.support.hub import details_of, program, refusal
+from tests.support.verdicts import judged
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -45,10 +46,10 @@ async def land() -> AsyncIterator[FlowLand]:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def judged(land: FlowLand, pdf: bytes, receipt: str) -> Any:
+def verdict_on(land: FlowLand, pdf: bytes, receipt: str) -> Any:
     secrets = land.secrets
     trust = verify.Trust((secrets.seal_ca.root,), (secrets.ledger.verifier,))
-    return verify.judge(pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=receipt or None)
+    return judged(pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=receipt or None)
 
 
 def verifications(land: FlowLand) -> esign_pb2_grpc.VerificationServiceStub:
@@ -71,7 +72,7 @@ async def test_each_scenario_runs_to_its_end(land: FlowLand, code: str) -> None:
     flow = await through(land, await land.begin(code))
     answer = await land.download(flow.id)
     assert flow.final_sha256 == sha256(answer.pdf).hexdigest()
-    verdict = judged(land, answer.pdf, answer.tlog_proof)
+    verdict = verdict_on(land, answer.pdf, answer.tlog_proof)
     assert verdict.outcome is Outcome.VALID, [(step.step, step.reason) for step in verdict.steps]
     asked = await verifications(land).VerifyDocument(esign_pb2.VerifyDocumentRequest(pdf=answer.pdf), timeout=30)
     assert (asked.verdict.verdict, asked.verdict.document["number"]) == ("VALID", flow.id), asked
@@ -265,7 +266,7 @@ async def test_an_uploaded_document_is_signed_as_it_is(land: FlowLand) -> None:
         done = await through(land, flow)
         answer = await land.download(done.id)
         assert answer.pdf.startswith(pdf)
-        verdict = judged(land, answer.pdf, answer.tlog_proof)
+        verdict = verdict_on(land, answer.pdf, answer.tlog_proof)
         assert verdict.outcome is Outcome.VALID, [(step.step, step.reason) for step in verdict.steps]
 
 

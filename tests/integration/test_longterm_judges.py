@@ -14,6 +14,7 @@ from tests.support import judges
 from tests.support.esign import NOW_US, setting
 from tests.support.issue_land import issue_land, request
 from tests.support.multisign import closed
+from tests.support.verdicts import judged
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Issued:
     signers: int
 
     def outcome(self, pdf: bytes) -> Outcome:
-        return verify.judge(pdf, trust=verify.Trust((self.root,)), now_us=self.at_us).outcome
+        return judged(pdf, trust=verify.Trust((self.root,)), now_us=self.at_us).outcome
 
 
 async def issue(path: Path) -> Issued:

@@ -25,6 +25,7 @@ from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, R
 from shuniu.kit.errors import Code, HubError
 from tests.support.esign import ORGANISATION, page
 from tests.support.outsiders import outsider
+from tests.support.verdicts import judged
 
 LOGIN = "hub:correct horse"
 
@@ -126,7 +127,7 @@ async def test_a_document_bears_the_seal_of_the_existing_system(region: Region, 
     assert len(region.signed) == before + 1
     theirs = ca._read("signer_roots", region.settings.signer_roots)
     for trusted, expected in ((theirs, Status.VALID), ((secrets.seal_ca.root,), Status.UNKNOWN)):
-        verdict = verify.judge(pdf, trust=verify.Trust(trusted), now_us=now_us)
+        verdict = judged(pdf, trust=verify.Trust(trusted), now_us=now_us)
         steps = {step.step: step for step in verdict.steps}
         assert steps["chain"].status is expected
         assert steps["integrity"].status is Status.VALID

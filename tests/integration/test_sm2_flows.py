@@ -15,6 +15,7 @@ from services.esign.domain.verdict import Outcome
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from tests.support.flow_land import BUREAU, FlowLand, caller, flow_land, request_id
 from tests.support.hub import refusal
+from tests.support.verdicts import judged
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 SCENARIO = "household_migration"
@@ -37,7 +38,7 @@ async def test_a_flow_is_signed_with_sm2_from_first_to_last(land: FlowLand) -> N
     answer = await land.download(flow.id)
     assert land.secrets.sm is not None
     trust = verify.Trust((chain.load(land.secrets.sm.root),), (land.secrets.ledger.verifier,))
-    verdict = verify.judge(answer.pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=answer.tlog_proof)
+    verdict = judged(answer.pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=answer.tlog_proof)
     assert verdict.outcome is Outcome.VALID, [(step.step, step.reason) for step in verdict.steps]
     signatures = by_signers(find(Document(answer.pdf)))
     assert len(signatures) == 2

@@ -36,6 +36,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from tests.support.esign import certificate_data
+from tests.support.verdicts import judged
 
 CASE = "NMG202606010001"
 FACTS = {"from": certificate_data().facts["from"], "to": certificate_data().facts["to"]}
@@ -105,7 +106,7 @@ class Land:
         return Certificates(self.base, self.ledger, neighbours, issuing)
 
     def judge(self, pdf: bytes, receipt: str | None = None, *, years: int = 0) -> Verdict:
-        return verify.judge(
+        return judged(
             pdf,
             trust=verify.Trust((self.secrets.seal_ca.root,), (self.secrets.ledger.verifier,)),
             now_us=self.base.clock.now_us() + years * 8766 * 3600 * 1_000_000,

@@ -1,5 +1,6 @@
 """The verdict on a document by each way of asking that there is."""
 
+from functools import partial
 from pathlib import Path
 
 from services.esign import commands
@@ -8,11 +9,14 @@ from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Known, Trust
+from services.esign.rendering import look
 from services.esign.verifier import Question, answer
 from tests.support import documents as attack
 from tests.support.esign import setting
 
 TRUST = Trust((setting().root.certificate,))
+judged = partial(verify.judge, look=look)
+"""With both lines against forged pages, as every process of a hub judges."""
 
 
 def outcomes(pdf: bytes, directory: Path) -> list[Outcome]:
@@ -26,7 +30,7 @@ def outcomes(pdf: bytes, directory: Path) -> list[Outcome]:
     # The register's best answer: whatever else it knew could only lower the verdict.
     known = Known(CertificateState.VALID, SealState.ACTIVE, SealState.ACTIVE, "")
     return [
-        verify.judge(pdf, trust=TRUST, now_us=now_us).outcome,
+        judged(pdf, trust=TRUST, now_us=now_us).outcome,
         commands.verify_file(file, directory / "trust", now_us=now_us).outcome,
         answer(Question(pdf, pem, (), now_us, None, known)).outcome,
     ]

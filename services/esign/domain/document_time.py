@@ -19,6 +19,16 @@ from services.esign.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import Status, Step
 
 
+@dataclass(frozen=True, slots=True)
+class ReadStamp:
+    """What was found of one document timestamp: the step, its time (µs) and whose it is, as far as it could be read."""
+
+    step: Step
+    time_us: int | None = None
+    authority: str = ""
+    issuer: str = ""
+
+
 @dataclass(slots=True)
 class Proofs:
     """Moments by which parts of the file existed: bytes from the start to `covered_to`, and when (µs); and what is
@@ -27,6 +37,8 @@ class Proofs:
 
     known: list[tuple[int, int]] = field(default_factory=list)
     wrong: list[Step] = field(default_factory=list)
+    # What each timestamp says, by the number of its signature dictionary.
+    read: dict[int, "ReadStamp"] = field(default_factory=dict)
     # How many document timestamps prove something, and until when (µs) the newest does so by itself.
     stamps: int = 0
     until_us: int = 0
@@ -65,20 +77,40 @@ def _judge(
         token = check_token(unpadded(stamp.cms), stamp.signed_parts(document.data), roots, now_us)
     except TimestampInvalidError as cause:
         status = Status.UNKNOWN if cause.unknown else Status.INVALID
-        found.wrong.append(
-            Step("time", status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
-        )
+        _wrong(found, stamp, status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
         return
     except CmsError as cause:
-        found.wrong.append(
-            Step("time", Status.INVALID, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
-        )
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        _wrong(found, stamp, status, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
         return
     newer = found.of(stamp.covered_to)
-    if vouched(token.path, token.time_us, data, now_us if newer is None else newer):
+    stands = vouched(token.path, token.time_us, data, now_us if newer is None else newer)
+    found.read[stamp.number] = ReadStamp(
+        Step("time", Status.VALID, "STAMPED", "文档时间戳有效", "the document timestamp holds")
+        if stands
+        else Step(
+            "time", Status.UNKNOWN, "STAMP_EXPIRED", "文档时间戳已失效", "the document timestamp proves nothing now"
+        ),
+        token.time_us,
+        name_of(token.path[0].subject),
+        name_of(token.path[0].issuer),
+    )
+    if stands:
         found.known.append((stamp.gap[0], token.time_us))
         found.until_us = found.until_us or int(token.path[0].not_valid_after_utc.timestamp()) * 1_000_000
         found.stamps += 1
+
+
+def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: str, en: str) -> None:
+    step = Step("time", status, reason, zh, en)
+    found.wrong.append(step)
+    found.read[stamp.number] = ReadStamp(step)
+
+
+def name_of(name: x509.Name) -> str:
+    """The common name, else all of it."""
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(common[0].value) if common else name.rfc4514_string()
 
 
 def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:

@@ -27,11 +27,11 @@ def logged(
     log_keys: Sequence[VerifierKey],
     policy: Policy | None,
     *,
-    renewed_from: int,
+    ends: Sequence[int],
     online: bool,
 ) -> Logged | None:
-    """`renewed_from`: from there on the document holds nothing but validation data and document timestamps, so the
-    entry may be of what ends there or later.
+    """`ends`: where versions of the document end after which nothing came but validation data and document timestamps;
+    the entry may be of one of them.
     """
     if receipt is None:
         status = Status.UNKNOWN if online else Status.NOT_CHECKED
@@ -43,7 +43,7 @@ def logged(
         unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
         found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return None
-    end = _end_of(document, entry, renewed_from)
+    end = _end_of(document, entry, ends)
     if end is None:
         _refuse(found, "回执不是该文件的", "the receipt is of another document")
         return None
@@ -66,7 +66,7 @@ def logged(
     return Logged(entry, end)
 
 
-def _end_of(document: Document, entry: ledger.Entry, renewed_from: int) -> int | None:
+def _end_of(document: Document, entry: ledger.Entry, ends: Sequence[int]) -> int | None:
     """Where the bytes end that the entry is of; None when it is of no version of this document."""
     if entry.type is not ledger.EntryType.DOCUMENT_SEALED:
         return None
@@ -75,10 +75,10 @@ def _end_of(document: Document, entry: ledger.Entry, renewed_from: int) -> int |
         return len(data)
     digest, stated = entry.document
     state, at, view = digest.new(), 0, memoryview(data)
-    for revision in document.revisions[:-1]:
-        state.update(view[at : revision.end])
-        at = revision.end
-        if at >= renewed_from and state.digest().hex() == stated:
+    for end in ends:
+        state.update(view[at:end])
+        at = end
+        if state.digest().hex() == stated:
             return at
     return None
 

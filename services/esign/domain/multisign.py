@@ -27,6 +27,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from services.esign.domain import appearance as appearances
 from services.esign.domain import changes, der, shadow, signatures
+from services.esign.domain.additions import MOST_OF_PAGE
 from services.esign.domain.appearance import Appearance
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
@@ -284,7 +285,9 @@ def put_timestamp(document: Document, update: Update, catalog: Mapping[str, Any]
 def checked(document: Document) -> list[signatures.PdfSignature]:
     """The signatures so far. Whoever signs now must not sign what is already broken."""
     found = signatures.find(document)
-    if any(not each.ends_its_revision(document) for each in found) or (found and changes.unlawful(document, found)):
+    for each in found:
+        signatures.as_signed(document, each)
+    if found and any(passage.change for passage in changes.history(document, found)):
         raise DocumentUnfitError("CHANGED", "the document was changed after it was signed", "文件在签名后被修改")
     return found
 
@@ -330,7 +333,8 @@ def _page_for(document: Document, field: Field, pages: Sequence[tuple[Ref, Dict]
     x1, y1, x2, y2 = field.rectangle
     left, bottom, right, top = _media_box(document, pages[field.page][1])
     inside = left <= x1 <= x2 <= right and bottom <= y1 <= y2 <= top
-    if field.rectangle != INVISIBLE and (not inside or changes.area(list(field.rectangle)) > changes.MOST_AREA):
+    share = abs((x2 - x1) * (y2 - y1)) / max(1.0, (right - left) * (top - bottom))
+    if field.rectangle != INVISIBLE and (not inside or share > MOST_OF_PAGE):
         raise DocumentUnfitError(
             "FIELD_RECTANGLE",
             f"the rectangle of {field.name} leaves the page or covers more than a quarter of it",

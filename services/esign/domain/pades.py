@@ -273,7 +273,7 @@ def _outline_of_document(pdf: bytes) -> Outline:
         raise PdfError("FORM_PRESENT", "the document already has a form, a signature or annotations", unsupported=True)
     shadow.refuse(doc)
     size, info, identifiers = trailer.get("Size"), trailer.get("Info"), trailer.get("ID")
-    if not isinstance(size, int) or size <= max(max((*r.objects, *r.packed), default=0) for r in doc.revisions):
+    if not isinstance(size, int) or size <= doc.highest:
         raise PdfError("TRAILER", "trailer without a usable /Size")
     keep = b"/Info %d %d R" % info if isinstance(info, Ref) else b""
     if isinstance(identifiers, list) and len(identifiers) == 2 and isinstance(identifiers[0], bytes):
@@ -288,8 +288,8 @@ def _outline_of_document(pdf: bytes) -> Outline:
         _open_dictionary(doc, page, page_value),
         keep,
         b"<" + first.hex().encode() + b">",
-        doc.revisions[-1].xref_offset,
-        doc.revisions[-1].xref_kind,
+        doc.startxref,
+        doc.kind,
     )
 
 

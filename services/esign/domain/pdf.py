@@ -1,46 +1,91 @@
-"""A strict PDF reader for judging signatures: every byte of the file has to belong to something.
+"""Reads a PDF as ISO 32000 lets it be written: through its cross-reference sections, object by object, when asked.
 
-The file is walked from its first byte to its last: header, objects, cross-reference sections, trailers. The tables
-must agree with what the walk found, each revision's /Prev with the revision before it. Hybrid cross-reference (two
-answers to one question), an object twice in one revision, bytes between objects and linearised files are refused.
+What a signer saved may be linearised, hybrid, packed into object streams or full of comments; all of that lies under
+the signature. What came after a signature is read by `pdf_walk`, which lets no byte stand for nothing. A document as
+it was when somebody signed it is the file up to where that signature's coverage ends: `Document.until`.
+
+Work is counted before it is done, for all readings of one file together: see `Census`.
 """
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from enum import IntEnum
+from typing import Any, NamedTuple
 
-from services.esign.domain.pdf_syntax import Census, Cursor, Dict, Name, PdfError, Ref, Seen
+from services.esign.domain.pdf_predictor import unpredicted
+from services.esign.domain.pdf_syntax import (
+    MAX_EXPANDED,
+    SEEN_MOST_BYTES,
+    Census,
+    Cursor,
+    Dict,
+    Name,
+    PdfError,
+    Ref,
+    Seen,
+    skip,
+)
 
-# What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded in bytes, objects, revisions and
-# expansion.
+# What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded.
 MAX_BYTES = 20 * 1024 * 1024
-MAX_OBJECTS = 10_000
-MAX_REVISIONS = 64
-MAX_EXPANDED = 16 * 1024 * 1024
+# Entries of cross-reference sections, all sections together, and sections.
+MAX_ENTRIES = 250_000
+MAX_SECTIONS = 256
+# Looking through so many bytes is as much work as reading a value.
+_SCANNED_A_VALUE = 256
+# A reference that leads to a reference is rare; deeper is a circle.
+_MAX_HOPS = 8
+# Readers look for the header and the last startxref this far from the ends of the file (ISO 32000-1, annex H.3).
+_NEAR_ENDS = 1024
 
-_SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
-_HEADER = re.compile(rb"%PDF-(1\.[3-7]|2\.0)(?:\r\n|\r|\n)(?:%[^\r\n]{0,64}(?:\r\n|\r|\n))?")
-_OBJECT = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10}) (\d{1,5}) obj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
-_STREAM = re.compile(rb"[\x00\t\n\f\r ]*stream(?:\r\n|\n)")
-_ENDSTREAM = re.compile(rb"(?:\r\n|\r|\n)?endstream(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
+HEADER = re.compile(rb"%PDF-(\d\.\d)(?=[\x00\t\n\f\r ])")
+_OBJECT = re.compile(
+    rb"[\x00\t\n\f\r ]{0,64}(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,5})[\x00\t\n\f\r ]{1,16}"
+    rb"obj(?![^\x00\t\n\f\r ()<>\[\]{}/%])"
+)
+_STREAM = re.compile(rb"stream(?:\r\n|\n|\r)")
+_ENDSTREAM = re.compile(rb"[\x00\t\n\f\r ]{0,8}endstream(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _ENDOBJ = re.compile(rb"[\x00\t\n\f\r ]*endobj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
-_STARTXREF = re.compile(rb"startxref(?:\r\n|\r|\n)(\d{1,10})(?:\r\n|\r|\n)%%EOF(?:\r\n|\r|\n)?")
-_SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10}) (\d{1,10})[ ]?(?:\r\n|\r|\n)")
+_STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\n\f\r ]{1,16}%%EOF")
+_SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\f ]*(?:\r\n|\r|\n)?")
 _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
-# Rows of a table: twenty bytes each.
+_SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
+# Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
 _ENTRY_SIZE = 20
+_LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
 
 _SEEN = Seen()
 
 
+class Place(IntEnum):
+    """Where an object is, as a cross-reference stream numbers it (ISO 32000-1, table 18)."""
+
+    FREE = 0
+    IN_FILE = 1
+    IN_STREAM = 2
+
+
+class Entry(NamedTuple):
+    """A cross-reference entry. IN_FILE: offset and generation; IN_STREAM: the object stream's number and the index in
+    it.
+    """
+
+    place: int
+    a: int
+    b: int
+
+
+FREE = Entry(Place.FREE, 0, 0)
+
+
 @dataclass(slots=True)
 class PdfObject:
-    """An indirect object as it stands in the file: its value, its bytes from `start` to `end`, its stream data if
-    any.
+    """An indirect object as it stands in the file: its value, its bytes from `start` to `end`, its stream data if any.
+    `loose`: its stream ends elsewhere than /Length says, or `endobj` is missing.
     """
 
     number: int
@@ -49,371 +94,446 @@ class PdfObject:
     end: int
     value: Any
     stream: tuple[int, int] | None = None
+    loose: bool = False
 
 
 @dataclass(slots=True)
-class Revision:
-    """What one save added. `end` is the offset after its %%EOF; `xref_kind` table or stream."""
+class Section:
+    """A cross-reference section: where it begins, `table` or `stream`, its entries, its trailer. `holder` is the number
+    of the object that a stream is; `companion` the stream of a hybrid file.
+    """
 
-    objects: dict[int, PdfObject]
+    offset: int
+    kind: str
+    entries: dict[int, Entry]
     trailer: Dict
-    xref_offset: int
-    xref_kind: str
-    freed: set[int] = field(default_factory=set)
-    packed: dict[int, tuple[int, int]] = field(default_factory=dict)
+    holder: int = -1
+    companion: "Section | None" = None
     end: int = 0
 
 
-class Document:
-    """A document read strictly. `census` knows every name in it, those in object streams included."""
+@dataclass(slots=True)
+class _Shared:
+    """What all readings of one file have in common: the work done, and objects by where they stand."""
 
-    def __init__(self, data: bytes) -> None:
+    census: Census = field(default_factory=Census)
+    objects: dict[int, PdfObject] = field(default_factory=dict)
+    members: dict[int, dict[int, Any]] = field(default_factory=dict)
+    # Entries and sections of all readings.
+    entries: int = 0
+    sections: dict[int, Section] = field(default_factory=dict)
+
+
+class Document:
+    """A document: the bytes of `data` before `end`, all of them when left out. Raises PdfError."""
+
+    def __init__(self, data: bytes, end: int | None = None, shared: _Shared | None = None) -> None:
         if len(data) > MAX_BYTES:
-            raise PdfError("TOO_LARGE", f"more than {MAX_BYTES} bytes")
+            raise PdfError("TOO_LARGE", f"more than {MAX_BYTES} bytes", limit=True)
         self.data = data
-        self.census = Census()
-        self.revisions: list[Revision] = []
-        self._expanded = 0
+        self.end = len(data) if end is None else end
+        self._shared = shared or _Shared()
         self._catalog: Dict | None = None
-        self._packed: dict[int, dict[int, Any]] = {}
-        self._walk()
-        self._chain()
+        _header(data)
+        self.startxref, self.finished = _last_startxref(data, self.end)
+        self.entries: dict[int, Entry] = {}
+        # The newest first.
+        self.sections = list(self._chain(self.startxref))
+        for section in self.sections:
+            for number, entry in section.entries.items():
+                self.entries.setdefault(number, entry)
+        self.trailer = self.sections[0].trailer
+        if not isinstance(self.trailer.get("Root"), Ref):
+            raise PdfError("TRAILER", "trailer without /Root", unsupported=True)
+        if any("Encrypt" in section.trailer for section in self.sections):
+            raise PdfError("ENCRYPTED", "the document is encrypted", unsupported=True)
+
+    def until(self, end: int) -> "Document":
+        """The document as it was when the file ended at byte `end`. Raises PdfError."""
+        return self if end == self.end else Document(self.data, end, self._shared)
 
     @property
-    def trailer(self) -> Dict:
-        return self.revisions[-1].trailer
+    def census(self) -> Census:
+        return self._shared.census
+
+    @property
+    def content(self) -> bytes:
+        """The document's own bytes."""
+        return self.data if self.end == len(self.data) else self.data[: self.end]
+
+    @property
+    def kind(self) -> str:
+        """`table` or `stream`: how the newest section is written."""
+        return self.sections[0].kind
+
+    @property
+    def highest(self) -> int:
+        """The highest object number in use or freed."""
+        return max(self.entries, default=0)
 
     def object(self, number: int) -> PdfObject | None:
-        """The object's newest version that stands in the file by itself (not inside an object stream)."""
-        for revision in reversed(self.revisions):
-            if number in revision.freed or number in revision.packed:
-                return None
-            if number in revision.objects:
-                return revision.objects[number]
-        return None
+        """The object, when it stands in the file by itself (not inside an object stream). Raises PdfError."""
+        entry = self.entries.get(number, FREE)
+        if entry.place != Place.IN_FILE or entry.a == 0:
+            return None
+        found = self.object_at(entry.a)
+        if found.number != number:
+            raise PdfError("XREF", f"object {number} is not where its entry says", unsupported=True)
+        return found
+
+    def value(self, number: int) -> Any:
+        """The object's value; null when there is none (ISO 32000-1, 7.3.10). Raises PdfError."""
+        entry = self.entries.get(number, FREE)
+        if entry.place == Place.IN_STREAM:
+            return self.members(entry.a).get(number)
+        found = self.object(number)
+        return None if found is None else found.value
 
     def resolve(self, value: Any) -> Any:
-        """The value behind a reference; null when it leads nowhere (ISO 32000-1, 7.3.10)."""
-        for _ in range(8):
+        """The value behind a reference. Raises PdfError."""
+        for _ in range(_MAX_HOPS):
             if not isinstance(value, Ref):
                 return value
-            value = self._newest(value[0])
-        raise PdfError("REFERENCE_LOOP", "references lead in a circle")
+            value = self.value(value[0])
+        raise PdfError("REFERENCE_LOOP", "references lead in a circle", unsupported=True)
 
     def catalog(self) -> Dict:
         """The document catalog. Raises PdfError."""
         if self._catalog is None:
             catalog = self.resolve(self.trailer.get("Root"))
-            if not isinstance(catalog, Dict) or catalog.get("Type") != "Catalog":
-                raise PdfError("CATALOG", "no document catalog")
+            if not isinstance(catalog, Dict) or catalog.get("Type", "Catalog") != "Catalog":
+                raise PdfError("CATALOG", "no document catalog", unsupported=True)
             self._catalog = catalog
         return self._catalog
 
     def first_page(self) -> tuple[Ref, Dict]:
         """Reference and dictionary of the first page. Raises PdfError."""
-        ref, seen = self.catalog().get("Pages"), 0
-        while isinstance(ref, Ref) and (seen := seen + 1) < 32:
-            node = self.resolve(ref)
-            if not isinstance(node, Dict):
-                break
-            if node.get("Type") == "Page":
-                return ref, node
-            kids = self.resolve(node.get("Kids"))
-            ref = kids[0] if isinstance(kids, list) and kids else None
-        raise PdfError("PAGES", "no first page")
+        return next(self._pages())
 
     def pages(self) -> list[tuple[Ref, Dict]]:
         """Reference and dictionary of each page, in order. Raises PdfError."""
+        return list(self._pages())
+
+    def _pages(self) -> Iterator[tuple[Ref, Dict]]:
         waiting: list[Any] = [self.catalog().get("Pages")]
-        found: list[tuple[Ref, Dict]] = []
         seen: set[Any] = set()
+        found = False
         while waiting:
             ref = waiting.pop()
             node = self.resolve(ref)
             if not isinstance(ref, Ref) or not isinstance(node, Dict) or ref in seen:
-                raise PdfError("PAGES", "the pages are no tree")
+                raise PdfError("PAGES", "the pages are no tree", unsupported=True)
             seen.add(ref)
-            if node.get("Type") == "Page":
-                found.append((ref, node))
+            kids = self.resolve(node.get("Kids"))
+            if isinstance(kids, list) and node.get("Type") != "Page":
+                waiting += reversed(kids)
             else:
-                kids = self.resolve(node.get("Kids"))
-                waiting += reversed(kids) if isinstance(kids, list) else []
+                found = True
+                yield ref, node
         if not found:
-            raise PdfError("PAGES", "no first page")
+            raise PdfError("PAGES", "no first page", unsupported=True)
+
+    def read_all(self) -> None:
+        """Reads every object, so that `census` knows all names. What cannot be read is passed over: nothing leads
+        there. Raises PdfError where it is more work than is given to a file.
+        """
+        for number, entry in self.entries.items():
+            try:
+                if entry.place == Place.IN_STREAM:
+                    self.members(entry.a)
+                else:
+                    self.object(number)
+            except PdfError as cause:
+                if cause.limit:
+                    raise
+
+    def members(self, container: int) -> dict[int, Any]:
+        """The objects of the object stream `container` by number. Raises PdfError."""
+        holder = self.object(container)
+        if holder is None:
+            raise PdfError("OBJECT_STREAM", f"object {container} is not an object stream", unsupported=True)
+        return self.members_of(holder)
+
+    def members_of(self, holder: PdfObject) -> dict[int, Any]:
+        """The objects of an object stream by number. Raises PdfError."""
+        value = holder.value
+        if holder.stream is None or not isinstance(value, Dict) or value.get("Type") != "ObjStm":
+            raise PdfError("OBJECT_STREAM", f"object {holder.number} is not an object stream", unsupported=True)
+        found = self._shared.members.get(holder.start)
+        if found is None:
+            found = self._shared.members[holder.start] = self._unpack(holder)
         return found
-
-    def value_at(self, number: int, revision: int) -> Any:
-        """The object's value as the document was after the save with this index; null when there was none."""
-        return self._among(number, self.revisions[: revision + 1])
-
-    def _newest(self, number: int) -> Any:
-        return self._among(number, self.revisions)
-
-    def _among(self, number: int, revisions: Sequence[Revision]) -> Any:
-        for revision in reversed(revisions):
-            if number in revision.freed:
-                return None
-            if number in revision.packed:
-                return self._unpack(revision.packed[number][0]).get(number)
-            if number in revision.objects:
-                return revision.objects[number].value
-        return None
 
     def stream_of(self, holder: PdfObject) -> bytes:
         """What is in the stream, filters undone. Raises PdfError."""
-        return self._decode(holder)
+        assert holder.stream is not None
+        raw = self.data[holder.stream[0] : holder.stream[1]]
+        filters = self.resolve(holder.value.get("Filter"))
+        parameters = self.resolve(holder.value.get("DecodeParms"))
+        if isinstance(filters, list) and len(filters) <= 1:
+            filters = self.resolve(filters[0]) if filters else None
+            parameters = self.resolve(parameters[0]) if isinstance(parameters, list) and parameters else parameters
+        if filters is None:
+            return raw
+        if not isinstance(filters, Name) or filters not in {"FlateDecode", "Fl"}:
+            raise PdfError("FILTER", f"filter of object {holder.number} is not known here", unsupported=True)
+        out = self._inflated(raw, holder.number)
+        return unpredicted(out, parameters) if isinstance(parameters, Dict) else out
 
-    # The walk: bytes to objects and sections.
+    def _inflated(self, raw: bytes, number: int) -> bytes:
+        most = MAX_EXPANDED - self.census.expanded
+        inflate = zlib.decompressobj()
+        try:
+            out = inflate.decompress(raw, most + 1)
+        except zlib.error as cause:
+            raise PdfError("FILTER", f"stream of object {number} does not inflate", unsupported=True) from cause
+        self.census.expand(len(out))
+        return out
 
-    def _walk(self) -> None:
-        header = _HEADER.match(self.data)
-        if header is None:
-            raise PdfError("NOT_A_PDF", "no PDF header at the first byte")
-        at, size = header.end(), len(self.data)
-        objects: dict[int, PdfObject] = {}
-        section: Revision | None = None
-        total = 0
-        while at < size:
-            if section is None and (match := _OBJECT.match(self.data, at)) is not None:
-                found = self._object(match)
-                if found.number in objects:
-                    raise PdfError("DUPLICATE_OBJECT", f"object {found.number} twice in one revision")
-                objects[found.number] = found
-                at = found.end
-                if (total := total + 1) > MAX_OBJECTS:
-                    raise PdfError("TOO_MANY_OBJECTS", f"more than {MAX_OBJECTS} objects")
-                continue
-            at = _skip(self.data, at)
-            if at == size:
-                break
-            if self.data.startswith(b"xref", at) and section is None:
-                section, at = self._table(at, objects)
-            elif (match := _STARTXREF.match(self.data, at)) is not None:
-                section = section or self._xref_stream(int(match[1]), objects)
-                if int(match[1]) != section.xref_offset:
-                    raise PdfError("STARTXREF", f"startxref at {at} does not point at its own section")
-                section.end = at = match.end()
-                self.revisions.append(section)
-                if len(self.revisions) > MAX_REVISIONS:
-                    raise PdfError("TOO_MANY_REVISIONS", f"more than {MAX_REVISIONS} revisions")
-                objects, section = {}, None
-            else:
-                raise PdfError("STRAY_BYTES", f"bytes at {at} belong to nothing")
-        if objects or section is not None or not self.revisions:
-            raise PdfError("UNFINISHED", "the file does not end with a finished revision")
-        if self.data[self.revisions[-1].end :]:
-            raise PdfError("STRAY_BYTES", "bytes after the end of the file")
+    # Sections.
 
-    def _object(self, match: re.Match[bytes]) -> PdfObject:
-        data, at, number = self.data, match.end(), int(match[1])
-        # The dictionary's text ends before the first of these words, unless one is inside a string of it.
-        end = data.find(b"endobj", at)
-        stop = data.find(b"stream", at, end)
-        value, at = _SEEN.read(data, at, stop if stop >= 0 else end, self.census)
-        stream = None
-        if isinstance(value, Dict) and (begin := _STREAM.match(data, at)) is not None:
-            length = value.get("Length")
-            if isinstance(length, int) and 0 <= length <= len(data):
-                end = begin.end() + length
-                closing = _ENDSTREAM.match(data, end)
-            else:
-                # /Length is elsewhere: the first endstream closes; _chain checks that the two agree.
-                closing = _ENDSTREAM.search(data, begin.end())
-                end = closing.start() if closing else 0
-            if closing is None:
-                raise PdfError("STREAM_LENGTH", f"stream of object {number} does not end where it says")
-            stream, at = (begin.end(), end), closing.end()
-        ending = _ENDOBJ.match(data, at)
-        if ending is None:
-            raise PdfError("SYNTAX", f"object {number} does not end with endobj")
-        return PdfObject(number, int(match[2]), match.start(1), ending.end(), value, stream)
+    def _chain(self, offset: int) -> Iterator[Section]:
+        seen: set[int] = set()
+        at: Any = offset
+        while at is not None:
+            if type(at) is not int or at in seen:
+                raise PdfError("REVISION_CHAIN", "cross-reference sections do not follow one another", unsupported=True)
+            if len(seen) >= MAX_SECTIONS:
+                raise PdfError("TOO_MANY_REVISIONS", f"more than {MAX_SECTIONS} cross-reference sections", limit=True)
+            seen.add(at)
+            section = self._section(at)
+            yield section
+            at = section.trailer.get("Prev")
 
-    def _table(self, offset: int, objects: dict[int, PdfObject]) -> tuple[Revision, int]:
-        at = offset + 4
-        listed: dict[int, tuple[int, int]] = {}
-        freed: set[int] = set()
-        while (trailer := _TRAILER.match(self.data, at)) is None:
-            head = _SUBSECTION.match(self.data, at)
-            if head is None or int(head[2]) > MAX_OBJECTS * 2:
-                raise PdfError("XREF", f"cross-reference table at {offset} is malformed")
+    def _section(self, offset: int) -> Section:
+        shared = self._shared
+        found = shared.sections.get(offset)
+        if found is None:
+            found = self._read_section(offset)
+            shared.entries += len(found.entries)
+            if shared.entries > MAX_ENTRIES:
+                raise PdfError("TOO_MANY_OBJECTS", f"more than {MAX_ENTRIES} cross-reference entries", limit=True)
+            shared.sections[offset] = found
+        if found.end > self.end:
+            raise PdfError("XREF", f"the cross-reference section at {offset} is cut short", unsupported=True)
+        return found
+
+    def _read_section(self, offset: int) -> Section:
+        if not 0 < offset < self.end:
+            raise PdfError("STARTXREF", f"no cross-reference section at {offset}", unsupported=True)
+        at = skip(self.data, offset, self.census)
+        if not self.data.startswith(b"xref", at):
+            return self._stream_section(offset)
+        section = self.table(at)
+        companion = section.trailer.get("XRefStm")
+        if companion is None:
+            return section
+        if type(companion) is not int or not 0 < companion < self.end:
+            raise PdfError("HYBRID_XREF", "the second table of a hybrid file is nowhere", unsupported=True)
+        return hybrid(section, self._stream_section(companion))
+
+    def table(self, offset: int) -> Section:
+        """The table whose keyword stands at `offset`, with the trailer behind it. Raises PdfError."""
+        data, at = self.data, offset + 4
+        entries: dict[int, Entry] = {}
+        while (trailer := _TRAILER.match(data, at)) is None:
+            head = _SUBSECTION.match(data, at)
+            if head is None:
+                raise PdfError("XREF", f"cross-reference table at {offset} is malformed", unsupported=True)
             at, first, count = head.end(), int(head[1]), int(head[2])
+            if count > MAX_ENTRIES:
+                raise PdfError("TOO_MANY_OBJECTS", "a cross-reference table is too long", limit=True)
+            self.census.count(count)
             end = at + count * _ENTRY_SIZE
-            if _ENTRIES.fullmatch(self.data, at, end) is None or end > len(self.data):
-                raise PdfError("XREF", f"cross-reference entries from object {first} on are malformed")
-            for number, (place, generation, kind) in enumerate(_ENTRY.findall(self.data, at, end), first):
-                if number in listed or number in freed:
-                    raise PdfError("XREF", f"cross-reference entry of object {number} is repeated")
-                if kind == b"n":
-                    listed[number] = (int(place), int(generation))
-                else:
-                    freed.add(number)
-            at = end
-        cursor = Cursor(self.data, trailer.end(), self.census)
+            rows: list[tuple[bytes, bytes, bytes]]
+            if end <= self.end and _ENTRIES.fullmatch(data, at, end):
+                rows, at = _ENTRY.findall(data, at, end), end
+            else:
+                rows, at = _loose_rows(data, at, count)
+            for number, (place, generation, kind) in enumerate(rows, first):
+                if number in entries:
+                    raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
+                entries[number] = Entry(Place.IN_FILE, int(place), int(generation)) if kind == b"n" else FREE
+        cursor = Cursor(data, trailer.end(), self.census)
         value = cursor.value()
         if not isinstance(value, Dict):
-            raise PdfError("TRAILER", "trailer is not a dictionary")
-        if "XRefStm" in value:
-            raise PdfError("HYBRID_XREF", "hybrid cross-reference: two tables for two kinds of reader")
-        revision = Revision(objects, value, offset, "table", freed - {0})
-        self._agree(revision, listed)
-        return revision, cursor.at
+            raise PdfError("TRAILER", "trailer is not a dictionary", unsupported=True)
+        return Section(offset, "table", entries, value, end=cursor.at)
 
-    def _xref_stream(self, offset: int, objects: dict[int, PdfObject]) -> Revision:
-        holder = next((o for o in objects.values() if o.start == offset), None)
-        if holder is None or holder.stream is None or holder.value.get("Type") != "XRef":
-            raise PdfError(
-                "LINEARIZED" if b"/Linearized" in self.data[:1024] else "STARTXREF",
-                f"no cross-reference section at {offset}",
-                unsupported=b"/Linearized" in self.data[:1024],
-            )
+    def _stream_section(self, offset: int) -> Section:
+        holder = self.object_at(offset)
+        if holder.stream is None or not isinstance(holder.value, Dict) or holder.value.get("Type") != "XRef":
+            raise PdfError("STARTXREF", f"no cross-reference section at {offset}", unsupported=True)
+        return self.stream_section(holder)
+
+    def stream_section(self, holder: PdfObject) -> Section:
+        """The section that a cross-reference stream is. Raises PdfError."""
         value: Dict = holder.value
         widths, size = value.get("W"), value.get("Size")
         if (
             not isinstance(widths, list)
-            or len(widths) != 3
-            or not all(isinstance(w, int) and 0 <= w <= 8 for w in widths)
+            or len(widths) < 3
+            or not all(type(w) is int and 0 <= w <= 8 for w in widths)
+            or not sum(widths)
         ):
-            raise PdfError("XREF", "cross-reference stream without usable /W")
-        if not isinstance(size, int) or not 0 < size <= MAX_OBJECTS * 4:
-            raise PdfError("XREF", "cross-reference stream without usable /Size")
-        rows = self._decode(holder)
-        index = value.get("Index", [0, size])
-        numbers = _numbers(index)
-        if len(rows) != len(numbers) * sum(widths) or len(set(numbers)) != len(numbers):
-            raise PdfError("XREF", "cross-reference stream does not have the rows it says")
-        listed: dict[int, tuple[int, int]] = {}
-        freed: set[int] = set()
-        packed: dict[int, tuple[int, int]] = {}
-        first, second = widths[0], widths[0] + widths[1]
+            raise PdfError("XREF", "cross-reference stream without usable /W", unsupported=True)
+        numbers = _numbers(value.get("Index", [0, size]))
+        self.census.count(len(numbers))
+        rows, width = self.stream_of(holder), sum(widths)
+        if len(rows) < len(numbers) * width:
+            raise PdfError("XREF", "cross-reference stream does not have the rows it says", unsupported=True)
+        entries: dict[int, Entry] = {}
+        first, second, third = widths[0], widths[0] + widths[1], widths[0] + widths[1] + widths[2]
+        integer = int.from_bytes
         for row, number in enumerate(numbers):
-            raw = rows[row * sum(widths) : (row + 1) * sum(widths)]
-            kind = int.from_bytes(raw[:first], "big") if first else 1
-            a, b = int.from_bytes(raw[first:second], "big"), int.from_bytes(raw[second:], "big")
-            if kind == 0:
-                freed.add(number)
-            elif kind == 1:
-                listed[number] = (a, b)
-            elif kind == 2:
-                packed[number] = (a, b)
-            else:
-                raise PdfError("XREF", f"cross-reference entry of unknown kind {kind}")
+            raw = rows[row * width : (row + 1) * width]
+            kind = integer(raw[:first], "big") if first else Place.IN_FILE
+            if number in entries:
+                raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
+            # An entry of another kind than these three is a reference to null (ISO 32000-1, 7.5.8.3).
+            entries[number] = (
+                Entry(kind, integer(raw[first:second], "big"), integer(raw[second:third], "big"))
+                if kind in {Place.IN_FILE, Place.IN_STREAM}
+                else FREE
+            )
         # The stream itself may be left out of its own table.
-        listed.setdefault(holder.number, (holder.start, holder.generation))
-        revision = Revision(objects, value, offset, "stream", freed - {0}, packed)
-        self._agree(revision, listed)
-        return revision
+        entries.setdefault(holder.number, Entry(Place.IN_FILE, holder.start, holder.generation))
+        return Section(holder.start, "stream", entries, value, holder.number, end=holder.end)
 
-    def _agree(self, revision: Revision, listed: dict[int, tuple[int, int]]) -> None:
-        """The table lists what the walk found, and nothing else but unchanged older objects."""
-        for number, found in revision.objects.items():
-            if listed.get(number) != (found.start, found.generation):
-                raise PdfError("UNLISTED_OBJECT", f"object {number} is in the file but not in its table")
-        for number, place in listed.items():
-            if number not in revision.objects:
-                older = self.object(number)
-                if older is None or (older.start, older.generation) != place:
-                    raise PdfError("XREF", f"cross-reference entry of object {number} points at something else")
+    # Objects.
 
-    # The chain: sections to a document.
+    def object_at(self, offset: int) -> PdfObject:
+        """The object at `offset`, or behind white space there, as some writers count. Raises PdfError."""
+        objects = self._shared.objects
+        found = objects.get(offset)
+        if found is None:
+            match = _OBJECT.match(self.data, offset, self.end)
+            if match is None:
+                raise PdfError("XREF", f"there is no object at byte {offset}", unsupported=True)
+            start = match.start(1)
+            found = objects.get(start)
+            if found is None:
+                found = objects[start] = self._read(match)
+            objects[offset] = found
+        if found.end > self.end:
+            raise PdfError("XREF", f"the object at byte {offset} is cut short", unsupported=True)
+        return found
 
-    def _chain(self) -> None:
-        previous: int | None = None
-        for revision in self.revisions:
-            if revision.trailer.get("Prev") != previous:
-                raise PdfError("REVISION_CHAIN", "a revision does not continue the one before it")
-            previous = revision.xref_offset
-            if not isinstance(revision.trailer.get("Root"), Ref):
-                raise PdfError("TRAILER", "trailer without /Root")
-            if "Encrypt" in revision.trailer:
-                raise PdfError("ENCRYPTED", "the document is encrypted", unsupported=True)
-        for revision in self.revisions:
-            for found in revision.objects.values():
-                if found.stream is not None:
-                    length = self.resolve(found.value.get("Length"))
-                    if length != found.stream[1] - found.stream[0]:
-                        raise PdfError(
-                            "STREAM_LENGTH", f"stream of object {found.number} has another length than it says"
-                        )
-            for container, _ in revision.packed.values():
-                self._unpack(container)
+    def _read(self, match: re.Match[bytes]) -> PdfObject:
+        data, at, number = self.data, match.end(), int(match[1])
+        # The dictionary's text ends before the first of these words, unless one is inside a string of it.
+        end = data.find(b"endobj", at, at + SEEN_MOST_BYTES)
+        stop = data.find(b"stream", at, end if end >= 0 else at + SEEN_MOST_BYTES)
+        value, at = _SEEN.read(data, at, stop if stop >= 0 else end, self.census)
+        stream, loose = None, False
+        if isinstance(value, Dict):
+            behind = skip(data, at, self.census)
+            begin = _STREAM.match(data, behind)
+            if begin is not None:
+                stream, at, loose = self._extent(value, begin.end())
+        ending = _ENDOBJ.match(data, at)
+        if ending is None:
+            behind = skip(data, at, self.census)
+            ending = _ENDOBJ.match(data, behind)
+        loose = loose or ending is None
+        return PdfObject(
+            number, int(match[2]), match.start(1), at if ending is None else ending.end(), value, stream, loose
+        )
 
-    def _unpack(self, container: int) -> dict[int, Any]:
-        if container not in self._packed:
-            holder = self.object(container)
-            if holder is None or holder.stream is None or holder.value.get("Type") != "ObjStm":
-                raise PdfError("OBJECT_STREAM", f"object {container} is not an object stream")
-            count, first = holder.value.get("N"), holder.value.get("First")
-            if not isinstance(count, int) or not isinstance(first, int) or not 0 <= count <= MAX_OBJECTS:
-                raise PdfError("OBJECT_STREAM", f"object stream {container} is malformed")
-            data = self._decode(holder)
-            head = data[:first].split()
-            if len(head) != 2 * count or not all(part.isdigit() for part in head):
-                raise PdfError("OBJECT_STREAM", f"object stream {container} is malformed")
-            members: dict[int, Any] = {}
-            for number, offset in zip(head[::2], head[1::2], strict=True):
-                if int(number) in members:
-                    raise PdfError("DUPLICATE_OBJECT", f"object {int(number)} twice in one object stream")
-                members[int(number)] = Cursor(data, first + int(offset), self.census).value()
-            self._packed[container] = members
-        return self._packed[container]
+    def _extent(self, value: Dict, begin: int) -> tuple[tuple[int, int], int, bool]:
+        """Where a stream's data end, where what follows them begins, and whether that is not as /Length says."""
+        length = value.get("Length")
+        if isinstance(length, Ref):
+            length = self.value(length[0])
+        if type(length) is int and 0 <= length <= len(self.data) - begin:
+            closing = _ENDSTREAM.match(self.data, begin + length)
+            if closing is not None:
+                return (begin, begin + length), closing.end(), False
+        # Every reader finds it then by looking for the keyword.
+        found = self.data.find(b"endstream", begin, self.end)
+        self.census.count(((found if found >= 0 else self.end) - begin) // _SCANNED_A_VALUE)
+        if found < 0:
+            raise PdfError("STREAM_LENGTH", f"the stream at byte {begin} does not end", unsupported=True)
+        return (begin, found), found + len(b"endstream"), True
 
-    def _decode(self, holder: PdfObject) -> bytes:
-        assert holder.stream is not None
-        raw = self.data[holder.stream[0] : holder.stream[1]]
-        filters = holder.value.get("Filter")
-        if filters is None:
-            return raw
-        if filters != "FlateDecode" and filters != [Name("FlateDecode")]:
-            raise PdfError("FILTER", f"filter of object {holder.number} is not known here", unsupported=True)
-        inflate = zlib.decompressobj()
-        try:
-            out = inflate.decompress(raw, MAX_EXPANDED - self._expanded)
-        except zlib.error as cause:
-            raise PdfError("FILTER", f"stream of object {holder.number} does not inflate") from cause
-        if inflate.unconsumed_tail or not inflate.eof:
-            raise PdfError("EXPANSION", "streams expand beyond the limit or are cut short")
-        self._expanded += len(out)
-        parameters = holder.value.get("DecodeParms")
-        if isinstance(parameters, list):
-            parameters = parameters[0] if parameters else None
-        return _unpredict(out, parameters) if isinstance(parameters, Dict) else out
+    def _unpack(self, holder: PdfObject) -> dict[int, Any]:
+        """The members, each read from its own bytes only: up to where the next one begins."""
+        count, first = self.resolve(holder.value.get("N")), self.resolve(holder.value.get("First"))
+        if type(count) is not int or type(first) is not int or not 0 <= count <= MAX_ENTRIES or first < 0:
+            raise PdfError("OBJECT_STREAM", f"object stream {holder.number} is malformed", unsupported=True)
+        self.census.count(count)
+        data = self.stream_of(holder)
+        head = data[:first].split(None, 2 * count)[: 2 * count]
+        if len(head) != 2 * count or not all(part.isdigit() and len(part) <= 10 for part in head):
+            raise PdfError("OBJECT_STREAM", f"object stream {holder.number} is malformed", unsupported=True)
+        places = sorted(
+            (first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)
+        )
+        members: dict[int, Any] = {}
+        for (at, number), (end, _) in zip(places, [*places[1:], (len(data), 0)], strict=True):
+            if number in members or at >= end:
+                raise PdfError(
+                    "OBJECT_STREAM", f"members of object stream {holder.number} overlap or repeat", unsupported=True
+                )
+            members[number] = Cursor(data[at:end], 0, self.census).value()
+        return members
 
 
-def _skip(data: bytes, at: int) -> int:
-    match = _SPACE.match(data, at)
-    assert match is not None
-    return match.end()
+def hybrid(table: Section, stream: Section) -> Section:
+    """One section of a hybrid file (ISO 32000-1, 7.5.8.4): what the table calls free may be in the stream. Two places
+    for one object would be two readings. Raises PdfError.
+    """
+    entries = dict(stream.entries)
+    for number, entry in table.entries.items():
+        other = entries.get(number, FREE)
+        if entry.place == Place.FREE and other.place != Place.FREE:
+            continue
+        if other.place != Place.FREE and other != entry:
+            raise PdfError("HYBRID_XREF", f"object {number} is in two places of a hybrid file", unsupported=True)
+        entries[number] = entry
+    return Section(table.offset, table.kind, entries, table.trailer, companion=stream, end=table.end)
+
+
+def has_header(data: bytes) -> bool:
+    """Whether the bytes say that they are a PDF."""
+    return HEADER.search(data, 0, _NEAR_ENDS) is not None
+
+
+def _header(data: bytes) -> None:
+    if HEADER.match(data):
+        return
+    if has_header(data):
+        raise PdfError("HEADER_BEHIND", "other bytes stand before the PDF header", unsupported=True)
+    raise PdfError("NOT_A_PDF", "no PDF header", unsupported=True)
+
+
+def _last_startxref(data: bytes, end: int) -> tuple[int, int]:
+    """What the last startxref says, and where the line behind it ends. Behind that there is white space only."""
+    keyword = data.rfind(b"startxref", max(0, end - _NEAR_ENDS), end)
+    match = _STARTXREF.match(data, keyword, end) if keyword >= 0 else None
+    if match is None:
+        raise PdfError("UNFINISHED", "the file does not end as a PDF does", unsupported=True)
+    space = _SPACE.match(data, match.end(), end)
+    assert space is not None
+    if space.end() != end:
+        raise PdfError("STRAY_BYTES", "bytes after the end of the file", unsupported=True)
+    return int(match[1]), match.end()
+
+
+def _loose_rows(data: bytes, at: int, count: int) -> tuple[list[tuple[bytes, bytes, bytes]], int]:
+    rows: list[tuple[bytes, bytes, bytes]] = []
+    for _ in range(count):
+        match = _LOOSE_ENTRY.match(data, at)
+        if match is None:
+            raise PdfError("XREF", f"cross-reference entry at byte {at} is malformed", unsupported=True)
+        rows.append((match[1], match[2], match[3]))
+        at = match.end()
+    return rows, at
 
 
 def _numbers(index: Any) -> list[int]:
-    if not isinstance(index, list) or len(index) % 2 or not all(isinstance(n, int) and n >= 0 for n in index):
-        raise PdfError("XREF", "cross-reference stream without usable /Index")
-    if sum(index[1::2]) > MAX_OBJECTS * 4:
-        raise PdfError("TOO_MANY_OBJECTS", "cross-reference stream is too long")
+    if not isinstance(index, list) or len(index) % 2 or not all(type(n) is int and n >= 0 for n in index):
+        raise PdfError("XREF", "cross-reference stream without usable /Index", unsupported=True)
+    if sum(index[1::2]) > MAX_ENTRIES:
+        raise PdfError("TOO_MANY_OBJECTS", "a cross-reference stream is too long", limit=True)
     return [n for start, count in zip(index[::2], index[1::2], strict=True) for n in range(start, start + count)]
-
-
-def _unpredict(data: bytes, parameters: Dict) -> bytes:
-    """Undoes PNG prediction (ISO 32000-1, 7.4.4.4) for 8-bit rows; the cross-reference streams in use know no other."""
-    predictor = parameters.get("Predictor", 1)
-    if predictor == 1:
-        return data
-    columns = parameters.get("Columns", 1)
-    if not isinstance(predictor, int) or predictor < 10 or not isinstance(columns, int) or not 0 < columns <= 64:
-        raise PdfError("FILTER", "predictor is not known here", unsupported=True)
-    width = columns + 1
-    if len(data) % width:
-        raise PdfError("FILTER", "predicted rows are cut short")
-    out, above = bytearray(), bytes(columns)
-    for start in range(0, len(data), width):
-        row, kind = bytearray(data[start + 1 : start + width]), data[start]
-        if kind == 2:
-            row = bytearray((a + b) & 0xFF for a, b in zip(row, above, strict=True))
-        elif kind == 1:
-            for i in range(1, columns):
-                row[i] = (row[i] + row[i - 1]) & 0xFF
-        elif kind != 0:
-            raise PdfError("FILTER", "predictor is not known here", unsupported=True)
-        out += row
-        above = bytes(row)
-    return bytes(out)

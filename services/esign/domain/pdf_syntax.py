@@ -7,28 +7,34 @@ from typing import Any
 
 # Deeper than any real document nests; a bound against hostile files.
 MAX_DEPTH = 48
-# Bounds on work, far above real documents: members of one container, members of all, pieces of one string.
+# Bounds on work, far above real documents: members of one container, values and pieces of strings of a whole document,
+# pieces of one string.
 MAX_MEMBERS = 100_000
 MAX_VALUES = 1_000_000
 MAX_PIECES = 50_000
+MAX_EXPANDED = 16 * 1024 * 1024
 
 # One match a token. Brackets, names and numbers come first: documents are made of them. No possessive quantifier stands
 # in or around a group: Python before 3.11.4 captures wrongly there (python/cpython#101955).
+# White space before a token is bounded: a match that fails tries every length of it.
 _TOKEN = re.compile(
-    rb"[\x00\t\n\f\r ]*(?:"
+    rb"[\x00\t\n\f\r ]{0,128}(?:"
     rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 1 name
-    rb"|(\d{1,10}) (\d{1,5}) R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 2, 3 reference
-    rb"|([+-]?\d{1,15})(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 4 integer
-    rb"|([+-]?(?:\d{1,15}\.\d{0,15}|\.\d{1,15}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 5 real number
+    rb"|(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,5})[\x00\t\n\f\r ]{1,16}"  # 2, 3 reference
+    rb"R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"
+    rb"|([+-]?\d{1,18})(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 4 integer
+    rb"|([+-]?(?:\d{1,18}\.\d{0,40}|\.\d{1,40}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 5 real number
     rb"|(<<)|(>>)"  # 6, 7
     rb"|\[(?:(\d{1,15}(?: \d{1,15}){0,4095})\])?"  # 8 a whole array of integers; without it an array's beginning
     rb"|(\])"  # 9
-    rb"|<([0-9A-Fa-f\t\n\f\r ]*)>"  # 10 hexadecimal string
+    rb"|<([0-9A-Fa-f\x00\t\n\f\r ]*)>"  # 10 hexadecimal string
     rb"|\((?:([^()\\]*)\))?"  # 11 a whole literal string without escapes; without it a string's beginning
     rb"|(true|false|null)(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 12
     rb")"
 )
-_SPACES = b"\t\n\f\r "
+_SPACES = b"\x00\t\n\f\r "
+_SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
+_LINE = re.compile(rb"[^\r\n]*")
 _PLAIN = re.compile(rb"[^()\\]*")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|\n|\r)|(.))", re.DOTALL)
 _NAME_ESCAPE = re.compile(rb"#([0-9A-Fa-f]{2})")
@@ -36,14 +42,15 @@ _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 class PdfError(ValueError):
-    """The file is not a PDF that has one reading. `reason` is UPPER_SNAKE; `unsupported` = lawful, but beyond this
-    reader.
+    """The file cannot be read. `reason` is UPPER_SNAKE; `unsupported` = beyond this reader, which says nothing of who
+    made or changed the file; `limit` = it takes more work than is given to one file, which is unsupported too.
     """
 
-    def __init__(self, reason: str, detail: str, *, unsupported: bool = False) -> None:
+    def __init__(self, reason: str, detail: str, *, unsupported: bool = False, limit: bool = False) -> None:
         super().__init__(detail)
         self.reason = reason
-        self.unsupported = unsupported
+        self.limit = limit
+        self.unsupported = unsupported or limit
 
 
 class Name(str):
@@ -71,18 +78,39 @@ class Dict(dict[str, Any]):
 
 
 class Census:
-    """What a whole document holds: every name and dictionary key, and how many values so far."""
+    """What was read of a document: names and dictionary keys, and how much work it was, counted before it is done.
 
-    __slots__ = ("names", "values")
+    `values`: values, comments and pieces of strings; `expanded`: bytes that came out of filters.
+    """
+
+    __slots__ = ("expanded", "names", "values")
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.values = 0
+        self.expanded = 0
 
     def count(self, members: int) -> None:
         self.values += members
         if self.values > MAX_VALUES:
-            raise PdfError("TOO_MANY_VALUES", f"more than {MAX_VALUES} values")
+            raise PdfError("TOO_MANY_VALUES", f"more than {MAX_VALUES} values", limit=True)
+
+    def expand(self, more: int) -> None:
+        """Counts bytes that came out of filters."""
+        self.expanded += more
+        if self.expanded > MAX_EXPANDED:
+            raise PdfError("EXPANSION", f"streams expand to more than {MAX_EXPANDED} bytes", limit=True)
+
+
+def skip(data: bytes, at: int, census: Census) -> int:
+    """Where white space and comments (ISO 32000-1, 7.2.3) that begin at `at` end."""
+    space, line = _SPACE.match, _LINE.match
+    while True:
+        at = space(data, at).end()  # type: ignore[union-attr]  # matches everywhere, if only nothing
+        if data[at : at + 1] != b"%":
+            return at
+        census.count(1)
+        at = line(data, at).end()  # type: ignore[union-attr]  # likewise
 
 
 class Seen:
@@ -99,7 +127,7 @@ class Seen:
 
     def read(self, data: bytes, at: int, end: int, census: Census) -> tuple[Any, int]:
         """The object at `at` and where it ends. `end`: where the text ends that may decide it. Raises PdfError."""
-        if not 0 < end - at <= _SEEN_MOST_BYTES:
+        if not 0 < end - at <= SEEN_MOST_BYTES:
             cursor = Cursor(data, at, census)
             return cursor.value(), cursor.at
         text = data[at:end]
@@ -119,7 +147,8 @@ class Seen:
         return value, at + size
 
 
-_SEEN_MOST, _SEEN_MOST_BYTES = 1024, 2048
+# Texts kept, and the longest one in bytes.
+_SEEN_MOST, SEEN_MOST_BYTES = 1024, 2048
 
 
 class Cursor:
@@ -147,8 +176,10 @@ class Cursor:
         while True:
             match = token(data, at)
             if match is None:
-                comment = data[at : at + 64].lstrip(b"\x00\t\n\f\r ").startswith(b"%")
-                raise PdfError("SYNTAX", f"no object at byte {at}", unsupported=comment)
+                behind = skip(data, at, self.census)
+                match = token(data, behind) if behind > at else None
+                if match is None:
+                    raise PdfError("SYNTAX", f"no object at byte {at}", unsupported=True)
             kind, at = match.lastindex, match.end()
             if kind == 1:
                 raw = match[1]
@@ -156,7 +187,9 @@ class Cursor:
                 names.add(value)
                 if key is None and type(holder) is Dict:
                     if value in holder:
-                        raise PdfError("DUPLICATE_KEY", f"key /{value} twice in one dictionary at {at}")
+                        raise PdfError(
+                            "DUPLICATE_KEY", f"key /{value} twice in one dictionary at {at}", unsupported=True
+                        )
                     key, keyed_at = value, at
                     continue
             elif kind == 4:
@@ -174,7 +207,7 @@ class Cursor:
                 self.census.count(len(value))
             elif kind in {7, 9}:
                 if type(holder) is not (Dict if kind == 7 else list) or key is not None:
-                    raise PdfError("SYNTAX", f"closing bracket that closes nothing at {at}")
+                    raise PdfError("SYNTAX", f"closing bracket that closes nothing at {at}", unsupported=True)
                 value = holder
                 self.census.count(len(value))
                 holder, key, keyed_at = open_.pop()
@@ -208,9 +241,9 @@ class Cursor:
                 self.at = at
                 return value
             else:
-                raise PdfError("SYNTAX", "dictionary key is not a name")
+                raise PdfError("SYNTAX", "dictionary key is not a name", unsupported=True)
             if len(holder) > MAX_MEMBERS:
-                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one container")
+                raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one container", limit=True)
 
     def _literal(self) -> bytes:
         parts: list[bytes] = []
@@ -224,18 +257,19 @@ class Cursor:
             if char == b"\\":
                 escape = _ESCAPE.match(self.data, self.at)
                 if escape is None:
-                    raise PdfError("SYNTAX", "string cut short")
+                    raise PdfError("SYNTAX", "string cut short", unsupported=True)
                 parts.append(_unescape(escape))
                 self.at = escape.end()
                 continue
             if not char:
-                raise PdfError("SYNTAX", "string cut short")
+                raise PdfError("SYNTAX", "string cut short", unsupported=True)
             self.at += 1
             level += 1 if char == b"(" else -1
             if level == 0:
+                self.census.count(len(parts))
                 return b"".join(parts)
             parts.append(char)
-        raise PdfError("STRING_TOO_LONG", "a string has too many parts")
+        raise PdfError("STRING_TOO_LONG", "a string has too many parts", limit=True)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -248,7 +282,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
 
 def _bound(depth: int) -> None:
     if depth > MAX_DEPTH:
-        raise PdfError("TOO_DEEP", "objects are nested too deeply")
+        raise PdfError("TOO_DEEP", "objects are nested too deeply", limit=True)
 
 
 def _name(raw: bytes) -> Name:

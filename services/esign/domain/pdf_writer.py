@@ -80,9 +80,7 @@ class Update:
     def __init__(self, document: Document) -> None:
         """Raises PdfError when the trailer has no usable /Size."""
         size = document.trailer.get("Size")
-        if not isinstance(size, int) or size <= max(
-            max((*revision.objects, *revision.packed), default=0) for revision in document.revisions
-        ):
+        if not isinstance(size, int) or size <= document.highest:
             raise PdfError("TRAILER", "trailer without a usable /Size")
         self._document = document
         self._size: int = size
@@ -140,7 +138,7 @@ class Update:
         return b"".join(parts), offsets
 
     def _section(self, offsets: dict[int, tuple[int, int]], at: int, seed: bytes) -> bytes:
-        document, last = self._document, self._document.revisions[-1]
+        document = self._document
         match document.trailer.get("ID"):
             case [bytes() as first, _]:
                 pass
@@ -152,11 +150,11 @@ class Update:
         trailer = b"/Root %b%b/Prev %d/ID[<%b><%b>]" % (
             written(document.trailer["Root"]),
             b"/Info " + written(info) if isinstance(info, Ref) else b"",
-            last.xref_offset,
+            document.startxref,
             first.hex().encode(),
             second.hexdigest()[:32].encode(),
         )
-        return section(offsets, at, self._size, trailer, last.xref_kind)
+        return section(offsets, at, self._size, trailer, document.kind)
 
 
 def section(offsets: dict[int, tuple[int, int]], at: int, size: int, trailer: bytes, kind: str) -> bytes:

@@ -5,16 +5,18 @@ layers, overlays and everything that makes a page look different elsewhere are r
 the document saves it anew without them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_walk import Revision, walk
 
 # Names that make a document do something or show something else than its pages.
 ACTIVE = frozenset({"JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"})
 # Names by which a page looks different in print, in another reader, or with another file beside it: layers, alternate
 # images, content of other files.
-_VARYING = frozenset({"OCProperties", "OCG", "OCMD", "Alternates", "OPI", "Movie", "Sound", "3D"})
+VARYING = frozenset({"OCProperties", "OCG", "OCMD", "Alternates", "OPI", "Movie", "Sound", "3D"})
 # Annotations that draw nothing over the page's own content.
 _HARMLESS_ANNOTATIONS = frozenset({"Link"})
 # Streams that are the file's own bookkeeping.
@@ -23,38 +25,37 @@ _BOOKKEEPING = frozenset({"XRef", "ObjStm"})
 
 def refuse(document: Document) -> None:
     """Raises PdfError naming what the document hides: SHADOW_* or ACTIVE_CONTENT."""
+    revisions = walk(document)
+    values = _values(document, revisions)
     if active := sorted(ACTIVE & document.census.names):
         raise PdfError("ACTIVE_CONTENT", f"active content: {', '.join(active)}")
-    if varying := sorted(_VARYING & document.census.names):
+    if varying := sorted(VARYING & document.census.names):
         raise PdfError("SHADOW_VARYING", f"content that is not shown everywhere alike: {', '.join(varying)}")
-    _refuse_superseded(document)
-    values = _values(document)
-    _refuse_unshown(document, values)
+    _refuse_superseded(revisions)
+    _refuse_unshown(document, values, _lengths(revisions))
     for value in values.values():
         if isinstance(value, Dict):
             _refuse_overlay(document, value)
 
 
-def _refuse_superseded(document: Document) -> None:
+def _refuse_superseded(revisions: Sequence[Revision]) -> None:
     """Earlier versions of objects are content that a later cross-reference could bring back."""
     seen: set[int] = set()
-    for revision in document.revisions:
-        bookkeeping = {n for n, o in revision.objects.items() if o.start == revision.xref_offset}
-        present = (revision.objects.keys() | revision.packed.keys()) - bookkeeping
+    for revision in revisions:
+        present = (revision.objects.keys() | revision.packed.keys()) - revision.bookkeeping
         if again := sorted(present & seen | revision.freed & seen):
             raise PdfError("SHADOW_SUPERSEDED", f"object {again[0]} has several versions; save the document anew")
         seen |= present
 
 
-def _values(document: Document) -> dict[int, Any]:
+def _values(document: Document, revisions: Sequence[Revision]) -> dict[int, Any]:
     """Every object of the document but its bookkeeping."""
-    last = len(document.revisions) - 1
-    numbers = {n for r in document.revisions for n in (*r.objects, *r.packed)}
-    found = {number: document.value_at(number, last) for number in numbers}
+    numbers = {n for r in revisions for n in (*r.objects, *r.packed)}
+    found = {number: document.value(number) for number in numbers}
     return {n: v for n, v in found.items() if not (isinstance(v, Dict) and v.get("Type") in _BOOKKEEPING)}
 
 
-def _refuse_unshown(document: Document, values: dict[int, Any]) -> None:
+def _refuse_unshown(document: Document, values: dict[int, Any], lengths: set[int]) -> None:
     """From the trailer every object is reached, and nothing is pointed at that is not there."""
     waiting: list[Any] = [{k: v for k, v in document.trailer.items() if k != "Prev"}]
     reached: set[int] = set()
@@ -71,15 +72,15 @@ def _refuse_unshown(document: Document, values: dict[int, Any]) -> None:
             waiting += value.values()
         elif isinstance(value, list):
             waiting += value
-    if hidden := sorted(values.keys() - reached - _lengths(document)):
+    if hidden := sorted(values.keys() - reached - lengths):
         raise PdfError("SHADOW_HIDDEN", f"object {hidden[0]} lies in the file and belongs to nothing")
 
 
-def _lengths(document: Document) -> set[int]:
+def _lengths(revisions: Sequence[Revision]) -> set[int]:
     """Lengths of bookkeeping streams, where these are objects of their own."""
     return {
         value[0]
-        for revision in document.revisions
+        for revision in revisions
         for found in revision.objects.values()
         if isinstance(found.value, Dict) and isinstance(value := found.value.get("Length"), Ref)
     }

@@ -1,48 +1,51 @@
 """Signatures and document timestamps inside a PDF: found through the form, taken apart, measured against the file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_writer import text_of
 
 # Kinds of signatures, by /Type (ISO 32000-2, 12.8.1 and 12.8.5).
-_SUBFILTERS = {
-    "Sig": frozenset({"ETSI.CAdES.detached", "adbe.pkcs7.detached"}),
-    "DocTimeStamp": frozenset({"ETSI.RFC3161"}),
-}
-_DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'00'?)?|([+-])(\d\d)'(\d\d)'?)")
+_SIGNATURE, _TIMESTAMP = "Sig", "DocTimeStamp"
+_DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'?00'?)?|([+-])(\d\d)'?(\d\d)'?)")
 # One case only: with both allowed a flipped bit could leave the decoded bytes as they were.
 _CASES = (b"0123456789abcdef", b"0123456789ABCDEF")
 _MAX_SIGNATURES = 32
+_MAX_FIELDS = 20_000
+# Parents above a field.
+_DEEPEST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class PdfSignature:
-    """A signature: CMS bytes, the gap they stand in, where its coverage ends, what its dictionary claims.
+    """A signature: its value, the gap it stands in, where its coverage ends, what its dictionary claims.
 
-    `permission` is DocMDP's P of a certification signature, None for an approval signature; `claimed_us` is /M. A
-    document timestamp holds a token (RFC 3161) where others hold their CMS.
+    `cms` holds what /Contents holds: a CMS, a seal signature, or for a document timestamp a token (RFC 3161).
+    `permission` is DocMDP's P of a certification signature, None for an approval signature; `claimed_us` is /M.
+    `number` and `field` are the objects of signature and field, `name` the field's full name.
     """
 
     number: int
     field: int
+    name: str
+    subfilter: str
     is_timestamp: bool
     cms: bytes
     gap: tuple[int, int]
     covered_to: int
     claimed_us: int | None
     permission: int | None
+    # Of the dictionary's /Cert (DER), which only bare RSA values need.
+    certificates: tuple[bytes, ...] = ()
 
     def covers_whole(self, document: Document) -> bool:
-        return self.covered_to == len(document.data)
-
-    def ends_its_revision(self, document: Document) -> bool:
-        """Whether it covers the file up to the end of the revision that it came with."""
-        return any(self.covered_to == r.end and self.number in r.objects for r in document.revisions)
+        """Whether nothing but white space follows what it covers."""
+        return not document.data[self.covered_to : document.end].strip(b"\x00\t\n\f\r ")
 
     def signed_parts(self, data: bytes) -> tuple[memoryview, memoryview]:
         view = memoryview(data)
@@ -51,15 +54,10 @@ class PdfSignature:
 
 def find(document: Document) -> list[PdfSignature]:
     """All signatures and document timestamps in the order of their coverage, each reached through the form. Raises
-    PdfError when one is malformed or hides outside it.
+    PdfError when one is malformed.
     """
-    reached = _through_form(document)
-    for revision in document.revisions:
-        for number, found in revision.objects.items():
-            if isinstance(found.value, Dict) and "ByteRange" in found.value and number not in reached:
-                raise PdfError("SIGNATURE_HIDDEN", f"signature object {number} is not in the form")
     certified = _certification(document)
-    read = [_read(document, holder, field, certified) for holder, field in reached.values()]
+    read = [_read(document, holder, field, name, certified) for holder, field, name in _through_form(document)]
     return sorted(read, key=lambda s: s.covered_to)
 
 
@@ -68,32 +66,74 @@ def by_signers(found: Sequence[PdfSignature]) -> list[PdfSignature]:
     return [signature for signature in found if not signature.is_timestamp]
 
 
-def _through_form(document: Document) -> dict[int, tuple[PdfObject, int]]:
-    """Each signature with the number of its field."""
+def as_signed(document: Document, signature: PdfSignature) -> Document:
+    """The document as it was when the signature was made. Raises PdfError COVERAGE when what it covers is no whole
+    document, or one that it is not part of.
+    """
+    try:
+        found = document.until(signature.covered_to)
+        first, last = signature.gap
+        present = any(holder.start < first and last <= holder.end for holder, _, _ in _through_form(found))
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        present = False
+    if not present:
+        raise PdfError("COVERAGE", "a signature does not cover a whole document that it is part of")
+    return found
+
+
+def fields(document: Document) -> Iterator[tuple[Ref, Dict, str]]:
+    """Every node of the form: reference, dictionary, full name. What is no field is passed over. Raises PdfError."""
     form = document.resolve(document.catalog().get("AcroForm"))
-    waiting = document.resolve(form.get("Fields")) if isinstance(form, Dict) else None
-    queue: list[Any] = list(waiting) if isinstance(waiting, list) else []
-    found: dict[int, tuple[PdfObject, int]] = {}
+    listed = document.resolve(form.get("Fields")) if isinstance(form, Dict) else None
+    waiting: list[tuple[Any, str, int]] = [(each, "", 0) for each in listed] if isinstance(listed, list) else []
     seen: set[Any] = set()
-    while queue:
-        ref = queue.pop()
+    while waiting:
+        ref, above, depth = waiting.pop()
         field = document.resolve(ref)
-        if not isinstance(ref, Ref) or ref in seen or not isinstance(field, Dict):
-            raise PdfError("FORM", "the form's fields are malformed")
+        if not isinstance(ref, Ref) or not isinstance(field, Dict) or ref in seen:
+            continue
         seen.add(ref)
+        if depth > _DEEPEST or len(seen) > _MAX_FIELDS:
+            raise PdfError("TOO_MANY_FIELDS", "the form is too deep or too large", limit=True)
+        part = document.resolve(field.get("T"))
+        name = ".".join(filter(None, (above, text_of(part) if isinstance(part, bytes) else "")))
+        yield ref, field, name
         kids = document.resolve(field.get("Kids"))
         if isinstance(kids, list):
-            queue.extend(kids)
-        if field.get("FT") != "Sig" or field.get("V") is None:
+            waiting.extend((kid, name, depth + 1) for kid in kids)
+
+
+def inherited(document: Document, field: Mapping[str, Any], key: str) -> Any:
+    """An inheritable entry of a field (ISO 32000-1, table 220). Raises PdfError."""
+    node: Any = field
+    for _ in range(_DEEPEST):
+        if not isinstance(node, Dict):
+            break
+        value = document.resolve(node.get(key))
+        if value is not None:
+            return value
+        node = document.resolve(node.get("Parent"))
+    return None
+
+
+def _through_form(document: Document) -> list[tuple[PdfObject, int, str]]:
+    """Each signature with number and full name of its field."""
+    found: dict[int, tuple[PdfObject, int, str]] = {}
+    for ref, field, name in fields(document):
+        if "V" not in field or inherited(document, field, "FT") != "Sig" or document.resolve(field["V"]) is None:
             continue
         value = field["V"]
         holder = document.object(value[0]) if isinstance(value, Ref) else None
         if holder is None or holder.number in found:
-            raise PdfError("SIGNATURE_SHARED", "two fields show one signature, or it is no object of its own")
-        found[holder.number] = holder, ref[0]
+            raise PdfError(
+                "SIGNATURE_SHARED", "two fields show one signature, or it is no object of its own", unsupported=True
+            )
+        found[holder.number] = holder, ref[0], name
         if len(found) > _MAX_SIGNATURES:
-            raise PdfError("TOO_MANY_SIGNATURES", "too many signatures")
-    return found
+            raise PdfError("TOO_MANY_SIGNATURES", f"more than {_MAX_SIGNATURES} signatures", limit=True)
+    return list(found.values())
 
 
 def _certification(document: Document) -> Ref | None:
@@ -102,13 +142,11 @@ def _certification(document: Document) -> Ref | None:
     return ref if isinstance(ref, Ref) else None
 
 
-def _read(document: Document, holder: PdfObject, field: int, certified: Ref | None) -> PdfSignature:
+def _read(document: Document, holder: PdfObject, field: int, name: str, certified: Ref | None) -> PdfSignature:
     value, data = holder.value, document.data
-    if not isinstance(value, Dict) or value.get("Type", "Sig") not in _SUBFILTERS:
+    if not isinstance(value, Dict) or value.get("Type", _SIGNATURE) not in {_SIGNATURE, _TIMESTAMP}:
         raise PdfError("SIGNATURE", "not a signature dictionary")
-    if value.get("SubFilter") not in _SUBFILTERS[value.get("Type", "Sig")]:
-        raise PdfError("SUBFILTER", "signature of a kind not known here", unsupported=True)
-    span = value.get("ByteRange")
+    span = document.resolve(value.get("ByteRange"))
     if not isinstance(span, list) or len(span) != 4 or not all(type(n) is int and 0 <= n <= len(data) for n in span):
         raise PdfError("BYTE_RANGE", "/ByteRange is malformed")
     start, gap_start, gap_end, rest = span
@@ -117,39 +155,49 @@ def _read(document: Document, holder: PdfObject, field: int, certified: Ref | No
     first, last = value.spans["Contents"]
     first = data.index(b"<", first) if b"<" in data[first:last] else first
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
-    if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > len(data):
+    if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
         raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
     digits = data[first + 1 : last - 1]
     if data[first] != 0x3C or not digits or len(digits) % 2 or all(digits.translate(None, case) for case in _CASES):
-        raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case")
+        raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case", unsupported=True)
     permission = _permission(document, value, is_certification=certified is not None and certified[0] == holder.number)
-    is_timestamp = value.get("Type") == "DocTimeStamp"
+    subfilter = str(value.get("SubFilter", ""))
+    is_timestamp = value.get("Type") == _TIMESTAMP or subfilter == "ETSI.RFC3161"
     if is_timestamp and permission is not None:
         raise PdfError("DOCMDP", "a document timestamp certifies nothing")
     return PdfSignature(
         number=holder.number,
         field=field,
+        name=name,
+        subfilter=subfilter,
         is_timestamp=is_timestamp,
         cms=bytes.fromhex(digits.decode()),
         gap=(gap_start, gap_end),
         covered_to=gap_end + rest,
         claimed_us=_moment(document.resolve(value.get("M"))),
         permission=permission,
+        certificates=_certificates(document.resolve(value.get("Cert"))),
     )
 
 
+def _certificates(value: Any) -> tuple[bytes, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(each for each in listed if isinstance(each, bytes))
+
+
 def _permission(document: Document, value: Dict, *, is_certification: bool) -> int | None:
+    """P of a certification. One that the catalog does not name is held to what it says all the same."""
     references = document.resolve(value.get("Reference"))
     transforms = [document.resolve(r) for r in references] if isinstance(references, list) else []
     mdp = [t for t in transforms if isinstance(t, Dict) and t.get("TransformMethod") == "DocMDP"]
     if not is_certification and not mdp:
         return None
-    if not is_certification or len(mdp) != 1:
-        raise PdfError("DOCMDP", "catalog and signature do not agree on the certification")
+    if len(mdp) != 1:
+        raise PdfError("DOCMDP", "catalog and signature do not agree on the certification", unsupported=True)
     parameters = document.resolve(mdp[0].get("TransformParams"))
     level = parameters.get("P", 2) if isinstance(parameters, Dict) else 2
     if level not in {1, 2, 3}:
-        raise PdfError("DOCMDP", "certification level is not 1, 2 or 3")
+        raise PdfError("DOCMDP", "certification level is not 1, 2 or 3", unsupported=True)
     return int(level)
 
 

@@ -5,29 +5,55 @@ the gap holds nothing but itself, then cryptography, then who signed and when, t
 say.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from cryptography import x509
 
-from services.esign.domain import changes, document_time, ledger_steps, register_steps, signatures, signer_steps
+from services.esign.domain import (
+    change_steps,
+    document_time,
+    ledger_steps,
+    register_steps,
+    signatures,
+    signer_steps,
+)
+from services.esign.domain.change_steps import History
 from services.esign.domain.document_time import Proofs
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger_steps import Logged
 from services.esign.domain.note import VerifierKey
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
+from services.esign.domain.second_look import Look
 from services.esign.domain.shadow import ACTIVE
+from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
 from services.esign.domain.validation_data import Then, ValidationData, standing
-from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verdict import (
+    Form,
+    Outcome,
+    SignatureFinding,
+    SignatureKind,
+    Status,
+    Step,
+    Verdict,
+    conclude,
+)
 from services.esign.domain.witness import Policy
 
 __all__ = ["NO_SES", "Known", "Trust", "judge"]
+
+# Whether a name that acts may stand in the file: plainly, with an escape in it, or inside an object stream.
+_MAY_ACT = re.compile(
+    rb"/(?:" + b"|".join(sorted(name.encode() for name in ACTIVE)) + rb")(?![A-Za-z0-9])"
+    rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
+)
 
 NO_SES = Step(
     "ses",
@@ -56,8 +82,7 @@ class _Case:
     """One document under judgement, and what everything is judged by."""
 
     document: Document
-    present: Sequence[PdfSignature]
-    renewed_from: int
+    history: History
     trust: Trust
     known: Known | None
     now_us: int
@@ -66,6 +91,17 @@ class _Case:
     @property
     def tsa_roots(self) -> tuple[x509.Certificate, ...]:
         return (*self.trust.roots, *self.trust.tsa_roots)
+
+
+@dataclass(slots=True)
+class _One:
+    """One signature under judgement."""
+
+    signature: PdfSignature
+    found: Findings
+    opened: OpenedSignature | None = None
+    certified: bool = False
+    proven_us: int | None = None
 
 
 def judge(
@@ -77,110 +113,87 @@ def judge(
     known: Known | None = None,
     trust_any_signer: bool = False,
     ses: Step | None = None,
+    look: Look | None = None,
 ) -> Verdict:
     """The verdict on `pdf`. Never raises for a bad document.
 
     `known` None means offline: what only the register could say is not_checked. `trust_any_signer` leaves the issuer
     unjudged and never gives VALID. `ses`: what was found of the seal signature beside the document, if there is one.
+    `look` draws pages; without it a document that changed after signing is never VALID.
     """
     found = Findings(now_us, now_us)
-    document = _parse(found, pdf)
-    present, renewed_from = _signatures(found, document) if document is not None else ((), 0)
-    if document is not None and present:
-        _signed(found, _Case(document, present, renewed_from, trust, known, now_us, trust_any_signer), receipt)
+    document, appended = _parse(found, pdf)
+    history = None if document is None else change_steps.judge(found, document, look)
+    signed: tuple[SignatureFinding, ...] = ()
+    if document is not None and history is not None:
+        if appended:
+            change_steps.appended(found)
+        signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer), receipt)
     register_steps.document_step(found, known)
-    found.steps.append(ses or NO_SES)
+    found.steps.append(ses or next((step for step in found.steps if step.step == "ses"), NO_SES))
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
-    form = Form.PDF if pdf.startswith(b"%PDF-") else Form.UNREADABLE
-    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, form=form)
+    form = Form.PDF if has_header(pdf) else Form.UNREADABLE
+    return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, signed, form)
 
 
-def _parse(found: Findings, pdf: bytes) -> Document | None:
+def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool]:
+    """The document, and whether bytes were appended to it that are no part of it."""
+    appended = False
     try:
         document = Document(pdf)
         document.catalog()
     except PdfError as cause:
-        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
-        found.add(
-            "parse", status, cause.reason, "文件结构不合规或无法唯一解读", f"the file has no single reading: {cause}"
-        )
-        return None
-    active = sorted(ACTIVE & document.census.names)
-    if active:
-        found.add(
-            "parse", Status.INVALID, "ACTIVE_CONTENT", "文件含有脚本等活动内容", f"active content: {', '.join(active)}"
-        )
-        return None
-    found.add("parse", Status.VALID, "PARSED", "文件结构完整，只有一种解读", "every byte of the file has its place")
-    return document
-
-
-def _signatures(found: Findings, document: Document) -> tuple[Sequence[PdfSignature], int]:
-    """All signatures in the order of their coverage, none when what they cover is already wrong; and from which byte on
-    the document holds nothing but validation data and document timestamps.
-    """
+        earlier = None if cause.limit else _before_what_was_appended(pdf)
+        if earlier is None:
+            _unread(found, cause)
+            return None, False
+        document, appended = earlier, True
     try:
-        present = signatures.find(document)
+        active = _active(document)
     except PdfError as cause:
-        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
-        found.add("coverage", status, cause.reason, "签名结构不合规", f"signature structure: {cause}")
-        return (), 0
-    if not signatures.by_signers(present):
-        found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
-        return (), 0
-    if not all(signature.ends_its_revision(document) for signature in present):
-        found.add(
-            "coverage",
-            Status.INVALID,
-            "COVERAGE",
-            "签名没有覆盖到其所在版本的结尾",
-            "a signature ends in the middle of a revision, or covers another than its own",
-        )
-        return (), 0
-    if present[-1].covers_whole(document):
-        found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
+        _unread(found, cause)
+        return document, appended
+    if active:
+        zh, en = "文件含有脚本等活动内容，打开时显示的内容可能变化", f"active content: {', '.join(active)}"
+        found.add("parse", Status.UNKNOWN, "ACTIVE_CONTENT", zh, en)
     else:
-        found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
-    return present, _changes(found, document, present)
+        found.add("parse", Status.VALID, "PARSED", "文件结构可以解读", "the document can be read")
+    return document, appended
 
 
-def _changes(found: Findings, document: Document, present: Sequence[PdfSignature]) -> int:
-    certified = any(s.permission is not None for s in present)
-    signed_to = signatures.by_signers(present)[-1].covered_to
-    if present[0].covers_whole(document):
-        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
-    elif change := changes.unlawful(document, present):
-        found.add(
-            "changes",
-            Status.INVALID if certified or change.locked else Status.UNKNOWN,
-            "LOCKED" if change.locked else "CHANGED" if certified else "LATER_REVISION",
-            "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改",
-            f"after a signature more was done than signing: {change.en}",
-        )
-    elif changes.only_validation(document, signed_to):
-        found.add(
-            "changes",
-            Status.VALID,
-            "RENEWED",
-            "签名后只增加了验证数据和文档时间戳（续期）",
-            "after the last signature nothing was added but validation data and document timestamps (renewal)",
-        )
-        return signed_to
-    else:
-        found.add(
-            "changes",
-            Status.VALID,
-            "SIGNED_ONLY",
-            "首个签名之后只有签名和验证数据",
-            "after the first signature nothing was added but signatures and validation data",
-        )
-    return len(document.data)
+def _unread(found: Findings, cause: PdfError) -> None:
+    """What cannot be read may be damaged, beyond this reader or no PDF at all: none of it says that it was forged."""
+    zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法按 PDF 规范解读"
+    found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
 
 
-def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
+def _before_what_was_appended(pdf: bytes) -> Document | None:
+    """The newest version that can be read and that a signature covers, when the file as a whole cannot be read."""
+    for end in change_steps.earlier_ends(pdf, len(pdf)):
+        try:
+            document = Document(pdf, end)
+            if any(signature.covers_whole(document) for signature in signatures.find(document)):
+                return document
+        except PdfError:
+            continue
+    return None
+
+
+def _active(document: Document) -> list[str]:
+    """Names by which a document acts. Only where one may stand somewhere is all of it read. Raises PdfError where that
+    is more work than is given to a file.
+    """
+    if _MAY_ACT.search(document.data, 0, document.end) is None:
+        return []
+    document.read_all()
+    return sorted(ACTIVE & document.census.names)
+
+
+def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[SignatureFinding, ...]:
     """Everything that depends on who signed: each signature by itself, the last one with ledger and register."""
-    signers = signatures.by_signers(case.present)
+    present = case.history.present
+    signers = signatures.by_signers(present)
     last = signers[-1]
     found.as_of_us = last.claimed_us if last.claimed_us is not None else case.now_us
     entry = ledger_steps.logged(
@@ -189,48 +202,119 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> None:
         receipt,
         case.trust.log_keys,
         case.trust.policy,
-        renewed_from=case.renewed_from,
+        ends=[end for end in case.history.ends if end >= case.history.renewed_from],
         online=case.known is not None,
     )
     data = ValidationData.of(case.document).with_lists(case.trust.crls)
-    stamps = [s for s in case.present if s.is_timestamp]
+    stamps = [s for s in present if s.is_timestamp]
     logged = (entry.end, entry.entry.time_us) if entry is not None else None
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)
-    apart = [Findings(case.now_us, found.as_of_us) for _ in signers[:-1]] + [found]
-    opened = [signer_steps.opened(own, signature) for own, signature in zip(apart, signers, strict=True)]
-    entry = ledger_steps.about_signers(found, entry, (one.cms.signer for one in opened if one is not None))
-    for own, one in zip(apart, opened, strict=True):
-        if one is not None and signer_steps.is_intact(own, case.document.data, one):
-            then = _one(own, case, one, proofs, data, entry if own is found else None)
-            known = case.known if own is found else None
-            register_steps.seal_steps(own, known, one.signer_sha256, then, logged=own is found and entry is not None)
-    for own in apart[:-1]:
-        found.take(s for s in own.steps if s.step in OF_EACH and s.status in {Status.UNKNOWN, Status.INVALID})
-    found.take(proofs.wrong)
+    every = [_One(signature, Findings(case.now_us, found.as_of_us)) for signature in signers]
+    for one in every:
+        one.opened = signer_steps.opened(one.found, one.signature, one.signature.certificates)
+    entry = ledger_steps.about_signers(found, entry, (one.opened.cms.signer for one in every if one.opened is not None))
+    for one in every:
+        _judge(one, case, proofs, data, entry if one.signature is last else None)
+    _together(found, every, last, proofs)
+    return tuple(
+        _timestamp(case, signature, proofs)
+        if signature.is_timestamp
+        else _reported(case, next(one for one in every if one.signature is signature))
+        for signature in present
+    )
 
 
-def _one(
-    found: Findings, case: _Case, one: OpenedSignature, proofs: Proofs, data: ValidationData, entry: Logged | None
-) -> Then:
-    """How the signer's certificate stood, by data that came with the document."""
-    others = (*one.others, *data.loaded())
-    path = signer_steps.path_of(found, one.signer, others, case.trust.roots, trust_any_signer=case.trust_any_signer)
+def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: Logged | None) -> None:
+    opened = one.opened
+    if opened is None or not signer_steps.is_intact(one.found, case.document.data, opened):
+        return
+    others = (*opened.others, *data.loaded())
+    path = signer_steps.path_of(
+        one.found, opened.signer, others, case.trust.roots, trust_any_signer=case.trust_any_signer
+    )
+    one.certified = path is not None and not case.trust_any_signer
     signature = one.signature
     timed = judge_time(
-        one.cms,
+        opened.cms,
         path,
         case.tsa_roots,
         Witnesses(
-            signature.claimed_us,
+            opened.claimed_us,
             case.now_us,
             proofs.of(signature.covered_to),
             entry.entry.time_us if entry is not None else None,
             data,
         ),
     )
-    found.steps.append(timed.step)
-    found.as_of_us = timed.proven_us or found.as_of_us
-    return _then(path, data, found.as_of_us, timed.proven_us)
+    one.found.steps.append(timed.step)
+    one.found.as_of_us = timed.proven_us or one.found.as_of_us
+    one.proven_us = timed.proven_us
+    then = _then(path, data, one.found.as_of_us, timed.proven_us)
+    last = signature is signatures.by_signers(case.history.present)[-1]
+    known = case.known if last else None
+    register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None)
+
+
+def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:
+    """The document is as good as the worst of its signatures; what is told is of the last one where all are alike."""
+    for one in every:
+        if one.signature is last:
+            found.steps += one.found.steps
+            found.as_of_us = one.found.as_of_us
+    for one in every:
+        if one.signature is not last:
+            found.take(s for s in one.found.steps if s.step in OF_EACH and s.status in {Status.UNKNOWN, Status.INVALID})
+    found.take(proofs.wrong)
+
+
+def _reported(case: _Case, one: _One) -> SignatureFinding:
+    opened = one.opened
+    signer = None if opened is None else opened.signer
+    return SignatureFinding(
+        name=one.signature.name,
+        kind=SignatureKind.CMS if opened is None else _KINDS.get(opened.kind, SignatureKind.CMS),
+        outcome=_outcome(one.found.steps, case, one.signature),
+        covers=case.history.covers(one.signature, case.document),
+        signer="" if signer is None else document_time.name_of(signer.subject),
+        issuer="" if signer is None else document_time.name_of(signer.issuer),
+        certified=one.certified,
+        claimed_us=one.signature.claimed_us if opened is None else opened.claimed_us,
+        proven_us=one.proven_us,
+        later=case.history.later(one.signature),
+        steps=tuple(step for step in one.found.steps if step.step in OF_EACH),
+    )
+
+
+def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs) -> SignatureFinding:
+    read = proofs.read.get(signature.number)
+    return SignatureFinding(
+        name=signature.name,
+        kind=SignatureKind.TIMESTAMP,
+        outcome=_outcome([read.step] if read else [], case, signature, needed=("time",)),
+        covers=case.history.covers(signature, case.document),
+        signer=read.authority if read else "",
+        issuer=read.issuer if read else "",
+        certified=read is not None and read.step.status is Status.VALID,
+        claimed_us=read.time_us if read else None,
+        proven_us=read.time_us if read is not None and read.step.status is Status.VALID else None,
+        later=case.history.later(signature),
+        steps=(read.step,) if read else (),
+    )
+
+
+_KINDS = {Kind.GM_CMS: SignatureKind.GM_CMS, Kind.SES: SignatureKind.SES}
+_NEEDED = ("integrity", "signer", "chain", "time")
+
+
+def _outcome(steps: Sequence[Step], case: _Case, signature: PdfSignature, needed: Sequence[str] = _NEEDED) -> Outcome:
+    """Of one signature by itself, with what came after it."""
+    statuses = {step.status for step in steps}
+    if case.history.disturbed(signature):
+        statuses.add(case.history.status)
+    valid = {step.step for step in steps if step.status is Status.VALID}
+    if Status.INVALID in statuses:
+        return Outcome.INVALID
+    return Outcome.VALID if Status.UNKNOWN not in statuses and valid >= set(needed) else Outcome.INDETERMINATE
 
 
 def _then(path: Sequence[x509.Certificate] | None, data: ValidationData, at_us: int, proven_us: int | None) -> Then:

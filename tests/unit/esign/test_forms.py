@@ -20,6 +20,7 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.verdict import Outcome
 from services.esign.forms import Forms
 from tests.support.esign import NOW_US, certificate_data, setting
+from tests.support.verdicts import judged
 
 HOST = "hub.nmg.example"
 CHARACTER = re.compile(r' x="([-\d.]+)" y="([-\d.]+)"[^>]* c="(.*?)"')
@@ -178,7 +179,7 @@ def test_a_filled_form_is_sealed_as_any_page() -> None:
     page = by_form(data)
     signed = pades.sign(page, setting().seal, NOW_US)
     trust = verify.Trust((setting().root.certificate,))
-    assert verify.judge(signed, trust=trust, now_us=NOW_US + 60_000_000).outcome is Outcome.VALID
+    assert judged(signed, trust=trust, now_us=NOW_US + 60_000_000).outcome is Outcome.VALID
     other = by_form(certificate_data(number="NCR15260601000002"))
     identity = re.compile(rb"/ID\[.*?\]")
     assert identity.findall(page) != identity.findall(other)

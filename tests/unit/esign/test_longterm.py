@@ -12,7 +12,7 @@ from cryptography.x509 import ocsp as ocsp_lib
 from pyhanko.sign.fields import MDPPerm
 
 from services.esign import sm_keys
-from services.esign.domain import longterm, multisign, pades, pki, revocation, sm2_pki, sm2_revocation, verify
+from services.esign.domain import longterm, multisign, pades, pki, revocation, sm2_pki, sm2_revocation
 from services.esign.domain.cms import P256Key
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.revocation import CertificateStanding, Standing
@@ -28,12 +28,13 @@ from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.longterm import CERTIFICATE, HOUR_US, YEAR_US, crl, data, long_term, ocsp, renewed, stamped, token
 from tests.support.sm import sm_setting
 from tests.support.timestamps import POLICY
+from tests.support.verdicts import judged
 
 TRUST = Trust((setting().root.certificate,))
 
 
 def verdict(pdf: bytes, now_us: int = NOW_US + HOUR_US, trust: Trust = TRUST):
-    return verify.judge(pdf, trust=trust, now_us=now_us)
+    return judged(pdf, trust=trust, now_us=now_us)
 
 
 def step_of(name: str, pdf: bytes, now_us: int = NOW_US + HOUR_US, trust: Trust = TRUST):

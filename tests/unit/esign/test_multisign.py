@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.esign.domain import multisign, verify
+from services.esign.domain import multisign
 from services.esign.domain.appearance import PageDrawing, Picture
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.multisign import Field, Lock, LockAction, Permission, Prepared
@@ -12,13 +12,14 @@ from services.esign.seal_pictures import round_seal
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, page, setting, small_pdf
 from tests.support.multisign import DOCUMENTS, FIELDS, RED, both, closed, signed
+from tests.support.verdicts import judged
 
 LATER_US = NOW_US + 60_000_000
 TRUST = Trust((setting().root.certificate,))
 
 
 def verdict(pdf: bytes):
-    return verify.judge(pdf, trust=TRUST, now_us=LATER_US)
+    return judged(pdf, trust=TRUST, now_us=LATER_US)
 
 
 def reason(step: str, pdf: bytes) -> str:

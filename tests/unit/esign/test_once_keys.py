@@ -27,6 +27,7 @@ from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, page, setting
+from tests.support.verdicts import judged
 
 PERSON = OnceSigner(SealKind.PERSON, "巴特尔", "person/p1")
 
@@ -89,10 +90,10 @@ async def test_a_key_signs_one_document_and_is_gone(land: Land) -> None:
     names = {attribute.oid: attribute.value for attribute in certificate.subject}
     assert names[x509.NameOID.COMMON_NAME] == "巴特尔"
     assert x509.NameOID.ORGANIZATION_NAME not in names
-    verdict = verify.judge(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US)
+    verdict = judged(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US)
     assert verdict.outcome is Outcome.VALID
     # Nothing proves the time once the certificate has ended, so the document needs its receipt or a timestamp.
-    later = verify.judge(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US + 3600 * 10**6)
+    later = judged(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US + 3600 * 10**6)
     assert {s.step: s.status for s in later.steps}["time"] is Status.UNKNOWN
 
 

@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import cms_reader, pades, pki, verify
+from services.esign.domain import cms_reader, pades, pki
 from services.esign.domain.cms import RsaKey
 from services.esign.domain.cms_reader import CmsError
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Trust
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
+from tests.support.verdicts import judged
 
 TRUST = Trust((setting().root.certificate,))
 KINDS = {"pkcs1": RsaKey.pkcs1, "pss": RsaKey.pss}
@@ -53,7 +54,7 @@ def sealed(kind: str, bits: int) -> bytes:
 
 
 def outcome(pdf: bytes) -> Outcome:
-    return verify.judge(pdf, trust=TRUST, now_us=NOW_US + 60_000_000).outcome
+    return judged(pdf, trust=TRUST, now_us=NOW_US + 60_000_000).outcome
 
 
 def parts(pdf: bytes) -> tuple[bytes, bytes]:

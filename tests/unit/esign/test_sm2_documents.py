@@ -16,12 +16,13 @@ from services.esign.domain.pades import SigningSeal
 from services.esign.domain.sm2_cms import Sm2Key
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
 from services.esign.domain.verdict import Outcome, Status, Step
-from services.esign.domain.verify import Trust, Verdict, judge
+from services.esign.domain.verify import Trust, Verdict
 from services.esign.seal_keys import SealOfAnotherProfileError, check_profile
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
 from tests.support.sm import sm_setting
 from tests.support.sm_documents import sealed, stamped, token_over
+from tests.support.verdicts import judged
 
 HOUR_US = 3600 * 1_000_000
 SEAL, PLAIN_SEAL = b"seal", b"plain"
@@ -33,7 +34,7 @@ def trust() -> Trust:
 
 
 def verdict(pdf: bytes, trusted: Trust | None = None) -> Verdict:
-    return judge(pdf, trust=trusted or trust(), now_us=NOW_US + HOUR_US)
+    return judged(pdf, trust=trusted or trust(), now_us=NOW_US + HOUR_US)
 
 
 def step(found: Verdict, name: str) -> Step:

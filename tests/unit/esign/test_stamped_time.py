@@ -7,9 +7,10 @@ from services.esign.domain import chain, cms_reader, pades, timestamp
 from services.esign.domain.pades import LastSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
 from services.esign.domain.verdict import Outcome, Status, Step
-from services.esign.domain.verify import Trust, judge
+from services.esign.domain.verify import Trust
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.timestamps import authority, signer
+from tests.support.verdicts import judged
 
 HOUR_US = 3600 * 1_000_000
 YEAR_US = 8766 * HOUR_US
@@ -33,13 +34,13 @@ def stamped_at(at_us: int, claimed_us: int = NOW_US) -> bytes:
 
 
 def time_step(pdf: bytes, now_us: int = NOW_US + HOUR_US, trust: Trust = TRUST) -> tuple[Step, Outcome]:
-    verdict = judge(pdf, trust=trust, now_us=now_us)
+    verdict = judged(pdf, trust=trust, now_us=now_us)
     return next(step for step in verdict.steps if step.step == "time"), verdict.outcome
 
 
 def test_a_stamped_seal_is_valid_and_speaks_for_the_time_of_its_stamp():
     """The timestamp is judged, not passed over: the verdict's time is the authority's."""
-    verdict = judge(stamped(), trust=TRUST, now_us=NOW_US + HOUR_US)
+    verdict = judged(stamped(), trust=TRUST, now_us=NOW_US + HOUR_US)
     step = next(step for step in verdict.steps if step.step == "time")
     assert (verdict.outcome, step.reason) == (Outcome.VALID, "TIME_STAMPED")
     assert verdict.as_of_us == NOW_US
@@ -76,7 +77,7 @@ def test_no_flipped_digit_of_the_stamped_signature_gives_valid():
     for at in range(signature.start, signature.end, 7):
         bad = bytearray(good)
         bad[at] = ord("0") if bad[at] != ord("0") else ord("1")
-        assert judge(bytes(bad), trust=TRUST, now_us=NOW_US + HOUR_US).outcome is not Outcome.VALID, at
+        assert judged(bytes(bad), trust=TRUST, now_us=NOW_US + HOUR_US).outcome is not Outcome.VALID, at
 
 
 def test_a_seal_just_made_is_the_same_as_one_read_again():

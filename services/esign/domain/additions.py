@@ -1,0 +1,169 @@
+"""What a later version of a document may draw where the signed one drew nothing of its own: appearances of fields.
+
+A rectangle says nothing about what is painted: without /BBox, or in a rectangle that is a line, viewers paint an
+appearance over the whole page. So an appearance is looked at, not the place it claims.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from math import isfinite
+from typing import Any
+
+from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+
+# Shares of its page that the appearance of a signature may take: in a field that the earlier signer saw, and in a new
+# one.
+MOST_OF_PAGE = 1 / 4
+MOST_OF_PAGE_NEW = 1 / 8
+# Points beyond the page's edge that count as on it.
+_SLACK = 1.0
+_FARTHEST = 1e6
+_COMMENT = re.compile(rb"%[^\r\n]*")
+# Hidden and NoView (ISO 32000-1, table 165): viewers differ in what they show of such annotations.
+_UNSEEN_FLAGS = 2 | 32
+# What a form XObject of an appearance has; more would make it look different from reader to reader.
+FORM_KEYS = frozenset(
+    {"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Group", "Length", "Filter", "DecodeParms", "Name"}
+)
+Rectangle = tuple[float, float, float, float]
+
+
+class Why(Enum):
+    """Why a place on a page may look different than before."""
+
+    # A signature field that the earlier signer saw, signed since.
+    SIGNED = "signed"
+    # A signature field that came later, where the page was blank.
+    NEW = "new"
+    # A form field filled in, as the certification allows.
+    FILLED = "filled"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A place that may look different: page (from 0), rectangle in points from the lower left corner."""
+
+    page: int
+    rectangle: Rectangle
+    why: Why
+
+
+def rectangle(value: Any) -> Rectangle | None:
+    """A rectangle with its corners in order; None when it is none that readers agree about."""
+    if not isinstance(value, list) or len(value) != 4 or not all(type(n) in {int, float} for n in value):
+        return None
+    if not all(isfinite(n) and abs(n) <= _FARTHEST for n in value):
+        return None
+    x1, y1, x2, y2 = value
+    return (min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2))
+
+
+def size(box: Rectangle) -> tuple[float, float]:
+    return box[2] - box[0], box[3] - box[1]
+
+
+def invisible(document: Document, field: Mapping[str, Any]) -> bool:
+    """Whether the field draws nothing, whoever shows it: no extent in either direction, and an appearance, if there is
+    one, without a single operator. Raises PdfError.
+    """
+    box = rectangle(document.resolve(field.get("Rect", [0, 0, 0, 0])))
+    if box is None or size(box) != (0, 0):
+        return False
+    states = document.resolve(field.get("AP"))
+    if states is None:
+        return True
+    if not isinstance(states, Dict):
+        return False
+    return all(_is_empty(document, states[key]) for key in states)
+
+
+def _is_empty(document: Document, form: Any) -> bool:
+    holder = document.object(form[0]) if isinstance(form, Ref) else None
+    if holder is None or holder.stream is None or holder.loose:
+        return document.resolve(form) is None
+    return draws_nothing(document, holder)
+
+
+def draws_nothing(document: Document, holder: PdfObject) -> bool:
+    """Whether a content stream has not a single operator. Raises PdfError."""
+    return not _COMMENT.sub(b"", document.stream_of(holder)).strip(b"\x00\t\n\f\r ")
+
+
+def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
+    """Why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the page
+    that it may take. Raises PdfError.
+    """
+    box = rectangle(document.resolve(field.get("Rect")))
+    if box is None or min(size(box)) <= 0:
+        return "its rectangle has no area"
+    flags = document.resolve(field.get("F", 0))
+    if type(flags) is not int or flags & _UNSEEN_FLAGS:
+        return "it is hidden from some readers"
+    shown = page_box(document, page)
+    if shown is None:
+        return "its page has no size"
+    width, height = size(shown)
+    if size(box)[0] * size(box)[1] > most * width * height:
+        return "it covers too much of the page"
+    states = document.resolve(field.get("AP"))
+    if states is None:
+        return ""
+    if not isinstance(states, Dict) or states.keys() != {"N"}:
+        return "it has several appearances"
+    return _form_misfit(document, states["N"])
+
+
+def _form_misfit(document: Document, form: Any) -> str:
+    holder = document.object(form[0]) if isinstance(form, Ref) else None
+    if holder is None or holder.stream is None or not isinstance(holder.value, Dict) or holder.loose:
+        return "its appearance is no stream"
+    value = holder.value
+    box = rectangle(document.resolve(value.get("BBox")))
+    matrix = document.resolve(value.get("Matrix", [1, 0, 0, 1, 0, 0]))
+    if value.get("Subtype") != "Form" or not value.keys() <= FORM_KEYS:
+        return "its appearance is no plain form"
+    if box is None or min(size(box)) <= 0:
+        return "its appearance has no bounding box"
+    if (
+        not isinstance(matrix, list)
+        or len(matrix) != 6
+        or not all(type(n) in {int, float} and isfinite(n) and abs(n) <= _FARTHEST for n in matrix)
+        or abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) < 1e-9
+    ):
+        return "its appearance has no usable matrix"
+    return ""
+
+
+def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool:
+    """Whether part of the rectangle is beyond the page. Raises PdfError."""
+    shown = page_box(document, page)
+    return shown is None or not (
+        box[0] >= shown[0] - _SLACK
+        and box[1] >= shown[1] - _SLACK
+        and box[2] <= shown[2] + _SLACK
+        and box[3] <= shown[3] + _SLACK
+    )
+
+
+def page_box(document: Document, page: Mapping[str, Any]) -> Rectangle | None:
+    """What is shown of the page: its crop box within its media box, inherited where need be. Raises PdfError."""
+    media = rectangle(document.resolve(_of_page(document, page, "MediaBox")))
+    crop = rectangle(document.resolve(_of_page(document, page, "CropBox"))) or media
+    if media is None or crop is None:
+        return None
+    found = (max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3]))
+    return found if min(size(found)) > 0 else None
+
+
+def _of_page(document: Document, page: Mapping[str, Any], key: str) -> Any:
+    node: Any = page
+    for _ in range(32):
+        if not isinstance(node, Dict):
+            return None
+        if key in node:
+            return node[key]
+        node = document.resolve(node.get("Parent"))
+    raise PdfError("PAGES", "the pages are no tree", unsupported=True)

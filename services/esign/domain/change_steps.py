@@ -1,0 +1,276 @@
+"""The steps coverage and changes: which versions were signed, and what came into the document after that."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.esign.domain import changes, second_look, signatures
+from services.esign.domain.changes import Change, Passage
+from services.esign.domain.findings import Findings
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import PdfError
+from services.esign.domain.second_look import Comparison, Look, Seen
+from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.verdict import Sentence, Status
+
+# Ends of earlier versions that are looked at where the file as it is says too little.
+_MOST_ENDS = 8
+_END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
+# In how many differing places readers of the verdict are interested.
+_MOST_NAMES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The document's signatures in the order of their coverage, what came after each, and from which byte on there is
+    nothing but validation data and document timestamps (the whole length: nowhere).
+    """
+
+    present: Sequence[PdfSignature]
+    passages: Sequence[Passage]
+    renewed_from: int
+    status: Status
+
+    @property
+    def ends(self) -> list[int]:
+        """Where versions of the document end, each save for itself."""
+        found = {signature.covered_to for signature in self.present}
+        return sorted(found.union(*(passage.ends for passage in self.passages)))
+
+    def covers(self, signature: PdfSignature, document: Document) -> Sentence:
+        if signature.covers_whole(document):
+            return Sentence("覆盖整个文件", "covers the whole file")
+        ends = sorted({s.covered_to for s in self.present} | {document.end})
+        at, of = ends.index(signature.covered_to) + 1, len(ends)
+        size = signature.covered_to
+        return Sentence(
+            f"覆盖文件的第 {at} 个版本（共 {of} 个），即前 {size} 字节",
+            f"covers version {at} of {of}, the first {size} bytes",
+        )
+
+    def later(self, signature: PdfSignature) -> tuple[Sentence, ...]:
+        """What came after the signature, in order."""
+        found: list[Sentence] = []
+        for passage in self.passages:
+            if passage.before >= signature.covered_to:
+                found += _told(passage)
+        return tuple(found)
+
+    def disturbed(self, signature: PdfSignature) -> bool:
+        """Whether more than signing came after it, or what came shows on the pages."""
+        return self.status in {Status.INVALID, Status.UNKNOWN} and any(
+            passage.before >= signature.covered_to for passage in self.passages
+        )
+
+
+def judge(found: Findings, document: Document, look: Look | None) -> History | None:
+    """None when what the signatures cover is already wrong, or there is none that somebody made."""
+    try:
+        present = signatures.find(document)
+        for signature in present:
+            signatures.as_signed(document, signature)
+    except PdfError as cause:
+        if cause.reason == "COVERAGE":
+            zh, en = (
+                "签名没有完整覆盖其签署时的文件版本",
+                "a signature does not cover the whole version it was made for",
+            )
+        else:
+            zh, en = "签名结构不合规或不受支持", f"signature structure: {cause}"
+        found.add("coverage", Status.UNKNOWN if cause.unsupported else Status.INVALID, cause.reason, zh, en)
+        return None
+    if not signatures.by_signers(present):
+        _unsigned(found, document, present)
+        return None
+    if present[-1].covers_whole(document):
+        found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
+    else:
+        found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
+    return _changes(found, document, present, look)
+
+
+def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignature]) -> None:
+    if present:
+        zh, en = "文件只有时间戳，没有任何人的签名", "the document bears timestamps and nobody's signature"
+        found.add("coverage", Status.UNKNOWN, "TIMESTAMP_ONLY", zh, en)
+    elif _was_signed(document):
+        zh, en = "文件曾有电子签名，但已被移除", "the document was signed once, and the signature was taken out"
+        found.add("coverage", Status.INVALID, "SIGNATURE_REMOVED", zh, en)
+    else:
+        found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
+
+
+def _was_signed(document: Document) -> bool:
+    """Whether an earlier version of the document that still lies in the file was signed."""
+    if b"/ByteRange" not in document.data:
+        return False
+    for end in earlier_ends(document.data, document.end):
+        try:
+            if any(each.covers_whole(document.until(end)) for each in signatures.find(document.until(end))):
+                return True
+        except PdfError:
+            continue
+    return False
+
+
+def earlier_ends(data: bytes, before: int) -> list[int]:
+    """Where earlier versions in the file may end, the newest first; a few are enough."""
+    return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
+
+
+def appended(found: Findings) -> None:
+    """Bytes after the last version that nobody can read as a part of it."""
+    found.steps = [step for step in found.steps if step.step != "changes"]
+    found.add(
+        "changes",
+        Status.INVALID,
+        "STRAY_BYTES",
+        "签名后文件末尾被追加了不属于文件的内容",
+        "after signing bytes were appended that belong to no part of the document",
+    )
+
+
+def _changes(found: Findings, document: Document, present: Sequence[PdfSignature], look: Look | None) -> History:
+    end = document.end
+    certified = any(s.permission is not None for s in present)
+    if present[0].covers_whole(document) and not (certified and end > present[-1].covered_to):
+        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+        return History(present, (), end, Status.VALID)
+    if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
+        # It draws nothing; but what was certified was certified to the byte.
+        _say(found, Status.INVALID, "CHANGED", "签名后文件末尾增加了空白", "white space was appended after signing")
+        return History(present, (), end, Status.INVALID)
+    try:
+        passages = changes.history(document, present)
+    except PdfError as cause:
+        zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
+        found.add("changes", Status.UNKNOWN, cause.reason, zh, en)
+        return History(present, (), end, Status.UNKNOWN)
+    status = _status(found, present, passages, document, look)
+    signed_to = signatures.by_signers(present)[-1].covered_to
+    renewed = status is Status.VALID and all(
+        not signatures.by_signers(passage.signed) and not passage.filled
+        for passage in passages
+        if passage.before >= signed_to
+    )
+    return History(present, passages, signed_to if renewed else end, status)
+
+
+def _status(
+    found: Findings,
+    present: Sequence[PdfSignature],
+    passages: Sequence[Passage],
+    document: Document,
+    look: Look | None,
+) -> Status:
+    change = next((passage.change for passage in passages if passage.change), None)
+    certified = any(s.permission is not None for s in present)
+    forbidding = any(s.permission == 1 for s in present)
+    if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
+        zh = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
+        return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, _why(change))
+    seen = _looked(document, passages, look)
+    if seen.seen is Seen.DIFFERENT:
+        return _say(
+            found,
+            Status.INVALID,
+            "PAGES_DIFFER",
+            f"签名后页面内容被改动（第 {seen.page} 页）" if seen.page else "签名后页面内容被改动",
+            f"page {seen.page} looks different than when it was signed",
+        )
+    if change is not None:
+        return _say(found, Status.UNKNOWN, "LATER_REVISION", "签名后文件有签名以外的修改", _why(change))
+    if seen.seen is Seen.COVERED:
+        return _say(
+            found,
+            Status.UNKNOWN,
+            "COVERS_CONTENT",
+            f"后加的签名外观盖住了第 {seen.page} 页原有的内容",
+            f"a signature that was added later covers what page {seen.page} showed",
+        )
+    if seen.seen is Seen.UNSEEN:
+        return _say(
+            found,
+            Status.UNKNOWN,
+            "PAGES_NOT_COMPARED",
+            "未能比对签名前后的页面",
+            f"the pages could not be compared with how they were signed: {seen.why}",
+        )
+    return _lawful(found, present, passages)
+
+
+def _looked(document: Document, passages: Sequence[Passage], look: Look | None) -> Comparison:
+    if look is None:
+        return Comparison(Seen.UNSEEN, why="no renderer")
+    return look(document.content, second_look.versions(passages))
+
+
+def _lawful(found: Findings, present: Sequence[PdfSignature], passages: Sequence[Passage]) -> Status:
+    signed_to = signatures.by_signers(present)[-1].covered_to
+    after = [passage for passage in passages if passage.before >= signed_to]
+    since = [name for passage in after for name in passage.filled]
+    if since:
+        # The certification lets anybody fill it in; nobody has signed what was written.
+        return _say(
+            found,
+            Status.UNKNOWN,
+            "FILLED_SINCE",
+            f"最后一次签名之后填写了表单项（{_listed(since)}），无人对其签名",
+            f"form fields were filled in after the last signature and nobody signed them: {_listed(since)}",
+        )
+    filled = [name for passage in passages for name in passage.filled]
+    if filled:
+        return _say(
+            found,
+            Status.VALID,
+            "FILLED",
+            f"首个签名之后填写了其允许填写的表单项（{_listed(filled)}），并由后来的签名确认",
+            f"form fields that the certification lets be filled in were, and signed later: {_listed(filled)}",
+        )
+    if after and not any(signatures.by_signers(passage.signed) for passage in after):
+        return _say(
+            found,
+            Status.VALID,
+            "RENEWED",
+            "签名后只增加了验证数据和文档时间戳（续期）",
+            "after the last signature nothing was added but validation data and document timestamps (renewal)",
+        )
+    return _say(
+        found,
+        Status.VALID,
+        "SIGNED_ONLY",
+        "首个签名之后只有签名和验证数据",
+        "after the first signature nothing was added but signatures and validation data",
+    )
+
+
+def _say(found: Findings, status: Status, reason: str, zh: str, en: str) -> Status:
+    found.add("changes", status, reason, zh, en)
+    return status
+
+
+def _why(change: Change) -> str:
+    return f"after a signature more was done than signing: {change.en}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(dict.fromkeys(names))
+    return "、".join(shown[:_MOST_NAMES]) + (" …" if len(shown) > _MOST_NAMES else "")
+
+
+def _told(passage: Passage) -> list[Sentence]:
+    """What came in one passage."""
+    found: list[Sentence] = []
+    for signature in passage.signed:
+        if signature.is_timestamp:
+            found.append(Sentence("加盖文档时间戳", "a document timestamp"))
+        else:
+            found.append(Sentence(f"另一签名（{signature.name}）", f"another signature ({signature.name})"))
+    if passage.filled:
+        names = _listed(passage.filled)
+        found.append(Sentence(f"填写表单项：{names}", f"form fields filled in: {names}"))
+    if passage.validation:
+        found.append(Sentence("增加验证数据", "validation data"))
+    if passage.change:
+        found.append(Sentence("签名以外的修改", _why(passage.change)))
+    return found
