@@ -23,10 +23,7 @@ _STANDING: Mapping[str, Words] = {
         say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
     ),
     "SEAL_UNKNOWN": words(
-        Sentence(
-            "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
-            "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
-        ),
+        say.OF_ANOTHER_HUB,
         "文件不是由本枢纽签发的，无法查询印章是否仍然有效。",
         "The document was not issued by this hub, which cannot tell whether the seal still counts.",
         Sentence(

@@ -243,6 +243,13 @@ COVERED = Sentence(
     "后加的签名或印章可能盖住了原有内容，不能直接接受。",
     "A later signature or seal may hide what was there: do not accept the document as it is.",
 )
+OF_ANOTHER_HUB = Sentence(
+    "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
+    "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
+)
+UNCONFIRMED = Sentence(
+    "有一项无法核实，不能当作有效{it}接受。", "Something could not be checked: do not accept it as valid."
+)
 WITHDRAWN = Sentence(
     "这份{it}已被出具单位撤销，现在无效。", "The issuer has withdrawn this {it}: it is not in force any more."
 )
@@ -294,6 +301,12 @@ OPEN = frozenset(
     )
 )
 """Said only of what is not known (INDETERMINATE)."""
+RESTING_ON = {
+    STRANGER.zh: ("changes", "integrity"),
+    TIME_OPEN.zh: ("changes", "integrity"),
+    OF_ANOTHER_HUB.zh: ("changes", "integrity", "chain"),
+}
+"""Steps that must be VALID before something good is said beside what is not known; else it is UNCONFIRMED."""
 
 
 def words(verdict: Sentence, zh: str, en: str, advice: Sentence) -> Words:

@@ -15,6 +15,8 @@ from services.esign.domain.verdict_sentences import (
     ITEMS,
     OPEN,
     REFUSING,
+    RESTING_ON,
+    UNCONFIRMED,
     Words,
 )
 
@@ -63,9 +65,16 @@ def explain(verdict: Verdict) -> Summary:
     what = MET.get(_bare(step.reason)) or Sentence(step.zh.rstrip("。"), step.en.rstrip("."))
     told = [
         Sentence(sentence.zh.format(it=it.zh, what=what.zh), sentence.en.format(it=it.en, what=what.en))
-        for sentence in (words.verdict, words.cause, words.advice)
+        for sentence in (_borne_out(verdict, words.verdict), words.cause, words.advice)
     ]
     return Summary(told[0], _of_how_many(verdict, step, told[1]), told[2])
+
+
+def _borne_out(verdict: Verdict, said: Sentence) -> Sentence:
+    """What is said to hold, or that something is unconfirmed, where the steps do not say that it holds."""
+    wanted = RESTING_ON.get(said.zh, ())
+    doubted = any(step.step in wanted and step.status is not Status.VALID for step in verdict.steps)
+    return UNCONFIRMED if doubted else said
 
 
 def _of_how_many(verdict: Verdict, step: Step, cause: Sentence) -> Sentence:
