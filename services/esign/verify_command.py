@@ -7,6 +7,7 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ class Judged:
     path: Path
     verdict: Verdict | None = None
     error: str = ""
+    sha256: bytes = b""
+    at_us: int = 0
+
+    def validation_report(self) -> bytes:
+        """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
+        from services.esign.domain import validation_report
+
+        return b"" if self.verdict is None else validation_report.of(self.verdict, self.sha256, self.at_us)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +136,22 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
         files = _Files.of(path)
     except OSError as error:
         return Judged(path, error=error.strerror or type(error).__name__)
+    digest = _sha256(path, files.document)
     try:
-        return Judged(path, worker.ask(_judge_inherited, files, *by))
+        return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
     except confined.WorkerGoneError:
-        return Judged(path, limit_reached(by[1]))
+        return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
     except RuntimeError as error:
         # Ours to mend; the other files are judged all the same.
         return Judged(path, error=str(error))
+
+
+def _sha256(path: Path, document: bytes) -> bytes:
+    """Of the whole file, also where only its beginning was read."""
+    if len(document) <= MAX_BYTES:
+        return sha256(document).digest()
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").digest()
 
 
 def told(verdict: Verdict) -> dict[str, Any]:

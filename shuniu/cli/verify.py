@@ -52,16 +52,28 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         action="store_true",
         help="不核验颁发机构，不会得出 VALID / judge all else; never prints VALID",
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        default=None,
+        metavar="FILE.xml",
+        help="另写 ETSI TS 119 102-2 核验报告（仅限一个文件） / also write a validation report, of one document",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     files: list[Path] = arguments.files
     worst = 0
+    if arguments.report is not None and (len(files) > 1 or files[0].suffix == LICENCE):
+        complain("--report 仅用于一个文件 / --report is for one document")
+        return UNREADABLE
     try:
         with trust_dir(arguments) as trusted:
             for found in _judged(arguments, files, trusted):
                 _print(found, as_json=arguments.json)
+                if arguments.report is not None and found.report:
+                    arguments.report.write_bytes(found.report)
                 worst = max(worst, found.status)
     except (OSError, esign.TrustError) as error:
         # Of the trust directory: without it nothing can be said of any file.
@@ -79,6 +91,7 @@ class _Found:
     error: str = ""
     not_made: str = ""
     readable: bool = True
+    report: bytes = b""
 
     @property
     def status(self) -> int:
@@ -101,7 +114,13 @@ def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: Path 
             yield _Found(path, error=found.error)
         else:
             verdict = found.verdict
-            yield _Found(path, esign.told(verdict), not_made=esign.not_made(verdict), readable=verdict.readable)
+            yield _Found(
+                path,
+                {"sha256": found.sha256.hex(), **esign.told(verdict)},
+                not_made=esign.not_made(verdict),
+                readable=verdict.readable,
+                report=b"" if arguments.report is None else found.validation_report(),
+            )
 
 
 def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) -> _Found:

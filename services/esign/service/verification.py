@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from services.esign import metrics, ses_store, store
 from services.esign.ca import split_pem
 from services.esign.config import KeyFiles
-from services.esign.domain import qr, versions
+from services.esign.domain import qr, validation_report, versions
 from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
@@ -96,7 +96,10 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         view_of = _view(verdict, row)
         if flow is not None:
             view_of.document["number"] = flow.row.id
-        return pb.VerifyDocumentResponse(verdict=view_of)
+        report = b""
+        if request.report:
+            report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
+        return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
 
     def _roots(self) -> bytes:
         """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
