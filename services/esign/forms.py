@@ -90,6 +90,8 @@ class Forms:
         self._texts: dict[tuple[str, frozenset[str]], _Texts] = {}
         # None: engine and form do not agree on this template.
         self._places: dict[str, _Place | None] = {}
+        # The last QR code: a document's two forms show the same.
+        self._code: tuple[str, tuple[int, bytes]] = ("", (0, b""))
         self._ofd_forms: OrderedDict[tuple[str, str, date, str, bytes], OfdForm] = OrderedDict()
 
     def fill(self, data: CertificateData, host: str, content: str, at_us: int) -> bytes | None:
@@ -110,7 +112,13 @@ class Forms:
         if written is None:
             return None
         characters = {self._font.glyphs[ord(c)]: ord(c) for c in _all_characters(texts, data)}
-        return form.fill(written, characters, data.number, qr.modules(content), at_us)
+        return form.fill(written, characters, data.number, self._modules(content), at_us)
+
+    def _modules(self, content: str) -> tuple[int, bytes]:
+        kept = self._code
+        if kept[0] != content:
+            kept = self._code = content, qr.modules(content)
+        return kept[1]
 
     def learn(self, data: CertificateData, host: str, page: Page, describe: Description) -> None:
         """Makes the form that these data need, if the template is one that forms can be made of."""
@@ -146,7 +154,7 @@ class Forms:
             return None
         points = {self._font.glyphs[ord(c)]: c for c in _all_characters(texts, data)}
         drawn_texts = [text for part in written for text in _drawn(part, points, self._font)]
-        return form.fill(drawn_texts, _about(data), qr.modules(content), at_us)
+        return form.fill(drawn_texts, _about(data), self._modules(content), at_us)
 
     def learn_ofd(self, data: CertificateData, host: str, page: Page) -> None:
         """Makes the OFD form that these data need. `learn` comes first: both forms share places and texts."""

@@ -37,7 +37,7 @@ _FORM_FONT, _TEXT_FONT, _CODE, _TEMPLATE, _TEMPLATE_LAYER, _PAGE, _LAYER, _CODE_
 _FIRST_OBJECT = 10
 _FAMILY = "Noto Serif SC"
 # Pixels a module: viewers smooth what they enlarge.
-_SCALE = 8
+_SCALE = 4
 _SIGNATURES = f"""{_HEAD}<ofd:Signatures {_NAMESPACE}><ofd:MaxSignId>1</ofd:MaxSignId>\
 <ofd:Signature ID="1" Type="Seal" BaseLoc="/{SIGNATURE_FILE}"/></ofd:Signatures>"""
 
@@ -108,7 +108,8 @@ class OfdForm:
             packed("OFD.xml", _entry(about, made).encode()),
             packed("Doc_0/Document.xml", _document(self.width, self.height, last).encode()),
             packed("Doc_0/Pages/Page_0/Content.xml", content.encode()),
-            packed("Doc_0/Res/text.otf", embedded_font.build(self.font, f"{_FAMILY} Text", points)),
+            # Outlines hardly get smaller.
+            packed("Doc_0/Res/text.otf", embedded_font.build(self.font, f"{_FAMILY} Text", points), deflate=False),
             packed("Doc_0/Res/code.png", _picture(modules, rows), deflate=False),
         )
         return UnsealedPackage((*files, *self.shared), made)
