@@ -276,21 +276,23 @@ def test_a_bare_rsa_value_is_judged_by_the_digest_it_names(digest, status):
 
 
 def in_pieces(signed: bytes) -> bytes:
-    """With open lengths throughout and octet strings of more than 32 bytes in pieces."""
+    """With open lengths throughout and octet strings of more than 32 bytes in pieces; certificates as they are."""
+
+    def opened(tag: int, *members: bytes) -> bytes:
+        return bytes((tag, 0x80)) + b"".join(members) + b"\0\0"
 
     def again(node: der.Node) -> bytes:
         if node.tag & 0x20:
-            return bytes((node.tag, 0x80)) + b"".join(again(child) for child in node.children()) + b"\0\0"
+            return opened(node.tag, *(again(child) for child in node.children()))
         if node.tag == der.OCTET_STRING and len(node.body) > 32:
-            return (
-                b"\x24\x80"
-                + b"".join(der.tlv(4, node.body[at : at + 20]) for at in range(0, len(node.body), 20))
-                + b"\0\0"
-            )
+            return opened(0x24, *(der.tlv(4, node.body[at : at + 20]) for at in range(0, len(node.body), 20)))
         return node.raw
 
     outer, explicit = der.parse(signed).children()
-    return b"\x30\x80" + outer.raw + again(explicit) + b"\0\0"
+    version, digests, content, certificates, signers = explicit.children()[0].children()
+    held = opened(0xA0, *(each.raw for each in certificates.children()))
+    data = opened(0x30, version.raw, again(digests), again(content), held, again(signers))
+    return opened(0x30, outer.raw, opened(0xA0, data))
 
 
 def test_any_ber_form_reads_as_the_der():

@@ -1,0 +1,106 @@
+"""Whole documents with signatures of other makers: pyHanko's forms, domestic ones, and OpenSSL as second judge."""
+
+import io
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from asn1crypto import keys as asn1_keys
+from asn1crypto import x509 as asn1_x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from services.esign.domain import chain, pades, pki
+from services.esign.domain.verdict import Outcome, Step, Verdict
+from services.esign.domain.verify import Trust, judge
+from shuniu.kit.crypto import sm
+from tests.support.esign import NOW_US, setting, small_pdf
+from tests.support.foreign_cms import CONTENT, certificate, judged, key
+from tests.support.sm import sm_setting
+from tests.support.sm_documents import seal as sm_seal
+from tests.unit.esign.test_foreign_signatures import ONE, ONE_BARE, ONE_WITH_MORE, in_pieces
+from tests.unit.esign.test_gm_signatures import attributes, gm
+
+TRUST = Trust((setting().root.certificate,))
+LATER_US = NOW_US + 60_000_000
+_RESERVED = 6000
+
+
+def step(verdict: Verdict, name: str) -> Step:
+    return next(one for one in verdict.steps if one.step == name)
+
+
+@cache
+def signed_by_pyhanko(kind: str, subfilter: SigSeedSubFilter, *, pss: bool) -> bytes:
+    secret = key(kind).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    store = SimpleCertificateStore()
+    store.register(asn1_x509.Certificate.load(setting().ca.der))
+    signer = signers.SimpleSigner(
+        signing_cert=asn1_x509.Certificate.load(certificate(kind)),
+        signing_key=asn1_keys.PrivateKeyInfo.load(secret),
+        cert_registry=store,
+        prefer_pss=pss,
+    )
+    metadata = signers.PdfSignatureMetadata(field_name="Signature1", md_algorithm="sha256", subfilter=subfilter)
+    out = io.BytesIO()
+    signers.sign_pdf(IncrementalPdfFileWriter(io.BytesIO(small_pdf())), metadata, signer=signer, output=out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("subfilter", [SigSeedSubFilter.PADES, SigSeedSubFilter.ADOBE_PKCS7_DETACHED])
+@pytest.mark.parametrize(("kind", "pss"), [("p256", False), ("brainpool", False), ("rsa", False), ("rsa", True)])
+def test_what_pyhanko_signs_is_intact_and_its_signer_certified(kind, pss, subfilter):
+    """PAdES and adbe.pkcs7.detached, ECDSA, RSA and PSS; one byte of the page changed, and it is not."""
+    pdf = signed_by_pyhanko(kind, subfilter, pss=pss)
+    verdict = judge(pdf, trust=TRUST, now_us=LATER_US)
+    reasons = [step(verdict, name).reason for name in ("coverage", "integrity", "signer", "chain")]
+    assert reasons[1] in {"INTACT", "INTACT_UNNAMED"}
+    assert (reasons[0], *reasons[2:]) == ("WHOLE_FILE", "SIGNER", "TRUSTED")
+    changed = pdf.replace(b"/MediaBox [0 0 200 200]", b"/MediaBox [0 0 200 201]").replace(b"200 200]", b"200 201]", 1)
+    assert changed != pdf
+    assert step(judge(changed, trust=TRUST, now_us=LATER_US), "integrity").reason == "DIGEST"
+
+
+def held(contents_of, seal: pades.SigningSeal) -> bytes:
+    """A document whose /Contents holds what `contents_of` gives for the bytes around it."""
+    pdf = pades.sign(small_pdf(), seal, NOW_US, token=_RESERVED)
+    gap, after = (int(n) for n in re.search(rb"/ByteRange\[0 (\d+) (\d+) ", pdf).groups())  # type: ignore[union-attr]
+    contents = contents_of(pdf[:gap] + pdf[after:])
+    digits = contents.hex().encode().ljust(after - gap - 2, b"0")
+    return pdf[: gap + 1] + digits + pdf[after - 1 :]
+
+
+@pytest.mark.skipif(not sm.available(), reason="no SM2 on this machine")
+def test_a_document_signed_by_gb_t_35275_is_valid_under_its_root():
+    """GM/T 0010 content types, with and without attributes; a changed document is INVALID."""
+    trust = Trust((chain.load(sm_setting().root.certificate),))
+    for make in (lambda text: gm(attributes(digest=sm.sm3(text))), lambda text: gm(None, message=text)):
+        pdf = held(make, sm_seal())
+        verdict = judge(pdf, trust=trust, now_us=LATER_US)
+        assert verdict.outcome is Outcome.VALID, verdict.steps
+        assert judge(pdf.replace(b"200 200]", b"200 201]", 1), trust=trust, now_us=LATER_US).outcome is Outcome.INVALID
+        stranger = judge(pdf, trust=TRUST, now_us=LATER_US)
+        assert stranger.outcome is Outcome.INDETERMINATE
+        assert step(stranger, "signer").zh.startswith("证书自称")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is absent: make test-deps")
+# Not with attributes in pieces: OpenSSL verifies over the BER as it came, RFC 5652, 5.4, asks for the DER.
+@pytest.mark.parametrize("signed", [ONE, ONE_WITH_MORE, ONE_BARE, in_pieces(ONE_BARE)], ids=range(4))
+def test_openssl_agrees_on_the_forms_made_by_hand(signed: bytes, tmp_path: Path):
+    """What is called intact here OpenSSL verifies too, and neither does so for other content."""
+    (tmp_path / "cms.der").write_bytes(signed)
+    (tmp_path / "root.pem").write_bytes(pki.certificate_pem(setting().root.certificate))
+    command = "openssl cms -verify -binary -inform DER -in cms.der -content content -CAfile root.pem -purpose any"
+    command += f" -attime {NOW_US // 1_000_000} -out /dev/null"
+    for content, right in ((CONTENT, True), (CONTENT + b"!", False)):
+        (tmp_path / "content").write_bytes(content)
+        done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, timeout=30, check=False)
+        assert (done.returncode == 0) is right, done.stderr.decode()
+        assert (judged(signed, content).reason("integrity")[0] == "valid") is right
