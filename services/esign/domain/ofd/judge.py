@@ -207,14 +207,24 @@ def _logged(found: Findings, data: bytes, receipt: str | None, trust: Trust, *, 
             "ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", "回执不是该文件的", "the receipt is of another document"
         )
         return None
+    zh, en = _witnessed(receipt, trust)
     found.add(
         "ledger",
         Status.VALID,
         "LOGGED",
-        f"已存证于日志 {checkpoint.origin}",
-        f"in the log {checkpoint.origin}, size {checkpoint.size}",
+        f"已存证于日志 {checkpoint.origin}（{zh}）",
+        f"in the log {checkpoint.origin}, size {checkpoint.size} ({en})",
     )
     return entry
+
+
+def _witnessed(receipt: str, trust: Trust) -> tuple[str, str]:
+    if trust.policy is None:
+        return "见证联署未核验", "witness cosignatures not required"
+    present = len(trust.policy.check(ledger.parse_receipt(receipt).checkpoint))
+    known = len(trust.policy.witnesses)
+    zh, en = f"{known} 家见证方中 {present} 家联署", f"cosigned by {present} of {known} known witnesses"
+    return (zh, en) if present == known else (f"{zh}，其余联署待取得", f"{en}, other cosignatures pending")
 
 
 def _told(opened: Package, one: _One) -> SignatureFinding:
