@@ -8,7 +8,9 @@ import re
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from services.esign import layout, seal_pictures, ses_store, sm_keys
+from sqlalchemy import Connection
+
+from services.esign import layout, seal_pictures, ses_store, sm_keys, store
 from services.esign.counted_keys import SM2_WITH_SM3
 from services.esign.domain import ses, sm2_chain, sm2_pki
 from services.esign.domain.certificates import Template
@@ -82,12 +84,20 @@ class Sidecars:
         if row is None:
             make = functools.partial(make_sm2_seal, self.secrets, self.keyring, seal, self.base.clock.now_us())
             made = await asyncio.get_running_loop().run_in_executor(self.executor, make)
-            row = await self.base.write(ses_store.keep_sm2_seal, made, seal.kind)
+            row = await self.base.write(_keep, made, seal, self.base.clock.now_us())
         key = sm.PrivateKey.from_der(self.keyring.decrypt(row.wrapped_key, key_context(seal.id)))
         read = ses.read(row.eseal)
         assert isinstance(read, ses.Seal)
         signer = sm_keys.signer(row.certificate, key)
         return Prepared(row.eseal, read.info.created_us, signer, read.info.picture)
+
+
+def _keep(conn: Connection, made: Sm2SealRow, seal: Seal, now_us: int) -> Sm2SealRow:
+    """The SM2 side that is kept, its certificate among those that lists and OCSP answer for."""
+    kept = ses_store.keep_sm2_seal(conn, made, seal.kind)
+    serial = sm2_chain.load(kept.certificate).parsed.serial_number
+    store.certified(conn, serial, seal.id, now_us, store.SM2)
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,6 +163,22 @@ async def test_a_withdrawn_document_is_withdrawn_in_both_forms(land: SealLand) -
     assert (verdict.outcome, verdict.step("document").reason) == (Outcome.INVALID, "DOCUMENT_REVOKED")
 
 
+async def test_a_stolen_seal_key_makes_no_valid_ofd(land: SealLand) -> None:
+    """What a seal signed from its invalidity date on is INVALID offline with the hub's SM2 list."""
+    issued = await land.issue("1500001000000000000008")
+    document = (await downloaded(land, issued.number)).ofd
+    row = await land.base.store.read(store.certificate_by_number, issued.number)
+    assert row is not None
+    await land.revoked(row.seal_id, since_us=row.signed_us - 1_000_000)
+    assert land.secrets.sm is not None
+    sm_trust = ses_document.trust(x509.load_pem_x509_certificates(land.secrets.sm.trust_pem))
+    lists = (await land.crl("SM2"),)
+    verdict = judge_ofd(
+        document, trust=verify.Trust(crls=lists), sm_trust=sm_trust, now_us=land.clock.now_us() + 1_000_000
+    )
+    assert (verdict.outcome, verdict.step("seal_then").reason) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
+
+
 def test_without_sm2_the_setting_is_refused() -> None:
     """A hub that cannot seal an OFD says so at its start."""
     assert open_packages(EsignSettings(), None, ThreadPoolExecutor(1), "hub.test") is None
