@@ -8,7 +8,7 @@ from cryptography import x509
 from services.esign.domain import chain
 from services.esign.domain.cms_reader import SignedCms
 from services.esign.domain.document_time import vouched
-from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
+from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
 from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Status, Step
 
@@ -83,7 +83,10 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    if claimed is not None and not chain.valid_at(path, claimed):
+    # A certificate made a moment ago, and a signer whose clock is a little behind its issuer's.
+    if claimed is not None and not (
+        chain.valid_at(path, claimed) or chain.valid_at(path, claimed + CLOCK_TOLERANCE_US)
+    ):
         return _invalid(
             "OUTSIDE_VALIDITY", "签名时间不在证书有效期内", "a certificate was not valid at the stated time"
         )
@@ -123,10 +126,6 @@ def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: i
     return StampedTime(step, proven_us)
 
 
-# What makes a timestamp worth no more than none: whoever wants could have left it out.
-_NOT_RELIED_ON = frozenset({"TIMESTAMP_WEAK", "WEAK_ALGORITHM", "WEAK_KEY"})
-
-
 def _judge_stamps(
     cms: SignedCms, path: Sequence[x509.Certificate] | None, roots: Sequence[x509.Certificate], others: Witnesses
 ) -> StampedTime:
@@ -135,7 +134,7 @@ def _judge_stamps(
     wrong = next((each for each in judged if each.step.status is Status.INVALID), None)
     proven = min((each for each in judged if each.proven_us is not None), key=lambda e: e.proven_us or 0, default=None)
     found = wrong or proven or judged[0]
-    if found.step.reason not in _NOT_RELIED_ON:
+    if found.step.reason not in NOT_RELIED_ON:
         return found
     without = _judge_claim(path, others)
     zh, en = f"{found.step.zh}，不予采信；{without.step.zh}", f"{found.step.en}; without it: {without.step.en}"

@@ -19,6 +19,8 @@ from services.esign.domain.timestamp import GENERALIZED_TIME, OID_TST_INFO
 # Clocks of honest machines differ by less; a token from further ahead is from a wrong clock or a lie.
 CLOCK_TOLERANCE_US = 300 * 1_000_000
 _MOST_BYTES = 64 * 1024
+NOT_RELIED_ON = frozenset({"TIMESTAMP_WEAK", "WEAK_ALGORITHM", "WEAK_KEY"})
+"""Reasons that make a timestamp worth no more than none: whoever wants could have left it out."""
 _TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
 _USES = ExtensionOID.EXTENDED_KEY_USAGE.dotted_string
 _TST_INFO = frozenset({OID_TST_INFO})

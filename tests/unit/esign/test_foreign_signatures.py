@@ -2,17 +2,19 @@
 
 import re
 import shutil
+from datetime import UTC, datetime, timedelta
 from hashlib import sha1, sha256, sha512
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import ber, cms, cms_reader, der, pki
+from services.esign.domain import ber, cms, cms_reader, der, pki, signature_value
 from services.esign.domain.cms_reader import OID_SIGNING_CERTIFICATE
 from services.esign.domain.signature_kinds import Kind, kind_of
 from services.esign.domain.signature_value import SHA1, SHA512
@@ -460,7 +462,7 @@ def test_one_issuer_with_several_certificates_is_followed_to_the_trusted_root():
         ca.key.public_key(),
         (x509.BasicConstraints(ca=True, path_length=0), True),
         ca=other,
-        name=ca.certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value,
+        name=ca.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value,
     )
     signed = by_hand(usual_attributes(), certificates=[certificate("p256"), crossed, ca.der])
     assert judged(signed).reason("chain") == ("valid", "TRUSTED")
@@ -475,3 +477,62 @@ def test_the_kind_is_told_by_the_bytes():
         assert kind_of(nothing) is Kind.UNKNOWN
     assert kind_of(b"\xff\xff", "adbe.x509.rsa_sha1") is Kind.RAW_RSA
     assert ber.normalised(in_pieces(by_hand(usual_attributes())))[:1] == b"\x30"
+
+
+def test_a_weak_timestamp_is_worth_no_more_than_none(monkeypatch):
+    """It is not relied on, and the verdict on the time is that of a signature without one."""
+    weak = signature_value.Hash("SHA-256", sha256, hashes.SHA256(), weak=True)
+    path = (x509.load_der_x509_certificate(certificate("p256")), setting().ca.certificate, setting().root.certificate)
+    stamped, roots = stamped_with(), (setting().root.certificate,)
+    monkeypatch.setitem(signature_value.HASHES, cms.OID_SHA256, weak)
+    now = judge_time(stamped, path, roots, Witnesses(NOW_US, NOW_US)).step
+    assert (now.status.value, now.reason) == ("valid", "STILL_VALID")
+    assert "不予采信" in now.zh
+    years = 3 * 366 * 86_400 * 1_000_000
+    later = judge_time(stamped, path, roots, Witnesses(NOW_US, NOW_US + years)).step
+    assert (later.status.value, later.reason) == ("unknown", "TIME_NOT_PROVEN")
+
+
+def test_a_clock_a_little_behind_the_issuers_is_no_contradiction():
+    """A certificate is used at once; five minutes before its begin are forgiven, an hour is not."""
+    loaded = x509.load_der_x509_certificate(certificate("p256"))
+    path, unstamped = (loaded,), cms_reader.read(by_hand(usual_attributes()))
+    begin = int(loaded.not_valid_before_utc.timestamp()) * 1_000_000
+    for early_us, reason in ((200_000_000, "STILL_VALID"), (3_600_000_000, "OUTSIDE_VALIDITY")):
+        found = judge_time(unstamped, path, (), Witnesses(begin - early_us, NOW_US))
+        assert found.step.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("signed", "reason"),
+    [
+        (by_hand([*usual_attributes(), *(attribute(der.oid(f"1.2.3.{n}"), NULL) for n in range(5000))]), "CMS_LIMIT"),
+        (b"\x30\x80" + NULL * 40_000 + b"\x00\x00", "CMS_LIMIT"),
+        (by_hand(usual_attributes(), certificates=[der.tlv(der.SEQUENCE, der.integer(n)) for n in range(65)]), "TOO_MANY_CERTIFICATES"),
+    ],
+    ids=["attributes", "elements", "certificates"],
+)  # fmt: skip
+def test_a_signature_beyond_the_readers_bounds_is_unknown(signed, reason):
+    """Work is bounded, and what passes the bound is not called wrong."""
+    assert judged(signed).reason("integrity") == ("unknown", reason)
+
+
+def test_an_endless_circle_of_issuers_ends():
+    """Authorities of one name that all certify each other are looked at a few times only, and nobody vouches."""
+    secret = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "环")])
+    begin = datetime.fromtimestamp(NOW_US / 1e6, UTC) - timedelta(days=1)
+
+    def made(serial: int) -> bytes:
+        builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(secret.public_key())
+        builder = builder.serial_number(serial).not_valid_before(begin).not_valid_after(begin + timedelta(days=9))
+        return builder.sign(secret, hashes.SHA256()).public_bytes(Encoding.DER)
+
+    circle = [made(serial) for serial in range(1, 60)]
+    sign = lambda text: secret.sign(text, ec.ECDSA(hashes.SHA256()))  # noqa: E731 — handed on once
+    signed = by_hand(usual_attributes(signer=circle[0]), signer=circle[0], sign=sign, certificates=circle)
+    found = judged(signed)
+    assert (found.reason("integrity"), found.reason("chain")) == (
+        ("valid", "INTACT"),
+        ("unknown", "ISSUER_NOT_TRUSTED"),
+    )
