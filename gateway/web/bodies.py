@@ -87,7 +87,7 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
         await found.close()
     if not pdf:
         raise errors.invalid_field(
-            "pdf", "DOCUMENT_EMPTY", "Choose a PDF file that is not empty.", "请选择一个非空的 PDF 文件。"
+            "pdf", "DOCUMENT_EMPTY", "Choose a PDF or OFD file that is not empty.", "请选择一个非空的 PDF 或 OFD 文件。"
         )
     if len(pdf) > limit:
         raise too_large(limit)
@@ -99,8 +99,8 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
         raise errors.invalid_field(
             "receipt",
             "RECEIPT_UNREADABLE",
-            "The receipt is not a tlog-proof file; leave it out or choose FILE.pdf.tlog-proof.",
-            "回执文件不是有效的 tlog-proof；可以不选，或选择与 PDF 同名的 .tlog-proof 文件。",
+            "The receipt is not a tlog-proof file; leave it out or choose FILE.tlog-proof.",
+            "回执文件不是有效的 tlog-proof；可以不选，或选择与该文件同名的 .tlog-proof 文件。",
         ) from None
 
 
@@ -108,8 +108,9 @@ def too_large(limit: int) -> HubError:
     mebibytes = limit // (1024 * 1024)
     return errors.exhausted(
         "DOCUMENT_TOO_LARGE",
-        f"The document is larger than {mebibytes} MiB; choose a smaller one.",
-        f"文件超过 {mebibytes} MiB，请选择较小的文件。",
+        f"The document is larger than {mebibytes} MiB and was not verified; ask the issuer for a smaller one, or use its QR "
+        "code or number.",
+        f"文件超过 {mebibytes} MiB，没有核验；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
     )
 
 

@@ -384,7 +384,10 @@ async def test_uploads_are_bounded() -> None:
         broken = await http.post("/verify/upload", content=b"--b\r\n\r\n\r\nxx", headers=multipart)
     answers = (announced, counted, streamed, empty, other, broken)
     assert [answer.status_code for answer in answers] == [413, 413, 413, 400, 400, 400]
-    assert counted.json() == {"reason": "DOCUMENT_TOO_LARGE", "message": "文件超过 1 MiB，请选择较小的文件。"}
+    assert counted.json() == {
+        "reason": "DOCUMENT_TOO_LARGE",
+        "message": "文件超过 1 MiB，没有核验；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
+    }
     assert not land.esign.seen
 
 
