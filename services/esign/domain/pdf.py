@@ -11,8 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from services.esign.domain.pdf_predictor import unpredicted
 from services.esign.domain.pdf_syntax import (
@@ -61,12 +60,12 @@ _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]
 _SEEN = Seen()
 
 
-class Place(IntEnum):
+class Place:
     """Where an object is, as a cross-reference stream numbers it (ISO 32000-1, table 18)."""
 
-    FREE = 0
-    IN_FILE = 1
-    IN_STREAM = 2
+    FREE: Final = 0
+    IN_FILE: Final = 1
+    IN_STREAM: Final = 2
 
 
 class Entry(NamedTuple):
@@ -80,6 +79,8 @@ class Entry(NamedTuple):
 
 
 FREE = Entry(Place.FREE, 0, 0)
+# Entries are made by the thousand; this skips the named fields' own constructor.
+_entry = tuple.__new__
 
 
 @dataclass(slots=True)
@@ -139,9 +140,8 @@ class Document:
         self.entries: dict[int, Entry] = {}
         # The newest first.
         self.sections = list(self._chain(self.startxref))
-        for section in self.sections:
-            for number, entry in section.entries.items():
-                self.entries.setdefault(number, entry)
+        for section in reversed(self.sections):
+            self.entries.update(section.entries)
         self.trailer = self.sections[0].trailer
         if not isinstance(self.trailer.get("Root"), Ref):
             raise PdfError("TRAILER", "trailer without /Root", unsupported=True)
@@ -334,7 +334,7 @@ class Document:
 
     def table(self, offset: int) -> Section:
         """The table whose keyword stands at `offset`, with the trailer behind it. Raises PdfError."""
-        data, at = self.data, offset + 4
+        data, at, listed = self.data, offset + 4, 0
         entries: dict[int, Entry] = {}
         while (trailer := _TRAILER.match(data, at)) is None:
             head = _SUBSECTION.match(data, at)
@@ -351,9 +351,10 @@ class Document:
             else:
                 rows, at = _loose_rows(data, at, count)
             for number, (place, generation, kind) in enumerate(rows, first):
-                if number in entries:
-                    raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
-                entries[number] = Entry(Place.IN_FILE, int(place), int(generation)) if kind == b"n" else FREE
+                entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
+            listed += count
+            if len(entries) != listed:
+                raise PdfError("XREF", "cross-reference entries of one object are repeated", unsupported=True)
         cursor = Cursor(data, trailer.end(), self.census)
         value = cursor.value()
         if not isinstance(value, Dict):

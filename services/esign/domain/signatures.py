@@ -70,6 +70,9 @@ def as_signed(document: Document, signature: PdfSignature) -> Document:
     """The document as it was when the signature was made. Raises PdfError COVERAGE when what it covers is no whole
     document, or one that it is not part of.
     """
+    if signature.covered_to == document.end:
+        # Found in it: it is part of it.
+        return document
     try:
         found = document.until(signature.covered_to)
         first, last = signature.gap
