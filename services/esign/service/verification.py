@@ -66,8 +66,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         if len(request.pdf) > self.most_bytes:
             raise errors.exhausted(
                 "DOCUMENT_TOO_LARGE",
-                f"The document is larger than {self.most_bytes} bytes and was not verified; ask the issuer for a smaller "
-                "one, or use its QR code or number.",
+                f"The document is larger than {self.most_bytes} bytes and was not verified; ask the issuer for a "
+                "smaller one, or use its QR code or number.",
                 f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本，"
                 "或扫描二维码、按编号核验。",
             )
