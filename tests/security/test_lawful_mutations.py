@@ -1,0 +1,75 @@
+"""Forgeries of documents in every lawful form: what is added or changed after signing is never accepted.
+
+Reading more forms must not open a way in. Representative forms meet every forgery, each other form several of them
+in turn; forgeries that the forger signs himself meet forms that differ in how they are continued.
+"""
+
+import pytest
+from pyhanko.sign.fields import MDPPerm
+
+from services.esign.domain.verdict import Outcome
+from tests.support.lawful import forgeries, makers
+from tests.support.lawful.documents import (
+    FORMS,
+    certified_form,
+    document,
+    filled_against_certification,
+    filled_against_lock,
+)
+from tests.support.lawful.judging import objections, verdict
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+REPRESENTATIVE = (
+    "plain",
+    "hybrid as Word writes it",
+    "linearised with object streams",
+    "BER lengths, key identifier, no ESS attribute",
+    "certified, annotations",
+    "second signer on blank space",
+    "update with an object stream",
+    "store with VRI",
+    "filled in as certified, then signed",
+    "PDFBox signs second",
+)
+CONTINUED = ("plain", "hybrid as Word writes it", "cross-reference streams", "second signer on blank space")
+_EACH = 10
+
+
+def some(form):
+    """The forgeries that this form meets."""
+    if form in REPRESENTATIVE:
+        return forgeries.SAVES
+    at = list(FORMS).index(form) * _EACH
+    return [forgeries.SAVES[(at + step) % len(forgeries.SAVES)] for step in range(_EACH)]
+
+
+def accepted(form, forge):
+    """Whether the forgery of this form's document passes."""
+    forged = forge(document(form))
+    assert forged != document(form)
+    found = verdict(forged)
+    return found.outcome is Outcome.VALID or not objections(found)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_is_changed_after_signing_is_not_accepted(form):
+    """Content, fonts, boxes, annotations, fields, appearances, metadata, stores, stray bytes: one change each."""
+    assert [forge.__name__ for forge in some(form) if accepted(form, forge)] == []
+
+
+@pytest.mark.parametrize("form", CONTINUED)
+def test_a_forger_who_signs_his_forgery_gains_nothing(form):
+    """His signature covers the whole file; the first signer's document is still another than what is shown."""
+    assert [forge.__name__ for forge in forgeries.SIGNED if accepted(form, forge)] == []
+
+
+@pytest.mark.parametrize("permission", list(MDPPerm))
+def test_a_field_filled_in_by_nobody_is_not_accepted(permission):
+    """Where the certification forbids it, and where it lets it but nobody signed what was written."""
+    assert objections(verdict(makers.filled_in(certified_form(permission), "remark", "many records")))
+
+
+@pytest.mark.parametrize("forge", [filled_against_certification, filled_against_lock])
+def test_a_field_filled_in_against_a_signer_stays_refused_when_somebody_signs(forge):
+    """P = 1 and a lock forbid it, whoever signs what came of it."""
+    assert verdict(forge()).outcome is Outcome.INVALID
