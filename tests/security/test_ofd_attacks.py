@@ -319,6 +319,25 @@ def test_document_types_and_entities_are_refused(xml: bytes) -> None:
     assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INVALID, "XML_DOCTYPE")
 
 
+@pytest.mark.parametrize("encoding", ["UTF-16", "gb2312", "UTG-8", "utf-7"])
+def test_other_encodings_are_open(encoding: str) -> None:
+    """Readers would differ in what they read: INDETERMINATE, with what to do."""
+    files = signed()
+    entry = f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + files["OFD.xml"]
+    verdict = judged({**files, "OFD.xml": entry})
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "XML_ENCODING")
+
+
+@pytest.mark.parametrize("value", ["", "====", "甲", "AAAA AAAA ==="])
+def test_digests_that_are_none_are_invalid(value: str) -> None:
+    """A reference whose digest cannot be read says nothing."""
+    files = signed()
+    at = files[XML].index(b"<ofd:CheckValue>") + len(b"<ofd:CheckValue>")
+    end = files[XML].index(b"<", at)
+    verdict = judged({**files, XML: files[XML][:at] + value.encode() + files[XML][end:]})
+    assert (verdict.outcome, reasons(verdict)["coverage"]) == (Outcome.INVALID, "REFERENCE_MALFORMED")
+
+
 def test_deep_and_vast_xml_is_not_read() -> None:
     """Nesting, number of elements and size are bounded."""
     deep = f"<ofd:OFD {NAMESPACE}>".encode() + b"<ofd:a>" * 50_000

@@ -77,12 +77,25 @@ class _Reader:
     def data(self, text: str) -> None:
         self._texts[-1].append(text)
 
+    def declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if (encoding or "utf-8").lower() != "utf-8":
+            raise _other_encoding(self._file)
+
     def refuse(self, *_declared: object) -> int:
         raise OfdError(
             "XML_DOCTYPE",
             f"{self._file} 含有文档类型声明，OFD 不允许",
             f"{self._file}: a document type or entity, which OFD does not have",
         )
+
+
+def _other_encoding(name: str) -> OfdError:
+    return OfdError(
+        "XML_ENCODING",
+        f"{name} 不是 UTF-8 编码，未作判断；请用出具单位提供的阅读软件核验",
+        f"{name}: not in UTF-8: not judged; check it with the issuer's own reader",
+        unsupported=True,
+    )
 
 
 def parse(data: bytes, name: str, root: str) -> Element:
@@ -95,6 +108,7 @@ def parse(data: bytes, name: str, root: str) -> Element:
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.data
+    parser.XmlDeclHandler = reader.declared
     parser.StartDoctypeDeclHandler = reader.refuse
     parser.EntityDeclHandler = reader.refuse
     parser.ExternalEntityRefHandler = reader.refuse
@@ -104,10 +118,8 @@ def parse(data: bytes, name: str, root: str) -> Element:
         raise
     except expat.ExpatError as cause:
         raise OfdError("XML_MALFORMED", f"{name} 不是合规的 XML", f"{name}: not well-formed XML: {cause}") from cause
-    except ValueError as cause:
-        raise OfdError(
-            "XML_ENCODING", f"{name} 的字符编码不受支持，未作判断", f"{name}: {cause}", unsupported=True
-        ) from cause
+    except (LookupError, ValueError) as cause:
+        raise _other_encoding(name) from cause
     found = reader.root
     if found is None or found.name != root:
         raise OfdError("XML_ROOT", f"{name} 的根元素不是 {root}", f"{name}: the root element is not {root}")

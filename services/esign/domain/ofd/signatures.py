@@ -3,7 +3,6 @@ GM/T 0099).
 """
 
 import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
@@ -144,7 +143,7 @@ def _references(found: Package, listed: Element, file: str) -> Iterator[Referenc
         location, value = element.attributes.get("FileRef", ""), element.one("CheckValue")
         try:
             digest = base64.b64decode("".join((value.text if value is not None else "").split()), validate=True)
-        except binascii.Error:
+        except ValueError:
             digest = b""
         if not location or not digest:
             raise OfdError("REFERENCE_MALFORMED", "签名的引用不合规", f"{file}: a reference is malformed")
