@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
-from services.esign.domain.digests import SHA256, SM3, Digest
+from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
 from services.esign.domain.ofd import markup, package
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
 from services.esign.domain.ofd.markup import Element
@@ -145,7 +145,7 @@ def _references(found: Package, listed: Element, file: str) -> Iterator[Referenc
             digest = base64.b64decode("".join((value.text if value is not None else "").split()), validate=True)
         except ValueError:
             digest = b""
-        if not location or not digest:
+        if not location or len(digest) != SIZE:
             raise OfdError("REFERENCE_MALFORMED", "签名的引用不合规", f"{file}: a reference is malformed")
         yield Reference(location, found.located(location, file), digest)
 
