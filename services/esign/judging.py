@@ -1,13 +1,15 @@
 """One document to judge and its verdict, as plain values: they cross into the process that reads the document."""
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from cryptography import x509
 
 from services.esign import ses_document
 from services.esign.domain import witness
 from services.esign.domain.note import VerifierKey, parse_vkey
+from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Known, Trust, judge
 from services.esign.rendering import look
@@ -44,6 +46,18 @@ def answer(question: Question) -> Verdict:
         tsa_roots=_certificates(question.tsa_pem),
         crls=question.crls,
     )
+    if is_ofd(question.pdf):
+        # Most documents are PDFs; who judges one need not wait for this to be imported.
+        from services.esign.domain.ofd.judge import judge_ofd
+
+        return judge_ofd(
+            question.pdf,
+            trust=trust,
+            sm_trust=_sm_trust(question),
+            now_us=question.now_us,
+            known=question.known,
+            receipt=question.receipt,
+        )
     return judge(
         question.pdf,
         trust=trust,
@@ -52,11 +66,16 @@ def answer(question: Question) -> Verdict:
         known=question.known,
         ses=_ses(question) if question.ses else None,
         look=look,
+        sm=partial(_sm_trust, question),
     )
 
 
 def _ses(question: Question) -> Step:
     return ses_document.check(question.pdf, question.ses, _certificates(question.sm_pem), question.now_us)
+
+
+def _sm_trust(question: Question) -> SmTrust:
+    return ses_document.trust((*_certificates(question.roots_pem), *_certificates(question.sm_pem)))
 
 
 # Trust material is the same from question to question.

@@ -4,6 +4,7 @@ library both judge by this; see `verify_command` for documents of strangers.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from services.esign import sm2_checks  # noqa: F401 — installs the check of SM
 from services.esign.domain import note, sm2_chain, witness
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.verdict import Step, Verdict
 from services.esign.domain.verify import Trust, judge
 from services.esign.rendering import look
@@ -146,18 +148,24 @@ def judged(
         trust_any_signer=trust_any_signer,
         ses=step,
         look=look,
+        sm=partial(_sm_trust, trusted),
     )
+
+
+def _sm_trust(trusted: Trusted) -> SmTrust:
+    from services.esign import ses_document
+
+    return ses_document.trust(trusted.certificates)
 
 
 def _ofd(document: bytes, trusted: Trusted, now_us: int, receipt: str | None, *, trust_any_signer: bool) -> Verdict:
     # Most documents are PDFs; who judges one need not wait for this to be imported.
-    from services.esign import ses_document
     from services.esign.domain.ofd.judge import judge_ofd
 
     return judge_ofd(
         document,
         trust=trusted.trust,
-        sm_trust=ses_document.trust(trusted.certificates),
+        sm_trust=_sm_trust(trusted),
         now_us=now_us,
         receipt=receipt,
         trust_any_signer=trust_any_signer,

@@ -6,7 +6,7 @@ say.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,6 +17,7 @@ from services.esign.domain import (
     document_time,
     ledger_steps,
     register_steps,
+    seal_steps,
     signatures,
     signer_steps,
 )
@@ -29,6 +30,7 @@ from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
+from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.shadow import ACTIVE
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
@@ -87,6 +89,7 @@ class _Case:
     known: Known | None
     now_us: int
     trust_any_signer: bool
+    sm: Callable[[], SmTrust] | None
 
     @property
     def tsa_roots(self) -> tuple[x509.Certificate, ...]:
@@ -114,12 +117,14 @@ def judge(
     trust_any_signer: bool = False,
     ses: Step | None = None,
     look: Look | None = None,
+    sm: Callable[[], SmTrust] | None = None,
 ) -> Verdict:
     """The verdict on `pdf`. Never raises for a bad document.
 
     `known` None means offline: what only the register could say is not_checked. `trust_any_signer` leaves the issuer
     unjudged and never gives VALID. `ses`: what was found of the seal signature beside the document, if there is one.
-    `look` draws pages; without it a document that changed after signing is never VALID.
+    `look` draws pages; without it a document that changed after signing is never VALID. `sm` gives the seal makers that
+    are trusted for seal signatures inside the document; it is asked when there is one.
     """
     found = Findings(now_us, now_us)
     document, appended = _parse(found, pdf)
@@ -128,9 +133,12 @@ def judge(
     if document is not None and history is not None:
         if appended:
             change_steps.appended(found)
-        signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer), receipt)
+        signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
-    found.steps.append(ses or next((step for step in found.steps if step.step == "ses"), NO_SES))
+    if ses is not None:
+        found.take([ses])
+    elif all(step.step != "ses" for step in found.steps):
+        found.steps.append(NO_SES)
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
     form = Form.PDF if has_header(pdf) else Form.UNREADABLE
@@ -226,9 +234,12 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
 
 def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: Logged | None) -> None:
     opened = one.opened
-    if opened is None or not signer_steps.is_intact(one.found, case.document.data, opened):
+    if opened is None:
         return
-    others = (*opened.others, *data.loaded())
+    sm = case.sm() if case.sm is not None and opened.seal is not None else None
+    if not signer_steps.is_intact(one.found, case.document.data, opened, sm):
+        return
+    others = (*opened.others, *data.loaded(), *(seal_steps.between(sm) if sm is not None else ()))
     path = signer_steps.path_of(
         one.found, opened.signer, others, case.trust.roots, trust_any_signer=case.trust_any_signer
     )
@@ -263,7 +274,11 @@ def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs
             found.as_of_us = one.found.as_of_us
     for one in every:
         if one.signature is not last:
-            found.take(s for s in one.found.steps if s.step in OF_EACH and s.status in {Status.UNKNOWN, Status.INVALID})
+            found.take(
+                s
+                for s in one.found.steps
+                if s.step == "ses" or (s.step in OF_EACH and s.status in {Status.UNKNOWN, Status.INVALID})
+            )
     found.take(proofs.wrong)
 
 
@@ -281,7 +296,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
         claimed_us=one.signature.claimed_us if opened is None else opened.claimed_us,
         proven_us=one.proven_us,
         later=case.history.later(one.signature),
-        steps=tuple(step for step in one.found.steps if step.step in OF_EACH),
+        steps=tuple(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses"),
     )
 
 
