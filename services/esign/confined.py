@@ -329,12 +329,12 @@ class Worker:
             raise WorkerGoneError("ended") from cause
 
     def step_back(self, nice: int) -> None:
-        """Lets every other process go first."""
+        """Lets other processes go first, or no longer (0), which the kernel may refuse. Raises WorkerGoneError."""
         try:
             os.setpriority(os.PRIO_PROCESS, self.pid, nice)
         except OSError as cause:
             raise WorkerGoneError("ended") from cause
-        self.has_stepped_back = True
+        self.has_stepped_back = nice > 0
 
     def end(self) -> None:
         """At once, whatever it is doing."""

@@ -31,7 +31,7 @@ Read = TypeVar("Read")
 MEMORY_MOST = 224 * 1024 * 1024
 """What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
 # All that a worker ever runs; imported before its first document.
-_IMPORTED = ("services.esign.judging", "services.esign.flow_pages")
+_IMPORTED = ("services.esign.judging", "services.esign.flow_pages", "pypdfium2")
 # Processor time of the first pass, s: twenty times a certificate's, and enough to draw some pages. While somebody waits
 # for a worker, no more than the second: a hostile document costs the next sender that.
 _FIRST_PASS = 0.3
@@ -39,7 +39,7 @@ _FIRST_PASS_OF_MANY = 0.03
 # How often a reading that takes longer than this is looked at, s.
 _LOOK_SECONDS = 0.01
 # A reading that has used so much of the processor lets quick ones go first, s.
-_SHORT = 0.008
+_SHORT = 0.015
 # The kernel ends a worker that is not looked at in time so much later, s.
 _GRACE_SECONDS = 0.25
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
@@ -238,8 +238,7 @@ class Verifier:
             if job.is_heavy:
                 worker.step_back(_STEPS_BACK)
             said = await self._watched(job, worker)
-            # Nobody may take back a step back.
-            end = End.LIMIT if said.failure else End.WORN if said.is_worn or worker.has_stepped_back else None
+            end = End.LIMIT if said.failure else End.WORN if said.is_worn or not _is_as_new(worker) else None
         except asyncio.CancelledError:
             end = End.LEFT
             raise
@@ -368,6 +367,14 @@ async def _exactly(worker: Worker, size: int) -> bytes:
             raise WorkerGoneError("ended")
         at += got
     return bytes(body)
+
+
+def _is_as_new(worker: Worker) -> bool:
+    """Whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
+    if worker.has_stepped_back:
+        with contextlib.suppress(WorkerGoneError):
+            worker.step_back(0)
+    return not worker.has_stepped_back
 
 
 def _has_ended(worker: Worker) -> bool:

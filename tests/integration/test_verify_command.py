@@ -72,7 +72,7 @@ class Place:
         """Exit status, verdict, step → (status, reason)."""
         ran = await self.run("--json", *arguments, **more)  # type: ignore[arg-type]
         found = ran.json
-        assert set(found) == {"file", "schema", "verdict", "as_of", "form", "steps", "signatures", "summary"}
+        assert set(found) == {"file", "sha256", "schema", "verdict", "as_of", "form", "steps", "signatures", "summary"}
         assert [step["step"] for step in found["steps"]] == list(STEPS)
         assert all(set(step) == {"step", "status", "reason", "text"} for step in found["steps"])
         steps = {step["step"]: (step["status"], step["reason"]) for step in found["steps"]}
@@ -157,7 +157,8 @@ async def test_any_signer_is_never_valid(place):
     """Judged on all other steps, chain not_checked: INDETERMINATE at best, trusted or not; INVALID when it is bad."""
     place.beside.write_text(place.receipt)
     data = place.pdf.read_bytes()
-    (place.folder / "bad.pdf").write_bytes(data[:-200] + b" " + data[-199:])
+    at = data.index(b"stream") + 40
+    (place.folder / "bad.pdf").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     unknown, known, bad = await asyncio.gather(
         place.told("--trust-any-signer", trust=""),
         place.told("--trust-any-signer"),

@@ -44,19 +44,19 @@ def overlapping(content: bytes) -> bytes:
 
 
 def predicted() -> bytes:
-    """Sixteen million rows of one byte to be undone."""
+    """Twelve million rows of one byte to be undone."""
     entries = b"/Type/ObjStm/N 1/First 10/DecodeParms<</Predictor 12/Columns 1>>"
-    return with_object_stream(deflated(b"\2" * (16 * 1024 * 1024 - 64), entries), 1000)
+    return with_object_stream(deflated(b"\2" * (12 * 1024 * 1024), entries), 1000)
 
 
 def tables() -> bytes:
-    """Sixty saves, each with a table of sixteen thousand free objects."""
+    """Sixty saves, each with a table of four thousand free objects."""
     out = bytearray(attack.foreign())
-    rows = b"0000000000 65535 f \n" * 16_000
+    rows = b"0000000000 65535 f \n" * 4000
     for _ in range(60):
         previous = int(bytes(out[out.rindex(b"startxref") + 10 :]).split()[0])
         at = len(out)
-        out += b"xref\n1000 16000\n%btrailer\n<</Size 20000/Root 1 0 R/Prev %d>>\n" % (rows, previous)
+        out += b"xref\n1000 4000\n%btrailer\n<</Size 20000/Root 1 0 R/Prev %d>>\n" % (rows, previous)
         out += b"startxref\n%d\n%%%%EOF\n" % at
     return bytes(out)
 
@@ -81,18 +81,19 @@ def added(body: bytes, times: int) -> bytes:
 
 
 def page_tree() -> bytes:
-    """Forty levels of pages, each of which lists the next one twice."""
+    """Forty levels of pages, each of which lists the next one twice, in place of the pages that were signed."""
     nodes = {10 + n: b"<</Type/Pages/Count 2/Kids[%d 0 R %d 0 R]>>" % (11 + n, 11 + n) for n in range(40)}
-    nodes[50] = _PAGE % b""
-    made = {1: b"<</Type/Catalog/Pages 10 0 R>>", 5: stream(b""), **nodes}
-    return attack.build(made)
+    return attack.update(
+        attack.foreign(), {2: b"<</Type/Pages/Count 2/Kids[10 0 R 10 0 R]>>", **nodes, 50: _PAGE % b""}
+    )
 
 
 def many_pages() -> bytes:
-    """Nine thousand pages, changed one by one after signing."""
-    kids = b" ".join(b"%d 0 R" % n for n in range(10, 9010))
-    pages = dict.fromkeys(range(10, 9010), b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]/Resources<<>>>>")
-    return attack.build({1: _CATALOG, 2: b"<</Type/Pages/Count 9000/Kids[%b]>>" % kids, **pages})
+    """Two hundred and ninety pages, signed by two: six hundred pictures to be drawn and compared."""
+    kids = b" ".join(b"%d 0 R" % n for n in range(10, 300))
+    pages = dict.fromkeys(range(11, 300), b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<<>>>>")
+    tree = b"<</Type/Pages/Count 290/Kids[%b]>>" % kids
+    return signed_twice({2: tree, 10: _PAGE % b"", 5: stream(b""), **pages})
 
 
 def comments() -> bytes:
@@ -107,15 +108,12 @@ def flate_chain() -> bytes:
     return with_object_stream(stream(inner, b"/Type/ObjStm/N 1/First 9/Filter[/FlateDecode/FlateDecode]"), 1000)
 
 
-def fields() -> bytes:
-    """Nine thousand fields of signatures, in a form that leads from one to the next."""
-    listed = b" ".join(b"%d 0 R" % n for n in range(10, 9010))
-    made = {
-        n: b"<</FT/Sig/T(%d)/Type/Annot/Subtype/Widget/Rect[0 0 0 0]/V %d 0 R/P 3 0 R>>" % (n, n + 1)
-        for n in range(10, 9010)
-    }
-    form = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[%b]/SigFlags 3>>>>" % listed
-    return attack.build({1: form, 2: _PAGES, 3: _PAGE % b"", 5: stream(b""), **made})
+def signers() -> bytes:
+    """Thirty signatures, one after another: each covers all before it."""
+    pdf = attack.foreign()
+    for n in range(2, 31):
+        pdf = attack.foreign_sign(pdf, f"Signer{n}")
+    return pdf
 
 
 def signatures() -> bytes:
@@ -133,9 +131,9 @@ def signatures() -> bytes:
     return attack.build({1: form, 2: _PAGES, 3: _PAGE % b"", 5: stream(b""), 6: padding, **made})
 
 
-def signed_twice(page: bytes, others: Mapping[int, bytes]) -> bytes:
+def signed_twice(objects: Mapping[int, bytes]) -> bytes:
     """Certified, and signed by a second one as the certification allows: what is drawn has to be drawn twice."""
-    made = attack.build({1: _CATALOG, 2: _PAGES, 3: page, **others})
+    made = attack.build({1: _CATALOG, 2: _PAGES, **objects})
     first = attack.foreign_sign(made, certify=MDPPerm.FILL_FORMS, box=(0, 0, 40, 20))
     return attack.foreign_sign(first, "B")
 
@@ -149,32 +147,35 @@ def drawn_forms() -> bytes:
         for n in range(12)
     }
     forms[32] = stream(b"0 0 9 9 re f", b"/Type/XObject/Subtype/Form/BBox[0 0 9 9]")
-    return signed_twice(_PAGE % b"/XObject<</X 20 0 R>>", {5: stream(b"/X Do"), **forms})
+    return signed_twice({3: _PAGE % b"/XObject<</X 20 0 R>>", 5: stream(b"/X Do"), **forms})
 
 
 def drawn_lines() -> bytes:
     """A million curves in sixteen megabytes of page content."""
-    return signed_twice(_PAGE % b"", {5: deflated(b"0 0 m 1 400 399 1 400 300 c S\n" * 500_000)})
+    return signed_twice({3: _PAGE % b"", 5: deflated(b"0 0 m 1 400 399 1 400 300 c S\n" * 500_000)})
 
 
 def drawn_image() -> bytes:
     """A picture of forty thousand by forty thousand points."""
     entries = b"/Type/XObject/Subtype/Image/Width 40000/Height 40000/BitsPerComponent 1/ColorSpace/DeviceGray"
     return signed_twice(
-        _PAGE % b"/XObject<</X 20 0 R>>",
-        {5: stream(b"400 0 0 300 0 0 cm /X Do"), 20: deflated(bytes(40000 * 5000), entries)},
+        {
+            3: _PAGE % b"/XObject<</X 20 0 R>>",
+            5: stream(b"400 0 0 300 0 0 cm /X Do"),
+            20: deflated(bytes(40000 * 5000), entries),
+        }
     )
 
 
 def drawn_page() -> bytes:
     """A page of four kilometres."""
     page = (_PAGE % b"").replace(b"[0 0 400 300]", b"[0 0 14400000 14400000]")
-    return signed_twice(page, {5: stream(b"0 0 9 9 re f")})
+    return signed_twice({3: page, 5: stream(b"0 0 9 9 re f")})
 
 
 HOSTILE: Mapping[str, Callable[[], bytes]] = {
-    "object stream, one hexadecimal string": lambda: overlapping(b"<" + b"a" * (14 * 1024 * 1024) + b">"),
-    "object stream, one space": lambda: overlapping(b" " * (15 * 1024 * 1024) + b"1 "),
+    "object stream, one hexadecimal string": lambda: overlapping(b"<" + b"a" * (10 * 1024 * 1024) + b">"),
+    "object stream, one space": lambda: overlapping(b" " * (10 * 1024 * 1024) + b"1 "),
     "predictor": predicted,
     "cross-reference tables": tables,
     "revisions": revisions,
@@ -185,9 +186,9 @@ HOSTILE: Mapping[str, Callable[[], bytes]] = {
     "flate chain": flate_chain,
     "escaped string": lambda: added(b"(" + b"\\101" * 200_000 + b")", 20),
     "bracketed string": lambda: added(b"(" + b"()" * 400_000 + b")", 20),
-    "wide arrays": lambda: added(b"[" + b"1 2 R/a" * 90_000 + b"]", 20),
+    "wide arrays": lambda: added(b"[" + b"1 2 R /a " * 45_000 + b"]", 20),
     "wide dictionaries": lambda: added(b"<<" + b"".join(b"/k%d 1" % n for n in range(90_000)) + b">>", 15),
-    "fields": fields,
+    "signers": signers,
     "signatures": signatures,
     "forms in forms": drawn_forms,
     "curves": drawn_lines,

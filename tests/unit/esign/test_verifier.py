@@ -12,14 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from services.esign.domain.verdict import Verdict
 from services.esign.fair_queue import Room
-from services.esign.verifier import Verifier, VerifierFailedError
+from services.esign.verdict_cache import VerdictCache
+from services.esign.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit import network
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually
 
 # Minutes of work in C, which nothing inside the worker ends.
 HEAVY = (pow, 7, 10**9)
+SLOW = "__import__('time').sleep(30)"
 
 
 @contextlib.contextmanager
@@ -179,6 +182,53 @@ async def test_what_a_document_takes_is_given_back() -> None:
         # Kept by the interpreter, as a module's cache would be.
         await verifier.run(exec, "import sys; sys.kept = b'x' * (100 << 20)")
         assert await verifier.run(os.getpid) != before
+
+
+async def test_a_verdict_is_given_up_when_the_last_of_those_who_wait_leaves() -> None:
+    """Three ask the same: one leaves, the others wait on; all have left: the reading ends, its worker with it, and
+    whoever asks then is judged anew.
+    """
+
+    class Slow:
+        asked = 0
+
+        async def judge(self, question: Question) -> Verdict:
+            self.asked += 1
+            return await verifier.run(eval, SLOW)
+
+    with Verifier(30.0, workers=1) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        judge = Slow()
+        cache = VerdictCache(judge)
+        question = Question(b"%PDF-1.7", b"", (), 0, None, None)
+        first, second, third = (asyncio.create_task(cache.judge(question)) for _ in range(3))
+        await eventually(lambda: hungry(verifier) == 1)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert (judge.asked, hungry(verifier)) == (1, 1)
+        second.cancel()
+        third.cancel()
+        await asyncio.gather(second, third, return_exceptions=True)
+        await eventually(lambda: not verifier._busy)
+        again = asyncio.create_task(cache.judge(question))
+        await eventually(lambda: judge.asked == 2)
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
+
+
+async def test_whoever_has_a_heavy_document_leaves_a_worker_to_the_others() -> None:
+    """While one of his is in the slow lane, a sender has one worker of two for his other documents."""
+    with Verifier(20.0, workers=2, cpu_seconds=5.0) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        flood = [sent(verifier, "192.0.2.1", *HEAVY) for _ in range(2)]
+        await eventually(lambda: verifier._free_slow == 0)
+        sleeping = [sent(verifier, "192.0.2.1", time.sleep, 30) for _ in range(4)]
+        await eventually(lambda: verifier._free_quick == 1 and len(verifier._slow) == 1)
+        assert await sent(verifier, "192.0.2.2", operator.add, 1, 2) == 3
+        assert verifier._free_quick == 1
+        for task in (*flood, *sleeping):
+            task.cancel()
+        await asyncio.gather(*flood, *sleeping, return_exceptions=True)
 
 
 async def test_the_end_ends_everybody() -> None:
