@@ -87,9 +87,7 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
     if claimed is not None and not (
         chain.valid_at(path, claimed) or chain.valid_at(path, claimed + CLOCK_TOLERANCE_US)
     ):
-        return _invalid(
-            "OUTSIDE_VALIDITY", "签名时间不在证书有效期内", "a certificate was not valid at the stated time"
-        )
+        return _outside(path, others)
     if others.logged_us is not None:
         return StampedTime(
             Step("time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"),
@@ -109,6 +107,18 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
     return _unknown(
         "TIME_NOT_PROVEN", "证书已过期，签名时间无佐证", "certificates have expired and nothing proves the time"
     )
+
+
+def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime:
+    """The signer states a moment at which a certificate was not valid. Proven by what others saw, it is wrong; his word
+    alone may as well come from a wrong clock.
+    """
+    begin_us = max(int(each.not_valid_before_utc.timestamp()) for each in path) * 1_000_000
+    was_before = others.existed_us is not None and others.existed_us + CLOCK_TOLERANCE_US < begin_us
+    zh, en = "签名时间不在证书有效期内", "a certificate was not valid at the stated time"
+    if others.logged_us is not None or was_before:
+        return _invalid("OUTSIDE_VALIDITY", zh, en)
+    return _unknown("OUTSIDE_VALIDITY", zh, en)
 
 
 def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None) -> StampedTime:

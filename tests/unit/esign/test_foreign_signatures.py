@@ -503,6 +503,21 @@ def test_a_clock_a_little_behind_the_issuers_is_no_contradiction():
         assert found.step.reason == reason
 
 
+def test_a_stated_time_outside_the_certificate_is_wrong_only_when_others_saw_it():
+    """The signer's word alone may come from a wrong clock; the ledger, or a proof from before the certificate, decides."""
+    loaded = x509.load_der_x509_certificate(certificate("p256"))
+    path, unstamped = (loaded,), cms_reader.read(by_hand(usual_attributes()))
+    early = int(loaded.not_valid_before_utc.timestamp()) * 1_000_000 - 3_600_000_000
+    for others, status in (
+        (Witnesses(early, NOW_US), "unknown"),
+        (Witnesses(early, NOW_US, proven_us=NOW_US), "unknown"),
+        (Witnesses(early, NOW_US, proven_us=early), "invalid"),
+        (Witnesses(early, NOW_US, logged_us=early), "invalid"),
+    ):
+        step = judge_time(unstamped, path, (), others).step
+        assert (step.reason, step.status.value) == ("OUTSIDE_VALIDITY", status)
+
+
 @pytest.mark.parametrize(
     ("signed", "reason"),
     [
