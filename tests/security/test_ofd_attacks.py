@@ -151,6 +151,13 @@ def test_a_seal_made_for_another_place_is_invalid() -> None:
     assert (verdict.outcome, reasons(verdict)["integrity"]) == (Outcome.INVALID, "PROTECTED_PARTS")
 
 
+@pytest.mark.parametrize("value", [v4, gm_cms])
+def test_a_file_cannot_be_passed_off_as_a_signatures_own(value) -> None:
+    """A trusted later signer calls a new page his seal, so that nobody asks who protects it."""
+    files = signed(signed(), value=value, seal_file=FORGED)
+    assert refused(judged(files))
+
+
 def test_a_description_swapped_between_signatures_is_invalid() -> None:
     """Two signatures exchange their Signature.xml."""
     files = signed(signed())

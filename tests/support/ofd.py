@@ -133,6 +133,7 @@ def signed(
     seal_file: bytes = b"",
     method: str = "",
     closes: bool = False,
+    stated: str = "20260601040000Z",
 ) -> Files:
     """With one more signature, over everything that is there except the list, unless `protects` says less; `closes`:
     over the list too, so that nobody may sign later.
@@ -154,7 +155,7 @@ def signed(
     seal = f"<ofd:Seal><ofd:BaseLoc>/{folder}/Seal.esl</ofd:BaseLoc></ofd:Seal>" if seal_file else ""
     xml = (
         f'<ofd:Signature {NAMESPACE}><ofd:SignedInfo><ofd:Provider ProviderName="t"/><ofd:SignatureMethod>'
-        f"1.2.156.10197.1.501</ofd:SignatureMethod><ofd:SignatureDateTime>20260601040000Z</ofd:SignatureDateTime>"
+        f"1.2.156.10197.1.501</ofd:SignatureMethod><ofd:SignatureDateTime>{stated}</ofd:SignatureDateTime>"
         f'<ofd:References CheckMethod="{method or METHODS[digest]}">{references}</ofd:References>{stamp}{seal}'
         f"</ofd:SignedInfo><ofd:SignedValue>/{folder}/SignedValue.dat</ofd:SignedValue></ofd:Signature>"
     ).encode()

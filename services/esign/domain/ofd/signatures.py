@@ -12,6 +12,7 @@ from services.esign.domain.ofd import markup, package
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
 from services.esign.domain.ofd.markup import Element
 from services.esign.domain.ofd.package import Box, Package
+from services.esign.domain.signature_kinds import Kind, kind_of
 
 MOST_SIGNATURES = 64
 # Of all signatures together.
@@ -111,13 +112,16 @@ def _read(found: Package, listed: Element) -> OfdSignature:
         )
     seal = _seal_file(found, info, file)
     listed_files = tuple(_references(found, references, file))
+    content = found.files.content(value, _MOST_VALUE)
+    # A signature alone has no seal: what it calls one is some file that nobody compares with anything.
+    has_seal = seal is not None and kind_of(content) is Kind.SES
     return OfdSignature(
         id=listed.attributes.get("ID", ""),
         file=file,
         xml=data,
-        value=found.files.content(value, _MOST_VALUE),
-        seal=None if seal is None else found.files.content(seal, _MOST_VALUE),
-        own=frozenset({file, value} if seal is None else {file, value, seal}),
+        value=content,
+        seal=found.files.content(seal, _MOST_VALUE) if seal is not None and has_seal else None,
+        own=frozenset({file, value, seal} if seal is not None and has_seal else {file, value}),
         digest=_method(references.attributes.get("CheckMethod", "MD5")),
         references=listed_files,
         protected=frozenset(each.file for each in listed_files if each.file is not None),
