@@ -400,8 +400,13 @@ def certificate_by_number(conn: Connection, number: str) -> CertificateRow | Non
 
 
 def certificate_by_sha256(conn: Connection, digest: str) -> CertificateRow | None:
+    """The document that has this digest (hex) in either of its forms."""
     row = conn.execute(select(certificate).where(certificate.c.sha256 == digest, certificate.c.stage == ISSUED)).first()
-    return None if row is None else read_certificate(row)
+    if row is not None:
+        return read_certificate(row)
+    number = ofd_store.number_of(conn, digest)
+    found = None if number is None else certificate_by_number(conn, number)
+    return found if found is not None and found.stage == ISSUED else None
 
 
 def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:

@@ -85,7 +85,11 @@ async def test_both_forms_of_a_document(land: SealLand, tmp_path: Path) -> None:
     online = await judged(land, ofd.ofd, ofd.tlog_proof, online=True)
     assert online.outcome is Outcome.VALID
     assert {step.status.value for step in online.steps} == {"valid"}
-    assert (await land.verdict(pdf.pdf)).verdict == "VALID"
+    for uploaded in (pdf.pdf, ofd.ofd):
+        found = await land.verdict(uploaded)
+        assert (found.verdict, found.document["number"]) == ("VALID", issued.number)
+    by_hash = pb.VerifyByHashRequest(hash=sha256(ofd.ofd).hexdigest())
+    assert (await land.verification.VerifyByHash(by_hash)).verdict.document["number"] == issued.number
 
 
 async def test_one_entry_commits_to_both_files(land: SealLand) -> None:

@@ -175,8 +175,17 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     stated_us = case.now_us if value.claimed_us is None else value.claimed_us
     own.as_of_us = stated_us if timed.proven_us is None else timed.proven_us
     then = _then(path, case.data, own.as_of_us, timed.proven_us)
-    signer = sha256(value.signer.public_bytes(Encoding.DER)).hexdigest()
-    register_steps.seal_steps(own, case.known if is_last else None, signer, then, logged=entry is not None)
+    known = case.known if is_last else None
+    register_steps.seal_steps(own, known, _known_as(value, known, entry), then, logged=entry is not None)
+
+
+def _known_as(value: SignedValue, known: Known | None, entry: Entry | None) -> str:
+    """The certificate by which the register knows the seal: the signer's own, or, where the ledger took in these very
+    bytes as a form of the document that another certificate of the seal sealed, that one.
+    """
+    if known is not None and entry is not None and entry.certificate_sha256 == known.certificate_sha256 != "":
+        return known.certificate_sha256
+    return sha256(value.signer.public_bytes(Encoding.DER)).hexdigest()
 
 
 def _then(path: Sequence[x509.Certificate] | None, data: ValidationData, at_us: int, proven_us: int | None) -> Then:
