@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from services.esign.domain import additions, signatures
+from services.esign.domain import additions, signatures, xmp
 from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.domain.pdf import FREE, Document, PdfObject, Place
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
@@ -25,6 +25,7 @@ from services.esign.domain.pdf_walk import Revision, walk
 from services.esign.domain.pdf_writer import text_of
 from services.esign.domain.shadow import ACTIVE, VARYING
 from services.esign.domain.signatures import PdfSignature, inherited
+from services.esign.domain.xmp import XmpError
 
 # Keys of a new field for a signature; others would show something, do something, or be part of another field.
 _NEW_FIELD = frozenset(
@@ -65,11 +66,6 @@ _DATA_STREAM = frozenset({"Length", "Filter", "DecodeParms", "Type", "Subtype"})
 _EXTENSION = frozenset({"Type", "BaseVersion", "ExtensionLevel", "ExtensionRevision", "URL"})
 _VERSION = re.compile(r"[12]\.\d")
 _INFO = frozenset({"ModDate", "Producer"})
-# When and by what metadata (XMP) were written: elements and attributes of plain text.
-_WHEN_WRITTEN = re.compile(
-    rb"<((?:xmp:(?:Modify|Metadata)Date)|pdf:Producer|xmpMM:InstanceID)>[^<>&]*</\1>"
-    rb"|\s(?:(?:xmp:(?:Modify|Metadata)Date)|pdf:Producer|xmpMM:InstanceID)=\"[^\"<>&]*\""
-)
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
 _MOST_PAIRS = 400_000
@@ -360,7 +356,7 @@ class _Comparison:
             if len(old) != len(new):
                 raise _ChangedError("a list has another length")
             self._members(zip(old, new, strict=True))
-        elif type(old) is not type(new) or old != new:
+        elif not _alike(old, new):
             raise _ChangedError("a value was changed" if number < 0 else f"object {number} was changed")
 
     def _members(self, pairs: Iterable[tuple[Any, Any]]) -> None:
@@ -368,7 +364,7 @@ class _Comparison:
         for old, new in pairs:
             if isinstance(old, (Ref, dict, list)) or isinstance(new, (Ref, dict, list)):
                 self._waiting.append((old, new, _Role.PLAIN))
-            elif type(old) is not type(new) or old != new:
+            elif not _alike(old, new):
                 raise _ChangedError("a value was changed")
 
     def _dictionaries(self, old: Dict, new: Dict, role: _Role, number: int) -> None:
@@ -394,7 +390,7 @@ class _Comparison:
             if child is not _Role.PLAIN or isinstance(one, (Ref, dict, list)) or isinstance(other, (Ref, dict, list)):
                 if one is not other or one is not None:
                     self._waiting.append((one, other, child))
-            elif type(one) is not type(other) or one != other:
+            elif not _alike(one, other):
                 raise _ChangedError(f"/{key} was changed")
 
     def _made_read_only(self, old: Dict, new: Dict) -> bool:
@@ -419,16 +415,20 @@ class _Comparison:
             for each in (one, other):
                 if (each.value.get("Type"), each.value.get("Subtype")) != ("Metadata", "XML"):
                     raise _ChangedError("the metadata are none")
-            if self._written(self._before, one) != self._written(self._after, other):
+            if not self._says_the_same(one, other):
                 raise _ChangedError("the metadata say something else")
             self._explain(other.value)
             return
         if before != after or (other is not None and other.loose):
             raise _ChangedError(f"the stream {new} was changed")
 
-    def _written(self, document: Document, holder: PdfObject) -> bytes:
-        """Metadata but for when and by what they were written."""
-        return _WHEN_WRITTEN.sub(b"", document.stream_of(holder))
+    def _says_the_same(self, old: PdfObject, new: PdfObject) -> bool:
+        """Whether metadata are as before, but for when and by what they were written."""
+        one, other = self._before.stream_of(old), self._after.stream_of(new)
+        try:
+            return one == other or xmp.properties(one) == xmp.properties(other)
+        except XmpError:
+            return False
 
     def _stream(self, document: Document, value: Any) -> bool:
         holder = document.object(value[0]) if isinstance(value, Ref) else None
@@ -767,6 +767,11 @@ class _Comparison:
 def signatures_name(document: Document, value: Mapping[str, Any]) -> str:
     """A field's full name (ISO 32000-2, 12.7.4.2), its ancestors' before its own."""
     return full_name(value, document.resolve)
+
+
+def _alike(old: Any, new: Any) -> bool:
+    """Whether two plain values are the same; a whole number may be written as a real one."""
+    return bool(old == new) and (type(old) is type(new) or {type(old), type(new)} == {int, float})
 
 
 def _is_field(value: Mapping[str, Any]) -> bool:

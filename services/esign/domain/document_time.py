@@ -14,7 +14,7 @@ from services.esign.domain import chain
 from services.esign.domain.cms_reader import CmsError, unpadded
 from services.esign.domain.pdf import Document
 from services.esign.domain.signatures import PdfSignature
-from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
+from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
 from services.esign.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import Status, Step
 
@@ -74,8 +74,16 @@ def _judge(
     now_us: int,
 ) -> None:
     try:
-        token = check_token(unpadded(stamp.cms), stamp.signed_parts(document.data), roots, now_us)
+        parts = stamp.signed_parts(document.data)
+        token = check_token(unpadded(stamp.cms), parts, roots, now_us, others=data.certificates)
     except TimestampInvalidError as cause:
+        if cause.reason in NOT_RELIED_ON:
+            # It proves nothing; nothing is wrong with the document for that.
+            step = Step(
+                "time", Status.UNKNOWN, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}"
+            )
+            found.read[stamp.number] = ReadStamp(step)
+            return
         status = Status.UNKNOWN if cause.unknown else Status.INVALID
         _wrong(found, stamp, status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
         return

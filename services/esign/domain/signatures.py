@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -35,13 +36,13 @@ class PdfSignature:
     name: str
     subfilter: str
     is_timestamp: bool
-    cms: bytes
+    cms: bytes = dataclass_field(repr=False)
     gap: tuple[int, int]
     covered_to: int
     claimed_us: int | None
     permission: int | None
     # Of the dictionary's /Cert (DER), which only bare RSA values need.
-    certificates: tuple[bytes, ...] = ()
+    certificates: tuple[bytes, ...] = dataclass_field(default=(), repr=False)
 
     def covers_whole(self, document: Document) -> bool:
         """Whether nothing but white space follows what it covers."""

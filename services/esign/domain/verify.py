@@ -239,6 +239,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     sm = case.sm() if case.sm is not None and opened.seal is not None else None
     if not signer_steps.is_intact(one.found, case.document.data, opened, sm):
         return
+    data = data.with_carried(opened.cms)
     others = (*opened.others, *data.loaded(), *(seal_steps.between(sm) if sm is not None else ()))
     path = signer_steps.path_of(
         one.found, opened.signer, others, case.trust.roots, trust_any_signer=case.trust_any_signer
