@@ -25,16 +25,31 @@ def _compiled(source: str, path: str) -> str:
 
 
 @cache
-def _classes() -> str:
+def _classes(source: str) -> str:
     if absent := [jar.name for jar in _JARS if not jar.exists()]:
         pytest.skip(f"{', '.join(absent)} absent: make test-deps")
-    return _compiled("OfdJudge.java", ":".join(map(str, _JARS)))
+    return _compiled(source, ":".join(map(str, _JARS)))
 
 
 def judged(*files: Path) -> dict[str, str]:
     """What it says of the last seal of each: `GOOD`, how many files it protects, how many letters the fonts draw."""
-    text = said("java", "-cp", _classes(), "OfdJudge", *map(str, files))
+    text = said("java", "-cp", _classes("OfdJudge.java"), "OfdJudge", *map(str, files))
     return dict(line.split(" ", 1) for line in text.splitlines())
+
+
+def signed_values(
+    folder: Path, key: bytes, certificate: bytes, seal: bytes, xml: bytes, location: str
+) -> dict[str, bytes]:
+    """Values over a Signature.xml that BouncyCastle makes: `cms` (RFC 5652, signed attributes) and `ses` (GB/T 38540, of
+    2026-06-01T04:00:00Z). `key` is PKCS #8.
+    """
+    given = []
+    for name, data in (("key", key), ("certificate", certificate), ("seal", seal), ("xml", xml)):
+        (folder / name).write_bytes(data)
+        given.append(str(folder / name))
+    command = ("java", "-cp", _classes("OfdSigner.java"), "OfdSigner", *given, location, "20260601040000Z", str(folder))
+    assert said(*command) == ""
+    return {name: (folder / name).read_bytes() for name in ("cms", "ses")}
 
 
 def ofdrw(file: Path) -> str | None:
