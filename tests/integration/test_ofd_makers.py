@@ -39,7 +39,5 @@ def test_signatures_of_another_maker(tmp_path: Path) -> None:
         assert verdict.signatures[0].kind is kinds[name]
         changed = judged({**files, VALUE: value, PAGE: page("有犯罪记录")})
         assert changed.outcome is Outcome.INVALID
-        other = judged(
-            {**files, VALUE: value, XML: files[XML].replace(b"<ofd:Provider", b"<ofd:Provider  ")}, now_us=now_us
-        )
+        other = judged({**files, VALUE: value, XML: files[XML].replace(b"<ofd:Provider", b"<ofd:Provider  ")})
         assert (other.outcome, reasons(other)["integrity"]) == (Outcome.INVALID, "DIGEST")
