@@ -265,6 +265,18 @@ def filled_against_lock() -> bytes:
     return _twice(first=draft, extra={_TEXT_FIELD: draft.bodies[_TEXT_FIELD][:-2] + b"/V(many records)>>"})
 
 
+def seen_otherwise(flags: int) -> bytes:
+    """A later signature on blank space whose picture does not go with the page: hidden here and shown there, or of one
+    size and direction however the page is scaled and turned (ISO 32000-1, table 165), so that it comes to lie elsewhere.
+    """
+    return _twice(where=replace(_SECOND, flags=flags))
+
+
+def acting(entries: bytes) -> bytes:
+    """A later signature on blank space whose field has more than a signature needs."""
+    return _twice(where=replace(_SECOND, more=entries))
+
+
 _TEXT_FIELD = _METADATA = INFO + 1
 
 

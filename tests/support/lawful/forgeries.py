@@ -302,6 +302,39 @@ def bookmark_added(save: _Save) -> None:
 
 
 @_forgery
+def language_changed(save: _Save) -> None:
+    save.change(save.root, "/Lang", generic.pdf_string("de"))
+
+
+@_forgery
+def page_labelled(save: _Save) -> None:
+    label = _dictionary(P=generic.pdf_string("Page 1 of 9, "))
+    save.change(save.root, "/PageLabels", _dictionary(Nums=ArrayObject([NumberObject(0), label])))
+
+
+@_forgery
+def read_aloud_otherwise(save: _Save) -> None:
+    """A structure that gives screen readers another text than the page has."""
+    element = _dictionary(
+        Type=_name("/StructElem"), S=_name("/P"), ActualText=generic.pdf_string("Many records"), Pg=save.page_ref
+    )
+    root = _dictionary(Type=_name("/StructTreeRoot"), K=save.writer.add_object(element))
+    save.change(save.root, "/StructTreeRoot", save.writer.add_object(root))
+
+
+@_forgery
+def script_on_the_page(save: _Save) -> None:
+    action = _dictionary(S=_name("/URI"), URI=generic.pdf_string("https://evil.example"))
+    save.page_entry("/AA", _dictionary(O=action))
+
+
+@_forgery
+def other_form_beside(save: _Save) -> None:
+    """XFA beside the form: some viewers show it in the pages' place."""
+    save.change(save.root["/AcroForm"], "/XFA", save.stream(b"<xdp/>"))
+
+
+@_forgery
 def metadata_title_changed(save: _Save) -> None:
     """Metadata (XMP) that call the document something else."""
     packet = (
@@ -385,7 +418,8 @@ SAVES: tuple[Callable[[bytes], bytes], ...] = (
     page_scaled, page_added, note_added, stamp_added, link_added, field_without_box, field_as_hairline,
     field_as_thin_line, field_of_no_size_with_matrix, field_over_content, field_over_the_page, text_field_added,
     seal_repainted, seal_repainted_in_place, seal_renamed, signature_reworded, form_emptied, form_drawn_anew,
-    script_on_opening, opens_elsewhere, layers_added, file_attached, bookmark_added, metadata_title_changed,
+    script_on_opening, language_changed, page_labelled, read_aloud_otherwise, script_on_the_page,
+    other_form_beside, opens_elsewhere, layers_added, file_attached, bookmark_added, metadata_title_changed,
     title_changed, junk_object_added, store_with_more, junk_bytes_appended, section_appended,
     byte_of_the_page_changed, value_changed,
 )  # fmt: skip

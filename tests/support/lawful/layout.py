@@ -64,6 +64,12 @@ class Draft:
         """The next number that no object has."""
         return self.highest + 1
 
+    @property
+    def last(self) -> int:
+        """Where its last section is."""
+        assert self.section is not None
+        return self.section
+
     def save(
         self, objects: Mapping[int, bytes], style: Style = NORMAL, *, root: int | None = None, info: int | None = None
     ) -> "Draft":
@@ -217,13 +223,15 @@ def small(style: Style = NORMAL, *, header: bytes | None = None, page: bytes = b
 @dataclass(frozen=True, slots=True)
 class Field:
     """What a signature's field looks like. `rectangle` (0, 0, 0, 0): nothing is shown. `more`: entries of the field.
-    `look`: the body of its appearance, which else is a frame and a line of text.
+    `look`: the body of its appearance, which else is a frame and a line of text. `flags`: /F, by default printed and
+    locked (ISO 32000-1, table 165).
     """
 
     name: str = "Signature1"
     rectangle: tuple[int, int, int, int] = (0, 0, 0, 0)
     more: bytes = b""
     look: bytes = b""
+    flags: int = 132
 
 
 def drawn(rectangle: tuple[int, int, int, int]) -> bytes:
@@ -276,8 +284,15 @@ def sign(
         **(extra or {}),
         value: b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/%b/M(D:20260601040000Z)%b%b/Contents <%b>>>"
         % (subfilter, reference, _RANGE, b"0" * (2 * _HOLE)),
-        field_: b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/V %d 0 R/F 132/P 3 0 R/Rect[%d %d %d %d]%b%b>>"
-        % (where.name.encode(), value, *where.rectangle, b"/AP<</N %d 0 R>>" % look if visible else b"", where.more),
+        field_: b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/V %d 0 R/F %d/P 3 0 R/Rect[%d %d %d %d]%b%b>>"
+        % (
+            where.name.encode(),
+            value,
+            where.flags,
+            *where.rectangle,
+            b"/AP<</N %d 0 R>>" % look if visible else b"",
+            where.more,
+        ),
         (root if "root" in moved else draft.root): catalog,
         PAGE: page,
     }
