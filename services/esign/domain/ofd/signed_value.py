@@ -167,6 +167,10 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "签名描述文件与签名不符，已被篡改",
             "Signature.xml is not what was signed",
         )
+    # Without attributes GM/T 0010 signs the content; some makers take its digest for that.
+    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT else (xml,)
+    if not any(read.signature_holds(signer, message) for message in messages):
+        return Step("integrity", Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
     if binding is Binding.WEAK or read.weak:
         return Step(
             "integrity",
@@ -175,10 +179,6 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "签名使用的摘要算法已不安全，未能确认内容完整；请出具单位重新签名",
             "signed with a digest that no longer holds; the issuer should sign anew",
         )
-    # Without attributes GM/T 0010 signs the content; some makers take its digest for that.
-    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT else (xml,)
-    if not any(read.signature_holds(signer, message) for message in messages):
-        return Step("integrity", Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
     if read.certificate_reference is not None and not read.names_its_certificate():
         return Step(
             "integrity",
