@@ -123,6 +123,19 @@ async def test_an_independent_judge_agrees(land: SealLand, tmp_path: Path) -> No
     assert ofd_java.ofdrw(good) in {None, "GOOD"}
 
 
+async def test_what_an_ofd_cannot_show_is_issued_as_pdf(land: SealLand) -> None:
+    """A sign that only the second font draws: the document is there, and says which form it has."""
+    asked = pb.IssueCertificateRequest(
+        request_id="q" * 22, case_code="1500001000000000000009", facts={"purpose": "核对甲≒乙"}
+    )
+    issued = (
+        await land.documents.IssueCertificate(asked, metadata=headers("platform", POLICE, "seal.use"))
+    ).certificate
+    with pytest.raises(grpc.aio.AioRpcError):
+        await downloaded(land, issued.number)
+    assert (await land.verdict((await downloaded(land, issued.number, pb.CERTIFICATE_FORM_PDF)).pdf)).verdict == "VALID"
+
+
 async def test_off_there_is_none(land: SealLand) -> None:
     """Without the setting nothing is made or kept, and the download says which form there is."""
     land.issuing.packages = None
