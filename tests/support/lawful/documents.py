@@ -302,6 +302,15 @@ def left_over() -> bytes:
     )
 
 
+def informed() -> bytes:
+    """The later signer's program says what it is in a document information where there was none."""
+    bodies = {number: text for number, text in small().bodies.items() if number != INFO}
+    first = sign(Draft.begin().save(bodies), hand())
+    information = first.free
+    signed = replace(first, info=information)
+    return _twice(first=signed, extra={information: b"<</Producer(A later writer)/ModDate(D:20260602050000Z)>>"})
+
+
 def third() -> bytes:
     """Three signers, two of them visible beside each other."""
     second = sign(once(), hand("Second Hand"), where=_SECOND)
@@ -456,6 +465,8 @@ FORMS: dict[str, Form] = {
     "Root renumbered": Form(lambda: _twice(moved=("root",))),
     "Info renumbered": Form(lambda: _twice(moved=("info",))),
     "Root and Info renumbered": Form(lambda: _twice(where=_SECOND, moved=("root", "info"))),
+    "update with what nothing points at": Form(left_over),
+    "later signer makes a field read-only": Form(locked_since, rb"/Ff 1"),
     "Acrobat signs second": Form(acrobat_signs_second, rb"/FRM"),
     # What may come after the last signature.
     "store without VRI": Form(lambda: makers.stored(once().data, named=False), rb"/DSS"),
@@ -481,8 +492,7 @@ FORMS: dict[str, Form] = {
 # Honest too, but nobody has to accept them: nothing there is called wrong.
 BEYOND: dict[str, Form] = {
     "NSS signs second, leaving what it does not use": Form(lambda: makers.by_nss()["second"]),
-    "update with what nothing points at": Form(left_over),
-    "later signer makes a field read-only": Form(locked_since, rb"/Ff 1"),
+    "later signer adds a document information": Form(informed, rb"/Producer\(A later writer"),
     "filled in as certified, not signed yet": Form(
         lambda: makers.filled_in(certified_form(MDPPerm.FILL_FORMS), "remark", "seen")
     ),
