@@ -492,6 +492,9 @@ FORMS: dict[str, Form] = {
 # Honest too, but nobody has to accept them: nothing there is called wrong.
 BEYOND: dict[str, Form] = {
     "NSS signs second, leaving what it does not use": Form(lambda: makers.by_nss()["second"]),
+    "second signer's field and picture apart": Form(
+        lambda: makers.by_pyhanko(once().data, "Signature2", signer="Second Hand", box=_BLANK, apart=True), rb"/Kids"
+    ),
     "later signer adds a document information": Form(informed, rb"/Producer\(A later writer"),
     "filled in as certified, not signed yet": Form(
         lambda: makers.filled_in(certified_form(MDPPerm.FILL_FORMS), "remark", "seen")

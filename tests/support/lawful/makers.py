@@ -33,8 +33,11 @@ def by_pyhanko(
     permission: MDPPerm | None = None,
     cades: bool = True,
     pss: bool = False,
+    apart: bool = False,
 ) -> bytes:
-    """Signed by pyHanko in the field of this name, which is new unless the form has it."""
+    """Signed by pyHanko in the field of this name, which is new unless the form has it; `apart`: the field's picture is
+    an object of its own, its only kid.
+    """
     metadata = signers.PdfSignatureMetadata(
         field_name=name,
         md_algorithm="sha256",
@@ -46,7 +49,7 @@ def by_pyhanko(
     signers.PdfSigner(
         metadata,
         signer=for_pyhanko(signer, pss=pss),
-        new_field_spec=fields.SigFieldSpec(name, box=box) if box else None,
+        new_field_spec=fields.SigFieldSpec(name, box=box, combine_annotation=not apart) if box else None,
     ).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False), output=out, bytes_reserved=4096)
     return out.getvalue()
 
