@@ -159,8 +159,10 @@ class Verifier:
     def _may_have_another(self, sender: str) -> bool:
         """Whoever has a heavy document here has one worker for his others: the rest is for those who have none."""
         quick = sum(job.sender == sender and not job.is_heavy for job in self._running)
-        has_heavy = sender in self._slow or any(job.sender == sender and job.is_heavy for job in self._running)
-        return quick < (1 if has_heavy else self._workers)
+        return quick < (1 if self._has_heavy(sender) else self._workers)
+
+    def _has_heavy(self, sender: str) -> bool:
+        return sender in self._slow or any(job.sender == sender and job.is_heavy for job in self._running)
 
     def _start(self, job: _Job) -> None:
         self._running.add(job)
@@ -232,10 +234,10 @@ class Verifier:
 
     async def _asked(self, job: _Job) -> confined.Answer:
         """Raises VerifierFailedError, WorkerGoneError, HubError, _SetAsideError."""
-        worker = await self._worker()
+        worker = await self._worker(may_break=self._has_heavy(job.sender))
         end: End | None = End.DIED
         try:
-            if job.is_heavy:
+            if self._has_heavy(job.sender):
                 worker.step_back(_STEPS_BACK)
             said = await self._watched(job, worker)
             end = End.LIMIT if said.failure else End.WORN if said.is_worn or not _is_as_new(worker) else None
@@ -278,11 +280,13 @@ class Verifier:
 
     # Workers.
 
-    async def _worker(self) -> Worker:
-        """One that waits for its document. Raises HubError UNAVAILABLE when none can be had."""
+    async def _worker(self, *, may_break: bool) -> Worker:
+        """One that waits for its document: for what may break it a new one, else one that has read others and has all
+        it needs at hand. Raises HubError UNAVAILABLE when none can be had.
+        """
         for _ in range(_STARTS):
             with contextlib.suppress(OSError):
-                worker = self._idle.pop() if self._idle else self._forked()
+                worker = self._idle.pop(0 if may_break else -1) if self._idle else self._forked()
                 self._busy.add(worker)
                 try:
                     if not worker.pid:
