@@ -36,7 +36,13 @@ REPRESENTATIVE = (
 )
 CONTINUED = ("plain", "hybrid as Word writes it", "cross-reference streams", "second signer on blank space")
 # Traps after which the first signature is no signature of the document any more, and those that nobody can sign on.
-ENDS_THE_SIGNATURE = {traps.other_catalog, traps.section_skipped, traps.hidden_section, traps.encrypted_since}
+ENDS_THE_SIGNATURE = {
+    traps.other_catalog,
+    traps.section_skipped,
+    traps.hidden_section,
+    traps.encrypted_since,
+    traps.stream_that_needs_itself,
+}
 _EACH = 10
 
 

@@ -257,6 +257,12 @@ def signature_reworded(save: _Save) -> None:
 
 
 @_forgery
+def signature_of_odd_type(save: _Save) -> None:
+    """What should be a name is a list."""
+    save.change(save.signed_field["/V"], "/Type", ArrayObject([_name("/Sig")]))
+
+
+@_forgery
 def form_emptied(save: _Save) -> None:
     save.change(save.root["/AcroForm"], "/Fields", ArrayObject())
 
@@ -343,14 +349,8 @@ def metadata_title_changed(save: _Save) -> None:
         b' xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title><rdf:Alt><rdf:li xml:lang="x-default">'
         b'Many records</rdf:li></rdf:Alt></dc:title></rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
-    if "/Metadata" in save.root:
-        ref = save.root.raw_get("/Metadata")
-        entries = _dictionary(Type=_name("/Metadata"), Subtype=_name("/XML"))
-        save.writer.objects[(ref.generation, ref.idnum)] = generic.StreamObject(
-            dict_data=entries, stream_data=packet
-        )  # fmt: skip
-    else:
-        save.change(save.root, "/Metadata", save.stream(packet, Type=_name("/Metadata"), Subtype=_name("/XML")))
+    # A number of its own: the writer would restore what it knows of the old ones.
+    save.change(save.root, "/Metadata", save.stream(packet, Type=_name("/Metadata"), Subtype=_name("/XML")))
 
 
 @_forgery

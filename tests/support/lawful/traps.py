@@ -240,6 +240,17 @@ def hybrid_for_newer_readers() -> tuple[bytes, bytes]:
     return draft.data, draft.save({PAGE: page}, Style(kind="hybrid", packed=frozenset({PAGE}))).data
 
 
+def stream_that_needs_itself() -> tuple[bytes, bytes]:
+    """The later save has an object stream whose filter is said to be inside it."""
+    draft = _prepared({})
+    number, at = draft.highest + 1, len(draft.data)
+    held = b"<</Type/ObjStm/N 20 0 R/First 21 0 R/Length 8/Filter 22 0 R>>\nstream\n20 0 1  \nendstream"
+    body = b"%d 0 obj\n%b\nendobj\n" % (number, held)
+    continued = replace(draft, data=draft.data + body, highest=number)
+    rows = {each: (2, number, place) for place, each in enumerate((20, 21, 22, PAGE))}
+    return _both(draft, _in_stream(continued, {**rows, number: (1, at, 0)}))
+
+
 def encrypted_since() -> tuple[bytes, bytes]:
     """A later trailer says that the file is encrypted."""
     draft = _prepared({})
@@ -276,6 +287,7 @@ TRAPS: tuple[Trap, ...] = (
     hidden_section,
     hidden_hybrid_stream,
     hybrid_for_newer_readers,
+    stream_that_needs_itself,
     encrypted_since,
     two_tables,
 )
