@@ -7,11 +7,11 @@ from cryptography import x509
 from services.esign import sm2_checks
 from services.esign.domain import chain, cms_reader, der, ses_check, signatures, sm2_chain
 from services.esign.domain.chain import ChainError
-from services.esign.domain.cms_reader import CmsError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.ses_check import Covered, SmTrust
 from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.sm2_chain import Sm2Certificate
 from services.esign.domain.verdict import Status, Step
 from shuniu.kit.crypto import sm

@@ -22,8 +22,8 @@ MOST_OF_PAGE_NEW = 1 / 8
 _SLACK = 1.0
 _FARTHEST = 1e6
 _COMMENT = re.compile(rb"%[^\r\n]*")
-# Hidden and NoView (ISO 32000-1, table 165): viewers differ in what they show of such annotations.
-_UNSEEN_FLAGS = 2 | 32
+# Invisible, Hidden and NoView (ISO 32000-1, table 165): viewers differ in what they show of such annotations.
+_UNSEEN_FLAGS = 1 | 2 | 32
 # What a form XObject of an appearance has; more would make it look different from reader to reader.
 FORM_KEYS = frozenset(
     {"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Group", "Length", "Filter", "DecodeParms", "Name"}
@@ -92,6 +92,12 @@ def draws_nothing(document: Document, holder: PdfObject) -> bool:
     return not _COMMENT.sub(b"", document.stream_of(holder)).strip(b"\x00\t\n\f\r ")
 
 
+def is_hidden(document: Document, field: Mapping[str, Any]) -> bool:
+    """Whether a widget's flags keep it from some readers or from the screen. Raises PdfError."""
+    flags = document.resolve(field.get("F", 0))
+    return type(flags) is not int or bool(flags & _UNSEEN_FLAGS)
+
+
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
     """Why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the page
     that it may take. Raises PdfError.
@@ -99,8 +105,7 @@ def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any]
     box = rectangle(document.resolve(field.get("Rect")))
     if box is None or min(size(box)) <= 0:
         return "its rectangle has no area"
-    flags = document.resolve(field.get("F", 0))
-    if type(flags) is not int or flags & _UNSEEN_FLAGS:
+    if is_hidden(document, field):
         return "it is hidden from some readers"
     shown = page_box(document, page)
     if shown is None:

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.esign.domain import changes, second_look, signatures
-from services.esign.domain.changes import Change, Passage
+from services.esign.domain.changes import Passage
 from services.esign.domain.findings import Findings
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.second_look import Comparison, Look, Seen
 from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.two_versions import Change
 from services.esign.domain.verdict import Sentence, Status
 
 # Ends of earlier versions that are looked at where the file as it is says too little.

@@ -11,9 +11,10 @@ from itertools import pairwise
 from cryptography import x509
 
 from services.esign.domain import chain
-from services.esign.domain.cms_reader import CmsError, unpadded
+from services.esign.domain.cms_reader import unpadded
 from services.esign.domain.pdf import Document
 from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
 from services.esign.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import Status, Step

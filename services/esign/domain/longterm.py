@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.domain import chain, signatures, signer_steps
-from services.esign.domain.cms_reader import CmsError, unpadded
+from services.esign.domain.cms_reader import unpadded
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.findings import Findings
@@ -22,6 +22,7 @@ from services.esign.domain.multisign import TIMESTAMP, Prepared, checked, put_ti
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf_writer import Update, written
+from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
 from services.esign.domain.validation_data import ValidationData
 

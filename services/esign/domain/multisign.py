@@ -26,7 +26,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from services.esign.domain import appearance as appearances
-from services.esign.domain import changes, der, shadow, signatures
+from services.esign.domain import changes, der, field_locks, shadow, signatures
 from services.esign.domain.additions import MOST_OF_PAGE
 from services.esign.domain.appearance import Appearance
 from services.esign.domain.digests import SHA256, Digest
@@ -429,7 +429,7 @@ def _open_field(document: Document, name: str) -> tuple[int, Dict]:
     number, value = fields[name]
     if value.get("V") is not None:
         raise DocumentUnfitError("FIELD_SIGNED", f"{name} is signed already", f"签名域 {name} 已签名", field=name)
-    if changes.locks_field(document, signatures.find(document), name):
+    if field_locks.locks_field(document, signatures.find(document), name):
         raise DocumentUnfitError(
             "FIELD_LOCKED", f"an earlier signature locked {name}", f"签名域 {name} 已被先前的签名锁定", field=name
         )

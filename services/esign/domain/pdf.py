@@ -11,9 +11,11 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any
 
+from services.esign.domain import pdf_sections
 from services.esign.domain.pdf_predictor import unpredicted
+from services.esign.domain.pdf_sections import FREE, MAX_ENTRIES, Entry, Place, Section
 from services.esign.domain.pdf_syntax import (
     MAX_EXPANDED,
     SEEN_MOST_BYTES,
@@ -29,8 +31,7 @@ from services.esign.domain.pdf_syntax import (
 
 # What we upload to ourselves is 50 kB; foreign documents may be larger, but bounded.
 MAX_BYTES = 20 * 1024 * 1024
-# Entries of cross-reference sections, all sections together, and sections.
-MAX_ENTRIES = 250_000
+# Cross-reference sections.
 MAX_SECTIONS = 256
 # Looking through so many bytes is as much work as reading a value.
 _SCANNED_A_VALUE = 256
@@ -48,39 +49,9 @@ _STREAM = re.compile(rb"stream(?:\r\n|\n|\r)")
 _ENDSTREAM = re.compile(rb"[\x00\t\n\f\r ]{0,8}endstream(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _ENDOBJ = re.compile(rb"[\x00\t\n\f\r ]*endobj(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\n\f\r ]{1,16}%%EOF")
-_SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\f ]*(?:\r\n|\r|\n)?")
-_TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
-# Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
-_ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
-_ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
-_ENTRY_SIZE = 20
-_LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
 
 _SEEN = Seen()
-
-
-class Place:
-    """Where an object is, as a cross-reference stream numbers it (ISO 32000-1, table 18)."""
-
-    FREE: Final = 0
-    IN_FILE: Final = 1
-    IN_STREAM: Final = 2
-
-
-class Entry(NamedTuple):
-    """A cross-reference entry. IN_FILE: offset and generation; IN_STREAM: the object stream's number and the index in
-    it.
-    """
-
-    place: int
-    a: int
-    b: int
-
-
-FREE = Entry(Place.FREE, 0, 0)
-# Entries are made by the thousand; this skips the named fields' own constructor.
-_entry = tuple.__new__
 
 
 @dataclass(slots=True)
@@ -96,21 +67,6 @@ class PdfObject:
     value: Any
     stream: tuple[int, int] | None = None
     loose: bool = False
-
-
-@dataclass(slots=True)
-class Section:
-    """A cross-reference section: where it begins, `table` or `stream`, its entries, its trailer. `holder` is the number
-    of the object that a stream is; `companion` the stream of a hybrid file.
-    """
-
-    offset: int
-    kind: str
-    entries: dict[int, Entry]
-    trailer: Dict
-    holder: int = -1
-    companion: "Section | None" = None
-    end: int = 0
 
 
 @dataclass(slots=True)
@@ -330,76 +286,21 @@ class Document:
             return section
         if type(companion) is not int or not 0 < companion < self.end:
             raise PdfError("HYBRID_XREF", "the second table of a hybrid file is nowhere", unsupported=True)
-        return hybrid(section, self._stream_section(companion))
+        return pdf_sections.hybrid(section, self._stream_section(companion))
 
     def table(self, offset: int) -> Section:
         """The table whose keyword stands at `offset`, with the trailer behind it. Raises PdfError."""
-        data, at, listed = self.data, offset + 4, 0
-        entries: dict[int, Entry] = {}
-        while (trailer := _TRAILER.match(data, at)) is None:
-            head = _SUBSECTION.match(data, at)
-            if head is None:
-                raise PdfError("XREF", f"cross-reference table at {offset} is malformed", unsupported=True)
-            at, first, count = head.end(), int(head[1]), int(head[2])
-            if count > MAX_ENTRIES:
-                raise PdfError("TOO_MANY_OBJECTS", "a cross-reference table is too long", limit=True)
-            self.census.count(count)
-            end = at + count * _ENTRY_SIZE
-            rows: list[tuple[bytes, bytes, bytes]]
-            if end <= self.end and _ENTRIES.fullmatch(data, at, end):
-                rows, at = _ENTRY.findall(data, at, end), end
-            else:
-                rows, at = _loose_rows(data, at, count)
-            for number, (place, generation, kind) in enumerate(rows, first):
-                entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
-            listed += count
-            if len(entries) != listed:
-                raise PdfError("XREF", "cross-reference entries of one object are repeated", unsupported=True)
-        cursor = Cursor(data, trailer.end(), self.census)
-        value = cursor.value()
-        if not isinstance(value, Dict):
-            raise PdfError("TRAILER", "trailer is not a dictionary", unsupported=True)
-        return Section(offset, "table", entries, value, end=cursor.at)
+        return pdf_sections.table(self.data, offset, self.end, self.census)
+
+    def stream_section(self, holder: PdfObject) -> Section:
+        """The section that a cross-reference stream is. Raises PdfError."""
+        return pdf_sections.of_stream(holder, self.stream_of(holder), self.census)
 
     def _stream_section(self, offset: int) -> Section:
         holder = self.object_at(offset)
         if holder.stream is None or not isinstance(holder.value, Dict) or holder.value.get("Type") != "XRef":
             raise PdfError("STARTXREF", f"no cross-reference section at {offset}", unsupported=True)
         return self.stream_section(holder)
-
-    def stream_section(self, holder: PdfObject) -> Section:
-        """The section that a cross-reference stream is. Raises PdfError."""
-        value: Dict = holder.value
-        widths, size = value.get("W"), value.get("Size")
-        if (
-            not isinstance(widths, list)
-            or len(widths) < 3
-            or not all(type(w) is int and 0 <= w <= 8 for w in widths)
-            or not sum(widths)
-        ):
-            raise PdfError("XREF", "cross-reference stream without usable /W", unsupported=True)
-        numbers = _numbers(value.get("Index", [0, size]))
-        self.census.count(len(numbers))
-        rows, width = self.stream_of(holder), sum(widths)
-        if len(rows) < len(numbers) * width:
-            raise PdfError("XREF", "cross-reference stream does not have the rows it says", unsupported=True)
-        entries: dict[int, Entry] = {}
-        first, second, third = widths[0], widths[0] + widths[1], widths[0] + widths[1] + widths[2]
-        integer = int.from_bytes
-        for row, number in enumerate(numbers):
-            raw = rows[row * width : (row + 1) * width]
-            kind = integer(raw[:first], "big") if first else Place.IN_FILE
-            if number in entries:
-                raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
-            # An entry of another kind than these three is a reference to null (ISO 32000-1, 7.5.8.3).
-            entries[number] = (
-                Entry(kind, integer(raw[first:second], "big"), integer(raw[second:third], "big"))
-                if kind in {Place.IN_FILE, Place.IN_STREAM}
-                else FREE
-            )
-        # The stream itself may be left out of its own table.
-        entries.setdefault(holder.number, Entry(Place.IN_FILE, holder.start, holder.generation))
-        return Section(holder.start, "stream", entries, value, holder.number, end=holder.end)
 
     # Objects.
 
@@ -480,21 +381,6 @@ class Document:
         return members
 
 
-def hybrid(table: Section, stream: Section) -> Section:
-    """One section of a hybrid file (ISO 32000-1, 7.5.8.4): what the table calls free may be in the stream. Two places
-    for one object would be two readings. Raises PdfError.
-    """
-    entries = dict(stream.entries)
-    for number, entry in table.entries.items():
-        other = entries.get(number, FREE)
-        if entry.place == Place.FREE and other.place != Place.FREE:
-            continue
-        if other.place != Place.FREE and other != entry:
-            raise PdfError("HYBRID_XREF", f"object {number} is in two places of a hybrid file", unsupported=True)
-        entries[number] = entry
-    return Section(table.offset, table.kind, entries, table.trailer, companion=stream, end=table.end)
-
-
 def has_header(data: bytes) -> bool:
     """Whether the bytes say that they are a PDF."""
     return HEADER.search(data, 0, _NEAR_ENDS) is not None
@@ -519,22 +405,3 @@ def _last_startxref(data: bytes, end: int) -> tuple[int, int]:
     if space.end() != end:
         raise PdfError("STRAY_BYTES", "bytes after the end of the file", unsupported=True)
     return int(match[1]), match.end()
-
-
-def _loose_rows(data: bytes, at: int, count: int) -> tuple[list[tuple[bytes, bytes, bytes]], int]:
-    rows: list[tuple[bytes, bytes, bytes]] = []
-    for _ in range(count):
-        match = _LOOSE_ENTRY.match(data, at)
-        if match is None:
-            raise PdfError("XREF", f"cross-reference entry at byte {at} is malformed", unsupported=True)
-        rows.append((match[1], match[2], match[3]))
-        at = match.end()
-    return rows, at
-
-
-def _numbers(index: Any) -> list[int]:
-    if not isinstance(index, list) or len(index) % 2 or not all(type(n) is int and n >= 0 for n in index):
-        raise PdfError("XREF", "cross-reference stream without usable /Index", unsupported=True)
-    if sum(index[1::2]) > MAX_ENTRIES:
-        raise PdfError("TOO_MANY_OBJECTS", "a cross-reference stream is too long", limit=True)
-    return [n for start, count in zip(index[::2], index[1::2], strict=True) for n in range(start, start + count)]

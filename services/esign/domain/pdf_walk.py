@@ -9,7 +9,8 @@ and nothing else.
 import re
 from dataclasses import dataclass, field
 
-from services.esign.domain.pdf import FREE, HEADER, Document, Entry, PdfObject, Place, Section, hybrid
+from services.esign.domain.pdf import HEADER, Document, PdfObject
+from services.esign.domain.pdf_sections import FREE, Entry, Place, Section, hybrid
 from services.esign.domain.pdf_syntax import Dict, PdfError
 
 MAX_OBJECTS = 20_000

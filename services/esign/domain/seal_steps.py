@@ -5,9 +5,9 @@ same check as one beside the document.
 from cryptography import x509
 
 from services.esign.domain import cms_reader, ses_check
-from services.esign.domain.cms_reader import CmsError
 from services.esign.domain.ses import SealSignature
 from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.verdict import Status, Step
 
 

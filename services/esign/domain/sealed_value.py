@@ -10,10 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from services.esign.domain import chain, cms_reader, der, ses
 from services.esign.domain.chain import ChainError
-from services.esign.domain.cms_reader import CmsError, SignedCms
 from services.esign.domain.digests import SM3
 from services.esign.domain.ses import SealSignature, SesError
 from services.esign.domain.signature_value import HASHES, NULL, SHA1
+from services.esign.domain.signed_cms import CmsError, SignedCms
 
 # rsaEncryption: which digest is inside, the value itself says (PKCS #1, 9.2).
 _RSA = der.tlv(der.SEQUENCE, der.oid("1.2.840.113549.1.1.1"), NULL)

@@ -9,12 +9,12 @@ from cryptography import x509
 
 from services.esign.domain import chain, cms_reader, seal_steps, sealed_value, signature_kinds
 from services.esign.domain.chain import ChainError
-from services.esign.domain.cms_reader import Binding, CmsError, SignedCms
 from services.esign.domain.findings import Findings
 from services.esign.domain.ses import SealSignature
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.verdict import Status
 
 

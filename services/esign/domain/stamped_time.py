@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from services.esign.domain import chain
-from services.esign.domain.cms_reader import SignedCms
 from services.esign.domain.document_time import vouched
+from services.esign.domain.signed_cms import SignedCms
 from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
 from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Status, Step

@@ -11,9 +11,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from services.esign.domain import chain, cms_reader, der
 from services.esign.domain.chain import ChainError
-from services.esign.domain.cms_reader import CmsError, SignedCms
 from services.esign.domain.der import Node
 from services.esign.domain.signature_value import HASHES, NULL
+from services.esign.domain.signed_cms import CmsError, SignedCms
 from services.esign.domain.timestamp import GENERALIZED_TIME, OID_TST_INFO
 
 # Clocks of honest machines differ by less; a token from further ahead is from a wrong clock or a lie.

@@ -21,10 +21,10 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.esign.domain import chain, der, sm2
-from services.esign.domain.cms_reader import SignedCms
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.signature_value import sm2_key_of
+from services.esign.domain.signed_cms import SignedCms
 
 # Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
 _MOST_ENTRIES = 64

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import ber, cms, cms_reader, der, pki, signature_value
+from services.esign.domain import ber, cms, cms_reader, der, pki, signature_value, signed_cms
 from services.esign.domain.cms_reader import OID_SIGNING_CERTIFICATE
 from services.esign.domain.signature_kinds import Kind, kind_of
 from services.esign.domain.signature_value import SHA1, SHA512
@@ -370,7 +370,7 @@ def test_what_a_signature_carries_is_validation_data():
     assert NOTHING.with_carried(cms_reader.read(broken)) is NOTHING
 
 
-def stamped_with(*others: bytes, signature: bytes | None = None) -> cms_reader.SignedCms:
+def stamped_with(*others: bytes, signature: bytes | None = None) -> signed_cms.SignedCms:
     """A signature with a timestamp of its value, among other unsigned attributes."""
     made: list[bytes] = []
 

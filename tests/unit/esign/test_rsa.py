@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.domain import cms_reader, pades, pki
 from services.esign.domain.cms import RsaKey
-from services.esign.domain.cms_reader import CmsError
+from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Trust
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf

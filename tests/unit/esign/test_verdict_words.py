@@ -59,7 +59,8 @@ NOT_TOLD = frozenset(
             "PngError",
             "Sm2AbsentError",
             "UnknownAlgorithmError",
-            "_ChangedError",
+            "ChangedError",
+            "XmpError",
         ),
     }
 )

@@ -8,12 +8,12 @@ from cryptography import x509
 
 from services.esign.domain import chain, cms_reader, der, sealed_value, ses_check, signature_kinds
 from services.esign.domain.chain import ChainError
-from services.esign.domain.cms_reader import Binding, CmsError, SignedCms
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
 from services.esign.domain.ofd.signatures import OfdSignature
 from services.esign.domain.ses_check import Covered, SmTrust
 from services.esign.domain.signature_kinds import Kind
+from services.esign.domain.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.verdict import SignatureKind, Status, Step
 
 

@@ -1,0 +1,277 @@
+"""What may be different in a document's form: new fields for signatures, fields signed since, fields filled in.
+
+Two readers agree about a field only where it is plain; whatever is more than that is a change (ChangedError).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from services.esign.domain import additions, signatures
+from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_NEW, Patch, Why
+from services.esign.domain.field_locks import Locks, full_name
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.signatures import PdfSignature, inherited
+from services.esign.domain.two_versions import ChangedError, TwoVersions
+
+# Keys of a new field for a signature; others would show something, do something, or be part of another field.
+_NEW_FIELD = frozenset(
+    {
+        "Type",
+        "Subtype",
+        "FT",
+        "T",
+        "TU",
+        "TM",
+        "V",
+        "F",
+        "Ff",
+        "Rect",
+        "P",
+        "AP",
+        "M",
+        "NM",
+        "DA",
+        "Q",
+        "Lock",
+        "SV",
+        "MK",
+        "H",
+        "DR",
+    }
+)
+_SIGNING = frozenset({"V", "AP", "M", "F"})
+_FILLING = frozenset({"V", "AP", "AS", "M", "I"})
+_FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
+# Flag of a field (ISO 32000-1, table 221).
+_READ_ONLY = 1
+
+
+class FieldChanges:
+    """The fields of two versions. `signed`: the signatures that came; `locks`: those of the signatures before."""
+
+    def __init__(self, two: TwoVersions, signed: Sequence[PdfSignature], locks: Sequence[Locks]) -> None:
+        self._two = two
+        self._signed = {signature.number: signature for signature in signed}
+        self._locks = locks
+        # Nothing but validation data and document timestamps, and when they came (Info, XMP).
+        self.forbidding = any(lock.everything for lock in locks)
+        self._filling = not self.forbidding and any(lock.filling for lock in locks)
+
+    def form(self, old: Dict, new: Dict) -> frozenset[str]:
+        """What may be different in the form beside its fields: the keys."""
+        one, other = (self._two.before.resolve(old.get("SigFlags", 0)), self._two.after.resolve(new.get("SigFlags", 0)))
+        if type(other) is not int or other not in range(4) or (type(one) is int and one & ~other):
+            raise ChangedError("/SigFlags was changed")
+        # A default look for fields that have none of their own: they are written anew only when somebody fills them in.
+        came = old.get("DA") is None and isinstance(new.get("DA"), bytes)
+        return frozenset({"DA"}) if came else frozenset()
+
+    def added(self, ref: Ref) -> None:
+        """A field or annotation that came: judged with its widget. Raises ChangedError."""
+        if ref[0] in self._two.explained:
+            return
+        value = self._two.after.value(ref[0])
+        above = value.get("Parent") if isinstance(value, Dict) else None
+        if isinstance(above, Ref) and self._two.is_new(above[0]):
+            # The widget of a field that came with it: judged with that.
+            self.added(above)
+            if ref[0] in self._two.explained:
+                return
+        if not isinstance(value, Dict) or value.get("FT") != "Sig" or not value.keys() <= _NEW_FIELD | {"Kids"}:
+            raise ChangedError(f"object {ref[0]}, a new annotation or field, is no plain field of a signature")
+        if value.get("Type", "Annot") != "Annot" or value.get("Subtype", "Widget") != "Widget":
+            raise ChangedError(f"the new field {ref[0]} is no annotation of a field")
+        if self._two.after.resolve(value.get("MK")) not in (None, {}):
+            raise ChangedError(f"the new field {ref[0]} has a look of its own")
+        name = _name_in(self._two.after, value)
+        if name in self._names:
+            raise ChangedError("a new field has the name of another")
+        self._names.add(name)
+        signature = self._signature(value)
+        if self.forbidding and (signature is None or not signature.is_timestamp):
+            raise ChangedError("a field was added, which the certification forbids")
+        if not (signature is not None and signature.is_timestamp):
+            self._refuse_locked(name)
+        if "Kids" in value:
+            ref, widget = self._only_widget(ref, value)
+        else:
+            widget = value
+        if not additions.invisible(self._two.after, widget):
+            self._visible(ref, widget, signature)
+        self._two.explained.add(ref[0])
+        self._two.explain(value)
+
+    def _only_widget(self, ref: Ref, value: Dict) -> tuple[Ref, Dict]:
+        """The one widget of a new field that has it apart."""
+        self._two.explained.add(ref[0])
+        kids = self._two.after.resolve(value.get("Kids"))
+        kid = kids[0] if isinstance(kids, list) and len(kids) == 1 else None
+        widget = self._two.after.resolve(kid)
+        if (
+            not isinstance(kid, Ref)
+            or not self._two.is_new(kid[0])
+            or not isinstance(widget, Dict)
+            or not widget.keys() <= (_NEW_FIELD - {"V", "FT", "T"}) | {"Parent"}
+            or widget.get("Parent") != ref
+            or widget.get("Subtype") != "Widget"
+            or self._two.after.resolve(widget.get("MK")) not in (None, {})
+        ):
+            raise ChangedError(f"the new field {ref[0]} is not shown by one plain widget")
+        self._two.explained.add(kid[0])
+        return kid, widget
+
+    def _visible(self, ref: Ref, value: Dict, signature: PdfSignature | None) -> None:
+        if signature is None or signature.is_timestamp:
+            raise ChangedError(f"the new field {ref[0]} shows something that nobody signed")
+        number, page = self._page_of(ref, value)
+        why = additions.misfit(self._two.after, value, page, most=MOST_OF_PAGE_NEW)
+        box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
+        if not why and (box is None or additions.outside(self._two.after, box, page)):
+            why = "it is not on its page"
+        if why or box is None:
+            raise ChangedError(f"the new field {ref[0]}: {why}")
+        self._two.patches.append(Patch(number, box, Why.NEW))
+
+    def _signature(self, value: Mapping[str, Any]) -> PdfSignature | None:
+        """The signature that came with this version into the field; None when it is empty."""
+        ref = value.get("V")
+        if ref is None:
+            return None
+        found = self._signed.get(ref[0]) if isinstance(ref, Ref) else None
+        if found is None or not self._two.is_new(found.number):
+            raise ChangedError("a field holds what is no signature of this version")
+        return found
+
+    def rewritten(self, old: Dict, new: Dict, number: int) -> frozenset[str]:
+        """What may be different in a field or its widget: the keys."""
+        changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
+        if any(self._two.touched(each) for each in self.appearances(new)):
+            # Drawn anew under its old number.
+            changed.add("AP")
+        free = frozenset({"Ff"}) if _made_read_only(old, new) else frozenset()
+        signed = inherited(self._two.before, old, "V") is None and inherited(self._two.after, new, "V") is not None
+        kind = inherited(self._two.before, old, "FT")
+        if kind == "Sig" and signed:
+            return free | self._signing(old, new, changed, number)
+        if kind in _FILLED_TYPES and changed & _FILLING:
+            return free | self._filling_in(new, changed, number, str(kind))
+        return free
+
+    def appearances(self, value: Mapping[str, Any]) -> set[int]:
+        """Numbers of the objects that a widget's look is: what /AP is and, where that is one stream, the stream."""
+        states = value.get("AP")
+        found = {states[0]} if isinstance(states, Ref) else set()
+        listed = self._two.after.resolve(states)
+        normal = listed.get("N") if isinstance(listed, Dict) else None
+        return found | {normal[0]} if isinstance(normal, Ref) else found
+
+    def _signing(self, old: Dict, new: Dict, changed: set[str], number: int) -> frozenset[str]:
+        name = _name_in(self._two.after, new)
+        if "V" in changed:
+            self._signature(new)
+        if self.forbidding:
+            raise ChangedError("a field was signed, which the certification forbids")
+        self._refuse_locked(name)
+        if new.get("Subtype") == "Widget" and not additions.invisible(self._two.after, new):
+            ref = Ref((number, 0))
+            page, value = self._page_of(ref, new)
+            why = additions.misfit(self._two.after, new, value, most=MOST_OF_PAGE)
+            box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
+            if why or box is None:
+                raise ChangedError(f"the signed field {number}: {why}")
+            # Where the earlier signer could not see the field, it must not cover what he saw.
+            hidden = additions.is_hidden(self._two.before, old)
+            self._two.patches.append(Patch(page, box, Why.NEW if hidden else Why.SIGNED))
+        elif "AP" in changed and new.get("Subtype") != "Widget":
+            raise ChangedError("an appearance came to what is no widget")
+        return _SIGNING
+
+    def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str) -> frozenset[str]:
+        name = _name_in(self._two.after, new)
+        if not self._filling:
+            raise ChangedError(f"the form field {name} was changed")
+        self._refuse_locked(name)
+        if new.get("Subtype") == "Widget":
+            page, value = self._page_of(Ref((number, 0)), new)
+            box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
+            why = additions.misfit(self._two.after, new, value, most=1.0) if "AP" in changed else ""
+            if why or box is None or (kind == "Btn" and "AP" in changed):
+                # A button shows one of its standing looks; which one is /AS.
+                raise ChangedError(f"the form field {name} shows what is not its own: {why}")
+            self._two.patches.append(Patch(page, box, Why.FILLED))
+        elif "AP" in changed:
+            raise ChangedError("an appearance came to what is no widget")
+        if name not in self._two.filled:
+            self._two.filled.append(name)
+        return _FILLING
+
+    def _refuse_locked(self, name: str) -> None:
+        if any(lock.lock(name) for lock in self._locks):
+            raise ChangedError(f"the field {name} was locked", locked=True)
+
+    def _page_of(self, ref: Ref, value: Mapping[str, Any]) -> tuple[int, Dict]:
+        """Number (from 0) and dictionary of the page that a widget is on."""
+        number = self._widgets.get(ref[0])
+        if number is None:
+            page = value.get("P")
+            number = self._pages.get(page[0], (None, None))[0] if isinstance(page, Ref) else None
+        if number is None:
+            raise ChangedError(f"the field {ref[0]} shows something and is on no page")
+        return number, self._listed_pages[number]
+
+    @cached_property
+    def _listed_pages(self) -> list[Dict]:
+        return [value for _, value in self._two.after.pages()]
+
+    @cached_property
+    def _pages(self) -> dict[int, tuple[int, Dict]]:
+        return {ref[0]: (at, value) for at, (ref, value) in enumerate(self._two.after.pages())}
+
+    @cached_property
+    def _widgets(self) -> dict[int, int]:
+        """Pages by the numbers of their annotations."""
+        found: dict[int, int] = {}
+        for at, page in enumerate(self._listed_pages):
+            listed = self._two.after.resolve(page.get("Annots"))
+            for each in listed if isinstance(listed, list) else []:
+                if isinstance(each, Ref):
+                    found.setdefault(each[0], at)
+        return found
+
+    def of_signatures(self) -> Iterator[Patch]:
+        """Places of all widgets of signatures."""
+        try:
+            for number, page in enumerate(self._listed_pages):
+                listed = self._two.after.resolve(page.get("Annots"))
+                for ref in listed if isinstance(listed, list) else []:
+                    value = self._two.after.resolve(ref)
+                    if isinstance(value, Dict) and inherited(self._two.after, value, "FT") == "Sig":
+                        box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
+                        if box is not None:
+                            yield Patch(number, box, Why.SIGNED)
+        except PdfError:
+            return
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
+        return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
+
+
+def is_field(value: Mapping[str, Any]) -> bool:
+    """Whether a dictionary is a field of a form, or the widget of one."""
+    if "Subtype" in value:
+        return bool(value["Subtype"] == "Widget")
+    return "FT" in value or ("T" in value and ("Kids" in value or "Parent" in value))
+
+
+def _made_read_only(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether a field that could be filled in is read-only now, as signing with a lock makes it: it shows the same."""
+    one, other = old.get("Ff", 0), new.get("Ff", 0)
+    return type(one) is int and type(other) is int and other == one | _READ_ONLY
+
+
+def _name_in(document: Document, value: Mapping[str, Any]) -> str:
+    return full_name(value, document.resolve)

@@ -1,0 +1,104 @@
+"""Two versions of one file, and what is found of the later one: which objects are new, which belong to something."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.esign.domain.additions import Patch
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_sections import FREE, Place
+from services.esign.domain.pdf_syntax import Name, PdfError, Ref
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something in a later version that is no part of signing. `locked`: a signer had locked that field. `unclear`: it
+    cannot be said what it is for, so it breaks no certification that lets anything come.
+    """
+
+    en: str
+    locked: bool = False
+    unclear: bool = False
+
+
+class ChangedError(Exception):
+    """The later version holds such a change."""
+
+    def __init__(self, en: str, *, locked: bool = False, unclear: bool = False) -> None:
+        super().__init__(en)
+        self.change = Change(en, locked, unclear)
+
+
+@dataclass(slots=True)
+class TwoVersions:
+    """`before` as it was signed, `after` as it was next. `patches`: places that may look different; `filled`: names of
+    form fields filled in; `data`: numbers of the streams that validation data are; `explained`: numbers of new or
+    rewritten objects that belong to something.
+    """
+
+    before: Document
+    after: Document
+    patches: list[Patch] = field(default_factory=list)
+    filled: list[str] = field(default_factory=list)
+    validation: bool = False
+    data: set[int] = field(default_factory=set)
+    explained: set[int] = field(default_factory=set)
+
+    def is_new(self, number: int) -> bool:
+        """Whether the earlier version has no object of that number."""
+        return self.before.entries.get(number, FREE).place == Place.FREE
+
+    def touched(self, number: int) -> bool:
+        """Whether the later version says something of the object that the earlier did not."""
+        one = self.before.entries.get(number, FREE)
+        if one != self.after.entries.get(number, FREE):
+            return True
+        return one.place == Place.IN_STREAM and self.touched(one.a)
+
+    def was(self, number: int) -> Any:
+        """The earlier value. What cannot be read is the same in both versions, and nothing to any reader."""
+        try:
+            return self.before.value(number)
+        except PdfError as cause:
+            if cause.limit:
+                raise
+            return None
+
+    def explain(self, value: Any, *, through_known: bool = False) -> None:
+        """All that belongs to something new. What was there before is compared where it stands; `through_known`: it
+        may be rewritten here, because nobody draws it.
+        """
+        waiting = [value]
+        seen: set[int] = set()
+        while waiting:
+            each = waiting.pop()
+            if isinstance(each, Ref):
+                number = each[0]
+                if number in seen or not (through_known or self.is_new(number)):
+                    continue
+                seen.add(number)
+                self.explained.add(number)
+                waiting.append(self.after.value(number))
+            elif isinstance(each, dict):
+                waiting += each.values()
+            elif isinstance(each, list):
+                waiting += each
+
+    def names_brought(self, numbers: Iterable[int]) -> dict[int, set[str]]:
+        """Names and keys that objects have now and had not before."""
+        return {number: _names(self.after.value(number)) - _names(self.was(number)) for number in numbers}
+
+
+def _names(value: Any) -> set[str]:
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            found |= each.keys()
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, Name):
+            found.add(each)
+    return found
