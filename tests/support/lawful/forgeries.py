@@ -417,7 +417,7 @@ SAVES: tuple[Callable[[bytes], bytes], ...] = (
     content_replaced, content_added, content_overwritten, font_exchanged, page_box_moved, page_cropped, page_turned,
     page_scaled, page_added, note_added, stamp_added, link_added, field_without_box, field_as_hairline,
     field_as_thin_line, field_of_no_size_with_matrix, field_over_content, field_over_the_page, text_field_added,
-    seal_repainted, seal_repainted_in_place, seal_renamed, signature_reworded, form_emptied, form_drawn_anew,
+    seal_repainted, seal_repainted_in_place, seal_renamed, signature_reworded, signature_of_odd_type, form_emptied, form_drawn_anew,
     script_on_opening, language_changed, page_labelled, read_aloud_otherwise, script_on_the_page,
     other_form_beside, opens_elsewhere, layers_added, file_attached, bookmark_added, metadata_title_changed,
     title_changed, junk_object_added, store_with_more, junk_bytes_appended, section_appended,
