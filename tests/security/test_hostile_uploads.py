@@ -16,6 +16,7 @@ from services.esign.verifier import MEMORY_MOST, Question, Verifier, VerifierFai
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.errors import Code, HubError
 from tests.security.test_document_attacks import HOSTILE
+from tests.support import hostile
 from tests.support.esign import small_pdf
 from tests.support.seal_land import seal_land
 
@@ -132,7 +133,9 @@ async def test_a_document_beyond_its_budget_is_no_wrong_verdict(land):
     """INDETERMINATE, LIMIT_REACHED: nothing is said of a document that was not read to its end."""
     with Verifier(10.0, cpu_seconds=0.0) as verifier:
         answering = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
-        request = esign_pb2.VerifyDocumentRequest(pdf=HOSTILE["objects"]())
+        # In a thread: pyHanko, which signed it first, starts event loops of its own.
+        pdf = await asyncio.to_thread(hostile.HOSTILE["wide arrays"])
+        request = esign_pb2.VerifyDocumentRequest(pdf=pdf)
         verdict = (await answering.VerifyDocument(request, None)).verdict
     assert (verdict.verdict, verdict.steps[0].reason) == ("INDETERMINATE", "LIMIT_REACHED")
 

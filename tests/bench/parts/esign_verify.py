@@ -34,7 +34,8 @@ _MIB = 1024 * 1024
 
 
 def _hostile() -> dict[str, bytes]:
-    return {name: make() for name, make in (MALFORMED | dict(HOSTILE)).items()}
+    malformed = {f"malformed: {name}": make for name, make in MALFORMED.items()}
+    return {name: make() for name, make in (malformed | dict(HOSTILE)).items()}
 
 
 def _question(pdf: bytes) -> Question:
