@@ -74,6 +74,12 @@ def test_a_forger_who_signs_his_forgery_gains_nothing(form):
     assert [forge.__name__ for forge in forgeries.SIGNED if accepted(form, forge)] == []
 
 
+@pytest.mark.parametrize("forge", forgeries.REPLACED)
+def test_a_signer_is_not_replaced_unseen(forge):
+    """A file in whose earlier version somebody else's signature stood is not the last signer's alone."""
+    assert not accepted("visible", forge)
+
+
 @pytest.mark.parametrize("permission", list(MDPPerm))
 def test_a_field_filled_in_by_nobody_is_not_accepted(permission):
     """Where the certification forbids it, and where it lets it but nobody signed what was written."""

@@ -412,6 +412,36 @@ def signed_over_the_page(pdf: bytes) -> bytes:
     return by_pyhanko(pdf, "Forger", signer="Forger", box=(0, 0, 200, 200))
 
 
+@_forgery
+def signature_taken_out(save: _Save) -> None:
+    """The signed field is no longer one of the form's; its picture stays on the page."""
+    save.change(save.root["/AcroForm"], "/Fields", ArrayObject())
+
+
+@_forgery
+def signature_taken_off(save: _Save) -> None:
+    """The field stays, the signature goes."""
+    field = save.signed_field
+    del field["/V"]
+    save.writer.update_container(field)
+
+
+@_forgery
+def form_taken_out(save: _Save) -> None:
+    del save.root["/AcroForm"]
+    save.writer.update_root()
+
+
+def _replaced(forge: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+    """After that another page, and the forger's signature over all of it."""
+
+    def forged(pdf: bytes) -> bytes:
+        return by_pyhanko(content_replaced(forge(pdf)), "Forger", signer="Forger")
+
+    forged.__name__ = f"{forge.__name__}_and_replaced"
+    return forged
+
+
 # Saves that only add or change something.
 SAVES: tuple[Callable[[bytes], bytes], ...] = (
     content_replaced, content_added, content_overwritten, font_exchanged, page_box_moved, page_cropped, page_turned,
@@ -433,3 +463,7 @@ SIGNED: tuple[Callable[[bytes], bytes], ...] = (
          field_as_hairline, field_over_content, seal_repainted, metadata_title_changed, title_changed, file_attached),
     ),
 )  # fmt: skip
+# The first signer's name is taken off what he signed, his picture left on it, and the forger signs what he made of it.
+REPLACED: tuple[Callable[[bytes], bytes], ...] = tuple(
+    map(_replaced, (signature_taken_out, signature_taken_off, form_taken_out))
+)
