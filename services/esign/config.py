@@ -49,8 +49,9 @@ class EsignSettings(ServiceSettings):
     """Most processor time that one uploaded document may take, s; what needs more is INDETERMINATE, LIMIT_REACHED."""
     verify_workers: int = 2
     """Processes that read uploaded documents at the same time; half as many more read heavy ones, behind all others."""
-    verify_memory_bytes: int = 256 * 1024 * 1024
-    """Most memory that one uploaded document may take in its worker process, bytes."""
+    verify_memory_bytes: int = 224 * 1024 * 1024
+    """Address space that one uploaded document may take in its worker process, bytes; with the pages that the process
+    shared at its start, that is 256 MiB of memory."""
     verify_waiting_most: int = 64
     """How many uploaded documents may wait; beyond that whoever sent the most is refused (VERIFY_BUSY)."""
     verify_waiting_most_bytes: int = 128 * 1024 * 1024

@@ -39,7 +39,7 @@ _MAX_RECEIPT = 1 << 20
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
-_BOUNDS = confined.Bounds(memory=256 * 1024 * 1024, cpu_seconds=2.5)
+_BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
 
 
