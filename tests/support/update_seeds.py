@@ -39,8 +39,8 @@ def generated(seed: int) -> Updated:
         for kind, mutation in _mutations(dice):
             try:
                 mutation(dice, draft)
-            except PdfError:
-                # A save before this one broke what the mutation is about.
+            except (PdfError, AttributeError, IndexError, KeyError, TypeError):
+                # A mutation before this one broke what it is about.
                 continue
             kinds.append(kind)
         pdf = draft.finished()
