@@ -191,6 +191,13 @@ def other_generation() -> tuple[bytes, bytes]:
     return _both(draft, _continued(draft, {CONTENT: (_place(draft, CONTENT), 1, b"n")}))
 
 
+def rewritten_under_another_generation() -> tuple[bytes, bytes]:
+    """The content is written anew as it was, under another generation: who follows references exactly finds nothing."""
+    draft = _prepared({})
+    body = b"%d 1 obj\n%b\nendobj\n" % (CONTENT, draft.bodies[CONTENT])
+    return _both(draft, _continued(draft, {CONTENT: (len(draft.data), 1, b"n")}, body=body))
+
+
 def size_shrunk() -> tuple[bytes, bytes]:
     """/Size says that there are fewer objects: to some readers the last ones are gone."""
     draft = _prepared({})
@@ -282,6 +289,7 @@ TRAPS: tuple[Trap, ...] = (
     length_changed,
     filter_changed,
     other_generation,
+    rewritten_under_another_generation,
     size_shrunk,
     section_skipped,
     hidden_section,
