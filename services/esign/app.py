@@ -21,6 +21,7 @@ from services.esign.flow_parts import open_flows
 from services.esign.keys import Secrets, say_where_keys_lie
 from services.esign.ledger_store import LedgerStore
 from services.esign.long_term import HttpResponders, LongTerm, OwnResponder
+from services.esign.packages import open_packages
 from services.esign.rewrapping import Rewrapping
 from services.esign.seal_life import SealLife
 from services.esign.seal_maker import SealMaker
@@ -238,6 +239,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
             sidecars,
             slots,
             long_term=long_term,
+            packages=open_packages(settings, sidecars, layouts, secrets.qr.host),
             crowd=neighbours.crowd,
         )
         by_sm3 = Sm3Index(base.store)

@@ -22,8 +22,8 @@ MOST_OF_PAGE_NEW = 1 / 8
 _SLACK = 1.0
 _FARTHEST = 1e6
 _COMMENT = re.compile(rb"%[^\r\n]*")
-# Invisible, Hidden and NoView (ISO 32000-1, table 165): viewers differ in what they show of such annotations.
-_UNSEEN_FLAGS = 1 | 2 | 32
+# Invisible, Hidden, NoZoom, NoRotate, NoView, ToggleNoView (ISO 32000-1, table 165): viewers differ in what they show.
+_UNSEEN_FLAGS = 1 | 2 | 8 | 16 | 32 | 256
 # What a form XObject of an appearance has; more would make it look different from reader to reader.
 FORM_KEYS = frozenset(
     {"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Group", "Length", "Filter", "DecodeParms", "Name"}

@@ -83,7 +83,15 @@ def judge(found: Findings, document: Document, look: Look | None) -> History | N
     if not signatures.by_signers(present):
         _unsigned(found, document, present)
         return None
-    if present[-1].covers_whole(document):
+    if _signatures_before(document, {signature.gap for signature in present}):
+        found.add(
+            "coverage",
+            Status.UNKNOWN,
+            "SIGNATURE_REPLACED",
+            "文件的早期版本另有签名，现已不在文件中",
+            "an earlier version of the file bears another signature, which is there no more",
+        )
+    elif present[-1].covers_whole(document):
         found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
     else:
         found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
@@ -94,20 +102,23 @@ def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignatur
     if present:
         zh, en = "文件只有时间戳，没有任何人的签名", "the document bears timestamps and nobody's signature"
         found.add("coverage", Status.UNKNOWN, "TIMESTAMP_ONLY", zh, en)
-    elif _was_signed(document):
+    elif _signatures_before(document, set()):
         zh, en = "文件曾有电子签名，但已被移除", "the document was signed once, and the signature was taken out"
         found.add("coverage", Status.INVALID, "SIGNATURE_REMOVED", zh, en)
     else:
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
 
 
-def _was_signed(document: Document) -> bool:
-    """Whether an earlier version of the document that still lies in the file was signed."""
-    if b"/ByteRange" not in document.data:
+def _signatures_before(document: Document, present: set[tuple[int, int]]) -> bool:
+    """Whether an earlier version of the document that still lies in the file was signed by others than those that are
+    `present` (by their gaps).
+    """
+    if document.data.count(b"/ByteRange", 0, document.end) <= len(present):
         return False
     for end in earlier_ends(document.data, document.end):
         try:
-            if any(each.covers_whole(document.until(end)) for each in signatures.find(document.until(end))):
+            before = document.until(end)
+            if any(each.covers_whole(before) and each.gap not in present for each in signatures.find(before)):
                 return True
         except PdfError:
             continue

@@ -21,6 +21,7 @@ from services.esign.domain.additions import Patch
 from services.esign.domain.field_changes import FieldChanges, is_field
 from services.esign.domain.field_locks import Locks
 from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_sections import Place
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_walk import Revision, walk
 from services.esign.domain.shadow import ACTIVE, VARYING
@@ -151,6 +152,7 @@ class _Comparison:
             self._pair(*self._waiting.pop())
         for revision in self._revisions:
             _nothing_else(two, revision)
+        _refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation:
             raise ChangedError("the file was saved again with nothing that the certification lets come")
 
@@ -300,6 +302,14 @@ def _known_dictionaries(two: TwoVersions) -> dict[tuple[int, int], _Role]:
         if isinstance(old, Ref) and isinstance(new, Ref):
             found[old[0], new[0]] = role
     return found
+
+
+def _refuse_shrinking(two: TwoVersions) -> None:
+    """Objects whose number is not below /Size are nothing to some readers (ISO 32000-1, table 15)."""
+    one, other = two.before.trailer.get("Size"), two.after.trailer.get("Size")
+    in_use = max((n for n, entry in two.after.entries.items() if entry.place != Place.FREE), default=0)
+    if type(other) is not int or (other <= in_use and (type(one) is not int or other < one)):
+        raise ChangedError("/Size leaves out objects")
 
 
 def _nothing_else(two: TwoVersions, revision: Revision) -> None:

@@ -10,6 +10,7 @@ Work is counted before it is done, for all readings of one file together: see `C
 import re
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,9 +77,21 @@ class _Shared:
     census: Census = field(default_factory=Census)
     objects: dict[int, PdfObject] = field(default_factory=dict)
     members: dict[int, dict[int, Any]] = field(default_factory=dict)
+    # Objects and object streams that are being read: what needs itself is never read to its end.
+    under_way: set[int] = field(default_factory=set)
     # Entries and sections of all readings.
     entries: int = 0
     sections: dict[int, Section] = field(default_factory=dict)
+
+    @contextmanager
+    def reading(self, start: int) -> Iterator[None]:
+        if start in self.under_way:
+            raise PdfError("REFERENCE_LOOP", f"the object at byte {start} needs itself to be read", unsupported=True)
+        self.under_way.add(start)
+        try:
+            yield
+        finally:
+            self.under_way.discard(start)
 
 
 class Document:
@@ -217,7 +230,8 @@ class Document:
             raise PdfError("OBJECT_STREAM", f"object {holder.number} is not an object stream", unsupported=True)
         found = self._shared.members.get(holder.start)
         if found is None:
-            found = self._shared.members[holder.start] = self._unpack(holder)
+            with self._shared.reading(holder.start):
+                found = self._shared.members[holder.start] = self._unpack(holder)
         return found
 
     def stream_of(self, holder: PdfObject) -> bytes:
@@ -315,7 +329,8 @@ class Document:
             start = match.start(1)
             found = objects.get(start)
             if found is None:
-                found = objects[start] = self._read(match)
+                with self._shared.reading(start):
+                    found = objects[start] = self._read(match)
             objects[offset] = found
         if found.end > self.end:
             raise PdfError("XREF", f"the object at byte {offset} is cut short", unsupported=True)

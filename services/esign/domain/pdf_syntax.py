@@ -65,12 +65,22 @@ class Ref(tuple[int, int]):
     __slots__ = ()
 
 
+class Array(list[Any]):
+    """An array. It has a hash, of itself and not of its members, so that asking whether a stranger's value is among
+    known names is answered and never fails.
+    """
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a list says that it has none
+
+
 class Dict(dict[str, Any]):
     """A dictionary with the byte span (start, end) of its /Contents where that is a hexadecimal string, as it is in a
-    signature: white space before it included.
+    signature: white space before it included. Its hash is of itself, as an array's.
     """
 
     __slots__ = ("spans",)
+    __hash__ = object.__hash__  # type: ignore[assignment]  # a dict says that it has none
 
     def __init__(self) -> None:
         super().__init__()
@@ -202,11 +212,11 @@ class Cursor:
                 holder, key = Dict(), None
                 continue
             elif kind == 8:
-                value = list(map(int, match[8].split(b" ")))
+                value = Array(map(int, match[8].split(b" ")))
                 _bound(len(open_) + 1)
                 self.census.count(len(value))
             elif kind in {7, 9}:
-                if type(holder) is not (Dict if kind == 7 else list) or key is not None:
+                if type(holder) is not (Dict if kind == 7 else Array) or key is not None:
                     raise PdfError("SYNTAX", f"closing bracket that closes nothing at {at}", unsupported=True)
                 value = holder
                 self.census.count(len(value))
@@ -226,7 +236,7 @@ class Cursor:
             elif data[at - 1] == 0x5B:
                 open_.append((holder, key, keyed_at))
                 _bound(len(open_))
-                holder, key = [], None
+                holder, key = Array(), None
                 continue
             else:
                 self.at = at
@@ -235,7 +245,7 @@ class Cursor:
             if key is not None:
                 holder[key] = value
                 key = None
-            elif type(holder) is list:
+            elif type(holder) is Array:
                 holder.append(value)
             elif holder is None:
                 self.at = at

@@ -4,9 +4,10 @@ Reading is strict DER: one structure, one meaning, nothing left over. What the s
 `ses_check`.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 
 from services.esign.domain import der
@@ -23,6 +24,9 @@ V1 = 1
 ORGANISATION, PERSON = 1, 2
 _CERTIFICATES, _DIGESTS = 1, 2
 VENDOR = "Shuniu"
+# Some makers of V1 write the time as text, as a clock in China shows it.
+_WRITTEN_OUT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_CHINA = timezone(timedelta(hours=8))
 # Far above any seal with its picture and any list of certificates.
 MOST_BYTES = 4 * 1024 * 1024
 
@@ -258,6 +262,9 @@ def _signature(top: Sequence[Node], parts: Sequence[Node]) -> SealSignature:
         content = _bits(time)
         if content[:1] in {bytes((_GENERALIZED_TIME,)), bytes((_UTC_TIME,))}:
             moment = _time(der.parse(content), V1)
+        elif _WRITTEN_OUT.fullmatch(content):
+            written = datetime.strptime(content.decode("ascii"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=_CHINA)
+            moment = int(written.timestamp()) * 1_000_000
         else:
             timestamp = content
     return SealSignature(
@@ -289,7 +296,8 @@ def _extensions(rest: Iterable[Node]) -> tuple[bytes, ...]:
     if len(holders) > 1:
         raise SesError("more parts than the structure has")
     for holder in holders:
-        (listed,) = holder.expect(_CONTEXT_0).children()
+        # Most makers leave out the tag that the standard puts around the list.
+        (listed,) = (holder,) if holder.tag == der.SEQUENCE else holder.expect(_CONTEXT_0).children()
         for extension in listed.expect(der.SEQUENCE).children():
             kind, *middle, value = extension.expect(der.SEQUENCE).children()
             value.expect(der.OCTET_STRING)
