@@ -14,8 +14,9 @@ from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.kit import client
 from shuniu.kit.errors import Code, HubError
 
-# Passed on as they came, so that one request can be followed through the hub.
-_FOLLOWED = ("x-request-id", "traceparent")
+# Passed on as they came, so that one request can be followed through the hub, and people behind the pages have turns
+# of their own (the edge wrote the last address).
+_FOLLOWED = ("x-request-id", "traceparent", "x-forwarded-for")
 
 
 @dataclass(frozen=True, slots=True)

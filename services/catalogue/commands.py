@@ -9,8 +9,8 @@ from services.catalogue.config import CatalogueSettings
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
-from shuniu.kit.foundation import database_url
 from shuniu.kit.operations import audit_check
+from shuniu.kit.service_settings import database_url
 from shuniu.kit.sql import Store, migrations
 
 PACKAGE = "services.catalogue"

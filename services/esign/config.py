@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from shuniu.kit.config import HubSettings
-from shuniu.kit.foundation import ServiceSettings
+from shuniu.kit.service_settings import ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)

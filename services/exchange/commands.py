@@ -9,8 +9,8 @@ from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
-from shuniu.kit.foundation import database_url
 from shuniu.kit.operations import audit_check
+from shuniu.kit.service_settings import database_url
 from shuniu.kit.sql import Store, migrations
 
 PACKAGE = "services.exchange"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shuniu.kit.config import HubSettings
-from shuniu.kit.foundation import ServiceSettings
+from shuniu.kit.service_settings import ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)

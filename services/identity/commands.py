@@ -23,7 +23,7 @@ from shuniu.kit.clock import Clock, SystemClock
 from shuniu.kit.config import HubSettings, load, write_secret
 from shuniu.kit.crypto import profile, x509
 from shuniu.kit.crypto.keyring import add_key
-from shuniu.kit.foundation import database_url
+from shuniu.kit.service_settings import database_url
 from shuniu.kit.sql import Store, migrations
 
 PACKAGE = "services.identity"

@@ -13,7 +13,7 @@ from shuniu.cli.place import Place
 from shuniu.cli.stores import PACKAGES
 from shuniu.kit.client import ask, channel
 from shuniu.kit.errors import HubError
-from shuniu.kit.foundation import socket_address
+from shuniu.kit.service_settings import socket_address
 
 CALLER = "shuniu-cli"
 

@@ -12,15 +12,13 @@ from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import complain, out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, revocation_lists, trust_dir
+from shuniu.cli.verify import EXITS, UNREADABLE, revocation_lists, trust_dir
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import HubError
 from shuniu.kit.operations import audit_check
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.tables import KIT
-
-__all__ = ["EXITS", "MARKS", "UNREADABLE", "add", "trust_dir"]
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

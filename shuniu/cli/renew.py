@@ -6,7 +6,7 @@ from pathlib import Path
 from services.esign import commands as esign
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
-from shuniu.cli.proof import EXITS, MARKS, UNREADABLE, trust_dir
+from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_dir
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

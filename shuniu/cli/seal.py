@@ -7,7 +7,7 @@ from typing import Any
 from services.esign import commands as esign
 from shuniu.cli import renew, seals
 from shuniu.cli.output import complain, out
-from shuniu.cli.proof import EXITS, MARKS, UNREADABLE, trust_dir
+from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_dir
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

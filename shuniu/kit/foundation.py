@@ -8,7 +8,6 @@ import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TypeVar, TypeVarTuple
 
 import grpc
@@ -27,7 +26,8 @@ from shuniu.kit.outbox import Event
 from shuniu.kit.registry import Registry
 from shuniu.kit.requests import Asked
 from shuniu.kit.run import StartRefusedError
-from shuniu.kit.server import Listener, Servicer, Tls, edge_listener, peer_listener
+from shuniu.kit.server import Listener, Servicer, edge_listener, peer_listener
+from shuniu.kit.service_settings import ServiceSettings, database_url, socket_address
 from shuniu.kit.sql import SchemaError, Store, StoreLockedError
 from shuniu.kit.sql.migrations import check_schema
 
@@ -35,61 +35,6 @@ Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """Keys that every service's section has. Services add theirs by inheritance."""
-
-    database_url: str = ""
-    """Store; empty means SQLite at <data_dir>/db/<service>.db."""
-    edge_address: str = ""
-    """Where the edge reaches it; empty means the Unix socket <run_dir>/<service>.edge.sock."""
-    peer_address: str = ""
-    """Where other processes reach it; empty means the Unix socket <run_dir>/<service>.peer.sock."""
-    ops_host: str = "127.0.0.1"
-    """Address of /livez, /readyz and /metrics."""
-    ops_port: int = 0
-    """Its port; 0 picks a free one, written to <run_dir>/<service>.ops."""
-    identity_address: str = ""
-    """Identity's peer address; empty means its Unix socket."""
-    catalogue_address: str = ""
-    """Catalogue's peer address; empty means its Unix socket."""
-    exchange_address: str = ""
-    """Exchange's peer address; empty means its Unix socket."""
-    esign_address: str = ""
-    """Esign's peer address; empty means its Unix socket."""
-    vault_address: str = ""
-    """The vault's peer address; empty means its Unix socket. Used by identity only."""
-    bus_url: str = "nats://127.0.0.1:4222"
-    """The bus."""
-    bus_creds_file: Path = Path()
-    """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
-    bus_replicas: int = 1
-    """Copies of each of the hub's own streams: 1 with one server, 3 with three."""
-    tls_certificate: Path = Path()
-    """Certificate (PEM) for TCP between machines; unused with Unix sockets."""
-    tls_key: Path = Path()
-    """Its key (PEM, 0600)."""
-    tls_roots: Path = Path()
-    """Roots for peers (PEM)."""
-
-    def tls(self) -> Tls | None:
-        return Tls(self.tls_certificate, self.tls_key, self.tls_roots) if self.tls_certificate.name else None
-
-    def client_tls(self) -> client.ClientTls | None:
-        if not self.tls_certificate.name:
-            return None
-        return client.ClientTls(self.tls_certificate, self.tls_key, self.tls_roots)
-
-
-def database_url(hub: HubSettings, settings: ServiceSettings, service: str) -> str:
-    return settings.database_url or f"sqlite:///{hub.data_dir}/db/{service}.db"
-
-
-def socket_address(hub: HubSettings, service: str, kind: str) -> str:
-    """Address of a process's Unix socket; kind is edge or peer."""
-    return f"unix:{hub.run_dir}/{service}.{kind}.sock"
 
 
 @dataclass(slots=True)

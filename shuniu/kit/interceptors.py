@@ -14,7 +14,7 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from shuniu.kit import errors, log, metrics
+from shuniu.kit import errors, log, metrics, network
 from shuniu.kit.caller import ANONYMOUS, Caller, CurrentCall, set_current
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.policy import Policy
@@ -164,6 +164,7 @@ class Guard(grpc.aio.ServerInterceptor):
     def _admit(self, call: "_Call") -> Caller:
         caller = self._authenticate(call.metadata, call.context)
         call.caller = caller
+        network.set_current(call.metadata.get(network.FORWARDED_HEADER, ""))
         set_current(
             CurrentCall(
                 call.policy.method,

@@ -20,9 +20,10 @@ from shuniu.kit.bus import Bus
 from shuniu.kit.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
 from shuniu.kit.config import HubSettings
 from shuniu.kit.consumer import Consumer, ConsumerSettings, Handler
-from shuniu.kit.foundation import Foundation, ServiceSettings
+from shuniu.kit.foundation import Foundation
 from shuniu.kit.receipts import ReceiptReader
 from shuniu.kit.relay import Relay, RelaySettings
+from shuniu.kit.service_settings import ServiceSettings
 
 _log = log.get("messaging")
 

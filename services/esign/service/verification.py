@@ -14,7 +14,7 @@ from services.esign.domain import qr, validation_report, versions
 from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
-from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.flow_store import FlowRow
 from services.esign.keys import Secrets
 from services.esign.revocation_lists import RevocationLists
@@ -26,6 +26,7 @@ from services.esign.service.views import view
 from services.esign.store import CertificateRow
 from services.esign.verdict_cache import VerdictCache
 from services.esign.verifier import Here, Question, Verifier, VerifierFailedError
+from services.esign.verify_command import limit_reached
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.kit import errors
@@ -93,7 +94,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         try:
             verdict = await (self._own if own else self._verdicts).judge(question)
         except VerifierFailedError:
-            verdict = self._gave_up()
+            verdict = limit_reached(self.base.clock.now_us())
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         view_of = _view(verdict, row)
         if flow is not None:
@@ -114,16 +115,6 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             return None
         witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         return row.receipt if witnessed is None else witnessed.text
-
-    def _gave_up(self) -> Verdict:
-        step = Step(
-            "parse",
-            Status.UNKNOWN,
-            "LIMIT_REACHED",
-            "文件过于复杂，未能在限定的时间和内存内完成核验",
-            "too complex to be judged within the limits of time and memory",
-        )
-        return conclude([step], self.base.clock.now_us(), at_best=Outcome.INDETERMINATE)
 
     async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
         now_us = self.base.clock.now_us()

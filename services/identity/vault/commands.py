@@ -11,7 +11,7 @@ from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
-from shuniu.kit.foundation import database_url
+from shuniu.kit.service_settings import database_url
 from shuniu.kit.sql import Store, migrations
 
 PACKAGE = "services.identity.vault"

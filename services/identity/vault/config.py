@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shuniu.kit.foundation import ServiceSettings
+from shuniu.kit.service_settings import ServiceSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,7 @@ def test_inspect_prints_each_step(
     """`shuniu seal inspect`: steps, facts and the picture; exit code by verdict."""
     words = ("seal", "inspect", laid / "a.pdf.ses", "--trust", laid / "trust")
     # Made in the future of the machine's clock or in its past: what counts is that clock.
-    monkeypatch.setattr("services.esign.commands.time.time_ns", lambda: NOW_US * 1000)
+    monkeypatch.setattr("services.esign.seal_commands.time.time_ns", lambda: NOW_US * 1000)
     assert run(monkeypatch, *words, "--picture", laid / "out.png") == 0
     text = capsys.readouterr().out
     assert text.startswith("VALID\n")

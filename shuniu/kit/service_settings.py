@@ -1,0 +1,71 @@
+"""Settings that every service's section has, and what follows from them; imports no server, store or bus."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shuniu.kit.config import HubSettings
+
+if TYPE_CHECKING:
+    from shuniu.kit.client import ClientTls
+    from shuniu.kit.server import Tls
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Keys that every service's section has. Services add theirs by inheritance."""
+
+    database_url: str = ""
+    """Store; empty means SQLite at <data_dir>/db/<service>.db."""
+    edge_address: str = ""
+    """Where the edge reaches it; empty means the Unix socket <run_dir>/<service>.edge.sock."""
+    peer_address: str = ""
+    """Where other processes reach it; empty means the Unix socket <run_dir>/<service>.peer.sock."""
+    ops_host: str = "127.0.0.1"
+    """Address of /livez, /readyz and /metrics."""
+    ops_port: int = 0
+    """Its port; 0 picks a free one, written to <run_dir>/<service>.ops."""
+    identity_address: str = ""
+    """Identity's peer address; empty means its Unix socket."""
+    catalogue_address: str = ""
+    """Catalogue's peer address; empty means its Unix socket."""
+    exchange_address: str = ""
+    """Exchange's peer address; empty means its Unix socket."""
+    esign_address: str = ""
+    """Esign's peer address; empty means its Unix socket."""
+    vault_address: str = ""
+    """The vault's peer address; empty means its Unix socket. Used by identity only."""
+    bus_url: str = "nats://127.0.0.1:4222"
+    """The bus."""
+    bus_creds_file: Path = Path()
+    """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
+    bus_replicas: int = 1
+    """Copies of each of the hub's own streams: 1 with one server, 3 with three."""
+    tls_certificate: Path = Path()
+    """Certificate (PEM) for TCP between machines; unused with Unix sockets."""
+    tls_key: Path = Path()
+    """Its key (PEM, 0600)."""
+    tls_roots: Path = Path()
+    """Roots for peers (PEM)."""
+
+    def tls(self) -> "Tls | None":
+        # Only where processes speak TCP: who reads settings need not import a server.
+        from shuniu.kit.server import Tls
+
+        return Tls(self.tls_certificate, self.tls_key, self.tls_roots) if self.tls_certificate.name else None
+
+    def client_tls(self) -> "ClientTls | None":
+        from shuniu.kit.client import ClientTls
+
+        if not self.tls_certificate.name:
+            return None
+        return ClientTls(self.tls_certificate, self.tls_key, self.tls_roots)
+
+
+def database_url(hub: HubSettings, settings: ServiceSettings, service: str) -> str:
+    return settings.database_url or f"sqlite:///{hub.data_dir}/db/{service}.db"
+
+
+def socket_address(hub: HubSettings, service: str, kind: str) -> str:
+    """Address of a process's Unix socket; kind is edge or peer."""
+    return f"unix:{hub.run_dir}/{service}.{kind}.sock"
