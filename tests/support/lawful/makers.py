@@ -1,12 +1,13 @@
 """Documents signed by programs of others: pyHanko, PDFBox with BouncyCastle, Poppler with NSS."""
 
+import atexit
 import io
 import shutil
 import subprocess
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
 import pytest
 from pyhanko.pdf_utils import generic
@@ -106,13 +107,15 @@ def linearized(pdf: bytes, *, packed: bool = False) -> bytes:
 
 
 @cache
-def _classes() -> tuple[str, TemporaryDirectory[str]]:
+def _classes() -> str:
+    """Class path with the compiled maker. Skips when Java, PDFBox or BouncyCastle is absent."""
     jars = [_JAVA / f"{name}.jar" for name in _JARS]
     if absent := [jar.name for jar in jars if not jar.exists()]:
         pytest.skip(f"{', '.join(absent)} absent: make test-deps")
-    path, folder = ":".join(map(str, jars)), TemporaryDirectory(prefix="maker")
-    assert said("javac", "-cp", path, "-d", folder.name, str(Path(__file__).with_name("Maker.java"))) == ""
-    return f"{path}:{folder.name}", folder
+    path, folder = ":".join(map(str, jars)), mkdtemp(prefix="maker")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    assert said("javac", "-cp", path, "-d", folder, str(Path(__file__).with_name("Maker.java"))) == ""
+    return f"{path}:{folder}"
 
 
 @cache
@@ -133,7 +136,7 @@ def by_pdfbox() -> Mapping[str, bytes]:
         for number, (pdf, box) in enumerate(sources.values()):
             (folder / f"{number}.pdf").write_bytes(pdf)
             arguments += [str(folder / f"{number}.pdf"), str(folder / f"{number}-signed.pdf"), box]
-        assert said("java", "-Xshare:auto", "-cp", _classes()[0], "Maker", str(folder / "hand.p12"), *arguments) == ""
+        assert said("java", "-Xshare:auto", "-cp", _classes(), "Maker", str(folder / "hand.p12"), *arguments) == ""
         return {each: (folder / f"{number}-signed.pdf").read_bytes() for number, each in enumerate(sources)}
 
 
