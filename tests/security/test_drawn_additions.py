@@ -435,6 +435,25 @@ def validation_data_that_are_a_page():
     return draft.finished()
 
 
+def font_that_is_a_reference():
+    """An object that is nothing but a reference to a copy of it: Poppler shows no text then."""
+    draft = started("certified, P=1")
+    copy = draft.add(text(draft.document.value(FONT)))
+    draft.bodies[FONT] = b"%d 0 R" % copy
+    number = draft.sign(timestamp=True, entries=b"/Prop_Build %d 0 R" % copy)
+    draft.put_field(draft.add(b"<</Subtype/Widget/FT/Sig/T(New)/F 132/Rect[0 0 0 0]/V %d 0 R>>" % number))
+    return draft.finished()
+
+
+def page_that_is_the_information():
+    """A page that the trailer names as document information is compared as a page, down to its content."""
+    draft = Draft(attack.foreign_sign(attack.build({**rich(), CONTENT: stream(TEXT)}, b"/Info 3 0 R")))
+    draft.store(b"certificate")
+    draft.root()["DSS"]["VRI"] = {"AA": {"TU": Ref((CONTENT, 0))}}
+    draft.bodies[CONTENT] = stream(TEXT.replace(b"No criminal", b"My criminal"))
+    return draft.finished()
+
+
 def unseen_field_with_data_elsewhere():
     """An appearance that is empty here and comes from another file elsewhere."""
     return added_field(started("approval"), b"[0 0 0 0]", form(b"", b"/F(other.bin)"))
@@ -497,6 +516,18 @@ def test_a_field_among_its_own_ancestors_ends_in_a_verdict(above):
         draft.bodies[number] = b"<</FT/Sig/Parent %d 0 R>>" % numbers[(at + 1) % len(numbers)]
     draft.put_field(numbers[0])
     refused(draft.finished())
+
+
+@pytest.mark.parametrize("container", [30, 31])
+def test_packed_objects_that_hold_one_another_end_in_a_verdict(container):
+    """A signed document whose section packs objects into themselves: what comes later is judged without an exception."""
+    draft = Draft(built(rich()))
+    draft.form = "stream"
+    draft.rows |= {30: (2, container, 0), 31: (2, 30, 0)}
+    draft.root()["Own"] = Ref((30, 0))
+    hostile = Draft(added_field(draft, b"[0 0 0 0]"))
+    hostile.store(b"certificate")
+    assert judged(hostile.finished(), trust=TRUST, now_us=attack.now_us()).steps
 
 
 # The lawful counterparts.

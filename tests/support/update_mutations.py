@@ -876,3 +876,14 @@ def look_for_fields(dice: Dice, draft: Draft) -> None:
         acro_form.setdefault("DA", b"/New 20 Tf 0 g")
     if dice.random() < 0.6:
         acro_form.setdefault("DR", {"Font": {"New": Ref((font, 0))}})
+
+
+@unlawful
+def reference_for_an_object(dice: Dice, draft: Draft) -> None:
+    """An object that is nothing but a reference to a copy of what it was, which the signature's dictionary names."""
+    number = _any_number(dice, draft)
+    if not draft.signature:
+        copy = draft.add(draft.body(number, draft.document.value(number)))
+        draft.bodies[number] = b"%d 0 R" % copy
+        signed = draft.sign(timestamp=True, entries=b"/Prop_Build %d 0 R" % copy)
+        draft.put_field(draft.add(b"<</Subtype/Widget/FT/Sig/T(R%d)/F 132/Rect[0 0 0 0]/V %d 0 R>>" % (signed, signed)))

@@ -301,4 +301,4 @@ class Draft:
 
 
 def _bytes_of(row: Row) -> bytes:
-    return bytes((row[0],)) + row[1].to_bytes(4, "big") + row[2].to_bytes(2, "big")
+    return bytes((row[0],)) + (row[1] % 2**32).to_bytes(4, "big") + row[2].to_bytes(2, "big")
