@@ -454,6 +454,28 @@ def page_that_is_the_information():
     return draft.finished()
 
 
+def value_without_its_look():
+    """Filled in, and drawn as before: readers with live forms show another amount than readers of pictures."""
+    draft = started("form, P=2")
+    draft.edit(20)["V"] = b"999"
+    return signed_in(draft, form(PAINT, BOX))
+
+
+def look_without_its_value():
+    """Likewise the other way round."""
+    draft = started("form, P=2")
+    look = form(b"BT /F1 9 Tf 2 4 Td (999) Tj ET", b"/BBox[0 0 60 16]/Resources<</Font<</F1 5 0 R>>>>")
+    draft.edit(20)["AP"] = {"N": Ref((draft.add(look), 0))}
+    return signed_in(draft, form(PAINT, BOX))
+
+
+def box_ticked_in_one_place():
+    """A check box shown as ticked whose value says that it is not."""
+    draft = started("form, P=2")
+    draft.edit(22)["AS"] = Name("Yes")
+    return signed_in(draft, form(PAINT, BOX))
+
+
 def unseen_field_with_data_elsewhere():
     """An appearance that is empty here and comes from another file elsewhere."""
     return added_field(started("approval"), b"[0 0 0 0]", form(b"", b"/F(other.bin)"))
@@ -464,7 +486,8 @@ DRAWN = [
     second_signer_without_box, second_signer_with_huge_box, second_signer_with_flat_matrix, second_signer_moves_the_field,
     field_larger_than_its_share, field_beyond_the_page, shared_form_rewritten, drawn_field_with_an_unseen_kid, field_on_several_pages,
     field_twice_on_a_page, field_that_does_not_zoom, field_that_does_not_turn, field_that_comes_and_goes, default_look_for_a_bare_field,
-    font_for_a_field, layers_filled_in, unseen_field_with_data_elsewhere,
+    font_for_a_field, layers_filled_in, value_without_its_look, look_without_its_value, box_ticked_in_one_place,
+    unseen_field_with_data_elsewhere,
 ]  # fmt: skip
 BESIDE = [
     metadata_title_changed,
@@ -478,6 +501,7 @@ READ_DIFFERENTLY = [
     generation_of_an_object, generation_of_a_reference, rows_of_four_parts, hybrid_with_an_own_past, hybrid_that_frees,
     section_under_a_number_in_use, table_that_begins_at_one, members_in_other_places, members_without_space_between,
     object_stream_with_two_filters, number_beyond_all_readers, rows_of_other_lengths, validation_data_that_are_a_page,
+    font_that_is_a_reference, page_that_is_the_information,
 ]  # fmt: skip
 
 
@@ -576,6 +600,15 @@ def certificate_with_validation_data():
     return draft.finished()
 
 
+def filled_in_and_signed():
+    """As the certification allows: value and look together, then the foreseen signature."""
+    draft = started("form, P=2")
+    look = form(b"/Tx BMC BT /F1 9 Tf 2 4 Td (7) Tj ET EMC", b"/BBox[0 0 60 16]/Resources<</Font<</F1 5 0 R>>>>")
+    draft.edit(20).update({"V": b"7", "AP": {"N": Ref((draft.add(look), 0))}})
+    draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes")})
+    return signed_in(draft, form(PAINT, BOX))
+
+
 def closed():
     from tests.support.multisign import closed as made
 
@@ -615,7 +648,7 @@ def font_that_no_field_asks_for():
 
 LAWFUL = [
     second_signer_where_prepared, second_signer_with_turned_picture, second_signer_by_the_hub, new_field_on_blank_space, new_unseen_field,
-    new_unseen_field_with_a_kid, certificate_stamped, certificate_with_validation_data, closed, objects_rewritten_unchanged,
+    new_unseen_field_with_a_kid, certificate_stamped, certificate_with_validation_data, closed, filled_in_and_signed, objects_rewritten_unchanged,
     objects_packed_unchanged, saved_later, font_that_no_field_asks_for,
 ]  # fmt: skip
 
