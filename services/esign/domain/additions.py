@@ -84,7 +84,8 @@ def _is_empty(document: Document, form: Any) -> bool:
     holder = document.object(form[0]) if isinstance(form, Ref) else None
     if holder is None or holder.stream is None or holder.loose:
         return document.resolve(form) is None
-    return draws_nothing(document, holder)
+    plain = holder.value.keys() <= FORM_KEYS and holder.value.get("Subtype", "Form") == "Form"
+    return plain and draws_nothing(document, holder)
 
 
 def draws_nothing(document: Document, holder: PdfObject) -> bool:

@@ -10,7 +10,7 @@ timestamps come: they are no changes (ISO 32000-2, table 257).
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from itertools import pairwise
@@ -18,12 +18,13 @@ from typing import Any
 
 from services.esign.domain import additions, data_changes
 from services.esign.domain.additions import Patch
-from services.esign.domain.field_changes import FieldChanges, is_field
+from services.esign.domain.field_changes import FieldChanges
 from services.esign.domain.field_locks import Locks
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_sections import Place
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
-from services.esign.domain.pdf_walk import Revision, walk
+from services.esign.domain.pdf_update import Revision
+from services.esign.domain.pdf_walk import walk
 from services.esign.domain.shadow import ACTIVE, VARYING
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.two_versions import Change, ChangedError, TwoVersions
@@ -32,6 +33,9 @@ from services.esign.domain.two_versions import Change, ChangedError, TwoVersions
 _OF_THE_FILE = frozenset(
     {"Size", "Prev", "ID", "XRefStm", "Type", "W", "Index", "Filter", "DecodeParms", "Length", "DocChecksum"}
 )
+# Keys by which a stream's content lies in another file, or is that of another document (ISO 32000-1, tables 5 and 95);
+# some readers take them for short names of filters.
+_ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
 
@@ -83,8 +87,8 @@ class _Role(Enum):
     CATALOG = auto()
     FORM = auto()
     RESOURCES = auto()
-    # A list of fields or of a page's annotations.
-    GROWING = auto()
+    FIELDS = auto()
+    ANNOTATIONS = auto()
     VALIDATION = auto()
     EXTENSIONS = auto()
     VERSION = auto()
@@ -102,7 +106,7 @@ _ROLES: Mapping[_Role, Mapping[str, _Role]] = {
         "Version": _Role.VERSION,
         "Metadata": _Role.METADATA,
     },
-    _Role.FORM: {"Fields": _Role.GROWING, "DR": _Role.RESOURCES, "SigFlags": _Role.FREE},
+    _Role.FORM: {"Fields": _Role.FIELDS, "DR": _Role.RESOURCES, "SigFlags": _Role.FREE},
 }
 
 
@@ -174,9 +178,7 @@ class _Comparison:
                 raise PdfError("TOO_MANY_OBJECTS", "too many objects to compare", limit=True)
         if new_ref is not None:
             two.explained.add(new_ref[0])
-        if role is _Role.PLAIN and (None if old_ref is None else old_ref[0]) != (
-            None if new_ref is None else new_ref[0]
-        ):
+        if role is _Role.PLAIN and old_ref != new_ref:
             raise ChangedError("a value was put in another's place")
         number = -1 if new_ref is None else new_ref[0]
         if old_ref is None or new_ref is None:
@@ -205,8 +207,10 @@ class _Comparison:
             case _Role.VERSION:
                 if new != old and not (isinstance(new, Name) and _VERSION.fullmatch(new)):
                     raise ChangedError("the version is none")
-            case _Role.GROWING:
-                self._grown(old, new)
+            case _Role.FIELDS:
+                self._grown(old, new, self._fields.added)
+            case _Role.ANNOTATIONS:
+                self._grown(old, new, self._fields.placed)
             case _Role.RESOURCES:
                 self._resources(old, new)
             case _:
@@ -236,8 +240,8 @@ class _Comparison:
         if role is _Role.FORM:
             free = self._fields.form(old, new)
         elif role is _Role.PLAIN and old.get("Type") == "Page" and new.get("Type") == "Page":
-            roles = {"Annots": _Role.GROWING}
-        elif role is _Role.PLAIN and is_field(old) and is_field(new):
+            roles = {"Annots": _Role.ANNOTATIONS}
+        elif role is _Role.PLAIN and number in self._fields.known:
             free = self._fields.rewritten(old, new, number)
         for key in old.keys() | new.keys():
             if key in free:
@@ -253,14 +257,14 @@ class _Comparison:
             elif not _alike(one, other):
                 raise ChangedError(f"/{key} was changed")
 
-    def _grown(self, old: Any, new: Any) -> None:
-        """A list of fields or annotations as before, but for new fields of signatures."""
+    def _grown(self, old: Any, new: Any, judge: Callable[[Ref], None]) -> None:
+        """A list of fields or annotations as before, but for new ones, of which each is judged."""
         if not isinstance(old or [], list) or not isinstance(new or [], list):
             raise ChangedError("a list of fields or annotations is none")
         kept: list[Any] = []
         for ref in new or []:
             if isinstance(ref, Ref) and self._two.is_new(ref[0]):
-                self._fields.added(ref)
+                judge(ref)
             else:
                 kept.append(ref)
         if len(kept) != len(old or []):
@@ -270,7 +274,7 @@ class _Comparison:
     def _resources(self, old: Any, new: Any, depth: int = 0) -> None:
         """Resources for what is filled in: more of them, and the old ones as they were."""
         two = self._two
-        if old is None and isinstance(new, Dict):
+        if old is None and isinstance(new, Dict) and self._fields.looks_are_settled:
             two.explain(new)
             return
         if not isinstance(old, Dict) or not isinstance(new, Dict):
@@ -284,7 +288,10 @@ class _Comparison:
                 self._resources(two.before.resolve(value), two.after.resolve(other), 1)
             else:
                 self._waiting.append((value, other, _Role.PLAIN))
-        for key in new.keys() - old.keys():
+        more = new.keys() - old.keys()
+        if more and not self._fields.looks_are_settled:
+            raise ChangedError("the form has more resources, and fields that may be shown with them")
+        for key in more:
             two.explain(new[key])
 
 
@@ -318,6 +325,11 @@ def _nothing_else(two: TwoVersions, revision: Revision) -> None:
     own = (revision.objects.keys() | revision.packed.keys()) - revision.bookkeeping - containers
     if left := sorted(n for n in own - two.explained if not _is_leftover(two, n, revision)):
         raise ChangedError(f"object {left[0]} was added or rewritten and belongs to nothing", unclear=True)
+    for number in own:
+        holder = two.after.object(number)
+        elsewhere = _ELSEWHERE & holder.value.keys() if holder is not None and holder.stream is not None else None
+        if elsewhere:
+            raise ChangedError(f"the content of stream {number} lies elsewhere: /{min(elsewhere)}")
     for number, names in two.names_brought(own).items():
         if bad := sorted(names & (ACTIVE | VARYING)):
             raise ChangedError(f"object {number} brings /{bad[0]}")

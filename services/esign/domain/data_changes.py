@@ -6,7 +6,7 @@ from typing import Any
 
 from services.esign.domain import xmp
 from services.esign.domain.pdf import PdfObject
-from services.esign.domain.pdf_syntax import Dict, Name, Ref
+from services.esign.domain.pdf_syntax import Dict, Ref
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 from services.esign.domain.xmp import XmpError
 
@@ -51,19 +51,22 @@ def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:
 
 
 def extensions(two: TwoVersions, new: Any) -> None:
-    """Developers' extensions (ISO 32000-1, 7.12): names of versions."""
-    listed = new.items() if isinstance(new, Dict) else ()
-    for key, value in listed:
-        extension = two.after.resolve(value)
-        if key == "Type":
-            continue
-        each = extension if isinstance(extension, list) else [extension]
-        for one in map(two.after.resolve, each):
-            if not isinstance(one, Dict) or not one.keys() <= _EXTENSION:
-                raise ChangedError("/Extensions has what is no extension")
-    if new is not None and not isinstance(new, Dict):
+    """Developers' extensions (ISO 32000-1, 7.12): names, numbers and texts of versions."""
+    if new is None:
+        return
+    if not isinstance(new, Dict):
         raise ChangedError("/Extensions is no dictionary")
-    two.explain(new)
+    for key, value in new.items():
+        if key == "Type":
+            _plain(value)
+            continue
+        one = _own(two, value)
+        for each in one if isinstance(one, list) else [one]:
+            extension = _own(two, each)
+            if not isinstance(extension, Dict) or not extension.keys() <= _EXTENSION:
+                raise ChangedError("/Extensions has what is no extension")
+            for member in extension.values():
+                _plain(member)
 
 
 def validation(two: TwoVersions, old: Any, new: Any) -> None:
@@ -72,28 +75,56 @@ def validation(two: TwoVersions, old: Any, new: Any) -> None:
         return
     if not isinstance(new, Dict) or not new.keys() <= _VALIDATION:
         raise ChangedError("/DSS is no store of validation data")
-    lists = [new.get(key) for key in ("Certs", "OCSPs", "CRLs")]
-    one_by_one = two.after.resolve(new.get("VRI")) or {}
-    if not isinstance(one_by_one, dict):
+    _plain(new.get("Type"))
+    for key in ("Certs", "OCSPs", "CRLs"):
+        _data_streams(two, new.get(key))
+    by_signature = _own(two, new.get("VRI"))
+    for key, value in by_signature.items() if isinstance(by_signature, Dict) else ():
+        if key == "Type":
+            _plain(value)
+        else:
+            _of_one(two, _own(two, value))
+    if by_signature is not None and not isinstance(by_signature, Dict):
         raise ChangedError("/DSS is no store of validation data")
-    for each in one_by_one.values():
-        store = two.after.resolve(each)
-        if isinstance(store, Name) and store == "VRI":
-            continue
-        if not isinstance(store, Dict) or not store.keys() <= VALIDATION_OF_ONE:
-            raise ChangedError("/DSS is no store of validation data")
-        lists += [store.get(key) for key in ("Cert", "OCSP", "CRL")]
-        lists.append([store["TS"]] if "TS" in store else None)
-    for each in lists:
-        _data_streams(two, each)
     two.validation = two.validation or old != new
-    two.explain(new, through_known=True)
+
+
+def _of_one(two: TwoVersions, store: Any) -> None:
+    """Validation data of one signature."""
+    if not isinstance(store, Dict) or not store.keys() <= VALIDATION_OF_ONE:
+        raise ChangedError("/DSS is no store of validation data")
+    for key in ("Type", "TU"):
+        _plain(store.get(key))
+    for key in ("Cert", "OCSP", "CRL"):
+        _data_streams(two, store.get(key))
+    if "TS" in store:
+        _data_stream(two, store["TS"])
 
 
 def _data_streams(two: TwoVersions, listed: Any) -> None:
-    found = two.after.resolve(listed)
-    for ref in found if isinstance(found, list) else []:
-        holder = two.after.object(ref[0]) if isinstance(ref, Ref) else None
-        if holder is None or holder.stream is None or not holder.value.keys() <= _DATA_STREAM:
-            raise ChangedError("/DSS lists what is no validation data")
-        two.data.add(ref[0])
+    found = _own(two, listed)
+    if found is not None and not isinstance(found, list):
+        raise ChangedError("/DSS lists what is no validation data")
+    for ref in found or []:
+        _data_stream(two, ref)
+
+
+def _data_stream(two: TwoVersions, ref: Any) -> None:
+    holder = two.after.object(ref[0]) if isinstance(ref, Ref) else None
+    if holder is None or holder.stream is None or not holder.value.keys() <= _DATA_STREAM:
+        raise ChangedError("/DSS lists what is no validation data")
+    two.data.add(holder.number)
+    two.explained.add(holder.number)
+    two.explain(holder.value)
+
+
+def _own(two: TwoVersions, value: Any) -> Any:
+    """A value of the store, which may be an object of its own, rewritten or new: nobody draws it."""
+    if isinstance(value, Ref):
+        two.explained.add(value[0])
+    return two.after.resolve(value)
+
+
+def _plain(value: Any) -> None:
+    if isinstance(value, (Ref, dict, list)):
+        raise ChangedError("what says when or by what is no plain value")

@@ -15,32 +15,12 @@ from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
-# Keys of a new field for a signature; others would show something, do something, or be part of another field.
-_NEW_FIELD = frozenset(
-    {
-        "Type",
-        "Subtype",
-        "FT",
-        "T",
-        "TU",
-        "TM",
-        "V",
-        "F",
-        "Ff",
-        "Rect",
-        "P",
-        "AP",
-        "M",
-        "NM",
-        "DA",
-        "Q",
-        "Lock",
-        "SV",
-        "MK",
-        "H",
-        "DR",
-    }
-)
+# Keys of a new field for a signature, and of its widget, which may be one dictionary; others would show something, do
+# something, or be part of another field.
+_FIELD = frozenset({"FT", "T", "TU", "TM", "V", "Ff", "Lock", "SV", "DA", "DR", "Q"})
+_WIDGET = frozenset({"Type", "Subtype", "Rect", "P", "F", "AP", "M", "NM", "MK", "H", "Parent"})
+# Of a widget without extent these say nothing.
+_INVISIBLE_WIDGET = frozenset({"AS", "Border", "BS"})
 _SIGNING = frozenset({"V", "AP", "M", "F"})
 _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
@@ -58,34 +38,81 @@ class FieldChanges:
         # Nothing but validation data and document timestamps, and when they came (Info, XMP).
         self.forbidding = any(lock.everything for lock in locks)
         self._filling = not self.forbidding and any(lock.filling for lock in locks)
+        self._placed: set[int] = set()
 
     def form(self, old: Dict, new: Dict) -> frozenset[str]:
         """What may be different in the form beside its fields: the keys."""
         one, other = (self._two.before.resolve(old.get("SigFlags", 0)), self._two.after.resolve(new.get("SigFlags", 0)))
         if type(other) is not int or other not in range(4) or (type(one) is int and one & ~other):
             raise ChangedError("/SigFlags was changed")
-        # A default look for fields that have none of their own: they are written anew only when somebody fills them in.
-        came = old.get("DA") is None and isinstance(new.get("DA"), bytes)
-        return frozenset({"DA"}) if came else frozenset()
+        # A look for fields that have none of their own: some readers would show one where they showed nothing.
+        if old.get("DA") is None and isinstance(new.get("DA"), bytes) and self.looks_are_settled:
+            return frozenset({"DA"})
+        return frozenset()
+
+    @cached_property
+    def looks_are_settled(self) -> bool:
+        """Whether every field but signatures had its look, so that what a form says of looks changes none."""
+        before = self._two.before
+        form = before.resolve(before.catalog().get("AcroForm"))
+        if isinstance(form, Dict) and before.resolve(form.get("NeedAppearances")) is True:
+            return False
+        return all(
+            inherited(before, value, "FT") == "Sig" or value.get("Subtype") != "Widget" or "AP" in value
+            for _, value, _ in signatures.fields(before)
+        )
+
+    @cached_property
+    def known(self) -> frozenset[int]:
+        """Numbers of the fields and widgets that the earlier version had."""
+        found = {ref[0] for ref, _, _ in signatures.fields(self._two.before)}
+        for _, page in self._two.before.pages():
+            listed = self._two.before.resolve(page.get("Annots"))
+            found.update(each[0] for each in listed if isinstance(each, Ref)) if isinstance(listed, list) else None
+        return frozenset(found)
+
+    def placed(self, ref: Ref) -> None:
+        """A new annotation on a page: the widget of a new field, once. Raises ChangedError."""
+        if ref[0] in self._placed:
+            raise ChangedError(f"the new widget {ref[0]} stands in two places")
+        self._placed.add(ref[0])
+        if ref[0] not in self._new_widgets:
+            raise ChangedError(f"object {ref[0]}, a new annotation, is no field of a signature")
+
+    @cached_property
+    def _new_widgets(self) -> frozenset[int]:
+        """Widgets of the form's new fields: the field itself, or the one that it has apart."""
+        after = self._two.after
+        form = after.resolve(after.catalog().get("AcroForm"))
+        listed = after.resolve(form.get("Fields")) if isinstance(form, Dict) else None
+        found: set[int] = set()
+        for ref in listed if isinstance(listed, list) else []:
+            if isinstance(ref, Ref) and self._two.is_new(ref[0]):
+                value = after.value(ref[0])
+                kids = after.resolve(value.get("Kids")) if isinstance(value, Dict) else None
+                found.add(ref[0]) if kids is None else None
+                found.update(each[0] for each in kids if isinstance(each, Ref)) if isinstance(kids, list) else None
+        return frozenset(found)
 
     def added(self, ref: Ref) -> None:
-        """A field or annotation that came: judged with its widget. Raises ChangedError."""
-        if ref[0] in self._two.explained:
-            return
-        value = self._two.after.value(ref[0])
-        above = value.get("Parent") if isinstance(value, Dict) else None
-        if isinstance(above, Ref) and self._two.is_new(above[0]):
-            # The widget of a field that came with it: judged with that.
-            self.added(above)
-            if ref[0] in self._two.explained:
-                return
-        if not isinstance(value, Dict) or value.get("FT") != "Sig" or not value.keys() <= _NEW_FIELD | {"Kids"}:
-            raise ChangedError(f"object {ref[0]}, a new annotation or field, is no plain field of a signature")
-        if value.get("Type", "Annot") != "Annot" or value.get("Subtype", "Widget") != "Widget":
+        """A field that came, with its widget. Raises ChangedError."""
+        after = self._two.after
+        value = after.value(ref[0])
+        if not isinstance(value, Dict) or value.get("FT") != "Sig" or "Parent" in value:
+            raise ChangedError(f"object {ref[0]}, a new field, is no plain field of a signature")
+        where, widget = (ref, value) if "Kids" not in value else self._only_widget(ref, value)
+        unseen = additions.invisible(after, widget)
+        keys = _WIDGET | (_INVISIBLE_WIDGET if unseen else frozenset())
+        own = _FIELD | (keys if widget is value else frozenset({"Kids"}))
+        if (
+            not value.keys() <= own
+            or not widget.keys() <= keys | _FIELD
+            or after.resolve(widget.get("MK")) not in ({}, None)
+        ):
+            raise ChangedError(f"the new field {ref[0]} has more than a field of a signature has")
+        if widget.get("Type", "Annot") != "Annot" or widget.get("Subtype", "Widget") != "Widget":
             raise ChangedError(f"the new field {ref[0]} is no annotation of a field")
-        if self._two.after.resolve(value.get("MK")) not in (None, {}):
-            raise ChangedError(f"the new field {ref[0]} has a look of its own")
-        name = _name_in(self._two.after, value)
+        name = _name_in(after, value)
         if name in self._names:
             raise ChangedError("a new field has the name of another")
         self._names.add(name)
@@ -94,18 +121,13 @@ class FieldChanges:
             raise ChangedError("a field was added, which the certification forbids")
         if not (signature is not None and signature.is_timestamp):
             self._refuse_locked(name)
-        if "Kids" in value:
-            ref, widget = self._only_widget(ref, value)
-        else:
-            widget = value
-        if not additions.invisible(self._two.after, widget):
-            self._visible(ref, widget, signature)
-        self._two.explained.add(ref[0])
+        if not unseen:
+            self._visible(where, widget, signature)
+        self._two.explained |= {ref[0], where[0]}
         self._two.explain(value)
 
     def _only_widget(self, ref: Ref, value: Dict) -> tuple[Ref, Dict]:
         """The one widget of a new field that has it apart."""
-        self._two.explained.add(ref[0])
         kids = self._two.after.resolve(value.get("Kids"))
         kid = kids[0] if isinstance(kids, list) and len(kids) == 1 else None
         widget = self._two.after.resolve(kid)
@@ -113,13 +135,10 @@ class FieldChanges:
             not isinstance(kid, Ref)
             or not self._two.is_new(kid[0])
             or not isinstance(widget, Dict)
-            or not widget.keys() <= (_NEW_FIELD - {"V", "FT", "T"}) | {"Parent"}
-            or widget.get("Parent") != ref
-            or widget.get("Subtype") != "Widget"
-            or self._two.after.resolve(widget.get("MK")) not in (None, {})
+            or not widget.keys().isdisjoint({"V", "FT", "T", "Kids"})
+            or widget.get("Parent", ref) != ref
         ):
             raise ChangedError(f"the new field {ref[0]} is not shown by one plain widget")
-        self._two.explained.add(kid[0])
         return kid, widget
 
     def _visible(self, ref: Ref, value: Dict, signature: PdfSignature | None) -> None:
@@ -258,13 +277,6 @@ class FieldChanges:
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
-
-
-def is_field(value: Mapping[str, Any]) -> bool:
-    """Whether a dictionary is a field of a form, or the widget of one."""
-    if "Subtype" in value:
-        return bool(value["Subtype"] == "Widget")
-    return "FT" in value or ("T" in value and ("Kids" in value or "Parent" in value))
 
 
 def _made_read_only(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

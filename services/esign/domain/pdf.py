@@ -71,12 +71,23 @@ class PdfObject:
 
 
 @dataclass(slots=True)
+class Members:
+    """The objects of an object stream: values by number, the numbers in the order of its header. `plain`: they stand in
+    that order with white space between them.
+    """
+
+    values: dict[int, Any]
+    numbers: list[int]
+    plain: bool
+
+
+@dataclass(slots=True)
 class _Shared:
     """What all readings of one file have in common: the work done, and objects by where they stand."""
 
     census: Census = field(default_factory=Census)
     objects: dict[int, PdfObject] = field(default_factory=dict)
-    members: dict[int, dict[int, Any]] = field(default_factory=dict)
+    members: dict[int, Members] = field(default_factory=dict)
     # Objects and object streams that are being read: what needs itself is never read to its end.
     under_way: set[int] = field(default_factory=set)
     # Entries and sections of all readings.
@@ -154,7 +165,7 @@ class Document:
         """The object's value; null when there is none (ISO 32000-1, 7.3.10). Raises PdfError."""
         entry = self.entries.get(number, FREE)
         if entry.place == Place.IN_STREAM:
-            return self.members(entry.a).get(number)
+            return self.members(entry.a).values.get(number)
         found = self.object(number)
         return None if found is None else found.value
 
@@ -216,15 +227,15 @@ class Document:
                 if cause.limit:
                     raise
 
-    def members(self, container: int) -> dict[int, Any]:
-        """The objects of the object stream `container` by number. Raises PdfError."""
+    def members(self, container: int) -> Members:
+        """The objects of the object stream `container`. Raises PdfError."""
         holder = self.object(container)
         if holder is None:
             raise PdfError("OBJECT_STREAM", f"object {container} is not an object stream", unsupported=True)
         return self.members_of(holder)
 
-    def members_of(self, holder: PdfObject) -> dict[int, Any]:
-        """The objects of an object stream by number. Raises PdfError."""
+    def members_of(self, holder: PdfObject) -> Members:
+        """The objects of an object stream. Raises PdfError."""
         value = holder.value
         if holder.stream is None or not isinstance(value, Dict) or value.get("Type") != "ObjStm":
             raise PdfError("OBJECT_STREAM", f"object {holder.number} is not an object stream", unsupported=True)
@@ -373,7 +384,7 @@ class Document:
             raise PdfError("STREAM_LENGTH", f"the stream at byte {begin} does not end", unsupported=True)
         return (begin, found), found + len(b"endstream"), True
 
-    def _unpack(self, holder: PdfObject) -> dict[int, Any]:
+    def _unpack(self, holder: PdfObject) -> Members:
         """The members, each read from its own bytes only: up to where the next one begins."""
         count, first = self.resolve(holder.value.get("N")), self.resolve(holder.value.get("First"))
         if type(count) is not int or type(first) is not int or not 0 <= count <= MAX_ENTRIES or first < 0:
@@ -383,17 +394,20 @@ class Document:
         head = data[:first].split(None, 2 * count)[: 2 * count]
         if len(head) != 2 * count or not all(part.isdigit() and len(part) <= 10 for part in head):
             raise PdfError("OBJECT_STREAM", f"object stream {holder.number} is malformed", unsupported=True)
-        places = sorted(
-            (first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)
-        )
-        members: dict[int, Any] = {}
+        listed = [(first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)]
+        places = sorted(listed)
+        found = Members({}, [number for _, number in listed], plain=places == listed)
         for (at, number), (end, _) in zip(places, [*places[1:], (len(data), 0)], strict=True):
-            if number in members or at >= end:
+            if number in found.values or at >= end:
                 raise PdfError(
                     "OBJECT_STREAM", f"members of object stream {holder.number} overlap or repeat", unsupported=True
                 )
-            members[number] = Cursor(data[at:end], 0, self.census).value()
-        return members
+            cursor = Cursor(data[at:end], 0, self.census)
+            found.values[number] = cursor.value()
+            # Two members side by side are one to a reader that does not stop where the first one ends.
+            behind = data[at + cursor.at : end]
+            found.plain = found.plain and not behind.strip(b"\x00\t\n\f\r ") and (bool(behind) or end == len(data))
+        return found
 
 
 def has_header(data: bytes) -> bool:

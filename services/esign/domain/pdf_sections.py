@@ -53,6 +53,8 @@ class Section:
     holder: int = -1
     companion: "Section | None" = None
     end: int = 0
+    # Whether readers that take its rows by their usual form read something else.
+    odd: bool = False
 
 
 class Holder(Protocol):
@@ -69,7 +71,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
     """The table whose keyword stands at `offset`, with the trailer behind it, in `data` up to `end_of_data`. Raises
     PdfError.
     """
-    at, listed = offset + 4, 0
+    at, listed, odd = offset + 4, 0, False
     entries: dict[int, Entry] = {}
     while (trailer := _TRAILER.match(data, at)) is None:
         head = _SUBSECTION.match(data, at)
@@ -85,6 +87,9 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
             rows, at = _ENTRY.findall(data, at, end), end
         else:
             rows, at = _loose_rows(data, at, count)
+            odd = True
+        # Some readers take a first free row under number 1 for that of number 0 and shift the others.
+        odd = odd or (first == 1 and bool(rows) and rows[0][2] == b"f")
         for number, (place, generation, kind) in enumerate(rows, first):
             entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
         listed += count
@@ -94,7 +99,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
     value = cursor.value()
     if not isinstance(value, Dict):
         raise PdfError("TRAILER", "trailer is not a dictionary", unsupported=True)
-    return Section(offset, "table", entries, value, end=cursor.at)
+    return Section(offset, "table", entries, value, end=cursor.at, odd=odd)
 
 
 def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
@@ -129,7 +134,8 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
         )
     # The stream itself may be left out of its own table.
     entries.setdefault(holder.number, Entry(Place.IN_FILE, holder.start, holder.generation))
-    return Section(holder.start, "stream", entries, value, holder.number, end=holder.end)
+    odd = len(widths) != 3 or len(rows) != len(numbers) * width or widths[0] > 1 or not widths[1] or widths[2] > 2
+    return Section(holder.start, "stream", entries, value, holder.number, end=holder.end, odd=odd)
 
 
 def hybrid(table: Section, stream: Section) -> Section:
@@ -144,7 +150,8 @@ def hybrid(table: Section, stream: Section) -> Section:
         if other.place != Place.FREE and other != entry:
             raise PdfError("HYBRID_XREF", f"object {number} is in two places of a hybrid file", unsupported=True)
         entries[number] = entry
-    return Section(table.offset, table.kind, entries, table.trailer, companion=stream, end=table.end)
+    odd = table.odd or stream.odd
+    return Section(table.offset, table.kind, entries, table.trailer, companion=stream, end=table.end, odd=odd)
 
 
 def _loose_rows(data: bytes, at: int, count: int) -> tuple[list[tuple[bytes, bytes, bytes]], int]:

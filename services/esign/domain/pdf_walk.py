@@ -7,11 +7,11 @@ and nothing else.
 """
 
 import re
-from dataclasses import dataclass, field
 
 from services.esign.domain.pdf import HEADER, Document, PdfObject
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section, hybrid
 from services.esign.domain.pdf_syntax import Dict, PdfError
+from services.esign.domain.pdf_update import Revision, refuse_disagreement
 
 MAX_OBJECTS = 20_000
 MAX_REVISIONS = 64
@@ -24,29 +24,6 @@ _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
 _COMMENT = re.compile(rb"%[^\x00-\x08\x0b-\x1f\r\n]{0,200}(?=[\r\n]|\Z)")
 _PARTS = (b"obj", b"stream", b"xref", b"trailer", b"/", b"<<")
 _END_OF_LINE = re.compile(rb"[\t ]{0,4}(?:\r\n|\r|\n)?")
-
-
-@dataclass(slots=True)
-class Revision:
-    """What one save added: objects by number, its section, the numbers it freed or packed into object streams, and
-    where it begins and ends.
-    """
-
-    start: int
-    objects: dict[int, PdfObject]
-    section: Section
-    # Where the section is said to be: there, or in the white space before it.
-    startxref: int
-    end: int
-    # Both halves of a hybrid file's section are bookkeeping.
-    bookkeeping: frozenset[int] = frozenset()
-    freed: set[int] = field(default_factory=set)
-    packed: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def numbers(self) -> set[int]:
-        """All that it says something new of, but its bookkeeping."""
-        return (self.objects.keys() | self.packed.keys() | self.freed) - self.bookkeeping
 
 
 def walk(document: Document, start: int = 0) -> list[Revision]:
@@ -171,8 +148,10 @@ class _Walk:
                 raise PdfError("XREF", f"cross-reference entry of object {number} points at something else")
         for container in set(revision.packed.values()):
             members = self._document.members_of(revision.objects[container])
-            if members.keys() != {n for n, c in revision.packed.items() if c == container}:
+            if members.values.keys() != {n for n, c in revision.packed.items() if c == container}:
                 raise PdfError("OBJECT_STREAM", f"object stream {container} holds what is not listed")
+        if self._start:
+            refuse_disagreement(self._document, revision, entries)
         entries.update(listed)
 
     def _leads_to(self, entry: Entry, found: PdfObject) -> bool:
@@ -185,7 +164,7 @@ class _Walk:
         if old == entry and entry.a not in revision.objects:
             return
         holder = revision.objects.get(entry.a)
-        if holder is None or number in revision.objects or number not in self._document.members_of(holder):
+        if holder is None or number in revision.objects or number not in self._document.members_of(holder).values:
             raise PdfError("XREF", f"cross-reference entry of object {number} points at something else")
         revision.packed[number] = entry.a
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
-from services.esign.domain.pdf_walk import Revision, walk
+from services.esign.domain.pdf_update import Revision
+from services.esign.domain.pdf_walk import walk
 
 # Names that make a document do something or show something else than its pages.
 ACTIVE = frozenset({"JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"})

@@ -1,0 +1,131 @@
+"""An update that every reader reads alike (ISO 32000-1, 7.5.6).
+
+Readers differ in what they do with an update that is written oddly: one takes it by its rules, another rebuilds the
+file from whatever looks like an object, also inside a stream that nobody draws. So what came after a signature has to
+be written as the specification writes it, and holds nothing else that looks like a part of a file.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
+from services.esign.domain.pdf_syntax import PdfError, Ref
+
+# Highest object number (ISO 32000-1, table C.1).
+_HIGHEST = 8_388_607
+_OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
+_OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
+# What looks like the beginning of an object to somebody who looks for one.
+_OBJECT = re.compile(rb"[\x00\t\n\f\r 0-9]obj(?![A-Za-z])")
+_KEYWORD = re.compile(rb"startxref|trailer|xref(?=[\x00\t\n\f\r ])")
+
+
+@dataclass(slots=True)
+class Revision:
+    """What one save added: objects by number, its section, the numbers it freed or packed into object streams, and
+    where it begins and ends.
+    """
+
+    start: int
+    objects: dict[int, PdfObject]
+    section: Section
+    # Where the section is said to be: there, or in the white space before it.
+    startxref: int
+    end: int
+    # Both halves of a hybrid file's section are bookkeeping.
+    bookkeeping: frozenset[int] = frozenset()
+    freed: set[int] = field(default_factory=set)
+    packed: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def numbers(self) -> set[int]:
+        """All that it says something new of, but its bookkeeping."""
+        return (self.objects.keys() | self.packed.keys() | self.freed) - self.bookkeeping
+
+
+def refuse_disagreement(document: Document, revision: Revision, before: Mapping[int, Entry]) -> None:
+    """`before`: entries of the version that the update is of. Raises PdfError ODD_UPDATE."""
+    for why in _disagreements(document, revision, before):
+        raise PdfError("ODD_UPDATE", f"readers read the update differently: {why}")
+
+
+def _disagreements(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
+    section = revision.section
+    numbers = revision.objects.keys() | revision.packed.keys()
+    size = section.trailer.get("Size")
+    if section.odd:
+        yield "its table is not written as tables are"
+    if type(size) is not int or not max(numbers, default=0) < size <= _HIGHEST + 1:
+        yield "/Size does not count its objects"
+    if _looks_like_more(document, revision):
+        yield "something in it looks like another part of a file"
+    for number, entry in section.entries.items():
+        if entry.place != Place.FREE and entry.a != 0 and number not in numbers:
+            yield f"it lists object {number}, which it does not bring"
+    yield from _bookkept(document, revision, before)
+    for number, found in revision.objects.items():
+        old = before.get(number, FREE)
+        if found.generation != (old.b if old.place == Place.IN_FILE else 0):
+            yield f"object {number} has another generation than before"
+        yield from _wrong_references(section, before, found.value)
+    for number in revision.packed:
+        yield from _wrong_references(section, before, document.value(number))
+
+
+def _looks_like_more(document: Document, revision: Revision) -> bool:
+    data, start, end = document.data, revision.start, revision.end
+    keywords = [match[0] for match in _KEYWORD.finditer(data, start, end)]
+    table = revision.section.kind == "table"
+    expected = [b"xref", b"trailer", b"startxref"] if table else [b"startxref"]
+    return keywords != expected or len(_OBJECT.findall(data, start, end)) != len(revision.objects)
+
+
+def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
+    """Object streams and sections: numbers of their own, and no entry that some reader takes for more."""
+    section = revision.section
+    containers = set(revision.packed.values())
+    for number in revision.bookkeeping | containers:
+        if before.get(number, FREE).place != Place.FREE:
+            yield f"object {number}, which there was, became a part of the file's bookkeeping"
+    for each in (section, section.companion):
+        if each is None or each.holder < 0:
+            continue
+        listed = section.entries.get(each.holder)
+        if listed is not None and listed != Entry(Place.IN_FILE, each.offset, 0):
+            yield f"section {each.holder} is listed elsewhere"
+        value = revision.objects[each.holder].value
+        if each is section.companion and any(
+            value[key] != section.trailer.get(key) for key in value.keys() - _OF_SECTIONS
+        ):
+            yield f"section {each.holder} says more than where objects are"
+    if section.companion is not None:
+        for number, entry in section.companion.entries.items():
+            if entry.place == Place.IN_FILE and number not in revision.bookkeeping:
+                yield f"object {number} is in the stream of a hybrid update and not in its table"
+    for container in containers:
+        holder = revision.objects[container]
+        members = document.members_of(holder)
+        if not members.plain or not holder.value.keys() <= _OF_CONTAINERS:
+            yield f"object stream {container} is not written as such streams are"
+        for number, entry in section.entries.items():
+            inside = entry.place == Place.IN_STREAM and entry.a == container
+            if inside and (entry.b >= len(members.numbers) or members.numbers[entry.b] != number):
+                yield f"object {number} is not where its entry counts it"
+
+
+def _wrong_references(section: Section, before: Mapping[int, Entry], value: Any) -> Iterator[str]:
+    """References whose generation is not that of what they point at: some readers find nothing there."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            entry = section.entries.get(each[0]) or before.get(each[0], FREE)
+            if each[1] != (entry.b if entry.place == Place.IN_FILE else 0):
+                yield f"a reference to object {each[0]} has another generation"
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
