@@ -295,6 +295,14 @@ def size_below_the_objects():
     return _sized(b"3")
 
 
+def size_below_the_standing_objects():
+    """What the update brings is counted, what stands before it is not."""
+    draft = started("approval")
+    draft.root()["Version"] = Name("1.7")
+    draft.trailer["Size"] = b"2"
+    return draft.finished()
+
+
 def size_negative():
     return _sized(b"-1")
 
@@ -317,6 +325,48 @@ def generation_of_a_reference():
     draft = started("certified, P=1")
     draft.page()["Contents"] = Ref((CONTENT, 1))
     draft.store(b"certificate")
+    return draft.finished()
+
+
+def generation_of_the_catalog():
+    """Likewise where the trailer asks for it: Poppler and pdf.js repair the file."""
+    draft = evil()
+    draft.trailer["Root"] = b"1 1 R"
+    return draft.finished()
+
+
+def generation_of_the_information():
+    """Poppler repairs for this too."""
+    draft = started("certified, P=1")
+    draft.store(b"certificate")
+    draft.trailer["Info"] = b"11 1 R"
+    return draft.finished()
+
+
+def _behind(space):
+    draft = started("certified, P=1")
+    draft.store(b"\nendstream\nendobj\n%d 0%bobj\n%b\nendobj\n" % (CONTENT, space, stream(PAINT)))
+    return draft.finished()
+
+
+def object_behind_a_vertical_tab():
+    """White space to Poppler and pdf.js when they repair, though not to the specification."""
+    return _behind(b"\x0b")
+
+
+def object_behind_a_hard_space():
+    return _behind(b"\xa0")
+
+
+def object_behind_a_comment():
+    """MuPDF reads tokens when it repairs."""
+    return _behind(b"%x\r")
+
+
+def object_in_a_longer_word():
+    """Poppler compares three letters."""
+    draft = started("certified, P=1")
+    draft.store(b"\nendstream\nendobj\n%d 0 object\n%b\nendobj\n" % (CONTENT, stream(PAINT)))
     return draft.finished()
 
 
@@ -497,7 +547,8 @@ BESIDE = [
     junk_between_revisions,
 ]
 READ_DIFFERENTLY = [
-    object_in_validation_data, object_in_a_string, size_beyond_all_objects, size_below_the_objects, size_negative, size_missing,
+    object_in_validation_data, object_in_a_string, generation_of_the_catalog, generation_of_the_information,
+    object_behind_a_vertical_tab, object_behind_a_hard_space, object_behind_a_comment, object_in_a_longer_word, size_beyond_all_objects, size_below_the_objects, size_below_the_standing_objects, size_negative, size_missing,
     generation_of_an_object, generation_of_a_reference, rows_of_four_parts, hybrid_with_an_own_past, hybrid_that_frees,
     section_under_a_number_in_use, table_that_begins_at_one, members_in_other_places, members_without_space_between,
     object_stream_with_two_filters, number_beyond_all_readers, rows_of_other_lengths, validation_data_that_are_a_page,

@@ -737,7 +737,7 @@ def trailer(dice: Dice, draft: Draft) -> None:
     key, value = dice.choice(
         (
             ("Prev", b"0"), ("Prev", b""), ("Prev", b"%d" % len(draft.base)), ("ID", b"[<00><00>]"), ("ID", b""), ("Info", b""), ("Root", b"3 0 R"),
-            ("Info", b"%d 0 R" % draft.pages()[0]), ("Encrypt", b"3 0 R"), ("X", b"1"), ("Root", b"1 1 R"), ("XRefStm", b"20"), ("Type", b"/X"),
+            ("Info", b"%d 0 R" % draft.pages()[0]), ("Encrypt", b"3 0 R"), ("X", b"1"), ("Root", b"1 1 R"), ("Info", b"11 1 R"), ("XRefStm", b"20"), ("Type", b"/X"),
             ("DocChecksum", b"/x"), ("Prev", b"%d.0" % draft.document.startxref), ("Length", b"5"), ("Filter", b"/X"), ("W", b"[1 4 2]"),
         )
     )  # fmt: skip

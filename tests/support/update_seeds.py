@@ -39,7 +39,7 @@ def generated(seed: int) -> Updated:
         for kind, mutation in _mutations(dice):
             try:
                 mutation(dice, draft)
-            except (PdfError, AttributeError, IndexError, KeyError, TypeError):
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError):
                 # A mutation before this one broke what it is about.
                 continue
             kinds.append(kind)
