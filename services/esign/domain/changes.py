@@ -200,7 +200,7 @@ class _Comparison:
             case _Role.EXTENSIONS:
                 data_changes.extensions(self._two, new)
             case _Role.INFO:
-                data_changes.information(self._two, old, new)
+                self._members(data_changes.information(self._two, old, new))
             case _Role.METADATA:
                 # What the stream says was compared before.
                 pass

@@ -18,21 +18,17 @@ _EXTENSION = frozenset({"Type", "BaseVersion", "ExtensionLevel", "ExtensionRevis
 _INFO = frozenset({"ModDate", "Producer"})
 
 
-def information(two: TwoVersions, old: Any, new: Any) -> None:
-    """Document information: when and by what the file was written may differ."""
+def information(two: TwoVersions, old: Any, new: Any) -> list[tuple[Any, Any]]:
+    """Document information: when and by what the file was written may differ; what has to be equal is answered."""
     if old is None and new is None:
-        return
+        return []
     if not isinstance(old, Dict) or not isinstance(new, Dict):
         raise ChangedError("the document information came or went")
-    for key in old.keys() | new.keys():
-        if key in _INFO:
-            if not isinstance(two.after.resolve(new.get(key)), (bytes, type(None))):
-                raise ChangedError(f"/{key} is no text")
-            two.explain(new.get(key))
-        elif two.before.resolve(old.get(key)) != two.after.resolve(new.get(key)):
-            raise ChangedError(f"/{key} of the document information was changed")
-        else:
-            two.explain(new.get(key))
+    for key in _INFO & new.keys():
+        if not isinstance(two.after.resolve(new[key]), bytes):
+            raise ChangedError(f"/{key} is no text")
+        two.explain(new[key])
+    return [(old.get(key), new.get(key)) for key in (old.keys() | new.keys()) - _INFO]
 
 
 def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:

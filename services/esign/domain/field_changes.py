@@ -11,7 +11,7 @@ from services.esign.domain import additions, signatures
 from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.domain.field_locks import Locks, full_name
 from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
@@ -170,11 +170,13 @@ class FieldChanges:
             # Drawn anew under its old number.
             changed.add("AP")
         free = frozenset({"Ff"}) if _made_read_only(old, new) else frozenset()
-        signed = inherited(self._two.before, old, "V") is None and inherited(self._two.after, new, "V") is not None
+        was, now = inherited(self._two.before, old, "V"), inherited(self._two.after, new, "V")
         kind = inherited(self._two.before, old, "FT")
-        if kind == "Sig" and signed:
+        if kind == "Sig" and was is None and now is not None:
             return free | self._signing(old, new, changed, number)
-        if kind in _FILLED_TYPES and changed & _FILLING:
+        if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
+            if was != now:
+                changed.add("V")
             return free | self._filling_in(new, changed, number, str(kind))
         return free
 
@@ -216,8 +218,7 @@ class FieldChanges:
             page, value = self._page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             why = additions.misfit(self._two.after, new, value, most=1.0) if "AP" in changed else ""
-            if why or box is None or (kind == "Btn" and "AP" in changed):
-                # A button shows one of its standing looks; which one is /AS.
+            if why or box is None or self._says_two_things(new, changed, kind):
                 raise ChangedError(f"the form field {name} shows what is not its own: {why}")
             self._two.patches.append(Patch(page, box, Why.FILLED))
         elif "AP" in changed:
@@ -225,6 +226,18 @@ class FieldChanges:
         if name not in self._two.filled:
             self._two.filled.append(name)
         return _FILLING
+
+    def _says_two_things(self, new: Mapping[str, Any], changed: set[str], kind: str) -> bool:
+        """Whether readers that draw a field's value and readers that show its picture show different things."""
+        after = self._two.after
+        if kind != "Btn":
+            return "AP" in new and ("AP" in changed) != ("V" in changed)
+        # A button shows one of its standing looks; which one is /AS, and it goes by the value.
+        states = after.resolve(new.get("AP"))
+        looks = after.resolve(states.get("N")) if isinstance(states, Dict) else None
+        value = inherited(after, new, "V")
+        wanted = value if isinstance(looks, Dict) and isinstance(value, Name) and value in looks else "Off"
+        return "AP" in changed or after.resolve(new.get("AS", Name("Off"))) != wanted
 
     def _refuse_locked(self, name: str) -> None:
         if any(lock.lock(name) for lock in self._locks):

@@ -18,8 +18,11 @@ from services.esign.domain.pdf_syntax import PdfError, Ref
 _HIGHEST = 8_388_607
 _OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
-# What looks like the beginning of an object to somebody who looks for one.
-_OBJECT = re.compile(rb"[\x00\t\n\f\r 0-9]obj(?![A-Za-z])")
+# What looks like the beginning of an object to somebody who looks for one: two numbers and the word, or one that begins
+# with it, whatever a reader takes for the space between them.
+_OBJECT = re.compile(
+    rb"\d(?:%[^\r\n]{0,200}[\r\n]|[^0-9A-Za-z]){1,16}\d{1,10}(?:%[^\r\n]{0,200}[\r\n]|[^0-9A-Za-z]){0,16}obj"
+)
 _KEYWORD = re.compile(rb"startxref|trailer|xref(?=[\x00\t\n\f\r ])")
 
 
@@ -66,13 +69,14 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
         if entry.place != Place.FREE and entry.a != 0 and number not in numbers:
             yield f"it lists object {number}, which it does not bring"
     yield from _bookkept(document, revision, before)
+    yield from _wrong_references(section, before, -1, section.trailer)
     for number, found in revision.objects.items():
         old = before.get(number, FREE)
         if found.generation != (old.b if old.place == Place.IN_FILE else 0):
             yield f"object {number} has another generation than before"
-        yield from _wrong_references(section, before, found.value)
+        yield from _wrong_references(section, before, number, found.value)
     for number in revision.packed:
-        yield from _wrong_references(section, before, document.value(number))
+        yield from _wrong_references(section, before, number, document.value(number))
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
@@ -116,8 +120,12 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
                 yield f"object {number} is not where its entry counts it"
 
 
-def _wrong_references(section: Section, before: Mapping[int, Entry], value: Any) -> Iterator[str]:
-    """References whose generation is not that of what they point at: some readers find nothing there."""
+def _wrong_references(section: Section, before: Mapping[int, Entry], number: int, value: Any) -> Iterator[str]:
+    """References behind which some readers find nothing: of another generation than what they point at, or in the place
+    of an object.
+    """
+    if isinstance(value, Ref):
+        yield f"object {number} is but a reference"
     waiting = [value]
     while waiting:
         each = waiting.pop()

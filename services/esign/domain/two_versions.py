@@ -50,10 +50,11 @@ class TwoVersions:
 
     def touched(self, number: int) -> bool:
         """Whether the later version says something of the object that the earlier did not."""
-        one = self.before.entries.get(number, FREE)
-        if one != self.after.entries.get(number, FREE):
+        earlier, later = self.before.entries, self.after.entries
+        one = earlier.get(number, FREE)
+        if one != later.get(number, FREE):
             return True
-        return one.place == Place.IN_STREAM and self.touched(one.a)
+        return one.place == Place.IN_STREAM and earlier.get(one.a, FREE) != later.get(one.a, FREE)
 
     def was(self, number: int) -> Any:
         """The earlier value. What cannot be read is the same in both versions, and nothing to any reader."""

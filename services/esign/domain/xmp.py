@@ -58,8 +58,8 @@ def properties(text: bytes) -> dict[str, Any]:
 
 
 def _tree(text: bytes) -> _Element:
-    if len(text) > _MOST_BYTES or b"<!" in text:
-        raise XmpError("too long, or with a document type")
+    if len(text) > _MOST_BYTES:
+        raise XmpError("too long")
     top = _Element("", {})
     open_ = [top]
 
@@ -76,8 +76,17 @@ def _tree(text: bytes) -> _Element:
     def characters(more: str) -> None:
         open_[-1].text += more
 
+    def refused(*_: Any) -> None:
+        raise XmpError("more than properties: a document type, an entity, a comment")
+
+    def instruction(target: str, _data: str) -> None:
+        if target != "xpacket":
+            refused()
+
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.CommentHandler = refused
+    parser.ProcessingInstructionHandler = instruction
     try:
         parser.Parse(text.strip(b"\x00\t\n\r "), True)
     except expat.ExpatError as cause:
