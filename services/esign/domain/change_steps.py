@@ -188,7 +188,9 @@ def _status(
             Status.INVALID,
             "PAGES_DIFFER",
             f"签名后页面内容被改动（第 {seen.page} 页）" if seen.page else "签名后页面内容被改动",
-            f"page {seen.page} looks different than when it was signed",
+            f"page {seen.page} looks different than when it was signed"
+            if seen.page
+            else "the number of pages differs from what was signed",
         )
     if change is not None:
         return _say(found, Status.UNKNOWN, "LATER_REVISION", "签名后文件有签名以外的修改", _why(change))
