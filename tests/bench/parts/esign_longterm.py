@@ -11,6 +11,7 @@ from tests.support.esign import NOW_US, page, setting
 from tests.support.longterm import data, ocsp, stamped
 from tests.support.multisign import FIELDS, RED, signed
 from tests.support.timestamps import authority
+from tests.support.verdicts import judged
 
 
 async def run() -> list[dict[str, Any]]:
@@ -31,7 +32,7 @@ async def run() -> list[dict[str, Any]]:
     archived = archive()
 
     def judge() -> None:
-        assert verify.judge(archived, trust=trust, now_us=esign.LATER_US).outcome is Outcome.VALID
+        assert judged(archived, trust=trust, now_us=esign.LATER_US).outcome is Outcome.VALID
 
     found = await asyncio.to_thread(esign.rounds, ((archive, 200), (judge, 60), (countersign, 100)))
     return [
