@@ -5,6 +5,7 @@ by both lines together; where a renderer shows another page than the signed one,
 """
 
 import re
+import time
 import zlib
 
 import pytest
@@ -29,7 +30,7 @@ from tests.support.update_bases import (
     form,
     rich,
 )
-from tests.support.update_checks import passes_first_line, step_changes
+from tests.support.update_checks import MOST_SECONDS, passes_first_line, step_changes
 from tests.support.update_mutations import payload
 from tests.support.updates import Draft, copied, stream, text
 from tests.support.verdicts import TRUST, judged
@@ -591,6 +592,19 @@ def test_a_field_among_its_own_ancestors_ends_in_a_verdict(above):
         draft.bodies[number] = b"<</FT/Sig/Parent %d 0 R>>" % numbers[(at + 1) % len(numbers)]
     draft.put_field(numbers[0])
     refused(draft.finished())
+
+
+@pytest.mark.parametrize(
+    "line", [b"1%%%%%%%%\r%%%%%%%%\r%%%%%%%%\r%%%%%%%%\r", b"1%\r", b"1%1%1%\n", b"1 0 ", b"9obj ", b"1 0 %"]
+)
+def test_data_that_nearly_look_like_objects_take_no_time(line):
+    """Looking for objects in validation data is bounded work, whatever they hold."""
+    draft = started("certified, P=1")
+    draft.store(line * (200_000 // len(line)))
+    pdf = draft.finished()
+    begun = time.perf_counter()
+    passes_first_line(pdf)
+    assert time.perf_counter() - begun < MOST_SECONDS
 
 
 @pytest.mark.parametrize("container", [30, 31])
