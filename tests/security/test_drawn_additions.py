@@ -731,7 +731,9 @@ def test_the_drawing_decides_where_a_new_field_may_stand():
     pdf = added_field(started("approval"), b"[12 140 52 160]", form(PAINT, BOX))
     from services.esign.rendering import look
 
-    assert step_changes(pdf, look).reason == "COVERS_CONTENT"
+    step = step_changes(pdf, look)
+    assert step is not None
+    assert step.reason == "COVERS_CONTENT"
     assert TEXT in zlib.decompress(re.findall(rb"stream\n(x.*?)\nendstream", base("approval"), re.DOTALL)[0])
 
 

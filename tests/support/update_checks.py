@@ -7,8 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from services.esign import rendering
-from services.esign.domain import change_steps, second_look, verify
-from services.esign.domain.findings import Findings
+from services.esign.domain import changes, second_look, signatures, verify
 from services.esign.domain.pdf import Document
 from services.esign.domain.second_look import Look, Version
 from services.esign.domain.verdict import Status, Step
@@ -66,7 +65,8 @@ class Tally:
             return
         self.passed += 1
         self.passing.update(set(updated.kinds))
-        accepted = step_changes(updated.after, rendering.look).status is Status.VALID
+        looked = step_changes(updated.after, rendering.look)
+        accepted = looked is not None and looked.status is Status.VALID
         self.accepted += accepted
         for version in versions(updated.after):
             before = updated.after[: version.end]
@@ -81,24 +81,19 @@ class Tally:
         self.violations.append(f"{updated.seed} {updated.base}: {what}: {', '.join(updated.kinds)}")
 
 
+def step_changes(pdf: bytes, look: Look | None) -> Step | None:
+    """The step `changes` of the whole verdict; None when it was not reached."""
+    verdict = verify.judge(pdf, trust=TRUST, now_us=now_us(), look=look)
+    return next((step for step in verdict.steps if step.step == "changes"), None)
+
+
 def passes_first_line(pdf: bytes) -> bool:
-    """Whether nothing but the lack of a renderer keeps the step `changes` from being valid. Judges all of it."""
-    verdict = verify.judge(pdf, trust=TRUST, now_us=now_us())
-    return any(_passed(step) for step in verdict.steps if step.step == "changes")
-
-
-def _passed(step: Step) -> bool:
-    return step.status is Status.VALID or step.reason == "PAGES_NOT_COMPARED"
-
-
-def step_changes(pdf: bytes, look: Look | None) -> Step:
-    """The step `changes` of a document that can be read."""
-    found = Findings(now_us(), now_us())
-    change_steps.judge(found, Document(pdf), look)
-    return next(step for step in found.steps if step.step == "changes")
+    """Whether nothing but the lack of a renderer keeps the step `changes` from being valid."""
+    step = step_changes(pdf, None)
+    return step is not None and (step.status is Status.VALID or step.reason == "PAGES_NOT_COMPARED")
 
 
 def versions(pdf: bytes) -> list[Version]:
     """Earlier versions, and where the first line lets them look different."""
-    history = change_steps.judge(Findings(now_us(), now_us()), Document(pdf), None)
-    return [] if history is None else second_look.versions(history.passages)
+    document = Document(pdf)
+    return second_look.versions(changes.history(document, signatures.find(document)))
