@@ -249,6 +249,27 @@ def unreferenced_object_added():
     return draft.finished()
 
 
+def _stored_and_stamped():
+    """A certificate with validation data, and a document timestamp over them."""
+    draft = started("certified, P=1")
+    draft.store(b"an answer that says revoked")
+    return Draft(added_field(Draft(draft.finished()), b"[0 0 0 0]", stamped=True))
+
+
+def validation_data_taken_away():
+    """What was there to judge the signature by, and stamped, is not there any more."""
+    draft = _stored_and_stamped()
+    draft.root()["DSS"] = {"Certs": []}
+    return draft.finished()
+
+
+def validation_data_rewritten():
+    """Likewise, with another answer under the old number."""
+    draft = _stored_and_stamped()
+    draft.bodies[draft.document.catalog()["DSS"]["Certs"][0][0]] = stream(b"an answer that says good")
+    return draft.finished()
+
+
 def junk_between_revisions():
     draft = started("certified, P=1")
     draft.head += b"junk\n"
@@ -546,6 +567,8 @@ BESIDE = [
     title_changed,
     unreferenced_object_added,
     junk_between_revisions,
+    validation_data_taken_away,
+    validation_data_rewritten,
 ]
 READ_DIFFERENTLY = [
     object_in_validation_data, object_in_a_string, generation_of_the_catalog, generation_of_the_information,
