@@ -64,8 +64,10 @@ class History:
         )
 
 
-def judge(found: Findings, document: Document, look: Look | None) -> History | None:
-    """None when what the signatures cover is already wrong, or there is none that somebody made."""
+def judge(found: Findings, document: Document, look: Look | None, places: int) -> History | None:
+    """`places`: in how many places of the file a signature may stand. None when what the signatures cover is already
+    wrong, or there is none that somebody made.
+    """
     try:
         present = signatures.find(document)
         for signature in present:
@@ -81,9 +83,9 @@ def judge(found: Findings, document: Document, look: Look | None) -> History | N
         found.add("coverage", Status.UNKNOWN if cause.unsupported else Status.INVALID, cause.reason, zh, en)
         return None
     if not signatures.by_signers(present):
-        _unsigned(found, document, present)
+        _unsigned(found, document, present, places)
         return None
-    if _signatures_before(document, {signature.gap for signature in present}):
+    if places > len(present) and _signatures_before(document, {signature.gap for signature in present}):
         found.add(
             "coverage",
             Status.UNKNOWN,
@@ -98,11 +100,11 @@ def judge(found: Findings, document: Document, look: Look | None) -> History | N
     return _changes(found, document, present, look)
 
 
-def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignature]) -> None:
+def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignature], places: int) -> None:
     if present:
         zh, en = "文件只有时间戳，没有任何人的签名", "the document bears timestamps and nobody's signature"
         found.add("coverage", Status.UNKNOWN, "TIMESTAMP_ONLY", zh, en)
-    elif _signatures_before(document, set()):
+    elif places and _signatures_before(document, set()):
         zh, en = "文件曾有电子签名，但已被移除", "the document was signed once, and the signature was taken out"
         found.add("coverage", Status.INVALID, "SIGNATURE_REMOVED", zh, en)
     else:
@@ -113,8 +115,6 @@ def _signatures_before(document: Document, present: set[tuple[int, int]]) -> boo
     """Whether an earlier version of the document that still lies in the file was signed by others than those that are
     `present` (by their gaps).
     """
-    if document.data.count(b"/ByteRange", 0, document.end) <= len(present):
-        return False
     for end in earlier_ends(document.data, document.end):
         try:
             before = document.until(end)

@@ -1,6 +1,7 @@
 """Cross-reference sections (ISO 32000-1, 7.5.4 and 7.5.8): tables, streams, and the two of a hybrid file."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -88,8 +89,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         else:
             rows, at = _loose_rows(data, at, count)
             odd = True
-        # Some readers take a first free row under number 1 for that of number 0 and shift the others.
-        odd = odd or (first == 1 and bool(rows) and rows[0][2] == b"f")
+        odd = odd or _is_odd(first, rows)
         for number, (place, generation, kind) in enumerate(rows, first):
             entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
         listed += count
@@ -119,6 +119,7 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
     if len(rows) < len(numbers) * width:
         raise PdfError("XREF", "cross-reference stream does not have the rows it says", unsupported=True)
     entries: dict[int, Entry] = {}
+    odd = len(widths) != 3 or len(rows) != len(numbers) * width or widths[0] > 1 or not widths[1] or widths[2] > 2
     first, second, third = widths[0], widths[0] + widths[1], widths[0] + widths[1] + widths[2]
     integer = int.from_bytes
     for row, number in enumerate(numbers):
@@ -127,6 +128,7 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
         if number in entries:
             raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
         # An entry of another kind than these three is a reference to null (ISO 32000-1, 7.5.8.3).
+        odd = odd or kind > Place.IN_STREAM or (kind == Place.IN_FILE and not any(raw[first:second]))
         entries[number] = (
             Entry(kind, integer(raw[first:second], "big"), integer(raw[second:third], "big"))
             if kind in {Place.IN_FILE, Place.IN_STREAM}
@@ -134,8 +136,20 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
         )
     # The stream itself may be left out of its own table.
     entries.setdefault(holder.number, Entry(Place.IN_FILE, holder.start, holder.generation))
-    odd = len(widths) != 3 or len(rows) != len(numbers) * width or widths[0] > 1 or not widths[1] or widths[2] > 2
     return Section(holder.start, "stream", entries, value, holder.number, end=holder.end, odd=odd)
+
+
+def _is_odd(first: int, rows: Sequence[tuple[bytes, bytes, bytes]]) -> bool:
+    """Whether some readers read a subsection differently: an empty one, a first free row under number 1 (they take it
+    for that of number 0 and shift the others), an object at the file's beginning, a number 0 in use.
+    """
+    if not rows:
+        return first != 0
+    if first == 1 and rows[0][2] == b"f":
+        return True
+    if first == 0 and (rows[0][1], rows[0][2]) != (b"65535", b"f"):
+        return True
+    return any(kind == b"n" and not place.strip(b"0") for place, _, kind in rows)
 
 
 def hybrid(table: Section, stream: Section) -> Section:

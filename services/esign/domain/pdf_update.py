@@ -18,12 +18,11 @@ from services.esign.domain.pdf_syntax import PdfError, Ref
 _HIGHEST = 8_388_607
 _OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
-# What looks like the beginning of an object to somebody who looks for one: two numbers and the word, or one that begins
-# with it, whatever a reader takes for the space between them.
-_OBJECT = re.compile(
-    rb"\d(?:%[^\r\n]{0,200}[\r\n]|[^0-9A-Za-z]){1,16}\d{1,10}(?:%[^\r\n]{0,200}[\r\n]|[^0-9A-Za-z]){0,16}obj"
-)
-_KEYWORD = re.compile(rb"startxref|trailer|xref(?=[\x00\t\n\f\r ])")
+# Words in an update that are no part of an object's own frame and may yet be chance, in compressed data.
+_MOST_CHANCES = 64
+_LETTERS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset(b"0123456789")
+_OBJECT = re.compile(rb"(?<!end)obj")
 
 
 @dataclass(slots=True)
@@ -58,16 +57,19 @@ def refuse_disagreement(document: Document, revision: Revision, before: Mapping[
 def _disagreements(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
     section = revision.section
     numbers = revision.objects.keys() | revision.packed.keys()
+    highest = max((*numbers, *before), default=0)
     size = section.trailer.get("Size")
     if section.odd:
         yield "its table is not written as tables are"
-    if type(size) is not int or not max(numbers, default=0) < size <= _HIGHEST + 1:
+    if type(size) is not int or not max((*section.entries, *numbers), default=0) < size <= _HIGHEST + 1:
         yield "/Size does not count its objects"
     if _looks_like_more(document, revision):
         yield "something in it looks like another part of a file"
     for number, entry in section.entries.items():
-        if entry.place != Place.FREE and entry.a != 0 and number not in numbers:
+        if entry.place != Place.FREE and number not in numbers:
             yield f"it lists object {number}, which it does not bring"
+        if entry.place == Place.FREE and number > highest:
+            yield f"it frees object {number}, beyond all that there is"
     yield from _bookkept(document, revision, before)
     yield from _wrong_references(section, before, -1, section.trailer)
     for number, found in revision.objects.items():
@@ -80,11 +82,37 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
+    """Whether the update's bytes hold what a reader that rebuilds files would take for another part of one."""
     data, start, end = document.data, revision.start, revision.end
-    keywords = [match[0] for match in _KEYWORD.finditer(data, start, end)]
     table = revision.section.kind == "table"
-    expected = [b"xref", b"trailer", b"startxref"] if table else [b"startxref"]
-    return keywords != expected or len(_OBJECT.findall(data, start, end)) != len(revision.objects)
+    if data.count(b"xref", start, end) != 1 + table or data.count(b"trailer", start, end) != int(table):
+        return True
+    own = {data.index(b"obj", found.start) for found in revision.objects.values()}
+    others = [found.start() for found in _OBJECT.finditer(data, start, end) if found.start() not in own]
+    return len(others) > _MOST_CHANCES or any(_two_numbers_before(data, start, at) for at in others)
+
+
+def _two_numbers_before(data: bytes, start: int, at: int) -> bool:
+    """Whether two numbers stand before a place, whatever readers take for space between them, comments included."""
+    for _ in range(2):
+        at = _behind_last_word(data, start, at)
+        if at <= start or data[at - 1] not in _DIGITS:
+            return False
+        while at > start and data[at - 1] in _DIGITS:
+            at -= 1
+    return True
+
+
+def _behind_last_word(data: bytes, start: int, at: int) -> int:
+    """Where the last letter or digit before a place ends that is in no comment."""
+    while True:
+        while at > start and data[at - 1] not in _LETTERS:
+            at -= 1
+        line = max(data.rfind(b"\n", start, at), data.rfind(b"\r", start, at)) + 1
+        comment = data.find(b"%", max(line, start), at)
+        if comment < 0:
+            return at
+        at = comment
 
 
 def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:

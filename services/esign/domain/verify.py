@@ -51,9 +51,11 @@ from services.esign.domain.witness import Policy
 
 __all__ = ["NO_SES", "Known", "Trust", "judge"]
 
-# Whether a name that acts may stand in the file: plainly, with an escape in it, or inside an object stream.
-_MAY_ACT = re.compile(
-    rb"/(?:" + b"|".join(sorted(name.encode() for name in ACTIVE)) + rb")(?![A-Za-z0-9])"
+# Found in one look at the bytes: places of signatures, and whether a name that acts may stand somewhere: plainly, with
+# an escape in it, or inside an object stream.
+_SIGNED_PLACE = b"/ByteRange"
+_TELLING = re.compile(
+    rb"/(?:ByteRange|" + b"|".join(sorted(name.encode() for name in ACTIVE)) + rb")(?![A-Za-z0-9])"
     rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
 )
 
@@ -127,8 +129,8 @@ def judge(
     are trusted for seal signatures inside the document; it is asked when there is one.
     """
     found = Findings(now_us, now_us)
-    document, appended = _parse(found, pdf)
-    history = None if document is None else change_steps.judge(found, document, look)
+    document, appended, places = _parse(found, pdf)
+    history = None if document is None else change_steps.judge(found, document, look, places)
     signed: tuple[SignatureFinding, ...] = ()
     if document is not None and history is not None:
         if appended:
@@ -145,8 +147,10 @@ def judge(
     return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, signed, form)
 
 
-def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool]:
-    """The document, and whether bytes were appended to it that are no part of it."""
+def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
+    """The document, whether bytes were appended to it that are no part of it, and in how many places it may have been
+    signed, earlier versions included.
+    """
     appended = False
     try:
         document = Document(pdf)
@@ -155,19 +159,21 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool]:
         earlier = None if cause.limit else _before_what_was_appended(pdf)
         if earlier is None:
             _unread(found, cause)
-            return None, False
+            return None, False, 0
         document, appended = earlier, True
+    telling = _TELLING.findall(document.data, 0, document.end)
+    places = telling.count(_SIGNED_PLACE)
     try:
-        active = _active(document)
+        active = _active(document) if len(telling) > places else []
     except PdfError as cause:
         _unread(found, cause)
-        return document, appended
+        return document, appended, places
     if active:
         zh, en = "文件含有脚本等活动内容，打开时显示的内容可能变化", f"active content: {', '.join(active)}"
         found.add("parse", Status.UNKNOWN, "ACTIVE_CONTENT", zh, en)
     else:
         found.add("parse", Status.VALID, "PARSED", "文件结构可以解读", "the document can be read")
-    return document, appended
+    return document, appended, places
 
 
 def _unread(found: Findings, cause: PdfError) -> None:
@@ -189,11 +195,7 @@ def _before_what_was_appended(pdf: bytes) -> Document | None:
 
 
 def _active(document: Document) -> list[str]:
-    """Names by which a document acts. Only where one may stand somewhere is all of it read. Raises PdfError where that
-    is more work than is given to a file.
-    """
-    if _MAY_ACT.search(document.data, 0, document.end) is None:
-        return []
+    """Names by which a document acts. Raises PdfError where reading all of it is more work than is given to a file."""
     document.read_all()
     return sorted(ACTIVE & document.census.names)
 
