@@ -190,7 +190,7 @@ async def test_documents_are_valid_offline(story: Story) -> None:
         assert pdf.with_name(f"{pdf.name}.tlog-proof").exists()
         assert (status, verdict["verdict"]) == (0, "VALID"), verdict
         steps = {step["step"]: step["status"] for step in verdict["steps"]}
-        assert all(set(step) == {"step", "status", "reason", "text"} for step in verdict["steps"])
+        assert all(set(step) == {"step", "status", "reason", "text", "zh", "en"} for step in verdict["steps"])
         assert pdf.with_name(f"{pdf.name}.ses").exists()
         assert steps["integrity"] == steps["chain"] == steps["ledger"] == steps["ses"] == "valid"
         assert verdict["as_of"]

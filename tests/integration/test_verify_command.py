@@ -74,7 +74,7 @@ class Place:
         found = ran.json
         assert set(found) == {"file", "sha256", "schema", "verdict", "as_of", "form", "steps", "signatures", "summary"}
         assert [step["step"] for step in found["steps"]] == list(STEPS)
-        assert all(set(step) == {"step", "status", "reason", "text"} for step in found["steps"])
+        assert all(set(step) == {"step", "status", "reason", "text", "zh", "en"} for step in found["steps"])
         steps = {step["step"]: (step["status"], step["reason"]) for step in found["steps"]}
         return ran.status, found["verdict"], steps
 

@@ -52,7 +52,14 @@ class Step:
         return f"{self.zh} / {self.en}"
 
     def as_json(self) -> dict[str, str]:
-        return {"step": self.step, "status": self.status.value, "reason": self.reason, "text": self.text}
+        return {
+            "step": self.step,
+            "status": self.status.value,
+            "reason": self.reason,
+            "text": self.text,
+            "zh": self.zh,
+            "en": self.en,
+        }
 
 
 class Form(StrEnum):

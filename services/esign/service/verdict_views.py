@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from services.esign.domain import verdict_words
+from services.esign.domain.one_line import one_line
 from services.esign.domain.verdict import Sentence, SignatureFinding, Step, Verdict
 from services.esign.domain.verdict_words import Summary
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -23,11 +24,14 @@ def verdict_view(verdict: Verdict, about: Mapping[str, str]) -> pb.Verdict:
 
 
 def _step(step: Step) -> pb.VerdictStep:
-    return pb.VerdictStep(step=step.step, status=step.status.value, reason=step.reason, text=step.text)
+    zh, en = one_line(step.zh), one_line(step.en)
+    return pb.VerdictStep(
+        step=step.step, status=step.status.value, reason=step.reason, text=f"{zh} / {en}", zh=zh, en=en
+    )
 
 
 def _sentence(sentence: Sentence) -> pb.Sentence:
-    return pb.Sentence(zh=sentence.zh, en=sentence.en)
+    return pb.Sentence(zh=one_line(sentence.zh), en=one_line(sentence.en))
 
 
 def _summary(summary: Summary) -> pb.VerdictSummary:

@@ -23,7 +23,7 @@ from services.esign.service.flow_register import flow_of
 from services.esign.service.register import RegisterQuestions, known, register_steps
 from services.esign.service.verdict_views import verdict_view
 from services.esign.service.views import view
-from services.esign.store import CertificateRow
+from services.esign.store import CertificateRow, SealRow
 from services.esign.verdict_cache import VerdictCache
 from services.esign.verifier import Here, Question, Verifier, VerifierFailedError
 from services.esign.verify_command import limit_reached
@@ -74,7 +74,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             )
         digests = list(versions.digests(request.pdf))
         row = await self.base.store.read(_registered, digests)
-        found = None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
+        found = await self._seal(row)
         flow = await self.base.store.read(flow_of, digests) if row is None else None
         question = Question(
             request.pdf,
@@ -96,13 +96,16 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         except VerifierFailedError:
             verdict = limit_reached(self.base.clock.now_us())
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
-        view_of = _view(verdict, row)
+        view_of = _view(verdict, row, found)
         if flow is not None:
             view_of.document["number"] = flow.row.id
         report = b""
         if request.report:
             report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _seal(self, row: CertificateRow | None) -> SealRow | None:
+        return None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
 
     def _roots(self) -> bytes:
         """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
@@ -121,6 +124,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         keys = {qr.key_id(key): key for key in self.secrets.qr_keys}
         steps: list[Step] = []
         row: CertificateRow | None = None
+        found: SealRow | None = None
         try:
             content = qr.read(request.content[:1024], keys)
         except QrMalformedError as error:
@@ -133,7 +137,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             ]
             row = await self.base.store.read(store.certificate_by_number, content.number)
             if row is not None and row.stage == store.ISSUED:
-                found = await self.base.store.read(store.seal_by_id, row.seal_id)
+                found = await self._seal(row)
                 steps += register_steps(row, found)
             else:
                 row = None
@@ -142,17 +146,17 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
                 )
         verdict = conclude_code(steps, now_us)
         metrics.VERDICTS.labels("qr", verdict.outcome.value).inc()
-        return pb.VerifyQrResponse(verdict=_view(verdict, row))
+        return pb.VerifyQrResponse(verdict=_view(verdict, row, found))
 
     async def VerifyByHash(self, request: pb.VerifyByHashRequest, context: Any) -> pb.VerifyByHashResponse:
         verdict, row = await self._register.by_hash(request.hash)
         metrics.VERDICTS.labels("hash", verdict.outcome.value).inc()
-        return pb.VerifyByHashResponse(verdict=_view(verdict, row))
+        return pb.VerifyByHashResponse(verdict=_view(verdict, row, await self._seal(row)))
 
     async def VerifyByNumber(self, request: pb.VerifyByNumberRequest, context: Any) -> pb.VerifyByNumberResponse:
         verdict, row = await self._register.by_number(request)
         metrics.VERDICTS.labels("number", verdict.outcome.value).inc()
-        return pb.VerifyByNumberResponse(verdict=_view(verdict, row))
+        return pb.VerifyByNumberResponse(verdict=_view(verdict, row, await self._seal(row)))
 
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
         keys = {"keys": [qr.jwk(key) for key in self.secrets.qr_keys]}
@@ -170,7 +174,8 @@ def _registered(conn: Connection, digests: Iterable[str]) -> CertificateRow | No
     return next((row for row in found if row is not None), None)
 
 
-def _view(verdict: Verdict, row: CertificateRow | None) -> pb.Verdict:
+def _view(verdict: Verdict, row: CertificateRow | None, found: SealRow | None) -> pb.Verdict:
+    """`found`: the seal that the register has for the document."""
     about: dict[str, str] = {}
     if row is not None:
         public = view(row)
@@ -181,4 +186,7 @@ def _view(verdict: Verdict, row: CertificateRow | None) -> pb.Verdict:
             "issuer": row.issuer,
             "issued_on": f"{day.year:04d}-{day.month:02d}-{day.day:02d}",
         }
+    if row is not None and found is not None and found.seal.name:
+        # What the seal CA certified, and what the paper shows; a person's seal has no name in the register.
+        about["issuer_name"] = found.seal.name
     return verdict_view(verdict, about)

@@ -881,6 +881,8 @@ class VerdictStep(_message.Message):
     STATUS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
+    ZH_FIELD_NUMBER: _builtins.int
+    EN_FIELD_NUMBER: _builtins.int
     step: _builtins.str
     """Step: parse, coverage, changes, integrity, signer, chain, time, seal_then, seal_now, document, ledger, ses."""
     status: _builtins.str
@@ -888,7 +890,11 @@ class VerdictStep(_message.Message):
     reason: _builtins.str
     """Reason code, UPPER_SNAKE."""
     text: _builtins.str
-    """For people: Chinese, then English."""
+    """For people: Chinese, then English, with ` / ` between them. Names may hold that too: read zh and en."""
+    zh: _builtins.str
+    """The text in Chinese."""
+    en: _builtins.str
+    """The text in English."""
     def __init__(
         self,
         *,
@@ -896,10 +902,12 @@ class VerdictStep(_message.Message):
         status: _builtins.str = ...,
         reason: _builtins.str = ...,
         text: _builtins.str = ...,
+        zh: _builtins.str = ...,
+        en: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "status", b"status", "step", b"step", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["en", b"en", "reason", b"reason", "status", b"status", "step", b"step", "text", b"text", "zh", b"zh"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1086,7 +1094,9 @@ class Verdict(_message.Message):
 
     @_builtins.property
     def document(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What is known of the document: number, title, issuer, date; empty when it is not ours. Never a name or number of a person."""
+        """What is known of the document: number, title, issuer (its platform's code), issuer_name (whom its seal was made out to),
+        issued_on; empty when it is not ours. Never a name or number of a person.
+        """
 
     @_builtins.property
     def summary(self) -> Global___VerdictSummary:

@@ -1,0 +1,32 @@
+"""Text with names out of somebody's file or certificate, made safe to stand beside words of ours."""
+
+import unicodedata
+
+# Line and paragraph separators, controls, marks that turn or hide their neighbours, halves of characters. Neither
+# private nor unassigned characters: rare Chinese ones may be either here.
+_UNSEEN = frozenset({"Zl", "Zp", "Cc", "Cf", "Cs"})
+# Part of how Mongolian words are written, and harmless.
+_VOWEL_SEPARATOR = "\u180e"
+
+
+def one_line(text: str) -> str:
+    """On one line, with nothing in it that moves a terminal's cursor, turns the direction of writing or is unseen."""
+    return text if _is_plain(text) else "".join(" " if _is_unseen(c) else c for c in text)
+
+
+def escaped(json_text: str) -> str:
+    """JSON that says the same, with such characters spelled by number: a terminal that shows it obeys none of them."""
+    return json_text if _is_plain(json_text) else "".join(_spelled(c) if _is_unseen(c) else c for c in json_text)
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN and character != _VOWEL_SEPARATOR
+
+
+def _spelled(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
