@@ -87,7 +87,10 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
         await found.close()
     if not pdf:
         raise errors.invalid_field(
-            "pdf", "DOCUMENT_EMPTY", "Choose a PDF or OFD file that is not empty.", "请选择一个非空的 PDF 或 OFD 文件。"
+            "pdf",
+            "DOCUMENT_EMPTY",
+            "Choose a PDF or OFD file that is not empty.",
+            "请选择一个非空的 PDF 或 OFD 文件；空文件请重新下载。",
         )
     if len(pdf) > limit:
         raise too_large(limit)

@@ -39,7 +39,9 @@ def status_of(error: HubError) -> int:
 
 
 def text_of(error: HubError, language: str) -> str:
-    return error.en if language == "en" else error.zh
+    """For people: of wrong fields what is to be corrected in each, not what the contract calls them."""
+    of = error.violations or (error,)
+    return " ".join(each.en if language == "en" else each.zh for each in of)
 
 
 def retry_headers(status: int) -> dict[str, str]:

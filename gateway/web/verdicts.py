@@ -19,7 +19,14 @@ _NOT_REACHED = "NOT_REACHED"
 _NO_CAUSE = frozenset({_NOT_REACHED, "SIGNER_CLAIMED", "TIME_WITHOUT_CHAIN"})
 # What was judged is no document: neither good nor bad, whatever the word says.
 _UNREADABLE = "unreadable"
-_FACTS = ("title", "number", "issuer", "date", "issued_on", "state")
+_FACTS = ("title", "number", "issuer_name", "issuer", "date", "issued_on", "state")
+# Of these the first says to people what the second says to programs.
+_NAME, _CODE = "issuer_name", "issuer"
+# A document that nobody signed is neither good nor forged, and must not look like either.
+_UNSIGNED = "NO_SIGNATURE"
+_SEPARATORS_AND_CONTROLS = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Cs"})
+# Part of how Mongolian words are written.
+_VOWEL_SEPARATOR = "\u180e"
 # The longest common name that a certificate may hold has 64 characters (RFC 5280, ub-common-name).
 _NAME_MOST = 64
 
@@ -74,27 +81,37 @@ class Shown:
 def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
     """Makes a verdict readable, with the word named `texts`. An unknown word never becomes a good one."""
     name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
-    unread = verdict.form == _UNREADABLE and name != "VALID"
+    key, tone = _word(verdict, name, texts)
     made = [step for step in verdict.steps if step.reason not in (_OF_A_FILE, _NOT_REACHED)]
     left_out = sum(step.reason == _NOT_REACHED for step in verdict.steps)
     summary = verdict.summary
     return Shown(
         verdict=name,
-        tone="not_checked" if unread else _VERDICTS[name],
-        word=text("verdict_unread" if unread else f"verdict_{texts}{name}", language),
+        tone=tone,
+        word=text(key, language),
         holds=_said(summary.verdict, language) or text(f"summary_{name}", language),
         cause=_said(summary.cause, language),
         advice=_said(summary.advice, language),
         as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
         facts=tuple(
-            (known(f"fact_{key}", language, key), verdict.document[key])
-            for key in sorted(verdict.document, key=_fact_order)
-            if verdict.document[key]
+            (known(f"fact_{fact}", language, fact), verdict.document[fact])
+            for fact in sorted(verdict.document, key=_fact_order)
+            if verdict.document[fact] and not (fact == _CODE and verdict.document.get(_NAME))
         ),
         signatures=tuple(_signature(each, language, refused=name == "INVALID") for each in verdict.signatures),
         steps=tuple(_steps(made, language)),
         left_out=text("steps_left_out", language, count=left_out) if left_out else "",
     )
+
+
+def _word(verdict: esign_pb2.Verdict, name: str, texts: str) -> tuple[str, str]:
+    """The key of the verdict's word, and its tone."""
+    if verdict.form == _UNREADABLE and name != "VALID":
+        return "verdict_unread", "not_checked"
+    wrong = {step.reason for step in verdict.steps if step.status == "invalid"}
+    if name == "INVALID" and wrong == {_UNSIGNED}:
+        return "verdict_unsigned", "unknown"
+    return f"verdict_{texts}{name}", _VERDICTS[name]
 
 
 def label(verdict: esign_pb2.Verdict) -> str:
@@ -129,8 +146,13 @@ def _step(step: esign_pb2.VerdictStep, language: str) -> Step:
         status,
         text(f"status_{status}", language),
         step.reason,
-        in_language(step.text, language),
+        _told(step, language),
     )
+
+
+def _told(step: esign_pb2.VerdictStep, language: str) -> str:
+    """The step's text. Esign of an older release sends both languages in one."""
+    return (step.en if language == "en" else step.zh) or in_language(step.text, language)
 
 
 def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: bool) -> Signature:
@@ -150,7 +172,8 @@ def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: boo
 def _who(report: esign_pb2.SignatureReport, language: str) -> str:
     name = plain(report.signer)
     if not name:
-        return text("signer_unnamed", language)
+        # Where the chain ended early nobody looked for a name.
+        return text("signer_unnamed" if report.certified else "signer_unread", language)
     return name if report.certified else text("signer_claims", language, name=name)
 
 
@@ -158,7 +181,7 @@ def _lines(report: esign_pb2.SignatureReport, language: str, *, good: bool) -> I
     bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason not in _NO_CAUSE]
     if not good and bad:
         worst = next((step for step in bad if step.status == "invalid"), bad[0])
-        yield text("cause", language), in_language(worst.text, language)
+        yield text("cause", language), _told(worst, language)
     yield text("signature_time", language), _time(report, language)
     yield text("signature_covers", language), _said(report.covers, language)
     later = [_said(each, language) for each in report.later]
@@ -185,9 +208,14 @@ def plain(name: str) -> str:
     """A name out of somebody's certificate: one line, no longer than one may be, and nothing in it that turns or hides
     what stands beside it.
     """
-    visible = "".join(" " if unicodedata.category(c)[0] in "ZC" else c for c in name)
+    visible = "".join(" " if _is_blank(c) else c for c in name)
     whole = " ".join(visible.split())
     return whole if len(whole) <= _NAME_MOST else f"{whole[:_NAME_MOST]}…"
+
+
+def _is_blank(character: str) -> bool:
+    """Neither private nor unassigned characters: rare Chinese ones may be either here."""
+    return unicodedata.category(character) in _SEPARATORS_AND_CONTROLS and character != _VOWEL_SEPARATOR
 
 
 def in_language(both: str, language: str) -> str:

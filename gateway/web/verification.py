@@ -199,6 +199,8 @@ def _script_texts(say: Callable[[str], str]) -> dict[str, str]:
         "verify_busy",
         "verify_failed",
         "verify_network",
+        "verify_too_large",
+        "verify_empty",
         "lookup_hashing",
         "lookup_unreadable",
         "qr_",

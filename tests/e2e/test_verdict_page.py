@@ -207,6 +207,44 @@ async def test_the_verdict_is_the_same_without_scripts_and_in_english(
             assert (await said(shown, slot)).isascii()
 
 
+@pytest.mark.parametrize(("language", "empty"), [("zh", "是空的"), ("en", "is empty")])
+async def test_a_file_that_cannot_be_judged_is_told_before_it_is_sent(
+    browser: Browser, counter: Counter, language: str, empty: str
+) -> None:
+    """Too large or empty: the sentence is in the reader's language, names the limit and what to do; nothing is sent."""
+    async with page(browser, counter.web.url) as shown:
+        sent: list[str] = []
+        shown.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        await shown.goto(f"/verify?lang={language}")
+        limit = int(await shown.get_attribute("#upload", "data-limit") or "0")
+        told = []
+        for data in (b"%PDF" + bytes(limit << 20), b""):
+            large = counter.pictures / "chosen.pdf"
+            large.write_bytes(data)
+            await shown.set_input_files("#pdf", large)
+            await shown.click("#upload button[type=submit]")
+            told.append(await shown.locator("#problem p").inner_text())
+        assert (f"{limit} MiB" in told[0], empty in told[1], sent) == (True, True, [])
+        assert all(each.isascii() is (language == "en") for each in told)
+
+
+async def test_what_the_edge_refuses_is_told_in_chinese(browser: Browser, counter: Counter) -> None:
+    """The edge answers programs, in English with the Chinese among its details; a clerk reads the Chinese."""
+    details = [
+        {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "locale": "zh-CN", "message": "请稍后重试。"}
+    ]
+    refused = {"code": 8, "message": "Too many calls.", "details": details}
+    async with page(browser, counter.web.url) as shown:
+        await shown.route("**/verify/upload", lambda route: route.fulfill(status=429, json=refused))
+        for language, said_there in (("zh", "请稍后重试。"), ("en", "Too many calls.")):
+            await shown.goto(f"/verify?lang={language}")
+            await shown.set_input_files(
+                "#pdf", files=[{"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"x"}]
+            )
+            await shown.click("#upload button[type=submit]")
+            await expect(shown.locator("#problem p")).to_have_text(said_there)
+
+
 def finding(name: str, kind: SignatureKind, outcome: Outcome, signer: str, **more: object) -> SignatureFinding:
     covers = Sentence("签署时的整个文件", "the whole document as it was then")
     return SignatureFinding(name, kind, outcome, covers, signer=signer, **more)  # type: ignore[arg-type]

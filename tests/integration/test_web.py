@@ -342,7 +342,7 @@ async def test_a_verdict_comes_with_its_steps(land: WebLand, kind: str, chinese:
     assert advice in page.text
     assert (body["holds"], body["cause"]) == (SUMMARIES[kind][0][1], "" if cause is None else cause[1])
     assert body["signatures"][0]["kind"] == "Electronic signature"
-    assert [said for said in body["signatures"][0]["lines"] if said[0] == "Covers"] == [["Covers", "the whole file"]]
+    assert [said for said in body["signatures"][0]["lines"] if said[0] == "Scope"] == [["Scope", "the whole file"]]
     assert body["steps"][0] == {
         "step": "parse",
         "name": "Structure",

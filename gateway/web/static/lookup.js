@@ -1,6 +1,6 @@
 // Verification by hash and by number. The file that is chosen is hashed on this device and never sent.
 // Without this file both forms work by themselves; the hash has then to be typed.
-import { problem, progress, sayer, show } from "./verdict.js";
+import { problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const host = document.getElementById("result");
 const file = document.getElementById("file");
@@ -50,7 +50,7 @@ async function ask(form) {
     const content = await answer.json();
     if (turn !== asked) return;
     if (answer.ok) show(host, content);
-    else problem(say("verify_failed"), content.message || say("verify_network"));
+    else problem(say("verify_failed"), refusal(content) || say("verify_network"));
   } catch {
     if (turn === asked) problem(say("verify_failed"), say("verify_network"));
   } finally {

@@ -1,6 +1,6 @@
 // The page a QR code opens. The code's text is in the fragment: it is checked here first, then the server is asked.
 import { check } from "./qr.js";
-import { problem, progress, sayer, show } from "./verdict.js";
+import { problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const host = document.getElementById("result");
 const form = document.getElementById("qr");
@@ -86,7 +86,7 @@ async function ask(content) {
       signal: AbortSignal.timeout(SERVER_SECONDS * 1000),
     });
     const verdict = await answer.json();
-    return answer.ok ? verdict : { refused: say("qr_text_refused", { message: verdict.message || "" }) };
+    return answer.ok ? verdict : { refused: say("qr_text_refused", { message: refusal(verdict) }) };
   } catch {
     return { refused: say("qr_text_offline") };
   }

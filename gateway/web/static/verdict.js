@@ -11,6 +11,16 @@ export function sayer(host) {
     Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[key] || key);
 }
 
+/**
+ * What an answer says went wrong, in the page's language. The edge before the pages answers as it does to programs:
+ * English, with the Chinese among its details.
+ */
+export function refusal(content) {
+  const details = Array.isArray(content.details) ? content.details : [];
+  const chinese = document.documentElement.lang.startsWith("zh") && details.find((each) => each.locale === "zh-CN");
+  return (chinese ? chinese.message : content.message) || "";
+}
+
 /** One copy of a row's template, its slots filled from `values`. */
 function row(template, status, values) {
   const found = document.getElementById(template).content.firstElementChild.cloneNode(true);

@@ -1,5 +1,5 @@
 // The upload page: drop or choose, send, show. Without this file the form works by itself.
-import { problem, progress, sayer, show } from "./verdict.js";
+import { problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const form = document.getElementById("upload");
 const host = document.getElementById("result");
@@ -7,6 +7,8 @@ const drop = document.getElementById("drop");
 const file = document.getElementById("pdf");
 const button = form.querySelector('button[type="submit"]');
 const say = sayer(host);
+const MEBIBYTE = 1024 * 1024;
+const TOO_LARGE = 413;
 let asked = 0;
 
 document.getElementById("drop-text").hidden = false;
@@ -34,10 +36,22 @@ drop.addEventListener("drop", (event) => {
 // A file dropped beside the field must not replace the page.
 for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
+/** Why a file need not be sent: who has a slow line learns it at once, and the edge may cut off what is too large. */
+function unfitness(chosen) {
+  if (!chosen) return "";
+  if (!chosen.size) return say("verify_empty");
+  return chosen.size > form.dataset.limit * MEBIBYTE ? say("verify_too_large", { size: form.dataset.limit }) : "";
+}
+
 async function verify() {
   const turn = (asked += 1);
   problem("", "");
   host.replaceChildren();
+  const unfit = unfitness(file.files[0]);
+  if (unfit) {
+    problem(say("verify_failed"), unfit);
+    return;
+  }
   progress(say("verify_busy"));
   button.disabled = true;
   try {
@@ -54,7 +68,8 @@ async function verify() {
       document.getElementById("again").hidden = false;
       // What to choose is known by now: the verdict comes first.
       document.getElementById("lead").hidden = true;
-    } else problem(say("verify_failed"), content.message || say("verify_network"));
+    } else if (answer.status === TOO_LARGE) problem(say("verify_failed"), say("verify_too_large", { size: form.dataset.limit }));
+    else problem(say("verify_failed"), refusal(content) || say("verify_network"));
   } catch {
     if (turn === asked) problem(say("verify_failed"), say("verify_network"));
   } finally {

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from gateway.web import texts
+from gateway.web.failures import text_of
 from gateway.web.pages import form_source
 from gateway.web.verdicts import in_language, plain, shown
 from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status
 from shuniu.api.esign.v1 import esign_pb2
+from shuniu.kit import errors
 
 WEB = Path(texts.__file__).parent
 # Keys put together from a word of the contract.
@@ -127,11 +129,77 @@ def test_what_is_no_document_looks_neither_good_nor_bad() -> None:
         ("a\n\n有效\u200b", "a 有效"),
         ("\x00", ""),
         ("长" * 200, "长" * 64 + "…"),
+        # A rare character of a later Unicode, a private one of GB 18030, and a Mongolian word.
+        ("\U00031350\ue815", "\U00031350\ue815"),
+        ("ᠬᠥᠬᠡ\u180eᠠ", "ᠬᠥᠬᠡ\u180eᠠ"),
     ],
 )
 def test_a_name_from_a_certificate_stays_on_its_line(name: str, shown_as: str) -> None:
     """Nobody writes on the page, or turns its words around, through the name in his certificate."""
     assert plain(name) == shown_as
+
+
+@pytest.mark.parametrize("divider", ["\n", " / ", "\n公安部 / "])
+def test_a_divider_in_a_name_makes_no_statement_of_a_claim(divider: str) -> None:
+    """Whoever writes ` / signed by …` into the name of his certificate is shown in either language as claiming it."""
+    evil = f"张三{divider}signed by MPS"
+    step = esign_pb2.VerdictStep(
+        step="signer",
+        status="unknown",
+        reason="SIGNER_CLAIMED",
+        text=f"证书自称：{evil} / the certificate claims: {evil}",
+        zh=f"证书自称：{evil}",
+        en=f"the certificate claims: {evil}",
+    )
+    for language, begins in (("zh", "证书自称："), ("en", "the certificate claims: ")):
+        (told,) = shown(esign_pb2.Verdict(verdict="INDETERMINATE", steps=[step]), language).steps
+        assert told.text.startswith(begins)
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_the_facts_name_the_organisation_as_the_paper_does(language: str) -> None:
+    """Not the code of its platform, which nobody finds on a certificate; that stands in where there is no name."""
+    for document, named in (
+        ({"issuer": "150100-ga", "issuer_name": "呼和浩特市公安局"}, "呼和浩特市公安局"),
+        ({"issuer": "150100-ga"}, "150100-ga"),
+    ):
+        facts = shown(esign_pb2.Verdict(verdict="VALID", document=document), language).facts
+        assert facts == ((texts.text("fact_issuer", language), named),)
+
+
+def test_what_nobody_signed_looks_neither_good_nor_forged() -> None:
+    """A plain lease is not called void; one that is wrong in another way too is."""
+    unsigned = esign_pb2.VerdictStep(step="coverage", status="invalid", reason="NO_SIGNATURE", text="没有 / none")
+    wrong = esign_pb2.VerdictStep(step="changes", status="invalid", reason="CHANGED", text="改动 / changed")
+    found = shown(esign_pb2.Verdict(verdict="INVALID", steps=[unsigned]), "zh")
+    assert (found.verdict, found.tone, found.word) == ("INVALID", "unknown", "没有电子签章")
+    found = shown(esign_pb2.Verdict(verdict="INVALID", steps=[unsigned, wrong]), "zh")
+    assert (found.tone, found.word) == ("invalid", "无效")
+
+
+def test_a_signer_that_nobody_looked_for_is_not_called_nameless() -> None:
+    """A signature that broke before its certificate was read says nothing of what the certificate holds."""
+    broken, nameless = (report("INVALID", certified=good, signer="") for good in (False, True))
+    cards = shown(esign_pb2.Verdict(verdict="INVALID", signatures=[broken, nameless]), "zh").signatures
+    assert [card.who for card in cards] == ["签名者未核验", "证书没有写明名称"]
+
+
+@pytest.mark.parametrize(("language", "zone"), [("zh", "北京时间"), ("en", "Beijing time")])
+def test_a_time_of_signing_names_its_zone(language: str, zone: str) -> None:
+    """Proven or claimed: whoever compares it with a clock elsewhere need not guess."""
+    proven, claimed = report("VALID", certified=True), report("VALID", certified=True)
+    proven.proven_at.FromSeconds(1_795_000_000)
+    claimed.claimed_at.FromSeconds(1_795_000_000)
+    for card in shown(esign_pb2.Verdict(verdict="VALID", signatures=[proven, claimed]), language).signatures:
+        assert zone in dict(card.lines)[texts.text("signature_time", language)]
+
+
+def test_a_wrong_field_is_told_without_its_name() -> None:
+    """The contract's names of fields are for programs."""
+    error = errors.invalid_field("pdf", "DOCUMENT_EMPTY", "Choose a file.", "请选择文件。")
+    assert (text_of(error, "zh"), text_of(error, "en")) == ("请选择文件。", "Choose a file.")
+    both = errors.invalid([*error.violations, errors.Violation("receipt", "X", "Leave it out.", "可以不选。")])
+    assert text_of(both, "zh") == "请选择文件。 可以不选。"
 
 
 def test_document_types_are_known_to_identity() -> None:
