@@ -2,15 +2,23 @@
 
 PDFium reads files in its own way and knows nothing of this project's reader, which is the point. It is not
 thread-safe: one drawing at a time in a process. Foreign documents are drawn in the confined worker only.
+
+Short of memory, PDFium leaves out what it has none for, a picture or a group, and says nothing. So nothing is seen
+while an allocation fails, and a difference counts only when it repeats with more memory and with less.
 """
 
+import atexit
 import ctypes
+import errno
 import math
+import mmap
+import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from services.esign.domain.additions import Patch, Why
@@ -32,11 +40,34 @@ _BYTES_A_PIXEL = 3
 _BGR = 2
 # Pixels around a patch that its edges may colour.
 _EDGE = 2
+# Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
+# largest document differ in what the renderer needs for them.
+_RESERVE = 32 * 1024 * 1024
+_TOO_LITTLE = "there is too little memory to draw it"
 _ONE_AT_A_TIME = threading.Lock()
+_OVER = threading.Event()
+
+if hasattr(os, "register_at_fork"):
+    # A process that is forked while another thread draws would have the lock held by nobody, and PDFium halfway
+    # through a page: forking waits for the drawing.
+    os.register_at_fork(
+        before=_ONE_AT_A_TIME.acquire,
+        after_in_parent=_ONE_AT_A_TIME.release,
+        after_in_child=_ONE_AT_A_TIME.release,
+    )
 
 
 class _UnseenError(Exception):
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What was seen once: a page (from 0; None: the number of pages) that is not as in `version`."""
+
+    version: Version
+    page: int | None
+    pixels: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,40 +119,124 @@ class _Drawn:
 def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
     """Whether every page of `pdf` looks as in each of the earlier versions, but for their patches."""
     with _ONE_AT_A_TIME:
+        if _OVER.is_set():
+            return Comparison(Seen.UNSEEN, why="the process ends")
+        until = time.process_time() + _MOST_SECONDS
         try:
-            return _compared(pdf, versions)
+            found = _compared(pdf, versions, until)
+            if isinstance(found, Comparison):
+                return found
+            _repeat(pdf, found, until)
         except _UnseenError as cause:
             return Comparison(Seen.UNSEEN, why=str(cause))
+        return Comparison(Seen.DIFFERENT, 0 if found.page is None else found.page + 1)
 
 
-def _compared(pdf: bytes, versions: Sequence[Version]) -> Comparison:
-    until = time.process_time() + _MOST_SECONDS
+def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparison | _Difference:
     covered = 0
     with ExitStack() as stack:
         now = stack.enter_context(_opened(pdf))
         earlier = [(version, stack.enter_context(_opened(pdf[: version.end]))) for version in versions]
         count = len(now)
-        if any(len(document) != count for _, document in earlier):
-            return Comparison(Seen.DIFFERENT)
+        for version, document in earlier:
+            if len(document) != count:
+                return _Difference(version, None, 0)
         drawings = count * (1 + len(versions))
         if drawings > _MOST_PAGES:
             raise _UnseenError(f"more than {_MOST_PAGES} pages to draw")
         pixels = min(_MOST_PIXELS, max(_FEWEST_PIXELS, _MOST_PIXELS_OF_ALL // max(1, drawings)))
         for number in range(count):
-            with _page(now, number) as page:
-                after = _drawn(page, pixels)
+            after, _ = _drawn(now, number, pixels)
             for version, document in earlier:
-                if time.process_time() > until:
-                    raise _UnseenError(f"drawing takes more than {_MOST_SECONDS} seconds")
+                _in_time(until)
                 patches = [patch for patch in version.patches if patch.page == number]
-                with _page(document, number) as page:
-                    before, boxes = _drawn(page, pixels), [_box(page, patch, pixels) for patch in patches]
+                before, boxes = _drawn(document, number, pixels, patches)
                 if not _alike(before, after, boxes):
-                    return Comparison(Seen.DIFFERENT, number + 1)
+                    return _Difference(version, number, pixels)
                 new = (box for box, patch in zip(boxes, patches, strict=True) if patch.why is Why.NEW)
                 if not all(before.is_blank(box) for box in new):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
+
+
+def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
+    """Looks once more, at each of the two versions alone, with all the memory there is and with less. Raises
+    _UnseenError when a version does not look the same both times, or the two do not differ.
+
+    Where memory is what makes the difference, something has no room in one version with all the memory and has room in
+    the other with less, so that the two differ in what they take by more than the reserve: they do not.
+    """
+    earlier = pdf[: found.version.end]
+    if found.page is None:
+        _counted_again(pdf, earlier)
+        return
+    patches = [patch for patch in found.version.patches if patch.page == found.page]
+    seen: list[tuple[_Drawn, list[_Box]]] = []
+    for less in (False, True):
+        for turn, version in enumerate((pdf, earlier)):
+            _in_time(until)
+            with _held() if less else nullcontext(), _opened(version) as document:
+                drawn = _drawn(document, found.page, found.pixels, patches)
+            if not less:
+                seen.append(drawn)
+            elif drawn != seen[turn]:
+                raise _UnseenError("a page is not drawn the same twice")
+    (after, _), (before, boxes) = seen
+    if _alike(before, after, boxes):
+        raise _UnseenError("a page is not drawn the same twice")
+
+
+def _counted_again(pdf: bytes, earlier: bytes) -> None:
+    counts = []
+    for less in (False, True):
+        for version in (pdf, earlier):
+            with _held() if less else nullcontext(), _opened(version) as document:
+                counts.append(len(document))
+    if counts[:2] != counts[2:] or counts[0] == counts[1]:
+        raise _UnseenError("pages are not counted the same twice")
+
+
+def _in_time(until: float) -> None:
+    if time.process_time() > until:
+        raise _UnseenError(f"drawing takes more than {_MOST_SECONDS} seconds")
+
+
+@contextmanager
+def _held() -> Iterator[None]:
+    """Keeps the reserve from the renderer."""
+    try:
+        reserve = mmap.mmap(-1, _RESERVE)
+    except (OSError, MemoryError) as cause:
+        raise _UnseenError(_TOO_LITTLE) from cause
+    with reserve:
+        yield
+
+
+@lru_cache(maxsize=1)
+def _last_error() -> Callable[[], Any] | None:
+    """Where the C library keeps the calling thread's errno; None where it has another name."""
+    try:
+        library = ctypes.CDLL(None)
+    except (OSError, TypeError):
+        return None
+    for name in ("__errno_location", "__error"):
+        if found := getattr(library, name, None):
+            found.restype = ctypes.POINTER(ctypes.c_int)
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+@contextmanager
+def _enough_memory() -> Iterator[None]:
+    """Raises _UnseenError when the renderer asked for memory in vain meanwhile. A success leaves errno as it is."""
+    last_error = _last_error()
+    if last_error is None:
+        yield
+        return
+    last_error()[0] = 0
+    yield
+    if last_error()[0] == errno.ENOMEM:
+        raise _UnseenError(_TOO_LITTLE)
 
 
 def _alike(before: _Drawn, after: _Drawn, boxes: Sequence[_Box]) -> bool:
@@ -133,27 +248,44 @@ def _alike(before: _Drawn, after: _Drawn, boxes: Sequence[_Box]) -> bool:
     return before.without(wider) == after.without(wider)
 
 
+@lru_cache(maxsize=1)
+def _pdfium() -> Any:
+    """Loaded when the first document needs it: few do. Raises _UnseenError."""
+    try:
+        import pypdfium2
+    except (ImportError, OSError) as cause:
+        raise _UnseenError("the renderer cannot be loaded") from cause
+    # Runs before pypdfium2's own, which takes the library down.
+    atexit.register(_end)
+    return pypdfium2
+
+
+def _end() -> None:
+    """The interpreter ends, and threads may not know: whoever draws comes to an end, and nobody begins."""
+    with _ONE_AT_A_TIME:
+        _OVER.set()
+
+
 @contextmanager
 def _opened(pdf: bytes) -> Iterator[Any]:
-    # Loaded when the first document needs it: few do.
-    import pypdfium2
-
-    try:
-        document = pypdfium2.PdfDocument(pdf)
-    except pypdfium2.PdfiumError as cause:
-        raise _UnseenError("the renderer cannot open the file") from cause
-    try:
-        # Fields are drawn by the form, everything else by the page.
-        document.init_forms()
+    pdfium = _pdfium()
+    with ExitStack() as stack:
+        try:
+            with _enough_memory():
+                document = pdfium.PdfDocument(pdf)
+                stack.callback(document.close)
+                # Fields are drawn by the form, everything else by the page.
+                document.init_forms()
+        except pdfium.PdfiumError as cause:
+            raise _UnseenError("the renderer cannot open the file") from cause
         yield document
-    finally:
-        document.close()
 
 
 @contextmanager
 def _page(document: Any, number: int) -> Iterator[Any]:
     try:
-        page = document[number]
+        with _enough_memory():
+            page = document[number]
     except RuntimeError as cause:
         raise _UnseenError(f"the renderer cannot open page {number + 1}") from cause
     try:
@@ -169,15 +301,19 @@ def _scale(page: Any, pixels: int) -> float:
     return float(min(_MOST_SCALE, math.sqrt(pixels / (width * height)), _LONGEST_SIDE / max(width, height)))
 
 
-def _drawn(page: Any, pixels: int) -> _Drawn:
-    try:
-        bitmap = page.render(scale=_scale(page, pixels), force_bitmap_format=_BGR)
-    except (RuntimeError, ValueError) as cause:
-        raise _UnseenError("the renderer cannot draw a page") from cause
-    try:
-        return _Drawn(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer))
-    finally:
-        bitmap.close()
+def _drawn(document: Any, number: int, pixels: int, patches: Sequence[Patch] = ()) -> tuple[_Drawn, list[_Box]]:
+    """A page, and where the patches are on it."""
+    with _page(document, number) as page:
+        try:
+            with _enough_memory():
+                bitmap = page.render(scale=_scale(page, pixels), force_bitmap_format=_BGR)
+        except (RuntimeError, ValueError) as cause:
+            raise _UnseenError("the renderer cannot draw a page") from cause
+        try:
+            drawn = _Drawn(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer))
+        finally:
+            bitmap.close()
+        return drawn, [_box(page, patch, pixels) for patch in patches]
 
 
 def _box(page: Any, patch: Patch, pixels: int) -> _Box:
