@@ -28,8 +28,13 @@ from typing import Any, Self
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
-# Of the memory that a worker holds after its document, how much is worth a new worker, bytes.
-_WORN_BYTES = 64 * 1024 * 1024
+# Of the memory that a worker holds after its document, how much is worth giving back, and how much address space is
+# worth a new worker, bytes.
+_TRIM_BYTES = 1024 * 1024
+_WORN_BYTES = 16 * 1024 * 1024
+# Beyond what a document may take, bytes. Whoever is refused a small allocation may say nothing, or say something else:
+# a library that finds no memory calls a signature false. So nobody is before a document has taken too much.
+_MARGIN_BYTES = 8 * 1024 * 1024
 # The kernel takes workers before services when memory runs out (proc(5), oom_score_adj).
 _OOM_SCORE = 800
 _LENGTH = struct.Struct(">Q")
@@ -50,7 +55,7 @@ class Bounds:
     """What one document may take of its worker."""
 
     memory: int
-    """Bytes beyond what the imports take."""
+    """Bytes beyond what the worker has at its beginning, whatever was read before."""
     cpu_seconds: float
     """Processor time, s. The kernel ends the worker then."""
 
@@ -131,16 +136,48 @@ class _Values(pickle.Unpickler):
 
 
 def work(channel: socket.socket, memory: int) -> None:
-    """Answers until the other side closes. `memory`: bytes that the process may take beyond what it has now."""
-    _confine(memory)
-    held = _resident()
+    """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has."""
+    _confine()
+    room = _Room(memory)
     _send(channel, os.getpid().to_bytes(8, "big"))
     while (parts := _asked(channel)) is not None:
         answer = _answered(parts)
-        if _resident() - held > _WORN_BYTES:
-            answer = dataclasses.replace(answer, is_worn=True)
         del parts
+        if room.is_overdrawn() and not answer.failure:
+            answer = Answer(failure=MemoryError.__name__, is_limit=True)
+        if room.end():
+            answer = dataclasses.replace(answer, is_worn=True)
         _send(channel, pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
+
+
+class _Room:
+    """The memory of one document after another: each has as much as the first."""
+
+    def __init__(self, memory: int) -> None:
+        self._memory = memory
+        self._libc = ctypes.CDLL(None)
+        self._at_first = self._base = _statm(0)
+        self._resident = _resident()
+        self._most = self._at_first + _WORN_BYTES + memory + _MARGIN_BYTES
+        self._give()
+
+    def _give(self) -> None:
+        # Never from a lower base than before: the most that was ever taken is measured against it.
+        self._base = max(self._base, _statm(0))
+        given = min(self._base + self._memory + _MARGIN_BYTES, self._most)
+        resource.setrlimit(resource.RLIMIT_AS, (given, self._most))
+
+    def is_overdrawn(self) -> bool:
+        """Whether more was taken than a document may: what was found may come from a want of memory."""
+        return _most_address_space() > self._base + self._memory
+
+    def end(self) -> bool:
+        """Gives back what the document left, and the next one its own. Returns whether too much stays."""
+        if _resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
+            self._libc.malloc_trim(0)
+            self._resident = _resident()
+        self._give()
+        return self._base - self._at_first > _WORN_BYTES
 
 
 def _asked(channel: socket.socket) -> list[bytearray] | None:
@@ -167,19 +204,23 @@ def _answered(parts: list[bytearray]) -> Answer:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _confine(memory: int) -> None:
+def _confine() -> None:
     libc = ctypes.CDLL(None)
     # A service that is killed must not leave its workers behind.
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    most = _statm(0) + memory
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
 
 
 def _resident() -> int:
     return _statm(1)
+
+
+def _most_address_space() -> int:
+    """The most that this process ever had, bytes (proc(5), status: VmPeak)."""
+    status = Path("/proc/self/status").read_bytes()
+    return int(status.partition(b"VmPeak:")[2].split(maxsplit=1)[0]) * 1024
 
 
 def _statm(column: int) -> int:

@@ -7,7 +7,7 @@ document delays those of others by its first pass at most, and other heavy ones 
 
 import asyncio
 import contextlib
-import select
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -383,7 +383,13 @@ def _is_as_new(worker: Worker) -> bool:
 
 def _has_ended(worker: Worker) -> bool:
     """An idle worker has nothing to say but its end."""
-    return bool(select.select([worker.channel], [], [], 0)[0])
+    try:
+        worker.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _busy() -> HubError:
