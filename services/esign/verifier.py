@@ -44,8 +44,6 @@ _SHORT = 0.015
 _GRACE_SECONDS = 0.25
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
-# A worker that ends so soon may have been ended by somebody else: its document is read once more, s.
-_SOON = 0.5
 _START_SECONDS = 60.0
 _STARTS = 3
 # Workers that nobody uses yet.
@@ -213,13 +211,10 @@ class Verifier:
 
     async def _read(self, job: _Job) -> Any:
         """One pass of a job that has its place. Raises VerifierFailedError, HubError, RuntimeError, _SetAsideError."""
-        began = time.monotonic()
         try:
             said = await self._asked(job)
-        except WorkerGoneError as cause:
-            if time.monotonic() - began > _SOON:
-                raise VerifierFailedError(str(cause)) from cause
-            # Whatever ended it may have ended those that wait.
+        except WorkerGoneError:
+            # Somebody else may have ended it, and those that wait too: the document is read once more.
             while self._idle:
                 self._idle.pop().end()
             try:
