@@ -65,6 +65,12 @@ def size(box: Rectangle) -> tuple[float, float]:
     return box[2] - box[0], box[3] - box[1]
 
 
+def is_stream(document: Document, value: Any) -> bool:
+    """Whether a value is a reference to a stream. Raises PdfError."""
+    holder = document.object(value[0]) if isinstance(value, Ref) else None
+    return holder is not None and holder.stream is not None
+
+
 def invisible(document: Document, field: Mapping[str, Any]) -> bool:
     """Whether the field draws nothing, whoever shows it: no extent in either direction, and an appearance, if there is
     one, without a single operator. Raises PdfError.

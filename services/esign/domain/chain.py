@@ -44,6 +44,7 @@ _RSA_BITS = 2048
 # Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
 _MOST_LOOKED_AT = 32
 _RSA_MOST_BITS = 8192
+_NAMES = ExtensionOID.NAME_CONSTRAINTS.dotted_string
 _BASIC, _USAGE, _USES = ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE
 UNDERSTOOD = frozenset(
     kind.dotted_string
@@ -73,6 +74,7 @@ _SIGNING_USES = frozenset(
         _DOCUMENT_SIGNING,
     }
 )
+_SIGN_IN = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string})
 # The same from before RFC 9336: Microsoft's document signing, Adobe's authentic documents.
 _OLDER_SIGNING_USES = frozenset({"1.3.6.1.4.1.311.10.3.12", "1.2.840.113583.1.1.5"})
 
@@ -183,6 +185,26 @@ def check_document_signer(certificate: x509.Certificate) -> None:
     raise _unusual(
         "SIGNER_KEY_USAGE", "签章证书未声明用于文件签名", "the certificate does not say that it is for documents"
     )
+
+
+def check_document_path(path: Sequence[x509.Certificate]) -> None:
+    """Whether the authorities between a document's signer and its root may vouch for it: their own restrictions count
+    (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them). Raises ChainError.
+    """
+    for authority in path[1:-1]:
+        profile = profile_of(authority)
+        if profile.constrains_names:
+            raise _unusual(
+                "NAME_CONSTRAINTS",
+                "上级证书限制了可签发的名称，本系统不能判定",
+                "an authority is limited to some names, which is not judged here",
+            )
+        if profile.uses is not None and not profile.uses & (_SIGNING_USES | _OLDER_SIGNING_USES | _SIGN_IN):
+            raise _unusual(
+                "ISSUER_USAGE",
+                "上级证书不用于签发文件签名证书",
+                "an authority is for other certificates than those of document signers",
+            )
 
 
 def _unusual(reason: str, zh: str, en: str) -> ChainError:
@@ -357,6 +379,7 @@ class Profile:
     uses: frozenset[str] | None = None
     is_authority: bool | None = None
     path_length: int | None = None
+    constrains_names: bool = False
 
     @property
     def signs(self) -> bool:
@@ -414,6 +437,7 @@ def _profile(body: bytes) -> Profile:
         None if uses is None else frozenset(_dotted(each) for each in der.parse(uses).expect(der.SEQUENCE).children()),
         is_authority,
         path_length,
+        _NAMES in inner,
     )
 
 

@@ -4,12 +4,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.esign.domain import changes, second_look, signatures
+from services.esign.domain import changes, pdf_rebuilt, second_look, signatures
 from services.esign.domain.changes import Passage
 from services.esign.domain.findings import Findings
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.second_look import Comparison, Look, Seen
+from services.esign.domain.shown_names import shown
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.two_versions import Change
 from services.esign.domain.verdict import Sentence, Status
@@ -181,6 +182,8 @@ def _status(
     if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
         zh = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
         return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, _why(change))
+    if change is None and (status := _ambiguous(found, document, passages)) is not None:
+        return status
     seen = _looked(document, passages, look)
     if seen.seen is Seen.DIFFERENT:
         return _say(
@@ -211,6 +214,24 @@ def _status(
             f"the pages could not be compared with how they were signed: {seen.why}",
         )
     return _lawful(found, present, passages)
+
+
+def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage]) -> Status | None:
+    """UNKNOWN, with its finding, where a reader that rebuilds the file sees other objects."""
+    try:
+        number = pdf_rebuilt.disagreement(document, passages[-1].reached)
+    except PdfError as cause:
+        zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
+        return _say(found, Status.UNKNOWN, cause.reason, zh, en)
+    if number is None:
+        return None
+    return _say(
+        found,
+        Status.UNKNOWN,
+        "AMBIGUOUS",
+        "文件可以有两种解读，不同的阅读软件可能显示不同的内容",
+        f"readers may see different documents: object {number} is in two places",
+    )
 
 
 def _looked(document: Document, passages: Sequence[Passage], look: Look | None) -> Comparison:
@@ -264,22 +285,23 @@ def _say(found: Findings, status: Status, reason: str, zh: str, en: str) -> Stat
 
 
 def _why(change: Change) -> str:
-    return f"after a signature more was done than signing: {change.en}"
+    return f"after a signature more was done than signing: {shown(change.en)}"
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = list(dict.fromkeys(names))
-    return "、".join(shown[:_MOST_NAMES]) + (" …" if len(shown) > _MOST_NAMES else "")
+    listed = list(dict.fromkeys(map(shown, names)))
+    return "、".join(listed[:_MOST_NAMES]) + (" …" if len(listed) > _MOST_NAMES else "")
 
 
 def _told(passage: Passage) -> list[Sentence]:
     """What came in one passage."""
     found: list[Sentence] = []
     for signature in passage.signed:
+        name = shown(signature.name)
         if signature.is_timestamp:
             found.append(Sentence("加盖文档时间戳", "a document timestamp"))
         else:
-            found.append(Sentence(f"另一签名（{signature.name}）", f"another signature ({signature.name})"))
+            found.append(Sentence(f"另一签名（{name}）", f"another signature ({name})"))
     if passage.filled:
         names = _listed(passage.filled)
         found.append(Sentence(f"填写表单项：{names}", f"form fields filled in: {names}"))

@@ -56,6 +56,8 @@ class Passage:
     filled: tuple[str, ...] = ()
     validation: bool = False
     change: Change | None = None
+    # Numbers of the objects that the later version's trailer leads to, as far as it was read.
+    reached: frozenset[int] = frozenset()
 
 
 def history(document: Document, signed: Sequence[PdfSignature]) -> tuple[Passage, ...]:
@@ -140,6 +142,7 @@ class _Comparison:
             tuple(two.filled),
             two.validation,
             change,
+            frozenset(two.explained),
         )
 
     def _judge(self) -> None:

@@ -5,7 +5,7 @@ developers' extensions. Each raises ChangedError where more than that came.
 from typing import Any
 
 from services.esign.domain import xmp
-from services.esign.domain.pdf import PdfObject
+from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Ref
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 from services.esign.domain.xmp import XmpError
@@ -82,7 +82,22 @@ def validation(two: TwoVersions, old: Any, new: Any) -> None:
             _of_one(two, _own(two, value))
     if by_signature is not None and not isinstance(by_signature, Dict):
         raise ChangedError("/DSS is no store of validation data")
+    if gone := _stored(two.before, old).keys() - _stored(two.after, new).keys():
+        # What was stored and stamped may be the answer that a certificate was revoked.
+        raise ChangedError(f"validation data were taken away: object {_stored(two.before, old)[min(gone)]}")
     two.validation = two.validation or old != new
+
+
+def _stored(document: Document, store: Any) -> dict[bytes, int]:
+    """The streams that the lists for the whole document name: their bytes, and the number of each."""
+    found: dict[bytes, int] = {}
+    for key in ("Certs", "OCSPs", "CRLs"):
+        listed = document.resolve(store.get(key)) if isinstance(store, Dict) else None
+        for ref in listed if isinstance(listed, list) else []:
+            holder = document.object(ref[0]) if isinstance(ref, Ref) else None
+            if holder is not None and holder.stream is not None:
+                found[document.data[slice(*holder.stream)]] = holder.number
+    return found
 
 
 def _of_one(two: TwoVersions, store: Any) -> None:

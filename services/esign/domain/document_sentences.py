@@ -78,6 +78,42 @@ _FILE: Mapping[str, Words] = {
         "It does not begin as a PDF or OFD does; it may be a photo, a Word document or an archive.",
         say.UPLOAD_FILE,
     ),
+    "EMPTY_FILE": words(
+        say.NO_DOCUMENT,
+        "文件是空的（0 字节）。",
+        "The file is empty (0 bytes).",
+        Sentence(
+            "请重新下载或请对方重新发送，再上传核验。",
+            "Download it again or have it sent again, and verify that.",
+        ),
+    ),
+    "HEADER_BEHIND": words(
+        say.BEYOND,
+        "PDF 内容之前还有别的数据：可能是压缩包，也可能在保存时混入了其他内容。",
+        "Something else stands before the PDF: it may be an archive, or was saved together with other data.",
+        Sentence(
+            "如果是压缩包，请先解压，再上传其中的文件；否则请向出具单位索取原文件。",
+            "If it is an archive, unpack it and upload the file inside; else ask the issuer for the original.",
+        ),
+    ),
+    "TWO_FACED": words(
+        Sentence(
+            "文件同时是 PDF 和 OFD，不能当作有效文件接受。",
+            "The file is a PDF and an OFD at once: do not accept it as valid.",
+        ),
+        "不同的阅读软件打开它，会显示不同的内容。",
+        "Which content is shown depends on the program that opens it.",
+        say.ORIGINAL,
+    ),
+    "AMBIGUOUS": words(
+        Sentence(
+            "文件在签章之后又有增补，且有两种解读，不能直接接受。",
+            "The document was added to after signing and can be read in two ways: do not accept it as it is.",
+        ),
+        "不同的阅读软件打开它，可能显示不同的内容。",
+        "Programs that open it may show different contents.",
+        say.ORIGINAL,
+    ),
     "UNFINISHED": words(
         say.INCOMPLETE,
         "文件没有正常结尾，可能没有下载完整。",
@@ -190,6 +226,15 @@ _FILE: Mapping[str, Words] = {
         "The document was signed once, and the signature was taken out.",
         say.ORIGINAL,
     ),
+    "SIGNATURE_REPLACED": words(
+        Sentence(
+            "文件曾有别的电子签名，现已不在，不能直接接受。",
+            "Another signature was on the document and is gone: do not accept it as it is.",
+        ),
+        "文件的早期版本由别人签过，那个签名被去掉后又重新签署。",
+        "An earlier version bears a signature that was taken out before the document was signed again.",
+        say.ASK_ISSUER,
+    ),
     "CMS_EMPTY": words(
         Sentence("文件的签名是空的，没有人签过，不能接受。", "Its signature is blank: nobody signed the document."),
         "签名栏里没有任何签名数据。",
@@ -237,6 +282,24 @@ _SIGNER: Mapping[str, Words] = {
             "不要只凭页面上的名称接受；请联系出具单位核实，或请其用受信任机构的证书重新签章。",
             "Do not accept it for the names it shows; ask the issuer to confirm it, or to sign it with a certificate "
             "of a trusted authority.",
+        ),
+    ),
+    "NO_ROOTS": words(
+        say.STRANGER,
+        "核验方没有配置任何可信任的根证书，因此谁的签名都无法确认；这不说明文件有问题。",
+        "The verifier trusts no root, so nobody's signature can be confirmed; nothing speaks against the document.",
+        Sentence(
+            "请用 --trust 指定放有信任根证书的目录，重新核验；在网页上看到时，请联系其管理单位。",
+            "Verify it again with --trust DIR, a directory of the roots that you trust; of a web page, tell its operator.",
+        ),
+    ),
+    **each(
+        "NAME_CONSTRAINTS ISSUER_USAGE",
+        words(
+            say.STRANGER,
+            "签名证书的上级机构不一定有权颁发它（{what}）。",
+            "An authority above the certificate may not be entitled to issue it ({what}).",
+            say.ASK_ISSUER,
         ),
     ),
     "ANY_SIGNER": words(

@@ -13,6 +13,7 @@ from cryptography import x509
 from services.esign.domain import chain
 from services.esign.domain.cms_reader import unpadded
 from services.esign.domain.pdf import Document
+from services.esign.domain.shown_names import shown
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
@@ -119,7 +120,7 @@ def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: 
 def name_of(name: x509.Name) -> str:
     """The common name, else all of it."""
     common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(common[0].value) if common else name.rfc4514_string()
+    return shown(str(common[0].value) if common else name.rfc4514_string())
 
 
 def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:

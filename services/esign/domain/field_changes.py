@@ -52,15 +52,30 @@ class FieldChanges:
 
     @cached_property
     def looks_are_settled(self) -> bool:
-        """Whether every field but signatures had its look, so that what a form says of looks changes none."""
+        """Whether every annotation but links and signatures had its look, so that what a form says of looks changes
+        none.
+        """
         before = self._two.before
         form = before.resolve(before.catalog().get("AcroForm"))
         if isinstance(form, Dict) and before.resolve(form.get("NeedAppearances")) is True:
             return False
-        return all(
-            inherited(before, value, "FT") == "Sig" or value.get("Subtype") != "Widget" or "AP" in value
-            for _, value, _ in signatures.fields(before)
-        )
+        listed = [before.resolve(page.get("Annots")) for _, page in before.pages()]
+        shown = [
+            before.resolve(each) for annotations in listed if isinstance(annotations, list) for each in annotations
+        ]
+        shown += [value for _, value, _ in signatures.fields(before) if "Kids" not in value]
+        return all(not isinstance(value, Dict) or self._has_look(value) for value in shown)
+
+    def _has_look(self, value: Mapping[str, Any]) -> bool:
+        before = self._two.before
+        if inherited(before, value, "FT") == "Sig" or before.resolve(value.get("Subtype")) == "Link":
+            return True
+        states = before.resolve(value.get("AP"))
+        normal = states.get("N") if isinstance(states, Dict) else None
+        looks = before.resolve(normal)
+        if isinstance(looks, Dict) and not additions.is_stream(before, normal):
+            normal = looks.get(str(before.resolve(value.get("AS"))))
+        return additions.is_stream(before, normal)
 
     @cached_property
     def known(self) -> frozenset[int]:
@@ -188,7 +203,17 @@ class FieldChanges:
         normal = listed.get("N") if isinstance(listed, Dict) else None
         return found | {normal[0]} if isinstance(normal, Ref) else found
 
+    def _refuse_halves(self, new: Mapping[str, Any]) -> None:
+        """A field that changes is a node without a look or a plain widget: of anything between, readers show more."""
+        kind = new.get("Subtype")
+        plain = isinstance(kind, Name) and kind == "Widget" and "Rect" in new
+        if not plain and not new.keys().isdisjoint({"Subtype", "Rect", "AP", "AS", "F", "MK"}):
+            raise ChangedError("a field that is no plain widget was changed")
+        if not isinstance(new.get("AS"), Name | None):
+            raise ChangedError("a field's state is no name")
+
     def _signing(self, old: Dict, new: Dict, changed: set[str], number: int) -> frozenset[str]:
+        self._refuse_halves(new)
         name = _name_in(self._two.after, new)
         if "V" in changed:
             self._signature(new)
@@ -210,6 +235,7 @@ class FieldChanges:
         return _SIGNING
 
     def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str) -> frozenset[str]:
+        self._refuse_halves(new)
         name = _name_in(self._two.after, new)
         if not self._filling:
             raise ChangedError(f"the form field {name} was changed")

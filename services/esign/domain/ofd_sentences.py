@@ -68,7 +68,7 @@ MET: Mapping[str, Sentence] = {
     "PACKAGE_BROKEN": Sentence("损坏的压缩包", "a broken package"),
     "PACKAGE_COMMENT": Sentence("压缩包后的附加说明", "a comment behind the package"),
     "HEADERS_DIFFER": Sentence("压缩包两处目录不一致", "a package whose two directories differ"),
-    "HEADER_BEHIND": Sentence("大小写在内容之后的压缩包", "a package that tells sizes behind the content"),
+    "EXTRA_FIELD": Sentence("压缩包里不受签名保护的附加数据", "extra data in the package that no signature covers"),
     "NAME_ENCODING": Sentence("无法识别的包内文件名", "a file name of unknown encoding"),
     "NAME_TWICE": Sentence("重复的包内文件名", "a file name that stands twice"),
     "NAME_UNSAFE": Sentence("指向包外的文件名", "a file name that leads out of the package"),

@@ -10,6 +10,7 @@ from services.esign.domain.pdf_syntax import Census, Cursor, Dict, PdfError
 MAX_ENTRIES = 250_000
 """Entries of a document's sections, all together."""
 _SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\f ]*(?:\r\n|\r|\n)?")
+_USUAL_HEAD = re.compile(rb"\d+ \d+ ?(?:\r\n|\r|\n)")
 _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 # Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
@@ -89,7 +90,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         else:
             rows, at = _loose_rows(data, at, count)
             odd = True
-        odd = odd or _is_odd(first, rows)
+        odd = odd or _is_odd(first, rows) or _USUAL_HEAD.fullmatch(head[0].lstrip(b"\x00\t\n\f\r ")) is None
         for number, (place, generation, kind) in enumerate(rows, first):
             entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
         listed += count
@@ -113,13 +114,15 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
         or not sum(widths)
     ):
         raise PdfError("XREF", "cross-reference stream without usable /W", unsupported=True)
-    numbers = _numbers(value.get("Index", [0, size]))
+    index = value.get("Index", [0, size])
+    numbers = _numbers(index)
     census.count(len(numbers))
     width = sum(widths)
     if len(rows) < len(numbers) * width:
         raise PdfError("XREF", "cross-reference stream does not have the rows it says", unsupported=True)
     entries: dict[int, Entry] = {}
     odd = len(widths) != 3 or len(rows) != len(numbers) * width or widths[0] > 1 or not widths[1] or widths[2] > 2
+    odd = odd or not all(index[1::2]) or numbers != sorted(numbers)
     first, second, third = widths[0], widths[0] + widths[1], widths[0] + widths[1] + widths[2]
     integer = int.from_bytes
     for row, number in enumerate(numbers):

@@ -5,24 +5,20 @@ file from whatever looks like an object, also inside a stream that nobody draws.
 be written as the specification writes it, and holds nothing else that looks like a part of a file.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_rebuilt import headers
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
 from services.esign.domain.pdf_syntax import PdfError, Ref
 
 # Highest object number (ISO 32000-1, table C.1).
 _HIGHEST = 8_388_607
 _OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
+_OF_STREAMS = frozenset({"Type", "W", "Index", "Filter", "DecodeParms", "Length"})
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
-# Words in an update that are no part of an object's own frame and may yet be chance, in compressed data.
-_MOST_CHANCES = 64
-_LETTERS = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_DIGITS = frozenset(b"0123456789")
-_OBJECT = re.compile(rb"(?<!end)obj")
 
 
 @dataclass(slots=True)
@@ -66,10 +62,13 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
     if _looks_like_more(document, revision):
         yield "something in it looks like another part of a file"
     for number, entry in section.entries.items():
+        if number == 0 and entry.place != Place.FREE:
+            yield "it uses number 0"
         if entry.place != Place.FREE and number not in numbers:
             yield f"it lists object {number}, which it does not bring"
         if entry.place == Place.FREE and number > highest:
             yield f"it frees object {number}, beyond all that there is"
+    yield from _trailer(section)
     yield from _bookkept(document, revision, before)
     yield from _wrong_references(section, before, -1, section.trailer)
     for number, found in revision.objects.items():
@@ -81,38 +80,33 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
         yield from _wrong_references(section, before, number, document.value(number))
 
 
+def _trailer(section: Section) -> Iterator[str]:
+    """What a trailer says of the file itself leads nowhere else."""
+    trailer = section.trailer
+    identity = trailer.get("ID")
+    if identity is not None and not (isinstance(identity, list) and [type(each) for each in identity] == [bytes] * 2):
+        yield "/ID is not two strings"
+    for key in _OF_STREAMS & trailer.keys():
+        if section.kind == "table":
+            yield f"/{key} in the trailer of a table"
+        elif _holds_reference(trailer[key]):
+            yield f"/{key} of a section is elsewhere"
+
+
+def _holds_reference(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_reference, value.values()))
+    return any(map(_holds_reference, value)) if isinstance(value, list) else isinstance(value, Ref)
+
+
 def _looks_like_more(document: Document, revision: Revision) -> bool:
     """Whether the update's bytes hold what a reader that rebuilds files would take for another part of one."""
     data, start, end = document.data, revision.start, revision.end
     table = revision.section.kind == "table"
     if data.count(b"xref", start, end) != 1 + table or data.count(b"trailer", start, end) != int(table):
         return True
-    own = {data.index(b"obj", found.start) for found in revision.objects.values()}
-    others = [found.start() for found in _OBJECT.finditer(data, start, end) if found.start() not in own]
-    return len(others) > _MOST_CHANCES or any(_two_numbers_before(data, start, at) for at in others)
-
-
-def _two_numbers_before(data: bytes, start: int, at: int) -> bool:
-    """Whether two numbers stand before a place, whatever readers take for space between them, comments included."""
-    for _ in range(2):
-        at = _behind_last_word(data, start, at)
-        if at <= start or data[at - 1] not in _DIGITS:
-            return False
-        while at > start and data[at - 1] in _DIGITS:
-            at -= 1
-    return True
-
-
-def _behind_last_word(data: bytes, start: int, at: int) -> int:
-    """Where the last letter or digit before a place ends that is in no comment."""
-    while True:
-        while at > start and data[at - 1] not in _LETTERS:
-            at -= 1
-        line = max(data.rfind(b"\n", start, at), data.rfind(b"\r", start, at)) + 1
-        comment = data.find(b"%", max(line, start), at)
-        if comment < 0:
-            return at
-        at = comment
+    own = {found.start for found in revision.objects.values()}
+    return any(at not in own for _, at, _ in headers(data, start, end))
 
 
 def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
@@ -137,6 +131,10 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
         for number, entry in section.companion.entries.items():
             if entry.place == Place.IN_FILE and number not in revision.bookkeeping:
                 yield f"object {number} is in the stream of a hybrid update and not in its table"
+    for number, found in revision.objects.items():
+        kind = found.value.get("Type") if found.stream is not None else None
+        if kind == "ObjStm" and number not in containers:
+            yield f"object {number} is bookkeeping of nothing"
     for container in containers:
         holder = revision.objects[container]
         members = document.members_of(holder)

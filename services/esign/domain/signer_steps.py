@@ -12,6 +12,7 @@ from services.esign.domain.chain import ChainError
 from services.esign.domain.findings import Findings
 from services.esign.domain.ses import SealSignature
 from services.esign.domain.ses_check import SmTrust
+from services.esign.domain.shown_names import shown
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signed_cms import Binding, CmsError, SignedCms
@@ -174,8 +175,15 @@ def path_of(
             "the issuer was left unjudged, as asked",
         )
         return (signer,)
+    if not roots:
+        _claimed(found, signer, Status.UNKNOWN)
+        found.add(
+            "chain", Status.UNKNOWN, "NO_ROOTS", "核验方没有任何可信任的根证书", "the verifier trusts no root at all"
+        )
+        return None
     try:
         path = chain.build(signer, others, roots)
+        chain.check_document_path(path)
     except ChainError as cause:
         _claimed(found, signer, Status.UNKNOWN)
         found.add("chain", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
@@ -210,4 +218,4 @@ def _certified(found: Findings, signer: x509.Certificate) -> None:
 @lru_cache(maxsize=1024)
 def _common_name(certificate: x509.Certificate) -> str:
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    return str(names[0].value) if names else certificate.subject.rfc4514_string()
+    return shown(str(names[0].value) if names else certificate.subject.rfc4514_string())

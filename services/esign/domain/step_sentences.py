@@ -48,6 +48,7 @@ MET: Mapping[str, Sentence] = {
     "UNLISTED_OBJECT": Sentence("未列入目录的隐藏对象", "a hidden object that no table lists"),
     "OBJECT_STREAM": Sentence("不合规的对象流", "a malformed object stream"),
     "REFERENCE_LOOP": Sentence("循环引用", "references that lead in a circle"),
+    "ODD_UPDATE": Sentence("不同软件会有不同读法的增补", "an update that programs read differently"),
     "REVISION_CHAIN": Sentence("不连续的版本", "a revision that does not continue the one before"),
     "CMS_SYNTAX": Sentence("不合规的签名数据", "malformed signature data"),
     "CMS_ATTRIBUTES": Sentence("不认识的签名属性", "signed attributes not known here"),

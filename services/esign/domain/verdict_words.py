@@ -129,6 +129,11 @@ def words_of(step: Step, form: Form) -> Words:
     return own if own is not None and own.verdict.zh not in unfit else of_status(step.step, step.status)
 
 
+def own_words(step: str, reason: str) -> Words | None:
+    """What is said of a reason in this step alone; None where it is told alike in all."""
+    return _OF_STEP.get((step, reason))
+
+
 def is_told(step: str, reason: str) -> bool:
     """Whether a reason has words of its own, or a name in its step's sentence, or follows from another."""
     return (step, reason) in _OF_STEP or any(

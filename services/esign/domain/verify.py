@@ -32,6 +32,7 @@ from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.shadow import ACTIVE
+from services.esign.domain.shown_names import shown
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
@@ -289,7 +290,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
     opened = one.opened
     signer = None if opened is None else opened.signer
     return SignatureFinding(
-        name=one.signature.name,
+        name=shown(one.signature.name),
         kind=SignatureKind.CMS if opened is None else _KINDS.get(opened.kind, SignatureKind.CMS),
         outcome=_outcome(one.found.steps, case, one.signature),
         covers=case.history.covers(one.signature, case.document),
@@ -306,7 +307,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
 def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs) -> SignatureFinding:
     read = proofs.read.get(signature.number)
     return SignatureFinding(
-        name=signature.name,
+        name=shown(signature.name),
         kind=SignatureKind.TIMESTAMP,
         outcome=_outcome([read.step] if read else [], case, signature, needed=("time",)),
         covers=case.history.covers(signature, case.document),

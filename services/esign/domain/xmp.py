@@ -97,13 +97,20 @@ def _tree(text: bytes) -> _Element:
 def _descriptions(element: _Element) -> Iterator[_Element]:
     """The descriptions of the resource, wherever the packet's wrapping puts them."""
     for child in element.children:
-        if child.name == _ROOT:
-            yield from (each for each in child.children if each.name == _DESCRIPTION)
-        else:
+        if child.text.strip():
+            raise XmpError("text outside the properties")
+        if child.name != _ROOT:
             yield from _descriptions(child)
+            continue
+        for each in child.children:
+            if each.name != _DESCRIPTION or each.text.strip():
+                raise XmpError("more than descriptions")
+            yield each
 
 
 def _properties(element: _Element) -> dict[str, Any]:
+    if element.text.strip():
+        raise XmpError(f"{element.name} has text beside its properties")
     found: dict[str, Any] = {
         name: value for name, value in element.attributes.items() if name not in _SYNTAX and name != _LANGUAGE
     }
@@ -114,15 +121,23 @@ def _properties(element: _Element) -> dict[str, Any]:
     return found
 
 
+def _items(container: _Element) -> list[Any]:
+    if container.text.strip() or container.attributes or any(each.name != _ITEM for each in container.children):
+        raise XmpError(f"{container.name} holds more than its items")
+    return [_value(each) for each in container.children]
+
+
 def _value(element: _Element) -> Any:
     """The value of a property or of an item."""
     language = element.attributes.get(_LANGUAGE)
     value: Any
     kids = element.children
+    if kids and element.text.strip():
+        raise XmpError(f"{element.name} has text beside its parts")
     if element.attributes.get(f"{_RDF} parseType") == "Resource":
         value = _properties(element)
     elif len(kids) == 1 and kids[0].name in _CONTAINERS:
-        value = [kids[0].name, *(_value(each) for each in kids[0].children if each.name == _ITEM)]
+        value = [kids[0].name, *_items(kids[0])]
     elif len(kids) == 1 and kids[0].name == _DESCRIPTION:
         value = _properties(kids[0])
     elif not kids:

@@ -84,6 +84,11 @@ def is_ofd(data: bytes) -> bool:
     return data.startswith(_LOCAL) and b"OFD.xml" in data
 
 
+def is_two_faced(data: bytes) -> bool:
+    """Whether other readers take the same bytes for a PDF: they look for its header in the first 1,024 bytes."""
+    return b"%PDF-" in data[:1024]
+
+
 def read(data: bytes) -> Archive:
     """The container. Raises OfdError."""
     count, directory, directory_size = _end(data)
@@ -114,6 +119,10 @@ def read(data: bytes) -> Archive:
     files = {entry.name: entry for _, entry, _ in entries if entry is not None}
     folded = {name.casefold(): name for name in files}
     return Archive(data, MappingProxyType(files), MappingProxyType(folded))
+
+
+# Extra fields of packers (times, owners, ZIP64: APPNOTE 4.5) are shorter, bytes.
+_LONGEST_EXTRA = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +180,8 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
         raise _broken("an entry of the directory is cut short")
     raw_name = data[begin : begin + name_size]
     name = _name(raw_name)
+    if comment_size:
+        raise _broken(f"{name}: a comment, which no signature covers")
     if _IN_32_BITS in (packed, size, offset):
         raise beyond_limit("ZIP64", "ZIP64")
     if flags & _ENCRYPTED:
@@ -247,6 +258,14 @@ def _check_extra(extra: bytes, raw_name: bytes) -> bytes:
             wide = value
         if kind == _UNICODE_PATH and value[5:] != raw_name:
             raise _broken("an entry has two names")
+        if kind != _UNICODE_PATH and size > _LONGEST_EXTRA:
+            # No signature covers it, and some reader may find another document there.
+            raise OfdError(
+                "EXTRA_FIELD",
+                "压缩包的附加字段过长，其中的内容不受签名保护，未作判断",
+                "an extra field of the container is too long, and no signature covers what it holds: not judged",
+                unsupported=True,
+            )
         at += 4 + size
     return wide
 

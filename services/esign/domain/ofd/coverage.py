@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from services.esign.domain.findings import Findings
 from services.esign.domain.ofd.package import Package
 from services.esign.domain.ofd.signatures import OfdSignature
+from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence, Status, Step
 
 _NAMED = 3
@@ -202,5 +203,5 @@ def later(one: Covered) -> tuple[Sentence, ...]:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = "、".join(name[:80] for name in names[:_NAMED])
-    return shown if len(names) <= _NAMED else f"{shown} 等 {len(names)} 个"
+    listed = "、".join(map(shown, names[:_NAMED]))
+    return listed if len(names) <= _NAMED else f"{listed} 等 {len(names)} 个"

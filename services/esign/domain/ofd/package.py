@@ -53,6 +53,8 @@ class Package:
 def read(data: bytes) -> Package:
     """Raises OfdError."""
     files = archive.read(data)
+    if archive.is_two_faced(data):
+        raise _not_read("TWO_FACED", "文件同时是 PDF 和 OFD", "the file is a PDF and an OFD at once")
     if ENTRY not in files.files:
         raise OfdError("ENTRY_MISSING", "包内没有 OFD.xml", "the package has no OFD.xml")
     entry = xml(files, ENTRY, "OFD")

@@ -1,0 +1,98 @@
+"""The file as a reader sees it that rebuilds it: without cross-reference sections, from whatever looks like an object.
+
+Readers rebuild a file for reasons of their own, and nobody knows them all. So of a document that changed after it was
+signed both readings are compared: where the last object of a number in the file, or in an object stream, is another
+than the one that the sections lead to, some reader may show what nobody signed, now or on another occasion.
+"""
+
+import re
+from collections.abc import Container, Iterator
+
+from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_sections import FREE, Place
+from services.esign.domain.pdf_syntax import Dict, PdfError
+
+_OBJECT = re.compile(rb"(?<!end)obj")
+_ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_DIGITS = frozenset(b"0123456789")
+# Places that look like an object, and bytes between a number and what follows it: beyond that it is work, and no
+# document.
+_MOST_PLACES = 60_000
+_FARTHEST = 4096
+_LONGEST_NUMBER = 10
+
+
+def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Places where an object may begin: its number, where that stands, and where the word behind it does. Raises
+    PdfError where there are too many.
+
+    Readers differ in what they take for space between the numbers; both readings of a percent sign count, that of a
+    comment and that of any other byte.
+    """
+    for count, found in enumerate(_OBJECT.finditer(data, start, end)):
+        if count > _MOST_PLACES:
+            raise PdfError("TOO_MANY_OBJECTS", f"more than {_MOST_PLACES} places that look like objects", limit=True)
+        at = found.start()
+        for comments in (False, True):
+            generation = _number_before(data, start, at, comments=comments)
+            number = None if generation is None else _number_before(data, start, generation, comments=comments)
+            if generation is not None and number is not None:
+                digits = data[number : number + _LONGEST_NUMBER + 1]
+                value = re.match(rb"\d+", digits)
+                if value is not None and len(value[0]) <= _LONGEST_NUMBER:
+                    yield int(value[0]), number, at
+
+
+def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> int | None:
+    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit."""
+    nearest = max(start, at - _FARTHEST)
+    while at > nearest:
+        if data[at - 1] not in _ALPHANUMERIC:
+            at -= 1
+            continue
+        comment = -1
+        if comments:
+            line = max(data.rfind(b"\n", nearest, at), data.rfind(b"\r", nearest, at)) + 1
+            comment = data.find(b"%", max(line, nearest), at)
+        if comment < 0:
+            break
+        at = comment
+    end = at
+    while at > nearest and data[at - 1] in _DIGITS:
+        at -= 1
+    return at if at < end else None
+
+
+def disagreement(document: Document, reachable: Container[int]) -> int | None:
+    """The number of an object that a rebuilding reader finds elsewhere than the sections lead; None when there is none.
+    `reachable`: numbers that the document points at. Raises PdfError.
+    """
+    rebuilt: dict[int, tuple[int, int]] = {}
+    for number, at, _ in headers(document.data, 0, document.end):
+        rebuilt[number] = (Place.IN_FILE, at)
+        for member in _members(document, number, at):
+            rebuilt[member] = (Place.IN_STREAM, at)
+    for number, found in rebuilt.items():
+        entry = document.entries.get(number, FREE)
+        if entry.place == Place.FREE or (entry.place == Place.IN_FILE and entry.a == 0):
+            if number in reachable:
+                return number
+            continue
+        holder = document.object(number if entry.place == Place.IN_FILE else entry.a)
+        if holder is None or found != (entry.place, holder.start):
+            return number
+    return None
+
+
+def _members(document: Document, number: int, at: int) -> list[int]:
+    """Numbers of the objects in an object stream that begins at `at`, listed or not."""
+    try:
+        holder: PdfObject = document.object_at(at)
+        value = holder.value
+        if holder.number != number or holder.stream is None or not isinstance(value, Dict):
+            return []
+        return document.members_of(holder).numbers if value.get("Type") == "ObjStm" else []
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return []

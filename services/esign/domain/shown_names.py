@@ -1,0 +1,18 @@
+"""Names that strangers chose, as they may stand in a sentence: of certificates, fields, files.
+
+A name can hold line breaks, terminal escapes and characters that turn the direction of text; in a sentence it would say
+what we did not.
+"""
+
+import unicodedata
+
+_MOST = 96
+# It parts the Chinese of a text from its English.
+_DIVIDER = " / "
+
+
+def shown(name: str) -> str:
+    """The name in one line, without control and format characters, at most 96 characters long."""
+    plain = "".join(" " if unicodedata.category(each)[0] in "CZ" else each for each in name)
+    plain = " ".join(plain.split()).replace(_DIVIDER, "／")
+    return plain if len(plain) <= _MOST else plain[: _MOST - 1] + "…"
