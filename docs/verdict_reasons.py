@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from services.esign.domain import licence_check
+from services.esign.domain.seals import SealState
 from services.esign.domain.validation_report import sub_indication
 from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Verdict
-from services.esign.domain.verdict_words import Summary, explain
+from services.esign.domain.verdict_words import Summary, explain, own_words
 
 ROOT: Final = Path(__file__).parents[1]
 # Where verdicts are made. What these import of esign is read too.
@@ -44,23 +46,16 @@ _CAUGHT: Final[dict[str, tuple[str, ...]]] = {
 }
 # These say by a flag whether anything speaks against the document; of the others whoever catches them decides.
 _FLAGGED: Final = frozenset({"PdfError", "OfdError", "CmsError", "ChainError", "TimestampInvalidError"})
+_CHINESE_FIRST: Final = frozenset({"ChainError", "OfdError", "TimestampInvalidError"})
+_BAD: Final = (Status.INVALID, Status.UNKNOWN)
 # What is refused when something is made or prepared for signing, not when it is judged.
 _OF_MAKING: Final = frozenset({"shadow", "pdf_writer", "pki", "cms", "certificates", "licences", "seals", "timestamp"})
 # A seal's own steps are one step of the document, and its reasons have a beginning there.
 _OF_SEALS: Final = ("services.esign.domain.ses_check",)
+# How a seal stood, or stands: `…` is a state.
+_OF_A_STATE: Final = "SEAL_…"
 ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9…]*(_[A-Z0-9…]+)*")
-
-
-@dataclass(slots=True)
-class Reason:
-    """One reason: the steps it is said of, as which status, and the texts where it is said first."""
-
-    name: str
-    steps: set[str] = field(default_factory=set)
-    statuses: set[Status] = field(default_factory=set)
-    zh: str = ""
-    en: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,28 @@ class _Said:
     statuses: tuple[Status, ...]
     zh: str
     en: str
+
+
+@dataclass(slots=True)
+class Reason:
+    """One reason: the steps it is said of, as which status, and everything that says it."""
+
+    name: str
+    steps: set[str] = field(default_factory=set)
+    statuses: set[Status] = field(default_factory=set)
+    said: list[_Said] = field(default_factory=list)
+
+    def text(self, statuses: Iterable[Status], step: str) -> tuple[str, str]:
+        """As it is said first with one of these statuses, of this step where there is a choice; ("", "") if nowhere."""
+        as_these = (each for each in self.said if not each.statuses or set(each.statuses) & set(statuses))
+        fitting = [each for each in as_these if each.zh or each.en]
+        fitting.sort(key=lambda each: bool(each.steps) and step not in each.steps)
+        return (fitting[0].zh, fitting[0].en) if fitting else ("", "")
+
+    def statuses_of(self, steps: Iterable[str]) -> set[Status]:
+        """As what it is said of these steps; where the code does not tell, of any."""
+        found = {status for each in self.said if set(each.steps) & set(steps) for status in each.statuses}
+        return found or self.statuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +112,7 @@ def verdict_reasons() -> dict[str, Reason]:
                 reason = found.setdefault(name, Reason(name))
                 reason.steps |= {"ses"} if seal else set(said.steps)
                 reason.statuses |= set(said.statuses)
-                if not reason.zh:
-                    reason.zh, reason.en = said.zh, said.en
+                reason.said.append(said)
     return dict(sorted(found.items()))
 
 
@@ -113,7 +129,7 @@ def _said(tree: ast.Module) -> Iterator[_Said]:
             continue
         steps = tuple(_literals(given.get("step"))) or speaker.steps
         statuses = _statuses(given.get("status")) or _by_flag(given) or speaker.statuses
-        zh, en = (next(_literals(given.get(language)), "") for language in ("zh", "en"))
+        zh, en = ("；或：".join(_literals(given.get("zh"))), "; or: ".join(_literals(given.get("en"))))
         yield _Said(reasons, steps, statuses, zh, en)
 
 
@@ -124,15 +140,15 @@ def _speakers(tree: ast.Module) -> dict[str, _Speaker]:
         "add": _Speaker(("step", "status", "reason", "zh", "en")),
     }
     for name, steps in _CAUGHT.items():
-        order = ("reason", "zh", "en") if name in {"ChainError", "OfdError"} else ("reason", "en", "zh")
-        found[name] = _Speaker(order, steps, (Status.INVALID,) if name in _FLAGGED else ())
+        order = ("reason", "zh", "en") if name in _CHINESE_FIRST else ("reason", "en", "zh")
+        found[name] = _Speaker(order, steps, _BAD[:1] if name in _FLAGGED else _BAD)
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         parameters = tuple(each.arg for each in function.args.args if each.arg != "self")
         if "reason" in parameters and function.name not in found:
             inner = [node for node in ast.walk(function) if isinstance(node, ast.Call) and _name(node.func) in found]
-            steps = {step for call in inner for step in _steps_of(call, found)}
+            of = {step for call in inner for step in _steps_of(call, found)}
             statuses = {status for call in inner for status in _statuses_of(call, found)}
-            found[function.name] = _Speaker(parameters, tuple(sorted(steps)), tuple(sorted(statuses)))
+            found[function.name] = _Speaker(parameters, tuple(sorted(of)), tuple(sorted(statuses)))
     return found
 
 
@@ -240,16 +256,31 @@ def tables() -> str:
 
 
 def _against(reason: Reason) -> Iterator[tuple[str, ...]]:
-    """One row, unless nothing is said against a document with this reason."""
-    told = reason.statuses or {Status.INVALID, Status.UNKNOWN}
-    statuses = [status for status in (Status.INVALID, Status.UNKNOWN) if status in told]
-    steps = in_order(reason.steps) or ["parse"]
-    if statuses:
-        said = _said_of(Step(steps[0], statuses[0], reason.name, reason.zh or "…", reason.en or "…"))
+    """A row for each way of telling it, unless nothing is said against a document with this reason."""
+    for name, steps in _told_apart(reason):
+        told = reason.statuses_of(steps) or set(_BAD)
+        statuses = [status for status in _BAD if status in told]
+        if not statuses:
+            continue
+        zh, en = reason.text(statuses, steps[0])
+        said = _said_of(Step(steps[0], statuses[0], name, zh or "…", en or "…"))
         cause, advice = (f"{each.zh} / {each.en}" if each else "–" for each in (said.cause, said.advice))
-        found = (sub_indication(steps[0], status, reason.name) for status in statuses)
+        found = (sub_indication(steps[0], status, name) for status in statuses)
         standard = ", ".join(dict.fromkeys(word or "–" for word in found))
-        yield _code(reason.name), ", ".join(in_order(reason.steps)), ", ".join(statuses), standard, cause, advice
+        of = [step for step in steps if step in reason.steps]
+        yield _code(name), ", ".join(of), ", ".join(statuses), standard, cause, advice
+
+
+def _told_apart(reason: Reason) -> Iterator[tuple[str, list[str]]]:
+    """The steps of a reason that are told alike; of a seal's states, each by its name."""
+    names = [reason.name]
+    if reason.name == _OF_A_STATE:
+        names = [reason.name.replace("…", state) for state in SealState if state is not SealState.ACTIVE]
+    for name in names:
+        alike: dict[object, list[str]] = defaultdict(list)
+        for step in in_order(reason.steps) or ["parse"]:
+            alike[own_words(step, name)].append(step)
+        yield from ((name, steps) for steps in alike.values())
 
 
 def _said_of(step: Step) -> Summary:
@@ -259,10 +290,15 @@ def _said_of(step: Step) -> Summary:
 
 
 def _for(reason: Reason) -> Iterator[tuple[str, ...]]:
+    """A row for each text; what is said only against a document has none."""
     statuses = [status for status in (Status.VALID, Status.NOT_CHECKED) if status in reason.statuses]
-    if statuses:
-        text = f"{reason.zh} / {reason.en}" if reason.zh else "–"
-        yield _code(reason.name), ", ".join(in_order(reason.steps)), ", ".join(statuses), text
+    if not statuses:
+        return
+    steps_of: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for step in in_order(reason.steps):
+        steps_of[reason.text(statuses, step)].append(step)
+    for (zh, en), steps in steps_of.items():
+        yield _code(reason.name), ", ".join(steps), ", ".join(statuses), f"{zh} / {en}" if zh else "–"
 
 
 def _code(name: str) -> str:

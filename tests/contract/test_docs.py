@@ -81,3 +81,30 @@ def test_links_in_the_documents_lead_somewhere() -> None:
         if not re.match(r"[a-z]+:", target) and not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def rows_of_reasons() -> list[list[str]]:
+    lines = (generate.ROOT / "docs" / "verdict.md").read_text("utf-8").splitlines()
+    return [re.split(r"(?<!\\) \| ", line.strip("| ")) for line in lines if re.match(r"\| `[A-Z_…]+` \|", line)]
+
+
+def test_every_reason_is_told_in_the_language_that_it_is_told_in() -> None:
+    """Chinese stands before the slash and English behind it, what is filled in too."""
+    rows = rows_of_reasons()
+    assert len(rows) > 200
+    for row in rows:
+        for cell in row[3:]:
+            chinese, _, english = cell.partition(" / ")
+            if english:
+                assert not re.search("[\u4e00-\u9fff]", english), row
+                assert not re.search("[a-z]{3,} [a-z]{2,}", chinese), row
+
+
+def test_a_reason_that_is_both_good_and_bad_is_told_as_each() -> None:
+    """Who shows a text for a reason never shows that of its opposite."""
+    told = {(row[0], row[2].partition(",")[0]): row for row in rows_of_reasons()}
+    assert "有效" in told["`QR_SIGNATURE`", "valid"][-1]
+    assert "不符" in told["`QR_SIGNATURE`", "invalid"][4]
+    assert {row[1] for row in rows_of_reasons() if row[0] == "`ALGORITHM`" and "粘贴" in row[4]} == {"parse"}
+    against = [row for row in rows_of_reasons() if len(row) > 4]
+    assert {row[0] for row in against if row[0].startswith("`SEAL_") and "…" in row[4]} == set()

@@ -290,7 +290,7 @@ _SIGNER: Mapping[str, Words] = {
         "The verifier trusts no root, so nobody's signature can be confirmed; nothing speaks against the document.",
         Sentence(
             "请用 --trust 指定放有信任根证书的目录，重新核验；在网页上看到时，请联系其管理单位。",
-            "Verify it again with --trust DIR, a directory of the roots that you trust; of a web page, tell its operator.",
+            "Verify it again with --trust DIR, which holds the roots you trust; on a web page, tell its operator.",
         ),
     ),
     **each(

@@ -16,7 +16,7 @@ from xsdata.formats.dataclass.parsers import XmlParser
 from xsdata.formats.dataclass.parsers.config import ParserConfig
 
 from docs.verdict_reasons import verdict_reasons
-from services.esign.domain import validation_report, verify
+from services.esign.domain import pki, validation_report, verify
 from services.esign.domain.code_verdict import Asked, conclude_code
 from services.esign.domain.validation_report import NAMESPACE, OF_REASON, OF_STEP, OWN, TOTAL_FAILED, SubIndication
 from services.esign.domain.verdict import (
@@ -142,12 +142,16 @@ def test_a_changed_document_has_failed() -> None:
     assert subs == [f"{SUB}HASH_FAILURE", f"{OWN}:reason:DIGEST"]
 
 
-def test_an_unknown_issuer_is_indeterminate() -> None:
-    """Nobody trusted vouches for the signer: INDETERMINATE, NO_CERTIFICATE_CHAIN_FOUND before all else."""
-    verdict = verify.judge(sealed(), trust=verify.Trust(), now_us=NOW_US)
+@pytest.mark.parametrize(("roots", "reason"), [(1, "ISSUER_NOT_TRUSTED"), (0, "NO_ROOTS")])
+def test_an_unknown_issuer_is_indeterminate(roots: int, reason: str) -> None:
+    """Nobody trusted vouches for the signer: INDETERMINATE, NO_CERTIFICATE_CHAIN_FOUND before all else; and it is told
+    whether anybody was trusted at all.
+    """
+    others = tuple(pki.make_root("某地枢纽", NOW_US).certificate for _ in range(roots))
+    verdict = verify.judge(sealed(), trust=verify.Trust(others), now_us=NOW_US)
     ((main, subs),) = indications(report(verdict))
     assert (main, subs[0]) == (MAIN[Outcome.INDETERMINATE], f"{SUB}NO_CERTIFICATE_CHAIN_FOUND")
-    assert f"{OWN}:reason:ISSUER_NOT_TRUSTED" in subs
+    assert f"{OWN}:reason:{reason}" in subs
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """What a clerk is told: one sentence of verdict, one of cause, one of what to do; for every reason that there is."""
 
 import ast
+import dataclasses
 import inspect
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -324,6 +327,36 @@ def test_a_file_that_is_no_document_is_not_called_forged() -> None:
         told = verdict_words.explain(verify.judge(data, trust=TRUST, now_us=LATER_US))
         assert "不要接受" not in f"{told.verdict.zh}{told.advice.zh}"
         assert "这不表示它是假的" in told.verdict.zh
+
+
+def test_an_archive_is_to_be_unpacked() -> None:
+    """A document inside a ZIP file: nobody is asked to seal it anew, and nothing is said of upper and lower case."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("证明.pdf", sealed())
+    told = verdict_words.explain(verify.judge(packed.getvalue(), trust=TRUST, now_us=LATER_US))
+    assert told.cause is not None
+    assert "压缩包" in told.cause.zh
+    assert "大小写" not in told.cause.zh
+    assert "解压" in told.advice.zh
+    assert "重新签章" not in told.advice.zh
+
+
+def test_an_empty_file_is_called_empty() -> None:
+    """Neither a photo nor an archive: it has to be had again."""
+    step = Step("parse", Status.UNKNOWN, "EMPTY_FILE", "文件是空的", "empty")
+    told = verdict_words.explain(dataclasses.replace(verdict.conclude([step], NOW_US), form=Form.UNREADABLE))
+    assert told.cause == Sentence("文件是空的（0 字节）。", "The file is empty (0 bytes).")
+    assert "重新下载" in told.advice.zh
+
+
+def test_who_trusts_nobody_is_told_so() -> None:
+    """Without a root nobody's signature can be confirmed: that is said, and not that an issuer is to sign anew."""
+    told = verdict_words.explain(verify.judge(sealed(), trust=Trust(), now_us=LATER_US))
+    assert told.cause is not None
+    assert "没有配置任何可信任的根证书" in told.cause.zh
+    assert "--trust" in told.advice.zh
+    assert "重新签章" not in told.advice.zh
 
 
 def test_what_is_too_much_for_the_reader_is_not_called_forged() -> None:
