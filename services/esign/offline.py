@@ -43,7 +43,7 @@ class Trusted:
         if directory is None:
             return cls()
         if not directory.is_dir():
-            raise TrustError(f"{directory}: not a directory")
+            raise TrustError(f"{directory}: 不是目录 / not a directory")
         files: dict[str, bytes] = {}
         for path in sorted(directory.iterdir()):
             if _is_told(path.name):

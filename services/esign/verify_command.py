@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
-from services.esign import confined
+from services.esign import confined, file_errors
 from services.esign.domain import verdict_words
 from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
@@ -135,7 +135,7 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
     try:
         files = _Files.of(path)
     except OSError as error:
-        return Judged(path, error=error.strerror or type(error).__name__)
+        return Judged(path, error=file_errors.told(error))
     digest = _sha256(path, files.document)
     try:
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])

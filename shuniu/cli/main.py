@@ -1,7 +1,11 @@
-"""The `shuniu` command. Exit codes: 0 done, 1 failed, 64 wrong use, 78 wrong settings; `verify` has its own."""
+"""The `shuniu` command. Exit codes: 0 done, 1 failed, 64 wrong use, 78 wrong settings, 141 nobody read the output;
+`verify` has its own.
+"""
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +13,7 @@ from typing import Any, NoReturn
 
 from shuniu.cli.output import complain
 from shuniu.cli.place import DEFAULT_DATA
+from shuniu.cli.usage import in_both
 from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
 from shuniu.kit.errors import HubError
 
@@ -38,10 +43,14 @@ GROUPS: dict[str, dict[str, str]] = {
 }
 
 
+# As shells tell of a command that SIGPIPE ended. Not 0: of `verify` that would mean VALID.
+_PIPE_CLOSED = 128 + signal.SIGPIPE
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        complain(f"{self.prog}: {message}")
+        complain(f"{self.prog}: {in_both(message)}")
         sys.exit(EX_USAGE)
 
 
@@ -115,7 +124,9 @@ def main() -> None:
             complain(f"  {violation.field}: {violation.zh} / {violation.en}")
         sys.exit(1)
     except BrokenPipeError:
-        sys.exit(0)
+        # Whoever read our output has read enough. What is left of it goes nowhere, also when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_PIPE_CLOSED)
 
 
 if __name__ == "__main__":

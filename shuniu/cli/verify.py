@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
+from services.esign import file_errors
+from services.esign.domain.one_line import escaped, one_line
 from shuniu.cli.output import complain
 from shuniu.cli.place import Place
+from shuniu.kit.config import EX_USAGE
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3
@@ -24,16 +27,27 @@ _LIST_SECONDS = 2.0
 _MOST_AUTHORITIES = 32
 # Some hundred thousand entries.
 _LIST_BYTES = 16 * 1024 * 1024
+_HELP = """\
+退出码：0 有效，1 无效，2 无法确定，3 无法读取，64 命令用法有误；多个文件取最大值。
+加 --json 时每个文件一行。文件旁有存证回执 FILE.pdf.tlog-proof 时自动使用。
+DIR 中放 *.pem 信任根、*.vkey 日志公钥、*.crl 撤销列表；没有信任根时，谁的签名都无法确认。
+FILE.sdjwt 是持有人出示的电子证照，给出 --audience 和 --nonce 才可能有效；
+旁边的 FILE.sdjwt.statuslist 是其状态列表。
+
+Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, 64 wrong use; of several files
+the highest. With --json one line for each file. A receipt FILE.pdf.tlog-proof beside the
+file is used. DIR holds *.pem roots, *.vkey log keys and *.crl lists; without any root
+nobody's signature can be confirmed. FILE.sdjwt is a licence as its holder presents it,
+VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.
+"""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "verify",
         help="离线核验文件 / verify documents offline",
-        description="Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable; of several files the highest. With --json "
-        "one line for each file. A receipt FILE.pdf.tlog-proof beside the file is used. DIR holds *.pem roots, *.vkey "
-        "log keys and *.crl lists. FILE.sdjwt is a licence as its holder presents it, VALID only by --audience and "
-        "--nonce; FILE.sdjwt.statuslist beside it tells its state.",
+        description=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="要核验的文件 / the files to judge")
     parser.add_argument(
@@ -67,19 +81,42 @@ def run(arguments: argparse.Namespace) -> int:
     worst = 0
     if arguments.report is not None and (len(files) > 1 or files[0].suffix == LICENCE):
         complain("--report 仅用于一个文件 / --report is for one document")
-        return UNREADABLE
+        return EX_USAGE
     try:
         with trust_dir(arguments) as trusted:
+            _warn_of_no_root(arguments, trusted)
             for found in _judged(arguments, files, trusted):
                 _print(found, as_json=arguments.json)
                 if arguments.report is not None and found.report:
                     arguments.report.write_bytes(found.report)
                 worst = max(worst, found.status)
+    except BrokenPipeError:
+        # Of our own output: nothing is wrong with any file.
+        raise
     except (OSError, esign.TrustError) as error:
-        # Of the trust directory: without it nothing can be said of any file.
-        complain(f"无法读取 / unreadable: {error}")
+        # Of the trust directory or the report: without the one nothing can be said of any file.
+        complain(_unreadable(error))
         return UNREADABLE
     return worst
+
+
+def _unreadable(error: OSError | esign.TrustError) -> str:
+    if isinstance(error, OSError):
+        return f"无法读取或写入 / cannot be read or written: {error.filename or ''}: {file_errors.told(error)}"
+    return f"无法读取 / unreadable: {error}"
+
+
+def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> None:
+    """Says that no signer can be confirmed, lest somebody blames the issuer of a sound document. Raises TrustError."""
+    if arguments.trust_any_signer or esign.load_trust(trusted).roots:
+        return
+    zh, en = "没有任何信任根", "there is no trusted root"
+    if arguments.trust is not None:
+        zh, en = f"{arguments.trust} 中没有信任根（*.pem）", f"no root (*.pem) in {arguments.trust}"
+    complain(
+        f"注意：{zh}，谁的签名都无法确认；请用 --trust DIR 给出信任根目录 / "
+        f"note: {en}, so nobody's signature can be confirmed; give --trust DIR, a directory of the roots that you trust"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +164,7 @@ def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) ->
     try:
         judged = esign.verify_licence(path, trusted, audience=arguments.audience, nonce=arguments.nonce)
     except OSError as error:
-        return _Found(path, error=error.strerror or type(error).__name__)
+        return _Found(path, error=file_errors.told(error))
     told = esign.told(judged.verdict)
     return _Found(
         path,
@@ -139,13 +176,14 @@ def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) ->
 
 def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
-        complain(f"无法读取 / unreadable: {found.path}: {found.error}")
+        complain(one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
     if as_json:
         told = {"error": found.error} if found.error else found.verdict
         # Each as it is found, for whoever reads while we judge.
-        print(json.dumps({"file": str(found.path), **told}, ensure_ascii=False), flush=True)
+        print(escaped(json.dumps({"file": str(found.path), **told}, ensure_ascii=False)), flush=True)
     elif found.verdict:
-        print("\n".join(_lines(found)), flush=True)
+        # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
+        print("\n".join(map(one_line, _lines(found))), flush=True)
 
 
 def _lines(found: _Found) -> list[str]:
@@ -161,7 +199,7 @@ def _lines(found: _Found) -> list[str]:
     if found.not_made:
         lines.append(f"    {found.not_made}")
     lines += [
-        f"  {name:<20} {json.dumps(value, ensure_ascii=False)}"
+        f"  {name:<20} {escaped(json.dumps(value, ensure_ascii=False))}"
         for name, value in verdict.get("claims", {}).items()
         if name not in _OF_THE_TOKEN
     ]

@@ -98,6 +98,18 @@ async def test_a_suspended_seal_shows_at_once_and_takes_nothing_back(land):
         assert (path, verdict.verdict, now.reason.startswith("SEAL_SUSPENDED")) == (path, "VALID", True)
 
 
+async def test_the_issuing_organisation_is_named_on_every_path(land):
+    """Beside the code of its platform: the name that its seal was made out to, which is the one on the paper."""
+    document = await issued(land)
+    (seal,) = (await land.owner.ListSeals(pb.ListSealsRequest(), metadata=AGENCY)).seals
+    for path, verdict in (await every_path(land, document)).items():
+        assert (path, verdict.document["issuer_name"]) == (path, seal.name)
+        assert verdict.document["issuer"] != seal.name
+        assert PERSON_NAME not in dict(verdict.document).values()
+    signed = (await land.verdict(document.pdf)).signatures[0]
+    assert (signed.signer, signed.certified) == (seal.name, True)
+
+
 async def test_what_was_not_looked_at_is_named(land):
     """By hash or number twelve steps come in order; those on content are not_checked and say that no file was seen."""
     document = await issued(land)

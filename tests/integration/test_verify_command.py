@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import re
 import sys
 import time
@@ -247,6 +248,85 @@ async def test_the_command_itself_ends_with_these_codes(place):
     )
     assert [one.status for one in ran] == [0, 1, 2, 3]
     assert [one.json["verdict"] for one in ran[:3]] == ["VALID", "INVALID", "INDETERMINATE"]
-    assert [one.err for one in ran[:3]] == [""] * 3
+    assert [one.err for one in ran[:2]] == [""] * 2
+    assert "没有任何信任根" in ran[2].err
     assert set(ran[3].json) == {"file", "error"}
     assert "absent.pdf" in ran[3].err
+
+
+async def test_without_a_root_it_is_said_that_there_is_none(place):
+    """No --trust, or a directory without any: the reader is told what to give, not to have the document signed anew."""
+    (place.folder / "nothing").mkdir()
+    ran = [await place.run(trust=""), await place.run(trust="nothing"), await place.run("--json", trust="")]
+    assert [(one.status, "--trust" in one.err) for one in ran] == [(2, True)] * 3
+    assert str(place.folder / "nothing") in ran[1].err
+    assert "没有配置任何可信任的根证书" in ran[0].out
+    assert "重新签章" not in ran[0].out
+    steps = {step["step"]: step["reason"] for step in json.loads(ran[2].out)["steps"]}
+    assert steps["chain"] == "NO_ROOTS"
+    assert [(await place.run("--trust-any-signer", trust="")).err, (await place.run()).err] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "缺少参数：FILE / "),
+        (("a.pdf", "--colour"), "不认识的参数：--colour / "),
+        (("a.pdf", "--trust"), "参数 --trust 后面要有一个值 / "),
+        (("a.pdf", "--trust-any-signer=yes"), "参数 --trust-any-signer 不带值"),
+        (("a.pdf", "--tr", "x"), "参数 --tr 不明确，可能是：--trust, --trust-any-signer / "),
+        (("a.pdf", "b.pdf", "--report", "r.xml"), "--report 仅用于一个文件 / "),
+        (("a.sdjwt", "--report", "r.xml"), "--report 仅用于一个文件 / "),
+    ],
+)
+def test_wrong_use_is_64_and_said_in_chinese_first(arguments: tuple[str, ...], said: str) -> None:
+    """Not 3: a script must not take its own mistake for a document that cannot be read."""
+    ran = here("verify", *arguments)
+    assert (ran.status, said in ran.err) == (64, True), ran.err
+
+
+def test_help_names_every_exit_code() -> None:
+    """In both languages, 64 among them."""
+    shown = here("verify", "--help").out
+    for code, chinese, english in (
+        (0, "有效", "VALID"),
+        (3, "无法读取", "unreadable"),
+        (64, "命令用法有误", "wrong use"),
+    ):
+        assert f"{code} {chinese}" in shown
+        assert f"{code} {english}" in shown
+
+
+async def test_what_the_system_says_of_a_file_is_said_in_chinese_too(place):
+    """No such file, a folder, and a trust directory that is none."""
+    absent, folder, trust = await asyncio.gather(
+        place.run("--json", file=place.folder / "absent.pdf"),
+        place.run("--json", file=place.folder),
+        place.run(trust="absent"),
+    )
+    assert json.loads(absent.out)["error"] == "没有这个文件 / No such file or directory"
+    assert json.loads(folder.out)["error"] == "这是目录，不是文件 / Is a directory"
+    assert "不是目录 / not a directory" in trust.err
+
+
+async def test_who_stops_reading_is_not_told_that_the_document_is_unreadable(place):
+    """`shuniu verify … | head -1`: silence, and not the status of a valid document."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    running = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "shuniu.cli.main", *place.line()), stdout=writing, stderr=asyncio.subprocess.PIPE
+    )
+    os.close(writing)
+    _, told = await running.communicate()
+    assert (running.returncode, told) == (141, b"")
+
+
+def test_a_strangers_name_moves_no_cursor(tmp_path: Path) -> None:
+    """Of a file or in it: no line that is printed can hold a terminal's command, and JSON spells it out."""
+    evil = tmp_path / "a\x1b[2Jb\x9b1A\u202ec\nVALID   x.pdf"
+    evil.write_bytes(b"hello")
+    for ran in (here("verify", str(evil)), here("verify", str(evil), "--json"), here("verify", f"{evil}.gone")):
+        printed = ran.out + ran.err
+        assert not re.search("[\x1b\x9b\u202e]", printed)
+        assert not re.search("^VALID", printed, re.MULTILINE)
+    assert json.loads(here("verify", str(evil), "--json").out)["file"] == str(evil)
