@@ -228,12 +228,12 @@ _FILE: Mapping[str, Words] = {
     ),
     "SIGNATURE_REPLACED": words(
         Sentence(
-            "文件曾有别的电子签名，现已不在，不能直接接受。",
-            "Another signature was on the document and is gone: do not accept it as it is.",
+            "文件曾有别的电子签名，现已不在，不能接受。",
+            "Another signature was on the document and is gone: it must not be accepted.",
         ),
         "文件的早期版本由别人签过，那个签名被去掉后又重新签署。",
         "An earlier version bears a signature that was taken out before the document was signed again.",
-        say.ASK_ISSUER,
+        say.ORIGINAL,
     ),
     "CMS_EMPTY": words(
         Sentence("文件的签名是空的，没有人签过，不能接受。", "Its signature is blank: nobody signed the document."),

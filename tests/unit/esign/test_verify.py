@@ -160,6 +160,9 @@ def test_an_unsigned_document_is_invalid():
 def test_an_unknown_issuer_is_indeterminate_and_never_valid_by_option():
     """Without its root a document is INDETERMINATE; --trust-any-signer judges the rest and still does not say VALID."""
     stranger = judged(sealed(), trust=verify.Trust(), now_us=LATER_US)
+    assert (stranger.outcome, step(stranger, "chain").reason) == (Outcome.INDETERMINATE, "NO_ROOTS")
+    elsewhere = verify.Trust((pki.make_root("某地枢纽", NOW_US).certificate,))
+    stranger = judged(sealed(), trust=elsewhere, now_us=LATER_US)
     assert (stranger.outcome, step(stranger, "chain").reason) == (Outcome.INDETERMINATE, "ISSUER_NOT_TRUSTED")
     lenient = judged(sealed(), trust=verify.Trust(), now_us=LATER_US, trust_any_signer=True)
     assert (lenient.outcome, step(lenient, "time").status) == (Outcome.INDETERMINATE, Status.VALID)

@@ -5,10 +5,12 @@ import string
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 
 from gateway.web import texts
+from gateway.web.cookies import FormTokens
 from gateway.web.failures import text_of
-from gateway.web.pages import form_source
+from gateway.web.pages import Pages, form_source
 from gateway.web.verdicts import in_language, plain, shown
 from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status
 from shuniu.api.esign.v1 import esign_pb2
@@ -192,6 +194,22 @@ def test_a_time_of_signing_names_its_zone(language: str, zone: str) -> None:
     claimed.claimed_at.FromSeconds(1_795_000_000)
     for card in shown(esign_pb2.Verdict(verdict="VALID", signatures=[proven, claimed]), language).signatures:
         assert zone in dict(card.lines)[texts.text("signature_time", language)]
+
+
+@pytest.mark.parametrize(
+    ("name", "language", "service"),
+    [
+        ("政务服务枢纽", "zh", 0),
+        ("Government services hub", "en", 0),
+        ("内蒙古政务枢纽", "zh", 1),
+    ],
+)
+def test_the_header_says_everything_once(name: str, language: str, service: int) -> None:
+    """A hub that is named as the pages call themselves is not named twice."""
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": f"lang={language}".encode(), "headers": []}
+    answer = Pages(name, FormTokens(bytes(32))).message(Request(scope), "not_found_title", "…", status=404)
+    brand = bytes(answer.body).decode().partition('class="brand"')[2].partition("</a>")[0]
+    assert (brand.count(f">{name}<"), brand.count("<small>")) == (1, service)
 
 
 def test_a_wrong_field_is_told_without_its_name() -> None:
