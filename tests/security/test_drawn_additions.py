@@ -405,7 +405,7 @@ def rows_of_four_parts():
         return draft.finished()
 
     pdf = made(1)
-    return made(pdf.index(b"\n%d 0 obj" % CONTENT, len(base("certified, P=1"))) + 1)
+    return made(pdf.index(b"%d 0 obj" % CONTENT, len(base("certified, P=1"))))
 
 
 def hybrid_with_an_own_past():
@@ -422,7 +422,7 @@ def hybrid_with_an_own_past():
         return draft.finished()
 
     pdf = made(1, 1)
-    return made(pdf.index(b"\n%d 0 obj" % CONTENT, len(before)) + 1, pdf.index(b"xref\n%d 1" % CONTENT, len(before)))
+    return made(pdf.index(b"%d 0 obj" % CONTENT, len(before)), pdf.index(b"xref\n%d 1" % CONTENT, len(before)))
 
 
 def hybrid_that_frees():

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from services.esign.domain import der
 from services.esign.domain.cms import OpenedCms
 from services.esign.domain.pdf import FREE, Document, Place
 from services.esign.domain.pdf_syntax import Ref
@@ -171,8 +172,8 @@ class Draft:
             self.part(self.page(at), "Annots", []).append(ref)
 
     def store(self, *data: bytes) -> list[int]:
-        """Validation data; the numbers of their streams."""
-        numbers = [self.add(stream(each)) for each in data]
+        """Validation data, each in a DER value as those are; the numbers of their streams."""
+        numbers = [self.add(stream(der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, each)))) for each in data]
         listed = self.part(self.part(self.root(), "DSS", {}), "Certs", [])
         listed += [Ref((number, 0)) for number in numbers]
         return numbers

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from services.esign.domain import changes, pdf_rebuilt, second_look, signatures
 from services.esign.domain.changes import Passage
@@ -16,7 +17,10 @@ from services.esign.domain.two_versions import Change
 from services.esign.domain.verdict import Sentence, Status
 
 # Ends of earlier versions that are looked at where the file as it is says too little.
-_MOST_ENDS = 8
+_MOST_ENDS = 16
+_BYTE_RANGE = re.compile(rb"/ByteRange")
+# A signature dictionary without its /Contents is shorter, bytes.
+_DICTIONARY = 4096
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
@@ -86,10 +90,11 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
     if not signatures.by_signers(present):
         _unsigned(found, document, present, places)
         return None
-    if places > len(present) and _signatures_before(document, {signature.gap for signature in present}):
+    replaced = _signatures_before(document, present) if places > len(present) else None
+    if replaced is not None:
         found.add(
             "coverage",
-            Status.UNKNOWN,
+            replaced,
             "SIGNATURE_REPLACED",
             "文件的早期版本另有签名，现已不在文件中",
             "an earlier version of the file bears another signature, which is there no more",
@@ -105,25 +110,38 @@ def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignatur
     if present:
         zh, en = "文件只有时间戳，没有任何人的签名", "the document bears timestamps and nobody's signature"
         found.add("coverage", Status.UNKNOWN, "TIMESTAMP_ONLY", zh, en)
-    elif places and _signatures_before(document, set()):
+    elif places and _signatures_before(document, ()) is not None:
         zh, en = "文件曾有电子签名，但已被移除", "the document was signed once, and the signature was taken out"
         found.add("coverage", Status.INVALID, "SIGNATURE_REMOVED", zh, en)
     else:
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
 
 
-def _signatures_before(document: Document, present: set[tuple[int, int]]) -> bool:
-    """Whether an earlier version of the document that still lies in the file was signed by others than those that are
-    `present` (by their gaps).
+def _signatures_before(document: Document, present: Sequence[PdfSignature]) -> Status | None:
+    """UNKNOWN when an earlier version of the document that still lies in the file was signed by others than those that
+    are `present`, or may have been; INVALID when such a signature certified it; None otherwise.
     """
-    for end in earlier_ends(document.data, document.end):
-        try:
-            before = document.until(end)
-            if any(each.covers_whole(before) and each.gap not in present for each in signatures.find(before)):
-                return True
-        except PdfError:
+    gaps = {signature.gap for signature in present}
+    tried = 0
+    for place in _BYTE_RANGE.finditer(document.data, 0, document.end):
+        if any(start - _DICTIONARY < place.start() < end + _DICTIONARY for start, end in gaps):
             continue
-    return False
+        for end in islice((found.end() for found in _END.finditer(document.data, place.end(), document.end)), 2):
+            tried += 1
+            if tried > _MOST_ENDS:
+                return Status.UNKNOWN
+            for signature in _signatures_at(document, end):
+                if signature.gap not in gaps:
+                    return Status.UNKNOWN if signature.permission is None else Status.INVALID
+    return None
+
+
+def _signatures_at(document: Document, end: int) -> list[PdfSignature]:
+    try:
+        before = document.until(end)
+        return [each for each in signatures.find(before) if each.covers_whole(before)]
+    except PdfError:
+        return []
 
 
 def earlier_ends(data: bytes, before: int) -> list[int]:

@@ -4,7 +4,7 @@ developers' extensions. Each raises ChangedError where more than that came.
 
 from typing import Any
 
-from services.esign.domain import xmp
+from services.esign.domain import der, xmp
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Ref
 from services.esign.domain.two_versions import ChangedError, TwoVersions
@@ -112,7 +112,19 @@ def _of_one(two: TwoVersions, store: Any) -> None:
         _data_stream(two, store["TS"])
 
 
+def _is_der(data: bytes) -> bool:
+    try:
+        der.parse(data).expect(der.SEQUENCE)
+    except der.DerError:
+        return False
+    return True
+
+
 def _data_streams(two: TwoVersions, listed: Any) -> None:
+    if isinstance(listed, Ref):
+        if listed[0] in two.lists:
+            return
+        two.lists.add(listed[0])
     found = _own(two, listed)
     if found is not None and not isinstance(found, list):
         raise ChangedError("/DSS lists what is no validation data")
@@ -124,6 +136,10 @@ def _data_stream(two: TwoVersions, ref: Any) -> None:
     holder = two.after.object(ref[0]) if isinstance(ref, Ref) else None
     if holder is None or holder.stream is None or not holder.value.keys() <= _DATA_STREAM:
         raise ChangedError("/DSS lists what is no validation data")
+    if holder.number in two.data:
+        return
+    if "Filter" not in holder.value and not _is_der(two.after.data[slice(*holder.stream)]):
+        raise ChangedError("/DSS lists what is no certificate, answer or list")
     two.data.add(holder.number)
     two.explained.add(holder.number)
     two.explain(holder.value)

@@ -74,7 +74,8 @@ class FieldChanges:
         normal = states.get("N") if isinstance(states, Dict) else None
         looks = before.resolve(normal)
         if isinstance(looks, Dict) and not additions.is_stream(before, normal):
-            normal = looks.get(str(before.resolve(value.get("AS"))))
+            state = before.resolve(value.get("AS"))
+            normal = looks.get(state) if isinstance(state, Name) else None
         return additions.is_stream(before, normal)
 
     @cached_property

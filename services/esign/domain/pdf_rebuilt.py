@@ -20,6 +20,11 @@ _DIGITS = frozenset(b"0123456789")
 _MOST_PLACES = 60_000
 _FARTHEST = 4096
 _LONGEST_NUMBER = 10
+_NUMBER = re.compile(rb"\d+")
+
+
+UNDECIDED = -1
+"""In the place of a number that cannot be told."""
 
 
 def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
@@ -37,14 +42,20 @@ def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
             generation = _number_before(data, start, at, comments=comments)
             number = None if generation is None else _number_before(data, start, generation, comments=comments)
             if generation is not None and number is not None:
-                digits = data[number : number + _LONGEST_NUMBER + 1]
-                value = re.match(rb"\d+", digits)
-                if value is not None and len(value[0]) <= _LONGEST_NUMBER:
-                    yield int(value[0]), number, at
+                yield _value_at(data, number, at), number, at
+
+
+def _value_at(data: bytes, number: int, end: int) -> int:
+    """The number that begins there; UNDECIDED where readers may take it for any."""
+    found = _NUMBER.match(data, number, min(end, number + _FARTHEST))
+    digits = b"" if found is None else found[0].lstrip(b"0") or b"0"
+    return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER else UNDECIDED
 
 
 def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> int | None:
-    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit."""
+    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit. Where
+    that is too far away to be looked for, there may be one.
+    """
     nearest = max(start, at - _FARTHEST)
     while at > nearest:
         if data[at - 1] not in _ALPHANUMERIC:
@@ -60,6 +71,8 @@ def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> int |
     end = at
     while at > nearest and data[at - 1] in _DIGITS:
         at -= 1
+    if at == nearest > start:
+        return nearest
     return at if at < end else None
 
 
@@ -73,6 +86,8 @@ def disagreement(document: Document, reachable: Container[int]) -> int | None:
         for member in _members(document, number, at):
             rebuilt[member] = (Place.IN_STREAM, at)
     for number, found in rebuilt.items():
+        if number == UNDECIDED:
+            return number
         entry = document.entries.get(number, FREE)
         if entry.place == Place.FREE or (entry.place == Place.IN_FILE and entry.a == 0):
             if number in reachable:

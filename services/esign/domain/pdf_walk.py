@@ -19,6 +19,9 @@ _OBJECT = re.compile(
     rb"(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,5})[\x00\t\n\f\r ]{1,16}obj(?![^\x00\t\n\f\r ()<>\[\]{}/%])"
 )
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\n\f\r ]{1,16}%%EOF")
+# In an update as the specification writes it: readers differ about any other white space.
+_UPDATE_END = re.compile(rb"startxref *(?:\r\n|\r|\n)(\d{1,10}) *(?:\r\n|\r|\n)%%EOF")
+_UPDATE_OBJECT = re.compile(rb"[1-9]\d{0,6}[ \r\n]{1,2}\d{1,5}[ \r\n]{1,2}obj(?=[ \t\r\n<\[(/\d-]|true|false|null)")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
 # A comment as makers write them: one line of text, in which nobody who repairs a file would find one of its parts.
 _COMMENT = re.compile(rb"%[^\x00-\x08\x0b-\x1f\r\n]{0,200}(?=[\r\n]|\Z)")
@@ -74,6 +77,8 @@ class _Walk:
             space = _SPACE.match(self._data, at, self._end)
             assert space is not None
             at = space.end()
+            if self._start and not space[0].isspace() and space[0]:
+                raise PdfError("STRAY_BYTES", f"bytes before {at} are white space to some readers only")
             if self._data[at : at + 1] != b"%" or at >= self._end:
                 return at
             comment = _COMMENT.match(self._data, at, self._end)
@@ -85,6 +90,8 @@ class _Walk:
     def _revision(self, start: int, at: int, entries: dict[int, Entry], previous: int | None) -> Revision:
         objects: dict[int, PdfObject] = {}
         while _OBJECT.match(self._data, at, self._end) is not None:
+            if self._start and _UPDATE_OBJECT.match(self._data, at, self._end) is None:
+                raise PdfError("STRAY_BYTES", f"the object at {at} is not written as objects are")
             found = self._document.object_at(at)
             if found.number in objects:
                 raise PdfError("DUPLICATE_OBJECT", f"object {found.number} twice in one revision")
@@ -96,7 +103,7 @@ class _Walk:
                 raise PdfError("TOO_MANY_OBJECTS", f"more than {MAX_OBJECTS} objects", limit=True)
             at = self._between(found.end)
         section, at = self._section(at, objects)
-        ending = _STARTXREF.match(self._data, at, self._end)
+        ending = (_UPDATE_END if self._start else _STARTXREF).match(self._data, at, self._end)
         if ending is None:
             raise PdfError("STRAY_BYTES" if at < self._end else "UNFINISHED", f"bytes at {at} belong to nothing")
         startxref = int(ending[1])

@@ -43,6 +43,9 @@ class TwoVersions:
     validation: bool = False
     data: set[int] = field(default_factory=set)
     explained: set[int] = field(default_factory=set)
+    # Numbers of new objects that `explain` went through, and of the lists of validation data that were looked at.
+    walked: set[int] = field(default_factory=set)
+    lists: set[int] = field(default_factory=set)
 
     def is_new(self, number: int) -> bool:
         """Whether the earlier version has no object of that number."""
@@ -65,24 +68,22 @@ class TwoVersions:
                 raise
             return None
 
-    def explain(self, value: Any, *, through_known: bool = False) -> None:
-        """All that belongs to something new. What was there before is compared where it stands; `through_known`: it
-        may be rewritten here, because nobody draws it.
-        """
-        waiting = [value]
-        seen: set[int] = set()
+    def explain(self, value: Any) -> None:
+        """All that belongs to something new, each object once. What was there before is compared where it stands."""
+        waiting, count = [value], self.after.census.count
         while waiting:
             each = waiting.pop()
             if isinstance(each, Ref):
                 number = each[0]
-                if number in seen or not (through_known or self.is_new(number)):
-                    continue
-                seen.add(number)
-                self.explained.add(number)
-                waiting.append(self.after.value(number))
+                if number not in self.walked and self.is_new(number):
+                    self.walked.add(number)
+                    self.explained.add(number)
+                    waiting.append(self.after.value(number))
             elif isinstance(each, dict):
+                count(len(each))
                 waiting += each.values()
             elif isinstance(each, list):
+                count(len(each))
                 waiting += each
 
     def names_brought(self, numbers: Iterable[int]) -> dict[int, set[str]]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -95,6 +95,10 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             verdict = await (self._own if own else self._verdicts).judge(question)
         except VerifierFailedError:
             verdict = limit_reached(self.base.clock.now_us())
+        if row is not None and row.sha256 != digests[0] and verdict.step("changes").reason != "RENEWED":
+            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
+            row = found = None
+            verdict = await self._unregistered(question)
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         view_of = _view(verdict, row, found)
         if flow is not None:
@@ -103,6 +107,13 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         if request.report:
             report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _unregistered(self, question: Question) -> Verdict:
+        """The verdict on a document that the register does not know."""
+        try:
+            return await self._verdicts.judge(replace(question, known=known(None, None), receipt=None))
+        except VerifierFailedError:
+            return limit_reached(self.base.clock.now_us())
 
     async def _seal(self, row: CertificateRow | None) -> SealRow | None:
         return None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)

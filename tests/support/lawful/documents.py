@@ -447,7 +447,6 @@ FORMS: dict[str, Form] = {
         lambda: _twice(Style(note=b"%iText-Core-7.2.5")), rb">>\n%iText-Core-7.2.5\nstartxref"
     ),
     "update with comments": Form(lambda: _twice(_COMMENTED, _SECOND), rb"endobj\s%iText-Core"),
-    "update with free entries": Form(lambda: _twice(Style(never_used=(40, 41))), rb"40 2\n0000000000 00001 f"),
     "update with free entries in a stream": Form(lambda: _twice(Style(kind="stream", never_used=(40,)))),
     "update with a cross-reference stream": Form(lambda: _twice(Style(kind="stream"), _SECOND), rb"/Type/XRef"),
     "update with an object stream": Form(
@@ -491,6 +490,7 @@ FORMS: dict[str, Form] = {
 
 # Honest too, but nobody has to accept them: nothing there is called wrong.
 BEYOND: dict[str, Form] = {
+    "update that frees what never was": Form(lambda: _twice(Style(never_used=(40, 41))), rb"40 2\n0000000000 00001 f"),
     "NSS signs second, leaving what it does not use": Form(lambda: makers.by_nss()["second"]),
     "second signer's field and picture apart": Form(
         lambda: makers.by_pyhanko(once().data, "Signature2", signer="Second Hand", box=_BLANK, apart=True), rb"/Kids"

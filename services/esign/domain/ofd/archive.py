@@ -85,8 +85,10 @@ def is_ofd(data: bytes) -> bool:
 
 
 def is_two_faced(data: bytes) -> bool:
-    """Whether other readers take the same bytes for a PDF: they look for its header in the first 1,024 bytes."""
-    return b"%PDF-" in data[:1024]
+    """Whether other readers may take the same bytes for a PDF: some look for its header near the beginning, some for
+    any of its parts, and compressed files show none by chance.
+    """
+    return b"%PDF-" in data[:4096] or (b"%PDF-" in data and b"startxref" in data)
 
 
 def read(data: bytes) -> Archive:
@@ -121,8 +123,15 @@ def read(data: bytes) -> Archive:
     return Archive(data, MappingProxyType(files), MappingProxyType(folded))
 
 
-# Extra fields of packers (times, owners, ZIP64: APPNOTE 4.5) are shorter, bytes.
-_LONGEST_EXTRA = 40
+# Extra fields of packers with the sizes that they have (APPNOTE 4.5, and Info-ZIP's and Java's own): ZIP64, NTFS times,
+# Unix times, owners, the mark of a JAR.
+_EXTRA_SIZES = {
+    0x0001: (8, 16, 24, 28),
+    0x000A: (32,),
+    0x5455: (5, 9, 13),
+    0x7875: (11,),
+    0xCAFE: (0,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +252,7 @@ def _behind_descriptor(data: bytes, at: int, header: _Header) -> int:
 
 def _check_extra(extra: bytes, raw_name: bytes) -> bytes:
     """Well-formed fields, none of which renames the entry; returns that of ZIP64."""
-    at, wide = 0, b""
+    at, wide, seen = 0, b"", set[int]()
     while at < len(extra):
         if at + 4 > len(extra):
             # Some packers pad with a few zero bytes.
@@ -258,14 +267,15 @@ def _check_extra(extra: bytes, raw_name: bytes) -> bytes:
             wide = value
         if kind == _UNICODE_PATH and value[5:] != raw_name:
             raise _broken("an entry has two names")
-        if kind != _UNICODE_PATH and size > _LONGEST_EXTRA:
+        if kind in seen or (kind != _UNICODE_PATH and size not in _EXTRA_SIZES.get(kind, ())):
             # No signature covers it, and some reader may find another document there.
             raise OfdError(
                 "EXTRA_FIELD",
-                "压缩包的附加字段过长，其中的内容不受签名保护，未作判断",
-                "an extra field of the container is too long, and no signature covers what it holds: not judged",
+                "压缩包带有附加字段，其中的内容不受签名保护，未作判断",
+                "the container has extra fields, and no signature covers what they hold: not judged",
                 unsupported=True,
             )
+        seen.add(kind)
         at += 4 + size
     return wide
 

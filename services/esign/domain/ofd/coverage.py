@@ -148,6 +148,7 @@ def _unchanged(one: Covered) -> Step:
 
 def _stamps(package: Package, one: Covered) -> Step | None:
     """What is wrong with where the signature and those after it show; None: nothing."""
+    covered: dict[str, float] = {}
     for signature in (one.signature, *one.followers):
         for stamp in signature.stamps:
             if stamp.page not in package.pages:
@@ -160,7 +161,9 @@ def _stamps(package: Package, one: Covered) -> Step | None:
                 )
             page = package.pages[stamp.page]
             whole = 210.0 * 297.0 if page is None else page[2] * page[3]
-            if signature is not one.signature and stamp.box[2] * stamp.box[3] > _MOST_OF_A_PAGE * whole:
+            if signature is not one.signature:
+                covered[stamp.page] = covered.get(stamp.page, 0.0) + stamp.box[2] * stamp.box[3]
+            if covered.get(stamp.page, 0.0) > _MOST_OF_A_PAGE * whole:
                 return Step(
                     "changes",
                     Status.UNKNOWN,
