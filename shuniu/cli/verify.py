@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, esign.TrustError) as error:
         # Of the trust directory or the report: without the one nothing can be said of any file.
-        complain(_unreadable(error))
+        complain(one_line(_unreadable(error)))
         return UNREADABLE
     return worst
 
@@ -113,10 +113,11 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> Non
     zh, en = "没有任何信任根", "there is no trusted root"
     if arguments.trust is not None:
         zh, en = f"{arguments.trust} 中没有信任根（*.pem）", f"no root (*.pem) in {arguments.trust}"
-    complain(
+    note = (
         f"注意：{zh}，谁的签名都无法确认；请用 --trust DIR 给出信任根目录 / "
         f"note: {en}, so nobody's signature can be confirmed; give --trust DIR, a directory of the roots that you trust"
     )
+    complain(one_line(note))
 
 
 @dataclass(frozen=True, slots=True)
