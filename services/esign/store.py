@@ -133,6 +133,8 @@ certificate = Table(
     Column("revoked_us", BigInteger, nullable=False, server_default="0"),
     Column("revocation_index", BigInteger, nullable=False, server_default="-1"),
     Index("certificate_sha256", "sha256"),
+    # Few are on their way; the others are counted.
+    Index("certificate_stage", "stage"),
     Index(
         "certificate_revoked_unlogged",
         "revoked_us",

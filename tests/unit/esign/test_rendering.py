@@ -1,7 +1,15 @@
 """Both versions of a page drawn and compared: the second line."""
 
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 
+from services.esign import rendering
 from services.esign.domain.additions import Patch, Why
 from services.esign.domain.second_look import Seen, Version
 from services.esign.rendering import look
@@ -72,3 +80,84 @@ def test_more_pages_than_there_is_time_for_are_unseen():
     kids = b" ".join([b"3 0 R"] * 1000)
     pdf = update(small_pdf(), {2: b"<</Type/Pages/Count 1000/Kids[%b]/MediaBox[0 0 200 200]>>" % kids})
     assert seen(pdf, len(pdf)).seen is Seen.UNSEEN
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2, 3])
+def test_a_difference_that_is_seen_once_is_none(wrong, monkeypatch):
+    """A page that one drawing of four leaves empty is not drawn alike twice: unseen, whichever of them it was."""
+    page = b"0 0 0 rg 20 30 40 10 re f"
+    pdf, end = drawn(b"", before=page)
+    empty, _ = drawn(b"")
+    real, calls = rendering._drawn, []
+
+    def drawing(document, number, pixels, patches=()):
+        calls.append(number)
+        # The first look, the version before, and then one more of those that are drawn alone.
+        if len(calls) in (2, 3 + wrong):
+            with rendering._opened(empty) as other:
+                return real(other, number, pixels, patches)
+        return real(document, number, pixels, patches)
+
+    monkeypatch.setattr(rendering, "_drawn", drawing)
+    assert seen(pdf, end).seen is Seen.UNSEEN
+    assert len(calls) > 2
+
+
+def test_memory_that_cannot_be_kept_back_leaves_a_difference_unseen(monkeypatch):
+    """Without it nobody knows whether the page or the memory is what differs."""
+    pdf, end = drawn(b"0 0 0 rg 20 30 40 10 re f")
+    monkeypatch.setattr(rendering, "_RESERVE", 1 << 60)
+    assert seen(pdf, end).seen is Seen.UNSEEN
+
+
+def test_a_process_that_is_forked_while_another_thread_draws_can_draw():
+    """Forking waits for the drawing: the child finds lock and renderer at rest."""
+    pdf, end = drawn(b"q Q", before=b"0 0 0 rg 20 30 40 10 re f " * 2000)
+    over = threading.Event()
+
+    def draw():
+        while not over.is_set():
+            seen(pdf, end)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        for _ in range(10):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(20)
+                os._exit(seen(pdf, end).seen is not Seen.SAME)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    finally:
+        over.set()
+        thread.join()
+
+
+ENDING = """
+import sys, threading
+from services.esign.domain.second_look import Version
+from services.esign.rendering import look
+
+pdf = sys.stdin.buffer.read()
+begun = threading.Event()
+
+def draw():
+    while True:
+        look(pdf, [Version(len(pdf), ())])
+        begun.set()
+
+threading.Thread(target=draw, daemon=True).start()
+begun.wait()
+"""
+
+
+def test_the_interpreter_may_end_while_a_thread_draws():
+    """A daemon thread that draws on does not find the library gone."""
+    kids = b" ".join([b"3 0 R"] * 40)
+    pdf, _ = drawn(b"0 0 0 rg 20 30 40 10 re f " * 1500)
+    pdf = update(pdf, {2: b"<</Type/Pages/Count 40/Kids[%b]/MediaBox[0 0 200 200]>>" % kids})
+    for _ in range(2):
+        run = subprocess.run(
+            [sys.executable, "-c", ENDING], input=pdf, env={**os.environ, "PYTHONPATH": str(Path.cwd())}, check=False
+        )
+        assert run.returncode == 0
