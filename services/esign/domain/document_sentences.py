@@ -386,8 +386,14 @@ _TIME: Mapping[str, Words] = {
         "The certificate was not valid at the time of signing.",
         say.ORIGINAL,
     ),
-    "TIME_IN_FUTURE": words(
-        say.WRONG_TIME, "载明的签名时间晚于现在。", "The stated time of signing lies in the future.", say.ORIGINAL
+    **each(
+        "TIME_IN_FUTURE TIMESTAMP_IN_FUTURE",
+        words(
+            say.CLOCKS_DIFFER,
+            "签名时间晚于核验所用计算机的时钟。",
+            "The time of signing lies ahead of the clock of the computer that verifies.",
+            say.CHECK_CLOCK,
+        ),
     ),
     "TIME_CONTRADICTED": words(
         say.WRONG_TIME,
@@ -396,7 +402,7 @@ _TIME: Mapping[str, Words] = {
         say.ORIGINAL,
     ),
     **each(
-        "TIMESTAMP_OF_ANOTHER TIMESTAMP_SIGNATURE TIMESTAMP_IN_FUTURE TSA_KEY_USAGE TSA_OUTSIDE_VALIDITY",
+        "TIMESTAMP_OF_ANOTHER TIMESTAMP_SIGNATURE TSA_KEY_USAGE TSA_OUTSIDE_VALIDITY",
         words(
             say.WRONG_TIME,
             "文件所带的时间戳不成立（{what}）。",

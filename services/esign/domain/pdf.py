@@ -416,6 +416,8 @@ def has_header(data: bytes) -> bool:
 
 
 def _header(data: bytes) -> None:
+    if not data:
+        raise PdfError("EMPTY_FILE", "the file is empty", unsupported=True)
     if HEADER.match(data):
         return
     if has_header(data):

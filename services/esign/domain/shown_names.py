@@ -4,7 +4,7 @@ A name can hold line breaks, terminal escapes and characters that turn the direc
 what we did not.
 """
 
-import unicodedata
+from services.esign.domain.one_line import one_line
 
 _MOST = 96
 # It parts the Chinese of a text from its English.
@@ -13,6 +13,5 @@ _DIVIDER = " / "
 
 def shown(name: str) -> str:
     """The name in one line, without control and format characters, at most 96 characters long."""
-    plain = "".join(" " if unicodedata.category(each)[0] in "CZ" else each for each in name)
-    plain = " ".join(plain.split()).replace(_DIVIDER, "／")
+    plain = " ".join(one_line(name).split()).replace(_DIVIDER, "／")
     return plain if len(plain) <= _MOST else plain[: _MOST - 1] + "…"

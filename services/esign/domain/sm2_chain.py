@@ -11,7 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from services.esign.domain import der
-from services.esign.domain.chain import UNDERSTOOD, ChainError, Profile, profile_of
+from services.esign.domain.certificate_extensions import Profile
+from services.esign.domain.chain import UNDERSTOOD, ChainError, profile_of
 from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
 
 _MAX_LENGTH = 8

@@ -78,7 +78,10 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
     if claimed is None and others.proven_us is None:
         return _unknown("TIME_MISSING", "签名没有时间", "the signature states no time")
     if claimed is not None and claimed > now + CLOCK_TOLERANCE_US:
-        return _invalid("TIME_IN_FUTURE", "签名时间晚于当前时间", "the stated time lies in the future")
+        # The signer's clock is wrong, or this one.
+        return _unknown(
+            "TIME_IN_FUTURE", "签名时间晚于本机当前时间", "the stated time lies ahead of this computer's clock"
+        )
     if path is None:
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"

@@ -93,9 +93,15 @@ def check_token(
         raise TimestampInvalidError(
             "TIMESTAMP_OF_ANOTHER", "时间戳不是对该签名签发的", "the timestamp is of something else"
         )
-    if info.time_us > now_us + CLOCK_TOLERANCE_US:
-        raise TimestampInvalidError("TIMESTAMP_IN_FUTURE", "时间戳晚于当前时间", "the timestamp lies in the future")
     path = _judge_authority(signed, info, roots)
+    if info.time_us > now_us + CLOCK_TOLERANCE_US:
+        # An authority that is trusted says so: rather is this clock behind.
+        raise TimestampInvalidError(
+            "TIMESTAMP_IN_FUTURE",
+            "时间戳晚于本机当前时间",
+            "the timestamp lies ahead of this computer's clock",
+            unknown=True,
+        )
     return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path)
 
 

@@ -152,6 +152,10 @@ SMALLER = Sentence(
     "请向出具单位索取较小、较简单的版本，或改为扫描二维码、按编号核验；重复上传结果相同。",
     "Ask the issuer for a smaller, simpler version, or verify by QR code or number; uploading again changes nothing.",
 )
+CHECK_CLOCK = Sentence(
+    "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
+    "Set the clock right and verify again; if it is still so, ask who issued it.",
+)
 UPLOAD_FILE = Sentence(
     "请上传出具单位发来的 PDF 或 OFD 原文件；只有纸质证明时，请扫描其二维码或按编号核验。",
     "Upload the PDF or OFD file as the issuer sent it; with paper only, scan its QR code or verify by number.",
@@ -227,6 +231,9 @@ TIME_OPEN = Sentence(
     "{it}没有被改动，但无法证明是在证书有效期内签的。",
     "The {it} is unchanged, but nothing proves that it was signed while the certificate was valid.",
 )
+CLOCKS_DIFFER = Sentence(
+    "时钟不一致，目前无法判定{it}是何时签的。", "The clocks differ: when the {it} was signed cannot be told now."
+)
 WRONG_TIME = Sentence("签名时间不成立，不能接受。", "The time of signing cannot be true: do not accept the {it}.")
 BAD_SEAL = Sentence(
     "签章时印章或证书已经失效，不能接受。", "The seal or certificate did not count any more at signing: do not accept."
@@ -293,6 +300,7 @@ OPEN = frozenset(
         LIMIT,
         STRANGER,
         TIME_OPEN,
+        CLOCKS_DIFFER,
         WITHOUT_SIGNER,
         PARTLY_SIGNED,
         COVERED,

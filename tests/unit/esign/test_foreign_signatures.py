@@ -489,6 +489,8 @@ def test_a_weak_timestamp_is_worth_no_more_than_none(monkeypatch):
     assert (now.status.value, now.reason) == ("valid", "STILL_VALID")
     assert "不予采信" in now.zh
     years = 3 * 366 * 86_400 * 1_000_000
+    behind = judge_time(stamped, path, roots, Witnesses(NOW_US, NOW_US - 7_200_000_000)).step
+    assert (behind.status.value, behind.reason) == ("unknown", "TIME_IN_FUTURE")
     later = judge_time(stamped, path, roots, Witnesses(NOW_US, NOW_US + years)).step
     assert (later.status.value, later.reason) == ("unknown", "TIME_NOT_PROVEN")
 

@@ -62,7 +62,7 @@ def test_a_sidecar_that_does_not_fit_spoils_the_verdict(laid: Path) -> None:
     (laid / "a.pdf").write_bytes(pades.sign(page(), setting().seal, NOW_US + 1_000_000))
     assert step(laid)[1:] == ("invalid", "SES_DIGEST")
     (laid / "a.pdf").write_bytes(b"%PDF-1.7 no")
-    assert step(laid)[1:] == ("invalid", "SES_WITHOUT_DOCUMENT")
+    assert step(laid)[1:] == ("unknown", "SES_WITHOUT_DOCUMENT")
     (laid / "a.pdf").write_bytes(sealed())
     (laid / "trust" / "sm2.pem").unlink()
     assert step(laid) == ("INDETERMINATE", "unknown", "SES_MAKER_UNKNOWN")
