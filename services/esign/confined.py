@@ -322,6 +322,17 @@ class Nursery:
                 env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
             )
 
+    @property
+    def pid(self) -> int:
+        """Another one after each start."""
+        return self._process.pid
+
+    def renew(self, pid: int) -> None:
+        """Ends the nursery that has this process id, and starts another one: it hangs."""
+        if self._process.pid == pid:
+            self.close()
+            self._start()
+
     def fork(self) -> socket.socket:
         """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died."""
         if self._process.poll() is not None:

@@ -44,7 +44,10 @@ _SHORT = 0.015
 _GRACE_SECONDS = 0.25
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
-_START_SECONDS = 60.0
+# How long a worker may take to be there, and all attempts to have one together, s: ten times what the imports take, and
+# less than callers wait.
+_START_SECONDS = 10.0
+_STARTS_SECONDS = 20.0
 _STARTS = 3
 # Workers that nobody uses yet.
 _SPARE = 1
@@ -279,19 +282,26 @@ class Verifier:
         """One that waits for its document: for what may break it a new one, else one that has read others and has all
         it needs at hand. Raises HubError UNAVAILABLE when none can be had.
         """
+        until = time.monotonic() + _STARTS_SECONDS
         for _ in range(_STARTS):
+            nursery = self._nursery.pid
             with contextlib.suppress(OSError):
                 worker = self._idle.pop(0 if may_break else -1) if self._idle else self._forked()
                 self._busy.add(worker)
                 try:
                     if not worker.pid:
-                        async with asyncio.timeout(_START_SECONDS):
+                        async with asyncio.timeout(min(_START_SECONDS, until - time.monotonic())):
                             worker.greeted(await _frame(worker))
                     elif _has_ended(worker):
                         raise WorkerGoneError("ended while nobody used it")
-                except (WorkerGoneError, TimeoutError, OSError):
+                except (WorkerGoneError, TimeoutError, OSError) as cause:
                     self._busy.discard(worker)
                     worker.end()
+                    if isinstance(cause, TimeoutError):
+                        # The others that it has not forked yet are not to come either.
+                        while self._idle:
+                            self._idle.pop().end()
+                        self._nursery.renew(nursery)
                     continue
                 except BaseException:
                     self._busy.discard(worker)

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import operator
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from services.esign.domain.verdict import Verdict
+from services.esign import verifier as verifier_module
+from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.fair_queue import Room
 from services.esign.verdict_cache import VerdictCache
 from services.esign.verifier import Question, Verifier, VerifierFailedError
@@ -240,3 +242,85 @@ async def test_the_end_ends_everybody() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.cancelled() for task in tasks)
     await eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+async def test_a_service_with_thousands_of_descriptors_reads_on() -> None:
+    """A worker whose socket has a number above 1024 is one like any other."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard == resource.RLIM_INFINITY or hard >= 2048
+    held: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    try:
+        held += [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        with Verifier(10.0, workers=1) as verifier:
+            assert [await verifier.run(operator.add, n, 1) for n in range(4)] == [1, 2, 3, 4]
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_worker_that_somebody_kills_late_is_replaced_too() -> None:
+    """After more than half a second's work: the document is read once more, and is not blamed."""
+    with Verifier(30.0, workers=1, cpu_seconds=10.0) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        reading = asyncio.create_task(verifier.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", 3_000_000))
+        await eventually(lambda: any(worker.pid and worker.cpu_seconds() > 0.6 for worker in verifier._busy))
+        [worker] = verifier._busy
+        os.kill(worker.pid, signal.SIGKILL)
+        assert len(await reading) == 32
+
+
+async def test_a_nursery_that_hangs_is_replaced(monkeypatch) -> None:
+    """Stopped, it forks nobody: another one does, in less time than a caller has."""
+    monkeypatch.setattr(verifier_module, "_START_SECONDS", 3.0)
+    with Verifier(10.0, workers=1) as verifier:
+        await verifier.run(operator.add, 1, 1)
+        first = verifier._nursery.pid
+        os.kill(first, signal.SIGSTOP)
+        while verifier._idle:
+            verifier._idle.pop().end()
+        assert await verifier.run(operator.add, 1, 2) == 3
+        assert verifier._nursery.pid != first
+    assert not Path(f"/proc/{first}").exists()
+
+
+async def test_nobody_waits_in_the_place_of_a_flooder() -> None:
+    """One sender queues many heavy documents and then one that everybody has; whoever else sends that one is answered
+    in his own turn, is not refused with the flooder, and his verdict is the flooder's too.
+    """
+
+    class Reads:
+        async def judge(self, question: Question) -> Verdict:
+            if question.pdf.startswith(b"heavy"):
+                return await verifier.run(eval, SLOW)
+            return await verifier.run(Verdict, Outcome.INVALID, 7, ())
+
+    def ask(address: str, pdf: bytes) -> asyncio.Task[Verdict]:
+        with sent_from(address):
+            return asyncio.create_task(cache.judge(Question(pdf, b"", (), 0, None, None)))
+
+    with Verifier(60.0, workers=2, room=Room(8, 1 << 20)) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        cache = VerdictCache(Reads())
+        flood = [ask("192.0.2.1", b"heavy%d" % n) for n in range(4)]
+        await eventually(lambda: len(verifier._running) == 2)
+        same = ask("192.0.2.1", b"known")
+        await eventually(lambda: len(verifier._quick) == 3)
+        honest = ask("192.0.2.2", b"known")
+        await eventually(lambda: len(verifier._quick) == 4)
+        # The flooder's own are thrown out with what he sends beyond the room, the shared one among them.
+        flood += [ask("192.0.2.1", b"heavier%d" % n) for n in range(9)]
+        await eventually(lambda: any(task.done() for task in flood))
+        assert not honest.done()
+        flood[0].cancel()
+        flood[1].cancel()
+        found = await asyncio.wait_for(honest, 30)
+        assert found.outcome is Outcome.INVALID
+        await eventually(same.done)
+        if not same.cancelled() and same.exception() is None:
+            assert same.result() is found
+        for task in (*flood, same):
+            task.cancel()
+        await asyncio.gather(*flood, same, return_exceptions=True)
+        await eventually(lambda: not cache._under_way)
