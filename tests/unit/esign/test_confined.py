@@ -78,3 +78,30 @@ def test_an_error_of_the_reading_is_said():
     """By name and text; it is no limit."""
     with OneWorker(BOUNDS, 1.0) as worker, pytest.raises(RuntimeError, match="ZeroDivisionError"):
         worker.ask(operator.truediv, 1, 0)
+
+
+KEEP = "__import__('builtins').__dict__.setdefault('kept', []).append(bytes({0} << 20))"
+TAKE = "len(bytes({0} << 20))"
+
+
+def test_each_document_has_the_memory_of_the_first():
+    """Whatever was read before it, and whatever of that the worker still holds."""
+    with OneWorker(BOUNDS, 10.0) as worker:
+        assert worker.ask(eval, TAKE.format(240)) == 240 << 20
+        pid = worker.ask(os.getpid)
+        # Held by the interpreter, as a module's cache would be: less than is worth another worker.
+        worker.ask(eval, KEEP.format(12))
+        assert worker.ask(eval, TAKE.format(240)) == 240 << 20
+        assert worker.ask(os.getpid) == pid
+        with pytest.raises(WorkerGoneError, match="MemoryError"):
+            worker.ask(eval, TAKE.format(290))
+
+
+def test_what_was_found_beyond_the_memory_is_not_said():
+    """A library that is refused a small allocation may say anything, so nobody is before the document has taken more
+    than it may; then it is beyond the limit, whatever was found.
+    """
+    with OneWorker(BOUNDS, 10.0) as worker:
+        with pytest.raises(WorkerGoneError, match="MemoryError"):
+            worker.ask(eval, TAKE.format(260))
+        assert worker.ask(eval, TAKE.format(240)) == 240 << 20

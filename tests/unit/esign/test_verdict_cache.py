@@ -7,12 +7,16 @@ import random
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign import verdict_cache
 from services.esign.domain import ledger
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import SealState
+from services.esign.domain.verdict import Outcome, Status, Step, Verdict
 from services.esign.domain.verify import Known
 from services.esign.verdict_cache import VerdictCache
-from services.esign.verifier import Question, VerifierFailedError, answer
+from services.esign.verifier import Question, VerifierFailedError, answer, sender
+from shuniu.kit import network
+from shuniu.kit.testing import eventually
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.witnesses import LOG, entries
 
@@ -118,3 +122,78 @@ async def test_a_failure_is_not_kept():
     judge.fails = False
     await cache.judge(question())
     assert judge.asked == 3
+
+
+class Saying:
+    """Says a verdict with so much text, each its own."""
+
+    def __init__(self, size):
+        self.size = size
+        self.asked = 0
+
+    async def judge(self, question):
+        self.asked += 1
+        text = f"{self.asked} ".ljust(self.size, "x")
+        return Verdict(Outcome.INVALID, question.now_us, (Step("parse", Status.INVALID, "SYNTAX", text, text),))
+
+
+async def test_what_is_kept_has_an_end_in_bytes():
+    """A thousand long verdicts take no more than a few: the oldest go. One that is too long is not kept at all."""
+    judge = Saying(8_000)
+    cache = VerdictCache(judge)
+    for n in range(1000):
+        await cache.judge(question(pdf=b"%d" % n))
+    assert 0 < len(cache._kept) * 8_000 <= cache._kept_bytes <= verdict_cache._KEPT_BYTES
+    await cache.judge(question(pdf=b"999"))
+    assert judge.asked == 1000
+    await cache.judge(question(pdf=b"0"))
+    assert judge.asked == 1001
+    judge.size = 1_000_000
+    for _ in range(2):
+        await cache.judge(question(pdf=b"long"))
+    assert judge.asked == 1003
+
+
+async def test_what_nobody_gets_any_more_is_not_kept():
+    """A verdict is dropped when its minute is over, and when the clock was set back behind it."""
+    cache = VerdictCache(Saying(10))
+    for n in range(5):
+        await cache.judge(question(pdf=b"%d" % n))
+    for moved in (2 * MINUTE, -2 * MINUTE):
+        await cache.judge(question(pdf=b"new %d" % moved, now_us=NOW_US + 5 * MINUTE + moved))
+        assert len(cache._kept) == 1
+
+
+async def test_the_first_verdict_is_everybodys_and_a_failure_is_ones_own():
+    """Two senders ask the same: each waits in his own turn, and whoever is judged first answers both, whoever that is.
+    Where one is refused, the other is judged.
+    """
+    addresses = ("192.0.2.1", "192.0.2.2")
+    waiting = {}
+
+    class Turns:
+        async def judge(self, question):
+            mine = waiting[sender()] = asyncio.get_running_loop().create_future()
+            return await mine
+
+    verdict = await Saying(1).judge(question())
+    for first, other in (addresses, addresses[::-1]):
+        for refused in (False, True):
+            waiting.clear()
+            cache = VerdictCache(Turns())
+            tasks = {}
+            for address in addresses:
+                network.set_current(address)
+                tasks[address] = asyncio.create_task(cache.judge(question()))
+            network.set_current("")
+            await eventually(lambda: len(waiting) == 2)
+            if refused:
+                waiting[other].set_exception(VerifierFailedError("TimeoutError"))
+                with pytest.raises(VerifierFailedError):
+                    await tasks[other]
+            waiting[first].set_result(verdict)
+            assert await tasks[first] is verdict
+            if not refused:
+                assert await tasks[other] is verdict
+                await eventually(waiting[other].cancelled)
+            assert not cache._under_way
