@@ -37,8 +37,9 @@ class WebSettings:
     """Roots for peers (PEM)."""
     max_document_bytes: int = 20 * MIB
     """Largest document to verify, bytes."""
-    max_uploads: int = 4
-    """Documents held in memory at once; further ones are told to come back."""
+    max_uploads: int = 8
+    """Documents held in memory at once, a third of them from one network; others wait for their turn, and are told to
+    come back when too many wait."""
     upload_seconds: float = 60.0
     """How long a body may take to arrive."""
     document_seconds: float = 10.0

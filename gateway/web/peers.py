@@ -1,8 +1,9 @@
 """The two services that web asks, each call carrying the request's id and trace."""
 
+import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +75,27 @@ async def ask_through_restart(request: Request, call: Any, message: Any, *, seco
         if error.code is not Code.UNAVAILABLE or error.reason != Code.UNAVAILABLE.name:
             raise
     return await ask_again(request, call, message)
+
+
+async def while_there(request: Request, asked: Coroutine[Any, Any, Any]) -> Any:
+    """The answer; nobody goes on working for a browser that left. `request` has been read to its end. Raises HubError,
+    CANCELLED CALLER_LEFT when the browser left.
+    """
+    asking, leaving = asyncio.ensure_future(asked), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            raise HubError(Code.CANCELLED, "CALLER_LEFT", "The caller left before the answer.", "请求方已离开。")
+        return asking.result()
+    finally:
+        asking.cancel()
+        leaving.cancel()
+        await asyncio.wait({asking, leaving})
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _followed(request: Request, call: Any) -> Any:

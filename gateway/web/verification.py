@@ -3,7 +3,6 @@
 Nothing is changed and no session is used, so these forms need no token.
 """
 
-import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +16,14 @@ from gateway.web.config import Web
 from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
 from gateway.web.pages import Pages, language_of
-from gateway.web.peers import Peers, ask_again
+from gateway.web.peers import Peers, ask_again, while_there
+from gateway.web.places import Places
 from gateway.web.texts import TEXTS, text
 from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import client, errors
 from shuniu.kit.errors import HubError
+from shuniu.kit.network import FORWARDED_HEADER, network_of
 
 _PUBLIC = {
     "cache-control": "public, max-age=60",
@@ -43,7 +44,7 @@ class Verification:
         self._pages = pages
         self._limit = settings.web.max_document_bytes
         self._seconds = settings.web.upload_seconds
-        self._places = asyncio.Semaphore(settings.web.max_uploads)
+        self._places = Places(settings.web.max_uploads)
         self._trust: Kept[str] = Kept(self._fetch_trust, settings.web.document_seconds)
 
     def routes(self) -> list[Route]:
@@ -72,20 +73,15 @@ class Verification:
         """Judges a document: a page for a plain form, JSON for our script."""
         language = language_of(request)
         try:
-            if self._places.locked():
-                raise errors.exhausted(
-                    "VERIFY_BUSY",
-                    "Many documents are being verified; try again in a moment.",
-                    "正在核验的文件较多，请稍后重试。",
-                )
-            async with self._places:
+            async with self._places.hold(network_of(request.headers.get(FORWARDED_HEADER, ""))):
                 document = await bodies.upload(request, self._limit, self._seconds)
-                answer = await ask_again(
+                asked = ask_again(
                     request,
                     self._peers.verification.VerifyDocument,
                     esign_pb2.VerifyDocumentRequest(pdf=document.pdf, tlog_proof=document.receipt),
                     seconds=25.0,
                 )
+                answer = await while_there(request, asked)
         except HubError as error:
             if wants_json(request):
                 return json_error(error, language)

@@ -1,5 +1,6 @@
 """Web over real HTTP: OpenID Connect, sign-in and consent, verification, and what must never leave or come in."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
@@ -363,6 +364,18 @@ async def test_an_unknown_word_never_becomes_good() -> None:
     odd = esign_pb2.Verdict(verdict="FINE", steps=[esign_pb2.VerdictStep(step="new", status="great", text="x")])
     found = shown(odd, "en")
     assert (found.verdict, found.steps[0].status, found.steps[0].name) == ("INDETERMINATE", "unknown", "new")
+
+
+async def test_nobody_judges_for_a_browser_that_left() -> None:
+    """The call to esign ends, and the place is free: a sender with all his places taken gets one again."""
+    async with web_land(max_uploads=1) as land, land.browser() as http:
+        land.esign.slow = True
+        asked = asyncio.create_task(http.post("/verify/upload", files={"pdf": ("a.pdf", b"%PDF-1.7 x")}))
+        await land.esign.begun.wait()
+        asked.cancel()
+        await land.esign.left.wait()
+        land.esign.slow = False
+        assert (await http.post("/verify/upload", files={"pdf": ("a.pdf", b"%PDF-1.7 x")})).status_code == 200
 
 
 async def test_uploads_are_bounded() -> None:

@@ -206,9 +206,19 @@ class Esign:
     answer: str = "VALID"
     jwks: str = '{"keys":[]}'
     seen: list[Any] = field(default_factory=list)
+    # Set while judging takes longer than anybody waits.
+    slow: bool = False
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def VerifyDocument(self, request: Any, _context: Any) -> Any:
         self.seen.append(request)
+        if self.slow:
+            self.begun.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
         return esign_pb2.VerifyDocumentResponse(verdict=verdict(self.answer))
 
     async def VerifyQr(self, request: Any, _context: Any) -> Any:
