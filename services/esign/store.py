@@ -496,6 +496,5 @@ def unfinished(conn: Connection) -> Sequence[str]:
 
 
 def issued_count(conn: Connection) -> int:
-    return int(
-        conn.execute(select(func.count()).select_from(certificate).where(certificate.c.stage == ISSUED)).scalar() or 0
-    )
+    wanted = select(func.count()).select_from(certificate).where(certificate.c.stage == ISSUED)
+    return int(conn.execute(wanted).scalar() or 0)
