@@ -122,6 +122,9 @@ def verify_files(
     """
     number = next(_numbers)
     _inherited[number] = Trusted.of(trust_dir)
+    # Loaded in the bounded process, it would take of the first document's memory.
+    import pypdfium2  # noqa: F401
+
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
         with confined.OneWorker(_BOUNDS, _SECONDS) as worker:

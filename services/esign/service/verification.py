@@ -46,12 +46,15 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     tsa_pem: bytes = b""
     # Whose cosignatures are shown.
     witness_vkeys: tuple[str, ...] = ()
+    _root: bytes = field(init=False, repr=False)
     _verdicts: VerdictCache = field(init=False)
     _own: VerdictCache = field(init=False)
     _register: RegisterQuestions = field(init=False)
     _lists: RevocationLists = field(init=False)
 
     def __post_init__(self) -> None:
+        # Read once: out of descriptors, a file is read no more.
+        self._root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
         self._verdicts = VerdictCache(self.verifier)
         self._own = VerdictCache(Here())
         self._register = RegisterQuestions(self.base, self.ledger)
@@ -120,7 +123,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     def _roots(self) -> bytes:
         """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
-        root = KeyFiles(self.base.hub.data_dir).root.read_bytes() + self.secrets.ca_roots
+        root = self._root + self.secrets.ca_roots
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
     async def _receipt(self, row: CertificateRow | FlowRow | None) -> str | None:
@@ -172,7 +175,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
         keys = {"keys": [qr.jwk(key) for key in self.secrets.qr_keys]}
         return pb.GetTrustResponse(
-            roots_pem=[KeyFiles(self.base.hub.data_dir).root.read_text(), *split_pem(self.secrets.ca_roots)],
+            roots_pem=[self._root.decode(), *split_pem(self.secrets.ca_roots)],
             vkeys=[key.vkey for key in self.secrets.ledger_keys],
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
