@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from services.esign.domain.one_line import escaped, one_line
     from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
     from services.esign.key_commands import (
         check_devices,
@@ -67,6 +68,7 @@ __all__ = [
     "TrustError",
     "check_devices",
     "check_evidence",
+    "escaped",
     "hub_ledger_verify",
     "hub_recount",
     "initialise",
@@ -78,6 +80,7 @@ __all__ = [
     "load_certificates",
     "load_trust",
     "not_made",
+    "one_line",
     "renew_file",
     "rotate_ledger_key",
     "rotate_qr_key",
@@ -96,6 +99,7 @@ __all__ = [
 
 # Where each lies.
 _ROOMS = {
+    "domain.one_line": ("escaped", "one_line"),
     "evidence_check": ("EvidenceReport", "EvidenceUnreadableError"),
     "key_commands": (
         "check_devices",

@@ -15,6 +15,7 @@ import mmap
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -255,7 +256,9 @@ def _pdfium() -> Any:
         import pypdfium2
     except (ImportError, OSError) as cause:
         raise _UnseenError("the renderer cannot be loaded") from cause
-    # Runs before pypdfium2's own, which takes the library down.
+    # Runs before pypdfium2's own, which takes the library down, and before what closes its documents: finalizers are
+    # called at exit from the first one on.
+    weakref.finalize(_OVER, int)
     atexit.register(_end)
     return pypdfium2
 

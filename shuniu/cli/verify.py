@@ -11,7 +11,6 @@ from typing import Any
 
 from services.esign import commands as esign
 from services.esign import file_errors
-from services.esign.domain.one_line import escaped, one_line
 from shuniu.cli.output import complain
 from shuniu.cli.place import Place
 from shuniu.kit.config import EX_USAGE
@@ -95,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, esign.TrustError) as error:
         # Of the trust directory or the report: without the one nothing can be said of any file.
-        complain(one_line(_unreadable(error)))
+        complain(esign.one_line(_unreadable(error)))
         return UNREADABLE
     return worst
 
@@ -117,7 +116,7 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> Non
         f"注意：{zh}，谁的签名都无法确认；请用 --trust DIR 给出信任根目录 / "
         f"note: {en}, so nobody's signature can be confirmed; give --trust DIR, a directory of the roots that you trust"
     )
-    complain(one_line(note))
+    complain(esign.one_line(note))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,14 +176,14 @@ def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) ->
 
 def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
-        complain(one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
+        complain(esign.one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
     if as_json:
         told = {"error": found.error} if found.error else found.verdict
         # Each as it is found, for whoever reads while we judge.
-        print(escaped(json.dumps({"file": str(found.path), **told}, ensure_ascii=False)), flush=True)
+        print(esign.escaped(json.dumps({"file": str(found.path), **told}, ensure_ascii=False)), flush=True)
     elif found.verdict:
         # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
-        print("\n".join(map(one_line, _lines(found))), flush=True)
+        print("\n".join(map(esign.one_line, _lines(found))), flush=True)
 
 
 def _lines(found: _Found) -> list[str]:
@@ -200,7 +199,7 @@ def _lines(found: _Found) -> list[str]:
     if found.not_made:
         lines.append(f"    {found.not_made}")
     lines += [
-        f"  {name:<20} {escaped(json.dumps(value, ensure_ascii=False))}"
+        f"  {name:<20} {esign.escaped(json.dumps(value, ensure_ascii=False))}"
         for name, value in verdict.get("claims", {}).items()
         if name not in _OF_THE_TOKEN
     ]

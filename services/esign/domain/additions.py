@@ -86,6 +86,19 @@ def invisible(document: Document, field: Mapping[str, Any]) -> bool:
     return all(_is_empty(document, states[key]) for key in states)
 
 
+def shows(document: Document, field: Mapping[str, Any]) -> bool:
+    """Whether the field's look draws anything, or may."""
+    states = document.resolve(field.get("AP"))
+    try:
+        return not (
+            states is None or (isinstance(states, Dict) and all(_is_empty(document, states[key]) for key in states))
+        )
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return True
+
+
 def _is_empty(document: Document, form: Any) -> bool:
     holder = document.object(form[0]) if isinstance(form, Ref) else None
     if holder is None or holder.stream is None or holder.loose:

@@ -36,6 +36,8 @@ _OF_THE_FILE = frozenset(
 # Keys by which a stream's content lies in another file, or is that of another document (ISO 32000-1, tables 5 and 95);
 # some readers take them for short names of filters.
 _ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
+# Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+_BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
 
@@ -254,6 +256,11 @@ class _Comparison:
                 continue
             one, other = old.get(key), new.get(key)
             child = roles.get(key, _Role.PLAIN)
+            if (key in old) != (key in new) and (child is _Role.PLAIN or (one is None and other is None)):
+                # To some readers /Key null is not the same as no key.
+                raise ChangedError(f"/{key} came or went")
+            if key in _BOXES and isinstance(one, list) and isinstance(other, list):
+                one, other = ([float(each) if type(each) is int else each for each in box] for box in (one, other))
             if child is not _Role.PLAIN or isinstance(one, (Ref, dict, list)) or isinstance(other, (Ref, dict, list)):
                 if one is not other or one is not None:
                     self._waiting.append((one, other, child))
@@ -387,5 +394,5 @@ def _raw(document: Document, holder: PdfObject | None) -> bytes | None:
 
 
 def _alike(old: Any, new: Any) -> bool:
-    """Whether two plain values are the same; a whole number may be written as a real one."""
-    return bool(old == new) and (type(old) is type(new) or {type(old), type(new)} == {int, float})
+    """Whether two plain values are the same: to some readers 1.0 is not 1."""
+    return bool(old == new) and type(old) is type(new)

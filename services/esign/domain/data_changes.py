@@ -7,6 +7,7 @@ from typing import Any
 from services.esign.domain import der, xmp
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Ref
+from services.esign.domain.pdf_update import holds_reference
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 from services.esign.domain.xmp import XmpError
 
@@ -43,7 +44,21 @@ def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:
         same = False
     if not same:
         raise ChangedError("the metadata say something else")
-    two.explain(new.value)
+    if any(key not in old.value or old.value[key] != new.value[key] for key in new.value.keys() - _DATA_STREAM):
+        raise ChangedError("the metadata have more than metadata have")
+    _explain_stream(two, new)
+    if new.value.get("Filter") is not None and (new.value["Filter"] != "FlateDecode" or "DecodeParms" in new.value):
+        raise ChangedError("the metadata are packed as some readers do not unpack them")
+
+
+def _explain_stream(two: TwoVersions, holder: PdfObject) -> None:
+    """The dictionary of a stream with data: nothing hangs on it but its length."""
+    for key in _DATA_STREAM & holder.value.keys():
+        value = holder.value[key]
+        if key == "Length" and isinstance(two.after.resolve(value), int):
+            two.explain(value)
+        elif holds_reference(value):
+            raise ChangedError(f"/{key} of a stream is elsewhere")
 
 
 def extensions(two: TwoVersions, new: Any) -> None:
@@ -142,7 +157,7 @@ def _data_stream(two: TwoVersions, ref: Any) -> None:
         raise ChangedError("/DSS lists what is no certificate, answer or list")
     two.data.add(holder.number)
     two.explained.add(holder.number)
-    two.explain(holder.value)
+    _explain_stream(two, holder)
 
 
 def _own(two: TwoVersions, value: Any) -> Any:

@@ -228,6 +228,10 @@ class FieldChanges:
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             if why or box is None:
                 raise ChangedError(f"the signed field {number}: {why}")
+            if "AP" in changed and additions.shows(self._two.before, old):
+                raise ChangedError(
+                    f"the field {number} showed something before it was signed, and shows it no more", unclear=True
+                )
             # Where the earlier signer could not see the field, it must not cover what he saw.
             hidden = additions.is_hidden(self._two.before, old)
             self._two.patches.append(Patch(page, box, Why.NEW if hidden else Why.SIGNED))

@@ -252,6 +252,10 @@ class Document:
         filters = self.resolve(holder.value.get("Filter"))
         parameters = self.resolve(holder.value.get("DecodeParms"))
         if isinstance(filters, list) and len(filters) <= 1:
+            if isinstance(parameters, Dict) or filters == [None]:
+                raise PdfError(
+                    "FILTER", f"readers undo the filter of object {holder.number} differently", unsupported=True
+                )
             filters = self.resolve(filters[0]) if filters else None
             parameters = self.resolve(parameters[0]) if isinstance(parameters, list) and parameters else parameters
         if filters is None:
@@ -394,9 +398,10 @@ class Document:
         head = data[:first].split(None, 2 * count)[: 2 * count]
         if len(head) != 2 * count or not all(part.isdigit() and len(part) <= 10 for part in head):
             raise PdfError("OBJECT_STREAM", f"object stream {holder.number} is malformed", unsupported=True)
+        header = data[:first].translate(None, b"0123456789 \r\n")
         listed = [(first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)]
         places = sorted(listed)
-        found = Members({}, [number for _, number in listed], plain=places == listed)
+        found = Members({}, [number for _, number in listed], plain=places == listed and not header)
         for (at, number), (end, _) in zip(places, [*places[1:], (len(data), 0)], strict=True):
             if number in found.values or at >= end:
                 raise PdfError(

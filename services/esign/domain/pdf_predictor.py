@@ -8,6 +8,8 @@ from services.esign.domain.pdf_syntax import Dict, PdfError
 # some 0.1 µs.
 _MOST_BYTES = 6 * 1024 * 1024
 _SUB, _UP, _AVERAGE, _PAETH = 1, 2, 3, 4
+# These two cost seven times as much, and nobody predicts columns of numbers with them.
+_MOST_DEAR_BYTES = 256 * 1024
 
 
 def unpredicted(data: bytes, parameters: Dict) -> bytes:
@@ -17,7 +19,7 @@ def unpredicted(data: bytes, parameters: Dict) -> bytes:
         return data
     columns = parameters.get("Columns", 1)
     plain = parameters.get("Colors", 1) == 1 and parameters.get("BitsPerComponent", 8) == 8
-    if type(predictor) is not int or predictor < 10 or type(columns) is not int or columns < 1 or not plain:
+    if type(predictor) is not int or not 10 <= predictor <= 15 or type(columns) is not int or columns < 1 or not plain:
         raise PdfError("FILTER", "predictor is not known here", unsupported=True)
     if max(columns, len(data)) > _MOST_BYTES:
         raise PdfError("FILTER", "predicted data are too long", limit=True)
@@ -25,6 +27,8 @@ def unpredicted(data: bytes, parameters: Dict) -> bytes:
     missing = -len(data) % (columns + 1)
     padded = data + bytes(missing)
     kinds = padded[:: columns + 1]
+    if (kinds.count(_AVERAGE) + kinds.count(_PAETH)) * columns > _MOST_DEAR_BYTES:
+        raise PdfError("FILTER", "predicted data are too long", limit=True)
     if kinds.strip(b"\x02"):
         out = _mixed(padded, kinds, columns)
     else:

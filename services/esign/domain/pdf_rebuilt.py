@@ -18,7 +18,8 @@ _DIGITS = frozenset(b"0123456789")
 # Places that look like an object, and bytes between a number and what follows it: beyond that it is work, and no
 # document.
 _MOST_PLACES = 60_000
-_FARTHEST = 4096
+_FARTHEST = 1024
+_MOST_STEPS = 4_000_000
 _LONGEST_NUMBER = 10
 _NUMBER = re.compile(rb"\d+")
 
@@ -34,14 +35,19 @@ def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
     Readers differ in what they take for space between the numbers; both readings of a percent sign count, that of a
     comment and that of any other byte.
     """
+    steps = 0
     for count, found in enumerate(_OBJECT.finditer(data, start, end)):
-        if count > _MOST_PLACES:
-            raise PdfError("TOO_MANY_OBJECTS", f"more than {_MOST_PLACES} places that look like objects", limit=True)
+        if count > _MOST_PLACES or steps > _MOST_STEPS:
+            raise PdfError("TOO_MANY_OBJECTS", f"more than {count} places that look like objects", limit=True)
         at = found.start()
         for comments in (False, True):
-            generation = _number_before(data, start, at, comments=comments)
-            number = None if generation is None else _number_before(data, start, generation, comments=comments)
-            if generation is not None and number is not None:
+            generation, visited = _number_before(data, start, at, comments=comments)
+            steps += at - visited
+            if generation is None:
+                continue
+            number, visited = _number_before(data, start, generation, comments=comments)
+            steps += generation - visited
+            if number is not None:
                 yield _value_at(data, number, at), number, at
 
 
@@ -52,9 +58,9 @@ def _value_at(data: bytes, number: int, end: int) -> int:
     return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER else UNDECIDED
 
 
-def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> int | None:
-    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit. Where
-    that is too far away to be looked for, there may be one.
+def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple[int | None, int]:
+    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit, and how
+    far was looked. Where that is too far away to be looked for, there may be one.
     """
     nearest = max(start, at - _FARTHEST)
     while at > nearest:
@@ -72,8 +78,8 @@ def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> int |
     while at > nearest and data[at - 1] in _DIGITS:
         at -= 1
     if at == nearest > start:
-        return nearest
-    return at if at < end else None
+        return nearest, nearest
+    return (at, at) if at < end else (None, at)
 
 
 def disagreement(document: Document, reachable: Container[int]) -> int | None:

@@ -298,6 +298,9 @@ def _bound(depth: int) -> None:
 def _name(raw: bytes) -> Name:
     """A name with its escapes resolved; frequent ones are kept."""
     text = _NAME_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw) if b"#" in raw else raw
+    if b"\0" in text:
+        # Readers that keep names as C strings read a shorter one (ISO 32000-1, 7.3.5 forbids it).
+        raise PdfError("SYNTAX", "a name holds a zero byte", unsupported=True)
     name = Name(text.decode("latin-1"))
     if len(_NAMES) < _NAMES_KEPT and len(raw) <= 32:
         _NAMES[raw] = name

@@ -5,6 +5,7 @@ file from whatever looks like an object, also inside a stream that nobody draws.
 be written as the specification writes it, and holds nothing else that looks like a part of a file.
 """
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,12 +13,16 @@ from typing import Any
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_rebuilt import headers
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
-from services.esign.domain.pdf_syntax import PdfError, Ref
+from services.esign.domain.pdf_syntax import MAX_EXPANDED, Name, PdfError, Ref
 
 # Highest object number (ISO 32000-1, table C.1).
 _HIGHEST = 8_388_607
 _OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
 _OF_STREAMS = frozenset({"Type", "W", "Index", "Filter", "DecodeParms", "Length"})
+_ABOUT_FILE = _OF_SECTIONS | {"Prev", "XRefStm", "DocChecksum"}
+_PREDICTION = frozenset({"Predictor", "Columns", "Colors", "BitsPerComponent"})
+# PNG prediction (ISO 32000-1, table 10).
+_LOWEST_PNG, _HIGHEST_PNG = 10, 15
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
 
 
@@ -76,8 +81,11 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
         if found.generation != (old.b if old.place == Place.IN_FILE else 0):
             yield f"object {number} has another generation than before"
         yield from _wrong_references(section, before, number, found.value)
+        yield from _part_of_another(document, revision, before, number, found.value)
     for number in revision.packed:
-        yield from _wrong_references(section, before, number, document.value(number))
+        value = document.value(number)
+        yield from _wrong_references(section, before, number, value)
+        yield from _part_of_another(document, revision, before, number, value)
 
 
 def _trailer(section: Section) -> Iterator[str]:
@@ -86,17 +94,56 @@ def _trailer(section: Section) -> Iterator[str]:
     identity = trailer.get("ID")
     if identity is not None and not (isinstance(identity, list) and [type(each) for each in identity] == [bytes] * 2):
         yield "/ID is not two strings"
-    for key in _OF_STREAMS & trailer.keys():
-        if section.kind == "table":
+    for key in trailer.keys() - {"Root", "Info", "ID"}:
+        if section.kind == "table" and key in _OF_STREAMS:
             yield f"/{key} in the trailer of a table"
-        elif _holds_reference(trailer[key]):
+        elif key in _ABOUT_FILE and holds_reference(trailer[key]):
             yield f"/{key} of a section is elsewhere"
 
 
-def _holds_reference(value: Any) -> bool:
+def _part_of_another(
+    document: Document, revision: Revision, before: Mapping[int, Entry], number: int, value: Any
+) -> Iterator[str]:
+    """What a reader that rebuilds the file would take for the beginning of another document."""
+    if not isinstance(value, dict) or number in revision.bookkeeping:
+        return
+    kind = document.resolve(value.get("Type"))
+    root = document.trailer.get("Root")
+    is_root = isinstance(root, Ref) and root[0] == number
+    is_new = before.get(number, FREE).place == Place.FREE
+    if kind == "XRef" or (kind == "Catalog" and not is_root) or (kind in {"Page", "Pages"} and is_new):
+        yield f"object {number} is a part of another document"
+    elif not is_root and not {"Root", "Pages"}.isdisjoint(value):
+        yield f"object {number} may be taken for the beginning of another document"
+
+
+def _oddly_packed(document: Document, holder: PdfObject) -> bool:
+    """Whether some reader undoes the stream's filter otherwise, or not at all."""
+    value = holder.value
+    if value.get("Filter") is None:
+        return not {"Filter", "DecodeParms"}.isdisjoint(value)
+    parameters = value.get("DecodeParms", {})
+    if value["Filter"] != "FlateDecode" or not isinstance(value["Filter"], Name) or not isinstance(parameters, dict):
+        return True
+    if not parameters.keys() <= _PREDICTION or not all(type(each) is int for each in parameters.values()):
+        return True
+    predictor = parameters.get("Predictor", 1)
+    if predictor != 1 and not _LOWEST_PNG <= predictor <= _HIGHEST_PNG:
+        return True
+    assert holder.stream is not None
+    inflate = zlib.decompressobj()
+    rows = inflate.decompress(document.data[slice(*holder.stream)], MAX_EXPANDED)
+    if not inflate.eof or inflate.unused_data.strip(b"\r\n"):
+        return True
+    columns: int = parameters.get("Columns", 1)
+    return predictor != 1 and len(rows) % (columns + 1) != 0
+
+
+def holds_reference(value: Any) -> bool:
+    """Whether the value leads to another object."""
     if isinstance(value, dict):
-        return any(map(_holds_reference, value.values()))
-    return any(map(_holds_reference, value)) if isinstance(value, list) else isinstance(value, Ref)
+        return any(map(holds_reference, value.values()))
+    return any(map(holds_reference, value)) if isinstance(value, list) else isinstance(value, Ref)
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
@@ -123,6 +170,8 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
         if listed is not None and listed != Entry(Place.IN_FILE, each.offset, 0):
             yield f"section {each.holder} is listed elsewhere"
         value = revision.objects[each.holder].value
+        if _oddly_packed(document, revision.objects[each.holder]):
+            yield f"section {each.holder} is not packed as readers expect"
         if each is section.companion and any(
             value[key] != section.trailer.get(key) for key in value.keys() - _OF_SECTIONS
         ):
@@ -138,7 +187,7 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
     for container in containers:
         holder = revision.objects[container]
         members = document.members_of(holder)
-        if not members.plain or not holder.value.keys() <= _OF_CONTAINERS:
+        if not members.plain or not holder.value.keys() <= _OF_CONTAINERS or _oddly_packed(document, holder):
             yield f"object stream {container} is not written as such streams are"
         for number, entry in section.entries.items():
             inside = entry.place == Place.IN_STREAM and entry.a == container

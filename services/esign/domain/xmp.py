@@ -61,20 +61,21 @@ def _tree(text: bytes) -> _Element:
     if len(text) > _MOST_BYTES:
         raise XmpError("too long")
     top = _Element("", {})
-    open_ = [top]
+    open_: list[tuple[_Element, list[str]]] = [(top, [])]
 
     def start(name: str, attributes: dict[str, str]) -> None:
         if len(open_) > _DEEPEST:
             raise XmpError("too deep")
         element = _Element(name, attributes)
-        open_[-1].children.append(element)
-        open_.append(element)
+        open_[-1][0].children.append(element)
+        open_.append((element, []))
 
     def end(_name: str) -> None:
-        open_.pop()
+        element, pieces = open_.pop()
+        element.text = "".join(pieces)
 
     def characters(more: str) -> None:
-        open_[-1].text += more
+        open_[-1][1].append(more)
 
     def refused(*_: Any) -> None:
         raise XmpError("more than properties: a document type, an entity, a comment")
@@ -84,6 +85,7 @@ def _tree(text: bytes) -> _Element:
             refused()
 
     parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, characters
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.CommentHandler = refused
     parser.ProcessingInstructionHandler = instruction

@@ -6,6 +6,7 @@ the central directory, each header must agree with its twin, and no two names ma
 Sizes are added up before anything is expanded.
 """
 
+import re
 import struct
 import unicodedata
 import zlib
@@ -31,6 +32,14 @@ _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
 _END_RECORD = struct.Struct("<4s4H2IH")
 _STORED, _DEFLATED = 0, 8
+# Without an object no reader finds a PDF document.
+_OF_PDF = (b"%PDF-", b"startxref")
+_PDF_OBJECT = re.compile(rb"obj(?![a-zA-Z0-9])")
+_PDF_SPACES = tuple(bytes([each]) for each in b"\0\t\n\v\f\r \x85\xa0")
+_TWO_NUMBERS = re.compile(
+    rb"\d(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\d{1,10}(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\Z"
+)
+_MOST_OBJECTS, _FARTHEST = 2000, 4096
 _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
 # Strength of the compression (bits 1 and 2) says nothing that matters.
 _FLAGS_KNOWN = 0x0006 | _SIZES_BEHIND | _UTF8
@@ -85,10 +94,16 @@ def is_ofd(data: bytes) -> bool:
 
 
 def is_two_faced(data: bytes) -> bool:
-    """Whether other readers may take the same bytes for a PDF: some look for its header near the beginning, some for
-    any of its parts, and compressed files show none by chance.
+    """Whether other readers may take the same bytes for a PDF: some look for its header, some are content with any of
+    its objects. Compressed files show none by chance.
     """
-    return b"%PDF-" in data[:4096] or (b"%PDF-" in data and b"startxref" in data)
+    if any(word in data for word in _OF_PDF):
+        return True
+    for count, found in enumerate(_PDF_OBJECT.finditer(data)):
+        behind = data[max(0, found.start() - _FARTHEST) : found.start()]
+        if count > _MOST_OBJECTS or (behind[-1:] in _PDF_SPACES and _TWO_NUMBERS.search(behind) is not None):
+            return True
+    return False
 
 
 def read(data: bytes) -> Archive:

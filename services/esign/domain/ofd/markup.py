@@ -40,20 +40,28 @@ class Element:
         return found[0] if found else None
 
 
+@dataclass(slots=True)
+class Allowance:
+    """What files that are read one after another may have together: elements and bytes."""
+
+    elements: int = _MOST_ELEMENTS
+    bytes: int = MOST_BYTES
+
+
 class _Reader:
     """Builds the tree, and stops at the first thing that does not belong."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, allowance: Allowance) -> None:
+        self._allowance = allowance
         self._file = name
         self.root: Element | None = None
         self._open: list[Element] = []
         # Of each open element, in pieces.
         self._texts: list[list[str]] = []
-        self._count = 0
 
     def begin(self, name: str, attributes: dict[str, str]) -> None:
-        self._count += 1
-        if len(self._open) >= _MOST_DEPTH or self._count > _MOST_ELEMENTS:
+        self._allowance.elements -= 1
+        if len(self._open) >= _MOST_DEPTH or self._allowance.elements < 0:
             raise beyond_limit(f"{self._file} 的 XML 过深或过大", f"{self._file}: XML too deep or too large")
         namespace, _, local = name.rpartition(_SEPARATOR)
         if namespace not in _NAMESPACES:
@@ -98,12 +106,16 @@ def _other_encoding(name: str) -> OfdError:
     )
 
 
-def parse(data: bytes, name: str, root: str) -> Element:
-    """The tree of the file `name`, whose root element is `root`. Raises OfdError."""
-    if len(data) > MOST_BYTES:
+def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None) -> Element:
+    """The tree of the file `name`, whose root element is `root`. `allowance`: shared with other files; None: its own.
+    Raises OfdError.
+    """
+    allowance = Allowance() if allowance is None else allowance
+    allowance.bytes -= len(data)
+    if allowance.bytes < 0:
         raise beyond_limit(f"{name} 超过 {MOST_BYTES // 1024**2} MiB", f"{name} has more than {MOST_BYTES} bytes")
     parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
-    reader = _Reader(name)
+    reader = _Reader(name, allowance)
     parser.buffer_text = True
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end

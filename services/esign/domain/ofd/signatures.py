@@ -78,9 +78,9 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
     if len(listed) > MOST_SIGNATURES:
         raise beyond_limit(f"超过 {MOST_SIGNATURES} 个签名", f"more than {MOST_SIGNATURES} signatures")
     present: list[OfdSignature] = []
-    references = 0
+    references, allowance = 0, markup.Allowance()
     for element in listed:
-        present.append(_read(found, element))
+        present.append(_read(found, element, allowance))
         references += len(present[-1].references)
         if references > _MOST_REFERENCES:
             raise beyond_limit(
@@ -92,7 +92,7 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
     return tuple(sorted(present, key=lambda signature: places[signature.file]))
 
 
-def _read(found: Package, listed: Element) -> OfdSignature:
+def _read(found: Package, listed: Element, allowance: markup.Allowance) -> OfdSignature:
     holder = found.signatures or ""
     file = found.located(listed.attributes.get("BaseLoc", ""), holder)
     if file is None:
@@ -100,7 +100,7 @@ def _read(found: Package, listed: Element) -> OfdSignature:
             "SIGNATURE_MISSING", "签名列表所指的签名文件不在包内", "a signature's file is not in the package"
         )
     data = found.files.content(file, markup.MOST_BYTES)
-    element = markup.parse(data, file, "Signature")
+    element = markup.parse(data, file, "Signature", allowance)
     info, named = element.one("SignedInfo"), element.one("SignedValue")
     references = None if info is None else info.one("References")
     value = None if named is None else found.located(named.text, file)
