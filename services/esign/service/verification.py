@@ -98,7 +98,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             verdict = await (self._own if own else self._verdicts).judge(question)
         except VerifierFailedError:
             verdict = limit_reached(self.base.clock.now_us())
-        if row is not None and row.sha256 != digests[0] and verdict.step("changes").reason != "RENEWED":
+        if row is not None and not own and await self._is_part(digests, row, verdict):
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = found = None
             verdict = await self._unregistered(question)
@@ -110,6 +110,12 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         if request.report:
             report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
+        """Whether what is registered is only the beginning of the file, and more came than its renewal."""
+        if verdict.step("changes").reason == "RENEWED" or row.sha256 == digests[0]:
+            return False
+        return await self.base.store.read(_registered, digests[:1]) is None
 
     async def _unregistered(self, question: Question) -> Verdict:
         """The verdict on a document that the register does not know."""
