@@ -44,7 +44,7 @@ _CAUGHT: Final[dict[str, tuple[str, ...]]] = {
     "TokenMalformedError": ("parse", "coverage", "integrity", "time", "holder", "document"),
     "TokenWrongError": ("integrity", "holder", "document"),
 }
-# These say by a flag whether anything speaks against the document; of the others whoever catches them decides.
+# Errors with a flag that tells INVALID from UNKNOWN; for other errors the code that catches them decides.
 _FLAGGED: Final = frozenset({"PdfError", "OfdError", "CmsError", "ChainError", "TimestampInvalidError"})
 _CHINESE_FIRST: Final = frozenset({"ChainError", "OfdError", "TimestampInvalidError"})
 _BAD: Final = (Status.INVALID, Status.UNKNOWN)
@@ -93,7 +93,7 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class _Speaker:
-    """A function that is told a reason: where its arguments stand, and what it says where it is not told."""
+    """A function that takes a reason: the places of its arguments, and their defaults."""
 
     parameters: tuple[str, ...]
     steps: tuple[str, ...] = ()
@@ -106,9 +106,9 @@ def verdict_reasons() -> dict[str, Reason]:
     found: dict[str, Reason] = {}
     for module in sorted(_modules()):
         for said in _said(ast.parse(_file(module).read_text("utf-8"))):
-            for name in said.reasons:
-                seal = module in _OF_SEALS
-                name = f"SES_{name.removeprefix('SES_')}" if seal else name  # noqa: PLW2901 — the same reason, as it is told
+            seal = module in _OF_SEALS
+            for each in said.reasons:
+                name = f"SES_{each.removeprefix('SES_')}" if seal else each
                 reason = found.setdefault(name, Reason(name))
                 reason.steps |= {"ses"} if seal else set(said.steps)
                 reason.statuses |= set(said.statuses)
@@ -272,7 +272,7 @@ def _against(reason: Reason) -> Iterator[tuple[str, ...]]:
 
 
 def _told_apart(reason: Reason) -> Iterator[tuple[str, list[str]]]:
-    """The steps of a reason that are told alike; of a seal's states, each by its name."""
+    """Groups the steps of a reason by their text; the states of a seal are named one by one."""
     names = [reason.name]
     if reason.name == _OF_A_STATE:
         names = [reason.name.replace("…", state) for state in SealState if state is not SealState.ACTIVE]

@@ -38,8 +38,8 @@ class WebSettings:
     max_document_bytes: int = 20 * MIB
     """Largest document to verify, bytes."""
     max_uploads: int = 8
-    """Documents held in memory at once, a third of them from one network; others wait for their turn, and are told to
-    come back when too many wait."""
+    """Most documents in memory at once; one network has at most a third of them. Further uploads wait; with too many
+    waiting they are rejected (429 VERIFY_BUSY)."""
     upload_seconds: float = 60.0
     """How long a body may take to arrive."""
     document_seconds: float = 10.0

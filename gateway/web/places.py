@@ -1,4 +1,4 @@
-"""How many uploads are in memory at once, in turns between networks: whoever sends many waits for himself."""
+"""Limits the uploads in memory at once. Networks take turns, so one that sends many delays only itself."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Places:
 
     async def _take(self, network: str) -> None:
         if self._has_place(network):
-            # Whoever waits now waits for his own network.
+            # Those in the queue wait because their own network has its share.
             self._held[network] += 1
             return
         lane = self._waiting.get(network, ())

@@ -53,7 +53,7 @@ class EsignSettings(ServiceSettings):
     """Address space that one uploaded document may take in its worker process, bytes; with the pages that the process
     shared at its start, that is 256 MiB of memory."""
     verify_waiting_most: int = 64
-    """How many uploaded documents may wait; beyond that whoever sent the most is refused (VERIFY_BUSY)."""
+    """Most uploaded documents that wait; beyond that the sender with the most is rejected (VERIFY_BUSY)."""
     verify_waiting_most_bytes: int = 128 * 1024 * 1024
     """How many bytes of uploaded documents may wait."""
     document_most_bytes: int = 20 * 1024 * 1024

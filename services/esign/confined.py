@@ -32,8 +32,8 @@ _PR_SET_NO_NEW_PRIVS = 38
 # worth a new worker, bytes.
 _TRIM_BYTES = 1024 * 1024
 _WORN_BYTES = 16 * 1024 * 1024
-# Beyond what a document may take, bytes. Whoever is refused a small allocation may say nothing, or say something else:
-# a library that finds no memory calls a signature false. So nobody is before a document has taken too much.
+# The kernel's limit lies this far beyond the document's bound, bytes. A library whose small allocation fails may report
+# something else: that a signature is false. So allocations fail only after the bound is passed, where no result counts.
 _MARGIN_BYTES = 8 * 1024 * 1024
 # The kernel takes workers before services when memory runs out (proc(5), oom_score_adj).
 _OOM_SCORE = 800

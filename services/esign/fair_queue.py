@@ -100,7 +100,7 @@ class Room:
     def overfull(self, *queues: FairQueue[Item]) -> Item | None:
         """Who has to go when more waits than there is room for: the newest of the sender who holds the most of it.
 
-        So whoever sends a flood is refused, and not who comes after it.
+        So the sender of a flood is rejected, not those who come after it.
         """
         if sum(map(len, queues)) <= self.count and sum(queue.bytes for queue in queues) <= self.bytes:
             return None

@@ -7,7 +7,7 @@ from shuniu.kit.metrics import REGISTRY
 CERTIFICATES = Counter("shuniu_esign_certificates_total", "Documents sealed and logged.", registry=REGISTRY)
 STEPS = Histogram(
     "shuniu_esign_issue_seconds",
-    "Time of each step of issuing a document: parties, slot, person, layout, seal, ses, timestamp, ledger, store.",
+    "Time of each step of issuing a document: parties, slot, person, layout, seal, ses, ofd, timestamp, ledger, store.",
     ["step"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
     registry=REGISTRY,

@@ -264,7 +264,7 @@ def _pdfium() -> Any:
 
 
 def _end() -> None:
-    """The interpreter ends, and threads may not know: whoever draws comes to an end, and nobody begins."""
+    """At exit: waits for the drawing under way and lets no other begin."""
     with _ONE_AT_A_TIME:
         _OVER.set()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import sm2_checks  # noqa: F401 — whoever has SM2 keys judges SM2 signatures: installs the check
+from services.esign import sm2_checks  # noqa: F401 — installs the check of SM2 signatures
 from services.esign.config import KeyFiles
 from services.esign.domain import sm2_chain, sm2_pki
 from services.esign.domain.chain import ChainError

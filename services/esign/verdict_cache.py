@@ -106,7 +106,7 @@ class VerdictCache:
                 other.task.cancel()
 
     def _forget(self, key: bytes, who: str, mine: _UnderWay) -> None:
-        """Whoever asks from now on is judged anew; the next judgement of the same may be under way already."""
+        """Removes the judgement from those under way, unless a later one of the same key took its place."""
         same = self._under_way.get(key, {})
         if same.get(who) is mine:
             del same[who]

@@ -1,7 +1,7 @@
 """Foreign documents are read by a few confined workers: in turns between senders, quick documents before heavy ones.
 
 Every document gets a *first pass*. One that needs more of the processor is set aside: it goes on, or is read again from
-its beginning, in the *slow lane*, whose worker steps back whenever anybody else wants the processor. So a hostile
+its beginning, in the *slow lane*, whose worker has the lowest priority for the processor. So a hostile
 document delays those of others by its first pass at most, and other heavy ones by its own budget.
 """
 
@@ -139,7 +139,7 @@ class Verifier:
         try:
             found: Read = await job.done
         except asyncio.CancelledError:
-            # Whoever asked has left: his place is free, and his worker with it.
+            # The caller left: frees the place and ends the worker.
             self._remove(job)
             if job.task is not None:
                 job.task.cancel()
@@ -158,7 +158,7 @@ class Verifier:
         self._count_waiting()
 
     def _may_have_another(self, sender: str) -> bool:
-        """Whoever has a heavy document here has one worker for his others: the rest is for those who have none."""
+        """A sender with a heavy document in work gets at most one more worker, so that the rest serve other senders."""
         quick = sum(job.sender == sender and not job.is_heavy for job in self._running)
         return quick < (1 if self._has_heavy(sender) else self._workers)
 
@@ -347,7 +347,7 @@ class Here:
 
 
 def sender() -> str:
-    """Whose turn it is: a platform, person or operator by name, anybody else by network."""
+    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
     caller = current_caller()
     return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
 

@@ -81,7 +81,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 def listing() -> argparse.ArgumentParser:
-    """The command line for whoever names no command: what there is, and nothing imported."""
+    """The parser for a call without a command: lists the commands and imports none."""
     root, commands = _root()
     for group in GROUPS.values():
         for name, text in group.items():
@@ -124,7 +124,7 @@ def main() -> None:
             complain(f"  {violation.field}: {violation.zh} / {violation.en}")
         sys.exit(1)
     except BrokenPipeError:
-        # Whoever read our output has read enough. What is left of it goes nowhere, also when the interpreter ends.
+        # The reader of the pipe closed it. The rest of the output is dropped, also at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_PIPE_CLOSED)
 

@@ -179,7 +179,7 @@ def _print(found: _Found, *, as_json: bool) -> None:
         complain(esign.one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
     if as_json:
         told = {"error": found.error} if found.error else found.verdict
-        # Each as it is found, for whoever reads while we judge.
+        # Printed one by one, so that a reader of the pipe need not wait for the last.
         print(esign.escaped(json.dumps({"file": str(found.path), **told}, ensure_ascii=False)), flush=True)
     elif found.verdict:
         # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.

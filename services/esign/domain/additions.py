@@ -72,7 +72,7 @@ def is_stream(document: Document, value: Any) -> bool:
 
 
 def invisible(document: Document, field: Mapping[str, Any]) -> bool:
-    """Whether the field draws nothing, whoever shows it: no extent in either direction, and an appearance, if there is
+    """Whether the field draws nothing in any reader: no extent in either direction, and an appearance, if there is
     one, without a single operator. Raises PdfError.
     """
     box = rectangle(document.resolve(field.get("Rect", [0, 0, 0, 0])))

@@ -348,7 +348,7 @@ def _nothing_else(two: TwoVersions, revision: Revision) -> None:
 def _is_leftover(two: TwoVersions, number: int, revision: Revision) -> bool:
     """Whether an object that nothing points at is one of those that widespread libraries leave behind when they sign: a
     font without a name, a form without an operator, a widget without extent, a list of validation data, a second copy
-    of the cross-reference section. They show nothing, whoever pointed at them.
+    of the cross-reference section. No reader shows them.
     """
     value = two.after.value(number)
     if not two.is_new(number):

@@ -86,7 +86,7 @@ _LICENCE: Mapping[str, Words] = {
     "HOLDER_NOT_ASKED": words(
         say.NOT_BY_HOLDER,
         "没有向持有人提问，任何得到副本的人都能出示。",
-        "Nobody asked the holder: whoever has a copy could present it.",
+        "The holder was not asked: anybody with a copy could present it.",
         say.PRESENT_AGAIN,
     ),
     "HOLDER_NOT_PROVEN": words(

@@ -28,7 +28,7 @@ OF_REASON: Mapping[str, Words] = {
     "ADDED": words(
         say.PARTLY_SIGNED,
         "签名之后又加入了内容，先签的人没有见过。",
-        "Content was added after the signature, and whoever signed before has not seen it.",
+        "Content was added after the signature, and the earlier signer has not seen it.",
         say.ASK_ISSUER,
     ),
     "PROTECTED_MISSING": words(

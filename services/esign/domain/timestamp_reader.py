@@ -20,7 +20,7 @@ from services.esign.domain.timestamp import GENERALIZED_TIME, OID_TST_INFO
 CLOCK_TOLERANCE_US = 300 * 1_000_000
 _MOST_BYTES = 64 * 1024
 NOT_RELIED_ON = frozenset({"TIMESTAMP_WEAK", "WEAK_ALGORITHM", "WEAK_KEY"})
-"""Reasons that make a timestamp worth no more than none: whoever wants could have left it out."""
+"""Reasons for which a timestamp is ignored: a forger could as well have left it out."""
 _TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING.dotted_string
 _USES = ExtensionOID.EXTENDED_KEY_USAGE.dotted_string
 _TST_INFO = frozenset({OID_TST_INFO})

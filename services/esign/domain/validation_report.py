@@ -139,7 +139,7 @@ def of(verdict: Verdict, sha256: bytes, at_us: int) -> bytes:
     """The report in UTF-8. `sha256`: of the file, empty where none was seen; `at_us`: when it was judged (µs).
 
     Document timestamps are validation objects, every other signature has a report of its own; where no signature could
-    be read, one report says why. Unsigned: whoever asks the hub has it over TLS.
+    be read, one report says why. The report is unsigned: TLS protects its way from the hub.
     """
     report = ET.Element(_name("ValidationReport"))
     objects = ET.Element(_name("SignatureValidationObjects"))

@@ -2,7 +2,7 @@
 
 The causes, reason by reason, stand in `document_sentences` and `licence_sentences`.
 
-No sentence repeats anything that stands in the document or in a certificate: whoever made a forged file would otherwise
+No sentence repeats anything that stands in the document or in a certificate: a forger would otherwise
 write the verdict on it.
 """
 
@@ -170,7 +170,7 @@ NEW_ONE = Sentence(
 )
 WAIT = Sentence(
     "请一分钟后重新核验；仍无结果时，请联系本枢纽的管理单位。",
-    "Verify again in a minute; if that brings no result, contact whoever runs this hub.",
+    "Verify again in a minute; if that brings no result, contact the operator of this hub.",
 )
 RECEIPT = Sentence(
     "请不附回执重新核验，本枢纽会自行查找；离线核验时请使用与该文件同名的回执。",
@@ -190,7 +190,7 @@ ANOTHER_WALLET = Sentence(
 )
 OPERATOR = Sentence(
     "请联系本枢纽的管理单位处理；在此之前请向出具单位核实。",
-    "Contact whoever runs this hub; until then ask the issuer to confirm the {it}.",
+    "Contact the operator of this hub; until then ask the issuer to confirm the {it}.",
 )
 
 # --- what holds

@@ -1,4 +1,4 @@
-"""A verdict in three sentences for whoever stands at a counter: what holds, the one cause, what to do."""
+"""Three sentences for a clerk: the verdict, its cause, what to do."""
 
 from dataclasses import dataclass
 from typing import Any
