@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
+from services.esign.domain.pdf_syntax import Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support import ofd
@@ -111,18 +112,109 @@ def test_terms_in_an_empty_field_do_not_change_when_it_is_signed(look, certify):
     )
     draft = Draft(attack.foreign_sign(built(objects), "first", **({} if certify is None else {"certify": certify})))
     field = draft.edit(23)
-    field["V"] = draft_reference(draft.sign())
+    field["V"] = Ref((draft.sign(), 0))
     field.pop("AP")
     if look is not None:
-        field["AP"] = {"N": draft_reference(draft.add(form(look, resources)))}
+        field["AP"] = {"N": Ref((draft.add(form(look, resources)), 0))}
     draft.acro_form()["SigFlags"] = 3
     refused(draft.finished())
 
 
-def draft_reference(number):
-    from services.esign.domain.pdf_syntax import Ref
+def stored(data=b"certificate", **more):
+    """Validation data for a certified document, and what a forger would put beside them."""
+    draft = Draft(base("certified, P=1"), **more)
+    draft.store(data)
+    return draft
 
-    return Ref((number, 0))
+
+FORGED = b"0 0 1 rg 0 0 500 500 re f"
+# Poppler reads lines of 255 bytes.
+LINE = 255
+
+
+def test_an_update_has_one_section():
+    """Of a hybrid update some readers see the table only, in which packed objects are free; others rebuild the file."""
+    assert outcome(stored(form="stream").finished()) is Outcome.VALID
+    refused(stored(form="hybrid").finished())
+
+
+@pytest.mark.parametrize("spaces", [1, LINE - 1, LINE])
+def test_every_object_begins_a_line(spaces):
+    """Readers that go by lines cut long ones: number 122 would be 22 to them."""
+    refused(stored(between=b" " * spaces).finished())
+    assert outcome(stored(between=b" " * spaces + b"\n").finished()) is Outcome.VALID
+
+
+@pytest.mark.parametrize("key", ["Version", "Lang", "Extensions"])
+def test_nothing_refers_to_what_is_not_there(key):
+    """Behind such a reference some readers look for the object in the whole file."""
+    draft = stored()
+    draft.root()[key] = Ref((999, 0))
+    refused(draft.finished())
+
+
+def test_what_was_missing_already_may_stay_so():
+    """Some makers refer to what they never write; signing does not mend that."""
+    draft = Draft(attack.foreign_sign(built(rich(catalog=b"/Threads 999 0 R")), certify=MDPPerm.NO_CHANGES))
+    draft.store(b"certificate")
+    assert outcome(draft.finished()) is Outcome.VALID
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("name", ["approval", "certified, P=1", "form, P=2"])
+def test_a_change_that_a_later_save_takes_back_is_one(packed, name):
+    """Readers that rebuild the file may show what lies between."""
+    pdf = base(name)
+    between = Draft(pdf, form="stream")
+    body = text({key: value for key, value in between.document.value(PAGE).items() if key != "Annots"})
+    (between.packed if packed else between.bodies)[PAGE] = body.replace(b"/Contents", b"/Rotate 90/Contents")
+    last = Draft(between.finished())
+    last.bodies[PAGE] = text(Draft(pdf).document.value(PAGE))
+    last.store(b"certificate")
+    refused(last.finished())
+    last = Draft(between.finished())
+    last.bodies[PAGE] = text(Draft(pdf).document.value(PAGE))
+    last.put_field(
+        last.add(b"<</Type/Annot/Subtype/Widget/FT/Sig/T(x)/Rect[0 0 0 0]/F 132/V %d 0 R>>" % last.sign()), 0
+    )
+    refused(last.finished())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\n4\0abc\n0 obj\n", b"\n4 0endobj\nobj\n", b"\n4 0 %\nobj", b"\nendobj\n", b"\n4 (0)obj", b"4 0,\nobj"],
+)
+def test_data_hold_nothing_that_looks_like_an_object(data):
+    """However a reader gets from a number to the word: nobody has to write it in validation data."""
+    refused(stored(data).finished())
+
+
+def prepared(content):
+    """A document that was signed with this content beside it, and then got validation data."""
+    signed = attack.foreign_sign(built(rich(more={20: stream(content)})), certify=MDPPerm.NO_CHANGES)
+    draft = Draft(signed)
+    draft.store(b"certificate")
+    return draft.finished()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"4 1 obj",
+        b" " * (LINE - 1) + b"14 0 obj",
+        b"%d 0 obj" % (2**32 + 4),
+        b"%d 0 obj" % 8_388_608,
+        b"%s4 0 obj" % (b"0" * 2000),
+    ],
+)
+def test_a_signed_part_that_some_reader_reads_otherwise_has_no_verdict(header):
+    """The signer signed two documents: which of them is shown depends on what came later."""
+    assert outcome(prepared(b"\n" + header + b"\n" + stream(FORGED) + b"\nendobj\n")) is Outcome.INDETERMINATE
+
+
+def test_a_signed_part_that_only_talks_of_objects_has_one():
+    """The same document without a number before the word."""
+    assert outcome(prepared(b"\nobj\n")) is Outcome.VALID
 
 
 PDF = b"\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n2 0 obj<</Type/Pages/Count 0/Kids[]>>endobj\n"

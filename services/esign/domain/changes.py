@@ -11,7 +11,7 @@ timestamps come: they are no changes (ISO 32000-2, table 257).
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import pairwise
 from typing import Any
@@ -72,13 +72,27 @@ def history(document: Document, signed: Sequence[PdfSignature]) -> tuple[Passage
     versions = [*(document.until(end) for end in earlier), document]
     locks = [Locks.of(document, signature) for signature in signed]
     return tuple(
-        _Comparison(
-            TwoVersions(before, after),
+        _passage(
+            before,
+            after,
             [s for s in signed if before.end < s.covered_to <= after.end],
             [lock for lock, s in zip(locks, signed, strict=True) if s.covered_to <= before.end],
-        ).passage()
+        )
         for before, after in pairwise(versions)
     )
+
+
+def _passage(before: Document, after: Document, signed: Sequence[PdfSignature], locks: Sequence[Locks]) -> Passage:
+    """What every save between them brought has to be lawful by itself: readers that rebuild the file may show it though
+    a later save took it back.
+    """
+    found = _Comparison(TwoVersions(before, after), signed, locks).passage()
+    for end in found.ends[:-1] if found.change is None else ():
+        two = TwoVersions(before, before.until(end), is_interim=True)
+        change = _Comparison(two, (), locks).passage().change
+        if change is not None:
+            return replace(found, change=change)
+    return found
 
 
 class _Role(Enum):
@@ -162,7 +176,7 @@ class _Comparison:
         for revision in self._revisions:
             _nothing_else(two, revision)
         _refuse_shrinking(two)
-        if self._fields.forbidding and not self._signed and not two.validation:
+        if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
             raise ChangedError("the file was saved again with nothing that the certification lets come")
 
     def _pair(self, old: Any, new: Any, role: _Role) -> None:

@@ -158,6 +158,8 @@ class FieldChanges:
         return kid, widget
 
     def _visible(self, ref: Ref, value: Dict, signature: PdfSignature | None) -> None:
+        if signature is None and self._two.is_interim and not additions.shows(self._two.after, value):
+            return
         if signature is None or signature.is_timestamp:
             raise ChangedError(f"the new field {ref[0]} shows something that nobody signed")
         number, page = self._page_of(ref, value)

@@ -7,6 +7,7 @@ than the one that the sections lead to, some reader may show what nobody signed,
 
 import re
 from collections.abc import Container, Iterator
+from dataclasses import dataclass
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_sections import FREE, Place
@@ -21,6 +22,10 @@ _MOST_PLACES = 60_000
 _FARTHEST = 1024
 _MOST_STEPS = 4_000_000
 _LONGEST_NUMBER = 10
+# Highest object number (ISO 32000-1, table C.1).
+_HIGHEST = 8_388_607
+# Poppler reads lines of 255 bytes at most.
+_SHORTEST_LINE = 200
 _NUMBER = re.compile(rb"\d+")
 
 
@@ -28,9 +33,17 @@ UNDECIDED = -1
 """In the place of a number that cannot be told."""
 
 
-def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Places where an object may begin: its number, where that stands, and where the word behind it does. Raises
-    PdfError where there are too many.
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """Where an object may begin: its number and generation, or UNDECIDED, and where they stand."""
+
+    number: int
+    generation: int
+    at: int
+
+
+def _headers(data: bytes, start: int, end: int) -> Iterator[_Header]:
+    """Places where an object may begin. Raises PdfError where there are too many.
 
     Readers differ in what they take for space between the numbers; both readings of a percent sign count, that of a
     comment and that of any other byte.
@@ -48,14 +61,14 @@ def headers(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int]]
             number, visited = _number_before(data, start, generation, comments=comments)
             steps += generation - visited
             if number is not None:
-                yield _value_at(data, number, at), number, at
+                yield _Header(_value_at(data, number, generation), _value_at(data, generation, at), number)
 
 
 def _value_at(data: bytes, number: int, end: int) -> int:
     """The number that begins there; UNDECIDED where readers may take it for any."""
     found = _NUMBER.match(data, number, min(end, number + _FARTHEST))
     digits = b"" if found is None else found[0].lstrip(b"0") or b"0"
-    return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER else UNDECIDED
+    return int(digits) if 0 < len(digits) <= _LONGEST_NUMBER and int(digits) <= _HIGHEST else UNDECIDED
 
 
 def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple[int | None, int]:
@@ -87,13 +100,20 @@ def disagreement(document: Document, reachable: Container[int]) -> int | None:
     `reachable`: numbers that the document points at. Raises PdfError.
     """
     rebuilt: dict[int, tuple[int, int]] = {}
-    for number, at, _ in headers(document.data, 0, document.end):
+    for header in _headers(document.data, 0, document.end):
+        number, at = header.number, header.at
+        if number == UNDECIDED:
+            return number
+        for other in _other_numbers(document.data, at):
+            if other in reachable:
+                return other
+        entry = document.entries.get(number, FREE)
+        if number in reachable and entry.place == Place.IN_FILE and entry.b != header.generation:
+            return number
         rebuilt[number] = (Place.IN_FILE, at)
         for member in _members(document, number, at):
             rebuilt[member] = (Place.IN_STREAM, at)
     for number, found in rebuilt.items():
-        if number == UNDECIDED:
-            return number
         entry = document.entries.get(number, FREE)
         if entry.place == Place.FREE or (entry.place == Place.IN_FILE and entry.a == 0):
             if number in reachable:
@@ -103,6 +123,15 @@ def disagreement(document: Document, reachable: Container[int]) -> int | None:
         if holder is None or found != (entry.place, holder.start):
             return number
     return None
+
+
+def _other_numbers(data: bytes, at: int) -> Iterator[int]:
+    """What the number at `at` is to readers that cut long lines within it."""
+    if any(each in data[max(0, at - _SHORTEST_LINE) : at] for each in (b"\r", b"\n")):
+        return
+    found = _NUMBER.match(data, at, at + _LONGEST_NUMBER)
+    digits = b"" if found is None else found[0]
+    yield from (int(digits[begin:]) for begin in range(1, len(digits)))
 
 
 def _members(document: Document, number: int, at: int) -> list[int]:

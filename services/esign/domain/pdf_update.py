@@ -5,13 +5,13 @@ file from whatever looks like an object, also inside a stream that nobody draws.
 be written as the specification writes it, and holds nothing else that looks like a part of a file.
 """
 
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
-from services.esign.domain.pdf_rebuilt import headers
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
 from services.esign.domain.pdf_syntax import MAX_EXPANDED, Name, PdfError, Ref
 
@@ -20,6 +20,8 @@ _HIGHEST = 8_388_607
 _OF_SECTIONS = frozenset({"Type", "Size", "W", "Index", "Filter", "DecodeParms", "Length"})
 _OF_STREAMS = frozenset({"Type", "W", "Index", "Filter", "DecodeParms", "Length"})
 _ABOUT_FILE = _OF_SECTIONS | {"Prev", "XRefStm", "DocChecksum"}
+# Some readers go on from a number to this word over anything between; behind a letter it is prose.
+_OBJECT = re.compile(rb"(?<![A-Za-z])(?<![A-Za-z,;.] )obj")
 _PREDICTION = frozenset({"Predictor", "Columns", "Colors", "BitsPerComponent"})
 # PNG prediction (ISO 32000-1, table 10).
 _LOWEST_PNG, _HIGHEST_PNG = 10, 15
@@ -60,6 +62,9 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
     numbers = revision.objects.keys() | revision.packed.keys()
     highest = max((*numbers, *before), default=0)
     size = section.trailer.get("Size")
+    if section.companion is not None:
+        # Old and new readers read different halves of it, by design.
+        yield "it has the hybrid form"
     if section.odd:
         yield "its table is not written as tables are"
     if type(size) is not int or not max((*section.entries, *numbers), default=0) < size <= _HIGHEST + 1:
@@ -75,16 +80,16 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
             yield f"it frees object {number}, beyond all that there is"
     yield from _trailer(section)
     yield from _bookkept(document, revision, before)
-    yield from _wrong_references(section, before, -1, section.trailer)
+    yield from _wrong_references(document, revision, before, -1, section.trailer)
     for number, found in revision.objects.items():
         old = before.get(number, FREE)
         if found.generation != (old.b if old.place == Place.IN_FILE else 0):
             yield f"object {number} has another generation than before"
-        yield from _wrong_references(section, before, number, found.value)
+        yield from _wrong_references(document, revision, before, number, found.value)
         yield from _part_of_another(document, revision, before, number, found.value)
     for number in revision.packed:
         value = document.value(number)
-        yield from _wrong_references(section, before, number, value)
+        yield from _wrong_references(document, revision, before, number, value)
         yield from _part_of_another(document, revision, before, number, value)
 
 
@@ -141,9 +146,7 @@ def _oddly_packed(document: Document, holder: PdfObject) -> bool:
 
 def holds_reference(value: Any) -> bool:
     """Whether the value leads to another object."""
-    if isinstance(value, dict):
-        return any(map(holds_reference, value.values()))
-    return any(map(holds_reference, value)) if isinstance(value, list) else isinstance(value, Ref)
+    return next(_references(value), None) is not None
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
@@ -152,8 +155,10 @@ def _looks_like_more(document: Document, revision: Revision) -> bool:
     table = revision.section.kind == "table"
     if data.count(b"xref", start, end) != 1 + table or data.count(b"trailer", start, end) != int(table):
         return True
-    own = {found.start for found in revision.objects.values()}
-    return any(at not in own for _, at, _ in headers(data, start, end))
+    if data.count(b"endobj", start, end) != len(revision.objects):
+        return True
+    own = {data.index(b"obj", found.start) for found in revision.objects.values()}
+    return any(found.start() not in own for found in _OBJECT.finditer(data, start, end))
 
 
 def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
@@ -163,23 +168,12 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
     for number in revision.bookkeeping | containers:
         if before.get(number, FREE).place != Place.FREE:
             yield f"object {number}, which there was, became a part of the file's bookkeeping"
-    for each in (section, section.companion):
-        if each is None or each.holder < 0:
-            continue
-        listed = section.entries.get(each.holder)
-        if listed is not None and listed != Entry(Place.IN_FILE, each.offset, 0):
-            yield f"section {each.holder} is listed elsewhere"
-        value = revision.objects[each.holder].value
-        if _oddly_packed(document, revision.objects[each.holder]):
-            yield f"section {each.holder} is not packed as readers expect"
-        if each is section.companion and any(
-            value[key] != section.trailer.get(key) for key in value.keys() - _OF_SECTIONS
-        ):
-            yield f"section {each.holder} says more than where objects are"
-    if section.companion is not None:
-        for number, entry in section.companion.entries.items():
-            if entry.place == Place.IN_FILE and number not in revision.bookkeeping:
-                yield f"object {number} is in the stream of a hybrid update and not in its table"
+    if section.holder >= 0:
+        listed = section.entries.get(section.holder)
+        if listed is not None and listed != Entry(Place.IN_FILE, section.offset, 0):
+            yield f"section {section.holder} is listed elsewhere"
+        if _oddly_packed(document, revision.objects[section.holder]):
+            yield f"section {section.holder} is not packed as readers expect"
     for number, found in revision.objects.items():
         kind = found.value.get("Type") if found.stream is not None else None
         if kind == "ObjStm" and number not in containers:
@@ -195,19 +189,42 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
                 yield f"object {number} is not where its entry counts it"
 
 
-def _wrong_references(section: Section, before: Mapping[int, Entry], number: int, value: Any) -> Iterator[str]:
-    """References behind which some readers find nothing: of another generation than what they point at, or in the place
-    of an object.
+def _wrong_references(
+    document: Document, revision: Revision, before: Mapping[int, Entry], number: int, value: Any
+) -> Iterator[str]:
+    """References behind which some readers find nothing: of another generation than what they point at, in the place of
+    an object, or to an object that is not there, unless that was so before.
     """
     if isinstance(value, Ref):
         yield f"object {number} is but a reference"
+    nowhere: set[Ref] = set()
+    for each in _references(value):
+        entry = revision.section.entries.get(each[0]) or before.get(each[0], FREE)
+        if entry.place == Place.FREE:
+            nowhere.add(each)
+        if each[1] != (entry.b if entry.place == Place.IN_FILE else 0):
+            yield f"a reference to object {each[0]} has another generation"
+    if nowhere and not nowhere <= set(_references(_earlier(document, revision, number))):
+        yield f"object {number} refers to what is not there"
+
+
+def _earlier(document: Document, revision: Revision, number: int) -> Any:
+    """What stood under the number before the update; the trailer for one below 0."""
+    try:
+        earlier = document.until(revision.start)
+        return earlier.trailer if number < 0 else earlier.value(number)
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return None
+
+
+def _references(value: Any) -> Iterator[Ref]:
     waiting = [value]
     while waiting:
         each = waiting.pop()
         if isinstance(each, Ref):
-            entry = section.entries.get(each[0]) or before.get(each[0], FREE)
-            if each[1] != (entry.b if entry.place == Place.IN_FILE else 0):
-                yield f"a reference to object {each[0]} has another generation"
+            yield each
         elif isinstance(each, dict):
             waiting += each.values()
         elif isinstance(each, list):

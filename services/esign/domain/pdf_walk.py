@@ -80,6 +80,9 @@ class _Walk:
             if self._start and not space[0].isspace() and space[0]:
                 raise PdfError("STRAY_BYTES", f"bytes before {at} are white space to some readers only")
             if self._data[at : at + 1] != b"%" or at >= self._end:
+                if self._start and at < self._end and self._data[at - 1 : at] not in {b"\r", b"\n"}:
+                    # Some readers look for parts at the beginnings of lines, and cut long lines.
+                    raise PdfError("STRAY_BYTES", f"what stands at {at} does not begin a line")
                 return at
             comment = _COMMENT.match(self._data, at, self._end)
             if comment is None or any(part in comment[0] for part in _PARTS):

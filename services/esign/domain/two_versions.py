@@ -40,6 +40,8 @@ class TwoVersions:
     after: Document
     patches: list[Patch] = field(default_factory=list)
     filled: list[str] = field(default_factory=list)
+    # A save between two signatures: what signing needs may be prepared.
+    is_interim: bool = False
     validation: bool = False
     data: set[int] = field(default_factory=set)
     explained: set[int] = field(default_factory=set)

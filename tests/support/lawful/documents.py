@@ -452,9 +452,6 @@ FORMS: dict[str, Form] = {
     "update with an object stream": Form(
         lambda: _twice(Style(kind="stream", packed=frozenset({CATALOG, PAGE})), _SECOND), rb"/ObjStm"
     ),
-    "hybrid update": Form(
-        lambda: _twice(Style(kind="hybrid", packed=frozenset({INFO})), extra={INFO: once().bodies[INFO]}), rb"/XRefStm"
-    ),
     "update with offsets at white space": Form(lambda: _twice(Style(gap=b"\r\n", early=2)), rb"endobj\n\r\n\d"),
     "update with startxref at white space": Form(lambda: _twice(Style(gap=b"\n", xref_early=1)), rb"\n\nxref"),
     "update with other line ends": Form(lambda: _twice(_CRLF, _SECOND), rb"f\r\n"),
@@ -490,6 +487,9 @@ FORMS: dict[str, Form] = {
 
 # Honest too, but nobody has to accept them: nothing there is called wrong.
 BEYOND: dict[str, Form] = {
+    "hybrid update": Form(
+        lambda: _twice(Style(kind="hybrid", packed=frozenset({INFO})), extra={INFO: once().bodies[INFO]}), rb"/XRefStm"
+    ),
     "update that frees what never was": Form(lambda: _twice(Style(never_used=(40, 41))), rb"40 2\n0000000000 00001 f"),
     "NSS signs second, leaving what it does not use": Form(lambda: makers.by_nss()["second"]),
     "second signer's field and picture apart": Form(
