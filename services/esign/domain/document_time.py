@@ -6,6 +6,7 @@ ends, the proof stands only if something newer, made in time, covers it: another
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
@@ -102,8 +103,7 @@ def _judge(
             "time", Status.UNKNOWN, "STAMP_EXPIRED", "文档时间戳已失效", "the document timestamp proves nothing now"
         ),
         token.time_us,
-        name_of(token.path[0].subject),
-        name_of(token.path[0].issuer),
+        *names_of(token.path[0]),
     )
     if stands:
         found.known.append((stamp.gap[0], token.time_us))
@@ -117,8 +117,13 @@ def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: 
     found.read[stamp.number] = ReadStamp(step)
 
 
-def name_of(name: x509.Name) -> str:
-    """The common name, else all of it."""
+@lru_cache(maxsize=1024)
+def names_of(certificate: x509.Certificate) -> tuple[str, str]:
+    """Of its holder and of its issuer: the common name, else all of it."""
+    return _name_of(certificate.subject), _name_of(certificate.issuer)
+
+
+def _name_of(name: x509.Name) -> str:
     common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return shown(str(common[0].value) if common else name.rfc4514_string())
 

@@ -15,6 +15,7 @@ _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])
 # Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
+_AT_BEGINNING = re.compile(rb"0{10} \d{5} n")
 _ENTRY_SIZE = 20
 _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
 
@@ -86,6 +87,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         end = at + count * _ENTRY_SIZE
         rows: list[tuple[bytes, bytes, bytes]]
         if end <= end_of_data and _ENTRIES.fullmatch(data, at, end):
+            odd = odd or _AT_BEGINNING.search(data, at, end) is not None
             rows, at = _ENTRY.findall(data, at, end), end
         else:
             rows, at = _loose_rows(data, at, count)
@@ -144,15 +146,13 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
 
 def _is_odd(first: int, rows: Sequence[tuple[bytes, bytes, bytes]]) -> bool:
     """Whether some readers read a subsection differently: an empty one, a first free row under number 1 (they take it
-    for that of number 0 and shift the others), an object at the file's beginning, a number 0 in use.
+    for that of number 0 and shift the others), a number 0 in use.
     """
     if not rows:
         return first != 0
     if first == 1 and rows[0][2] == b"f":
         return True
-    if first == 0 and (rows[0][1], rows[0][2]) != (b"65535", b"f"):
-        return True
-    return any(kind == b"n" and not place.strip(b"0") for place, _, kind in rows)
+    return first == 0 and (rows[0][1], rows[0][2]) != (b"65535", b"f")
 
 
 def hybrid(table: Section, stream: Section) -> Section:

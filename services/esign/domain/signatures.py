@@ -15,7 +15,6 @@ from services.esign.domain.pdf_writer import text_of
 _SIGNATURE, _TIMESTAMP = "Sig", "DocTimeStamp"
 _DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'?00'?)?|([+-])(\d\d)'?(\d\d)'?)")
 # One case only: with both allowed a flipped bit could leave the decoded bytes as they were.
-_CASES = (b"0123456789abcdef", b"0123456789ABCDEF")
 _MAX_SIGNATURES = 32
 _MAX_FIELDS = 20_000
 # Parents above a field.
@@ -161,8 +160,9 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
         raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
-    digits = data[first + 1 : last - 1]
-    if data[first] != 0x3C or not digits or len(digits) % 2 or all(digits.translate(None, case) for case in _CASES):
+    cms: bytes = value["Contents"]
+    digits = cms.hex().encode()
+    if not cms or data[first:last] not in {b"<%b>" % digits, b"<%b>" % digits.upper()}:
         raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case", unsupported=True)
     permission = _permission(document, value, is_certification=certified is not None and certified[0] == holder.number)
     subfilter = str(value.get("SubFilter", ""))
@@ -175,7 +175,7 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
         name=name,
         subfilter=subfilter,
         is_timestamp=is_timestamp,
-        cms=bytes.fromhex(digits.decode()),
+        cms=cms,
         gap=(gap_start, gap_end),
         covered_to=gap_end + rest,
         claimed_us=_moment(document.resolve(value.get("M"))),

@@ -288,14 +288,14 @@ def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs
 
 def _reported(case: _Case, one: _One) -> SignatureFinding:
     opened = one.opened
-    signer = None if opened is None else opened.signer
+    signer, issuer = ("", "") if opened is None else document_time.names_of(opened.signer)
     return SignatureFinding(
         name=shown(one.signature.name),
         kind=SignatureKind.CMS if opened is None else _KINDS.get(opened.kind, SignatureKind.CMS),
         outcome=_outcome(one.found.steps, case, one.signature),
         covers=case.history.covers(one.signature, case.document),
-        signer="" if signer is None else document_time.name_of(signer.subject),
-        issuer="" if signer is None else document_time.name_of(signer.issuer),
+        signer=signer,
+        issuer=issuer,
         certified=one.certified,
         claimed_us=one.signature.claimed_us if opened is None else opened.claimed_us,
         proven_us=one.proven_us,
