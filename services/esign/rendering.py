@@ -16,6 +16,7 @@ import os
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -40,7 +41,20 @@ _BYTES_A_PIXEL = 3
 # FPDFBitmap_BGR of fpdfview.h: three bytes a pixel.
 _BGR = 2
 # Pixels around a patch that its edges may colour.
-_EDGE = 2
+_EDGE = 1
+# Device space is asked for in whole numbers: so many of them are a pixel.
+_PARTS_OF_A_PIXEL = 64
+# Points around a new field that are blank too: nearer, what it shows would read as part of the page's text.
+_APART = 12.0
+# How much a colour channel (0 to 255) may be off and count as the same colour, and which share of what a place showed
+# may be lost under a seal, and of the rest be painted.
+_SHADE = 48
+_MOST_LOST = 0.02
+_MOST_PAINTED = 0.5
+# Pixels by which the ground of a place is found.
+_SAMPLES = 10_000
+# Share of a page that all signatures that came later may take together.
+_MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
 # largest document differ in what the renderer needs for them.
 _RESERVE = 32 * 1024 * 1024
@@ -80,6 +94,10 @@ class _Box:
     right: int
     bottom: int
 
+    @property
+    def area(self) -> int:
+        return (self.right - self.left) * (self.bottom - self.top)
+
     def wider(self, by: int, width: int, height: int) -> "_Box":
         return _Box(
             max(0, self.left - by), max(0, self.top - by), min(width, self.right + by), min(height, self.bottom + by)
@@ -88,12 +106,13 @@ class _Box:
 
 @dataclass(slots=True)
 class _Drawn:
-    """A page as it looks: rows of `stride` bytes, three bytes a pixel."""
+    """A page as it looks: rows of `stride` bytes, three bytes a pixel; `scale`: pixels a point."""
 
     width: int
     height: int
     stride: int
     pixels: bytes
+    scale: float
 
     def rows(self, box: _Box) -> Iterator[slice]:
         for row in range(box.top, box.bottom):
@@ -101,11 +120,31 @@ class _Drawn:
             yield slice(start + box.left * _BYTES_A_PIXEL, start + box.right * _BYTES_A_PIXEL)
 
     def is_blank(self, box: _Box) -> bool:
-        """Whether the place has one colour."""
+        """Whether the place has one colour. A place without a pixel is none."""
         found = [self.pixels[each] for each in self.rows(box)]
-        first = found[0][:_BYTES_A_PIXEL] if found else b""
-        line = first * (box.right - box.left)
-        return all(each == line for each in found)
+        line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
+        return bool(line) and all(each == line for each in found)
+
+    def unlike(self, box: _Box, colour: bytes) -> int:
+        """The pixels of a place that have another colour, one bit each."""
+        place = b"".join(self.pixels[each] for each in self.rows(box))
+        found = 0
+        for channel, value in enumerate(colour):
+            other = bytes(abs(shade - value) > _SHADE for shade in range(256))
+            found |= int.from_bytes(place[channel::_BYTES_A_PIXEL].translate(other), "big")
+        return found
+
+    def can_be_seen_through(self, box: _Box, after: "_Drawn") -> bool:
+        """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it."""
+        if not box.area or self.is_blank(box):
+            return True
+        place = b"".join(self.pixels[each] for each in self.rows(box))
+        step = _BYTES_A_PIXEL * max(1, box.area // _SAMPLES)
+        ground = Counter(place[at : at + _BYTES_A_PIXEL] for at in range(0, len(place), step)).most_common(1)[0][0]
+        shown, seen = self.unlike(box, ground), after.unlike(box, ground)
+        lost, painted = (shown & ~seen).bit_count(), (seen & ~shown).bit_count()
+        blank = box.area - shown.bit_count()
+        return lost <= _MOST_LOST * shown.bit_count() and painted <= _MOST_PAINTED * blank
 
     def without(self, boxes: Sequence[_Box]) -> bytes:
         if not boxes:
@@ -150,14 +189,31 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
             after, _ = _drawn(now, number, pixels)
             for version, document in earlier:
                 _in_time(until)
+                # What came with a later version are signatures, and those may stand side by side.
+                apart = _APART if version is versions[0] else 0.0
                 patches = [patch for patch in version.patches if patch.page == number]
                 before, boxes = _drawn(document, number, pixels, patches)
                 if not _alike(before, after, boxes):
                     return _Difference(version, number, pixels)
-                new = (box for box, patch in zip(boxes, patches, strict=True) if patch.why is Why.NEW)
-                if not all(before.is_blank(box) for box in new):
+                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), apart):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
+
+
+def _is_covered(before: _Drawn, after: _Drawn, places: Sequence[tuple[_Box, Patch]], apart: float) -> bool:
+    """Whether signatures that came later hide what the page showed, stand so near to it that both read as one (nearer
+    than `apart` points), or take too much of the page.
+    """
+    signatures = [(box, patch.why) for box, patch in places if patch.why is not Why.FILLED]
+    if sum(box.area for box, _ in signatures) > _MOST_TAKEN * before.width * before.height:
+        return True
+    near = max(_EDGE, math.ceil(apart * before.scale))
+    return not all(
+        before.is_blank(box.wider(near, before.width, before.height))
+        if why is Why.NEW
+        else before.can_be_seen_through(box, after)
+        for box, why in signatures
+    )
 
 
 def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
@@ -308,28 +364,30 @@ def _drawn(document: Any, number: int, pixels: int, patches: Sequence[Patch] = (
     """A page, and where the patches are on it."""
     with _page(document, number) as page:
         try:
+            scale = _scale(page, pixels)
             with _enough_memory():
-                bitmap = page.render(scale=_scale(page, pixels), force_bitmap_format=_BGR)
+                bitmap = page.render(scale=scale, force_bitmap_format=_BGR)
         except (RuntimeError, ValueError) as cause:
             raise _UnseenError("the renderer cannot draw a page") from cause
         try:
-            drawn = _Drawn(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer))
+            drawn = _Drawn(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
         finally:
             bitmap.close()
         return drawn, [_box(page, patch, pixels) for patch in patches]
 
 
 def _box(page: Any, patch: Patch, pixels: int) -> _Box:
-    """A patch in pixels, whatever the page's box and rotation."""
+    """A patch in pixels, those that it has a part of included, whatever the page's box and rotation."""
     from pypdfium2 import raw
 
     scale = _scale(page, pixels)
     width, height = (math.ceil(side * scale) for side in page.get_size())
+    parts = (width * _PARTS_OF_A_PIXEL, height * _PARTS_OF_A_PIXEL)
     x1, y1, x2, y2 = patch.rectangle
     xs, ys = [], []
     for x, y in ((x1, y1), (x2, y2)):
         found_x, found_y = ctypes.c_int(), ctypes.c_int()
-        raw.FPDF_PageToDevice(page, 0, 0, width, height, 0, x, y, ctypes.byref(found_x), ctypes.byref(found_y))
-        xs.append(min(max(found_x.value, 0), width))
-        ys.append(min(max(found_y.value, 0), height))
-    return _Box(min(xs), min(ys), max(xs), max(ys))
+        raw.FPDF_PageToDevice(page, 0, 0, *parts, 0, x, y, ctypes.byref(found_x), ctypes.byref(found_y))
+        xs.append(min(max(found_x.value / _PARTS_OF_A_PIXEL, 0), width))
+        ys.append(min(max(found_y.value / _PARTS_OF_A_PIXEL, 0), height))
+    return _Box(math.floor(min(xs)), math.floor(min(ys)), math.ceil(max(xs)), math.ceil(max(ys)))

@@ -162,12 +162,12 @@ def drawn_field_with_an_unseen_kid():
 
 def field_on_several_pages():
     """Blank on the first page, over the text of the second."""
-    return added_field(started("approval"), b"[130 85 170 97]", form(PAINT, BOX), pages=(0, 1))
+    return added_field(started("approval"), b"[140 96 180 108]", form(PAINT, BOX), pages=(0, 1))
 
 
 def field_twice_on_a_page():
     """Painted twice, which blending shows."""
-    return added_field(started("approval"), b"[130 85 170 97]", form(PAINT, BOX), pages=(0, 0))
+    return added_field(started("approval"), b"[140 96 180 108]", form(PAINT, BOX), pages=(0, 0))
 
 
 def _flagged(flags):
@@ -646,13 +646,13 @@ def test_packed_objects_that_hold_one_another_end_in_a_verdict(container):
 
 
 def second_signer_where_prepared():
-    return signed_in(started("two signers, one has signed"), form(b"1 0 0 rg 0 0 40 40 re f"))
+    return signed_in(started("two signers, one has signed"), form(b"1 0 0 RG 4 w 4 4 32 32 re S"))
 
 
 def second_signer_with_turned_picture():
     """A matrix turns what stays in its rectangle."""
     return signed_in(
-        started("two signers, one has signed"), form(b"1 0 0 rg 0 0 30 40 re f", BOX + b"/Matrix[0 1 -1 0 0 0]")
+        started("two signers, one has signed"), form(b"1 0 0 RG 4 w 4 4 22 32 re S", BOX + b"/Matrix[0 1 -1 0 0 0]")
     )
 
 
@@ -661,7 +661,7 @@ def second_signer_by_the_hub():
 
 
 def new_field_on_blank_space():
-    return added_field(started("approval"), b"[130 85 170 97]", form(PAINT, BOX))
+    return added_field(started("approval"), b"[140 96 180 108]", form(PAINT, BOX))
 
 
 def new_unseen_field():

@@ -14,10 +14,11 @@ from typing import Any
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 
-# Shares of its page that the appearance of a signature may take: in a field that the earlier signer saw, and in a new
-# one.
+# Shares of its page that an appearance may take: of a signature in a field that the earlier signer saw, of one in a new
+# field, of what is filled in.
 MOST_OF_PAGE = 1 / 4
 MOST_OF_PAGE_NEW = 1 / 8
+MOST_OF_PAGE_FILLED = 1 / 2
 # Points beyond the page's edge that count as on it.
 _SLACK = 1.0
 _FARTHEST = 1e6

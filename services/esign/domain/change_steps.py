@@ -202,6 +202,8 @@ def _status(
         return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, _why(change))
     if change is None and (status := _ambiguous(found, document, passages)) is not None:
         return status
+    if change is not None and change.is_note:
+        return _say(found, Status.UNKNOWN, "LATER_REVISION", "签名后文件有签名以外的修改", _why(change))
     seen = _looked(document, passages, look)
     if seen.seen is Seen.DIFFERENT:
         return _say(
@@ -237,7 +239,7 @@ def _status(
 def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage]) -> Status | None:
     """UNKNOWN, with its finding, where a reader that rebuilds the file sees other objects."""
     try:
-        number = pdf_rebuilt.disagreement(document, passages[-1].reached)
+        number = pdf_rebuilt.disagreement(document, passages[-1].reached, passages[0].before)
     except PdfError as cause:
         zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
         return _say(found, Status.UNKNOWN, cause.reason, zh, en)
@@ -248,7 +250,8 @@ def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage])
         Status.UNKNOWN,
         "AMBIGUOUS",
         "文件可以有两种解读，不同的阅读软件可能显示不同的内容",
-        f"readers may see different documents: object {number} is in two places",
+        "readers may see different documents"
+        + ("" if number == pdf_rebuilt.UNDECIDED else f": object {number} is in two places"),
     )
 
 

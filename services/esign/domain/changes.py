@@ -40,6 +40,8 @@ _ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
 _BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
+# Each is compared with what was signed.
+_MOST_SAVES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +88,14 @@ def _passage(before: Document, after: Document, signed: Sequence[PdfSignature], 
     """What every save between them brought has to be lawful by itself: readers that rebuild the file may show it though
     a later save took it back.
     """
-    found = _Comparison(TwoVersions(before, after), signed, locks).passage()
-    for end in found.ends[:-1] if found.change is None else ():
+    comparison = _Comparison(TwoVersions(before, after), signed, locks)
+    found = comparison.passage()
+    saves = found.ends[:-1] if found.change is None else ()
+    if len(saves) > _MOST_SAVES:
+        raise PdfError("TOO_MANY_REVISIONS", f"more than {_MOST_SAVES} saves between two signatures", limit=True)
+    for count, end in enumerate(saves, 1):
         two = TwoVersions(before, before.until(end), is_interim=True)
-        change = _Comparison(two, (), locks).passage().change
+        change = _Comparison(two, (), locks, comparison.revisions[:count]).passage().change
         if change is not None:
             return replace(found, change=change)
     return found
@@ -131,11 +137,18 @@ _ROLES: Mapping[_Role, Mapping[str, _Role]] = {
 class _Comparison:
     """Two versions of one file, side by side."""
 
-    def __init__(self, two: TwoVersions, signed: Sequence[PdfSignature], locks: Sequence[Locks]) -> None:
+    def __init__(
+        self,
+        two: TwoVersions,
+        signed: Sequence[PdfSignature],
+        locks: Sequence[Locks],
+        revisions: Sequence[Revision] | None = None,
+    ) -> None:
+        """`revisions`: what lies between the two, when it was walked already."""
         self._two = two
         self._signed = signed
         self._fields = FieldChanges(two, signed, locks)
-        self._revisions: list[Revision] = []
+        self.revisions: Sequence[Revision] = revisions or ()
         self._waiting: list[tuple[Any, Any, _Role]] = []
         self._seen: set[tuple[int, int, _Role]] = set()
         self._natures: dict[tuple[int, int], _Role] = {}
@@ -153,7 +166,7 @@ class _Comparison:
             two.before.end,
             two.after.end,
             tuple(self._signed),
-            tuple(revision.end for revision in self._revisions),
+            tuple(revision.end for revision in self.revisions),
             tuple(two.patches),
             tuple(two.filled),
             two.validation,
@@ -164,7 +177,7 @@ class _Comparison:
     def _judge(self) -> None:
         two = self._two
         try:
-            self._revisions = walk(two.after, two.before.end)
+            self.revisions = self.revisions or walk(two.after, two.before.end)
         except PdfError as cause:
             if cause.limit:
                 raise
@@ -173,7 +186,7 @@ class _Comparison:
         self._waiting.append((two.before.trailer, two.after.trailer, _Role.TRAILER))
         while self._waiting:
             self._pair(*self._waiting.pop())
-        for revision in self._revisions:
+        for revision in self.revisions:
             _nothing_else(two, revision)
         _refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
@@ -202,7 +215,8 @@ class _Comparison:
         number = -1 if new_ref is None else new_ref[0]
         if old_ref is None or new_ref is None:
             if _is_stream(two.before, old) or _is_stream(two.after, new):
-                raise ChangedError("a stream came or went")
+                # Some makers describe a document when they sign it.
+                raise ChangedError("a stream came or went", unclear=role is _Role.METADATA and old is None)
         elif old_ref[0] == number and not two.touched(number):
             value = two.was(number)
             self._values(value, value, role, number)
@@ -262,7 +276,7 @@ class _Comparison:
             roles = {"Annots": _Role.ANNOTATIONS}
         elif role is _Role.PLAIN and number in self._fields.known:
             free = self._fields.rewritten(old, new, number)
-        for key in old.keys() | new.keys():
+        for key in dict.fromkeys((*old, *new)):
             if key in free:
                 self._two.explain(new.get(key))
                 if key == "AP" and old.get(key) is not None:

@@ -15,6 +15,7 @@ VALIDATION_OF_ONE = frozenset({"Type", "Cert", "OCSP", "CRL", "TU", "TS"})
 """Keys of the validation data of one signature (ISO 32000-2, table 262)."""
 _VALIDATION = frozenset({"Type", "VRI", "Certs", "OCSPs", "CRLs"})
 _DATA_STREAM = frozenset({"Length", "Filter", "DecodeParms", "Type", "Subtype"})
+_SIMPLY_PACKED = (None, "FlateDecode", ["FlateDecode"])
 _EXTENSION = frozenset({"Type", "BaseVersion", "ExtensionLevel", "ExtensionRevision", "URL"})
 _INFO = frozenset({"ModDate", "Producer"})
 
@@ -24,7 +25,7 @@ def information(two: TwoVersions, old: Any, new: Any) -> list[tuple[Any, Any]]:
     if old is None and new is None:
         return []
     if not isinstance(old, Dict) or not isinstance(new, Dict):
-        raise ChangedError("the document information came or went")
+        raise ChangedError("the document information came or went", unclear=old is None)
     for key in _INFO & new.keys():
         if not isinstance(two.after.resolve(new[key]), bytes):
             raise ChangedError(f"/{key} is no text")
@@ -153,7 +154,9 @@ def _data_stream(two: TwoVersions, ref: Any) -> None:
         raise ChangedError("/DSS lists what is no validation data")
     if holder.number in two.data:
         return
-    if "Filter" not in holder.value and not _is_der(two.after.data[slice(*holder.stream)]):
+    if holder.value.get("Filter") not in _SIMPLY_PACKED or "DecodeParms" in holder.value:
+        raise ChangedError(f"the validation data {holder.number} are packed as some readers do not unpack them")
+    if not _is_der(two.after.stream_of(holder)):
         raise ChangedError("/DSS lists what is no certificate, answer or list")
     two.data.add(holder.number)
     two.explained.add(holder.number)

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from services.esign.domain import additions, signatures
-from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_NEW, Patch, Why
+from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.domain.field_locks import Locks, full_name
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
@@ -68,7 +68,8 @@ class FieldChanges:
 
     def _has_look(self, value: Mapping[str, Any]) -> bool:
         before = self._two.before
-        if inherited(before, value, "FT") == "Sig" or before.resolve(value.get("Subtype")) == "Link":
+        kind = before.resolve(value.get("Subtype"))
+        if kind == "Link" or (kind in {"Widget", None} and inherited(before, value, "FT") == "Sig"):
             return True
         states = before.resolve(value.get("AP"))
         normal = states.get("N") if isinstance(states, Dict) else None
@@ -93,7 +94,8 @@ class FieldChanges:
             raise ChangedError(f"the new widget {ref[0]} stands in two places")
         self._placed.add(ref[0])
         if ref[0] not in self._new_widgets:
-            raise ChangedError(f"object {ref[0]}, a new annotation, is no field of a signature")
+            text = f"object {ref[0]}, a new annotation, is no field of a signature"
+            raise ChangedError(text, is_note=any(lock.annotating for lock in self._locks))
 
     @cached_property
     def _new_widgets(self) -> frozenset[int]:
@@ -187,7 +189,7 @@ class FieldChanges:
         if any(self._two.touched(each) for each in self.appearances(new)):
             # Drawn anew under its old number.
             changed.add("AP")
-        free = frozenset({"Ff"}) if _made_read_only(old, new) else frozenset()
+        free = frozenset({"Ff"}) if self._made_read_only(old, new) else frozenset()
         was, now = inherited(self._two.before, old, "V"), inherited(self._two.after, new, "V")
         kind = inherited(self._two.before, old, "FT")
         if kind == "Sig" and was is None and now is not None:
@@ -217,7 +219,7 @@ class FieldChanges:
 
     def _signing(self, old: Dict, new: Dict, changed: set[str], number: int) -> frozenset[str]:
         self._refuse_halves(new)
-        name = _name_in(self._two.after, new)
+        name = self._name_of(number, new)
         if "V" in changed:
             self._signature(new)
         if self.forbidding:
@@ -243,17 +245,21 @@ class FieldChanges:
 
     def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str) -> frozenset[str]:
         self._refuse_halves(new)
-        name = _name_in(self._two.after, new)
+        name = self._name_of(number, new)
         if not self._filling:
             raise ChangedError(f"the form field {name} was changed")
         self._refuse_locked(name)
         if new.get("Subtype") == "Widget":
             page, value = self._page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
-            why = additions.misfit(self._two.after, new, value, most=1.0) if "AP" in changed else ""
-            if why or box is None or self._says_two_things(new, changed, kind):
-                raise ChangedError(f"the form field {name} shows what is not its own: {why}")
+            why = additions.misfit(self._two.after, new, value, most=MOST_OF_PAGE_FILLED) if "AP" in changed else ""
+            if why or box is None:
+                raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._two.patches.append(Patch(page, box, Why.FILLED))
+            if "RV" in changed:
+                raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
+            if self._says_two_things(new, changed, kind):
+                raise ChangedError(f"the form field {name} shows what is not its own")
         elif "AP" in changed:
             raise ChangedError("an appearance came to what is no widget")
         if name not in self._two.filled:
@@ -271,6 +277,13 @@ class FieldChanges:
         value = inherited(after, new, "V")
         wanted = value if isinstance(looks, Dict) and isinstance(value, Name) and value in looks else "Off"
         return "AP" in changed or after.resolve(new.get("AS", Name("Off"))) != wanted
+
+    def _made_read_only(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+        """Whether a signer made a field that could be filled in read-only, as a lock does: it shows the same."""
+        one, other = (inherited(at, value, "Ff") for at, value in ((self._two.before, old), (self._two.after, new)))
+        flags = one or 0
+        signers = any(not signature.is_timestamp for signature in self._signed.values())
+        return signers and type(flags) is int and type(other) is int and other == flags | _READ_ONLY
 
     def _refuse_locked(self, name: str) -> None:
         if any(lock.lock(name) for lock in self._locks):
@@ -319,16 +332,21 @@ class FieldChanges:
         except PdfError:
             return
 
+    def _name_of(self, number: int, value: Mapping[str, Any]) -> str:
+        """Full name of a field. Locks go by names, so it has to be the same by its parents and by its parents' kids."""
+        name = _name_in(self._two.after, value)
+        if self._named.get(number, name) != name:
+            raise ChangedError(f"the field {number} has two names", unclear=True)
+        return name
+
+    @cached_property
+    def _named(self) -> dict[int, str]:
+        return {ref[0]: name for ref, _, name in signatures.fields(self._two.before)}
+
     @cached_property
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
-
-
-def _made_read_only(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether a field that could be filled in is read-only now, as signing with a lock makes it: it shows the same."""
-    one, other = old.get("Ff", 0), new.get("Ff", 0)
-    return type(one) is int and type(other) is int and other == one | _READ_ONLY
 
 
 def _name_in(document: Document, value: Mapping[str, Any]) -> str:

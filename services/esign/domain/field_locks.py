@@ -21,12 +21,13 @@ def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -
 @dataclass(frozen=True, slots=True)
 class Locks:
     """What one signature locks: FieldMDP parameters (action, full names), whether it forbids everything, and whether
-    it lets forms be filled in.
+    it lets forms be filled in, and notes be added.
     """
 
     fields: tuple[tuple[str, frozenset[str]], ...]
     everything: bool
     filling: bool
+    annotating: bool
 
     @classmethod
     def of(cls, document: Document, signature: PdfSignature) -> "Locks":
@@ -46,7 +47,12 @@ class Locks:
         if isinstance(lock, Dict):
             found.append(lock)
         forbids = signature.permission == 1 or (isinstance(lock, Dict) and lock.get("P") == 1)
-        return cls(tuple(_named(document, each) for each in found), forbids, signature.permission in {2, 3})
+        return cls(
+            tuple(_named(document, each) for each in found),
+            forbids,
+            signature.permission in {2, 3},
+            signature.permission == 3,
+        )
 
     def lock(self, name: str) -> bool:
         """Whether the field of this full name may not change any more."""

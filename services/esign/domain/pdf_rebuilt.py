@@ -6,12 +6,13 @@ than the one that the sections lead to, some reader may show what nobody signed,
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
-from services.esign.domain.pdf_sections import FREE, Place
-from services.esign.domain.pdf_syntax import Dict, PdfError
+from services.esign.domain.pdf_sections import FREE, Place, Section
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 
 _OBJECT = re.compile(rb"(?<!end)obj")
 _ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -27,6 +28,12 @@ _HIGHEST = 8_388_607
 # Poppler reads lines of 255 bytes at most.
 _SHORTEST_LINE = 200
 _NUMBER = re.compile(rb"\d+")
+_TRAILER = re.compile(rb"trailer(?:[\x00\t\n\f\r ]|%[^\r\n]*[\r\n])*<<")
+_STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})")
+_SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
+_FIRST = re.compile(rb"(?<!\d)(\d{1,10})[\x00\t\n\f\r ]{1,16}\d{1,5}[\x00\t\n\f\r ]{1,16}obj")
+# Where readers look for the first object.
+_NEAR_BEGINNING = 2048
 
 
 UNDECIDED = -1
@@ -95,10 +102,14 @@ def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple
     return (at, at) if at < end else (None, at)
 
 
-def disagreement(document: Document, reachable: Container[int]) -> int | None:
+def disagreement(document: Document, reachable: Container[int], signed_to: int) -> int | None:
     """The number of an object that a rebuilding reader finds elsewhere than the sections lead; None when there is none.
-    `reachable`: numbers that the document points at. Raises PdfError.
+    `reachable`: numbers that the document points at; `signed_to`: where its first signed version ends. Raises PdfError.
     """
+    if _begins_otherwise(document, signed_to) or (_may_be_rebuilt(document) and _has_packed(document, reachable)):
+        return UNDECIDED
+    roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
+    own = {each.offset for each in _sections(document)}
     rebuilt: dict[int, tuple[int, int]] = {}
     for header in _headers(document.data, 0, document.end):
         number, at = header.number, header.at
@@ -111,18 +122,102 @@ def disagreement(document: Document, reachable: Container[int]) -> int | None:
         if number in reachable and entry.place == Place.IN_FILE and entry.b != header.generation:
             return number
         rebuilt[number] = (Place.IN_FILE, at)
-        for member in _members(document, number, at):
+        found = _object(document, header)
+        if found is None:
+            continue
+        if number not in roots and found.start not in own and _is_a_beginning(document, found.value):
+            return number
+        for member, value in _members(document, found).items():
             rebuilt[member] = (Place.IN_STREAM, at)
-    for number, found in rebuilt.items():
+            if member not in roots and _is_a_beginning(document, value):
+                return member
+    for number, place in rebuilt.items():
         entry = document.entries.get(number, FREE)
         if entry.place == Place.FREE or (entry.place == Place.IN_FILE and entry.a == 0):
             if number in reachable:
                 return number
             continue
         holder = document.object(number if entry.place == Place.IN_FILE else entry.a)
-        if holder is None or found != (entry.place, holder.start):
+        if holder is None or place != (entry.place, holder.start):
             return number
     return None
+
+
+def _sections(document: Document) -> Iterator[Section]:
+    for each in document.sections:
+        yield each
+        if each.companion is not None:
+            yield each.companion
+
+
+def _begins_otherwise(document: Document, signed_to: int) -> bool:
+    """Whether some reader may begin with another trailer than the last one of the chain."""
+    tables = sum(each.kind == "table" for each in document.sections)
+    if sum(1 for _ in _TRAILER.finditer(document.data, 0, document.end)) > tables:
+        return True
+    # One that rebuilds takes the last in the file, or the first. The older half of a linearised file names no catalog.
+    named = [(each.offset, each.trailer["Root"]) for each in document.sections if "Root" in each.trailer]
+    if any(root != named[0][1] for _, root in named) and named != sorted(named, reverse=True):
+        return True
+    return _begins_at_its_front(document, signed_to)
+
+
+def _begins_at_its_front(document: Document, signed_to: int) -> bool:
+    """Whether readers that take the file for a linearised one find another document: they begin with the section at its
+    front and with the page that is named there, as long as the file has the length that is stated there (ISO 32000-1,
+    F.3.3).
+    """
+    first = _FIRST.search(document.data, 0, _NEAR_BEGINNING)
+    if first is None:
+        return False
+    try:
+        found = document.object_at(first.start(1))
+        if not isinstance(found.value, Dict) or "Linearized" not in found.value:
+            return b"Linearized" in document.data[:_NEAR_BEGINNING]
+        length = found.value.get("L")
+        if type(length) is int and length < signed_to:
+            return False
+        return type(length) is not int or not _is_as_stated(document.until(length), found)
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return any(each in document.data[:_NEAR_BEGINNING] for each in (b"Linearized", b"#"))
+
+
+def _is_as_stated(linearised: Document, stated: PdfObject) -> bool:
+    front = _SPACE.match(linearised.data, stated.end)
+    pages = [ref[0] for ref, _ in linearised.pages()]
+    value = stated.value
+    return (
+        front is not None
+        and linearised.data.find(b"endobj") + len(b"endobj") == stated.end
+        and linearised.sections[0].offset == front.end()
+        and value.get("P", 0) == 0
+        and value.get("N") == len(pages)
+        and value.get("O") == pages[0]
+    )
+
+
+def _may_be_rebuilt(document: Document) -> bool:
+    """Whether some reader does not take the file as its sections say."""
+    data, end = document.data, document.end
+    if any(each.odd or type(size := each.trailer.get("Size")) is not int or size <= 0 for each in document.sections):
+        return True
+    if any(entry.place == Place.IN_FILE and entry.a >= end for entry in document.entries.values()):
+        return True
+    starts = {each.offset for each in _sections(document)}
+    return any(int(found[1]) not in starts | {0} for found in _STARTXREF.finditer(data, 0, end))
+
+
+def _has_packed(document: Document, reachable: Container[int]) -> bool:
+    return any(entry.place == Place.IN_STREAM and number in reachable for number, entry in document.entries.items())
+
+
+def _is_a_beginning(document: Document, value: Any) -> bool:
+    """Whether a reader that rebuilds the file may take the value for a catalog or a trailer."""
+    if not isinstance(value, Dict):
+        return False
+    return not {"Root", "Pages"}.isdisjoint(value) or document.resolve(value.get("Type")) == "Catalog"
 
 
 def _other_numbers(data: bytes, at: int) -> Iterator[int]:
@@ -134,15 +229,24 @@ def _other_numbers(data: bytes, at: int) -> Iterator[int]:
     yield from (int(digits[begin:]) for begin in range(1, len(digits)))
 
 
-def _members(document: Document, number: int, at: int) -> list[int]:
-    """Numbers of the objects in an object stream that begins at `at`, listed or not."""
+def _object(document: Document, header: _Header) -> PdfObject | None:
     try:
-        holder: PdfObject = document.object_at(at)
-        value = holder.value
-        if holder.number != number or holder.stream is None or not isinstance(value, Dict):
-            return []
-        return document.members_of(holder).numbers if value.get("Type") == "ObjStm" else []
+        found = document.object_at(header.at)
     except PdfError as cause:
         if cause.limit:
             raise
-        return []
+        return None
+    return found if found.number == header.number else None
+
+
+def _members(document: Document, holder: PdfObject) -> Mapping[int, Any]:
+    """The objects of an object stream, listed or not; of any other object none."""
+    value = holder.value
+    if holder.stream is None or not isinstance(value, Dict) or value.get("Type") != "ObjStm":
+        return {}
+    try:
+        return document.members_of(holder).values
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return {}

@@ -15,7 +15,9 @@ _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])
 # Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
-_AT_BEGINNING = re.compile(rb"0{10} \d{5} n")
+# Of an object at the file's beginning; of a free one whose next is beyond all numbers (ISO 32000-1, table C.1).
+_ODD_ENTRY = re.compile(rb"0{10} \d{5} n|(?!000)\d{10} \d{5} f")
+_HIGHEST = 8_388_607
 _ENTRY_SIZE = 20
 _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
 
@@ -87,7 +89,7 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         end = at + count * _ENTRY_SIZE
         rows: list[tuple[bytes, bytes, bytes]]
         if end <= end_of_data and _ENTRIES.fullmatch(data, at, end):
-            odd = odd or _AT_BEGINNING.search(data, at, end) is not None
+            odd = odd or _ODD_ENTRY.search(data, at, end) is not None
             rows, at = _ENTRY.findall(data, at, end), end
         else:
             rows, at = _loose_rows(data, at, count)
@@ -132,12 +134,12 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
         kind = integer(raw[:first], "big") if first else Place.IN_FILE
         if number in entries:
             raise PdfError("XREF", f"cross-reference entry of object {number} is repeated", unsupported=True)
+        place = integer(raw[first:second], "big")
         # An entry of another kind than these three is a reference to null (ISO 32000-1, 7.5.8.3).
-        odd = odd or kind > Place.IN_STREAM or (kind == Place.IN_FILE and not any(raw[first:second]))
+        odd = odd or kind > Place.IN_STREAM or (kind == Place.IN_FILE and not place)
+        odd = odd or (kind == Place.FREE and place > _HIGHEST)
         entries[number] = (
-            Entry(kind, integer(raw[first:second], "big"), integer(raw[second:third], "big"))
-            if kind in {Place.IN_FILE, Place.IN_STREAM}
-            else FREE
+            Entry(kind, place, integer(raw[second:third], "big")) if kind in {Place.IN_FILE, Place.IN_STREAM} else FREE
         )
     # The stream itself may be left out of its own table.
     entries.setdefault(holder.number, Entry(Place.IN_FILE, holder.start, holder.generation))

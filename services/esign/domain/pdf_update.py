@@ -13,6 +13,7 @@ from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
+from services.esign.domain.pdf_spelling import is_plain, is_plain_object
 from services.esign.domain.pdf_syntax import MAX_EXPANDED, Name, PdfError, Ref
 
 # Highest object number (ISO 32000-1, table C.1).
@@ -22,6 +23,7 @@ _OF_STREAMS = frozenset({"Type", "W", "Index", "Filter", "DecodeParms", "Length"
 _ABOUT_FILE = _OF_SECTIONS | {"Prev", "XRefStm", "DocChecksum"}
 # Some readers go on from a number to this word over anything between; behind a letter it is prose.
 _OBJECT = re.compile(rb"(?<![A-Za-z])(?<![A-Za-z,;.] )obj")
+_TABLE = re.compile(rb"xref ?(?:\r\n|\r|\n)(?:\d{1,7} \d{1,7} ?(?:\r\n|\r|\n)(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*)*")
 _PREDICTION = frozenset({"Predictor", "Columns", "Colors", "BitsPerComponent"})
 # PNG prediction (ISO 32000-1, table 10).
 _LOWEST_PNG, _HIGHEST_PNG = 10, 15
@@ -79,6 +81,7 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
         if entry.place == Place.FREE and number > highest:
             yield f"it frees object {number}, beyond all that there is"
     yield from _trailer(section)
+    yield from _oddly_spelt(document, revision, before)
     yield from _bookkept(document, revision, before)
     yield from _wrong_references(document, revision, before, -1, section.trailer)
     for number, found in revision.objects.items():
@@ -91,6 +94,29 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
         value = document.value(number)
         yield from _wrong_references(document, revision, before, number, value)
         yield from _part_of_another(document, revision, before, number, value)
+
+
+def _oddly_spelt(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
+    """Objects that are not written plainly, or stand for one that was not: readers may find other values in them."""
+    section, data = revision.section, document.data
+    if section.kind == "table":
+        trailer = data.index(b"trailer", section.offset)
+        if _TABLE.fullmatch(data, section.offset, trailer) is None or not is_plain(data[trailer + 7 : section.end]):
+            yield "its table is not written plainly"
+    for number, found in revision.objects.items():
+        if not is_plain_object(document, found):
+            yield f"object {number} is not written plainly"
+        entry = before.get(number, FREE)
+        old = document.object_at(entry.a) if entry.place == Place.IN_FILE and entry.a else None
+        if old is None or is_plain_object(document, old):
+            continue
+        if data[old.start : old.end] != data[found.start : found.end]:
+            yield f"object {number} was not written plainly before"
+    for container in set(revision.packed.values()):
+        holder = revision.objects[container]
+        first = holder.value.get("First")
+        if type(first) is not int or not is_plain(document.stream_of(holder)[first:]):
+            yield f"object stream {container} is not written plainly"
 
 
 def _trailer(section: Section) -> Iterator[str]:
@@ -113,9 +139,12 @@ def _part_of_another(
     if not isinstance(value, dict) or number in revision.bookkeeping:
         return
     kind = document.resolve(value.get("Type"))
-    root = document.trailer.get("Root")
+    root = revision.section.trailer.get("Root")
     is_root = isinstance(root, Ref) and root[0] == number
     is_new = before.get(number, FREE).place == Place.FREE
+    if is_root and is_new and number in revision.packed:
+        # A reader that rebuilds the file looks for a catalog before it unpacks object streams.
+        yield f"the catalog became object {number}, which is packed"
     if kind == "XRef" or (kind == "Catalog" and not is_root) or (kind in {"Page", "Pages"} and is_new):
         yield f"object {number} is a part of another document"
     elif not is_root and not {"Root", "Pages"}.isdisjoint(value):
@@ -156,6 +185,9 @@ def _looks_like_more(document: Document, revision: Revision) -> bool:
     if data.count(b"xref", start, end) != 1 + table or data.count(b"trailer", start, end) != int(table):
         return True
     if data.count(b"endobj", start, end) != len(revision.objects):
+        return True
+    streams = sum(found.stream is not None for found in revision.objects.values())
+    if data.count(b"stream", start, end) != 2 * streams:
         return True
     own = {data.index(b"obj", found.start) for found in revision.objects.values()}
     return any(found.start() not in own for found in _OBJECT.finditer(data, start, end))

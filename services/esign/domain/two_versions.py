@@ -13,20 +13,22 @@ from services.esign.domain.pdf_syntax import Name, PdfError, Ref
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something in a later version that is no part of signing. `locked`: a signer had locked that field. `unclear`: it
-    cannot be said what it is for, so it breaks no certification that lets anything come.
+    cannot be said what it is for, so it breaks no certification that lets anything come. `is_note`: an annotation that
+    the certification lets be added; it may be seen.
     """
 
     en: str
     locked: bool = False
     unclear: bool = False
+    is_note: bool = False
 
 
 class ChangedError(Exception):
     """The later version holds such a change."""
 
-    def __init__(self, en: str, *, locked: bool = False, unclear: bool = False) -> None:
+    def __init__(self, en: str, *, locked: bool = False, unclear: bool = False, is_note: bool = False) -> None:
         super().__init__(en)
-        self.change = Change(en, locked, unclear)
+        self.change = Change(en, locked, unclear or is_note, is_note)
 
 
 @dataclass(slots=True)

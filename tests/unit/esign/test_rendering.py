@@ -42,13 +42,43 @@ def test_a_difference_counts_unless_it_is_in_its_place(rotate):
     assert seen(pdf, end, Patch(1, (20, 30, 60, 40), Why.SIGNED)).seen is Seen.DIFFERENT
 
 
+RED, RING = b"1 0 0 rg 30 32 4 4 re f ", b"0 0 1 RG 2 w 22 31 36 8 re S"
+
+
 def test_a_new_field_stands_where_the_page_was_blank():
-    """Over what the signer saw it leaves the verdict open; a field that he saw may be over anything."""
-    pdf, end = drawn(b"0 0 0 rg 20 30 40 10 re f", before=b"1 0 0 rg 30 32 4 4 re f")
-    box = (20, 30, 60, 40)
-    found = seen(pdf, end, Patch(0, box, Why.NEW))
-    assert (found.seen, found.page) == (Seen.COVERED, 1)
-    assert seen(pdf, end, Patch(0, box, Why.SIGNED)).seen is Seen.SAME
+    """Over what the signer saw it leaves the verdict open; so it does beside it, where both would read as one."""
+    for box in ((20, 30, 60, 40), (38, 30, 60, 40)):
+        found = seen(*drawn(b"0 0 0 rg %d 30 %d 10 re f" % (box[0], 60 - box[0]), before=RED), Patch(0, box, Why.NEW))
+        assert (found.seen, found.page) == (Seen.COVERED, 1)
+    assert seen(*drawn(b"0 0 0 rg 50 30 10 10 re f", before=RED), Patch(0, (50, 30, 60, 40), Why.NEW)).seen is Seen.SAME
+
+
+@pytest.mark.parametrize("height", [0.01, 0.1, 0.5, 0.9, 1.3])
+@pytest.mark.parametrize("at", [33, 33.3, 33.5, 33.9])
+def test_a_new_field_thinner_than_a_pixel_hides_something_too(height, at):
+    """A line through a word is no blank space."""
+    pdf, end = drawn(b"0 0 0 rg 20 %g 40 %g re f" % (at, height), before=RED)
+    assert seen(pdf, end, Patch(0, (20, at, 60, at + height), Why.NEW)).seen is Seen.COVERED
+
+
+def test_a_field_that_the_signer_saw_may_be_over_anything_that_stays_to_be_seen():
+    """A ring over a text is a seal; a sheet over it, dark or bright, hides it."""
+    patch = Patch(0, (20, 30, 60, 40), Why.SIGNED)
+    assert seen(*drawn(RING, before=RED), patch).seen is Seen.SAME
+    assert seen(*drawn(b"", before=RED), patch).seen is Seen.SAME
+    for hidden in (b"1 g 20 30 40 10 re f", b"0 0 0 rg 20 30 40 10 re f", b"1 g 30 30 8 10 re f 0 g 40 32 4 4 re f"):
+        assert seen(*drawn(hidden, before=RED), patch).seen is Seen.COVERED
+    assert seen(*drawn(b"0 0 0 rg 20 30 40 10 re f"), patch).seen is Seen.SAME
+
+
+def test_signatures_together_take_half_of_a_page_at_most():
+    """Four quarters would be another page."""
+    quarters = [
+        Patch(0, (100 * (n % 2), 100 * (n // 2), 100 * (n % 2) + 99, 100 * (n // 2) + 99), Why.SIGNED) for n in range(4)
+    ]
+    pdf, end = drawn(b"0 0 0 rg 20 30 40 10 re f")
+    assert seen(pdf, end, *quarters[:2]).seen is Seen.SAME
+    assert seen(pdf, end, *quarters).seen is Seen.COVERED
 
 
 def test_a_hairline_and_a_faint_colour_are_differences():
