@@ -176,7 +176,7 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
     covered = 0
     with ExitStack() as stack:
         now = stack.enter_context(_opened(pdf))
-        earlier = [(version, stack.enter_context(_opened(pdf[: version.end]))) for version in versions]
+        earlier = [(version, stack.enter_context(_opened(pdf, version.end))) for version in versions]
         count = len(now)
         for version, document in earlier:
             if len(document) != count:
@@ -223,16 +223,16 @@ def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
     Where memory is what makes the difference, something has no room in one version with all the memory and has room in
     the other with less, so that the two differ in what they take by more than the reserve: they do not.
     """
-    earlier = pdf[: found.version.end]
+    ends = (len(pdf), found.version.end)
     if found.page is None:
-        _counted_again(pdf, earlier)
+        _counted_again(pdf, ends)
         return
     patches = [patch for patch in found.version.patches if patch.page == found.page]
     seen: list[tuple[_Drawn, list[_Box]]] = []
     for less in (False, True):
-        for turn, version in enumerate((pdf, earlier)):
+        for turn, end in enumerate(ends):
             _in_time(until)
-            with _held() if less else nullcontext(), _opened(version) as document:
+            with _held() if less else nullcontext(), _opened(pdf, end) as document:
                 drawn = _drawn(document, found.page, found.pixels, patches)
             if not less:
                 seen.append(drawn)
@@ -243,11 +243,11 @@ def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
         raise _UnseenError("a page is not drawn the same twice")
 
 
-def _counted_again(pdf: bytes, earlier: bytes) -> None:
+def _counted_again(pdf: bytes, ends: Sequence[int]) -> None:
     counts = []
     for less in (False, True):
-        for version in (pdf, earlier):
-            with _held() if less else nullcontext(), _opened(version) as document:
+        for end in ends:
+            with _held() if less else nullcontext(), _opened(pdf, end) as document:
                 counts.append(len(document))
     if counts[:2] != counts[2:] or counts[0] == counts[1]:
         raise _UnseenError("pages are not counted the same twice")
@@ -326,12 +326,16 @@ def _end() -> None:
 
 
 @contextmanager
-def _opened(pdf: bytes) -> Iterator[Any]:
+def _opened(pdf: bytes, end: int | None = None) -> Iterator[Any]:
+    """The document that the bytes before `end` are. They are not copied: a file may have dozens of versions."""
     pdfium = _pdfium()
     with ExitStack() as stack:
         try:
             with _enough_memory():
-                document = pdfium.PdfDocument(pdf)
+                opened = pdfium.raw.FPDF_LoadMemDocument64(pdf, len(pdf) if end is None else end, None)
+                if not opened:
+                    raise _UnseenError("the renderer cannot open the file")
+                document = pdfium.PdfDocument(opened)
                 stack.callback(document.close)
                 # Fields are drawn by the form, everything else by the page.
                 document.init_forms()

@@ -104,16 +104,12 @@ def noted(draft):
     draft.part(draft.page(), "Annots", []).append(Ref((number, 0)))
 
 
-def informed(draft):
-    draft.trailer["Info"] = b"%d 0 R" % draft.add(b"<</Producer(A later writer)/ModDate(D:20260602050000Z)>>")
-
-
 def filled_in_richly(draft):
     shown = draft.add(form(b"BT /F1 9 Tf 2 4 Td (7) Tj ET", LOOK))
     draft.edit(20).update({"V": b"7", "RV": b"<body>7</body>", "AP": {"N": Ref((shown, 0))}})
 
 
-@pytest.mark.parametrize("come", [informed, filled_in_richly, noted])
+@pytest.mark.parametrize("come", [filled_in_richly, noted])
 @pytest.mark.parametrize("certify", [MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE])
 def test_what_honest_programs_add_is_not_called_forged(come, certify):
     """The verdict stays open: it cannot be said what a reader makes of it. A note is wrong where none may come."""
@@ -133,8 +129,46 @@ def test_a_signature_thinner_than_a_pixel_strikes_nothing_out():
     """A new field of half a point over a sentence."""
     draft = Draft(base("approval"))
     look_of_it = draft.add(form(b"0 g 0 0 300 1 re f", b"/BBox[0 0 300 1]"))
-    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(x)/F 4/Rect[12 155.1 160 155.6]/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(x)/F 4/Rect[12 155.1 140 155.6]/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
     draft.put_field(draft.add(field % (draft.sign(), look_of_it)), 0)
     step = step_changes(draft.finished(), look)
     assert step is not None
     assert (step.status, step.reason) == (Status.UNKNOWN, "COVERS_CONTENT")
+
+
+def new_field(draft, rectangle, content):
+    shown = draft.add(form(content, b"/BBox[0 0 40 12]"))
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(x)/F 4/Rect%b/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
+    draft.put_field(draft.add(field % (rectangle, draft.sign(), shown)), 0)
+    return draft.finished()
+
+
+@pytest.mark.parametrize(
+    ("content", "accepted"),
+    [
+        (b"q 0 0 1 rg 0 0 40 12 re f Q", True),
+        (b"Q Q Q Q 0 0 1 rg -500 -500 2000 2000 re f", False),
+        (b"q Q Q q 0 0 1 rg 0 0 40 12 re f", False),
+        (b"0 0 1 rg 0 0 40 12 re f BT", False),
+        (b"0 0 40 12 re W", False),
+    ],
+)
+def test_a_look_ends_where_its_box_does(content, accepted):
+    """Some readers undo the cut to the box where a look restores a state that it did not save."""
+    step = step_changes(new_field(Draft(base("approval")), b"[140 96 180 108]", content), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is accepted
+
+
+@pytest.mark.parametrize(
+    ("kind", "accepted"),
+    [(b"Stamp/Name/NotApproved", False), (b"Line/L[140 96 180 108]", False), (b"Text/F 36", False), (b"", True)],
+)
+def test_a_new_field_is_not_over_an_annotation(kind, accepted):
+    """Readers draw looks of their own for some, and print others."""
+    note = b"<</Type/Annot/Subtype/%b/Rect[150 96 190 108]/Contents(void)>>" % kind
+    objects = rich(page=b"/Annots[20 0 R]" if kind else b"", more={20: note} if kind else {})
+    pdf = attack.foreign_sign(built(objects))
+    step = step_changes(new_field(Draft(pdf), b"[140 96 180 108]", b"0 0 1 rg 0 0 40 12 re f"), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is accepted

@@ -13,7 +13,7 @@ from hashlib import sha256
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain import longterm, multisign
+from services.esign.domain import der, longterm, multisign
 from services.esign.domain.multisign import Field, Lock, LockAction
 from services.esign.domain.pdf_writer import Update
 from services.esign.domain.validation_data import ValidationData
@@ -465,7 +465,7 @@ def test_a_long_row_of_renewals_ends_in_a_verdict():
 @pytest.mark.parametrize("filling", [b"\0", b"\x30\x84\x00\x00\x00\x04"])
 def test_validation_data_without_end_are_judged_in_bounded_time(kind, filling):
     """Thousands of entries, huge ones, one a thousand times: passed over, and the document is what it is."""
-    body = zlib.compress(filling * (200_000 // len(filling)))
+    body = zlib.compress(der.tlv(der.SEQUENCE, filling * (200_000 // len(filling))))
     entry = b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(body), body)
     listed = b" ".join(b"%d 0 R" % (900 + at % 80) for at in range(4000))
     store = catalog(stamped(), b"/DSS<</%b[%b]>>" % (kind, listed), dict.fromkeys(range(900, 980), entry))

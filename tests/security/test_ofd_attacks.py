@@ -236,6 +236,34 @@ def test_names_that_leave_the_package_are_invalid(name: str) -> None:
     assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INVALID, "NAME_UNSAFE")
 
 
+def test_names_that_are_not_called_utf8_are_open() -> None:
+    """Nobody's signature covers the flag of a name's encoding. Without it readers decode the name by a code page, and find
+    another protected page where the document asks for one: INDETERMINATE, flagged or not, whichever page they find.
+    """
+    asked, other = "Doc_0/Pages/├⌐/Content.xml", "Doc_0/Pages/é/Content.xml"
+    assert other.encode().decode("cp437") == asked
+    files = {**unsigned(), asked: page("欠款 100"), other: page("欠款 900000")}
+    files["Doc_0/Document.xml"] = document("Pages/├⌐/Content.xml")
+    sound = packed(signed(files))
+    assert judged(sound).outcome is Outcome.VALID
+    verdict = judged(_without_utf8(sound))
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "NAME_ENCODING")
+    assert judged(_without_utf8(packed(signed()))).outcome is Outcome.VALID
+
+
+def _without_utf8(package: bytes) -> bytes:
+    """With the flag of UTF-8 cleared in both headers of every entry."""
+    data = bytearray(package)
+    with zipfile.ZipFile(io.BytesIO(package)) as archive:
+        at = archive.start_dir
+        for entry in archive.infolist():
+            for place in (entry.header_offset + 6, at + 8):
+                (flags,) = struct.unpack_from("<H", data, place)
+                struct.pack_into("<H", data, place, flags & ~0x800)
+            at += 46 + sum(struct.unpack_from("<3H", data, at + 28))
+    return bytes(data)
+
+
 def test_headers_that_disagree_are_invalid() -> None:
     """One name in the entry's own header, another in the directory."""
     forged = [*_entries(signed()), (b"Doc_0/Pages/Page_0/Hidden1.xml", FORGED)]

@@ -5,12 +5,13 @@ Never VALID once something did.
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
+from services.esign.domain.pdf import Document
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.rendering import look
 from tests.support import documents as attack
-from tests.support.update_bases import base, built, packed, rich
+from tests.support.update_bases import CONTENT, PAGE, base, built, packed, rich
 from tests.support.update_checks import step_changes
-from tests.support.updates import Draft, stream
+from tests.support.updates import Draft, stream, text
 from tests.support.verdicts import TRUST, judged
 
 SECOND_CATALOG, SECOND_PAGE = 13, 15
@@ -26,8 +27,8 @@ def signed(pdf):
     return attack.foreign_sign(pdf, certify=MDPPerm.NO_CHANGES)
 
 
-def stored(pdf):
-    draft = Draft(pdf)
+def stored(pdf, form=""):
+    draft = Draft(pdf, form=form or Document(pdf).kind)
     draft.store(b"certificate")
     return draft.finished()
 
@@ -123,3 +124,77 @@ def test_packed_objects_are_not_left_to_readers_that_rebuild_the_file():
         step = step_changes(stored(draft.finished()), look)
         assert step is not None
         assert step.status is status
+    ambiguous(stored(signed(packed(rich())), form="table"))
+
+
+def hand_signed(pdf):
+    """Signed by somebody whose program does not read the whole document."""
+    draft = Draft(pdf, form=Document(pdf).kind)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(first)/Rect[0 0 0 0]/F 132/V %d 0 R>>" % draft.sign()
+    draft.put_field(draft.add(field), 0)
+    return draft.finished()
+
+
+def packed_alone(number, value, **objects):
+    """With one object in a stream of its own."""
+    draft = Draft(built(rich(**objects)), form="stream")
+    draft.packed[number] = value
+    return draft.finished()
+
+
+ODD = [b"[4 0 R foo 13 0 R]", b"[4 0 R >> 13 0 R]", b"[4 0 R ) 13 0 R]", b"[4 0 R } 13 0 R]", b"[4 0 R <</A 1/A 2>>]"]
+
+
+@pytest.mark.parametrize("contents", [*ODD, b"[4 0 R 13 0 R]"])
+def test_what_cannot_be_read_here_is_not_the_same_in_both_versions(contents):
+    """Some reader reads it, and finds what came later: a page whose content lies among validation data."""
+    draft = Draft(packed_alone(20, contents, more={13: stream(b"BT /F1 9 Tf (1) Tj ET")}), form="stream")
+    draft.bodies[PAGE] = text(draft.page()).replace(b"/Contents 4 0 R", b"/Contents 20 0 R")
+    step = step_changes(stored(hand_signed(draft.finished())), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is (contents not in ODD)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        b"<</S/JavaScript/JS(app.alert\\(1\\))/S/JavaScript>>",
+        b"<</A 1/A 2/S/JavaScript/JS(app.alert\\(1\\))>>",
+        b"<</A 1.2.3/S/J#61vaScript/JS(app.alert\\(1\\))>>",
+    ],
+)
+@pytest.mark.parametrize("is_packed", [True, False])
+def test_a_script_that_cannot_be_read_here_is_one_all_the_same(action, is_packed):
+    """Other readers run it."""
+    catalog = b"/OpenAction 20 0 R"
+    pdf = packed_alone(20, action, catalog=catalog) if is_packed else built(rich(catalog=catalog, more={20: action}))
+    verdict = judged(hand_signed(pdf), trust=TRUST, now_us=attack.now_us())
+    assert "ACTIVE_CONTENT" in [step.reason for step in verdict.steps]
+    assert verdict.outcome is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize("between", [0, 6000])
+@pytest.mark.parametrize("word", [b"/ByteRange", b"/Byte#52ange"])
+def test_a_certification_that_was_taken_out_is_missed(between, word):
+    """However near to the signature that was put in its place, and however that is spelt."""
+    draft = Draft(signed(built(rich())), byte_range=word)
+    draft.root()["AcroForm"] = {"Fields": []}
+    draft.root().pop("Perms", None)
+    draft.page()["Annots"] = []
+    draft.add(stream(b"." * between))
+    draft.bodies[CONTENT] = stream(b"1 0 0 rg 0 0 200 200 re f")
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(B)/F 132/Rect[0 0 0 0]/V %d 0 R>>" % draft.sign()
+    draft.put_field(draft.add(field), 0)
+    verdict = judged(draft.finished(), trust=TRUST, now_us=attack.now_us())
+    assert verdict.outcome is not Outcome.VALID
+    assert {step.reason for step in verdict.steps} & {"SIGNATURE_REPLACED", "BYTE_RANGE"}
+
+
+@pytest.mark.parametrize("zone", [b"+99'99'", b"-24'00'", b"+23'59'"])
+def test_no_time_of_day_is_too_odd_to_be_judged(zone):
+    """A verdict never raises."""
+    draft = Draft(built(rich()))
+    number = draft.sign()
+    draft.bodies[number] = draft.bodies[number].replace(b"040000Z", b"040000" + zone)
+    draft.put_field(draft.add(b"<</Subtype/Widget/FT/Sig/T(a)/F 132/Rect[0 0 0 0]/V %d 0 R>>" % number), 0)
+    assert outcome(draft.finished()) in set(Outcome)

@@ -206,3 +206,30 @@ def test_a_verdict_does_not_depend_on_the_process():
         for seed in "12345"
     }
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("number", [b"0" * 18 + b"595", b"595." + b"0" * 40, b"+595", b"5.95e2"])
+def test_a_number_has_as_many_digits_as_it_needs(number):
+    """Some readers add up the digits of any length as they come, and end at infinity."""
+    assert outcome(rewritten(PAGE, rb"/Type ?/Page", b"/Type/Page", None)) is Outcome.VALID
+    assert is_plain(b"[0 0 595.2756 .5]")
+    assert not is_plain(b"[0 0 %b]" % number)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "accepted"),
+    [
+        (b"", True),
+        (b"<</Predictor 12>>", False),
+        (b"<</Predictor 1/Columns -7/Colors 77>>", False),
+        (b"<</Predictor 1>>", False),
+        (b"<</Predictor 12/Columns 300000>>", False),
+    ],
+)
+def test_an_object_stream_is_packed_as_every_reader_unpacks_it(parameters, accepted):
+    """Parameters of a prediction that is none, or without a width, stop some."""
+    draft = Draft(base("certified, P=1"), form="stream")
+    draft.store(b"certificate")
+    draft.packed[PAGE] = text(draft.document.value(PAGE))
+    draft.container = b"/DecodeParms" + parameters if parameters else b""
+    assert passes_first_line(draft.finished()) is accepted

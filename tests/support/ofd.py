@@ -166,6 +166,23 @@ def signed(
     return found
 
 
+def described(
+    files: Mapping[str, bytes],
+    written: Callable[[bytes], bytes],
+    *,
+    value: Callable[[bytes, str], bytes] = v4,
+    **asked: Any,
+) -> Files:
+    """As `signed`, by a signer whose Signature.xml is what `written` makes of the usual one."""
+    kept: Files = {}
+
+    def over(xml: bytes, location: str) -> bytes:
+        kept[location.lstrip("/")] = written(xml)
+        return value(written(xml), location)
+
+    return {**signed(files, value=over, **asked), **kept}
+
+
 def packed(files: Mapping[str, bytes]) -> bytes:
     kept = io.BytesIO()
     with zipfile.ZipFile(kept, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -18,7 +18,7 @@ from tests.support.esign import setting
 from tests.support.multisign import token
 from tests.support.timestamps import authority
 
-_HOLE = b"/ByteRange[0 ########## ########## ##########]"
+_HOLE = b"[0 ########## ########## ##########]"
 _SIZE = re.compile(rb"/Size \d+")
 # Rows of a table that lists everything.
 _MOST_ROWS = 1000
@@ -66,7 +66,8 @@ class Draft:
     of the section that say something of their own (kind, offset or object stream, generation or index). `trailer`:
     entries that are otherwise, empty to be left out. `wide`: a second row behind each row of a stream, by numbers.
     `companion`: more entries of a hybrid section's stream, `container` of an object stream; `row`: how a table's rows
-    are written; `startxref`: by how much it is wrong.
+    are written; `startxref`: by how much it is wrong; `byte_range`: how a signature spells that
+    key.
     """
 
     base: bytes
@@ -91,6 +92,7 @@ class Draft:
     section_number: int = 0
     one_subsection: bool = False
     startxref: int = 0
+    byte_range: bytes = b"/ByteRange"
     signature: int = 0
     timestamp: bool = False
     document: Document = field(init=False)
@@ -191,7 +193,8 @@ class Draft:
         room = room if timestamp else setting().seal.cms.max_size_with(room)
         self.timestamp = timestamp
         self.signature = self.add(
-            b"<<%b/Filter/Adobe.PPKLite%b%b/Contents<%b>>>" % (kind, entries, _HOLE, b"0" * (2 * room))
+            b"<<%b/Filter/Adobe.PPKLite%b%b/Contents<%b>>>"
+            % (kind, entries, self.byte_range + _HOLE, b"0" * (2 * room))
         )
         return self.signature
 
@@ -288,7 +291,7 @@ class Draft:
         at = out.index(_HOLE)
         first = out.index(b"/Contents<", at) + len(b"/Contents")
         last = out.index(b">", first) + 1
-        out[at : at + len(_HOLE)] = (b"/ByteRange[0 %d %d %d]" % (first, last, len(out) - last)).ljust(len(_HOLE))
+        out[at : at + len(_HOLE)] = (b"[0 %d %d %d]" % (first, last, len(out) - last)).ljust(len(_HOLE))
         digest = sha256(bytes(out[:first] + out[last:])).digest()
         if self.timestamp:
             value = token(digest)

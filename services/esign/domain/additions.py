@@ -66,6 +66,16 @@ def size(box: Rectangle) -> tuple[float, float]:
     return box[2] - box[0], box[3] - box[1]
 
 
+def overlap(one: Rectangle, other: Rectangle) -> bool:
+    """Whether two rectangles have a point in common, or nearly."""
+    return (
+        one[0] - _SLACK <= other[2]
+        and other[0] - _SLACK <= one[2]
+        and one[1] - _SLACK <= other[3]
+        and other[1] - _SLACK <= one[3]
+    )
+
+
 def is_stream(document: Document, value: Any) -> bool:
     """Whether a value is a reference to a stream. Raises PdfError."""
     holder = document.object(value[0]) if isinstance(value, Ref) else None

@@ -19,8 +19,6 @@ from services.esign.domain.verdict import Sentence, Status
 # Ends of earlier versions that are looked at where the file as it is says too little.
 _MOST_ENDS = 16
 _BYTE_RANGE = re.compile(rb"/ByteRange")
-# A signature dictionary without its /Contents is shorter, bytes.
-_DICTIONARY = 4096
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
@@ -122,9 +120,10 @@ def _signatures_before(document: Document, present: Sequence[PdfSignature]) -> S
     are `present`, or may have been; INVALID when such a signature certified it; None otherwise.
     """
     gaps = {signature.gap for signature in present}
+    own = [(holder.start, holder.end) for each in present if (holder := document.object(each.number)) is not None]
     tried = 0
     for place in _BYTE_RANGE.finditer(document.data, 0, document.end):
-        if any(start - _DICTIONARY < place.start() < end + _DICTIONARY for start, end in gaps):
+        if any(start < place.start() < end for start, end in own):
             continue
         for end in islice((found.end() for found in _END.finditer(document.data, place.end(), document.end)), 2):
             tried += 1

@@ -37,6 +37,10 @@ _OF_THE_FILE = frozenset(
 # some readers take them for short names of filters.
 _ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
 # Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+# Keys of pages and annotations that some makers add when they sign, and no reader draws.
+_SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo", "LastModified", "Lang", "NM", "M"})
+# Keys that a page inherits, and some makers repeat on it.
+_INHERITED = frozenset({"MediaBox", "CropBox", "Rotate", "Resources"})
 _BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
@@ -286,7 +290,8 @@ class _Comparison:
             child = roles.get(key, _Role.PLAIN)
             if (key in old) != (key in new) and (child is _Role.PLAIN or (one is None and other is None)):
                 # To some readers /Key null is not the same as no key.
-                raise ChangedError(f"/{key} came or went")
+                is_idle = key in _SHOWN_NOWHERE | _INHERITED and key not in old
+                raise ChangedError(f"/{key} came or went", unclear=is_idle)
             if key in _BOXES and isinstance(one, list) and isinstance(other, list):
                 one, other = ([float(each) if type(each) is int else each for each in box] for box in (one, other))
             if child is not _Role.PLAIN or isinstance(one, (Ref, dict, list)) or isinstance(other, (Ref, dict, list)):

@@ -8,7 +8,15 @@ from functools import cached_property
 from typing import Any
 
 from services.esign.domain import additions, signatures
-from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
+from services.esign.domain.additions import (
+    MOST_OF_PAGE,
+    MOST_OF_PAGE_FILLED,
+    MOST_OF_PAGE_NEW,
+    Patch,
+    Rectangle,
+    Why,
+)
+from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
@@ -127,7 +135,7 @@ class FieldChanges:
             or not widget.keys() <= keys | _FIELD
             or after.resolve(widget.get("MK")) not in ({}, None)
         ):
-            raise ChangedError(f"the new field {ref[0]} has more than a field of a signature has")
+            raise ChangedError(f"the new field {ref[0]} has more than a field of a signature has", unclear=True)
         if widget.get("Type", "Annot") != "Annot" or widget.get("Subtype", "Widget") != "Widget":
             raise ChangedError(f"the new field {ref[0]} is no annotation of a field")
         name = _name_in(after, value)
@@ -171,7 +179,30 @@ class FieldChanges:
             why = "it is not on its page"
         if why or box is None:
             raise ChangedError(f"the new field {ref[0]}: {why}")
+        self._refuse_over_another(ref[0], box, page)
+        self._refuse_open_ends(ref[0], value)
         self._two.patches.append(Patch(number, box, Why.NEW))
+
+    def _refuse_open_ends(self, number: int, value: Mapping[str, Any]) -> None:
+        """An appearance undoes what it does to the reader's state, so that it ends where its box does."""
+        after = self._two.after
+        states = after.resolve(value.get("AP"))
+        form = states.get("N") if isinstance(states, Dict) else None
+        holder = after.object(form[0]) if isinstance(form, Ref) else None
+        if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder):
+            raise ChangedError(f"the look of field {number} does not undo what it does", unclear=True)
+
+    def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
+        """A new place is not over an annotation: some readers show what others print or leave out."""
+        after = self._two.after
+        listed = after.resolve(page.get("Annots"))
+        for each in listed if isinstance(listed, list) else []:
+            value = after.resolve(each)
+            if each == Ref((number, 0)) or not isinstance(value, Dict) or inherited(after, value, "FT") == "Sig":
+                continue
+            other = additions.rectangle(after.resolve(value.get("Rect")))
+            if other is None or additions.overlap(box, other):
+                raise ChangedError(f"the new field {number} stands over an annotation", unclear=True)
 
     def _signature(self, value: Mapping[str, Any]) -> PdfSignature | None:
         """The signature that came with this version into the field; None when it is empty."""
@@ -237,7 +268,10 @@ class FieldChanges:
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True
                 )
             # Where the earlier signer could not see the field, it must not cover what he saw.
+            self._refuse_open_ends(number, new)
             hidden = additions.is_hidden(self._two.before, old)
+            if hidden:
+                self._refuse_over_another(number, box, value)
             self._two.patches.append(Patch(page, box, Why.NEW if hidden else Why.SIGNED))
         elif "AP" in changed and new.get("Subtype") != "Widget":
             raise ChangedError("an appearance came to what is no widget")
@@ -256,6 +290,8 @@ class FieldChanges:
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._two.patches.append(Patch(page, box, Why.FILLED))
+            if "AP" in changed:
+                self._refuse_open_ends(number, new)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
             if self._says_two_things(new, changed, kind):

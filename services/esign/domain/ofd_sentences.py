@@ -19,6 +19,30 @@ OF_REASON: Mapping[str, Words] = {
         "The package holds content that the signature does not cover; it may have been added since.",
         say.ASK_ISSUER,
     ),
+    "CONTENT_IN_SIGNATURES": words(
+        say.PARTLY_SIGNED,
+        "文件的一部分内容放在签名自己的文件里，任何人都可以在签名之后改动。",
+        "Part of the content lies in the signatures' own files, which anybody can change after signing.",
+        say.ORIGINAL,
+    ),
+    "SIGNATURE_FOREIGN": words(
+        say.PARTLY_SIGNED,
+        "签名的说明里夹带了不属于签名的内容，可能是签名之后加进去的。",
+        "The description of the signatures holds something that is no signature; it may have been added since.",
+        say.ASK_ISSUER,
+    ),
+    "TARGET_MISSING": words(
+        say.PARTLY_SIGNED,
+        "文件引用的部分内容不在文件包里，签名保护不了，以后可能被人补入。",
+        "Part of what the document refers to is not in the package; no signature covers it, and it may be added later.",
+        say.ORIGINAL,
+    ),
+    "TARGET_UNREAD": words(
+        say.PARTLY_SIGNED,
+        "文件里有无法解读的部分，不能确定签名是否保护了全部内容。",
+        "Part of the document cannot be read, so it is not certain that the signature covers all of it.",
+        say.ASK_ISSUER,
+    ),
     "MAYBE_ADDED": words(
         say.PARTLY_SIGNED,
         "签名没有保护的内容，可能是签名之后加入或改动的。",
@@ -45,8 +69,8 @@ OF_REASON: Mapping[str, Words] = {
     ),
     "STAMP_PAGE": words(
         say.PARTLY_SIGNED,
-        "签章所在的页不在文件里。",
-        "The seal stands on a page that the document does not have.",
+        "签章不在文件的任何一页上。",
+        "The seal stands on no page of the document.",
         say.ORIGINAL,
     ),
     "STAMP_OVERSIZED": words(

@@ -5,6 +5,8 @@ import unicodedata
 # Line and paragraph separators, controls, marks that turn or hide their neighbours, halves of characters. Neither
 # private nor unassigned characters: rare Chinese ones may be either here.
 _UNSEEN = frozenset({"Zl", "Zp", "Cc", "Cf", "Cs"})
+# Letters of Korean and Braille writing that look like nothing.
+_BLANKS = frozenset("\u034f\u115f\u1160\u2800\u3164\uffa0")
 # Part of how Mongolian words are written, and harmless.
 _VOWEL_SEPARATOR = "\u180e"
 
@@ -24,6 +26,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _is_unseen(character: str) -> bool:
+    if character in _BLANKS:
+        return True
     return unicodedata.category(character) in _UNSEEN and character != _VOWEL_SEPARATOR
 
 

@@ -10,7 +10,7 @@ Work is counted before it is done, for all readings of one file together: see `C
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ from services.esign.domain.pdf_syntax import (
     PdfError,
     Ref,
     Seen,
+    name_of,
     skip,
 )
 
@@ -36,6 +37,7 @@ MAX_BYTES = 20 * 1024 * 1024
 MAX_SECTIONS = 256
 # Looking through so many bytes is as much work as reading a value.
 _SCANNED_A_VALUE = 256
+_ANY_NAME = re.compile(rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]{0,256})")
 # A reference that leads to a reference is rare; deeper is a circle.
 _MAX_HOPS = 8
 # Readers look for the header and the last startxref this far from the ends of the file (ISO 32000-1, annex H.3).
@@ -214,9 +216,10 @@ class Document:
             raise PdfError("PAGES", "no first page", unsupported=True)
 
     def read_all(self) -> None:
-        """Reads every object, so that `census` knows all names. What cannot be read is passed over: nothing leads
-        there. Raises PdfError where it is more work than is given to a file.
+        """Reads every object, so that `census` knows all names. Of what cannot be read it knows all that may be one.
+        Raises PdfError where it is more work than is given to a file.
         """
+        unread: set[int] = set()
         for number, entry in self.entries.items():
             try:
                 if entry.place == Place.IN_STREAM:
@@ -226,6 +229,21 @@ class Document:
             except PdfError as cause:
                 if cause.limit:
                     raise
+                unread.add(entry.a if entry.place == Place.IN_FILE else self.entries.get(entry.a, FREE).a)
+        for at in unread:
+            self._names_at(at)
+
+    def _names_at(self, at: int) -> None:
+        """Learns what may be a name in an object, or in an object stream, that cannot be read."""
+        end = self.data.find(b"endobj", at, self.end)
+        data = self.data[at : end if end >= 0 else self.end]
+        self.census.count(len(data) // _SCANNED_A_VALUE)
+        with suppress(PdfError):
+            holder = self.object_at(at)
+            data += b"" if holder.stream is None else self.stream_of(holder)
+        for found in _ANY_NAME.finditer(data):
+            with suppress(PdfError):
+                self.census.names.add(name_of(found[1]))
 
     def members(self, container: int) -> Members:
         """The objects of the object stream `container`. Raises PdfError."""

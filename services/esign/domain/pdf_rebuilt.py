@@ -6,7 +6,7 @@ than the one that the sections lead to, some reader may show what nobody signed,
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,11 +102,13 @@ def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple
     return (at, at) if at < end else (None, at)
 
 
-def disagreement(document: Document, reachable: Container[int], signed_to: int) -> int | None:
+def disagreement(document: Document, reachable: Collection[int], signed_to: int) -> int | None:
     """The number of an object that a rebuilding reader finds elsewhere than the sections lead; None when there is none.
     `reachable`: numbers that the document points at; `signed_to`: where its first signed version ends. Raises PdfError.
     """
-    if _begins_otherwise(document, signed_to) or (_may_be_rebuilt(document) and _has_packed(document, reachable)):
+    if _begins_otherwise(document, signed_to):
+        return UNDECIDED
+    if _has_packed(document, reachable) and _may_be_rebuilt(document, reachable):
         return UNDECIDED
     roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
     own = {each.offset for each in _sections(document)}
@@ -124,10 +126,15 @@ def disagreement(document: Document, reachable: Container[int], signed_to: int) 
         rebuilt[number] = (Place.IN_FILE, at)
         found = _object(document, header)
         if found is None:
+            if number in reachable:
+                return number
             continue
         if number not in roots and found.start not in own and _is_a_beginning(document, found.value):
             return number
-        for member, value in _members(document, found).items():
+        members = _members(document, found)
+        if members is None:
+            return number
+        for member, value in members.items():
             rebuilt[member] = (Place.IN_STREAM, at)
             if member not in roots and _is_a_beginning(document, value):
                 return member
@@ -198,8 +205,16 @@ def _is_as_stated(linearised: Document, stated: PdfObject) -> bool:
     )
 
 
-def _may_be_rebuilt(document: Document) -> bool:
-    """Whether some reader does not take the file as its sections say."""
+def _may_be_rebuilt(document: Document, reachable: Collection[int]) -> bool:
+    """Whether some reader does not take the file as its sections say, or looks in all of it for an object that is not
+    there.
+    """
+    if any(document.entries.get(number, FREE).place == Place.FREE for number in reachable):
+        return True
+    kinds = [each.kind for each in document.sections]
+    if "table" in kinds and "stream" in kinds[kinds.index("table") :]:
+        # Of a table behind a stream some readers make nothing.
+        return True
     data, end = document.data, document.end
     if any(each.odd or type(size := each.trailer.get("Size")) is not int or size <= 0 for each in document.sections):
         return True
@@ -239,8 +254,8 @@ def _object(document: Document, header: _Header) -> PdfObject | None:
     return found if found.number == header.number else None
 
 
-def _members(document: Document, holder: PdfObject) -> Mapping[int, Any]:
-    """The objects of an object stream, listed or not; of any other object none."""
+def _members(document: Document, holder: PdfObject) -> Mapping[int, Any] | None:
+    """The objects of an object stream, listed or not; of any other object none. None when it cannot be read here."""
     value = holder.value
     if holder.stream is None or not isinstance(value, Dict) or value.get("Type") != "ObjStm":
         return {}
@@ -249,4 +264,4 @@ def _members(document: Document, holder: PdfObject) -> Mapping[int, Any]:
     except PdfError as cause:
         if cause.limit:
             raise
-        return {}
+        return None

@@ -21,7 +21,7 @@ _VALUE = re.compile(
             rb"<<|>>|[\[\]]",
             rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~\x80-\xff]|#[2-9A-Fa-f][0-9A-Fa-f])*" + _END,
             rb"\d{1,10} \d{1,5} R" + _END,
-            rb"-?(?:\d{1,18}(?:\.\d{0,18})?|\.\d{1,18})" + _END,
+            rb"-?(?:\d{1,10}(?:\.\d{0,16})?|\.\d{1,16})" + _END,
             rb"(?:true|false|null)" + _END,
             rb"<[0-9A-Fa-f]*>",
             rb"\(%b(?:(?:%b|%b)%b)*\)" % (_PIECE, _ESCAPE, _INNER, _PIECE),
@@ -35,13 +35,16 @@ _BEHIND_STREAM = re.compile(rb"(?:\r\n|\r|\n)endstream[\t\n\r ]{1,4}endobj")
 
 def is_plain(text: bytes) -> bool:
     """Whether the text is values written plainly, one behind another."""
-    at = 0
-    while at < len(text):
-        value = _VALUE.match(text, at)
-        if value is None:
-            return False
-        at = value.end()
-    return True
+    at: int | None = 0
+    while at is not None and at < len(text):
+        at = value_behind(text, at)
+    return at is not None
+
+
+def value_behind(text: bytes, at: int) -> int | None:
+    """Where the piece of a value, or the white space, that begins at `at` ends; None when it is not written plainly."""
+    value = _VALUE.match(text, at)
+    return None if value is None else value.end()
 
 
 def is_plain_object(document: Document, found: PdfObject) -> bool:

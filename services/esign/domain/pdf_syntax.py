@@ -145,7 +145,11 @@ class Seen:
         if seen is None:
             own = Census()
             cursor = Cursor(data, at, own)
-            value = cursor.value()
+            try:
+                value = cursor.value()
+            except PdfError:
+                census.names |= own.names
+                raise
             seen = (value, cursor.at - at, frozenset(own.names), own.values)
             if cursor.at < end and not cursor.spanned:
                 if len(self._values) >= _SEEN_MOST:
@@ -193,7 +197,7 @@ class Cursor:
             kind, at = match.lastindex, match.end()
             if kind == 1:
                 raw = match[1]
-                value: Any = _NAMES.get(raw) or _name(raw)
+                value: Any = _NAMES.get(raw) or name_of(raw)
                 names.add(value)
                 if key is None and type(holder) is Dict:
                     if value in holder:
@@ -295,7 +299,7 @@ def _bound(depth: int) -> None:
         raise PdfError("TOO_DEEP", "objects are nested too deeply", limit=True)
 
 
-def _name(raw: bytes) -> Name:
+def name_of(raw: bytes) -> Name:
     """A name with its escapes resolved; frequent ones are kept."""
     text = _NAME_ESCAPE.sub(lambda m: bytes.fromhex(m[1].decode()), raw) if b"#" in raw else raw
     if b"\0" in text:

@@ -27,6 +27,8 @@ _TABLE = re.compile(rb"xref ?(?:\r\n|\r|\n)(?:\d{1,7} \d{1,7} ?(?:\r\n|\r|\n)(?:
 _PREDICTION = frozenset({"Predictor", "Columns", "Colors", "BitsPerComponent"})
 # PNG prediction (ISO 32000-1, table 10).
 _LOWEST_PNG, _HIGHEST_PNG = 10, 15
+_MOST_COLUMNS = 64
+_OF_PICTURES = frozenset({"Colors", "BitsPerComponent"})
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Length"})
 
 
@@ -161,15 +163,18 @@ def _oddly_packed(document: Document, holder: PdfObject) -> bool:
         return True
     if not parameters.keys() <= _PREDICTION or not all(type(each) is int for each in parameters.values()):
         return True
-    predictor = parameters.get("Predictor", 1)
-    if predictor != 1 and not _LOWEST_PNG <= predictor <= _HIGHEST_PNG:
+    # Some readers look at all parameters of a prediction, though nothing is predicted, and know no defaults.
+    predictor: int = parameters.get("Predictor", 1)
+    columns: int = parameters.get("Columns", 1)
+    if parameters and not (_LOWEST_PNG <= predictor <= _HIGHEST_PNG and 1 <= columns <= _MOST_COLUMNS):
+        return True
+    if parameters and ("Columns" not in parameters or parameters.keys() & _OF_PICTURES):
         return True
     assert holder.stream is not None
     inflate = zlib.decompressobj()
     rows = inflate.decompress(document.data[slice(*holder.stream)], MAX_EXPANDED)
     if not inflate.eof or inflate.unused_data.strip(b"\r\n"):
         return True
-    columns: int = parameters.get("Columns", 1)
     return predictor != 1 and len(rows) % (columns + 1) != 0
 
 

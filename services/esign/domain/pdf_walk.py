@@ -21,7 +21,7 @@ _OBJECT = re.compile(
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})[\x00\t\n\f\r ]{1,16}%%EOF")
 # In an update as the specification writes it: readers differ about any other white space.
 _UPDATE_END = re.compile(rb"startxref *(?:\r\n|\r|\n)(\d{1,10}) *(?:\r\n|\r|\n)%%EOF")
-_UPDATE_OBJECT = re.compile(rb"[1-9]\d{0,6}[ \r\n]{1,2}\d{1,5}[ \r\n]{1,2}obj(?=[ \t\r\n<\[(/\d-]|true|false|null)")
+_UPDATE_OBJECT = re.compile(rb"[1-9]\d{0,6} \d{1,5} obj(?=[ \t\r\n<\[(/\d-]|true|false|null)")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
 # A comment as makers write them: one line of text, in which nobody who repairs a file would find one of its parts.
 _COMMENT = re.compile(rb"%[^\x00-\x08\x0b-\x1f\r\n]{0,200}(?=[\r\n]|\Z)")

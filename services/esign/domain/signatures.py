@@ -152,6 +152,9 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     span = document.resolve(value.get("ByteRange"))
     if not isinstance(span, list) or len(span) != 4 or not all(type(n) is int and 0 <= n <= len(data) for n in span):
         raise PdfError("BYTE_RANGE", "/ByteRange is malformed")
+    if data.find(b"/ByteRange", holder.start, holder.end) < 0:
+        # Signatures that were taken out are looked for by this word: no name stands for it in other letters.
+        raise PdfError("BYTE_RANGE", "/ByteRange is not written plainly", unsupported=True)
     start, gap_start, gap_end, rest = span
     if "Contents" not in value.spans:
         raise PdfError("CONTENTS", "signature without /Contents")
@@ -210,10 +213,10 @@ def _moment(value: Any) -> int | None:
     if match is None:
         return None
     zone = UTC
-    if match[8]:
-        offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
-        zone = timezone(offset if match[8] == b"+" else -offset)
     try:
+        if match[8]:
+            offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
+            zone = timezone(offset if match[8] == b"+" else -offset)
         moment = datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone)  # type: ignore[arg-type, misc]
     except ValueError:
         return None

@@ -64,13 +64,13 @@ class TwoVersions:
         return one.place == Place.IN_STREAM and earlier.get(one.a, FREE) != later.get(one.a, FREE)
 
     def was(self, number: int) -> Any:
-        """The earlier value. What cannot be read is the same in both versions, and nothing to any reader."""
+        """The earlier value. What cannot be read here may lead some reader anywhere."""
         try:
             return self.before.value(number)
         except PdfError as cause:
             if cause.limit:
                 raise
-            return None
+            raise ChangedError(f"object {number}, which was signed, cannot be read: {cause}", unclear=True) from cause
 
     def explain(self, value: Any) -> None:
         """All that belongs to something new, each object once. What was there before is compared where it stands."""

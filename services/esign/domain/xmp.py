@@ -4,6 +4,7 @@ A library that saves a document writes its metadata anew: attributes become elem
 the properties and their values. Text with a document type or an entity of its own is not read.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,9 @@ _RESOURCE = f"{_RDF} resource"
 _LANGUAGE = "http://www.w3.org/XML/1998/namespace lang"
 _MOST_BYTES = 1024 * 1024
 _DEEPEST = 24
+
+
+_TITLES = re.compile(rb"""xmlns:([^\s=]+)\s*=\s*["']http://purl\.org/dc/elements/1\.1/["']""")
 
 
 class XmpError(ValueError):
@@ -55,6 +59,11 @@ def properties(text: bytes) -> dict[str, Any]:
                 raise XmpError(f"{name} is there twice")
             found[name] = value
     return found
+
+
+def prefixes(text: bytes) -> set[bytes]:
+    """How titles and authors are written (Dublin Core): some readers go by that and not by the namespace."""
+    return set(_TITLES.findall(text))
 
 
 def _tree(text: bytes) -> _Element:
@@ -91,7 +100,8 @@ def _tree(text: bytes) -> _Element:
     parser.ProcessingInstructionHandler = instruction
     try:
         parser.Parse(text.strip(b"\x00\t\n\r "), True)
-    except expat.ExpatError as cause:
+    except (expat.ExpatError, ValueError, LookupError) as cause:
+        # Of encodings that expat does not know it asks Python, which has more, and not all of them for texts.
         raise XmpError(str(cause)) from cause
     return top
 

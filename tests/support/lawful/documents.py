@@ -438,6 +438,7 @@ FORMS: dict[str, Form] = {
         )
     ),
     "three signers": Form(third),
+    "later signer adds a document information": Form(informed, rb"/Producer\(A later writer"),
     "lists as objects of their own": Form(indirect_lists, rb"/AcroForm \d+ 0 R"),
     "metadata say when it was saved": Form(described, rb"2026-06-02T05:00:00Z"),
     "comment before startxref": Form(
@@ -495,7 +496,6 @@ BEYOND: dict[str, Form] = {
     "second signer's field and picture apart": Form(
         lambda: makers.by_pyhanko(once().data, "Signature2", signer="Second Hand", box=_BLANK, apart=True), rb"/Kids"
     ),
-    "later signer adds a document information": Form(informed, rb"/Producer\(A later writer"),
     "filled in as certified, not signed yet": Form(
         lambda: makers.filled_in(certified_form(MDPPerm.FILL_FORMS), "remark", "seen")
     ),

@@ -1,12 +1,16 @@
 """Containers as packers write them are read; each file is what its headers say."""
 
 import io
+import re
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.esign.domain.ofd import archive
 from services.esign.domain.ofd.errors import OfdError
@@ -103,6 +107,28 @@ def test_no_more_is_expanded_than_the_header_says() -> None:
     found = archive.read(bytes(data))
     with pytest.raises(OfdError):
         found.content("OFD.xml", 1 << 20)
+
+
+# What an object of a PDF has before it, as a pattern that takes the square of its length.
+_OBJECT = re.compile(
+    rb"\d(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\d{1,10}(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+obj(?![a-zA-Z0-9])"
+)
+
+
+@settings(max_examples=2000, deadline=None)
+@given(st.lists(st.sampled_from([b"1", b"22", b"0" * 9, b"%", b"\n", b"\r", b" ", b"x", b"\0", b"obj"]), max_size=14))
+def test_what_other_readers_take_for_a_pdf(pieces: list[bytes]) -> None:
+    """An object by its two numbers, with spaces and comments behind each, and nothing else."""
+    for data in (b"".join(pieces), b"".join(pieces) + b" obj "):
+        assert archive.is_two_faced(data) == (_OBJECT.search(data) is not None)
+
+
+@pytest.mark.parametrize("piece", [b"1%" * 100 + b" obj.", b"1%" * 2000 + b"\nx 5 obj.", b"%\n" * 2000 + b" obj."])
+def test_looking_for_a_pdf_is_bounded(piece: bytes) -> None:
+    """Numbers and comments without end before each of many objects cost no more than a second or two."""
+    started = time.process_time()
+    archive.is_two_faced(piece * 1000)
+    assert time.process_time() - started < 5
 
 
 def test_a_file_larger_than_asked_for_is_not_read() -> None:

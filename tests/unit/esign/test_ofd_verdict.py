@@ -2,9 +2,10 @@
 
 The documents that ofdrw ships as examples (org.ofdrw, commit 7459e350 of August 2026; not kept here) were judged by hand when
 this was written, and by ofdrw beside. Sound, and INDETERMINATE for want of a trusted authority alone: 1, keyword2, signedFile,
-v4signed (invoices, V4 seals of GOMAIN), SignScaleError, V4RideRight (a stamp over five pages' edges), allprotected (整体保护),
-不规范资源路径. Also for files that not every signature protects: 999 (OFD.xml), draw_param_ref (templates), testPathClip,
-testImageNotFound, testImageOverridePage (two signers by GM/T 0010, the first without OFD.xml). Changed after signing, INVALID:
+v4signed (invoices, V4 seals of GOMAIN), SignScaleError, allprotected (整体保护), 不规范资源路径. Also for files that not every
+signature protects: 999 (OFD.xml), draw_param_ref (templates), testPathClip, testImageNotFound, testImageOverridePage (two signers
+by GM/T 0010, the first without OFD.xml). Also for a resource file that is not in the package: V4RideRight (a stamp over five
+pages' edges). Changed after signing, INVALID:
 zsbk, 发票示例, keyword, h (a later signature on a closed list). SESV4SignDoc: its seal had ended. n: a keyed digest;
 DigitalSign: a value without certificate; both INDETERMINATE. Documents that ofdrw signed by our authority are VALID.
 """
@@ -24,8 +25,10 @@ from tests.support import sm
 from tests.support.esign import NOW_US, ORGANISATION, small_pdf
 from tests.support.ofd import (
     LIST,
+    NAMESPACE,
     PAGE,
     YEAR_US,
+    described,
     document,
     gm_cms,
     judged,
@@ -219,6 +222,134 @@ def test_stamps_must_stand_on_pages_of_the_document() -> None:
     verdict = judged(signed(signed(), stamp=vast))
     assert refused(verdict)
     assert reasons(verdict)["changes"] == "STAMP_OVERSIZED"
+
+
+def _sized(*, common: str, own: str = "", template: str = "") -> dict[str, bytes]:
+    """One page with its common area, its own one and that of its template, each as boxes."""
+    files = unsigned()
+    area = f"<ofd:PageArea>{common}</ofd:PageArea>"
+    listed = '<ofd:TemplatePage ID="7" BaseLoc="Tpls/Tpl_0/Content.xml"/>' if template else ""
+    before = b"<ofd:PageArea><ofd:PhysicalBox>0 0 210 297</ofd:PhysicalBox></ofd:PageArea>"
+    files["Doc_0/Document.xml"] = files["Doc_0/Document.xml"].replace(before, f"{area}{listed}".encode())
+    drawn = '<ofd:Template TemplateID="7"/>' if template else ""
+    inside = f"<ofd:Area>{own}</ofd:Area>" if own else ""
+    files[PAGE] = files[PAGE].replace(b"<ofd:Content>", f"{drawn}{inside}<ofd:Content>".encode(), 1)
+    if template:
+        content = f"<ofd:Page {NAMESPACE}><ofd:Area>{template}</ofd:Area><ofd:Content/></ofd:Page>"
+        files["Doc_0/Tpls/Tpl_0/Content.xml"] = content.encode()
+    return files
+
+
+def _physical(text: str) -> str:
+    return f"<ofd:PhysicalBox>{text}</ofd:PhysicalBox>"
+
+
+_VAST, _SMALL = _physical("0 0 2100 2970"), _physical("0 0 210 297")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        _sized(common=_VAST, own=_SMALL),
+        _sized(common=_VAST, template=_SMALL),
+        _sized(common=_VAST, own=f"{_VAST}<ofd:ApplicationBox>0 0 210 297</ofd:ApplicationBox>"),
+        _sized(common=_SMALL, own=_VAST),
+        _sized(common=_VAST, own=_physical("0,0,210,297")),
+    ],
+    ids=["own", "template", "application", "common", "unreadable"],
+)
+def test_a_stamp_is_measured_by_what_is_seen_of_its_page(files: dict[str, bytes]) -> None:
+    """A later stamp that fills the page as any reader cuts it leaves the verdict open, whatever else the page is called;
+    a seal of the usual size is lawful.
+    """
+    filling = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 297"/>'
+    first = signed(files)
+    assert judged(first).outcome is Outcome.VALID
+    assert reasons(judged(signed(first, stamp=filling)))["changes"] == "STAMP_OVERSIZED"
+
+
+def test_pages_with_their_own_area_may_be_sealed_by_several() -> None:
+    """Two usual seals on a page that has an area of its own, a template and a common area: VALID."""
+    files = _sized(common=_SMALL, own=_physical("0 0 297 420"), template=_SMALL)
+    assert reasons(judged(signed(signed(files), value=gm_cms))) == {}
+
+
+def test_all_later_stamps_of_a_page_count_together() -> None:
+    """Three later signers, each with a stamp that is lawful alone: together they hide a quarter of the page."""
+    band = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 28"/>'
+    files = signed(signed(signed(), stamp=band), stamp=band)
+    assert judged(files).outcome is Outcome.VALID
+    verdict = judged(signed(files, stamp=band))
+    assert (verdict.outcome, reasons(verdict)["changes"]) == (Outcome.INDETERMINATE, "STAMP_OVERSIZED")
+
+
+def test_a_stamp_beside_its_page_is_open() -> None:
+    """A stamp outside of the page's own area shows nothing, so nobody is told that it stands on the page."""
+    beside = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="1000 1000 42 42"/>'
+    assert reasons(judged(signed(_sized(common=_VAST, own=_SMALL), stamp=beside)))["changes"] == "STAMP_PAGE"
+
+
+def test_locations_that_makers_write_lead_where_they_mean() -> None:
+    """Resources in a folder of their own, absolute and from the root, annotations, attachments, tags in a foreign
+    namespace, an action that opens a web page: every file is there and protected, so VALID.
+    """
+    files = unsigned()
+    more = (
+        "<ofd:PublicRes>PublicRes.xml</ofd:PublicRes><ofd:DocumentRes>/Doc_0/DocumentRes.xml</ofd:DocumentRes>"
+        '<ofd:TemplatePage ID="7" BaseLoc="Doc_0/Tpls/Tpl_0/Content.xml"/></ofd:CommonData>'
+    )
+    last = (
+        '<ofd:Actions><ofd:Action Event="DO"><ofd:URI URI="https://example.org/a.html"/></ofd:Action></ofd:Actions>'
+        "<ofd:Annotations>Annots/Annotations.xml</ofd:Annotations><ofd:CustomTags>Tags/CustomTags.xml</ofd:CustomTags>"
+        "<ofd:Attachments>Attachs/Attachments.xml</ofd:Attachments></ofd:Document>"
+    )
+    text = files["Doc_0/Document.xml"].decode()
+    text = text.replace("</ofd:CommonData>", more).replace("</ofd:Document>", last)
+    added = {
+        "Document.xml": text,
+        "PublicRes.xml": f'<ofd:Res {NAMESPACE} BaseLoc="Res"><ofd:Fonts><ofd:Font ID="4"><ofd:FontFile>a.ttf'
+        "</ofd:FontFile></ofd:Font></ofd:Fonts></ofd:Res>",
+        "DocumentRes.xml": f'<ofd:Res {NAMESPACE} BaseLoc="/Doc_0/Res"><ofd:MultiMedias><ofd:MultiMedia ID="5">'
+        "<ofd:MediaFile> 图.PNG\n</ofd:MediaFile></ofd:MultiMedia></ofd:MultiMedias></ofd:Res>",
+        "Res/a.ttf": "font",
+        "Res/图.png": "picture",
+        "Tpls/Tpl_0/Content.xml": page("模板").decode(),
+        "Annots/Annotations.xml": f'<ofd:Annotations {NAMESPACE}><!-- one --><ofd:Page PageID="1"><ofd:FileLoc>'
+        "Page_0/Annotation.xml</ofd:FileLoc></ofd:Page></ofd:Annotations>",
+        "Annots/Page_0/Annotation.xml": f"<ofd:PageAnnot {NAMESPACE}/>",
+        "Tags/CustomTags.xml": f'<ofd:CustomTags {NAMESPACE}><ofd:CustomTag TypeID="a"><ofd:FileLoc>Tag.xml'
+        "</ofd:FileLoc></ofd:CustomTag></ofd:CustomTags>",
+        "Tags/Tag.xml": "<a:BaseLoc xmlns:a='urn:a'>nowhere.xml</a:BaseLoc>",
+        "Attachs/Attachments.xml": f'<ofd:Attachments {NAMESPACE}><ofd:Attachment ID="9" Name="a"><ofd:FileLoc>a.bin'
+        "</ofd:FileLoc></ofd:Attachment></ofd:Attachments>",
+        "Attachs/a.bin": "\0",
+    }
+    files |= {f"Doc_0/{name}": content.encode() for name, content in added.items()}
+    verdict = judged(signed(files))
+    assert (verdict.outcome, reasons(verdict)) == (Outcome.VALID, {})
+
+
+def test_what_makers_write_into_descriptions_is_accepted() -> None:
+    """The highest number, schema locations, times, properties, provider's data as attributes or elements: VALID."""
+    provider = b'<ofd:Provider ProviderName="t"/>'
+    other = (
+        b'<ofd:Provider ProviderName="t" Version="1" Company="c" ProtocolVer="2"><ofd:ExtendData>AA==</ofd:ExtendData>'
+        b"<ofd:Version>1</ofd:Version></ofd:Provider>"
+    )
+    parameters = b'<ofd:Parameters><ofd:Parameter Name="a" Type="b">c</ofd:Parameter></ofd:Parameters><ofd:References '
+    stamp = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="120 200 42 42" Clip="0 0 21 42"/>'
+
+    def written(xml: bytes) -> bytes:
+        return xml.replace(provider, other).replace(b"<ofd:References ", parameters)
+
+    files = described(unsigned(), written, stamp=stamp)
+    more = (
+        b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="http://www.ofdspec.org/2016 a.xsd">'
+        b"<!-- list --><ofd:MaxSignId>1</ofd:MaxSignId>"
+    )
+    files[LIST] = files[LIST].replace(b">", more, 1).replace(b'Type="Seal"', b'Type="Seal" Relative="s0"')
+    verdict = judged(files)
+    assert (verdict.outcome, reasons(verdict)) == (Outcome.VALID, {})
 
 
 def test_several_documents_and_versions_are_told_not_guessed() -> None:

@@ -35,11 +35,10 @@ _STORED, _DEFLATED = 0, 8
 # Without an object no reader finds a PDF document.
 _OF_PDF = (b"%PDF-", b"startxref")
 _PDF_OBJECT = re.compile(rb"obj(?![a-zA-Z0-9])")
-_PDF_SPACES = tuple(bytes([each]) for each in b"\0\t\n\v\f\r \x85\xa0")
-_TWO_NUMBERS = re.compile(
-    rb"\d(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\d{1,10}(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\Z"
-)
-_MOST_OBJECTS, _FARTHEST = 2000, 4096
+_PDF_SPACES, _PDF_LINE_ENDS, _DIGITS, _PERCENT = b"\0\t\n\v\f\r \x85\xa0", b"\r\n", b"0123456789", ord("%")
+_MOST_DIGITS = 10
+# Bytes before one object, and before all; a million takes a quarter of a second.
+_MOST_OBJECTS, _FARTHEST, _MOST_LOOKED_AT = 2000, 4096, 1_000_000
 _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
 # Strength of the compression (bits 1 and 2) says nothing that matters.
 _FLAGS_KNOWN = 0x0006 | _SIZES_BEHIND | _UTF8
@@ -99,11 +98,42 @@ def is_two_faced(data: bytes) -> bool:
     """
     if any(word in data for word in _OF_PDF):
         return True
+    left = _MOST_LOOKED_AT
     for count, found in enumerate(_PDF_OBJECT.finditer(data)):
-        behind = data[max(0, found.start() - _FARTHEST) : found.start()]
-        if count > _MOST_OBJECTS or (behind[-1:] in _PDF_SPACES and _TWO_NUMBERS.search(behind) is not None):
+        has_numbers, looked_at = _two_numbers_before(data, found.start())
+        left -= looked_at
+        if has_numbers or count > _MOST_OBJECTS or left < 0:
             return True
     return False
+
+
+def _two_numbers_before(data: bytes, end: int) -> tuple[bool, int]:
+    """Whether two numbers stand before that place, each with spaces or comments behind it; and how many bytes were
+    looked at, each once: from a `%` on all is as it is behind the end of its line.
+    """
+    # What of it lies between here and the end: the last gap; the digits of the second number, which are before that;
+    # the gap before the second number. The same behind the line's end.
+    gap, digits, first_gap = True, 0, False
+    line_gap = line_first_gap = False
+    for at in range(end - 1, max(0, end - _FARTHEST) - 1, -1):
+        byte = data[at]
+        if byte in _DIGITS:
+            if first_gap:
+                return True, end - at
+            is_number = at + 1 < end and (gap or digits > 0) and digits < _MOST_DIGITS
+            gap, digits, first_gap = False, digits + 1 if is_number else 0, False
+        elif byte in _PDF_SPACES:
+            first_gap = first_gap or digits > 0
+            if byte in _PDF_LINE_ENDS:
+                line_gap, line_first_gap = gap, first_gap
+            digits = 0
+        elif byte == _PERCENT:
+            gap, digits, first_gap = line_gap, 0, line_first_gap
+        else:
+            gap, digits, first_gap = False, 0, False
+        if not (gap or digits or first_gap or line_gap or line_first_gap):
+            return False, end - at
+    return False, min(end, _FARTHEST)
 
 
 def read(data: bytes) -> Archive:
@@ -203,7 +233,7 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
     if end > limit or disk:
         raise _broken("an entry of the directory is cut short")
     raw_name = data[begin : begin + name_size]
-    name = _name(raw_name)
+    name = _name(raw_name, flags)
     if comment_size:
         raise _broken(f"{name}: a comment, which no signature covers")
     if _IN_32_BITS in (packed, size, offset):
@@ -295,14 +325,16 @@ def _check_extra(extra: bytes, raw_name: bytes) -> bytes:
     return wide
 
 
-def _name(raw: bytes) -> str:
+def _name(raw: bytes, flags: int) -> str:
     try:
-        name = raw.decode("utf-8")
+        # Readers take a name that is not called UTF-8 for one of another encoding, each of its own: the file that the
+        # document asks for is then another. No signature covers the flag.
+        name = raw.decode("utf-8" if flags & _UTF8 else "ascii")
     except UnicodeDecodeError:
         raise OfdError(
             "NAME_ENCODING",
-            "包内文件名不是 UTF-8 编码，未作判断；请用出具单位提供的阅读软件核验",
-            "a name in the package is not UTF-8: not judged; check it with the issuer's own reader",
+            "包内文件名不是 UTF-8 编码，或没有标明是 UTF-8，未作判断；请用出具单位提供的阅读软件核验",
+            "a name in the package is not UTF-8, or not called so: not judged; check it with the issuer's own reader",
             unsupported=True,
         ) from None
     parts = name.removesuffix("/").split("/")

@@ -3,27 +3,31 @@
 A package has no revisions: a signature protects the files whose digests it holds, and what it leaves out may have been
 there or have come later. Lawfully outside are the signatures' own files, for a later signer adds them. A protected file
 that is gone or differs is a change; any other file that a signature does not protect is told and leaves the verdict
-open, because nobody can know who put it there.
+open, because nobody can know who put it there. So does a document that leads to a file that is not there, or to one of
+the signatures' own: whoever writes that file later writes a part of the document.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.esign.domain.findings import Findings
-from services.esign.domain.ofd.package import Package
+from services.esign.domain.ofd import reach
+from services.esign.domain.ofd.package import Box, Package
+from services.esign.domain.ofd.reach import Reach
 from services.esign.domain.ofd.signatures import OfdSignature
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence, Status, Step
 
 _NAMED = 3
-# A seal is 50 mm across at most on a page of 210 by 297 mm: a fortieth. Above this share it hides what others signed.
+# A seal is 50 mm across at most on a page of 210 by 297 mm: a fortieth. Above this share of what is seen of a page, all
+# later stamps together hide what others signed.
 _MOST_OF_A_PAGE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
     """Of one signature: protected files that are gone, that differ, files of the document that it leaves out, and those
-    of them that a later signature protects.
+    of them that a later signature protects. `astray`: files of the signatures that the document leads to.
     """
 
     signature: OfdSignature
@@ -32,16 +36,25 @@ class Covered:
     left_out: tuple[str, ...]
     protected_later: tuple[str, ...]
     followers: tuple[OfdSignature, ...]
+    reach: Reach
+    astray: tuple[str, ...]
 
     @property
     def is_intact(self) -> bool:
         return not (self.missing or self.differing)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the document holds, or may hold, something that the signature does not protect."""
+        return bool(self.left_out or self.astray or self.signature.foreign)
 
 
 def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered, ...]:
     """In the order of the signatures. Raises OfdError when a file is not what its headers say."""
     own = frozenset({package.signatures or ""}).union(*(signature.own for signature in signatures))
     content = sorted(frozenset(package.files.files) - own)
+    reached = reach.follow(package)
+    astray = tuple(sorted(reached.files & own))
     found: list[Covered] = []
     later: frozenset[str] = frozenset()
     for at in range(len(signatures) - 1, -1, -1):
@@ -55,6 +68,8 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
                 left_out,
                 tuple(name for name in left_out if name in later),
                 tuple(signatures[at + 1 :]),
+                reached,
+                astray,
             )
         )
         later |= signature.protected
@@ -79,15 +94,63 @@ def steps(found: Findings, package: Package, covered: Sequence[Covered]) -> None
 def coverage_step(one: Covered) -> Step:
     if not one.signature.references:
         return Step("coverage", Status.INVALID, "NOTHING", "签名没有保护任何文件", "the signature covers no file")
-    if not one.left_out:
-        return Step("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖包内全部文件", "the signature covers every file")
-    return Step(
-        "coverage",
-        Status.UNKNOWN,
-        "UNPROTECTED",
-        f"包内有签名未保护的文件：{_named(one.left_out)}，无法确认是否为签名后加入；请向出具单位核实这些内容",
-        f"files that the signature does not cover: {_named(one.left_out)}; ask the issuer about their content",
-    )
+    if one.left_out:
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "UNPROTECTED",
+            f"包内有签名未保护的文件：{_named(one.left_out)}，无法确认是否为签名后加入；请向出具单位核实这些内容",
+            f"files that the signature does not cover: {_named(one.left_out)}; ask the issuer about their content",
+        )
+    whole = Step("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖包内全部文件", "the signature covers every file")
+    return _astray(one) or _absent(one.reach) or whole
+
+
+def _astray(one: Covered) -> Step | None:
+    """What stands where no signature protects it, in the signatures' own files; None: nothing."""
+    if one.astray:
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "CONTENT_IN_SIGNATURES",
+            f"文档内容指向签名自身的文件：{_named(one.astray)}，这些文件不受签名保护；请向出具单位索取原件",
+            f"the document leads to files of the signatures, which none covers: {_named(one.astray)}; "
+            "ask the issuer for the original",
+        )
+    if one.signature.foreign:
+        named = shown(one.signature.foreign)
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "SIGNATURE_FOREIGN",
+            f"签名列表或签名描述中有标准以外的内容：{named}，未作判断；请用出具单位提供的阅读软件核验",
+            f"the list or the description of a signature holds what the standard does not have there: {named}: "
+            "not judged; check it with the issuer's own reader",
+        )
+    return None
+
+
+def _absent(reached: Reach) -> Step | None:
+    """What nobody can protect, because it is not there or cannot be told; None: nothing."""
+    if reached.missing:
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "TARGET_MISSING",
+            f"文档引用的文件不在包内：{_named(reached.missing)}，以后可能被人补入；请向出具单位索取完整原件",
+            f"the document names files that are not in the package, so that somebody may add them: "
+            f"{_named(reached.missing)}; ask the issuer for the complete original",
+        )
+    if reached.unread:
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "TARGET_UNREAD",
+            f"无法确定这些文件引用了什么：{_named(reached.unread)}，未作判断；请用出具单位提供的阅读软件核验",
+            f"what these files lead to cannot be told: {_named(reached.unread)}: not judged; "
+            "check it with the issuer's own reader",
+        )
+    return None
 
 
 def changes_step(package: Package, one: Covered) -> Step:
@@ -123,17 +186,17 @@ def changes_step(package: Package, one: Covered) -> Step:
             f"先前的签名未保护、后来的签名才保护的文件：{_named(one.protected_later)}，可能是其后加入的；请向签名单位核实",
             f"covered by a later signature only, perhaps added since: {_named(one.protected_later)}; ask who signed",
         )
-    return _stamps(package, one) or _unchanged(one)
+    return _stamps(one) or _unchanged(one)
 
 
 def _unchanged(one: Covered) -> Step:
-    if one.left_out:
+    if one.is_open:
         return Step(
             "changes",
             Status.UNKNOWN,
             "MAYBE_ADDED",
-            "签名未保护的文件可能是签名后加入或修改的",
-            "files that the signature does not cover may have been added or changed since",
+            "签名未保护的内容可能是签名后加入或修改的",
+            "what the signature does not cover may have been added or changed since",
         )
     if one.followers:
         return Step(
@@ -146,21 +209,22 @@ def _unchanged(one: Covered) -> Step:
     return Step("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
 
 
-def _stamps(package: Package, one: Covered) -> Step | None:
+def _stamps(one: Covered) -> Step | None:
     """What is wrong with where the signature and those after it show; None: nothing."""
     covered: dict[str, float] = {}
     for signature in (one.signature, *one.followers):
         for stamp in signature.stamps:
-            if stamp.page not in package.pages:
+            sheet = one.reach.pages.get(stamp.page)
+            if sheet is None or not any(_meets(stamp.box, box) for box in sheet.physical):
                 return Step(
                     "changes",
                     Status.UNKNOWN,
                     "STAMP_PAGE",
-                    "签章所在的页不在文档中，未能判断；请向出具单位索取原件",
-                    f"a stamp stands on page {stamp.page[:20]!r}, which the document does not have",
+                    "签章不在文档的任何一页上，未能判断；请向出具单位索取原件",
+                    f"a stamp stands on page {stamp.page[:20]!r}, which the document does not have, or beside it",
                 )
-            page = package.pages[stamp.page]
-            whole = 210.0 * 297.0 if page is None else page[2] * page[3]
+            # The smallest, as readers differ in which of them they show. One that cannot be read may be of any size.
+            whole = min(0.0 if box is None else box[2] * box[3] for box in sheet.seen)
             if signature is not one.signature:
                 covered[stamp.page] = covered.get(stamp.page, 0.0) + stamp.box[2] * stamp.box[3]
             if covered.get(stamp.page, 0.0) > _MOST_OF_A_PAGE * whole:
@@ -172,6 +236,22 @@ def _stamps(package: Package, one: Covered) -> Step | None:
                     "a later stamp is so large that it may hide what was signed before; ask who signed",
                 )
     return None
+
+
+def _meets(stamp: Box, page: Box | None) -> bool:
+    """Whether something of the stamp lies on the page, counted from the page's corner or from the origin of its box. A
+    page whose box cannot be read may lie anywhere.
+    """
+    if page is None:
+        return True
+    corners = {page[:2], (0.0, 0.0)}
+    return any(
+        left < stamp[0] + stamp[2]
+        and stamp[0] < left + page[2]
+        and top < stamp[1] + stamp[3]
+        and stamp[1] < top + page[3]
+        for left, top in corners
+    )
 
 
 def covers(package: Package, one: Covered) -> Sentence:

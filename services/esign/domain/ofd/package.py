@@ -18,13 +18,15 @@ _MOST_MM = 100_000.0
 
 @dataclass(slots=True)
 class Package:
-    """A package with one document. `document` is the location of its Document.xml, `pages` the box of each page by its
-    ID (None: the page's own file says), `signatures` the location of its list of signatures, None when it has none.
+    """A package with one document. `document` is the location of its Document.xml, `pages` that of each page's file by
+    the page's ID as written, `templates` pairs of a template's ID and location as written, `signatures` the location of
+    its list of signatures, None when it has none.
     """
 
     files: Archive
     document: str
-    pages: Mapping[str, Box | None]
+    pages: Mapping[str, str]
+    templates: tuple[tuple[str, str], ...]
     signatures: str | None
     _digests: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
@@ -73,7 +75,7 @@ def read(data: bytes) -> Package:
             "DOCUMENT_MISSING", "OFD.xml 所指的文档不在包内", "the document that OFD.xml names is not in the package"
         )
     described = xml(files, document, "Document")
-    return Package(files, document, _pages(described), _signatures(files, body))
+    return Package(files, document, _pages(described), _templates(described), _signatures(files, body))
 
 
 def xml(files: Archive, name: str, root: str) -> Element:
@@ -118,17 +120,20 @@ def box_of(text: str) -> Box | None:
     return (left, top, width, height) if width > 0 and height > 0 else None
 
 
-def _pages(document: Element) -> dict[str, Box | None]:
+def _pages(document: Element) -> dict[str, str]:
     common, listed = document.one("CommonData"), document.one("Pages")
     if common is None or listed is None:
         raise OfdError("DOCUMENT_MALFORMED", "文档描述不完整", "Document.xml lacks CommonData or Pages")
-    area = common.one("PageArea")
-    physical = None if area is None else area.one("PhysicalBox")
-    box = None if physical is None else box_of(physical.text)
-    pages = {page.attributes.get("ID", ""): box for page in listed.all("Page")}
+    pages = {page.attributes.get("ID", ""): page.attributes.get("BaseLoc", "") for page in listed.all("Page")}
     if "" in pages or len(pages) != len(listed.all("Page")) or not pages:
         raise OfdError("DOCUMENT_MALFORMED", "文档的页编号缺失或重复", "pages without an ID, or two with one")
-    return dict(pages)
+    return pages
+
+
+def _templates(document: Element) -> tuple[tuple[str, str], ...]:
+    common = document.one("CommonData")
+    listed = [] if common is None else common.all("TemplatePage")
+    return tuple((each.attributes.get("ID", ""), each.attributes.get("BaseLoc", "")) for each in listed)
 
 
 def _signatures(files: Archive, body: Element) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 
 from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
-from services.esign.domain.ofd import markup, package
+from services.esign.domain.ofd import markup, package, signature_shape
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
 from services.esign.domain.ofd.markup import Element
 from services.esign.domain.ofd.package import Box, Package
@@ -55,6 +55,7 @@ class OfdSignature:
     """A signature. `file` is the location of its Signature.xml, `xml` those bytes, which `value` is over; `own` are
     all files that belong to the signature itself, `protected` those whose digests it holds. `stated`:
     SignatureDateTime, µs; without a zone what it means in China, then in UTC, as the machine that wrote it may be set.
+    `foreign`: what stands in its description or in the list and belongs in neither; empty: nothing.
     """
 
     id: str
@@ -68,19 +69,21 @@ class OfdSignature:
     protected: frozenset[str] = field(repr=False)
     stamps: tuple[Stamp, ...]
     stated: tuple[int, ...]
+    foreign: str
 
 
 def find(found: Package) -> tuple[OfdSignature, ...]:
     """In the order they were made: one that protects another is later. Raises OfdError."""
     if found.signatures is None:
         return ()
-    listed = package.xml(found.files, found.signatures, "Signatures").all("Signature")
+    root = package.xml(found.files, found.signatures, "Signatures")
+    foreign, listed = signature_shape.foreign_in_list(root), root.all("Signature")
     if len(listed) > MOST_SIGNATURES:
         raise beyond_limit(f"超过 {MOST_SIGNATURES} 个签名", f"more than {MOST_SIGNATURES} signatures")
     present: list[OfdSignature] = []
     references, allowance = 0, markup.Allowance()
     for element in listed:
-        present.append(_read(found, element, allowance))
+        present.append(_read(found, element, allowance, foreign))
         references += len(present[-1].references)
         if references > _MOST_REFERENCES:
             raise beyond_limit(
@@ -92,7 +95,7 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
     return tuple(sorted(present, key=lambda signature: places[signature.file]))
 
 
-def _read(found: Package, listed: Element, allowance: markup.Allowance) -> OfdSignature:
+def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign: str) -> OfdSignature:
     holder = found.signatures or ""
     file = found.located(listed.attributes.get("BaseLoc", ""), holder)
     if file is None:
@@ -127,6 +130,7 @@ def _read(found: Package, listed: Element, allowance: markup.Allowance) -> OfdSi
         protected=frozenset(each.file for each in listed_files if each.file is not None),
         stamps=tuple(_stamps(info, file)),
         stated=_stated(info),
+        foreign=foreign or signature_shape.foreign_in_description(element),
     )
 
 

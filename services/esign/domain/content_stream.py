@@ -1,0 +1,129 @@
+"""Content streams that keep to themselves (ISO 32000-1, 7.8.2 and 8.4.2): whatever they do to the graphics state is
+undone at their end.
+
+A form's drawing is cut to its bounding box. Readers differ in how they keep that up when a stream restores a state that
+it did not save, or leaves a path, a clip or a text open.
+"""
+
+import re
+from typing import Any
+
+from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf_spelling import value_behind
+from services.esign.domain.pdf_syntax import Dict, Ref
+
+_OPERATOR = re.compile(rb"(?:[A-Za-z]{1,3}[01*]?|['\"])(?=[\t\n\r ()<>\[\]/]|\Z)")
+_COMMENT = re.compile(rb"%[^\x00\r\n]*")
+_PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"h", b"re"})
+_PAINT = frozenset({b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n"})
+_CLIP = frozenset({b"W", b"W*"})
+_STATE = frozenset({b"w", b"J", b"j", b"M", b"d", b"ri", b"i", b"gs"})
+_COLOUR = frozenset({b"CS", b"cs", b"SC", b"SCN", b"sc", b"scn", b"G", b"g", b"RG", b"rg", b"K", b"k"})
+_TEXT_STATE = frozenset({b"Tc", b"Tw", b"Tz", b"TL", b"Tf", b"Tr", b"Ts"})
+_TEXT = frozenset({b"Td", b"TD", b"Tm", b"T*", b"Tj", b"TJ", b"'", b'"'})
+_MARKS = frozenset({b"BMC", b"BDC", b"EMC", b"MP", b"DP"})
+_ANYWHERE = _STATE | _COLOUR | _TEXT_STATE | _MARKS
+_BETWEEN = _ANYWHERE | {b"cm", b"Do", b"sh"}
+# Text that is a clip (ISO 32000-1, table 106) lasts beyond the text in some readers.
+_CLIPPING_TEXT = re.compile(rb"(?:^|[\t\n\r ])[4-9][\t\n\r ]*\Z")
+_NESTING = {b"<<": 1, b"[": 1, b">>": -1, b"]": -1}
+_DEEPEST, _MOST_STATES = 8, 28
+
+
+class _Scanner:
+    """Where in a content stream it stands: states saved, marks open, a text, a path or a clip begun."""
+
+    def __init__(self) -> None:
+        self.saved = self.marks = 0
+        self.text = self.path = self.clip = False
+
+    def step(self, operator: bytes, operands: bytes) -> bool:
+        """Takes one operator; False when it does not belong here."""
+        if operator in _PATH or operator in _CLIP or operator in _PAINT:
+            return not self.text and self._path(operator)
+        if self.path or self.clip:
+            return False
+        if operator in {b"BT", b"ET"}:
+            self.text = not self.text
+            return self.text is (operator == b"BT")
+        if operator in _TEXT:
+            return self.text
+        if operator == b"Tr" and _CLIPPING_TEXT.search(operands):
+            return False
+        if operator in {b"q", b"Q"}:
+            self.saved += 1 if operator == b"q" else -1
+            return not self.text and 0 <= self.saved <= _MOST_STATES
+        if operator in _MARKS - {b"MP", b"DP"}:
+            self.marks += -1 if operator == b"EMC" else 1
+            return self.marks >= 0
+        return operator in (_ANYWHERE if self.text else _BETWEEN)
+
+    def _path(self, operator: bytes) -> bool:
+        if operator in _PAINT:
+            self.path = self.clip = False
+        elif operator in _CLIP:
+            self.clip = True
+        elif self.clip:
+            return False
+        else:
+            self.path = True
+        return True
+
+    @property
+    def ended(self) -> bool:
+        return not (self.saved or self.marks or self.text or self.path or self.clip)
+
+
+def keeps_to_itself(content: bytes) -> bool:
+    """Whether a content stream is written plainly and undoes what it does."""
+    scanner = _Scanner()
+    at = operands = depth = 0
+    while at < len(content):
+        end = value_behind(content, at)
+        if end is None and (comment := _COMMENT.match(content, at)) is not None:
+            end = comment.end()
+        if end is not None:
+            depth += _NESTING.get(content[at:end], 0)
+            at = end
+            continue
+        found = _OPERATOR.match(content, at)
+        if found is None or depth or not scanner.step(found[0], content[operands:at]):
+            return False
+        at = operands = found.end()
+    return scanner.ended and not depth
+
+
+def drawn_by_itself(document: Document, holder: PdfObject) -> bool:
+    """Whether a form, and every form and pattern that it draws, keeps to itself. Raises PdfError."""
+    seen: set[int] = set()
+    waiting: list[tuple[PdfObject, int]] = [(holder, 0)]
+    while waiting:
+        each, depth = waiting.pop()
+        if each.number in seen:
+            continue
+        seen.add(each.number)
+        if depth > _DEEPEST or not keeps_to_itself(document.stream_of(each)):
+            return False
+        resources = document.resolve(each.value.get("Resources"))
+        if not isinstance(resources, Dict):
+            continue
+        # Glyphs and masks that are content streams themselves: no signature needs them.
+        fonts, states = (_values(document, resources.get(key)) for key in ("Font", "ExtGState"))
+        if any("CharProcs" in font for font in fonts) or any("SMask" in state for state in states):
+            return False
+        for key in ("XObject", "Pattern"):
+            waiting += ((more, depth + 1) for more in _streams(document, resources.get(key)))
+    return True
+
+
+def _values(document: Document, listed: Any) -> list[Dict]:
+    values = document.resolve(listed)
+    found = [document.resolve(each) for each in values.values()] if isinstance(values, Dict) else []
+    return [each for each in found if isinstance(each, Dict)]
+
+
+def _streams(document: Document, listed: Any) -> list[PdfObject]:
+    values = document.resolve(listed)
+    refs = [ref for ref in values.values() if isinstance(ref, Ref)] if isinstance(values, Dict) else []
+    found = [each for ref in refs if (each := document.object(ref[0])) is not None and each.stream is not None]
+    return [each for each in found if each.value.get("Subtype") != "Image"]

@@ -1,0 +1,311 @@
+"""Where the document of an OFD package leads: every location (ST_Loc, GB/T 33190 7.3) from OFD.xml on, file by file.
+
+A signature protects files; the document says which files a reader shows. It may name a file that does not exist yet,
+or one that belongs to the signatures and that no signature therefore protects. Whoever writes that file later writes a
+part of the document. Readers resolve locations differently, so every reading counts. Readers also go by the names of
+elements, and neither by namespaces nor by the root of a file; this walk does the same.
+"""
+
+import posixpath
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+from xml.parsers import expat
+
+from services.esign.domain.ofd.archive import MOST_NAME, Archive
+from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
+
+# Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
+# Makers write some attributes as elements, so each name counts as both. `Signatures` in OFD.xml is not among them,
+# because it lawfully leads to a file that is none of the document.
+_LOCATIONS = frozenset(
+    {
+        *("DocRoot", "Cover", "BaseLoc", "PublicRes", "DocumentRes", "PageRes"),
+        *("Annotations", "CustomTags", "Attachments", "Extensions"),
+        *("FileLoc", "SchemaLoc", "ExtendData", "FontFile", "MediaFile", "Profile", "ImgLoc", "ImageLoc", "PageFile"),
+    }
+)
+# These may lead out of the package (CT_Action, XInclude).
+_OUTWARD = frozenset({"URI", "href"})
+# Readers show these files or hand them on, and do not look for locations in them.
+_DATA = frozenset(
+    {"Cover", "SchemaLoc", "ExtendData", "FontFile", "MediaFile", "Profile", "ImgLoc", "ImageLoc", *_OUTWARD}
+)
+# A FileLoc in one of these leads to data, elsewhere to annotations of a page.
+_HOLDERS_OF_DATA = frozenset({"Attachment", "CustomTag"})
+# What is seen of a page; its content outside of either is cut off (GB/T 33190 7.5).
+_PHYSICAL = "PhysicalBox"
+_BOXES = frozenset({_PHYSICAL, "ApplicationBox"})
+_WANTED = _LOCATIONS | _OUTWARD | _BOXES
+_TEMPLATE = "TemplateID"
+_ATTRIBUTES = _WANTED | {_TEMPLATE}
+_A4: Box = (0.0, 0.0, 210.0, 297.0)
+_SEPARATOR = " "
+_MOST_DEPTH = 256
+# Of all files together. An element takes a microsecond, a location up to twenty.
+_MOST_ELEMENTS = 2_000_000
+_MOST_LOCATIONS = 50_000
+# Bytes of one tag.
+_MOST_TAG = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A page's boxes in mm; None is one that cannot be read. `physical`: where the page is. `seen`: each box to which
+    some reader may cut it, because readers know different ones.
+    """
+
+    physical: tuple[Box | None, ...]
+    seen: tuple[Box | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """`files`: every file that the document leads to, in any reading. `missing`: locations that lead to none. `unread`:
+    files whose locations cannot be told. `pages`: by ID.
+    """
+
+    files: frozenset[str]
+    missing: tuple[str, ...]
+    unread: tuple[str, ...]
+    pages: Mapping[str, Sheet] = field(repr=False)
+
+
+def follow(package: Package) -> Reach:
+    """Never raises for a bad document; what cannot be followed is in `missing` or `unread`."""
+    places = _Places(package.files, posixpath.dirname(package.document))
+    allowance = _Allowance()
+    scans: dict[str, _Scan] = {}
+    files, missing, unread = {ENTRY}, dict[str, None](), list[str]()
+    pending = [ENTRY]
+    while pending:
+        holder = pending.pop()
+        if holder in scans:
+            continue
+        scan = scans[holder] = _scanned(package.files, holder, allowance)
+        if scan.unclear:
+            unread.append(holder)
+        for link in scan.links:
+            found = places.of(link.text, holder, scan.base)
+            files |= found
+            if not found and link.name not in _OUTWARD:
+                missing[link.text] = None
+            if not link.is_data:
+                pending.extend(found)
+    return Reach(frozenset(files), tuple(missing), tuple(unread), _sheets(package, places, scans))
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A location as written. `name` of its attribute or element, `owner` the element around it."""
+
+    name: str
+    owner: str
+    text: str
+
+    @property
+    def is_data(self) -> bool:
+        return self.name in _DATA or (self.name == "FileLoc" and self.owner in _HOLDERS_OF_DATA)
+
+
+class _Places:
+    """The files that a location may mean. `folder`: that of Document.xml."""
+
+    def __init__(self, files: Archive, folder: str) -> None:
+        self._folder = folder
+        # Systems differ in letters' case and in how they compose characters.
+        self._names = {_plain(name): name for name in files.files}
+
+    def of(self, text: str, holder: str, base: str) -> frozenset[str]:
+        """`base`: the folder that a resource file names for its media (Res/@BaseLoc); empty: none."""
+        if len(text) > MOST_NAME:
+            return frozenset()
+        decoded = unquote(text).replace("\\", "/")
+        found = set[str]()
+        for folder in self._folders(holder, base):
+            for written in {text, decoded, re.split("[?#]", decoded)[0]}:
+                name = posixpath.normpath(posixpath.join(folder, written.lstrip("/")))
+                # Some readers stop at the root.
+                while name.startswith("../"):
+                    name = name[3:]
+                if (file := self._names.get(_plain(name))) is not None:
+                    found.add(file)
+        return frozenset(found)
+
+    def _folders(self, holder: str, base: str) -> Iterator[str]:
+        """A leading slash means the root, yet some readers drop it."""
+        for folder in {posixpath.dirname(holder), self._folder, ""}:
+            yield folder
+            if base:
+                yield posixpath.join(folder, unquote(base).replace("\\", "/").lstrip("/"))
+
+
+def _plain(name: str) -> str:
+    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
+@dataclass(slots=True)
+class _Allowance:
+    elements: int = _MOST_ELEMENTS
+    locations: int = _MOST_LOCATIONS
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What one file says: its locations, its boxes, the templates that it draws on, the folder of its media (`base`).
+    `unclear`: that is not all, or readers differ in it.
+    """
+
+    links: list[_Link] = field(default_factory=list)
+    physical: list[Box | None] = field(default_factory=list)
+    boxes: list[Box | None] = field(default_factory=list)
+    templates: set[str] = field(default_factory=set)
+    base: str = ""
+    unclear: bool = False
+
+
+class _Scanner:
+    """Fills a scan from one file, without keeping its tree."""
+
+    def __init__(self, scan: _Scan, allowance: _Allowance) -> None:
+        self._scan = scan
+        self._allowance = allowance
+        self._names: list[str] = []
+        # Of each open element that holds a location or a box, its text in pieces; None for others.
+        self._texts: list[list[str] | None] = []
+        self._heard: list[str] | None = None
+        # Depths of those whose text has something in between.
+        self._parted: set[int] = set()
+        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._begin
+        self._parser.EndElementHandler = self._end
+        self._parser.CommentHandler = self._part
+        self._parser.ProcessingInstructionHandler = self._part
+        self._parser.StartCdataSectionHandler = self._part
+        self._parser.XmlDeclHandler = self._declared
+        self._parser.StartDoctypeDeclHandler = self._refuse
+
+    def read(self, chunks: Iterable[bytes]) -> None:
+        """Raises ExpatError, LookupError, ValueError when readers may differ in what they find, or when it is more than
+        is read here.
+        """
+        fed = 0
+        for chunk in chunks:
+            self._parser.Parse(chunk, False)
+            fed += len(chunk)
+            if fed - self._parser.CurrentByteIndex > _MOST_TAG:
+                raise ValueError("a tag is too long")
+        self._parser.Parse(b"", True)
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        self._allowance.elements -= 1
+        if self._allowance.elements < 0 or len(self._names) >= _MOST_DEPTH:
+            raise ValueError("too many or too deep elements")
+        local = name.rpartition(_SEPARATOR)[2]
+        for key, value in attributes.items():
+            # Most attributes are those of text and graphics, in no namespace.
+            attribute = key.rpartition(_SEPARATOR)[2] if _SEPARATOR in key else key
+            if attribute in _ATTRIBUTES:
+                self._attribute(attribute, local, value)
+        self._part()
+        self._names.append(local)
+        self._texts.append([] if local in _WANTED else None)
+        self._listen()
+
+    def _end(self, _name: str) -> None:
+        local, text = self._names.pop(), self._texts.pop()
+        depth = len(self._names)
+        if text is not None:
+            whole = "".join(text)
+            # Some readers take the text up to a comment, others all of it.
+            if depth in self._parted and whole.strip():
+                self._scan.unclear = True
+            self._take(local, self._names[-1] if self._names else "", whole)
+        self._parted.discard(depth)
+        self._listen()
+
+    def _listen(self) -> None:
+        """To the innermost element alone: most text is that of pages, and no location."""
+        inside = self._texts[-1] if self._texts else None
+        if inside is not self._heard:
+            self._heard = inside
+            self._parser.CharacterDataHandler = None if inside is None else inside.append
+
+    def _attribute(self, name: str, owner: str, value: str) -> None:
+        if name == _TEMPLATE:
+            self._scan.templates.add(value.strip())
+        elif (owner, name) == ("Res", "BaseLoc"):
+            self._set_base(value.strip())
+        else:
+            self._take(name, owner, value)
+
+    def _part(self, *_between: object) -> None:
+        if self._texts and self._texts[-1] is not None:
+            self._parted.add(len(self._texts) - 1)
+
+    def _take(self, name: str, owner: str, value: str) -> None:
+        text = value.strip()
+        if not text:
+            return
+        self._allowance.locations -= 1
+        if self._allowance.locations < 0:
+            raise ValueError("too many locations")
+        if name not in _BOXES:
+            self._scan.links.append(_Link(name, owner, text))
+            return
+        box = box_of(text)
+        self._scan.boxes.append(box)
+        if name == _PHYSICAL:
+            self._scan.physical.append(box)
+
+    def _set_base(self, folder: str) -> None:
+        if self._scan.base not in {"", folder}:
+            raise ValueError("two folders of media")
+        self._scan.base = folder
+
+    def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if (encoding or "utf-8").lower() != "utf-8":
+            raise ValueError("not in UTF-8")
+
+    def _refuse(self, *_declared: object) -> None:
+        raise ValueError("a document type")
+
+
+def _scanned(files: Archive, name: str, allowance: _Allowance) -> _Scan:
+    scan = _Scan()
+    try:
+        _Scanner(scan, allowance).read(files.chunks(name))
+    except (expat.ExpatError, LookupError, ValueError):
+        scan.unclear = True
+    return scan
+
+
+def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Mapping[str, Sheet]:
+    """A page's own area comes before that of its template, and that before the common one (GB/T 33190 7.7)."""
+    nothing = _Scan()
+    document = scans.get(package.document, nothing)
+    # What cannot be read here means nothing where a page has its own.
+    common = tuple(box for box in document.boxes if box is not None)
+    templates = _templates(package, places)
+    found: dict[str, Sheet] = {}
+    for page, location in package.pages.items():
+        own = [scans.get(file, nothing) for file in places.of(location, package.document, "")]
+        drawn = [scans.get(file, nothing) for each in own for name in each.templates for file in templates[name]]
+        nearest = (tuple(box for scan in scanned for box in scan.physical) for scanned in (own, drawn, [document]))
+        found[page] = Sheet(
+            next((boxes for boxes in nearest if boxes), (_A4,)),
+            tuple(dict.fromkeys((*common, *(box for scan in (*own, *drawn) for box in scan.boxes)))) or (_A4,),
+        )
+    return found
+
+
+def _templates(package: Package, places: _Places) -> Mapping[str, Sequence[str]]:
+    """The files of each template, by its ID."""
+    found = defaultdict[str, list[str]](list)
+    for template, location in package.templates:
+        found[template].extend(places.of(location, package.document, ""))
+    return found

@@ -1,0 +1,77 @@
+"""What Signatures.xml and Signature.xml may hold (GB/T 33190 clause 18, GM/T 0099 annex B).
+
+A signer's value covers his own Signature.xml, but no earlier signature covers it, and nobody's covers the list. So
+neither may hold anything that a reader could take for content.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.esign.domain.ofd.markup import Element
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """An element: its attributes, its children by name, and whether it holds text."""
+
+    attributes: frozenset[str] = frozenset()
+    children: Mapping[str, "_Shape"] = field(default_factory=dict)
+    has_text: bool = False
+
+
+_TEXT = _Shape(has_text=True)
+# One maker writes the provider's attributes as elements.
+_PROVIDER = ("ProviderName", "Version", "Company", "ProtocolVer")
+
+_LIST = _Shape(
+    children={
+        "MaxSignId": _TEXT,
+        "Signature": _Shape(frozenset({"ID", "Type", "BaseLoc", "Relative"})),
+    }
+)
+_DESCRIPTION = _Shape(
+    children={
+        "SignedInfo": _Shape(
+            children={
+                "Provider": _Shape(frozenset(_PROVIDER), dict.fromkeys((*_PROVIDER, "ExtendData"), _TEXT)),
+                "SignatureMethod": _TEXT,
+                "SignatureDateTime": _TEXT,
+                "Parameters": _Shape(children={"Parameter": _Shape(frozenset({"Name", "Type"}), has_text=True)}),
+                "References": _Shape(
+                    frozenset({"CheckMethod"}),
+                    {"Reference": _Shape(frozenset({"FileRef"}), {"CheckValue": _TEXT})},
+                ),
+                "StampAnnot": _Shape(frozenset({"ID", "PageRef", "Boundary", "Clip"})),
+                "Seal": _Shape(children={"BaseLoc": _TEXT}),
+            }
+        ),
+        "SignedValue": _TEXT,
+    }
+)
+# Where the schema is and what is white space; serialisers add these.
+_OF_XML = ("http://www.w3.org/2001/XMLSchema-instance ", "http://www.w3.org/XML/1998/namespace ")
+
+
+def foreign_in_list(root: Element) -> str:
+    """The first thing in Signatures.xml that does not belong there; empty when there is none."""
+    return _foreign(root, _LIST)
+
+
+def foreign_in_description(root: Element) -> str:
+    """The first thing in Signature.xml that does not belong there; empty when there is none."""
+    return _foreign(root, _DESCRIPTION)
+
+
+def _foreign(element: Element, shape: _Shape) -> str:
+    if element.text and not shape.has_text:
+        return element.name
+    for name in element.attributes:
+        if name not in shape.attributes and not name.startswith(_OF_XML):
+            return f"{element.name}@{name}"
+    for child in element.children:
+        expected = shape.children.get(child.name)
+        if expected is None:
+            return child.name
+        if found := _foreign(child, expected):
+            return found
+    return ""
