@@ -6,7 +6,7 @@ than the one that the sections lead to, some reader may show what nobody signed,
 """
 
 import re
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,11 +108,11 @@ def disagreement(document: Document, reachable: Collection[int], signed_to: int)
     """
     if _begins_otherwise(document, signed_to):
         return UNDECIDED
-    if _has_packed(document, reachable) and _may_be_rebuilt(document, reachable):
-        return UNDECIDED
     roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
     own = {each.offset for each in _sections(document)}
     rebuilt: dict[int, tuple[int, int]] = {}
+    # Numbers that were packed ever: some readers that rebuild the file find none of them, others prefer them.
+    packed: set[int] = set()
     for header in _headers(document.data, 0, document.end):
         number, at = header.number, header.at
         if number == UNDECIDED:
@@ -136,8 +136,11 @@ def disagreement(document: Document, reachable: Collection[int], signed_to: int)
             return number
         for member, value in members.items():
             rebuilt[member] = (Place.IN_STREAM, at)
+            packed.add(member)
             if member not in roots and _is_a_beginning(document, value):
                 return member
+    if not packed.isdisjoint(reachable) and _may_be_rebuilt(document, reachable):
+        return UNDECIDED
     for number, place in rebuilt.items():
         entry = document.entries.get(number, FREE)
         if entry.place == Place.FREE or (entry.place == Place.IN_FILE and entry.a == 0):
@@ -222,10 +225,6 @@ def _may_be_rebuilt(document: Document, reachable: Collection[int]) -> bool:
         return True
     starts = {each.offset for each in _sections(document)}
     return any(int(found[1]) not in starts | {0} for found in _STARTXREF.finditer(data, 0, end))
-
-
-def _has_packed(document: Document, reachable: Container[int]) -> bool:
-    return any(entry.place == Place.IN_STREAM and number in reachable for number, entry in document.entries.items())
 
 
 def _is_a_beginning(document: Document, value: Any) -> bool:
