@@ -16,7 +16,7 @@ _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])
 _ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
 _ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
 # Of an object at the file's beginning; of a free one whose next is beyond all numbers (ISO 32000-1, table C.1).
-_ODD_ENTRY = re.compile(rb"0{10} \d{5} n|(?!000)\d{10} \d{5} f")
+_AT_BEGINNING, _LAST_NUMBER = b"0000000000", b"0008388607"
 _HIGHEST = 8_388_607
 _ENTRY_SIZE = 20
 _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
@@ -89,14 +89,18 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         end = at + count * _ENTRY_SIZE
         rows: list[tuple[bytes, bytes, bytes]]
         if end <= end_of_data and _ENTRIES.fullmatch(data, at, end):
-            odd = odd or _ODD_ENTRY.search(data, at, end) is not None
             rows, at = _ENTRY.findall(data, at, end), end
         else:
             rows, at = _loose_rows(data, at, count)
             odd = True
         odd = odd or _is_odd(first, rows) or _USUAL_HEAD.fullmatch(head[0].lstrip(b"\x00\t\n\f\r ")) is None
         for number, (place, generation, kind) in enumerate(rows, first):
-            entries[number] = _entry(Entry, (1, int(place), int(generation))) if kind == b"n" else FREE
+            if kind == b"n":
+                entries[number] = _entry(Entry, (1, int(place), int(generation)))
+                odd = odd or place == _AT_BEGINNING
+            else:
+                entries[number] = FREE
+                odd = odd or place > _LAST_NUMBER
         listed += count
         if len(entries) != listed:
             raise PdfError("XREF", "cross-reference entries of one object are repeated", unsupported=True)

@@ -164,8 +164,8 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
         raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
     cms: bytes = value["Contents"]
-    digits = cms.hex().encode()
-    if not cms or data[first:last] not in {b"<%b>" % digits, b"<%b>" % digits.upper()}:
+    written, digits = data[first:last], b"<%b>" % cms.hex().encode()
+    if not cms or (written != digits and written != digits.upper()):
         raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case", unsupported=True)
     permission = _permission(document, value, is_certification=certified is not None and certified[0] == holder.number)
     subfilter = str(value.get("SubFilter", ""))
