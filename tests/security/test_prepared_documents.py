@@ -2,6 +2,8 @@
 Never VALID once something did.
 """
 
+import time
+
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
@@ -14,6 +16,7 @@ from tests.support.update_checks import step_changes
 from tests.support.updates import Draft, stream, text
 from tests.support.verdicts import TRUST, judged
 
+MOST_SECONDS = 3.0
 SECOND_CATALOG, SECOND_PAGE = 13, 15
 OTHER = {
     SECOND_CATALOG: b"<</Type/Catalog/Pages 14 0 R>>",
@@ -97,6 +100,15 @@ def test_a_trailer_that_belongs_to_nothing_is_a_second_beginning(trailer):
     pdf = built(rich())
     at = pdf.rindex(b"startxref")
     ambiguous(stored(signed(pdf[:at] + trailer + pdf[at:])))
+
+
+@pytest.mark.parametrize("piece", [b"trailer%", b"trailer ", b"startxref ", b"xref 0 ", b"1 0 obj", b"obj"])
+def test_beginnings_are_looked_for_once(piece):
+    """Half a megabyte of words that begin something is bounded work."""
+    pdf = stored(signed(built(rich(more={13: stream(piece * (500_000 // len(piece)))}))))
+    begun = time.process_time()
+    outcome(pdf)
+    assert time.process_time() - begun < MOST_SECONDS
 
 
 @pytest.mark.parametrize("form", [built, packed])

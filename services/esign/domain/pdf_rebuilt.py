@@ -28,7 +28,7 @@ _HIGHEST = 8_388_607
 # Poppler reads lines of 255 bytes at most.
 _SHORTEST_LINE = 200
 _NUMBER = re.compile(rb"\d+")
-_TRAILER = re.compile(rb"trailer(?:[\x00\t\n\f\r ]|%[^\r\n]*[\r\n])*<<")
+_TRAILER = re.compile(rb"trailer[\x00\t\n\f\r ]*(?:<<|%)")
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
 _FIRST = re.compile(rb"(?<!\d)(\d{1,10})[\x00\t\n\f\r ]{1,16}\d{1,5}[\x00\t\n\f\r ]{1,16}obj")

@@ -11,9 +11,9 @@ from services.esign.domain.pdf import Document, PdfObject
 _END = rb"(?=[\t\n\r ()<>\[\]/]|\Z)"
 # A piece of a literal string has no carriage return, which is a line feed to some; its escapes are those of table 3
 # and three digits of one byte. A parenthesis before a line end closes the string for some.
-_PIECE = rb"[^()\\\r]*"
-_ESCAPE = rb"\\(?:[nrtbf(\\]|\)(?!\n)|[0-3][0-7]{2}|\r\n?|\n)"
-_INNER = rb"\(%b(?:%b%b)*\)(?!\n)" % (_PIECE, _ESCAPE, _PIECE)
+_PIECE = rb"[^()\\\r]*+"
+_ESCAPE = rb"\\(?:[nrtbf(\\]|\)(?!\n)|[0-3][0-7]{2}|\r\n|\r(?!\n)|\n)"
+_INNER = rb"\(%b(?:%b%b)*+\)(?!\n)" % (_PIECE, _ESCAPE, _PIECE)
 _VALUE = re.compile(
     b"|".join(
         (
@@ -24,7 +24,7 @@ _VALUE = re.compile(
             rb"-?(?:\d{1,10}(?:\.\d{0,16})?|\.\d{1,16})" + _END,
             rb"(?:true|false|null)" + _END,
             rb"<[0-9A-Fa-f]*>",
-            rb"\(%b(?:(?:%b|%b)%b)*\)" % (_PIECE, _ESCAPE, _INNER, _PIECE),
+            rb"\(%b(?:(?:%b|%b)%b)*+\)" % (_PIECE, _ESCAPE, _INNER, _PIECE),
         )
     )
 )
