@@ -133,6 +133,20 @@ def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any]
     """Why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the page
     that it may take. Raises PdfError.
     """
+    states = document.resolve(field.get("AP"))
+    if why := misplaced(document, field, page, most=most):
+        return why
+    if states is None:
+        return ""
+    if not isinstance(states, Dict) or states.keys() != {"N"}:
+        return "it has several appearances"
+    return form_misfit(document, states["N"])
+
+
+def misplaced(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
+    """Why the field's place is none that every reader shows alike, or is too large; empty when it is one. Raises
+    PdfError.
+    """
     box = rectangle(document.resolve(field.get("Rect")))
     if box is None or min(size(box)) <= 0:
         return "its rectangle has no area"
@@ -144,15 +158,11 @@ def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any]
     width, height = size(shown)
     if size(box)[0] * size(box)[1] > most * width * height:
         return "it covers too much of the page"
-    states = document.resolve(field.get("AP"))
-    if states is None:
-        return ""
-    if not isinstance(states, Dict) or states.keys() != {"N"}:
-        return "it has several appearances"
-    return _form_misfit(document, states["N"])
+    return ""
 
 
-def _form_misfit(document: Document, form: Any) -> str:
+def form_misfit(document: Document, form: Any) -> str:
+    """Why a form is no look of a field; empty when it is one. Raises PdfError."""
     holder = document.object(form[0]) if isinstance(form, Ref) else None
     if holder is None or holder.stream is None or not isinstance(holder.value, Dict) or holder.loose:
         return "its appearance is no stream"

@@ -164,6 +164,8 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
     end = document.end
     certified = any(s.permission is not None for s in present)
     if present[0].covers_whole(document) and not (certified and end > present[-1].covered_to):
+        if end > present[0].covered_to and _has_another_beginning(found, document, present[0].covered_to):
+            return History(present, (), end, Status.UNKNOWN)
         found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
@@ -184,6 +186,19 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         if passage.before >= signed_to
     )
     return History(present, passages, signed_to if renewed else end, status)
+
+
+def _has_another_beginning(found: Findings, document: Document, signed_to: int) -> bool:
+    """Whether white space behind the signed bytes lets some reader begin elsewhere; with its finding."""
+    try:
+        if not pdf_rebuilt.begins_otherwise(document, signed_to):
+            return False
+    except PdfError as cause:
+        zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
+        _say(found, Status.UNKNOWN, cause.reason, zh, en)
+        return True
+    _say_ambiguous(found, pdf_rebuilt.UNDECIDED)
+    return True
 
 
 def _status(
@@ -244,14 +259,14 @@ def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage])
         return _say(found, Status.UNKNOWN, cause.reason, zh, en)
     if number is None:
         return None
-    return _say(
-        found,
-        Status.UNKNOWN,
-        "AMBIGUOUS",
-        "文件可以有两种解读，不同的阅读软件可能显示不同的内容",
-        "readers may see different documents"
-        + ("" if number == pdf_rebuilt.UNDECIDED else f": object {number} is in two places"),
-    )
+    return _say_ambiguous(found, number)
+
+
+def _say_ambiguous(found: Findings, number: int) -> Status:
+    zh, en = "文件可以有两种解读，不同的阅读软件可能显示不同的内容", "readers may see different documents"
+    if number != pdf_rebuilt.UNDECIDED:
+        en += f": object {number} is in two places"
+    return _say(found, Status.UNKNOWN, "AMBIGUOUS", zh, en)
 
 
 def _looked(document: Document, passages: Sequence[Passage], look: Look | None) -> Comparison:

@@ -113,8 +113,9 @@ def _stored(document: Document, store: Any) -> dict[bytes, int]:
     found: dict[bytes, int] = {}
     for key in ("Certs", "OCSPs", "CRLs"):
         listed = document.resolve(store.get(key)) if isinstance(store, Dict) else None
-        for ref in listed if isinstance(listed, list) else []:
-            holder = document.object(ref[0]) if isinstance(ref, Ref) else None
+        refs = dict.fromkeys(each for each in listed if isinstance(each, Ref)) if isinstance(listed, list) else {}
+        for ref in refs:
+            holder = document.object(ref[0])
             if holder is not None and holder.stream is not None:
                 found[document.data[slice(*holder.stream)]] = holder.number
     return found

@@ -180,14 +180,23 @@ class FieldChanges:
         if why or box is None:
             raise ChangedError(f"the new field {ref[0]}: {why}")
         self._refuse_over_another(ref[0], box, page)
-        self._refuse_open_ends(ref[0], value)
+        self._refuse_open_ends(ref[0], self._look(value))
         self._two.patches.append(Patch(number, box, Why.NEW))
 
-    def _refuse_open_ends(self, number: int, value: Mapping[str, Any]) -> None:
-        """An appearance undoes what it does to the reader's state, so that it ends where its box does."""
+    def _look(self, value: Mapping[str, Any]) -> Any:
+        """What a widget shows: its one look, or that of its state."""
         after = self._two.after
         states = after.resolve(value.get("AP"))
-        form = states.get("N") if isinstance(states, Dict) else None
+        normal = states.get("N") if isinstance(states, Dict) else None
+        looks = after.resolve(normal)
+        if isinstance(looks, Dict) and not additions.is_stream(after, normal):
+            state = after.resolve(value.get("AS", Name("Off")))
+            return looks.get(state) if isinstance(state, Name) else None
+        return normal
+
+    def _refuse_open_ends(self, number: int, form: Any) -> None:
+        """An appearance undoes what it does to the reader's state, so that it ends where its box does."""
+        after = self._two.after
         holder = after.object(form[0]) if isinstance(form, Ref) else None
         if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder):
             raise ChangedError(f"the look of field {number} does not undo what it does", unclear=True)
@@ -268,7 +277,7 @@ class FieldChanges:
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True
                 )
             # Where the earlier signer could not see the field, it must not cover what he saw.
-            self._refuse_open_ends(number, new)
+            self._refuse_open_ends(number, self._look(new))
             hidden = additions.is_hidden(self._two.before, old)
             if hidden:
                 self._refuse_over_another(number, box, value)
@@ -286,12 +295,12 @@ class FieldChanges:
         if new.get("Subtype") == "Widget":
             page, value = self._page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
-            why = additions.misfit(self._two.after, new, value, most=MOST_OF_PAGE_FILLED) if "AP" in changed else ""
+            shown = self._look(new)
+            why = self._misfilled(new, value, shown, kind) if changed & {"AP", "AS"} else ""
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._two.patches.append(Patch(page, box, Why.FILLED))
-            if "AP" in changed:
-                self._refuse_open_ends(number, new)
+            self._refuse_open_ends(number, shown)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
             if self._says_two_things(new, changed, kind):
@@ -302,11 +311,18 @@ class FieldChanges:
             self._two.filled.append(name)
         return _FILLING
 
+    def _misfilled(self, new: Mapping[str, Any], page: Mapping[str, Any], shown: Any, kind: str) -> str:
+        after, most = self._two.after, MOST_OF_PAGE_FILLED
+        if kind != "Btn":
+            return additions.misfit(after, new, page, most=most)
+        why = additions.misplaced(after, new, page, most=most)
+        return why or ("" if shown is None else additions.form_misfit(after, shown))
+
     def _says_two_things(self, new: Mapping[str, Any], changed: set[str], kind: str) -> bool:
         """Whether readers that draw a field's value and readers that show its picture show different things."""
         after = self._two.after
         if kind != "Btn":
-            return "AP" in new and ("AP" in changed) != ("V" in changed)
+            return "AP" in new and bool(changed & {"AP", "AS"}) != ("V" in changed)
         # A button shows one of its standing looks; which one is /AS, and it goes by the value.
         states = after.resolve(new.get("AP"))
         looks = after.resolve(states.get("N")) if isinstance(states, Dict) else None

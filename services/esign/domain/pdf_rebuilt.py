@@ -12,7 +12,7 @@ from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_sections import FREE, Place, Section
-from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_syntax import Dict, PdfError, Ref, skip
 
 _OBJECT = re.compile(rb"(?<!end)obj")
 _ALPHANUMERIC = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
@@ -31,7 +31,6 @@ _NUMBER = re.compile(rb"\d+")
 _TRAILER = re.compile(rb"trailer[\x00\t\n\f\r ]*(?:<<|%)")
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
-_FIRST = re.compile(rb"(?<!\d)(\d{1,10})[\x00\t\n\f\r ]{1,16}\d{1,5}[\x00\t\n\f\r ]{1,16}obj")
 # Where readers look for the first object.
 _NEAR_BEGINNING = 2048
 
@@ -106,7 +105,7 @@ def disagreement(document: Document, reachable: Collection[int], signed_to: int)
     """The number of an object that a rebuilding reader finds elsewhere than the sections lead; None when there is none.
     `reachable`: numbers that the document points at; `signed_to`: where its first signed version ends. Raises PdfError.
     """
-    if _begins_otherwise(document, signed_to):
+    if begins_otherwise(document, signed_to):
         return UNDECIDED
     roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
     own = {each.offset for each in _sections(document)}
@@ -129,6 +128,9 @@ def disagreement(document: Document, reachable: Collection[int], signed_to: int)
             if number in reachable:
                 return number
             continue
+        if found.loose and number in reachable:
+            # Readers look for the end of its stream, or take it to where it is said to be: into what came later.
+            return number
         if number not in roots and found.start not in own and _is_a_beginning(document, found.value):
             return number
         members = _members(document, found)
@@ -160,8 +162,10 @@ def _sections(document: Document) -> Iterator[Section]:
             yield each.companion
 
 
-def _begins_otherwise(document: Document, signed_to: int) -> bool:
-    """Whether some reader may begin with another trailer than the last one of the chain."""
+def begins_otherwise(document: Document, signed_to: int) -> bool:
+    """Whether some reader may begin with another trailer than the last one of the chain. `signed_to`: where the first
+    signed version ends. Raises PdfError.
+    """
     tables = sum(each.kind == "table" for each in document.sections)
     if sum(1 for _ in _TRAILER.finditer(document.data, 0, document.end)) > tables:
         return True
@@ -177,11 +181,9 @@ def _begins_at_its_front(document: Document, signed_to: int) -> bool:
     front and with the page that is named there, as long as the file has the length that is stated there (ISO 32000-1,
     F.3.3).
     """
-    first = _FIRST.search(document.data, 0, _NEAR_BEGINNING)
-    if first is None:
-        return False
     try:
-        found = document.object_at(first.start(1))
+        # The header is a comment to those that read the file from its first byte.
+        found = document.object_at(skip(document.data, 0, document.census))
         if not isinstance(found.value, Dict) or "Linearized" not in found.value:
             return b"Linearized" in document.data[:_NEAR_BEGINNING]
         length = found.value.get("L")
@@ -191,7 +193,7 @@ def _begins_at_its_front(document: Document, signed_to: int) -> bool:
     except PdfError as cause:
         if cause.limit:
             raise
-        return any(each in document.data[:_NEAR_BEGINNING] for each in (b"Linearized", b"#"))
+        return True
 
 
 def _is_as_stated(linearised: Document, stated: PdfObject) -> bool:

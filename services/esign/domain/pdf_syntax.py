@@ -13,6 +13,8 @@ MAX_MEMBERS = 100_000
 MAX_VALUES = 1_000_000
 MAX_PIECES = 50_000
 MAX_EXPANDED = 16 * 1024 * 1024
+# Bytes of a string or a comment that count as a value.
+_BYTES_A_VALUE = 128
 
 # One match a token. Brackets, names and numbers come first: documents are made of them. No possessive quantifier stands
 # in or around a group: Python before 3.11.4 captures wrongly there (python/cpython#101955).
@@ -119,8 +121,9 @@ def skip(data: bytes, at: int, census: Census) -> int:
         at = space(data, at).end()  # type: ignore[union-attr]  # matches everywhere, if only nothing
         if data[at : at + 1] != b"%":
             return at
-        census.count(1)
+        begin = at
         at = line(data, at).end()  # type: ignore[union-attr]  # likewise
+        census.count(1 + (at - begin) // _BYTES_A_VALUE)
 
 
 class Seen:
@@ -260,7 +263,16 @@ class Cursor:
                 raise PdfError("TOO_MANY_VALUES", f"more than {MAX_MEMBERS} members of one container", limit=True)
 
     def _literal(self) -> bytes:
+        begin = self.at
         parts: list[bytes] = []
+        try:
+            self._pieces(parts)
+        finally:
+            # Also of one that does not end: it may be begun anew from every parenthesis in it.
+            self.census.count(len(parts) + (self.at - begin) // _BYTES_A_VALUE)
+        return b"".join(parts)
+
+    def _pieces(self, parts: list[bytes]) -> None:
         level = 1
         while len(parts) < MAX_PIECES:
             plain = _PLAIN.match(self.data, self.at)
@@ -280,8 +292,7 @@ class Cursor:
             self.at += 1
             level += 1 if char == b"(" else -1
             if level == 0:
-                self.census.count(len(parts))
-                return b"".join(parts)
+                return
             parts.append(char)
         raise PdfError("STRING_TOO_LONG", "a string has too many parts", limit=True)
 

@@ -44,6 +44,8 @@ class Revision:
     # Where the section is said to be: there, or in the white space before it.
     startxref: int
     end: int
+    # The document before it.
+    earlier: Document | None = None
     # Both halves of a hybrid file's section are bookkeeping.
     bookkeeping: frozenset[int] = frozenset()
     freed: set[int] = field(default_factory=set)
@@ -85,16 +87,16 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
     yield from _trailer(section)
     yield from _oddly_spelt(document, revision, before)
     yield from _bookkept(document, revision, before)
-    yield from _wrong_references(document, revision, before, -1, section.trailer)
+    yield from _wrong_references(revision, before, -1, section.trailer)
     for number, found in revision.objects.items():
         old = before.get(number, FREE)
         if found.generation != (old.b if old.place == Place.IN_FILE else 0):
             yield f"object {number} has another generation than before"
-        yield from _wrong_references(document, revision, before, number, found.value)
+        yield from _wrong_references(revision, before, number, found.value)
         yield from _part_of_another(document, revision, before, number, found.value)
     for number in revision.packed:
         value = document.value(number)
-        yield from _wrong_references(document, revision, before, number, value)
+        yield from _wrong_references(revision, before, number, value)
         yield from _part_of_another(document, revision, before, number, value)
 
 
@@ -217,18 +219,17 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
             yield f"object {number} is bookkeeping of nothing"
     for container in containers:
         holder = revision.objects[container]
-        members = document.members_of(holder)
-        if not members.plain or not holder.value.keys() <= _OF_CONTAINERS or _oddly_packed(document, holder):
+        plain = document.members_of(holder).plain
+        if not plain or not holder.value.keys() <= _OF_CONTAINERS or _oddly_packed(document, holder):
             yield f"object stream {container} is not written as such streams are"
-        for number, entry in section.entries.items():
-            inside = entry.place == Place.IN_STREAM and entry.a == container
-            if inside and (entry.b >= len(members.numbers) or members.numbers[entry.b] != number):
+    for number, entry in section.entries.items():
+        if entry.place == Place.IN_STREAM and entry.a in containers:
+            members = document.members_of(revision.objects[entry.a]).numbers
+            if entry.b >= len(members) or members[entry.b] != number:
                 yield f"object {number} is not where its entry counts it"
 
 
-def _wrong_references(
-    document: Document, revision: Revision, before: Mapping[int, Entry], number: int, value: Any
-) -> Iterator[str]:
+def _wrong_references(revision: Revision, before: Mapping[int, Entry], number: int, value: Any) -> Iterator[str]:
     """References behind which some readers find nothing: of another generation than what they point at, in the place of
     an object, or to an object that is not there, unless that was so before.
     """
@@ -241,14 +242,16 @@ def _wrong_references(
             nowhere.add(each)
         if each[1] != (entry.b if entry.place == Place.IN_FILE else 0):
             yield f"a reference to object {each[0]} has another generation"
-    if nowhere and not nowhere <= set(_references(_earlier(document, revision, number))):
+    if nowhere and not nowhere <= set(_references(_earlier(revision, number))):
         yield f"object {number} refers to what is not there"
 
 
-def _earlier(document: Document, revision: Revision, number: int) -> Any:
+def _earlier(revision: Revision, number: int) -> Any:
     """What stood under the number before the update; the trailer for one below 0."""
+    earlier = revision.earlier
+    if earlier is None:
+        return None
     try:
-        earlier = document.until(revision.start)
         return earlier.trailer if number < 0 else earlier.value(number)
     except PdfError as cause:
         if cause.limit:

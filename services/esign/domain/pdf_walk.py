@@ -116,7 +116,8 @@ class _Walk:
             raise PdfError("REVISION_CHAIN", "a revision does not continue the one before it")
         line = _END_OF_LINE.match(self._data, ending.end(), self._end)
         assert line is not None
-        revision = Revision(start, objects, section, startxref, line.end(), _bookkeeping(section))
+        before = self._document.until(start) if self._start else None
+        revision = Revision(start, objects, section, startxref, line.end(), before, _bookkeeping(section))
         self._agree(revision, entries)
         return revision
 
@@ -156,9 +157,11 @@ class _Walk:
                     revision.freed.add(number)
             elif number not in revision.objects and entries.get(number) != entry:
                 raise PdfError("XREF", f"cross-reference entry of object {number} points at something else")
-        for container in set(revision.packed.values()):
-            members = self._document.members_of(revision.objects[container])
-            if members.values.keys() != {n for n, c in revision.packed.items() if c == container}:
+        listed_in: dict[int, set[int]] = {}
+        for number, container in revision.packed.items():
+            listed_in.setdefault(container, set()).add(number)
+        for container, numbers in listed_in.items():
+            if self._document.members_of(revision.objects[container]).values.keys() != numbers:
                 raise PdfError("OBJECT_STREAM", f"object stream {container} holds what is not listed")
         if self._start:
             refuse_disagreement(self._document, revision, entries)

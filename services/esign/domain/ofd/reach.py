@@ -48,6 +48,8 @@ _MOST_DEPTH = 256
 # Of all files together. An element takes a microsecond, a location up to twenty.
 _MOST_ELEMENTS = 2_000_000
 _MOST_LOCATIONS = 50_000
+# Areas of one page or of the document, and templates of one page: they have a few.
+_MOST_BOXES, _MOST_TEMPLATES = 16, 16
 # Bytes of one tag.
 _MOST_TAG = 4 * 1024 * 1024
 
@@ -116,11 +118,19 @@ class _Places:
 
     def __init__(self, files: Archive, folder: str) -> None:
         self._folder = folder
+        self._found: dict[tuple[str, str, str], frozenset[str]] = {}
         # Systems differ in letters' case and in how they compose characters.
         self._names = {_plain(name): name for name in files.files}
 
     def of(self, text: str, holder: str, base: str) -> frozenset[str]:
         """`base`: the folder that a resource file names for its media (Res/@BaseLoc); empty: none."""
+        key = (text, holder, base)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._of(text, holder, base)
+        return found
+
+    def _of(self, text: str, holder: str, base: str) -> frozenset[str]:
         if len(text) > MOST_NAME:
             return frozenset()
         decoded = unquote(text).replace("\\", "/")
@@ -160,8 +170,8 @@ class _Scan:
     """
 
     links: list[_Link] = field(default_factory=list)
-    physical: list[Box | None] = field(default_factory=list)
-    boxes: list[Box | None] = field(default_factory=list)
+    physical: dict[Box | None, None] = field(default_factory=dict)
+    boxes: dict[Box | None, None] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
     base: str = ""
     unclear: bool = False
@@ -238,6 +248,8 @@ class _Scanner:
     def _attribute(self, name: str, owner: str, value: str) -> None:
         if name == _TEMPLATE:
             self._scan.templates.add(value.strip())
+            if len(self._scan.templates) > _MOST_TEMPLATES:
+                raise ValueError("too many templates")
         elif (owner, name) == ("Res", "BaseLoc"):
             self._set_base(value.strip())
         else:
@@ -258,9 +270,11 @@ class _Scanner:
             self._scan.links.append(_Link(name, owner, text))
             return
         box = box_of(text)
-        self._scan.boxes.append(box)
+        self._scan.boxes[box] = None
         if name == _PHYSICAL:
-            self._scan.physical.append(box)
+            self._scan.physical[box] = None
+        if len(self._scan.boxes) > _MOST_BOXES:
+            raise ValueError("too many areas")
 
     def _set_base(self, folder: str) -> None:
         if self._scan.base not in {"", folder}:
@@ -291,21 +305,26 @@ def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Ma
     # What cannot be read here means nothing where a page has its own.
     common = tuple(box for box in document.boxes if box is not None)
     templates = _templates(package, places)
-    found: dict[str, Sheet] = {}
-    for page, location in package.pages.items():
-        own = [scans.get(file, nothing) for file in places.of(location, package.document, "")]
-        drawn = [scans.get(file, nothing) for each in own for name in each.templates for file in templates[name]]
+
+    def sheet(files: frozenset[str]) -> Sheet:
+        own = [scans.get(file, nothing) for file in files]
+        names = {name for each in own for name in each.templates}
+        drawn = [scans.get(file, nothing) for file in {file for name in names for file in templates.get(name, ())}]
         nearest = (tuple(box for scan in scanned for box in scan.physical) for scanned in (own, drawn, [document]))
-        found[page] = Sheet(
+        return Sheet(
             next((boxes for boxes in nearest if boxes), (_A4,)),
             tuple(dict.fromkeys((*common, *(box for scan in (*own, *drawn) for box in scan.boxes)))) or (_A4,),
         )
-    return found
+
+    # Pages may name the same file.
+    shown = {page: places.of(location, package.document, "") for page, location in package.pages.items()}
+    sheets = {files: sheet(files) for files in set(shown.values())}
+    return {page: sheets[files] for page, files in shown.items()}
 
 
 def _templates(package: Package, places: _Places) -> Mapping[str, Sequence[str]]:
     """The files of each template, by its ID."""
-    found = defaultdict[str, list[str]](list)
+    found = defaultdict[str, dict[str, None]](dict)
     for template, location in package.templates:
-        found[template].extend(places.of(location, package.document, ""))
-    return found
+        found[template].update(dict.fromkeys(places.of(location, package.document, "")))
+    return {template: tuple(files) for template, files in found.items()}
