@@ -47,13 +47,13 @@ _PARTS_OF_A_PIXEL = 64
 # Points around a new field that are blank too: nearer, what it shows would read as part of the page's text.
 _APART = 12.0
 # How much a colour channel (0 to 255) may be off and count as the same colour, and which share of what a place showed
-# may be lost under a seal, and of the rest be painted.
+# may be lost under a seal, and of what is around it be painted.
 _SHADE = 48
 _MOST_LOST = 0.02
 _MOST_PAINTED = 0.5
 # Pixels by which the ground of a place is found.
 _SAMPLES = 10_000
-# Share of a page that all signatures that came later may take together.
+# Share of a page that all that came later may take together.
 _MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
 # largest document differ in what the renderer needs for them.
@@ -142,9 +142,10 @@ class _Drawn:
         step = _BYTES_A_PIXEL * max(1, box.area // _SAMPLES)
         ground = Counter(place[at : at + _BYTES_A_PIXEL] for at in range(0, len(place), step)).most_common(1)[0][0]
         shown, seen = self.unlike(box, ground), after.unlike(box, ground)
-        lost, painted = (shown & ~seen).bit_count(), (seen & ~shown).bit_count()
-        blank = box.area - shown.bit_count()
-        return lost <= _MOST_LOST * shown.bit_count() and painted <= _MOST_PAINTED * blank
+        # A letter is read by what is around it: ink on ink hides it too.
+        around = _widened(shown, box.right - box.left) & ~shown
+        lost, painted = (shown & ~seen).bit_count(), (seen & around).bit_count()
+        return lost <= _MOST_LOST * shown.bit_count() and painted <= _MOST_PAINTED * around.bit_count()
 
     def without(self, boxes: Sequence[_Box]) -> bytes:
         if not boxes:
@@ -154,6 +155,14 @@ class _Drawn:
             for each in self.rows(box):
                 left[each] = bytes(each.stop - each.start)
         return bytes(left)
+
+
+def _widened(pixels: int, width: int) -> int:
+    """A set of pixels, a byte each in rows of `width`, and those up to six pixels around them."""
+    for row in (1, width):
+        for step in (1, 2, 3):
+            pixels |= pixels << 8 * row * step | pixels >> 8 * row * step
+    return pixels
 
 
 def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
@@ -204,9 +213,9 @@ def _is_covered(before: _Drawn, after: _Drawn, places: Sequence[tuple[_Box, Patc
     """Whether signatures that came later hide what the page showed, stand so near to it that both read as one (nearer
     than `apart` points), or take too much of the page.
     """
-    signatures = [(box, patch.why) for box, patch in places if patch.why is not Why.FILLED]
-    if sum(box.area for box, _ in signatures) > _MOST_TAKEN * before.width * before.height:
+    if sum(box.area for box, _ in places) > _MOST_TAKEN * before.width * before.height:
         return True
+    signatures = [(box, patch.why) for box, patch in places if patch.why is not Why.FILLED]
     near = max(_EDGE, math.ceil(apart * before.scale))
     return not all(
         before.is_blank(box.wider(near, before.width, before.height))

@@ -139,6 +139,9 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
         files = _Files.of(path)
     except OSError as error:
         return Judged(path, error=file_errors.told(error))
+    if len(files.document) > MAX_BYTES and not path.is_file():
+        # A device or a pipe, which may have no end.
+        return Judged(path, limit_reached(by[1]), at_us=by[1])
     digest = _sha256(path, files.document)
     try:
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])

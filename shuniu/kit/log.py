@@ -4,10 +4,12 @@ Personal data never stands in clear: request contents are not logged at all, and
 type and place only, because its text may quote what a person typed.
 """
 
+import contextlib
+import io
 import logging
 import sys
 import traceback
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -22,12 +24,27 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(ensure_ascii=False)],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Output())),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
     handler = _LibraryHandler()
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _Output(io.TextIOBase):
+    """Standard error. Where it takes nothing, on a full disk, the line is lost and the request is answered all the
+    same.
+    """
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _LibraryHandler(logging.Handler):

@@ -646,13 +646,13 @@ def test_packed_objects_that_hold_one_another_end_in_a_verdict(container):
 
 
 def second_signer_where_prepared():
-    return signed_in(started("two signers, one has signed"), form(b"1 0 0 RG 4 w 4 4 32 32 re S"))
+    return signed_in(started("two signers, one has signed"), form(b"1 0 0 RG 1 w 1 1 38 38 re S"))
 
 
 def second_signer_with_turned_picture():
     """A matrix turns what stays in its rectangle."""
     return signed_in(
-        started("two signers, one has signed"), form(b"1 0 0 RG 4 w 4 4 22 32 re S", BOX + b"/Matrix[0 1 -1 0 0 0]")
+        started("two signers, one has signed"), form(b"1 0 0 RG 1 w 1 1 28 38 re S", BOX + b"/Matrix[0 1 -1 0 0 0]")
     )
 
 

@@ -3,7 +3,7 @@
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.pdf_syntax import Name, Ref
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.rendering import look
 from tests.support import documents as attack
@@ -96,6 +96,41 @@ def test_a_field_as_large_as_its_page_is_not_filled_in():
         draft.edit(20).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
         found[name] = outcome(signed_by_another(draft))
     assert found == {"page": Outcome.INVALID, "line": Outcome.VALID}
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "flags", "content", "accepted"),
+    [
+        (b"[140 8 156 24]", 4, b"0 0 16 16 re f", True),
+        (b"[0 0 200 200]", 4, b"1 g 0 0 16 16 re f", False),
+        (b"[140 8 156 24]", 4, b"Q Q Q 0 0 16 16 re f", False),
+        (b"[140 8 156 24]", 36, b"0 0 16 16 re f", False),
+        (b"[140 8 156 8]", 4, b"0 0 16 16 re f", False),
+    ],
+)
+def test_a_look_that_was_never_shown_is_looked_at_when_it_is(rectangle, flags, content, accepted):
+    """A box that is ticked shows what its maker prepared."""
+    box = b"<</Type/Annot/Subtype/Widget/FT/Btn/T(agreed)/V/Off/AS/Off/F %d/P 3 0 R/Rect%b/AP<</N<</Yes 30 0 R/Off 31 0 R>>>>>>"
+    more = {
+        22: box % (flags, rectangle),
+        23: SIGNED_LATER,
+        30: form(content, b"/BBox[0 0 16 16]"),
+        31: form(b"", b"/BBox[0 0 16 16]"),
+    }
+    draft = Draft(signed(b"22 0 R 23 0 R", more))
+    draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes")})
+    assert (outcome(signed_by_another(draft)) is Outcome.VALID) is accepted
+
+
+def test_fields_filled_in_are_not_a_page_together():
+    """Two halves would be one."""
+    side = b"<</FT/Tx/T(%b)/Type/Annot/Subtype/Widget/Rect%b/F 4/P 3 0 R/DA(/F1 9 Tf 0 g)>>"
+    more = {20: side % (b"a", b"[0 0 200 99]"), 21: side % (b"b", b"[0 101 200 200]"), 23: SIGNED_LATER}
+    draft = Draft(signed(b"20 0 R 21 0 R 23 0 R", more))
+    for number in (20, 21):
+        shown = draft.add(form(b"1 g 0 0 200 99 re f 0 g BT /F1 18 Tf 12 50 Td (7) Tj ET", b"/BBox[0 0 200 99]"))
+        draft.edit(number).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
+    assert outcome(signed_by_another(draft)) is Outcome.INDETERMINATE
 
 
 def noted(draft):

@@ -11,7 +11,7 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.rendering import look
 from tests.support import documents as attack
-from tests.support.update_bases import CONTENT, PAGE, base, built, packed, rich
+from tests.support.update_bases import CONTENT, PAGE, STATE, base, built, packed, rich
 from tests.support.update_checks import step_changes
 from tests.support.updates import Draft, stream, text
 from tests.support.verdicts import TRUST, judged
@@ -183,6 +183,95 @@ def test_a_script_that_cannot_be_read_here_is_one_all_the_same(action, is_packed
     verdict = judged(hand_signed(pdf), trust=TRUST, now_us=attack.now_us())
     assert "ACTIVE_CONTENT" in [step.reason for step in verdict.steps]
     assert verdict.outcome is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b" ", b"\r\n\r\n"])
+def test_white_space_behind_it_does_not_move_the_front(end):
+    """It makes the file longer than its front says, and readers begin at its end."""
+    length = len(attack.foreign_sign(linearised(0, front=SECOND_CATALOG)))
+    pdf = attack.foreign_sign(linearised(length, front=SECOND_CATALOG))
+    assert outcome(pdf + end) is (Outcome.INDETERMINATE if end else Outcome.VALID)
+    assert outcome(base("approval") + end) is Outcome.VALID
+
+
+def test_a_front_behind_a_comment_is_one():
+    """However its key is spelt."""
+    head = b"%PDF-1.7\n%1 0 obj<<>>endobj\n90 0 obj\n<</Linear#69zed 1/L 99999999/O 3/N 2>>\nendobj\n"
+    places = {}
+    pdf = bytearray(head)
+    for number, body in rich().items():
+        places[number] = len(pdf)
+        pdf += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    at = len(pdf)
+    rows = b"".join(b"%d 1\n%010d 00000 n \n" % each for each in places.items())
+    pdf += b"xref\n0 1\n0000000000 65535 f \n%btrailer\n<</Size 91/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (rows, at)
+    step = step_changes(stored(hand_signed(bytes(pdf))), look)
+    assert step is not None
+    assert (step.status, step.reason) == (Status.UNKNOWN, "AMBIGUOUS")
+
+
+@pytest.mark.parametrize("length", [9_000_000, 10, -1])
+def test_a_signed_stream_ends_where_it_says(length):
+    """Some readers take it to its end as stated: into what came later."""
+    objects = rich()
+    objects[CONTENT] = b"<</Length %d>>\nstream\nBT /F1 18 Tf 12 150 Td (Pay 100\nendstream" % length
+    step = step_changes(stored(hand_signed(built(objects))), look)
+    assert step is not None
+    assert step.status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("content", [b"BT /F1 18 Tf 12 150 Td (Pay 100", b"BT /F1 18 Tf 12 150 Td (Pay \\(100) Tj ET"])
+def test_a_signed_content_stream_ends_no_string_later(content):
+    """Some readers read on behind a stream that ends inside one."""
+    step = step_changes(stored(hand_signed(built(rich() | {CONTENT: stream(content)}))), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is content.endswith(b"ET")
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_packed_object_is_where_its_entry_counts_it(shift):
+    """Some readers go by the number, others by the index."""
+    draft = Draft(built(rich()), form="stream", index_shift=shift)
+    draft.packed = {number: text(draft.document.value(number)) for number in (PAGE, STATE)}
+    step = step_changes(stored(hand_signed(draft.finished())), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is (shift == 0)
+
+
+@pytest.mark.parametrize("generation", [0, 7])
+def test_a_signed_reference_names_the_generation_of_its_object(generation):
+    """Behind another one some readers find nothing, until it is written anew."""
+    objects = rich(page=b"/Annots 13 %d R" % generation, more={13: b"[]"})
+    step = step_changes(stored(hand_signed(built(objects))), look)
+    assert step is not None
+    assert (step.status is Status.VALID) is (generation == 0)
+
+
+def test_an_update_does_not_heal_what_was_signed():
+    """A draft behind the object that was meant: whoever rebuilt the signed version saw the draft."""
+    pdf = built(rich())
+    at = pdf.rindex(b"xref\n0")
+    draft = b"%d 0 obj\n%b\nendobj\n" % (CONTENT, stream(b"BT /F1 18 Tf 12 150 Td (Pay 100) Tj ET"))
+    start = int(pdf[pdf.rindex(b"startxref") + 9 :].split()[0])
+    pdf = pdf[:at] + draft + pdf[at:].replace(b"%d\n%%%%EOF" % start, b"%d\n%%%%EOF" % (start + len(draft)))
+    update = Draft(hand_signed(pdf))
+    update.store(b"certificate")
+    update.bodies[CONTENT] = update.body(CONTENT, update.document.value(CONTENT))
+    step = step_changes(update.finished(), look)
+    assert step is not None
+    assert (step.status, step.reason) == (Status.UNKNOWN, "AMBIGUOUS")
+
+
+def test_a_packed_object_that_was_spelt_oddly_is_not_rewritten():
+    """As one that stands in the file."""
+    for number, accepted in ((b"0.%b1" % (b"0" * 30), False), (b"0.5", True)):
+        draft = Draft(packed_alone(STATE, b"<</Type/ExtGState/ca %b>>" % number), form="stream")
+        update = Draft(hand_signed(draft.base), form="stream")
+        update.store(b"certificate")
+        update.bodies[STATE] = text(update.document.value(STATE))
+        step = step_changes(update.finished(), look)
+        assert step is not None
+        assert (step.status is Status.VALID) is accepted
 
 
 @pytest.mark.parametrize("between", [0, 6000])

@@ -9,6 +9,7 @@ from services.esign.domain import changes, pdf_rebuilt, second_look, signatures
 from services.esign.domain.changes import Passage
 from services.esign.domain.findings import Findings
 from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_sections import FREE, Place
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.second_look import Comparison, Look, Seen
 from services.esign.domain.shown_names import shown
@@ -253,13 +254,22 @@ def _status(
 def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage]) -> Status | None:
     """UNKNOWN, with its finding, where a reader that rebuilds the file sees other objects."""
     try:
-        number = pdf_rebuilt.disagreement(document, passages[-1].reached, passages[0].before)
+        # What an update writes anew would heal what the signed version had.
+        reached = frozenset().union(*(passage.reached for passage in passages))
+        earlier = [document.until(passage.before) for passage in passages]
+        versions = [(document, reached), *((each, _standing(each, reached)) for each in earlier)]
+        number = pdf_rebuilt.disagreement(versions, passages[0].before)
     except PdfError as cause:
         zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
         return _say(found, Status.UNKNOWN, cause.reason, zh, en)
     if number is None:
         return None
     return _say_ambiguous(found, number)
+
+
+def _standing(version: Document, reached: frozenset[int]) -> frozenset[int]:
+    """Of an earlier version only what it has: what came later is missed by none of its readers."""
+    return frozenset(n for n in reached if version.entries.get(n, FREE).place != Place.FREE)
 
 
 def _say_ambiguous(found: Findings, number: int) -> Status:

@@ -203,6 +203,8 @@ class _Comparison:
             return
         old_ref = old if isinstance(old, Ref) else None
         new_ref = new if isinstance(new, Ref) else None
+        if old_ref is not None and not two.before.is_of_its_generation(old_ref):
+            raise ChangedError(f"a reference to object {old_ref[0]} has another generation than it", unclear=True)
         if old_ref is not None and new_ref is not None:
             # What they are is known, from wherever they are pointed at.
             role = self._natures.get((old_ref[0], new_ref[0]), role) if role is _Role.PLAIN else role
@@ -223,7 +225,11 @@ class _Comparison:
                 raise ChangedError("a stream came or went", unclear=role is _Role.METADATA and old is None)
         elif old_ref[0] == number and not two.touched(number):
             value = two.was(number)
-            self._values(value, value, role, number)
+            if role is _Role.PLAIN and number not in self._fields.known and not _is_page(value):
+                # The same in both versions, but for what it leads to.
+                self._waiting += ((ref, ref, _Role.PLAIN) for ref in two.before.references(value))
+            else:
+                self._values(value, value, role, number)
             return
         else:
             _same_streams(two, old_ref[0], number, role)
@@ -413,6 +419,10 @@ def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:
         data_changes.metadata(two, one, other)
     elif before != after or (other is not None and other.loose):
         raise ChangedError(f"the stream {new} was changed")
+
+
+def _is_page(value: Any) -> bool:
+    return isinstance(value, Dict) and value.get("Type") == "Page"
 
 
 def _is_stream(document: Document, value: Any) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_spelling import value_behind
-from services.esign.domain.pdf_syntax import Dict, Ref
+from services.esign.domain.pdf_syntax import Census, Dict, Ref
 
 _OPERATOR = re.compile(rb"(?:[A-Za-z]{1,3}[01*]?|['\"])(?=[\t\n\r ()<>\[\]/]|\Z)")
 _COMMENT = re.compile(rb"%[^\x00\r\n]*")
@@ -74,11 +74,12 @@ class _Scanner:
         return not (self.saved or self.marks or self.text or self.path or self.clip)
 
 
-def keeps_to_itself(content: bytes) -> bool:
-    """Whether a content stream is written plainly and undoes what it does."""
+def keeps_to_itself(content: bytes, census: Census) -> bool:
+    """Whether a content stream is written plainly and undoes what it does. Raises PdfError when it is too long."""
     scanner = _Scanner()
     at = operands = depth = 0
     while at < len(content):
+        census.count(1)
         end = value_behind(content, at)
         if end is None and (comment := _COMMENT.match(content, at)) is not None:
             end = comment.end()
@@ -93,16 +94,17 @@ def keeps_to_itself(content: bytes) -> bool:
     return scanner.ended and not depth
 
 
-def drawn_by_itself(document: Document, holder: PdfObject) -> bool:
-    """Whether a form, and every form and pattern that it draws, keeps to itself. Raises PdfError."""
-    seen: set[int] = set()
+def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bool:
+    """Whether a form, and every form and pattern that it draws, keeps to itself. `seen`: numbers of those that were
+    looked at before, which grows. Raises PdfError.
+    """
     waiting: list[tuple[PdfObject, int]] = [(holder, 0)]
     while waiting:
         each, depth = waiting.pop()
         if each.number in seen:
             continue
         seen.add(each.number)
-        if depth > _DEEPEST or not keeps_to_itself(document.stream_of(each)):
+        if depth > _DEEPEST or not keeps_to_itself(document.stream_of(each), document.census):
             return False
         resources = document.resolve(each.value.get("Resources"))
         if not isinstance(resources, Dict):

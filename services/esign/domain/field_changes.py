@@ -47,6 +47,8 @@ class FieldChanges:
         self.forbidding = any(lock.everything for lock in locks)
         self._filling = not self.forbidding and any(lock.filling for lock in locks)
         self._placed: set[int] = set()
+        # Forms that were looked at.
+        self._drawn: set[int] = set()
 
     def form(self, old: Dict, new: Dict) -> frozenset[str]:
         """What may be different in the form beside its fields: the keys."""
@@ -198,7 +200,7 @@ class FieldChanges:
         """An appearance undoes what it does to the reader's state, so that it ends where its box does."""
         after = self._two.after
         holder = after.object(form[0]) if isinstance(form, Ref) else None
-        if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder):
+        if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder, self._drawn):
             raise ChangedError(f"the look of field {number} does not undo what it does", unclear=True)
 
     def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
@@ -296,7 +298,7 @@ class FieldChanges:
             page, value = self._page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             shown = self._look(new)
-            why = self._misfilled(new, value, shown, kind) if changed & {"AP", "AS"} else ""
+            why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._two.patches.append(Patch(page, box, Why.FILLED))

@@ -20,6 +20,7 @@ from services.esign.domain.pdf_sections import FREE, MAX_ENTRIES, Entry, Place, 
 from services.esign.domain.pdf_syntax import (
     MAX_EXPANDED,
     SEEN_MOST_BYTES,
+    Array,
     Census,
     Cursor,
     Dict,
@@ -74,13 +75,14 @@ class PdfObject:
 
 @dataclass(slots=True)
 class Members:
-    """The objects of an object stream: values by number, the numbers in the order of its header. `plain`: they stand in
-    that order with white space between them.
+    """The objects of an object stream: values by number, the numbers in the order of its header. `ordered`: they stand
+    in that order; `plain`: with white space between them, too.
     """
 
     values: dict[int, Any]
     numbers: list[int]
     plain: bool
+    ordered: bool
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ class _Shared:
     # Entries and sections of all readings.
     entries: int = 0
     sections: dict[int, Section] = field(default_factory=dict)
+    references: dict[int, tuple[Ref, ...]] = field(default_factory=dict)
+    referring: list[Any] = field(default_factory=list)
 
     @contextmanager
     def reading(self, start: int) -> Iterator[None]:
@@ -170,6 +174,24 @@ class Document:
             return self.members(entry.a).values.get(number)
         found = self.object(number)
         return None if found is None else found.value
+
+    def is_of_its_generation(self, ref: Ref) -> bool:
+        """Whether a reference names the generation of its object: behind others some readers find nothing. One to
+        nothing is.
+        """
+        entry = self.entries.get(ref[0], FREE)
+        return entry.place == Place.FREE or ref[1] == (entry.b if entry.place == Place.IN_FILE else 0)
+
+    def references(self, value: Any) -> tuple[Ref, ...]:
+        """The references in an object's value, found once for all versions of the file."""
+        found = self._shared.references.get(id(value))
+        if found is None:
+            found = tuple(dict.fromkeys(_references(value)))
+            if isinstance(value, (Dict, Array)):
+                # The value is kept as long, so that no other has its identity.
+                self._shared.references[id(value)] = found
+                self._shared.referring.append(value)
+        return found
 
     def resolve(self, value: Any) -> Any:
         """The value behind a reference. Raises PdfError."""
@@ -419,7 +441,7 @@ class Document:
         header = data[:first].translate(None, b"0123456789 \r\n")
         listed = [(first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)]
         places = sorted(listed)
-        found = Members({}, [number for _, number in listed], plain=places == listed and not header)
+        found = Members({}, [number for _, number in listed], places == listed and not header, places == listed)
         for (at, number), (end, _) in zip(places, [*places[1:], (len(data), 0)], strict=True):
             if number in found.values or at >= end:
                 raise PdfError(
@@ -431,6 +453,18 @@ class Document:
             behind = data[at + cursor.at : end]
             found.plain = found.plain and not behind.strip(b"\x00\t\n\f\r ") and (bool(behind) or end == len(data))
         return found
+
+
+def _references(value: Any) -> Iterator[Ref]:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            yield each
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
 
 
 def has_header(data: bytes) -> bool:

@@ -6,11 +6,11 @@ than the one that the sections lead to, some reader may show what nobody signed,
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf import Document, Members, PdfObject
 from services.esign.domain.pdf_sections import FREE, Place, Section
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref, skip
 
@@ -31,6 +31,8 @@ _NUMBER = re.compile(rb"\d+")
 _TRAILER = re.compile(rb"trailer[\x00\t\n\f\r ]*(?:<<|%)")
 _STARTXREF = re.compile(rb"startxref[\x00\t\n\f\r ]{1,16}(\d{1,10})")
 _SPACE = re.compile(rb"[\x00\t\n\f\r ]*")
+_ESCAPED = re.compile(rb"\\.", re.DOTALL)
+_NO_MEMBERS = Members({}, [], plain=True, ordered=True)
 # Where readers look for the first object.
 _NEAR_BEGINNING = 2048
 
@@ -101,18 +103,32 @@ def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple
     return (at, at) if at < end else (None, at)
 
 
-def disagreement(document: Document, reachable: Collection[int], signed_to: int) -> int | None:
+def disagreement(versions: Sequence[tuple[Document, Collection[int]]], signed_to: int) -> int | None:
     """The number of an object that a rebuilding reader finds elsewhere than the sections lead; None when there is none.
-    `reachable`: numbers that the document points at; `signed_to`: where its first signed version ends. Raises PdfError.
+    `versions`: of one file, the longest first, each with the numbers that it points at; `signed_to`: where the first
+    signed one ends. Raises PdfError.
     """
+    whole = versions[0][0]
+    headers = list(_headers(whole.data, 0, whole.end))
+    for document, reachable in versions:
+        found = _disagreement(document, reachable, signed_to, (each for each in headers if each.at < document.end))
+        if found is not None:
+            return found
+    return None
+
+
+def _disagreement(
+    document: Document, reachable: Collection[int], signed_to: int, headers: Iterable[_Header]
+) -> int | None:
     if begins_otherwise(document, signed_to):
         return UNDECIDED
     roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
     own = {each.offset for each in _sections(document)}
+    contents = _contents(document)
     rebuilt: dict[int, tuple[int, int]] = {}
     # Numbers that were packed ever: some readers that rebuild the file find none of them, others prefer them.
     packed: set[int] = set()
-    for header in _headers(document.data, 0, document.end):
+    for header in headers:
         number, at = header.number, header.at
         if number == UNDECIDED:
             return number
@@ -128,15 +144,17 @@ def disagreement(document: Document, reachable: Collection[int], signed_to: int)
             if number in reachable:
                 return number
             continue
-        if found.loose and number in reachable:
-            # Readers look for the end of its stream, or take it to where it is said to be: into what came later.
+        if number in reachable and (found.loose or (number in contents and _stays_open(document, found))):
+            # Readers go on into what came later.
             return number
         if number not in roots and found.start not in own and _is_a_beginning(document, found.value):
             return number
         members = _members(document, found)
         if members is None:
             return number
-        for member, value in members.items():
+        if _is_counted_otherwise(document, found, members, reachable):
+            return number
+        for member, value in members.values.items():
             rebuilt[member] = (Place.IN_STREAM, at)
             packed.add(member)
             if member not in roots and _is_a_beginning(document, value):
@@ -255,13 +273,41 @@ def _object(document: Document, header: _Header) -> PdfObject | None:
     return found if found.number == header.number else None
 
 
-def _members(document: Document, holder: PdfObject) -> Mapping[int, Any] | None:
+def _contents(document: Document) -> set[int]:
+    """Numbers of the content streams of the pages. Raises PdfError."""
+    found: set[int] = set()
+    for _, page in document.pages():
+        listed = page.get("Contents")
+        values = document.resolve(listed)
+        found.update(each[0] for each in (values if isinstance(values, list) else [listed]) if isinstance(each, Ref))
+    return found
+
+
+def _stays_open(document: Document, holder: PdfObject) -> bool:
+    """Whether a content stream that is not packed ends inside a string."""
+    if holder.stream is None or holder.value.get("Filter") is not None:
+        return False
+    data = _ESCAPED.sub(b"", document.data[slice(*holder.stream)])
+    return data.count(b"(") > data.count(b")")
+
+
+def _is_counted_otherwise(document: Document, holder: PdfObject, members: Members, reachable: Collection[int]) -> bool:
+    """Whether some reader finds other members in an object stream: it goes by their order, or by their index."""
+    for index, number in enumerate(members.numbers):
+        entry = document.entries.get(number, FREE)
+        is_packed = entry.place == Place.IN_STREAM and entry.a == holder.number and number in reachable
+        if is_packed and (entry.b != index or not members.ordered):
+            return True
+    return False
+
+
+def _members(document: Document, holder: PdfObject) -> Members | None:
     """The objects of an object stream, listed or not; of any other object none. None when it cannot be read here."""
     value = holder.value
     if holder.stream is None or not isinstance(value, Dict) or value.get("Type") != "ObjStm":
-        return {}
+        return _NO_MEMBERS
     try:
-        return document.members_of(holder).values
+        return document.members_of(holder)
     except PdfError as cause:
         if cause.limit:
             raise

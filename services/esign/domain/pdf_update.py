@@ -103,6 +103,7 @@ def _disagreements(document: Document, revision: Revision, before: Mapping[int, 
 def _oddly_spelt(document: Document, revision: Revision, before: Mapping[int, Entry]) -> Iterator[str]:
     """Objects that are not written plainly, or stand for one that was not: readers may find other values in them."""
     section, data = revision.section, document.data
+    numbers = revision.objects.keys() | revision.packed.keys()
     if section.kind == "table":
         trailer = data.index(b"trailer", section.offset)
         if _TABLE.fullmatch(data, section.offset, trailer) is None or not is_plain(data[trailer + 7 : section.end]):
@@ -116,11 +117,19 @@ def _oddly_spelt(document: Document, revision: Revision, before: Mapping[int, En
             continue
         if data[old.start : old.end] != data[found.start : found.end]:
             yield f"object {number} was not written plainly before"
+    for container in {before[n].a for n in numbers if before.get(n, FREE).place == Place.IN_STREAM}:
+        if revision.earlier is None or not _is_plainly_packed(revision.earlier, revision.earlier.object(container)):
+            yield f"object stream {container}, of which it rewrites a member, is not written plainly"
     for container in set(revision.packed.values()):
-        holder = revision.objects[container]
-        first = holder.value.get("First")
-        if type(first) is not int or not is_plain(document.stream_of(holder)[first:]):
+        if not _is_plainly_packed(document, revision.objects[container]):
             yield f"object stream {container} is not written plainly"
+
+
+def _is_plainly_packed(document: Document, holder: PdfObject | None) -> bool:
+    if holder is None or holder.stream is None:
+        return False
+    first = document.resolve(holder.value.get("First"))
+    return type(first) is int and is_plain(document.stream_of(holder)[first:])
 
 
 def _trailer(section: Section) -> Iterator[str]:

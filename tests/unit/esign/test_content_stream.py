@@ -3,6 +3,7 @@
 import pytest
 
 from services.esign.domain.content_stream import keeps_to_itself
+from services.esign.domain.pdf_syntax import Census
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from services.esign.domain.content_stream import keeps_to_itself
 )
 def test_what_makers_of_signatures_write_keeps_to_itself(content):
     """Texts, pictures, forms, clips inside a saved state."""
-    assert keeps_to_itself(content)
+    assert keeps_to_itself(content, Census())
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,11 @@ def test_what_makers_of_signatures_write_keeps_to_itself(content):
 )
 def test_what_leaves_something_open_does_not(content):
     """States that were not saved or not restored, texts, paths, clips and marks that do not end, operators of no form."""
-    assert not keeps_to_itself(content)
+    assert not keeps_to_itself(content, Census())
 
 
 def test_a_long_stream_is_read_once():
     """A megabyte of anything is told at once."""
-    assert keeps_to_itself(b"0 0 1 rg " * 100_000)
+    assert keeps_to_itself(b"0 0 1 rg " * 100_000, Census())
     for piece in (b"(", b"(\\(", b"%", b"/a", b"q "):
-        assert not keeps_to_itself(piece * (1_000_000 // len(piece)) + b"\0")
+        assert not keeps_to_itself(piece * (1_000_000 // len(piece)) + b"\0", Census())

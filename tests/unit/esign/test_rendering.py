@@ -66,7 +66,12 @@ def test_a_field_that_the_signer_saw_may_be_over_anything_that_stays_to_be_seen(
     patch = Patch(0, (20, 30, 60, 40), Why.SIGNED)
     assert seen(*drawn(RING, before=RED), patch).seen is Seen.SAME
     assert seen(*drawn(b"", before=RED), patch).seen is Seen.SAME
-    for hidden in (b"1 g 20 30 40 10 re f", b"0 0 0 rg 20 30 40 10 re f", b"1 g 30 30 8 10 re f 0 g 40 32 4 4 re f"):
+    for hidden in (
+        b"1 0 0 rg 20 30 22 10 re f",
+        b"1 g 20 30 40 10 re f",
+        b"0 0 0 rg 20 30 40 10 re f",
+        b"1 g 30 30 8 10 re f 0 g 40 32 4 4 re f",
+    ):
         assert seen(*drawn(hidden, before=RED), patch).seen is Seen.COVERED
     assert seen(*drawn(b"0 0 0 rg 20 30 40 10 re f"), patch).seen is Seen.SAME
 
