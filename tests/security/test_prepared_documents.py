@@ -139,11 +139,11 @@ def test_packed_objects_are_not_left_to_readers_that_rebuild_the_file():
     ambiguous(stored(signed(packed(rich())), form="table"))
 
 
-def hand_signed(pdf):
+def hand_signed(pdf, pages=(0,)):
     """Signed by somebody whose program does not read the whole document."""
     draft = Draft(pdf, form=Document(pdf).kind)
     field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(first)/Rect[0 0 0 0]/F 132/V %d 0 R>>" % draft.sign()
-    draft.put_field(draft.add(field), 0)
+    draft.put_field(draft.add(field), *pages)
     return draft.finished()
 
 
@@ -259,16 +259,17 @@ def test_an_update_does_not_heal_what_was_signed():
     update.bodies[CONTENT] = update.body(CONTENT, update.document.value(CONTENT))
     step = step_changes(update.finished(), look)
     assert step is not None
-    assert (step.status, step.reason) == (Status.UNKNOWN, "AMBIGUOUS")
+    assert step.status is Status.UNKNOWN
+    assert step.reason in {"AMBIGUOUS", "LATER_REVISION"}
 
 
 def test_a_packed_object_that_was_spelt_oddly_is_not_rewritten():
     """As one that stands in the file."""
     for number, accepted in ((b"0.%b1" % (b"0" * 30), False), (b"0.5", True)):
-        draft = Draft(packed_alone(STATE, b"<</Type/ExtGState/ca %b>>" % number), form="stream")
-        update = Draft(hand_signed(draft.base), form="stream")
+        page = rich()[PAGE][:-2] + b"/UserUnit %b>>" % number
+        update = Draft(hand_signed(packed_alone(PAGE, page), pages=()), form="stream")
         update.store(b"certificate")
-        update.bodies[STATE] = text(update.document.value(STATE))
+        update.bodies[PAGE] = text(update.document.value(PAGE))
         step = step_changes(update.finished(), look)
         assert step is not None
         assert (step.status is Status.VALID) is accepted

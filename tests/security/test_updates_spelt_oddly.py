@@ -13,7 +13,7 @@ from services.esign.domain.pdf_syntax import Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, setting
-from tests.support.update_bases import CONTENT, INFO, PAGE, base, built, rich
+from tests.support.update_bases import INFO, PAGE, base, built, rich
 from tests.support.update_checks import passes_first_line
 from tests.support.updates import Draft, copied, stream, text
 from tests.support.verdicts import TRUST, judged
@@ -48,7 +48,6 @@ def rewritten(number, pattern, spelling, pdf=None):
         (PAGE, rb"/Contents 4 0 R", b"/Contents\n4 0 R", b"/Contents 4\0 0 R"),
         (PAGE, rb"/Contents 4 0 R", b"/Contents 4 0 R ", b"/Contents 4                0 R"),
         (PAGE, rb"/Contents 4 0 R", b"/#43ontents 4 0 R", b"/Contents%\n4 0 R"),
-        (CONTENT, rb">>\nstream\n", b">>\r\nstream\r\n", b">>\n% a comment\nstream\n"),
         (INFO, _TITLE, b"(No\\040record)", b"(No\\40record)"),
         (INFO, _TITLE, b"(\\116o record)", b"(\\516o record)"),
         (INFO, _TITLE, b"<4e6f207265636f7264>", b"<4e6f20\x007265636f7264>"),

@@ -37,6 +37,7 @@ _OF_THE_FILE = frozenset(
 # some readers take them for short names of filters.
 _ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
 # Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+_OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.
 _SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo", "LastModified", "Lang", "NM", "M"})
 # Keys that a page inherits, and some makers repeat on it.
@@ -233,6 +234,9 @@ class _Comparison:
             return
         else:
             _same_streams(two, old_ref[0], number, role)
+            if role is _Role.PLAIN and number not in self._fields.known and _is_the_same(two, number):
+                # Nobody has to; and who could not find the signed one would find this.
+                raise ChangedError(f"object {number} was written again", unclear=True)
         self._values(two.before.resolve(old), two.after.resolve(new), role, number)
 
     def _values(self, old: Any, new: Any, role: _Role, number: int) -> None:
@@ -423,6 +427,14 @@ def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:
 
 def _is_page(value: Any) -> bool:
     return isinstance(value, Dict) and value.get("Type") == "Page"
+
+
+def _is_the_same(two: TwoVersions, number: int) -> bool:
+    """Whether an object was written again as it was. Some makers write the tree of pages again."""
+    value = two.was(number)
+    if isinstance(value, Dict) and value.get("Type") in _OF_PAGES:
+        return False
+    return bool(value == two.after.value(number))
 
 
 def _is_stream(document: Document, value: Any) -> bool:

@@ -181,9 +181,9 @@ def deep_pages() -> bytes:
 # Updates of a later signer.
 
 
-def rewritten() -> bytes:
+def rewritten(*numbers: int) -> bytes:
     """The later save writes objects anew that it did not change."""
-    return _twice(extra={number: once().bodies[number] for number in (CONTENT, FONT, INFO, PAGES)})
+    return _twice(extra={number: once().bodies[number] for number in numbers})
 
 
 def form_defaults() -> bytes:
@@ -457,7 +457,7 @@ FORMS: dict[str, Form] = {
     "update with startxref at white space": Form(lambda: _twice(Style(gap=b"\n", xref_early=1)), rb"\n\nxref"),
     "update with other line ends": Form(lambda: _twice(_CRLF, _SECOND), rb"f\r\n"),
     "update with CR": Form(lambda: _twice(_CR), rb"n \r"),
-    "objects rewritten unchanged": Form(rewritten),
+    "tree of pages rewritten unchanged": Form(lambda: rewritten(INFO, PAGES)),
     "form with /DA and /DR": Form(form_defaults, rb"/DR<</Font<</Helv"),
     "Root renumbered": Form(lambda: _twice(moved=("root",))),
     "Info renumbered": Form(lambda: _twice(moved=("info",))),
@@ -488,6 +488,7 @@ FORMS: dict[str, Form] = {
 
 # Honest too, but nobody has to accept them: nothing there is called wrong.
 BEYOND: dict[str, Form] = {
+    "objects rewritten unchanged": Form(lambda: rewritten(CONTENT, FONT)),
     "hybrid update": Form(
         lambda: _twice(Style(kind="hybrid", packed=frozenset({INFO})), extra={INFO: once().bodies[INFO]}), rb"/XRefStm"
     ),
