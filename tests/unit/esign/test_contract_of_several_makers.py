@@ -35,7 +35,7 @@ from tests.unit.esign.test_gm_signatures import attributes, gm
 pytestmark = pytest.mark.skipif(not sm.available(), reason="no SM2 on this machine")
 
 NAMES = ("甲方", "乙方", "丙方", "丁方")
-FIELDS = tuple(Field(name, 0, (60 + 120 * at, 60, 160 + 120 * at, 160)) for at, name in enumerate(NAMES))
+FIELDS = tuple(Field(name, 0, (60 + 120 * at, 400, 160 + 120 * at, 500)) for at, name in enumerate(NAMES))
 ROOM = 6000
 
 
