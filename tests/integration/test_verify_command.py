@@ -330,3 +330,15 @@ def test_a_strangers_name_moves_no_cursor(tmp_path: Path) -> None:
         assert not re.search("[\x1b\x9b\u202e]", printed)
         assert not re.search("^VALID", printed, re.MULTILINE)
     assert json.loads(here("verify", str(evil), "--json").out)["file"] == str(evil)
+
+
+@pytest.mark.timeout(60)
+def test_a_device_without_an_end_is_told_and_what_follows_is_judged(tmp_path):
+    """Also behind a link; only its beginning is read."""
+    endless, after = tmp_path / "endless.pdf", tmp_path / "after.pdf"
+    endless.symlink_to("/dev/zero")
+    after.write_bytes(b"no document")
+    ran = here("verify", str(endless), str(after), "--json", "--data", str(tmp_path / "no-hub"))
+    told = [json.loads(line) for line in ran.out.splitlines()]
+    assert [Path(each["file"]).name for each in told] == ["endless.pdf", "after.pdf"]
+    assert told[0]["verdict"] == "INDETERMINATE"

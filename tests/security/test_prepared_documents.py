@@ -248,7 +248,7 @@ def test_a_signed_reference_names_the_generation_of_its_object(generation):
 
 
 def test_an_update_does_not_heal_what_was_signed():
-    """A draft behind the object that was meant: whoever rebuilt the signed version saw the draft."""
+    """Readers that repair the signed version show a draft in it; an update does not make that VALID."""
     pdf = built(rich())
     at = pdf.rindex(b"xref\n0")
     draft = b"%d 0 obj\n%b\nendobj\n" % (CONTENT, stream(b"BT /F1 18 Tf 12 150 Td (Pay 100) Tj ET"))

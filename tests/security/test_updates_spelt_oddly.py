@@ -81,7 +81,7 @@ def test_a_string_ends_where_its_parenthesis_does(ending):
 
 
 def test_what_was_spelt_oddly_already_is_not_rewritten():
-    """Whoever prepared the document chose what some readers would see before the update, and what after."""
+    """Readers would show one value before the update and another one after it."""
     for spelling, accepted in ((b"(No \\40record)", False), (b"(No \\040record)", True)):
         objects = rich() | {INFO: b"<</Title%b/Producer(maker)>>" % spelling}
         pdf = rewritten(INFO, rb"(?<=/Producer) ?<.*?>", b"(other)", pades.sign(built(objects), setting().seal, NOW_US))
@@ -167,7 +167,7 @@ def test_the_catalog_does_not_move_into_an_object_stream():
     "piece", [b"(", b"(a(", b"(\\(", b"((a)", b"/a", b"/#41", b"<4", b"1.", b"[ ", b"(\\\n", b"\\\r\n", b"(a\\\r"]
 )
 def test_the_spelling_is_looked_at_once(piece):
-    """However often something begins and does not end: a megabyte of it is told at once."""
+    """A megabyte of values that begin and do not end is judged in seconds."""
     code = (
         "from services.esign.domain.pdf_spelling import is_plain\n"
         f"assert not is_plain(b'(' + {piece!r} * (1_000_000 // {len(piece)}) + b'\\r)')"

@@ -36,12 +36,13 @@ _OF_THE_FILE = frozenset(
 # Keys by which a stream's content lies in another file, or is that of another document (ISO 32000-1, tables 5 and 95);
 # some readers take them for short names of filters.
 _ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
-# Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+# Nodes of the tree of pages, which some makers write again as they were.
 _OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.
 _SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo", "LastModified", "Lang", "NM", "M"})
 # Keys that a page inherits, and some makers repeat on it.
 _INHERITED = frozenset({"MediaBox", "CropBox", "Rotate", "Resources"})
+# Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
 _BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000

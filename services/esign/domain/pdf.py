@@ -29,6 +29,7 @@ from services.esign.domain.pdf_syntax import (
     Ref,
     Seen,
     name_of,
+    references_in,
     skip,
 )
 
@@ -186,7 +187,7 @@ class Document:
         """The references in an object's value, found once for all versions of the file."""
         found = self._shared.references.get(id(value))
         if found is None:
-            found = tuple(dict.fromkeys(_references(value)))
+            found = tuple(dict.fromkeys(references_in(value)))
             if isinstance(value, (Dict, Array)):
                 # The value is kept as long, so that no other has its identity.
                 self._shared.references[id(value)] = found
@@ -453,18 +454,6 @@ class Document:
             behind = data[at + cursor.at : end]
             found.plain = found.plain and not behind.strip(b"\x00\t\n\f\r ") and (bool(behind) or end == len(data))
         return found
-
-
-def _references(value: Any) -> Iterator[Ref]:
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Ref):
-            yield each
-        elif isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
 
 
 def has_header(data: bytes) -> bool:

@@ -3,6 +3,7 @@ keys.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 # Deeper than any real document nests; a bound against hostile files.
@@ -87,6 +88,19 @@ class Dict(dict[str, Any]):
     def __init__(self) -> None:
         super().__init__()
         self.spans: dict[str, tuple[int, int]] = {}
+
+
+def references_in(value: Any) -> Iterator[Ref]:
+    """Every reference in a value, whatever it is nested in."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref):
+            yield each
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, list):
+            waiting += each
 
 
 class Census:

@@ -14,7 +14,7 @@ from typing import Any
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_sections import FREE, Entry, Place, Section
 from services.esign.domain.pdf_spelling import is_plain, is_plain_object
-from services.esign.domain.pdf_syntax import MAX_EXPANDED, Name, PdfError, Ref
+from services.esign.domain.pdf_syntax import MAX_EXPANDED, Name, PdfError, Ref, references_in
 
 # Highest object number (ISO 32000-1, table C.1).
 _HIGHEST = 8_388_607
@@ -191,7 +191,7 @@ def _oddly_packed(document: Document, holder: PdfObject) -> bool:
 
 def holds_reference(value: Any) -> bool:
     """Whether the value leads to another object."""
-    return next(_references(value), None) is not None
+    return next(references_in(value), None) is not None
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
@@ -245,13 +245,13 @@ def _wrong_references(revision: Revision, before: Mapping[int, Entry], number: i
     if isinstance(value, Ref):
         yield f"object {number} is but a reference"
     nowhere: set[Ref] = set()
-    for each in _references(value):
+    for each in references_in(value):
         entry = revision.section.entries.get(each[0]) or before.get(each[0], FREE)
         if entry.place == Place.FREE:
             nowhere.add(each)
         if each[1] != (entry.b if entry.place == Place.IN_FILE else 0):
             yield f"a reference to object {each[0]} has another generation"
-    if nowhere and not nowhere <= set(_references(_earlier(revision, number))):
+    if nowhere and not nowhere <= set(references_in(_earlier(revision, number))):
         yield f"object {number} refers to what is not there"
 
 
@@ -266,15 +266,3 @@ def _earlier(revision: Revision, number: int) -> Any:
         if cause.limit:
             raise
         return None
-
-
-def _references(value: Any) -> Iterator[Ref]:
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Ref):
-            yield each
-        elif isinstance(each, dict):
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each

@@ -211,7 +211,7 @@ _FOREIGN = [
 
 @pytest.mark.parametrize("foreign", _FOREIGN)
 def test_what_is_no_signature_in_the_list_is_open(foreign: str) -> None:
-    """Nobody's signature covers the list: what stands in it beside signatures is told, wherever it stands."""
+    """No signature covers the list, so the verdict names whatever the list holds beside signatures."""
     files = signed()
     text = files[LIST].decode()
     for forged in (

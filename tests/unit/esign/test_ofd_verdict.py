@@ -284,7 +284,7 @@ def test_all_later_stamps_of_a_page_count_together() -> None:
 
 
 def test_a_stamp_beside_its_page_is_open() -> None:
-    """A stamp outside of the page's own area shows nothing, so nobody is told that it stands on the page."""
+    """A stamp that lies outside of the page's own area leaves the verdict open."""
     beside = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="1000 1000 42 42"/>'
     assert reasons(judged(signed(_sized(common=_VAST, own=_SMALL), stamp=beside)))["changes"] == "STAMP_PAGE"
 
