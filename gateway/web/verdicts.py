@@ -208,7 +208,7 @@ def plain(name: str) -> str:
     """A name out of somebody's certificate: one line, no longer than one may be, and nothing in it that turns or hides
     what stands beside it.
     """
-    visible = "".join(" " if _is_blank(c) else c for c in name)
+    visible = "".join(" " if _is_blank(c) else c for c in name[: 8 * _NAME_MOST])
     whole = " ".join(visible.split())
     return whole if len(whole) <= _NAME_MOST else f"{whole[:_NAME_MOST]}…"
 

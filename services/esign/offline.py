@@ -34,7 +34,7 @@ class Trusted:
     """A trust directory, read."""
 
     trust: Trust = field(default_factory=Trust)
-    # All of its certificates, for seal signatures.
+    # Its certificates, but for those that vouch for timestamps only: for seal signatures.
     certificates: tuple[x509.Certificate, ...] = ()
 
     @classmethod
@@ -85,9 +85,11 @@ class _Found:
         """Raises ValueError, EsignError."""
         if name.endswith(".pem"):
             certificates = x509.load_pem_x509_certificates(content)
-            self.certificates += certificates
-            into = self.tsa_roots if name.startswith(TSA_PREFIX) else self.roots
-            into += filter(_is_root, certificates)
+            if name.startswith(TSA_PREFIX):
+                self.tsa_roots += filter(_is_root, certificates)
+            else:
+                self.roots += filter(_is_root, certificates)
+                self.certificates += certificates
         elif name.endswith(".vkey"):
             for line in filter(None, map(str.strip, content.decode().splitlines())):
                 if witness.is_witness(line):

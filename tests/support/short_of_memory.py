@@ -43,7 +43,8 @@ def outcomes(question: Question) -> list[str]:
     while high - low > 0.5:
         middle = (low + high) / 2
         low, high = (low, middle) if _judged(question, middle) == "VALID" else (middle, high)
-    return [_judged(question, high), *(_judged(question, high - less) for less in _WINDOW if less < high)]
+    # A worker may need a little more than the one before.
+    return [_judged(question, high + 1), *(_judged(question, high - less) for less in _WINDOW if less < high)]
 
 
 def _judged(question: Question, memory: float) -> str:

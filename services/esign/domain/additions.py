@@ -183,6 +183,21 @@ def form_misfit(document: Document, form: Any) -> str:
     return ""
 
 
+def resources_of(document: Document, page: Mapping[str, Any]) -> Any:
+    """The page's resources, inherited where need be. Raises PdfError."""
+    return _of_page(document, page, "Resources")
+
+
+def looks_of(document: Document, field: Mapping[str, Any]) -> list[Any]:
+    """Every look of a widget, of all of its states. Raises PdfError."""
+    states = document.resolve(field.get("AP"))
+    found: list[Any] = []
+    for each in states.values() if isinstance(states, Dict) else ():
+        looks = document.resolve(each)
+        found += looks.values() if isinstance(looks, Dict) and not is_stream(document, each) else [each]
+    return found
+
+
 def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool:
     """Whether part of the rectangle is beyond the page. Raises PdfError."""
     shown = page_box(document, page)

@@ -98,8 +98,8 @@ _FILE: Mapping[str, Words] = {
     ),
     "TWO_FACED": words(
         Sentence(
-            "文件同时是 PDF 和 OFD，不能当作有效文件接受。",
-            "The file is a PDF and an OFD at once: do not accept it as valid.",
+            "文件同时是 PDF 和压缩包（OFD 等），不能当作有效文件接受。",
+            "The file is a PDF and a package (as OFD is) at once: do not accept it as valid.",
         ),
         "不同的阅读软件打开它，会显示不同的内容。",
         "Which content is shown depends on the program that opens it.",

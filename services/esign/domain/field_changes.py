@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from services.esign.domain import additions, signatures
+from services.esign.domain import additions, blending, signatures
 from services.esign.domain.additions import (
     MOST_OF_PAGE,
     MOST_OF_PAGE_FILLED,
@@ -149,7 +149,9 @@ class FieldChanges:
             raise ChangedError("a field was added, which the certification forbids")
         if not (signature is not None and signature.is_timestamp):
             self._refuse_locked(name)
-        if not unseen:
+        if unseen:
+            self._refuse_resources(ref[0], widget)
+        else:
             self._visible(where, widget, signature)
         self._two.explained |= {ref[0], where[0]}
         self._two.explain(value)
@@ -171,6 +173,7 @@ class FieldChanges:
 
     def _visible(self, ref: Ref, value: Dict, signature: PdfSignature | None) -> None:
         if signature is None and self._two.is_interim and not additions.shows(self._two.after, value):
+            self._refuse_resources(ref[0], value)
             return
         if signature is None or signature.is_timestamp:
             raise ChangedError(f"the new field {ref[0]} shows something that nobody signed")
@@ -182,7 +185,7 @@ class FieldChanges:
         if why or box is None:
             raise ChangedError(f"the new field {ref[0]}: {why}")
         self._refuse_over_another(ref[0], box, page)
-        self._refuse_open_ends(ref[0], self._look(value))
+        self._refuse_effects(ref[0], value, page)
         self._two.patches.append(Patch(number, box, Why.NEW))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
@@ -196,9 +199,22 @@ class FieldChanges:
             return looks.get(state) if isinstance(state, Name) else None
         return normal
 
-    def _refuse_open_ends(self, number: int, form: Any) -> None:
-        """An appearance undoes what it does to the reader's state, so that it ends where its box does."""
+    def _refuse_resources(self, number: int, value: Mapping[str, Any]) -> None:
+        """A look that draws nothing brings nothing by which readers paint the page in another way."""
         after = self._two.after
+        if not all(blending.is_idle(after, look) for look in additions.looks_of(after, value)):
+            raise ChangedError(f"the look of field {number} draws nothing and has resources", unclear=True)
+
+    def _refuse_effects(self, number: int, value: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+        """An appearance undoes what it does to the reader's state, so that it ends where its box does, and changes no
+        colours beside it.
+        """
+        after = self._two.after
+        form = self._look(value)
+        if any(blending.mixes(after, look) for look in additions.looks_of(after, value)) and blending.depends(
+            after, page, additions.resources_of(after, page)
+        ):
+            raise ChangedError(f"the look of field {number} may change the colours of its page", unclear=True)
         holder = after.object(form[0]) if isinstance(form, Ref) else None
         if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder, self._drawn):
             raise ChangedError(f"the look of field {number} does not undo what it does", unclear=True)
@@ -279,12 +295,14 @@ class FieldChanges:
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True
                 )
             # Where the earlier signer could not see the field, it must not cover what he saw.
-            self._refuse_open_ends(number, self._look(new))
+            self._refuse_effects(number, new, value)
             hidden = additions.is_hidden(self._two.before, old)
             if hidden:
                 self._refuse_over_another(number, box, value)
             self._two.patches.append(Patch(page, box, Why.NEW if hidden else Why.SIGNED))
-        elif "AP" in changed and new.get("Subtype") != "Widget":
+        elif new.get("Subtype") == "Widget":
+            self._refuse_resources(number, new)
+        elif "AP" in changed:
             raise ChangedError("an appearance came to what is no widget")
         return _SIGNING
 
@@ -302,7 +320,7 @@ class FieldChanges:
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._two.patches.append(Patch(page, box, Why.FILLED))
-            self._refuse_open_ends(number, shown)
+            self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
             if self._says_two_things(new, changed, kind):

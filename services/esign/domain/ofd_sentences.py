@@ -93,6 +93,8 @@ MET: Mapping[str, Sentence] = {
     "PACKAGE_COMMENT": Sentence("压缩包后的附加说明", "a comment behind the package"),
     "HEADERS_DIFFER": Sentence("压缩包两处目录不一致", "a package whose two directories differ"),
     "EXTRA_FIELD": Sentence("压缩包里不受签名保护的附加数据", "extra data in the package that no signature covers"),
+    "ENTRY_ATTRIBUTES": Sentence("压缩包里不是普通文件的内容", "an entry of the package that is no ordinary file"),
+    "NAME_SPELLING": Sentence("与文件名写法不同的路径", "a location spelt otherwise than the file's name"),
     "NAME_ENCODING": Sentence("无法识别的包内文件名", "a file name of unknown encoding"),
     "NAME_TWICE": Sentence("重复的包内文件名", "a file name that stands twice"),
     "NAME_UNSAFE": Sentence("指向包外的文件名", "a file name that leads out of the package"),

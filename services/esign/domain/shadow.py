@@ -8,6 +8,7 @@ the document saves it anew without them.
 from collections.abc import Sequence
 from typing import Any
 
+from services.esign.domain.ofd.archive import is_package_from_its_end
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
@@ -26,6 +27,8 @@ _BOOKKEEPING = frozenset({"XRef", "ObjStm"})
 
 def refuse(document: Document) -> None:
     """Raises PdfError naming what the document hides: SHADOW_* or ACTIVE_CONTENT."""
+    if is_package_from_its_end(document.data):
+        raise PdfError("SHADOW_ELSEWHERE", "the file is a package, too; save the document anew")
     revisions = walk(document)
     values = _values(document, revisions)
     if active := sorted(ACTIVE & document.census.names):

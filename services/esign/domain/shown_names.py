@@ -7,11 +7,15 @@ what we did not.
 from services.esign.domain.one_line import one_line
 
 _MOST = 96
+# Of a longer name nobody looks at more, and it costs no more.
+_LOOKED_AT = 1024
 # It parts the Chinese of a text from its English.
 _DIVIDER = " / "
 
 
 def shown(name: str) -> str:
     """The name in one line, without control and format characters, at most 96 characters long."""
-    plain = " ".join(one_line(name).split()).replace(_DIVIDER, "／")
+    plain = " ".join(one_line(name[:_LOOKED_AT]).split()).replace(_DIVIDER, "／")
+    if len(name) > _LOOKED_AT and len(plain) < _MOST:
+        return f"{plain}…"
     return plain if len(plain) <= _MOST else plain[: _MOST - 1] + "…"

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from services.esign.domain.shown_names import shown
+
 STEPS = (
     "parse",
     "coverage",
@@ -99,8 +101,9 @@ class Sentence:
 class SignatureFinding:
     """One signature of a document: what it covers, who says so, what came after it.
 
-    `signer` and `issuer` are common names as the certificate has them; while `certified` is False nobody trusted
-    vouches for them. Times in µs, None where there is none.
+    `name`, `signer` and `issuer` come out of the file or its certificates, and are kept as they may be shown: one line,
+    96 characters at most. While `certified` is False nobody trusted vouches for them. Times in µs, None where there is
+    none.
     """
 
     name: str
@@ -114,6 +117,10 @@ class SignatureFinding:
     proven_us: int | None = None
     later: tuple[Sentence, ...] = ()
     steps: tuple[Step, ...] = ()
+
+    def __post_init__(self) -> None:
+        for of_strangers in ("name", "signer", "issuer"):
+            object.__setattr__(self, of_strangers, shown(getattr(self, of_strangers)))
 
     def as_json(self) -> dict[str, Any]:
         return {

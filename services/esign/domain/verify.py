@@ -26,13 +26,13 @@ from services.esign.domain.document_time import Proofs
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger_steps import Logged
 from services.esign.domain.note import VerifierKey
+from services.esign.domain.ofd.archive import is_package_from_its_end
 from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.shadow import ACTIVE
-from services.esign.domain.shown_names import shown
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
@@ -169,7 +169,10 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     except PdfError as cause:
         _unread(found, cause)
         return document, appended, places
-    if active:
+    if is_package_from_its_end(pdf):
+        zh, en = "文件同时是 PDF 和压缩包，未作判断", "the file is a PDF and a package at once: not judged"
+        found.add("parse", Status.UNKNOWN, "TWO_FACED", zh, en)
+    elif active:
         zh, en = "文件含有脚本等活动内容，打开时显示的内容可能变化", f"active content: {', '.join(active)}"
         found.add("parse", Status.UNKNOWN, "ACTIVE_CONTENT", zh, en)
     else:
@@ -290,7 +293,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
     opened = one.opened
     signer, issuer = ("", "") if opened is None else document_time.names_of(opened.signer)
     return SignatureFinding(
-        name=shown(one.signature.name),
+        name=one.signature.name,
         kind=SignatureKind.CMS if opened is None else _KINDS.get(opened.kind, SignatureKind.CMS),
         outcome=_outcome(one.found.steps, case, one.signature),
         covers=case.history.covers(one.signature, case.document),
@@ -307,7 +310,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
 def _timestamp(case: _Case, signature: PdfSignature, proofs: Proofs) -> SignatureFinding:
     read = proofs.read.get(signature.number)
     return SignatureFinding(
-        name=shown(signature.name),
+        name=signature.name,
         kind=SignatureKind.TIMESTAMP,
         outcome=_outcome([read.step] if read else [], case, signature, needed=("time",)),
         covers=case.history.covers(signature, case.document),

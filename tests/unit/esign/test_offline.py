@@ -26,7 +26,7 @@ def test_each_file_has_its_meaning() -> None:
     assert [key.name for key in found.trust.log_keys] == [LOG.verifier.name]
     assert found.trust.policy is not None
     assert [key.name for key in found.trust.policy.witnesses] == ["w1.example"]
-    assert found.certificates == (root, root)
+    assert found.certificates == (root,)
 
 
 @pytest.mark.parametrize(

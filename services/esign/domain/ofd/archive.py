@@ -43,6 +43,14 @@ _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
 # Strength of the compression (bits 1 and 2) says nothing that matters.
 _FLAGS_KNOWN = 0x0006 | _SIZES_BEHIND | _UTF8
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
+# Versions of the format that packers ask for and every reader knows (APPNOTE 4.4.3), and the systems whose attributes
+# say the same everywhere (4.4.2): DOS, Unix, NTFS in two numbers, Mac.
+_VERSIONS = frozenset({10, 11, 20, 45})
+_SYSTEMS = frozenset({0, 3, 10, 11, 19})
+# Attributes of DOS: read-only, hidden, system, folder, archive, normal. Of Unix: type and permissions.
+_DOS_KNOWN, _DOS_FOLDER = 0x00B7, 0x0010
+_UNIX_FILE, _UNIX_FOLDER, _UNIX_PERMISSIONS, _MAY_READ = 0x8000, 0x4000, 0x01FF, 0x0100
+_TEXT = 0x0001
 _IN_32_BITS = 0xFFFFFFFF
 
 
@@ -60,8 +68,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A container with one reading. `files` by name, without directories; `folded` gives the name of a file by its
-    letters alone, whatever their case.
+    """A container with one reading. `files` by name, without directories; `folded` gives the name of a file as systems
+    know it for which letters' case and composition do not count.
     """
 
     data: bytes = field(repr=False)
@@ -90,6 +98,13 @@ class Archive:
 def is_ofd(data: bytes) -> bool:
     """Whether this is meant to be an OFD package: a ZIP file with an entry OFD.xml."""
     return data.startswith(_LOCAL) and b"OFD.xml" in data
+
+
+def is_package_from_its_end(data: bytes) -> bool:
+    """Whether readers of ZIP may find a package in any file: they look for the record that ends one, in as much as a
+    comment may take, and count from there. By chance it stands in no file.
+    """
+    return data.rfind(_END, max(0, len(data) - _END_RECORD.size - 0xFFFF)) >= 0
 
 
 def is_two_faced(data: bytes) -> bool:
@@ -164,7 +179,7 @@ def read(data: bytes) -> Archive:
     _check_tiling(entries, directory)
     _check_names(names)
     files = {entry.name: entry for _, entry, _ in entries if entry is not None}
-    folded = {name.casefold(): name for name in files}
+    folded = {plain_name(name): name for name in files}
     return Archive(data, MappingProxyType(files), MappingProxyType(folded))
 
 
@@ -225,15 +240,22 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
     if at + _CENTRAL_HEADER.size > limit or not data.startswith(_CENTRAL, at):
         raise _broken("the directory is cut short")
     found = _CENTRAL_HEADER.unpack_from(data, at)
-    flags, method = found[3:5]
+    made_by, needed, flags, method = found[1:5]
     crc, packed, size, name_size, extra_size, comment_size, disk = found[7:14]
-    offset = found[16]
+    internal, external, offset = found[14:17]
     begin = at + _CENTRAL_HEADER.size
     end = begin + name_size + extra_size + comment_size
     if end > limit or disk:
         raise _broken("an entry of the directory is cut short")
     raw_name = data[begin : begin + name_size]
     name = _name(raw_name, flags)
+    if (
+        needed not in _VERSIONS
+        or made_by >> 8 not in _SYSTEMS
+        or internal & ~_TEXT
+        or not _are_plain(external, is_folder=name.endswith("/"))
+    ):
+        raise _special(name)
     if comment_size:
         raise _broken(f"{name}: a comment, which no signature covers")
     if _IN_32_BITS in (packed, size, offset):
@@ -254,17 +276,29 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
     return _Header(flags, method, crc, packed, size, raw_name, name, offset, end)
 
 
+def _are_plain(attributes: int, *, is_folder: bool) -> bool:
+    """Whether they are of an ordinary file, or folder, for every reader that asks them: no link, device or volume."""
+    dos, unix = attributes & 0xFFFF, attributes >> 16
+    if dos & ~_DOS_KNOWN or (dos & _DOS_FOLDER and not is_folder):
+        return False
+    if unix & ~_UNIX_PERMISSIONS not in {0, _UNIX_FOLDER if is_folder else _UNIX_FILE}:
+        return False
+    return unix == 0 or bool(unix & _MAY_READ)
+
+
 def _local(data: bytes, header: _Header, directory: int) -> tuple[int, int, int]:
     """Where the entry's data begin, where its header begins, and where the next entry may begin."""
     at = header.offset
     if at + _LOCAL_HEADER.size > directory or not data.startswith(_LOCAL, at):
         raise _broken(f"{header.name}: no header where the directory says")
-    _, _, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL_HEADER.unpack_from(data, at)
+    _, needed, flags, method, _, _, crc, packed, size, name_size, extra_size = _LOCAL_HEADER.unpack_from(data, at)
     begin = at + _LOCAL_HEADER.size
     start = begin + name_size + extra_size
     end = start + header.packed
     if end > directory or data[begin : begin + name_size] != header.raw_name:
         raise _differ(header.name)
+    if needed not in _VERSIONS:
+        raise _special(header.name)
     # For a name in ASCII it says the same whether or not it is called UTF-8.
     lawful = _UTF8 if header.raw_name.isascii() else 0
     if (flags ^ header.flags) & ~lawful or method != header.method:
@@ -345,6 +379,11 @@ def _name(raw: bytes, flags: int) -> str:
     return name
 
 
+def plain_name(name: str) -> str:
+    """One spelling for all names that are one file on some system."""
+    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
 def _check_tiling(entries: Sequence[tuple[int, Entry | None, int]], directory: int) -> None:
     at = 0
     for begin, _, end in sorted(entries, key=lambda each: each[0]):
@@ -360,7 +399,7 @@ def _check_names(names: Sequence[str]) -> None:
     seen: set[str] = set()
     files: set[str] = set()
     for name in names:
-        plain = unicodedata.normalize("NFC", name.removesuffix("/")).casefold()
+        plain = plain_name(name.removesuffix("/"))
         if plain in seen:
             raise OfdError(
                 "NAME_TWICE",
@@ -412,6 +451,15 @@ def _differ(name: str) -> OfdError:
         "HEADERS_DIFFER",
         f"压缩包内 {name} 的两处文件头不一致，不同软件会读出不同内容",
         f"{name}: its two headers differ; readers would show different documents",
+    )
+
+
+def _special(name: str) -> OfdError:
+    return OfdError(
+        "ENTRY_ATTRIBUTES",
+        f"压缩包内 {name} 的文件属性不是普通文件的属性，也不受签名保护，有的软件会跳过或另作处理，未作判断",
+        f"{name}: called no ordinary file by its header, which no signature covers; readers differ: not judged",
+        unsupported=True,
     )
 
 

@@ -27,7 +27,8 @@ _MOST_OF_A_PAGE = 0.25
 @dataclass(frozen=True, slots=True)
 class Covered:
     """Of one signature: protected files that are gone, that differ, files of the document that it leaves out, and those
-    of them that a later signature protects. `astray`: files of the signatures that the document leads to.
+    of them that a later signature protects. `followers`: signatures that came later, or may have. `astray`: files of
+    the signatures that the document leads to.
     """
 
     signature: OfdSignature
@@ -56,9 +57,10 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
     reached = reach.follow(package)
     astray = tuple(sorted(reached.files & own))
     found: list[Covered] = []
-    later: frozenset[str] = frozenset()
-    for at in range(len(signatures) - 1, -1, -1):
-        signature = signatures[at]
+    for signature in signatures:
+        # The order of the list says nothing, for anybody can write it anew: what a signature protects is older.
+        followers = tuple(s for s in signatures if s is not signature and s.file not in signature.protected)
+        later = frozenset[str]().union(*(follower.protected for follower in followers))
         left_out = tuple(name for name in content if name not in signature.protected)
         found.append(
             Covered(
@@ -67,13 +69,12 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
                 _differing(package, signature),
                 left_out,
                 tuple(name for name in left_out if name in later),
-                tuple(signatures[at + 1 :]),
+                followers,
                 reached,
                 astray,
             )
         )
-        later |= signature.protected
-    return tuple(reversed(found))
+    return tuple(found)
 
 
 def _differing(package: Package, signature: OfdSignature) -> tuple[str, ...]:
@@ -279,9 +280,13 @@ def later(one: Covered) -> tuple[Sentence, ...]:
     if one.protected_later:
         what = _named(one.protected_later)
         found.append(Sentence(f"只有之后的签名保护：{what}", f"covered by later signatures only: {what}"))
-    if one.followers:
-        count = len(one.followers)
-        found.append(Sentence(f"之后有 {count} 个签名", f"{count} later signatures"))
+    after = sum(one.signature.file in follower.protected for follower in one.followers)
+    if after:
+        found.append(Sentence(f"之后有 {after} 个签名", f"{after} later signatures"))
+    if beside := len(one.followers) - after:
+        found.append(
+            Sentence(f"另有 {beside} 个签名，先后无法确认", f"{beside} other signatures, before or after it: not known")
+        )
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from services.esign.domain.digests import SM3, Digest
 from services.esign.domain.ofd import archive, markup
-from services.esign.domain.ofd.archive import Archive
+from services.esign.domain.ofd.archive import Archive, plain_name
 from services.esign.domain.ofd.errors import OfdError
 from services.esign.domain.ofd.markup import Element
 
@@ -56,7 +56,7 @@ def read(data: bytes) -> Package:
     """Raises OfdError."""
     files = archive.read(data)
     if archive.is_two_faced(data):
-        raise _not_read("TWO_FACED", "文件同时是 PDF 和 OFD", "the file is a PDF and an OFD at once")
+        raise _not_read("TWO_FACED", "文件同时是 PDF 和压缩包", "the file is a PDF and a package at once")
     if ENTRY not in files.files:
         raise OfdError("ENTRY_MISSING", "包内没有 OFD.xml", "the package has no OFD.xml")
     entry = xml(files, ENTRY, "OFD")
@@ -90,7 +90,15 @@ def located(files: Archive, text: str, holder: str) -> str | None:
     text = text.strip()
     absolute = text.startswith("/")
     ways = [text.lstrip("/")] if absolute else [posixpath.join(posixpath.dirname(holder), text), text]
-    found = {name for way in ways if (name := _named(files, posixpath.normpath(way))) is not None}
+    names = {posixpath.normpath(way) for way in ways}
+    found = names & files.files.keys()
+    # In other letters it leads there on some systems only, and the name of an entry is part of what is signed.
+    if any(plain in files.folded and files.folded[plain] not in found for plain in map(plain_name, names)):
+        raise _not_read(
+            "NAME_SPELLING",
+            f"{holder} 中的路径 {text[:80]} 与包内文件名的写法不同",
+            f"{holder}: the location {text[:80]!r} is spelt otherwise than the file's name",
+        )
     if len(found) > 1:
         raise OfdError(
             "LOCATION_AMBIGUOUS",
@@ -98,13 +106,6 @@ def located(files: Archive, text: str, holder: str) -> str | None:
             f"{holder}: the location {text[:80]!r} leads to two files, depending on the reader",
         )
     return found.pop() if found else None
-
-
-def _named(files: Archive, name: str) -> str | None:
-    if name in files.files:
-        return name
-    # Some makers write it in other letters; no two names of a package differ in that alone.
-    return files.folded.get(name.casefold())
 
 
 def box_of(text: str) -> Box | None:

@@ -8,14 +8,13 @@ elements, and neither by namespaces nor by the root of a file; this walk does th
 
 import posixpath
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.parsers import expat
 
-from services.esign.domain.ofd.archive import MOST_NAME, Archive
+from services.esign.domain.ofd.archive import MOST_NAME, Archive, plain_name
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
@@ -88,15 +87,17 @@ def follow(package: Package) -> Reach:
         if holder in scans:
             continue
         scan = scans[holder] = _scanned(package.files, holder, allowance)
-        if scan.unclear:
-            unread.append(holder)
+        unclear = scan.unclear
         for link in scan.links:
-            found = places.of(link.text, holder, scan.base)
+            found, is_exact = places.of(link.text, holder, scan.base)
             files |= found
+            unclear = unclear or not is_exact
             if not found and link.name not in _OUTWARD:
                 missing[link.text] = None
             if not link.is_data:
                 pending.extend(found)
+        if unclear:
+            unread.append(holder)
     return Reach(frozenset(files), tuple(missing), tuple(unread), _sheets(package, places, scans))
 
 
@@ -118,32 +119,35 @@ class _Places:
 
     def __init__(self, files: Archive, folder: str) -> None:
         self._folder = folder
-        self._found: dict[tuple[str, str, str], frozenset[str]] = {}
-        # Systems differ in letters' case and in how they compose characters.
-        self._names = {_plain(name): name for name in files.files}
+        self._found: dict[tuple[str, str, str], tuple[frozenset[str], bool]] = {}
+        self._names = files.folded
 
-    def of(self, text: str, holder: str, base: str) -> frozenset[str]:
-        """`base`: the folder that a resource file names for its media (Res/@BaseLoc); empty: none."""
+    def of(self, text: str, holder: str, base: str) -> tuple[frozenset[str], bool]:
+        """`base`: the folder that a resource file names for its media (Res/@BaseLoc); empty: none. Also whether each
+        file is spelt as in the package: in other letters, or escaped, some readers do not find it.
+        """
         key = (text, holder, base)
         found = self._found.get(key)
         if found is None:
             found = self._found[key] = self._of(text, holder, base)
         return found
 
-    def _of(self, text: str, holder: str, base: str) -> frozenset[str]:
+    def _of(self, text: str, holder: str, base: str) -> tuple[frozenset[str], bool]:
         if len(text) > MOST_NAME:
-            return frozenset()
+            return frozenset(), True
         decoded = unquote(text).replace("\\", "/")
-        found = set[str]()
+        found, exact = set[str](), set[str]()
         for folder in self._folders(holder, base):
             for written in {text, decoded, re.split("[?#]", decoded)[0]}:
                 name = posixpath.normpath(posixpath.join(folder, written.lstrip("/")))
                 # Some readers stop at the root.
                 while name.startswith("../"):
                     name = name[3:]
-                if (file := self._names.get(_plain(name))) is not None:
+                if (file := self._names.get(plain_name(name))) is not None:
                     found.add(file)
-        return frozenset(found)
+                    if file == name and written == text:
+                        exact.add(file)
+        return frozenset(found), found == exact
 
     def _folders(self, holder: str, base: str) -> Iterator[str]:
         """A leading slash means the root, yet some readers drop it."""
@@ -151,10 +155,6 @@ class _Places:
             yield folder
             if base:
                 yield posixpath.join(folder, unquote(base).replace("\\", "/").lstrip("/"))
-
-
-def _plain(name: str) -> str:
-    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 @dataclass(slots=True)
@@ -317,7 +317,7 @@ def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Ma
         )
 
     # Pages may name the same file.
-    shown = {page: places.of(location, package.document, "") for page, location in package.pages.items()}
+    shown = {page: places.of(location, package.document, "")[0] for page, location in package.pages.items()}
     sheets = {files: sheet(files) for files in set(shown.values())}
     return {page: sheets[files] for page, files in shown.items()}
 
@@ -326,5 +326,5 @@ def _templates(package: Package, places: _Places) -> Mapping[str, Sequence[str]]
     """The files of each template, by its ID."""
     found = defaultdict[str, dict[str, None]](dict)
     for template, location in package.templates:
-        found[template].update(dict.fromkeys(places.of(location, package.document, "")))
+        found[template].update(dict.fromkeys(places.of(location, package.document, "")[0]))
     return {template: tuple(files) for template, files in found.items()}
