@@ -16,7 +16,6 @@ import os
 import threading
 import time
 import weakref
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from typing import Any
 
 from services.esign.domain.additions import Patch, Why
 from services.esign.domain.second_look import Comparison, Seen, Version
+from services.esign.drawn_page import EDGE, Box, DrawnPage
 
 # A page is drawn with at most so many pixels (A4 at 130 dpi), all pages together with so many, as long as each has so
 # many (A4 at 55 dpi, where another digit is still another shade).
@@ -37,22 +37,10 @@ _LONGEST_SIDE = 6000
 # document, so that everything else about it can still be told.
 _MOST_PAGES = 600
 _MOST_SECONDS = 1.5
-_BYTES_A_PIXEL = 3
 # FPDFBitmap_BGR of fpdfview.h: three bytes a pixel.
 _BGR = 2
-# Pixels around a patch that its edges may colour.
-_EDGE = 1
 # Device space is asked for in whole numbers: so many of them are a pixel.
 _PARTS_OF_A_PIXEL = 64
-# Points around a new field that are blank too: nearer, what it shows would read as part of the page's text.
-_APART = 12.0
-# How much a colour channel (0 to 255) may be off and count as the same colour, and which share of what a place showed
-# may be lost under a seal, and of what is around it be painted.
-_SHADE = 48
-_MOST_LOST = 0.02
-_MOST_PAINTED = 0.5
-# Pixels by which the ground of a place is found.
-_SAMPLES = 10_000
 # Share of a page that all that came later may take together.
 _MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
@@ -85,86 +73,6 @@ class _Difference:
     pixels: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Box:
-    """Pixels, right and lower edge left out."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    @property
-    def area(self) -> int:
-        return (self.right - self.left) * (self.bottom - self.top)
-
-    def wider(self, by: int, width: int, height: int) -> "_Box":
-        return _Box(
-            max(0, self.left - by), max(0, self.top - by), min(width, self.right + by), min(height, self.bottom + by)
-        )
-
-
-@dataclass(slots=True)
-class _Drawn:
-    """A page as it looks: rows of `stride` bytes, three bytes a pixel; `scale`: pixels a point."""
-
-    width: int
-    height: int
-    stride: int
-    pixels: bytes
-    scale: float
-
-    def rows(self, box: _Box) -> Iterator[slice]:
-        for row in range(box.top, box.bottom):
-            start = row * self.stride
-            yield slice(start + box.left * _BYTES_A_PIXEL, start + box.right * _BYTES_A_PIXEL)
-
-    def is_blank(self, box: _Box) -> bool:
-        """Whether the place has one colour. A place without a pixel is none."""
-        found = [self.pixels[each] for each in self.rows(box)]
-        line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
-        return bool(line) and all(each == line for each in found)
-
-    def unlike(self, box: _Box, colour: bytes) -> int:
-        """The pixels of a place that have another colour, one bit each."""
-        place = b"".join(self.pixels[each] for each in self.rows(box))
-        found = 0
-        for channel, value in enumerate(colour):
-            other = bytes(abs(shade - value) > _SHADE for shade in range(256))
-            found |= int.from_bytes(place[channel::_BYTES_A_PIXEL].translate(other), "big")
-        return found
-
-    def can_be_seen_through(self, box: _Box, after: "_Drawn") -> bool:
-        """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it."""
-        if not box.area or self.is_blank(box):
-            return True
-        place = b"".join(self.pixels[each] for each in self.rows(box))
-        step = _BYTES_A_PIXEL * max(1, box.area // _SAMPLES)
-        ground = Counter(place[at : at + _BYTES_A_PIXEL] for at in range(0, len(place), step)).most_common(1)[0][0]
-        shown, seen = self.unlike(box, ground), after.unlike(box, ground)
-        # A letter is read by what is around it: ink on ink hides it too.
-        around = _widened(shown, box.right - box.left) & ~shown
-        lost, painted = (shown & ~seen).bit_count(), (seen & around).bit_count()
-        return lost <= _MOST_LOST * shown.bit_count() and painted <= _MOST_PAINTED * around.bit_count()
-
-    def without(self, boxes: Sequence[_Box]) -> bytes:
-        if not boxes:
-            return self.pixels
-        left = bytearray(self.pixels)
-        for box in boxes:
-            for each in self.rows(box):
-                left[each] = bytes(each.stop - each.start)
-        return bytes(left)
-
-
-def _widened(pixels: int, width: int) -> int:
-    """A set of pixels, a byte each in rows of `width`, and those up to six pixels around them."""
-    for row in (1, width):
-        for step in (1, 2, 3):
-            pixels |= pixels << 8 * row * step | pixels >> 8 * row * step
-    return pixels
-
-
 def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
     """Whether every page of `pdf` looks as in each of the earlier versions, but for their patches."""
     with _ONE_AT_A_TIME:
@@ -187,6 +95,9 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
         now = stack.enter_context(_opened(pdf))
         earlier = [(version, stack.enter_context(_opened(pdf, version.end))) for version in versions]
         count = len(now)
+        if any(version.pages != count for version in versions):
+            # Who finds other pages has not seen these.
+            raise _UnseenError("the renderer finds other pages")
         for version, document in earlier:
             if len(document) != count:
                 return _Difference(version, None, 0)
@@ -196,32 +107,72 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
         pixels = min(_MOST_PIXELS, max(_FEWEST_PIXELS, _MOST_PIXELS_OF_ALL // max(1, drawings)))
         for number in range(count):
             after, _ = _drawn(now, number, pixels)
+            _refuse_undrawn(now, number, versions)
             for version, document in earlier:
                 _in_time(until)
-                # What came with a later version are signatures, and those may stand side by side.
-                apart = _APART if version is versions[0] else 0.0
                 patches = [patch for patch in version.patches if patch.page == number]
                 before, boxes = _drawn(document, number, pixels, patches)
                 if not _alike(before, after, boxes):
                     return _Difference(version, number, pixels)
-                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), apart):
+                if any(patch.why is Why.FILLED for patch in patches):
+                    # What the field showed may go; what lies under it may not.
+                    under, _ = _drawn(document, number, pixels, fields=False)
+                else:
+                    under = before
+                # Signatures may stand side by side.
+                others = [
+                    patch
+                    for patch in versions[0].patches
+                    if patch.page == number and patch.why is not Why.FILLED and patch not in version.patches
+                ]
+                beside = _boxes(document, number, pixels, others)
+                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under, beside):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
 
 
-def _is_covered(before: _Drawn, after: _Drawn, places: Sequence[tuple[_Box, Patch]], apart: float) -> bool:
-    """Whether signatures that came later hide what the page showed, stand so near to it that both read as one (nearer
-    than `apart` points), or take too much of the page.
+def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> None:
+    """Raises _UnseenError where the renderer does not know a field whose look came later: it has not drawn it."""
+    wanted = {p.rectangle for version in versions for p in version.patches if p.page == number and p.draws}
+    if not wanted:
+        return
+    from pypdfium2 import raw
+
+    known: list[tuple[float, ...]] = []
+    with _page(document, number) as page:
+        for at in range(raw.FPDFPage_GetAnnotCount(page)):
+            annotation = raw.FPDFPage_GetAnnot(page, at)
+            if not annotation:
+                continue
+            box = raw.FS_RECTF()
+            is_field = (
+                document.formenv is not None and raw.FPDFAnnot_GetFormFieldType(document.formenv, annotation) >= 0
+            )
+            if is_field and raw.FPDFAnnot_GetRect(annotation, box):
+                known.append((box.left, min(box.bottom, box.top), box.right, max(box.bottom, box.top)))
+            raw.FPDFPage_CloseAnnot(annotation)
+    for each in wanted:
+        if not any(all(abs(a - b) < 1 for a, b in zip(each, found, strict=True)) for found in known):
+            raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
+
+
+def _is_covered(
+    before: DrawnPage,
+    after: DrawnPage,
+    places: Sequence[tuple[Box, Patch]],
+    under: DrawnPage,
+    beside: Sequence[Box],
+) -> bool:
+    """Whether what came later hides what the page showed, stands so near to it that both read as one, or takes too much
+    of the page. `under`: the page as it was, without its fields; `beside`: places of signatures that came before.
     """
     if sum(box.area for box, _ in places) > _MOST_TAKEN * before.width * before.height:
         return True
-    signatures = [(box, patch.why) for box, patch in places if patch.why is not Why.FILLED]
-    near = max(_EDGE, math.ceil(apart * before.scale))
     return not all(
-        before.is_blank(box.wider(near, before.width, before.height))
-        if why is Why.NEW
-        else before.can_be_seen_through(box, after)
-        for box, why in signatures
+        before.is_apart(box, beside)
+        if patch.why is Why.NEW
+        else (under if patch.why is Why.FILLED else before).can_be_seen_through(box, after, is_drawn=patch.draws)
+        for box, patch in places
     )
 
 
@@ -237,7 +188,7 @@ def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
         _counted_again(pdf, ends)
         return
     patches = [patch for patch in found.version.patches if patch.page == found.page]
-    seen: list[tuple[_Drawn, list[_Box]]] = []
+    seen: list[tuple[DrawnPage, list[Box]]] = []
     for less in (False, True):
         for turn, end in enumerate(ends):
             _in_time(until)
@@ -305,12 +256,12 @@ def _enough_memory() -> Iterator[None]:
         raise _UnseenError(_TOO_LITTLE)
 
 
-def _alike(before: _Drawn, after: _Drawn, boxes: Sequence[_Box]) -> bool:
+def _alike(before: DrawnPage, after: DrawnPage, boxes: Sequence[Box]) -> bool:
     if (before.width, before.height, before.stride) != (after.width, after.height, after.stride):
         return False
     if before.pixels == after.pixels:
         return True
-    wider = [box.wider(_EDGE, before.width, before.height) for box in boxes]
+    wider = [box.wider(EDGE, before.width, before.height) for box in boxes]
     return before.without(wider) == after.without(wider)
 
 
@@ -373,23 +324,32 @@ def _scale(page: Any, pixels: int) -> float:
     return float(min(_MOST_SCALE, math.sqrt(pixels / (width * height)), _LONGEST_SIDE / max(width, height)))
 
 
-def _drawn(document: Any, number: int, pixels: int, patches: Sequence[Patch] = ()) -> tuple[_Drawn, list[_Box]]:
-    """A page, and where the patches are on it."""
+def _drawn(
+    document: Any, number: int, pixels: int, patches: Sequence[Patch] = (), *, fields: bool = True
+) -> tuple[DrawnPage, list[Box]]:
+    """A page, with its form's fields or without, and where the patches are on it."""
     with _page(document, number) as page:
         try:
             scale = _scale(page, pixels)
             with _enough_memory():
-                bitmap = page.render(scale=scale, force_bitmap_format=_BGR)
+                bitmap = page.render(scale=scale, force_bitmap_format=_BGR, may_draw_forms=fields)
         except (RuntimeError, ValueError) as cause:
             raise _UnseenError("the renderer cannot draw a page") from cause
         try:
-            drawn = _Drawn(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
+            drawn = DrawnPage(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
         finally:
             bitmap.close()
         return drawn, [_box(page, patch, pixels) for patch in patches]
 
 
-def _box(page: Any, patch: Patch, pixels: int) -> _Box:
+def _boxes(document: Any, number: int, pixels: int, patches: Sequence[Patch]) -> list[Box]:
+    if not patches:
+        return []
+    with _page(document, number) as page:
+        return [_box(page, patch, pixels) for patch in patches]
+
+
+def _box(page: Any, patch: Patch, pixels: int) -> Box:
     """A patch in pixels, those that it has a part of included, whatever the page's box and rotation."""
     from pypdfium2 import raw
 
@@ -403,4 +363,4 @@ def _box(page: Any, patch: Patch, pixels: int) -> _Box:
         raw.FPDF_PageToDevice(page, 0, 0, *parts, 0, x, y, ctypes.byref(found_x), ctypes.byref(found_y))
         xs.append(min(max(found_x.value / _PARTS_OF_A_PIXEL, 0), width))
         ys.append(min(max(found_y.value / _PARTS_OF_A_PIXEL, 0), height))
-    return _Box(math.floor(min(xs)), math.floor(min(ys)), math.ceil(max(xs)), math.ceil(max(ys)))
+    return Box(math.floor(min(xs)), math.floor(min(ys)), math.ceil(max(xs)), math.ceil(max(ys)))

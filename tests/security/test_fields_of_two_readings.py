@@ -12,6 +12,7 @@ from tests.support.update_checks import step_changes
 from tests.support.updates import Draft
 from tests.support.verdicts import TRUST, judged
 
+TYPE = b"/Resources<</Font<</F1 5 0 R>>>>"
 LOOK = b"/BBox[0 0 90 40]/Resources<</Font<</F1 5 0 R>>>>"
 FORM = b"/AcroForm<</Fields[%b]/DA(/F1 9 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>>>"
 SIGNED_LATER = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(later)/Rect[0 0 0 0]/F 4/P 3 0 R>>"
@@ -84,7 +85,7 @@ def test_a_locked_field_has_one_name(parent):
 
 def test_a_field_as_large_as_its_page_is_not_filled_in():
     """It would be another page."""
-    sides = {"page": b"[0 0 200 200]", "line": b"[0 60 200 90]"}
+    sides = {"page": b"[0 0 200 200]", "line": b"[0 20 200 50]"}
     found = {}
     for name, side in sides.items():
         more = {
@@ -92,7 +93,9 @@ def test_a_field_as_large_as_its_page_is_not_filled_in():
             23: SIGNED_LATER,
         }
         draft = Draft(signed(b"20 0 R 23 0 R", more))
-        shown = draft.add(form(b"1 g 0 0 200 200 re f 0 g BT /F1 18 Tf 12 50 Td (900000) Tj ET", b"/BBox[0 0 200 200]"))
+        shown = draft.add(
+            form(b"1 g 0 0 200 200 re f 0 g BT /F1 18 Tf 12 50 Td (900000) Tj ET", b"/BBox[0 0 200 200]" + TYPE)
+        )
         draft.edit(20).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
         found[name] = outcome(signed_by_another(draft))
     assert found == {"page": Outcome.INVALID, "line": Outcome.VALID}
@@ -128,7 +131,7 @@ def test_fields_filled_in_are_not_a_page_together():
     more = {20: side % (b"a", b"[0 0 200 99]"), 21: side % (b"b", b"[0 101 200 200]"), 23: SIGNED_LATER}
     draft = Draft(signed(b"20 0 R 21 0 R 23 0 R", more))
     for number in (20, 21):
-        shown = draft.add(form(b"1 g 0 0 200 99 re f 0 g BT /F1 18 Tf 12 50 Td (7) Tj ET", b"/BBox[0 0 200 99]"))
+        shown = draft.add(form(b"1 g 0 0 200 99 re f 0 g BT /F1 18 Tf 12 50 Td (7) Tj ET", b"/BBox[0 0 200 99]" + TYPE))
         draft.edit(number).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
     assert outcome(signed_by_another(draft)) is Outcome.INDETERMINATE
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from services.esign import rendering
 from services.esign.domain import changes, second_look, signatures, verify
 from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.second_look import Look, Version
 from services.esign.domain.verdict import Status, Step
 from tests.support import drawing
@@ -96,4 +97,8 @@ def passes_first_line(pdf: bytes) -> bool:
 def versions(pdf: bytes) -> list[Version]:
     """Earlier versions, and where the first line lets them look different."""
     document = Document(pdf)
-    return second_look.versions(changes.history(document, signatures.find(document)))
+    try:
+        pages = len(document.pages())
+    except PdfError:
+        pages = 1
+    return second_look.versions(changes.history(document, signatures.find(document)), pages)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from math import isfinite
+from math import hypot, isfinite
 from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
@@ -22,6 +22,10 @@ MOST_OF_PAGE_FILLED = 1 / 2
 # Points beyond the page's edge that count as on it.
 _SLACK = 1.0
 _FARTHEST = 1e6
+# Readers place an appearance in single precision: numbers beyond these move it.
+_FARTHEST_IN_FORM = 20_000.0
+_SMALLEST_SIDE = 0.1
+_LEAST_FACTOR, _MOST_FACTOR = 1e-3, 1e3
 _COMMENT = re.compile(rb"%[^\r\n]*")
 # Invisible, Hidden, NoZoom, NoRotate, NoView, ToggleNoView (ISO 32000-1, table 165): viewers differ in what they show.
 _UNSEEN_FLAGS = 1 | 2 | 8 | 16 | 32 | 256
@@ -45,11 +49,14 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A place that may look different: page (from 0), rectangle in points from the lower left corner."""
+    """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
+    that has operators stands there.
+    """
 
     page: int
     rectangle: Rectangle
     why: Why
+    draws: bool = False
 
 
 def rectangle(value: Any) -> Rectangle | None:
@@ -155,6 +162,8 @@ def misplaced(document: Document, field: Mapping[str, Any], page: Mapping[str, A
     shown = page_box(document, page)
     if shown is None:
         return "its page has no size"
+    if max(map(abs, (*shown, *box))) > _FARTHEST_IN_FORM or min(size(box)) < _SMALLEST_SIDE:
+        return "its place is one that readers do not find alike"
     width, height = size(shown)
     if size(box)[0] * size(box)[1] > most * width * height:
         return "it covers too much of the page"
@@ -171,16 +180,24 @@ def form_misfit(document: Document, form: Any) -> str:
     matrix = document.resolve(value.get("Matrix", [1, 0, 0, 1, 0, 0]))
     if value.get("Subtype") != "Form" or not value.keys() <= FORM_KEYS:
         return "its appearance is no plain form"
-    if box is None or min(size(box)) <= 0:
+    if box is None or min(size(box)) < _SMALLEST_SIDE or max(map(abs, box)) > _FARTHEST_IN_FORM:
         return "its appearance has no bounding box"
-    if (
-        not isinstance(matrix, list)
-        or len(matrix) != 6
-        or not all(type(n) in {int, float} and isfinite(n) and abs(n) <= _FARTHEST for n in matrix)
-        or abs(matrix[0] * matrix[3] - matrix[1] * matrix[2]) < 1e-9
-    ):
+    if not _places_well(matrix):
         return "its appearance has no usable matrix"
     return ""
+
+
+def _places_well(matrix: Any) -> bool:
+    """Whether a matrix turns, mirrors and scales by ordinary numbers, so that every reader comes to the same place."""
+    if not isinstance(matrix, list) or len(matrix) != 6 or not all(type(n) in {int, float} for n in matrix):
+        return False
+    a, b, c, d = matrix[:4]
+    if not all(isfinite(n) and abs(n) <= _FARTHEST_IN_FORM for n in matrix):
+        return False
+    first, second = hypot(a, b), hypot(c, d)
+    if not all(_LEAST_FACTOR <= each <= _MOST_FACTOR for each in (first, second)):
+        return False
+    return bool(abs(a * d - b * c) >= first * second / 2)
 
 
 def resources_of(document: Document, page: Mapping[str, Any]) -> Any:

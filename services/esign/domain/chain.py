@@ -113,6 +113,8 @@ def _load(certificate: bytes) -> x509.Certificate:
         ) from cause
     except ChainError:
         raise
+    except MemoryError:
+        raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception as cause:
         raise _malformed() from cause

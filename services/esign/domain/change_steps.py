@@ -282,7 +282,11 @@ def _say_ambiguous(found: Findings, number: int) -> Status:
 def _looked(document: Document, passages: Sequence[Passage], look: Look | None) -> Comparison:
     if look is None:
         return Comparison(Seen.UNSEEN, why="no renderer")
-    return look(document.content, second_look.versions(passages))
+    try:
+        pages = len(document.pages())
+    except PdfError as cause:
+        return Comparison(Seen.UNSEEN, why=str(cause))
+    return look(document.content, second_look.versions(passages, pages))
 
 
 def _lawful(found: Findings, present: Sequence[PdfSignature], passages: Sequence[Passage]) -> Status:

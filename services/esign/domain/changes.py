@@ -41,8 +41,11 @@ _OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.
 _SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo", "LastModified", "Lang", "NM", "M"})
 # Keys that a page inherits, and some makers repeat on it.
+_OF_FILLERS = frozenset({"NeedAppearances", "MK", "TU", "DA", "Q"})
 _INHERITED = frozenset({"MediaBox", "CropBox", "Rotate", "Resources"})
 # Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+# Whole numbers that every reader holds (ISO 32000-1, table C.1).
+_MOST_ALIKE = 32767
 _BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
@@ -166,8 +169,8 @@ class _Comparison:
             self._judge()
         except ChangedError as cause:
             change = cause.change
-            # It was not read to its end: whatever else changed, signatures may show in their fields.
-            two.patches += self._fields.of_signatures()
+            # It was not read to its end: whatever else changed, fields may show what is signed or filled in.
+            two.patches += self._fields.places()
         return Passage(
             two.before.end,
             two.after.end,
@@ -188,6 +191,7 @@ class _Comparison:
             if cause.limit:
                 raise
             raise ChangedError(f"what was added has no single reading: {cause}") from cause
+        _refuse_other_bookkeeping(two)
         self._natures = _known_dictionaries(two)
         self._waiting.append((two.before.trailer, two.after.trailer, _Role.TRAILER))
         while self._waiting:
@@ -217,6 +221,8 @@ class _Comparison:
             if len(self._seen) > _MOST_PAIRS:
                 raise PdfError("TOO_MANY_OBJECTS", "too many objects to compare", limit=True)
         if new_ref is not None:
+            if role is not _Role.PLAIN and old_ref != new_ref and two.had_another_use(new_ref[0]):
+                raise ChangedError(f"object {new_ref[0]} was something else", unclear=True)
             two.explained.add(new_ref[0])
         if role is _Role.PLAIN and old_ref != new_ref:
             raise ChangedError("a value was put in another's place")
@@ -246,7 +252,7 @@ class _Comparison:
             case _Role.VALIDATION:
                 data_changes.validation(self._two, old, new)
             case _Role.EXTENSIONS:
-                data_changes.extensions(self._two, new)
+                data_changes.extensions(self._two, old, new)
             case _Role.INFO:
                 self._members(data_changes.information(self._two, old, new))
             case _Role.METADATA:
@@ -302,9 +308,11 @@ class _Comparison:
             if (key in old) != (key in new) and (child is _Role.PLAIN or (one is None and other is None)):
                 # To some readers /Key null is not the same as no key.
                 is_idle = key in _SHOWN_NOWHERE | _INHERITED and key not in old
-                raise ChangedError(f"/{key} came or went", unclear=is_idle)
+                # Programs that fill in forms write these, too.
+                is_filler = self._fields.may_be_filled_in and key in _OF_FILLERS
+                raise ChangedError(f"/{key} came or went", unclear=is_idle or is_filler)
             if key in _BOXES and isinstance(one, list) and isinstance(other, list):
-                one, other = ([float(each) if type(each) is int else each for each in box] for box in (one, other))
+                one, other = ([_as_real(each) for each in box] for box in (one, other))
             if child is not _Role.PLAIN or isinstance(one, (Ref, dict, list)) or isinstance(other, (Ref, dict, list)):
                 if one is not other or one is not None:
                     self._waiting.append((one, other, child))
@@ -365,6 +373,27 @@ def _known_dictionaries(two: TwoVersions) -> dict[tuple[int, int], _Role]:
     return found
 
 
+def _refuse_other_bookkeeping(two: TwoVersions) -> None:
+    """How the signed version was packed stays as it was. What only cross-reference sections and object streams refer to
+    belongs to nothing else, and decides which objects there are.
+    """
+    before = two.before
+    containers = {entry.a for entry in before.entries.values() if entry.place == Place.IN_STREAM}
+    waiting: list[Any] = [
+        {key: value for key, value in section.trailer.items() if key not in {"Root", "Info"}}
+        for section in before.sections
+    ]
+    waiting += (two.was(number) for number in containers)
+    seen: set[int] = set()
+    while waiting:
+        for ref in before.references(waiting.pop()):
+            if two.touched(ref[0]):
+                raise ChangedError(f"object {ref[0]}, by which others are found, was changed", unclear=True)
+            if ref[0] not in seen:
+                seen.add(ref[0])
+                waiting.append(two.was(ref[0]))
+
+
 def _refuse_shrinking(two: TwoVersions) -> None:
     """Objects whose number is not below /Size are nothing to some readers (ISO 32000-1, table 15)."""
     one, other = two.before.trailer.get("Size"), two.after.trailer.get("Size")
@@ -387,6 +416,8 @@ def _nothing_else(two: TwoVersions, revision: Revision) -> None:
     for number, names in two.names_brought(own).items():
         if bad := sorted(names & (ACTIVE | VARYING)):
             raise ChangedError(f"object {number} brings /{bad[0]}")
+        if "OC" in names:
+            raise ChangedError(f"object {number} is not shown everywhere alike: /OC", unclear=True)
 
 
 def _is_leftover(two: TwoVersions, number: int, revision: Revision) -> bool:
@@ -424,6 +455,11 @@ def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:
         data_changes.metadata(two, one, other)
     elif before != after or (other is not None and other.loose):
         raise ChangedError(f"the stream {new} was changed")
+
+
+def _as_real(number: Any) -> Any:
+    """A whole number as a real one, where it is the same to every reader."""
+    return float(number) if type(number) is int and abs(number) <= _MOST_ALIKE else number
 
 
 def _is_page(value: Any) -> bool:

@@ -425,6 +425,8 @@ def _key_ids(certificate: bytes) -> tuple[bytes, ...]:
         stated = parsed.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     except x509.ExtensionNotFound:
         return (computed,)
+    except MemoryError:
+        raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception:  # noqa: BLE001 — a certificate that cannot be read has no key
         return ()

@@ -6,11 +6,14 @@ it did not save, or leaves a path, a clip or a text open.
 """
 
 import re
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from services.esign.domain.additions import FORM_KEYS
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_spelling import value_behind
-from services.esign.domain.pdf_syntax import Census, Dict, Ref
+from services.esign.domain.pdf_syntax import Array, Census, Dict, Ref
+from services.esign.domain.pdf_update import oddly_packed
 
 _OPERATOR = re.compile(rb"(?:[A-Za-z]{1,3}[01*]?|['\"])(?=[\t\n\r ()<>\[\]/]|\Z)")
 _COMMENT = re.compile(rb"%[^\x00\r\n]*")
@@ -25,7 +28,32 @@ _MARKS = frozenset({b"BMC", b"BDC", b"EMC", b"MP", b"DP"})
 _ANYWHERE = _STATE | _COLOUR | _TEXT_STATE | _MARKS
 _BETWEEN = _ANYWHERE | {b"cm", b"Do", b"sh"}
 # Text that is a clip (ISO 32000-1, table 106) lasts beyond the text in some readers.
-_CLIPPING_TEXT = re.compile(rb"(?:^|[\t\n\r ])[4-9][\t\n\r ]*\Z")
+_UNCLIPPED_TEXT = re.compile(rb"[\t\n\r ]*[0-3][\t\n\r ]*")
+# Operators that go by a name of the resources, and where that stands (ISO 32000-1, 7.8.3).
+_NAMED = {
+    b"Do": "XObject",
+    b"gs": "ExtGState",
+    b"Tf": "Font",
+    b"sh": "Shading",
+    b"BDC": "Properties",
+    b"DP": "Properties",
+    **dict.fromkeys((b"cs", b"CS"), "ColorSpace"),
+    **dict.fromkeys((b"scn", b"SCN"), "Pattern"),
+}
+_NAME = re.compile(rb"/([^\t\n\r ()<>\[\]/]*)")
+_DEVICE_SPACES = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "Pattern"})
+# Content that is shown or not, depending on the reader (ISO 32000-1, 8.11.3.2).
+_OPTIONAL = re.compile(rb"/(?:OC(?![A-Za-z0-9])|[^\t\n\r ()<>\[\]/]*#)")
+# What may hang on a form or a picture of a look; nothing of it is drawn.
+_OF_MAKERS = frozenset({"Metadata", "LastModified", "PieceInfo", "StructParent", "StructParents"})
+_OF_PICTURES = frozenset(
+    {
+        *("Type", "Subtype", "Width", "Height", "ColorSpace", "BitsPerComponent", "Intent", "ImageMask", "Mask"),
+        *("SMask", "Decode", "Interpolate", "Name", "Length", "Filter", "DecodeParms", "Matte"),
+    }
+)
+# Pictures that every reader unpacks.
+_FILTERS = frozenset({"FlateDecode", "DCTDecode", "ASCIIHexDecode", "ASCII85Decode", "LZWDecode", "RunLengthDecode"})
 _NESTING = {b"<<": 1, b"[": 1, b">>": -1, b"]": -1}
 _DEEPEST, _MOST_STATES = 8, 28
 
@@ -35,6 +63,8 @@ class _Scanner:
 
     def __init__(self) -> None:
         self.saved = self.marks = 0
+        # Names that it goes by, with the kind of each.
+        self.named: set[tuple[str, str]] = set()
         self.text = self.path = self.clip = False
 
     def step(self, operator: bytes, operands: bytes) -> bool:
@@ -48,11 +78,17 @@ class _Scanner:
             return self.text is (operator == b"BT")
         if operator in _TEXT:
             return self.text
-        if operator == b"Tr" and _CLIPPING_TEXT.search(operands):
+        if operator == b"Tr" and not _UNCLIPPED_TEXT.fullmatch(operands):
             return False
+        if operator in _NAMED and b"<<" not in operands:
+            # Of a mark the first name is its tag.
+            names = _NAME.findall(operands)[operator in {b"BDC", b"DP"} :]
+            self.named.update((_NAMED[operator], name.decode("latin-1")) for name in names)
         if operator in {b"q", b"Q"}:
             self.saved += 1 if operator == b"q" else -1
             return not self.text and 0 <= self.saved <= _MOST_STATES
+        if operator in {b"BDC", b"DP"} and _OPTIONAL.search(operands):
+            return False
         if operator in _MARKS - {b"MP", b"DP"}:
             self.marks += -1 if operator == b"EMC" else 1
             return self.marks >= 0
@@ -74,8 +110,11 @@ class _Scanner:
         return not (self.saved or self.marks or self.text or self.path or self.clip)
 
 
-def keeps_to_itself(content: bytes, census: Census) -> bool:
-    """Whether a content stream is written plainly and undoes what it does. Raises PdfError when it is too long."""
+def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Collection[str]]) -> bool:
+    """Whether a content stream is written plainly, undoes what it does, and goes by names of its own resources alone:
+    others are looked for elsewhere, and readers differ in where. `resources`: names by kind. Raises PdfError when it is
+    too long.
+    """
     scanner = _Scanner()
     at = operands = depth = 0
     while at < len(content):
@@ -91,12 +130,19 @@ def keeps_to_itself(content: bytes, census: Census) -> bool:
         if found is None or depth or not scanner.step(found[0], content[operands:at]):
             return False
         at = operands = found.end()
-    return scanner.ended and not depth
+    return (
+        scanner.ended
+        and not depth
+        and all(
+            name in resources.get(kind, ()) or (kind == "ColorSpace" and name in _DEVICE_SPACES)
+            for kind, name in scanner.named
+        )
+    )
 
 
 def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bool:
-    """Whether a form, and every form and pattern that it draws, keeps to itself. `seen`: numbers of those that were
-    looked at before, which grows. Raises PdfError.
+    """Whether a form, and every form and pattern that it draws, keeps to itself, and everything in it is drawn by every
+    reader. `seen`: numbers of those that were looked at before, which grows. Raises PdfError.
     """
     waiting: list[tuple[PdfObject, int]] = [(holder, 0)]
     while waiting:
@@ -104,9 +150,16 @@ def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bo
         if each.number in seen:
             continue
         seen.add(each.number)
-        if depth > _DEEPEST or not keeps_to_itself(document.stream_of(each), document.census):
+        if not _is_drawn_by_all(document, each):
             return False
+        if each.value.get("Subtype") == "Image":
+            waiting += ((more, depth + 1) for more in _streams(document, Array([each.value.get("SMask")])))
+            waiting += ((more, depth + 1) for more in _streams(document, Array([each.value.get("Mask")])))
+            continue
         resources = document.resolve(each.value.get("Resources"))
+        names = _names(document, resources)
+        if depth > _DEEPEST or not keeps_to_itself(document.stream_of(each), document.census, names):
+            return False
         if not isinstance(resources, Dict):
             continue
         # Glyphs and masks that are content streams themselves: no signature needs them.
@@ -118,6 +171,41 @@ def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bo
     return True
 
 
+def _has_a_plain_place(document: Document, value: Dict) -> bool:
+    """Whether a form has a box, a matrix of six numbers, if any, and a group of colours that every reader knows."""
+    box = document.resolve(value.get("BBox"))
+    matrix = document.resolve(value.get("Matrix", [1, 0, 0, 1, 0, 0]))
+    group = document.resolve(value.get("Group", Dict()))
+    space = document.resolve(group.get("CS")) if isinstance(group, Dict) else None
+    return (
+        all(isinstance(each, list) and all(type(n) in {int, float} for n in each) for each in (box, matrix))
+        and (len(box), len(matrix)) == (4, 6)
+        and isinstance(group, Dict)
+        and (space is None or space in _DEVICE_SPACES or (isinstance(space, list) and space[:1] == ["ICCBased"]))
+    )
+
+
+def _names(document: Document, resources: Any) -> dict[str, Dict]:
+    """Resources by kind and name."""
+    listed = resources.items() if isinstance(resources, Dict) else ()
+    return {kind: value for kind, held in listed if isinstance(value := document.resolve(held), Dict)}
+
+
+def _is_drawn_by_all(document: Document, holder: PdfObject) -> bool:
+    """Whether a form, pattern or picture has nothing by which readers differ in whether and where they draw it."""
+    value = holder.value
+    if value.get("Subtype") != "Image":
+        document.stream_of(holder)
+        if oddly_packed(document, holder):
+            return False
+        if "PatternType" in value:
+            return "OC" not in value
+        return value.keys() <= FORM_KEYS | _OF_MAKERS and _has_a_plain_place(document, value)
+    filters = document.resolve(value.get("Filter"))
+    listed = filters if isinstance(filters, list) else [] if filters is None else [filters]
+    return value.keys() <= _OF_PICTURES | _OF_MAKERS and all(document.resolve(each) in _FILTERS for each in listed)
+
+
 def _values(document: Document, listed: Any) -> list[Dict]:
     values = document.resolve(listed)
     found = [document.resolve(each) for each in values.values()] if isinstance(values, Dict) else []
@@ -126,6 +214,6 @@ def _values(document: Document, listed: Any) -> list[Dict]:
 
 def _streams(document: Document, listed: Any) -> list[PdfObject]:
     values = document.resolve(listed)
-    refs = [ref for ref in values.values() if isinstance(ref, Ref)] if isinstance(values, Dict) else []
-    found = [each for ref in refs if (each := document.object(ref[0])) is not None and each.stream is not None]
-    return [each for each in found if each.value.get("Subtype") != "Image"]
+    members = values.values() if isinstance(values, Dict) else values if isinstance(values, list) else ()
+    refs = [ref for ref in members if isinstance(ref, Ref)]
+    return [each for ref in refs if (each := document.object(ref[0])) is not None and each.stream is not None]

@@ -66,8 +66,9 @@ def _explain_stream(two: TwoVersions, holder: PdfObject) -> None:
             raise ChangedError(f"/{key} of a stream is elsewhere")
 
 
-def extensions(two: TwoVersions, new: Any) -> None:
+def extensions(two: TwoVersions, old: Any, new: Any) -> None:
     """Developers' extensions (ISO 32000-1, 7.12): names, numbers and texts of versions."""
+    two.remember_data(old)
     if new is None:
         return
     if not isinstance(new, Dict):
@@ -89,6 +90,7 @@ def validation(two: TwoVersions, old: Any, new: Any) -> None:
     """A document security store (ISO 32000-2, 12.8.4.3): streams of data that nobody draws."""
     if new is None and old is None:
         return
+    two.remember_data(old)
     if not isinstance(new, Dict) or not new.keys() <= _VALIDATION:
         raise ChangedError("/DSS is no store of validation data")
     _plain(new.get("Type"))
@@ -161,6 +163,7 @@ def _data_stream(two: TwoVersions, ref: Any) -> None:
         return
     if holder.value.get("Filter") not in _SIMPLY_PACKED or "DecodeParms" in holder.value:
         raise ChangedError(f"the validation data {holder.number} are packed as some readers do not unpack them")
+    _refuse_reused(two, holder.number)
     if not _is_der(two.after.stream_of(holder)):
         raise ChangedError("/DSS lists what is no certificate, answer or list")
     two.data.add(holder.number)
@@ -171,8 +174,14 @@ def _data_stream(two: TwoVersions, ref: Any) -> None:
 def _own(two: TwoVersions, value: Any) -> Any:
     """A value of the store, which may be an object of its own, rewritten or new: nobody draws it."""
     if isinstance(value, Ref):
+        _refuse_reused(two, value[0])
         two.explained.add(value[0])
     return two.after.resolve(value)
+
+
+def _refuse_reused(two: TwoVersions, number: int) -> None:
+    if two.had_another_use(number):
+        raise ChangedError(f"object {number} was something else before it became validation data", unclear=True)
 
 
 def _plain(value: Any) -> None:

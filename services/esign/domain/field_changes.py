@@ -17,7 +17,7 @@ from services.esign.domain.additions import (
     Why,
 )
 from services.esign.domain.content_stream import drawn_by_itself
-from services.esign.domain.field_locks import Locks, full_name
+from services.esign.domain.field_locks import Locks, full_name, permitted
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.signatures import PdfSignature, inherited
@@ -34,6 +34,8 @@ _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
+# Values of a field that nobody has filled in.
+_UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
 
 
 class FieldChanges:
@@ -45,10 +47,19 @@ class FieldChanges:
         self._locks = locks
         # Nothing but validation data and document timestamps, and when they came (Info, XMP).
         self.forbidding = any(lock.everything for lock in locks)
-        self._filling = not self.forbidding and any(lock.filling for lock in locks)
+        self._permitted = 0 if self.forbidding else permitted(locks)
+        # A first signature that the catalog does not name may be meant as the certification.
+        first = locks[0].permission if locks else None
+        self._meant_to_permit = 0 if self.forbidding or first is None else first
+        # Somebody approved what was filled in.
+        self._is_approved = sum(lock.signs for lock in locks) > 1
         self._placed: set[int] = set()
         # Forms that were looked at.
         self._drawn: set[int] = set()
+
+    @property
+    def may_be_filled_in(self) -> bool:
+        return self._permitted >= 2
 
     def form(self, old: Dict, new: Dict) -> frozenset[str]:
         """What may be different in the form beside its fields: the keys."""
@@ -105,7 +116,7 @@ class FieldChanges:
         self._placed.add(ref[0])
         if ref[0] not in self._new_widgets:
             text = f"object {ref[0]}, a new annotation, is no field of a signature"
-            raise ChangedError(text, is_note=any(lock.annotating for lock in self._locks))
+            raise ChangedError(text, is_note=self._permitted == 3 or self._meant_to_permit == 3)
 
     @cached_property
     def _new_widgets(self) -> frozenset[int]:
@@ -140,7 +151,7 @@ class FieldChanges:
             raise ChangedError(f"the new field {ref[0]} has more than a field of a signature has", unclear=True)
         if widget.get("Type", "Annot") != "Annot" or widget.get("Subtype", "Widget") != "Widget":
             raise ChangedError(f"the new field {ref[0]} is no annotation of a field")
-        name = _name_in(after, value)
+        name = _named(_name_in(after, value), ref[0])
         if name in self._names:
             raise ChangedError("a new field has the name of another")
         self._names.add(name)
@@ -186,7 +197,7 @@ class FieldChanges:
             raise ChangedError(f"the new field {ref[0]}: {why}")
         self._refuse_over_another(ref[0], box, page)
         self._refuse_effects(ref[0], value, page)
-        self._two.patches.append(Patch(number, box, Why.NEW))
+        self._two.patches.append(Patch(number, box, Why.NEW, additions.shows(self._two.after, value)))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -217,7 +228,7 @@ class FieldChanges:
             raise ChangedError(f"the look of field {number} may change the colours of its page", unclear=True)
         holder = after.object(form[0]) if isinstance(form, Ref) else None
         if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder, self._drawn):
-            raise ChangedError(f"the look of field {number} does not undo what it does", unclear=True)
+            raise ChangedError(f"the look of field {number} may be drawn otherwise by other readers", unclear=True)
 
     def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
         """A new place is not over an annotation: some readers show what others print or leave out."""
@@ -255,7 +266,8 @@ class FieldChanges:
         if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
             if was != now:
                 changed.add("V")
-            return free | self._filling_in(new, changed, number, str(kind))
+            replaces = self._is_approved and was not in _UNFILLED
+            return free | self._filling_in(new, changed, number, str(kind), replaces=replaces)
         return free
 
     def appearances(self, value: Mapping[str, Any]) -> set[int]:
@@ -299,18 +311,23 @@ class FieldChanges:
             hidden = additions.is_hidden(self._two.before, old)
             if hidden:
                 self._refuse_over_another(number, box, value)
-            self._two.patches.append(Patch(page, box, Why.NEW if hidden else Why.SIGNED))
+            self._two.patches.append(
+                Patch(page, box, Why.NEW if hidden else Why.SIGNED, additions.shows(self._two.after, new))
+            )
         elif new.get("Subtype") == "Widget":
             self._refuse_resources(number, new)
         elif "AP" in changed:
             raise ChangedError("an appearance came to what is no widget")
         return _SIGNING
 
-    def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str) -> frozenset[str]:
+    def _filling_in(self, new: Dict, changed: set[str], number: int, kind: str, *, replaces: bool) -> frozenset[str]:
+        """`replaces`: what it replaces was approved by a signer."""
         self._refuse_halves(new)
         name = self._name_of(number, new)
-        if not self._filling:
-            raise ChangedError(f"the form field {name} was changed")
+        if self._permitted < 2:
+            raise ChangedError(f"the form field {name} was changed", unclear=self._meant_to_permit >= 2)
+        if replaces:
+            raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
         self._refuse_locked(name)
         if new.get("Subtype") == "Widget":
             page, value = self._page_of(Ref((number, 0)), new)
@@ -319,7 +336,7 @@ class FieldChanges:
             why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
-            self._two.patches.append(Patch(page, box, Why.FILLED))
+            self._two.patches.append(Patch(page, box, Why.FILLED, additions.shows(self._two.after, new)))
             self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
@@ -363,7 +380,10 @@ class FieldChanges:
 
     def _page_of(self, ref: Ref, value: Mapping[str, Any]) -> tuple[int, Dict]:
         """Number (from 0) and dictionary of the page that a widget is on."""
-        number = self._widgets.get(ref[0])
+        places = self._widgets.get(ref[0], ())
+        if len(places) > 1:
+            raise ChangedError(f"the field {ref[0]} shows something on several pages", unclear=True)
+        number = places[0] if places else None
         if number is None:
             page = value.get("P")
             number = self._pages.get(page[0], (None, None))[0] if isinstance(page, Ref) else None
@@ -380,24 +400,30 @@ class FieldChanges:
         return {ref[0]: (at, value) for at, (ref, value) in enumerate(self._two.after.pages())}
 
     @cached_property
-    def _widgets(self) -> dict[int, int]:
+    def _widgets(self) -> dict[int, list[int]]:
         """Pages by the numbers of their annotations."""
-        found: dict[int, int] = {}
+        found: dict[int, list[int]] = {}
         for at, page in enumerate(self._listed_pages):
             listed = self._two.after.resolve(page.get("Annots"))
             for each in listed if isinstance(listed, list) else []:
                 if isinstance(each, Ref):
-                    found.setdefault(each[0], at)
+                    found.setdefault(each[0], []).append(at)
         return found
 
-    def of_signatures(self) -> Iterator[Patch]:
-        """Places of all widgets of signatures."""
+    def places(self) -> Iterator[Patch]:
+        """Places of all widgets that may lawfully show something else: of signatures, and of what is filled in."""
         try:
             for number, page in enumerate(self._listed_pages):
                 listed = self._two.after.resolve(page.get("Annots"))
                 for ref in listed if isinstance(listed, list) else []:
                     value = self._two.after.resolve(ref)
-                    if isinstance(value, Dict) and inherited(self._two.after, value, "FT") == "Sig":
+                    if not isinstance(value, Dict):
+                        continue
+                    kind = inherited(self._two.after, value, "FT")
+                    filled = self.may_be_filled_in and kind in _FILLED_TYPES
+                    if filled and additions.misplaced(self._two.after, value, page, most=MOST_OF_PAGE_FILLED):
+                        continue
+                    if kind == "Sig" or filled:
                         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
                         if box is not None:
                             yield Patch(number, box, Why.SIGNED)
@@ -409,7 +435,7 @@ class FieldChanges:
         name = _name_in(self._two.after, value)
         if self._named.get(number, name) != name:
             raise ChangedError(f"the field {number} has two names", unclear=True)
-        return name
+        return _named(name, number)
 
     @cached_property
     def _named(self) -> dict[int, str]:
@@ -419,6 +445,13 @@ class FieldChanges:
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
+
+
+def _named(name: str, number: int) -> str:
+    """The name of a field that changes: readers pass over fields that have none."""
+    if not name.strip():
+        raise ChangedError(f"the field {number} has no name", unclear=True)
+    return name
 
 
 def _name_in(document: Document, value: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from services.esign.domain.signatures import PdfSignature
 
 # Parents above a field.
 _DEEPEST = 16
+_MOST_PARTS = 64
 
 
 def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -> bool:
@@ -20,14 +21,15 @@ def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """What one signature locks: FieldMDP parameters (action, full names), whether it forbids everything, and whether
-    it lets forms be filled in, and notes be added.
+    """What one signature locks: FieldMDP parameters (action, full names), whether it forbids everything, and what it
+    lets come where it is the document's certification (DocMDP's P). `signs`: it is no document timestamp.
     """
 
     fields: tuple[tuple[str, frozenset[str]], ...]
     everything: bool
-    filling: bool
-    annotating: bool
+    permission: int | None
+    certifies: bool
+    signs: bool
 
     @classmethod
     def of(cls, document: Document, signature: PdfSignature) -> "Locks":
@@ -50,18 +52,33 @@ class Locks:
         return cls(
             tuple(_named(document, each) for each in found),
             forbids,
-            signature.permission in {2, 3},
-            signature.permission == 3,
+            signature.permission,
+            signature.certifies,
+            not signature.is_timestamp,
         )
 
     def lock(self, name: str) -> bool:
         """Whether the field of this full name may not change any more."""
+        parts = name.split(".")
+        if len(parts) > _MOST_PARTS:
+            return bool(self.fields)
+        above = [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
         for action, listed in self.fields:
-            among = any(name == each or name.startswith(each + ".") for each in listed)
+            among = not listed.isdisjoint(above)
             # What is not understood locks everything.
             if action not in {"Include", "Exclude"} or among is (action == "Include"):
                 return True
         return False
+
+
+def permitted(locks: Sequence[Locks]) -> int:
+    """What the certification lets come, as DocMDP's P: 2 for filling in, 3 for notes, too; 0 without a certification.
+    Only the first signature certifies; what others say restricts. `locks`: in the order of their coverage.
+    """
+    signers = [lock for lock in locks if lock.signs]
+    if not signers or not signers[0].certifies:
+        return 0
+    return min(lock.permission for lock in signers if lock.permission is not None)
 
 
 def _named(document: Document, parameters: Mapping[str, Any]) -> tuple[str, frozenset[str]]:

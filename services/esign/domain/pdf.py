@@ -441,6 +441,8 @@ class Document:
             raise PdfError("OBJECT_STREAM", f"object stream {holder.number} is malformed", unsupported=True)
         header = data[:first].translate(None, b"0123456789 \r\n")
         listed = [(first + int(offset), int(number)) for number, offset in zip(head[::2], head[1::2], strict=True)]
+        if not listed:
+            return Members({}, [], plain=not data.strip(b"\x00\t\n\f\r "), ordered=True)
         places = sorted(listed)
         found = Members({}, [number for _, number in listed], places == listed and not header, places == listed)
         for (at, number), (end, _) in zip(places, [*places[1:], (len(data), 0)], strict=True):

@@ -164,7 +164,7 @@ def _part_of_another(
         yield f"object {number} may be taken for the beginning of another document"
 
 
-def _oddly_packed(document: Document, holder: PdfObject) -> bool:
+def oddly_packed(document: Document, holder: PdfObject) -> bool:
     """Whether some reader undoes the stream's filter otherwise, or not at all."""
     value = holder.value
     if value.get("Filter") is None:
@@ -220,7 +220,7 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
         listed = section.entries.get(section.holder)
         if listed is not None and listed != Entry(Place.IN_FILE, section.offset, 0):
             yield f"section {section.holder} is listed elsewhere"
-        if _oddly_packed(document, revision.objects[section.holder]):
+        if oddly_packed(document, revision.objects[section.holder]):
             yield f"section {section.holder} is not packed as readers expect"
     for number, found in revision.objects.items():
         kind = found.value.get("Type") if found.stream is not None else None
@@ -229,7 +229,7 @@ def _bookkept(document: Document, revision: Revision, before: Mapping[int, Entry
     for container in containers:
         holder = revision.objects[container]
         plain = document.members_of(holder).plain
-        if not plain or not holder.value.keys() <= _OF_CONTAINERS or _oddly_packed(document, holder):
+        if not plain or not holder.value.keys() <= _OF_CONTAINERS or oddly_packed(document, holder):
             yield f"object stream {container} is not written as such streams are"
     for number, entry in section.entries.items():
         if entry.place == Place.IN_STREAM and entry.a in containers:

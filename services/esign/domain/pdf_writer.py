@@ -3,6 +3,7 @@
 Cross-reference tables are continued by tables, streams by streams: hybrid files have two readings.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -23,14 +24,31 @@ def text_string(text: str) -> bytes:
     return b"<FEFF" + text.encode("utf-16-be").hex().upper().encode() + b">"
 
 
+# The last is of no standard, and read by some.
+_MARKED = ((b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"))
+_LANGUAGE = re.compile("\x1b[^\x1b]{0,16}\x1b")
+# Where PDFDocEncoding is not Latin-1.
+_PDF_SIGNS = {
+    **dict(enumerate("\u02d8\u02c7\u02c6\u02d9\u02dd\u02db\u02da\u02dc", 0x18)),
+    **dict(
+        enumerate(
+            "\u2022\u2020\u2021\u2026\u2014\u2013\u0192\u2044\u2039\u203a\u2212\u2030\u201e\u201c\u201d\u2018\u2019\u201a"
+            "\u2122\ufb01\ufb02\u0141\u0152\u0160\u0178\u017d\u0131\u0142\u0153\u0161\u017e",
+            0x80,
+        )
+    ),
+    0xA0: "\u20ac",
+}
+
+
 def text_of(raw: bytes) -> str:
-    """The text of a text string object (ISO 32000-2, 7.9.2.2); without a byte order mark as Latin-1, which is
-    PDFDocEncoding but for rare signs.
+    """The text of a text string object (ISO 32000-2, 7.9.2.2), marks of languages left out; without a byte order mark
+    in PDFDocEncoding (annex D.2).
     """
-    for mark, encoding in ((b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8")):
+    for mark, encoding in _MARKED:
         if raw.startswith(mark):
-            return raw[len(mark) :].decode(encoding, errors="replace")
-    return raw.decode("latin-1")
+            return _LANGUAGE.sub("", raw[len(mark) :].decode(encoding, errors="replace"))
+    return raw.decode("latin-1").translate(_PDF_SIGNS)
 
 
 def written(value: Any) -> bytes:

@@ -93,6 +93,8 @@ def read_request(request: bytes) -> ocsp.OCSPRequest | None:
             return None
         if (len(found.issuer_name_hash), len(found.issuer_key_hash), found.extensions is None) != (size, size, False):
             return None
+    except MemoryError:
+        raise
     # The library raises many types, not all of one family, for what may be wrong; several questions in one too.
     except Exception:  # noqa: BLE001
         return None

@@ -35,18 +35,21 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An earlier version of the file: the bytes up to `end`, and where it may differ from the file as it is."""
+    """An earlier version of the file: the bytes up to `end`, where it may differ from the file as it is, and how many
+    pages it has to whoever asks.
+    """
 
     end: int
     patches: tuple[Patch, ...]
+    pages: int
 
 
 Look = Callable[[bytes, Sequence[Version]], Comparison]
 
 
-def versions(passages: Sequence[Passage]) -> list[Version]:
+def versions(passages: Sequence[Passage], pages: int) -> list[Version]:
     """What has to look alike: each signed version and the file as it is."""
     return [
-        Version(passage.before, tuple(patch for later in passages[at:] for patch in later.patches))
+        Version(passage.before, tuple(patch for later in passages[at:] for patch in later.patches), pages)
         for at, passage in enumerate(passages)
     ]

@@ -15,7 +15,13 @@ from services.esign.domain.pdf_update import Revision
 from services.esign.domain.pdf_walk import walk
 
 # Names that make a document do something or show something else than its pages.
-ACTIVE = frozenset({"JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"})
+ACTIVE = frozenset(
+    {
+        *("JS", "JavaScript", "XFA", "Launch", "ImportData", "SubmitForm", "RichMedia", "Rendition", "GoToE"),
+        # What a field shows, whether it is seen, which layers are, and which of the files inside opens.
+        *("ResetForm", "Hide", "SetOCGState", "Collection"),
+    }
+)
 # Names by which a page looks different in print, in another reader, or with another file beside it: layers, alternate
 # images, content of other files.
 VARYING = frozenset({"OCProperties", "OCG", "OCMD", "Alternates", "OPI", "Movie", "Sound", "3D"})
@@ -33,6 +39,8 @@ def refuse(document: Document) -> None:
     values = _values(document, revisions)
     if active := sorted(ACTIVE & document.census.names):
         raise PdfError("ACTIVE_CONTENT", f"active content: {', '.join(active)}")
+    if acts_on_opening(document):
+        raise PdfError("ACTIVE_CONTENT", "active content: it acts when it is opened")
     if varying := sorted(VARYING & document.census.names):
         raise PdfError("SHADOW_VARYING", f"content that is not shown everywhere alike: {', '.join(varying)}")
     _refuse_superseded(revisions)
@@ -40,6 +48,17 @@ def refuse(document: Document) -> None:
     for value in values.values():
         if isinstance(value, Dict):
             _refuse_overlay(document, value)
+
+
+def acts_on_opening(document: Document) -> bool:
+    """Whether a document does more when it is opened than go to a page of its own, or may."""
+    try:
+        action = document.resolve(document.catalog().get("OpenAction"))
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return True
+    return isinstance(action, Dict) and (document.resolve(action.get("S")) != "GoTo" or "Next" in action)
 
 
 def _refuse_superseded(revisions: Sequence[Revision]) -> None:

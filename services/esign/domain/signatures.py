@@ -26,7 +26,8 @@ class PdfSignature:
     """A signature: its value, the gap it stands in, where its coverage ends, what its dictionary claims.
 
     `cms` holds what /Contents holds: a CMS, a seal signature, or for a document timestamp a token (RFC 3161).
-    `permission` is DocMDP's P of a certification signature, None for an approval signature; `claimed_us` is /M.
+    `permission` is DocMDP's P of a certification signature, None for an approval signature; `certifies`: the catalog
+    names it as the certification; `claimed_us` is /M.
     `number` and `field` are the objects of signature and field, `name` the field's full name.
     """
 
@@ -40,6 +41,7 @@ class PdfSignature:
     covered_to: int
     claimed_us: int | None
     permission: int | None
+    certifies: bool
     # Of the dictionary's /Cert (DER), which only bare RSA values need.
     certificates: tuple[bytes, ...] = dataclass_field(default=(), repr=False)
 
@@ -167,7 +169,8 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     written, digits = data[first:last], b"<%b>" % cms.hex().encode()
     if not cms or (written != digits and written != digits.upper()):
         raise PdfError("CONTENTS", "/Contents is not one hexadecimal string in one case", unsupported=True)
-    permission = _permission(document, value, is_certification=certified is not None and certified[0] == holder.number)
+    certifies = certified is not None and certified[0] == holder.number
+    permission = _permission(document, value, is_certification=certifies)
     subfilter = str(value.get("SubFilter", ""))
     is_timestamp = value.get("Type") == _TIMESTAMP or subfilter == "ETSI.RFC3161"
     if is_timestamp and permission is not None:
@@ -183,6 +186,7 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
         covered_to=gap_end + rest,
         claimed_us=_moment(document.resolve(value.get("M"))),
         permission=permission,
+        certifies=certifies,
         certificates=_certificates(document.resolve(value.get("Cert"))),
     )
 

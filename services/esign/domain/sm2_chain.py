@@ -66,6 +66,8 @@ def load(certificate: bytes) -> Sm2Certificate:
         _ = parsed.subject, parsed.issuer, parsed.not_valid_before_utc, parsed.not_valid_after_utc
     except ChainError:
         raise
+    except MemoryError:
+        raise
     # The library raises some ten types, not all of one family, for what may be wrong in a certificate.
     except Exception as cause:
         raise _malformed() from cause

@@ -47,6 +47,8 @@ class TwoVersions:
     validation: bool = False
     data: set[int] = field(default_factory=set)
     explained: set[int] = field(default_factory=set)
+    # Numbers of all that belonged to the data nobody draws.
+    was_data: set[int] = field(default_factory=set)
     # Numbers of new objects that `explain` went through, and of the lists of validation data that were looked at.
     walked: set[int] = field(default_factory=set)
     lists: set[int] = field(default_factory=set)
@@ -62,6 +64,19 @@ class TwoVersions:
         if one != later.get(number, FREE):
             return True
         return one.place == Place.IN_STREAM and earlier.get(one.a, FREE) != later.get(one.a, FREE)
+
+    def had_another_use(self, number: int) -> bool:
+        """Whether an object that the later version wrote again was something else than data that nobody draws."""
+        return not self.is_new(number) and self.touched(number) and number not in self.was_data
+
+    def remember_data(self, value: Any) -> None:
+        """All that an earlier value of that kind leads to."""
+        waiting = [value]
+        while waiting:
+            for ref in self.before.references(waiting.pop()):
+                if ref[0] not in self.was_data:
+                    self.was_data.add(ref[0])
+                    waiting.append(self.before.value(ref[0]))
 
     def was(self, number: int) -> Any:
         """The earlier value. What cannot be read here may lead some reader anywhere."""

@@ -149,6 +149,8 @@ def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: 
     for answer in answers:
         try:
             yield from _ocsp(certificate, issuer, answer)
+        except MemoryError:
+            raise
         # The library raises some ten types, not all of one family, for what may be wrong in an answer.
         except Exception:  # noqa: BLE001, S112 — an answer that cannot be read says nothing
             continue
@@ -214,6 +216,8 @@ def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Seq
     for each in lists:
         try:
             word = _crl(certificate, issuer, each)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001, S112 — as above
             continue
         if word is not None:

@@ -18,6 +18,7 @@ from services.esign.domain import (
     ledger_steps,
     register_steps,
     seal_steps,
+    shadow,
     signatures,
     signer_steps,
 )
@@ -32,7 +33,6 @@ from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
 from services.esign.domain.ses_check import SmTrust
-from services.esign.domain.shadow import ACTIVE
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
@@ -56,7 +56,7 @@ __all__ = ["NO_SES", "Known", "Trust", "judge"]
 # an escape in it, or inside an object stream.
 _SIGNED_PLACE = b"/ByteRange"
 _TELLING = re.compile(
-    rb"/(?:ByteRange|" + b"|".join(sorted(name.encode() for name in ACTIVE)) + rb")(?![A-Za-z0-9])"
+    rb"/(?:ByteRange|" + b"|".join(sorted(name.encode() for name in shadow.ACTIVE)) + rb")(?![A-Za-z0-9])"
     rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
 )
 
@@ -166,6 +166,8 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     places = telling.count(_SIGNED_PLACE)
     try:
         active = _active(document) if len(telling) > places else []
+        if shadow.acts_on_opening(document):
+            active.append("OpenAction")
     except PdfError as cause:
         _unread(found, cause)
         return document, appended, places
@@ -201,7 +203,7 @@ def _before_what_was_appended(pdf: bytes) -> Document | None:
 def _active(document: Document) -> list[str]:
     """Names by which a document acts. Raises PdfError where reading all of it is more work than is given to a file."""
     document.read_all()
-    return sorted(ACTIVE & document.census.names)
+    return sorted(shadow.ACTIVE & document.census.names)
 
 
 def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[SignatureFinding, ...]:

@@ -275,8 +275,8 @@ def test_pages_with_their_own_area_may_be_sealed_by_several() -> None:
 
 
 def test_all_later_stamps_of_a_page_count_together() -> None:
-    """Three later signers, each with a stamp that is lawful alone: together they hide a quarter of the page."""
-    band = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 28"/>'
+    """Three later signers, each with a stamp that is lawful alone: together they hide half of the page."""
+    band = '<ofd:StampAnnot ID="1" PageRef="1" Boundary="0 0 210 56"/>'
     files = signed(signed(signed(), stamp=band), stamp=band)
     assert judged(files).outcome is Outcome.VALID
     verdict = judged(signed(files, stamp=band))

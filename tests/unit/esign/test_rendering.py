@@ -11,6 +11,8 @@ import pytest
 
 from services.esign import rendering
 from services.esign.domain.additions import Patch, Why
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.second_look import Seen, Version
 from services.esign.rendering import look
 from tests.support.documents import body, update
@@ -28,8 +30,15 @@ def drawn(content, before=b"", rotate=0):
     return update(pdf, {900: STREAM % (len(both), both)}), len(pdf)
 
 
+def pages_of(pdf):
+    try:
+        return len(Document(pdf).pages())
+    except PdfError:
+        return 1
+
+
 def seen(pdf, end, *patches):
-    return look(pdf, [Version(end, patches)])
+    return look(pdf, [Version(end, patches, pages_of(pdf))])
 
 
 @pytest.mark.parametrize("rotate", [0, 90, 180, 270])
@@ -101,7 +110,14 @@ def test_another_number_of_pages_is_another_document():
     """No page in particular differs."""
     pdf = small_pdf()
     more = update(pdf, {2: b"<</Type/Pages/Count 2/Kids[3 0 R 3 0 R]/MediaBox[0 0 200 200]>>"})
-    assert seen(more, len(pdf)).seen is Seen.DIFFERENT
+    assert look(more, [Version(len(pdf), (), 2)]).seen is Seen.DIFFERENT
+
+
+def test_who_finds_other_pages_has_not_seen_these():
+    """A renderer that finds none, or fewer than the reader, says nothing of how they look."""
+    pdf, end = drawn(b"")
+    assert look(pdf, [Version(end, (), 1)]).seen is Seen.SAME
+    assert look(pdf, [Version(end, (), 2)]).seen is Seen.UNSEEN
 
 
 @pytest.mark.parametrize("pdf", [b"%PDF-1.7\nnothing", b""])
@@ -178,7 +194,7 @@ begun = threading.Event()
 
 def draw():
     while True:
-        look(pdf, [Version(len(pdf), ())])
+        look(pdf, [Version(len(pdf), (), 40)])
         begun.set()
 
 threading.Thread(target=draw, daemon=True).start()

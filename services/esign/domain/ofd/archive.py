@@ -31,14 +31,12 @@ _DESCRIPTOR = b"PK\x07\x08"
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _CENTRAL_HEADER = struct.Struct("<4s6H3I5H2I")
 _END_RECORD = struct.Struct("<4s4H2IH")
+# Where ZIP64 ends, and what leads there (APPNOTE 4.3.14 and 4.3.15).
+_FAR, _FAR_LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
+_FAR_END, _LOCATOR = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
+_ENDS = re.compile(re.escape(_END) + b"|" + re.escape(_FAR_LOCATOR))
+_NOTHING_DEFLATED = b"\x03\x00"
 _STORED, _DEFLATED = 0, 8
-# Without an object no reader finds a PDF document.
-_OF_PDF = (b"%PDF-", b"startxref")
-_PDF_OBJECT = re.compile(rb"obj(?![a-zA-Z0-9])")
-_PDF_SPACES, _PDF_LINE_ENDS, _DIGITS, _PERCENT = b"\0\t\n\v\f\r \x85\xa0", b"\r\n", b"0123456789", ord("%")
-_MOST_DIGITS = 10
-# Bytes before one object, and before all; a million takes a quarter of a second.
-_MOST_OBJECTS, _FARTHEST, _MOST_LOOKED_AT = 2000, 4096, 1_000_000
 _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
 # Strength of the compression (bits 1 and 2) says nothing that matters.
 _FLAGS_KNOWN = 0x0006 | _SIZES_BEHIND | _UTF8
@@ -101,54 +99,30 @@ def is_ofd(data: bytes) -> bool:
 
 
 def is_package_from_its_end(data: bytes) -> bool:
-    """Whether readers of ZIP may find a package in any file: they look for the record that ends one, in as much as a
-    comment may take, and count from there. By chance it stands in no file.
+    """Whether readers of ZIP may find a package in any file: they look for a record that ends one, in as much as a
+    comment may take, and go from there to its directory.
     """
-    return data.rfind(_END, max(0, len(data) - _END_RECORD.size - 0xFFFF)) >= 0
+    return bool(_ends(data))
 
 
-def is_two_faced(data: bytes) -> bool:
-    """Whether other readers may take the same bytes for a PDF: some look for its header, some are content with any of
-    its objects. Compressed files show none by chance.
+def _ends(data: bytes) -> list[int]:
+    """Places from which some reader comes to a directory: of end records, and of what leads to those of ZIP64. Records
+    that lead nowhere are bytes that look like one.
     """
-    if any(word in data for word in _OF_PDF):
-        return True
-    left = _MOST_LOOKED_AT
-    for count, found in enumerate(_PDF_OBJECT.finditer(data)):
-        has_numbers, looked_at = _two_numbers_before(data, found.start())
-        left -= looked_at
-        if has_numbers or count > _MOST_OBJECTS or left < 0:
-            return True
-    return False
-
-
-def _two_numbers_before(data: bytes, end: int) -> tuple[bool, int]:
-    """Whether two numbers stand before that place, each with spaces or comments behind it; and how many bytes were
-    looked at, each once: from a `%` on all is as it is behind the end of its line.
-    """
-    # What of it lies between here and the end: the last gap; the digits of the second number, which are before that;
-    # the gap before the second number. The same behind the line's end.
-    gap, digits, first_gap = True, 0, False
-    line_gap = line_first_gap = False
-    for at in range(end - 1, max(0, end - _FARTHEST) - 1, -1):
-        byte = data[at]
-        if byte in _DIGITS:
-            if first_gap:
-                return True, end - at
-            is_number = at + 1 < end and (gap or digits > 0) and digits < _MOST_DIGITS
-            gap, digits, first_gap = False, digits + 1 if is_number else 0, False
-        elif byte in _PDF_SPACES:
-            first_gap = first_gap or digits > 0
-            if byte in _PDF_LINE_ENDS:
-                line_gap, line_first_gap = gap, first_gap
-            digits = 0
-        elif byte == _PERCENT:
-            gap, digits, first_gap = line_gap, 0, line_first_gap
-        else:
-            gap, digits, first_gap = False, 0, False
-        if not (gap or digits or first_gap or line_gap or line_first_gap):
-            return False, end - at
-    return False, min(end, _FARTHEST)
+    near = max(0, len(data) - _END_RECORD.size - 0xFFFF - _FAR_END.size - _LOCATOR.size)
+    found = []
+    for record in _ENDS.finditer(data, near):
+        at = record.start()
+        if record[0] == _END and at + _END_RECORD.size <= len(data):
+            size, offset = _END_RECORD.unpack_from(data, at)[5:7]
+            begins = {offset, at - size, at - size - _FAR_END.size - _LOCATOR.size}
+            if any(data.startswith(_CENTRAL, begin) for begin in begins if begin >= 0) or size == 0:
+                found.append(at)
+        elif record[0] == _FAR_LOCATOR and at + _LOCATOR.size <= len(data):
+            offset = _LOCATOR.unpack_from(data, at)[2]
+            if any(data.startswith(_FAR, begin) for begin in (offset, at - _FAR_END.size) if 0 <= begin < len(data)):
+                found.append(at)
+    return found
 
 
 def read(data: bytes) -> Archive:
@@ -169,7 +143,7 @@ def read(data: bytes) -> Archive:
         entry = None
         if not header.name.endswith("/"):
             entry = Entry(header.name, start, header.packed, header.size, header.crc, header.method == _DEFLATED)
-        elif header.size:
+        elif header.size or header.crc or data[start : start + header.packed] not in {b"", _NOTHING_DEFLATED}:
             raise _broken(f"{header.name}: a directory with content")
         entries.append((begin, entry, end))
         names.append(header.name)
@@ -233,6 +207,8 @@ def _end(data: bytes) -> tuple[int, int, int]:
         raise beyond_limit(f"超过 {MOST_ENTRIES} 个文件", f"more than {MOST_ENTRIES} entries")
     if offset + size != at:
         raise _broken("the directory does not lie where the end of the container says")
+    if _ends(data) != [at]:
+        raise _broken("there is another end of a directory")
     return total, offset, size
 
 
@@ -267,7 +243,7 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
             "the package is encrypted and was not judged; decrypt it, then ask again",
             unsupported=True,
         )
-    if method not in {_STORED, _DEFLATED} or flags & ~_FLAGS_KNOWN:
+    if method not in {_STORED, _DEFLATED} or flags & ~_FLAGS_KNOWN or (method == _STORED and flags & _SIZES_BEHIND):
         raise beyond_limit(f"压缩方式 {method}", f"compression method {method}")
     if size > _SMALL and size > _MOST_RATIO * max(packed, 1):
         raise beyond_limit(f"{name} 的压缩比过高", f"{name} expands more than {_MOST_RATIO} times")
@@ -326,6 +302,8 @@ def _behind_descriptor(data: bytes, at: int, header: _Header) -> int:
     for lead in (_DESCRIPTOR, b""):
         if data.startswith(lead + true, at):
             return at + len(lead) + len(true)
+        if data.startswith(lead + struct.pack("<I2Q", header.crc, header.packed, header.size), at):
+            raise beyond_limit("ZIP64", "ZIP64")
     raise _differ(header.name)
 
 
@@ -372,16 +350,22 @@ def _name(raw: bytes, flags: int) -> str:
             unsupported=True,
         ) from None
     parts = name.removesuffix("/").split("/")
-    if not 0 < len(name) <= MOST_NAME or any(part in {"", ".", ".."} for part in parts):
+    if not name or any(part in {"", ".", ".."} for part in parts) or any(ord(c) < 0x20 or c in "\\\x7f" for c in name):
         raise _bad_name(name)
-    if any(ord(c) < 0x20 or c in '\\:*?"<>|\x7f' for c in name):
-        raise _bad_name(name)
+    if len(name) > MOST_NAME or any(c in ':*?"<>|' for c in name):
+        # Lawful, and no name of a file on some systems.
+        raise _bad_name(name, unsupported=True)
     return name
 
 
 def plain_name(name: str) -> str:
-    """One spelling for all names that are one file on some system."""
-    return name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+    """One spelling for all names that are one file on some system: whatever letters' case and composition, and without
+    the dots and spaces at an end.
+    """
+    plain = name.casefold() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+    if "./" in plain or " /" in plain or plain.endswith((".", " ")):
+        return "/".join(part.rstrip(". ") or part for part in plain.split("/"))
+    return plain
 
 
 def _check_tiling(entries: Sequence[tuple[int, Entry | None, int]], directory: int) -> None:
@@ -463,7 +447,10 @@ def _special(name: str) -> OfdError:
     )
 
 
-def _bad_name(name: str) -> OfdError:
+def _bad_name(name: str, *, unsupported: bool = False) -> OfdError:
     return OfdError(
-        "NAME_UNSAFE", "包内文件名不合规", f"a name in the package is not one of a file inside it: {name[:80]!r}"
+        "NAME_UNSAFE",
+        "包内文件名不合规",
+        f"a name in the package is not one of a file inside it: {name[:80]!r}",
+        unsupported=unsupported,
     )

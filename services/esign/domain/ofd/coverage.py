@@ -20,8 +20,8 @@ from services.esign.domain.verdict import Sentence, Status, Step
 
 _NAMED = 3
 # A seal is 50 mm across at most on a page of 210 by 297 mm: a fortieth. Above this share of what is seen of a page, all
-# later stamps together hide what others signed.
-_MOST_OF_A_PAGE = 0.25
+# later stamps together hide what others signed; the same as of a PDF.
+_MOST_OF_A_PAGE = 0.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,7 @@ class _Reader:
             "XML_DOCTYPE",
             f"{self._file} 含有文档类型声明，OFD 不允许",
             f"{self._file}: a document type or entity, which OFD does not have",
+            unsupported=True,
         )
 
 

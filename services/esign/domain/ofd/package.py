@@ -9,6 +9,7 @@ from services.esign.domain.ofd import archive, markup
 from services.esign.domain.ofd.archive import Archive, plain_name
 from services.esign.domain.ofd.errors import OfdError
 from services.esign.domain.ofd.markup import Element
+from services.esign.domain.ofd.two_faced import is_two_faced
 
 ENTRY = "OFD.xml"
 Box = tuple[float, float, float, float]
@@ -55,7 +56,7 @@ class Package:
 def read(data: bytes) -> Package:
     """Raises OfdError."""
     files = archive.read(data)
-    if archive.is_two_faced(data):
+    if is_two_faced(data):
         raise _not_read("TWO_FACED", "文件同时是 PDF 和压缩包", "the file is a PDF and a package at once")
     if ENTRY not in files.files:
         raise OfdError("ENTRY_MISSING", "包内没有 OFD.xml", "the package has no OFD.xml")

@@ -114,9 +114,11 @@ def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign:
             f"{file}: SignedInfo, References or SignedValue is missing",
         )
     seal = _seal_file(found, info, file)
+    digest = _method(references.attributes.get("CheckMethod", "MD5"))
     listed_files = tuple(_references(found, references, file))
     content = found.files.content(value, _MOST_VALUE)
-    # A signature alone has no seal: what it calls one is some file that nobody compares with anything.
+    # A signature alone has no seal: what it calls one is some file that nobody compares with anything, and that readers
+    # may show.
     has_seal = seal is not None and kind_of(content) is Kind.SES
     return OfdSignature(
         id=listed.attributes.get("ID", ""),
@@ -125,12 +127,14 @@ def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign:
         value=content,
         seal=found.files.content(seal, _MOST_VALUE) if seal is not None and has_seal else None,
         own=frozenset({file, value, seal} if seal is not None and has_seal else {file, value}),
-        digest=_method(references.attributes.get("CheckMethod", "MD5")),
+        digest=digest,
         references=listed_files,
         protected=frozenset(each.file for each in listed_files if each.file is not None),
         stamps=tuple(_stamps(info, file)),
         stated=_stated(info),
-        foreign=foreign or signature_shape.foreign_in_description(element),
+        foreign=foreign
+        or signature_shape.foreign_in_description(element)
+        or ("Seal" if seal is not None and not has_seal else ""),
     )
 
 
