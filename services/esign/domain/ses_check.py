@@ -262,7 +262,7 @@ def _signature(
 
 def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence) -> Step:
     """Of the signer and of the maker: the worse of what the lists say."""
-    path = _trusted_path(signature.certificate, trust)
+    path = _path_to_ask(signature.certificate, trust, evidence.data)
     # Where no time is stated, that it was revoked says only that it may have been before.
     then_us = moments.FIRST_US if signature.time_us is None else signature.time_us
     then = path_standing(path, evidence.data, then_us, evidence.proven_us)
@@ -290,7 +290,7 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence) -> Step | Non
     """What lists say against the seal's maker or those above; None: nothing. When a seal was made its maker alone says,
     who may be a thief: revoked later, that stands only where the sealed document is proven to be older.
     """
-    path, made_us = _trusted_path(seal.maker, trust), seal.info.created_us
+    path, made_us = _path_to_ask(seal.maker, trust, evidence.data), seal.info.created_us
     then = path_standing(path, evidence.data, made_us, None)
     if then is Then.REVOKED:
         zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
@@ -307,9 +307,11 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence) -> Step | Non
     return Step("revocation", Status.UNKNOWN, "MAKER_REVOKED_SINCE", zh, en)
 
 
-def _trusted_path(certificate: bytes, trust: SmTrust) -> tuple[x509.Certificate, ...]:
-    """Empty where there is none: the step about the path says why."""
-    if trust.verify is None:
+def _path_to_ask(certificate: bytes, trust: SmTrust, data: ValidationData) -> tuple[x509.Certificate, ...]:
+    """From a certificate to a root, to be asked of lists. Empty where there is no list, or no path: the step about the
+    path says why.
+    """
+    if trust.verify is None or not (data.crls or data.ocsps):
         return ()
     try:
         path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.esign.domain import cms_reader, der, moments, ses, timestamp_reader, validation_report, verdict_words
@@ -64,6 +64,7 @@ def readings(text: str, zone: str, fraction: str) -> list[int]:
     return [each for each in found if each is not None]
 
 
+@settings(deadline=None)
 @given(TEXTS, ZONES, FRACTIONS)
 def test_no_date_text_gives_a_moment_that_a_door_cannot_write(text: str, zone: str, fraction: str) -> None:
     """Whatever a file states as its time, in any form and zone: there is no such moment, or JSON, XML and protobuf all
