@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 from cryptography.x509.oid import NameOID
@@ -13,10 +14,11 @@ from services.esign.domain.pki import Authority
 from services.esign.domain.revocation import CertificateStanding, Standing
 from services.esign.domain.seals import RevocationReason
 from services.esign.domain.status_list import Status as Listed
-from services.esign.domain.verdict import Status
+from services.esign.domain.verdict import Outcome, Status
 from services.esign.domain.verify import Trust
+from services.esign.licence_file import verify_licence
 from tests.support.esign import NOW_US, setting
-from tests.support.licences import issued
+from tests.support.licences import AUDIENCE, NONCE, issued
 from tests.support.witnesses import LOG
 
 DAY = 86_400
@@ -162,3 +164,27 @@ def test_the_receipt_is_this_licences() -> None:
         assert (logged_us == NOW_US) == (found.status is Status.VALID)
         assert found.status is expected[0]
         assert expected[1] in {None, found.reason}
+
+
+def test_what_lies_in_the_trust_directory_and_beside_the_file_is_asked(tmp_path: Path) -> None:
+    """`shuniu verify FILE.sdjwt`: the lists of the trust directory and the status list beside the file count."""
+    here, trust, path = setting(), tmp_path / "trust", tmp_path / "a.sdjwt"
+    trust.mkdir()
+    (trust / "root.pem").write_bytes(pki.certificate_pem(here.root.certificate))
+    path.write_text(issued().present("18"))
+
+    def verdict() -> tuple[Outcome, set[str]]:
+        found = verify_licence(path, trust, audience=AUDIENCE, nonce=NONCE, now_us=NOW_US).verdict
+        return found.outcome, {step.reason for step in found.steps if step.status in {Status.INVALID, Status.UNKNOWN}}
+
+    assert verdict() == (Outcome.VALID, set())
+    beside = path.with_name("a.sdjwt.statuslist")
+    beside.write_text(listed(Listed.SUSPENDED))
+    assert verdict() == (Outcome.INVALID, {"LICENCE_SUSPENDED"})
+    beside.write_text(token_of(iat=NOW_US // 1_000_000 - 61, ttl=60))
+    assert verdict() == (Outcome.INDETERMINATE, {"STATUS_LIST_STALE"})
+    beside.unlink()
+    serial = pki.x509.load_der_x509_certificate(here.certificate).serial_number
+    gone = CertificateStanding(serial, Standing.REVOKED, NOW_US - 1, RevocationReason.KEY_COMPROMISE, NOW_US - 1)
+    (trust / "a.crl").write_bytes(revocation.crl(here.ca, [gone], NOW_US))
+    assert verdict() == (Outcome.INVALID, {"CERTIFICATE_REVOKED"})

@@ -7,13 +7,13 @@ import pytest
 from cryptography import x509
 
 from services.esign import commands, ses_document, sm_keys
-from services.esign.domain import chain, multisign, pki, revocation, ses, ses_check, sm2_revocation, verify
+from services.esign.domain import chain, der, multisign, pki, revocation, ses, ses_check, sm2_revocation, verify
 from services.esign.domain.digests import SM3
 from services.esign.domain.multisign import Field
 from services.esign.domain.revocation import CertificateStanding, Standing
 from services.esign.domain.seals import RevocationReason
-from services.esign.domain.ses_check import Evidence
-from services.esign.domain.sm2_pki import Sm2Signer
+from services.esign.domain.ses_check import Covered, Evidence
+from services.esign.domain.sm2_pki import Sm2Signer, bit_string
 from services.esign.domain.validation_data import NOTHING
 from services.esign.domain.verdict import Outcome, Status, Verdict
 from services.esign.domain.verify import Trust
@@ -22,6 +22,7 @@ from tests.support import ofd
 from tests.support.esign import NOW_US, page, sealed, setting
 from tests.support.multisign import RED
 from tests.support.sm import eseal, sm_setting, trust
+from tests.support.sm_documents import token_over, tsa_chain
 
 pytestmark = pytest.mark.skipif(not sm.available(), reason="no SM2 on this machine")
 
@@ -135,6 +136,22 @@ def test_a_seal_inspected_by_itself(party: str, tmp_path: Path) -> None:
         assert report.outcome is Outcome.INVALID
         steps = {step.step: step.reason for step in report.found.steps}
         assert steps["revocation"] in {"MAKER_REVOKED", "CERTIFICATE_REVOKED"}
+
+
+def test_the_timestamp_authority_of_a_seal_is_asked_too() -> None:
+    """A timestamp on a seal signature proves nothing where the authority above who made it is revoked."""
+    made, covered = sm_setting(), Covered(SM3.of(b"content"), "/ByteRange")
+    plain = ses.sign(eseal(), made.seal, covered.data_hash, covered.protected, NOW_US)
+    token = token_over(ses.read_signature(plain).signature)
+    parts = [part.raw for part in der.parse(plain).children()]
+    stamped = der.tlv(der.SEQUENCE, *parts, der.tlv(0xA0, bit_string(token)))
+    chosen = trust(tsa_roots=(chain.load(made.root.certificate),))
+    serial = x509.load_der_x509_certificate(tsa_chain()[0]).serial_number
+    standing = CertificateStanding(serial, Standing.REVOKED, SINCE_US, RevocationReason.KEY_COMPROMISE, SINCE_US)
+    lists = NOTHING.with_lists((sm2_revocation.crl(made.root, [standing], SINCE_US),))
+    for evidence, expected in ((ses_check.NO_EVIDENCE, "TIME_STAMPED"), (Evidence(lists), "TSA_ENDED")):
+        found = ses_check.inspect(stamped, chosen, SINCE_US, covered, evidence)
+        assert {step.step: step.reason for step in found.steps}["timestamp"] == expected
 
 
 def test_lists_are_asked_of_a_pdfs_own_signer_and_authority_still() -> None:
