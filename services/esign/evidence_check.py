@@ -2,13 +2,13 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from services.esign.domain import ledger
 from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.moments import written
 from services.esign.domain.verdict import Outcome
 from services.esign.domain.verify import Trust
 
@@ -39,7 +39,7 @@ class EvidenceReport:
     source: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        at = datetime.fromtimestamp(self.logged_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+        at = written(self.logged_us)
         return {
             "verdict": self.outcome.value,
             "reason": self.reason,

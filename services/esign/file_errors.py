@@ -21,3 +21,8 @@ def told(error: OSError) -> str:
     """Chinese, then English as the system has it."""
     chinese = _CHINESE.get(error.errno or 0, "文件无法读取")
     return f"{chinese} / {error.strerror or type(error).__name__}"
+
+
+def failed(error: Exception) -> str:
+    """The verifier's own failure on a file, whatever it is."""
+    return f"核验程序出错 / the verifier failed: {error or type(error).__name__}"

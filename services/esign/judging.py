@@ -64,14 +64,15 @@ def answer(question: Question) -> Verdict:
         now_us=question.now_us,
         receipt=question.receipt,
         known=question.known,
-        ses=_ses(question) if question.ses else None,
+        ses=partial(_ses, question) if question.ses else None,
         look=look,
         sm=partial(_sm_trust, question),
     )
 
 
-def _ses(question: Question) -> Step:
-    return ses_document.check(question.pdf, question.ses, _certificates(question.sm_pem), question.now_us)
+def _ses(question: Question, proven_us: int | None) -> Step:
+    trusted = _certificates(question.sm_pem)
+    return ses_document.check(question.pdf, question.ses, trusted, question.now_us, proven_us, question.crls)
 
 
 def _sm_trust(question: Question) -> SmTrust:

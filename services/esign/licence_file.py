@@ -7,8 +7,7 @@ from services.esign.commands import load_trust
 from services.esign.domain import licence_check, licence_offline, licences, sd_jwt
 from services.esign.domain.errors import TokenMalformedError
 from services.esign.domain.key_binding import Expected
-from services.esign.domain.licence_check import Judged, NotRegistered
-from services.esign.domain.verdict import Step
+from services.esign.domain.licence_check import NOTHING_BESIDE, Beside, Judged, NotRegistered
 from services.esign.domain.verify import Trust
 
 SUFFIX = ".sdjwt"
@@ -30,23 +29,23 @@ def verify_licence(
     with path.open("rb") as file:
         text = file.read(sd_jwt.MOST_BYTES + 2).decode("utf-8", "replace").strip()
     expected = Expected(audience, nonce, PROOF_SECONDS, now_us) if audience and nonce else None
-    return licence_check.judge(
-        text, trust.roots, expected, now_us, NotRegistered.OFFLINE, beside=_beside(path, text, trust, now_us)
-    )
+    beside = _beside(path, text, trust, now_us)
+    return licence_check.judge(text, trust.roots, expected, now_us, NotRegistered.OFFLINE, beside=beside)
 
 
-def _beside(path: Path, text: str, trust: Trust, now_us: int) -> list[Step]:
-    try:
-        found = sd_jwt.parse(text, licences.TYP)
-    except TokenMalformedError:
-        return []
-    steps = []
+def _beside(path: Path, text: str, trust: Trust, now_us: int) -> Beside:
+    steps, logged_us = [], None
     lists, proof = (path.with_name(path.name + suffix) for suffix in (".statuslist", ".tlog-proof"))
+    try:
+        token = sd_jwt.parse(text, licences.TYP).token
+    except TokenMalformedError:
+        return NOTHING_BESIDE
     if lists.exists():
-        steps.append(licence_offline.status_step(_text(lists), found.token.payload, trust.roots, now_us))
+        steps.append(licence_offline.status_step(_text(lists), token, trust, now_us))
     if proof.exists():
-        steps.append(licence_offline.ledger_step(_text(proof), found.token.text, trust))
-    return steps
+        step, logged_us = licence_offline.ledger_step(_text(proof), token.text, trust)
+        steps.append(step)
+    return Beside(tuple(steps), trust.crls, logged_us)
 
 
 def _text(path: Path) -> str:

@@ -2,7 +2,7 @@
 library both judge by this; see `verify_command` for documents of strangers.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -141,14 +141,14 @@ def judged(
     """
     if is_ofd(document):
         return _ofd(document, trusted, now_us, receipt, trust_any_signer=trust_any_signer)
-    step = None if ses is None else _ses_step(document, ses, trusted.certificates, now_us)
+    beside = None if ses is None else partial(_ses_step, document, ses, trusted, now_us)
     return judge(
         document,
         trust=trusted.trust,
         now_us=now_us,
         receipt=receipt,
         trust_any_signer=trust_any_signer,
-        ses=step,
+        ses=beside,
         look=look,
         sm=partial(_sm_trust, trusted),
     )
@@ -174,8 +174,8 @@ def _ofd(document: bytes, trusted: Trusted, now_us: int, receipt: str | None, *,
     )
 
 
-def _ses_step(document: bytes, ses: bytes, certificates: Iterable[x509.Certificate], now_us: int) -> Step:
+def _ses_step(document: bytes, ses: bytes, trusted: Trusted, now_us: int, proven_us: int | None) -> Step:
     # Few documents have one, and its reader takes its time to be imported.
     from services.esign import ses_document
 
-    return ses_document.check(document, ses, tuple(certificates), now_us)
+    return ses_document.check(document, ses, trusted.certificates, now_us, proven_us, trusted.trust.crls)

@@ -7,7 +7,9 @@ from pathlib import Path
 from services.esign import ses_document
 from services.esign.domain import ses, ses_check
 from services.esign.domain.errors import EsignError
+from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
+from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.renewal import Authorities, renewed
 from services.esign.seal_report import SealReport
@@ -54,12 +56,14 @@ def inspect_seal(
     """
     with path.open("rb") as file:
         data = file.read(ses.MOST_BYTES + 1)
-    covered = None
+    covered, lists = None, NOTHING
     if document is not None:
         try:
-            covered = ses_document.covered(document.read_bytes())
+            pdf = document.read_bytes()
+            covered, lists = ses_document.covered(pdf), ValidationData.of(Document(pdf))
         except PdfError as cause:
             raise TrustError(f"{document}: {cause}") from cause
     trust = ses_document.trust(load_certificates(trust_dir))
     now_us = time.time_ns() // 1000 if now_us is None else now_us
-    return SealReport(ses_check.inspect(data, trust, now_us, covered))
+    evidence = ses_check.Evidence(lists.with_lists(load_trust(trust_dir).crls))
+    return SealReport(ses_check.inspect(data, trust, now_us, covered, evidence))

@@ -1,10 +1,10 @@
 """What `shuniu seal inspect` says of a seal or seal signature."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from services.esign.domain import ses, ses_check
+from services.esign.domain.moments import written
 from services.esign.domain.verdict import Outcome
 
 
@@ -65,4 +65,4 @@ def _seal_facts(seal: ses.Seal) -> dict[str, Any]:
 
 
 def _iso(at_us: int | None) -> str | None:
-    return None if at_us is None else datetime.fromtimestamp(at_us // 1_000_000, UTC).isoformat().replace("+00:00", "Z")
+    return None if at_us is None else written(at_us)

@@ -9,10 +9,11 @@ from services.esign.domain import chain, cms_reader, der, ses_check, signatures,
 from services.esign.domain.chain import ChainError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
-from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.ses_check import Covered, Evidence, SmTrust
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.sm2_chain import Sm2Certificate
+from services.esign.domain.validation_data import ValidationData
 from services.esign.domain.verdict import Status, Step
 from shuniu.kit.crypto import sm
 
@@ -36,21 +37,33 @@ def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
 
 def covered(pdf: bytes) -> Covered:
     """What a seal signature beside `pdf` must be over: what its last signer's signature covers. Raises PdfError."""
-    return _covered(pdf, _last(pdf))
+    return _covered(pdf, _last(Document(pdf)))
 
 
-def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_us: int) -> Step:
+def check(
+    pdf: bytes,
+    sidecar: bytes,
+    trusted: Sequence[x509.Certificate],
+    now_us: int,
+    proven_us: int | None = None,
+    crls: Sequence[bytes] = (),
+) -> Step:
     """The step `ses` of a document's verdict. Never raises for bad bytes.
 
-    Beyond the seal signature itself: its seal must be of the organisation that signed the PDF.
+    Beyond the seal signature itself: its seal must be of the organisation that signed the PDF. `proven_us`: the moment
+    by which that organisation's signature is proven to have existed; a seal of the same organisation over the same
+    bytes counts as equally old, because a later one would say nothing new. `crls` (DER): those at hand beside the
+    PDF's own.
     """
     try:
-        last = _last(pdf)
+        document = Document(pdf)
+        last = _last(document)
         wanted, organisation = _covered(pdf, last), _organisation(last)
     except PdfError as cause:
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读，国密签章无从核验", f"no document: {cause}")
-    found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted)
+    evidence = Evidence(ValidationData.of(document).with_lists(crls), proven_us)
+    found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted, evidence)
     if found.signature is None and found.seal is not None:
         return Step("ses", Status.INVALID, "SES_NO_SIGNATURE", "附带的是印章而不是签章", "a seal, not a seal signature")
     step = ses_check.summary(found)
@@ -60,8 +73,8 @@ def check(pdf: bytes, sidecar: bytes, trusted: Sequence[x509.Certificate], now_u
     return step
 
 
-def _last(pdf: bytes) -> PdfSignature:
-    present = signatures.by_signers(signatures.find(Document(pdf)))
+def _last(document: Document) -> PdfSignature:
+    present = signatures.by_signers(signatures.find(document))
     if not present:
         raise PdfError("NO_SIGNATURE", "the document is not signed")
     return present[-1]

@@ -135,10 +135,18 @@ def verify_files(
 
 
 def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+    """Whatever becomes of one file, the others are judged."""
     try:
-        files = _Files.of(path)
+        return _asked(worker, path, by)
     except OSError as error:
         return Judged(path, error=file_errors.told(error))
+    except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
+        return Judged(path, error=file_errors.failed(error))
+
+
+def _asked(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+    """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
+    files = _Files.of(path)
     if len(files.document) > MAX_BYTES and not path.is_file():
         # A device or a pipe, which may have no end.
         return Judged(path, limit_reached(by[1]), at_us=by[1])
@@ -147,9 +155,6 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
     except confined.WorkerGoneError:
         return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
-    except RuntimeError as error:
-        # Ours to mend; the other files are judged all the same.
-        return Judged(path, error=str(error))
 
 
 def _sha256(path: Path, document: bytes) -> bytes:

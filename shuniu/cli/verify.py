@@ -2,9 +2,10 @@
 
 import argparse
 import contextlib
+import functools
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,27 +145,38 @@ def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: Path 
     )
     for path in files:
         if path.suffix == LICENCE:
-            yield _licence(arguments, path, trusted)
-            continue
-        found = next(documents)
-        if found.verdict is None:
-            yield _Found(path, error=found.error)
+            yield _one(path, functools.partial(_licence, arguments, path, trusted))
         else:
-            verdict = found.verdict
-            yield _Found(
-                path,
-                {"sha256": found.sha256.hex(), **esign.told(verdict)},
-                not_made=esign.not_made(verdict),
-                readable=verdict.readable,
-                report=b"" if arguments.report is None else found.validation_report(),
-            )
+            yield _one(path, functools.partial(_document, arguments, next(documents)))
+
+
+def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
+    """Whatever becomes of one file, the others are judged. Raises TrustError: that concerns them all."""
+    try:
+        return judge()
+    except esign.TrustError:
+        raise
+    except OSError as error:
+        return _Found(path, error=file_errors.told(error))
+    except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
+        return _Found(path, error=file_errors.failed(error))
+
+
+def _document(arguments: argparse.Namespace, found: esign.Judged) -> _Found:
+    verdict = found.verdict
+    if verdict is None:
+        return _Found(found.path, error=found.error)
+    return _Found(
+        found.path,
+        {"sha256": found.sha256.hex(), **esign.told(verdict)},
+        not_made=esign.not_made(verdict),
+        readable=verdict.readable,
+        report=b"" if arguments.report is None else found.validation_report(),
+    )
 
 
 def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) -> _Found:
-    try:
-        judged = esign.verify_licence(path, trusted, audience=arguments.audience, nonce=arguments.nonce)
-    except OSError as error:
-        return _Found(path, error=file_errors.told(error))
+    judged = esign.verify_licence(path, trusted, audience=arguments.audience, nonce=arguments.nonce)
     told = esign.told(judged.verdict)
     return _Found(
         path,

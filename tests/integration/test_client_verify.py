@@ -47,6 +47,17 @@ from shuniu_client.verify import TrustStore, verify
 trust, at = TrustStore.load(Path(sys.argv[1])), datetime.fromtimestamp(int(sys.argv[2]) / 1e6, UTC)
 print(json.dumps([verify(Path(file).read_bytes(), trust, at=at).as_json() for file in sys.argv[3:]]))
 """
+FAILING = """
+import json, logging, sys
+from pathlib import Path
+from shuniu_client import verify
+def fail(*arguments, **named):
+    raise OverflowError("year 0 is out of range")
+verify.offline.judged = fail
+logging.disable()
+trust = verify.TrustStore.load(Path(sys.argv[2]))
+print(json.dumps(verify.verify(Path(sys.argv[1]).read_bytes(), trust).as_json()))
+"""
 REPORT = """
 import sys
 from pathlib import Path
@@ -209,6 +220,14 @@ def test_the_report_comes_with_the_library(library, place) -> None:
     assert found.tag == f"{{{NAMESPACE}}}ValidationReport"
     mains = found.findall(f".//{{{NAMESPACE}}}SignatureValidationStatus/{{{NAMESPACE}}}MainIndication")
     assert {main.text for main in mains} == {"urn:etsi:019102:mainindication:total-passed"}
+
+
+def test_a_file_that_the_verifier_fails_on_ends_nobodys_program(library, place) -> None:
+    """Whatever a file does to the verifier, the library answers: INDETERMINATE, with a sentence that says it failed."""
+    told = library.json(FAILING, place.pdf, place.trust)
+    assert told["verdict"] == "INDETERMINATE"
+    assert told["steps"][0]["reason"] == "VERIFIER_FAILED"
+    assert "出错" in told["summary"]["cause"]["zh"]
 
 
 def test_a_newcomers_example_works(library, place) -> None:

@@ -453,7 +453,7 @@ async def test_ledger_entries_in_sm3(land: Land) -> None:
     assert all((e.document_sm3, e.commitment_sm3) and not (e.document_sha256 or e.commitment) for e in (made, changed))
     given = await land.stub.DownloadLicence(pb.DownloadLicenceRequest(number=licence.number), metadata=READER)
     trust = Trust(log_keys=(land.seals.secrets.ledger.verifier,))
-    assert licence_offline.ledger_step(given.tlog_proof, wallet.token, trust).reason == "LOGGED"
+    assert licence_offline.ledger_step(given.tlog_proof, wallet.token, trust)[0].reason == "LOGGED"
 
 
 async def test_an_sm2_seal_issues_no_licence(land: Land, monkeypatch: pytest.MonkeyPatch) -> None:

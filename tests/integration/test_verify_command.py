@@ -342,3 +342,36 @@ def test_a_device_without_an_end_is_told_and_what_follows_is_judged(tmp_path):
     told = [json.loads(line) for line in ran.out.splitlines()]
     assert [Path(each["file"]).name for each in told] == ["endless.pdf", "after.pdf"]
     assert told[0]["verdict"] == "INDETERMINATE"
+
+
+async def test_a_file_that_the_verifier_fails_on_is_named_and_the_others_are_judged(place, monkeypatch):
+    """Whatever goes wrong with one file, in the worker or when its verdict is written, it gets a line with its name and
+    nobody sees a traceback; the files after it are judged.
+    """
+    judge, tell = verify_command._judge, verify_command.told
+    bad = [place.folder / name for name in ("a.pdf", "b.pdf", "c.sdjwt")]
+    for path in bad:
+        path.write_bytes(path.name.encode())
+
+    def failing(files, *rest):
+        if files.document == b"a.pdf":
+            raise OverflowError("year 0 is out of range")
+        return judge(files, *rest)
+
+    def failing_to_tell(verdict):
+        if not verdict.readable:
+            raise ValueError("year 0 is out of range")
+        return tell(verdict)
+
+    monkeypatch.setattr(verify_command, "_judge", failing)
+    monkeypatch.setattr(verify_command, "told", failing_to_tell)
+    files = [str(path) for path in (*bad, place.pdf)]
+    ran = here(
+        "verify", *files, "--trust", str(place.folder / "trust"), "--data", str(place.folder / "no-hub"), "--json"
+    )
+    told = [json.loads(line) for line in ran.out.splitlines()]
+    assert [found["file"] for found in told] == files
+    assert all("year 0 is out of range" in found["error"] for found in told[:3])
+    assert told[3]["verdict"] == "VALID"
+    assert ran.status == 3
+    assert "Traceback" not in ran.err

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
 
-from services.esign.domain import certificate_extensions, der, sm2
+from services.esign.domain import certificate_extensions, der, moments, sm2
 from services.esign.domain.certificate_extensions import Profile
 from services.esign.domain.signature_value import sm2_key_of
 
@@ -104,7 +104,7 @@ def _load(certificate: bytes) -> x509.Certificate:
                 # The library reads it and warns: that is said once, here.
                 warnings.simplefilter("ignore")
                 found = x509.load_der_x509_certificate(certificate)
-        _ = found.subject, found.issuer, found.not_valid_before_utc, found.not_valid_after_utc
+        _ = found.subject, found.issuer, moments.us(found.not_valid_before_utc), moments.us(found.not_valid_after_utc)
         if not sm2.is_key(spki):
             found.public_key()
     except UnsupportedAlgorithm as cause:
@@ -202,6 +202,14 @@ def check_document_path(path: Sequence[x509.Certificate]) -> None:
                 "上级证书不用于签发文件签名证书",
                 "an authority is for other certificates than those of document signers",
             )
+
+
+def has_purpose(path: Sequence[x509.Certificate], purpose: str) -> bool:
+    """Whether the signer's certificate names this purpose (an OID of ExtendedKeyUsage), and no authority between it and
+    the root is confined to others. Raises ChainError.
+    """
+    named, *above = (profile_of(each).uses for each in path)
+    return named is not None and purpose in named and all(uses is None or purpose in uses for uses in above[:-1])
 
 
 def _unusual(reason: str, zh: str, en: str) -> ChainError:
@@ -318,7 +326,7 @@ def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
 def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
     """µs."""
     first, last = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
-    return int(first.timestamp()) * 1_000_000, int(last.timestamp()) * 1_000_000
+    return moments.us(first), moments.us(last)
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:

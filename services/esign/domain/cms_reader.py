@@ -13,7 +13,7 @@ from hashlib import sha1
 
 from cryptography import x509
 
-from services.esign.domain import ber, cms, der
+from services.esign.domain import ber, cms, der, moments
 from services.esign.domain.der import Node
 from services.esign.domain.signature_value import DIGEST_OF, HASHES, NULL, SHA1
 from services.esign.domain.signed_cms import CmsError, SignedCms
@@ -347,9 +347,9 @@ def _signing_time(values: dict[bytes, tuple[bytes, ...]]) -> int | None:
             # Years from 50 on are of the century before (RFC 5652, 11.3).
             year = int(node.body[:2])
             moment = moment.replace(year=year + (1900 if year >= 50 else 2000))
+        return moments.us(moment)
     except ValueError:
         return None
-    return int(moment.timestamp()) * 1_000_000
 
 
 def _archival(value: bytes) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -151,6 +151,12 @@ _FILE: Mapping[str, Words] = {
             say.LIMIT, "文件超过了核验器的上限（{what}）。", "It passes a limit of this reader ({what}).", say.SMALLER
         ),
     ),
+    "VERIFIER_FAILED": words(
+        Sentence("这个文件没有得到核验，真伪尚无结论。", "The file was not verified: nothing is known of it yet."),
+        "核验程序在处理这个文件时出错，这不说明文件有问题。",
+        "The verifier failed on this file, which does not speak against it.",
+        say.ASK_ISSUER,
+    ),
     "NO_SIGNATURE": words(
         say.UNSIGNED,
         "文件里没有任何电子签名或印章数据；页面上看到的红章只是一幅图。",

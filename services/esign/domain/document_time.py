@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from cryptography import x509
 
-from services.esign.domain import chain
+from services.esign.domain import chain, moments
 from services.esign.domain.cms_reader import unpadded
 from services.esign.domain.pdf import Document
 from services.esign.domain.shown_names import shown
@@ -107,7 +107,7 @@ def _judge(
     )
     if stands:
         found.known.append((stamp.gap[0], token.time_us))
-        found.until_us = found.until_us or int(token.path[0].not_valid_after_utc.timestamp()) * 1_000_000
+        found.until_us = found.until_us or moments.us(token.path[0].not_valid_after_utc)
         found.stamps += 1
 
 

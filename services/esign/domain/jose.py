@@ -21,6 +21,8 @@ from services.esign.domain.errors import TokenMalformedError, TokenWrongError
 
 ALG = "ES256"
 DEPTH = 8
+AHEAD_SECONDS = 60
+"""The clock of an issuer or a holder may be so much ahead of ours."""
 _COORDINATE = 32
 _SCHEME = ec.ECDSA(hashes.SHA256())
 # Header parameters that may stand in a token of ours; RFC 7515, 4.1.11 forbids what is not understood when critical.

@@ -17,8 +17,6 @@ from services.esign.domain.sd_jwt import Presentation
 PROOF_TYP = "openid4vci-proof+jwt"
 MOST_NONCE = 200
 _MOST_PROOF = 4096
-# A holder's clock may be so much ahead of ours, s.
-_AHEAD = 60
 _EXPIRY, _RANDOM, _MAC = 8, 16, 16
 _CONTEXT = b"shuniu-licence-nonce-v1\n"
 
@@ -109,7 +107,7 @@ def _check_claims(payload: Mapping[str, Any], expected: Expected) -> None:
         raise TokenWrongError("NONCE", "made for another question", "密钥证明的随机数不符")
     now = expected.now_us / 1e6
     made, starts, ends = (jose.integer(payload, name) for name in ("iat", "nbf", "exp"))
-    if made is None or not now - expected.age_s <= made <= now + _AHEAD:
+    if made is None or not now - expected.age_s <= made <= now + jose.AHEAD_SECONDS:
         raise TokenWrongError("PROOF_STALE", "not made just now", "密钥证明不是刚刚生成的")
-    if (starts is not None and starts > now + _AHEAD) or (ends is not None and ends <= now):
+    if (starts is not None and starts > now + jose.AHEAD_SECONDS) or (ends is not None and ends <= now):
         raise TokenWrongError("PROOF_STALE", "not valid now", "密钥证明不在有效期内")

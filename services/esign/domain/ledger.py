@@ -15,6 +15,7 @@ from enum import StrEnum
 from services.esign.domain import note, tree
 from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+from services.esign.domain.moments import LAST_US
 from services.esign.domain.witness import Policy
 
 MAX_PROOF = 64
@@ -74,7 +75,7 @@ class Entry:
         if not all(_HASH_HEX.fullmatch(h) for h in hashes):
             raise NoteMalformedError("ENTRY", "hashes are 64 hexadecimal digits", "日志条目格式错误")
         codes = (self.seal, self.state, self.source, self.kind, self.flow, self.scenario, self.step)
-        if not all(_IDENTIFIER.fullmatch(i) for i in codes) or self.time_us < 0 or self.epoch < 0:
+        if not all(_IDENTIFIER.fullmatch(i) for i in codes) or not 0 <= self.time_us <= LAST_US or self.epoch < 0:
             raise NoteMalformedError("ENTRY", "codes only", "日志条目格式错误")
 
     @property

@@ -13,12 +13,16 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.domain import chain, jose, key_binding, sd_jwt
+from services.esign.domain import chain, jose, key_binding, pki, register_steps, sd_jwt
+from services.esign.domain.document_time import names_of
 from services.esign.domain.errors import EsignError, TokenMalformedError
+from services.esign.domain.findings import Findings
+from services.esign.domain.jose import Token
 from services.esign.domain.key_binding import Expected
 from services.esign.domain.licences import TYP, LicenceState
 from services.esign.domain.sd_jwt import Presentation
 from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 
 STEPS = (
@@ -27,8 +31,7 @@ STEPS = (
 )
 _ESSENTIAL = frozenset({"parse", "coverage", "integrity", "signer", "chain", "time", "holder"})
 _ONLINE = ("seal_then", "seal_now", "document", "ledger")
-# The issuer's clock may be so much ahead, s.
-_AHEAD = 60
+_MAY_SIGN = Step("signer", Status.VALID, "SIGNER_MAY_SIGN", "签章证书可用于签名", "the certificate is for signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,21 @@ class Judged:
     claims: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a reader has beside a licence that the register cannot be asked for: steps in the place of the register's,
+    lists of revoked certificates (DER), and the moment (µs) by which the ledger had the licence; None: nothing proves
+    one.
+    """
+
+    steps: tuple[Step, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    logged_us: int | None = None
+
+
+NOTHING_BESIDE = Beside()
+
+
 def token_sha256(text: str) -> str:
     """By which the register knows a licence: SHA-256 of what the issuer signed, with the signature; hex."""
     return sha256(text.partition("~")[0].encode("utf-8", "replace")).hexdigest()
@@ -68,11 +86,9 @@ def judge(
     now_us: int,
     register: Registered | NotRegistered,
     *,
-    beside: Sequence[Step] = (),
+    beside: Beside = NOTHING_BESIDE,
 ) -> Judged:
-    """`expected` None: nobody asked the holder, so his step stays not_checked and nothing is VALID. `beside`: steps by
-    what lay beside the licence, in the place of those that the register cannot be asked for.
-    """
+    """`expected` None: nobody asked the holder, so his step stays not_checked and nothing is VALID."""
     steps: list[Step] = []
     claims: dict[str, Any] = {}
     try:
@@ -91,10 +107,12 @@ def judge(
             "coverage", "DISCLOSURES_SIGNED", "披露内容均由签发者签名", "every disclosure is covered by the signature"
         )
     )
-    steps += _signature_steps(found, roots)
+    steps += _signature_steps(found, roots, register)
     steps.append(_time_step(claims, now_us))
     steps.append(_holder_step(found, claims, expected))
-    steps += [*_register_steps(register), *beside]
+    steps += _register_steps(register)
+    if not isinstance(register, Registered):
+        steps += [*_revoked(found.token, roots, beside), *beside.steps]
     verdict = _conclude(steps, now_us)
     return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
 
@@ -105,10 +123,19 @@ def replayed(judged: Judged, error: EsignError) -> Judged:
     return Judged(_conclude([*steps, _bad("holder", error)], judged.verdict.as_of_us))
 
 
-def _signature_steps(found: Presentation, roots: Sequence[x509.Certificate]) -> list[Step]:
+def issuer_path(token: Token, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """From who signed a licence to a trusted root, as of a document. Raises ChainError, TokenMalformedError."""
+    signer, *others = [chain.load(der) for der in jose.certificates(token)]
+    path = chain.build(signer, others, roots)
+    chain.check_document_path(path)
+    return path
+
+
+def _signature_steps(
+    found: Presentation, roots: Sequence[x509.Certificate], register: Registered | NotRegistered
+) -> list[Step]:
     try:
-        certificates = [chain.load(der) for der in jose.certificates(found.token)]
-        signer = certificates[0]
+        signer = chain.load(jose.certificates(found.token)[0])
         key = signer.public_key()
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise TokenMalformedError("ALGORITHM", "the signer's key is not P-256", "签发者密钥不是 P-256")
@@ -120,15 +147,52 @@ def _signature_steps(found: Presentation, roots: Sequence[x509.Certificate]) -> 
         chain.check_signer(signer)
     except chain.ChainError as error:
         return [*steps, _bad("signer", error)]
-    steps.append(_good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签名", "the certificate is for signing"))
     try:
-        path = chain.build(signer, certificates[1:], roots)
-    except chain.ChainError as error:
-        return [*steps, _bad("chain", error)]
+        path = issuer_path(found.token, roots)
+    except (EsignError, chain.ChainError) as error:
+        return [*steps, _MAY_SIGN, _bad("chain", error)]
+    steps.append(_issuer_step(path, register))
     made = found.token.payload.get("iat")
     if not isinstance(made, int) or not chain.valid_at(path, made * 1_000_000):
         return [*steps, _invalid("chain", "CERTIFICATE_EXPIRED", "签发时证书不在有效期内", "no valid certificate then")]
-    return [*steps, _good("chain", "CHAIN_TRUSTED", "证书链可信", "a trusted root stands behind the certificate")]
+    name, root = (names_of(each)[0] for each in (signer, path[-1]))
+    zh, en = f"证书链可信，签章证书属于：{name}，根证书：{root}", f"path from the certificate of {name} to root {root}"
+    return [*steps, _good("chain", "CHAIN_TRUSTED", zh, en)]
+
+
+def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotRegistered) -> Step:
+    """Whether the signer may issue licences: the register knows what was issued; else the certificate's purpose says
+    it, for anybody's certificate signs.
+    """
+    if chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
+        return _good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签发证照", "the certificate is for issuing licences")
+    if isinstance(register, Registered):
+        return _MAY_SIGN
+    return Step(
+        "signer",
+        Status.UNKNOWN,
+        "ISSUER_UNPROVEN",
+        "签章证书没有签发证照的用途，不能确认签发者有权签发",
+        "the certificate is not for issuing licences: nothing says that its holder may",
+    )
+
+
+def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) -> list[Step]:
+    """The step seal_then by lists of revoked certificates, where they speak of the issuer's."""
+    made = token.payload.get("iat")
+    try:
+        path = issuer_path(token, roots)
+    except (EsignError, chain.ChainError):
+        return []
+    if not isinstance(made, int):
+        return []
+    then_us = made * 1_000_000 if beside.logged_us is None else beside.logged_us
+    then = path_standing(path, NOTHING.with_lists(beside.crls), then_us, beside.logged_us)
+    if then is Then.UNSAID:
+        return []
+    found = Findings(then_us, then_us)
+    register_steps.seal_steps(found, None, "", then, logged=False)
+    return found.steps
 
 
 def _time_step(claims: Mapping[str, Any], now_us: int) -> Step:
@@ -142,7 +206,7 @@ def _time_step(claims: Mapping[str, Any], now_us: int) -> Step:
         return _invalid(
             "time", "VALIDITY_UNKNOWN", "缺少签发时间或有效期", "it does not say when it was issued or ends"
         )
-    if made > now + _AHEAD or (starts is not None and starts > now + _AHEAD):
+    if made > now + jose.AHEAD_SECONDS or (starts is not None and starts > now + jose.AHEAD_SECONDS):
         return _invalid("time", "NOT_YET_VALID", "尚未生效", "not valid yet")
     if ends <= now:
         return _invalid("time", "LICENCE_EXPIRED", "证照已过有效期", "past its validity")

@@ -5,20 +5,26 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from services.esign.domain import chain, jose, ledger, pki, status_list
 from services.esign.domain.errors import EsignError, NoteUntrustedError, TokenMalformedError, TokenWrongError
+from services.esign.domain.jose import Token
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.licence_check import issuer_path
 from services.esign.domain.status_list import StatusList
+from services.esign.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.verdict import Status, Step
 from services.esign.domain.verify import Trust
 
 
-def status_step(text: str, claims: Mapping[str, Any], roots: Sequence[x509.Certificate], now_us: int) -> Step:
-    """The step `document` by a status list token for the list that the licence names."""
+def status_step(text: str, licence: Token, trust: Trust, now_us: int) -> Step:
+    """The step `document` by a status list token for the list that the licence names. It counts only where one
+    authority stands behind both.
+    """
     try:
-        uri, place = _reference(claims)
-        found = _read(text, uri, roots, now_us).at(place)
+        uri, place = _reference(licence.payload)
+        found = _read(text, uri, issuer_path(licence, trust.roots), trust, now_us).at(place)
     except (EsignError, chain.ChainError) as error:
         # A list that is wrong says nothing of the licence.
         return Step("document", Status.UNKNOWN, error.reason, error.zh, error.en)
@@ -38,32 +44,52 @@ def _reference(claims: Mapping[str, Any]) -> tuple[str, int]:
     return found["uri"], place
 
 
-def _read(text: str, uri: str, roots: Sequence[x509.Certificate], now_us: int) -> StatusList:
+def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust, now_us: int) -> StatusList:
     token = jose.parse(text.strip(), status_list.TYP)
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
     key = signer.public_key()
-    try:
-        uses = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        uses = x509.ExtendedKeyUsage([])
-    if pki.STATUS_SIGNING not in uses or not isinstance(key, ec.EllipticCurvePublicKey):
+    path = chain.build(signer, others, trust.roots)
+    chain.check_document_path(path)
+    if not chain.has_purpose(path, pki.STATUS_SIGNING.dotted_string) or not isinstance(key, ec.EllipticCurvePublicKey):
         raise TokenWrongError("STATUS_SIGNER", "its signer may not sign status lists", "签发者无权签发状态列表")
-    path = chain.build(signer, others, roots)
+    if not _is_of_one_hub(path, issuer):
+        raise TokenWrongError(
+            "STATUS_SIGNER_OTHER",
+            "another authority signed it than the licence",
+            "状态列表与证照不是同一机构体系签发的",
+        )
     if not chain.valid_at(path, now_us):
         raise TokenWrongError("STATUS_SIGNER", "its signer's certificate is not valid now", "状态列表证书不在有效期内")
+    if path_standing(path, NOTHING.with_lists(trust.crls), now_us, now_us) is Then.REVOKED:
+        raise TokenWrongError("STATUS_SIGNER", "its signer's certificate is revoked", "状态列表证书已被撤销")
     return status_list.read(token.text, uri, key, now_us)
 
 
-def ledger_step(receipt: str, token: str, trust: Trust) -> Step:
-    """The step `ledger` by the receipt (tlog-proof) of the licence's issuing; `token` is what the issuer signed."""
+def _is_of_one_hub(one: Sequence[x509.Certificate], other: Sequence[x509.Certificate]) -> bool:
+    """Whether one authority certified both, or authorities of one organisation under one root: an authority's successor
+    has another key. The address of a list proves nothing here: another hub's authority can certify any.
+    """
+    above, beside = one[1:2], other[1:2]
+    return one[-1] == other[-1] and (above == beside or _organisation(above) == _organisation(beside) != [])
+
+
+def _organisation(authority: Sequence[x509.Certificate]) -> list[str | bytes]:
+    return [
+        each.value for found in authority for each in found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    ]
+
+
+def ledger_step(receipt: str, token: str, trust: Trust) -> tuple[Step, int | None]:
+    """The step `ledger` by the receipt (tlog-proof) of the licence's issuing, and when that was logged (µs), if it is
+    proven. `token` is what the issuer signed.
+    """
     try:
         entry, _ = ledger.check_receipt(ledger.parse_receipt(receipt), trust.log_keys, policy=trust.policy)
     except NoteUntrustedError as error:
-        return Step("ledger", Status.UNKNOWN, error.reason, error.zh, error.en)
+        return Step("ledger", Status.UNKNOWN, error.reason, error.zh, error.en), None
     except EsignError as error:
-        return Step("ledger", Status.INVALID, error.reason, error.zh, error.en)
+        return Step("ledger", Status.INVALID, error.reason, error.zh, error.en), None
     if entry.type is not EntryType.LICENCE_ISSUED or not entry.is_of(token.encode()):
-        return Step(
-            "ledger", Status.INVALID, "LOGGED_OTHER", "存证回执不是该证照的", "the receipt is another licence's"
-        )
-    return Step("ledger", Status.VALID, "LOGGED", "已存证", "the receipt proves that it is logged")
+        zh, en = "存证回执不是该证照的", "the receipt is another licence's"
+        return Step("ledger", Status.INVALID, "LOGGED_OTHER", zh, en), None
+    return Step("ledger", Status.VALID, "LOGGED", "已存证", "the receipt proves that it is logged"), entry.time_us

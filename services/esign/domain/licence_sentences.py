@@ -74,6 +74,17 @@ _LICENCE: Mapping[str, Words] = {
     "SEAL_INVALID_THEN": words(
         say.BAD_SEAL, "签发时印章已经失效。", "The seal did not count any more at issue.", say.NEW_ONE
     ),
+    "ISSUER_UNPROVEN": words(
+        Sentence(
+            "不能确认这份证照由有权签发的机构签发。", "Nothing confirms that whoever signed this licence may issue it."
+        ),
+        "签署它的证书没有签发证照的用途，任何持证人都能这样签名。",
+        "The certificate that signed it is not for issuing licences: anybody's certificate can sign.",
+        Sentence(
+            "不要只凭此证照办理；请联网核验，或向签发机构核实。",
+            "Do not rely on this licence alone; verify it online, or ask the issuing agency.",
+        ),
+    ),
     "LICENCE_UNKNOWN": words(
         say.NOT_REGISTERED, "本枢纽的登记中没有这份证照。", "The register does not hold this licence.", say.ASK_ISSUER
     ),
@@ -129,7 +140,8 @@ _LICENCE: Mapping[str, Words] = {
         say.PRESENT_AGAIN,
     ),
     **each(
-        "STATUS_LIST STATUS_REFERENCE STATUS_INDEX STATUS_LIST_OTHER STATUS_LIST_STALE STATUS_SIGNER",
+        "STATUS_LIST STATUS_REFERENCE STATUS_INDEX STATUS_LIST_OTHER STATUS_LIST_STALE STATUS_LIST_EARLY "
+        "STATUS_SIGNER STATUS_SIGNER_OTHER",
         words(
             Sentence("证照现在是否有效无法确认。", "Whether the licence is in force cannot be confirmed."),
             "所附的状态列表不能采用（{what}）。",

@@ -28,6 +28,13 @@ TSA_DAYS = 2190
 OCSP_DAYS = 14
 # Purpose "signs status lists": id-kp-oauthStatusSigning of draft-ietf-oauth-status-list has no number yet.
 STATUS_SIGNING = x509.ObjectIdentifier("2.25.292674857203954761840293316250948170321")
+# Purpose "issues licences" (电子证照). Its number is made of a UUID as Microsoft's scheme for private ones makes it: no
+# part is above 2^28, because readers written in Go or Rust refuse a whole certificate over a longer one, as 2.25 has.
+LICENCE_ISSUING = x509.ObjectIdentifier("1.2.840.113556.1.8000.2554.31775.11924.23306.19811.40760.3042004.13152629")
+# documentSigning, RFC 9336.
+_DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+# Who may issue licences signs documents as before. Readers accept one or the other: many know only e-mail signers.
+_ORGANISATION_USES = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING, LICENCE_ISSUING])
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
 # An outside timestamp authority's clock may be a little behind ours; the rest of the ten minutes is for signing.
@@ -175,8 +182,8 @@ def issue_seal_certificate(
     kind: SealKind = SealKind.ORGANISATION,
     days: int = SEAL_DAYS,
 ) -> x509.Certificate:
-    """A seal's certificate: digitalSignature and nonRepudiation, no EKU (readers that know only e-mail signers accept
-    it).
+    """A seal's certificate: digitalSignature and nonRepudiation. An organisation's is for signing documents and e-mail
+    and for issuing licences; a person's has no EKU, which lets it sign documents and issue nothing.
 
     `status_url` is where readers may ask for its revocation (`/ocsp` and `/crl` below it). Empty: the certificate
     names no place, because readers call a signer unknown when a place does not answer. A person's certificate holds
@@ -184,6 +191,8 @@ def issue_seal_certificate(
     """
     subject = _holder(kind, organisation, seal_id)
     builder = _signer_builder(subject, ca, public_key, now_us, days)
+    if kind is SealKind.ORGANISATION:
+        builder = builder.add_extension(_ORGANISATION_USES, critical=False)
     if status_url:
         ocsp = x509.AccessDescription(
             AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{status_url}/ocsp")

@@ -19,6 +19,18 @@ _STANDING: Mapping[str, Words] = {
         "The certificate is revoked and nothing proves that the signature is older.",
         say.REISSUE,
     ),
+    "MAKER_REVOKED": words(
+        say.BAD_SEAL,
+        "印章制作之前，制章单位的证书已被撤销。",
+        "The certificate of the seal's maker was revoked before the seal was made.",
+        say.ORIGINAL,
+    ),
+    "MAKER_REVOKED_SINCE": words(
+        say.SEAL_OPEN,
+        "制章单位的证书已被撤销，没有证据表明印章在撤销之前制成。",
+        "The maker's certificate is revoked, and nothing proves that the seal is older.",
+        say.REISSUE,
+    ),
     "SEAL_EXPIRED": words(
         say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
     ),

@@ -5,8 +5,9 @@ same check as one beside the document.
 from cryptography import x509
 
 from services.esign.domain import cms_reader, ses_check
-from services.esign.domain.ses import SealSignature
-from services.esign.domain.ses_check import Covered, SmTrust
+from services.esign.domain.findings import Findings
+from services.esign.domain.ses import Seal, SealSignature
+from services.esign.domain.ses_check import Covered, Evidence, SmTrust
 from services.esign.domain.signed_cms import CmsError
 from services.esign.domain.verdict import Status, Step
 
@@ -33,6 +34,15 @@ def in_file(
         return Step("ses", Status.UNKNOWN, cause.reason, "国密签章数据未能解读", f"seal data: {cause}")
     covered = Covered(trust.sm3(*(bytes(part) for part in parts)), seal.protected)
     return ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
+
+
+def maker(found: Findings, seal: Seal, trust: SmTrust | None, evidence: Evidence) -> None:
+    """Lowers the step `ses` where lists speak against the maker of a document's seal: asked last, when it is known what
+    proves the document's age.
+    """
+    step = None if trust is None else ses_check.maker_standing(seal, trust, evidence)
+    if step is not None:
+        found.take([ses_check.of_a_document(step)])
 
 
 def between(trust: SmTrust) -> tuple[x509.Certificate, ...]:

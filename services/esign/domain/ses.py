@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from hashlib import sha256
 
-from services.esign.domain import der
+from services.esign.domain import der, moments
 from services.esign.domain.der import DerError, Node
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
 from services.esign.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
@@ -263,8 +263,7 @@ def _signature(top: Sequence[Node], parts: Sequence[Node]) -> SealSignature:
         if content[:1] in {bytes((_GENERALIZED_TIME,)), bytes((_UTC_TIME,))}:
             moment = _time(der.parse(content), V1)
         elif _WRITTEN_OUT.fullmatch(content):
-            written = datetime.strptime(content.decode("ascii"), "%Y-%m-%d %H:%M:%S").replace(tzinfo=_CHINA)
-            moment = int(written.timestamp()) * 1_000_000
+            moment = moments.read(content.decode("ascii"), "%Y-%m-%d %H:%M:%S", _CHINA)
         else:
             timestamp = content
     return SealSignature(
@@ -356,4 +355,4 @@ def _time(node: Node, version: int) -> int:
         shape, size = "%Y%m%d%H%M%SZ", 15
     if len(text) != size or not text[:-1].isdigit():
         raise SesError("a time is not in its DER form")
-    return int(datetime.strptime(text, shape).replace(tzinfo=UTC).timestamp()) * 1_000_000
+    return moments.read(text, shape)

@@ -1,8 +1,9 @@
 """Judging a seal or seal signature, step by step, in the order of GB/T 38540 clause 7.
 
 parse → seal structure → maker's signature → maker's chain and time → seal validity → signature → signer in the seal's
-list → its chain, time, revocation at signing → data hash → protected parts → timestamp. A step that fails ends the
-run: what follows would speak about bytes nobody vouches for. Pure: SM2 and SM3 are handed in.
+list → its chain and time → revocation, of signer, maker and those above them → data hash → protected parts →
+timestamp. A step that fails ends the run: what follows would speak about bytes nobody vouches for. Pure: SM2 and SM3
+are handed in.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +11,14 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from services.esign.domain import ses, sm2_chain
+from services.esign.domain import moments, ses, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.ses import Seal, SealSignature, SesError
 from services.esign.domain.signature_value import SM2_ALGORITHMS, in_der
 from services.esign.domain.sm2 import Verify
 from services.esign.domain.sm2_chain import Sm2Certificate
 from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
+from services.esign.domain.validation_data import NOTHING, Then, ValidationData, path_standing
 from services.esign.domain.verdict import Outcome, Status, Step
 
 STEPS = (
@@ -59,6 +61,19 @@ class SmTrust:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """What else speaks of a seal: lists of revoked certificates, and the moment (µs) by which the sealed document is
+    proven to have existed; None: nothing proves one.
+    """
+
+    data: ValidationData = NOTHING
+    proven_us: int | None = None
+
+
+NO_EVIDENCE = Evidence()
+
+
+@dataclass(frozen=True, slots=True)
 class Covered:
     """What a signature must be over: SM3 of the document's part, and the name of that part."""
 
@@ -93,7 +108,9 @@ class Findings:
         return self.add(step, status, cause.reason, cause.zh, cause.en)
 
 
-def inspect(data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = None) -> Findings:
+def inspect(
+    data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = None, evidence: Evidence = NO_EVIDENCE
+) -> Findings:
     """Every step's finding on a seal or seal signature. Never raises for bad bytes. `covered` None: there is no
     document to compare with.
     """
@@ -112,8 +129,12 @@ def inspect(data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = 
         text = ("印章数据结构完整", f"seal, version {read.version}")
     found.add("parse", Status.VALID, "PARSED", *text)
     signing_us = now_us if found.signature is None else found.signature.time_us
-    if _seal(found, found.seal, trust, signing_us, now_us) and found.signature is not None:
-        _signature(found, found.signature, trust, now_us, covered)
+    if not _seal(found, found.seal, trust, signing_us, now_us):
+        return found
+    if found.signature is not None:
+        _signature(found, found.signature, trust, now_us, covered, evidence)
+    elif (step := maker_standing(found.seal, trust, evidence)) is not None:
+        found.steps.append(step)
     return found
 
 
@@ -202,7 +223,14 @@ def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
     return found.add("seal_validity", Status.VALID, "SEAL_VALID", "在印章有效期内", "inside the seal's validity")
 
 
-def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int, covered: Covered | None) -> None:
+def _signature(
+    found: Findings,
+    signature: SealSignature,
+    trust: SmTrust,
+    now_us: int,
+    covered: Covered | None,
+    evidence: Evidence,
+) -> None:
     if signature.algorithm not in SM2_ALGORITHMS:
         found.add("signature", Status.UNKNOWN, "ALGORITHM", "签章算法不是 SM2", "not signed with SM2")
         return
@@ -217,7 +245,7 @@ def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us
         and _path(found, "signer_chain", signature.certificate, trust, signature.time_us, now_us)
     ):
         return
-    found.add("revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked")
+    found.steps.append(_revocation(signature, trust, evidence))
     if covered is None:
         found.add("data_hash", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
         found.add("protected", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
@@ -229,10 +257,70 @@ def _signature(found: Findings, signature: SealSignature, trust: SmTrust, now_us
     else:
         found.add("data_hash", Status.VALID, "INTACT", "文件内容与签章一致", "the document is what was sealed")
         _protected(found, signature, covered)
-    _timestamp(found, signature, trust, now_us)
+    _timestamp(found, signature, trust, now_us, evidence.data)
 
 
-def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int) -> None:
+def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence) -> Step:
+    """Of the signer and of the maker: the worse of what the lists say."""
+    path = _path_to_ask(signature.certificate, trust, evidence.data)
+    # Where no time is stated, that it was revoked says only that it may have been before.
+    then_us = moments.FIRST_US if signature.time_us is None else signature.time_us
+    then = path_standing(path, evidence.data, then_us, evidence.proven_us)
+    maker = maker_standing(signature.seal, trust, evidence)
+    if then is Then.REVOKED:
+        zh, en = "签章时签章证书已被撤销", "the signer's certificate, or its issuer's, was revoked before"
+        return Step("revocation", Status.INVALID, "CERTIFICATE_REVOKED", zh, en)
+    if maker is not None and (maker.status is Status.INVALID or then is not Then.UNPROVEN):
+        return maker
+    if then is Then.UNPROVEN:
+        zh, en = (
+            "签章证书已被撤销，签章时间无佐证",
+            "the signer's certificate is revoked, and nothing proves when it signed",
+        )
+        return Step("revocation", Status.UNKNOWN, "CERTIFICATE_REVOKED_SINCE", zh, en)
+    if then is Then.GOOD:
+        zh, en = "撤销列表表明签章时证书未被撤销", "lists say that the certificate was not revoked at signing"
+        return Step("revocation", Status.VALID, "CERTIFICATE_GOOD", zh, en)
+    return Step(
+        "revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked"
+    )
+
+
+def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence) -> Step | None:
+    """What lists say against the seal's maker or those above; None: nothing. When a seal was made its maker alone says,
+    who may be a thief: revoked later, that stands only where the sealed document is proven to be older.
+    """
+    path, made_us = _path_to_ask(seal.maker, trust, evidence.data), seal.info.created_us
+    then = path_standing(path, evidence.data, made_us, None)
+    if then is Then.REVOKED:
+        zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
+        return Step("revocation", Status.INVALID, "MAKER_REVOKED", zh, en)
+    proven_us = evidence.proven_us
+    if then is not Then.UNPROVEN or (
+        proven_us is not None and path_standing(path, evidence.data, proven_us, proven_us) is not Then.REVOKED
+    ):
+        return None
+    zh, en = (
+        "制章者证书已被撤销，制章时间无佐证",
+        "the maker's certificate is revoked, and nothing proves when it made the seal",
+    )
+    return Step("revocation", Status.UNKNOWN, "MAKER_REVOKED_SINCE", zh, en)
+
+
+def _path_to_ask(certificate: bytes, trust: SmTrust, data: ValidationData) -> tuple[x509.Certificate, ...]:
+    """From a certificate to a root, to be asked of lists. Empty where there is no list, or no path: the step about the
+    path says why.
+    """
+    if trust.verify is None or not (data.crls or data.ocsps):
+        return ()
+    try:
+        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
+    except ChainError:
+        return ()
+    return tuple(each.parsed for each in path)
+
+
+def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int, data: ValidationData) -> None:
     """In V4 it is of the signature's value (GB/T 38540, 6.2); what one inside the signed part of V1 is of, GM/T 0031
     leaves open.
     """
@@ -245,11 +333,15 @@ def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us
         )
         return
     try:
-        check_token(signature.timestamp, (signature.signature,), trust.tsa_roots, now_us)
+        token = check_token(signature.timestamp, (signature.signature,), trust.tsa_roots, now_us)
     except TimestampInvalidError as cause:
         found.add("timestamp", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
-    else:
-        found.add("timestamp", Status.VALID, "TIME_STAMPED", "签章时间有时间戳佐证", "a timestamp proves the time")
+        return
+    if path_standing(token.path, data, token.time_us, now_us) is Then.REVOKED:
+        zh, en = "时间戳机构证书已被撤销", "the timestamp authority's certificate is revoked"
+        found.add("timestamp", Status.UNKNOWN, "TSA_ENDED", zh, en)
+        return
+    found.add("timestamp", Status.VALID, "TIME_STAMPED", "签章时间有时间戳佐证", "a timestamp proves the time")
 
 
 def _listed(found: Findings, signature: SealSignature, trust: SmTrust) -> bool:
@@ -284,13 +376,18 @@ def summary(found: Findings) -> Step:
     for wanted in (Status.INVALID, Status.UNKNOWN):
         for step in found.steps:
             if step.status is wanted:
-                zh, en = f"国密签章：{step.zh}", f"seal data, {step.step}: {step.en}"
-                return Step("ses", wanted, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
+                return of_a_document(step)
     if found.outcome is not Outcome.VALID or found.seal is None:
         return Step("ses", Status.UNKNOWN, "SES_INCOMPLETE", "国密签章未能完整核验", "seal data not wholly judged")
     name = found.seal.info.name
     zh, en = f"国密电子签章有效：{name}", f"GB/T 38540 seal signature of {name} holds"
     return Step("ses", Status.VALID, "SES_VALID", zh, en)
+
+
+def of_a_document(step: Step) -> Step:
+    """A seal's step as the step `ses` of a document's verdict."""
+    zh, en = f"国密签章：{step.zh}", f"seal data, {step.step}: {step.en}"
+    return Step("ses", step.status, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
 
 
 def trust(certificates: Sequence[Sm2Certificate], verify: Verify | None, sm3: Callable[..., bytes]) -> SmTrust:

@@ -7,6 +7,7 @@ from dataclasses import field as dataclass_field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+from services.esign.domain import moments
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf_writer import text_of
@@ -221,7 +222,6 @@ def _moment(value: Any) -> int | None:
         if match[8]:
             offset = timedelta(hours=int(match[9]), minutes=int(match[10]))
             zone = timezone(offset if match[8] == b"+" else -offset)
-        moment = datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone)  # type: ignore[arg-type, misc]
+        return moments.us(datetime(*(int(match[i]) for i in range(1, 7)), tzinfo=zone))  # type: ignore[arg-type, misc]
     except ValueError:
         return None
-    return int(moment.timestamp()) * 1_000_000

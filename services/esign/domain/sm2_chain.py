@@ -5,12 +5,11 @@ The SM2 signature check itself is handed in, as it belongs to the provider.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import der
+from services.esign.domain import der, moments
 from services.esign.domain.certificate_extensions import Profile
 from services.esign.domain.chain import UNDERSTOOD, ChainError, profile_of
 from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
@@ -37,8 +36,9 @@ class Sm2Certificate:
         return str(found[0].value) if found else self.parsed.subject.rfc4514_string()
 
     def valid_at(self, at_us: int) -> bool:
-        moment = datetime.fromtimestamp(at_us / 1e6, UTC)
-        return self.parsed.not_valid_before_utc <= moment <= self.parsed.not_valid_after_utc
+        """Any number is a time here, also one of no calendar."""
+        begin, end = self.parsed.not_valid_before_utc, self.parsed.not_valid_after_utc
+        return moments.us(begin) <= at_us <= moments.us(end)
 
 
 def is_sm2(certificate: x509.Certificate) -> bool:

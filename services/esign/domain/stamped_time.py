@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from services.esign.domain import chain
+from services.esign.domain import chain, moments
 from services.esign.domain.document_time import vouched
 from services.esign.domain.signed_cms import SignedCms
 from services.esign.domain.timestamp_reader import NOT_RELIED_ON, TimestampInvalidError, check_token
@@ -116,7 +116,7 @@ def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime
     """The signer states a moment at which a certificate was not valid. Proven by what others saw, it is wrong; his word
     alone may as well come from a wrong clock.
     """
-    begin_us = max(int(each.not_valid_before_utc.timestamp()) for each in path) * 1_000_000
+    begin_us = max(moments.us(each.not_valid_before_utc) for each in path)
     was_before = others.existed_us is not None and others.existed_us + CLOCK_TOLERANCE_US < begin_us
     zh, en = "签名时间不在证书有效期内", "a certificate was not valid at the stated time"
     if others.logged_us is not None or was_before:

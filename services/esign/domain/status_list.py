@@ -116,6 +116,11 @@ def read(text: str, uri: str, key: ec.EllipticCurvePublicKey, now_us: int) -> St
         raise TokenWrongError("STATUS_LIST_OTHER", "the status list is another one", "不是所指的状态列表")
     if made is None or (ttl is not None and ttl <= 0):
         raise _malformed()
+    if made > now_us / 1e6 + jose.AHEAD_SECONDS:
+        raise TokenWrongError("STATUS_LIST_EARLY", "the status list is of a time to come", "状态列表的签发时间晚于现在")
+    if ends is None and ttl is not None:
+        # What may be kept so long only (draft, section 5.1) and does not end itself.
+        ends = made + ttl
     if ends is not None and ends <= now_us / 1e6:
         raise TokenWrongError("STATUS_LIST_STALE", "the status list is past its time", "状态列表已过期")
     return expand(payload.get("status_list"))

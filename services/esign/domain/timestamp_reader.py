@@ -9,7 +9,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from services.esign.domain import chain, cms_reader, der
+from services.esign.domain import chain, cms_reader, der, moments
 from services.esign.domain.chain import ChainError
 from services.esign.domain.der import Node
 from services.esign.domain.signature_value import HASHES, NULL
@@ -226,11 +226,10 @@ def _moment(text: bytes) -> int:
         if found is None:
             raise ValueError
         year, month, day, hour, minute, second = map(int, found.groups()[:6])
-        whole = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+        fraction = int((found[7] or b"0").ljust(6, b"0")[:6])
+        return moments.us(datetime(year, month, day, hour, minute, second, fraction, tzinfo=UTC))
     except ValueError as cause:
         raise CmsError("TIMESTAMP_SYNTAX", "time is not a GeneralizedTime in UTC") from cause
-    fraction = int((found[7] or b"0").ljust(6, b"0")[:6])
-    return int(whole.timestamp()) * 1_000_000 + fraction
 
 
 def _digest_oid(identifier: Node) -> bytes:

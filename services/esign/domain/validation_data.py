@@ -6,11 +6,10 @@ Whatever is malformed, of another certificate, or not signed by who may say so i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha1, sha256, sha384, sha512
-from itertools import accumulate, islice
+from itertools import accumulate, islice, pairwise
 from typing import Any
 
 from cryptography import x509
@@ -21,6 +20,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from services.esign.domain import chain, der, sm2
+from services.esign.domain.moments import us
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.signature_value import sm2_key_of
@@ -131,8 +131,14 @@ def standing(
         return Then.REVOKED
     if revoked and proven_us is None:
         return Then.UNPROVEN
-    ends = _us(certificate.not_valid_after_utc)
+    ends = us(certificate.not_valid_after_utc)
     return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in words) else Then.UNSAID
+
+
+def path_standing(path: Sequence[x509.Certificate], data: ValidationData, then_us: int, proven_us: int | None) -> Then:
+    """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that."""
+    found = [standing(below, above, data, then_us, proven_us) for below, above in pairwise(path)]
+    return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
 
 
 def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
@@ -164,9 +170,9 @@ def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes
     # Looked at last: signatures cost most, and most answers are of other certificates.
     signers = [each for each in _may_answer(response, issuer) if _signed_by(response, each)] if about else []
     for single in about:
-        at_us, until, revoked = _us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
+        at_us, until, revoked = us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
         if any(chain.valid_at((signer,), at_us) for signer in signers):
-            yield _Word(at_us, None if until is None else _us(until), None if revoked is None else _us(revoked))
+            yield _Word(at_us, None if until is None else us(until), None if revoked is None else us(revoked))
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -232,15 +238,15 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
         or any(extension.critical for extension in found.extensions)
         or not chain.profile_of(issuer).lists
         or not _lists(issuer, found)
-        or not chain.valid_at((issuer,), _us(found.last_update_utc))
+        or not chain.valid_at((issuer,), us(found.last_update_utc))
     ):
         return None
     entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
     revoked_us = None
     if entry is not None:
-        revoked_us = min(_us(entry.revocation_date_utc), _invalid_since(entry))
+        revoked_us = min(us(entry.revocation_date_utc), _invalid_since(entry))
     until = found.next_update_utc
-    return _Word(_us(found.last_update_utc), None if until is None else _us(until), revoked_us)
+    return _Word(us(found.last_update_utc), None if until is None else us(until), revoked_us)
 
 
 def _lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
@@ -257,9 +263,9 @@ def _lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> b
 def _invalid_since(entry: x509.RevokedCertificate) -> int:
     """Since when the key was in wrong hands, as far as the issuer says (RFC 5280, 5.3.2); else the revocation."""
     try:
-        return _us(entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc)
+        return us(entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc)
     except x509.ExtensionNotFound:
-        return _us(entry.revocation_date_utc)
+        return us(entry.revocation_date_utc)
 
 
 @lru_cache(maxsize=256)
@@ -267,7 +273,3 @@ def _key_bits(certificate: x509.Certificate) -> bytes:
     """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
     fields = der.parse(certificate.public_bytes(Encoding.DER)).children()[0].children()
     return fields[6].children()[1].body[1:]
-
-
-def _us(moment: datetime) -> int:
-    return int(moment.timestamp()) * 1_000_000

@@ -7,10 +7,10 @@ for another main indication only, the hub's own URI stands alone: the standard l
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from enum import StrEnum
 from xml.etree import ElementTree as ET
 
+from services.esign.domain.moments import written
 from services.esign.domain.verdict import Form, Outcome, SignatureFinding, SignatureKind, Status, Step, Verdict
 
 NAMESPACE = "http://uri.etsi.org/19102/v1.2.1#"
@@ -108,6 +108,8 @@ OF_REASON: dict[str, SubIndication] = {
     "ANY_SIGNER": _S.NO_CERTIFICATE_CHAIN_FOUND,
     "CERTIFICATE_REVOKED": _S.REVOKED,
     "CERTIFICATE_REVOKED_SINCE": _S.REVOKED_NO_POE,
+    "MAKER_REVOKED": _S.REVOKED,
+    "MAKER_REVOKED_SINCE": _S.REVOKED_NO_POE,
     "OUTSIDE_VALIDITY": _S.EXPIRED,
     "CERTIFICATE_EXPIRED": _S.EXPIRED,
     "LICENCE_EXPIRED": _S.EXPIRED,
@@ -243,10 +245,10 @@ def _status(status: ET.Element, main: str, causes: Iterable[Step]) -> None:
 def _times(one: ET.Element, signature: SignatureFinding | None, at_us: int) -> None:
     """Best signature time: the earliest proof, else the time of validation (EN 319 102-1, 5.5.4)."""
     times = _child(one, "ValidationTimeInfo")
-    _child(times, "ValidationTime", _instant(at_us))
+    _child(times, "ValidationTime", written(at_us))
     proven_us = None if signature is None else signature.proven_us
     best = _child(times, "BestSignatureTime")
-    _child(best, "POETime", _instant(at_us if proven_us is None else proven_us))
+    _child(best, "POETime", written(at_us if proven_us is None else proven_us))
     _child(best, "TypeOfProof", f"{_ETSI}:poetype:validation")
 
 
@@ -254,7 +256,7 @@ def _signer(one: ET.Element, objects: ET.Element, signature: SignatureFinding, n
     if signature.claimed_us is not None:
         time = _child(_child(one, "SignatureAttributes"), "SigningTime")
         time.set("Signed", "true")
-        _child(time, "Time", _instant(signature.claimed_us))
+        _child(time, "Time", written(signature.claimed_us))
     if not signature.signer:
         return
     information, known = _child(one, "SignerInformation"), f"certificate-{number}"
@@ -271,7 +273,7 @@ def _stamp(objects: ET.Element, stamp: SignatureFinding, number: int) -> None:
     _child(representation, "direct", stamp.name)
     if stamp.proven_us is not None:
         proof = _child(objects[-1], "POE")
-        _child(proof, "POETime", _instant(stamp.proven_us))
+        _child(proof, "POETime", written(stamp.proven_us))
         _child(proof, "TypeOfProof", f"{_ETSI}:poetype:validation")
     report = _child(objects[-1], "ValidationReport")
     causes = _causes(stamp.steps, stamp.outcome)
@@ -312,8 +314,3 @@ def _rfc4514(value: str) -> str:
     """The characters that mean something in a distinguished name, escaped (RFC 4514, 2.4)."""
     escaped = re.sub(r'(["+,;<>\\=])', r"\\\1", value)
     return re.sub(r"^([# ])|( )$", lambda found: "\\" + (found[1] or found[2]), escaped)
-
-
-def _instant(at_us: int) -> str:
-    """xs:dateTime."""
-    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from services.esign.domain.moments import written
 from services.esign.domain.shown_names import shown
 
 STEPS = (
@@ -130,8 +130,8 @@ class SignatureFinding:
             "signer": self.signer,
             "issuer": self.issuer,
             "certified": self.certified,
-            "claimed_at": None if self.claimed_us is None else _instant(self.claimed_us),
-            "proven_at": None if self.proven_us is None else _instant(self.proven_us),
+            "claimed_at": None if self.claimed_us is None else written(self.claimed_us),
+            "proven_at": None if self.proven_us is None else written(self.proven_us),
             "covers": self.covers.as_json(),
             "later": [each.as_json() for each in self.later],
             "steps": [step.as_json() for step in self.steps],
@@ -163,7 +163,7 @@ class Verdict:
         return {
             "schema": SCHEMA,
             "verdict": self.outcome.value,
-            "as_of": _instant(self.as_of_us),
+            "as_of": written(self.as_of_us),
             "form": self.form.value,
             "steps": [step.as_json() for step in self.steps],
             "signatures": [signature.as_json() for signature in self.signatures],
@@ -172,10 +172,6 @@ class Verdict:
 
 SCHEMA = "urn:shuniu:verdict:1"
 """Name and version of the verdict's JSON form: a new number when a reader of the old one would be misled."""
-
-
-def _instant(at_us: int) -> str:
-    return datetime.fromtimestamp(at_us / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def conclude(steps: Iterable[Step], as_of_us: int, *, at_best: Outcome = Outcome.VALID) -> Verdict:
@@ -191,6 +187,12 @@ def conclude(steps: Iterable[Step], as_of_us: int, *, at_best: Outcome = Outcome
     else:
         outcome = Outcome.VALID
     return Verdict(outcome, as_of_us, whole)
+
+
+def unjudged(now_us: int) -> Verdict:
+    """The verdict where the verifier itself failed on a file: nothing is known of it."""
+    zh, en = "核验程序在处理该文件时出错，未能核验", "the verifier failed on this file: it is not judged"
+    return conclude([Step("parse", Status.UNKNOWN, "VERIFIER_FAILED", zh, en)], now_us)
 
 
 def _unreached(name: str) -> Step:

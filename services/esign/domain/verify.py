@@ -8,7 +8,6 @@ say.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from cryptography import x509
 
@@ -32,12 +31,12 @@ from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
-from services.esign.domain.ses_check import SmTrust
+from services.esign.domain.ses_check import Evidence, SmTrust
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
-from services.esign.domain.validation_data import Then, ValidationData, standing
+from services.esign.domain.validation_data import ValidationData, path_standing
 from services.esign.domain.verdict import (
     Form,
     Outcome,
@@ -118,14 +117,15 @@ def judge(
     receipt: str | None = None,
     known: Known | None = None,
     trust_any_signer: bool = False,
-    ses: Step | None = None,
+    ses: Callable[[int | None], Step] | None = None,
     look: Look | None = None,
     sm: Callable[[], SmTrust] | None = None,
 ) -> Verdict:
     """The verdict on `pdf`. Never raises for a bad document.
 
     `known` None means offline: what only the register could say is not_checked. `trust_any_signer` leaves the issuer
-    unjudged and never gives VALID. `ses`: what was found of the seal signature beside the document, if there is one.
+    unjudged and never gives VALID. `ses` judges the seal signature beside the document, if there is one, by
+    the moment that is proven of the document (µs).
     `look` draws pages; without it a document that changed after signing is never VALID. `sm` gives the seal makers that
     are trusted for seal signatures inside the document; it is asked when there is one.
     """
@@ -139,7 +139,9 @@ def judge(
         signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
     if ses is not None:
-        found.take([ses])
+        found.take(
+            [ses(next((each.proven_us for each in reversed(signed) if each.kind is not SignatureKind.TIMESTAMP), None))]
+        )
     elif all(step.step != "ses" for step in found.steps):
         found.steps.append(NO_SES)
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
@@ -269,7 +271,9 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     one.found.steps.append(timed.step)
     one.found.as_of_us = timed.proven_us or one.found.as_of_us
     one.proven_us = timed.proven_us
-    then = _then(path, data, one.found.as_of_us, timed.proven_us)
+    then = path_standing(path or (), data, one.found.as_of_us, timed.proven_us)
+    if opened.seal is not None:
+        seal_steps.maker(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None)
@@ -339,14 +343,3 @@ def _outcome(steps: Sequence[Step], case: _Case, signature: PdfSignature, needed
     if Status.INVALID in statuses:
         return Outcome.INVALID
     return Outcome.VALID if Status.UNKNOWN not in statuses and valid >= set(needed) else Outcome.INDETERMINATE
-
-
-def _then(path: Sequence[x509.Certificate] | None, data: ValidationData, at_us: int, proven_us: int | None) -> Then:
-    """How the signer's certificate stood, and whether one above it was revoked, by data that came with the document."""
-    if path is None or len(path) < 2 or not (data.ocsps or data.crls):
-        return Then.UNSAID
-    found = [standing(below, above, data, at_us, proven_us) for below, above in pairwise(path)]
-    for bad in (Then.REVOKED, Then.UNPROVEN):
-        if bad in found:
-            return bad
-    return found[0]

@@ -4,16 +4,18 @@ import os
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.domain import jose, licence_check, licences, pki, sd_jwt
+from services.esign.domain import chain, jose, licence_check, licences, pki, revocation, sd_jwt, verdict_words
 from services.esign.domain.key_binding import Expected
-from services.esign.domain.licence_check import Judged, NotRegistered, Registered, judge
+from services.esign.domain.licence_check import Beside, Judged, NotRegistered, Registered, judge
 from services.esign.domain.licences import LicenceState
+from services.esign.domain.revocation import CertificateStanding, Standing
 from services.esign.domain.sd_jwt import Hidden, Padded
-from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealState
+from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from services.esign.domain.verdict import Outcome, Status
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, setting
 from tests.support.licences import AUDIENCE, NONCE, PERSON, Wallet, issued
@@ -222,3 +224,138 @@ def test_signer_of_another_curve() -> None:
     assert isinstance(certificate, x509.Certificate)
     found = judged(issued(header={"x5c": jose.x5c([certificate.public_bytes(Encoding.DER)])}).present("18"))
     assert reason(found, "integrity") == "ALGORITHM"
+
+
+# Who may issue.
+
+
+def by(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey, *above: bytes) -> str:
+    """A licence whole and shown, as anybody can sign one with a key and its certificate."""
+    wallet = issued()
+    payload = sd_jwt.parse(wallet.present("18"), licences.TYP).token.payload
+    header = {"typ": licences.TYP, "x5c": jose.x5c([pki.certificate_der(certificate), *above])}
+    wallet.token = jose.sign(header, payload, key)
+    return wallet.present("18")
+
+
+def issuing(*extensions: x509.ExtensionType) -> str:
+    """A licence by a seal that may issue, under an authority that has these extensions."""
+    root, key = setting().root, ec.generate_private_key(ec.SECP256R1())
+    builder = pki._ca_builder(
+        pki._name("An authority", "枢纽"),
+        root.certificate.subject,
+        key.public_key(),
+        root.key.public_key(),
+        NOW_US,
+        900,
+        0,
+    )
+    for each in extensions:
+        builder = builder.add_extension(each, critical=True)
+    ca = pki.Authority(key, builder.sign(root.key, hashes.SHA384()))
+    own = ec.generate_private_key(ec.SECP256R1())
+    return by(pki.issue_seal_certificate(ca, own.public_key(), "某局", "X", NOW_US), own, ca.der)
+
+
+@pytest.mark.parametrize("name", ["person", "once", "before"])
+def test_anybodys_certificate_issues_no_licence(name: str) -> None:
+    """Signed with a person's certificate, one that signs once, or an organisation's that was issued without the purpose:
+    nobody knows offline that its holder may issue licences, so the licence is INDETERMINATE and shows no claims.
+    """
+    ca, key = setting().ca, ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key()
+    certificate = {
+        "person": lambda: pki.issue_seal_certificate(ca, public, "王小二", "P1", NOW_US, kind=SealKind.PERSON),
+        "once": lambda: pki.issue_once_certificate(ca, public, SealKind.ORGANISATION, "某局", "O1", NOW_US),
+        "before": lambda: pki._signer_builder(
+            pki._holder(SealKind.ORGANISATION, "某局", "X"), ca, public, NOW_US, 9
+        ).sign(ca.key, hashes.SHA256()),
+    }[name]()
+    for register in (NotRegistered.OFFLINE, NotRegistered.UNKNOWN):
+        found = judged(by(certificate, key, ca.der), register)
+        assert found.verdict.outcome is Outcome.INDETERMINATE
+        assert reason(found, "signer") == "ISSUER_UNPROVEN"
+        assert not found.claims
+    told = verdict_words.explain(judged(by(certificate, key, ca.der), NotRegistered.OFFLINE).verdict)
+    assert "有权签发" in told.verdict.zh
+    # The register knows what was issued, and by whom.
+    assert judged(by(certificate, key, ca.der)).verdict.outcome is Outcome.VALID
+
+
+def test_the_issuer_is_named() -> None:
+    """Whose certificate signed a licence stands in the verdict, in both languages and in one line."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = pki.issue_seal_certificate(setting().ca, key.public_key(), "某局\n有效 / VALID", "X", NOW_US)
+    for text, name in (
+        (issued().present("18"), ORGANISATION),
+        (by(certificate, key, setting().ca.der), "某局 有效／VALID"),
+    ):
+        found = judged(text, NotRegistered.OFFLINE)
+        assert found.verdict.outcome is Outcome.VALID
+        step = next(step for step in found.verdict.steps if step.step == "chain")
+        assert name in step.zh
+        assert name in step.en
+
+
+def test_authorities_that_may_not_vouch_for_issuers() -> None:
+    """What confines an authority confines the licences below it as it does documents: some names, other purposes."""
+    mail, servers = ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.SERVER_AUTH
+    for text, expected in (
+        (issuing(), None),
+        (issuing(x509.ExtendedKeyUsage([mail, pki.LICENCE_ISSUING])), None),
+        (issuing(x509.ExtendedKeyUsage([mail])), ("signer", "ISSUER_UNPROVEN")),
+        (issuing(x509.ExtendedKeyUsage([servers, pki.LICENCE_ISSUING])), ("chain", "ISSUER_USAGE")),
+        (issuing(x509.NameConstraints([x509.DNSName("example.org")], None)), ("chain", None)),
+    ):
+        found = judged(text, NotRegistered.OFFLINE)
+        assert (found.verdict.outcome is Outcome.VALID) == (expected is None)
+        if expected is not None:
+            assert found.verdict.outcome is Outcome.INDETERMINATE
+            assert expected[1] in {None, reason(found, expected[0])}
+
+
+def test_who_may_issue_signs_documents_as_before() -> None:
+    """The purpose stands beside those of documents and mail, is not critical, and has no part that readers refuse for
+    its size; persons' certificates have none.
+    """
+    certificate = x509.load_der_x509_certificate(setting().certificate)
+    uses = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert not uses.critical
+    assert set(uses.value) == {
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36"),
+        pki.LICENCE_ISSUING,
+    }
+    assert all(int(part) < 2**28 for part in pki.LICENCE_ISSUING.dotted_string.split("."))
+    chain.check_signer(certificate)
+    chain.check_document_signer(certificate)
+    person = pki.issue_seal_certificate(
+        setting().ca, setting().key.public_key(), "某人", "P", NOW_US, kind=SealKind.PERSON
+    )
+    with pytest.raises(x509.ExtensionNotFound):
+        person.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+
+
+@pytest.mark.parametrize("which", ["seal", "authority"])
+def test_lists_at_hand_are_asked_of_the_issuer(which: str) -> None:
+    """A list that revokes the issuer's certificate, or its authority's, before the licence was made: INVALID. Revoked
+    since, the ledger's receipt proves what was older; without one it is INDETERMINATE.
+    """
+    here = setting()
+    above, gone = {
+        "seal": (here.ca, x509.load_der_x509_certificate(here.certificate)),
+        "authority": (here.root, here.ca.certificate),
+    }[which]
+
+    def found(revoked_us: int, logged_us: int | None = None) -> tuple[Outcome, str]:
+        standing = CertificateStanding(
+            gone.serial_number, Standing.REVOKED, revoked_us, RevocationReason.KEY_COMPROMISE, revoked_us
+        )
+        beside = Beside((), (revocation.crl(above, [standing], NOW_US + DAY_US),), logged_us)
+        expected, text = Expected(AUDIENCE, NONCE, 300, NOW_US), issued().present("18")
+        judged = judge(text, [here.root.certificate], expected, NOW_US, NotRegistered.OFFLINE, beside=beside)
+        return judged.verdict.outcome, reason(judged, "seal_then")
+
+    assert found(NOW_US - DAY_US) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
+    assert found(NOW_US + DAY_US) == (Outcome.INDETERMINATE, "CERTIFICATE_REVOKED_SINCE")
+    assert found(NOW_US + DAY_US, NOW_US)[0] is Outcome.VALID

@@ -1,21 +1,22 @@
 """Judging a document offline, with the hub's own verifier and nothing but trust material: needs the extra `verify`."""
 
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
 from shuniu_client._hub.esign import offline
-from shuniu_client._hub.esign.domain import validation_report, verdict_words
+from shuniu_client._hub.esign.domain import moments, validation_report, verdict_words
 from shuniu_client._hub.esign.domain import verdict as domain
 from shuniu_client._hub.esign.offline import TrustError
 from shuniu_client.verdict import Verdict
 
 __all__ = ["Judgement", "TrustError", "TrustStore", "Verdict", "judge", "verify"]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,16 @@ def judge(
     at: datetime | None = None,
 ) -> Judgement:
     """`verify`, for those who want the report as well."""
-    at_us = time.time_ns() // 1000 if at is None else (at - _EPOCH) // timedelta(microseconds=1)
-    found = offline.judged(data, trust._trusted, at_us, receipt=receipt, ses=ses)  # noqa: SLF001 — one module's own
-    return Judgement(Verdict(verdict_words.as_json(found)), sha256(data).digest(), found, at_us)
+    at_us = time.time_ns() // 1000 if at is None else moments.us(at)
+    try:
+        found = offline.judged(data, trust._trusted, at_us, receipt=receipt, ses=ses)  # noqa: SLF001 — one module's own
+        told = verdict_words.as_json(found)
+    except Exception:  # noqa: BLE001 — logged, and told as a verdict
+        # What strangers send must not end the program of whoever asks about it.
+        _log.exception("the verifier failed")
+        found = domain.unjudged(at_us)
+        told = verdict_words.as_json(found)
+    return Judgement(Verdict(told), sha256(data).digest(), found, at_us)
 
 
 def verify(

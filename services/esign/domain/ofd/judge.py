@@ -5,12 +5,11 @@ package, what the signatures cover, whether that is unchanged, then who signed a
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import pairwise
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import ledger, register_steps, signer_steps
+from services.esign.domain import ledger, register_steps, seal_steps, signer_steps
 from services.esign.domain.errors import EsignError
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger import Entry
@@ -21,9 +20,9 @@ from services.esign.domain.ofd.errors import OfdError
 from services.esign.domain.ofd.package import Package
 from services.esign.domain.ofd.signed_value import SignedValue
 from services.esign.domain.register_steps import Known
-from services.esign.domain.ses_check import SmTrust
+from services.esign.domain.ses_check import Evidence, SmTrust
 from services.esign.domain.stamped_time import Witnesses, judge_time
-from services.esign.domain.validation_data import NOTHING, Then, ValidationData, standing
+from services.esign.domain.validation_data import NOTHING, ValidationData, path_standing
 from services.esign.domain.verdict import (
     STEPS,
     Form,
@@ -162,19 +161,22 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     path = signer_steps.path_of(own, value.signer, others, case.roots, trust_any_signer=case.trust_any_signer)
     one.certified = path is not None and not case.trust_any_signer
     entry = case.entry if is_last else None
+    data = case.data.with_carried(value.cms)
     tsa_roots = (*case.roots, *case.trust.tsa_roots)
     logged_us = None if entry is None else entry.time_us
     timed = judge_time(
         value.cms,
         path,
         tsa_roots,
-        Witnesses(value.claimed_us, case.now_us, None, logged_us, case.data),
+        Witnesses(value.claimed_us, case.now_us, None, logged_us, data),
     )
     own.steps.append(timed.step)
     one.proven_us = timed.proven_us
     stated_us = case.now_us if value.claimed_us is None else value.claimed_us
     own.as_of_us = stated_us if timed.proven_us is None else timed.proven_us
-    then = _then(path, case.data, own.as_of_us, timed.proven_us)
+    then = path_standing(path or (), data, own.as_of_us, timed.proven_us)
+    if value.seal is not None:
+        seal_steps.maker(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
     register_steps.seal_steps(own, known, _known_as(value, known, entry), then, logged=entry is not None)
 
@@ -186,17 +188,6 @@ def _known_as(value: SignedValue, known: Known | None, entry: Entry | None) -> s
     if known is not None and entry is not None and entry.certificate_sha256 == known.certificate_sha256 != "":
         return known.certificate_sha256
     return sha256(value.signer.public_bytes(Encoding.DER)).hexdigest()
-
-
-def _then(path: Sequence[x509.Certificate] | None, data: ValidationData, at_us: int, proven_us: int | None) -> Then:
-    """How the signer's certificate stood, and whether one above it was revoked, by the lists at hand."""
-    if path is None or len(path) < 2 or not data.crls:
-        return Then.UNSAID
-    found = [standing(below, above, data, at_us, proven_us) for below, above in pairwise(path)]
-    for bad in (Then.REVOKED, Then.UNPROVEN):
-        if bad in found:
-            return bad
-    return found[0]
 
 
 def _logged(found: Findings, data: bytes, receipt: str | None, trust: Trust, *, online: bool) -> Entry | None:

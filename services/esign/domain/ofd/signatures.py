@@ -3,10 +3,12 @@ GM/T 0099).
 """
 
 import base64
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone, tzinfo
 
+from services.esign.domain import moments
 from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
 from services.esign.domain.ofd import markup, package, signature_shape
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
@@ -184,11 +186,16 @@ def _seal_file(found: Package, info: Element, file: str) -> str | None:
 
 def _stated(info: Element) -> tuple[int, ...]:
     element = info.one("SignatureDateTime")
-    for shape in _TIMES if element is not None else ():
-        try:
-            moment = datetime.strptime(element.text if element is not None else "", shape)  # noqa: DTZ007 — set below
-        except ValueError:
-            continue
+    text = element.text if element is not None else ""
+    for shape in _TIMES:
         zones = (UTC,) if shape.endswith("Z") else (_CHINA, UTC)
-        return tuple(int(moment.replace(tzinfo=zone).timestamp() * 1_000_000) for zone in zones)
+        if readings := tuple(_readings(text, shape, zones)):
+            return readings
     return ()
+
+
+def _readings(text: str, shape: str, zones: Iterable[tzinfo]) -> Iterator[int]:
+    """What the text means in each zone, as far as it is a moment there."""
+    for zone in zones:
+        with contextlib.suppress(ValueError):
+            yield moments.read(text, shape, zone)

@@ -11,6 +11,7 @@ from services.esign.domain.chain import ChainError
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
 from services.esign.domain.ofd.signatures import OfdSignature
+from services.esign.domain.ses import Seal
 from services.esign.domain.ses_check import Covered, SmTrust
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signed_cms import Binding, CmsError, SignedCms
@@ -28,6 +29,8 @@ class SignedValue:
     others: tuple[x509.Certificate, ...]
     claimed_us: int | None
     cms: SignedCms = field(repr=False)
+    # What a seal signature brought; a signature alone has none.
+    seal: Seal | None = field(default=None, repr=False)
 
 
 _KINDS = {Kind.SES: SignatureKind.SES, Kind.CMS: SignatureKind.CMS}
@@ -85,7 +88,7 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
         found.steps.append(ses_check.summary(inspected))
     if not _holds(found, steps):
         return None
-    return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts)
+    return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts, read.seal)
 
 
 def _holds(found: Findings, steps: dict[str, Step]) -> bool:
