@@ -135,9 +135,21 @@ def standing(
     return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in words) else Then.UNSAID
 
 
-def path_standing(path: Sequence[x509.Certificate], data: ValidationData, then_us: int, proven_us: int | None) -> Then:
-    """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that."""
+def path_standing(
+    path: Sequence[x509.Certificate],
+    data: ValidationData,
+    then_us: int,
+    proven_us: int | None,
+    *,
+    now_us: int | None = None,
+) -> Then:
+    """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that. `now_us`:
+    where nothing proves when it was signed, an old answer says nothing, as the signature may be younger.
+    """
     found = [standing(below, above, data, then_us, proven_us) for below, above in pairwise(path)]
+    if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
+        is_fresh = standing(path[0], path[1], data, now_us, None) is Then.GOOD
+        found[0] = Then.GOOD if is_fresh else Then.UNSAID
     return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
 
 

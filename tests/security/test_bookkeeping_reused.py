@@ -1,0 +1,133 @@
+"""Updates that give what the signed file is packed by another meaning: other readers then find other objects."""
+
+import zlib
+
+import pytest
+from pyhanko.sign.fields import MDPPerm
+
+from services.esign.domain import der
+from services.esign.domain.pdf import Document
+from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.verdict import Outcome
+from tests.support import documents as attack
+from tests.support.update_bases import built, rich
+from tests.support.updates import Draft, stream
+from tests.support.verdicts import TRUST, judged
+
+DATA = stream(der.tlv(der.SEQUENCE, der.tlv(der.OCTET_STRING, b"x")))
+CONTAINER, SECTION, COUNT = 40, 41, 50
+
+
+def outcome(pdf):
+    return judged(pdf, trust=TRUST, now_us=attack.now_us()).outcome
+
+
+def packed(count=b"", first=b""):
+    """The document in an object stream, whose /N or /First may be an object of its own."""
+    objects = rich()
+    inside = [number for number, body in objects.items() if not body.endswith(b"endstream")]
+    head = content = b""
+    for number in inside:
+        head += b"%d %d " % (number, len(content))
+        content += objects[number] + b" "
+    data = zlib.compress(head + content)
+    own = {number: body for number, body in objects.items() if number not in inside}
+    own[CONTAINER] = b"<</Type/ObjStm/N %b/First %b/Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (
+        count or b"%d" % len(inside),
+        first or b"%d" % len(head),
+        len(data),
+        data,
+    )
+    own[COUNT] = b"%d" % (len(inside) if count else len(head))
+    out, rows = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"), {0: b"\0\0\0\0\xff"}
+    rows |= {number: b"\2" + CONTAINER.to_bytes(3, "big") + bytes((at,)) for at, number in enumerate(inside)}
+    for number, body in own.items():
+        rows[number] = b"\1" + len(out).to_bytes(3, "big") + b"\0"
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    begin = len(out)
+    rows[SECTION] = b"\1" + begin.to_bytes(3, "big") + b"\0"
+    table = b"".join(rows.get(number, bytes(5)) for number in range(max(rows) + 1))
+    section = b"<</Type/XRef/W[1 3 1]/Size %d/Root 1 0 R/Info 11 0 R/Length %d>>\nstream\n%b\nendstream"
+    body = section % (max(rows) + 1, len(table), table)
+    return bytes(out + b"%d 0 obj\n%b\nendobj\nstartxref\n%d\n%%%%EOF\n" % (SECTION, body, begin))
+
+
+@pytest.mark.parametrize("as_what", ["list", "data", "store"])
+@pytest.mark.parametrize("entry", ["count", "first"])
+def test_what_counts_objects_does_not_become_validation_data(entry, as_what):
+    """Anybody may add validation data; the object that says how many objects there are is none."""
+    base = attack.foreign_sign(packed(**{entry: b"%d 0 R" % COUNT}), certify=MDPPerm.NO_CHANGES)
+    assert outcome(base) is Outcome.VALID
+    draft = Draft(base, form=Document(base).kind)
+    number = draft.add(DATA)
+    reused = {"list": b"[%d 0 R]", "data": DATA, "store": b"<</Certs[%d 0 R]>>"}[as_what]
+    draft.bodies[COUNT] = reused % number if b"%d 0 R" in reused else reused
+    whole = {"list": {"Certs": Ref((COUNT, 0))}, "data": {"Certs": [Ref((COUNT, 0))]}, "store": Ref((COUNT, 0))}
+    draft.root()["DSS"] = whole[as_what]
+    assert outcome(draft.finished()) is not Outcome.VALID
+
+
+def saved_twice(parameters):
+    """Saved with another amount before, then again with a section that names how it is packed; signed."""
+    out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
+    objects = {
+        1: b"<</Type/Catalog/Pages 2 0 R>>",
+        2: b"<</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 200 200]>>",
+        3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>>>",
+        4: stream(b"BT /F1 24 Tf 12 150 Td (Pay 900) Tj ET"),
+        5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    }
+    places = []
+    for number, body in objects.items():
+        places.append(len(out))
+        out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
+    first = len(out)
+    rows = b"".join(b"%010d 00000 n \n" % place for place in places)
+    out += b"xref\n0 6\n0000000000 65535 f \n%btrailer\n<</Size 6/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (
+        rows,
+        first,
+    )
+    place = len(out)
+    out += b"4 0 obj\n%b\nendobj\n" % stream(b"BT /F1 24 Tf 12 150 Td (Pay 100) Tj ET")
+    second, data = len(out), zlib.compress(place.to_bytes(3, "big") + b"\0")
+    out += (
+        b"7 0 obj\n<</Type/XRef/W[0 3 1]/Index[4 1]/Size 8/Root 1 0 R/Prev %d/Filter/FlateDecode%b/Length %d>>\nstream\n"
+        b"%b\nendstream\nendobj\nstartxref\n%d\n%%%%EOF\n" % (first, parameters, len(data), data, second)
+    )
+    draft = Draft(bytes(out), form="table")
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(first)/Rect[0 0 0 0]/F 132/V %d 0 R>>" % draft.sign()
+    draft.put_field(draft.add(field), 0)
+    return draft.finished()
+
+
+@pytest.mark.parametrize(("parameters", "accepted"), [(b"", True), (b"/DecodeParms 60 0 R", False)])
+def test_what_the_signed_sections_refer_to_does_not_come_later(parameters, accepted):
+    """An object that is not there when the document is signed comes with an update, and unpacks the section otherwise."""
+    base = saved_twice(parameters)
+    assert outcome(base) is Outcome.VALID
+    draft = Draft(base, form="table")
+    draft.store(b"certificate")
+    if not accepted:
+        draft.bodies[60] = b"<</Predictor 11/Columns 4>>"
+        draft.acro_form()["DR"] = {"X": Ref((60, 0))}
+    assert (outcome(draft.finished()) is Outcome.VALID) is accepted
+
+
+@pytest.mark.parametrize(("edge", "accepted"), [(0, True), (-2147483648, False), (4294967396, False)])
+def test_whole_numbers_are_real_ones_where_readers_hold_both(edge, accepted):
+    """Beyond 32767 they clamp or wrap one and not the other: the page would be another one."""
+    objects = rich()
+    objects[3] = objects[3][:-2] + b"/CropBox[0 %d 200 200]>>" % edge
+    base = attack.foreign_sign(built(objects), certify=MDPPerm.NO_CHANGES)
+    draft = Draft(base)
+    draft.store(b"certificate")
+    draft.page()["CropBox"] = [0.0, float(edge), 200.0, 200.0]
+    assert (outcome(draft.finished()) is Outcome.VALID) is accepted
+
+
+def test_an_empty_object_stream_is_one():
+    """It holds nothing, and a later update does not make a judgement of it fail."""
+    objects = rich(more={60: stream(zlib.compress(b""), b"/Type/ObjStm/N 0/First 0/Filter/FlateDecode")})
+    draft = Draft(attack.foreign_sign(built(objects)))
+    draft.store(b"certificate")
+    assert outcome(draft.finished()) in {Outcome.VALID, Outcome.INDETERMINATE}

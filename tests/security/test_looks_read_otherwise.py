@@ -1,0 +1,184 @@
+"""Looks of later signatures that readers draw in other ways, or in other places, than the renderer of the second line:
+never VALID, and never called forged where an honest maker may have written them.
+"""
+
+import pytest
+
+from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.verdict import Outcome
+from tests.support import documents as attack
+from tests.support.update_bases import built, form, rich
+from tests.support.updates import Draft, stream
+from tests.support.verdicts import TRUST, judged
+
+TYPE = b"/Resources<</Font<</F1 5 0 R>>>>"
+SHEET = b"1 1 1 rg 0 0 50 40 re f BT 0 g /F1 18 Tf 1 10 Td (100) Tj ET "
+BACK = b"1 1 1 rg 0 0 50 40 re f BT 0 g /F1 18 Tf 1 10 Td (900) Tj ET "
+FIELD = b"<</Type/Annot/Subtype/Widget/FT/Sig%b/F 4/Rect[149 140 199 180]/P 3 0 R>>"
+LAYER = b"/OCProperties<</OCGs[17 0 R]/D<</OFF[17 0 R]/Order[17 0 R]>>>>"
+
+
+def outcome(pdf):
+    return judged(pdf, trust=TRUST, now_us=attack.now_us()).outcome
+
+
+def honest(text=b"BT /F1 18 Tf 12 150 Td (Pay) Tj ET", **changed):
+    """One page with a text, signed."""
+    objects = rich()
+    objects[4] = stream(text)
+    for number, value in changed.items():
+        objects[int(number.removeprefix("_"))] = value
+    return attack.foreign_sign(built(objects))
+
+
+def later(pdf, look, rectangle=b"[120 20 160 40]", name=b"Later"):
+    """With a signature in a new field that has this look."""
+    draft = Draft(pdf)
+    value, shown = draft.sign(), draft.add(look)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/F 132/Rect%b/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
+    draft.put_field(draft.add(field % (name, rectangle, value, shown)), 0)
+    return draft.finished()
+
+
+def with_field(entries=b"/T(Second)", catalog=b"", page=b"", **more):
+    """Signed, with an empty field over the amount."""
+    return honest(
+        b"BT /F1 18 Tf 12 150 Td (The price is USD) Tj 138 0 Td (900) Tj ET",
+        _1=b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R]>>%b>>" % catalog,
+        _3=rich()[3][:-2] + b"/Annots[22 0 R]%b>>" % page,
+        _22=FIELD % entries,
+        **more,
+    )
+
+
+def signed_in(pdf, *looks):
+    """The field signed; the last of the objects is its look, which names the others."""
+    draft = Draft(pdf)
+    value, shown = draft.sign(), 0
+    for look in looks:
+        shown = draft.add(look.replace(b"@", b"%d" % shown))
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+    return draft.finished()
+
+
+PLAIN = form(b"1 1 .6 rg 0 0 40 20 re f", b"/BBox[0 0 40 20]/Resources<<>>")
+
+
+def test_plain_looks_are_accepted():
+    """A new field on a blank place, and a field signed that was there, over nothing."""
+    assert outcome(later(honest(), PLAIN)) is Outcome.VALID
+    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
+    assert outcome(signed_in(with_field(), drawn)) is Outcome.VALID
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        b"/Resources<</ExtGState<</G<</BM/Multiply>>>>>>",
+        b"/Resources<</ExtGState<</G<</ca .5>>>>>>",
+        b"/Resources<</ColorSpace<</S[/Separation/A/DeviceGray 10 0 R]>>>>",
+        b"/Resources<</XObject<</I 7 0 R>>>>",
+        b"/Group<</S/Transparency>>",
+    ],
+)
+def test_a_look_that_draws_nothing_brings_nothing(entries):
+    """Some readers paint the whole page in another way once such resources are on it, used or not."""
+    look = form(b"", b"/BBox[0 0 1 1]" + entries)
+    assert outcome(later(honest(), look, b"[0 0 0 0]")) is Outcome.INDETERMINATE
+    assert outcome(later(honest(), form(b"", b"/BBox[0 0 1 1]" + TYPE), b"[0 0 0 0]")) is Outcome.VALID
+
+
+@pytest.mark.parametrize(
+    ("page", "accepted"),
+    [
+        (b"", True),
+        (b"/Group<</S/Transparency/CS/DeviceRGB>>", True),
+        (b"/Group<</S/Transparency/CS/DeviceGray>>", False),
+        (b"/Resources<</Font<</F1 5 0 R>>/ExtGState<</O<</op true/OPM 1>>>>>>", False),
+    ],
+)
+def test_a_transparent_look_comes_to_pages_that_do_not_depend_on_it(page, accepted):
+    """The page's own group of colours and overprinting count from then on: what was seen may vanish."""
+    resources = b"" if b"/Resources" in page else TYPE
+    base = honest(_3=b"<</Type/Page/Parent 2 0 R/Contents 4 0 R%b%b>>" % (resources, page))
+    look = form(b"/G gs 1 1 .6 rg 0 0 40 20 re f", b"/BBox[0 0 40 20]/Resources<</ExtGState<</G<</ca .5>>>>>>")
+    assert outcome(later(base, look)) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+    assert outcome(later(base, PLAIN)) is Outcome.VALID
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        b"/BBox[-1 .0000095331 999999 .000021307]/Matrix[0 1000000 .0001 0 32768 -1]",
+        b"/BBox[0 -1 10 -.99]/Matrix[0 10 1913.64 16384 -1 123456.789]",
+        b"/BBox[0 0 40 20]/Matrix[1 0 0 .0001 0 0]",
+        b"/BBox[0 0 40 20]/Matrix[1 1 1 1.01 0 0]",
+        b"/BBox[0 0 40 .01]",
+        b"/BBox[100000 0 100040 20]",
+    ],
+)
+def test_a_look_comes_to_its_place_by_ordinary_numbers(place):
+    """Readers reckon in single precision, and each comes to another place by others."""
+    verdict = outcome(later(honest(), form(b"1 1 .6 rg -99 -99 999 999 re f", place + b"/Resources<<>>")))
+    assert verdict is Outcome.INDETERMINATE
+
+
+def test_a_field_stands_on_one_page():
+    """On the second page nobody looked for what it covers: one array of annotations is shared, or two name the field."""
+    objects = {
+        "_3": rich()[3][:-2] + b"/Annots 20 0 R>>",
+        "_6": rich()[6][:-2] + b"/Annots 20 0 R>>",
+        "_20": b"[]",
+    }
+    assert outcome(later(honest(**objects), PLAIN)) is Outcome.INDETERMINATE
+    twice = with_field(_6=rich()[6][:-2] + b"/Annots[22 0 R]>>")
+    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
+    assert outcome(signed_in(twice, drawn)) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        (form(SHEET + b"/OC /L BDC " + BACK + b"EMC", b"/BBox[0 0 50 40]/Resources<</Properties<</L 17 0 R>>/Font<</F1 5 0 R>>>>"),),
+        (
+            form(BACK, b"/BBox[0 0 50 40]/OC 17 0 R" + TYPE),
+            form(SHEET + b"/X Do", b"/BBox[0 0 50 40]/Resources<</XObject<</X @ 0 R>>/Font<</F1 5 0 R>>>>"),
+        ),
+        (
+            form(BACK, TYPE),
+            form(SHEET + b"/X Do", b"/BBox[0 0 50 40]/Resources<</XObject<</X @ 0 R>>/Font<</F1 5 0 R>>>>"),
+        ),
+        (
+            form(BACK, b"/BBox[0 0 50 40]/Matrix[1 0 0 1 0]" + TYPE),
+            form(SHEET + b"/X Do", b"/BBox[0 0 50 40]/Resources<</XObject<</X @ 0 R>>/Font<</F1 5 0 R>>>>"),
+        ),
+        (
+            form(BACK, b"/BBox[0 0 50 40]/Subtype2/PS" + TYPE),
+            form(SHEET + b"/X Do", b"/BBox[0 0 50 40]/Resources<</XObject<</X @ 0 R>>/Font<</F1 5 0 R>>>>"),
+        ),
+    ],
+)  # fmt: skip
+def test_what_hides_and_shows_again_is_not_taken_for_seen_through(looks):
+    """The second part is drawn by some readers alone: a layer, a form without a box, one with odd entries."""
+    base = with_field(catalog=LAYER, _17=b"<</Type/OCG/Name(Layer)>>")
+    assert outcome(signed_in(base, *looks)) is not Outcome.VALID
+
+
+def test_a_look_goes_by_its_own_resources():
+    """Names that it has not are looked for on the page, where anything may stand."""
+    objects = rich()
+    base = honest(_3=objects[3].replace(b"/Fm 8 0 R", b"/Fm 8 0 R/Bad 8 0 R"))
+    for resources in (b"", b"/Resources<<>>", b"/Resources<</XObject<</Fm 8 0 R>>>>"):
+        assert outcome(later(base, form(b"/Bad Do", b"/BBox[0 0 40 20]" + resources))) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize("name", [b"", b"/T()", b"/T<FEFF>", b"/T( )"])
+def test_a_field_that_is_signed_has_a_name(name):
+    """Readers pass over one that has none, the renderer too."""
+    assert outcome(signed_in(with_field(name), form(SHEET, b"/BBox[0 0 50 40]" + TYPE))) is not Outcome.VALID
+
+
+def test_what_the_renderer_has_not_drawn_hides_something():
+    """A look that is said to draw, over what was printed, and changes no pixel."""
+    unseen = form(b"q Q", b"/BBox[0 0 50 40]/Resources<<>>")
+    assert outcome(signed_in(with_field(), unseen)) is Outcome.INDETERMINATE
