@@ -537,6 +537,7 @@ async def test_worker_lists_what_the_qr_page_needs(land: WebLand) -> None:
         answers = [await http.get(file) for file in listed]
     assert worker.headers["service-worker-allowed"] == "/v"
     assert {"/v", "/verify/trust", "/static/qr.js", "/static/verdict.js"} <= set(listed)
+    assert any(file.startswith("/static/verify.js") for file in listed)
     assert [answer.status_code for answer in answers] == [200] * len(listed)
 
 
