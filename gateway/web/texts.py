@@ -265,8 +265,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "qr_title": ("核验电子证明：扫码或上传", "Verify a certificate: code or file"),
     "qr_lead": (
         "有电子文件的，请上传核验；扫码的，先在本机核验签名，再联网核对当前状态，请核对所示信息与纸面一致。",
-        "Upload the file if you have it. A scanned code is checked on this device, then the server is asked; compare "
-        "what is shown with the paper.",
+        "Upload the file if you have it. A code is checked here, then the server is asked; compare it with the paper.",
     ),
     "qr_upload": ("上传文件核验", "Verify a file"),
     "qr_checking": ("正在核验二维码…", "Checking the QR code…"),

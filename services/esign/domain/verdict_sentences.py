@@ -254,6 +254,10 @@ OF_ANOTHER_HUB = Sentence(
     "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
     "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
 )
+NOT_THE_ORIGINAL = Sentence(
+    "签名完好、签名者可信，但本枢纽的登记中没有这份{it}。",
+    "The signature holds and its signer is trusted, but this hub's register does not have this {it}.",
+)
 UNCONFIRMED = Sentence(
     "有一项无法核实，不能当作有效{it}接受。", "Something could not be checked: do not accept it as valid."
 )
@@ -266,6 +270,10 @@ NOT_REGISTERED = Sentence(
 )
 LEDGER_OPEN = Sentence(
     "存证尚未确认，暂时不能认定为有效。", "Its entry in the ledger is not confirmed yet, so it is not valid for now."
+)
+RECEIPT_UNFIT = Sentence(
+    "回执拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
+    "The receipt is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid for now.",
 )
 LEDGER_WRONG = Sentence("存证与{it}不符，不能接受。", "The ledger does not confirm this {it}: it must not be accepted.")
 SEAL_OPEN = Sentence(
@@ -305,6 +313,7 @@ OPEN = frozenset(
         PARTLY_SIGNED,
         COVERED,
         LEDGER_OPEN,
+        RECEIPT_UNFIT,
         SEAL_OPEN,
     )
 )
@@ -313,6 +322,8 @@ RESTING_ON = {
     STRANGER.zh: ("changes", "integrity"),
     TIME_OPEN.zh: ("changes", "integrity"),
     OF_ANOTHER_HUB.zh: ("changes", "integrity", "chain"),
+    NOT_THE_ORIGINAL.zh: ("changes", "integrity", "chain"),
+    RECEIPT_UNFIT.zh: ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
 }
 """Steps that must be VALID before something good is said beside what is not known; else it is UNCONFIRMED."""
 

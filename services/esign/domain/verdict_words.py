@@ -24,7 +24,10 @@ NOT_REACHED = "NOT_REACHED"
 """Reason of a step that was not made because an earlier one failed."""
 # What follows from another step that failed or is no duty, and says nothing of its own.
 _ECHOES = frozenset(
-    {NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "NO_TIMESTAMP", "SIGNER_CLAIMED"}
+    {
+        *(NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "SES_UNSEEN", "NO_TIMESTAMP"),
+        *("SIGNER_CLAIMED", "NOTHING_REGISTERED"),
+    }
 )
 # What was left unjudged and keeps a verdict from being VALID.
 _LEFT_OUT = frozenset({"ANY_SIGNER", "HOLDER_NOT_ASKED"})

@@ -37,6 +37,7 @@ from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
+from services.esign.domain.step_sentences import MET
 from services.esign.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import (
     Form,
@@ -50,7 +51,7 @@ from services.esign.domain.verdict import (
 )
 from services.esign.domain.witness import Policy
 
-__all__ = ["NO_SES", "Known", "Trust", "judge"]
+__all__ = ["Known", "Trust", "judge", "without_ses"]
 
 # Found in one look at the bytes: places of signatures, and whether a name that acts may stand somewhere: plainly, with
 # an escape in it, or inside an object stream.
@@ -60,13 +61,31 @@ _TELLING = re.compile(
     rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
 )
 
-NO_SES = Step(
+_NO_SES = Step(
     "ses",
     Status.NOT_CHECKED,
     "NO_SES",
-    "该文件没有 GB/T 38540 电子签章数据",
-    "the document has no GB/T 38540 seal data",
+    "文件内没有 GB/T 38540 电子签章，也没有附上签章文件（.ses）",
+    "there is no GB/T 38540 seal inside the document, and no seal file (.ses) was given with it",
 )
+_SES_UNSEEN = Step(
+    "ses",
+    Status.NOT_CHECKED,
+    "SES_UNSEEN",
+    "文件或其签名未能读取，没有查看是否有 GB/T 38540 电子签章",
+    "the document or its signatures were not read, so nobody looked for a GB/T 38540 seal",
+)
+
+
+def without_ses(found: Findings, signed: Sequence[SignatureFinding]) -> Step:
+    """The step where no seal signature was judged: there is none, or what may hold it was not read."""
+    unsigned = any(step.reason in _UNSIGNED for step in found.steps if step.step == "coverage")
+    read = all(each.signer or each.kind is SignatureKind.TIMESTAMP for each in signed)
+    return _NO_SES if unsigned or (signed and read) else _SES_UNSEEN
+
+
+# Reasons of the step coverage that say that every signature was looked for.
+_UNSIGNED = frozenset({"NO_SIGNATURE", "SIGNATURE_REMOVED", "TIMESTAMP_ONLY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +154,13 @@ def judge(
     signed: tuple[SignatureFinding, ...] = ()
     if document is not None and history is not None:
         if appended:
-            change_steps.appended(found)
+            history = change_steps.appended(found, history, len(pdf) - document.end)
         signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
     if ses is not None:
         found.take([ses])
     elif all(step.step != "ses" for step in found.steps):
-        found.steps.append(NO_SES)
+        found.steps.append(without_ses(found, signed))
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
     form = Form.PDF if has_header(pdf) else Form.UNREADABLE
@@ -182,8 +201,20 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
 
 def _unread(found: Findings, cause: PdfError) -> None:
     """What cannot be read may be damaged, beyond this reader or no PDF at all: none of it says that it was forged."""
-    zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法按 PDF 规范解读"
+    zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法解读"
+    what = _UNREAD.get(cause.reason) or (MET[cause.reason].zh if cause.reason in MET else "")
+    zh = f"{zh}：{what}" if what else zh
     found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
+
+
+# Why a file cannot be read, where `MET` has no name for it.
+_UNREAD = {
+    "NOT_A_PDF": "开头不是 PDF 或 OFD 的格式",
+    "EMPTY_FILE": "文件是空的（0 字节）",
+    "ENCRYPTED": "文件加了密码或权限保护",
+    "HEADER_BEHIND": "PDF 内容之前还有别的数据",
+    "UNFINISHED": "文件没有正常结尾，可能不完整",
+}
 
 
 def _before_what_was_appended(pdf: bytes) -> Document | None:
@@ -304,6 +335,8 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
         proven_us=one.proven_us,
         later=case.history.later(one.signature),
         steps=tuple(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses"),
+        serial="" if opened is None else f"{opened.signer.serial_number:x}",
+        certificate_sha256="" if opened is None else opened.signer_sha256,
     )
 
 
