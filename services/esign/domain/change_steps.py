@@ -90,7 +90,11 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
                 "a signature does not cover the whole version it was made for",
             )
         else:
-            zh, en = "签名结构不合规或不受支持", f"signature structure: {cause}"
+            said, what = (
+                "签名结构不受支持" if cause.unsupported else "签名结构不合规",
+                change_words.structure(cause.reason),
+            )
+            zh, en = f"{said}：{what}" if what else said, f"signature structure: {cause}"
         found.add("coverage", Status.UNKNOWN if cause.unsupported else Status.INVALID, cause.reason, zh, en)
         return None
     if not signatures.by_signers(present):
@@ -158,13 +162,8 @@ def earlier_ends(data: bytes, before: int) -> list[int]:
 
 def appended(found: Findings, history: History, stray: int) -> History:
     """`stray` bytes after the last version, which nobody can read as a part of it and no signature covers."""
-    replaced = {step.reason for step in found.steps if step.step == "coverage"} & {"WHOLE_FILE"}
-    found.steps = [
-        step for step in found.steps if step.step != "changes" and not (replaced and step.step == "coverage")
-    ]
-    if replaced:
-        zh, en = "签名覆盖其所在版本，不包括末尾追加的内容", "the signature covers its revision, not what was appended"
-        found.add("coverage", Status.VALID, "REVISION", zh, en)
+    found.steps = [step for step in found.steps if step.step != "changes"]
+    _covers_no_more(found)
     found.add(
         "changes",
         Status.INVALID,
@@ -173,6 +172,14 @@ def appended(found: Findings, history: History, stray: int) -> History:
         f"after signing {stray} bytes were appended that belong to no part of the document",
     )
     return replace(history, status=Status.INVALID, stray=stray)
+
+
+def _covers_no_more(found: Findings) -> None:
+    """Takes back that a signature covers the whole file: something stands behind what it covers."""
+    if any(step.step == "coverage" and step.reason == "WHOLE_FILE" for step in found.steps):
+        found.steps = [step for step in found.steps if step.step != "coverage"]
+        zh, en = "签名覆盖其所在版本，不包括末尾追加的内容", "the signature covers its revision, not what was appended"
+        found.add("coverage", Status.VALID, "REVISION", zh, en)
 
 
 def _changes(found: Findings, document: Document, present: Sequence[PdfSignature], look: Look | None) -> History:
@@ -185,8 +192,9 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
+        _covers_no_more(found)
         _say(found, Status.INVALID, "CHANGED", "签名后文件末尾增加了空白", "white space was appended after signing")
-        return History(present, (), end, Status.INVALID)
+        return History(present, (), end, Status.INVALID, stray=end - present[-1].covered_to)
     try:
         passages = changes.history(document, present)
     except PdfError as cause:

@@ -1,7 +1,9 @@
 """What a change after signing is called in Chinese. The rules that find it describe it in English alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from services.esign.domain.step_sentences import MET
 
 # Whole English texts of `two_versions.Change`, in order of how much they say; what no line knows is named in general.
 _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
@@ -34,6 +36,18 @@ _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"what was added has no single reading: .*", "增补的内容可以有多种解读"),
     )
 )
+
+# What is wrong with a signature's place in the file, by reason; the others have a name in `MET`.
+_STRUCTURE: Mapping[str, str] = {
+    "BYTE_RANGE": "签名写明的覆盖范围与签名在文件中的位置不符",
+    "CONTENTS": "签名数据缺失或写法不合规",
+    "SIGNATURE": "登记为签名的内容不是签名",
+}
+
+
+def structure(reason: str) -> str:
+    """What is wrong with a signature's place in the file, in Chinese; empty where it has no name."""
+    return _STRUCTURE.get(reason) or (MET[reason].zh if reason in MET else "")
 
 
 def called(en: str) -> str:

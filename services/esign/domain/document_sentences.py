@@ -191,9 +191,9 @@ _FILE: Mapping[str, Words] = {
         "COVERAGE BYTE_RANGE CONTENTS",
         words(
             say.FALSE_SIGNATURE,
-            "签名没有完整覆盖文件，未被覆盖的部分可以随意改动。",
-            "The signature does not cover the whole document: the rest could be changed at will.",
-            say.ORIGINAL,
+            "签名与文件的字节对不上：文件可能被改动，也可能被软件另存过。",
+            "The signature does not fit the file's bytes: it was changed, or some program saved it again.",
+            say.SAVED_AGAIN,
         ),
     ),
     "DIGEST": words(say.ALTERED, "文件内容与签章时的内容不一致。", "The content is not what was signed.", say.ORIGINAL),

@@ -135,6 +135,11 @@ ORIGINAL = Sentence(
     "不要接受此{it}；请向出具单位索取原件，重新核验。",
     "Do not accept this {it}; ask the issuer for the original and verify that.",
 )
+SAVED_AGAIN = Sentence(
+    "不要接受此{it}；请持有人提供未经阅读软件或聊天软件另存的原件，或向出具单位索取。",
+    "Do not accept this {it}; have the holder bring the original, which no reader or chat program saved again, or ask "
+    "the issuer for it.",
+)
 ASK_ISSUER = Sentence(
     "不要只凭此{it}办理；请联系出具单位核实，或请其换发可以核验的版本。",
     "Do not rely on this {it} alone; ask the issuer to confirm it, or to issue one that can be verified here.",
