@@ -87,6 +87,34 @@ _FILE: Mapping[str, Words] = {
             "Download it again or have it sent again, and verify that.",
         ),
     ),
+    "IS_RECEIPT": words(
+        say.NO_DOCUMENT,
+        "它是文件的存证回执（.tlog-proof），不是文件本身。",
+        "It is a document's receipt of the ledger (.tlog-proof), not the document.",
+        Sentence(
+            "请核验与它同名的 PDF 或 OFD 文件；回执放在文件旁边，或在网页的“存证回执”处选择。",
+            "Verify the PDF or OFD of the same name; keep the receipt beside it, or choose it as ledger receipt on the "
+            "page.",
+        ),
+    ),
+    "IS_SEAL_DATA": words(
+        say.NO_DOCUMENT,
+        "它是随文件附上的国密签章数据（.ses），不是文件本身。",
+        "It is the GB/T 38540 seal that comes with a document (.ses), not the document.",
+        Sentence(
+            "请核验与它同名的 PDF 文件，并把它放在该文件旁边。",
+            "Verify the PDF of the same name, and keep this beside it.",
+        ),
+    ),
+    "NOT_OPENED": words(
+        say.NOT_READ,
+        "{what}。",
+        "{what}.",
+        Sentence(
+            "请检查文件的路径和读取权限，再重新核验。",
+            "Check the file's path and who may read it, and verify it again.",
+        ),
+    ),
     "HEADER_BEHIND": words(
         say.BEYOND,
         "PDF 内容之前还有别的数据：可能是压缩包，也可能在保存时混入了其他内容。",

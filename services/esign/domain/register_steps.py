@@ -6,7 +6,7 @@ from services.esign.domain.certificates import CertificateState
 from services.esign.domain.findings import Findings
 from services.esign.domain.seals import SealState
 from services.esign.domain.validation_data import Then
-from services.esign.domain.verdict import Status, Step, Verdict
+from services.esign.domain.verdict import Sentence, Status, Step, Verdict
 
 SEAL_BAD_THEN = (
     "用印时印章不可用，或其私钥已不可信",
@@ -56,11 +56,22 @@ class Known:
         return self.seal_then is not None and signer_sha256 in {self.certificate_sha256, *self.others_sha256}
 
 
-def seal_steps(found: Findings, known: Known | None, signer_sha256: str, then: Then, *, logged: bool) -> None:
+def seal_steps(
+    found: Findings,
+    known: Known | None,
+    signer_sha256: str,
+    then: Then,
+    *,
+    logged: bool,
+    unfit: Sentence | None = None,
+) -> None:
     """`then`: what validation data in the document say of the signer's certificate. `logged`: the ledger took the
-    document in. `known` None: nobody asked the register.
+    document in. `known` None: nobody asked the register. `unfit`: lists of the verifier that could not be used.
     """
     _seal_then(found, known, signer_sha256, then, logged=logged)
+    if unfit is not None and known is None and then in {Then.GOOD, Then.UNSAID}:
+        step = found.steps.pop()
+        found.add(step.step, step.status, step.reason, f"{step.zh}；{unfit.zh}", f"{step.en}; {unfit.en}")
     if known is not None:
         _seal_now(found, known, signer_sha256, logged=logged)
 

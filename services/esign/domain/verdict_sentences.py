@@ -112,8 +112,19 @@ GOOD_OFFLINE = Words(
     ),
     Sentence("", ""),
     Sentence(
-        "办理重要事项前，请联网再核验一次，并核对内容与持有人是否一致。",
-        "Before anything important, verify again online, and check that the content fits the person before you.",
+        "办理重要事项前，请到出具枢纽的核验页面联网再核验一次，并核对内容与持有人是否一致。",
+        "Before anything important, verify again on the page of the hub that issued it, and check that the content "
+        "fits the person before you.",
+    ),
+)
+"""Of a document that is in the ledger of a hub: it can be asked."""
+GOOD_OFFLINE_ANYWHERE = Words(
+    GOOD_OFFLINE.verdict,
+    Sentence("", ""),
+    Sentence(
+        "办理重要事项前，请向出具单位核实它是否已被撤销，并核对内容与持有人是否一致。",
+        "Before anything important, ask the issuer whether it was withdrawn, and check that the content fits the "
+        "person before you.",
     ),
 )
 
@@ -231,6 +242,10 @@ UNSIGNED = Sentence(
 NO_DOCUMENT = Sentence(
     "上传的不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
     "What was uploaded is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
+)
+NOT_READ = Sentence(
+    "没有读到文件，没有核验；这不表示它是假的。",
+    "The file could not be opened, so nothing was verified; this does not mean that it is false.",
 )
 TIME_OPEN = Sentence(
     "{it}没有被改动，但无法证明是在证书有效期内签的。",

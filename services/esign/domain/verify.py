@@ -20,6 +20,7 @@ from services.esign.domain import (
     seal_steps,
     signatures,
     signer_steps,
+    unfit_lists,
 )
 from services.esign.domain.change_steps import History
 from services.esign.domain.document_time import Proofs
@@ -31,6 +32,7 @@ from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
+from services.esign.domain.ses import is_seal_data
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.shadow import ACTIVE
 from services.esign.domain.signature_kinds import Kind
@@ -42,6 +44,7 @@ from services.esign.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import (
     Form,
     Outcome,
+    Sentence,
     SignatureFinding,
     SignatureKind,
     Status,
@@ -51,7 +54,7 @@ from services.esign.domain.verdict import (
 )
 from services.esign.domain.witness import Policy
 
-__all__ = ["Known", "Trust", "judge", "without_ses"]
+__all__ = ["Known", "Trust", "judge", "without_ses", "without_use"]
 
 # Found in one look at the bytes: places of signatures, and whether a name that acts may stand somewhere: plainly, with
 # an escape in it, or inside an object stream.
@@ -99,6 +102,8 @@ class Trust:
     """Roots that may vouch for timestamp authorities only; `roots` vouch for them too."""
     crls: tuple[bytes, ...] = ()
     """CRLs (DER) that the verifier has, beside those in the document."""
+    crl_names: tuple[str, ...] = ()
+    """What their files are called, in the same order; for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +183,7 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     except PdfError as cause:
         earlier = None if cause.limit else _before_what_was_appended(pdf)
         if earlier is None:
-            _unread(found, cause)
+            _unread(found, cause, pdf)
             return None, False, 0
         document, appended = earlier, True
     telling = _TELLING.findall(document.data, 0, document.end)
@@ -186,7 +191,7 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     try:
         active = _active(document) if len(telling) > places else []
     except PdfError as cause:
-        _unread(found, cause)
+        _unread(found, cause, pdf)
         return document, appended, places
     if is_package_from_its_end(pdf):
         zh, en = "文件同时是 PDF 和压缩包，未作判断", "the file is a PDF and a package at once: not judged"
@@ -199,14 +204,24 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     return document, appended, places
 
 
-def _unread(found: Findings, cause: PdfError) -> None:
+def _unread(found: Findings, cause: PdfError, data: bytes) -> None:
     """What cannot be read may be damaged, beyond this reader or no PDF at all: none of it says that it was forged."""
+    if cause.reason == "NOT_A_PDF" and data.startswith(_RECEIPT):
+        zh, en = "这是存证回执（.tlog-proof），不是文件本身", "a receipt of the ledger (.tlog-proof), not the document"
+        found.add("parse", Status.UNKNOWN, "IS_RECEIPT", zh, en)
+        return
+    if cause.reason == "NOT_A_PDF" and is_seal_data(data):
+        zh, en = "这是国密签章数据（.ses），不是文件本身", "a GB/T 38540 seal (.ses), not the document"
+        found.add("parse", Status.UNKNOWN, "IS_SEAL_DATA", zh, en)
+        return
     zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法解读"
     what = _UNREAD.get(cause.reason) or (MET[cause.reason].zh if cause.reason in MET else "")
     zh = f"{zh}：{what}" if what else zh
     found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
 
 
+# How a receipt begins (C2SP tlog-proof).
+_RECEIPT = b"c2sp.org/tlog-proof@"
 # Why a file cannot be read, where `MET` has no name for it.
 _UNREAD = {
     "NOT_A_PDF": "开头不是 PDF 或 OFD 的格式",
@@ -301,7 +316,15 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     then = _then(path, data, one.found.as_of_us, timed.proven_us)
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None)
+    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us)
+    register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
+
+
+def without_use(path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int) -> Sentence | None:
+    """Which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
+    if path is None or len(path) < 2 or not trust.crls:
+        return None
+    return unfit_lists.told(path[0], path[1], tuple(unfit_lists.named(trust.crls, trust.crl_names)), then_us, now_us)
 
 
 def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:

@@ -33,7 +33,7 @@ from services.esign.domain.verdict import (
     Verdict,
     conclude,
 )
-from services.esign.domain.verify import Trust, without_ses
+from services.esign.domain.verify import Trust, without_ses, without_use
 
 __all__ = ["is_ofd", "judge_ofd"]
 
@@ -175,7 +175,9 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     own.as_of_us = stated_us if timed.proven_us is None else timed.proven_us
     then = _then(path, case.data, own.as_of_us, timed.proven_us)
     known = case.known if is_last else None
-    register_steps.seal_steps(own, known, _known_as(value, known, entry), then, logged=entry is not None)
+    unfit = without_use(path, case.trust, own.as_of_us, case.now_us)
+    signer = _known_as(value, known, entry)
+    register_steps.seal_steps(own, known, signer, then, logged=entry is not None, unfit=unfit)
 
 
 def _known_as(value: SignedValue, known: Known | None, entry: Entry | None) -> str:
