@@ -136,8 +136,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verify_failed": ("核验没有完成", "The check could not be made"),
     "verify_network": ("网络不可用，请稍后重试。", "The network is not available; try again."),
     "verify_too_large": (
-        "文件超过 {size} MiB，没有上传；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
-        "The file is larger than {size} MiB and was not sent; ask for a smaller one, or use its QR code or number.",
+        "文件超过 {size} MiB，没有上传；请向出具单位索取较小的版本（自行压缩会使签章失效），或扫码、按编号核验。",
+        "Over {size} MiB, so not sent; have the issuer make it smaller (you would lose the seal), or use its code.",
     ),
     "verify_empty": (
         "文件是空的（0 字节）；请重新下载，或请对方重新发送。",

@@ -165,8 +165,9 @@ REEXPORT = Sentence(
     "saving it yourself would lose the signature.",
 )
 SMALLER = Sentence(
-    "请向出具单位索取较小、较简单的版本，或改为扫描二维码、按编号核验；重复上传结果相同。",
-    "Ask the issuer for a smaller, simpler version, or verify by QR code or number; uploading again changes nothing.",
+    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复上传结果相同。",
+    "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "
+    "uploading again changes nothing.",
 )
 CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",

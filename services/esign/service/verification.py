@@ -74,9 +74,9 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             raise errors.exhausted(
                 "DOCUMENT_TOO_LARGE",
                 f"The document is larger than {self.most_bytes} bytes and was not verified; ask the issuer for a "
-                "smaller one, or use its QR code or number.",
-                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本，"
-                "或扫描二维码、按编号核验。",
+                "smaller one (making it smaller yourself destroys its signature), or use its QR code or number.",
+                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本"
+                "（自行压缩会使签章失效），或扫描二维码、按编号核验。",
             )
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
