@@ -74,20 +74,22 @@ def proved_by(
     A receipt that cannot be read, or is of another document, says nothing of this one: somebody may have taken the
     wrong file. One of this very document whose proof fails is wrong.
     """
-    about_it = False
     try:
         read = ledger.parse_receipt(receipt)
         about_it = is_of_it(ledger.decode(read.entry))
-        entry, checkpoint = ledger.check_receipt(read, log_keys, policy=policy)
     except EsignError as cause:
-        unknown = not about_it or cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
+        found.add("ledger", Status.UNKNOWN, cause.reason, f"回执读不了：{cause.zh}", f"unreadable receipt: {cause.en}")
+        return None
+    if not about_it:
+        zh, en = "回执是另一份文件的，没有用来核验", "the receipt is of another document and was not used"
+        found.add("ledger", Status.UNKNOWN, "RECEIPT_OF_ANOTHER", zh, en)
+        return None
+    try:
+        return ledger.check_receipt(read, log_keys, policy=policy)
+    except EsignError as cause:
+        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
         found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return None
-    if about_it:
-        return entry, checkpoint
-    zh, en = "回执是另一份文件的，没有用来核验", "the receipt is of another document and was not used"
-    found.add("ledger", Status.UNKNOWN, "RECEIPT_OF_ANOTHER", zh, en)
-    return None
 
 
 def _end_of(document: Document, entry: ledger.Entry, ends: Sequence[int]) -> int | None:
