@@ -399,7 +399,7 @@ async def test_uploads_are_bounded() -> None:
     assert [answer.status_code for answer in answers] == [413, 413, 413, 400, 400, 400]
     assert counted.json() == {
         "reason": "DOCUMENT_TOO_LARGE",
-        "message": "文件超过 1 MiB，没有核验；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
+        "message": "文件超过 1 MiB，没有核验；请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验。",
     }
     assert not land.esign.seen
 
