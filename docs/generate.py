@@ -336,7 +336,12 @@ says what to do. `…` stands for a value.
 
 - `UNAVAILABLE`, `DEADLINE_EXCEEDED`: retry with the same `request_id`.
 - `ABORTED`: read again, then decide; `REQUEST_ID_REUSED` means that an id was used for other content.
-- `RESOURCE_EXHAUSTED`: wait, then retry.
+- `RESOURCE_EXHAUSTED`: wait, then retry; but for what is too large (`DOCUMENT_TOO_LARGE`, `BODY_TOO_LARGE`), which is
+  refused again however often it is sent. gRPC has no status of its own for it; a program looks at the reason.
+- Too large, by who says it: esign `DOCUMENT_TOO_LARGE` (over 20 MiB: gRPC `RESOURCE_EXHAUSTED`, REST 429, `code` 8),
+  the pages `DOCUMENT_TOO_LARGE` (HTTP 413), the edge `REQUEST_TOO_LARGE` (over 21 MiB with a document, else 4 MiB: REST
+  413 with `code` 3, gRPC `UNKNOWN`). A signed document must not be made smaller by its holder: compressing, printing or
+  saving it destroys the signature. Ask the issuer for a smaller one, or verify by hash, number or QR code.
 - `INTERNAL` with reason `INCIDENT`: nothing of the cause leaves the process; the operator finds it in the log by
   the incident id.
 - *by rule*: a rule's own refusal. It arrives as a field violation of `INVALID_ARGUMENT`, or with the status that

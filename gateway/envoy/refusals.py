@@ -11,6 +11,7 @@ from shuniu.kit.errors import Code
 from shuniu.kit.interceptors import ERROR_DOMAIN
 
 _UNKNOWN = 2
+_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,71 +55,76 @@ class Refusal:
         return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
-# The first that fits is answered.
-REFUSALS = (
-    Refusal(
-        401,
-        Code.UNAUTHENTICATED,
-        Code.UNAUTHENTICATED.value,
-        "TOKEN_INVALID",
-        "The access token is missing, expired or not valid here; ask for a new one.",
-        "访问令牌缺失、过期或无效，请重新获取令牌。",
-        token=True,
-    ),
-    Refusal(
-        403,
-        Code.PERMISSION_DENIED,
-        Code.PERMISSION_DENIED.value,
-        "PLATFORM_SUSPENDED",
-        "This platform is suspended; contact the hub's operator.",
-        "该平台已被停用，请联系枢纽管理员。",
-    ),
-    Refusal(
-        400,
-        Code.INVALID_ARGUMENT,
-        Code.INTERNAL.value,
-        "REQUEST_MALFORMED",
-        "The request does not fit the contract; check path, parameters and body.",
-        "请求格式不符合接口约定，请检查路径、参数和内容。",
-    ),
-    Refusal(
-        404,
-        Code.NOT_FOUND,
-        Code.UNIMPLEMENTED.value,
-        "RPC_UNKNOWN",
-        "No such call on this listener; check method and path.",
-        "此入口没有该接口，请检查方法和路径。",
-    ),
-    Refusal(
-        413,
-        Code.INVALID_ARGUMENT,
-        _UNKNOWN,
-        "REQUEST_TOO_LARGE",
-        "The request is larger than this call accepts; make it smaller.",
-        "请求内容超过该接口的上限，请缩小后重试。",
-    ),
-    Refusal(
-        429,
-        Code.RESOURCE_EXHAUSTED,
-        Code.RESOURCE_EXHAUSTED.value,
-        "RATE_LIMITED",
-        "Too many calls in a second; slow down and retry.",
-        "请求过于频繁，请稍后重试。",
-    ),
-    Refusal(
-        503,
-        Code.UNAVAILABLE,
-        Code.UNAVAILABLE.value,
-        "SERVICE_AWAY",
-        "The service is away for the moment; retry with the same request_id.",
-        "服务暂时不可用，请使用相同的 request_id 重试。",
-    ),
-    Refusal(
-        504,
-        Code.DEADLINE_EXCEEDED,
-        Code.UNAVAILABLE.value,
-        "SERVICE_SLOW",
-        "The service did not answer in time; retry with the same request_id.",
-        "服务响应超时，请使用相同的 request_id 重试。",
-    ),
-)
+def refusals(document_bytes: int, request_bytes: int) -> tuple[Refusal, ...]:
+    """All of them; the first that fits is answered. The largest request with a document, and any other."""
+    document, request = document_bytes // _MIB, request_bytes // _MIB
+    return (
+        Refusal(
+            401,
+            Code.UNAUTHENTICATED,
+            Code.UNAUTHENTICATED.value,
+            "TOKEN_INVALID",
+            "The access token is missing, expired or not valid here; ask for a new one.",
+            "访问令牌缺失、过期或无效，请重新获取令牌。",
+            token=True,
+        ),
+        Refusal(
+            403,
+            Code.PERMISSION_DENIED,
+            Code.PERMISSION_DENIED.value,
+            "PLATFORM_SUSPENDED",
+            "This platform is suspended; contact the hub's operator.",
+            "该平台已被停用，请联系枢纽管理员。",
+        ),
+        Refusal(
+            400,
+            Code.INVALID_ARGUMENT,
+            Code.INTERNAL.value,
+            "REQUEST_MALFORMED",
+            "The request does not fit the contract; check path, parameters and body.",
+            "请求格式不符合接口约定，请检查路径、参数和内容。",
+        ),
+        Refusal(
+            404,
+            Code.NOT_FOUND,
+            Code.UNIMPLEMENTED.value,
+            "RPC_UNKNOWN",
+            "No such call on this listener; check method and path.",
+            "此入口没有该接口，请检查方法和路径。",
+        ),
+        Refusal(
+            413,
+            Code.INVALID_ARGUMENT,
+            _UNKNOWN,
+            "REQUEST_TOO_LARGE",
+            f"The request is larger than this call accepts ({document} MiB with a document to verify, {request} MiB "
+            "otherwise); sent again it is refused again. Do not make a signed document smaller, which destroys its "
+            "signature: ask its issuer, or verify by hash, number or QR code.",
+            f"请求内容超过上限（核验文件 {document} MiB，其他 {request} MiB），重发结果相同。请勿自行压缩已签章的文件，"
+            "那会使签章失效；请联系出具单位，或改用摘要、编号、二维码核验。",
+        ),
+        Refusal(
+            429,
+            Code.RESOURCE_EXHAUSTED,
+            Code.RESOURCE_EXHAUSTED.value,
+            "RATE_LIMITED",
+            "Too many calls in a second; slow down and retry.",
+            "请求过于频繁，请稍后重试。",
+        ),
+        Refusal(
+            503,
+            Code.UNAVAILABLE,
+            Code.UNAVAILABLE.value,
+            "SERVICE_AWAY",
+            "The service is away for the moment; retry with the same request_id.",
+            "服务暂时不可用，请使用相同的 request_id 重试。",
+        ),
+        Refusal(
+            504,
+            Code.DEADLINE_EXCEEDED,
+            Code.UNAVAILABLE.value,
+            "SERVICE_SLOW",
+            "The service did not answer in time; retry with the same request_id.",
+            "服务响应超时，请使用相同的 request_id 重试。",
+        ),
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import jinja2
 
 from gateway.envoy.contract import Contract, Listener, Rpc
-from gateway.envoy.refusals import REFUSALS
+from gateway.envoy.refusals import refusals
 from gateway.envoy.settings import Edge, EdgeSettings
 
 BOOTSTRAP = "bootstrap.yaml"
@@ -102,7 +102,7 @@ def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dic
         "ops": {"host": settings.edge.ops_host, "port": settings.edge.ops_port},
         "clusters": clusters(settings),
         "upstream_tls": settings.edge.upstream_certificate is not None,
-        "refusals": REFUSALS,
+        "refusals": refusals(settings.edge.max_document_bytes, settings.edge.max_request_bytes),
         "rates": rates(settings.edge),
         "json_bytes": int(settings.edge.max_document_bytes * _JSON_GROWTH),
     }

@@ -111,9 +111,10 @@ def too_large(limit: int) -> HubError:
     mebibytes = limit // (1024 * 1024)
     return errors.exhausted(
         "DOCUMENT_TOO_LARGE",
-        f"The document is larger than {mebibytes} MiB and was not verified; ask the issuer for a smaller one, or use "
-        "its QR code or number.",
-        f"文件超过 {mebibytes} MiB，没有核验；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
+        f"The document is larger than {mebibytes} MiB and was not verified; ask the issuer for a smaller one (making "
+        "it smaller yourself destroys its signature), or use its QR code or number.",
+        f"文件超过 {mebibytes} MiB，没有核验；请向出具单位索取较小的版本（自行压缩会使签章失效），"
+        "或扫描二维码、按编号核验。",
     )
 
 

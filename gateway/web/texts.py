@@ -136,8 +136,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verify_failed": ("核验没有完成", "The check could not be made"),
     "verify_network": ("网络不可用，请稍后重试。", "The network is not available; try again."),
     "verify_too_large": (
-        "文件超过 {size} MiB，没有上传；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
-        "The file is larger than {size} MiB and was not sent; ask for a smaller one, or use its QR code or number.",
+        "文件超过 {size} MiB，没有上传；请向出具单位索取较小的版本（自行压缩会使签章失效），或扫码、按编号核验。",
+        "Over {size} MiB, so not sent; have the issuer make it smaller (you would lose the seal), or use its code.",
     ),
     "verify_empty": (
         "文件是空的（0 字节）；请重新下载，或请对方重新发送。",
@@ -262,11 +262,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "status_unknown": ("无法核实", "unknown"),
     "status_not_checked": ("未检查", "not checked"),
     # QR page
-    "qr_title": ("二维码核验", "QR code check"),
+    "qr_title": ("核验电子证明：扫码或上传", "Verify a certificate: code or file"),
     "qr_lead": (
-        "二维码内容先在本机核验签名，再联网核对当前状态。请同时核对下列信息与纸面一致。",
-        "The signature is checked on this device, then the server is asked. Compare what is shown with the paper.",
+        "有电子文件的，请上传核验；扫码的，先在本机核验签名，再联网核对当前状态，请核对所示信息与纸面一致。",
+        "Upload the file if you have it. A code is checked here, then the server is asked; compare it with the paper.",
     ),
+    "qr_upload": ("上传文件核验", "Verify a file"),
     "qr_checking": ("正在核验二维码…", "Checking the QR code…"),
     "qr_none": (
         "请用手机相机扫描证明上的二维码，或把二维码内容粘贴到下面。",

@@ -121,7 +121,9 @@ class Verification:
         return Response(keys, headers=_PUBLIC, media_type="application/jwk-set+json")
 
     async def qr_page(self, request: Request) -> Response:
-        """The target of a QR code. What the code says is in the fragment, which no browser sends."""
+        """The target of a QR code. What the code says is in the fragment, which no browser sends. Who types the address
+        has no code: papers issued before say that a file may be uploaded here, so it takes one like `/verify`.
+        """
         response = self._qr_page(request)
         # The worker keeps it; everybody else asks anew.
         response.headers["cache-control"] = "no-cache"
@@ -129,7 +131,7 @@ class Verification:
 
     async def worker(self, _request: Request) -> Response:
         """The service worker. Its edition changes with any of our files, which is what makes browsers renew it."""
-        shown_by_page = ("style.css", "logo.svg", "page.js", "v.js")
+        shown_by_page = ("style.css", "logo.svg", "page.js", "v.js", "verify.js")
         files = ["/v", "/verify/trust", *map(self._pages.asset, shown_by_page), *_IMPORTED]
         head = f"const EDITION = {json.dumps(self._pages.edition)};\nconst FILES = {json.dumps(files)};\n"
         return Response(
@@ -146,7 +148,7 @@ class Verification:
     def _verify_page(
         self, request: Request, *, verdict: Shown | None = None, error: HubError | None = None
     ) -> Response:
-        return self._judged(request, "verify.html", "/verify", verdict, error, limit=self._limit // (1024 * 1024))
+        return self._judged(request, "verify.html", "/verify", verdict, error)
 
     def _qr_page(self, request: Request, *, verdict: Shown | None = None, error: HubError | None = None) -> Response:
         return self._judged(request, "qr.html", "/v", verdict, error)
@@ -158,9 +160,9 @@ class Verification:
         here: str,
         verdict: Shown | None,
         error: HubError | None,
-        **values: Any,
     ) -> Response:
-        return judged(self._pages, request, template, here, verdict, error, **values)
+        limit = self._limit // (1024 * 1024)
+        return judged(self._pages, request, template, here, verdict, error, limit=limit)
 
 
 def judged(

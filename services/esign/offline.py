@@ -3,7 +3,7 @@ library both judge by this; see `verify_command` for documents of strangers.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from services.esign.rendering import look
 POLICY = "policy"
 # Files of a trust directory whose certificates vouch for timestamps only.
 TSA_PREFIX = "tsa-"
+# How certificates and lists are called by other programs.
+_MEANT = frozenset({".crt", ".cer", ".der", ".p7b", ".pem", ".crl"})
 
 
 class TrustError(Exception):
@@ -36,6 +38,8 @@ class Trusted:
     trust: Trust = field(default_factory=Trust)
     # Its certificates, but for those that vouch for timestamps only: for seal signatures.
     certificates: tuple[x509.Certificate, ...] = ()
+    # Names of files that look as if they should say whom to trust, and are of no kind that is read.
+    ignored: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, directory: Path | None) -> "Trusted":
@@ -45,13 +49,16 @@ class Trusted:
         if not directory.is_dir():
             raise TrustError(f"{directory}: 不是目录 / not a directory")
         files: dict[str, bytes] = {}
+        ignored: list[str] = []
         for path in sorted(directory.iterdir()):
+            if path.suffix.lower() in _MEANT and not _is_told(path.name):
+                ignored.append(path.name)
             if _is_told(path.name):
                 try:
                     files[str(path)] = path.read_bytes()
                 except OSError as cause:
                     raise TrustError(f"{path}: {cause}") from cause
-        return cls.of_files(files)
+        return replace(cls.of_files(files), ignored=tuple(ignored))
 
     @classmethod
     def of_files(cls, files: Mapping[str, bytes]) -> "Trusted":
@@ -78,7 +85,7 @@ class _Found:
         self.certificates: list[x509.Certificate] = []
         self.keys: list[note.VerifierKey] = []
         self.witnesses: list[witness.WitnessKey] = []
-        self.crls: list[bytes] = []
+        self.crls: dict[str, bytes] = {}
         self.policy: witness.Policy | None = None
 
     def take(self, name: str, content: bytes) -> None:
@@ -100,14 +107,21 @@ class _Found:
             self.policy = witness.parse_policy(content.decode())
             self.keys += self.policy.logs
         elif name.endswith(".crl"):
-            self.crls.append(_list(content))
+            self.crls[name] = _list(content)
 
     def all(self) -> Trusted:
         policy = self.policy
         if policy is None and self.witnesses:
             # Known but not demanded: their cosignatures are checked and counted.
             policy = witness.Policy.k_of_n(self.witnesses, 0)
-        trust = Trust(tuple(self.roots), tuple(self.keys), policy, tuple(self.tsa_roots), tuple(self.crls))
+        trust = Trust(
+            tuple(self.roots),
+            tuple(self.keys),
+            policy,
+            tuple(self.tsa_roots),
+            tuple(self.crls.values()),
+            tuple(self.crls),
+        )
         return Trusted(trust, tuple(self.certificates))
 
 

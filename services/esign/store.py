@@ -266,14 +266,13 @@ def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int)
 
 @dataclass(frozen=True, slots=True)
 class StandingRow:
-    """A seal certificate's serial number (hex), its seal's state since `since_us`, and its revocation if there is
-    one.
-    """
+    """A seal certificate's serial number (hex), its seal's state since `since_us`, its revocation if there is one."""
 
     serial: str
     state: SealState
     since_us: int
     revocation: Revocation | None
+    seal_id: str = ""
 
 
 _STANDING = select(
@@ -283,15 +282,16 @@ _STANDING = select(
     seal.c.revocation_reason,
     seal.c.revoked_us,
     seal.c.invalid_us,
+    seal_certificate.c.seal_id,
 ).join(seal, seal.c.id == seal_certificate.c.seal_id)
 _OUT = (SealState.SUSPENDED.value, SealState.REVOKED.value, SealState.REPLACED.value)
 
 
-def _standing(row: Row[Any, Any, Any, Any, Any, Any]) -> StandingRow:
+def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
     revocation = None
     if row.invalid_us is not None:
         revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
-    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation)
+    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id)
 
 
 def standing_of(conn: Connection, serial: str) -> StandingRow | None:

@@ -6,8 +6,8 @@ Imports only what a verdict needs: the command should start at once.
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from hashlib import file_digest, sha256
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from cryptography import x509
 from services.esign import confined, file_errors
 from services.esign.domain import verdict_words
 from services.esign.domain.pdf import MAX_BYTES
-from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
+from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Trust
 from services.esign.offline import Trusted, TrustError, judged
 
@@ -24,10 +24,12 @@ __all__ = [
     "EXIT_CODES",
     "Judged",
     "TrustError",
+    "ignored_in_trust",
     "limit_reached",
     "load_certificates",
     "load_trust",
     "not_made",
+    "not_opened",
     "told",
     "verify_file",
     "verify_files",
@@ -41,6 +43,7 @@ _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
 _BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
+_MIB = 1024 * 1024
 
 
 def load_trust(directory: Path | None) -> Trust:
@@ -86,7 +89,7 @@ class _Files:
     @classmethod
     def of(cls, path: Path) -> "_Files":
         """Raises OSError."""
-        # One byte more than allowed is enough for the verdict that it is too large.
+        # Of a pipe nobody knows the size: one byte more than allowed is enough for the verdict that it is too large.
         document = _beginning(path, MAX_BYTES + 1)
         proof, ses = (path.with_name(path.name + suffix) for suffix in (".tlog-proof", ".ses"))
         return cls(
@@ -137,11 +140,14 @@ def verify_files(
 def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Whatever becomes of one file, the others are judged."""
     try:
+        if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
+            # Told by its size: nobody waits for gigabytes to be read.
+            return Judged(path, too_large(size, by[1]), at_us=by[1])
         return _asked(worker, path, by)
     except OSError as error:
-        return Judged(path, error=file_errors.told(error))
+        return Judged(path, error=file_errors.told(error), at_us=by[1])
     except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
-        return Judged(path, error=file_errors.failed(error))
+        return Judged(path, error=file_errors.failed(error), at_us=by[1])
 
 
 def _asked(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
@@ -150,19 +156,11 @@ def _asked(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) ->
     if len(files.document) > MAX_BYTES and not path.is_file():
         # A device or a pipe, which may have no end.
         return Judged(path, limit_reached(by[1]), at_us=by[1])
-    digest = _sha256(path, files.document)
+    digest = sha256(files.document).digest()
     try:
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
     except confined.WorkerGoneError:
         return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
-
-
-def _sha256(path: Path, document: bytes) -> bytes:
-    """Of the whole file, also where only its beginning was read."""
-    if len(document) <= MAX_BYTES:
-        return sha256(document).digest()
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").digest()
 
 
 def told(verdict: Verdict) -> dict[str, Any]:
@@ -174,6 +172,30 @@ def not_made(verdict: Verdict) -> str:
     """One line for all steps that were not made; empty when all were."""
     sentence = verdict_words.not_made(verdict)
     return "" if sentence is None else f"{sentence.zh} / {sentence.en}"
+
+
+def too_large(size: int, now_us: int) -> Verdict:
+    """On a document of so many bytes, of which none was read."""
+    step = Step(
+        "parse",
+        Status.UNKNOWN,
+        "TOO_LARGE",
+        f"文件有 {-(-size // _MIB)} MiB，超过上限 {MAX_BYTES // _MIB} MiB，没有读取",
+        f"{size} bytes, more than {MAX_BYTES}: it was not read",
+    )
+    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+
+
+def not_opened(error: str, now_us: int) -> Verdict:
+    """On a file that could not be opened. `error`: why, Chinese and English as `file_errors` gives it."""
+    zh, _, en = error.partition(" / ")
+    found = conclude([Step("parse", Status.UNKNOWN, "NOT_OPENED", zh, en or zh)], now_us)
+    return replace(found, form=Form.UNREADABLE)
+
+
+def ignored_in_trust(directory: Path | None) -> tuple[str, ...]:
+    """Files of a trust directory that look meant for it and are not read. Raises TrustError."""
+    return Trusted.of(directory).ignored
 
 
 def limit_reached(now_us: int) -> Verdict:

@@ -5,8 +5,10 @@ import contextlib
 import functools
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from shuniu.kit.config import EX_USAGE
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3
+SIGNATURE_MARKS = {"VALID": "✓", "INVALID": "✗", "INDETERMINATE": "?"}
 MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 LICENCE = ".sdjwt"
 # Claims that say how the token is used.
@@ -25,6 +28,7 @@ _OF_THE_TOKEN = frozenset({"cnf", "status"})
 # The hub on this machine answers at once or does not run.
 _LIST_SECONDS = 2.0
 _MOST_AUTHORITIES = 32
+_CHINA = timezone(timedelta(hours=8))
 # Some hundred thousand entries.
 _LIST_BYTES = 16 * 1024 * 1024
 _HELP = """\
@@ -85,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with trust_dir(arguments) as trusted:
             _warn_of_no_root(arguments, trusted)
+            _warn_of_ignored(arguments.trust)
             for found in _judged(arguments, files, trusted):
                 _print(found, as_json=arguments.json)
                 if arguments.report is not None and found.report:
@@ -120,12 +125,25 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> Non
     complain(esign.one_line(note))
 
 
+def _warn_of_ignored(directory: Path | None) -> None:
+    """Names certificates and lists of the trust directory that are not read for their names. Raises TrustError."""
+    ignored = esign.ignored_in_trust(directory) if directory is not None else ()
+    if ignored:
+        names = "、".join(ignored)
+        note = (
+            f"注意：{directory} 中没有使用：{names}；证书请改为 PEM 格式、以 .pem 结尾，撤销列表以 .crl 结尾 / "
+            f"note: not used in {directory}: {', '.join(ignored)}; "
+            "certificates are read in PEM as *.pem, lists as *.crl"
+        )
+        complain(esign.one_line(note))
+
+
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One file's verdict as JSON, empty when it could not be read; `error` says why."""
+    """One file's verdict as JSON; `error` says why it could not be opened, empty where it could."""
 
     path: Path
-    verdict: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Mapping[str, Any]
     error: str = ""
     not_made: str = ""
     readable: bool = True
@@ -133,7 +151,12 @@ class _Found:
 
     @property
     def status(self) -> int:
-        return EXITS[self.verdict["verdict"]] if self.verdict and self.readable else UNREADABLE
+        return EXITS[self.verdict["verdict"]] if self.readable else UNREADABLE
+
+
+def _unopened(path: Path, error: str) -> _Found:
+    verdict = esign.not_opened(error, time.time_ns() // 1000)
+    return _Found(path, {**esign.told(verdict), "error": error}, error=error, readable=False)
 
 
 def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: Path | None) -> Iterator[_Found]:
@@ -157,18 +180,18 @@ def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
     except esign.TrustError:
         raise
     except OSError as error:
-        return _Found(path, error=file_errors.told(error))
+        return _unopened(path, file_errors.told(error))
     except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
-        return _Found(path, error=file_errors.failed(error))
+        return _unopened(path, file_errors.failed(error))
 
 
 def _document(arguments: argparse.Namespace, found: esign.Judged) -> _Found:
     verdict = found.verdict
     if verdict is None:
-        return _Found(found.path, error=found.error)
+        return _unopened(found.path, found.error)
     return _Found(
         found.path,
-        {"sha256": found.sha256.hex(), **esign.told(verdict)},
+        {**({"sha256": found.sha256.hex()} if found.sha256 else {}), **esign.told(verdict)},
         not_made=esign.not_made(verdict),
         readable=verdict.readable,
         report=b"" if arguments.report is None else found.validation_report(),
@@ -190,10 +213,9 @@ def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
         complain(esign.one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
     if as_json:
-        told = {"error": found.error} if found.error else found.verdict
         # Printed one by one, so that a reader of the pipe need not wait for the last.
-        print(esign.escaped(json.dumps({"file": str(found.path), **told}, ensure_ascii=False)), flush=True)
-    elif found.verdict:
+        print(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)), flush=True)
+    elif not found.error:
         # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
         print("\n".join(map(esign.one_line, _lines(found))), flush=True)
 
@@ -202,7 +224,8 @@ def _lines(found: _Found) -> list[str]:
     verdict, summary = found.verdict, found.verdict["summary"]
     if not found.readable:
         return [str(found.path), *_sentences(summary)]
-    lines = [f"{verdict['verdict']}   {found.path}   截至 / as of {verdict['as_of']}", *_sentences(summary)]
+    lines = [f"{verdict['verdict']}   {found.path}   截至 / as of {_beijing(verdict['as_of'])}", *_sentences(summary)]
+    lines += _signatures(verdict["signatures"])
     lines += [
         f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}"
         for step in verdict["steps"]
@@ -216,6 +239,30 @@ def _lines(found: _Found) -> list[str]:
         if name not in _OF_THE_TOKEN
     ]
     return lines
+
+
+def _signatures(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """One line for each: who signed, when, how it stands and what it covers."""
+    for number, one in enumerate(found, 1):
+        claims = "" if one["certified"] else "自称 / claims: "
+        who = f"{claims}{one['signer'] or '（未知 / unknown）'}"
+        proven, claimed = one["proven_at"], one["claimed_at"]
+        when = "时间未载明 / no time stated"
+        if proven or claimed:
+            how = "已证明 / proven" if proven else "自述 / claimed"
+            when = f"{_beijing(proven or claimed)}（{how}）"
+        kind = "时间戳 / timestamp" if one["kind"] == "timestamp" else "签名 / signature"
+        yield (
+            f"  {SIGNATURE_MARKS[one['verdict']]} {kind} {number}/{len(found)} {one['name']}: {who}; {when}; "
+            f"{one['covers']['zh']} / {one['covers']['en']}"
+        )
+        yield from (f"      此后 / later: {each['zh']} / {each['en']}" for each in one["later"])
+
+
+def _beijing(instant: str) -> str:
+    """A verdict's time (RFC 3339, UTC) as clerks read it."""
+    local = datetime.fromisoformat(instant).astimezone(_CHINA)
+    return f"{local:%Y-%m-%d %H:%M:%S} 北京时间 (UTC+8)"
 
 
 def _sentences(summary: Mapping[str, Any]) -> list[str]:

@@ -156,6 +156,22 @@ async def test_a_dropped_document_is_verified(browser: Browser, land: WebLand) -
     assert land.esign.seen[0].pdf == b"%PDF-1.7"
 
 
+async def test_the_address_printed_on_every_certificate_takes_the_file(browser: Browser, land: WebLand) -> None:
+    """Papers say “扫描二维码，或在 HOST/v 上传本文件”: `/v` judges a chosen file, also behind a code that was judged first."""
+    async with page(browser, land.url, viewport=PHONE) as shown:
+        for path in ("/v", "/v#abc"):
+            await shown.goto("/")
+            await shown.goto(path)
+            await shown.set_input_files("#pdf", files=[PDF])
+            await shown.click("#upload button[type=submit]")
+            await expect(shown.locator("#verdict-word")).to_have_text("核验结论: 有效")
+            assert await focused(shown) == "verdict-word"
+        await expect(shown.locator("#progress")).to_be_empty()
+        assert await complaints(shown) == []
+        await shoot(shown, "v-uploaded-phone")
+    assert [each.pdf for each in land.esign.seen if hasattr(each, "pdf")] == [PDF["buffer"]] * 2
+
+
 async def test_a_file_is_hashed_on_the_device_and_not_sent(browser: Browser, land: WebLand) -> None:
     """The chosen file becomes 64 digits in the browser; only these leave it. Number and date by keyboard alone."""
     async with page(browser, land.url, viewport=PHONE) as shown:
@@ -194,8 +210,12 @@ async def test_without_scripts_everything_still_works(browser: Browser, land: We
         await shown.click("#by-hash button")
         await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
         await shown.goto("/v")
+        await shown.set_input_files("#pdf", files=[PDF])
+        await shown.click("#upload button[type=submit]")
+        await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
+        await shown.goto("/v")
         await shown.fill("#content", "https://hub.example/v#abc")
-        await shown.click("button[type=submit]")
+        await shown.click("#qr button[type=submit]")
         await expect(shown.locator("[data-verdict=VALID]")).to_be_visible()
         await shown.goto(f"/oauth2/authorize{authorization(redirect_uri=redirect)}")
         await shown.fill("#login_name", "bater")
@@ -278,7 +298,7 @@ async def test_the_language_switch_keeps_place_and_choice(browser: Browser, land
         await shown.goto("/v#abc")
         await expect(shown.locator("[data-verdict]")).to_be_visible()
         await shown.click("#switch")
-        await expect(shown.locator("h1")).to_have_text("二维码核验")
+        await expect(shown.locator("h1")).to_have_text("核验电子证明：扫码或上传")
         assert shown.url.endswith("lang=zh#abc")
 
 

@@ -1,7 +1,11 @@
 """The client library in an environment of its own: the hub's verdicts without the hub, and the hub's own by asking it."""
 
+import asyncio
 import json
+import re
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -301,3 +305,43 @@ async def test_a_hub_is_asked_with_the_standard_library(land: Land, issued: Issu
     assert forms == {"upload": "pdf", "hash": "hash", "number": "number", "number and hash": "number", "qr": "code"}
     assert answer["refused"][:2] == [400, "HASH_FORM"]
     assert "total-passed" in answer["report"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_examples_of_the_page_on_verifying_work(library, land: Land, issued: Issued, tmp_path) -> None:
+    """docs/verifying.md as a newcomer copies it: curl, gRPC and the client library, each of the four ways VALID."""
+    hub, day = land.running.hub, issued.journey.document.certificate.issued_on
+    (tmp_path / "hub.pem").write_bytes(hub.trust_pem)
+    (tmp_path / "证明.pdf").write_bytes(issued.pdf.read_bytes())
+    (tmp_path / "qr.txt").write_text(issued.journey.document.certificate.qr)
+    page_text = (ROOT / "docs" / "verifying.md").read_text("utf-8")
+    for old, new in (
+        ("https://127.0.0.1:8443", hub.people_url),
+        ("127.0.0.1:8443", hub.people_url.removeprefix("https://")),
+        ("var/hub/pki/edge-ca.pem", str(tmp_path / "hub.pem")),
+        ("1500002026000001", issued.journey.number),
+        ('"month": 6, "day": 1', f'"month": {day.month}, "day": {day.day}'),
+        ("证明.pdf", str(tmp_path / "证明.pdf")),
+        ("qr.txt", str(tmp_path / "qr.txt")),
+    ):
+        assert old in page_text
+        page_text = page_text.replace(old, new)
+    curl, *_ = re.findall(r"```sh\n(.*?)```", page_text, re.DOTALL)
+    by_grpc, by_client = re.findall(r"```python\n(.*?)```", page_text, re.DOTALL)
+    told = await run("bash", "-euc", curl.replace("2026,", f"{day.year},"))
+    answers, at = [], 0
+    while at < len(told):
+        answer, at = json.JSONDecoder().raw_decode(told, at)
+        answers.append(answer["verdict"]["verdict"])
+    assert answers == ["VALID"] * 4
+    assert (await run(sys.executable, "-c", by_grpc)).split() == ["VALID"] * 4
+    said = (await asyncio.to_thread(library.run, by_client)).splitlines()
+    assert [line for line in said if line.isascii()] == ["VALID"] * 4
+
+
+async def run(*command_line: str) -> str:
+    """Its output; it must end well."""
+    ran = await asyncio.create_subprocess_exec(*command_line, cwd=ROOT, stdout=PIPE, stderr=PIPE)
+    out, err = await ran.communicate()
+    assert ran.returncode == 0, err.decode()
+    return out.decode()

@@ -433,7 +433,9 @@ class TestTranscoding:
 
 class TestLimits:
     async def test_oversize_call(self, running, bureau):
-        """A call larger than 4 MiB is refused at the edge, over gRPC and over REST."""
+        """A call larger than 4 MiB is refused at the edge, over gRPC and over REST; the text names the limits and warns of
+        making a signed document smaller.
+        """
         token = running.world.signer.token("bureau", bureau)
         request = item_pb2.CreateItemRequest(item=item_pb2.Item(title="x" * (4 << 20)))
         stub = item_pb2_grpc.ItemEditServiceStub(running.channel(bureau))
@@ -444,6 +446,8 @@ class TestLimits:
                 "/v1/items", json={"item": {"title": "x" * (4 << 20)}}, headers=dict(bearer(token))
             )
         assert answer.json()["details"][0]["reason"] == "REQUEST_TOO_LARGE"
+        assert "21 MiB" in answer.json()["message"]
+        assert "压缩" in answer.json()["details"][1]["message"]
 
     async def test_document_may_be_large(self, running):
         """A document of 20 MiB passes for verification, over gRPC and over REST; 22 MiB does not."""

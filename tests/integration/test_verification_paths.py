@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import re
 from hashlib import sha256
 
 import grpc
 import pytest
+from sqlalchemy import update
 
 from services.esign.domain.verdict import STEPS
 from services.esign.sm3_index import Sm3Index
+from services.esign.store import certificate
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.client import error_of
 from shuniu.kit.crypto.sm import sm3
@@ -51,15 +54,15 @@ async def by_number(land: SealLand, number: str, *, day=None, tail=""):
 
 async def every_path(land: SealLand, document: pb.DownloadCertificateResponse):
     """Path → verdict."""
-    certificate, digest = document.certificate, sha256(document.pdf).hexdigest()
+    told, digest = document.certificate, sha256(document.pdf).hexdigest()
     return {
         "upload": await land.verdict(document.pdf),
         "upload with its receipt": await land.verdict(document.pdf, document.tlog_proof),
         "SHA-256": await by_hash(land, digest),
         "SM3": await by_hash(land, sm3(document.pdf).hex().upper()),
-        "number and date": await by_number(land, certificate.number, day=certificate.issued_on),
-        "number and hash": await by_number(land, certificate.number, tail=digest[-8:]),
-        "QR": await asked(land.verification.VerifyQr, pb.VerifyQrRequest(content=certificate.qr)),
+        "number and date": await by_number(land, told.number, day=told.issued_on),
+        "number and hash": await by_number(land, told.number, tail=digest[-8:]),
+        "QR": await asked(land.verification.VerifyQr, pb.VerifyQrRequest(content=told.qr)),
     }
 
 
@@ -125,17 +128,43 @@ async def test_what_was_not_looked_at_is_named(land):
 
 
 async def test_an_unknown_hash_is_no_verdict_on_the_document(land):
-    """Neither valid nor invalid: INDETERMINATE, with the reason; what is no hash is refused."""
+    """Neither valid nor invalid: INDETERMINATE, with the reason, and no step tells of an original that is not there; what
+    is no hash is refused.
+    """
     document = await issued(land)
     changed = sha256(document.pdf + b"\n").hexdigest()
     for digest in (changed, sm3(b"other").hex()):
         verdict = await by_hash(land, digest)
         assert (verdict.verdict, verdict.steps[STEPS.index("document")].reason) == ("INDETERMINATE", "DOCUMENT_UNKNOWN")
         assert not verdict.document
+        assert not re.search("原件|已存证|本枢纽签发", "".join(s.zh for s in verdict.steps if s.step != "document"))
+        unasked = {step.step for step in verdict.steps if step.reason == "NOTHING_REGISTERED"}
+        assert unasked == {"seal_then", "seal_now", "ledger"}
     for wrong in ("", "abc", "g" * 64, "0" * 65):
         with pytest.raises(HubError) as caught:
             await by_hash(land, wrong)
         assert [one.reason for one in caught.value.violations] == ["HASH_FORM"]
+
+
+async def test_the_seal_of_a_document_that_is_not_registered_is_looked_up(land):
+    """Signed with an active seal of this hub and not registered: nobody says that the hub does not know the seal or did
+    not issue the document; how the seal stands now is said, its state at signing is not known. The verdict is
+    INDETERMINATE.
+    """
+    document = (await issued(land)).pdf
+    (seal,) = (await land.owner.ListSeals(pb.ListSealsRequest(), metadata=AGENCY)).seals
+    await land.base.store.write(lambda conn: conn.execute(update(certificate).values(sha256="00" * 32)))
+    for state, status in ((pb.SEAL_STATE_ACTIVE, "valid"), (pb.SEAL_STATE_SUSPENDED, "unknown")):
+        if state != pb.SEAL_STATE_ACTIVE:
+            await land.changed(seal.id, state)
+        verdict = await land.verdict(document)
+        steps = {step.step: step for step in verdict.steps}
+        name = pb.SealState.Name(state).removeprefix("SEAL_STATE_")
+        assert verdict.verdict == "INDETERMINATE"
+        assert (steps["seal_now"].status, steps["seal_now"].reason) == (status, f"SEAL_{name}")
+        assert "SEAL_UNKNOWN" not in {step.reason for step in verdict.steps}
+    told = verdict.summary
+    assert "不是由本枢纽签发" not in f"{told.verdict.zh}{told.cause.zh}"
 
 
 async def test_numbers_cannot_be_tried_out(land):

@@ -12,21 +12,25 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from examples.witness.notes import Cosigner
 from services.esign import confined, layout, verify_command
-from services.esign.domain import certificates, cms, ledger, pades, pki
+from services.esign.domain import certificates, cms, ledger, pades, pki, revocation
 from services.esign.domain.verdict import STEPS
 from services.esign.ledger_store import LedgerStore
 from shuniu.cli.main import main
+from tests.support import documents as attack
+from tests.support import sm as sm_support
 from tests.support.esign import ORGANISATION, SEAL_ID, page
 from tests.support.hub import Ran, command
 from tests.support.witnesses import LOG, cosigner
 
 OFFLINE = {"seal_now", "document"}
+SCHEMA = Path(__file__).parents[2] / "docs" / "verdict.schema.json"
 
 
 def flate_chain() -> bytes:
@@ -53,6 +57,7 @@ class Place:
     folder: Path
     receipt: str
     other_receipt: str
+    ca: pki.Authority
 
     @property
     def pdf(self) -> Path:
@@ -84,8 +89,9 @@ class Place:
 def place(tmp_path):
     """A document sealed a moment ago, its root and log trusted, its receipt not yet beside it."""
     now_us = time.time_ns() // 1000 - 1_000_000
-    root = pki.make_root("内蒙古枢纽", now_us)
-    ca = pki.make_seal_ca(root, "内蒙古枢纽", now_us)
+    begun_us = now_us - 200 * 3600 * 1_000_000
+    root = pki.make_root("内蒙古枢纽", begun_us)
+    ca = pki.make_seal_ca(root, "内蒙古枢纽", begun_us)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, now_us).public_bytes(
         Encoding.DER
@@ -102,7 +108,7 @@ def place(tmp_path):
     (tmp_path / "trust").mkdir()
     (tmp_path / "trust" / "root.pem").write_bytes(pki.certificate_pem(root.certificate))
     (tmp_path / "trust" / "log.vkey").write_text(LOG.verifier.vkey + "\n")
-    made = Place(tmp_path, receipt, other)
+    made = Place(tmp_path, receipt, other, ca)
     made.pdf.write_bytes(pdf)
     return made
 
@@ -122,7 +128,7 @@ async def test_a_good_document_is_valid_without_any_network(place):
 
 
 async def test_a_bad_document_is_invalid(place):
-    """Exit 1: one byte changed, something added, another document's receipt beside it."""
+    """Exit 1: one byte changed, something added. Another document's receipt beside it accuses nobody: exit 2."""
     data = place.pdf.read_bytes()
     at = data.index(b"stream") + 40
     (place.folder / "flipped.pdf").write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
@@ -131,8 +137,9 @@ async def test_a_bad_document_is_invalid(place):
     flipped, longer, wrong = await asyncio.gather(
         place.told(file=place.folder / "flipped.pdf"), place.told(file=place.folder / "longer.pdf"), place.told()
     )
-    assert [found[:2] for found in (flipped, longer, wrong)] == [(1, "INVALID")] * 3
-    assert wrong[2]["ledger"] == ("invalid", "RECEIPT_OF_ANOTHER")
+    assert [found[:2] for found in (flipped, longer)] == [(1, "INVALID")] * 2
+    assert wrong[:2] == (2, "INDETERMINATE")
+    assert wrong[2]["ledger"] == ("unknown", "RECEIPT_OF_ANOTHER")
 
 
 async def test_what_is_not_known_is_indeterminate(place):
@@ -200,7 +207,10 @@ async def test_many_files_in_one_call(place):
     lines = [json.loads(line) for line in ran.out.splitlines()]
     assert [line["file"] for line in lines] == names
     found = [line.get("verdict") for line in lines]
-    assert [found[at] for at in (0, 1, 3, 5, 6)] == ["VALID", "INVALID", None, "VALID", None]
+    assert [found[at] for at in (0, 1, 3, 5, 6)] == ["VALID", "INVALID", "INDETERMINATE", "VALID", "INDETERMINATE"]
+    schema = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8")))
+    assert [list(schema.iter_errors(line)) for line in lines] == [[]] * len(lines)
+    assert [lines[at]["form"] for at in (3, 6)] == ["unreadable"] * 2
     assert "VALID" not in {found[2], found[4]}
     assert (lines[2]["form"], ran.status) == ("unreadable", 3)
     assert [line["file"] for line in lines if "error" in line] == [names[3], names[6]]
@@ -250,7 +260,7 @@ async def test_the_command_itself_ends_with_these_codes(place):
     assert [one.json["verdict"] for one in ran[:3]] == ["VALID", "INVALID", "INDETERMINATE"]
     assert [one.err for one in ran[:2]] == [""] * 2
     assert "没有任何信任根" in ran[2].err
-    assert set(ran[3].json) == {"file", "error"}
+    assert (ran[3].json["verdict"], ran[3].json["form"]) == ("INDETERMINATE", "unreadable")
     assert "absent.pdf" in ran[3].err
 
 
@@ -359,7 +369,7 @@ async def test_a_file_that_the_verifier_fails_on_is_named_and_the_others_are_jud
         return judge(files, *rest)
 
     def failing_to_tell(verdict):
-        if not verdict.readable:
+        if verdict.step("parse").reason == "NOT_A_PDF":
             raise ValueError("year 0 is out of range")
         return tell(verdict)
 
@@ -375,3 +385,77 @@ async def test_a_file_that_the_verifier_fails_on_is_named_and_the_others_are_jud
     assert told[3]["verdict"] == "VALID"
     assert ran.status == 3
     assert "Traceback" not in ran.err
+
+
+async def test_every_signature_has_a_line_of_its_own(place):
+    """Of several signers each is named, with the time in Beijing and what it covers, not the last one alone."""
+    two = await asyncio.to_thread(lambda: attack.foreign_sign(attack.foreign(), "Second"))
+    (place.folder / "two.pdf").write_bytes(two)
+    lines = (await place.run(file=place.folder / "two.pdf")).out.splitlines()
+    signed = [line for line in lines if "签名 / signature" in line]
+    assert [re.search(r"(\d/\d) (\w+): (.*?);", line).groups()[:2] for line in signed] == [
+        ("1/2", "Sig1"),
+        ("2/2", "Second"),
+    ]
+    assert all("自称 / claims: " in line and "北京时间" in line for line in signed)
+    assert "另一签名（Second）" in lines[lines.index(signed[0]) + 1]
+    assert "北京时间" in lines[0]
+    good = [line for line in (await place.run()).out.splitlines() if "签名 / signature" in line]
+    assert len(good) == 1
+    assert ORGANISATION in good[0]
+    assert "自称" not in good[0]
+
+
+async def test_a_receipt_or_seal_data_given_as_the_file_is_called_what_it_is(place):
+    """Neither is taken for a photo: the reader is told which file to verify."""
+    place.beside.write_text(place.receipt)
+    beside = place.folder / "证明.pdf.ses"
+    beside.write_bytes(sm_support.eseal())
+    for file, called in ((place.beside, "存证回执"), (beside, "国密签章数据")):
+        ran = await place.run(file=file)
+        assert (ran.status, called in ran.out, "同名" in ran.out) == (3, True, True)
+        assert "照片" not in ran.out
+
+
+async def test_what_a_trust_directory_holds_in_vain_is_named(place):
+    """A certificate under a name that is not read would be missed in silence."""
+    (place.folder / "trust" / "ca.crt").write_bytes(b"whatever")
+    ran = await place.run()
+    assert ran.status == 0
+    assert "没有使用：ca.crt" in ran.err
+
+
+async def test_a_huge_file_is_told_by_its_size(place):
+    """Nothing of it is read, so a sparse terabyte is answered at once; it has no digest."""
+    huge = place.folder / "huge.pdf"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    found = json.loads((await place.run("--json", file=huge)).out)
+    assert (found["verdict"], found["steps"][0]["reason"]) == ("INDETERMINATE", "TOO_LARGE")
+    assert "sha256" not in found
+    assert "20 MiB" in found["steps"][0]["zh"]
+
+
+async def test_a_list_that_cannot_be_used_is_named_with_the_reason(place):
+    """Expired before the signature, of another authority, or not in force yet: the step says which list and why; the
+    verdict is what it is without the list.
+    """
+    hour = 3600 * 1_000_000
+    at_us = time.time_ns() // 1000
+    stranger = pki.make_seal_ca(pki.make_root("某地枢纽", at_us), "某地枢纽", at_us)
+    for name, made, said in (
+        ("old.crl", revocation.crl(place.ca, [], at_us - 100 * hour), "已过期"),
+        ("strange.crl", revocation.crl(stranger, [], at_us), "其他机构"),
+        ("future.crl", revocation.crl(place.ca, [], at_us + 100 * hour), "才生效"),
+    ):
+        given = place.folder / "trust" / name
+        given.write_bytes(made)
+        ran = await place.run("--json")
+        step = next(step for step in ran.json["steps"] if step["step"] == "seal_then")
+        assert (ran.status, ran.json["verdict"]) == (0, "VALID")
+        assert (name in step["zh"], said in step["zh"], name in step["en"]) == (True, True, True), step
+        given.unlink()
+    usable = place.folder / "trust" / "now.crl"
+    usable.write_bytes(revocation.crl(place.ca, [], at_us))
+    step = next(step for step in (await place.run("--json")).json["steps"] if step["step"] == "seal_then")
+    assert (step["reason"], "未能使用" in step["zh"]) == ("CERTIFICATE_GOOD", False)

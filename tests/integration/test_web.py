@@ -399,7 +399,7 @@ async def test_uploads_are_bounded() -> None:
     assert [answer.status_code for answer in answers] == [413, 413, 413, 400, 400, 400]
     assert counted.json() == {
         "reason": "DOCUMENT_TOO_LARGE",
-        "message": "文件超过 1 MiB，没有核验；请向出具单位索取较小的版本，或扫描二维码、按编号核验。",
+        "message": "文件超过 1 MiB，没有核验；请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验。",
     }
     assert not land.esign.seen
 
@@ -537,6 +537,7 @@ async def test_worker_lists_what_the_qr_page_needs(land: WebLand) -> None:
         answers = [await http.get(file) for file in listed]
     assert worker.headers["service-worker-allowed"] == "/v"
     assert {"/v", "/verify/trust", "/static/qr.js", "/static/verdict.js"} <= set(listed)
+    assert any(file.startswith("/static/verify.js") for file in listed)
     assert [answer.status_code for answer in answers] == [200] * len(listed)
 
 

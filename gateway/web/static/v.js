@@ -1,12 +1,11 @@
 // The page a QR code opens. The code's text is in the fragment: it is checked here first, then the server is asked.
 import { check } from "./qr.js";
-import { problem, progress, refusal, sayer, show } from "./verdict.js";
+import { isNewest, newTurn, problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const host = document.getElementById("result");
 const form = document.getElementById("qr");
 const say = sayer(host);
 const SERVER_SECONDS = 8;
-let asked = 0;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -37,14 +36,14 @@ async function keys() {
 }
 
 async function judge(content) {
-  const turn = (asked += 1);
+  const turn = newTurn();
   problem("", "");
   progress(say("qr_checking"));
   const here = offline(await check(content, await keys()));
-  if (turn !== asked) return;
+  if (!isNewest(turn)) return;
   show(host, here);
   const server = await ask(content);
-  if (turn !== asked) return;
+  if (!isNewest(turn)) return;
   progress("");
   show(host, together(here, server), { focus: false });
 }

@@ -4,6 +4,17 @@ function fill(frame, slot, text) {
   frame.querySelector(`[data-slot="${slot}"]`).textContent = text;
 }
 
+let turns = 0;
+
+/** What is asked last is what is shown: an answer is put on the page only while its turn is the newest. */
+export function newTurn() {
+  return (turns += 1);
+}
+
+export function isNewest(turn) {
+  return turn === turns;
+}
+
 /** The page's own sentences; `{name}` is filled from `values`. */
 export function sayer(host) {
   const texts = JSON.parse(host.dataset.texts);

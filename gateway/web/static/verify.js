@@ -1,5 +1,5 @@
-// The upload page: drop or choose, send, show. Without this file the form works by itself.
-import { problem, progress, refusal, sayer, show } from "./verdict.js";
+// A page with the upload form: drop or choose, send, show. Without this file the form works by itself.
+import { isNewest, newTurn, problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const form = document.getElementById("upload");
 const host = document.getElementById("result");
@@ -9,7 +9,6 @@ const button = form.querySelector('button[type="submit"]');
 const say = sayer(host);
 const MEBIBYTE = 1024 * 1024;
 const TOO_LARGE = 413;
-let asked = 0;
 
 document.getElementById("drop-text").hidden = false;
 
@@ -44,7 +43,7 @@ function unfitness(chosen) {
 }
 
 async function verify() {
-  const turn = (asked += 1);
+  const turn = newTurn();
   problem("", "");
   host.replaceChildren();
   const unfit = unfitness(file.files[0]);
@@ -62,7 +61,7 @@ async function verify() {
       credentials: "same-origin",
     });
     const content = await answer.json();
-    if (turn !== asked) return;
+    if (!isNewest(turn)) return;
     if (answer.ok) {
       show(host, content);
       document.getElementById("again").hidden = false;
@@ -71,11 +70,9 @@ async function verify() {
     } else if (answer.status === TOO_LARGE) problem(say("verify_failed"), say("verify_too_large", { size: form.dataset.limit }));
     else problem(say("verify_failed"), refusal(content) || say("verify_network"));
   } catch {
-    if (turn === asked) problem(say("verify_failed"), say("verify_network"));
+    if (isNewest(turn)) problem(say("verify_failed"), say("verify_network"));
   } finally {
-    if (turn === asked) {
-      progress("");
-      button.disabled = false;
-    }
+    if (isNewest(turn)) progress("");
+    button.disabled = false;
   }
 }

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from services.esign.domain import changes, pdf_rebuilt, second_look, signatures
+from services.esign.domain import change_words, changes, pdf_rebuilt, second_look, signatures
 from services.esign.domain.changes import Passage
 from services.esign.domain.findings import Findings
 from services.esign.domain.pdf import Document
@@ -23,18 +23,22 @@ _BYTE_RANGE = re.compile(rb"/ByteRange")
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
+# How the rules end what they say of a field that is too large (`additions.misfit`).
+_TOO_LARGE = "it covers too much of the page"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The document's signatures in the order of their coverage, what came after each, and from which byte on there is
-    nothing but validation data and document timestamps (the whole length: nowhere).
+    nothing but validation data and document timestamps (the whole length: nowhere). `stray`: how many bytes behind the
+    last version belong to no part of the document.
     """
 
     present: Sequence[PdfSignature]
     passages: Sequence[Passage]
     renewed_from: int
     status: Status
+    stray: int = 0
 
     @property
     def ends(self) -> list[int]:
@@ -43,7 +47,7 @@ class History:
         return sorted(found.union(*(passage.ends for passage in self.passages)))
 
     def covers(self, signature: PdfSignature, document: Document) -> Sentence:
-        if signature.covers_whole(document):
+        if signature.covers_whole(document) and not self.stray:
             return Sentence("覆盖整个文件", "covers the whole file")
         ends = sorted({s.covered_to for s in self.present} | {document.end})
         at, of = ends.index(signature.covered_to) + 1, len(ends)
@@ -59,12 +63,15 @@ class History:
         for passage in self.passages:
             if passage.before >= signature.covered_to:
                 found += _told(passage)
+        if self.stray:
+            zh = f"文件末尾被追加 {self.stray} 字节，不属于文件"
+            found.append(Sentence(zh, f"{self.stray} bytes appended that belong to no part of the document"))
         return tuple(found)
 
     def disturbed(self, signature: PdfSignature) -> bool:
         """Whether more than signing came after it, or what came shows on the pages."""
-        return self.status in {Status.INVALID, Status.UNKNOWN} and any(
-            passage.before >= signature.covered_to for passage in self.passages
+        return self.status in {Status.INVALID, Status.UNKNOWN} and (
+            self.stray > 0 or any(passage.before >= signature.covered_to for passage in self.passages)
         )
 
 
@@ -83,7 +90,11 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
                 "a signature does not cover the whole version it was made for",
             )
         else:
-            zh, en = "签名结构不合规或不受支持", f"signature structure: {cause}"
+            said, what = (
+                "签名结构不受支持" if cause.unsupported else "签名结构不合规",
+                change_words.structure(cause.reason),
+            )
+            zh, en = f"{said}：{what}" if what else said, f"signature structure: {cause}"
         found.add("coverage", Status.UNKNOWN if cause.unsupported else Status.INVALID, cause.reason, zh, en)
         return None
     if not signatures.by_signers(present):
@@ -149,16 +160,26 @@ def earlier_ends(data: bytes, before: int) -> list[int]:
     return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
 
 
-def appended(found: Findings) -> None:
-    """Bytes after the last version that nobody can read as a part of it."""
+def appended(found: Findings, history: History, stray: int) -> History:
+    """`stray` bytes after the last version, which nobody can read as a part of it and no signature covers."""
     found.steps = [step for step in found.steps if step.step != "changes"]
+    _covers_no_more(found)
     found.add(
         "changes",
         Status.INVALID,
         "STRAY_BYTES",
-        "签名后文件末尾被追加了不属于文件的内容",
-        "after signing bytes were appended that belong to no part of the document",
+        f"签名后文件末尾被追加了 {stray} 字节不属于文件的内容",
+        f"after signing {stray} bytes were appended that belong to no part of the document",
     )
+    return replace(history, status=Status.INVALID, stray=stray)
+
+
+def _covers_no_more(found: Findings) -> None:
+    """Takes back that a signature covers the whole file: something stands behind what it covers."""
+    if any(step.step == "coverage" and step.reason == "WHOLE_FILE" for step in found.steps):
+        found.steps = [step for step in found.steps if step.step != "coverage"]
+        zh, en = "签名覆盖其所在版本，不包括末尾追加的内容", "the signature covers its revision, not what was appended"
+        found.add("coverage", Status.VALID, "REVISION", zh, en)
 
 
 def _changes(found: Findings, document: Document, present: Sequence[PdfSignature], look: Look | None) -> History:
@@ -171,8 +192,9 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
+        _covers_no_more(found)
         _say(found, Status.INVALID, "CHANGED", "签名后文件末尾增加了空白", "white space was appended after signing")
-        return History(present, (), end, Status.INVALID)
+        return History(present, (), end, Status.INVALID, stray=end - present[-1].covered_to)
     try:
         passages = changes.history(document, present)
     except PdfError as cause:
@@ -213,12 +235,13 @@ def _status(
     certified = any(s.permission is not None for s in present)
     forbidding = any(s.permission == 1 for s in present)
     if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
-        zh = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
-        return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, _why(change))
+        said = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
+        zh, en = _why(change, said)
+        return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, en)
     if change is None and (status := _ambiguous(found, document, passages)) is not None:
         return status
     if change is not None and change.is_note:
-        return _say(found, Status.UNKNOWN, "LATER_REVISION", "签名后文件有签名以外的修改", _why(change))
+        return _say_changed(found, present, passages)
     seen = _looked(document, passages, look)
     if seen.seen is Seen.DIFFERENT:
         return _say(
@@ -231,7 +254,7 @@ def _status(
             else "the number of pages differs from what was signed",
         )
     if change is not None:
-        return _say(found, Status.UNKNOWN, "LATER_REVISION", "签名后文件有签名以外的修改", _why(change))
+        return _say_changed(found, present, passages)
     if seen.seen is Seen.COVERED:
         return _say(
             found,
@@ -249,6 +272,21 @@ def _status(
             f"the pages could not be compared with how they were signed: {seen.why}",
         )
     return _lawful(found, present, passages)
+
+
+def _say_changed(found: Findings, present: Sequence[PdfSignature], passages: Sequence[Passage]) -> Status:
+    """A change that nobody forbade: after the last signature, or before one that covers it, which its signer saw."""
+    signed_to = signatures.by_signers(present)[-1].covered_to
+    changed = [(passage.before < signed_to, passage.change) for passage in passages if passage.change is not None]
+    covered, change = min(changed, key=lambda each: each[0])
+    if not covered:
+        zh, en = _why(change, "最后一次签名之后文件有签名以外的修改")
+        return _say(found, Status.UNKNOWN, "LATER_REVISION", zh, en)
+    if change.en.endswith(_TOO_LARGE):
+        zh, en = _why(change, "后签的人所加的签名域过大")
+        return _say(found, Status.UNKNOWN, "FIELD_TOO_LARGE", zh, en)
+    zh, en = _why(change, "先后两次签名之间文件有签名以外的修改，后一签名已覆盖")
+    return _say(found, Status.UNKNOWN, "CHANGED_BETWEEN", zh, f"{en}; a later signature covers it")
 
 
 def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage]) -> Status | None:
@@ -333,8 +371,11 @@ def _say(found: Findings, status: Status, reason: str, zh: str, en: str) -> Stat
     return status
 
 
-def _why(change: Change) -> str:
-    return f"after a signature more was done than signing: {shown(change.en)}"
+def _why(change: Change, said: str) -> tuple[str, str]:
+    """What was done, behind `said` in Chinese."""
+    called = change_words.called(change.en)
+    en = f"after a signature more was done than signing: {shown(change.en)}"
+    return f"{said}：{shown(called)}" if called else said, en
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -357,5 +398,5 @@ def _told(passage: Passage) -> list[Sentence]:
     if passage.validation:
         found.append(Sentence("增加验证数据", "validation data"))
     if passage.change:
-        found.append(Sentence("签名以外的修改", _why(passage.change)))
+        found.append(Sentence(*_why(passage.change, "签名以外的修改")))
     return found

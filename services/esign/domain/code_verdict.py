@@ -22,8 +22,8 @@ class Asked(Enum):
         Form.HASH,
         {"ledger", "document"},
         "FILE_NOT_SEEN",
-        "仅凭摘要核验，未查看文件本身；登记的文件是本枢纽签发的原件",
-        "asked by hash: the file itself was not looked at; the one registered is as the hub sealed it",
+        "仅凭摘要核验，未查看文件本身",
+        "asked by hash: the file itself was not looked at",
     )
     NUMBER = (
         Form.NUMBER,
@@ -38,10 +38,20 @@ class Asked(Enum):
         self.needed, self.reason, self.zh, self.en = frozenset(needed), reason, zh, en
 
 
+# What the register and the ledger say of a document that they have, and how its absence is called.
+_REGISTERED = frozenset({"seal_then", "seal_now", "ledger"})
+_MISSING = frozenset({"DOCUMENT_UNKNOWN", "NO_MATCH"})
+_STANDS = Step("document", Status.NOT_CHECKED, "", "", "")
+
+
 def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.CODE) -> Verdict:
     """VALID when all that is needed says yes; steps that concern the file are not_checked."""
     found = {step.step: step for step in steps}
-    whole = tuple(found.get(name) or _of_the_file(name, asked) for name in STEPS)
+    missing = found.get("document", _STANDS).reason in _MISSING
+    whole = tuple(
+        found.get(name) or (_not_asked(name) if missing and name in _REGISTERED else _of_the_file(name, asked))
+        for name in STEPS
+    )
     statuses = {step.status for step in whole}
     if Status.INVALID in statuses:
         outcome = Outcome.INVALID
@@ -52,6 +62,11 @@ def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.COD
     else:
         outcome = Outcome.VALID
     return Verdict(outcome, as_of_us, whole, form=asked.form)
+
+
+def _not_asked(name: str) -> Step:
+    zh, en = "登记中没有相符的文件，没有可查询的", "nothing registered fits, so there was nothing to look up"
+    return Step(name, Status.NOT_CHECKED, "NOTHING_REGISTERED", zh, en)
 
 
 def _of_the_file(name: str, asked: Asked) -> Step:

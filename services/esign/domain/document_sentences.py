@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import ofd_sentences, register_sentences
+from services.esign.domain import change_sentences, ofd_sentences, register_sentences
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -85,6 +85,34 @@ _FILE: Mapping[str, Words] = {
         Sentence(
             "请重新下载或请对方重新发送，再上传核验。",
             "Download it again or have it sent again, and verify that.",
+        ),
+    ),
+    "IS_RECEIPT": words(
+        say.NO_DOCUMENT,
+        "它是文件的存证回执（.tlog-proof），不是文件本身。",
+        "It is a document's receipt of the ledger (.tlog-proof), not the document.",
+        Sentence(
+            "请核验与它同名的 PDF 或 OFD 文件；回执放在文件旁边，或在网页的“存证回执”处选择。",
+            "Verify the PDF or OFD of the same name; keep the receipt beside it, or choose it as ledger receipt on the "
+            "page.",
+        ),
+    ),
+    "IS_SEAL_DATA": words(
+        say.NO_DOCUMENT,
+        "它是随文件附上的国密签章数据（.ses），不是文件本身。",
+        "It is the GB/T 38540 seal that comes with a document (.ses), not the document.",
+        Sentence(
+            "请核验与它同名的 PDF 文件，并把它放在该文件旁边。",
+            "Verify the PDF of the same name, and keep this beside it.",
+        ),
+    ),
+    "NOT_OPENED": words(
+        say.NOT_READ,
+        "{what}。",
+        "{what}.",
+        Sentence(
+            "请检查文件的路径和读取权限，再重新核验。",
+            "Check the file's path and who may read it, and verify it again.",
         ),
     ),
     "HEADER_BEHIND": words(
@@ -172,60 +200,6 @@ _FILE: Mapping[str, Words] = {
         "A timestamp proves only that the document existed by then.",
         say.SEALED_FILE,
     ),
-    "CHANGED": words(
-        say.ALTERED,
-        "签章之后，有人增加或改动了签名以外的内容。",
-        "After signing, something else than a signature was added or changed.",
-        say.ORIGINAL,
-    ),
-    "LOCKED": words(
-        say.ALTERED,
-        "签章之后，有人改动了已锁定的签名域。",
-        "After signing, a signature field that was locked was changed.",
-        say.ORIGINAL,
-    ),
-    "LATER_REVISION": words(
-        Sentence(
-            "签名之后文件又有改动，改动的部分没有人签名。",
-            "The document was changed after it was signed, and nobody signed the change.",
-        ),
-        "最后一次签名之后增加了签名以外的内容。",
-        "After the last signature something else than a signature was added.",
-        Sentence(
-            "不要依据改动后的内容办理；请向出具单位索取签名后未再改动的文件。",
-            "Do not rely on what it shows now; ask the issuer for the document as it was when it was signed.",
-        ),
-    ),
-    "PAGES_DIFFER": words(
-        say.ALTERED,
-        "页面上看到的内容与签章时不一样。",
-        "The pages look different from what was signed.",
-        say.ORIGINAL,
-    ),
-    "COVERS_CONTENT": words(
-        say.COVERED,
-        "签章之后加上的签名，外观盖住了页面上原有的内容。",
-        "The look of a signature that was added later lies over what the page showed.",
-        say.ASK_ISSUER,
-    ),
-    "PAGES_NOT_COMPARED": words(
-        Sentence(
-            "签章之后文件有增补，没能逐页比对，不能直接接受。",
-            "The document was added to after it was signed, and its pages could not be compared.",
-        ),
-        "核验器未能把现在的页面与签章时的页面画出来对照。",
-        "The reader could not draw the pages as they are and as they were signed.",
-        say.ASK_ISSUER,
-    ),
-    "FILLED_SINCE": words(
-        Sentence(
-            "签名之后又填写了表单，填写的内容没有人签名。",
-            "Form fields were filled in after signing, and nobody signed what was written.",
-        ),
-        "文件允许填写表单，但最后一次签名没有包括这些内容。",
-        "The document allows its form to be filled in, but the last signature does not cover that.",
-        say.ASK_ISSUER,
-    ),
     "SIGNATURE_REMOVED": words(
         say.ALTERED,
         "文件曾有电子签名，后来被人移除了。",
@@ -251,9 +225,9 @@ _FILE: Mapping[str, Words] = {
         "COVERAGE BYTE_RANGE CONTENTS",
         words(
             say.FALSE_SIGNATURE,
-            "签名没有完整覆盖文件，未被覆盖的部分可以随意改动。",
-            "The signature does not cover the whole document: the rest could be changed at will.",
-            say.ORIGINAL,
+            "签名与文件的字节对不上：文件可能被改动，也可能被软件另存过。",
+            "The signature does not fit the file's bytes: it was changed, or some program saved it again.",
+            say.SAVED_AGAIN,
         ),
     ),
     "DIGEST": words(say.ALTERED, "文件内容与签章时的内容不一致。", "The content is not what was signed.", say.ORIGINAL),
@@ -491,6 +465,7 @@ _SEALS: Mapping[str, Words] = {
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
+    **change_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,

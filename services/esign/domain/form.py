@@ -130,6 +130,10 @@ def _added(shown: bytes) -> float:
         byte = shown[at : at + 1]
         if byte == b"\\":
             at += 1
+        elif byte == b"<" and depth == 0:
+            # A string in hexadecimal digits.
+            at = shown.index(b">", at)
+            outside += b" "
         elif byte == b"(":
             depth += 1
             outside += b" "

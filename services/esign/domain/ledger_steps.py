@@ -1,6 +1,6 @@
 """The step ledger: whether a receipt is of this document, or of what it was before its renewal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from services.esign.domain import ledger
@@ -37,16 +37,12 @@ def logged(
         status = Status.UNKNOWN if online else Status.NOT_CHECKED
         found.add("ledger", status, "NO_RECEIPT", "没有存证回执，未核验", "no receipt to check")
         return None
-    try:
-        entry, checkpoint = ledger.check_receipt(ledger.parse_receipt(receipt), log_keys, policy=policy)
-    except EsignError as cause:
-        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
-        found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
+    proved = proved_by(found, receipt, log_keys, policy, lambda entry: _end_of(document, entry, ends) is not None)
+    if proved is None:
         return None
+    entry, checkpoint = proved
     end = _end_of(document, entry, ends)
-    if end is None:
-        _refuse(found, "回执不是该文件的", "the receipt is of another document")
-        return None
+    assert end is not None
     zh, en = "见证联署未核验", "witness cosignatures not required"
     if policy is not None:
         present, known = len(policy.check(ledger.parse_receipt(receipt).checkpoint)), len(policy.witnesses)
@@ -64,6 +60,36 @@ def logged(
         f"{before_en}in the log {checkpoint.origin}, size {checkpoint.size} ({en})",
     )
     return Logged(entry, end)
+
+
+def proved_by(
+    found: Findings,
+    receipt: str,
+    log_keys: Sequence[VerifierKey],
+    policy: Policy | None,
+    is_of_it: Callable[[ledger.Entry], bool],
+) -> tuple[ledger.Entry, ledger.Checkpoint] | None:
+    """The document's entry and the checkpoint it is under; None, with its finding, where the receipt does not prove it.
+
+    A receipt that cannot be read, or is of another document, says nothing of this one: somebody may have taken the
+    wrong file. One of this very document whose proof fails is wrong.
+    """
+    try:
+        read = ledger.parse_receipt(receipt)
+        about_it = is_of_it(ledger.decode(read.entry))
+    except EsignError as cause:
+        found.add("ledger", Status.UNKNOWN, cause.reason, f"回执读不了：{cause.zh}", f"unreadable receipt: {cause.en}")
+        return None
+    if not about_it:
+        zh, en = "回执是另一份文件的，没有用来核验", "the receipt is of another document and was not used"
+        found.add("ledger", Status.UNKNOWN, "RECEIPT_OF_ANOTHER", zh, en)
+        return None
+    try:
+        return ledger.check_receipt(read, log_keys, policy=policy)
+    except EsignError as cause:
+        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
+        found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
+        return None
 
 
 def _end_of(document: Document, entry: ledger.Entry, ends: Sequence[int]) -> int | None:
@@ -88,9 +114,7 @@ def about_signers(found: Findings, standing: Logged | None, signers: Iterable[by
     if standing is None or any(standing.entry.names(signer) for signer in signers):
         return standing
     found.steps = [step for step in found.steps if step.step != "ledger"]
-    _refuse(found, "回执与签章证书不符", "the receipt names another certificate")
-    return None
-
-
-def _refuse(found: Findings, zh: str, en: str) -> None:
+    # It is of these very bytes, and says that somebody else signed them.
+    zh, en = "回执与签章证书不符", "the receipt names another certificate"
     found.add("ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", zh, en)
+    return None

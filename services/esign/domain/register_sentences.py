@@ -36,11 +36,20 @@ _STANDING: Mapping[str, Words] = {
     ),
     "SEAL_UNKNOWN": words(
         say.OF_ANOTHER_HUB,
-        "文件不是由本枢纽签发的，无法查询印章是否仍然有效。",
-        "The document was not issued by this hub, which cannot tell whether the seal still counts.",
+        "登记中没有这份文件所用的印章，无法查询它是否仍然有效。",
+        "The register does not have the seal that signed it, and cannot tell whether it still counts.",
         Sentence(
             "请通过出具单位或其所在枢纽核实这份文件现在是否有效。",
             "Ask the issuer, or the hub it belongs to, whether the document is in force.",
+        ),
+    ),
+    "SEAL_NOT_ASKED": words(
+        say.NOT_THE_ORIGINAL,
+        "登记中没有与它完全相同的文件：可能被另存或重新打包过，也可能并未在此登记。",
+        "Nothing registered is the same byte for byte: it may have been saved or packed anew, or was never registered.",
+        Sentence(
+            "请持有人提供出具单位发来的、未经另存的原文件重新核验，或联系出具单位核实。",
+            "Have the holder bring the file as the issuer sent it, never saved again, or ask the issuer to confirm it.",
         ),
     ),
     "DOCUMENT_REVOKED": words(
@@ -91,16 +100,22 @@ _LEDGER: Mapping[str, Words] = {
             say.RECEIPT,
         ),
     ),
-    **each(
-        "RECEIPT_OF_ANOTHER LOGGED_OTHER",
-        words(say.LEDGER_WRONG, "所附的存证回执不是这份{it}的。", "The receipt is not of this {it}.", say.RECEIPT),
+    # Where the receipt is of another document or cannot be read. Of this one, and wrong: told by its step.
+    "RECEIPT_OF_ANOTHER": words(
+        say.RECEIPT_UNFIT,
+        "所附的存证回执是另一份{it}的。",
+        "The receipt given with it is of another {it}.",
+        say.RECEIPT,
+    ),
+    "LOGGED_OTHER": words(
+        say.LEDGER_WRONG, "所附的存证回执不是这份{it}的。", "The receipt is not of this {it}.", say.RECEIPT
     ),
     **each(
         "NOTE_SIGNATURE COSIGNATURE BUNDLE CHECKPOINT ENTRY HASH RECEIPT NOTE PROOF PROOF_WRONG TILE_PATH POLICY",
         words(
-            say.LEDGER_WRONG,
-            "所附的存证回执无效（{what}）。",
-            "The receipt of the ledger is not acceptable ({what}).",
+            say.RECEIPT_UNFIT,
+            "所附的存证回执不是这份{it}的，或者读不了（{what}）。",
+            "The receipt is not of this {it}, or cannot be read ({what}).",
             say.RECEIPT,
         ),
     ),

@@ -185,6 +185,17 @@ def read(data: bytes) -> Seal | SealSignature:
         raise SesError(f"not a seal or seal signature: {cause}") from cause
 
 
+def is_seal_data(data: bytes) -> bool:
+    """Whether the bytes are a seal or a seal signature by themselves."""
+    if not data.startswith(b"\x30") or len(data) > MOST_BYTES:
+        return False
+    try:
+        read(data)
+    except SesError:
+        return False
+    return True
+
+
 def read_signature(data: bytes) -> SealSignature:
     """Raises SesError."""
     found = read(data)

@@ -124,7 +124,10 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
     except ChainError as cause:
         reason = "TSA_NOT_TRUSTED" if cause.reason == "ISSUER_NOT_TRUSTED" else cause.reason
         raise TimestampInvalidError(
-            reason, f"时间戳机构：{cause.zh}", f"timestamp authority: {cause.en}", unknown=cause.unknown
+            reason,
+            f"时间戳机构：{cause.zh.replace('签章证书', '其证书')}",
+            f"timestamp authority: {cause.en}",
+            unknown=cause.unknown,
         ) from cause
     if not chain.valid_at(path, info.time_us):
         raise TimestampInvalidError(

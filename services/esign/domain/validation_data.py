@@ -249,7 +249,7 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
         # A list of a part only, or of changes only, says nothing of what it does not name.
         or any(extension.critical for extension in found.extensions)
         or not chain.profile_of(issuer).lists
-        or not _lists(issuer, found)
+        or not lists(issuer, found)
         or not chain.valid_at((issuer,), us(found.last_update_utc))
     ):
         return None
@@ -261,7 +261,15 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
     return _Word(us(found.last_update_utc), None if until is None else us(until), revoked_us)
 
 
-def _lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+def tells_of(
+    certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList, then_us: int
+) -> bool:
+    """Whether the list says how the certificate stood at that moment (µs)."""
+    word = _crl(certificate, issuer, found.public_bytes(Encoding.DER))
+    return word is not None and _speaks_for(word, then_us, us(certificate.not_valid_after_utc))
+
+
+def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
     """Whether the issuer's key made the list, with an algorithm that still holds."""
     if (sm2_key := sm2_key_of(issuer)) is not None:
         is_sm2 = found.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM

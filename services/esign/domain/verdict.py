@@ -117,6 +117,9 @@ class SignatureFinding:
     proven_us: int | None = None
     later: tuple[Sentence, ...] = ()
     steps: tuple[Step, ...] = ()
+    # The signer's certificate, for who looks its seal up: serial number and SHA-256 (hex). No part of what is told.
+    serial: str = ""
+    certificate_sha256: str = ""
 
     def __post_init__(self) -> None:
         for of_strangers in ("name", "signer", "issuer"):

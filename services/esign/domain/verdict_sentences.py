@@ -112,8 +112,19 @@ GOOD_OFFLINE = Words(
     ),
     Sentence("", ""),
     Sentence(
-        "办理重要事项前，请联网再核验一次，并核对内容与持有人是否一致。",
-        "Before anything important, verify again online, and check that the content fits the person before you.",
+        "办理重要事项前，请到出具枢纽的核验页面联网再核验一次，并核对内容与持有人是否一致。",
+        "Before anything important, verify again on the page of the hub that issued it, and check that the content "
+        "fits the person before you.",
+    ),
+)
+"""Of a document that is in the ledger of a hub: it can be asked."""
+GOOD_OFFLINE_ANYWHERE = Words(
+    GOOD_OFFLINE.verdict,
+    Sentence("", ""),
+    Sentence(
+        "办理重要事项前，请向出具单位核实它是否已被撤销，并核对内容与持有人是否一致。",
+        "Before anything important, ask the issuer whether it was withdrawn, and check that the content fits the "
+        "person before you.",
     ),
 )
 
@@ -135,6 +146,11 @@ ORIGINAL = Sentence(
     "不要接受此{it}；请向出具单位索取原件，重新核验。",
     "Do not accept this {it}; ask the issuer for the original and verify that.",
 )
+SAVED_AGAIN = Sentence(
+    "不要接受此{it}；请持有人提供未经阅读软件或聊天软件另存的原件，或向出具单位索取。",
+    "Do not accept this {it}; have the holder bring the original, which no reader or chat program saved again, or ask "
+    "the issuer for it.",
+)
 ASK_ISSUER = Sentence(
     "不要只凭此{it}办理；请联系出具单位核实，或请其换发可以核验的版本。",
     "Do not rely on this {it} alone; ask the issuer to confirm it, or to issue one that can be verified here.",
@@ -149,8 +165,9 @@ REEXPORT = Sentence(
     "saving it yourself would lose the signature.",
 )
 SMALLER = Sentence(
-    "请向出具单位索取较小、较简单的版本，或改为扫描二维码、按编号核验；重复上传结果相同。",
-    "Ask the issuer for a smaller, simpler version, or verify by QR code or number; uploading again changes nothing.",
+    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复上传结果相同。",
+    "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "
+    "uploading again changes nothing.",
 )
 CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
@@ -227,6 +244,10 @@ NO_DOCUMENT = Sentence(
     "上传的不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
     "What was uploaded is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
 )
+NOT_READ = Sentence(
+    "没有读到文件，没有核验；这不表示它是假的。",
+    "The file could not be opened, so nothing was verified; this does not mean that it is false.",
+)
 TIME_OPEN = Sentence(
     "{it}没有被改动，但无法证明是在证书有效期内签的。",
     "The {it} is unchanged, but nothing proves that it was signed while the certificate was valid.",
@@ -254,6 +275,10 @@ OF_ANOTHER_HUB = Sentence(
     "签名完好、签名者可信，但这枚印章不在本枢纽的登记中。",
     "The signature holds and its signer is trusted, but the seal is not in this hub's register.",
 )
+NOT_THE_ORIGINAL = Sentence(
+    "签名完好、签名者可信，但本枢纽的登记中没有这份{it}。",
+    "The signature holds and its signer is trusted, but this hub's register does not have this {it}.",
+)
 UNCONFIRMED = Sentence(
     "有一项无法核实，不能当作有效{it}接受。", "Something could not be checked: do not accept it as valid."
 )
@@ -266,6 +291,10 @@ NOT_REGISTERED = Sentence(
 )
 LEDGER_OPEN = Sentence(
     "存证尚未确认，暂时不能认定为有效。", "Its entry in the ledger is not confirmed yet, so it is not valid for now."
+)
+RECEIPT_UNFIT = Sentence(
+    "回执拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
+    "The receipt is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid for now.",
 )
 LEDGER_WRONG = Sentence("存证与{it}不符，不能接受。", "The ledger does not confirm this {it}: it must not be accepted.")
 SEAL_OPEN = Sentence(
@@ -305,6 +334,7 @@ OPEN = frozenset(
         PARTLY_SIGNED,
         COVERED,
         LEDGER_OPEN,
+        RECEIPT_UNFIT,
         SEAL_OPEN,
     )
 )
@@ -313,6 +343,8 @@ RESTING_ON = {
     STRANGER.zh: ("changes", "integrity"),
     TIME_OPEN.zh: ("changes", "integrity"),
     OF_ANOTHER_HUB.zh: ("changes", "integrity", "chain"),
+    NOT_THE_ORIGINAL.zh: ("changes", "integrity", "chain"),
+    RECEIPT_UNFIT.zh: ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
 }
 """Steps that must be VALID before something good is said beside what is not known; else it is UNCONFIRMED."""
 

@@ -11,6 +11,7 @@ from services.esign.domain.verdict_sentences import (
     GOOD_FILLED,
     GOOD_LICENCE_OFFLINE,
     GOOD_OFFLINE,
+    GOOD_OFFLINE_ANYWHERE,
     GOOD_RENEWED,
     ITEMS,
     OPEN,
@@ -24,7 +25,10 @@ NOT_REACHED = "NOT_REACHED"
 """Reason of a step that was not made because an earlier one failed."""
 # What follows from another step that failed or is no duty, and says nothing of its own.
 _ECHOES = frozenset(
-    {NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "NO_TIMESTAMP", "SIGNER_CLAIMED"}
+    {
+        *(NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "SES_UNSEEN", "NO_TIMESTAMP"),
+        *("SIGNER_CLAIMED", "NOTHING_REGISTERED"),
+    }
 )
 # What was left unjudged and keeps a verdict from being VALID.
 _LEFT_OUT = frozenset({"ANY_SIGNER", "HOLDER_NOT_ASKED"})
@@ -163,6 +167,7 @@ def _good(verdict: Verdict) -> Words:
     if verdict.form is Form.LICENCE and unasked:
         return GOOD_LICENCE_OFFLINE
     if verdict.form in _OF_A_FILE and unasked:
-        return GOOD_OFFLINE
+        logged = any(step.step == "ledger" and step.status is Status.VALID for step in verdict.steps)
+        return GOOD_OFFLINE if logged else GOOD_OFFLINE_ANYWHERE
     since = next((step.reason for step in verdict.steps if step.step == "changes"), "")
     return _GOOD_SINCE.get(since) or GOOD[verdict.form]

@@ -20,6 +20,7 @@ from services.esign.domain import (
     shadow,
     signatures,
     signer_steps,
+    unfit_lists,
 )
 from services.esign.domain.change_steps import History
 from services.esign.domain.document_time import Proofs
@@ -31,15 +32,18 @@ from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
+from services.esign.domain.ses import is_seal_data
 from services.esign.domain.ses_check import Evidence, SmTrust
 from services.esign.domain.signature_kinds import Kind
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signer_steps import OpenedSignature
 from services.esign.domain.stamped_time import Witnesses, judge_time
+from services.esign.domain.step_sentences import MET
 from services.esign.domain.validation_data import ValidationData, path_standing
 from services.esign.domain.verdict import (
     Form,
     Outcome,
+    Sentence,
     SignatureFinding,
     SignatureKind,
     Status,
@@ -49,7 +53,7 @@ from services.esign.domain.verdict import (
 )
 from services.esign.domain.witness import Policy
 
-__all__ = ["NO_SES", "Known", "Trust", "judge"]
+__all__ = ["Known", "Trust", "judge", "without_ses", "without_use"]
 
 # Found in one look at the bytes: places of signatures, and whether a name that acts may stand somewhere: plainly, with
 # an escape in it, or inside an object stream.
@@ -59,13 +63,31 @@ _TELLING = re.compile(
     rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
 )
 
-NO_SES = Step(
+_NO_SES = Step(
     "ses",
     Status.NOT_CHECKED,
     "NO_SES",
-    "该文件没有 GB/T 38540 电子签章数据",
-    "the document has no GB/T 38540 seal data",
+    "文件内没有 GB/T 38540 电子签章，也没有附上签章文件（.ses）",
+    "there is no GB/T 38540 seal inside the document, and no seal file (.ses) was given with it",
 )
+_SES_UNSEEN = Step(
+    "ses",
+    Status.NOT_CHECKED,
+    "SES_UNSEEN",
+    "文件或其签名未能读取，没有查看是否有 GB/T 38540 电子签章",
+    "the document or its signatures were not read, so nobody looked for a GB/T 38540 seal",
+)
+
+
+def without_ses(found: Findings, signed: Sequence[SignatureFinding]) -> Step:
+    """The step where no seal signature was judged: there is none, or what may hold it was not read."""
+    unsigned = any(step.reason in _UNSIGNED for step in found.steps if step.step == "coverage")
+    read = all(each.signer or each.kind is SignatureKind.TIMESTAMP for each in signed)
+    return _NO_SES if unsigned or (signed and read) else _SES_UNSEEN
+
+
+# Reasons of the step coverage that say that every signature was looked for.
+_UNSIGNED = frozenset({"NO_SIGNATURE", "SIGNATURE_REMOVED", "TIMESTAMP_ONLY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +101,8 @@ class Trust:
     """Roots that may vouch for timestamp authorities only; `roots` vouch for them too."""
     crls: tuple[bytes, ...] = ()
     """CRLs (DER) that the verifier has, beside those in the document."""
+    crl_names: tuple[str, ...] = ()
+    """What their files are called, in the same order; for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +159,7 @@ def judge(
     signed: tuple[SignatureFinding, ...] = ()
     if document is not None and history is not None:
         if appended:
-            change_steps.appended(found)
+            history = change_steps.appended(found, history, len(pdf) - document.end)
         signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
     if ses is not None:
@@ -143,7 +167,7 @@ def judge(
             [ses(next((each.proven_us for each in reversed(signed) if each.kind is not SignatureKind.TIMESTAMP), None))]
         )
     elif all(step.step != "ses" for step in found.steps):
-        found.steps.append(NO_SES)
+        found.steps.append(without_ses(found, signed))
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
     form = Form.PDF if has_header(pdf) else Form.UNREADABLE
@@ -161,7 +185,7 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     except PdfError as cause:
         earlier = None if cause.limit else _before_what_was_appended(pdf)
         if earlier is None:
-            _unread(found, cause)
+            _unread(found, cause, pdf)
             return None, False, 0
         document, appended = earlier, True
     telling = _TELLING.findall(document.data, 0, document.end)
@@ -171,7 +195,7 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
         if shadow.acts_on_opening(document):
             active.append("OpenAction")
     except PdfError as cause:
-        _unread(found, cause)
+        _unread(found, cause, pdf)
         return document, appended, places
     if is_package_from_its_end(pdf):
         zh, en = "文件同时是 PDF 和压缩包，未作判断", "the file is a PDF and a package at once: not judged"
@@ -184,10 +208,32 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     return document, appended, places
 
 
-def _unread(found: Findings, cause: PdfError) -> None:
+def _unread(found: Findings, cause: PdfError, data: bytes) -> None:
     """What cannot be read may be damaged, beyond this reader or no PDF at all: none of it says that it was forged."""
-    zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法按 PDF 规范解读"
+    if cause.reason == "NOT_A_PDF" and data.startswith(_RECEIPT):
+        zh, en = "这是存证回执（.tlog-proof），不是文件本身", "a receipt of the ledger (.tlog-proof), not the document"
+        found.add("parse", Status.UNKNOWN, "IS_RECEIPT", zh, en)
+        return
+    if cause.reason == "NOT_A_PDF" and is_seal_data(data):
+        zh, en = "这是国密签章数据（.ses），不是文件本身", "a GB/T 38540 seal (.ses), not the document"
+        found.add("parse", Status.UNKNOWN, "IS_SEAL_DATA", zh, en)
+        return
+    zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法解读"
+    what = _UNREAD.get(cause.reason) or (MET[cause.reason].zh if cause.reason in MET else "")
+    zh = f"{zh}：{what}" if what else zh
     found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
+
+
+# How a receipt begins (C2SP tlog-proof).
+_RECEIPT = b"c2sp.org/tlog-proof@"
+# Why a file cannot be read, where `MET` has no name for it.
+_UNREAD = {
+    "NOT_A_PDF": "开头不是 PDF 或 OFD 的格式",
+    "EMPTY_FILE": "文件是空的（0 字节）",
+    "ENCRYPTED": "文件加了密码或权限保护",
+    "HEADER_BEHIND": "PDF 内容之前还有别的数据",
+    "UNFINISHED": "文件没有正常结尾，可能不完整",
+}
 
 
 def _before_what_was_appended(pdf: bytes) -> Document | None:
@@ -276,7 +322,15 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         seal_steps.maker(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None)
+    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us)
+    register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
+
+
+def without_use(path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int) -> Sentence | None:
+    """Which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
+    if path is None or len(path) < 2 or not trust.crls:
+        return None
+    return unfit_lists.told(path[0], path[1], tuple(unfit_lists.named(trust.crls, trust.crl_names)), then_us, now_us)
 
 
 def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:
@@ -310,6 +364,8 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
         proven_us=one.proven_us,
         later=case.history.later(one.signature),
         steps=tuple(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses"),
+        serial="" if opened is None else f"{opened.signer.serial_number:x}",
+        certificate_sha256="" if opened is None else opened.signer_sha256,
     )
 
 

@@ -3,11 +3,14 @@
 import datetime as dt
 import re
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
-from services.esign import digest_store, store
+from sqlalchemy import Connection
+
+from services.esign import digest_store, ses_store, store
 from services.esign.domain import ledger
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.code_verdict import Asked, conclude_code
@@ -34,11 +37,25 @@ _WRONG_WINDOW_US = 600 * 1_000_000
 _NUMBERS_WATCHED = 10_000
 
 
-def known(row: CertificateRow | None, found: SealRow | None) -> Known:
-    """What only the register says of a document and its seal."""
+def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[bytes] = ()) -> Known:
+    """What only the register says of a document and its seal. `others`: the seal's certificates of other algorithms."""
     if row is None or found is None:
         return Known(None, None, None)
-    return Known(row.state, state_then(row, found), found.seal.state, sha256(found.certificate).hexdigest())
+    digest, *more = (sha256(certificate).hexdigest() for certificate in (found.certificate, *others))
+    return Known(row.state, state_then(row, found), found.seal.state, digest, tuple(more))
+
+
+def seal_of_signer(conn: Connection, serial: str, certificate_sha256: str) -> SealState | None:
+    """How the seal stands now that has this very certificate (serial number and SHA-256, both hex); None: no seal
+    has it.
+    """
+    standing = store.standing_of(conn, serial)
+    found = None if standing is None else store.seal_by_id(conn, standing.seal_id)
+    if found is None:
+        return None
+    beside = ses_store.sm2_seal_of(conn, found.seal.id)
+    certificates = [found.certificate, *([] if beside is None else [beside.certificate])]
+    return found.seal.state if certificate_sha256 in {sha256(each).hexdigest() for each in certificates} else None
 
 
 def state_then(row: CertificateRow, found: SealRow) -> SealState:

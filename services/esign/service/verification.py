@@ -15,13 +15,15 @@ from services.esign.domain import qr, validation_report, versions
 from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
 from services.esign.domain.errors import QrMalformedError
-from services.esign.domain.verdict import Status, Step, Verdict
+from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.register_steps import with_seal_of_signer
+from services.esign.domain.verdict import SignatureKind, Status, Step, Verdict
 from services.esign.flow_store import FlowRow
 from services.esign.keys import Secrets
 from services.esign.revocation_lists import RevocationLists
 from services.esign.sequencer import Sequencer
 from services.esign.service.flow_register import flow_of
-from services.esign.service.register import RegisterQuestions, known, register_steps
+from services.esign.service.register import RegisterQuestions, known, register_steps, seal_of_signer
 from services.esign.service.verdict_views import verdict_view
 from services.esign.service.views import view
 from services.esign.store import CertificateRow, SealRow
@@ -72,9 +74,9 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             raise errors.exhausted(
                 "DOCUMENT_TOO_LARGE",
                 f"The document is larger than {self.most_bytes} bytes and was not verified; ask the issuer for a "
-                "smaller one, or use its QR code or number.",
-                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本，"
-                "或扫描二维码、按编号核验。",
+                "smaller one (making it smaller yourself destroys its signature), or use its QR code or number.",
+                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本"
+                "（自行压缩会使签章失效），或扫描二维码、按编号核验。",
             )
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
@@ -87,7 +89,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
             request.tlog_proof or await self._receipt(row if flow is None else flow.row),
-            flow.known if flow is not None else known(row, found),
+            flow.known if flow is not None else known(row, found, await self._others(found, request.pdf)),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
@@ -104,6 +106,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = found = None
             verdict = await self._unregistered(question)
+        if row is None and flow is None:
+            verdict = await self._with_seal(verdict)
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         view_of = _view(verdict, row, found)
         if flow is not None:
@@ -128,6 +132,22 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     async def _seal(self, row: CertificateRow | None) -> SealRow | None:
         return None if row is None else await self.base.store.read(store.seal_by_id, row.seal_id)
+
+    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
+        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
+        if found is None or not is_ofd(document):
+            return ()
+        beside = await self.base.store.read(ses_store.sm2_seal_of, found.seal.id)
+        return () if beside is None else (beside.certificate,)
+
+    async def _with_seal(self, verdict: Verdict) -> Verdict:
+        """With how the seal of the last signer stands, which the register may know though not the document."""
+        signed = [each for each in verdict.signatures if each.kind is not SignatureKind.TIMESTAMP and each.certified]
+        if not signed:
+            return verdict
+        last = signed[-1]
+        state = await self.base.store.read(seal_of_signer, last.serial, last.certificate_sha256)
+        return with_seal_of_signer(verdict, state)
 
     def _roots(self) -> bytes:
         """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""

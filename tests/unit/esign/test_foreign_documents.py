@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -12,16 +13,21 @@ from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import copy_into_new_writer
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.esign.domain import chain, pades, pki
-from services.esign.domain.verdict import Outcome, Step, Verdict
+from services.esign.domain import chain, pades, pki, verdict_words
+from services.esign.domain.verdict import Outcome, Status, Step, Verdict
 from services.esign.domain.verify import Trust, judge
+from services.esign.rendering import look
 from shuniu.kit.crypto import sm
-from tests.support.esign import NOW_US, setting, small_pdf
+from tests.support import documents as attack
+from tests.support.esign import NOW_US, sealed, setting, small_pdf
 from tests.support.foreign_cms import CONTENT, certificate, judged, key
+from tests.support.lawful import forgeries
 from tests.support.sm import sm_setting
 from tests.support.sm_documents import seal as sm_seal
 from tests.unit.esign.test_foreign_signatures import ONE, ONE_BARE, ONE_WITH_MORE, in_pieces
@@ -104,3 +110,50 @@ def test_openssl_agrees_on_the_forms_made_by_hand(signed: bytes, tmp_path: Path)
         done = subprocess.run(command.split(), cwd=tmp_path, capture_output=True, timeout=30, check=False)
         assert (done.returncode == 0) is right, done.stderr.decode()
         assert (judged(signed, content).reason("integrity")[0] == "valid") is right
+
+
+@pytest.mark.parametrize(
+    ("make", "reason", "said"),
+    [
+        (lambda: forgeries.link_added(attack.foreign()), "LATER_REVISION", "没有人签名"),
+        (
+            lambda: attack.foreign_sign(forgeries.link_added(attack.foreign()), "Second"),
+            "CHANGED_BETWEEN",
+            "两次签名之间",
+        ),
+        (
+            lambda: forgeries.link_added(attack.foreign_sign(forgeries.link_added(attack.foreign()), "Second")),
+            "LATER_REVISION",
+            "没有人签名",
+        ),
+        (lambda: attack.foreign_sign(attack.foreign(), "Second", box=(0, 0, 200, 200)), "FIELD_TOO_LARGE", "可能盖住"),
+    ],
+    ids=["after", "between", "between and after", "too large"],
+)
+def test_who_has_seen_a_change_is_said(make: Callable[[], bytes], reason: str, said: str) -> None:
+    """A change after the last signature is signed by nobody; one before it is signed by the later signer and was not
+    seen by the earlier; a later seal over the page has its own sentence. All are INDETERMINATE, in both languages.
+    """
+    found = judge(make(), trust=TRUST, now_us=attack.now_us(), look=look)
+    changes = found.step("changes")
+    assert (found.outcome, changes.status, changes.reason) == (Outcome.INDETERMINATE, Status.UNKNOWN, reason)
+    told = verdict_words.explain(found)
+    assert said in f"{told.verdict.zh}{told.cause.zh if told.cause else ''}"
+    assert re.search(r"[（(]对象 \d+", changes.zh)
+    assert ("没有人签名" in told.verdict.zh) == (reason == "LATER_REVISION")
+    assert found.signatures[0].outcome is Outcome.INDETERMINATE
+    if reason == "CHANGED_BETWEEN":
+        assert found.signatures[-1].later == ()
+
+
+def test_a_file_that_was_saved_again_is_told_so() -> None:
+    """A program that writes the whole file anew leaves the signature beside its bytes: nobody need be a forger."""
+    out = io.BytesIO()
+    copy_into_new_writer(PdfFileReader(io.BytesIO(sealed()))).write(out)
+    found = judge(out.getvalue(), trust=TRUST, now_us=attack.now_us())
+    told = verdict_words.explain(found)
+    assert found.outcome is Outcome.INVALID
+    assert told.cause is not None
+    assert "另存过" in told.cause.zh
+    assert "另存的原件" in told.advice.zh
+    assert "：" in found.step("coverage").zh

@@ -261,7 +261,7 @@ def changed(pdf: bytes) -> bytes:
 
 
 SITUATIONS = {
-    "good, offline": (sealed, None, "VALID", "文件真实", None, "联网再核验"),
+    "good, offline": (sealed, None, "VALID", "文件真实", None, "向出具单位核实"),
     "good": (
         sealed,
         CertificateState.VALID,

@@ -1,5 +1,6 @@
 """What the verdict promises: VALID only for what is, and never after a change."""
 
+import base64
 import dataclasses
 
 import pytest
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import cms, ledger, note, pades, pki, tiles, tree, verify
+from services.esign.domain import cms, ledger, note, pades, pki, tiles, tree, verdict_words, verify, witness
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.seals import SealState
@@ -212,18 +213,71 @@ def test_the_stated_time_is_judged():
     assert proven.outcome is Outcome.VALID
 
 
-def test_receipts_of_something_else_are_invalid():
-    """Another document, another certificate, another log, another time, nonsense."""
+def test_a_wrong_receipt_accuses_nobody_and_proves_nothing():
+    """Of another document or unreadable: INDETERMINATE, and the clerk hears that the receipt is the wrong one. Of this
+    document and false (another certificate, another time, a proof that fails): INVALID. Never VALID, whoever demands it.
+    """
     stranger = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
     for receipt, outcome in (
-        (receipt_of(page()), Outcome.INVALID),
+        (receipt_of(page()), Outcome.INDETERMINATE),
         (receipt_of(sealed(), certificate=b"other"), Outcome.INVALID),
         (receipt_of(sealed(), signer=stranger), Outcome.INDETERMINATE),
         (receipt_of(sealed(), time_us=NOW_US + 2 * 3_600_000_000), Outcome.INVALID),
-        ("nonsense", Outcome.INVALID),
-        ("", Outcome.INVALID),
+        (broken_proof(receipt_of(sealed())), Outcome.INVALID),
+        (broken_proof(receipt_of(page())), Outcome.INDETERMINATE),
+        ("nonsense", Outcome.INDETERMINATE),
+        ("", Outcome.INDETERMINATE),
     ):
-        assert judge(sealed(), receipt=receipt, now_us=NOW_US + 9 * 3_600_000_000).outcome is outcome
+        for policy in (None, witness.Policy.k_of_n([], 0)):
+            trust = dataclasses.replace(TRUST, policy=policy)
+            found = judge(sealed(), receipt=receipt, trust=trust, now_us=NOW_US + 9 * 3_600_000_000)
+            assert found.outcome is outcome
+            told = verdict_words.explain(found)
+            if step(found, "ledger").reason in {"RECEIPT_OF_ANOTHER", "RECEIPT"} and outcome is Outcome.INDETERMINATE:
+                assert "回执拿错了或读不了" in told.verdict.zh
+                assert "本身未见问题" in told.verdict.zh
+                assert "不附回执重新核验" in told.advice.zh
+            if outcome is Outcome.INVALID:
+                assert "不能接受" in told.verdict.zh
+    # What is wrong with the document itself is said first, and nothing good of it.
+    spoiled = judge(sealed() + b"\n%more", receipt=receipt_of(page()))
+    assert (spoiled.outcome, "未见问题" in verdict_words.explain(spoiled).verdict.zh) == (Outcome.INVALID, False)
+
+
+def broken_proof(receipt: str) -> str:
+    """With one more hash in its path."""
+    head, _, checkpoint = receipt.partition("\n\n")
+    return f"{head}\n{base64.b64encode(bytes(32)).decode()}\n\n{checkpoint}"
+
+
+def test_what_was_appended_is_in_no_signature():
+    """Bytes behind the last version: the verdict, the step coverage and each signature's finding say the same."""
+    for more, count in ((b"\n%more", 6), (b"\n", 1)):
+        found = judge(sealed() + more)
+        (one,) = found.signatures
+        assert (found.outcome, one.outcome) == (Outcome.INVALID, Outcome.INVALID)
+        assert step(found, "coverage").reason == "REVISION"
+        assert "不包括末尾追加" in step(found, "coverage").zh
+        assert "整个文件" not in one.covers.zh
+        assert f"追加 {count} 字节" in one.later[0].zh
+
+
+def test_what_is_said_of_seal_data_was_looked_at():
+    """Without a seal signature: inside and beside were looked at; of a file that was not read nothing is said."""
+    assert "也没有附上" in step(judge(sealed()), "ses").zh
+    assert step(judge(small_pdf()), "ses").reason == "NO_SES"
+    for data in (b"", b"%PDF-1.7", b"\xff\xd8\xff"):
+        unread = step(judge(data), "ses")
+        assert (unread.status, unread.reason, "没有查看" in unread.zh) == (Status.NOT_CHECKED, "SES_UNSEEN", True)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"", "0 字节"), (b"\xff\xd8\xff" + bytes(2000), "开头不是 PDF"), (small_pdf()[:-300], "不完整")],
+)
+def test_chinese_readers_learn_why_a_file_cannot_be_read(data, said):
+    """The step's Chinese names what its English names."""
+    assert said in step(judge(data), "parse").zh
 
 
 def test_the_register_decides_online():

@@ -24,7 +24,8 @@ _CMAP_RANGE = re.compile(rb"<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa-f]{4})>\s*<([0-9A-Fa
 _CMAP_PART = re.compile(rb"beginbf(char|range)(.*?)endbf", re.DOTALL)
 _ADDED = re.compile(rb"[-\d.]+")
 # What ends, continues or nests a string (ISO 32000-2, 7.3.4.2): parentheses in pairs need no escape.
-_PAREN = re.compile(rb"\\.|[()]", re.DOTALL)
+# One with many glyphs to escape is written in hexadecimal digits.
+_PAREN = re.compile(rb"\\.|[()]|<[0-9A-Fa-f]*>", re.DOTALL)
 _ESCAPED = re.compile(rb"\\([0-7]{1,3}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -145,9 +146,8 @@ def _text(found: re.Match[bytes], font: _PdfFont) -> DrawnText:
         if isinstance(shown, float):
             at -= shown / 1000 * size
             continue
-        codes = _ESCAPED.sub(_unescaped, shown)
-        for place in range(0, len(codes), 2):
-            code = int.from_bytes(codes[place : place + 2], "big")
+        for place in range(0, len(shown), 2):
+            code = int.from_bytes(shown[place : place + 2], "big")
             text = font.characters.get(code)
             if not text or len(text) != 1:
                 raise FormError("a glyph that stands for no single character")
@@ -158,7 +158,7 @@ def _text(found: re.Match[bytes], font: _PdfFont) -> DrawnText:
 
 
 def _operands(shown: bytes) -> Iterator[bytes | float]:
-    """Strings, still escaped, and the numbers between them, in turn."""
+    """Strings, as the glyphs' numbers, and the numbers between them, in turn."""
     depth = begin = outside = 0
     for found in _PAREN.finditer(shown):
         if found[0] == b"(":
@@ -169,8 +169,12 @@ def _operands(shown: bytes) -> Iterator[bytes | float]:
         elif found[0] == b")":
             depth -= 1
             if depth == 0:
-                yield shown[begin : found.start()]
+                yield _ESCAPED.sub(_unescaped, shown[begin : found.start()])
                 outside = found.end()
+        elif depth == 0 and found[0].startswith(b"<"):
+            yield from (float(number) for number in _ADDED.findall(shown, outside, found.start()))
+            yield bytes.fromhex(found[0][1:-1].decode())
+            outside = found.end()
 
 
 def _unescaped(found: re.Match[bytes]) -> bytes:

@@ -9,8 +9,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import ledger, register_steps, seal_steps, signer_steps
-from services.esign.domain.errors import EsignError
+from services.esign.domain import ledger, ledger_steps, register_steps, seal_steps, signer_steps
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger import Entry
 from services.esign.domain.ofd import coverage, package, signatures, signed_value
@@ -33,7 +32,7 @@ from services.esign.domain.verdict import (
     Verdict,
     conclude,
 )
-from services.esign.domain.verify import NO_SES, Trust
+from services.esign.domain.verify import Trust, without_ses, without_use
 
 __all__ = ["is_ofd", "judge_ofd"]
 
@@ -96,11 +95,11 @@ def judge_ofd(
         case = _Case(trust, sm_trust, known, now_us, entry, trust_any_signer)
         judged = _signed(found, opened, case)
     register_steps.document_step(found, known)
+    told = tuple(_told(opened, one) for one in judged) if opened is not None else ()
     if all(step.step != "ses" for step in found.steps):
-        found.steps.append(NO_SES)
+        found.steps.append(without_ses(found, told))
     at_best = Outcome.INDETERMINATE if trust_any_signer else Outcome.VALID
     verdict = conclude(found.steps, found.as_of_us if known is None else now_us, at_best=at_best)
-    told = tuple(_told(opened, one) for one in judged) if opened is not None else ()
     return Verdict(verdict.outcome, verdict.as_of_us, verdict.steps, told, Form.OFD)
 
 
@@ -178,7 +177,9 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     if value.seal is not None:
         seal_steps.maker(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
-    register_steps.seal_steps(own, known, _known_as(value, known, entry), then, logged=entry is not None)
+    unfit = without_use(path, case.trust, own.as_of_us, case.now_us)
+    signer = _known_as(value, known, entry)
+    register_steps.seal_steps(own, known, signer, then, logged=entry is not None, unfit=unfit)
 
 
 def _known_as(value: SignedValue, known: Known | None, entry: Entry | None) -> str:
@@ -196,17 +197,16 @@ def _logged(found: Findings, data: bytes, receipt: str | None, trust: Trust, *, 
         status = Status.UNKNOWN if online else Status.NOT_CHECKED
         found.add("ledger", status, "NO_RECEIPT", "没有存证回执，未核验", "no receipt to check")
         return None
-    try:
-        entry, checkpoint = ledger.check_receipt(ledger.parse_receipt(receipt), trust.log_keys, policy=trust.policy)
-    except EsignError as cause:
-        unknown = cause.reason in {"NOTE_UNSIGNED", "LOG_UNKNOWN", "COSIGNATURES_PENDING"}
-        found.add("ledger", Status.UNKNOWN if unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
+    proved = ledger_steps.proved_by(
+        found,
+        receipt,
+        trust.log_keys,
+        trust.policy,
+        lambda entry: entry.type is ledger.EntryType.DOCUMENT_SEALED and entry.is_of_ofd(data),
+    )
+    if proved is None:
         return None
-    if entry.type is not ledger.EntryType.DOCUMENT_SEALED or not entry.is_of_ofd(data):
-        found.add(
-            "ledger", Status.INVALID, "RECEIPT_OF_ANOTHER", "回执不是该文件的", "the receipt is of another document"
-        )
-        return None
+    entry, checkpoint = proved
     zh, en = _witnessed(receipt, trust)
     found.add(
         "ledger",
@@ -243,6 +243,8 @@ def _told(opened: Package, one: _One) -> SignatureFinding:
         proven_us=one.proven_us,
         later=coverage.later(one.covered),
         steps=tuple(sorted(steps, key=lambda step: STEPS.index(step.step))),
+        serial="" if value is None else f"{value.signer.serial_number:x}",
+        certificate_sha256="" if value is None else sha256(value.signer.public_bytes(Encoding.DER)).hexdigest(),
     )
 
 
