@@ -11,19 +11,22 @@ import enum
 import gc
 import importlib
 import io
+import logging
 import os
 import pickle
 import resource
+import select
 import signal
 import socket
 import struct
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
@@ -46,8 +49,27 @@ _ANSWER_MOST = 64 * 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+# A document that had so much of its processor time when its wall-clock time was over took that time itself.
+_NEAR = 0.8
+# How the kernel ends a process that has used its processor time.
+_BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
+# How a library written in C ends its process when memory is refused, or before it looks whether it was.
+_BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
+_GREETING_SIZE = 8
+
+_log = logging.getLogger(__name__)
+
+
 class WorkerGoneError(Exception):
-    """The worker ended before it answered: killed by a limit, by the kernel, or by its document."""
+    """The worker ended, or never began, and nothing says that its document was the cause: nothing is known of it."""
+
+
+class StalledError(WorkerGoneError):
+    """There was no answer in time, and the worker had hardly been given the processor meanwhile."""
+
+
+class OverBoundsError(Exception):
+    """The document was seen to need more than its bounds: of processor time, of memory, of depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +92,8 @@ class Answer:
     failure: str = ""
     is_limit: bool = False
     is_worn: bool = False
+    is_gone: bool = False
+    """It is not the worker that says this, but the one who buried it."""
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
@@ -111,14 +135,41 @@ class _Asked(pickle.Unpickler):
 
 
 def read_answer(body: bytes) -> Answer:
-    """Raises WorkerGoneError for anything that is not an answer: the worker may have been taken over."""
+    """Raises WorkerGoneError when the worker is gone, and for anything that is not an answer: it may have been taken
+    over.
+    """
     try:
         found = _Values(io.BytesIO(body)).load()
     except Exception as cause:
         raise WorkerGoneError(f"not an answer: {type(cause).__name__}") from cause
     if not isinstance(found, Answer):
         raise WorkerGoneError("not an answer")
+    if found.is_gone:
+        raise WorkerGoneError(found.failure)
     return found
+
+
+def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
+    """Whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
+    if used >= _NEAR * bounds.cpu_seconds:
+        return OverBoundsError(f"{used:.1f} s of processor time")
+    return StalledError(f"no answer in time, with {used:.1f} s of processor time")
+
+
+def _obituary(status: int, peak: int, before: int, memory: int) -> Answer:
+    """What is to be said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
+    when it was born. Only what it did itself counts against its document: the kernel, an operator or a supervisor may
+    kill any process.
+    """
+    if not os.WIFSIGNALED(status):
+        return Answer(failure=f"exit {os.waitstatus_to_exitcode(status)}", is_gone=True)
+    by = os.WTERMSIG(status)
+    name = signal.Signals(by).name if by in set(signal.Signals) else f"signal {by}"
+    if by in _BY_PROCESSOR_LIMIT:
+        return Answer(failure=name, is_limit=True)
+    if by in _BY_ITSELF and peak - before > memory // 2:
+        return Answer(failure=f"{name}, short of memory", is_limit=True)
+    return Answer(failure=name, is_gone=True)
 
 
 class _Values(pickle.Unpickler):
@@ -139,7 +190,7 @@ def work(channel: socket.socket, memory: int) -> None:
     """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has."""
     _confine()
     room = _Room(memory)
-    _send(channel, os.getpid().to_bytes(8, "big"))
+    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big"))
     while (parts := _asked(channel)) is not None:
         answer = _answered(parts)
         del parts
@@ -210,7 +261,13 @@ def _confine() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+    # A terminal's Ctrl-C is for who asks; he ends his worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+    except OSError as cause:
+        # It only says who goes first: its bounds hold without it.
+        _log.warning("out of memory, the kernel will not take this worker first (oom_score_adj): %s", cause)
 
 
 def _resident() -> int:
@@ -269,48 +326,114 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
 # The nursery's side.
 
 
-def raise_workers(control: int, memory: int, modules: Sequence[str]) -> None:
-    """The nursery's program: forks a worker for each socket that comes over `control`, until that closes."""
+def raise_workers(control: int, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
+    """The nursery's program: forks a worker for each socket that comes over `control`, and says over that socket how it
+    ended, until `control` closes. `optional`: modules without which most documents can be read.
+    """
     with socket.socket(fileno=control) as orders:
         for name in modules:
             importlib.import_module(name)
+        for name in optional:
+            try:
+                importlib.import_module(name)
+            except (ImportError, OSError) as cause:
+                _log.warning("%s cannot be loaded; what needs it stays unknown: %s", name, cause)
         gc.collect()
         # What is shared between the workers stays shared: a collection would write to every page.
         gc.freeze()
-        # The kernel buries workers.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _Raising(orders, memory).run()
+
+
+class _Raising:
+    """Workers from their birth to their burial."""
+
+    def __init__(self, orders: socket.socket, memory: int) -> None:
+        self._orders = orders
+        self._memory = memory
+        self._born: dict[int, socket.socket] = {}
+        self._resident = _resident()
+        # A byte comes over it for each signal: a worker has ended.
+        self._ended, self._wakes = socket.socketpair()
+        self._ended.setblocking(False)
+        self._wakes.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        heard = select.poll()
+        heard.register(self._orders, select.POLLIN)
+        heard.register(self._ended, select.POLLIN)
         while True:
-            order, channels, _, _ = socket.recv_fds(orders, 1, 1)
-            if not order:
+            ready = {descriptor for descriptor, _ in heard.poll()}
+            if self._ended.fileno() in ready:
+                self._ended.recv(1 << 12)
+                self._bury()
+            if self._orders.fileno() in ready:
+                order, channels, _, _ = socket.recv_fds(self._orders, 1, 1)
+                if not order:
+                    return
+                for channel in channels:
+                    self._raise(socket.socket(fileno=channel))
+
+    def _raise(self, channel: socket.socket) -> None:
+        try:
+            pid = os.fork()
+        except OSError as cause:
+            _log.warning("no worker can be forked: %s", cause)
+            channel.close()
+            return
+        if pid:
+            self._born[pid] = channel
+            return
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # A worker knows of no other: whoever takes it over reads nobody else's document.
+        for each in (self._orders, self._ended, self._wakes, *self._born.values()):
+            each.close()
+        _end_with(channel, self._memory)
+
+    def _bury(self) -> None:
+        while self._born:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if not pid:
                 return
-            for channel in channels:
-                if os.fork() == 0:
-                    orders.close()
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    _end_with(socket.socket(fileno=channel), memory)
-                os.close(channel)
+            with self._born.pop(pid) as channel:
+                told = _obituary(status, usage.ru_maxrss * 1024, self._resident, self._memory)
+                try:
+                    # Who asked may have left, or may not listen: nobody waits for that.
+                    body = b"".join(_frames(pickle.dumps(told, pickle.HIGHEST_PROTOCOL)))
+                    channel.send(body, socket.MSG_DONTWAIT)
+                except OSError:
+                    pass
 
 
-def _end_with(channel: socket.socket, memory: int) -> None:
+def _end_with(channel: socket.socket, memory: int) -> NoReturn:
     """A forked worker's whole life: nothing of what its parent had to do at its end is done twice."""
     try:
         work(channel, memory)
-    finally:
         os._exit(0)
+    except ConnectionError:
+        # Who asked has left.
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 — of a process that ends here, for whoever has to find out why
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 class Nursery:
     """The service's handle on a nursery."""
 
-    def __init__(self, memory: int, modules: Sequence[str]) -> None:
+    def __init__(self, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
         self._memory = memory
-        self._modules = tuple(modules)
+        self._modules = tuple(modules), tuple(optional)
         self._start()
 
     def _start(self) -> None:
         self._control, theirs = socket.socketpair()
         program = (
-            f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, {self._modules})"
+            f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, *{self._modules})"
         )
         with theirs:
             # No environment of the service: it may hold passwords.
@@ -361,16 +484,24 @@ class Worker:
     channel: socket.socket
     pid: int = 0
     handle: int = -1
-    """pidfd_open(2): no other process can have it, whatever becomes of the number."""
+    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then the
+    worker ends when its channel closes, or by its bound of processor time.
+    """
     has_stepped_back: bool = False
+    can_step_back: bool = True
 
     def greeted(self, body: bytes | bytearray) -> None:
         """Its first frame: who it is. Raises WorkerGoneError."""
+        if len(body) != _GREETING_SIZE:
+            raise WorkerGoneError("ended at its start")
         self.pid = int.from_bytes(body, "big")
         try:
             self.handle = os.pidfd_open(self.pid)
-        except OSError as cause:
+        except ProcessLookupError as cause:
             raise WorkerGoneError("ended at its start") from cause
+        except OSError as cause:
+            # An old kernel, or a filter of system calls.
+            _log.warning("workers have no handle (pidfd_open): %s", cause)
 
     def cpu_seconds(self) -> float:
         """Processor time it has used so far, s. Raises WorkerGoneError."""
@@ -381,11 +512,18 @@ class Worker:
             raise WorkerGoneError("ended") from cause
 
     def step_back(self, nice: int) -> None:
-        """Lets other processes go first, or no longer (0), which the kernel may refuse. Raises WorkerGoneError."""
+        """Lets other processes go first, or no longer (0). The kernel may refuse: it matters to speed alone. Raises
+        WorkerGoneError.
+        """
         try:
             os.setpriority(os.PRIO_PROCESS, self.pid, nice)
-        except OSError as cause:
+        except ProcessLookupError as cause:
             raise WorkerGoneError("ended") from cause
+        except OSError as cause:
+            self.can_step_back = False
+            if nice:
+                _log.warning("a worker cannot let others go first (setpriority): %s", cause)
+            return
         self.has_stepped_back = nice > 0
 
     def end(self) -> None:
@@ -409,46 +547,92 @@ class OneWorker:
         self._bounds = bounds
         self._seconds = seconds
         self._worker: Worker | None = None
+        self._resident = 0
 
     def ask(self, reading: Callable[..., Any], *arguments: Any) -> Any:
-        """Raises WorkerGoneError when a limit was met, RuntimeError for an error of the reading."""
-        worker = self._worker or self._forked()
+        """Raises OverBoundsError when a limit was met, WorkerGoneError when this machine cannot read it now,
+        RuntimeError for an error of the reading.
+        """
         try:
-            worker.channel.settimeout(self._seconds)
-            for part in question(reading, arguments, self._bounds):
-                worker.channel.sendall(part)
-            body = _receive(worker.channel)
-        except OSError as cause:
-            self._drop()
-            raise WorkerGoneError(type(cause).__name__) from cause
-        if body is None:
-            self._drop()
-            raise WorkerGoneError("ended")
-        answer = read_answer(bytes(body))
-        if answer.is_worn or answer.failure:
-            self._drop()
+            answer = self._answer(reading, arguments)
+        except StalledError:
+            raise
+        except WorkerGoneError:
+            # Somebody may have ended it: the document is read once more.
+            answer = self._answer(reading, arguments)
         if answer.is_limit:
-            raise WorkerGoneError(answer.failure)
+            raise OverBoundsError(answer.failure)
         if answer.failure:
             raise RuntimeError(answer.failure)
         return answer.value
 
+    def _answer(self, reading: Callable[..., Any], arguments: Sequence[Any]) -> Answer:
+        """Raises WorkerGoneError, OverBoundsError."""
+        is_kept = False
+        try:
+            worker = self._worker or self._forked()
+            used, worker_ends = worker.cpu_seconds(), time.monotonic() + self._seconds
+            worker.channel.settimeout(self._seconds)
+            for part in question(reading, arguments, self._bounds):
+                worker.channel.sendall(part)
+            worker.channel.settimeout(max(0.001, worker_ends - time.monotonic()))
+            body = _receive(worker.channel)
+            if body is None:
+                return self._buried()
+            answer = read_answer(bytes(body))
+            is_kept = not (answer.is_worn or answer.failure)
+            return answer
+        except TimeoutError as cause:
+            raise out_of_time(worker.cpu_seconds() - used, self._bounds) from cause
+        except ConnectionError:
+            return self._buried()
+        except OSError as cause:
+            raise WorkerGoneError(f"{type(cause).__name__}: {cause}") from cause
+        finally:
+            if not is_kept:
+                self._drop()
+
     def _forked(self) -> Worker:
+        """Raises OSError, WorkerGoneError."""
         ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            _end_with(theirs, self._bounds.memory)
-        theirs.close()
-        self._worker = Worker(ours, pid, os.pidfd_open(pid))
-        _receive(ours)
+        with theirs:
+            self._resident = _resident()
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                ours.close()
+                _end_with(theirs, self._bounds.memory)
+        self._worker = Worker(ours, pid)
+        ours.settimeout(self._seconds)
+        try:
+            body = _receive(ours)
+        except TimeoutError as cause:
+            raise StalledError("no worker in time") from cause
+        if body is None:
+            raise WorkerGoneError("ended at its start")
         return self._worker
 
-    def _drop(self) -> None:
-        if self._worker is not None:
-            self._worker.end()
-            os.waitpid(self._worker.pid, 0)
-            self._worker = None
+    def _drop(self) -> tuple[int, int]:
+        """Ends the worker. Its wait status, and the most memory that it ever held, bytes."""
+        if self._worker is None:
+            return 0, 0
+        self._worker.end()
+        # A child that nobody has waited for keeps its number.
+        os.kill(self._worker.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self._worker.pid, 0)
+        self._worker = None
+        return status, usage.ru_maxrss * 1024
+
+    def _buried(self) -> Answer:
+        """How the worker ended that has closed its channel. Raises WorkerGoneError."""
+        status, peak = self._drop()
+        told = _obituary(status, peak, self._resident, self._bounds.memory)
+        if told.is_gone:
+            raise WorkerGoneError(told.failure)
+        return told
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ Imports only what a verdict needs: the command should start at once.
 """
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ _MAX_SES = 4 * 1024 * 1024 + 1
 _BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
 
+_log = logging.getLogger(__name__)
+
 
 def load_trust(directory: Path | None) -> Trust:
     """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
@@ -67,6 +70,11 @@ class Judged:
     error: str = ""
     sha256: bytes = b""
     at_us: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the verdict is about the file: it could be read, and this machine could read it."""
+        return self.verdict is not None and self.verdict.readable and self.verdict.step("parse").reason != "READER_AWAY"
 
     def validation_report(self) -> bytes:
         """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
@@ -118,7 +126,8 @@ def verify_files(
     paths: Sequence[Path], trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Iterator[Judged]:
     """`verify_file` for one after another, each read in a confined process. One that breaks its bounds is
-    INDETERMINATE, LIMIT_REACHED; one that cannot be read does not keep the others from being judged. Raises TrustError.
+    INDETERMINATE, LIMIT_REACHED; one that this machine cannot read now, READER_AWAY. One that cannot be read does not
+    keep the others from being judged. Raises TrustError.
     """
     number = next(_numbers)
     _inherited[number] = Trusted.of(trust_dir)
@@ -145,8 +154,11 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
     digest = _sha256(path, files.document)
     try:
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
-    except confined.WorkerGoneError:
+    except confined.OverBoundsError:
         return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
+    except confined.WorkerGoneError as cause:
+        _log.warning("a document was not judged: %s", cause)
+        return Judged(path, reader_away(by[1]), sha256=digest, at_us=by[1])
     except RuntimeError as error:
         # Ours to mend; the other files are judged all the same.
         return Judged(path, error=str(error))
@@ -179,6 +191,18 @@ def limit_reached(now_us: int) -> Verdict:
         "LIMIT_REACHED",
         "文件过于复杂，未能在限定的时间和内存内完成核验",
         "too complex to be judged within the limits of time and memory",
+    )
+    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+
+
+def reader_away(now_us: int) -> Verdict:
+    """On a document that this machine could not read, for reasons of its own: nothing is said of the document."""
+    step = Step(
+        "parse",
+        Status.UNKNOWN,
+        "READER_AWAY",
+        "此机器现在无法核验，与文件无关",
+        "this machine cannot verify now; that has nothing to do with the document",
     )
     return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
 
