@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from services.esign.domain.one_line import escaped, one_line
     from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
+    from services.esign.file_errors import quoted
     from services.esign.key_commands import (
         check_devices,
         initialise,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from services.esign.verify_command import (
         EXIT_CODES,
         Judged,
+        Trusted,
         TrustError,
         limit_reached,
         load_certificates,
@@ -66,6 +68,7 @@ __all__ = [
     "RenewalError",
     "SealReport",
     "TrustError",
+    "Trusted",
     "check_devices",
     "check_evidence",
     "escaped",
@@ -81,6 +84,7 @@ __all__ = [
     "load_trust",
     "not_made",
     "one_line",
+    "quoted",
     "renew_file",
     "rotate_ledger_key",
     "rotate_qr_key",
@@ -100,6 +104,7 @@ __all__ = [
 # Where each lies.
 _ROOMS = {
     "domain.one_line": ("escaped", "one_line"),
+    "file_errors": ("quoted",),
     "evidence_check": ("EvidenceReport", "EvidenceUnreadableError"),
     "key_commands": (
         "check_devices",
@@ -134,6 +139,7 @@ _ROOMS = {
         "EXIT_CODES",
         "Judged",
         "TrustError",
+        "Trusted",
         "limit_reached",
         "load_certificates",
         "load_trust",

@@ -1,26 +1,22 @@
 """Processes that read foreign documents. Each is forked from one that has imported everything, so a new one is there in
 milliseconds; the kernel bounds its memory and processor time, and its answers are read as values, never as code.
 
-A *worker* answers over a socket, one document after another. A *nursery* is the process that workers are forked from:
-a program of its own, so that it holds nothing of the service, no key and no connection.
+A *worker* answers over a socket, one document after another; see `nursery` for the process that a service forks workers
+from.
 """
 
 import ctypes
 import dataclasses
 import enum
-import gc
 import importlib
 import io
 import logging
 import os
 import pickle
 import resource
-import select
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -103,7 +99,7 @@ def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Boun
     body = io.BytesIO()
     pickler = _Asking(body, pickle.HIGHEST_PROTOCOL)
     pickler.dump((reading, tuple(arguments), bounds.cpu_seconds))
-    return [_COUNT.pack(1 + len(pickler.large)), *_frames(body.getvalue(), *pickler.large)]
+    return [_COUNT.pack(1 + len(pickler.large)), *frames(body.getvalue(), *pickler.large)]
 
 
 class _Asking(pickle.Pickler):
@@ -156,7 +152,7 @@ def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
     return StalledError(f"no answer in time, with {used:.1f} s of processor time")
 
 
-def _obituary(status: int, peak: int, before: int, memory: int) -> Answer:
+def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
     """What is to be said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
     when it was born. Only what it did itself counts against its document: the kernel, an operator or a supervisor may
     kill any process.
@@ -208,7 +204,7 @@ class _Room:
         self._memory = memory
         self._libc = ctypes.CDLL(None)
         self._at_first = self._base = _statm(0)
-        self._resident = _resident()
+        self._resident = resident()
         self._most = self._at_first + _WORN_BYTES + memory + _MARGIN_BYTES
         self._give()
 
@@ -224,9 +220,9 @@ class _Room:
 
     def end(self) -> bool:
         """Gives back what the document left, and the next one its own. Returns whether too much stays."""
-        if _resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
+        if resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
             self._libc.malloc_trim(0)
-            self._resident = _resident()
+            self._resident = resident()
         self._give()
         return self._base - self._at_first > _WORN_BYTES
 
@@ -270,7 +266,7 @@ def _confine() -> None:
         _log.warning("out of memory, the kernel will not take this worker first (oom_score_adj): %s", cause)
 
 
-def _resident() -> int:
+def resident() -> int:
     return _statm(1)
 
 
@@ -285,14 +281,14 @@ def _statm(column: int) -> int:
     return int(Path("/proc/self/statm").read_bytes().split()[column]) * _PAGE
 
 
-def _frames(*bodies: bytes) -> Iterator[bytes]:
+def frames(*bodies: bytes) -> Iterator[bytes]:
     for body in bodies:
         yield _LENGTH.pack(len(body))
         yield body
 
 
 def _send(channel: socket.socket, body: bytes) -> None:
-    for part in _frames(body):
+    for part in frames(body):
         channel.sendall(part)
 
 
@@ -323,92 +319,7 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
     return body
 
 
-# The nursery's side.
-
-
-def raise_workers(control: int, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
-    """The nursery's program: forks a worker for each socket that comes over `control`, and says over that socket how it
-    ended, until `control` closes. `optional`: modules without which most documents can be read.
-    """
-    with socket.socket(fileno=control) as orders:
-        for name in modules:
-            importlib.import_module(name)
-        for name in optional:
-            try:
-                importlib.import_module(name)
-            except (ImportError, OSError) as cause:
-                _log.warning("%s cannot be loaded; what needs it stays unknown: %s", name, cause)
-        gc.collect()
-        # What is shared between the workers stays shared: a collection would write to every page.
-        gc.freeze()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _Raising(orders, memory).run()
-
-
-class _Raising:
-    """Workers from their birth to their burial."""
-
-    def __init__(self, orders: socket.socket, memory: int) -> None:
-        self._orders = orders
-        self._memory = memory
-        self._born: dict[int, socket.socket] = {}
-        self._resident = _resident()
-        # A byte comes over it for each signal: a worker has ended.
-        self._ended, self._wakes = socket.socketpair()
-        self._ended.setblocking(False)
-        self._wakes.setblocking(False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
-
-    def run(self) -> None:
-        heard = select.poll()
-        heard.register(self._orders, select.POLLIN)
-        heard.register(self._ended, select.POLLIN)
-        while True:
-            ready = {descriptor for descriptor, _ in heard.poll()}
-            if self._ended.fileno() in ready:
-                self._ended.recv(1 << 12)
-                self._bury()
-            if self._orders.fileno() in ready:
-                order, channels, _, _ = socket.recv_fds(self._orders, 1, 1)
-                if not order:
-                    return
-                for channel in channels:
-                    self._raise(socket.socket(fileno=channel))
-
-    def _raise(self, channel: socket.socket) -> None:
-        try:
-            pid = os.fork()
-        except OSError as cause:
-            _log.warning("no worker can be forked: %s", cause)
-            channel.close()
-            return
-        if pid:
-            self._born[pid] = channel
-            return
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # A worker knows of no other: whoever takes it over reads nobody else's document.
-        for each in (self._orders, self._ended, self._wakes, *self._born.values()):
-            each.close()
-        _end_with(channel, self._memory)
-
-    def _bury(self) -> None:
-        while self._born:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if not pid:
-                return
-            with self._born.pop(pid) as channel:
-                told = _obituary(status, usage.ru_maxrss * 1024, self._resident, self._memory)
-                try:
-                    # Who asked may have left, or may not listen: nobody waits for that.
-                    body = b"".join(_frames(pickle.dumps(told, pickle.HIGHEST_PROTOCOL)))
-                    channel.send(body, socket.MSG_DONTWAIT)
-                except OSError:
-                    pass
-
-
-def _end_with(channel: socket.socket, memory: int) -> NoReturn:
+def live(channel: socket.socket, memory: int) -> NoReturn:
     """A forked worker's whole life: nothing of what its parent had to do at its end is done twice."""
     try:
         work(channel, memory)
@@ -422,59 +333,7 @@ def _end_with(channel: socket.socket, memory: int) -> NoReturn:
         os._exit(1)
 
 
-class Nursery:
-    """The service's handle on a nursery."""
-
-    def __init__(self, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
-        self._memory = memory
-        self._modules = tuple(modules), tuple(optional)
-        self._start()
-
-    def _start(self) -> None:
-        self._control, theirs = socket.socketpair()
-        program = (
-            f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, *{self._modules})"
-        )
-        with theirs:
-            # No environment of the service: it may hold passwords.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", program],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
-            )
-
-    @property
-    def pid(self) -> int:
-        """Another one after each start."""
-        return self._process.pid
-
-    def renew(self, pid: int) -> None:
-        """Ends the nursery that has this process id, and starts another one: it hangs."""
-        if self._process.pid == pid:
-            self.close()
-            self._start()
-
-    def fork(self) -> socket.socket:
-        """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died."""
-        if self._process.poll() is not None:
-            self._control.close()
-            self._start()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                socket.send_fds(self._control, [b"w"], [theirs.fileno()])
-            except OSError:
-                ours.close()
-                raise
-        return ours
-
-    def close(self) -> None:
-        """Ends the nursery, and with it every worker."""
-        self._control.close()
-        self._process.kill()
-        self._process.wait()
+# The asking side.
 
 
 @dataclass(eq=False, slots=True)
@@ -596,7 +455,7 @@ class OneWorker:
         """Raises OSError, WorkerGoneError."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._resident = _resident()
+            self._resident = resident()
             try:
                 pid = os.fork()
             except OSError:
@@ -604,7 +463,7 @@ class OneWorker:
                 raise
             if pid == 0:
                 ours.close()
-                _end_with(theirs, self._bounds.memory)
+                live(theirs, self._bounds.memory)
         self._worker = Worker(ours, pid)
         ours.settimeout(self._seconds)
         try:
@@ -629,7 +488,7 @@ class OneWorker:
     def _buried(self) -> Answer:
         """How the worker ended that has closed its channel. Raises WorkerGoneError."""
         status, peak = self._drop()
-        told = _obituary(status, peak, self._resident, self._bounds.memory)
+        told = obituary(status, peak, self._resident, self._bounds.memory)
         if told.is_gone:
             raise WorkerGoneError(told.failure)
         return told

@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from services.esign import confined, metrics
-from services.esign.confined import Bounds, Nursery, OverBoundsError, StalledError, Worker, WorkerGoneError
+from services.esign.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
 from services.esign.domain.verdict import Verdict
 from services.esign.fair_queue import FairQueue, Room
 from services.esign.judging import Question, answer
+from services.esign.nursery import Nursery
 from shuniu.kit import errors, network
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import HubError

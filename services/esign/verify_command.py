@@ -3,8 +3,11 @@
 Imports only what a verdict needs: the command should start at once.
 """
 
+import contextlib
+import io
 import itertools
 import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,17 +17,18 @@ from typing import Any
 
 from cryptography import x509
 
-from services.esign import confined, file_errors
+from services.esign import confined, file_errors, plain_files
 from services.esign.domain import verdict_words
 from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Trust
-from services.esign.offline import Trusted, TrustError, judged
+from services.esign.offline import Trusted, TrustError, TrustSource, judged
 
 __all__ = [
     "EXIT_CODES",
     "Judged",
     "TrustError",
+    "Trusted",
     "limit_reached",
     "load_certificates",
     "load_trust",
@@ -39,6 +43,8 @@ EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
 _MAX_RECEIPT = 1 << 20
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
+# A larger file is not read to its end for its digest, bytes: it may be a hole of any size.
+_HASHED_MOST = 1 << 30
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
 _BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
@@ -46,14 +52,14 @@ _SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-def load_trust(directory: Path | None) -> Trust:
+def load_trust(trust: TrustSource) -> Trust:
     """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
-    return Trusted.of(directory).trust
+    return Trusted.of(trust).trust
 
 
-def load_certificates(directory: Path | None) -> list[x509.Certificate]:
+def load_certificates(trust: TrustSource) -> list[x509.Certificate]:
     """Every certificate of a trust directory's *.pem files. Raises TrustError."""
-    return list(Trusted.of(directory).certificates)
+    return list(Trusted.of(trust).certificates)
 
 
 # What workers are born with, by a number that their questions name: certificates do not cross from process to process.
@@ -80,37 +86,46 @@ class Judged:
         """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
         from services.esign.domain import validation_report
 
-        return b"" if self.verdict is None else validation_report.of(self.verdict, self.sha256, self.at_us)
+        return (
+            b""
+            if self.verdict is None or not self.sha256
+            else validation_report.of(self.verdict, self.sha256, self.at_us)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """A document, and what lies beside it."""
+    """A document, and what lies beside it. `sha256`: of the whole file, empty where that is too much to read."""
 
     document: bytes = field(repr=False)
     receipt: str | None
     ses: bytes | None = field(repr=False)
+    sha256: bytes
 
     @classmethod
     def of(cls, path: Path) -> "_Files":
         """Raises OSError."""
-        # One byte more than allowed is enough for the verdict that it is too large.
-        document = _beginning(path, MAX_BYTES + 1)
-        proof, ses = (path.with_name(path.name + suffix) for suffix in (".tlog-proof", ".ses"))
-        return cls(
-            document,
-            _beginning(proof, _MAX_RECEIPT).decode("utf-8", errors="replace") if proof.exists() else None,
-            _beginning(ses, _MAX_SES) if ses.exists() else None,
-        )
+        with plain_files.opened(path) as file:
+            # One byte more than allowed is enough for the verdict that it is too large.
+            document = file.read(MAX_BYTES + 1)
+            digest = _sha256(file, document)
+        proof = plain_files.companion(path, ".tlog-proof", _MAX_RECEIPT)
+        receipt = None if proof is None else proof.decode("utf-8", errors="replace")
+        return cls(document, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
 
 
-def _beginning(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+def _sha256(file: io.BufferedReader, document: bytes) -> bytes:
+    """Also where only the beginning was read, in `document`."""
+    if len(document) <= MAX_BYTES:
+        return sha256(document).digest()
+    if os.fstat(file.fileno()).st_size > _HASHED_MOST:
+        return b""
+    file.seek(0)
+    return file_digest(file, "sha256").digest()
 
 
 def verify_file(
-    path: Path, trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+    path: Path, trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Verdict:
     """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
     `<path>.ses`. In this very process: see `verify_files` for what strangers send.
@@ -118,21 +133,23 @@ def verify_file(
     `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
     OSError when the file cannot be read, TrustError when the trust directory cannot.
     """
-    trusted, files = Trusted.of(trust_dir), _Files.of(path)
+    trusted, files = Trusted.of(trust), _Files.of(path)
     return _judge(files, trusted, time.time_ns() // 1000 if now_us is None else now_us, trust_any_signer)
 
 
 def verify_files(
-    paths: Sequence[Path], trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+    paths: Sequence[Path], trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Iterator[Judged]:
     """`verify_file` for one after another, each read in a confined process. One that breaks its bounds is
     INDETERMINATE, LIMIT_REACHED; one that this machine cannot read now, READER_AWAY. One that cannot be read does not
     keep the others from being judged. Raises TrustError.
     """
     number = next(_numbers)
-    _inherited[number] = Trusted.of(trust_dir)
-    # Loaded in the bounded process, it would take of the first document's memory.
-    import pypdfium2  # noqa: F401
+    _inherited[number] = Trusted.of(trust)
+    # Loaded in the bounded process, it would take of the first document's memory. Without it pages are not compared,
+    # and everything else is told.
+    with contextlib.suppress(ImportError, OSError):
+        import pypdfium2  # noqa: F401
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
@@ -147,11 +164,8 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
     try:
         files = _Files.of(path)
     except OSError as error:
-        return Judged(path, error=file_errors.told(error))
-    if len(files.document) > MAX_BYTES and not path.is_file():
-        # A device or a pipe, which may have no end.
-        return Judged(path, limit_reached(by[1]), at_us=by[1])
-    digest = _sha256(path, files.document)
+        return Judged(path, error=file_errors.told(error, beside=path))
+    digest = files.sha256
     try:
         return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
     except confined.OverBoundsError:
@@ -162,14 +176,6 @@ def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -
     except RuntimeError as error:
         # Ours to mend; the other files are judged all the same.
         return Judged(path, error=str(error))
-
-
-def _sha256(path: Path, document: bytes) -> bytes:
-    """Of the whole file, also where only its beginning was read."""
-    if len(document) <= MAX_BYTES:
-        return sha256(document).digest()
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").digest()
 
 
 def told(verdict: Verdict) -> dict[str, Any]:

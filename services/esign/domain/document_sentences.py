@@ -152,17 +152,10 @@ _FILE: Mapping[str, Words] = {
         ),
     ),
     "READER_AWAY": words(
-        Sentence(
-            "此机器现在无法核验，文件真伪尚无结论。",
-            "This machine cannot verify at the moment: the document is neither confirmed nor refuted.",
-        ),
+        say.NOT_NOW,
         "核验程序没能在此机器上运行完毕（内存不足、过于繁忙或被终止），与文件内容无关。",
-        "The verifier did not run to its end here (too little memory, too busy, or ended from outside); "
-        "the document is not the cause.",
-        Sentence(
-            "请稍后重试；仍然如此时，请联系此机器的管理员，或换一台机器核验。",
-            "Try again later; if it stays so, ask whoever runs this machine, or verify on another one.",
-        ),
+        "The verifier could not run here (too little memory, too busy, or ended); that is not the document's doing.",
+        say.TRY_LATER,
     ),
     "NO_SIGNATURE": words(
         say.UNSIGNED,

@@ -152,6 +152,10 @@ SMALLER = Sentence(
     "请向出具单位索取较小、较简单的版本，或改为扫描二维码、按编号核验；重复上传结果相同。",
     "Ask the issuer for a smaller, simpler version, or verify by QR code or number; uploading again changes nothing.",
 )
+TRY_LATER = Sentence(
+    "请稍后重试；仍然如此时，请联系此机器的管理员，或换一台机器核验。",
+    "Try again later; if it stays so, ask whoever runs this machine, or verify on another one.",
+)
 CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
     "Set the clock right and verify again; if it is still so, ask who issued it.",
@@ -216,6 +220,10 @@ INCOMPLETE = Sentence(
 LIMIT = Sentence(
     "文件太大或太复杂，没有核验，真伪尚无结论。",
     "The document is too big or too complex to be verified here: it is neither confirmed nor refuted.",
+)
+NOT_NOW = Sentence(
+    "此机器现在无法核验，文件真伪尚无结论。",
+    "This machine cannot verify at the moment: the document is neither confirmed nor refuted.",
 )
 STRANGER = Sentence(
     "{it}没有被改动，但签名者的身份无法确认。", "The {it} is unchanged, but who signed it cannot be confirmed."
@@ -298,6 +306,7 @@ OPEN = frozenset(
         BEYOND,
         INCOMPLETE,
         LIMIT,
+        NOT_NOW,
         STRANGER,
         TIME_OPEN,
         CLOCKS_DIFFER,
