@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from services.esign.domain import chain, jose, ledger, pki, status_list
 from services.esign.domain.errors import EsignError, NoteUntrustedError, TokenMalformedError, TokenWrongError
 from services.esign.domain.ledger import EntryType
+from services.esign.domain.signature_value import public_key_of
 from services.esign.domain.status_list import StatusList
 from services.esign.domain.verdict import Status, Step
 from services.esign.domain.verify import Trust
@@ -41,10 +42,10 @@ def _reference(claims: Mapping[str, Any]) -> tuple[str, int]:
 def _read(text: str, uri: str, roots: Sequence[x509.Certificate], now_us: int) -> StatusList:
     token = jose.parse(text.strip(), status_list.TYP)
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
-    key = signer.public_key()
+    key = public_key_of(signer)
     try:
         uses = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         uses = x509.ExtendedKeyUsage([])
     if pki.STATUS_SIGNING not in uses or not isinstance(key, ec.EllipticCurvePublicKey):
         raise TokenWrongError("STATUS_SIGNER", "its signer may not sign status lists", "签发者无权签发状态列表")

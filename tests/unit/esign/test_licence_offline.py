@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.esign.domain import licence_offline, pki, status_list
+from services.esign.domain import jose, licence_offline, pki, status_list
 from services.esign.domain.ledger import Checkpoint, Entry, EntryType, Marks, Receipt, encode, root_of, sign_checkpoint
 from services.esign.domain.pki import Authority
 from services.esign.domain.status_list import Status as Listed
@@ -10,6 +10,7 @@ from services.esign.domain.verdict import Status
 from services.esign.domain.verify import Trust
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import issued
+from tests.support.sm import sm_setting
 from tests.support.witnesses import LOG
 
 URI = "https://hub.example/v1/licences/status-lists/1"
@@ -42,6 +43,12 @@ def judged(text: str, claims: object = CLAIMS, now_us: int = NOW_US) -> tuple[St
 def test_the_list_says(status: Listed, expected: tuple[Status, str]) -> None:
     """What the list says of the licence's place is the step."""
     assert judged(listed(status)) == expected
+
+
+def test_a_list_signed_by_a_key_of_another_kind_says_nothing() -> None:
+    """SM2 in x5c: unknown."""
+    header = {"typ": status_list.TYP, "x5c": jose.x5c([sm_setting().seal.certificate])}
+    assert judged(jose.sign(header, {"sub": URI}, setting().key)) == (Status.UNKNOWN, "STATUS_SIGNER")
 
 
 def test_lists_that_say_nothing() -> None:
