@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import ofd_sentences, register_sentences
+from services.esign.domain import ofd_sentences, reader_sentences, register_sentences
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -151,12 +151,6 @@ _FILE: Mapping[str, Words] = {
             say.LIMIT, "文件超过了核验器的上限（{what}）。", "It passes a limit of this reader ({what}).", say.SMALLER
         ),
     ),
-    "READER_AWAY": words(
-        say.NOT_NOW,
-        "核验程序没能在此机器上运行完毕（内存不足、过于繁忙或被终止），与文件内容无关。",
-        "The verifier could not run here (too little memory, too busy, or ended); that is not the document's doing.",
-        say.TRY_LATER,
-    ),
     "NO_SIGNATURE": words(
         say.UNSIGNED,
         "文件里没有任何电子签名或印章数据；页面上看到的红章只是一幅图。",
@@ -206,15 +200,6 @@ _FILE: Mapping[str, Words] = {
         say.COVERED,
         "签章之后加上的签名，外观盖住了页面上原有的内容。",
         "The look of a signature that was added later lies over what the page showed.",
-        say.ASK_ISSUER,
-    ),
-    "PAGES_NOT_COMPARED": words(
-        Sentence(
-            "签章之后文件有增补，没能逐页比对，不能直接接受。",
-            "The document was added to after it was signed, and its pages could not be compared.",
-        ),
-        "核验器未能把现在的页面与签章时的页面画出来对照。",
-        "The reader could not draw the pages as they are and as they were signed.",
         say.ASK_ISSUER,
     ),
     "FILLED_SINCE": words(
@@ -491,6 +476,7 @@ _SEALS: Mapping[str, Words] = {
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
+    **reader_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,

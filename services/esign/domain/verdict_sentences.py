@@ -225,6 +225,10 @@ NOT_NOW = Sentence(
     "此机器现在无法核验，文件真伪尚无结论。",
     "This machine cannot verify at the moment: the document is neither confirmed nor refuted.",
 )
+NOT_COMPARED = Sentence(
+    "签章之后文件有增补，没能逐页比对，不能直接接受。",
+    "The document was added to after it was signed, and its pages could not be compared.",
+)
 STRANGER = Sentence(
     "{it}没有被改动，但签名者的身份无法确认。", "The {it} is unchanged, but who signed it cannot be confirmed."
 )
