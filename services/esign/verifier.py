@@ -124,13 +124,13 @@ class Verifier:
 
     async def judge(self, question: Question) -> Verdict:
         """Raises VerifierFailedError, HubError RESOURCE_EXHAUSTED VERIFY_BUSY, UNAVAILABLE VERIFY_AWAY."""
-        return await self._run(len(question.pdf) + len(question.ses), answer, (question,))
+        return await self._run(question.size, answer, (question,))
 
     async def run(self, reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
         """Anything else that reads a foreign document, a function of a module. Raises as `judge`; RuntimeError for an
         error of the reading itself.
         """
-        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes)), reading, arguments)
+        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes | str)), reading, arguments)
 
     async def _run(self, size: int, reading: Callable[..., Read], arguments: tuple[Any, ...]) -> Read:
         job = _Job(sender(), size, reading, arguments, asyncio.get_running_loop().create_future())

@@ -19,6 +19,7 @@ from cryptography import x509
 
 from services.esign import confined, file_errors, plain_files
 from services.esign.domain import verdict_words
+from services.esign.domain.ledger import MOST_RECEIPT
 from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Trust
@@ -39,8 +40,6 @@ __all__ = [
 ]
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
-# Far above any receipt: 64 hashes, one entry and a note.
-_MAX_RECEIPT = 1 << 20
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # A larger file is not read to its end for its digest, bytes: it may be a hole of any size.
@@ -109,7 +108,7 @@ class _Files:
             # One byte more than allowed is enough for the verdict that it is too large.
             document = file.read(MAX_BYTES + 1)
             digest = _sha256(file, document)
-        proof = plain_files.companion(path, ".tlog-proof", _MAX_RECEIPT)
+        proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
         return cls(document, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
 
