@@ -1,8 +1,8 @@
 """Processes that read foreign documents. Each is forked from one that has imported everything, so a new one is there in
 milliseconds; the kernel bounds its memory and processor time, and its answers are read as values, never as code.
 
-A *worker* answers over a socket, one document after another; see `nursery` for the process that a service forks workers
-from.
+A *worker* answers over a socket, one document after another. A service forks them from a process of their own
+(`nursery`), a command from itself (`one_worker`).
 """
 
 import ctypes
@@ -21,8 +21,9 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
@@ -54,6 +55,8 @@ _BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SI
 _GREETING_SIZE = 8
 
 _log = logging.getLogger(__name__)
+# What holds of the whole machine is said once.
+_warn = cache(_log.warning)
 
 
 class WorkerGoneError(Exception):
@@ -231,7 +234,7 @@ def _asked(channel: socket.socket) -> list[bytearray] | None:
     count = _exactly(channel, _COUNT.size)
     if count is None:
         return None
-    parts = [_receive(channel) for _ in range(_COUNT.unpack(count)[0])]
+    parts = [receive(channel) for _ in range(_COUNT.unpack(count)[0])]
     found = [part for part in parts if part is not None]
     return found if len(found) == len(parts) else None
 
@@ -292,7 +295,7 @@ def _send(channel: socket.socket, body: bytes) -> None:
         channel.sendall(part)
 
 
-def _receive(channel: socket.socket) -> bytearray | None:
+def receive(channel: socket.socket) -> bytearray | None:
     head = _exactly(channel, _LENGTH.size)
     return None if head is None else _exactly(channel, length_of(head))
 
@@ -360,7 +363,7 @@ class Worker:
             raise WorkerGoneError("ended at its start") from cause
         except OSError as cause:
             # An old kernel, or a filter of system calls.
-            _log.warning("workers have no handle (pidfd_open): %s", cause)
+            _warn("workers have no handle (pidfd_open): %s", str(cause))
 
     def cpu_seconds(self) -> float:
         """Processor time it has used so far, s. Raises WorkerGoneError."""
@@ -381,7 +384,7 @@ class Worker:
         except OSError as cause:
             self.can_step_back = False
             if nice:
-                _log.warning("a worker cannot let others go first (setpriority): %s", cause)
+                _warn("workers cannot let others go first (setpriority): %s", str(cause))
             return
         self.has_stepped_back = nice > 0
 
@@ -395,106 +398,3 @@ class Worker:
                 pass
             os.close(self.handle)
             self.handle = -1
-
-
-class OneWorker:
-    """A worker of this very process, asked one question after another: for a command, which has one thread. Made anew
-    after each document that broke it.
-    """
-
-    def __init__(self, bounds: Bounds, seconds: float) -> None:
-        self._bounds = bounds
-        self._seconds = seconds
-        self._worker: Worker | None = None
-        self._resident = 0
-
-    def ask(self, reading: Callable[..., Any], *arguments: Any) -> Any:
-        """Raises OverBoundsError when a limit was met, WorkerGoneError when this machine cannot read it now,
-        RuntimeError for an error of the reading.
-        """
-        try:
-            answer = self._answer(reading, arguments)
-        except StalledError:
-            raise
-        except WorkerGoneError:
-            # Somebody may have ended it: the document is read once more.
-            answer = self._answer(reading, arguments)
-        if answer.is_limit:
-            raise OverBoundsError(answer.failure)
-        if answer.failure:
-            raise RuntimeError(answer.failure)
-        return answer.value
-
-    def _answer(self, reading: Callable[..., Any], arguments: Sequence[Any]) -> Answer:
-        """Raises WorkerGoneError, OverBoundsError."""
-        is_kept = False
-        try:
-            worker = self._worker or self._forked()
-            used, worker_ends = worker.cpu_seconds(), time.monotonic() + self._seconds
-            worker.channel.settimeout(self._seconds)
-            for part in question(reading, arguments, self._bounds):
-                worker.channel.sendall(part)
-            worker.channel.settimeout(max(0.001, worker_ends - time.monotonic()))
-            body = _receive(worker.channel)
-            if body is None:
-                return self._buried()
-            answer = read_answer(bytes(body))
-            is_kept = not (answer.is_worn or answer.failure)
-            return answer
-        except TimeoutError as cause:
-            raise out_of_time(worker.cpu_seconds() - used, self._bounds) from cause
-        except ConnectionError:
-            return self._buried()
-        except OSError as cause:
-            raise WorkerGoneError(f"{type(cause).__name__}: {cause}") from cause
-        finally:
-            if not is_kept:
-                self._drop()
-
-    def _forked(self) -> Worker:
-        """Raises OSError, WorkerGoneError."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._resident = resident()
-            try:
-                pid = os.fork()
-            except OSError:
-                ours.close()
-                raise
-            if pid == 0:
-                ours.close()
-                live(theirs, self._bounds.memory)
-        self._worker = Worker(ours, pid)
-        ours.settimeout(self._seconds)
-        try:
-            body = _receive(ours)
-        except TimeoutError as cause:
-            raise StalledError("no worker in time") from cause
-        if body is None:
-            raise WorkerGoneError("ended at its start")
-        return self._worker
-
-    def _drop(self) -> tuple[int, int]:
-        """Ends the worker. Its wait status, and the most memory that it ever held, bytes."""
-        if self._worker is None:
-            return 0, 0
-        self._worker.end()
-        # A child that nobody has waited for keeps its number.
-        os.kill(self._worker.pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._worker.pid, 0)
-        self._worker = None
-        return status, usage.ru_maxrss * 1024
-
-    def _buried(self) -> Answer:
-        """How the worker ended that has closed its channel. Raises WorkerGoneError."""
-        status, peak = self._drop()
-        told = obituary(status, peak, self._resident, self._bounds.memory)
-        if told.is_gone:
-            raise WorkerGoneError(told.failure)
-        return told
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._drop()

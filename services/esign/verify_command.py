@@ -24,6 +24,7 @@ from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Trust
 from services.esign.offline import Trusted, TrustError, TrustSource, judged
+from services.esign.one_worker import OneWorker
 
 __all__ = [
     "EXIT_CODES",
@@ -152,14 +153,14 @@ def verify_files(
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
-        with confined.OneWorker(_BOUNDS, _SECONDS) as worker:
+        with OneWorker(_BOUNDS, _SECONDS) as worker:
             for path in paths:
                 yield _judged(worker, path, (number, now_us, trust_any_signer))
     finally:
         del _inherited[number]
 
 
-def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     try:
         files = _Files.of(path)
     except OSError as error:

@@ -15,6 +15,7 @@ import pytest
 
 from services.esign import confined, licence_file, offline, verify_command
 from services.esign.domain.pdf import MAX_BYTES
+from services.esign.one_worker import OneWorker
 from shuniu.cli import verify
 from tests.integration.test_verify_command import Place, here, place
 from tests.support.hub import Ran
@@ -188,7 +189,7 @@ def test_who_interrupts_hears_nothing(place, monkeypatch):
 
 def test_a_terminals_interrupt_is_for_the_command_alone():
     """The worker leaves it to who asks."""
-    with confined.OneWorker(confined.Bounds(1 << 28, 5), 10) as worker:
+    with OneWorker(confined.Bounds(1 << 28, 5), 10) as worker:
         assert worker.ask(eval, "__import__('signal').getsignal(2) is __import__('signal').SIG_IGN") is True
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from services.esign import confined
-from services.esign.confined import Answer, Bounds, OneWorker, OverBoundsError, Worker, WorkerGoneError, read_answer
+from services.esign.confined import Answer, Bounds, OverBoundsError, Worker, WorkerGoneError, read_answer
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 from services.esign.judging import Question, answer
+from services.esign.one_worker import OneWorker
 
 BOUNDS = Bounds(256 * 1024 * 1024, 0.5)
 # As a library in C does that is refused memory: it has taken most of it, and aborts.
