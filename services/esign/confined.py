@@ -269,8 +269,9 @@ def _confine() -> None:
         _log.warning("out of memory, the kernel will not take this worker first (oom_score_adj): %s", cause)
 
 
-def resident() -> int:
-    return _statm(1)
+def resident(process: int | str = "self") -> int:
+    """Bytes of memory that a process holds. Of a child just forked: it has not all of its parent's. Raises OSError."""
+    return _statm(1, process)
 
 
 def _most_address_space() -> int:
@@ -279,9 +280,9 @@ def _most_address_space() -> int:
     return int(status.partition(b"VmPeak:")[2].split(maxsplit=1)[0]) * 1024
 
 
-def _statm(column: int) -> int:
-    """Bytes of this process: 0 address space, 1 resident (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_bytes().split()[column]) * _PAGE
+def _statm(column: int, process: int | str = "self") -> int:
+    """Bytes of a process: 0 address space, 1 resident (proc(5), statm)."""
+    return int(Path(f"/proc/{process}/statm").read_bytes().split()[column]) * _PAGE
 
 
 def frames(*bodies: bytes) -> Iterator[bytes]:

@@ -47,8 +47,8 @@ class _Raising:
     def __init__(self, orders: socket.socket, memory: int) -> None:
         self._orders = orders
         self._memory = memory
-        self._born: dict[int, socket.socket] = {}
-        self._resident = resident()
+        # By its number: its channel, and what it held at its birth, bytes.
+        self._born: dict[int, tuple[socket.socket, int]] = {}
         # A byte comes over it for each signal: a worker has ended.
         self._ended, self._wakes = socket.socketpair()
         self._ended.setblocking(False)
@@ -80,12 +80,12 @@ class _Raising:
             channel.close()
             return
         if pid:
-            self._born[pid] = channel
+            self._born[pid] = channel, resident(pid)
             return
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # A worker knows of no other: whoever takes it over reads nobody else's document.
-        for each in (self._orders, self._ended, self._wakes, *self._born.values()):
+        for each in (self._orders, self._ended, self._wakes, *(channel for channel, _ in self._born.values())):
             each.close()
         live(channel, self._memory)
 
@@ -94,8 +94,9 @@ class _Raising:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 return
-            with self._born.pop(pid) as channel:
-                told = obituary(status, usage.ru_maxrss * 1024, self._resident, self._memory)
+            channel, before = self._born.pop(pid)
+            with channel:
+                told = obituary(status, usage.ru_maxrss * 1024, before, self._memory)
                 try:
                     # Who asked may have left, or may not listen: nobody waits for that.
                     body = b"".join(frames(pickle.dumps(told, pickle.HIGHEST_PROTOCOL)))

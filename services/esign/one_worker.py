@@ -82,7 +82,6 @@ class OneWorker:
         """Raises OSError, WorkerGoneError."""
         ours, theirs = socket.socketpair()
         with theirs:
-            self._resident = resident()
             try:
                 pid = os.fork()
             except OSError:
@@ -92,6 +91,7 @@ class OneWorker:
                 ours.close()
                 live(theirs, self._bounds.memory)
         self._worker = Worker(ours, pid)
+        self._resident = resident(pid)
         ours.settimeout(self._seconds)
         try:
             body = receive(ours)
