@@ -45,6 +45,8 @@ _LOOK_SECONDS = 0.01
 _SHORT = 0.015
 # The kernel ends a worker that is not looked at in time so much later, s.
 _GRACE_SECONDS = 0.25
+# How long the word may take that a worker has ended, s: it is on its way.
+_LAST_WORDS_SECONDS = 2.0
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
 # How long a worker may take to be there, and all attempts to have one together, s: ten times what the imports take, and
@@ -278,6 +280,10 @@ class Verifier:
                     worker.step_back(_STEPS_BACK)
                 if not job.is_heavy and cpu >= (_FIRST_PASS_OF_MANY if self._quick else _FIRST_PASS):
                     self._set_aside(job)
+        except WorkerGoneError:
+            # How it ended comes over its channel.
+            if not (await asyncio.wait({asking}, timeout=_LAST_WORDS_SECONDS))[0]:
+                raise
         finally:
             if not asking.done():
                 asking.cancel()

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from services.esign import confined
 from services.esign import verifier as verifier_module
+from services.esign.confined import WorkerGoneError
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.fair_queue import Room
 from services.esign.verdict_cache import VerdictCache
@@ -198,6 +200,23 @@ async def test_a_worker_that_its_own_bound_ended_says_so(how) -> None:
         with pytest.raises(VerifierFailedError):
             await verifier.run(eval, how)
         assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_how_a_worker_ended_is_heard_though_it_is_seen_first(monkeypatch) -> None:
+    """It is gone when it is looked at, and the word how is still on its way: that word counts."""
+    monkeypatch.setattr(verifier_module, "_LOOK_SECONDS", 0)
+    watched = confined.Worker.cpu_seconds
+
+    def gone(worker):
+        if Path(f"/proc/{worker.pid}").exists():
+            return watched(worker)
+        raise WorkerGoneError("ended")
+
+    monkeypatch.setattr(confined.Worker, "cpu_seconds", gone)
+    with Verifier(30.0, workers=1) as verifier:
+        for _ in range(5):
+            with pytest.raises(VerifierFailedError):
+                await verifier.run(eval, BY_PROCESSOR)
 
 
 async def test_what_only_helps_may_be_refused(monkeypatch) -> None:
