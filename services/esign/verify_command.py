@@ -171,7 +171,7 @@ def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     except confined.OverBoundsError:
         return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
     except confined.WorkerGoneError as cause:
-        _log.warning("a document was not judged: %s", cause)
+        _log.warning("此机器未能核验一个文件 / this machine did not judge a document: %s", cause)
         return Judged(path, reader_away(by[1]), sha256=digest, at_us=by[1])
     except RuntimeError as error:
         # Ours to mend; the other files are judged all the same.
