@@ -19,6 +19,7 @@ ROOT: Final = Path(__file__).parents[1]
 # Where verdicts are made. What these import of esign is read too.
 _MAKERS: Final = (
     "services.esign.ses_document",
+    "services.esign.verify_command",
     "services.esign.service.register",
     "services.esign.service.verification",
     "services.esign.service.licences",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from services.esign.domain.one_line import escaped, one_line
     from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
+    from services.esign.file_errors import quoted
     from services.esign.key_commands import (
         check_devices,
         initialise,
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
     from services.esign.verify_command import (
         EXIT_CODES,
         Judged,
+        Trusted,
         TrustError,
-        ignored_in_trust,
         limit_reached,
         load_certificates,
         load_trust,
@@ -68,12 +69,12 @@ __all__ = [
     "RenewalError",
     "SealReport",
     "TrustError",
+    "Trusted",
     "check_devices",
     "check_evidence",
     "escaped",
     "hub_ledger_verify",
     "hub_recount",
-    "ignored_in_trust",
     "initialise",
     "inspect_seal",
     "kept_in_store",
@@ -85,6 +86,7 @@ __all__ = [
     "not_made",
     "not_opened",
     "one_line",
+    "quoted",
     "renew_file",
     "rotate_ledger_key",
     "rotate_qr_key",
@@ -104,6 +106,7 @@ __all__ = [
 # Where each lies.
 _ROOMS = {
     "domain.one_line": ("escaped", "one_line"),
+    "file_errors": ("quoted",),
     "evidence_check": ("EvidenceReport", "EvidenceUnreadableError"),
     "key_commands": (
         "check_devices",
@@ -138,7 +141,7 @@ _ROOMS = {
         "EXIT_CODES",
         "Judged",
         "TrustError",
-        "ignored_in_trust",
+        "Trusted",
         "limit_reached",
         "load_certificates",
         "load_trust",

@@ -1,29 +1,29 @@
 """Processes that read foreign documents. Each is forked from one that has imported everything, so a new one is there in
 milliseconds; the kernel bounds its memory and processor time, and its answers are read as values, never as code.
 
-A *worker* answers over a socket, one document after another. A *nursery* is the process that workers are forked from:
-a program of its own, so that it holds nothing of the service, no key and no connection.
+A *worker* answers over a socket, one document after another. A service forks them from a process of their own
+(`nursery`), a command from itself (`one_worker`).
 """
 
 import ctypes
 import dataclasses
 import enum
-import gc
 import importlib
 import io
+import logging
 import os
 import pickle
 import resource
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn
 
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
@@ -46,8 +46,29 @@ _ANSWER_MOST = 64 * 1024 * 1024
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
+# A document that had so much of its processor time when its wall-clock time was over took that time itself.
+_NEAR = 0.8
+# How the kernel ends a process that has used its processor time.
+_BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
+# How a library written in C ends its process when memory is refused, or before it looks whether it was.
+_BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
+_GREETING_SIZE = 8
+
+_log = logging.getLogger(__name__)
+# What holds of the whole machine is said once.
+_warn = cache(_log.warning)
+
+
 class WorkerGoneError(Exception):
-    """The worker ended before it answered: killed by a limit, by the kernel, or by its document."""
+    """The worker ended, or never began, and nothing says that its document was the cause: nothing is known of it."""
+
+
+class StalledError(WorkerGoneError):
+    """There was no answer in time, and the worker had hardly been given the processor meanwhile."""
+
+
+class OverBoundsError(Exception):
+    """The document was seen to need more than its bounds: of processor time, of memory, of depth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +91,8 @@ class Answer:
     failure: str = ""
     is_limit: bool = False
     is_worn: bool = False
+    is_gone: bool = False
+    """It is not the worker that says this, but the one who buried it."""
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
@@ -79,7 +102,7 @@ def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Boun
     body = io.BytesIO()
     pickler = _Asking(body, pickle.HIGHEST_PROTOCOL)
     pickler.dump((reading, tuple(arguments), bounds.cpu_seconds))
-    return [_COUNT.pack(1 + len(pickler.large)), *_frames(body.getvalue(), *pickler.large)]
+    return [_COUNT.pack(1 + len(pickler.large)), *frames(body.getvalue(), *pickler.large)]
 
 
 class _Asking(pickle.Pickler):
@@ -111,14 +134,41 @@ class _Asked(pickle.Unpickler):
 
 
 def read_answer(body: bytes) -> Answer:
-    """Raises WorkerGoneError for anything that is not an answer: the worker may have been taken over."""
+    """Raises WorkerGoneError when the worker is gone, and for anything that is not an answer: it may have been taken
+    over.
+    """
     try:
         found = _Values(io.BytesIO(body)).load()
     except Exception as cause:
         raise WorkerGoneError(f"not an answer: {type(cause).__name__}") from cause
     if not isinstance(found, Answer):
         raise WorkerGoneError("not an answer")
+    if found.is_gone:
+        raise WorkerGoneError(found.failure)
     return found
+
+
+def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
+    """Whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
+    if used >= _NEAR * bounds.cpu_seconds:
+        return OverBoundsError(f"{used:.1f} s of processor time")
+    return StalledError(f"no answer in time, with {used:.1f} s of processor time")
+
+
+def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
+    """What is to be said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
+    when it was born. Only what it did itself counts against its document: the kernel, an operator or a supervisor may
+    kill any process.
+    """
+    if not os.WIFSIGNALED(status):
+        return Answer(failure=f"exit {os.waitstatus_to_exitcode(status)}", is_gone=True)
+    by = os.WTERMSIG(status)
+    name = signal.Signals(by).name if by in set(signal.Signals) else f"signal {by}"
+    if by in _BY_PROCESSOR_LIMIT:
+        return Answer(failure=name, is_limit=True)
+    if by in _BY_ITSELF and peak - before > memory // 2:
+        return Answer(failure=f"{name}, short of memory", is_limit=True)
+    return Answer(failure=name, is_gone=True)
 
 
 class _Values(pickle.Unpickler):
@@ -139,7 +189,7 @@ def work(channel: socket.socket, memory: int) -> None:
     """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has."""
     _confine()
     room = _Room(memory)
-    _send(channel, os.getpid().to_bytes(8, "big"))
+    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big"))
     while (parts := _asked(channel)) is not None:
         answer = _answered(parts)
         del parts
@@ -157,7 +207,7 @@ class _Room:
         self._memory = memory
         self._libc = ctypes.CDLL(None)
         self._at_first = self._base = _statm(0)
-        self._resident = _resident()
+        self._resident = resident()
         self._most = self._at_first + _WORN_BYTES + memory + _MARGIN_BYTES
         self._give()
 
@@ -173,9 +223,9 @@ class _Room:
 
     def end(self) -> bool:
         """Gives back what the document left, and the next one its own. Returns whether too much stays."""
-        if _resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
+        if resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
             self._libc.malloc_trim(0)
-            self._resident = _resident()
+            self._resident = resident()
         self._give()
         return self._base - self._at_first > _WORN_BYTES
 
@@ -184,7 +234,7 @@ def _asked(channel: socket.socket) -> list[bytearray] | None:
     count = _exactly(channel, _COUNT.size)
     if count is None:
         return None
-    parts = [_receive(channel) for _ in range(_COUNT.unpack(count)[0])]
+    parts = [receive(channel) for _ in range(_COUNT.unpack(count)[0])]
     found = [part for part in parts if part is not None]
     return found if len(found) == len(parts) else None
 
@@ -210,11 +260,18 @@ def _confine() -> None:
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+    # A terminal's Ctrl-C is for who asks; he ends his worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        Path("/proc/self/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
+    except OSError as cause:
+        # It only says who goes first: its bounds hold without it.
+        _log.warning("out of memory, the kernel will not take this worker first (oom_score_adj): %s", cause)
 
 
-def _resident() -> int:
-    return _statm(1)
+def resident(process: int | str = "self") -> int:
+    """Bytes of memory that a process holds. Of a child just forked: it has not all of its parent's. Raises OSError."""
+    return _statm(1, process)
 
 
 def _most_address_space() -> int:
@@ -223,23 +280,23 @@ def _most_address_space() -> int:
     return int(status.partition(b"VmPeak:")[2].split(maxsplit=1)[0]) * 1024
 
 
-def _statm(column: int) -> int:
-    """Bytes of this process: 0 address space, 1 resident (proc(5), statm)."""
-    return int(Path("/proc/self/statm").read_bytes().split()[column]) * _PAGE
+def _statm(column: int, process: int | str = "self") -> int:
+    """Bytes of a process: 0 address space, 1 resident (proc(5), statm)."""
+    return int(Path(f"/proc/{process}/statm").read_bytes().split()[column]) * _PAGE
 
 
-def _frames(*bodies: bytes) -> Iterator[bytes]:
+def frames(*bodies: bytes) -> Iterator[bytes]:
     for body in bodies:
         yield _LENGTH.pack(len(body))
         yield body
 
 
 def _send(channel: socket.socket, body: bytes) -> None:
-    for part in _frames(body):
+    for part in frames(body):
         channel.sendall(part)
 
 
-def _receive(channel: socket.socket) -> bytearray | None:
+def receive(channel: socket.socket) -> bytearray | None:
     head = _exactly(channel, _LENGTH.size)
     return None if head is None else _exactly(channel, length_of(head))
 
@@ -266,92 +323,21 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
     return body
 
 
-# The nursery's side.
-
-
-def raise_workers(control: int, memory: int, modules: Sequence[str]) -> None:
-    """The nursery's program: forks a worker for each socket that comes over `control`, until that closes."""
-    with socket.socket(fileno=control) as orders:
-        for name in modules:
-            importlib.import_module(name)
-        gc.collect()
-        # What is shared between the workers stays shared: a collection would write to every page.
-        gc.freeze()
-        # The kernel buries workers.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        while True:
-            order, channels, _, _ = socket.recv_fds(orders, 1, 1)
-            if not order:
-                return
-            for channel in channels:
-                if os.fork() == 0:
-                    orders.close()
-                    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                    _end_with(socket.socket(fileno=channel), memory)
-                os.close(channel)
-
-
-def _end_with(channel: socket.socket, memory: int) -> None:
+def live(channel: socket.socket, memory: int) -> NoReturn:
     """A forked worker's whole life: nothing of what its parent had to do at its end is done twice."""
     try:
         work(channel, memory)
-    finally:
         os._exit(0)
+    except ConnectionError:
+        # Who asked has left.
+        os._exit(0)
+    except BaseException:  # noqa: BLE001 — of a process that ends here, for whoever has to find out why
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
-class Nursery:
-    """The service's handle on a nursery."""
-
-    def __init__(self, memory: int, modules: Sequence[str]) -> None:
-        self._memory = memory
-        self._modules = tuple(modules)
-        self._start()
-
-    def _start(self) -> None:
-        self._control, theirs = socket.socketpair()
-        program = (
-            f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, {self._modules})"
-        )
-        with theirs:
-            # No environment of the service: it may hold passwords.
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", program],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
-            )
-
-    @property
-    def pid(self) -> int:
-        """Another one after each start."""
-        return self._process.pid
-
-    def renew(self, pid: int) -> None:
-        """Ends the nursery that has this process id, and starts another one: it hangs."""
-        if self._process.pid == pid:
-            self.close()
-            self._start()
-
-    def fork(self) -> socket.socket:
-        """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died."""
-        if self._process.poll() is not None:
-            self._control.close()
-            self._start()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                socket.send_fds(self._control, [b"w"], [theirs.fileno()])
-            except OSError:
-                ours.close()
-                raise
-        return ours
-
-    def close(self) -> None:
-        """Ends the nursery, and with it every worker."""
-        self._control.close()
-        self._process.kill()
-        self._process.wait()
+# The asking side.
 
 
 @dataclass(eq=False, slots=True)
@@ -361,16 +347,24 @@ class Worker:
     channel: socket.socket
     pid: int = 0
     handle: int = -1
-    """pidfd_open(2): no other process can have it, whatever becomes of the number."""
+    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then the
+    worker ends when its channel closes, or by its bound of processor time.
+    """
     has_stepped_back: bool = False
+    can_step_back: bool = True
 
     def greeted(self, body: bytes | bytearray) -> None:
         """Its first frame: who it is. Raises WorkerGoneError."""
+        if len(body) != _GREETING_SIZE:
+            raise WorkerGoneError("ended at its start")
         self.pid = int.from_bytes(body, "big")
         try:
             self.handle = os.pidfd_open(self.pid)
-        except OSError as cause:
+        except ProcessLookupError as cause:
             raise WorkerGoneError("ended at its start") from cause
+        except OSError as cause:
+            # An old kernel, or a filter of system calls.
+            _warn("workers have no handle (pidfd_open): %s", str(cause))
 
     def cpu_seconds(self) -> float:
         """Processor time it has used so far, s. Raises WorkerGoneError."""
@@ -381,11 +375,18 @@ class Worker:
             raise WorkerGoneError("ended") from cause
 
     def step_back(self, nice: int) -> None:
-        """Lets other processes go first, or no longer (0), which the kernel may refuse. Raises WorkerGoneError."""
+        """Lets other processes go first, or no longer (0). The kernel may refuse: it matters to speed alone. Raises
+        WorkerGoneError.
+        """
         try:
             os.setpriority(os.PRIO_PROCESS, self.pid, nice)
-        except OSError as cause:
+        except ProcessLookupError as cause:
             raise WorkerGoneError("ended") from cause
+        except OSError as cause:
+            self.can_step_back = False
+            if nice:
+                _warn("workers cannot let others go first (setpriority): %s", str(cause))
+            return
         self.has_stepped_back = nice > 0
 
     def end(self) -> None:
@@ -398,60 +399,3 @@ class Worker:
                 pass
             os.close(self.handle)
             self.handle = -1
-
-
-class OneWorker:
-    """A worker of this very process, asked one question after another: for a command, which has one thread. Made anew
-    after each document that broke it.
-    """
-
-    def __init__(self, bounds: Bounds, seconds: float) -> None:
-        self._bounds = bounds
-        self._seconds = seconds
-        self._worker: Worker | None = None
-
-    def ask(self, reading: Callable[..., Any], *arguments: Any) -> Any:
-        """Raises WorkerGoneError when a limit was met, RuntimeError for an error of the reading."""
-        worker = self._worker or self._forked()
-        try:
-            worker.channel.settimeout(self._seconds)
-            for part in question(reading, arguments, self._bounds):
-                worker.channel.sendall(part)
-            body = _receive(worker.channel)
-        except OSError as cause:
-            self._drop()
-            raise WorkerGoneError(type(cause).__name__) from cause
-        if body is None:
-            self._drop()
-            raise WorkerGoneError("ended")
-        answer = read_answer(bytes(body))
-        if answer.is_worn or answer.failure:
-            self._drop()
-        if answer.is_limit:
-            raise WorkerGoneError(answer.failure)
-        if answer.failure:
-            raise RuntimeError(answer.failure)
-        return answer.value
-
-    def _forked(self) -> Worker:
-        ours, theirs = socket.socketpair()
-        pid = os.fork()
-        if pid == 0:
-            ours.close()
-            _end_with(theirs, self._bounds.memory)
-        theirs.close()
-        self._worker = Worker(ours, pid, os.pidfd_open(pid))
-        _receive(ours)
-        return self._worker
-
-    def _drop(self) -> None:
-        if self._worker is not None:
-            self._worker.end()
-            os.waitpid(self._worker.pid, 0)
-            self._worker = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._drop()

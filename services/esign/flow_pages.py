@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typst
 
 from services.esign import fonts
-from services.esign.domain import flow_page, flow_scenarios, multisign
+from services.esign.domain import flow_page, flow_scenarios, multisign, second_look
 from services.esign.domain.appearance import PageDrawing
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.flow_page import Place
@@ -125,7 +125,27 @@ def _with_fields(pdf: bytes, signers: Sequence[ScenarioStep], made: Sequence[Pla
         for at, step in enumerate(signers)
     ]
     prepared = multisign.prepare(pdf, fields)
+    _check_pages(prepared, len(signers))
     return Prepared(prepared, sha256(prepared).hexdigest())
+
+
+@multisign.typed
+def _check_pages(prepared: bytes, signers: int) -> None:
+    """The hub's own verifier has to be able to compare the closed document with what each signer saw: one version for
+    each, and one for the proof that a close at B-LT, or a renewal, adds. Raises DocumentUnfitError.
+    """
+    versions = signers + 1
+    pages = len(Document(prepared).pages())
+    if second_look.drawings_of(pages, versions) > second_look.MOST_PAGES:
+        most = second_look.MOST_PAGES // second_look.drawings_of(1, versions)
+        raise DocumentUnfitError(
+            "TOO_MANY_PAGES",
+            f"a document that {signers} are to sign has {most} pages at most, and this one has {pages}: beyond "
+            "that, its pages could not be compared with what was signed",
+            f"由 {signers} 方签署的文件最多 {most} 页，此文件有 {pages} 页；超过后无法逐页比对，核验不能得出结论",
+            most=str(most),
+            pages=str(pages),
+        )
 
 
 def _last_page(pdf: bytes) -> int:

@@ -35,6 +35,11 @@ class Question:
     # What the hub's own CRLs say, for documents that are not in its register.
     crls: tuple[bytes, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes that it alone keeps in memory: what its sender gave. What the hub trusts is shared by all questions."""
+        return len(self.pdf) + len(self.ses) + len((self.receipt or "").encode("utf-8", "surrogatepass"))
+
 
 def answer(question: Question) -> Verdict:
     """The verdict. Never raises for a bad document."""

@@ -15,6 +15,7 @@ from services.esign.domain.errors import EsignError
 from services.esign.domain.tiles import TileName
 from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
 from services.esign.key_commands import trust_files
+from services.esign.offline import TrustSource
 from services.esign.recount import Kept, RecountReport, kept_in, recount
 from services.esign.verify_command import TrustError, load_trust
 from shuniu.kit.clock import SystemClock
@@ -46,12 +47,12 @@ def hub_ledger_verify(config: Path) -> LedgerReport:
     return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, vkeys)
 
 
-def check_evidence(path: Path, trust_dir: Path | None = None) -> EvidenceReport:
+def check_evidence(path: Path, source: TrustSource = None) -> EvidenceReport:
     """Whether the ledger holds the record of an evidence file. Exit codes: `EXIT_CODES`, and 3 for unreadable.
 
     Raises OSError when the file cannot be read, EvidenceUnreadableError when it is none, TrustError.
     """
-    trust = load_trust(trust_dir)
+    trust = load_trust(source)
     with path.open("rb") as file:
         data = file.read(evidence_check.MOST_BYTES + 1)
     if len(data) > evidence_check.MOST_BYTES:

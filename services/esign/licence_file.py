@@ -3,12 +3,14 @@
 import time
 from pathlib import Path
 
+from services.esign import plain_files
 from services.esign.commands import load_trust
 from services.esign.domain import licence_check, licence_offline, licences, sd_jwt
 from services.esign.domain.errors import TokenMalformedError
 from services.esign.domain.key_binding import Expected
 from services.esign.domain.licence_check import NOTHING_BESIDE, Beside, Judged, NotRegistered
 from services.esign.domain.verify import Trust
+from services.esign.offline import TrustSource
 
 SUFFIX = ".sdjwt"
 # A proof of the holder's key may be so old, s.
@@ -17,17 +19,16 @@ _MOST_BESIDE = 1 << 20
 
 
 def verify_licence(
-    path: Path, trust_dir: Path | None = None, *, audience: str = "", nonce: str = "", now_us: int | None = None
+    path: Path, source: TrustSource = None, *, audience: str = "", nonce: str = "", now_us: int | None = None
 ) -> Judged:
     """The offline verdict on a presentation. Without audience and nonce nobody knows who presents it: never VALID.
 
     Beside it may lie its status list (`<path>.statuslist`, as GetStatusList gives it) and the receipt of its issuing
     (`<path>.tlog-proof`). Raises OSError when a file cannot be read, TrustError when the trust directory cannot.
     """
-    trust = load_trust(trust_dir)
+    trust = load_trust(source)
     now_us = time.time_ns() // 1000 if now_us is None else now_us
-    with path.open("rb") as file:
-        text = file.read(sd_jwt.MOST_BYTES + 2).decode("utf-8", "replace").strip()
+    text = plain_files.beginning(path, sd_jwt.MOST_BYTES + 2).decode("utf-8", "replace").strip()
     expected = Expected(audience, nonce, PROOF_SECONDS, now_us) if audience and nonce else None
     beside = _beside(path, text, trust, now_us)
     return licence_check.judge(text, trust.roots, expected, now_us, NotRegistered.OFFLINE, beside=beside)
@@ -35,19 +36,19 @@ def verify_licence(
 
 def _beside(path: Path, text: str, trust: Trust, now_us: int) -> Beside:
     steps, logged_us = [], None
-    lists, proof = (path.with_name(path.name + suffix) for suffix in (".statuslist", ".tlog-proof"))
     try:
         token = sd_jwt.parse(text, licences.TYP).token
     except TokenMalformedError:
         return NOTHING_BESIDE
-    if lists.exists():
-        steps.append(licence_offline.status_step(_text(lists), token, trust, now_us))
-    if proof.exists():
-        step, logged_us = licence_offline.ledger_step(_text(proof), token.text, trust)
+    lists, proof = (_text(path, suffix) for suffix in (".statuslist", ".tlog-proof"))
+    if lists is not None:
+        steps.append(licence_offline.status_step(lists, token, trust, now_us))
+    if proof is not None:
+        step, logged_us = licence_offline.ledger_step(proof, token.text, trust)
         steps.append(step)
     return Beside(tuple(steps), trust.crls, logged_us)
 
 
-def _text(path: Path) -> str:
-    with path.open("rb") as file:
-        return file.read(_MOST_BESIDE).decode("utf-8", "replace")
+def _text(path: Path, suffix: str) -> str | None:
+    beside = plain_files.companion(path, suffix, _MOST_BESIDE)
+    return None if beside is None else beside.decode("utf-8", "replace")

@@ -71,7 +71,8 @@ VERIFIER_SECONDS = Histogram(
 VERIFIER_ENDED = Counter(
     "shuniu_esign_verifier_workers_ended_total",
     "Workers ended: limit (a document broke its bounds), died (by itself), left (nobody waits for its document), "
-    "set_aside (its document waits for the slow lane), worn (holds too much memory, or came from the slow lane).",
+    "stalled (the machine gave it no processor), set_aside (its document waits for the slow lane), "
+    "worn (holds too much memory, or came from the slow lane).",
     ["cause"],
     registry=REGISTRY,
 )

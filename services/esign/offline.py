@@ -10,7 +10,11 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import sm2_checks  # noqa: F401 — installs the check of SM2 signatures
+from services.esign import (
+    file_errors,
+    plain_files,
+    sm2_checks,  # noqa: F401 — installs the check of SM2 signatures
+)
 from services.esign.domain import note, sm2_chain, witness
 from services.esign.domain.errors import EsignError
 from services.esign.domain.ofd.archive import is_ofd
@@ -25,6 +29,8 @@ POLICY = "policy"
 TSA_PREFIX = "tsa-"
 # How certificates and lists are called by other programs.
 _MEANT = frozenset({".crt", ".cer", ".der", ".p7b", ".pem", ".crl"})
+# Of one file there: a list of half a million revoked certificates has less.
+_MOST_BYTES = 64 * 1024 * 1024
 
 
 class TrustError(Exception):
@@ -42,22 +48,26 @@ class Trusted:
     ignored: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, directory: Path | None) -> "Trusted":
-        """Raises TrustError. None: nothing is trusted."""
-        if directory is None:
+    def of(cls, source: "TrustSource") -> "Trusted":
+        """A directory, read; what was read already, as it is; None: nothing is trusted. Raises TrustError."""
+        if source is None:
             return cls()
-        if not directory.is_dir():
-            raise TrustError(f"{directory}: 不是目录 / not a directory")
+        if isinstance(source, Trusted):
+            return source
+        if not source.is_dir():
+            raise TrustError(f"{source}: 不是目录 / not a directory")
         files: dict[str, bytes] = {}
         ignored: list[str] = []
-        for path in sorted(directory.iterdir()):
+        for path in sorted(source.iterdir()):
             if path.suffix.lower() in _MEANT and not _is_told(path.name):
                 ignored.append(path.name)
             if _is_told(path.name):
                 try:
-                    files[str(path)] = path.read_bytes()
+                    files[str(path)] = plain_files.beginning(path, _MOST_BYTES + 1)
                 except OSError as cause:
-                    raise TrustError(f"{path}: {cause}") from cause
+                    raise TrustError(f"{path}: {file_errors.told(cause)}") from cause
+                if len(files[str(path)]) > _MOST_BYTES:
+                    raise TrustError(f"{path}: 文件过大 / the file is too large")
         return replace(cls.of_files(files), ignored=tuple(ignored))
 
     @classmethod
@@ -74,6 +84,10 @@ class Trusted:
             except (ValueError, EsignError) as cause:
                 raise TrustError(f"{path}: {cause}") from cause
         return found.all()
+
+
+TrustSource = Path | Trusted | None
+"""Where trust comes from: a directory, what was read of one, or nowhere."""
 
 
 class _Found:

@@ -23,7 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from services.esign.domain.additions import Patch, Why
-from services.esign.domain.second_look import Comparison, Seen, Version
+from services.esign.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
 from services.esign.drawn_page import EDGE, Box, DrawnPage
 
 # A page is drawn with at most so many pixels (A4 at 130 dpi), all pages together with so many, as long as each has so
@@ -35,7 +35,7 @@ _MOST_SCALE = 2.0
 _LONGEST_SIDE = 6000
 # Pages drawn of all versions together, and seconds of processor time spent with them: less than a worker gives to a
 # document, so that everything else about it can still be told.
-_MOST_PAGES = 600
+_MOST_PAGES = MOST_PAGES
 _MOST_SECONDS = 1.5
 # FPDFBitmap_BGR of fpdfview.h: three bytes a pixel.
 _BGR = 2
@@ -78,7 +78,7 @@ def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
     with _ONE_AT_A_TIME:
         if _OVER.is_set():
             return Comparison(Seen.UNSEEN, why="the process ends")
-        until = time.process_time() + _MOST_SECONDS
+        until = time.thread_time() + _MOST_SECONDS
         try:
             found = _compared(pdf, versions, until)
             if isinstance(found, Comparison):
@@ -101,9 +101,9 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
         for version, document in earlier:
             if len(document) != count:
                 return _Difference(version, None, 0)
-        drawings = count * (1 + len(versions))
+        drawings = drawings_of(count, len(versions))
         if drawings > _MOST_PAGES:
-            raise _UnseenError(f"more than {_MOST_PAGES} pages to draw")
+            return Comparison(Seen.TOO_MANY, why=f"more than {_MOST_PAGES} pages to draw")
         pixels = min(_MOST_PIXELS, max(_FEWEST_PIXELS, _MOST_PIXELS_OF_ALL // max(1, drawings)))
         for number in range(count):
             after, _ = _drawn(now, number, pixels)
@@ -214,7 +214,7 @@ def _counted_again(pdf: bytes, ends: Sequence[int]) -> None:
 
 
 def _in_time(until: float) -> None:
-    if time.process_time() > until:
+    if time.thread_time() > until:
         raise _UnseenError(f"drawing takes more than {_MOST_SECONDS} seconds")
 
 

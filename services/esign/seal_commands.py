@@ -11,6 +11,7 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Outcome, Verdict
+from services.esign.offline import TrustSource
 from services.esign.renewal import Authorities, renewed
 from services.esign.seal_report import SealReport
 from services.esign.timestamps import TimestampAwayError
@@ -22,18 +23,18 @@ class RenewalError(Exception):
     """The document cannot be renewed. The text says why."""
 
 
-def renew_file(path: Path, into: Path, trust_dir: Path | None, authorities: Authorities) -> Verdict:
+def renew_file(path: Path, into: Path, source: TrustSource, authorities: Authorities) -> Verdict:
     """Renews the PDF at `path` into `into` (the same file: replaced in one step), and judges what came of it.
 
     Raises RenewalError when it is INVALID already, or the authorities or the document do not allow it; OSError when a
     file cannot be read or written; TrustError when the trust directory cannot.
     """
-    before = verify_file(path, trust_dir)
+    before = verify_file(path, source)
     if before.outcome is Outcome.INVALID:
         raise RenewalError("INVALID: what is broken is not renewed / 文件无效，不能续期")
     pdf = path.read_bytes()
     try:
-        made = asyncio.run(renewed(pdf, load_trust(trust_dir), authorities, SystemClock()))
+        made = asyncio.run(renewed(pdf, load_trust(source), authorities, SystemClock()))
     except (TimestampAwayError, EsignError) as cause:
         raise RenewalError(str(cause)) from cause
     fresh = into.with_name(into.name + ".part")
@@ -43,11 +44,11 @@ def renew_file(path: Path, into: Path, trust_dir: Path | None, authorities: Auth
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             into.with_name(into.name + suffix).write_bytes(beside.read_bytes())
-    return verify_file(into, trust_dir)
+    return verify_file(into, source)
 
 
 def inspect_seal(
-    path: Path, trust_dir: Path | None = None, *, document: Path | None = None, now_us: int | None = None
+    path: Path, source: TrustSource = None, *, document: Path | None = None, now_us: int | None = None
 ) -> SealReport:
     """Parses and judges a GB/T 38540 or GM/T 0031 seal or seal signature (DER), step by step.
 
@@ -63,7 +64,7 @@ def inspect_seal(
             covered, lists = ses_document.covered(pdf), ValidationData.of(Document(pdf))
         except PdfError as cause:
             raise TrustError(f"{document}: {cause}") from cause
-    trust = ses_document.trust(load_certificates(trust_dir))
+    trust = ses_document.trust(load_certificates(source))
     now_us = time.time_ns() // 1000 if now_us is None else now_us
-    evidence = ses_check.Evidence(lists.with_lists(load_trust(trust_dir).crls))
+    evidence = ses_check.Evidence(lists.with_lists(load_trust(source).crls))
     return SealReport(ses_check.inspect(data, trust, now_us, covered, evidence))

@@ -144,10 +144,19 @@ def _key(question: Question) -> bytes:
     """Over every field but the time, whatever fields there are."""
     state = sha256()
     for each in dataclasses.fields(question):
-        if each.name == "now_us":
-            continue
-        value = getattr(question, each.name)
-        data = value if isinstance(value, bytes) else repr(value).encode("utf-8", "surrogatepass")
-        state.update(f"{each.name} {type(value).__name__} {len(data)}\n".encode())
-        state.update(data)
+        if each.name != "now_us":
+            state.update(f"{each.name} ".encode() + _digest(getattr(question, each.name)))
+    return state.digest()
+
+
+def _digest(value: object) -> bytes:
+    """Of a value and its type. Nothing is copied but text, once: values may have megabytes."""
+    if isinstance(value, tuple):
+        data: bytes = b"".join(map(_digest, value))
+    elif isinstance(value, bytes):
+        data = value
+    else:
+        data = (value if isinstance(value, str) else repr(value)).encode("utf-8", "surrogatepass")
+    state = sha256(f"{type(value).__name__} {len(data)}\n".encode())
+    state.update(data)
     return state.digest()

@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, TypeVarTuple
 
 from services.esign import confined, metrics
-from services.esign.confined import Bounds, Nursery, Worker, WorkerGoneError
+from services.esign.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
 from services.esign.domain.verdict import Verdict
 from services.esign.fair_queue import FairQueue, Room
 from services.esign.judging import Question, answer
+from services.esign.nursery import Nursery
 from shuniu.kit import errors, network
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import HubError
@@ -31,7 +32,9 @@ Read = TypeVar("Read")
 MEMORY_MOST = 224 * 1024 * 1024
 """What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
 # All that a worker ever runs; imported before its first document.
-_IMPORTED = ("services.esign.judging", "services.esign.domain.ofd.judge", "services.esign.flow_pages", "pypdfium2")
+_IMPORTED = ("services.esign.judging", "services.esign.domain.ofd.judge", "services.esign.flow_pages")
+# Without it pages are not compared, and everything else is told.
+_OPTIONAL = ("pypdfium2",)
 # Processor time of the first pass, s: twenty times a certificate's, and enough to draw some pages. While somebody waits
 # for a worker, no more than the second: a hostile document costs the next sender that.
 _FIRST_PASS = 0.3
@@ -42,6 +45,8 @@ _LOOK_SECONDS = 0.01
 _SHORT = 0.015
 # The kernel ends a worker that is not looked at in time so much later, s.
 _GRACE_SECONDS = 0.25
+# How long the word may take that a worker has ended, s: it is on its way.
+_LAST_WORDS_SECONDS = 2.0
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
 # How long a worker may take to be there, and all attempts to have one together, s: ten times what the imports take, and
@@ -56,7 +61,7 @@ _NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR}
 
 
 class VerifierFailedError(Exception):
-    """The document could not be read within its bounds: too long, too much memory. It is at fault, not the hub."""
+    """The document was seen to need more than its bounds: too long, too much memory. It is at fault, not the hub."""
 
 
 class End(StrEnum):
@@ -64,6 +69,7 @@ class End(StrEnum):
 
     LIMIT = "limit"
     DIED = "died"
+    STALLED = "stalled"
     LEFT = "left"
     SET_ASIDE = "set_aside"
     WORN = "worn"
@@ -114,19 +120,19 @@ class Verifier:
         self._running: set[_Job] = set()
         self._busy: set[Worker] = set()
         self._idle: list[Worker] = []
-        self._nursery = Nursery(memory, _IMPORTED)
+        self._nursery = Nursery(memory, _IMPORTED, _OPTIONAL)
         self._most_idle = workers + _SPARE
         self._fill()
 
     async def judge(self, question: Question) -> Verdict:
-        """Raises VerifierFailedError, HubError RESOURCE_EXHAUSTED VERIFY_BUSY."""
-        return await self._run(len(question.pdf) + len(question.ses), answer, (question,))
+        """Raises VerifierFailedError, HubError RESOURCE_EXHAUSTED VERIFY_BUSY, UNAVAILABLE VERIFY_AWAY."""
+        return await self._run(question.size, answer, (question,))
 
     async def run(self, reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
         """Anything else that reads a foreign document, a function of a module. Raises as `judge`; RuntimeError for an
         error of the reading itself.
         """
-        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes)), reading, arguments)
+        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes | str)), reading, arguments)
 
     async def _run(self, size: int, reading: Callable[..., Read], arguments: tuple[Any, ...]) -> Read:
         job = _Job(sender(), size, reading, arguments, asyncio.get_running_loop().create_future())
@@ -223,7 +229,7 @@ class Verifier:
             try:
                 said = await self._asked(job)
             except WorkerGoneError as again:
-                raise VerifierFailedError(str(again)) from again
+                raise _away() from again
         if said.is_limit:
             raise VerifierFailedError(said.failure)
         if said.failure:
@@ -245,9 +251,13 @@ class Verifier:
         except _SetAsideError:
             end = End.SET_ASIDE
             raise
-        except TimeoutError as cause:
+        except OverBoundsError as cause:
             end = End.LIMIT
-            raise VerifierFailedError("TimeoutError") from cause
+            raise VerifierFailedError(str(cause)) from cause
+        except StalledError as cause:
+            # To read it again would take as long again.
+            end = End.STALLED
+            raise _away() from cause
         finally:
             self._busy.discard(worker)
             if end is None and len(self._idle) < self._most_idle:
@@ -258,18 +268,22 @@ class Verifier:
         return said
 
     async def _watched(self, job: _Job, worker: Worker) -> confined.Answer:
-        """The worker's answer. Raises TimeoutError when a limit of time is met, _SetAsideError, WorkerGoneError."""
+        """The worker's answer. Raises OverBoundsError, StalledError, _SetAsideError, WorkerGoneError."""
         used, ends = worker.cpu_seconds(), time.monotonic() + self._seconds
         asking = asyncio.create_task(_conversation(worker, job, self._bounds))
         try:
             while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:
                 cpu = worker.cpu_seconds() - used
                 if cpu >= self._cpu_seconds or time.monotonic() >= ends:
-                    raise TimeoutError
-                if cpu >= _SHORT and not worker.has_stepped_back:
+                    raise confined.out_of_time(cpu, Bounds(self._bounds.memory, self._cpu_seconds))
+                if cpu >= _SHORT and worker.can_step_back and not worker.has_stepped_back:
                     worker.step_back(_STEPS_BACK)
                 if not job.is_heavy and cpu >= (_FIRST_PASS_OF_MANY if self._quick else _FIRST_PASS):
                     self._set_aside(job)
+        except WorkerGoneError:
+            # How it ended comes over its channel.
+            if not (await asyncio.wait({asking}, timeout=_LAST_WORDS_SECONDS))[0]:
+                raise
         finally:
             if not asking.done():
                 asking.cancel()

@@ -3,28 +3,34 @@
 Imports only what a verdict needs: the command should start at once.
 """
 
+import contextlib
+import io
 import itertools
+import logging
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
 
-from services.esign import confined, file_errors
+from services.esign import confined, file_errors, plain_files
 from services.esign.domain import verdict_words
+from services.esign.domain.ledger import MOST_RECEIPT
 from services.esign.domain.pdf import MAX_BYTES
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.domain.verify import Trust
-from services.esign.offline import Trusted, TrustError, judged
+from services.esign.offline import Trusted, TrustError, TrustSource, judged
+from services.esign.one_worker import OneWorker
 
 __all__ = [
     "EXIT_CODES",
     "Judged",
     "TrustError",
-    "ignored_in_trust",
+    "Trusted",
     "limit_reached",
     "load_certificates",
     "load_trust",
@@ -36,24 +42,26 @@ __all__ = [
 ]
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
-# Far above any receipt: 64 hashes, one entry and a note.
-_MAX_RECEIPT = 1 << 20
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
+# A larger file is not read to its end for its digest, bytes: it may be a hole of any size.
+_HASHED_MOST = 1 << 30
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
 _BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
 _MIB = 1024 * 1024
 
+_log = logging.getLogger(__name__)
 
-def load_trust(directory: Path | None) -> Trust:
+
+def load_trust(trust: TrustSource) -> Trust:
     """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
-    return Trusted.of(directory).trust
+    return Trusted.of(trust).trust
 
 
-def load_certificates(directory: Path | None) -> list[x509.Certificate]:
+def load_certificates(trust: TrustSource) -> list[x509.Certificate]:
     """Every certificate of a trust directory's *.pem files. Raises TrustError."""
-    return list(Trusted.of(directory).certificates)
+    return list(Trusted.of(trust).certificates)
 
 
 # What workers are born with, by a number that their questions name: certificates do not cross from process to process.
@@ -71,41 +79,58 @@ class Judged:
     sha256: bytes = b""
     at_us: int = 0
 
+    @property
+    def is_judged(self) -> bool:
+        """Whether the verdict is about the file: it could be read, and this machine could read it."""
+        return self.verdict is not None and self.verdict.readable and self.verdict.step("parse").reason != "READER_AWAY"
+
     def validation_report(self) -> bytes:
         """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
         from services.esign.domain import validation_report
 
-        return b"" if self.verdict is None else validation_report.of(self.verdict, self.sha256, self.at_us)
+        return (
+            b""
+            if self.verdict is None or not self.sha256
+            else validation_report.of(self.verdict, self.sha256, self.at_us)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """A document, and what lies beside it."""
+    """A document of `size` bytes, as much of it as may be judged, and what lies beside it. `sha256`: of the
+    whole file, empty where that is too much to read.
+    """
 
     document: bytes = field(repr=False)
+    size: int
     receipt: str | None
     ses: bytes | None = field(repr=False)
+    sha256: bytes
 
     @classmethod
     def of(cls, path: Path) -> "_Files":
         """Raises OSError."""
-        # Of a pipe nobody knows the size: one byte more than allowed is enough for the verdict that it is too large.
-        document = _beginning(path, MAX_BYTES + 1)
-        proof, ses = (path.with_name(path.name + suffix) for suffix in (".tlog-proof", ".ses"))
-        return cls(
-            document,
-            _beginning(proof, _MAX_RECEIPT).decode("utf-8", errors="replace") if proof.exists() else None,
-            _beginning(ses, _MAX_SES) if ses.exists() else None,
-        )
+        with plain_files.opened(path) as file:
+            # One byte more than allowed is enough for the verdict that it is too large.
+            document = file.read(MAX_BYTES + 1)
+            size, digest = max(len(document), os.fstat(file.fileno()).st_size), _sha256(file, document)
+        proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
+        receipt = None if proof is None else proof.decode("utf-8", errors="replace")
+        return cls(document, size, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
 
 
-def _beginning(path: Path, size: int) -> bytes:
-    with path.open("rb") as file:
-        return file.read(size)
+def _sha256(file: io.BufferedReader, document: bytes) -> bytes:
+    """Also where only the beginning was read, in `document`."""
+    if len(document) <= MAX_BYTES:
+        return sha256(document).digest()
+    if os.fstat(file.fileno()).st_size > _HASHED_MOST:
+        return b""
+    file.seek(0)
+    return file_digest(file, "sha256").digest()
 
 
 def verify_file(
-    path: Path, trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+    path: Path, trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Verdict:
     """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
     `<path>.ses`. In this very process: see `verify_files` for what strangers send.
@@ -113,54 +138,56 @@ def verify_file(
     `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
     OSError when the file cannot be read, TrustError when the trust directory cannot.
     """
-    trusted, files = Trusted.of(trust_dir), _Files.of(path)
+    trusted, files = Trusted.of(trust), _Files.of(path)
     return _judge(files, trusted, time.time_ns() // 1000 if now_us is None else now_us, trust_any_signer)
 
 
 def verify_files(
-    paths: Sequence[Path], trust_dir: Path | None = None, *, trust_any_signer: bool = False, now_us: int | None = None
+    paths: Sequence[Path], trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
 ) -> Iterator[Judged]:
     """`verify_file` for one after another, each read in a confined process. One that breaks its bounds is
-    INDETERMINATE, LIMIT_REACHED; one that cannot be read does not keep the others from being judged. Raises TrustError.
+    INDETERMINATE, LIMIT_REACHED; one that this machine cannot read now, READER_AWAY. One that cannot be read does not
+    keep the others from being judged. Raises TrustError.
     """
     number = next(_numbers)
-    _inherited[number] = Trusted.of(trust_dir)
-    # Loaded in the bounded process, it would take of the first document's memory.
-    import pypdfium2  # noqa: F401
+    _inherited[number] = Trusted.of(trust)
+    # Loaded in the bounded process, it would take of the first document's memory. Without it pages are not compared,
+    # and everything else is told.
+    with contextlib.suppress(ImportError, OSError):
+        import pypdfium2  # noqa: F401
 
     now_us = time.time_ns() // 1000 if now_us is None else now_us
     try:
-        with confined.OneWorker(_BOUNDS, _SECONDS) as worker:
+        with OneWorker(_BOUNDS, _SECONDS) as worker:
             for path in paths:
                 yield _judged(worker, path, (number, now_us, trust_any_signer))
     finally:
         del _inherited[number]
 
 
-def _judged(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Whatever becomes of one file, the others are judged."""
     try:
-        if path.is_file() and (size := path.stat().st_size) > MAX_BYTES:
-            # Told by its size: nobody waits for gigabytes to be read.
-            return Judged(path, too_large(size, by[1]), at_us=by[1])
         return _asked(worker, path, by)
     except OSError as error:
-        return Judged(path, error=file_errors.told(error), at_us=by[1])
+        return Judged(path, error=file_errors.told(error, beside=path), at_us=by[1])
     except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
         return Judged(path, error=file_errors.failed(error), at_us=by[1])
 
 
-def _asked(worker: confined.OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
     files = _Files.of(path)
-    if len(files.document) > MAX_BYTES and not path.is_file():
-        # A device or a pipe, which may have no end.
-        return Judged(path, limit_reached(by[1]), at_us=by[1])
-    digest = sha256(files.document).digest()
+    if files.size > MAX_BYTES:
+        return Judged(path, too_large(files.size, by[1]), sha256=files.sha256, at_us=by[1])
     try:
-        return Judged(path, worker.ask(_judge_inherited, files, *by), sha256=digest, at_us=by[1])
-    except confined.WorkerGoneError:
-        return Judged(path, limit_reached(by[1]), sha256=digest, at_us=by[1])
+        found = worker.ask(_judge_inherited, files, *by)
+    except confined.OverBoundsError:
+        found = limit_reached(by[1])
+    except confined.WorkerGoneError as cause:
+        _log.warning("此机器未能核验一个文件 / this machine did not judge a document: %s", cause)
+        found = reader_away(by[1])
+    return Judged(path, found, sha256=files.sha256, at_us=by[1])
 
 
 def told(verdict: Verdict) -> dict[str, Any]:
@@ -193,11 +220,6 @@ def not_opened(error: str, now_us: int) -> Verdict:
     return replace(found, form=Form.UNREADABLE)
 
 
-def ignored_in_trust(directory: Path | None) -> tuple[str, ...]:
-    """Files of a trust directory that look meant for it and are not read. Raises TrustError."""
-    return Trusted.of(directory).ignored
-
-
 def limit_reached(now_us: int) -> Verdict:
     """On a document that could not be read within its bounds."""
     step = Step(
@@ -206,6 +228,18 @@ def limit_reached(now_us: int) -> Verdict:
         "LIMIT_REACHED",
         "文件过于复杂，未能在限定的时间和内存内完成核验",
         "too complex to be judged within the limits of time and memory",
+    )
+    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+
+
+def reader_away(now_us: int) -> Verdict:
+    """On a document that this machine could not read, for reasons of its own: nothing is said of the document."""
+    step = Step(
+        "parse",
+        Status.UNKNOWN,
+        "READER_AWAY",
+        "此机器现在无法核验，与文件无关",
+        "this machine cannot verify now; that has nothing to do with the document",
     )
     return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
 

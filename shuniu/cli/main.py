@@ -1,17 +1,18 @@
-"""The `shuniu` command. Exit codes: 0 done, 1 failed, 64 wrong use, 78 wrong settings, 141 nobody read the output;
-`verify` has its own.
+"""The `shuniu` command. Exit codes: 0 done, 1 failed, 64 wrong use, 70 internal error, 74 the output cannot be written,
+78 wrong settings, 130 interrupted, 141 nobody read the output; `verify` has its own beside these.
 """
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from shuniu.cli.output import complain
+from services.esign import file_errors
+from shuniu.cli import output
+from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.cli.usage import in_both
 from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
@@ -45,6 +46,10 @@ GROUPS: dict[str, dict[str, str]] = {
 
 # As shells tell of a command that SIGPIPE ended. Not 0: of `verify` that would mean VALID.
 _PIPE_CLOSED = 128 + signal.SIGPIPE
+_INTERRUPTED = 128 + signal.SIGINT
+# As sysexits.h has them.
+_EX_SOFTWARE = 70
+_EX_IOERR = 74
 
 
 class _Parser(argparse.ArgumentParser):
@@ -109,12 +114,11 @@ def settings_errors() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """Entry point."""
-    words = sys.argv[1:]
-    arguments = (parser(words) if _named(words) else listing()).parse_args()
-    arguments.data = getattr(arguments, "data", DEFAULT_DATA)
-    arguments.json = getattr(arguments, "json", False)
+    output.spell_out()
     try:
-        sys.exit(arguments.run(arguments))
+        status = _run(sys.argv[1:])
+        _flush()
+        sys.exit(status)
     except settings_errors() as error:
         complain(str(error))
         sys.exit(EX_CONFIG)
@@ -124,9 +128,43 @@ def main() -> None:
             complain(f"  {violation.field}: {violation.zh} / {violation.en}")
         sys.exit(1)
     except BrokenPipeError:
-        # The reader of the pipe closed it. The rest of the output is dropped, also at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of the pipe closed it.
+        output.drop()
         sys.exit(_PIPE_CLOSED)
+    except OutputError as error:
+        output.drop()
+        complain(f"结果无法输出 / the output cannot be written: {_said(error.__cause__)}")
+        sys.exit(_EX_IOERR)
+    except KeyboardInterrupt:
+        output.drop()
+        sys.exit(_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 — 1 would mean INVALID, or that a command was refused
+        complain(output.internal(error))
+        sys.exit(_EX_SOFTWARE)
+
+
+def _run(words: Sequence[str]) -> int:
+    arguments = (parser(words) if _named(words) else listing()).parse_args(words)
+    arguments.data = getattr(arguments, "data", DEFAULT_DATA)
+    arguments.json = getattr(arguments, "json", False)
+    status: int = arguments.run(arguments)
+    return status
+
+
+def _flush() -> None:
+    """Raises OutputError, BrokenPipeError: at exit it would be too late to tell."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as cause:
+        raise OutputError from cause
+
+
+def _said(cause: BaseException | None) -> str:
+    return file_errors.told(cause) if isinstance(cause, OSError) else type(cause).__name__
 
 
 if __name__ == "__main__":

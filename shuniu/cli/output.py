@@ -1,14 +1,46 @@
 """What commands print: text for people, or one JSON document with --json."""
 
+import contextlib
+import io
 import json
+import os
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 
+class OutputError(Exception):
+    """Standard output takes no more. The cause says why."""
+
+
 def out(value: Any, text: str, *, as_json: bool) -> None:
-    """Prints `value` as JSON or `text` for people."""
-    print(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)
+    """Prints `value` as JSON or `text` for people. Raises OutputError, BrokenPipeError."""
+    say(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)
+
+
+def say(text: str) -> None:
+    """Prints at once, so that a reader of the pipe need not wait for the rest. Raises OutputError, BrokenPipeError."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as cause:
+        raise OutputError from cause
+
+
+def spell_out() -> None:
+    """What the terminal's encoding has no sign for is printed by its number: a name must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def drop() -> None:
+    """What was not printed is dropped, also at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -25,4 +57,18 @@ def _width(text: str) -> int:
 
 
 def complain(text: str) -> None:
-    print(text, file=sys.stderr)
+    if sys.stderr is not None:
+        # There is nobody else to tell.
+        with contextlib.suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
+
+
+def internal(error: BaseException) -> str:
+    """One sentence about what nobody expected: its kind and place. Its text may hold somebody's data."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    kind = type(error).__name__
+    return (
+        f"程序内部错误，未得出结论，请告知维护者：{kind}（{where}） / "
+        f"internal error, nothing was concluded; please report it: {kind} ({where})"
+    )

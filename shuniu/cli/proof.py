@@ -12,7 +12,7 @@ from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import complain, out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.cli.verify import EXITS, UNREADABLE, revocation_lists, trust_dir
+from shuniu.cli.verify import EXITS, UNREADABLE, revocation_lists, trust_of
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import HubError
@@ -80,8 +80,7 @@ def _add_check(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def ledger_check(arguments: argparse.Namespace) -> int:
     try:
-        with trust_dir(arguments) as trusted:
-            report = esign.check_evidence(arguments.file, trusted)
+        report = esign.check_evidence(arguments.file, trust_of(arguments))
     except (OSError, esign.TrustError, esign.EvidenceUnreadableError) as error:
         complain(f"无法读取 / unreadable: {error}")
         return UNREADABLE

@@ -6,7 +6,7 @@ from pathlib import Path
 from services.esign import commands as esign
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
-from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_dir
+from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
 
 
 def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -39,8 +39,7 @@ def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
 def run(arguments: argparse.Namespace) -> int:
     into: Path = arguments.out or arguments.file
     try:
-        with trust_dir(arguments) as trusted:
-            verdict = esign.renew_file(arguments.file, into, trusted, _authorities(arguments))
+        verdict = esign.renew_file(arguments.file, into, trust_of(arguments), _authorities(arguments))
     except (OSError, esign.TrustError, esign.RenewalError) as error:
         complain(f"未能续期 / not renewed: {error}")
         return UNREADABLE

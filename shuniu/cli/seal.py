@@ -7,7 +7,7 @@ from typing import Any
 from services.esign import commands as esign
 from shuniu.cli import renew, seals
 from shuniu.cli.output import complain, out
-from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_dir
+from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,8 +35,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def inspect(arguments: argparse.Namespace) -> int:
     try:
-        with trust_dir(arguments) as trusted:
-            report = esign.inspect_seal(arguments.file, trusted, document=_document(arguments))
+        report = esign.inspect_seal(arguments.file, trust_of(arguments), document=_document(arguments))
         if arguments.picture is not None and report.picture is not None:
             arguments.picture.write_bytes(report.picture.data)
     except (OSError, esign.TrustError) as error:

@@ -1,10 +1,9 @@
 """`shuniu verify FILE…`: documents and licences judged offline, many in one call."""
 
 import argparse
-import contextlib
 import functools
 import json
-import tempfile
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any
 
 from services.esign import commands as esign
 from services.esign import file_errors
-from shuniu.cli.output import complain
+from shuniu.cli.output import complain, say
 from shuniu.cli.place import Place
 from shuniu.kit.config import EX_USAGE
 
@@ -32,17 +31,20 @@ _CHINA = timezone(timedelta(hours=8))
 # Some hundred thousand entries.
 _LIST_BYTES = 16 * 1024 * 1024
 _HELP = """\
-退出码：0 有效，1 无效，2 无法确定，3 无法读取，64 命令用法有误；多个文件取最大值。
+退出码：0 有效，1 无效，2 无法确定，3 无法读取或此机器现在无法核验；多个文件取最大值。
+64 命令用法有误，70 内部错误，74 结果无法输出，130 被中断：这些都不是对文件的结论。
 加 --json 时每个文件一行。文件旁有存证回执 FILE.pdf.tlog-proof 时自动使用。
 DIR 中放 *.pem 信任根、*.vkey 日志公钥、*.crl 撤销列表；没有信任根时，谁的签名都无法确认。
 FILE.sdjwt 是持有人出示的电子证照，给出 --audience 和 --nonce 才可能有效；
 旁边的 FILE.sdjwt.statuslist 是其状态列表。
 
-Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, 64 wrong use; of several files
-the highest. With --json one line for each file. A receipt FILE.pdf.tlog-proof beside the
-file is used. DIR holds *.pem roots, *.vkey log keys and *.crl lists; without any root
-nobody's signature can be confirmed. FILE.sdjwt is a licence as its holder presents it,
-VALID only by --audience and --nonce; FILE.sdjwt.statuslist beside it tells its state.
+Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, or this machine cannot verify now;
+of several files the highest. 64 wrong use, 70 internal error, 74 output cannot be written,
+130 interrupted: these say nothing of any file. With --json one line for each file. A
+receipt FILE.pdf.tlog-proof beside the file is used. DIR holds *.pem roots, *.vkey log keys
+and *.crl lists; without any root nobody's signature can be confirmed. FILE.sdjwt is a
+licence as its holder presents it, VALID only by --audience and --nonce;
+FILE.sdjwt.statuslist beside it tells its state.
 """
 
 
@@ -87,14 +89,14 @@ def run(arguments: argparse.Namespace) -> int:
         complain("--report 仅用于一个文件 / --report is for one document")
         return EX_USAGE
     try:
-        with trust_dir(arguments) as trusted:
-            _warn_of_no_root(arguments, trusted)
-            _warn_of_ignored(arguments.trust)
-            for found in _judged(arguments, files, trusted):
-                _print(found, as_json=arguments.json)
-                if arguments.report is not None and found.report:
-                    arguments.report.write_bytes(found.report)
-                worst = max(worst, found.status)
+        trusted = trust_of(arguments)
+        _warn_of_no_root(arguments, trusted)
+        _warn_of_ignored(arguments.trust, trusted)
+        for found in _judged(arguments, files, trusted):
+            _print(found, as_json=arguments.json)
+            if arguments.report is not None and found.report:
+                _write(arguments.report, found.report)
+            worst = max(worst, found.status)
     except BrokenPipeError:
         # Of our own output: nothing is wrong with any file.
         raise
@@ -107,13 +109,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _unreadable(error: OSError | esign.TrustError) -> str:
     if isinstance(error, OSError):
-        return f"无法读取或写入 / cannot be read or written: {error.filename or ''}: {file_errors.told(error)}"
+        name = esign.quoted(os.fsdecode(error.filename or ""))
+        return f"无法读取或写入 / cannot be read or written: {name}: {file_errors.told(error)}"
     return f"无法读取 / unreadable: {error}"
 
 
-def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> None:
+def _write(path: Path, report: bytes) -> None:
+    try:
+        path.write_bytes(report)
+    except OSError as cause:
+        # A disk that is full does not say of which file.
+        raise OSError(cause.errno, cause.strerror, str(path)) from cause
+
+
+def _warn_of_no_root(arguments: argparse.Namespace, trusted: esign.Trusted) -> None:
     """Says that no signer can be confirmed, lest somebody blames the issuer of a sound document. Raises TrustError."""
-    if arguments.trust_any_signer or esign.load_trust(trusted).roots:
+    if arguments.trust_any_signer or trusted.trust.roots:
         return
     zh, en = "没有任何信任根", "there is no trusted root"
     if arguments.trust is not None:
@@ -125,10 +136,10 @@ def _warn_of_no_root(arguments: argparse.Namespace, trusted: Path | None) -> Non
     complain(esign.one_line(note))
 
 
-def _warn_of_ignored(directory: Path | None) -> None:
-    """Names certificates and lists of the trust directory that are not read for their names. Raises TrustError."""
-    ignored = esign.ignored_in_trust(directory) if directory is not None else ()
-    if ignored:
+def _warn_of_ignored(directory: Path | None, trusted: esign.Trusted) -> None:
+    """Names certificates and lists of the trust directory that are not read for their names."""
+    ignored = trusted.ignored
+    if directory is not None and ignored:
         names = "、".join(ignored)
         note = (
             f"注意：{directory} 中没有使用：{names}；证书请改为 PEM 格式、以 .pem 结尾，撤销列表以 .crl 结尾 / "
@@ -140,26 +151,28 @@ def _warn_of_ignored(directory: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One file's verdict as JSON; `error` says why it could not be opened, empty where it could."""
+    """One file's verdict as JSON; `error` says why it could not be opened, empty where it could. `is_judged`: the
+    verdict is about the file.
+    """
 
     path: Path
     verdict: Mapping[str, Any]
     error: str = ""
     not_made: str = ""
-    readable: bool = True
+    is_judged: bool = True
     report: bytes = b""
 
     @property
     def status(self) -> int:
-        return EXITS[self.verdict["verdict"]] if self.readable else UNREADABLE
+        return EXITS[self.verdict["verdict"]] if self.is_judged else UNREADABLE
 
 
 def _unopened(path: Path, error: str) -> _Found:
     verdict = esign.not_opened(error, time.time_ns() // 1000)
-    return _Found(path, {**esign.told(verdict), "error": error}, error=error, readable=False)
+    return _Found(path, {**esign.told(verdict), "error": error}, error=error, is_judged=False)
 
 
-def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: Path | None) -> Iterator[_Found]:
+def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: esign.Trusted) -> Iterator[_Found]:
     """In the order given. Raises TrustError."""
     documents = iter(
         esign.verify_files(
@@ -180,7 +193,7 @@ def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
     except esign.TrustError:
         raise
     except OSError as error:
-        return _unopened(path, file_errors.told(error))
+        return _unopened(path, file_errors.told(error, beside=path))
     except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
         return _unopened(path, file_errors.failed(error))
 
@@ -193,38 +206,38 @@ def _document(arguments: argparse.Namespace, found: esign.Judged) -> _Found:
         found.path,
         {**({"sha256": found.sha256.hex()} if found.sha256 else {}), **esign.told(verdict)},
         not_made=esign.not_made(verdict),
-        readable=verdict.readable,
+        is_judged=found.is_judged,
         report=b"" if arguments.report is None else found.validation_report(),
     )
 
 
-def _licence(arguments: argparse.Namespace, path: Path, trusted: Path | None) -> _Found:
+def _licence(arguments: argparse.Namespace, path: Path, trusted: esign.Trusted) -> _Found:
     judged = esign.verify_licence(path, trusted, audience=arguments.audience, nonce=arguments.nonce)
     told = esign.told(judged.verdict)
     return _Found(
         path,
         {**told, "claims": judged.claims} if judged.claims else told,
         not_made=esign.not_made(judged.verdict),
-        readable=judged.verdict.readable,
+        is_judged=judged.verdict.readable,
     )
 
 
 def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
-        complain(esign.one_line(f"无法读取 / unreadable: {found.path}: {found.error}"))
+        complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
     if as_json:
-        # Printed one by one, so that a reader of the pipe need not wait for the last.
-        print(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)), flush=True)
+        say(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
     elif not found.error:
         # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
-        print("\n".join(map(esign.one_line, _lines(found))), flush=True)
+        say("\n".join(map(esign.one_line, _lines(found))))
 
 
 def _lines(found: _Found) -> list[str]:
     verdict, summary = found.verdict, found.verdict["summary"]
-    if not found.readable:
-        return [str(found.path), *_sentences(summary)]
-    lines = [f"{verdict['verdict']}   {found.path}   截至 / as of {_beijing(verdict['as_of'])}", *_sentences(summary)]
+    name = esign.quoted(found.path)
+    if not found.is_judged:
+        return [f"未核验 / not judged   {name}", *_sentences(summary)]
+    lines = [f"{verdict['verdict']}   {name}   截至 / as of {_beijing(verdict['as_of'])}", *_sentences(summary)]
     lines += _signatures(verdict["signatures"])
     lines += [
         f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}"
@@ -271,17 +284,15 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
     return [f"  {sentence['zh']} / {sentence['en']}" for sentence in said if sentence is not None]
 
 
-@contextlib.contextmanager
-def trust_dir(arguments: argparse.Namespace) -> Iterator[Path | None]:
-    """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted."""
+def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
+    """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted. Nothing is
+    written: there may be no place for it. Raises OSError, TrustError.
+    """
     place = Place(arguments.data.resolve())
     if arguments.trust is not None or not place.config.exists():
-        yield arguments.trust
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        for name, content in {**esign.trust_files(place.config), **revocation_lists(place)}.items():
-            (Path(directory) / name).write_text(content)
-        yield Path(directory)
+        return esign.Trusted.of(arguments.trust)
+    own = {**esign.trust_files(place.config), **revocation_lists(place)}
+    return esign.Trusted.of_files({name: content.encode() for name, content in own.items()})
 
 
 def revocation_lists(place: Place) -> dict[str, str]:
@@ -290,6 +301,7 @@ def revocation_lists(place: Place) -> dict[str, str]:
     """
     # Only where there is a hub: a client of HTTP takes its time to be imported.
     import ssl
+    from http.client import HTTPException
     from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
     from cryptography import x509
@@ -307,7 +319,7 @@ def revocation_lists(place: Place) -> dict[str, str]:
             try:
                 with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
                     crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
-            except (OSError, ValueError):
+            except (OSError, ValueError, HTTPException):
                 # There is no such authority, or no hub.
                 break
             found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")

@@ -67,25 +67,23 @@ def sealed() -> bytes:
     return pades.sign(page(), setting().seal, NOW_US)
 
 
-def small_pdf(*, xref_stream: bool = False, page_entries: bytes = b"") -> bytes:
-    """The smallest document with a page, with either kind of cross-reference."""
+def small_pdf(*, xref_stream: bool = False, page_entries: bytes = b"", pages: int = 1) -> bytes:
+    """The smallest document with a page, or so many alike, with either kind of cross-reference."""
     out = bytearray(b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
     offsets = []
     for body in (
         b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Count 1/Kids[3 0 R]>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<<>>" + page_entries + b">>",
+        b"<</Type/Pages/Count %d/Kids[%b]>>" % (pages, b" ".join(b"%d 0 R" % (3 + n) for n in range(pages))),
+        *[b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<<>>" + page_entries + b">>"] * pages,
     ):
         offsets.append(len(out))
         out += b"%d 0 obj\n%b\nendobj\n" % (len(offsets), body)
-    xref = len(out)
+    xref, own = len(out), len(offsets) + 1
     if xref_stream:
         rows = b"\0\0\0\0\xff" + b"".join(b"\1" + o.to_bytes(3, "big") + b"\0" for o in (*offsets, xref))
-        out += b"4 0 obj\n<</Type/XRef/Size 5/W[1 3 1]/Root 1 0 R/Length %d>>\nstream\n%b\nendstream\nendobj\n" % (
-            len(rows),
-            rows,
-        )
+        head = b"%d 0 obj\n<</Type/XRef/Size %d/W[1 3 1]/Root 1 0 R/Length %d>>\n" % (own, own + 1, len(rows))
+        out += head + b"stream\n%b\nendstream\nendobj\n" % rows
     else:
-        out += b"xref\n0 4\n0000000000 65535 f \n" + b"".join(b"%010d 00000 n \n" % o for o in offsets)
-        out += b"trailer\n<</Size 4/Root 1 0 R>>\n"
+        out += b"xref\n0 %d\n0000000000 65535 f \n" % own + b"".join(b"%010d 00000 n \n" % o for o in offsets)
+        out += b"trailer\n<</Size %d/Root 1 0 R>>\n" % own
     return bytes(out + b"startxref\n%d\n%%%%EOF\n" % xref)

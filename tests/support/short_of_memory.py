@@ -14,9 +14,10 @@ from typing import Any
 import pypdfium2  # noqa: F401 — a nursery's workers have it from the beginning
 
 from services.esign import rendering
-from services.esign.confined import Bounds, OneWorker, WorkerGoneError
+from services.esign.confined import Bounds, OverBoundsError, WorkerGoneError
 from services.esign.domain.second_look import Version
 from services.esign.judging import Question, answer
+from services.esign.one_worker import OneWorker
 
 MIB = 1024 * 1024
 LIMIT = "LIMIT"
@@ -51,7 +52,7 @@ def _judged(question: Question, memory: float) -> str:
     with OneWorker(Bounds(int(memory * MIB), 10), 60) as worker:
         try:
             return str(worker.ask(answer, question).outcome.value)
-        except WorkerGoneError:
+        except (OverBoundsError, WorkerGoneError):
             return LIMIT
 
 
@@ -75,7 +76,7 @@ def _seen(pdf: bytes, versions: Sequence[Version], tried: Sequence[float]) -> li
         with OneWorker(Bounds(int(_MOST * MIB), 10), 60) as worker:
             try:
                 found.append(worker.ask(_look_within, pdf, versions, int(memory * MIB)))
-            except WorkerGoneError:
+            except (OverBoundsError, WorkerGoneError):
                 found.append(LIMIT)
     return found
 

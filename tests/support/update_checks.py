@@ -91,7 +91,7 @@ def step_changes(pdf: bytes, look: Look | None) -> Step | None:
 def passes_first_line(pdf: bytes) -> bool:
     """Whether nothing but the lack of a renderer keeps the step `changes` from being valid."""
     step = step_changes(pdf, None)
-    return step is not None and (step.status is Status.VALID or step.reason == "PAGES_NOT_COMPARED")
+    return step is not None and (step.status is Status.VALID or step.reason in {"PAGES_NOT_COMPARED", "PAGES_TOO_MANY"})
 
 
 def versions(pdf: bytes) -> list[Version]:

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAl
 
 from services.esign.domain import certificate_extensions, der, moments, sm2
 from services.esign.domain.certificate_extensions import Profile
-from services.esign.domain.signature_value import sm2_key_of
+from services.esign.domain.signature_value import public_key_of, sm2_key_of
 
 _MAX_LENGTH = 8
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
@@ -346,7 +346,7 @@ def _check_authority(certificate: x509.Certificate, below: int) -> None:
 def _check_key(certificate: x509.Certificate) -> None:
     if sm2_key_of(certificate) is not None:
         return
-    key = certificate.public_key()
+    key = public_key_of(certificate)
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):
         return
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= _RSA_BITS and not _is_huge(key):
@@ -398,7 +398,7 @@ def _issued(child: bytes, issuer: bytes) -> bool:
             return _issued_with_sm2(below, above)
         if not isinstance(below.signature_hash_algorithm, _STRONG) and below.signature_algorithm_oid not in _EDWARDS:
             return False
-        if _is_huge(above.public_key()):
+        if _is_huge(public_key_of(above)):
             return False
         below.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -271,6 +271,14 @@ def _status(
             "未能比对签名前后的页面",
             f"the pages could not be compared with how they were signed: {seen.why}",
         )
+    if seen.seen is Seen.TOO_MANY:
+        return _say(
+            found,
+            Status.UNKNOWN,
+            "PAGES_TOO_MANY",
+            f"页数与签章次数的乘积过大，超过 {second_look.MOST_PAGES} 页，未逐页比对",
+            f"the pages were not compared with how they were signed: {seen.why}",
+        )
     return _lawful(found, present, passages)
 
 

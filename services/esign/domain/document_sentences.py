@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import change_sentences, ofd_sentences, register_sentences
+from services.esign.domain import change_sentences, ofd_sentences, reader_sentences, register_sentences
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -466,6 +466,7 @@ OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
     **change_sentences.OF_REASON,
+    **reader_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,

@@ -19,6 +19,8 @@ from services.esign.domain.moments import LAST_US
 from services.esign.domain.witness import Policy
 
 MAX_PROOF = 64
+MOST_RECEIPT = 64 * 1024
+"""Characters of a receipt: far above 64 hashes, one entry, and a checkpoint with its cosignatures."""
 _HASH_HEX = re.compile(r"(?:[0-9a-f]{64})?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9._:/-]{0,80}")
 _DECIMAL = re.compile(r"0|[1-9]\d{0,18}")
@@ -221,6 +223,8 @@ class Receipt:
 
 def parse_receipt(text: str) -> Receipt:
     """A receipt from tlog-proof@v1 text. Raises NoteMalformedError."""
+    if len(text) > MOST_RECEIPT:
+        raise NoteMalformedError("RECEIPT", "longer than any tlog-proof@v1", "存证回执格式错误")
     head, blank, checkpoint = text.partition("\n\n")
     lines = head.split("\n")
     if not blank or len(lines) < 3 or lines[0] != "c2sp.org/tlog-proof@v1" or len(lines) > 3 + MAX_PROOF:

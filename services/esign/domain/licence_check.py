@@ -22,6 +22,7 @@ from services.esign.domain.key_binding import Expected
 from services.esign.domain.licences import TYP, LicenceState
 from services.esign.domain.sd_jwt import Presentation
 from services.esign.domain.seals import Seal, SealState
+from services.esign.domain.signature_value import public_key_of
 from services.esign.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 
@@ -136,7 +137,7 @@ def _signature_steps(
 ) -> list[Step]:
     try:
         signer = chain.load(jose.certificates(found.token)[0])
-        key = signer.public_key()
+        key = public_key_of(signer)
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
             raise TokenMalformedError("ALGORITHM", "the signer's key is not P-256", "签发者密钥不是 P-256")
         jose.check(found.token, key)

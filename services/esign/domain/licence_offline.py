@@ -12,6 +12,7 @@ from services.esign.domain.errors import EsignError, NoteUntrustedError, TokenMa
 from services.esign.domain.jose import Token
 from services.esign.domain.ledger import EntryType
 from services.esign.domain.licence_check import issuer_path
+from services.esign.domain.signature_value import public_key_of
 from services.esign.domain.status_list import StatusList
 from services.esign.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.verdict import Status, Step
@@ -47,7 +48,7 @@ def _reference(claims: Mapping[str, Any]) -> tuple[str, int]:
 def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust, now_us: int) -> StatusList:
     token = jose.parse(text.strip(), status_list.TYP)
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
-    key = signer.public_key()
+    key = public_key_of(signer)
     path = chain.build(signer, others, trust.roots)
     chain.check_document_path(path)
     if not chain.has_purpose(path, pki.STATUS_SIGNING.dotted_string) or not isinstance(key, ec.EllipticCurvePublicKey):

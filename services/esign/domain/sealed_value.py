@@ -12,7 +12,7 @@ from services.esign.domain import chain, cms_reader, der, ses
 from services.esign.domain.chain import ChainError
 from services.esign.domain.digests import SM3
 from services.esign.domain.ses import SealSignature, SesError
-from services.esign.domain.signature_value import HASHES, NULL, SHA1
+from services.esign.domain.signature_value import HASHES, NULL, SHA1, public_key_of
 from services.esign.domain.signed_cms import CmsError, SignedCms
 
 # rsaEncryption: which digest is inside, the value itself says (PKCS #1, 9.2).
@@ -68,7 +68,7 @@ def of_raw_rsa(contents: bytes, certificates: Sequence[bytes]) -> SignedCms:
 def _digest_inside(value: bytes, certificate: bytes) -> bytes:
     """The digest algorithm that the value names; SHA-1, the form's own, where it cannot be told: it will not hold."""
     try:
-        key = chain.load(certificate).public_key()
+        key = public_key_of(chain.load(certificate))
         if not isinstance(key, rsa.RSAPublicKey):
             return SHA1
         info = key.recover_data_from_signature(value, padding.PKCS1v15(), None)

@@ -12,16 +12,20 @@ from enum import StrEnum
 from services.esign.domain.additions import Patch
 from services.esign.domain.changes import Passage
 
+MOST_PAGES = 600
+"""Pages that are drawn, of all versions together."""
+
 
 class Seen(StrEnum):
     """SAME: no page differs outside its patches. DIFFERENT: one does. COVERED: a new field stands where the page was
-    not blank. UNSEEN: it could not be drawn, or not within its limits.
+    not blank. UNSEEN: it could not be drawn, or not within its limits. TOO_MANY: there is more to draw than is drawn.
     """
 
     SAME = "SAME"
     DIFFERENT = "DIFFERENT"
     COVERED = "COVERED"
     UNSEEN = "UNSEEN"
+    TOO_MANY = "TOO_MANY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Version:
 
 
 Look = Callable[[bytes, Sequence[Version]], Comparison]
+
+
+def drawings_of(pages: int, earlier: int) -> int:
+    """How many pages are drawn to compare a document with so many earlier versions of itself."""
+    return pages * (1 + earlier)
 
 
 def versions(passages: Sequence[Passage], pages: int) -> list[Version]:

@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from services.esign.domain import cms, der, sm2
 from services.esign.domain.digests import SM3, DigestState
@@ -248,11 +249,19 @@ def in_der(value: bytes) -> bytes:
     return der.tlv(der.SEQUENCE, der.integer(r), der.integer(s))
 
 
-def _key(signer: x509.Certificate) -> Any:
+def public_key_of(certificate: x509.Certificate) -> CertificatePublicKeyTypes | None:
+    """Its key; None for one of SM2 (see `sm2_key_of`), and for any other that the library cannot read."""
     try:
-        return signer.public_key()
-    except (UnsupportedAlgorithm, ValueError) as cause:
-        raise UnknownAlgorithmError("a key of a kind not known here") from cause
+        return certificate.public_key()
+    except (UnsupportedAlgorithm, ValueError):
+        return None
+
+
+def _key(signer: x509.Certificate) -> Any:
+    key = public_key_of(signer)
+    if key is None:
+        raise UnknownAlgorithmError("a key of a kind not known here")
+    return key
 
 
 @lru_cache(maxsize=256)

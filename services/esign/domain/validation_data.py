@@ -23,7 +23,7 @@ from services.esign.domain import chain, der, sm2
 from services.esign.domain.moments import us
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
-from services.esign.domain.signature_value import sm2_key_of
+from services.esign.domain.signature_value import public_key_of, sm2_key_of
 from services.esign.domain.signed_cms import SignedCms
 
 # Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
@@ -215,7 +215,7 @@ def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool
     if (sm2_key := sm2_key_of(responder)) is not None:
         is_sm2 = response.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
         return is_sm2 and sm2.holds(sm2_key, response.tbs_response_bytes, response.signature)
-    key, algorithm = responder.public_key(), response.signature_hash_algorithm
+    key, algorithm = public_key_of(responder), response.signature_hash_algorithm
     if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
         return False
     try:
@@ -277,7 +277,8 @@ def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bo
     algorithm = found.signature_hash_algorithm
     if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
         return False
-    return found.is_signature_valid(issuer.public_key())  # type: ignore[arg-type]
+    key = public_key_of(issuer)
+    return key is not None and found.is_signature_valid(key)  # type: ignore[arg-type]
 
 
 def _invalid_since(entry: x509.RevokedCertificate) -> int:

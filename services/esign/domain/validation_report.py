@@ -125,6 +125,7 @@ OF_REASON: dict[str, SubIndication] = {
     "COSIGNATURES_PENDING": _S.TRY_LATER,
     "LEDGER_AWAY": _S.TRY_LATER,
     "LOG_PENDING": _S.TRY_LATER,
+    "READER_AWAY": _S.TRY_LATER,
 }
 _MAIN = {Outcome.VALID: "total-passed", Outcome.INVALID: "total-failed", Outcome.INDETERMINATE: "indeterminate"}
 _OF_CONSTRAINT = {Status.VALID: "passed", Status.INVALID: "failed", Status.UNKNOWN: "indeterminate"}

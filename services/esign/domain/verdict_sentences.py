@@ -169,6 +169,10 @@ SMALLER = Sentence(
     "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "
     "uploading again changes nothing.",
 )
+TRY_LATER = Sentence(
+    "请稍后重试；仍然如此时，请联系此机器的管理员，或换一台机器核验。",
+    "Try again later; if it stays so, ask whoever runs this machine, or verify on another one.",
+)
 CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
     "Set the clock right and verify again; if it is still so, ask who issued it.",
@@ -233,6 +237,14 @@ INCOMPLETE = Sentence(
 LIMIT = Sentence(
     "文件太大或太复杂，没有核验，真伪尚无结论。",
     "The document is too big or too complex to be verified here: it is neither confirmed nor refuted.",
+)
+NOT_NOW = Sentence(
+    "此机器现在无法核验，文件真伪尚无结论。",
+    "This machine cannot verify at the moment: the document is neither confirmed nor refuted.",
+)
+NOT_COMPARED = Sentence(
+    "签章之后文件有增补，没能逐页比对，不能直接接受。",
+    "The document was added to after it was signed, and its pages could not be compared.",
 )
 STRANGER = Sentence(
     "{it}没有被改动，但签名者的身份无法确认。", "The {it} is unchanged, but who signed it cannot be confirmed."
@@ -327,6 +339,7 @@ OPEN = frozenset(
         BEYOND,
         INCOMPLETE,
         LIMIT,
+        NOT_NOW,
         STRANGER,
         TIME_OPEN,
         CLOCKS_DIFFER,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection
 
 from services.esign import metrics, ses_store, store
@@ -14,7 +15,8 @@ from services.esign.config import KeyFiles
 from services.esign.domain import qr, validation_report, versions
 from services.esign.domain.certificates import TEMPLATES
 from services.esign.domain.code_verdict import conclude_code
-from services.esign.domain.errors import QrMalformedError
+from services.esign.domain.errors import EsignError, QrMalformedError
+from services.esign.domain.ledger import MOST_RECEIPT
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.register_steps import with_seal_of_signer
 from services.esign.domain.verdict import SignatureKind, Status, Step, Verdict
@@ -34,6 +36,8 @@ from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -77,6 +81,13 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
                 "smaller one (making it smaller yourself destroys its signature), or use its QR code or number.",
                 f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本"
                 "（自行压缩会使签章失效），或扫描二维码、按编号核验。",
+            )
+        if len(request.tlog_proof) > MOST_RECEIPT:
+            raise errors.invalid_field(
+                "tlog_proof",
+                "RECEIPT_TOO_LONG",
+                f"The receipt is longer than {MOST_RECEIPT} bytes, so it is none; leave it out, or send the right one.",
+                f"回执超过 {MOST_RECEIPT // 1024} KiB，不是存证回执；可以不附，或附上与该文件同名的 .tlog-proof 文件。",
             )
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
@@ -155,11 +166,18 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
     async def _receipt(self, row: CertificateRow | FlowRow | None) -> str | None:
-        """Under a witnessed head where there is one that covers it; else as it was released."""
+        """Under a witnessed head that covers it, where there is one and the ledger can be read; else as it was
+        released.
+        """
         if row is None:
             return None
-        witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
-        return row.receipt if witnessed is None else witnessed.text
+        try:
+            witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
+        except (EsignError, OSError, ValueError) as cause:
+            # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
+            _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)
+            witnessed = None
+        return (row.receipt or None) if witnessed is None else witnessed.text
 
     async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
         now_us = self.base.clock.now_us()

@@ -1,5 +1,6 @@
 """What a confined worker says is read as values: a worker that was taken over gets nothing run in the service."""
 
+import errno
 import operator
 import os
 import pickle
@@ -9,11 +10,16 @@ from pathlib import Path
 import pytest
 
 from services.esign import confined
-from services.esign.confined import Answer, Bounds, OneWorker, WorkerGoneError, read_answer
+from services.esign.confined import Answer, Bounds, OverBoundsError, Worker, WorkerGoneError, read_answer
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 from services.esign.judging import Question, answer
+from services.esign.one_worker import OneWorker
 
 BOUNDS = Bounds(256 * 1024 * 1024, 0.5)
+# As a library in C does that is refused memory: it has taken most of it, and aborts.
+FULL = "(bytes(b'x' * (200 << 20)), __import__('os').abort())"
+KILL = "__import__('os').kill(__import__('os').getpid(), __import__('signal').{0})"
+KILLED_ONCE = "__import__('os').path.exists({0!r}) or (open({0!r}, 'x').close(), __import__('os').kill(__import__('os').getpid(), 9))"
 
 
 class Evil:
@@ -61,18 +67,93 @@ def test_an_answer_has_an_end():
 
 @pytest.mark.parametrize(
     ("reading", "arguments"),
-    [(time.sleep, (600,)), (pow, (7, 10**9)), (bytearray, (1 << 30,)), (os._exit, (1,))],
-    ids=["wall clock", "processor", "memory", "dead"],
+    [(pow, (7, 10**9)), (bytearray, (1 << 30,)), (eval, (FULL,))],
+    ids=["processor", "memory", "memory of a library"],
 )
 def test_a_command_asks_on_after_a_document_that_broke_its_worker(reading, arguments):
     """Each bound ends the worker or its reading; the next question finds a new one, and none is left behind."""
+    before = children()
+    with OneWorker(BOUNDS, 10.0) as worker:
+        with pytest.raises(OverBoundsError):
+            worker.ask(reading, *arguments)
+        assert worker.ask(operator.add, 1, 2) == 3
+        assert worker.ask(answer, Question(b"hello", b"", (), 0, None, None)).outcome is not Outcome.VALID
+    assert children() <= before
+
+
+@pytest.mark.parametrize(
+    ("reading", "arguments"),
+    [
+        (os._exit, (1,)),
+        (eval, (KILL.format("SIGKILL"),)),
+        (eval, (KILL.format("SIGTERM"),)),
+        (eval, (KILL.format("SIGSTOP"),)),
+        (eval, (KILL.format("SIGABRT"),)),
+        (time.sleep, (600,)),
+    ],
+    ids=["ended", "killed", "terminated", "stopped", "broken", "no processor"],
+)
+def test_a_document_is_not_blamed_for_what_befell_its_worker(reading, arguments):
+    """Killed, stopped or kept from the processor: nothing says that the document asked too much."""
     before = children()
     with OneWorker(BOUNDS, 1.0) as worker:
         with pytest.raises(WorkerGoneError):
             worker.ask(reading, *arguments)
         assert worker.ask(operator.add, 1, 2) == 3
-        assert worker.ask(answer, Question(b"hello", b"", (), 0, None, None)).outcome is not Outcome.VALID
     assert children() <= before
+
+
+def test_a_document_is_read_again_when_its_worker_is_killed(tmp_path):
+    """By the kernel or by somebody, once: it is read by another worker, and nobody hears of it."""
+    once = tmp_path / "killed"
+    with OneWorker(BOUNDS, 10.0) as worker:
+        assert worker.ask(eval, KILLED_ONCE.format(str(once))) is True
+
+
+@pytest.mark.parametrize("call", ["fork", "socketpair"])
+def test_a_machine_without_room_for_a_worker_is_not_its_documents_fault(call, monkeypatch):
+    """No process, no descriptor: said as what it is, and the next document finds a worker when there is room again."""
+
+    def refused(*_):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    with OneWorker(BOUNDS, 10.0) as worker:
+        with monkeypatch.context() as patch:
+            patch.setattr(confined.os if call == "fork" else confined.socket, call, refused)
+            with pytest.raises(WorkerGoneError):
+                worker.ask(operator.add, 1, 2)
+        assert worker.ask(operator.add, 1, 2) == 3
+
+
+def test_what_only_helps_may_be_refused(monkeypatch, capfd):
+    """The kernel's order of killing cannot be set, and there is no handle on processes: documents are read all the
+    same, and it is logged.
+    """
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "refused")
+
+    monkeypatch.setattr(Path, "write_text", refused)
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    monkeypatch.setattr(os, "setpriority", refused)
+    with OneWorker(BOUNDS, 10.0) as worker:
+        assert worker.ask(operator.add, 1, 2) == 3
+        here = Worker(worker._worker.channel)
+        here.greeted(os.getpid().to_bytes(8, "big"))
+        here.step_back(5)
+        assert (here.handle, here.has_stepped_back, here.can_step_back) == (-1, False, False)
+
+
+def test_a_worker_that_cannot_begin_says_why(monkeypatch, capfd):
+    """The cause stands on standard error; the document is not blamed."""
+
+    def refused(*_):
+        raise ValueError("no limit can be set")
+
+    monkeypatch.setattr(confined.resource, "setrlimit", refused)
+    with OneWorker(BOUNDS, 10.0) as worker, pytest.raises(WorkerGoneError):
+        worker.ask(operator.add, 1, 2)
+    assert "no limit can be set" in capfd.readouterr().err
 
 
 def children():
@@ -100,7 +181,7 @@ def test_each_document_has_the_memory_of_the_first():
         worker.ask(eval, KEEP.format(12))
         assert worker.ask(eval, TAKE.format(240)) == 240 << 20
         assert worker.ask(os.getpid) == pid
-        with pytest.raises(WorkerGoneError, match="MemoryError"):
+        with pytest.raises(OverBoundsError, match="MemoryError"):
             worker.ask(eval, TAKE.format(290))
 
 
@@ -109,6 +190,6 @@ def test_what_was_found_beyond_the_memory_is_not_said():
     than it may; then it is beyond the limit, whatever was found.
     """
     with OneWorker(BOUNDS, 10.0) as worker:
-        with pytest.raises(WorkerGoneError, match="MemoryError"):
+        with pytest.raises(OverBoundsError, match="MemoryError"):
             worker.ask(eval, TAKE.format(260))
         assert worker.ask(eval, TAKE.format(240)) == 240 << 20

@@ -11,16 +11,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from services.esign import flow_pages, scenario_files
-from services.esign.domain import flow_consent, flow_scenarios, flows, multisign
+from services.esign.domain import flow_consent, flow_scenarios, flows, multisign, second_look, verdict_words, verify
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.flow_consent import Act, ConsentError
 from services.esign.domain.flow_parties import Given, bind
 from services.esign.domain.flow_scenarios import Actor, ScenarioError
 from services.esign.domain.flows import ENDS, Flow, FlowError, FlowState, Role, Step, StepState
+from services.esign.domain.verdict import Status
+from services.esign.domain.verify import Trust
 from services.identity.domain import signing
 from services.identity.domain.claims import Life
 from shuniu.kit.config import ConfigError
-from tests.support.esign import NOW_US
+from tests.support.esign import NOW_US, small_pdf
+from tests.support.multisign import FIELDS, authority, closed, signed, token
 
 SCENARIOS = scenario_files.load([scenario_files.OWN])
 NOW_S = NOW_US // 1_000_000
@@ -217,6 +220,50 @@ def test_a_document_says_what_is_missing_and_what_it_does_not_know():
     with pytest.raises(DocumentUnfitError) as hidden:
         flow_pages.own(scenario, signers, facts, "N", NOW_US)
     assert hidden.value.reason == "FACT_UNPRINTABLE"
+
+
+@pytest.mark.parametrize("signers", [1, 2, 5])
+def test_a_document_has_no_more_pages_than_can_be_compared(signers):
+    """Its pages, in every version that the closed document will have, are within what the hub's own verifier draws;
+    one page more is refused before anybody signs, with the limit.
+    """
+    steps = [replace(SCENARIOS["temporary_identity"].steps[0], key=f"s{n}", group=n) for n in range(1, signers + 1)]
+    most = second_look.MOST_PAGES // (signers + 2)
+    assert isinstance(flow_pages.try_foreign(small_pdf(pages=most), steps), flow_pages.Prepared)
+    refused = flow_pages.try_foreign(small_pdf(pages=most + 1), steps)
+    assert refused.reason == "TOO_MANY_PAGES"
+    assert f"最多 {most} 页" in refused.zh
+    assert f"{most} pages at most" in refused.en
+
+
+def test_a_closed_document_of_the_most_pages_is_compared():
+    """Two signers and the closing timestamp: what the verifier is to draw is within its limit, and leaves room for the
+    version of a renewal.
+    """
+    most = second_look.MOST_PAGES // 4
+    both = signed(signed(multisign.prepare(small_pdf(pages=most), FIELDS), "甲方"), "乙方")
+    last = multisign.close(both, authority().max_size())
+    drawn = []
+
+    def look(pdf, versions):
+        drawn.append(second_look.drawings_of(most, len(versions) + 1))
+        return second_look.Comparison(second_look.Seen.SAME)
+
+    verify.judge(last.finish(token(last.digest)), trust=Trust(), now_us=NOW_US, look=look)
+    assert drawn == [second_look.MOST_PAGES]
+
+
+def test_it_is_said_that_there_are_too_many_pages_to_compare():
+    """UNKNOWN with a reason of its own, whose sentence names the limit."""
+
+    def look(pdf, versions):
+        return second_look.Comparison(second_look.Seen.TOO_MANY, why="more than 600 pages to draw")
+
+    found = verify.judge(closed(), trust=Trust(), now_us=NOW_US, look=look)
+    assert (found.step("changes").status, found.step("changes").reason) == (Status.UNKNOWN, "PAGES_TOO_MANY")
+    told = verdict_words.words_of(found.step("changes"), found.form)
+    assert "600 页" in told.cause.zh
+    assert "600 pages" in told.cause.en
 
 
 def test_a_fact_cannot_write_markup():

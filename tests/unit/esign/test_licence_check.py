@@ -19,6 +19,7 @@ from services.esign.domain.seals import Revocation, RevocationReason, Seal, Seal
 from services.esign.domain.verdict import Outcome, Status
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, setting
 from tests.support.licences import AUDIENCE, NONCE, PERSON, Wallet, issued
+from tests.support.sm import sm_setting
 
 DAY_US = 86_400 * 1_000_000
 SEAL = Seal(SEAL_ID, "police", ORGANISATION, SealState.ACTIVE, NOW_US - DAY_US, NOW_US + 700 * DAY_US)
@@ -47,6 +48,14 @@ def test_over_eighteen_without_the_birthday() -> None:
     shown = b"".join(jose.decode(part) for part in text.replace("~", ".").split(".")[:-1] if part).decode("latin-1")
     for private in (*PERSON.values(), "1990"):
         assert private.encode().decode("latin-1") not in shown
+
+
+def test_a_certificate_with_a_key_of_another_kind_is_a_verdict() -> None:
+    """SM2 in x5c: the licence is refused by name, and nothing else happens."""
+    text = issued(header={"x5c": jose.x5c([sm_setting().seal.certificate])}).present("18")
+    found = judged(text)
+    assert found.verdict.outcome is not Outcome.VALID
+    assert reason(found, "integrity") == "ALGORITHM"
 
 
 def test_region_without_the_street() -> None:

@@ -19,6 +19,7 @@ from services.esign.domain.verify import Trust
 from services.esign.licence_file import verify_licence
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import AUDIENCE, NONCE, issued
+from tests.support.sm import sm_setting
 from tests.support.witnesses import LOG
 
 DAY = 86_400
@@ -67,6 +68,12 @@ def judged(text: str, claims: object = CLAIMS, now_us: int = NOW_US, trust: Trus
 def test_the_list_says(status: Listed, expected: tuple[Status, str]) -> None:
     """What the list says of the licence's place is the step."""
     assert judged(listed(status)) == expected
+
+
+def test_a_list_signed_by_a_key_of_another_kind_says_nothing() -> None:
+    """SM2 in x5c: unknown, whoever made it."""
+    header = {"typ": status_list.TYP, "x5c": jose.x5c([sm_setting().seal.certificate])}
+    assert judged(jose.sign(header, {"sub": URI}, setting().key)) == (Status.UNKNOWN, "ISSUER_NOT_TRUSTED")
 
 
 def test_lists_that_say_nothing() -> None:

@@ -1,5 +1,6 @@
 """Both versions of a page drawn and compared: the second line."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -127,10 +128,17 @@ def test_what_cannot_be_drawn_is_unseen(pdf):
 
 
 def test_more_pages_than_there_is_time_for_are_unseen():
-    """A thousand pages are not drawn half."""
+    """A thousand pages are not drawn half, and it is said that it is their number."""
     kids = b" ".join([b"3 0 R"] * 1000)
     pdf = update(small_pdf(), {2: b"<</Type/Pages/Count 1000/Kids[%b]/MediaBox[0 0 200 200]>>" % kids})
-    assert seen(pdf, len(pdf)).seen is Seen.UNSEEN
+    assert look(pdf, [Version(len(pdf), (), 1000)]).seen is Seen.TOO_MANY
+
+
+def test_other_threads_take_nothing_of_the_time_to_draw(monkeypatch):
+    """The budget is of this thread's processor time, whatever the rest of the process is doing."""
+    hours = itertools.count(0, 3600)
+    monkeypatch.setattr(rendering.time, "process_time", lambda: float(next(hours)))
+    assert seen(*drawn(b"q Q")).seen is Seen.SAME
 
 
 @pytest.mark.parametrize("wrong", [0, 1, 2, 3])

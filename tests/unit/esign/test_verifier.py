@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from services.esign import confined
 from services.esign import verifier as verifier_module
+from services.esign.confined import WorkerGoneError
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.fair_queue import Room
 from services.esign.verdict_cache import VerdictCache
@@ -25,6 +27,10 @@ from shuniu.kit.testing import eventually
 # Minutes of work in C, which nothing inside the worker ends.
 HEAVY = (pow, 7, 10**9)
 SLOW = "__import__('time').sleep(30)"
+KILL = "__import__('os').kill(__import__('os').getpid(), 9)"
+STOP = "__import__('os').kill(__import__('os').getpid(), 19)"
+BY_PROCESSOR = "__import__('os').kill(__import__('os').getpid(), __import__('signal').SIGPROF)"
+FULL = "(bytes(b'x' * (200 << 20)), __import__('os').abort())"
 
 
 @contextlib.contextmanager
@@ -168,11 +174,68 @@ async def test_a_worker_that_somebody_kills_over_a_document_is_replaced() -> Non
         assert await reading == hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)
 
 
-async def test_a_document_that_kills_its_workers_is_given_up() -> None:
-    """Two have ended over it: it is at fault; the next one is read."""
+@pytest.mark.parametrize(
+    ("reading", "argument"),
+    [(os._exit, 1), (eval, KILL), (eval, STOP), (time.sleep, 600)],
+    ids=["ended", "killed", "stopped", "no processor"],
+)
+async def test_a_document_is_not_blamed_for_what_befell_its_workers(reading, argument) -> None:
+    """Two have ended over it, or one got no processor: VERIFY_AWAY, and not that the document is too large; the next
+    one is read.
+    """
+    with Verifier(1.0, workers=1) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        with pytest.raises(HubError) as refused:
+            await verifier.run(reading, argument)
+        assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, "VERIFY_AWAY")
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
+@pytest.mark.parametrize("how", [BY_PROCESSOR, FULL], ids=["processor", "memory"])
+async def test_a_worker_that_its_own_bound_ended_says_so(how) -> None:
+    """The kernel ended it for its processor time, or a library ended it for want of memory, before anybody looked: how
+    it ended comes back, and it is the document that is given up.
+    """
     with Verifier(30.0, workers=1) as verifier:
         with pytest.raises(VerifierFailedError):
-            await verifier.run(os._exit, 1)
+            await verifier.run(eval, how)
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_how_a_worker_ended_is_heard_though_it_is_seen_first(monkeypatch) -> None:
+    """It is gone when it is looked at, and the word how is still on its way: that word counts."""
+    monkeypatch.setattr(verifier_module, "_LOOK_SECONDS", 0)
+    watched = confined.Worker.cpu_seconds
+
+    def gone(worker):
+        if Path(f"/proc/{worker.pid}").exists():
+            return watched(worker)
+        raise WorkerGoneError("ended")
+
+    monkeypatch.setattr(confined.Worker, "cpu_seconds", gone)
+    with Verifier(30.0, workers=1) as verifier:
+        for _ in range(5):
+            with pytest.raises(VerifierFailedError):
+                await verifier.run(eval, BY_PROCESSOR)
+
+
+async def test_what_only_helps_may_be_refused(monkeypatch) -> None:
+    """No worker can be made to let others go first, none has a handle: documents are read all the same."""
+
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "setpriority", refused)
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    with Verifier(30.0, workers=1) as verifier:
+        assert len(await verifier.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", 200_000)) == 32
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_without_a_renderer_documents_are_read(monkeypatch) -> None:
+    """A module that only some documents need cannot be loaded: the service reads the others."""
+    monkeypatch.setattr(verifier_module, "_OPTIONAL", ("services.esign.nowhere",))
+    with Verifier(10.0, workers=1) as verifier:
         assert await verifier.run(operator.add, 1, 2) == 3
 
 

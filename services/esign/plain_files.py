@@ -1,0 +1,52 @@
+"""Files that a stranger may have named or put there: regular ones alone are opened, and read through the descriptor
+that was looked at. A pipe would keep the reader waiting, and a device has no end.
+"""
+
+import errno
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NOT_PLAIN = "Not a regular file"
+# Nobody is waited for at the other end of a pipe, and no terminal becomes this process's own.
+_UNWAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+# A name that is too long for a file is the name of none.
+_THERE_IS_NONE = frozenset({errno.ENOENT, errno.ENAMETOOLONG})
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """Raises OSError, also for what is no regular file; see `file_errors`."""
+    # Opening a device may do something already.
+    _require_plain(path.stat(), path)
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _UNWAITING)) as file:
+        _require_plain(os.fstat(file.fileno()), path)
+        yield file
+
+
+def beginning(path: Path, most: int) -> bytes:
+    """Of the file, as many bytes at most. Raises OSError."""
+    with opened(path) as file:
+        return file.read(most)
+
+
+def companion(path: Path, suffix: str, most: int) -> bytes | None:
+    """The beginning of what lies beside a file, under its name with `suffix`; None where nothing does. Raises
+    OSError.
+    """
+    try:
+        return beginning(path.with_name(path.name + suffix), most)
+    except OSError as cause:
+        if cause.errno in _THERE_IS_NONE:
+            return None
+        raise
+
+
+def _require_plain(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ENXIO, _NOT_PLAIN, str(path))
