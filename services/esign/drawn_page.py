@@ -1,6 +1,7 @@
 """Pages as they look, pixel by pixel: what is blank, what can be seen through, what is apart from what."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,13 +14,19 @@ _BYTES_A_PIXEL = 3
 _APART = 12.0
 _APART_ON_PAGE = 0.02
 _APART_FROM_TYPE = 0.6
-# How much a colour channel (0 to 255) may be off and count as the same colour, and which share of what a place showed
-# may be lost under a seal, and of what is around it be painted.
-_SHADE = 48
-_MOST_LOST = 0.02
+_HIGHEST_TYPE = 0.3
+# Points of a line's breadth up to which it is a rule, and no part of a sign.
+_RULE = 2.0
+# How much a colour channel (0 to 255) is off the ground's where there is ink, of each strength; which share of the ink
+# of a sign, that many points wide and high, may be lost under a seal, and of what is around all of it be painted.
+_SHADES = (12, 24, 48, 96)
+_MOST_LOST = 0.2
+_SIGN = 6.0
+_FEWEST = 4
 _MOST_PAINTED = 0.5
 # Pixels by which the ground of a place is found.
 _SAMPLES = 10_000
+_STRETCH = re.compile(rb"\x01+(?:\x00{1,3}\x01+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,36 +74,35 @@ class DrawnPage:
         least = max(_APART * self.scale, _APART_ON_PAGE * min(self.width, self.height), EDGE)
         if not page.is_blank(box.wider(math.ceil(least), self.width, self.height)):
             return False
-        distance = least
-        while distance < _APART_FROM_TYPE * (box.bottom - box.top):
-            distance = min(distance * 1.5, _APART_FROM_TYPE * (box.bottom - box.top))
-            if page.type_beside(box, math.ceil(distance)) * _APART_FROM_TYPE > distance:
-                return False
-        return True
+        return not page.has_large_type_beside(box, least)
 
-    def type_beside(self, box: Box, distance: int) -> int:
-        """The height in pixels of the largest sign that begins within that distance left or right of a place; lines
-        that run past the place are none.
-        """
-        largest = 0
-        for left, right in ((box.left - distance, box.left), (box.right, box.right + distance)):
-            band = Box(max(0, left), box.top, min(self.width, right), box.bottom)
-            if band.right <= band.left:
-                continue
-            columns = [self._column(x, band) for x in range(band.left, band.right)]
-            inked = [any(ink) for ink in zip(*(c for c in columns if not all(c)), strict=True)]
-            run = 0
-            for each in inked:
-                run = run + 1 if each else 0
-                largest = max(largest, run)
-        return largest
-
-    def _column(self, x: int, band: Box) -> list[bool]:
-        """Where a column of pixels is not of the ground's colour, that of the band's first pixel next to the place."""
-        at = range(band.top * self.stride + x * _BYTES_A_PIXEL, band.bottom * self.stride, self.stride)
-        colours = [self.pixels[each : each + _BYTES_A_PIXEL] for each in at]
-        ground = Counter(colours).most_common(1)[0][0]
-        return [colour != ground for colour in colours]
+    def has_large_type_beside(self, box: Box, least: float) -> bool:
+        """Whether left or right of a place a sign is nearer than a share of its own height, whatever the place's."""
+        highest = _HIGHEST_TYPE * self.height
+        around = Box(
+            max(0, box.left - math.ceil(_APART_FROM_TYPE * highest)),
+            max(0, box.top - math.ceil(highest)),
+            min(self.width, box.right + math.ceil(_APART_FROM_TYPE * highest)),
+            min(self.height, box.bottom + math.ceil(highest)),
+        )
+        start = box.top * self.stride + box.left * _BYTES_A_PIXEL
+        ground = self.pixels[start : start + _BYTES_A_PIXEL]
+        width = around.right - around.left
+        ink = self.unlike(around, ground, _SHADES[0]).to_bytes(around.area, "big")
+        rule = _RULE * self.scale
+        for step, first, end in (
+            (-1, box.left - 1 - around.left, -1),
+            (1, box.right - around.left, width),
+        ):
+            wide, high = 0, 0
+            for x in range(first, end, step):
+                run = _run(ink[x::width], box.top - around.top, box.bottom - around.top)
+                # Lines that run on are no type, and thin ones are rules.
+                wide, high = (wide + 1, max(high, run)) if 0 < run <= highest else (0, 0)
+                distance = abs(x - first) + 1 - wide
+                if wide > rule and distance < _APART_FROM_TYPE * high and distance >= least:
+                    return True
+        return False
 
     def filled(self, boxes: Sequence[Box], colour: bytes) -> "DrawnPage":
         """The same with places in one colour."""
@@ -112,12 +118,12 @@ class DrawnPage:
         line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
         return bool(line) and all(each == line for each in found)
 
-    def unlike(self, box: Box, colour: bytes) -> int:
-        """The pixels of a place that have another colour, one bit each."""
+    def unlike(self, box: Box, colour: bytes, shade: int) -> int:
+        """The pixels of a place that have another colour, one byte each."""
         place = b"".join(self.pixels[each] for each in self.rows(box))
         found = 0
         for channel, value in enumerate(colour):
-            other = bytes(abs(shade - value) > _SHADE for shade in range(256))
+            other = bytes(abs(each - value) > shade for each in range(256))
             found |= int.from_bytes(place[channel::_BYTES_A_PIXEL].translate(other), "big")
         return found
 
@@ -132,11 +138,30 @@ class DrawnPage:
             return False
         step = _BYTES_A_PIXEL * max(1, box.area // _SAMPLES)
         ground = Counter(place[at : at + _BYTES_A_PIXEL] for at in range(0, len(place), step)).most_common(1)[0][0]
-        shown, seen = self.unlike(box, ground), after.unlike(box, ground)
+        shown = lost = 0
+        for shade in _SHADES:
+            # Ink may come half as near to the ground as it was.
+            ink = self.unlike(box, ground, shade)
+            shown, lost = shown | ink, lost | ink & ~after.unlike(box, ground, shade // 2)
         # A letter is read by what is around it: ink on ink hides it too.
         around = _widened(shown, box.right - box.left) & ~shown
-        lost, painted = (shown & ~seen).bit_count(), (seen & around).bit_count()
-        return lost <= _MOST_LOST * shown.bit_count() and painted <= _MOST_PAINTED * around.bit_count()
+        painted = (after.unlike(box, ground, _SHADES[-1]) & around).bit_count()
+        return painted <= _MOST_PAINTED * around.bit_count() and not self._is_lost_somewhere(box, shown, lost)
+
+    def _is_lost_somewhere(self, box: Box, shown: int, lost: int) -> bool:
+        """Whether of any sign of what a place showed more is gone than can be."""
+        width, side = box.right - box.left, max(_FEWEST, round(_SIGN * self.scale))
+        ink, gone = (each.to_bytes(box.area, "big") for each in (shown, lost))
+        for top in range(0, box.bottom - box.top, side):
+            lines = [line * width for line in range(top, min(top + side, box.bottom - box.top))]
+            for left in range(0, width, side):
+                right = min(left + side, width)
+                of_ink = sum(ink.count(1, line + left, line + right) for line in lines)
+                if of_ink >= _FEWEST:
+                    of_gone = sum(gone.count(1, line + left, line + right) for line in lines)
+                    if of_gone > _MOST_LOST * of_ink:
+                        return True
+        return False
 
     def without(self, boxes: Sequence[Box]) -> bytes:
         if not boxes:
@@ -146,6 +171,12 @@ class DrawnPage:
             for each in self.rows(box):
                 left[each] = bytes(each.stop - each.start)
         return bytes(left)
+
+
+def _run(column: bytes, top: int, bottom: int) -> int:
+    """The longest stretch of ink in a column that meets the rows from `top` to `bottom`; small gaps do not part it."""
+    found = (m.end() - m.start() for m in _STRETCH.finditer(column) if m.end() > top and m.start() < bottom)
+    return max(found, default=0)
 
 
 def _widened(pixels: int, width: int) -> int:

@@ -32,6 +32,8 @@ _MOST_PIXELS = 1_600_000
 _MOST_PIXELS_OF_ALL = 40_000_000
 _FEWEST_PIXELS = 300_000
 _MOST_SCALE = 2.0
+# Pixels a point below which small type cannot be told where something came.
+_LEAST_SCALE = 0.7
 _LONGEST_SIDE = 6000
 # Pages drawn of all versions together, and seconds of processor time spent with them: less than a worker gives to a
 # document, so that everything else about it can still be told.
@@ -112,6 +114,8 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                 _in_time(until)
                 patches = [patch for patch in version.patches if patch.page == number]
                 before, boxes = _drawn(document, number, pixels, patches)
+                if patches and before.scale < _LEAST_SCALE:
+                    raise _UnseenError(f"page {number + 1} is too large for its small type to be seen")
                 if not _alike(before, after, boxes):
                     return _Difference(version, number, pixels)
                 if any(patch.why is Why.FILLED for patch in patches):
@@ -119,11 +123,11 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     under, _ = _drawn(document, number, pixels, fields=False)
                 else:
                     under = before
-                # Signatures may stand side by side.
+                # Signatures may stand side by side where the first signer saw their fields.
                 others = [
                     patch
                     for patch in versions[0].patches
-                    if patch.page == number and patch.why is not Why.FILLED and patch not in version.patches
+                    if patch.page == number and patch.why is Why.SIGNED and patch not in version.patches
                 ]
                 beside = _boxes(document, number, pixels, others)
                 if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under, beside):
@@ -171,9 +175,16 @@ def _is_covered(
     return not all(
         before.is_apart(box, beside)
         if patch.why is Why.NEW
-        else (under if patch.why is Why.FILLED else before).can_be_seen_through(box, after, is_drawn=patch.draws)
+        else _leaves_to_be_seen(under if patch.why is Why.FILLED else before, box, after, patch)
         for box, patch in places
     )
+
+
+def _leaves_to_be_seen(before: DrawnPage, box: Box, after: DrawnPage, patch: Patch) -> bool:
+    """Whether what a place showed can be seen still, by what this renderer draws of a look and others may not."""
+    if not box.area:
+        return False
+    return before.is_blank(box) or (patch.is_plain and before.can_be_seen_through(box, after, is_drawn=patch.draws))
 
 
 def _repeat(pdf: bytes, found: _Difference, until: float) -> None:

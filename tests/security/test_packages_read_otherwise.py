@@ -132,7 +132,7 @@ def test_there_is_one_way_to_the_directory(far):
         data = stored(signed({**unsigned(), holder: b"MARK" + second_package(at, forged, far=far)}), holder)
         at = data.index(b"MARK") + 4
     verdict = judged(data)
-    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INVALID, "PACKAGE_BROKEN")
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "PACKAGE_BROKEN")
     harmless = stored(signed({**unsigned(), holder: b"MARK" + b"PK\x05\x06PK\x06\x07" * 9}), holder)
     assert judged(harmless).outcome is Outcome.VALID
 
@@ -141,7 +141,17 @@ def test_a_folder_holds_nothing():
     """Bytes that a folder's entry calls its own are read by nobody here, and by some as a package."""
     name, folder = b"Doc_0/Signsx", b"Doc_0/Signs/"
     data = stored({**signed(), name.decode(): second_package(0, {PAGE: page("伪造")}, far=False)}, "Doc_0/Signsx")
-    assert judged({**signed(), folder.decode(): b""}).outcome is Outcome.VALID
+    good = patched(
+        packed({**signed(), folder.decode(): b""}),
+        folder.decode(),
+        CENTRAL,
+        38,
+        (0o40755 << 16 | 16).to_bytes(4, "little"),
+    )
+    assert judged(good).outcome is Outcome.VALID
+    for mode in (0o40400, 0o40600, 0o100755):
+        entered = patched(good, folder.decode(), CENTRAL, 38, (mode << 16).to_bytes(4, "little"))
+        assert reasons(judged(entered))["parse"] == "ENTRY_ATTRIBUTES"
     for mark, crc, size in ((LOCAL, 14, 22), (CENTRAL, 16, 24)):
         data = patched(patched(data, name.decode(), mark, size, bytes(4)), name.decode(), mark, crc, bytes(4))
     verdict = judged(data.replace(name, folder))

@@ -24,8 +24,10 @@ _SLACK = 1.0
 _FARTHEST = 1e6
 # Readers place an appearance in single precision: numbers beyond these move it.
 _FARTHEST_IN_FORM = 20_000.0
+_FARTHEST_OF_LOOK = 2_000.0
 _SMALLEST_SIDE = 0.1
-_LEAST_FACTOR, _MOST_FACTOR = 1e-3, 1e3
+_SMALLEST_LOOK = 1.0
+_LEAST_FACTOR, _MOST_FACTOR = 1e-2, 1e2
 _COMMENT = re.compile(rb"%[^\r\n]*")
 # Invisible, Hidden, NoZoom, NoRotate, NoView, ToggleNoView (ISO 32000-1, table 165): viewers differ in what they show.
 _UNSEEN_FLAGS = 1 | 2 | 8 | 16 | 32 | 256
@@ -50,13 +52,14 @@ class Why(Enum):
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
-    that has operators stands there.
+    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike.
     """
 
     page: int
     rectangle: Rectangle
     why: Why
     draws: bool = False
+    is_plain: bool = True
 
 
 def rectangle(value: Any) -> Rectangle | None:
@@ -80,6 +83,16 @@ def overlap(one: Rectangle, other: Rectangle) -> bool:
         and other[0] - _SLACK <= one[2]
         and one[1] - _SLACK <= other[3]
         and other[1] - _SLACK <= one[3]
+    )
+
+
+def meet(one: Rectangle, other: Rectangle) -> bool:
+    """Whether two rectangles share more than an edge."""
+    return (
+        one[0] + _SLACK < other[2]
+        and other[0] + _SLACK < one[2]
+        and one[1] + _SLACK < other[3]
+        and other[1] + _SLACK < one[3]
     )
 
 
@@ -180,11 +193,18 @@ def form_misfit(document: Document, form: Any) -> str:
     matrix = document.resolve(value.get("Matrix", [1, 0, 0, 1, 0, 0]))
     if value.get("Subtype") != "Form" or not value.keys() <= FORM_KEYS:
         return "its appearance is no plain form"
-    if box is None or min(size(box)) < _SMALLEST_SIDE or max(map(abs, box)) > _FARTHEST_IN_FORM:
+    if box is None or min(size(box)) < _SMALLEST_SIDE or max(map(abs, box)) > _FARTHEST_OF_LOOK:
         return "its appearance has no bounding box"
-    if not _places_well(matrix):
+    if not _places_well(matrix) or min(_sides(box, matrix)) < _SMALLEST_LOOK:
         return "its appearance has no usable matrix"
     return ""
+
+
+def _sides(box: Rectangle, matrix: list[float]) -> tuple[float, float]:
+    """Of the upright rectangle around the box once the matrix has turned and scaled it."""
+    width, height = size(box)
+    a, b, c, d = matrix[:4]
+    return abs(a) * width + abs(c) * height, abs(b) * width + abs(d) * height
 
 
 def _places_well(matrix: Any) -> bool:
@@ -192,7 +212,7 @@ def _places_well(matrix: Any) -> bool:
     if not isinstance(matrix, list) or len(matrix) != 6 or not all(type(n) in {int, float} for n in matrix):
         return False
     a, b, c, d = matrix[:4]
-    if not all(isfinite(n) and abs(n) <= _FARTHEST_IN_FORM for n in matrix):
+    if not all(isfinite(n) and abs(n) <= _FARTHEST_OF_LOOK for n in matrix):
         return False
     first, second = hypot(a, b), hypot(c, d)
     if not all(_LEAST_FACTOR <= each <= _MOST_FACTOR for each in (first, second)):

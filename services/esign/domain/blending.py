@@ -42,7 +42,8 @@ def is_idle(document: Document, look: Any) -> bool:
     if "Group" in holder.value or not isinstance(resources, Dict):
         return False
     filled = (key for key, value in resources.items() if document.resolve(value) not in ({}, [], None))
-    return set(filled) <= _HARMLESS | {"Font"}
+    # Glyphs may be content streams with resources of their own.
+    return set(filled) <= _HARMLESS | {"Font"} and not any("CharProcs" in part for part in _parts(document, resources))
 
 
 def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool:

@@ -16,12 +16,11 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import Any
 
-from services.esign.domain import additions, data_changes
+from services.esign.domain import additions, bookkeeping, data_changes
 from services.esign.domain.additions import Patch
 from services.esign.domain.field_changes import FieldChanges
 from services.esign.domain.field_locks import Locks
 from services.esign.domain.pdf import Document, PdfObject
-from services.esign.domain.pdf_sections import Place
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
 from services.esign.domain.pdf_walk import walk
@@ -44,6 +43,8 @@ _SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo"
 _OF_FILLERS = frozenset({"NeedAppearances", "MK", "TU", "DA", "Q"})
 _INHERITED = frozenset({"MediaBox", "CropBox", "Rotate", "Resources"})
 # Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+# Key of what a signature is of (ISO 32000-1, table 253): the catalog, mostly.
+_DATA = "Data"
 # Whole numbers that every reader holds (ISO 32000-1, table C.1).
 _MOST_ALIKE = 32767
 _BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
@@ -161,6 +162,7 @@ class _Comparison:
         self._waiting: list[tuple[Any, Any, _Role]] = []
         self._seen: set[tuple[int, int, _Role]] = set()
         self._natures: dict[tuple[int, int], _Role] = {}
+        self._of_a_kind: frozenset[int] = frozenset()
 
     def passage(self) -> Passage:
         two = self._two
@@ -191,14 +193,15 @@ class _Comparison:
             if cause.limit:
                 raise
             raise ChangedError(f"what was added has no single reading: {cause}") from cause
-        _refuse_other_bookkeeping(two)
+        bookkeeping.refuse_other(two)
         self._natures = _known_dictionaries(two)
+        self._of_a_kind = frozenset(old for old, _ in self._natures)
         self._waiting.append((two.before.trailer, two.after.trailer, _Role.TRAILER))
         while self._waiting:
             self._pair(*self._waiting.pop())
         for revision in self.revisions:
             _nothing_else(two, revision)
-        _refuse_shrinking(two)
+        bookkeeping.refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
             raise ChangedError("the file was saved again with nothing that the certification lets come")
 
@@ -233,6 +236,11 @@ class _Comparison:
                 raise ChangedError("a stream came or went", unclear=role is _Role.METADATA and old is None)
         elif old_ref[0] == number and not two.touched(number):
             value = two.was(number)
+            for ref in two.before.references(value) if role is _Role.PLAIN else ():
+                if ref[0] in self._of_a_kind and not _is_only_data(value, ref[0]):
+                    raise _used_otherwise(ref[0])
+            if isinstance(value, Ref):
+                raise ChangedError(f"object {number} is but a reference, which readers follow or not", unclear=True)
             if role is _Role.PLAIN and number not in self._fields.known and not _is_page(value):
                 # The same in both versions, but for what it leads to.
                 self._waiting += ((ref, ref, _Role.PLAIN) for ref in two.before.references(value))
@@ -283,6 +291,8 @@ class _Comparison:
     def _members(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         """Members of a list: numbers and names are compared at once."""
         for old, new in pairs:
+            if isinstance(old, Ref) and old[0] in self._of_a_kind:
+                raise _used_otherwise(old[0])
             if isinstance(old, (Ref, dict, list)) or isinstance(new, (Ref, dict, list)):
                 self._waiting.append((old, new, _Role.PLAIN))
             elif not _alike(old, new):
@@ -305,6 +315,8 @@ class _Comparison:
                 continue
             one, other = old.get(key), new.get(key)
             child = roles.get(key, _Role.PLAIN)
+            if child is _Role.PLAIN and key != _DATA and isinstance(one, Ref) and one[0] in self._of_a_kind:
+                raise _used_otherwise(one[0])
             if (key in old) != (key in new) and (child is _Role.PLAIN or (one is None and other is None)):
                 # To some readers /Key null is not the same as no key.
                 is_idle = key in _SHOWN_NOWHERE | _INHERITED and key not in old
@@ -373,35 +385,6 @@ def _known_dictionaries(two: TwoVersions) -> dict[tuple[int, int], _Role]:
     return found
 
 
-def _refuse_other_bookkeeping(two: TwoVersions) -> None:
-    """How the signed version was packed stays as it was. What only cross-reference sections and object streams refer to
-    belongs to nothing else, and decides which objects there are.
-    """
-    before = two.before
-    containers = {entry.a for entry in before.entries.values() if entry.place == Place.IN_STREAM}
-    waiting: list[Any] = [
-        {key: value for key, value in section.trailer.items() if key not in {"Root", "Info"}}
-        for section in before.sections
-    ]
-    waiting += (two.was(number) for number in containers)
-    seen: set[int] = set()
-    while waiting:
-        for ref in before.references(waiting.pop()):
-            if two.touched(ref[0]):
-                raise ChangedError(f"object {ref[0]}, by which others are found, was changed", unclear=True)
-            if ref[0] not in seen:
-                seen.add(ref[0])
-                waiting.append(two.was(ref[0]))
-
-
-def _refuse_shrinking(two: TwoVersions) -> None:
-    """Objects whose number is not below /Size are nothing to some readers (ISO 32000-1, table 15)."""
-    one, other = two.before.trailer.get("Size"), two.after.trailer.get("Size")
-    in_use = max((n for n, entry in two.after.entries.items() if entry.place != Place.FREE), default=0)
-    if type(other) is not int or (other <= in_use and (type(one) is not int or other < one)):
-        raise ChangedError("/Size leaves out objects")
-
-
 def _nothing_else(two: TwoVersions, revision: Revision) -> None:
     """What was added belongs to something, and nothing of it acts or varies."""
     containers = set(revision.packed.values())
@@ -455,6 +438,26 @@ def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:
         data_changes.metadata(two, one, other)
     elif before != after or (other is not None and other.loose):
         raise ChangedError(f"the stream {new} was changed")
+
+
+def _is_only_data(value: Any, number: int) -> bool:
+    """Whether a value points at that object only as what a signature is of."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Ref) and each[0] == number:
+            return False
+        if isinstance(each, dict):
+            waiting += (member for key, member in each.items() if key != _DATA or not isinstance(member, Ref))
+        elif isinstance(each, list):
+            waiting += each
+    return True
+
+
+def _used_otherwise(number: int) -> ChangedError:
+    return ChangedError(
+        f"object {number} is the catalog, the form or the description, and something else", unclear=True
+    )
 
 
 def _as_real(number: Any) -> Any:

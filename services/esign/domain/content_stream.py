@@ -6,7 +6,7 @@ it did not save, or leaves a path, a clip or a text open.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from services.esign.domain.additions import FORM_KEYS
@@ -110,12 +110,11 @@ class _Scanner:
         return not (self.saved or self.marks or self.text or self.path or self.clip)
 
 
-def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Collection[str]]) -> bool:
-    """Whether a content stream is written plainly, undoes what it does, and goes by names of its own resources alone:
-    others are looked for elsewhere, and readers differ in where. `resources`: names by kind. Raises PdfError when it is
-    too long.
+def pieces(content: bytes, census: Census) -> Iterator[tuple[bytes, bytes]]:
+    """Each operator with its operands. One that is none, b"", where the stream is not written plainly; what stands
+    behind the last operator is one of these where it is more than space and comments. Raises PdfError when it is too
+    long.
     """
-    scanner = _Scanner()
     at = operands = depth = 0
     while at < len(content):
         census.count(1)
@@ -127,16 +126,26 @@ def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Coll
             at = end
             continue
         found = _OPERATOR.match(content, at)
-        if found is None or depth or not scanner.step(found[0], content[operands:at]):
-            return False
+        if found is None or depth:
+            yield b"", content[operands:at]
+            return
+        yield found[0], content[operands:at]
         at = operands = found.end()
-    return (
-        scanner.ended
-        and not depth
-        and all(
-            name in resources.get(kind, ()) or (kind == "ColorSpace" and name in _DEVICE_SPACES)
-            for kind, name in scanner.named
-        )
+    if depth or _COMMENT.sub(b"", content[operands:]).strip(b"\x00\t\n\f\r "):
+        yield b"", content[operands:]
+
+
+def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Collection[str]]) -> bool:
+    """Whether a content stream is written plainly, undoes what it does, and goes by names of its own resources alone:
+    others are looked for elsewhere, and readers differ in where. `resources`: names by kind. Raises PdfError when it is
+    too long.
+    """
+    scanner = _Scanner()
+    if not all(scanner.step(operator, operands) for operator, operands in pieces(content, census)):
+        return False
+    return scanner.ended and all(
+        name in resources.get(kind, ()) or (kind == "ColorSpace" and name in _DEVICE_SPACES)
+        for kind, name in scanner.named
     )
 
 

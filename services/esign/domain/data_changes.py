@@ -28,6 +28,8 @@ def information(two: TwoVersions, old: Any, new: Any) -> list[tuple[Any, Any]]:
     old = Dict() if old is None else old
     if not isinstance(old, Dict) or not isinstance(new, Dict):
         raise ChangedError("the document information came or went")
+    if any(not isinstance(two.before.resolve(old[key]), bytes) for key in _INFO & old.keys()):
+        raise ChangedError("the document information was no text when it was signed", unclear=True)
     for key in _INFO & new.keys():
         if not isinstance(two.after.resolve(new[key]), bytes):
             raise ChangedError(f"/{key} is no text")
@@ -91,6 +93,8 @@ def validation(two: TwoVersions, old: Any, new: Any) -> None:
     if new is None and old is None:
         return
     two.remember_data(old)
+    if isinstance(old, Dict) and not old.keys() <= _VALIDATION:
+        raise ChangedError("/DSS was no store of validation data when it was signed", unclear=True)
     if not isinstance(new, Dict) or not new.keys() <= _VALIDATION:
         raise ChangedError("/DSS is no store of validation data")
     _plain(new.get("Type"))

@@ -20,6 +20,7 @@ from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name, permitted
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
+from services.esign.domain.plain_look import is_plain_look
 from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
@@ -34,6 +35,8 @@ _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
+# Flags of a widget (ISO 32000-1, table 165) that say who may change it: ReadOnly, Locked, LockedContents.
+_OF_EDITING = 64 | 128 | 512
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
 
@@ -197,7 +200,16 @@ class FieldChanges:
             raise ChangedError(f"the new field {ref[0]}: {why}")
         self._refuse_over_another(ref[0], box, page)
         self._refuse_effects(ref[0], value, page)
-        self._two.patches.append(Patch(number, box, Why.NEW, additions.shows(self._two.after, value)))
+        self._patch(number, box, Why.NEW, value)
+
+    def _patch(self, page: int, box: Rectangle, why: Why, value: Mapping[str, Any]) -> None:
+        """The place may look different. Raises ChangedError where not all of it is on the page."""
+        after = self._two.after
+        if additions.outside(after, box, self._listed_pages[page]):
+            raise ChangedError("a field is not on its page", unclear=why is not Why.NEW)
+        looks = additions.looks_of(after, value)
+        plain = all(is_plain_look(after, look) for look in looks)
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -229,6 +241,19 @@ class FieldChanges:
         holder = after.object(form[0]) if isinstance(form, Ref) else None
         if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder, self._drawn):
             raise ChangedError(f"the look of field {number} may be drawn otherwise by other readers", unclear=True)
+
+    def _refuse_over_a_field(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
+        """What is signed or filled in shares its place with no other field: it would hide that one's look, or be taken
+        for it.
+        """
+        after = self._two.after
+        listed = after.resolve(page.get("Annots"))
+        for each in listed if isinstance(listed, list) else []:
+            value = after.resolve(each)
+            if each != Ref((number, 0)) and isinstance(value, Dict) and value.get("Subtype") == "Widget":
+                other = additions.rectangle(after.resolve(value.get("Rect")))
+                if other is None or additions.meet(box, other):
+                    raise ChangedError(f"the field {number} shares its place with another", unclear=True)
 
     def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
         """A new place is not over an annotation: some readers show what others print or leave out."""
@@ -266,9 +291,17 @@ class FieldChanges:
         if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
             if was != now:
                 changed.add("V")
-            replaces = self._is_approved and was not in _UNFILLED
+            replaces = self._is_approved and self._was_filled_in(old, was, str(kind))
             return free | self._filling_in(new, changed, number, str(kind), replaces=replaces)
         return free
+
+    def _was_filled_in(self, old: Mapping[str, Any], was: Any, kind: str) -> bool:
+        """Whether a field had a value, or showed one."""
+        if was not in _UNFILLED:
+            return True
+        if kind == "Btn":
+            return self._two.before.resolve(old.get("AS")) not in _UNFILLED
+        return additions.shows(self._two.before, old)
 
     def appearances(self, value: Mapping[str, Any]) -> set[int]:
         """Numbers of the objects that a widget's look is: what /AP is and, where that is one stream, the stream."""
@@ -290,8 +323,7 @@ class FieldChanges:
     def _signing(self, old: Dict, new: Dict, changed: set[str], number: int) -> frozenset[str]:
         self._refuse_halves(new)
         name = self._name_of(number, new)
-        if "V" in changed:
-            self._signature(new)
+        signature = self._signature(new) if "V" in changed else None
         if self.forbidding:
             raise ChangedError("a field was signed, which the certification forbids")
         self._refuse_locked(name)
@@ -306,14 +338,17 @@ class FieldChanges:
                 raise ChangedError(
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True
                 )
+            if "F" in changed and additions.shows(self._two.before, old) and not _is_alike_to_readers(old, new):
+                raise ChangedError(f"the field {number} is shown otherwise than before", unclear=True)
             # Where the earlier signer could not see the field, it must not cover what he saw.
             self._refuse_effects(number, new, value)
             hidden = additions.is_hidden(self._two.before, old)
+            self._refuse_over_a_field(number, box, value)
             if hidden:
                 self._refuse_over_another(number, box, value)
-            self._two.patches.append(
-                Patch(page, box, Why.NEW if hidden else Why.SIGNED, additions.shows(self._two.after, new))
-            )
+            if signature is not None and signature.is_timestamp and additions.shows(self._two.after, new):
+                raise ChangedError(f"the field {number} shows something that nobody signed")
+            self._patch(page, box, Why.NEW if hidden else Why.SIGNED, new)
         elif new.get("Subtype") == "Widget":
             self._refuse_resources(number, new)
         elif "AP" in changed:
@@ -326,9 +361,9 @@ class FieldChanges:
         name = self._name_of(number, new)
         if self._permitted < 2:
             raise ChangedError(f"the form field {name} was changed", unclear=self._meant_to_permit >= 2)
+        self._refuse_locked(name)
         if replaces:
             raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
-        self._refuse_locked(name)
         if new.get("Subtype") == "Widget":
             page, value = self._page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
@@ -336,7 +371,8 @@ class FieldChanges:
             why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
-            self._two.patches.append(Patch(page, box, Why.FILLED, additions.shows(self._two.after, new)))
+            self._patch(page, box, Why.FILLED, new)
+            self._refuse_over_a_field(number, box, value)
             self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
@@ -447,9 +483,15 @@ class FieldChanges:
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
 
 
+def _is_alike_to_readers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two flags of a widget differ in nothing by which readers show or print it."""
+    flags = (old.get("F", 0), new.get("F", 0))
+    return all(type(each) is int for each in flags) and not (flags[0] ^ flags[1]) & ~_OF_EDITING
+
+
 def _named(name: str, number: int) -> str:
-    """The name of a field that changes: readers pass over fields that have none."""
-    if not name.strip():
+    """The name of a field that changes: readers pass over fields that have none, or one that they take for none."""
+    if not name.strip(". ") or any(ord(sign) < 0x20 or sign == "\ufffd" for sign in name):
         raise ChangedError(f"the field {number} has no name", unclear=True)
     return name
 

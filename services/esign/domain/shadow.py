@@ -8,7 +8,7 @@ the document saves it anew without them.
 from collections.abc import Sequence
 from typing import Any
 
-from services.esign.domain.ofd.archive import is_package_from_its_end
+from services.esign.domain.ofd.archive import is_package_too
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
@@ -33,7 +33,7 @@ _BOOKKEEPING = frozenset({"XRef", "ObjStm"})
 
 def refuse(document: Document) -> None:
     """Raises PdfError naming what the document hides: SHADOW_* or ACTIVE_CONTENT."""
-    if is_package_from_its_end(document.data):
+    if is_package_too(document.data):
         raise PdfError("SHADOW_ELSEWHERE", "the file is a package, too; save the document anew")
     revisions = walk(document)
     values = _values(document, revisions)

@@ -27,7 +27,7 @@ from services.esign.domain.document_time import Proofs
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger_steps import Logged
 from services.esign.domain.note import VerifierKey
-from services.esign.domain.ofd.archive import is_package_from_its_end
+from services.esign.domain.ofd.archive import is_package_too
 from services.esign.domain.pdf import Document, has_header
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
@@ -197,7 +197,7 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     except PdfError as cause:
         _unread(found, cause, pdf)
         return document, appended, places
-    if is_package_from_its_end(pdf):
+    if is_package_too(pdf):
         zh, en = "文件同时是 PDF 和压缩包，未作判断", "the file is a PDF and a package at once: not judged"
         found.add("parse", Status.UNKNOWN, "TWO_FACED", zh, en)
     elif active:

@@ -132,8 +132,8 @@ def test_a_signature_that_does_not_fit_or_is_none_is_refused():
 
 
 def test_seal_pictures_and_pages_are_drawn_in_fields():
-    """A seal's PNG as it is made here, and text set by the layout engine."""
-    fields = (Field("甲方", 0, (100, 100, 219, 219)), Field("乙方", 0, (300, 100, 419, 219)))
+    """A seal's PNG as it is made here, and text set by the layout engine, where the page is blank."""
+    fields = (Field("甲方", 0, (100, 100, 219, 219)), Field("乙方", 0, (300, 400, 419, 519)))
     prepared = multisign.prepare(page(), fields)
     picture = Picture.of_png(round_seal("呼和浩特市公安局").data)
     drawn = signed(signed(prepared, "甲方", appearance=picture), "乙方", appearance=PageDrawing(page()))

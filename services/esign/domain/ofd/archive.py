@@ -34,7 +34,7 @@ _END_RECORD = struct.Struct("<4s4H2IH")
 # Where ZIP64 ends, and what leads there (APPNOTE 4.3.14 and 4.3.15).
 _FAR, _FAR_LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
 _FAR_END, _LOCATOR = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
-_ENDS = re.compile(re.escape(_END) + b"|" + re.escape(_FAR_LOCATOR))
+_ENTRY_NAME = re.compile(rb"(?i)OFD\.xml")
 _NOTHING_DEFLATED = b"\x03\x00"
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
@@ -47,7 +47,7 @@ _VERSIONS = frozenset({10, 11, 20, 45})
 _SYSTEMS = frozenset({0, 3, 10, 11, 19})
 # Attributes of DOS: read-only, hidden, system, folder, archive, normal. Of Unix: type and permissions.
 _DOS_KNOWN, _DOS_FOLDER = 0x00B7, 0x0010
-_UNIX_FILE, _UNIX_FOLDER, _UNIX_PERMISSIONS, _MAY_READ = 0x8000, 0x4000, 0x01FF, 0x0100
+_UNIX_FILE, _UNIX_FOLDER, _UNIX_PERMISSIONS, _MAY_READ, _MAY_ENTER = 0x8000, 0x4000, 0x01FF, 0x0100, 0x0040
 _TEXT = 0x0001
 _IN_32_BITS = 0xFFFFFFFF
 
@@ -98,27 +98,33 @@ def is_ofd(data: bytes) -> bool:
     return data.startswith(_LOCAL) and b"OFD.xml" in data
 
 
-def is_package_from_its_end(data: bytes) -> bool:
-    """Whether readers of ZIP may find a package in any file: they look for a record that ends one, in as much as a
-    comment may take, and go from there to its directory.
+def is_package_too(data: bytes) -> bool:
+    """Whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some in all
+    of the file, and go from there to its directory by ways of their own.
     """
-    return bool(_ends(data))
+    return any(mark in data for mark in (_END, _FAR)) and _ENTRY_NAME.search(data) is not None
+
+
+def _marks(data: bytes) -> Iterator[tuple[bytes, int]]:
+    for mark in (_END, _FAR_LOCATOR):
+        at = data.find(mark)
+        while at >= 0:
+            yield mark, at
+            at = data.find(mark, at + 1)
 
 
 def _ends(data: bytes) -> list[int]:
     """Places from which some reader comes to a directory: of end records, and of what leads to those of ZIP64. Records
-    that lead nowhere are bytes that look like one.
+    that lead nowhere are bytes that look like one. How far from the end readers look differs.
     """
-    near = max(0, len(data) - _END_RECORD.size - 0xFFFF - _FAR_END.size - _LOCATOR.size)
     found = []
-    for record in _ENDS.finditer(data, near):
-        at = record.start()
-        if record[0] == _END and at + _END_RECORD.size <= len(data):
+    for mark, at in _marks(data):
+        if mark == _END and at + _END_RECORD.size <= len(data):
             size, offset = _END_RECORD.unpack_from(data, at)[5:7]
             begins = {offset, at - size, at - size - _FAR_END.size - _LOCATOR.size}
             if any(data.startswith(_CENTRAL, begin) for begin in begins if begin >= 0) or size == 0:
                 found.append(at)
-        elif record[0] == _FAR_LOCATOR and at + _LOCATOR.size <= len(data):
+        elif mark == _FAR_LOCATOR and at + _LOCATOR.size <= len(data):
             offset = _LOCATOR.unpack_from(data, at)[2]
             if any(data.startswith(_FAR, begin) for begin in (offset, at - _FAR_END.size) if 0 <= begin < len(data)):
                 found.append(at)
@@ -208,7 +214,8 @@ def _end(data: bytes) -> tuple[int, int, int]:
     if offset + size != at:
         raise _broken("the directory does not lie where the end of the container says")
     if _ends(data) != [at]:
-        raise _broken("there is another end of a directory")
+        # A package that lies unpacked inside is lawful, and the whole to some readers.
+        raise _broken("there is another end of a directory", unsupported=True)
     return total, offset, size
 
 
@@ -259,7 +266,8 @@ def _are_plain(attributes: int, *, is_folder: bool) -> bool:
         return False
     if unix & ~_UNIX_PERMISSIONS not in {0, _UNIX_FOLDER if is_folder else _UNIX_FILE}:
         return False
-    return unix == 0 or bool(unix & _MAY_READ)
+    needed = _MAY_READ | _MAY_ENTER if is_folder else _MAY_READ
+    return unix == 0 or unix & needed == needed
 
 
 def _local(data: bytes, header: _Header, directory: int) -> tuple[int, int, int]:
@@ -426,8 +434,9 @@ def _stored(view: memoryview) -> Iterator[bytes]:
         yield bytes(view[at : at + _CHUNK])
 
 
-def _broken(en: str) -> OfdError:
-    return OfdError("PACKAGE_BROKEN", "OFD 压缩包结构不合规，无法唯一解读", f"the package has no single reading: {en}")
+def _broken(en: str, *, unsupported: bool = False) -> OfdError:
+    zh = "OFD 压缩包结构不合规，无法唯一解读"
+    return OfdError("PACKAGE_BROKEN", zh, f"the package has no single reading: {en}", unsupported=unsupported)
 
 
 def _differ(name: str) -> OfdError:

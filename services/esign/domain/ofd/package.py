@@ -1,6 +1,7 @@
 """What an OFD package is made of (GB/T 33190): its entry OFD.xml, its one document, and where locations lead."""
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,6 +16,8 @@ ENTRY = "OFD.xml"
 Box = tuple[float, float, float, float]
 """Left, top, width and height in mm (ST_Box)."""
 _MOST_MM = 100_000.0
+# Numbers without exponents, one space between two, none around them.
+_BOX = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?(?: -?[0-9]{1,9}(?:\.[0-9]{1,9})?){3}")
 
 
 @dataclass(slots=True)
@@ -110,11 +113,10 @@ def located(files: Archive, text: str, holder: str) -> str | None:
 
 
 def box_of(text: str) -> Box | None:
-    """A box (ST_Box, 7.3); None when it is none."""
-    try:
-        numbers = [float(part) for part in text.split()]
-    except ValueError:
+    """A box (ST_Box, 7.3); None when it is none that every reader takes apart alike."""
+    if _BOX.fullmatch(text) is None:
         return None
+    numbers = [float(part) for part in text.split(" ")]
     # Comparisons with what is not a number are false.
     if len(numbers) != 4 or not all(abs(number) <= _MOST_MM for number in numbers):
         return None

@@ -168,7 +168,8 @@ def _stamps(info: Element, file: str) -> Iterator[Stamp]:
     for element in info.all("StampAnnot"):
         page, box = element.attributes.get("PageRef", ""), package.box_of(element.attributes.get("Boundary", ""))
         if not page or box is None:
-            raise OfdError("STAMP_MALFORMED", "签章外观不合规", f"{file}: StampAnnot without page or boundary")
+            text = f"{file}: StampAnnot without page or boundary, or with one that readers take apart differently"
+            raise OfdError("STAMP_MALFORMED", "签章外观不合规", text, unsupported=True)
         yield Stamp(page, box)
 
 
