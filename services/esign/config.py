@@ -77,7 +77,7 @@ class EsignSettings(ServiceSettings):
     licence_status_ttl: int = 60
     """How long a reader may rely on a status list before he asks again, s. The hub's own answers are always new."""
     licence_status_lives: int = 3600
-    """How long after its signing a status list may be used at all, s."""
+    """How long after its signing a status list may be used at all, s. Readers take none that is older than a week."""
     clock_reference: str = ""
     """NTP server, `host` or `host:port`, that the clock is compared with each minute; empty means that the authority
     only notices when the clock jumps after start."""
