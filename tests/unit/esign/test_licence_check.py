@@ -368,3 +368,36 @@ def test_lists_at_hand_are_asked_of_the_issuer(which: str) -> None:
     assert found(NOW_US - DAY_US) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
     assert found(NOW_US + DAY_US) == (Outcome.INDETERMINATE, "CERTIFICATE_REVOKED_SINCE")
     assert found(NOW_US + DAY_US, NOW_US)[0] is Outcome.VALID
+
+
+def test_the_issuers_word_alone_does_not_prove_when_a_licence_was_made() -> None:
+    """Whose certificate has ended issues no more: a licence of a time inside its validity, by the issuer's word, is
+    INDETERMINATE unless the ledger's receipt or the register proves that it existed by then. A proof of quite another
+    day than the licence states contradicts it.
+    """
+    ca, key = setting().ca, ec.generate_private_key(ec.SECP256R1())
+    seal = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, "S", NOW_US, days=30)
+    wallet = issued()
+    payload = sd_jwt.parse(wallet.present("18"), licences.TYP).token.payload
+    header = {"typ": licences.TYP, "x5c": jose.x5c([pki.certificate_der(seal), ca.der])}
+    wallet.token = jose.sign(header, payload, key)
+
+    def found(
+        days: int, logged_us: int | None = None, register: Registered | NotRegistered = NotRegistered.OFFLINE
+    ) -> tuple[Outcome, str]:
+        now_us = NOW_US + days * DAY_US
+        shown = wallet.present("18", now_us=now_us)
+        expected, beside = Expected(AUDIENCE, NONCE, 300, now_us), Beside(logged_us=logged_us)
+        judged = judge(shown, [setting().root.certificate], expected, now_us, register, beside=beside)
+        return judged.verdict.outcome, reason(judged, "time")
+
+    valid, open_ = Outcome.VALID, Outcome.INDETERMINATE
+    assert found(29) == (valid, "LICENCE_IN_TIME")
+    assert found(31) == (open_, "TIME_NOT_PROVEN")
+    assert found(31, register=NotRegistered.UNKNOWN) == (open_, "TIME_NOT_PROVEN")
+    assert found(31, NOW_US + DAY_US) == (valid, "LICENCE_IN_TIME")
+    assert found(31, NOW_US + DAY_US + 1) == (open_, "TIME_CONTRADICTED")
+    assert found(31, NOW_US + 31 * DAY_US) == (open_, "TIME_CONTRADICTED")
+    assert found(29, NOW_US - DAY_US - 1) == (open_, "TIME_CONTRADICTED")
+    assert found(31, register=KNOWN) == (valid, "LICENCE_IN_TIME")
+    assert found(31, register=Registered(LicenceState.VALID, SEAL, NOW_US + 30 * DAY_US, 7))[0] is open_
