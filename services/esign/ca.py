@@ -38,6 +38,8 @@ _WELL_KNOWN = "/.well-known/est"
 _SECONDS = 10.0
 _MOST_ANSWER = 256 * 1024
 _UPPER_BOUND = 64
+ANY_ISSUER = "*"
+"""In `licence_issuers`: every platform."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,11 @@ class OwnAuthority:
     seal_ca: Authority = field(repr=False)
     # Where certificates say that their revocation can be asked; empty: nowhere.
     status_url: str = ""
+    # Platforms whose organisations' seals may issue licences; ANY_ISSUER: all.
+    licence_issuers: tuple[str, ...] = ()
 
     async def certify(self, wish: CertificateWish) -> Certified:
+        may_issue = bool(wish.owner) and not {wish.owner, ANY_ISSUER}.isdisjoint(self.licence_issuers)
         return Certified(
             pki.issue_seal_certificate(
                 self.seal_ca,
@@ -98,6 +103,7 @@ class OwnAuthority:
                 status_url=self.status_url,
                 kind=wish.kind,
                 days=wish.days,
+                issues_licences=may_issue,
             )
         )
 
@@ -187,7 +193,7 @@ def open_authority(
 ) -> tuple[CertificateAuthority, httpx.AsyncClient | None]:
     """The authority that settings name, and the client to close. Raises ConfigError."""
     if not settings.ca_url:
-        return OwnAuthority(seal_ca, settings.revocation_url.rstrip("/")), None
+        return OwnAuthority(seal_ca, settings.revocation_url.rstrip("/"), settings.licence_issuers), None
     parts = urlsplit(settings.ca_url)
     if parts.scheme != "https" or not parts.hostname:
         raise ConfigError("[esign] ca_url: an https URL is needed (RFC 7030, 3.3)")

@@ -72,12 +72,16 @@ class EsignSettings(ServiceSettings):
     """Policy of the hub's own authority, OID. The one set here says: development, internal use, accuracy 1 s."""
     licence_types: Path = Path()
     """Directory of further types of licence (`*.toml`, as `services/esign/licences` has them); empty means none."""
+    licence_issuers: tuple[str, ...] = ()
+    """Codes of the platforms whose seals may issue licences, or `["*"]`: the certificates of their seals made from then
+    on say so, and offline no other licence is VALID. Empty: none; online the register says who issued a licence.
+    Another authority (`ca_url`, `signer_url`) decides by itself."""
     licence_nonce_seconds: int = 300
     """How long a nonce is good, and how old a proof of the holder's key may be, s."""
     licence_status_ttl: int = 60
     """How long a reader may rely on a status list before he asks again, s. The hub's own answers are always new."""
     licence_status_lives: int = 3600
-    """How long after its signing a status list may be used at all, s."""
+    """How long after its signing a status list may be used at all, s. Readers take none that is older than a week."""
     clock_reference: str = ""
     """NTP server, `host` or `host:port`, that the clock is compared with each minute; empty means that the authority
     only notices when the clock jumps after start."""

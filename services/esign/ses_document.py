@@ -52,8 +52,8 @@ def check(
 
     Beyond the seal signature itself: its seal must be of the organisation that signed the PDF. `proven_us`: the moment
     by which that organisation's signature is proven to have existed; a seal of the same organisation over the same
-    bytes counts as equally old, because a later one would say nothing new. `crls` (DER): those at hand beside the
-    PDF's own.
+    bytes counts as equally old, because a later one would say nothing new. The moment it states is not before the
+    one that those bytes state. `crls` (DER): those at hand beside the PDF's own.
     """
     try:
         document = Document(pdf)
@@ -83,7 +83,7 @@ def _last(document: Document) -> PdfSignature:
 def _covered(pdf: bytes, last: PdfSignature) -> Covered:
     first, gap_end = last.gap
     parts = (bytes(part) for part in last.signed_parts(pdf))
-    return Covered(sm.sm3(*parts), protected_parts(first, gap_end, last.covered_to - gap_end))
+    return Covered(sm.sm3(*parts), protected_parts(first, gap_end, last.covered_to - gap_end), last.claimed_us)
 
 
 def _organisation(last: PdfSignature) -> str:

@@ -64,6 +64,8 @@ bus_url = "nats://{bus}"
 bus_url = "nats://{bus}"
 # One operator reviews an application for a seal, another makes it.
 seal_two_operators = true
+# Platforms whose seals may issue licences that count offline, by code, or ["*"] for all; asked when a seal is made.
+licence_issuers = []
 # Where keys lie: "file" (software keys, for development), a PKCS #11 token or a GM/T 0018 device.
 keys = "{keys}"
 sm_keys = "{sm_keys}"

@@ -31,7 +31,7 @@ def setting() -> Setting:
     root = pki.make_root("内蒙古枢纽", NOW_US)
     ca = pki.make_seal_ca(root, "内蒙古枢纽", NOW_US)
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, NOW_US)
+    certificate = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, NOW_US, issues_licences=True)
     der = certificate.public_bytes(Encoding.DER)
     field = layout.seal_field(certificates.TEMPLATES[certificates.NO_CRIMINAL_RECORD])
     seal = pades.SigningSeal.prepare(cms.P256Key(key), der, [ca.der], ORGANISATION, field)

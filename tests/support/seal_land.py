@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from services.esign import keys, store
 from services.esign.app import open_ledger
+from services.esign.ca import OwnAuthority
 from services.esign.clock_guard import ClockGuard
 from services.esign.config import EsignSettings
 from services.esign.domain import ledger as ledger_rules
@@ -277,9 +278,9 @@ async def seal_land(
         sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, executor)
         issuing = Issuing(base, secrets, ledger, people, executor, None, sidecars, slots)
         life = SealLife(base, ledger, slots, secrets.marks)
-        seals = Seals(
-            base, secrets, life, SealMaker(base, secrets, executor, people, days, "http://hub.test"), two_operators
-        )
+        own = OwnAuthority(secrets.seal_ca, "http://hub.test", (POLICE,))
+        maker = SealMaker(base, secrets, executor, people, days, "http://hub.test", own)
+        seals = Seals(base, secrets, life, maker, two_operators)
         services = esign_pb2.DESCRIPTOR.services_by_name
         with Verifier(10.0) as verifier:
             servicers = [

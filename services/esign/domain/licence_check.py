@@ -32,6 +32,8 @@ STEPS = (
 )
 _ESSENTIAL = frozenset({"parse", "coverage", "integrity", "signer", "chain", "time", "holder"})
 _ONLINE = ("seal_then", "seal_now", "document", "ledger")
+# What was logged further from the stated time than this is not about that moment.
+_LOGGED_WITHIN_US = 86_400 * 1_000_000
 _MAY_SIGN = Step("signer", Status.VALID, "SIGNER_MAY_SIGN", "签章证书可用于签名", "the certificate is for signing")
 
 
@@ -109,7 +111,8 @@ def judge(
         )
     )
     steps += _signature_steps(found, roots, register)
-    steps.append(_time_step(claims, now_us))
+    existed_us = register.issued_us if isinstance(register, Registered) else beside.logged_us
+    steps.append(_time_step(found.token, claims, roots, existed_us, now_us))
     steps.append(_holder_step(found, claims, expected))
     steps += _register_steps(register)
     if not isinstance(register, Registered):
@@ -196,7 +199,10 @@ def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) ->
     return found.steps
 
 
-def _time_step(claims: Mapping[str, Any], now_us: int) -> Step:
+def _time_step(
+    token: Token, claims: Mapping[str, Any], roots: Sequence[x509.Certificate], existed_us: int | None, now_us: int
+) -> Step:
+    """`existed_us`: the moment by which register or ledger had the licence (µs); None: nothing proves one."""
     now = now_us / 1e6
     try:
         made, starts, ends = (jose.integer(claims, name) for name in ("iat", "nbf", "exp"))
@@ -211,7 +217,35 @@ def _time_step(claims: Mapping[str, Any], now_us: int) -> Step:
         return _invalid("time", "NOT_YET_VALID", "尚未生效", "not valid yet")
     if ends <= now:
         return _invalid("time", "LICENCE_EXPIRED", "证照已过有效期", "past its validity")
+    if existed_us is not None and abs(existed_us - made * 1_000_000) > _LOGGED_WITHIN_US:
+        return Step(
+            "time",
+            Status.UNKNOWN,
+            "TIME_CONTRADICTED",
+            "证照载明的签发时间与存证或登记的时间不符",
+            "the stated time of issue is not that of ledger or register",
+        )
+    if not _was_issued_in_time(token, roots, existed_us, now_us):
+        return Step(
+            "time",
+            Status.UNKNOWN,
+            "TIME_NOT_PROVEN",
+            "签发者证书已过期，签发时间无佐证",
+            "the issuer's certificates have expired and nothing proves the time of issue",
+        )
     return _good("time", "LICENCE_IN_TIME", "证照在有效期内", "inside its validity")
+
+
+def _was_issued_in_time(token: Token, roots: Sequence[x509.Certificate], existed_us: int | None, now_us: int) -> bool:
+    """Whether the issuer's certificates are valid now, or were when the licence is proven to have existed: what the
+    licence says of its time is the issuer's word alone, and a key whose certificate has ended may be in other hands.
+    Without a path the step chain says what is wrong.
+    """
+    try:
+        path = issuer_path(token, roots)
+    except (EsignError, chain.ChainError):
+        return True
+    return chain.valid_at(path, now_us) or (existed_us is not None and chain.valid_at(path, existed_us))
 
 
 def _holder_step(found: Presentation, claims: Mapping[str, Any], expected: Expected | None) -> Step:

@@ -67,17 +67,21 @@ def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust,
 
 
 def _is_of_one_hub(one: Sequence[x509.Certificate], other: Sequence[x509.Certificate]) -> bool:
-    """Whether one authority certified both, or authorities of one organisation under one root: an authority's successor
-    has another key. The address of a list proves nothing here: another hub's authority can certify any.
+    """Whether the key of one authority certified both, or of two authorities that the same certificate issued under one
+    organisation's name: an authority's successor has another key. No name that somebody below wrote counts, and no
+    address of a list: another hub's authority can certify any.
     """
-    above, beside = one[1:2], other[1:2]
-    return one[-1] == other[-1] and (above == beside or _organisation(above) == _organisation(beside) != [])
+    if len(one) < 2 or len(other) < 2 or one[-1] != other[-1]:
+        return False
+    above, beside = one[1], other[1]
+    key = public_key_of(above)
+    if above == beside or (key is not None and key == public_key_of(beside)):
+        return True
+    return one[2:3] == other[2:3] != () and _organisation(above) == _organisation(beside) != []
 
 
-def _organisation(authority: Sequence[x509.Certificate]) -> list[str | bytes]:
-    return [
-        each.value for found in authority for each in found.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    ]
+def _organisation(authority: x509.Certificate) -> list[str | bytes]:
+    return [each.value for each in authority.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
 
 
 def ledger_step(receipt: str, token: str, trust: Trust) -> tuple[Step, int | None]:

@@ -33,8 +33,8 @@ STATUS_SIGNING = x509.ObjectIdentifier("2.25.29267485720395476184029331625094817
 LICENCE_ISSUING = x509.ObjectIdentifier("1.2.840.113556.1.8000.2554.31775.11924.23306.19811.40760.3042004.13152629")
 # documentSigning, RFC 9336.
 _DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
-# Who may issue licences signs documents as before. Readers accept one or the other: many know only e-mail signers.
-_ORGANISATION_USES = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING, LICENCE_ISSUING])
+# Readers accept one or the other: many know only e-mail signers.
+_ORGANISATION_USES = (ExtendedKeyUsageOID.EMAIL_PROTECTION, _DOCUMENT_SIGNING)
 # A verifier's clock may be behind ours; a certificate of this second must not be "not yet valid" there.
 _BACKDATE = timedelta(minutes=5)
 # An outside timestamp authority's clock may be a little behind ours; the rest of the ten minutes is for signing.
@@ -181,9 +181,11 @@ def issue_seal_certificate(
     status_url: str = "",
     kind: SealKind = SealKind.ORGANISATION,
     days: int = SEAL_DAYS,
+    issues_licences: bool = False,
 ) -> x509.Certificate:
-    """A seal's certificate: digitalSignature and nonRepudiation. An organisation's is for signing documents and e-mail
-    and for issuing licences; a person's has no EKU, which lets it sign documents and issue nothing.
+    """A seal's certificate: digitalSignature and nonRepudiation. An organisation's is for signing documents and e-mail,
+    and for issuing licences where `issues_licences` says so; a person's has no EKU, which lets it sign documents and
+    issue nothing.
 
     `status_url` is where readers may ask for its revocation (`/ocsp` and `/crl` below it). Empty: the certificate
     names no place, because readers call a signer unknown when a place does not answer. A person's certificate holds
@@ -192,7 +194,8 @@ def issue_seal_certificate(
     subject = _holder(kind, organisation, seal_id)
     builder = _signer_builder(subject, ca, public_key, now_us, days)
     if kind is SealKind.ORGANISATION:
-        builder = builder.add_extension(_ORGANISATION_USES, critical=False)
+        uses = [*_ORGANISATION_USES, *([LICENCE_ISSUING] if issues_licences else [])]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
     if status_url:
         ocsp = x509.AccessDescription(
             AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(f"{status_url}/ocsp")

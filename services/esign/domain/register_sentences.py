@@ -31,6 +31,12 @@ _STANDING: Mapping[str, Words] = {
         "The maker's certificate is revoked, and nothing proves that the seal is older.",
         say.REISSUE,
     ),
+    "MAKER_ENDED": words(
+        say.SEAL_OPEN,
+        "制章单位的证书已经过期，没有证据表明印章在此之前制成。",
+        "The maker's certificate has ended, and nothing proves that the seal is older.",
+        say.REISSUE,
+    ),
     "SEAL_EXPIRED": words(
         say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
     ),

@@ -37,10 +37,10 @@ def in_file(
 
 
 def maker(found: Findings, seal: Seal, trust: SmTrust | None, evidence: Evidence) -> None:
-    """Lowers the step `ses` where lists speak against the maker of a document's seal: asked last, when it is known what
-    proves the document's age.
+    """Lowers the step `ses` where lists or the calendar speak against the maker of a document's seal: asked last, when
+    it is known what proves the document's age.
     """
-    step = None if trust is None else ses_check.maker_standing(seal, trust, evidence)
+    step = None if trust is None else ses_check.maker_standing(seal, trust, evidence, found.now_us)
     if step is not None:
         found.take([ses_check.of_a_document(step)])
 

@@ -6,14 +6,14 @@ timestamp. A step that fails ends the run: what follows would speak about bytes 
 are handed in.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from services.esign.domain import moments, ses, sm2_chain
+from services.esign.domain import chain, moments, ses, sm2_chain
 from services.esign.domain.chain import ChainError
-from services.esign.domain.ses import Seal, SealSignature, SesError
+from services.esign.domain.ses import Seal, SealInfo, SealSignature, SesError
 from services.esign.domain.signature_value import SM2_ALGORITHMS, in_der
 from services.esign.domain.sm2 import Verify
 from services.esign.domain.sm2_chain import Sm2Certificate
@@ -40,6 +40,8 @@ _OF_A_SEAL = STEPS[:5]
 _OPTIONAL = frozenset({"revocation", "timestamp"})
 # Clocks of honest machines differ by less.
 _CLOCK_TOLERANCE_US = 300 * 1_000_000
+# A seal is made when its certificates are there; makers' and authorities' clocks and time zones may differ by less.
+_MADE_BEFORE_US = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +77,13 @@ NO_EVIDENCE = Evidence()
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What a signature must be over: SM3 of the document's part, and the name of that part."""
+    """What a signature must be over: SM3 of the document's part, and the name of that part. `stated_us`: the moment
+    (µs) that this part itself states, before which nobody signed it; None: it states none.
+    """
 
     data_hash: bytes
     protected: str
+    stated_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -109,10 +114,11 @@ class Findings:
 
 
 def inspect(
-    data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = None, evidence: Evidence = NO_EVIDENCE
+    data: bytes, trust: SmTrust, now_us: int, covered: Covered | None = None, evidence: Evidence | None = None
 ) -> Findings:
     """Every step's finding on a seal or seal signature. Never raises for bad bytes. `covered` None: there is no
-    document to compare with.
+    document to compare with. `evidence` None: what proves the time of signing, and what lists say, is judged by who
+    asks, as for every signature inside a document.
     """
     found = Findings()
     try:
@@ -133,7 +139,7 @@ def inspect(
         return found
     if found.signature is not None:
         _signature(found, found.signature, trust, now_us, covered, evidence)
-    elif (step := maker_standing(found.seal, trust, evidence)) is not None:
+    elif evidence is not None and (step := maker_standing(found.seal, trust, evidence, now_us)) is not None:
         found.steps.append(step)
     return found
 
@@ -159,7 +165,22 @@ def _structure(found: Findings, seal: Seal) -> bool:
         return found.add(
             "seal", Status.INVALID, "SEAL_MALFORMED", "印章有效期或图像不合规", "validity or picture impossible"
         )
+    if _is_older_than(info, chain.readable(info.certificates)):
+        return not found.add("seal", *_TOO_OLD)
     return found.add("seal", Status.VALID, "SEAL", f"印章：{info.name}", f"seal {info.id} of {info.name}")
+
+
+# The maker's word of when it was made cannot be true, or a clock was wrong.
+_TOO_OLD = (
+    Status.UNKNOWN,
+    "SEAL_MALFORMED",
+    "印章载明的制作时间早于所列证书的签发时间",
+    "it says that it was made before a certificate it lists was issued",
+)
+
+
+def _is_older_than(info: SealInfo, certificates: Iterable[x509.Certificate]) -> bool:
+    return any(info.created_us < moments.us(each.not_valid_before_utc) - _MADE_BEFORE_US for each in certificates)
 
 
 def _value(found: Findings, step: str, certificate: bytes, message: bytes, signature: bytes, trust: SmTrust) -> bool:
@@ -186,7 +207,16 @@ def _maker(found: Findings, seal: Seal, trust: SmTrust, now_us: int) -> bool:
     return _path(found, "maker_chain", seal.maker, trust, seal.info.created_us, now_us)
 
 
-def _path(found: Findings, step: str, certificate: bytes, trust: SmTrust, at_us: int | None, now_us: int) -> bool:
+def _path(
+    found: Findings,
+    step: str,
+    certificate: bytes,
+    trust: SmTrust,
+    at_us: int | None,
+    now_us: int,
+    doubt: Callable[[Sequence[Sm2Certificate], int], Step | None] = lambda _path, _at_us: None,
+) -> bool:
+    """`doubt`: what else speaks against that moment (µs)."""
     assert trust.verify is not None
     try:
         path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
@@ -208,8 +238,34 @@ def _path(found: Findings, step: str, certificate: bytes, trust: SmTrust, at_us:
         return found.add(
             step, Status.INVALID, "OUTSIDE_VALIDITY", "当时证书不在有效期内", "a certificate was not valid then"
         )
+    if (doubted := doubt(path, at_us)) is not None:
+        found.steps.append(doubted)
+        return True
     root = path[-1].name
     return found.add(step, Status.VALID, "TRUSTED", f"证书链可信，根证书：{root}", f"path to trusted root {root}")
+
+
+def _doubt(
+    path: Sequence[Sm2Certificate], at_us: int, now_us: int, covered: Covered | None, proven_us: int | None
+) -> Step | None:
+    """What speaks against the moment that a signature outside a document states: its signer's word alone, as that of
+    any signature (`stamped_time`). What the document proves counts for a moment it does not lie before.
+    """
+    if covered is not None and covered.stated_us is not None and at_us < covered.stated_us - _CLOCK_TOLERANCE_US:
+        zh, en = (
+            "声明的签章时间早于所签文件载明的签名时间",
+            "the stated time lies before that of the signature it covers",
+        )
+        return Step("signer_chain", Status.UNKNOWN, "TIME_CONTRADICTED", zh, en)
+    is_proven = (
+        proven_us is not None
+        and at_us <= proven_us + _CLOCK_TOLERANCE_US
+        and all(each.valid_at(proven_us) for each in path)
+    )
+    if is_proven or all(each.valid_at(now_us) for each in path):
+        return None
+    zh, en = "证书已过期，签章时间无佐证", "certificates have expired and nothing proves the time"
+    return Step("signer_chain", Status.UNKNOWN, "TIME_NOT_PROVEN", zh, en)
 
 
 def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
@@ -229,7 +285,7 @@ def _signature(
     trust: SmTrust,
     now_us: int,
     covered: Covered | None,
-    evidence: Evidence,
+    evidence: Evidence | None,
 ) -> None:
     if signature.algorithm not in SM2_ALGORITHMS:
         found.add("signature", Status.UNKNOWN, "ALGORITHM", "签章算法不是 SM2", "not signed with SM2")
@@ -242,10 +298,10 @@ def _signature(
     if not (
         _value(found, "signature", signature.certificate, signature.signed, signature.signature, trust)
         and _listed(found, signature, trust)
-        and _path(found, "signer_chain", signature.certificate, trust, signature.time_us, now_us)
+        and _signer(found, signature, trust, now_us, covered, evidence)
     ):
         return
-    found.steps.append(_revocation(signature, trust, evidence))
+    found.steps.append(_revocation(signature, trust, evidence, now_us))
     if covered is None:
         found.add("data_hash", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
         found.add("protected", Status.NOT_CHECKED, "NO_DOCUMENT", "没有提供原文，未核验", "no document given")
@@ -257,16 +313,35 @@ def _signature(
     else:
         found.add("data_hash", Status.VALID, "INTACT", "文件内容与签章一致", "the document is what was sealed")
         _protected(found, signature, covered)
-    _timestamp(found, signature, trust, now_us, evidence.data)
+    _timestamp(found, signature, trust, now_us, NOTHING if evidence is None else evidence.data)
 
 
-def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence) -> Step:
+def _signer(
+    found: Findings,
+    signature: SealSignature,
+    trust: SmTrust,
+    now_us: int,
+    covered: Covered | None,
+    evidence: Evidence | None,
+) -> bool:
+    step, certificate, at_us = "signer_chain", signature.certificate, signature.time_us
+    if evidence is None:
+        return _path(found, step, certificate, trust, at_us, now_us)
+    proven_us = evidence.proven_us
+    return _path(
+        found, step, certificate, trust, at_us, now_us, lambda path, us: _doubt(path, us, now_us, covered, proven_us)
+    )
+
+
+def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | None, now_us: int) -> Step:
     """Of the signer and of the maker: the worse of what the lists say."""
+    if evidence is None:
+        return _NOT_ASKED
     path = _path_to_ask(signature.certificate, trust, evidence.data)
     # Where no time is stated, that it was revoked says only that it may have been before.
     then_us = moments.FIRST_US if signature.time_us is None else signature.time_us
     then = path_standing(path, evidence.data, then_us, evidence.proven_us)
-    maker = maker_standing(signature.seal, trust, evidence)
+    maker = maker_standing(signature.seal, trust, evidence, now_us)
     if then is Then.REVOKED:
         zh, en = "签章时签章证书已被撤销", "the signer's certificate, or its issuer's, was revoked before"
         return Step("revocation", Status.INVALID, "CERTIFICATE_REVOKED", zh, en)
@@ -281,21 +356,32 @@ def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence) ->
     if then is Then.GOOD:
         zh, en = "撤销列表表明签章时证书未被撤销", "lists say that the certificate was not revoked at signing"
         return Step("revocation", Status.VALID, "CERTIFICATE_GOOD", zh, en)
-    return Step(
-        "revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked"
-    )
+    return _NOT_ASKED
 
 
-def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence) -> Step | None:
-    """What lists say against the seal's maker or those above; None: nothing. When a seal was made its maker alone says,
-    who may be a thief: revoked later, that stands only where the sealed document is proven to be older.
+_NOT_ASKED = Step(
+    "revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked"
+)
+
+
+def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) -> Step | None:
+    """What lists and the calendar say against the seal's maker or those above; None: nothing. When a seal was made its
+    maker alone says, who may be a thief: revoked or ended later, the seal stands only where the sealed document is
+    proven to be older.
     """
-    path, made_us = _path_to_ask(seal.maker, trust, evidence.data), seal.info.created_us
+    path, made_us = _path_of(seal.maker, trust), seal.info.created_us
     then = path_standing(path, evidence.data, made_us, None)
     if then is Then.REVOKED:
         zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
         return Step("revocation", Status.INVALID, "MAKER_REVOKED", zh, en)
     proven_us = evidence.proven_us
+    ends_us = min((moments.us(each.not_valid_after_utc) for each in path), default=now_us)
+    if ends_us < now_us and (proven_us is None or proven_us > ends_us):
+        zh, en = (
+            "制章者证书已过期，制章时间无佐证",
+            "the maker's certificate has ended, and nothing proves when it made the seal",
+        )
+        return Step("revocation", Status.UNKNOWN, "MAKER_ENDED", zh, en)
     if then is not Then.UNPROVEN or (
         proven_us is not None and path_standing(path, evidence.data, proven_us, proven_us) is not Then.REVOKED
     ):
@@ -308,10 +394,13 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence) -> Step | Non
 
 
 def _path_to_ask(certificate: bytes, trust: SmTrust, data: ValidationData) -> tuple[x509.Certificate, ...]:
-    """From a certificate to a root, to be asked of lists. Empty where there is no list, or no path: the step about the
-    path says why.
-    """
-    if trust.verify is None or not (data.crls or data.ocsps):
+    """From a certificate to a root, to be asked of lists. Empty where there is no list, or no path."""
+    return _path_of(certificate, trust) if data.crls or data.ocsps else ()
+
+
+def _path_of(certificate: bytes, trust: SmTrust) -> tuple[x509.Certificate, ...]:
+    """From a certificate to a root. Empty where there is no path: the step about the path says why."""
+    if trust.verify is None:
         return ()
     try:
         path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
@@ -355,6 +444,8 @@ def _listed(found: Findings, signature: SealSignature, trust: SmTrust) -> bool:
         return found.add(
             "signer_listed", Status.INVALID, "SIGNER_NOT_LISTED", "签章证书不在印章列表中", "not in the seal's list"
         )
+    if signature.seal.info.digests and _is_older_than(signature.seal.info, chain.readable([signature.certificate])):
+        return not found.add("signer_listed", *_TOO_OLD)
     return found.add("signer_listed", Status.VALID, "LISTED", "签章证书在印章列表中", "in the seal's list")
 
 

@@ -22,6 +22,9 @@ _PER_BYTE = 8 // BITS
 # A list of ours has 131,072 places (32 KiB); a reader gives up at 2^22 of one bit.
 MOST_BYTES = 1 << 19
 _ALLOWED_BITS = frozenset({1, 2, 4, 8})
+# How long a list counts that says nothing of its end, and any list at most: what was revoked since is not in it. s.
+_ENDLESS_SECONDS = 86_400
+_MOST_SECONDS = 7 * 86_400
 
 
 class Status(IntEnum):
@@ -118,10 +121,10 @@ def read(text: str, uri: str, key: ec.EllipticCurvePublicKey, now_us: int) -> St
         raise _malformed()
     if made > now_us / 1e6 + jose.AHEAD_SECONDS:
         raise TokenWrongError("STATUS_LIST_EARLY", "the status list is of a time to come", "状态列表的签发时间晚于现在")
-    if ends is None and ttl is not None:
+    if ends is None:
         # What may be kept so long only (draft, section 5.1) and does not end itself.
-        ends = made + ttl
-    if ends is not None and ends <= now_us / 1e6:
+        ends = made + (_ENDLESS_SECONDS if ttl is None else ttl)
+    if min(ends, made + _MOST_SECONDS) <= now_us / 1e6:
         raise TokenWrongError("STATUS_LIST_STALE", "the status list is past its time", "状态列表已过期")
     return expand(payload.get("status_list"))
 

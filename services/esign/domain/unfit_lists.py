@@ -55,7 +55,7 @@ def _why(
 ) -> Sentence | None:
     if found.issuer != certificate.issuer:
         return Sentence("由其他机构发布", "of another authority")
-    if any(extension.critical for extension in found.extensions):
+    if any(e.critical for e in found.extensions) and not tells_of(certificate, issuer, found, then_us):
         return Sentence("只涉及部分证书", "of a part of the certificates only")
     if not chain.profile_of(issuer).lists:
         return Sentence("颁发机构的证书不许其发布列表", "its authority may not publish lists")

@@ -246,19 +246,39 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
     found = x509.load_der_x509_crl(data)
     if (
         found.issuer != certificate.issuer
-        # A list of a part only, or of changes only, says nothing of what it does not name.
-        or any(extension.critical for extension in found.extensions)
         or not chain.profile_of(issuer).lists
         or not lists(issuer, found)
         or not chain.valid_at((issuer,), us(found.last_update_utc))
     ):
         return None
     entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
-    revoked_us = None
-    if entry is not None:
+    if entry is None:
+        # A list of a part only, or of changes only, says nothing of what it does not name.
+        if any(extension.critical for extension in found.extensions):
+            return None
+        revoked_us = None
+    elif _is_of_another(found, entry):
+        return None
+    else:
         revoked_us = min(us(entry.revocation_date_utc), _invalid_since(entry))
     until = found.next_update_utc
     return _Word(us(found.last_update_utc), None if until is None else us(until), revoked_us)
+
+
+def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:
+    """Whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3), or was taken off the list
+    (5.3.1): such an entry names nobody here. Whatever else a list is confined to, what it names is revoked.
+    """
+    try:
+        point = found.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except x509.ExtensionNotFound:
+        point = None
+    if point is not None and point.indirect_crl:
+        return True
+    said = {type(extension.value): extension.value for extension in entry.extensions}
+    reason = said.get(x509.CRLReason)
+    is_off = isinstance(reason, x509.CRLReason) and reason.reason is x509.ReasonFlags.remove_from_crl
+    return is_off or x509.CertificateIssuer in said
 
 
 def tells_of(

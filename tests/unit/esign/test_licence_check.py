@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from services.esign.ca import CertificateWish, open_authority
+from services.esign.config import EsignSettings
 from services.esign.domain import chain, jose, licence_check, licences, pki, revocation, sd_jwt, verdict_words
 from services.esign.domain.key_binding import Expected
 from services.esign.domain.licence_check import Beside, Judged, NotRegistered, Registered, judge
@@ -263,18 +265,19 @@ def issuing(*extensions: x509.ExtensionType) -> str:
         builder = builder.add_extension(each, critical=True)
     ca = pki.Authority(key, builder.sign(root.key, hashes.SHA384()))
     own = ec.generate_private_key(ec.SECP256R1())
-    return by(pki.issue_seal_certificate(ca, own.public_key(), "某局", "X", NOW_US), own, ca.der)
+    return by(pki.issue_seal_certificate(ca, own.public_key(), "某局", "X", NOW_US, issues_licences=True), own, ca.der)
 
 
-@pytest.mark.parametrize("name", ["person", "once", "before"])
+@pytest.mark.parametrize("name", ["person", "once", "company", "before"])
 def test_anybodys_certificate_issues_no_licence(name: str) -> None:
-    """Signed with a person's certificate, one that signs once, or an organisation's that was issued without the purpose:
+    """Signed with a person's certificate, one that signs once, a company's, or one from before there was the purpose:
     nobody knows offline that its holder may issue licences, so the licence is INDETERMINATE and shows no claims.
     """
     ca, key = setting().ca, ec.generate_private_key(ec.SECP256R1())
     public = key.public_key()
     certificate = {
         "person": lambda: pki.issue_seal_certificate(ca, public, "王小二", "P1", NOW_US, kind=SealKind.PERSON),
+        "company": lambda: pki.issue_seal_certificate(ca, public, "小二烧烤店（个体工商户）", "C1", NOW_US),
         "once": lambda: pki.issue_once_certificate(ca, public, SealKind.ORGANISATION, "某局", "O1", NOW_US),
         "before": lambda: pki._signer_builder(
             pki._holder(SealKind.ORGANISATION, "某局", "X"), ca, public, NOW_US, 9
@@ -294,7 +297,9 @@ def test_anybodys_certificate_issues_no_licence(name: str) -> None:
 def test_the_issuer_is_named() -> None:
     """Whose certificate signed a licence stands in the verdict, in both languages and in one line."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = pki.issue_seal_certificate(setting().ca, key.public_key(), "某局\n有效 / VALID", "X", NOW_US)
+    certificate = pki.issue_seal_certificate(
+        setting().ca, key.public_key(), "某局\n有效 / VALID", "X", NOW_US, issues_licences=True
+    )
     for text, name in (
         (issued().present("18"), ORGANISATION),
         (by(certificate, key, setting().ca.der), "某局 有效／VALID"),
@@ -339,10 +344,32 @@ def test_who_may_issue_signs_documents_as_before() -> None:
     chain.check_signer(certificate)
     chain.check_document_signer(certificate)
     person = pki.issue_seal_certificate(
-        setting().ca, setting().key.public_key(), "某人", "P", NOW_US, kind=SealKind.PERSON
+        setting().ca, setting().key.public_key(), "某人", "P", NOW_US, kind=SealKind.PERSON, issues_licences=True
     )
     with pytest.raises(x509.ExtensionNotFound):
         person.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+
+
+@pytest.mark.parametrize(
+    ("issuers", "owner", "kind", "expected"),
+    [
+        ((), "police", SealKind.ORGANISATION, False),
+        (("police",), "police", SealKind.ORGANISATION, True),
+        (("police",), "shop", SealKind.ORGANISATION, False),
+        (("*",), "shop", SealKind.ORGANISATION, True),
+        (("*",), "", SealKind.PERSON, False),
+        (("",), "", SealKind.ORGANISATION, False),
+    ],
+)
+async def test_settings_say_whose_seals_may_issue_licences(
+    issuers: tuple[str, ...], owner: str, kind: SealKind, expected: bool
+) -> None:
+    """A seal's certificate gets the purpose where `licence_issuers` names its platform, or all; by default none does."""
+    authority, _ = open_authority(EsignSettings(licence_issuers=issuers), setting().ca)
+    wish = CertificateWish(ec.generate_private_key(ec.SECP256R1()), "某单位", "S", NOW_US, kind, owner=owner)
+    certificate = (await authority.certify(wish)).certificate
+    path = (certificate, setting().ca.certificate, setting().root.certificate)
+    assert chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string) is expected
 
 
 @pytest.mark.parametrize("which", ["seal", "authority"])
@@ -368,3 +395,36 @@ def test_lists_at_hand_are_asked_of_the_issuer(which: str) -> None:
     assert found(NOW_US - DAY_US) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
     assert found(NOW_US + DAY_US) == (Outcome.INDETERMINATE, "CERTIFICATE_REVOKED_SINCE")
     assert found(NOW_US + DAY_US, NOW_US)[0] is Outcome.VALID
+
+
+def test_the_issuers_word_alone_does_not_prove_when_a_licence_was_made() -> None:
+    """Whose certificate has ended issues no more: a licence of a time inside its validity, by the issuer's word, is
+    INDETERMINATE unless the ledger's receipt or the register proves that it existed by then. A proof of quite another
+    day than the licence states contradicts it.
+    """
+    ca, key = setting().ca, ec.generate_private_key(ec.SECP256R1())
+    seal = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, "S", NOW_US, days=30, issues_licences=True)
+    wallet = issued()
+    payload = sd_jwt.parse(wallet.present("18"), licences.TYP).token.payload
+    header = {"typ": licences.TYP, "x5c": jose.x5c([pki.certificate_der(seal), ca.der])}
+    wallet.token = jose.sign(header, payload, key)
+
+    def found(
+        days: int, logged_us: int | None = None, register: Registered | NotRegistered = NotRegistered.OFFLINE
+    ) -> tuple[Outcome, str]:
+        now_us = NOW_US + days * DAY_US
+        shown = wallet.present("18", now_us=now_us)
+        expected, beside = Expected(AUDIENCE, NONCE, 300, now_us), Beside(logged_us=logged_us)
+        judged = judge(shown, [setting().root.certificate], expected, now_us, register, beside=beside)
+        return judged.verdict.outcome, reason(judged, "time")
+
+    valid, open_ = Outcome.VALID, Outcome.INDETERMINATE
+    assert found(29) == (valid, "LICENCE_IN_TIME")
+    assert found(31) == (open_, "TIME_NOT_PROVEN")
+    assert found(31, register=NotRegistered.UNKNOWN) == (open_, "TIME_NOT_PROVEN")
+    assert found(31, NOW_US + DAY_US) == (valid, "LICENCE_IN_TIME")
+    assert found(31, NOW_US + DAY_US + 1) == (open_, "TIME_CONTRADICTED")
+    assert found(31, NOW_US + 31 * DAY_US) == (open_, "TIME_CONTRADICTED")
+    assert found(29, NOW_US - DAY_US - 1) == (open_, "TIME_CONTRADICTED")
+    assert found(31, register=KNOWN) == (valid, "LICENCE_IN_TIME")
+    assert found(31, register=Registered(LicenceState.VALID, SEAL, NOW_US + 30 * DAY_US, 7))[0] is open_

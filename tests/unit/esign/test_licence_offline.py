@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from services.esign.domain import jose, licence_offline, licences, pki, revocation, status_list
@@ -120,9 +122,53 @@ def test_a_list_of_the_next_seal_authority_counts() -> None:
     assert judged(text) == (Status.VALID, "LICENCE_STANDS")
 
 
+def test_a_name_that_an_authority_below_wrote_counts_for_nothing() -> None:
+    """Another hub whose authority may have authorities below it names one of them as this hub: its list says nothing,
+    for the common root did not write that name.
+    """
+    here, key = setting(), ec.generate_private_key(ec.SECP256R1())
+    hub = str(here.ca.certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)[0].value)
+    root = pki.make_root("国家根", NOW_US)
+    wide = pki.Authority(
+        root.key,
+        pki._ca_builder(
+            root.certificate.subject,
+            root.certificate.subject,
+            root.key.public_key(),
+            root.key.public_key(),
+            NOW_US,
+            900,
+            3,
+        ).sign(root.key, hashes.SHA384()),
+    )
+    other = pki.Authority(
+        key,
+        pki._ca_builder(
+            pki._name("CA", "别的枢纽"),
+            root.certificate.subject,
+            key.public_key(),
+            root.key.public_key(),
+            NOW_US,
+            900,
+            1,
+        ).sign(root.key, hashes.SHA384()),
+    )
+    ours, theirs = pki.make_seal_ca(wide, hub, NOW_US), pki.make_seal_ca(other, hub, NOW_US)
+    own = ec.generate_private_key(ec.SECP256R1())
+    seal = pki.issue_seal_certificate(ours, own.public_key(), "某局", "S", NOW_US)
+    header = {"typ": licences.TYP, "x5c": jose.x5c([pki.certificate_der(seal), ours.der])}
+    licence = jose.parse(jose.sign(header, CLAIMS, own), licences.TYP)
+    for ca, expected in ((ours, "LICENCE_STANDS"), (theirs, "STATUS_SIGNER_OTHER")):
+        signer = pki.make_status_issuer(ca, hub, NOW_US)
+        issuer = status_list.Issuer(signer.key, [signer.der, ca.der, other.der])
+        text = status_list.sign(issuer, URI, status_list.pack(64, {}), NOW_US, ttl_s=60, lives_s=600)
+        found = licence_offline.status_step(text, licence, Trust((wide.certificate,)), NOW_US)
+        assert found.reason == expected
+
+
 def test_a_list_is_good_for_the_time_it_says() -> None:
-    """Without an end of its own a list ends with its ttl; one of a time to come is refused. What is stale leaves the
-    licence's state unknown.
+    """Without an end of its own a list ends with its ttl, without either after a day, and after a week whatever it says;
+    one of a time to come is refused. What is stale leaves the licence's state unknown.
     """
     now = NOW_US // 1_000_000
     for members, later_s, expected in (
@@ -131,6 +177,11 @@ def test_a_list_is_good_for_the_time_it_says() -> None:
         ({"iat": now, "ttl": 60}, 12 * DAY, (Status.UNKNOWN, "STATUS_LIST_STALE")),
         ({"iat": now, "ttl": 60, "exp": now + 600}, 300, (Status.VALID, "LICENCE_STANDS")),
         ({"iat": now, "ttl": 60, "exp": now + 600}, 600, (Status.UNKNOWN, "STATUS_LIST_STALE")),
+        ({"iat": now}, DAY - 1, (Status.VALID, "LICENCE_STANDS")),
+        ({"iat": now}, DAY, (Status.UNKNOWN, "STATUS_LIST_STALE")),
+        ({"iat": now, "ttl": 30 * DAY}, 7 * DAY - 1, (Status.VALID, "LICENCE_STANDS")),
+        ({"iat": now, "ttl": 30 * DAY}, 7 * DAY, (Status.UNKNOWN, "STATUS_LIST_STALE")),
+        ({"iat": now, "ttl": 60, "exp": now + 900 * DAY}, 7 * DAY, (Status.UNKNOWN, "STATUS_LIST_STALE")),
         ({"iat": now + 60, "ttl": 600}, 0, (Status.VALID, "LICENCE_STANDS")),
         ({"iat": now + 61, "ttl": 600}, 0, (Status.UNKNOWN, "STATUS_LIST_EARLY")),
         ({"iat": now + 10 * DAY, "exp": now + 20 * DAY}, 0, (Status.UNKNOWN, "STATUS_LIST_EARLY")),

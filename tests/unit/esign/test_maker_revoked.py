@@ -117,9 +117,9 @@ def test_what_is_proven_to_be_older_stands(party: str) -> None:
     read = ses.read(eseal())
     assert isinstance(read, ses.Seal)
     lists = NOTHING.with_lists((listed(party, SINCE_US),))
-    assert ses_check.maker_standing(read, trust(), Evidence(lists, SINCE_US - 1_000_000)) is None
+    assert ses_check.maker_standing(read, trust(), Evidence(lists, SINCE_US - 1_000_000), NOW_US) is None
     for proven_us in (None, SINCE_US, SINCE_US + DAY_US):
-        step = ses_check.maker_standing(read, trust(), Evidence(lists, proven_us))
+        step = ses_check.maker_standing(read, trust(), Evidence(lists, proven_us), NOW_US)
         assert step is not None
         assert (step.status, step.reason) == (Status.UNKNOWN, "MAKER_REVOKED_SINCE")
 
