@@ -155,7 +155,7 @@ def test_a_folder_holds_nothing():
     for mark, crc, size in ((LOCAL, 14, 22), (CENTRAL, 16, 24)):
         data = patched(patched(data, name.decode(), mark, size, bytes(4)), name.decode(), mark, crc, bytes(4))
     verdict = judged(data.replace(name, folder))
-    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INVALID, "PACKAGE_BROKEN")
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "PACKAGE_BROKEN")
 
 
 def trusted():

@@ -69,6 +69,9 @@ _SIGNING_USES = frozenset(
         _DOCUMENT_SIGNING,
     }
 )
+_STAMPING_USES = frozenset(
+    {ExtendedKeyUsageOID.TIME_STAMPING.dotted_string, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string}
+)
 _SIGN_IN = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string})
 # The same from before RFC 9336: Microsoft's document signing, Adobe's authentic documents.
 _OLDER_SIGNING_USES = frozenset({"1.3.6.1.4.1.311.10.3.12", "1.2.840.113583.1.1.5"})
@@ -188,6 +191,15 @@ def check_document_path(path: Sequence[x509.Certificate]) -> None:
     """Whether the authorities between a document's signer and its root may vouch for it: their own restrictions count
     (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them). Raises ChainError.
     """
+    _check_authorities(path, _SIGNING_USES | _OLDER_SIGNING_USES | _SIGN_IN)
+
+
+def check_timestamp_path(path: Sequence[x509.Certificate]) -> None:
+    """The same for an authority that states times (RFC 3161, 2.3). Raises ChainError."""
+    _check_authorities(path, _STAMPING_USES)
+
+
+def _check_authorities(path: Sequence[x509.Certificate], uses: frozenset[str]) -> None:
     for authority in path[1:-1]:
         profile = profile_of(authority)
         if profile.constrains_names:
@@ -196,11 +208,11 @@ def check_document_path(path: Sequence[x509.Certificate]) -> None:
                 "上级证书限制了可签发的名称，本系统不能判定",
                 "an authority is limited to some names, which is not judged here",
             )
-        if profile.uses is not None and not profile.uses & (_SIGNING_USES | _OLDER_SIGNING_USES | _SIGN_IN):
+        if profile.uses is not None and not profile.uses & uses:
             raise _unusual(
                 "ISSUER_USAGE",
-                "上级证书不用于签发文件签名证书",
-                "an authority is for other certificates than those of document signers",
+                "上级证书不用于签发此类证书",
+                "an authority is for certificates of other uses",
             )
 
 

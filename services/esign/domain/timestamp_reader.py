@@ -119,6 +119,7 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
             )
         _check_use(signer)
         path = chain.build(signer, chain.readable(signed.certificates, signed.signer), roots)
+        chain.check_timestamp_path(path)
     except CmsError as cause:
         raise _malformed(str(cause), unknown=cause.unsupported) from cause
     except ChainError as cause:

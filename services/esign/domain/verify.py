@@ -273,7 +273,7 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
     stamps = [s for s in present if s.is_timestamp]
     logged = (entry.end, entry.entry.time_us) if entry is not None else None
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)
-    every = [_One(signature, Findings(case.now_us, found.as_of_us)) for signature in signers]
+    every = [_One(signature, Findings(case.now_us, _stated(signature, case.now_us))) for signature in signers]
     for one in every:
         one.opened = signer_steps.opened(one.found, one.signature, one.signature.certificates)
     entry = ledger_steps.about_signers(found, entry, (one.opened.cms.signer for one in every if one.opened is not None))
@@ -286,6 +286,11 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
         else _reported(case, next(one for one in every if one.signature is signature))
         for signature in present
     )
+
+
+def _stated(signature: PdfSignature, now_us: int) -> int:
+    """Each is judged by its own moment, not by that of who signed later."""
+    return now_us if signature.claimed_us is None else signature.claimed_us
 
 
 def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: Logged | None) -> None:
@@ -315,7 +320,8 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         ),
     )
     one.found.steps.append(timed.step)
-    one.found.as_of_us = timed.proven_us or one.found.as_of_us
+    stated_us = one.found.as_of_us if opened.claimed_us is None else opened.claimed_us
+    one.found.as_of_us = timed.proven_us or stated_us
     one.proven_us = timed.proven_us
     then = path_standing(path or (), data, one.found.as_of_us, timed.proven_us, now_us=case.now_us)
     if opened.seal is not None:

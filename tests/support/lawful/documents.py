@@ -312,9 +312,9 @@ def informed() -> bytes:
 
 
 def third() -> bytes:
-    """Three signers, two of them visible beside each other."""
+    """Three signers, two of them visible beside each other, as far apart as from any text."""
     second = sign(once(), hand("Second Hand"), where=_SECOND)
-    return sign(second, hand("Third Hand"), where=Field("Signature3", (130, 20, 190, 60))).data
+    return sign(second, hand("Third Hand"), where=Field("Signature3", (148, 20, 190, 60))).data
 
 
 def stored_by_hand(*, extensions: bool = True) -> bytes:
