@@ -131,3 +131,28 @@ def test_an_empty_object_stream_is_one():
     draft = Draft(attack.foreign_sign(built(objects)))
     draft.store(b"certificate")
     assert outcome(draft.finished()) in {Outcome.VALID, Outcome.INDETERMINATE}
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_section_does_not_come_back_beside_a_later_one(named):
+    """In a cross-reference stream /XRefStm leads some readers to what was superseded."""
+    base = saved_twice(b"")
+    draft = Draft(base, form="stream")
+    draft.store(b"certificate")
+    if named:
+        draft.trailer["XRefStm"] = b"%d" % base.index(b"7 0 obj")
+    assert (outcome(draft.finished()) is Outcome.VALID) is not named
+
+
+@pytest.mark.parametrize("as_what", [b"/ExtGState 1 0 R", b"/ExtGState 50 0 R", b"/Font 11 0 R"])
+def test_what_has_a_kind_is_nothing_else(as_what):
+    """The catalog, the form or the description as a page's resources: what may lawfully come there would be drawn."""
+    objects = rich()
+    objects[50] = b"<</Fields[]>>"
+    objects[1] = objects[1][:-2] + b"/AcroForm 50 0 R>>"
+    objects[3] = objects[3].replace(b"/ExtGState<</G 9 0 R>>", as_what if as_what.startswith(b"/ExtGState") else b"")
+    objects[3] = objects[3].replace(b"/Font<</F1 5 0 R>>", as_what) if as_what.startswith(b"/Font") else objects[3]
+    base = attack.foreign_sign(built(objects))
+    draft = Draft(base)
+    draft.store(b"certificate")
+    assert outcome(draft.finished()) is not Outcome.VALID

@@ -6,9 +6,11 @@ from pyhanko.sign.fields import MDPPerm
 from services.esign.domain.field_locks import Locks, permitted
 from services.esign.domain.pdf_syntax import Ref
 from services.esign.domain.pdf_writer import text_of
-from services.esign.domain.verdict import Outcome
+from services.esign.domain.verdict import Outcome, Status
+from services.esign.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, form, rich, with_form
+from tests.support.update_checks import step_changes
 from tests.support.updates import Draft, stream
 from tests.support.verdicts import TRUST, judged
 
@@ -173,3 +175,36 @@ def test_nothing_is_added_beside_what_any_signer_saw():
     """Zeros behind an amount that the second signer filled in read as part of it."""
     assert outcome(beside(amount_signed_by_two(), b"[113.1 145 150 165]", 14)) is Outcome.INDETERMINATE
     assert outcome(beside(amount_signed_by_two(), b"[113.1 20 150 40]", 14)) is Outcome.VALID
+
+
+def test_a_timestamp_shows_nothing():
+    """Anybody may have one made, and put it into an empty field: a text there would be nobody's."""
+    objects = rich()
+    objects[22] = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Second)/F 4/Rect[100 20 180 60]/P 3 0 R>>"
+    objects[3] = objects[3][:-2] + b"/Annots[22 0 R]>>"
+    objects[1] = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R]/SigFlags 3>>>>"
+    base = attack.foreign_sign(built(objects))
+    for look, accepted in ((b"BT /F1 9 Tf 2 9 Td (APPROVED) Tj ET", False), (b"", True)):
+        draft = Draft(base)
+        value = draft.sign(timestamp=True)
+        shown = draft.add(form(look, b"/BBox[0 0 80 40]" + TYPE))
+        draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+        step = step_changes(draft.finished(), drawn)
+        assert step is not None
+        assert (step.status is Status.VALID) is accepted
+
+
+def test_a_field_is_not_filled_in_over_another():
+    """The one that is locked would show what the other one says."""
+    source = with_form()
+    base = Draft(source)
+    base.edit(21)["Rect"] = [20, 8, 80, 24]
+    certified = attack.foreign_sign(base.finished(), "certifier", certify=MDPPerm.FILL_FORMS)
+    assert outcome(filled(certified)) is not Outcome.VALID
+
+
+def test_what_an_approver_saw_is_not_replaced_whatever_its_value():
+    """A picture without a value is something that he saw."""
+    certified = attack.foreign_sign(with_form(), "certifier", certify=MDPPerm.FILL_FORMS)
+    seen = filled(certified, b"", b"second")
+    assert outcome(filled(signed_again(seen, b"approver"), b"999999", b"last")) is not Outcome.VALID

@@ -42,13 +42,14 @@ def later(pdf, look, rectangle=b"[120 20 160 40]", name=b"Later"):
 
 def with_field(entries=b"/T(Second)", catalog=b"", page=b"", **more):
     """Signed, with an empty field over the amount."""
-    return honest(
-        b"BT /F1 18 Tf 12 150 Td (The price is USD) Tj 138 0 Td (900) Tj ET",
-        _1=b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R]>>%b>>" % catalog,
-        _3=rich()[3][:-2] + b"/Annots[22 0 R]%b>>" % page,
-        _22=FIELD % entries,
-        **more,
-    )
+    text = stream(b"BT /F1 18 Tf 12 150 Td (The price is USD) Tj 138 0 Td (900) Tj ET")
+    objects = {
+        "_1": b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R]>>%b>>" % catalog,
+        "_3": rich()[3][:-2] + b"/Annots[22 0 R]%b>>" % page,
+        "_4": text,
+        "_22": FIELD % entries,
+    }
+    return honest(**{**objects, **more})
 
 
 def signed_in(pdf, *looks):
@@ -182,3 +183,71 @@ def test_what_the_renderer_has_not_drawn_hides_something():
     """A look that is said to draw, over what was printed, and changes no pixel."""
     unseen = form(b"q Q", b"/BBox[0 0 50 40]/Resources<<>>")
     assert outcome(signed_in(with_field(), unseen)) is Outcome.INDETERMINATE
+
+
+PARAGRAPH = b" ".join(b"(Party A shall deliver the goods in time line %d) '" % line for line in range(9))
+TEXT = b"BT /F1 7 Tf 9 TL 20 180 Td %b (The price to be paid is USD 900 in total) ' ET" % PARAGRAPH
+
+
+def test_no_sign_of_a_place_is_lost():
+    """One digit of a paragraph under a large field is painted over: little of all its ink, and all of a sign."""
+    base = with_field(_4=stream(TEXT), _22=(FIELD % b"/T(Second)").replace(b"[149 140 199 180]", b"[15 85 185 137]"))
+    over = b"1 1 1 rg 97.4 4 4.1 6 re f BT 0 g /F1 7 Tf 97.7 5 Td (1) Tj ET"
+    assert outcome(signed_in(base, form(over, b"/BBox[0 0 170 52]" + TYPE))) is Outcome.INDETERMINATE
+    beside = b"q 0 0 1 RG 0.5 0.5 169 51 re S Q"
+    assert outcome(signed_in(base, form(beside, b"/BBox[0 0 170 52]/Resources<<>>"))) is Outcome.VALID
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        form(b"q /G gs " + SHEET + b"Q", b"/BBox[0 0 50 40]/Resources<</ExtGState<</G<</ca null>>>>/Font<</F1 5 0 R>>>>"),
+        form(b"-80 w 0 20 m 50 20 l S", b"/BBox[0 0 50 40]/Resources<<>>"),
+        form(b"[-1 1] 0 d 0 20 m 50 20 l S", b"/BBox[0 0 50 40]/Resources<<>>"),
+        form(b"/DeviceRGB cs 0 0 50 40 re f", b"/BBox[0 0 50 40]/Resources<<>>"),
+        form(b"BT /F2 9 Tf 2 9 Td (a) Tj ET", b"/BBox[0 0 50 40]/Resources<</Font<</F2<</Type/Font/Subtype/Type1/BaseFont/Symbol>>>>>>"),
+    ],
+)  # fmt: skip
+def test_over_what_was_printed_stands_what_every_reader_draws(look):
+    """A closed language: whether something is hidden is asked of one reader."""
+    assert outcome(signed_in(with_field(), look)) is Outcome.INDETERMINATE
+
+
+def test_what_is_but_a_reference_is_not_followed_alike():
+    """An alias of a field stands on the second page: some readers find the field there."""
+    base = with_field(_6=rich()[6][:-2] + b"/Annots[50 0 R]>>", _50=b"22 0 R")
+    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
+    assert outcome(signed_in(base, drawn)) is Outcome.INDETERMINATE
+
+
+def test_one_field_has_one_place():
+    """Over another one it hides that one's look, or is taken for it."""
+    base = with_field(
+        _1=b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R 23 0 R]>>>>",
+        _3=rich()[3][:-2] + b"/Annots[23 0 R 22 0 R]>>",
+        _23=FIELD % b"/T(Decoy)",
+    )
+    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
+    assert outcome(signed_in(base, drawn)) is Outcome.INDETERMINATE
+
+
+def test_glyphs_with_resources_of_their_own_come_with_no_empty_look():
+    """A font may bring what switches a page, though nothing is written in it."""
+    font = (
+        b"/Resources<</Font<</F<</Type/Font/Subtype/Type3/CharProcs<<>>/Resources<</ExtGState<</G<</ca .5>>>>>>>>>>>>"
+    )
+    assert outcome(later(honest(), form(b"", b"/BBox[0 0 1 1]" + font), b"[0 0 0 0]")) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    "place", [b"/BBox[0 0 1 .1]/Matrix[-.0011 0 0 .5 1638 2000]", b"/BBox[0 0 9 9]/Matrix[.1 0 0 .1 0 0]"]
+)
+def test_a_turned_box_has_sides(place):
+    """Readers scale by what the matrix makes of the box: a hair of it moves the look."""
+    assert outcome(later(honest(), form(b"0 0 9 9 re f", place + b"/Resources<<>>"))) is Outcome.INDETERMINATE
+
+
+def test_a_large_page_is_not_looked_at_from_afar():
+    """On a plan small type is too small to be seen: what came over it is not called harmless."""
+    large = honest(_2=b"<</Type/Pages/Count 2/Kids[3 0 R 6 0 R]/MediaBox[0 0 3400 2400]>>")
+    assert outcome(later(large, PLAIN)) is Outcome.INDETERMINATE
