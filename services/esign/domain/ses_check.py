@@ -219,7 +219,7 @@ def _path(
     """`doubt`: what else speaks against that moment (µs)."""
     assert trust.verify is not None
     try:
-        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
+        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify, at_us)
     except ChainError as cause:
         # Who vouches is unknown, but what was signed can still be followed to its end.
         return found.refused(step, cause) or cause.unknown
@@ -234,7 +234,8 @@ def _path(
             "时间晚于本机当前时间",
             "the time lies ahead of this computer's clock",
         )
-    if not all(c.valid_at(at_us) for c in path):
+    near = (at_us, at_us - _CLOCK_TOLERANCE_US, at_us + _CLOCK_TOLERANCE_US)
+    if not all(any(c.valid_at(moment) for moment in near) for c in path):
         return found.add(
             step, Status.INVALID, "OUTSIDE_VALIDITY", "当时证书不在有效期内", "a certificate was not valid then"
         )
@@ -369,7 +370,7 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
     maker alone says, who may be a thief: revoked or ended later, the seal stands only where the sealed document is
     proven to be older.
     """
-    path, made_us = _path_of(seal.maker, trust), seal.info.created_us
+    path, made_us = _path_of(seal.maker, trust, now_us), seal.info.created_us
     then = path_standing(path, evidence.data, made_us, None)
     if then is Then.REVOKED:
         zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
@@ -398,12 +399,14 @@ def _path_to_ask(certificate: bytes, trust: SmTrust, data: ValidationData) -> tu
     return _path_of(certificate, trust) if data.crls or data.ocsps else ()
 
 
-def _path_of(certificate: bytes, trust: SmTrust) -> tuple[x509.Certificate, ...]:
-    """From a certificate to a root. Empty where there is no path: the step about the path says why."""
+def _path_of(certificate: bytes, trust: SmTrust, at_us: int | None = None) -> tuple[x509.Certificate, ...]:
+    """From a certificate to a root, valid at that moment (µs) if there is one. Empty where there is no path: the step
+    about the path says why.
+    """
     if trust.verify is None:
         return ()
     try:
-        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify)
+        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify, at_us)
     except ChainError:
         return ()
     return tuple(each.parsed for each in path)

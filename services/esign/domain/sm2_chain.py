@@ -90,11 +90,19 @@ def is_authority(certificate: Sm2Certificate) -> bool:
 
 
 def build(
-    signer: Sm2Certificate, others: Iterable[Sm2Certificate], roots: Sequence[Sm2Certificate], verify: Verify
+    signer: Sm2Certificate,
+    others: Iterable[Sm2Certificate],
+    roots: Sequence[Sm2Certificate],
+    verify: Verify,
+    at_us: int | None = None,
 ) -> list[Sm2Certificate]:
-    """The path, signer first, root last; signatures and CA rights checked, times not. Raises ChainError."""
+    """The path, signer first, root last; signatures and CA rights checked, times not. Of several certificates of one
+    authority those come first that were valid at `at_us` (µs). Raises ChainError.
+    """
     trusted = {root.der for root in roots}
     pool = [*roots, *others]
+    if at_us is not None:
+        pool.sort(key=lambda each: not each.valid_at(at_us))
     path = [signer]
     while path[-1].der not in trusted:
         issuer = next((c for c in pool if c not in path and _issued(path[-1], c, verify)), None)

@@ -32,6 +32,8 @@ def told(
         try:
             found = x509.load_der_x509_crl(data)
             why = _why(certificate, issuer, found, then_us, now_us)
+        except MemoryError:
+            raise
         except Exception:  # noqa: BLE001 — the library raises some ten types for what may be wrong in a list
             found, why = None, Sentence("读不了", "it cannot be read")
         if why is None:

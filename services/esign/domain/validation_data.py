@@ -110,11 +110,14 @@ class Then(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """What one answer says: as of `at_us`, until `until_us` if it says so; revoked since `revoked_us` if it is. µs."""
+    """What one answer says: as of `at_us`, until `until_us` if it says so; revoked since `revoked_us` if it is. µs.
+    `is_hold`: it may be taken back.
+    """
 
     at_us: int
     until_us: int | None
     revoked_us: int | None
+    is_hold: bool = False
 
 
 def standing(
@@ -126,7 +129,9 @@ def standing(
     if not data.ocsps and not data.crls:
         return Then.UNSAID
     words = [*_of_ocsps(certificate, issuer, data.ocsps), *_of_crls(certificate, issuer, data.crls)]
-    revoked = [word.revoked_us for word in words if word.revoked_us is not None]
+    # Anybody may put an old answer beside a newer one: what was held and is so no more is not revoked.
+    newest = max((word.at_us for word in words if word.revoked_us is None), default=0)
+    revoked = [w.revoked_us for w in words if w.revoked_us is not None and not (w.is_hold and w.at_us < newest)]
     if revoked and min(revoked) <= (then_us if proven_us is None else proven_us):
         return Then.REVOKED
     if revoked and proven_us is None:
@@ -183,8 +188,10 @@ def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes
     signers = [each for each in _may_answer(response, issuer) if _signed_by(response, each)] if about else []
     for single in about:
         at_us, until, revoked = us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
-        if any(chain.valid_at((signer,), at_us) for signer in signers):
-            yield _Word(at_us, None if until is None else us(until), None if revoked is None else us(revoked))
+        # The issuer's key says that it revoked, whichever certificate of it the document brought.
+        if any(chain.valid_at((signer,), at_us) or (revoked is not None and signer == issuer) for signer in signers):
+            is_hold = revoked is not None and single.revocation_reason is x509.ReasonFlags.certificate_hold
+            yield _Word(at_us, None if until is None else us(until), None if revoked is None else us(revoked), is_hold)
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -244,17 +251,17 @@ def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Seq
 
 def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
     found = x509.load_der_x509_crl(data)
-    if (
-        found.issuer != certificate.issuer
-        or not chain.profile_of(issuer).lists
-        or not lists(issuer, found)
-        or not chain.valid_at((issuer,), us(found.last_update_utc))
-    ):
+    if found.issuer != certificate.issuer or not lists(issuer, found):
         return None
     entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is None:
-        # A list of a part only, or of changes only, says nothing of what it does not name.
-        if any(extension.critical for extension in found.extensions):
+        # A list of a part only, or of changes only, says nothing of what it does not name. What it names is revoked by
+        # the issuer's key, whichever certificate of it the document brought.
+        if (
+            any(extension.critical for extension in found.extensions)
+            or not chain.profile_of(issuer).lists
+            or not chain.valid_at((issuer,), us(found.last_update_utc))
+        ):
             return None
         revoked_us = None
     elif _is_of_another(found, entry):
@@ -262,7 +269,14 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
     else:
         revoked_us = min(us(entry.revocation_date_utc), _invalid_since(entry))
     until = found.next_update_utc
-    return _Word(us(found.last_update_utc), None if until is None else us(until), revoked_us)
+    until_us = None if until is None else us(until)
+    return _Word(us(found.last_update_utc), until_us, revoked_us, entry is not None and _is_held(entry))
+
+
+def _is_held(entry: x509.RevokedCertificate) -> bool:
+    """Whether it may be taken off the list again (RFC 5280, 5.3.1)."""
+    said = (extension.value for extension in entry.extensions)
+    return any(isinstance(r, x509.CRLReason) and r.reason is x509.ReasonFlags.certificate_hold for r in said)
 
 
 def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:

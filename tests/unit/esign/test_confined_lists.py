@@ -42,14 +42,19 @@ def signer() -> x509.Certificate:
     return x509.load_der_x509_certificate(setting().certificate)
 
 
-def listed(*extensions: x509.ExtensionType, serial: int | None = None, entry: tuple[x509.ExtensionType, ...]) -> bytes:
+def listed(
+    *extensions: x509.ExtensionType,
+    serial: int | None = None,
+    entry: tuple[x509.ExtensionType, ...],
+    at: datetime = NOW,
+) -> bytes:
     ca = setting().ca
     gone = x509.RevokedCertificateBuilder().serial_number(serial or signer().serial_number)
     gone = gone.revocation_date(NOW - timedelta(days=1))
     for each in entry:
         gone = gone.add_extension(each, critical=isinstance(each, x509.CertificateIssuer))
     builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
-    builder = builder.last_update(NOW).next_update(NOW + timedelta(days=7)).add_revoked_certificate(gone.build())
+    builder = builder.last_update(at).next_update(at + timedelta(days=7)).add_revoked_certificate(gone.build())
     for each in extensions:
         builder = builder.add_extension(each, critical=True)
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
@@ -94,3 +99,34 @@ def test_a_partial_list_in_the_trust_directory_counts() -> None:
     step = next(each for each in found.steps if each.step == "seal_then")
     assert (found.outcome, step.reason) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
     assert "未能使用" not in step.zh
+
+
+def test_a_hold_that_was_lifted_is_none() -> None:
+    """An old list beside a newer one, which anybody may put into a document, calls nobody revoked any more."""
+    hold = x509.CRLReason(x509.ReasonFlags.certificate_hold)
+    old, new = listed(entry=(hold,), at=NOW - timedelta(hours=9)), listed(serial=5, entry=(COMPROMISED,))
+    gone = listed(entry=(COMPROMISED,), at=NOW - timedelta(hours=9))
+
+    def beside(*lists: bytes) -> Then:
+        return standing(signer(), setting().ca.certificate, ValidationData(crls=lists), NOW_US, NOW_US)
+
+    assert beside(old) is Then.REVOKED
+    assert beside(old, new) is Then.GOOD
+    assert beside(gone, new) is Then.REVOKED
+
+
+def test_the_issuers_key_revokes_whichever_certificate_of_it_is_at_hand() -> None:
+    """A forger brings the one that ended: what the key says since then of him counts; that it is silent does not."""
+    ca = setting().ca
+    builder = x509.CertificateBuilder().subject_name(ca.certificate.subject).issuer_name(ca.certificate.issuer)
+    builder = builder.public_key(ca.key.public_key()).serial_number(7)
+    builder = builder.not_valid_before(NOW - timedelta(days=900)).not_valid_after(NOW - timedelta(days=9))
+    for extension in ca.certificate.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    ended = builder.sign(setting().root.key, hashes.SHA256())
+
+    def stood_under(crl: bytes) -> Then:
+        return standing(signer(), ended, ValidationData(crls=(crl,)), NOW_US, NOW_US)
+
+    assert stood_under(listed(entry=(COMPROMISED,))) is Then.REVOKED
+    assert stood_under(listed(serial=5, entry=(COMPROMISED,))) is Then.UNSAID

@@ -137,3 +137,16 @@ def test_a_maker_that_has_ended_counts_for_what_is_proven_to_be_older() -> None:
         assert (step.status, step.reason) == (Status.UNKNOWN, "MAKER_ENDED")
     # By itself, as `shuniu seal inspect` asks.
     assert ses_check.inspect(data, sm_trust, NOW_US, None, Evidence()).outcome is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize("old_first", [True, False])
+def test_a_root_that_was_renewed_vouches_in_any_order(old_first: bool) -> None:
+    """Same name and key, the old certificate ended: which of them lies first in a directory decides nothing."""
+    made = sm_setting()
+    began = NOW_US - (sm2_pki.ROOT_DAYS + 10) * 86_400 * 1_000_000
+    old = sm2_pki.make_root(sm2_pki.KeyPair(made.root.spki, made.root.sign), "内蒙古枢纽", began).certificate
+    roots = [old, made.root.certificate] if old_first else [made.root.certificate, old]
+    listed = [*roots, made.ca.certificate, made.maker.certificate]
+    trust = ses_check.trust(list(map(sm2_chain.load, listed)), sm2_checks.verifies, sm.sm3)
+    verdict = ofd.judged(ofd.signed(), sm_trust=trust)
+    assert (verdict.outcome, ofd.reasons(verdict)) == (Outcome.VALID, {})
