@@ -195,7 +195,7 @@ def _end(data: bytes) -> tuple[int, int, int]:
     if at < 0 or not data.startswith(_END, at):
         at = data.rfind(_END, max(0, at - 0xFFFF))
         if at < 0 or at + _END_RECORD.size > len(data):
-            raise _broken("the container is cut short: no end of the directory")
+            raise _broken("the container is cut short: no end of the directory", unsupported=True)
         if at + _END_RECORD.size + int.from_bytes(data[at + 20 : at + 22], "little") != len(data):
             raise _broken("bytes behind the end of the container")
         raise OfdError(
