@@ -251,3 +251,21 @@ def test_a_large_page_is_not_looked_at_from_afar():
     """On a plan small type is too small to be seen: what came over it is not called harmless."""
     large = honest(_2=b"<</Type/Pages/Count 2/Kids[3 0 R 6 0 R]/MediaBox[0 0 3400 2400]>>")
     assert outcome(later(large, PLAIN)) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    ("resources", "content", "accepted"),
+    [
+        (b"/ExtGState<</G<</ca null>>>>", b"/G gs", False),
+        (b"/ExtGState<</G<</ca (0)>>>>", b"/G gs", False),
+        (b"/ExtGState<</G<</LW -40>>>>", b"/G gs", False),
+        (b"/XObject<</I 60 0 R>>", b"/I Do", False),
+        (b"/ExtGState<</G<</ca .5/LW 2/BM/Multiply>>>>", b"/G gs", True),
+    ],
+)
+def test_a_place_is_blank_where_the_page_is_drawn_soundly(resources, content, accepted):
+    """Of values that are none the renderer draws nothing and others a text, over which a new seal would stand."""
+    page = b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>%b>>>>" % resources
+    picture = stream(b"\0" * 4, b"/Type/XObject/Subtype/Image/Width 2/Height 2/ColorSpace/DeviceGray")
+    base = honest(b"BT /F1 18 Tf 12 150 Td (Pay) Tj ET q %b Q" % content, _3=page, _60=picture)
+    assert outcome(later(base, PLAIN)) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)

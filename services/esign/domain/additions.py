@@ -31,6 +31,8 @@ _LEAST_FACTOR, _MOST_FACTOR = 1e-2, 1e2
 _COMMENT = re.compile(rb"%[^\r\n]*")
 # Invisible, Hidden, NoZoom, NoRotate, NoView, ToggleNoView (ISO 32000-1, table 165): viewers differ in what they show.
 _UNSEEN_FLAGS = 1 | 2 | 8 | 16 | 32 | 256
+# Flags of a widget (ISO 32000-1, table 165) that say who may change it: ReadOnly, Locked, LockedContents.
+_OF_EDITING = 64 | 128 | 512
 # What a form XObject of an appearance has; more would make it look different from reader to reader.
 FORM_KEYS = frozenset(
     {"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Group", "Length", "Filter", "DecodeParms", "Name"}
@@ -147,6 +149,12 @@ def is_hidden(document: Document, field: Mapping[str, Any]) -> bool:
     """Whether a widget's flags keep it from some readers or from the screen. Raises PdfError."""
     flags = document.resolve(field.get("F", 0))
     return type(flags) is not int or bool(flags & _UNSEEN_FLAGS)
+
+
+def is_shown_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two flags of a widget differ in nothing by which readers show or print it."""
+    flags = (old.get("F", 0), new.get("F", 0))
+    return all(type(each) is int for each in flags) and not (flags[0] ^ flags[1]) & ~_OF_EDITING
 
 
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:

@@ -30,7 +30,7 @@ def mixes(document: Document, look: Any) -> bool:
     """Whether a look (a form XObject) or what it refers to is transparent, overprints, or has special colours. Raises
     PdfError.
     """
-    return any(_mixes(document, value) for value in _parts(document, look))
+    return any(_mixes(document, value) for value in parts(document, look))
 
 
 def is_idle(document: Document, look: Any) -> bool:
@@ -43,7 +43,7 @@ def is_idle(document: Document, look: Any) -> bool:
         return False
     filled = (key for key, value in resources.items() if document.resolve(value) not in ({}, [], None))
     # Glyphs may be content streams with resources of their own.
-    return set(filled) <= _HARMLESS | {"Font"} and not any("CharProcs" in part for part in _parts(document, resources))
+    return set(filled) <= _HARMLESS | {"Font"} and not any("CharProcs" in part for part in parts(document, resources))
 
 
 def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool:
@@ -58,10 +58,10 @@ def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool
     for each in listed if isinstance(listed, list) else []:
         annotation = document.resolve(each)
         drawn.append(annotation.get("AP") if isinstance(annotation, Dict) else None)
-    return any(_overprints(document, part) for part in _parts(document, drawn))
+    return any(_overprints(document, part) for part in parts(document, drawn))
 
 
-def _parts(document: Document, root: Any) -> Iterator[Dict]:
+def parts(document: Document, root: Any) -> Iterator[Dict]:
     """The dictionaries to which a form or a page's resources lead."""
     waiting = [root]
     seen: set[int] = set()

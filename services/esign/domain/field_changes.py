@@ -22,6 +22,7 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.plain_look import is_plain_look
 from services.esign.domain.signatures import PdfSignature, inherited
+from services.esign.domain.sound_page import is_sound
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
 # Keys of a new field for a signature, and of its widget, which may be one dictionary; others would show something, do
@@ -35,8 +36,6 @@ _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
-# Flags of a widget (ISO 32000-1, table 165) that say who may change it: ReadOnly, Locked, LockedContents.
-_OF_EDITING = 64 | 128 | 512
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
 
@@ -207,6 +206,9 @@ class FieldChanges:
         after = self._two.after
         if additions.outside(after, box, self._listed_pages[page]):
             raise ChangedError("a field is not on its page", unclear=why is not Why.NEW)
+        on = self._listed_pages[page]
+        if not is_sound(after, on, additions.resources_of(after, on)):
+            raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look) for look in looks)
         self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain))
@@ -338,7 +340,7 @@ class FieldChanges:
                 raise ChangedError(
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True
                 )
-            if "F" in changed and additions.shows(self._two.before, old) and not _is_alike_to_readers(old, new):
+            if "F" in changed and additions.shows(self._two.before, old) and not additions.is_shown_alike(old, new):
                 raise ChangedError(f"the field {number} is shown otherwise than before", unclear=True)
             # Where the earlier signer could not see the field, it must not cover what he saw.
             self._refuse_effects(number, new, value)
@@ -481,12 +483,6 @@ class FieldChanges:
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
-
-
-def _is_alike_to_readers(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether two flags of a widget differ in nothing by which readers show or print it."""
-    flags = (old.get("F", 0), new.get("F", 0))
-    return all(type(each) is int for each in flags) and not (flags[0] ^ flags[1]) & ~_OF_EDITING
 
 
 def _named(name: str, number: int) -> str:
