@@ -48,7 +48,8 @@ def text_of(raw: bytes) -> str:
     for mark, encoding in _MARKED:
         if raw.startswith(mark):
             return _LANGUAGE.sub("", raw[len(mark) :].decode(encoding, errors="replace"))
-    return raw.decode("latin-1").translate(_PDF_SIGNS)
+    text = raw.decode("latin-1")
+    return text if text.isascii() and text.isprintable() else text.translate(_PDF_SIGNS)
 
 
 def written(value: Any) -> bytes:

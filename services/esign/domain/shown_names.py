@@ -4,6 +4,8 @@ A name can hold line breaks, terminal escapes and characters that turn the direc
 what we did not.
 """
 
+from functools import lru_cache
+
 from services.esign.domain.one_line import one_line
 
 _MOST = 96
@@ -15,7 +17,13 @@ _DIVIDER = " / "
 
 def shown(name: str) -> str:
     """The name in one line, without control and format characters, at most 96 characters long."""
-    plain = " ".join(one_line(name[:_LOOKED_AT]).split()).replace(_DIVIDER, "／")
-    if len(name) > _LOOKED_AT and len(plain) < _MOST:
+    return _shown(name[:_LOOKED_AT], is_longer=len(name) > _LOOKED_AT)
+
+
+# The same seals sign many documents.
+@lru_cache(maxsize=1024)
+def _shown(name: str, *, is_longer: bool) -> str:
+    plain = " ".join(one_line(name).split()).replace(_DIVIDER, "／")
+    if is_longer and len(plain) < _MOST:
         return f"{plain}…"
     return plain if len(plain) <= _MOST else plain[: _MOST - 1] + "…"
