@@ -331,7 +331,7 @@ def live(channel: socket.socket, memory: int) -> NoReturn:
     except ConnectionError:
         # Who asked has left.
         os._exit(0)
-    except BaseException:  # noqa: BLE001 — of a process that ends here, for whoever has to find out why
+    except BaseException:  # noqa: BLE001 — printed, because the process ends here
         traceback.print_exc()
     finally:
         os._exit(1)

@@ -84,7 +84,7 @@ class _Raising:
             return
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        # A worker knows of no other: whoever takes it over reads nobody else's document.
+        # A worker has no access to another one: an attacker who takes it over reads no other document.
         for each in (self._orders, self._ended, self._wakes, *(channel for channel, _ in self._born.values())):
             each.close()
         live(channel, self._memory)

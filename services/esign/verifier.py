@@ -33,7 +33,7 @@ MEMORY_MOST = 224 * 1024 * 1024
 """What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
 # All that a worker ever runs; imported before its first document.
 _IMPORTED = ("services.esign.judging", "services.esign.domain.ofd.judge", "services.esign.flow_pages")
-# Without it pages are not compared, and everything else is told.
+# Without it pages are not compared; all other steps are judged.
 _OPTIONAL = ("pypdfium2",)
 # Processor time of the first pass, s: twenty times a certificate's, and enough to draw some pages. While somebody waits
 # for a worker, no more than the second: a hostile document costs the next sender that.

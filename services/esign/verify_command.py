@@ -151,8 +151,8 @@ def verify_files(
     """
     number = next(_numbers)
     _inherited[number] = Trusted.of(trust)
-    # Loaded in the bounded process, it would take of the first document's memory. Without it pages are not compared,
-    # and everything else is told.
+    # Loaded in the bounded process, it would use memory that the first document needs. Without it pages are not
+    # compared; all other steps are judged.
     with contextlib.suppress(ImportError, OSError):
         import pypdfium2  # noqa: F401
 
@@ -203,45 +203,30 @@ def not_made(verdict: Verdict) -> str:
 
 def too_large(size: int, now_us: int) -> Verdict:
     """On a document of so many bytes, of which none was read."""
-    step = Step(
-        "parse",
-        Status.UNKNOWN,
-        "TOO_LARGE",
-        f"文件有 {-(-size // _MIB)} MiB，超过上限 {MAX_BYTES // _MIB} MiB，没有读取",
-        f"{size} bytes, more than {MAX_BYTES}: it was not read",
-    )
-    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+    zh = f"文件有 {-(-size // _MIB)} MiB，超过上限 {MAX_BYTES // _MIB} MiB，没有读取"
+    return _unread("TOO_LARGE", zh, f"{size} bytes, more than {MAX_BYTES}: it was not read", now_us)
 
 
 def not_opened(error: str, now_us: int) -> Verdict:
     """On a file that could not be opened. `error`: why, Chinese and English as `file_errors` gives it."""
     zh, _, en = error.partition(" / ")
-    found = conclude([Step("parse", Status.UNKNOWN, "NOT_OPENED", zh, en or zh)], now_us)
-    return replace(found, form=Form.UNREADABLE)
+    return replace(_unread("NOT_OPENED", zh, en or zh, now_us), form=Form.UNREADABLE)
 
 
 def limit_reached(now_us: int) -> Verdict:
     """On a document that could not be read within its bounds."""
-    step = Step(
-        "parse",
-        Status.UNKNOWN,
-        "LIMIT_REACHED",
-        "文件过于复杂，未能在限定的时间和内存内完成核验",
-        "too complex to be judged within the limits of time and memory",
-    )
-    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+    zh = "文件过于复杂，未能在限定的时间和内存内完成核验"
+    return _unread("LIMIT_REACHED", zh, "too complex to be judged within the limits of time and memory", now_us)
 
 
 def reader_away(now_us: int) -> Verdict:
     """On a document that this machine could not read, for reasons of its own: nothing is said of the document."""
-    step = Step(
-        "parse",
-        Status.UNKNOWN,
-        "READER_AWAY",
-        "此机器现在无法核验，与文件无关",
-        "this machine cannot verify now; that has nothing to do with the document",
-    )
-    return conclude([step], now_us, at_best=Outcome.INDETERMINATE)
+    en = "this machine cannot verify now; that has nothing to do with the document"
+    return _unread("READER_AWAY", "此机器现在无法核验，与文件无关", en, now_us)
+
+
+def _unread(reason: str, zh: str, en: str, now_us: int) -> Verdict:
+    return conclude([Step("parse", Status.UNKNOWN, reason, zh, en)], now_us, at_best=Outcome.INDETERMINATE)
 
 
 def _judge_inherited(files: _Files, number: int, now_us: int, trust_any_signer: bool) -> Verdict:  # noqa: FBT001 — crosses to a worker by position

@@ -105,7 +105,7 @@ def test_a_hole_of_any_size_is_refused_by_its_size(place):
 
 
 def test_a_larger_file_than_is_judged_has_its_digest(place):
-    """By it the answers about many files are told apart."""
+    """A caller tells the answers about many files apart by the digest."""
     (place.folder / "large.pdf").write_bytes(bytes(MAX_BYTES + 2))
     ran = here("verify", str(place.folder / "large.pdf"), "--json", "--trust", str(place.folder / "trust"))
     assert len(json.loads(ran.out)["sha256"]) == 64

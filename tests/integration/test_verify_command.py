@@ -407,7 +407,7 @@ async def test_every_signature_has_a_line_of_its_own(place):
 
 
 async def test_a_receipt_or_seal_data_given_as_the_file_is_called_what_it_is(place):
-    """Neither is taken for a photo: the reader is told which file to verify."""
+    """The command says what each is and which file to verify."""
     place.beside.write_text(place.receipt)
     beside = place.folder / "证明.pdf.ses"
     beside.write_bytes(sm_support.eseal())

@@ -225,3 +225,11 @@ def test_another_digest_is_not_judged_and_not_called_forged(method):
     """Whatever length its values have."""
     verdict = judged(signed(method=method))
     assert (verdict.outcome, reasons(verdict)["coverage"]) == (Outcome.INDETERMINATE, "DIGEST_METHOD")
+
+
+def test_very_many_ends_are_not_followed():
+    """Each may lead to a directory: beyond a thousand it is work, and no document."""
+    holder = "Doc_0/Res/a.bin"
+    data = stored(signed({**unsigned(), holder: END * 2_000}), holder)
+    verdict = judged(data)
+    assert (verdict.outcome, reasons(verdict)["parse"]) == (Outcome.INDETERMINATE, "PACKAGE_BROKEN")

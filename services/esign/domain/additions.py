@@ -98,10 +98,15 @@ def meet(one: Rectangle, other: Rectangle) -> bool:
     )
 
 
+def stream_of(document: Document, value: Any) -> PdfObject | None:
+    """The stream that a reference leads to; None for everything else. Raises PdfError."""
+    holder = document.object(value[0]) if isinstance(value, Ref) else None
+    return holder if holder is not None and holder.stream is not None else None
+
+
 def is_stream(document: Document, value: Any) -> bool:
     """Whether a value is a reference to a stream. Raises PdfError."""
-    holder = document.object(value[0]) if isinstance(value, Ref) else None
-    return holder is not None and holder.stream is not None
+    return stream_of(document, value) is not None
 
 
 def invisible(document: Document, field: Mapping[str, Any]) -> bool:

@@ -8,7 +8,8 @@ count. So a look that comes later can change colours, and what is seen, anywhere
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain import additions
+from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, Ref
 
 # What a graphics state may say without mixing or overprinting colours.
@@ -35,7 +36,7 @@ def mixes(document: Document, look: Any) -> bool:
 
 def is_idle(document: Document, look: Any) -> bool:
     """Whether a look without operators brings no resources but fonts. Raises PdfError."""
-    holder = _stream(document, look)
+    holder = additions.stream_of(document, look)
     if holder is None:
         return document.resolve(look) is None
     resources = document.resolve(holder.value.get("Resources", Dict()))
@@ -53,12 +54,17 @@ def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool
     group = document.resolve(page.get("Group"))
     if isinstance(group, Dict) and document.resolve(group.get("CS")) not in (None, "DeviceRGB"):
         return True
+    return any(_overprints(document, part) for part in parts_of_page(document, page, resources))
+
+
+def parts_of_page(document: Document, page: Mapping[str, Any], resources: Any) -> Iterator[Dict]:
+    """The dictionaries by which a page and its annotations are drawn. Raises PdfError."""
     drawn = [resources, page.get("Contents")]
     listed = document.resolve(page.get("Annots"))
     for each in listed if isinstance(listed, list) else []:
         annotation = document.resolve(each)
         drawn.append(annotation.get("AP") if isinstance(annotation, Dict) else None)
-    return any(_overprints(document, part) for part in parts(document, drawn))
+    return parts(document, drawn)
 
 
 def parts(document: Document, root: Any) -> Iterator[Dict]:
@@ -77,11 +83,6 @@ def parts(document: Document, root: Any) -> Iterator[Dict]:
             yield value
         members = value.values() if isinstance(value, Dict) else value if isinstance(value, list) else ()
         waiting += (each for each in members if isinstance(each, (Ref, dict, list)))
-
-
-def _stream(document: Document, value: Any) -> PdfObject | None:
-    holder = document.object(value[0]) if isinstance(value, Ref) else None
-    return holder if holder is not None and holder.stream is not None else None
 
 
 def _mixes(document: Document, value: Dict) -> bool:

@@ -1,4 +1,4 @@
-"""What a clerk is told of what came after a signature. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk about changes made after a signature. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

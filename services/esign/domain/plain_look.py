@@ -8,9 +8,10 @@ import re
 import zlib
 from typing import Any
 
+from services.esign.domain import additions
 from services.esign.domain.content_stream import pieces
 from services.esign.domain.pdf import Document, PdfObject
-from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf_syntax import Dict, PdfError
 
 
 def _numbers(count: int) -> re.Pattern[bytes]:
@@ -153,9 +154,8 @@ def _is_plain_picture(document: Document, holder: PdfObject) -> bool:
 
 
 def _stream(document: Document, value: Any) -> PdfObject | None:
-    holder = document.object(value[0]) if isinstance(value, Ref) else None
-    found = holder if holder is not None and holder.stream is not None and not holder.loose else None
-    return found if found is not None and isinstance(found.value, Dict) else None
+    found = additions.stream_of(document, value)
+    return found if found is not None and not found.loose and isinstance(found.value, Dict) else None
 
 
 _KINDS = {b"Tf": "Font", b"gs": "ExtGState", b"Do": "XObject"}

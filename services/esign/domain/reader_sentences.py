@@ -1,4 +1,4 @@
-"""What a clerk is told when it is the reader that did not get to the end. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk when the verifier could not finish. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

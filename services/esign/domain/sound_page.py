@@ -17,12 +17,7 @@ _OWN_COLOURS = frozenset({"JPXDecode"})
 
 def is_sound(document: Document, page: Mapping[str, Any], resources: Any) -> bool:
     """`resources`: the page's, which it may inherit. Raises PdfError."""
-    drawn = [resources, page.get("Contents")]
-    listed = document.resolve(page.get("Annots"))
-    for each in listed if isinstance(listed, list) else []:
-        annotation = document.resolve(each)
-        drawn.append(annotation.get("AP") if isinstance(annotation, Dict) else None)
-    return all(_is_sound(document, part) for part in blending.parts(document, drawn))
+    return all(_is_sound(document, part) for part in blending.parts_of_page(document, page, resources))
 
 
 def _is_sound(document: Document, part: Dict) -> bool:

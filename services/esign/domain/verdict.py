@@ -117,7 +117,7 @@ class SignatureFinding:
     proven_us: int | None = None
     later: tuple[Sentence, ...] = ()
     steps: tuple[Step, ...] = ()
-    # The signer's certificate, for who looks its seal up: serial number and SHA-256 (hex). No part of what is told.
+    # Serial number and SHA-256 (hex) of the signer's certificate: the register finds its seal by them. Not in the JSON.
     serial: str = ""
     certificate_sha256: str = ""
 

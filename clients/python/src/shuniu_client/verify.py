@@ -66,7 +66,7 @@ def judge(
         found = offline.judged(data, trust._trusted, at_us, receipt=receipt, ses=ses)  # noqa: SLF001 — one module's own
         told = verdict_words.as_json(found)
     except Exception:  # noqa: BLE001 — logged, and told as a verdict
-        # What strangers send must not end the program of whoever asks about it.
+        # A document that breaks the verifier must not end the caller's program.
         _log.exception("the verifier failed")
         found = domain.unjudged(at_us)
         told = verdict_words.as_json(found)

@@ -34,6 +34,8 @@ _END_RECORD = struct.Struct("<4s4H2IH")
 _FAR, _FAR_LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
 _FAR_END, _LOCATOR = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
 _ENTRY_NAME = b"OFD.xml"
+# Records that end a package, or look like one; a document has one.
+_MOST_MARKS = 1000
 _NOTHING_DEFLATED = b"\x03\x00"
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED, _SIZES_BEHIND, _UTF8 = 0x0001, 0x0008, 0x0800
@@ -117,8 +119,11 @@ def _ends(data: bytes) -> list[int]:
     """Places from which some reader comes to a directory: of end records, and of what leads to those of ZIP64. Records
     that lead nowhere are bytes that look like one. How far from the end readers look differs.
     """
-    found = []
-    for mark, at in _marks(data):
+    found: list[int] = []
+    for count, (mark, at) in enumerate(_marks(data)):
+        if count > _MOST_MARKS:
+            # Nobody knows where some reader would go from so many.
+            return [*found, at]
         if mark == _END and at + _END_RECORD.size <= len(data):
             size, offset = _END_RECORD.unpack_from(data, at)[5:7]
             begins = {offset, at - size, at - size - _FAR_END.size - _LOCATOR.size}
