@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from services.esign.domain.additions import Patch, Why
+from services.esign.domain.places import Rectangle
 from services.esign.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
 from services.esign.drawn_page import EDGE, Box, DrawnPage
 
@@ -35,6 +36,8 @@ _MOST_SCALE = 2.0
 # Pixels a point below which small type cannot be told where something came.
 _LEAST_SCALE = 0.7
 _LONGEST_SIDE = 6000
+# Pixels around what is drawn in which its ground is seen.
+_AROUND = 2
 # Pages drawn of all versions together, and seconds of processor time spent with them: less than a worker gives to a
 # document, so that everything else about it can still be told.
 _MOST_PAGES = MOST_PAGES
@@ -129,7 +132,8 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     for patch in versions[0].patches
                     if patch.page == number and patch.why is Why.SIGNED and patch not in version.patches
                 ]
-                beside = _boxes(document, number, pixels, others)
+                beside = _boxes(document, number, pixels, [patch.rectangle for patch in others])
+                _refuse_unknown_ink(document, number, pixels, under, list(zip(boxes, patches, strict=True)))
                 if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under, beside):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
@@ -158,6 +162,18 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
     for each in wanted:
         if not any(all(abs(a - b) < 1 for a, b in zip(each, found, strict=True)) for found in known):
             raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
+
+
+def _refuse_unknown_ink(
+    document: Any, number: int, pixels: int, under: DrawnPage, places: Sequence[tuple[Box, Patch]]
+) -> None:
+    """Raises _UnseenError where the page draws something that this renderer shows nothing of, and another may."""
+    for place, patch in places:
+        inked = _boxes(document, number, pixels, patch.ink.boxes)
+        if (patch.ink.in_place and under.is_blank(place)) or any(
+            box.area and under.is_blank(box.wider(_AROUND, under.width, under.height)) for box in inked
+        ):
+            raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
 
 def _is_covered(
@@ -350,24 +366,24 @@ def _drawn(
             drawn = DrawnPage(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
         finally:
             bitmap.close()
-        return drawn, [_box(page, patch, pixels) for patch in patches]
+        return drawn, [_box(page, patch.rectangle, pixels) for patch in patches]
 
 
-def _boxes(document: Any, number: int, pixels: int, patches: Sequence[Patch]) -> list[Box]:
-    if not patches:
+def _boxes(document: Any, number: int, pixels: int, places: Sequence[Rectangle]) -> list[Box]:
+    if not places:
         return []
     with _page(document, number) as page:
-        return [_box(page, patch, pixels) for patch in patches]
+        return [_box(page, place, pixels) for place in places]
 
 
-def _box(page: Any, patch: Patch, pixels: int) -> Box:
-    """A patch in pixels, those that it has a part of included, whatever the page's box and rotation."""
+def _box(page: Any, place: Rectangle, pixels: int) -> Box:
+    """A place in pixels, those that it has a part of included, whatever the page's box and rotation."""
     from pypdfium2 import raw
 
     scale = _scale(page, pixels)
     width, height = (math.ceil(side * scale) for side in page.get_size())
     parts = (width * _PARTS_OF_A_PIXEL, height * _PARTS_OF_A_PIXEL)
-    x1, y1, x2, y2 = patch.rectangle
+    x1, y1, x2, y2 = place
     xs, ys = [], []
     for x, y in ((x1, y1), (x2, y2)):
         found_x, found_y = ctypes.c_int(), ctypes.c_int()

@@ -13,6 +13,7 @@ from typing import Any
 
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError, Ref
+from services.esign.domain.places import Rectangle
 
 # Shares of its page that an appearance may take: of a signature in a field that the earlier signer saw, of one in a new
 # field, of what is filled in.
@@ -37,7 +38,16 @@ _OF_EDITING = 64 | 128 | 512
 FORM_KEYS = frozenset(
     {"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Group", "Length", "Filter", "DecodeParms", "Name"}
 )
-Rectangle = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Ink:
+    """What a page draws in a place by means that not every reader has. `boxes`: where each piece of it is, or may be;
+    a renderer that has the means shows something there. `in_place`: whether part of it is in the place for certain.
+    """
+
+    boxes: tuple[Rectangle, ...] = ()
+    in_place: bool = False
 
 
 class Why(Enum):
@@ -54,7 +64,8 @@ class Why(Enum):
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
-    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike.
+    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: what the page
+    itself draws there, or near.
     """
 
     page: int
@@ -62,6 +73,7 @@ class Patch:
     why: Why
     draws: bool = False
     is_plain: bool = True
+    ink: Ink = Ink()
 
 
 def rectangle(value: Any) -> Rectangle | None:

@@ -199,6 +199,7 @@ class _Comparison:
         self._waiting.append((two.before.trailer, two.after.trailer, _Role.TRAILER))
         while self._waiting:
             self._pair(*self._waiting.pop())
+        self._fields.refuse_other_uses()
         for revision in self.revisions:
             _nothing_else(two, revision)
         bookkeeping.refuse_shrinking(two)

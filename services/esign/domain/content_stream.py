@@ -54,6 +54,19 @@ _OF_PICTURES = frozenset(
 )
 # Pictures that every reader unpacks.
 _FILTERS = frozenset({"FlateDecode", "DCTDecode", "ASCIIHexDecode", "ASCII85Decode", "LZWDecode", "RunLengthDecode"})
+STANDARD_FONTS = frozenset(
+    f"{family}{style}"
+    for family, styles in {
+        "Helvetica": ("", "-Bold", "-Oblique", "-BoldOblique"),
+        "Courier": ("", "-Bold", "-Oblique", "-BoldOblique"),
+        "Times": ("-Roman", "-Bold", "-Italic", "-BoldItalic"),
+    }.items()
+    for style in styles
+)
+_OF_STANDARD_FONTS = frozenset(
+    {"Type", "Subtype", "BaseFont", "Encoding", "FirstChar", "LastChar", "Widths", "FontDescriptor"}
+)
+_STANDARD_ENCODINGS = frozenset({"WinAnsiEncoding", "MacRomanEncoding", "StandardEncoding", "PDFDocEncoding"})
 _NESTING = {b"<<": 1, b"[": 1, b">>": -1, b"]": -1}
 _DEEPEST, _MOST_STATES = 8, 28
 
@@ -171,7 +184,13 @@ def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bo
             return False
         if not isinstance(resources, Dict):
             continue
-        # Glyphs and masks that are content streams themselves: no signature needs them.
+        # Readers that number a font by what it holds take another for one that has no number of its own, unless it is
+        # one of few. Glyphs and masks that are content streams themselves: no signature needs them.
+        named = document.resolve(resources.get("Font"))
+        if isinstance(named, Dict) and not all(
+            isinstance(font, Ref) or _is_one_of_few(document, font) for font in named.values()
+        ):
+            return False
         fonts, states = (_values(document, resources.get(key)) for key in ("Font", "ExtGState"))
         if any("CharProcs" in font for font in fonts) or any("SMask" in state for state in states):
             return False
@@ -213,6 +232,21 @@ def _is_drawn_by_all(document: Document, holder: PdfObject) -> bool:
     filters = document.resolve(value.get("Filter"))
     listed = filters if isinstance(filters, list) else [] if filters is None else [filters]
     return value.keys() <= _OF_PICTURES | _OF_MAKERS and all(document.resolve(each) in _FILTERS for each in listed)
+
+
+def _is_one_of_few(document: Document, font: Any) -> bool:
+    """Whether a font is a standard one, whose signs are where they always are."""
+    if not isinstance(font, Dict):
+        return False
+    descriptor = document.resolve(font.get("FontDescriptor"))
+    return (
+        font.keys() <= _OF_STANDARD_FONTS
+        and font.get("Subtype") == "Type1"
+        and font.get("BaseFont") in STANDARD_FONTS
+        and font.get("Encoding", "WinAnsiEncoding") in _STANDARD_ENCODINGS
+        and all(type(font.get(key, 0)) is int for key in ("FirstChar", "LastChar"))
+        and not (isinstance(descriptor, Dict) and any(key.startswith("FontFile") for key in descriptor))
+    )
 
 
 def _values(document: Document, listed: Any) -> list[Dict]:

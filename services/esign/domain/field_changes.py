@@ -7,23 +7,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from services.esign.domain import additions, blending, signatures
+from services.esign.domain import additions, blending, field_uses, signatures
 from services.esign.domain.additions import (
     MOST_OF_PAGE,
     MOST_OF_PAGE_FILLED,
     MOST_OF_PAGE_NEW,
     Patch,
-    Rectangle,
     Why,
 )
 from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name, permitted
+from services.esign.domain.page_ink import ink_of
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
+from services.esign.domain.places import Rectangle
 from services.esign.domain.plain_look import is_plain_look
 from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.sound_page import is_sound
 from services.esign.domain.two_versions import ChangedError, TwoVersions
+from services.esign.domain.widget_pages import WidgetPages
 
 # Keys of a new field for a signature, and of its widget, which may be one dictionary; others would show something, do
 # something, or be part of another field.
@@ -36,6 +38,7 @@ _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
+_DEEPEST = 32
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
 
@@ -55,6 +58,9 @@ class FieldChanges:
         self._meant_to_permit = 0 if self.forbidding or first is None else first
         # Somebody approved what was filled in.
         self._is_approved = sum(lock.signs for lock in locks) > 1
+        self._on = WidgetPages(two.after)
+        # Fields and widgets in which something is different.
+        self._different: set[int] = set()
         self._placed: set[int] = set()
         # Forms that were looked at.
         self._drawn: set[int] = set()
@@ -190,7 +196,7 @@ class FieldChanges:
             return
         if signature is None or signature.is_timestamp:
             raise ChangedError(f"the new field {ref[0]} shows something that nobody signed")
-        number, page = self._page_of(ref, value)
+        number, page = self._on.page_of(ref, value)
         why = additions.misfit(self._two.after, value, page, most=MOST_OF_PAGE_NEW)
         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
         if not why and (box is None or additions.outside(self._two.after, box, page)):
@@ -204,14 +210,16 @@ class FieldChanges:
     def _patch(self, page: int, box: Rectangle, why: Why, value: Mapping[str, Any]) -> None:
         """The place may look different. Raises ChangedError where not all of it is on the page."""
         after = self._two.after
-        if additions.outside(after, box, self._listed_pages[page]):
+        if additions.outside(after, box, self._on.listed[page]):
             raise ChangedError("a field is not on its page", unclear=why is not Why.NEW)
-        on = self._listed_pages[page]
-        if not is_sound(after, on, additions.resources_of(after, on)):
+        on = self._on.listed[page]
+        resources = additions.resources_of(after, on)
+        ink = ink_of(after, on, resources, box) if is_sound(after, on, resources) else None
+        if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look) for look in looks)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain))
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -279,8 +287,30 @@ class FieldChanges:
             raise ChangedError("a field holds what is no signature of this version")
         return found
 
+    def _holder_of_value(self, value: Mapping[str, Any]) -> Mapping[str, Any]:
+        node: Any = value
+        for _ in range(_DEEPEST):
+            if not isinstance(node, Dict) or "V" in node:
+                break
+            node = self._two.after.resolve(node.get("Parent"))
+        return node if isinstance(node, Dict) else value
+
     def rewritten(self, old: Dict, new: Dict, number: int) -> frozenset[str]:
-        """What may be different in a field or its widget: the keys."""
+        """What may be different in a field or its widget: the keys. Raises ChangedError."""
+        free = self._free(old, new, number)
+        if free:
+            self._different.add(number)
+            if odd := field_uses.odd_entry(self._two.after, new, free):
+                raise ChangedError(f"the field {number} has a /{odd} that is none", unclear=True)
+        return free
+
+    def refuse_other_uses(self) -> None:
+        """What is different is a field to whoever comes to it. Raises ChangedError."""
+        found = field_uses.used_otherwise(self._two.before, self._different) if self._different else None
+        if found is not None:
+            raise ChangedError(f"the field {found} is something else, too", unclear=True)
+
+    def _free(self, old: Dict, new: Dict, number: int) -> frozenset[str]:
         changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
         if any(self._two.touched(each) for each in self.appearances(new)):
             # Drawn anew under its old number.
@@ -325,13 +355,14 @@ class FieldChanges:
     def _signing(self, old: Dict, new: Dict, changed: set[str], number: int) -> frozenset[str]:
         self._refuse_halves(new)
         name = self._name_of(number, new)
-        signature = self._signature(new) if "V" in changed else None
+        # The widget may be a kid of what holds the signature.
+        signature = self._signature(self._holder_of_value(new))
         if self.forbidding:
             raise ChangedError("a field was signed, which the certification forbids")
         self._refuse_locked(name)
         if new.get("Subtype") == "Widget" and not additions.invisible(self._two.after, new):
             ref = Ref((number, 0))
-            page, value = self._page_of(ref, new)
+            page, value = self._on.page_of(ref, new)
             why = additions.misfit(self._two.after, new, value, most=MOST_OF_PAGE)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             if why or box is None:
@@ -367,7 +398,7 @@ class FieldChanges:
         if replaces:
             raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
         if new.get("Subtype") == "Widget":
-            page, value = self._page_of(Ref((number, 0)), new)
+            page, value = self._on.page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             shown = self._look(new)
             why = self._misfilled(new, value, shown, kind)
@@ -416,42 +447,10 @@ class FieldChanges:
         if any(lock.lock(name) for lock in self._locks):
             raise ChangedError(f"the field {name} was locked", locked=True)
 
-    def _page_of(self, ref: Ref, value: Mapping[str, Any]) -> tuple[int, Dict]:
-        """Number (from 0) and dictionary of the page that a widget is on."""
-        places = self._widgets.get(ref[0], ())
-        if len(places) > 1:
-            raise ChangedError(f"the field {ref[0]} shows something on several pages", unclear=True)
-        number = places[0] if places else None
-        if number is None:
-            page = value.get("P")
-            number = self._pages.get(page[0], (None, None))[0] if isinstance(page, Ref) else None
-        if number is None:
-            raise ChangedError(f"the field {ref[0]} shows something and is on no page")
-        return number, self._listed_pages[number]
-
-    @cached_property
-    def _listed_pages(self) -> list[Dict]:
-        return [value for _, value in self._two.after.pages()]
-
-    @cached_property
-    def _pages(self) -> dict[int, tuple[int, Dict]]:
-        return {ref[0]: (at, value) for at, (ref, value) in enumerate(self._two.after.pages())}
-
-    @cached_property
-    def _widgets(self) -> dict[int, list[int]]:
-        """Pages by the numbers of their annotations."""
-        found: dict[int, list[int]] = {}
-        for at, page in enumerate(self._listed_pages):
-            listed = self._two.after.resolve(page.get("Annots"))
-            for each in listed if isinstance(listed, list) else []:
-                if isinstance(each, Ref):
-                    found.setdefault(each[0], []).append(at)
-        return found
-
     def places(self) -> Iterator[Patch]:
         """Places of all widgets that may lawfully show something else: of signatures, and of what is filled in."""
         try:
-            for number, page in enumerate(self._listed_pages):
+            for number, page in enumerate(self._on.listed):
                 listed = self._two.after.resolve(page.get("Annots"))
                 for ref in listed if isinstance(listed, list) else []:
                     value = self._two.after.resolve(ref)

@@ -303,10 +303,11 @@ class Document:
             return raw
         if not isinstance(filters, Name) or filters not in {"FlateDecode", "Fl"}:
             raise PdfError("FILTER", f"filter of object {holder.number} is not known here", unsupported=True)
-        out = self._inflated(raw, holder.number)
+        out = self.inflated(raw, holder.number)
         return unpredicted(out, parameters) if isinstance(parameters, Dict) else out
 
-    def _inflated(self, raw: bytes, number: int) -> bytes:
+    def inflated(self, raw: bytes, number: int) -> bytes:
+        """What deflated bytes of the stream of an object are. Raises PdfError."""
         most = MAX_EXPANDED - self.census.expanded
         inflate = zlib.decompressobj()
         try:

@@ -9,7 +9,7 @@ import zlib
 from typing import Any
 
 from services.esign.domain import additions
-from services.esign.domain.content_stream import pieces
+from services.esign.domain.content_stream import STANDARD_FONTS, pieces
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError
 
@@ -40,15 +40,6 @@ _OPERANDS = {
     b"Do": _NAMED,
     b"gs": _NAMED,
 }
-_STANDARD_FONTS = frozenset(
-    f"{family}{style}"
-    for family, styles in {
-        "Helvetica": ("", "-Bold", "-Oblique", "-BoldOblique"),
-        "Courier": ("", "-Bold", "-Oblique", "-BoldOblique"),
-        "Times": ("-Roman", "-Bold", "-Italic", "-BoldItalic"),
-    }.items()
-    for style in styles
-)
 _FORM = frozenset({"Type", "Subtype", "FormType", "BBox", "Matrix", "Resources", "Length", "Filter"})
 _PICTURE = frozenset(
     {"Type", "Subtype", "Width", "Height", "ColorSpace", "BitsPerComponent", "Filter", "Length", "SMask", "Interpolate"}
@@ -95,7 +86,7 @@ def _is_plain_font(document: Document, font: Any, _depth: int) -> bool:
         isinstance(value, Dict)
         and value.keys() <= {"Type", "Subtype", "BaseFont", "Name", "Encoding"}
         and value.get("Subtype") == "Type1"
-        and value.get("BaseFont") in _STANDARD_FONTS
+        and value.get("BaseFont") in STANDARD_FONTS
         and value.get("Encoding", "WinAnsiEncoding") == "WinAnsiEncoding"
     )
 
@@ -114,11 +105,12 @@ def _is_plain_drawing(document: Document, drawn: Any, depth: int) -> bool:
     if holder is None:
         return False
     if holder.value.get("Subtype") == "Image":
-        return _is_plain_picture(document, holder)
+        return is_plain_picture(document, holder)
     return is_plain_look(document, drawn, depth + 1)
 
 
-def _is_plain_picture(document: Document, holder: PdfObject) -> bool:
+def is_plain_picture(document: Document, holder: PdfObject) -> bool:
+    """Whether a picture is rows of grey or coloured bytes, all of them there. Raises PdfError."""
     value = holder.value
     width, height, parts = value.get("Width"), value.get("Height"), _COMPONENTS.get(str(value.get("ColorSpace")))
     if (
@@ -149,7 +141,7 @@ def _is_plain_picture(document: Document, holder: PdfObject) -> bool:
         and "SMask" not in masked.value
         and masked.value.get("Subtype") == "Image"
         and masked.value.get("ColorSpace") == "DeviceGray"
-        and _is_plain_picture(document, masked)
+        and is_plain_picture(document, masked)
     )
 
 

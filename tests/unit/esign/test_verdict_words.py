@@ -63,6 +63,7 @@ NOT_TOLD = frozenset(
             "Sm2AbsentError",
             "UnknownAlgorithmError",
             "ChangedError",
+            "_UnclearError",
             "XmpError",
         ),
     }

@@ -1,0 +1,44 @@
+"""Places on a page: upright boxes, and the matrices that move them (ISO 32000-1, 8.3.4)."""
+
+from collections.abc import Sequence
+
+Rectangle = tuple[float, float, float, float]
+Matrix = tuple[float, float, float, float, float, float]
+
+
+def times(one: Matrix, other: Matrix) -> Matrix:
+    """The matrix that does `one`, then `other` (ISO 32000-1, 8.3.4)."""
+    a, b, c, d, e, f = one
+    p, q, r, s, t, u = other
+    return (a * p + b * r, a * q + b * s, c * p + d * r, c * q + d * s, e * p + f * r + t, e * q + f * s + u)
+
+
+def at(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
+
+
+def factor(matrix: Matrix) -> float:
+    return float(max(map(abs, matrix[:4])))
+
+
+def around(points: Sequence[tuple[float, float]]) -> Rectangle:
+    xs, ys = zip(*points, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def wider(box: Rectangle, by: float) -> Rectangle:
+    return box[0] - by, box[1] - by, box[2] + by, box[3] + by
+
+
+def within(one: Rectangle, other: Rectangle) -> Rectangle:
+    return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
+
+
+def meet(one: Rectangle, other: Rectangle) -> bool:
+    met = within(one, other)
+    return met[0] <= met[2] and met[1] <= met[3]
+
+
+def is_in(one: Rectangle, other: Rectangle) -> bool:
+    return within(one, other) == one
