@@ -52,6 +52,7 @@ _MOST_TAKEN = 0.5
 # largest document differ in what the renderer needs for them.
 _RESERVE = 32 * 1024 * 1024
 _TOO_LITTLE = "there is too little memory to draw it"
+_OF_FIELDS = frozenset({Why.FILLED, Why.TICKED})
 _ONE_AT_A_TIME = threading.Lock()
 _OVER = threading.Event()
 
@@ -121,20 +122,13 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     raise _UnseenError(f"page {number + 1} is too large for its small type to be seen")
                 if not _alike(before, after, boxes):
                     return _Difference(version, number, pixels)
-                if any(patch.why is Why.FILLED for patch in patches):
+                if any(patch.why in _OF_FIELDS for patch in patches):
                     # What the field showed may go; what lies under it may not.
                     under, _ = _drawn(document, number, pixels, fields=False)
                 else:
                     under = before
-                # Signatures may stand side by side where the first signer saw their fields.
-                others = [
-                    patch
-                    for patch in versions[0].patches
-                    if patch.page == number and patch.why is Why.SIGNED and patch not in version.patches
-                ]
-                beside = _boxes(document, number, pixels, [patch.rectangle for patch in others])
                 _refuse_unknown_ink(document, number, pixels, under, list(zip(boxes, patches, strict=True)))
-                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under, beside):
+                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
 
@@ -181,17 +175,17 @@ def _is_covered(
     after: DrawnPage,
     places: Sequence[tuple[Box, Patch]],
     under: DrawnPage,
-    beside: Sequence[Box],
 ) -> bool:
     """Whether what came later hides what the page showed, stands so near to it that both read as one, or takes too much
-    of the page. `under`: the page as it was, without its fields; `beside`: places of signatures that came before.
+    of the page. `under`: the page as it was, without its fields.
     """
     if sum(box.area for box, _ in places) > _MOST_TAKEN * before.width * before.height:
         return True
     return not all(
-        before.is_apart(box, beside)
+        before.is_apart(box)
         if patch.why is Why.NEW
-        else _leaves_to_be_seen(under if patch.why is Why.FILLED else before, box, after, patch)
+        else _leaves_to_be_seen(under if patch.why in _OF_FIELDS else before, box, after, patch)
+        and (patch.why is not Why.TICKED or before.is_part_of(box, after))
         for box, patch in places
     )
 

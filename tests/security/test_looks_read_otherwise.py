@@ -269,3 +269,66 @@ def test_a_place_is_blank_where_the_page_is_drawn_soundly(resources, content, ac
     picture = stream(b"\0" * 4, b"/Type/XObject/Subtype/Image/Width 2/Height 2/ColorSpace/DeviceGray")
     base = honest(b"BT /F1 18 Tf 12 150 Td (Pay) Tj ET q %b Q" % content, _3=page, _60=picture)
     assert outcome(later(base, PLAIN)) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize(
+    ("font", "accepted"),
+    [
+        (b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/FontDescriptor 60 0 R/FirstChar 49/Widths[500]>>", False),
+        (b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>", True),
+    ],
+)
+def test_a_look_has_fonts_of_its_own_or_whole_ones_of_the_document(font, accepted):
+    """Readers know fonts by their parts: with a part of one they would draw the signed pages with another."""
+    base = honest(_60=b"<</Type/FontDescriptor/FontName/Helvetica/Flags 32/FontBBox[0 0 1 1]>>")
+    draft = Draft(base)
+    number = draft.add(font)
+    look = form(b"BT /F2 9 Tf 2 4 Td (1) Tj ET", b"/BBox[0 0 40 20]/Resources<</Font<</F2 %d 0 R>>>>" % number)
+    value, shown = draft.sign(), draft.add(look)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(B)/F 132/Rect[120 20 160 40]/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
+    draft.put_field(draft.add(field % (value, shown)), 0)
+    assert outcome(draft.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize("entries", [b"/Id(x)", b"/Encoding<</Differences[49/nine 57/one]>>"])
+def test_a_font_in_a_look_has_a_number(entries):
+    """Readers number one that has none by what it holds, and come to another of the same number."""
+    font = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica%b>>" % entries
+    look = form(b"BT /F2 9 Tf 2 4 Td (1) Tj ET", b"/BBox[0 0 40 20]/Resources<</Font<</F2 %b>>>>" % font)
+    assert outcome(later(honest(), look)) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    ("content", "accepted"),
+    [
+        (b"1 g BT /F1 12 Tf 122 24 Td (NOT) Tj ET", False),
+        (b"1 g BT /F1 12 Tf 122 60 Td (NOT) Tj ET", True),
+        (b"1 g BT /F1 12 Tf 122 24 Td (   ) Tj ET", True),
+        (b"/OC /Off BDC BT /F1 12 Tf 122 24 Td (NOT) Tj ET EMC", False),
+        (b"/Span BMC 1 g 110 10 80 60 re f EMC", True),
+        (b"/C cs 0 scn 122 24 20 10 re f", False),
+        (b"q 40 0 0 20 120 20 cm /Broken Do Q", False),
+        (b"q 1 0 0 1 120 20 cm /Fm Do Q", False),
+        (b"BT /F1 12 Tf 3 Tr 122 24 Td (NOT) Tj ET", False),
+        (b"1 g BT /F1 12 Tf 40 24 Td [(a) -6000 (NOT)] TJ ET", False),
+    ],
+)
+def test_a_place_is_blank_where_the_page_draws_nothing(content, accepted):
+    """What the renderer shows nothing of another reader may show: a text of a font that it cannot load, a layer, a
+    picture that it cannot decode, a colour that it does not come by.
+    """
+    resources = (
+        b"/Font<</F1 5 0 R>>/XObject<</Broken 60 0 R/Fm 61 0 R>>/Properties<</Off 17 0 R>>/ColorSpace<</C 10 0 R>>"
+    )
+    base = honest(
+        b"BT /F1 18 Tf 12 150 Td (Pay) Tj ET q %b Q" % content,
+        _1=b"<</Type/Catalog/Pages 2 0 R%b>>" % LAYER,
+        _3=b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<<%b>>>>" % resources,
+        _17=b"<</Type/OCG/Name(Off)>>",
+        _60=stream(
+            b"no JPEG",
+            b"/Type/XObject/Subtype/Image/Width 9/Height 9/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/DCTDecode",
+        ),
+        _61=form(b"1 g BT /F1 12 Tf 2 4 Td (NOT) Tj ET", b"/BBox[0 0 40 20]" + TYPE),
+    )
+    assert outcome(later(base, PLAIN)) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)

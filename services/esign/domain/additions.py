@@ -59,6 +59,8 @@ class Why(Enum):
     NEW = "new"
     # A form field filled in, as the certification allows.
     FILLED = "filled"
+    # A button pushed, likewise.
+    TICKED = "ticked"
 
 
 @dataclass(frozen=True, slots=True)

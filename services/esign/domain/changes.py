@@ -25,7 +25,7 @@ from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
 from services.esign.domain.pdf_walk import walk
 from services.esign.domain.shadow import ACTIVE, VARYING
-from services.esign.domain.signatures import PdfSignature
+from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.two_versions import Change, ChangedError, TwoVersions
 
 # What a trailer says of the file and not of the document; and what a cross-reference stream has as a stream.
@@ -121,6 +121,7 @@ class _Role(Enum):
     CATALOG = auto()
     FORM = auto()
     RESOURCES = auto()
+    CATEGORY = auto()
     FIELDS = auto()
     ANNOTATIONS = auto()
     VALIDATION = auto()
@@ -274,8 +275,8 @@ class _Comparison:
                 self._grown(old, new, self._fields.added)
             case _Role.ANNOTATIONS:
                 self._grown(old, new, self._fields.placed)
-            case _Role.RESOURCES:
-                self._resources(old, new)
+            case _Role.RESOURCES | _Role.CATEGORY:
+                self._resources(old, new, role)
             case _:
                 self._equal(old, new, role, number)
 
@@ -306,6 +307,9 @@ class _Comparison:
             free = self._fields.form(old, new)
         elif role is _Role.PLAIN and old.get("Type") == "Page" and new.get("Type") == "Page":
             roles = {"Annots": _Role.ANNOTATIONS}
+            if "Annots" not in old and inherited(self._two.before, old, "Annots") is not None:
+                # Some readers take those of the tree of pages, until the page has its own.
+                raise ChangedError("annotations of all pages are put out of sight by those of one", unclear=True)
         elif role is _Role.PLAIN and number in self._fields.known:
             free = self._fields.rewritten(old, new, number)
         for key in dict.fromkeys((*old, *new)):
@@ -346,10 +350,10 @@ class _Comparison:
             raise ChangedError("a field or an annotation came or went")
         self._members(zip(old or [], kept, strict=True))
 
-    def _resources(self, old: Any, new: Any, depth: int = 0) -> None:
-        """Resources for what is filled in: more of them, and the old ones as they were."""
+    def _resources(self, old: Any, new: Any, role: _Role) -> None:
+        """Resources for what is filled in, or those of a category: more of them, and the old ones as they were."""
         two = self._two
-        if old is None and isinstance(new, Dict) and self._fields.looks_are_settled:
+        if role is _Role.RESOURCES and old is None and isinstance(new, Dict) and self._fields.looks_are_settled:
             two.explain(new)
             return
         if not isinstance(old, Dict) or not isinstance(new, Dict):
@@ -357,12 +361,8 @@ class _Comparison:
             return
         for key, value in old.items():
             other = new.get(key)
-            if depth == 0 and isinstance(value, (Ref, Dict)) and isinstance(other, (Ref, Dict)):
-                if isinstance(other, Ref):
-                    two.explained.add(other[0])
-                self._resources(two.before.resolve(value), two.after.resolve(other), 1)
-            else:
-                self._waiting.append((value, other, _Role.PLAIN))
+            is_category = role is _Role.RESOURCES and isinstance(value, (Ref, Dict)) and isinstance(other, (Ref, Dict))
+            self._waiting.append((value, other, _Role.CATEGORY if is_category else _Role.PLAIN))
         more = new.keys() - old.keys()
         if more and not self._fields.looks_are_settled:
             raise ChangedError("the form has more resources, and fields that may be shown with them")

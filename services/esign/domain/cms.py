@@ -16,6 +16,8 @@ from services.esign.domain import der
 from services.esign.domain.digests import SHA256, SIZE, Digest
 
 OID_DATA = der.oid("1.2.840.113549.1.7.1")
+# GB/T 35275
+OID_GM_DATA = der.oid("1.2.156.10197.6.1.4.2.1")
 OID_SIGNED_DATA = der.oid("1.2.840.113549.1.7.2")
 OID_CONTENT_TYPE = der.oid("1.2.840.113549.1.9.3")
 OID_MESSAGE_DIGEST = der.oid("1.2.840.113549.1.9.4")

@@ -19,10 +19,9 @@ from services.esign.domain.signature_value import DIGEST_OF, HASHES, NULL, SHA1
 from services.esign.domain.signed_cms import CmsError, SignedCms
 
 # GB/T 35275 (GM/T 0010): data and signedData of its own arc.
-OID_GM_DATA = der.oid("1.2.156.10197.6.1.4.2.1")
 OID_GM_SIGNED_DATA = der.oid("1.2.156.10197.6.1.4.2.2")
 SIGNED_DATA = frozenset({cms.OID_SIGNED_DATA, OID_GM_SIGNED_DATA})
-DATA = frozenset({cms.OID_DATA, OID_GM_DATA})
+DATA = frozenset({cms.OID_DATA, cms.OID_GM_DATA})
 # ESSCertID of RFC 2634: SHA-1 there only tells certificates apart.
 OID_SIGNING_CERTIFICATE = der.oid("1.2.840.113549.1.9.16.2.12")
 _OID_SIGNING_TIME = der.oid("1.2.840.113549.1.9.5")

@@ -6,13 +6,13 @@ it did not save, or leaves a path, a clip or a text open.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from services.esign.domain.additions import FORM_KEYS
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_spelling import value_behind
-from services.esign.domain.pdf_syntax import Array, Census, Dict, Ref
+from services.esign.domain.pdf_syntax import Array, Census, Dict, Ref, references_in
 from services.esign.domain.pdf_update import oddly_packed
 
 _OPERATOR = re.compile(rb"(?:[A-Za-z]{1,3}[01*]?|['\"])(?=[\t\n\r ()<>\[\]/]|\Z)")
@@ -111,8 +111,10 @@ class _Scanner:
         if operator in _PAINT:
             self.path = self.clip = False
         elif operator in _CLIP:
+            if not self.path:
+                return False
             self.clip = True
-        elif self.clip:
+        elif self.clip or not (self.path or operator in {b"m", b"re"}):
             return False
         else:
             self.path = True
@@ -162,9 +164,10 @@ def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Coll
     )
 
 
-def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bool:
+def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int], is_new: Callable[[int], bool]) -> bool:
     """Whether a form, and every form and pattern that it draws, keeps to itself, and everything in it is drawn by every
-    reader. `seen`: numbers of those that were looked at before, which grows. Raises PdfError.
+    reader. `seen`: numbers of those that were looked at before, which grows; `is_new`: whether an object came with it.
+    Raises PdfError.
     """
     waiting: list[tuple[PdfObject, int]] = [(holder, 0)]
     while waiting:
@@ -184,12 +187,9 @@ def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int]) -> bo
             return False
         if not isinstance(resources, Dict):
             continue
-        # Readers that number a font by what it holds take another for one that has no number of its own, unless it is
-        # one of few. Glyphs and masks that are content streams themselves: no signature needs them.
+        # Glyphs and masks that are content streams themselves: no signature needs them.
         named = document.resolve(resources.get("Font"))
-        if isinstance(named, Dict) and not all(
-            isinstance(font, Ref) or _is_one_of_few(document, font) for font in named.values()
-        ):
+        if isinstance(named, Dict) and not all(_is_a_font_apart(document, font, is_new) for font in named.values()):
             return False
         fonts, states = (_values(document, resources.get(key)) for key in ("Font", "ExtGState"))
         if any("CharProcs" in font for font in fonts) or any("SMask" in state for state in states):
@@ -232,6 +232,24 @@ def _is_drawn_by_all(document: Document, holder: PdfObject) -> bool:
     filters = document.resolve(value.get("Filter"))
     listed = filters if isinstance(filters, list) else [] if filters is None else [filters]
     return value.keys() <= _OF_PICTURES | _OF_MAKERS and all(document.resolve(each) in _FILTERS for each in listed)
+
+
+def _is_a_font_apart(document: Document, font: Any, is_new: Callable[[int], bool]) -> bool:
+    """Whether a font is one that was there before, or has nothing of one that was. Readers know fonts by number, by
+    what they hold or by their parts: they would draw the rest of the document with another.
+    """
+    if not isinstance(font, Ref):
+        return _is_one_of_few(document, font)
+    waiting = [font]
+    seen: set[int] = set()
+    while is_new(font[0]) and waiting:
+        ref = waiting.pop()
+        if ref[0] not in seen:
+            seen.add(ref[0])
+            if not is_new(ref[0]):
+                return False
+            waiting += references_in(document.value(ref[0]))
+    return True
 
 
 def _is_one_of_few(document: Document, font: Any) -> bool:

@@ -282,6 +282,15 @@ _SIGNER: Mapping[str, Words] = {
             say.ASK_ISSUER,
         ),
     ),
+    "DIGEST_INSIDE": words(
+        Sentence(
+            "不能确认签名人签的就是这份文件。",
+            "It cannot be told that the signer meant to sign this document.",
+        ),
+        "签名的内容只是文件的摘要，而不是按规定对文件本身签名。",
+        "What was signed is the document's digest as a message of its own, not the document as the rules have it.",
+        say.ASK_ISSUER,
+    ),
     "ANY_SIGNER": words(
         say.STRANGER,
         "按要求没有核验证书的颁发机构。",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from services.esign.domain import additions, blending, field_uses, signatures
+from services.esign.domain import additions, blending, field_uses, form_looks, signatures
 from services.esign.domain.additions import (
     MOST_OF_PAGE,
     MOST_OF_PAGE_FILLED,
@@ -17,7 +17,7 @@ from services.esign.domain.additions import (
 )
 from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name, permitted
-from services.esign.domain.page_ink import ink_of
+from services.esign.domain.page_ink import ink_of, is_followed_alike
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.places import Rectangle
@@ -38,6 +38,8 @@ _FILLING = frozenset({"V", "AP", "AS", "M", "I"})
 _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
+# Points.
+_LARGEST_MARK = 30.0
 _DEEPEST = 32
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
@@ -75,38 +77,13 @@ class FieldChanges:
         if type(other) is not int or other not in range(4) or (type(one) is int and one & ~other):
             raise ChangedError("/SigFlags was changed")
         # A look for fields that have none of their own: some readers would show one where they showed nothing.
-        if old.get("DA") is None and isinstance(new.get("DA"), bytes) and self.looks_are_settled:
-            return frozenset({"DA"})
-        return frozenset()
+        if old.get("DA") is not None or not isinstance(new.get("DA"), bytes) or not self.looks_are_settled:
+            return frozenset()
+        return frozenset() if form_looks.are_of_the_form(self._two.before) else frozenset({"DA"})
 
     @cached_property
     def looks_are_settled(self) -> bool:
-        """Whether every annotation but links and signatures had its look, so that what a form says of looks changes
-        none.
-        """
-        before = self._two.before
-        form = before.resolve(before.catalog().get("AcroForm"))
-        if isinstance(form, Dict) and before.resolve(form.get("NeedAppearances")) is True:
-            return False
-        listed = [before.resolve(page.get("Annots")) for _, page in before.pages()]
-        shown = [
-            before.resolve(each) for annotations in listed if isinstance(annotations, list) for each in annotations
-        ]
-        shown += [value for _, value, _ in signatures.fields(before) if "Kids" not in value]
-        return all(not isinstance(value, Dict) or self._has_look(value) for value in shown)
-
-    def _has_look(self, value: Mapping[str, Any]) -> bool:
-        before = self._two.before
-        kind = before.resolve(value.get("Subtype"))
-        if kind == "Link" or (kind in {"Widget", None} and inherited(before, value, "FT") == "Sig"):
-            return True
-        states = before.resolve(value.get("AP"))
-        normal = states.get("N") if isinstance(states, Dict) else None
-        looks = before.resolve(normal)
-        if isinstance(looks, Dict) and not additions.is_stream(before, normal):
-            state = before.resolve(value.get("AS"))
-            normal = looks.get(state) if isinstance(state, Name) else None
-        return additions.is_stream(before, normal)
+        return form_looks.are_settled(self._two.before)
 
     @cached_property
     def known(self) -> frozenset[int]:
@@ -218,7 +195,7 @@ class FieldChanges:
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
-        plain = all(is_plain_look(after, look) for look in looks)
+        plain = all(is_plain_look(after, look) and is_followed_alike(after, look) for look in looks)
         self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
@@ -249,7 +226,11 @@ class FieldChanges:
         ):
             raise ChangedError(f"the look of field {number} may change the colours of its page", unclear=True)
         holder = after.object(form[0]) if isinstance(form, Ref) else None
-        if holder is not None and holder.stream is not None and not drawn_by_itself(after, holder, self._drawn):
+        if (
+            holder is not None
+            and holder.stream is not None
+            and not drawn_by_itself(after, holder, self._drawn, self._two.is_new)
+        ):
             raise ChangedError(f"the look of field {number} may be drawn otherwise by other readers", unclear=True)
 
     def _refuse_over_a_field(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
@@ -404,7 +385,7 @@ class FieldChanges:
             why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
-            self._patch(page, box, Why.FILLED, new)
+            self._patch(page, box, _why_of(kind, box), new)
             self._refuse_over_a_field(number, box, value)
             self._refuse_effects(number, new, value)
             if "RV" in changed:
@@ -482,6 +463,13 @@ class FieldChanges:
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
+
+
+def _why_of(kind: str, box: Rectangle) -> Why:
+    """A button is a mark; a large one is a text as well, which stays to be seen."""
+    if kind != "Btn":
+        return Why.FILLED
+    return Why.TICKED if max(additions.size(box)) <= _LARGEST_MARK else Why.SIGNED
 
 
 def _named(name: str, number: int) -> str:

@@ -34,8 +34,10 @@ class Locks:
     @classmethod
     def of(cls, document: Document, signature: PdfSignature) -> "Locks":
         """From its FieldMDP transforms and from its field's lock (ISO 32000-2, tables 236 and 259): readers go by
-        either.
+        either. A document timestamp, which anybody may have made, locks nothing (12.8.5).
         """
+        if signature.is_timestamp:
+            return cls((), everything=False, permission=None, certifies=False, signs=False)
         holder = document.object(signature.number)
         references = document.resolve(holder.value.get("Reference")) if holder is not None else None
         found: list[Mapping[str, Any]] = []
@@ -54,7 +56,7 @@ class Locks:
             forbids,
             signature.permission,
             signature.certifies,
-            not signature.is_timestamp,
+            signs=True,
         )
 
     def lock(self, name: str) -> bool:

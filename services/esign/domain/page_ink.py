@@ -22,7 +22,7 @@ from services.esign.domain.places import Matrix, Rectangle
 from services.esign.domain.plain_look import is_plain_picture
 
 _IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
-_NUMBERS = re.compile(rb"[\t\n\r ]*(?:-?(?:\d{1,10}(?:\.\d{0,16})?|\.\d{1,16})(?:[\t\n\r ]+|\Z))*")
+_NUMBERS = re.compile(rb"[\t\n\r ]*(?:-?(?:\d{1,9}(?:\.\d{0,16})?|\.\d{1,16})(?:[\t\n\r ]+|\Z))*")
 _COUNTS = {
     **dict.fromkeys((b"q", b"Q", b"h", b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n", b"W", b"W*"), 0),
     **dict.fromkeys((b"BT", b"ET", b"T*"), 0),
@@ -42,6 +42,8 @@ _KNOWN_SPACES = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "CalGray", "
 _IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"d", b"MP", b"DP"})
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
+# Numbers that every reader computes with, in points (ISO 32000-1, table C.1).
+_LARGEST, _SMALLEST = 32767.0, 1e-4
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 # Ems around a glyph's advance that its outline may take.
 _BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST = 0.3, 0.5, 0.4, 1.1, 0.3
@@ -67,6 +69,21 @@ def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: R
             raise
         return None
     return Ink(tuple(walk.boxes), walk.in_place)
+
+
+def is_followed_alike(document: Document, look: Any) -> bool:
+    """Whether every reader comes to the same places by a form's content. Raises PdfError where it is too much work."""
+    holder = additions.stream_of(document, look)
+    box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
+    if holder is None or box is None:
+        return document.resolve(look) is None
+    try:
+        _Walk(document, box).form(
+            document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1
+        )
+    except _UnclearError:
+        return False
+    return True
 
 
 def _streams(document: Document, value: Any) -> list[PdfObject]:
@@ -208,7 +225,7 @@ class _Stream:
             self.state = self.saved.pop()
         elif operator == b"cm":
             a, b, c, d, e, f = numbers
-            self.state = replace(self.state, ctm=places.times((a, b, c, d, e, f), self.state.ctm))
+            self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
         elif operator in _DEVICE:
             self.state = replace(self.state, fill=self._is_known(Name(_DEVICE[operator])))
         elif operator.lower() in _DEVICE:
@@ -231,12 +248,12 @@ class _Stream:
             raise _UnclearError
         if operator == b"Tm":
             a, b, c, d, e, f = numbers
-            self.line = self.text = (a, b, c, d, e, f)
+            self.line = self.text = _usual((a, b, c, d, e, f))
             return
         if operator == b"TD":
             self.state = replace(self.state, leading=-numbers[1])
         x, y = numbers if operator != b"T*" else (0, -self.state.leading)
-        self.line = self.text = places.times((1, 0, 0, 1, x, y), self.line)
+        self.line = self.text = _usual(places.times((1, 0, 0, 1, x, y), self.line))
 
     # Paths.
 
@@ -247,6 +264,8 @@ class _Stream:
             x, y, width, height = numbers
             numbers = [x, y, x + width, y, x, y + height, x + width, y + height]
         points = [places.at(self.state.ctm, *numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
+        if not all(abs(x) <= _LARGEST and abs(y) <= _LARGEST for x, y in points):
+            raise _UnclearError
         if points:
             self.path = places.around(points if self.path is None else [*points, self.path[:2], self.path[2:]])
 
@@ -353,7 +372,7 @@ class _Stream:
         matrix = document.resolve(holder.value.get("Matrix", Array(_IDENTITY)))
         if bounds is None or not _is_matrix(matrix):
             raise _UnclearError
-        ctm = places.times(tuple(matrix), state.ctm)
+        ctm = _usual(places.times(tuple(matrix), state.ctm))
         x1, y1, x2, y2 = bounds
         shown = places.around([places.at(ctm, x, y) for x in (x1, x2) for y in (y1, y2)])
         clip = places.within(shown, state.clip)
@@ -391,13 +410,15 @@ class _Stream:
         least = most = 0.0
         for each in shown:
             if type(each) in {int, float}:
+                if abs(each) > _LARGEST:
+                    raise _UnclearError
                 shift = -each / 1000 * self.state.size * self.state.stretch
                 least, most = least + shift, most + shift
             elif isinstance(each, bytes):
                 least, most = self._string(each, self.state.font, least, most)
             else:
                 raise _UnclearError
-        self.text = places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text)
+        self.text = _usual(places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text))
 
     def _string(self, text: bytes, font: Font, least: float, most: float) -> tuple[float, float]:
         """Takes a string that begins between two places of its line; returns between which it ends."""
@@ -427,6 +448,13 @@ class _Stream:
     def _box(self, placed: Matrix, left: float, right: float, down: float, up: float) -> Rectangle:
         rise = self.state.rise
         return places.around([places.at(placed, x, y + rise) for x in (left, right) for y in (down, up)])
+
+
+def _usual(matrix: Matrix) -> Matrix:
+    """Raises _UnclearError for what readers come to differently: they have numbers of single precision, or of less."""
+    if not all(abs(each) <= _LARGEST for each in matrix) or not places.factor(matrix) >= _SMALLEST:
+        raise _UnclearError
+    return matrix
 
 
 def _numbers(operands: bytes) -> list[float]:

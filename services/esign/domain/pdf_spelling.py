@@ -20,8 +20,9 @@ _VALUE = re.compile(
             rb"[\t\n\r ]+",
             rb"<<|>>|[\[\]]",
             rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~\x80-\xff]|#[2-9A-Fa-f][0-9A-Fa-f])*" + _END,
-            rb"\d{1,10} \d{1,5} R" + _END,
-            rb"-?(?:\d{1,10}(?:\.\d{0,16})?|\.\d{1,16})" + _END,
+            rb"\d{1,7} \d{1,5} R" + _END,
+            # Whole numbers that are larger than a word are another to each reader.
+            rb"-?(?:\d{1,9}(?:\.\d{0,16})?|\.\d{1,16})" + _END,
             rb"(?:true|false|null)" + _END,
             rb"<[0-9A-Fa-f]*>",
             rb"\(%b(?:(?:%b|%b)%b)*+\)" % (_PIECE, _ESCAPE, _INNER, _PIECE),

@@ -23,7 +23,8 @@ _BYTES_A_VALUE = 128
 _TOKEN = re.compile(
     rb"[\x00\t\n\f\r ]{0,128}(?:"
     rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]*)"  # 1 name
-    rb"|(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1,5})[\x00\t\n\f\r ]{1,16}"  # 2, 3 reference
+    # Object numbers have seven digits (ISO 32000-1, table C.1): of longer ones readers take what fits into a word.
+    rb"|(\d{1,7})[\x00\t\n\f\r ]{1,16}(\d{1,5})[\x00\t\n\f\r ]{1,16}"  # 2, 3 reference
     rb"R(?![^\x00\t\n\f\r ()<>\[\]{}/%])"
     rb"|([+-]?\d{1,18})(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 4 integer
     rb"|([+-]?(?:\d{1,18}\.\d{0,40}|\.\d{1,40}))(?![^\x00\t\n\f\r ()<>\[\]{}/%])"  # 5 real number

@@ -19,7 +19,9 @@ def _numbers(count: int) -> re.Pattern[bytes]:
 
 
 _STRING = re.compile(rb"[\t\n\r ]*(?:\([^()\\]*\)|<[0-9A-Fa-f]*>)[\t\n\r ]*")
-_STRINGS = re.compile(rb"[\t\n\r ]*\[(?:\([^()\\]*\)|<[0-9A-Fa-f]*>|[-0-9. \t\n\r])*\][\t\n\r ]*")
+_STRINGS = re.compile(
+    rb"[\t\n\r ]*\[(?:\([^()\\]*\)|<[0-9A-Fa-f]*>|-?\d{1,5}(?:\.\d{0,9})?(?![0-9.])|[ \t\n\r])*\][\t\n\r ]*"
+)
 _NAMED = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]+)[\t\n\r ]*")
 _FONT = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]+)[\t\n\r ]+\d{1,3}(?:\.\d{0,4})?[\t\n\r ]*")
 _WIDTH = re.compile(rb"[\t\n\r ]*\d{1,3}(?:\.\d{0,6})?[\t\n\r ]*")

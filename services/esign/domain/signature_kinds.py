@@ -4,8 +4,8 @@ seals and not kept to by makers.
 
 from enum import StrEnum
 
-from services.esign.domain import ber, cms_reader, der
-from services.esign.domain.cms_reader import OID_GM_DATA, OID_GM_SIGNED_DATA, SIGNED_DATA
+from services.esign.domain import ber, cms, cms_reader, der
+from services.esign.domain.cms_reader import OID_GM_SIGNED_DATA, SIGNED_DATA
 from services.esign.domain.timestamp import OID_TST_INFO
 
 
@@ -52,4 +52,4 @@ def _kind(element: bytes) -> Kind:
     outer, content = cms_reader.content_type_of(element)
     if content == OID_TST_INFO:
         return Kind.TIMESTAMP
-    return Kind.GM_CMS if outer == OID_GM_SIGNED_DATA or content == OID_GM_DATA else Kind.CMS
+    return Kind.GM_CMS if outer == OID_GM_SIGNED_DATA or content == cms.OID_GM_DATA else Kind.CMS

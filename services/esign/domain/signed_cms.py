@@ -22,11 +22,14 @@ class CmsError(ValueError):
 
 
 class Binding(Enum):
-    """How a signature is bound to a document's bytes. DIRECT: they are themselves what is signed."""
+    """How a signature is bound to a document's bytes. DIRECT: they are themselves what is signed. INSIDE: their digest
+    is the message that it holds, which may have been signed as something else: a challenge, a letter.
+    """
 
     DIGEST = "DIGEST"
     DIRECT = "DIRECT"
     WEAK = "WEAK"
+    INSIDE = "INSIDE"
     NONE = "NONE"
 
 
@@ -74,8 +77,8 @@ class SignedCms:
         return HASHES[self.digest_algorithm].of(*parts)
 
     def binding(self, *parts: bytes | memoryview) -> Binding:
-        """How the signature is bound to a document's parts. A content inside is the document's digest
-        (adbe.pkcs7.sha1: SHA-1), or the document itself.
+        """How the signature is bound to a document's parts. A content inside is the document itself or its digest, as
+        adbe.pkcs7.sha1 has it by SHA-1 and makers of GB/T 35275 structures by the signature's own.
         """
         # Some makers leave an empty content standing where none should be.
         if self.content is None or (not self.content and self.signed_attributes):
@@ -85,7 +88,7 @@ class SignedCms:
         if self.signed_attributes and self.digest(self.content) != self.message_digest:
             return Binding.NONE
         if self.content == self.digest(*parts):
-            return Binding.DIGEST
+            return Binding.DIGEST if self.content_type == cms.OID_GM_DATA else Binding.INSIDE
         if self.content == HASHES[SHA1].of(*parts):
             return Binding.WEAK
         whole = len(self.content) == sum(map(len, parts)) and self.content == b"".join(parts)

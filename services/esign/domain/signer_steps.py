@@ -9,6 +9,7 @@ from cryptography import x509
 
 from services.esign.domain import chain, cms_reader, seal_steps, sealed_value, signature_kinds
 from services.esign.domain.chain import ChainError
+from services.esign.domain.cms import OID_GM_DATA
 from services.esign.domain.findings import Findings
 from services.esign.domain.ses import SealSignature
 from services.esign.domain.ses_check import SmTrust
@@ -74,7 +75,7 @@ def _read(contents: bytes, certificates: Sequence[bytes]) -> tuple[Kind, SignedC
                 return Kind.RAW_RSA, sealed_value.of_raw_rsa(contents, certificates), None
             case _:
                 raise
-    return (Kind.GM_CMS if cms.content_type == cms_reader.OID_GM_DATA else Kind.CMS), cms, None
+    return (Kind.GM_CMS if cms.content_type == OID_GM_DATA else Kind.CMS), cms, None
 
 
 def _unreadable(found: Findings, cause: CmsError) -> None:
@@ -141,6 +142,14 @@ def _holds(found: Findings, cms: SignedCms, binding: Binding) -> None:
             "WEAK_ALGORITHM",
             "内容与签名相符，但签名所用的摘要算法（SHA-1 或 MD5）已不安全，不能据此认定文件未被篡改",
             "content and signature agree, but by a digest algorithm (SHA-1 or MD5) that no longer proves anything",
+        )
+    elif binding is Binding.INSIDE:
+        found.add(
+            "integrity",
+            Status.UNKNOWN,
+            "DIGEST_INSIDE",
+            "签名的内容只是文件的摘要，签名人不一定知道自己签的是这份文件",
+            "what was signed is but the document's digest, as a message of its own: its signer may have meant another",
         )
     elif cms.certificate_reference is None:
         found.add(

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from services.esign.domain import chain, der, seal_steps, ses, signer_steps, sm2, sm2_chain, sm2_pki, timestamp
-from services.esign.domain.cms_reader import OID_GM_DATA, OID_GM_SIGNED_DATA
+from services.esign.domain.cms import OID_GM_DATA
+from services.esign.domain.cms_reader import OID_GM_SIGNED_DATA
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
 from services.esign.domain.signature_kinds import Kind, kind_of

@@ -1,0 +1,153 @@
+"""Over what was printed a later look stands like a seal: every sign can be read, and is the one that it was."""
+
+import pytest
+from pyhanko.sign.fields import MDPPerm
+
+from services.esign.domain.pdf_syntax import Name, Ref
+from services.esign.domain.verdict import Outcome
+from tests.support import documents as attack
+from tests.support.update_bases import built, form, rich
+from tests.support.updates import Draft, stream
+from tests.support.verdicts import TRUST, judged
+
+TYPE = b"/Resources<</Font<</F1 5 0 R>>>>"
+FIELD = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Second)/F 4/Rect[10 120 190 170]/P 3 0 R>>"
+INVISIBLE = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(%b)/F 132/Rect[0 0 0 0]/P 3 0 R/V %d 0 R>>"
+# Where the 3 of "Price: USD 1300" stands in the field, in Helvetica of 14 points.
+THREE = 2 + (667 + 333 + 222 + 500 + 556 + 278 + 278 + 722 + 667 + 722 + 278 + 556) * 14 / 1000
+
+
+def outcome(pdf):
+    return judged(pdf, trust=TRUST, now_us=attack.now_us()).outcome
+
+
+def printed(content, more=None, *, certify=None):
+    """A page with a field, signed."""
+    objects = rich()
+    objects[1] = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R]/SigFlags 1/DA(/F1 9 Tf 0 g)>>>>"
+    objects[3] = objects[3][:-2] + b"/Annots[22 0 R]>>"
+    objects[4], objects[22] = stream(content), FIELD
+    objects.update(more or {})
+    if certify is None:
+        return attack.foreign_sign(built(objects))
+    return attack.foreign_sign(built(objects), "certifier", certify=certify)
+
+
+def signed_over(content, look):
+    draft = Draft(printed(content))
+    value = draft.sign()
+    shown = draft.add(form(look, b"/BBox[0 0 180 50]" + TYPE))
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+    return outcome(draft.finished())
+
+
+PRICE = b"BT /F1 14 Tf 12 150 Td (Price: USD 1300) Tj ET"
+LINES = b"BT /F1 14 Tf 12 150 Td (Second party) Tj ET 0 G .8 w 20 130 m 180 130 l S"
+
+
+@pytest.mark.parametrize(
+    ("look", "accepted"),
+    [
+        (b"1 0 0 RG 2 w 60 4 70 40 re S", True),
+        (b"0 0 1 RG 2 w 60 4 70 40 re S", True),
+        (b"BT /F1 14 Tf %.3f 30 Td (8) Tj ET" % THREE, False),
+        (b"BT 1 0 0 rg /F1 14 Tf %.3f 30 Td (8) Tj ET" % THREE, False),
+        (b"0 G 1 w 2 35 m 60 35 l S", False),
+        (b"BT /F1 14 Tf %.3f 10 Td (8) Tj ET" % THREE, True),
+    ],
+)
+def test_no_sign_becomes_another(look, accepted):
+    """A stroke in the print's own colour makes an 8 of a 3, or strikes a word out; a red seal, or ink apart, does not.
+    Red type over black type hides it.
+    """
+    assert signed_over(PRICE, look) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+def test_a_rule_is_no_sign():
+    """Who signs on a line crosses it."""
+    assert signed_over(LINES, b"0 G 1.2 w 70 2 m 90 20 l 100 4 l S") is Outcome.VALID
+
+
+@pytest.mark.parametrize("size", [10, 11, 12, 14])
+def test_no_point_is_whitened(size):
+    """Of small type a point is little ink, and decides the amount."""
+    width = (667 + 333 + 222 + 500 + 556 + 278 + 278 + 722 + 667 + 722 + 278 + 3 * 556) * size / 1000
+    hole = b"1 1 1 rg %.2f 29.2 %.2f %.2f re f" % (1.8 + width + 0.087 * size, 0.104 * size + 0.4, 0.106 * size + 1)
+    text = b"BT /F1 %d Tf 12 150 Td (Price: USD 950.25) Tj ET" % size
+    assert signed_over(text, b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + hole) is Outcome.INDETERMINATE
+    assert signed_over(text, b"q 1 0 0 RG 1 w 2 2 176 20 re S Q") is Outcome.VALID
+
+
+def test_what_is_filled_in_makes_no_other_sign():
+    """The same of a text field over print."""
+    field = b"<</Type/Annot/Subtype/Widget/F 4/P 3 0 R/FT/Tx/T(remark)/V()/Rect[10 120 190 170]/DA(/F1 14 Tf 0 g)>>"
+    for place, accepted in ((b"%.3f 30" % THREE, False), (b"%.3f 4" % THREE, True)):
+        draft = Draft(printed(PRICE, {22: field}, certify=MDPPerm.FILL_FORMS))
+        look = draft.add(form(b"/Tx BMC BT /F1 14 Tf %b Td (8) Tj ET EMC" % place, b"/BBox[0 0 180 50]" + TYPE))
+        draft.edit(22).update({"V": b"8", "AP": {"N": Ref((look, 0))}})
+        draft.put_field(draft.add(INVISIBLE % (b"Later", draft.sign())), 0)
+        assert outcome(draft.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize(
+    ("rectangle", "off", "on", "accepted"),
+    [
+        (b"[12 20 28 36]", b"0 G 1 1 14 14 re S", b"0 G 1 1 14 14 re S 3 3 m 13 13 l S", True),
+        (b"[12 20 28 36]", b"BT /F1 9 Tf 1 4 Td (100) Tj ET", b"BT /F1 9 Tf 1 4 Td (974) Tj ET", False),
+        (b"[12 20 132 36]", b"BT /F1 9 Tf 1 4 Td (gets 100) Tj ET", b"BT /F1 9 Tf 1 4 Td (gets 900) Tj ET", False),
+    ],
+)
+def test_a_button_is_a_mark(rectangle, off, on, accepted):
+    """A tick comes or goes; a text that the first signer read is not exchanged by one."""
+    box = b"/BBox[0 0 %b 16]" % (b"120" if b"132" in rectangle else b"16")
+    more = {
+        22: b"<</Type/Annot/Subtype/Widget/FT/Btn/T(agreed)/V/Off/AS/Off/F 4/Rect%b/P 3 0 R"
+        b"/AP<</N<</Yes 26 0 R/Off 27 0 R>>>>>>" % rectangle,
+        26: form(on, box + TYPE),
+        27: form(off, box + TYPE),
+    }
+    draft = Draft(printed(PRICE, more, certify=MDPPerm.FILL_FORMS))
+    draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes")})
+    draft.put_field(draft.add(INVISIBLE % (b"Later", draft.sign())), 0)
+    assert outcome(draft.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+def test_a_new_field_keeps_its_distance_from_what_another_signed():
+    """Behind "USD 10" a third signer's field would go on with the number."""
+    field = FIELD.replace(b"[10 120 190 170]", b"[20 100 116 130]")
+    draft = Draft(printed(b"BT /F1 14 Tf 12 170 Td (Guarantee) Tj ET", {22: field}))
+    value = draft.sign()
+    look = draft.add(form(b"BT /F1 10 Tf 2 10 Td (B stands for USD 10) Tj ET", b"/BBox[0 0 96 30]" + TYPE))
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((look, 0))}})
+    second = draft.finished()
+    assert outcome(second) is Outcome.VALID
+    for place, accepted in ((b"[116 100 196 130]", False), (b"[20 40 100 70]", True)):
+        third = Draft(second)
+        value = third.sign()
+        look = third.add(form(b"BT /F1 10 Tf 0 10 Td (0000, C agrees) Tj ET", b"/BBox[0 0 80 30]" + TYPE))
+        third.put_field(
+            third.add(
+                b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Third)/F 132/Rect%b/P 3 0 R/V %d 0 R/AP<</N %d 0 R>>>>"
+                % (place, value, look)
+            ),
+            0,
+        )
+        assert outcome(third.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        b"BT 1 0 0 rg /F1 9 Tf 2 4 Td [( ) 4294967296 -1000000 (x)] TJ ET",
+        b"q 20000 0 0 20000 0 0 cm 1 g .00235 -30000 .0016 60000 re f Q",
+        b"q 1 0 0 20000 0 0 cm 1 0 0 20000 0 0 cm 0 0 1 1 re f Q",
+        b"1 g 47 26 l 79 26 l 79 42 l 47 42 l f",
+        b"q W n Q",
+        b"BT /F1 9 Tf 1 0 0 1 99999 99999 Tm 1 0 0 1 0 0 Tm (x) Tj ET",
+    ],
+)
+def test_over_print_everything_is_where_every_reader_has_it(look):
+    """Of numbers that do not fit a word or single precision, and of paths that nothing begins, one reader draws
+    nothing and another a white strip.
+    """
+    assert signed_over(PRICE, b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look) is Outcome.INDETERMINATE
