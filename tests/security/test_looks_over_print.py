@@ -1,5 +1,7 @@
 """Over what was printed a later look stands like a seal: every sign can be read, and is the one that it was."""
 
+import zlib
+
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
@@ -151,3 +153,31 @@ def test_over_print_everything_is_where_every_reader_has_it(look):
     nothing and another a white strip.
     """
     assert signed_over(PRICE, b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look) is Outcome.INDETERMINATE
+
+
+LONG = b"N" * 200
+
+
+@pytest.mark.parametrize(
+    ("look", "resources"),
+    [
+        (b"/%b Do" % LONG, b"/XObject<</%b @ 0 R>>" % LONG),
+        (b"BT 1 0 0 rg /F1 9 Tf -20000 30 Td (%bx) Tj ET" % (b" " * 33_000), b""),
+        (b"/X Do", b"/XObject<</X @ 0 R>>"),
+        (b"q .001 0 0 20 10 10 cm /Im Do Q", b"/XObject<</Im @ 0 R>>"),
+    ],
+)
+def test_over_print_nothing_is_longer_than_readers_take(look, resources):
+    """Of long names, strings and pictures, and of boxes beyond a word, the renderer shows nothing, and others a sheet."""
+    if b"/Im" in look:
+        entries = b"/Width 200000/Height 1/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/FlateDecode"
+        drawn = stream(zlib.compress(b"\xff" * 200_000), b"/Type/XObject/Subtype/Image" + entries)
+    else:
+        box = b"/BBox[-99999 -99999 99999 99999]" if b"/X" in look else b"/BBox[0 0 180 50]"
+        drawn = form(b"1 0 0 rg 4 4 20 4 re f", box + b"/Resources<<>>")
+    draft = Draft(printed(PRICE))
+    value, inner = draft.sign(), draft.add(drawn)
+    held = b"/BBox[0 0 180 50]/Resources<</Font<</F1 5 0 R>>%b>>" % resources.replace(b"@", b"%d" % inner)
+    shown = draft.add(form(b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look, held))
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+    assert outcome(draft.finished()) is Outcome.INDETERMINATE

@@ -69,6 +69,9 @@ _OF_STANDARD_FONTS = frozenset(
 _STANDARD_ENCODINGS = frozenset({"WinAnsiEncoding", "MacRomanEncoding", "StandardEncoding", "PDFDocEncoding"})
 _NESTING = {b"<<": 1, b"[": 1, b">>": -1, b"]": -1}
 _DEEPEST, _MOST_STATES = 8, 28
+# Bytes of a string, points of a box or a matrix of a form, samples of a side of a picture, up to which every reader
+# takes them as they are (ISO 32000-1, table C.1).
+_LONGEST, _LARGEST, _WIDEST = 32_767, 32_768, 10_000
 
 
 class _Scanner:
@@ -136,7 +139,7 @@ def pieces(content: bytes, census: Census) -> Iterator[tuple[bytes, bytes]]:
         end = value_behind(content, at)
         if end is None and (comment := _COMMENT.match(content, at)) is not None:
             end = comment.end()
-        if end is not None:
+        if end is not None and end - at <= _LONGEST:
             depth += _NESTING.get(content[at:end], 0)
             at = end
             continue
@@ -206,7 +209,7 @@ def _has_a_plain_place(document: Document, value: Dict) -> bool:
     group = document.resolve(value.get("Group", Dict()))
     space = document.resolve(group.get("CS")) if isinstance(group, Dict) else None
     return (
-        all(isinstance(each, list) and all(type(n) in {int, float} for n in each) for each in (box, matrix))
+        all(isinstance(each, list) and all(_is_moderate(n) for n in each) for each in (box, matrix))
         and (len(box), len(matrix)) == (4, 6)
         and isinstance(group, Dict)
         and (space is None or space in _DEVICE_SPACES or (isinstance(space, list) and space[:1] == ["ICCBased"]))
@@ -231,7 +234,16 @@ def _is_drawn_by_all(document: Document, holder: PdfObject) -> bool:
         return value.keys() <= FORM_KEYS | _OF_MAKERS and _has_a_plain_place(document, value)
     filters = document.resolve(value.get("Filter"))
     listed = filters if isinstance(filters, list) else [] if filters is None else [filters]
-    return value.keys() <= _OF_PICTURES | _OF_MAKERS and all(document.resolve(each) in _FILTERS for each in listed)
+    sides = (document.resolve(value.get(key)) for key in ("Width", "Height"))
+    return (
+        value.keys() <= _OF_PICTURES | _OF_MAKERS
+        and all(document.resolve(each) in _FILTERS for each in listed)
+        and all(type(side) is int and 0 < side <= _WIDEST for side in sides)
+    )
+
+
+def _is_moderate(number: Any) -> bool:
+    return type(number) in {int, float} and abs(number) <= _LARGEST
 
 
 def _is_a_font_apart(document: Document, font: Any, is_new: Callable[[int], bool]) -> bool:

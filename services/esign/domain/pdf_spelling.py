@@ -19,7 +19,8 @@ _VALUE = re.compile(
         (
             rb"[\t\n\r ]+",
             rb"<<|>>|[\[\]]",
-            rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~\x80-\xff]|#[2-9A-Fa-f][0-9A-Fa-f])*" + _END,
+            # Longer names are cut by some readers (ISO 32000-1, table C.1).
+            rb"/(?:[!\"$&'*-.0-;=?-Z\\^-z|~\x80-\xff]|#[2-9A-Fa-f][0-9A-Fa-f]){0,127}" + _END,
             rb"\d{1,7} \d{1,5} R" + _END,
             # Whole numbers that are larger than a word are another to each reader.
             rb"-?(?:\d{1,9}(?:\.\d{0,16})?|\.\d{1,16})" + _END,

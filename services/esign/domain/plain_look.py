@@ -22,8 +22,8 @@ _STRING = re.compile(rb"[\t\n\r ]*(?:\([^()\\]*\)|<[0-9A-Fa-f]*>)[\t\n\r ]*")
 _STRINGS = re.compile(
     rb"[\t\n\r ]*\[(?:\([^()\\]*\)|<[0-9A-Fa-f]*>|-?\d{1,5}(?:\.\d{0,9})?(?![0-9.])|[ \t\n\r])*\][\t\n\r ]*"
 )
-_NAMED = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]+)[\t\n\r ]*")
-_FONT = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]+)[\t\n\r ]+\d{1,3}(?:\.\d{0,4})?[\t\n\r ]*")
+_NAMED = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]{1,32})[\t\n\r ]*")
+_FONT = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]{1,32})[\t\n\r ]+\d{1,3}(?:\.\d{0,4})?[\t\n\r ]*")
 _WIDTH = re.compile(rb"[\t\n\r ]*\d{1,3}(?:\.\d{0,6})?[\t\n\r ]*")
 _TAG = re.compile(rb"[\t\n\r ]*/[A-Za-z]+[\t\n\r ]*")
 _NOTHING = _numbers(0)
@@ -48,6 +48,8 @@ _PICTURE = frozenset(
 )
 _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
+# Bytes before one operator.
+_LONGEST = 1_000
 
 
 def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
@@ -66,7 +68,7 @@ def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
         return False
     for operator, operands in pieces(content, document.census):
         shape = _OPERANDS.get(operator)
-        found = None if shape is None else shape.fullmatch(operands)
+        found = None if shape is None or len(operands) > _LONGEST else shape.fullmatch(operands)
         if found is None:
             return False
         if operator in _RESOURCES and not _RESOURCES[operator](
