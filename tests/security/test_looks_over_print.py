@@ -181,3 +181,25 @@ def test_over_print_nothing_is_longer_than_readers_take(look, resources):
     shown = draft.add(form(b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look, held))
     draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
     assert outcome(draft.finished()) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize(
+    ("look", "picture", "accepted"),
+    [
+        (b".9 .1 .1 rg 60 4 10 4 re f", b"", True),
+        (b".9 g 60 4 10 4 re f", b"", False),
+        (b"q 10 0 0 4 60 4 cm /Im Do Q", bytes((200, 0, 0)), True),
+        (b"q 10 0 0 4 60 4 cm /Im Do Q", bytes((250, 250, 250)), False),
+    ],
+)
+def test_over_print_there_is_no_light_paint(look, picture, accepted):
+    """Where it lies on nothing here it may lie on print to a reader that draws it elsewhere."""
+    draft = Draft(printed(PRICE))
+    value, resources = draft.sign(), TYPE
+    if picture:
+        entries = b"/Width 1/Height 1/ColorSpace/DeviceRGB/BitsPerComponent 8/Filter/FlateDecode"
+        number = draft.add(stream(zlib.compress(picture), b"/Type/XObject/Subtype/Image" + entries))
+        resources = b"/Resources<</XObject<</Im %d 0 R>>>>" % number
+    shown = draft.add(form(b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look, b"/BBox[0 0 180 50]" + resources))
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+    assert outcome(draft.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)

@@ -1,7 +1,7 @@
 """Looks that every reader draws alike: a closed language of operators, colours, fonts and pictures.
 
 Whether a look hides what was signed is asked of one renderer, so over anything that was printed it may hold nothing
-that another one draws in another way or leaves out.
+that another one draws in another way or leaves out, and nothing that could hide print if it did.
 """
 
 import re
@@ -48,6 +48,11 @@ _PICTURE = frozenset(
 )
 _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
+# Shares of white and of opacity from which on paint hides what is printed: a look over print has none of it, so that
+# it hides nothing in readers that draw more of it, either.
+_LIGHT, _OPAQUE = 0.75, 0.25
+_ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_LIGHT, _OPAQUE)}
+_COLOURS = frozenset({b"g", b"G", b"rg", b"RG"})
 # Bytes before one operator.
 _LONGEST = 1_000
 
@@ -70,6 +75,8 @@ def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
         shape = _OPERANDS.get(operator)
         found = None if shape is None or len(operands) > _LONGEST else shape.fullmatch(operands)
         if found is None:
+            return False
+        if operator in _COLOURS and min(map(float, operands.split())) > _LIGHT:
             return False
         if operator in _RESOURCES and not _RESOURCES[operator](
             document, _named(document, resources, operator, found[1]), depth
@@ -109,7 +116,7 @@ def _is_plain_drawing(document: Document, drawn: Any, depth: int) -> bool:
     if holder is None:
         return False
     if holder.value.get("Subtype") == "Image":
-        return is_plain_picture(document, holder)
+        return is_plain_picture(document, holder) and not _whitens(document, holder)
     return is_plain_look(document, drawn, depth + 1)
 
 
@@ -147,6 +154,21 @@ def is_plain_picture(document: Document, holder: PdfObject) -> bool:
         and masked.value.get("ColorSpace") == "DeviceGray"
         and is_plain_picture(document, masked)
     )
+
+
+def _whitens(document: Document, picture: PdfObject) -> bool:
+    """Whether a plain picture has light pixels that can hide ink. Raises PdfError."""
+    data = document.stream_of(picture)
+    parts = _COMPONENTS[str(picture.value.get("ColorSpace"))]
+    light = -1
+    for part in range(parts):
+        light &= int.from_bytes(data[part::parts].translate(_ABOVE[_LIGHT]), "big")
+    mask = _stream(document, picture.value.get("SMask"))
+    if mask is None or not light:
+        return bool(light)
+    if any(mask.value.get(side) != picture.value.get(side) for side in ("Width", "Height")):
+        return True
+    return bool(light & int.from_bytes(document.stream_of(mask).translate(_ABOVE[_OPAQUE]), "big"))
 
 
 def _stream(document: Document, value: Any) -> PdfObject | None:
