@@ -4,6 +4,7 @@ What has no fixed meaning is refused rather than guessed: two elements where one
 or of both that OFD has.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -186,28 +187,24 @@ def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None)
     return found
 
 
-class _BegunError(Exception):
-    """The root element has begun; what follows it is not asked."""
-
-
 def root_of(chunks: Iterable[bytes]) -> str:
-    """The name of the root element of OFD's XML, in whatever encoding; empty for other files."""
-    found = ""
+    """The name of the root element of OFD's XML, in whatever encoding; empty for other files. Raises OfdError where
+    `chunks` does.
+    """
+    begun: list[str] = []
+    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
 
     def begin(name: str, _attributes: object) -> None:
-        nonlocal found
-        namespace, _, local = name.rpartition(_SEPARATOR)
-        found = local if namespace in _NAMESPACES else ""
-        raise _BegunError
+        begun.append(name)
+        parser.StartElementHandler = None
 
-    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
     parser.StartElementHandler = begin
-    try:
-        for chunk in chunks:
+    for chunk in chunks:
+        # What is wrong behind the root matters to nobody who asks for it.
+        with contextlib.suppress(expat.ExpatError, LookupError, ValueError):
             parser.Parse(chunk, False)
-    # OfdError is a ValueError, and no answer.
-    except OfdError:
-        raise
-    except (_BegunError, expat.ExpatError, LookupError, ValueError):
-        pass
-    return found
+            if not begun:
+                continue
+        break
+    namespace, _, local = begun[0].rpartition(_SEPARATOR) if begun else ("", "", "")
+    return local if namespace in _NAMESPACES else ""
