@@ -52,7 +52,7 @@ _BAD: Final = (Status.INVALID, Status.UNKNOWN)
 # What is refused when something is made or prepared for signing, not when it is judged.
 _OF_MAKING: Final = frozenset({"shadow", "pdf_writer", "pki", "cms", "certificates", "licences", "seals", "timestamp"})
 # A seal's own steps are one step of the document, and its reasons have a beginning there.
-_OF_SEALS: Final = ("services.esign.domain.ses_check",)
+_OF_SEALS: Final = ("services.esign.domain.ses_check", "services.esign.domain.seal_validity")
 # How a seal stood, or stands: `…` is a state.
 _OF_A_STATE: Final = "SEAL_…"
 ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))

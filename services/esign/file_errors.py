@@ -22,6 +22,7 @@ _CHINESE: Final = {
     errno.ENOSPC: "存储空间已满",
     errno.EROFS: "所在的文件系统只读",
     errno.EIO: "读取时存储设备出错",
+    errno.EAGAIN: "文件现在没有内容可读",
 }
 
 

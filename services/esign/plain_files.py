@@ -30,7 +30,16 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 def beginning(path: Path, most: int) -> bytes:
     """Of the file, as many bytes at most. Raises OSError."""
     with opened(path) as file:
-        return file.read(most)
+        return read(file, path, most)
+
+
+def read(file: io.BufferedReader, path: Path, most: int) -> bytes:
+    """From an opened file, as many bytes at most. Raises OSError."""
+    # Some files of the system are regular and have nothing yet: the answer is then no bytes at all.
+    found: bytes | None = file.read(most)
+    if found is None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
+    return found
 
 
 def companion(path: Path, suffix: str, most: int) -> bytes | None:

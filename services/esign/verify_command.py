@@ -112,7 +112,7 @@ class _Files:
         """Raises OSError."""
         with plain_files.opened(path) as file:
             # One byte more than allowed is enough for the verdict that it is too large.
-            document = file.read(MAX_BYTES + 1)
+            document = plain_files.read(file, path, MAX_BYTES + 1)
             size, digest = max(len(document), os.fstat(file.fileno()).st_size), _sha256(file, document)
         proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")

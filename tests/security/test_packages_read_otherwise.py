@@ -8,13 +8,15 @@ import zlib
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign.domain.pdf import Document
 from services.esign.domain.verdict import Outcome
 from services.esign.offline import Trusted
 from services.esign.offline import judged as judged_offline
 from shuniu.kit.crypto import sm as provider
 from tests.support.documents import build, foreign_sign, now_us
-from tests.support.esign import NOW_US, setting
+from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.ofd import LIST, NAMESPACE, PAGE, document, gm_cms, judged, packed, page, reasons, signed, unsigned
+from tests.support.updates import Draft
 
 pytestmark = pytest.mark.skipif(not provider.available(), reason="no SM2 on this machine")
 NOTE = "Doc_0/Annots/Page_0/Annot.xml"
@@ -194,8 +196,24 @@ def test_a_pdf_is_no_package():
     data = foreign_sign(with_package(shifted(package, at, 0)))
     data = foreign_sign(with_package(shifted(package, at, len(data) - data.rfind(END) - 22)))
     assert reasons(judged_offline(data, trusted(), now_us())) == {"parse": "TWO_FACED"}
-    plain = foreign_sign(with_package(package.replace(END, b"PK\x05\x07")))
-    assert judged_offline(plain, trusted(), now_us()).outcome is Outcome.VALID
+    assert judged_offline(foreign_sign(with_package(b"OFD.xml PK")), trusted(), now_us()).outcome is Outcome.VALID
+
+
+@pytest.mark.parametrize("spelt", [b"ofd.xml", b"OFD.XML", b"Ofd.Xml"])
+@pytest.mark.parametrize("lost", [b"", END, CENTRAL])
+def test_a_pdf_is_no_package_in_other_letters(spelt, lost):
+    """Unpacked to where letters' case does not count, or mended from its entries alone, it is the same package; whether
+    it was there when the document was signed or came with validation data later.
+    """
+    package = packed(signed({**unsigned(), PAGE: page("欠款 900000")})).replace(b"OFD.xml", spelt)
+    package = package.replace(lost, b"KP" + lost[2:]) if lost else package
+    before = foreign_sign(with_package(package))
+    assert reasons(judged_offline(before, trusted(), now_us())) == {"parse": "TWO_FACED"}
+    plain = foreign_sign(small_pdf())
+    later = Draft(plain, form=Document(plain).kind)
+    later.store(package)
+    after = judged_offline(later.finished(), trusted(), now_us())
+    assert reasons(after)["parse"] == "TWO_FACED"
 
 
 def test_order_is_what_is_proven():

@@ -179,19 +179,26 @@ def check_document_signer(certificate: x509.Certificate) -> None:
         raise _unusual("SIGNER_IS_CA", "签章证书是颁发机构的证书", "the signer's certificate is an authority's")
     if profile.uses is None or (_SIGNING_USES | _OLDER_SIGNING_USES) & profile.uses:
         return
-    # Identity cards and the like: for signing in, and expressly for commitments.
-    if ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string in profile.uses and profile.commits:
+    if _signs_in_and_commits(certificate):
         return
     raise _unusual(
         "SIGNER_KEY_USAGE", "签章证书未声明用于文件签名", "the certificate does not say that it is for documents"
     )
 
 
+def _signs_in_and_commits(certificate: x509.Certificate) -> bool:
+    """Identity cards and the like: for signing in, and expressly for commitments. Raises ChainError."""
+    profile = profile_of(certificate)
+    return profile.uses is not None and bool(_SIGN_IN & profile.uses) and profile.commits
+
+
 def check_document_path(path: Sequence[x509.Certificate]) -> None:
     """Whether the authorities between a document's signer and its root may vouch for it: their own restrictions count
-    (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them). Raises ChainError.
+    (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more than those above
+    him). Raises ChainError.
     """
-    _check_authorities(path, _SIGNING_USES | _OLDER_SIGNING_USES | _SIGN_IN)
+    uses = _SIGNING_USES | _OLDER_SIGNING_USES
+    _check_authorities(path, uses | _SIGN_IN if _signs_in_and_commits(path[0]) else uses)
 
 
 def check_timestamp_path(path: Sequence[x509.Certificate]) -> None:

@@ -55,6 +55,15 @@ OF_REASON: Mapping[str, Words] = {
         "Content was added after the signature, and the earlier signer has not seen it.",
         say.ASK_ISSUER,
     ),
+    "SIGNATURE_UNLISTED": words(
+        Sentence(
+            "文件上的签名没有全部列出，不能直接接受。",
+            "Not all signatures of the document are listed: do not accept it as it is.",
+        ),
+        "文件包里有一个签名没有列出来，打开时看不到它，可能被人去掉了。",
+        "The package holds a signature that is not listed, so that no program shows it; it may have been struck off.",
+        say.ORIGINAL,
+    ),
     "PROTECTED_MISSING": words(
         say.ALTERED,
         "签名所保护的内容被删掉了一部分。",
@@ -77,6 +86,12 @@ OF_REASON: Mapping[str, Words] = {
         say.COVERED,
         "后盖的印章图案过大，可能遮住了先前签署的内容。",
         "A later seal is so large that it may hide what was signed before.",
+        say.ASK_ISSUER,
+    ),
+    "TIMES_DIFFER": words(
+        say.TIME_OPEN,
+        "签名说明里写的时间与签章本身的时间相差一天以上。",
+        "The time in the description of the signature is more than a day from that of the seal.",
         say.ASK_ISSUER,
     ),
     "OTHER_SEAL": words(

@@ -37,6 +37,12 @@ _STANDING: Mapping[str, Words] = {
         "The maker's certificate has ended, and nothing proves that the seal is older.",
         say.REISSUE,
     ),
+    "SEAL_ENDED": words(
+        say.SEAL_OPEN,
+        "印章已过有效期，没有证据表明文件在此之前签章。",
+        "The seal has ended, and nothing proves that the document was sealed before.",
+        say.REISSUE,
+    ),
     "SEAL_EXPIRED": words(
         say.BAD_SEAL, "不在印章的有效期内。", "It was sealed outside the seal's period of validity.", say.ORIGINAL
     ),

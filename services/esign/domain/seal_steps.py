@@ -4,7 +4,8 @@ same check as one beside the document.
 
 from cryptography import x509
 
-from services.esign.domain import cms_reader, ses_check
+from services.esign.domain import chain, cms_reader, seal_validity, ses_check
+from services.esign.domain.chain import ChainError
 from services.esign.domain.findings import Findings
 from services.esign.domain.ses import Seal, SealSignature
 from services.esign.domain.ses_check import Covered, Evidence, SmTrust
@@ -33,16 +34,20 @@ def in_file(
     except CmsError as cause:
         return Step("ses", Status.UNKNOWN, cause.reason, "国密签章数据未能解读", f"seal data: {cause}")
     covered = Covered(trust.sm3(*(bytes(part) for part in parts)), seal.protected)
-    return ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
+    step = ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
+    try:
+        return seal_validity.named(step, seal.seal.info, chain.load(seal.certificate))
+    except ChainError as cause:
+        return Step("ses", Status.UNKNOWN, cause.reason, f"签章证书无法解读：{cause.zh}", str(cause))
 
 
-def maker(found: Findings, seal: Seal, trust: SmTrust | None, evidence: Evidence) -> None:
-    """Lowers the step `ses` where lists or the calendar speak against the maker of a document's seal: asked last, when
-    it is known what proves the document's age.
+def since(found: Findings, seal: Seal, trust: SmTrust | None, evidence: Evidence) -> None:
+    """Lowers the step `ses` where lists or the calendar speak against the maker of a document's seal, or the seal
+    itself has ended: asked last, when it is known what proves the document's age.
     """
-    step = None if trust is None else ses_check.maker_standing(seal, trust, evidence, found.now_us)
-    if step is not None:
-        found.take([ses_check.of_a_document(step)])
+    maker = None if trust is None else ses_check.maker_standing(seal, trust, evidence, found.now_us)
+    ended = seal_validity.ended(seal.info, evidence.proven_us, found.now_us)
+    found.take(ses_check.of_a_document(step) for step in (maker, ended) if step is not None)
 
 
 def between(trust: SmTrust) -> tuple[x509.Certificate, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from services.esign.domain import chain, moments, ses, sm2_chain
+from services.esign.domain import chain, moments, seal_validity, ses, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.ses import Seal, SealInfo, SealSignature, SesError
 from services.esign.domain.signature_value import SM2_ALGORITHMS, in_der
@@ -135,7 +135,7 @@ def inspect(
         text = ("印章数据结构完整", f"seal, version {read.version}")
     found.add("parse", Status.VALID, "PARSED", *text)
     signing_us = now_us if found.signature is None else found.signature.time_us
-    if not _seal(found, found.seal, trust, signing_us, now_us):
+    if not _seal(found, found.seal, trust, signing_us, now_us, evidence):
         return found
     if found.signature is not None:
         _signature(found, found.signature, trust, now_us, covered, evidence)
@@ -144,12 +144,14 @@ def inspect(
     return found
 
 
-def _seal(found: Findings, seal: Seal, trust: SmTrust, at_us: int | None, now_us: int) -> bool:
+def _seal(
+    found: Findings, seal: Seal, trust: SmTrust, at_us: int | None, now_us: int, evidence: Evidence | None
+) -> bool:
     return (
         _structure(found, seal)
         and _value(found, "maker_signature", seal.maker, seal.signed, seal.signature, trust)
         and _maker(found, seal, trust, now_us)
-        and _validity(found, seal, at_us)
+        and _validity(found, seal, at_us, now_us, evidence)
     )
 
 
@@ -269,15 +271,15 @@ def _doubt(
     return Step("signer_chain", Status.UNKNOWN, "TIME_NOT_PROVEN", zh, en)
 
 
-def _validity(found: Findings, seal: Seal, at_us: int | None) -> bool:
-    if at_us is None:
-        found.add("seal_validity", Status.UNKNOWN, "TIME_MISSING", "没有可用的时间", "no time to judge at")
-        return True
-    if not seal.info.valid_from_us <= at_us <= seal.info.valid_to_us:
-        return found.add(
-            "seal_validity", Status.INVALID, "SEAL_EXPIRED", "不在印章有效期内", "outside the seal's validity"
-        )
-    return found.add("seal_validity", Status.VALID, "SEAL_VALID", "在印章有效期内", "inside the seal's validity")
+def _validity(found: Findings, seal: Seal, at_us: int | None, now_us: int, evidence: Evidence | None) -> bool:
+    step = seal_validity.at(seal.info, at_us)
+    if step.status is Status.VALID and evidence is not None:
+        proven_us = evidence.proven_us
+        if proven_us is not None and at_us is not None and at_us > proven_us + _CLOCK_TOLERANCE_US:
+            proven_us = None
+        step = seal_validity.ended(seal.info, proven_us, now_us) or step
+    found.steps.append(step)
+    return step.status is not Status.INVALID
 
 
 def _signature(

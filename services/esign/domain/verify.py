@@ -325,7 +325,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     one.proven_us = timed.proven_us
     then = path_standing(path or (), data, one.found.as_of_us, timed.proven_us, now_us=case.now_us)
     if opened.seal is not None:
-        seal_steps.maker(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
+        seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
     unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us)

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import re
-from collections import OrderedDict
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
@@ -34,7 +34,9 @@ _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
 # A date of issue is guessed after some hundred tries; nobody reads the one on his paper wrong ten times.
 _WRONG_MOST = 10
 _WRONG_WINDOW_US = 600 * 1_000_000
-_NUMBERS_WATCHED = 10_000
+_MINUTE_US = 60 * 1_000_000
+# A quarter of a megabyte a minute; more than 600,000 wrong tries in the window before one number stands for another.
+_ROWS, _PLACES = 4, 65_536
 
 
 def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[bytes] = ()) -> Known:
@@ -88,14 +90,20 @@ def register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
 
 @dataclass(slots=True)
 class Guesses:
-    """Wrong tries for each number, so that what is printed on a document cannot be guessed. Of this process only."""
+    """Wrong tries for each number, so that what is printed on a document cannot be guessed. Of this process only.
 
-    _wrong: OrderedDict[str, list[int]] = field(default_factory=OrderedDict)
+    Counted in tables of fixed size, one a minute, each number in four places that nobody can foretell: however many
+    other numbers are asked for, none is forgotten before its time. A flood refuses some that were never tried.
+    """
+
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
+    _minutes: dict[int, bytearray] = field(default_factory=dict, repr=False)
 
     def refuse(self, number: str, now_us: int) -> None:
         """Raises RESOURCE_EXHAUSTED NUMBER_GUESSED after too many wrong tries."""
-        recent = [at for at in self._wrong.get(number, []) if at > now_us - _WRONG_WINDOW_US]
-        if len(recent) >= _WRONG_MOST:
+        first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
+        recent = [table for minute, table in self._minutes.items() if minute >= first]
+        if min(sum(table[place] for table in recent) for place in self._places(number)) >= _WRONG_MOST:
             raise errors.exhausted(
                 "NUMBER_GUESSED",
                 "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
@@ -103,10 +111,18 @@ class Guesses:
             )
 
     def wrong(self, number: str, now_us: int) -> None:
-        recent = [at for at in self._wrong.pop(number, []) if at > now_us - _WRONG_WINDOW_US]
-        self._wrong[number] = [*recent, now_us]
-        if len(self._wrong) > _NUMBERS_WATCHED:
-            self._wrong.popitem(last=False)
+        minute = now_us // _MINUTE_US
+        if minute not in self._minutes:
+            first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
+            self._minutes = {at: table for at, table in self._minutes.items() if at >= first}
+            self._minutes[minute] = bytearray(_PLACES * _ROWS)
+        table = self._minutes[minute]
+        for place in self._places(number):
+            table[place] = min(table[place] + 1, _WRONG_MOST)
+
+    def _places(self, number: str) -> list[int]:
+        digest = blake2b(number.encode("utf-8", "surrogatepass"), key=self._key, digest_size=4 * _ROWS).digest()
+        return [row * _PLACES + int.from_bytes(digest[4 * row : 4 * row + 4], "big") % _PLACES for row in range(_ROWS)]
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from services.esign.domain.verdict import Outcome, Status, Verdict
 from services.esign.domain.verify import Trust
 from shuniu.kit.crypto import sm
 from tests.support import ofd
-from tests.support.esign import NOW_US, page, sealed, setting
+from tests.support.esign import NOW_US, ORGANISATION, page, sealed, setting
 from tests.support.multisign import RED
 from tests.support.sm import eseal, sm_setting, trust
 from tests.support.sm_documents import token_over, tsa_chain
@@ -47,7 +47,7 @@ def in_ofd(crls: tuple[bytes, ...]) -> Verdict:
     return ofd.judged(ofd.signed(), trust=Trust(crls=crls))
 
 
-def in_pdf(crls: tuple[bytes, ...]) -> Verdict:
+def in_pdf(crls: tuple[bytes, ...], seal: bytes = b"", now_us: int = NOW_US + 1_000_000) -> Verdict:
     begun = multisign.begin(
         multisign.prepare(page(), [FIELD]),
         FIELD.name,
@@ -57,9 +57,9 @@ def in_pdf(crls: tuple[bytes, ...]) -> Verdict:
         appearance=RED,
         algorithm=SM3,
     )
-    pdf = begun.finish(ses.sign(eseal(), sm_setting().seal, begun.digest, "/ByteRange", NOW_US))
+    pdf = begun.finish(ses.sign(seal or eseal(), sm_setting().seal, begun.digest, "/ByteRange", NOW_US))
     root = chain.load(sm_setting().root.certificate)
-    return verify.judge(pdf, trust=Trust((root,), crls=crls), now_us=NOW_US + 1_000_000, sm=trust)
+    return verify.judge(pdf, trust=Trust((root,), crls=crls), now_us=now_us, sm=trust)
 
 
 def beside_pdf(folder: Path, crls: tuple[bytes, ...]) -> Verdict:
@@ -161,3 +161,21 @@ def test_lists_are_asked_of_a_pdfs_own_signer_and_authority_still() -> None:
     crl = revocation.crl(setting().root, [gone], NOW_US + DAY_US)
     found = verify.judge(sealed(), trust=Trust((setting().root.certificate,), crls=(crl,)), now_us=NOW_US + 1_000_000)
     assert (found.outcome, found.step("seal_then").reason) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
+
+
+def test_a_seal_in_a_pdf_that_has_ended_needs_a_proof_of_time() -> None:
+    """As in an OFD and beside a PDF; and a seal of another name than its signer's tells both."""
+    content = ses.info(
+        seal_id="1",
+        kind=ses.ORGANISATION,
+        name="国家税务总局",
+        certificates=[sm_setting().seal.certificate],
+        valid_us=(NOW_US, NOW_US + 10 * DAY_US),
+        created_us=NOW_US,
+        picture=ses.Picture("png", b"picture", 42, 42),
+    )
+    seal = ses.make_seal(content, sm_setting().maker)
+    good = in_pdf((), seal)
+    assert (good.outcome, ORGANISATION in good.step("ses").zh) == (Outcome.VALID, True)
+    late = in_pdf((), seal, NOW_US + 11 * DAY_US)
+    assert (late.outcome, late.step("ses").reason) == (Outcome.INDETERMINATE, "SES_SEAL_ENDED")

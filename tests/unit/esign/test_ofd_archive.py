@@ -112,26 +112,45 @@ def test_no_more_is_expanded_than_the_header_says() -> None:
         found.content("OFD.xml", 1 << 20)
 
 
-# What an object of a PDF has before it, as a pattern that takes the square of its length.
-_OBJECT = re.compile(
-    rb"\d(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+\d{1,10}(?:[\0\t\n\v\f\r \x85\xa0]|%[^\r\n]*[\r\n])+obj(?![a-zA-Z0-9])"
-)
+# What an object of a PDF has behind its word, as a pattern that takes the square of its length.
+_OBJECT = re.compile(rb"obj(?:[^0-9A-Za-z<%]|%[^\r\n]*[\r\n])*<<")
 
 
 @settings(max_examples=2000, deadline=None)
-@given(st.lists(st.sampled_from([b"1", b"22", b"0" * 9, b"%", b"\n", b"\r", b" ", b"x", b"\0", b"obj"]), max_size=14))
+@given(
+    st.lists(st.sampled_from([b"1 0 ", b"<<", b"<", b"%", b"\n", b"\r", b" ", b"x", b"\0", b")", b"obj"]), max_size=14)
+)
 def test_what_other_readers_take_for_a_pdf(pieces: list[bytes]) -> None:
-    """An object by its two numbers, with spaces and comments behind each, and nothing else."""
-    for data in (b"".join(pieces), b"".join(pieces) + b" obj "):
+    """An object that is a dictionary, whatever stands before it and whatever some reader passes over in between."""
+    for data in (b"".join(pieces), b"1 0 obj " + b"".join(pieces)):
         assert is_two_faced(data) == (_OBJECT.search(data) is not None)
 
 
-@pytest.mark.parametrize("piece", [b"1%" * 100 + b" obj.", b"1%" * 2000 + b"\nx 5 obj.", b"%\n" * 2000 + b" obj."])
+@pytest.mark.parametrize(
+    "numbers", [b"1 00000000000", b"1 +0", b"1 -0", b"1 0-0", b"1-\v0", b"%020d 0" % 1, b"1" + b" " * 9000 + b"0"]
+)
+@pytest.mark.parametrize("gap", [b"", b"\n", b" " * 9000, b"%" + b"x" * 9000 + b"\n", b"\x80", b"%\r" * 9000])
+def test_an_object_of_a_pdf_in_whatever_spelling(numbers: bytes, gap: bytes) -> None:
+    """Readers take digits, signs, spaces and comments without end, each in its own way."""
+    assert is_two_faced(b"<!--" + numbers + gap[:1] + b" obj" + gap + b"<</Type/Catalog/Pages 2 0 R>>-->")
+
+
+@pytest.mark.parametrize(
+    "piece", [b"obj%" * 2000, b"obj%\n" * 2000, b"obj%" * 100 + b"\n", b"%\n" * 2000 + b" obj", b"obj" + b" " * 4000]
+)
 def test_looking_for_a_pdf_is_bounded(piece: bytes) -> None:
-    """Numbers and comments without end before each of many objects cost no more than a second or two."""
+    """Comments and spaces without end behind each of many objects: each byte is looked at a few times at most."""
     started = time.process_time()
-    is_two_faced(piece * 1000)
+    assert not is_two_faced(piece * 1000)
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "text", [b'<a obj="1"/>', b"1 0 object", b"obj % 3", b"1 0 obj, 2 0 obj", b"x.obj < 3 && y << 2"]
+)
+def test_what_is_no_pdf(text: bytes) -> None:
+    """The word alone, as texts and scripts in a package have it."""
+    assert not is_two_faced(text)
 
 
 def test_a_file_larger_than_asked_for_is_not_read() -> None:

@@ -345,7 +345,7 @@ def test_what_makers_write_into_descriptions_is_accepted() -> None:
     files = described(unsigned(), written, stamp=stamp)
     more = (
         b' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:schemaLocation="http://www.ofdspec.org/2016 a.xsd">'
-        b"<!-- list --><ofd:MaxSignId>1</ofd:MaxSignId>"
+        b"<ofd:MaxSignId>1</ofd:MaxSignId>"
     )
     files[LIST] = files[LIST].replace(b">", more, 1).replace(b'Type="Seal"', b'Type="Seal" Relative="s0"')
     verdict = judged(files)

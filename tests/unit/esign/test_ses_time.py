@@ -27,6 +27,7 @@ class Old:
     begin_us: int
     signer_days: int = 730
     maker_days: int = 730
+    seal_ends_us: int = NOW_US + 900 * DAY_US
 
     @property
     def authorities(self) -> tuple[Sm2Signer, Sm2Signer]:
@@ -49,7 +50,7 @@ class Old:
                 kind=ses.ORGANISATION,
                 name=ORGANISATION,
                 certificates=[signer.certificate],
-                valid_us=(self.begin_us, NOW_US + 900 * DAY_US),
+                valid_us=(self.begin_us, self.seal_ends_us),
                 created_us=created_us,
                 picture=ses.Picture("png", b"picture", 42, 42),
             ),
@@ -89,6 +90,17 @@ def test_a_signature_beside_a_document_needs_a_certificate_that_lasts_or_a_proof
     """
     old, now_us = Old(NOW_US, signer_days=30), NOW_US + 40 * DAY_US
     open_ = (Status.UNKNOWN, "SES_TIME_NOT_PROVEN")
+    assert beside(old, NOW_US, NOW_US + 29 * DAY_US) == (Status.VALID, "SES_VALID")
+    assert beside(old, NOW_US, now_us) == open_
+    assert beside(old, NOW_US, now_us, NOW_US + DAY_US) == (Status.VALID, "SES_VALID")
+    assert beside(old, NOW_US, now_us, NOW_US + 35 * DAY_US) == open_
+    assert beside(old, NOW_US + 20 * DAY_US, now_us, NOW_US + DAY_US) == open_
+
+
+def test_a_signature_beside_a_document_needs_a_seal_that_lasts_or_a_proof() -> None:
+    """A seal may end before its signer's certificate: what it signed counts then as far as it is proven to be older."""
+    old, now_us = Old(NOW_US, seal_ends_us=NOW_US + 30 * DAY_US), NOW_US + 40 * DAY_US
+    open_ = (Status.UNKNOWN, "SES_SEAL_ENDED")
     assert beside(old, NOW_US, NOW_US + 29 * DAY_US) == (Status.VALID, "SES_VALID")
     assert beside(old, NOW_US, now_us) == open_
     assert beside(old, NOW_US, now_us, NOW_US + DAY_US) == (Status.VALID, "SES_VALID")

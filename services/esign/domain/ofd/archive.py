@@ -6,6 +6,7 @@ the central directory, each header must agree with its twin, and no two names ma
 Sizes are added up before anything is expanded.
 """
 
+import re
 import struct
 import unicodedata
 import zlib
@@ -33,7 +34,8 @@ _END_RECORD = struct.Struct("<4s4H2IH")
 # Where ZIP64 ends, and what leads there (APPNOTE 4.3.14 and 4.3.15).
 _FAR, _FAR_LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
 _FAR_END, _LOCATOR = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
-_ENTRY_NAME = b"OFD.xml"
+# As systems spell it for which letters' case does not count.
+_ENTRY_NAME = re.compile(rb"ofd\.xml", re.IGNORECASE)
 # Records that end a package, or look like one; a document has one.
 _MOST_MARKS = 1000
 _NOTHING_DEFLATED = b"\x03\x00"
@@ -101,10 +103,10 @@ def is_ofd(data: bytes) -> bool:
 
 def is_package_too(data: bytes) -> bool:
     """Whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some in all
-    of the file, and go from there to its directory by ways of their own.
+    of the file, and go from there to its directory by ways of their own; others look for the entries themselves.
     """
-    # The longer word first: it is looked for in larger steps, and most documents have none.
-    return _ENTRY_NAME in data and (_END in data or _FAR in data)
+    # What is found at once comes first: most documents have none.
+    return any(mark in data for mark in (_END, _FAR, _CENTRAL, _LOCAL)) and _ENTRY_NAME.search(data) is not None
 
 
 def _marks(data: bytes) -> Iterator[tuple[bytes, int]]:

@@ -14,7 +14,7 @@ from services.esign.domain.findings import Findings
 from services.esign.domain.ofd import reach
 from services.esign.domain.ofd.package import Box, Package
 from services.esign.domain.ofd.reach import Reach
-from services.esign.domain.ofd.signatures import OfdSignature
+from services.esign.domain.ofd.signatures import OfdSignature, is_description
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence, Status, Step
 
@@ -28,7 +28,7 @@ _MOST_OF_A_PAGE = 0.5
 class Covered:
     """Of one signature: protected files that are gone, that differ, files of the document that it leaves out, and those
     of them that a later signature protects. `followers`: signatures that came later, or may have. `astray`: files of
-    the signatures that the document leads to.
+    the signatures that the document leads to. `unlisted`: protected descriptions of signatures that the list lacks.
     """
 
     signature: OfdSignature
@@ -39,6 +39,7 @@ class Covered:
     followers: tuple[OfdSignature, ...]
     reach: Reach
     astray: tuple[str, ...]
+    unlisted: tuple[str, ...]
 
     @property
     def is_intact(self) -> bool:
@@ -56,6 +57,7 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
     content = sorted(frozenset(package.files.files) - own)
     reached = reach.follow(package)
     astray = tuple(sorted(reached.files & own))
+    unlisted = frozenset(name for name in content if name not in reached.files and is_description(package.files, name))
     found: list[Covered] = []
     for signature in signatures:
         # The order of the list says nothing, for anybody can write it anew: what a signature protects is older.
@@ -72,6 +74,7 @@ def cover(package: Package, signatures: Sequence[OfdSignature]) -> tuple[Covered
                 followers,
                 reached,
                 astray,
+                tuple(sorted(unlisted & signature.protected)),
             )
         )
     return tuple(found)
@@ -132,7 +135,16 @@ def _astray(one: Covered) -> Step | None:
 
 
 def _absent(reached: Reach) -> Step | None:
-    """What nobody can protect, because it is not there or cannot be told; None: nothing."""
+    """What nobody can protect, because it is not there, is several files or cannot be told; None: nothing."""
+    if reached.ambiguous:
+        return Step(
+            "coverage",
+            Status.UNKNOWN,
+            "LOCATION_AMBIGUOUS",
+            f"文档中的路径可指向包内不同的文件：{_named(reached.ambiguous)}，无法唯一解读；请向出具单位索取原件",
+            f"locations that lead to different files, depending on the reader: {_named(reached.ambiguous)}; "
+            "ask the issuer for the original",
+        )
     if reached.missing:
         return Step(
             "coverage",
@@ -187,7 +199,21 @@ def changes_step(package: Package, one: Covered) -> Step:
             f"先前的签名未保护、后来的签名才保护的文件：{_named(one.protected_later)}，可能是其后加入的；请向签名单位核实",
             f"covered by a later signature only, perhaps added since: {_named(one.protected_later)}; ask who signed",
         )
-    return _stamps(one) or _unchanged(one)
+    return _struck_off(one) or _stamps(one) or _unchanged(one)
+
+
+def _struck_off(one: Covered) -> Step | None:
+    """Anybody can write the list anew, and no reader shows what it leaves out; None: it leaves out nothing."""
+    if not one.unlisted:
+        return None
+    return Step(
+        "changes",
+        Status.UNKNOWN,
+        "SIGNATURE_UNLISTED",
+        f"包内有未列入签名列表的签名：{_named(one.unlisted)}，可能已被人从列表中去掉；请向出具单位索取原件",
+        f"signatures that the list does not name: {_named(one.unlisted)}, perhaps struck off since; "
+        "ask the issuer for the original",
+    )
 
 
 def _unchanged(one: Covered) -> Step:

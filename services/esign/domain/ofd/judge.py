@@ -169,13 +169,13 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
         tsa_roots,
         Witnesses(value.claimed_us, case.now_us, None, logged_us, data),
     )
-    own.steps.append(timed.step)
+    own.steps.append(signed_value.dated(timed.step, one.covered.signature, value.claimed_us))
     one.proven_us = timed.proven_us
     stated_us = case.now_us if value.claimed_us is None else value.claimed_us
     own.as_of_us = stated_us if timed.proven_us is None else timed.proven_us
     then = path_standing(path or (), data, own.as_of_us, timed.proven_us, now_us=case.now_us)
     if value.seal is not None:
-        seal_steps.maker(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
+        seal_steps.since(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
     unfit = without_use(path, case.trust, own.as_of_us, case.now_us)
     signer = _known_as(value, known, entry)

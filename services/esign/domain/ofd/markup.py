@@ -1,8 +1,12 @@
 """Reads the XML of an OFD package: bounded, without document types and entities (expat), one namespace.
 
-What has no fixed meaning is refused rather than guessed: two elements where one belongs, elements of other namespaces.
+What has no fixed meaning is refused rather than guessed: two elements where one belongs, elements of other namespaces,
+or of both that OFD has.
 """
 
+import contextlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -14,16 +18,34 @@ _MOST_ELEMENTS = 200_000
 # GB/T 33190 7.1; the second is what early makers wrote.
 _NAMESPACES = frozenset({"http://www.ofdspec.org/2016", "http://www.ofdspec.org"})
 _SEPARATOR = " "
+# Where the schema is, what is white space, and the language: serialisers add these. Nothing else stands in a namespace,
+# for many readers take an attribute by its name alone.
+OF_XML = frozenset(
+    {
+        "http://www.w3.org/2001/XMLSchema-instance schemaLocation",
+        "http://www.w3.org/2001/XMLSchema-instance noNamespaceSchemaLocation",
+        "http://www.w3.org/XML/1998/namespace space",
+        "http://www.w3.org/XML/1998/namespace lang",
+    }
+)
+"""Attributes of other namespaces that say nothing of the document, each with its namespace before it."""
+# One way to write the file: a declaration, elements and text.
+_NOT_PLAIN = re.compile(rb"<[?!]")
+_DECLARATION = re.compile(rb"(?:\xef\xbb\xbf)?(?:<\?xml[ \t\r\n][^<>]*\?>)?")
 
 
 @dataclass(slots=True)
 class Element:
-    """`name` without namespace; `text` is its own character data, stripped."""
+    """`name` without namespace; `text` is its own character data, stripped. `namespace`, and `prefix` as the file calls
+    it.
+    """
 
     name: str
     attributes: dict[str, str]
     children: list["Element"] = field(default_factory=list)
     text: str = ""
+    namespace: str = ""
+    prefix: str = ""
 
     def all(self, name: str) -> list["Element"]:
         return [child for child in self.children if child.name == name]
@@ -63,15 +85,19 @@ class _Reader:
         self._allowance.elements -= 1
         if len(self._open) >= _MOST_DEPTH or self._allowance.elements < 0:
             raise beyond_limit(f"{self._file} 的 XML 过深或过大", f"{self._file}: XML too deep or too large")
-        namespace, _, local = name.rpartition(_SEPARATOR)
-        if namespace not in _NAMESPACES:
+        namespace, local, prefix = (*name.split(_SEPARATOR), "", "")[:3]
+        first = self.root
+        if namespace not in _NAMESPACES or (first is not None and namespace != first.namespace):
             raise OfdError(
                 "XML_NAMESPACE",
                 f"{self._file} 含有 OFD 命名空间以外的元素，未作判断；请用出具单位提供的阅读软件核验",
                 f"{self._file}: an element outside the namespace of OFD: not judged; check it with the issuer's reader",
                 unsupported=True,
             )
-        element = Element(local, attributes)
+        if first is not None:
+            # The same strings: of large files they are half of the memory.
+            namespace, prefix = first.namespace, first.prefix if prefix == first.prefix else prefix
+        element = Element(local, _unprefixed(attributes), namespace=namespace, prefix=prefix)
         if self._open:
             self._open[-1].children.append(element)
         else:
@@ -98,6 +124,24 @@ class _Reader:
         )
 
 
+def _unprefixed(attributes: dict[str, str]) -> dict[str, str]:
+    """Each by its name, after its namespace where it has one, without the prefix that the file has for that."""
+    if not any(_SEPARATOR in name for name in attributes):
+        return attributes
+    return {_SEPARATOR.join(name.split(_SEPARATOR)[:2]): value for name, value in attributes.items()}
+
+
+def is_wide(data: bytes) -> bool:
+    """Whether characters are of more than one byte: readers of XML find that by themselves, without a declaration."""
+    return data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]
+
+
+def is_plain(data: bytes) -> bool:
+    """Whether XML is written by nothing but a declaration, elements and text: no comments, instructions or sections."""
+    begin = _DECLARATION.match(data)
+    return _NOT_PLAIN.search(data, 0 if begin is None else begin.end()) is None
+
+
 def _other_encoding(name: str) -> OfdError:
     return OfdError(
         "XML_ENCODING",
@@ -115,7 +159,11 @@ def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None)
     allowance.bytes -= len(data)
     if allowance.bytes < 0:
         raise beyond_limit(f"{name} 超过 {MOST_BYTES // 1024**2} MiB", f"{name} has more than {MOST_BYTES} bytes")
+    if is_wide(data):
+        raise _other_encoding(name)
     parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+    # Each name then ends with its prefix.
+    parser.namespace_prefixes = True
     reader = _Reader(name, allowance)
     parser.buffer_text = True
     parser.StartElementHandler = reader.begin
@@ -137,3 +185,26 @@ def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None)
     if found is None or found.name != root:
         raise OfdError("XML_ROOT", f"{name} 的根元素不是 {root}", f"{name}: the root element is not {root}")
     return found
+
+
+def root_of(chunks: Iterable[bytes]) -> str:
+    """The name of the root element of OFD's XML, in whatever encoding; empty for other files. Raises OfdError where
+    `chunks` does.
+    """
+    begun: list[str] = []
+    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+
+    def begin(name: str, _attributes: object) -> None:
+        begun.append(name)
+        parser.StartElementHandler = None
+
+    parser.StartElementHandler = begin
+    for chunk in chunks:
+        # What is wrong behind the root matters to nobody who asks for it.
+        with contextlib.suppress(expat.ExpatError, LookupError, ValueError):
+            parser.Parse(chunk, False)
+            if not begun:
+                continue
+        break
+    namespace, _, local = begun[0].rpartition(_SEPARATOR) if begun else ("", "", "")
+    return local if namespace in _NAMESPACES else ""

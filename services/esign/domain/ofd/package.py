@@ -108,6 +108,7 @@ def located(files: Archive, text: str, holder: str) -> str | None:
             "LOCATION_AMBIGUOUS",
             f"{holder} 中的路径 {text[:80]} 可指向包内两个文件，无法唯一解读",
             f"{holder}: the location {text[:80]!r} leads to two files, depending on the reader",
+            unsupported=True,
         )
     return found.pop() if found else None
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.parsers import expat
 
+from services.esign.domain.digests import SM3
 from services.esign.domain.ofd.archive import MOST_NAME, Archive, plain_name
+from services.esign.domain.ofd.markup import OF_XML, is_wide
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
@@ -43,12 +45,18 @@ _TEMPLATE = "TemplateID"
 _ATTRIBUTES = _WANTED | {_TEMPLATE}
 _A4: Box = (0.0, 0.0, 210.0, 297.0)
 _SEPARATOR = " "
+_OF_OFD = "http://www.ofdspec.org"
 _MOST_DEPTH = 256
 # Of all files together. An element takes a microsecond, a location up to twenty.
 _MOST_ELEMENTS = 2_000_000
 _MOST_LOCATIONS = 50_000
 # Areas of one page or of the document, and templates of one page: they have a few.
 _MOST_BOXES, _MOST_TEMPLATES = 16, 16
+# What pages name by its ID (GB/T 33190 7.9), and how many one file defines.
+_RESOURCES = frozenset({"ColorSpace", "DrawParam", "Font", "MultiMedia", "CompositeGraphicUnit"})
+_MOST_RESOURCES = 20_000
+# Of the whole document; those of a page are for it alone.
+_COMMON = frozenset({"PublicRes", "DocumentRes"})
 # Bytes of one tag.
 _MOST_TAG = 4 * 1024 * 1024
 
@@ -65,22 +73,25 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`files`: every file that the document leads to, in any reading. `missing`: locations that lead to none. `unread`:
-    files whose locations cannot be told. `pages`: by ID.
+    """`files`: every file that the document leads to, in any reading. `missing`: locations that lead to none.
+    `ambiguous`: those that lead to files of different content. `unread`: files whose locations cannot be told. `pages`:
+    by ID.
     """
 
     files: frozenset[str]
     missing: tuple[str, ...]
+    ambiguous: tuple[str, ...]
     unread: tuple[str, ...]
     pages: Mapping[str, Sheet] = field(repr=False)
 
 
 def follow(package: Package) -> Reach:
-    """Never raises for a bad document; what cannot be followed is in `missing` or `unread`."""
+    """What cannot be followed is in `missing` or `unread`. Raises OfdError when a file is not what its headers say."""
     places = _Places(package.files, posixpath.dirname(package.document))
     allowance = _Allowance()
     scans: dict[str, _Scan] = {}
-    files, missing, unread = {ENTRY}, dict[str, None](), list[str]()
+    files, missing, ambiguous, unread = {ENTRY}, dict[str, None](), dict[str, None](), list[str]()
+    common = set[str]()
     pending = [ENTRY]
     while pending:
         holder = pending.pop()
@@ -94,11 +105,17 @@ def follow(package: Package) -> Reach:
             unclear = unclear or not is_exact
             if not found and link.name not in _OUTWARD:
                 missing[link.text] = None
+            usual = places.usual(link.text, holder, scan.base) if len(found) > 1 else frozenset()
+            if len({package.digest(name, SM3) for name in usual}) > 1:
+                ambiguous[link.text] = None
+            if link.name in _COMMON:
+                common |= found
             if not link.is_data:
                 pending.extend(found)
         if unclear:
             unread.append(holder)
-    return Reach(frozenset(files), tuple(missing), tuple(unread), _sheets(package, places, scans))
+    unread.extend(name for name in _redefining({name: scans[name] for name in sorted(common)}) if name not in unread)
+    return Reach(frozenset(files), tuple(missing), tuple(ambiguous), tuple(unread), _sheets(package, places, scans))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +166,16 @@ class _Places:
                         exact.add(file)
         return frozenset(found), found == exact
 
+    def usual(self, text: str, holder: str, base: str) -> frozenset[str]:
+        """The files that it leads to from the file that holds it, or from the root: what makers mean, some the one and
+        some the other (`package.located`).
+        """
+        folders = [""] if text.startswith("/") else [posixpath.dirname(holder), ""]
+        within = ["", unquote(base).replace("\\", "/").lstrip("/")]
+        below = [posixpath.join(base, text.lstrip("/")) for base in within]
+        names = {posixpath.normpath(posixpath.join(folder, each)) for folder in folders for each in below}
+        return frozenset(self._names[plain] for plain in map(plain_name, names) if plain in self._names)
+
     def _folders(self, holder: str, base: str) -> Iterator[str]:
         """A leading slash means the root, yet some readers drop it."""
         for folder in {posixpath.dirname(holder), self._folder, ""}:
@@ -165,14 +192,15 @@ class _Allowance:
 
 @dataclass(slots=True)
 class _Scan:
-    """What one file says: its locations, its boxes, the templates that it draws on, the folder of its media (`base`).
-    `unclear`: that is not all, or readers differ in it.
+    """What one file says: its locations, its boxes, the templates that it draws on, the folder of its media (`base`),
+    the resources that it defines. `unclear`: that is not all, or readers differ in it.
     """
 
     links: list[_Link] = field(default_factory=list)
     physical: dict[Box | None, None] = field(default_factory=dict)
     boxes: dict[Box | None, None] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
+    resources: set[tuple[str, str]] = field(default_factory=set)
     base: str = ""
     unclear: bool = False
 
@@ -205,6 +233,8 @@ class _Scanner:
         """
         fed = 0
         for chunk in chunks:
+            if not fed and is_wide(chunk):
+                raise ValueError("not in UTF-8")
             self._parser.Parse(chunk, False)
             fed += len(chunk)
             if fed - self._parser.CurrentByteIndex > _MOST_TAG:
@@ -218,9 +248,16 @@ class _Scanner:
         local = name.rpartition(_SEPARATOR)[2]
         for key, value in attributes.items():
             # Most attributes are those of text and graphics, in no namespace.
-            attribute = key.rpartition(_SEPARATOR)[2] if _SEPARATOR in key else key
+            attribute = key
+            if _SEPARATOR in key:
+                attribute = key.rpartition(_SEPARATOR)[2]
+                # Some readers take it for the one without a namespace, and nothing of OFD has one.
+                if key not in OF_XML and attribute not in _OUTWARD and name.startswith(_OF_OFD):
+                    self._scan.unclear = True
             if attribute in _ATTRIBUTES:
                 self._attribute(attribute, local, value)
+        if local in _RESOURCES:
+            self._define(local, attributes.get("ID", "").strip().lstrip("0"))
         self._part()
         self._names.append(local)
         self._texts.append([] if local in _WANTED else None)
@@ -254,6 +291,15 @@ class _Scanner:
             self._set_base(value.strip())
         else:
             self._take(name, owner, value)
+
+    def _define(self, kind: str, number: str) -> None:
+        defined = self._scan.resources
+        if number and (kind, number) in defined:
+            # Some readers take the first, some the last.
+            self._scan.unclear = True
+        if len(defined) >= _MOST_RESOURCES:
+            raise ValueError("too many resources")
+        defined.add((kind, number))
 
     def _part(self, *_between: object) -> None:
         if self._texts and self._texts[-1] is not None:
@@ -296,6 +342,15 @@ def _scanned(files: Archive, name: str, allowance: _Allowance) -> _Scan:
     except (expat.ExpatError, LookupError, ValueError):
         scan.unclear = True
     return scan
+
+
+def _redefining(common: Mapping[str, _Scan]) -> Iterator[str]:
+    """Files of resources that define one which another of the same document defines."""
+    seen = set[tuple[str, str]]()
+    for name, scan in common.items():
+        if not seen.isdisjoint(scan.resources):
+            yield name
+        seen |= scan.resources
 
 
 def _sheets(package: Package, places: _Places, scans: Mapping[str, _Scan]) -> Mapping[str, Sheet]:

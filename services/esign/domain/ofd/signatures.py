@@ -5,12 +5,13 @@ GM/T 0099).
 import base64
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, timezone, tzinfo
 
 from services.esign.domain import moments
 from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
 from services.esign.domain.ofd import markup, package, signature_shape
+from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
 from services.esign.domain.ofd.markup import Element
 from services.esign.domain.ofd.package import Box, Package
@@ -57,7 +58,8 @@ class OfdSignature:
     """A signature. `file` is the location of its Signature.xml, `xml` those bytes, which `value` is over; `own` are
     all files that belong to the signature itself, `protected` those whose digests it holds. `stated`:
     SignatureDateTime, µs; without a zone what it means in China, then in UTC, as the machine that wrote it may be set.
-    `foreign`: what stands in its description or in the list and belongs in neither; empty: nothing.
+    `foreign`: what stands in its description or in the list and belongs in neither; empty: nothing. `namespace`: of its
+    description.
     """
 
     id: str
@@ -72,14 +74,16 @@ class OfdSignature:
     stamps: tuple[Stamp, ...]
     stated: tuple[int, ...]
     foreign: str
+    namespace: str
 
 
 def find(found: Package) -> tuple[OfdSignature, ...]:
     """In the order they were made: one that protects another is later. Raises OfdError."""
     if found.signatures is None:
         return ()
-    root = package.xml(found.files, found.signatures, "Signatures")
-    foreign, listed = signature_shape.foreign_in_list(root), root.all("Signature")
+    data = found.files.content(found.signatures, markup.MOST_BYTES)
+    root = markup.parse(data, found.signatures, "Signatures")
+    foreign, listed = signature_shape.foreign_in_list(root, data), root.all("Signature")
     if len(listed) > MOST_SIGNATURES:
         raise beyond_limit(f"超过 {MOST_SIGNATURES} 个签名", f"more than {MOST_SIGNATURES} signatures")
     present: list[OfdSignature] = []
@@ -93,8 +97,16 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
             )
     if len({signature.file for signature in present}) != len(present):
         raise OfdError("SIGNATURE_TWICE", "签名列表中同一签名出现两次", "the list names a signature twice")
+    # Each maker has one; in another namespace some readers find no signatures.
+    if present and root.namespace not in {signature.namespace for signature in present}:
+        present = [replace(signature, foreign=signature.foreign or root.name) for signature in present]
     places = {signature.file: sum(other.file in signature.protected for other in present) for signature in present}
     return tuple(sorted(present, key=lambda signature: places[signature.file]))
+
+
+def is_description(files: Archive, name: str) -> bool:
+    """Whether a file is a Signature.xml by its root. Raises OfdError when it is not what its header says."""
+    return markup.root_of(files.chunks(name)) == "Signature"
 
 
 def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign: str) -> OfdSignature:
@@ -121,7 +133,11 @@ def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign:
     content = found.files.content(value, _MOST_VALUE)
     # A signature alone has no seal: what it calls one is some file that nobody compares with anything, and that readers
     # may show.
-    has_seal = seal is not None and kind_of(content) is Kind.SES
+    is_seal = kind_of(content) is Kind.SES
+    has_seal = seal is not None and is_seal
+    stamps = tuple(_stamps(info, file))
+    # Some readers show no seal of what is called a signature alone.
+    is_miscalled = is_seal and bool(stamps) and listed.attributes.get("Type", "Seal") != "Seal"
     return OfdSignature(
         id=listed.attributes.get("ID", ""),
         file=file,
@@ -132,11 +148,13 @@ def _read(found: Package, listed: Element, allowance: markup.Allowance, foreign:
         digest=digest,
         references=listed_files,
         protected=frozenset(each.file for each in listed_files if each.file is not None),
-        stamps=tuple(_stamps(info, file)),
+        stamps=stamps,
         stated=_stated(info),
         foreign=foreign
         or signature_shape.foreign_in_description(element)
-        or ("Seal" if seal is not None and not has_seal else ""),
+        or ("Seal" if seal is not None and not has_seal else "")
+        or ("Signature@Type" if is_miscalled else ""),
+        namespace=element.namespace,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from services.esign.domain import chain, cms_reader, der, sealed_value, ses_check, signature_kinds
+from services.esign.domain import chain, cms_reader, der, seal_validity, sealed_value, ses_check, signature_kinds
 from services.esign.domain.chain import ChainError
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
@@ -85,7 +85,7 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
             "the seal's file is of another seal than the one that signed",
         )
     else:
-        found.steps.append(ses_check.summary(inspected))
+        found.steps.append(seal_validity.named(ses_check.summary(inspected), read.seal.info, signer))
     if not _holds(found, steps):
         return None
     return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts, read.seal)
@@ -146,6 +146,26 @@ def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
     found.add("integrity", Status.VALID, "INTACT", "内容完整，签名值有效", "content intact, signature value right")
     claimed_us = _stated(signature, signer) if read.signing_time_us is None else read.signing_time_us
     return SignedValue(kind_of(signature.value), signer, others, claimed_us, read)
+
+
+# Makers write Signature.xml by a clock in China and call it UTC, or the other way.
+_NEAR_US = 86_400 * 1_000_000
+
+
+def dated(step: Step, signature: OfdSignature, claimed_us: int | None) -> Step:
+    """The step time, open where Signature.xml, which readers show, states quite another moment than the value."""
+    if (
+        step.status is not Status.VALID
+        or claimed_us is None
+        or not signature.stated
+        or any(abs(each - claimed_us) <= _NEAR_US for each in signature.stated)
+    ):
+        return step
+    zh, en = (
+        "签名描述文件写的时间与签章时间相差一天以上",
+        "Signature.xml states a time more than a day from the signature's",
+    )
+    return Step("time", Status.UNKNOWN, "TIMES_DIFFER", zh, en)
 
 
 def _stated(signature: OfdSignature, signer: x509.Certificate) -> int | None:

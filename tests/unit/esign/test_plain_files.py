@@ -1,0 +1,34 @@
+"""Files that a stranger may have named: what cannot be read is told, whatever the system answers."""
+
+import errno
+import io
+from pathlib import Path
+
+import pytest
+
+from services.esign import file_errors, plain_files
+
+
+class _Nothing(io.RawIOBase):
+    """As some files of the system, which are regular and have nothing yet."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: object) -> None:
+        return None
+
+
+def test_a_file_that_has_nothing_yet_is_an_error_of_that_file() -> None:
+    """Neither empty nor a failure of the verifier."""
+    with pytest.raises(OSError) as told:
+        plain_files.read(io.BufferedReader(_Nothing()), Path("kmsg"), 10)
+    assert told.value.errno == errno.EAGAIN
+    assert "没有内容可读" in file_errors.told(told.value)
+
+
+def test_a_file_is_read_as_far_as_asked(tmp_path: Path) -> None:
+    """Its beginning, and no more."""
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    assert (plain_files.beginning(path, 2), plain_files.beginning(path, 9)) == (b"ab", b"abc")
