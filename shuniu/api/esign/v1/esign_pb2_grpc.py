@@ -553,7 +553,8 @@ class VerificationServiceServicer:
 
     def VerifyByHash(self, request, context):
         """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
-        not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+        not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
+        or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

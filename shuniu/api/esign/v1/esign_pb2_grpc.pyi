@@ -235,7 +235,8 @@ class VerificationServiceStub:
     """Judges the content of a QR code."""
     VerifyByHash: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]
     """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
-    not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+    not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
+    or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
     """
     VerifyByNumber: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]
     """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
@@ -259,7 +260,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """Judges the content of a QR code."""
     VerifyByHash: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByHashRequest, _esign_pb2.VerifyByHashResponse]  # type: ignore[assignment]
     """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
-    not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+    not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
+    or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
     """
     VerifyByNumber: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]  # type: ignore[assignment]
     """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
@@ -298,7 +300,8 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.VerifyByHashResponse, _abc.Awaitable[_esign_pb2.VerifyByHashResponse]]:
         """What the register says of a file, by its SHA-256 or SM3. The file itself is not seen: steps that concern its content are
-        not_checked and say so. A file that the hub sealed has this hash or is another file. Errors: INVALID_ARGUMENT HASH_FORM.
+        not_checked and say so. A file that the hub sealed has this hash or is another file. Tells the state only, and no number, title
+        or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
         """
 
     @_abc_1.abstractmethod
