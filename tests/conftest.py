@@ -6,7 +6,23 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.support import plans
+
 pytest_plugins = ["shuniu.kit.testing.fixtures"]
+
+_PLANS = plans.Watcher()
+
+
+def pytest_configure() -> None:
+    _PLANS.start()
+
+
+@pytest.fixture(autouse=True)
+def _stores_walk_through_nothing_that_grows() -> Generator[None]:
+    """No statement of a store that a test ran costs more with each row there is, but those that may (`plans_allowed`)."""
+    yield
+    found = _PLANS.taken()
+    assert not found, f"walks through what grows:\n{plans.told(found)}"
 
 
 @pytest.fixture(autouse=True, scope="module")

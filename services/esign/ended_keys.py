@@ -1,12 +1,12 @@
 """Keys of seals that ended: they sign nothing any more, so nothing is left of them that could be stolen."""
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, text, update
 
 from services.esign import store
-from services.esign.domain.flows import FlowState, StepState
-from services.esign.domain.seals import ENDED
+from services.esign.domain.flows import FlowState
 from services.esign.flow_store import flow, flow_step
 from services.esign.licence_store import SLOT, licence
+from services.esign.partial_indexes import GRANTED, KEY_LEFT, UNDER_WAY
 from services.esign.seal_store import seal_change
 from services.esign.ses_store import sm2_seal
 
@@ -17,12 +17,9 @@ _GONE = b""
 
 def erase(conn: Connection, now_us: int) -> int:
     """Erases wrapped keys, P-256 and SM2, of seals that ended a day ago and owe no signature. How many seals."""
-    ended = store.seal.c.state.in_([state.value for state in ENDED])
     due = conn.execute(
         select(store.seal.c.id).where(
-            ended,
-            store.seal.c.wrapped_key.is_not(None),
-            store.seal.c.wrapped_key != _GONE,
+            text(KEY_LEFT),
             ~_owes(now_us),
             _quiet(now_us),
         )
@@ -38,13 +35,15 @@ def _owes(now_us: int) -> ColumnElement[bool]:
     """Signatures that were granted while the seal was active and are not made yet: of documents, of licences that
     somebody may still ask for, and of flows that are not over.
     """
-    document = exists().where(store.certificate.c.seal_id == store.seal.c.id, store.certificate.c.stage == store.SLOT)
+    document = exists().where(
+        store.certificate.c.seal_id == store.seal.c.id, store.certificate.c.stage == store.SLOT, text(UNDER_WAY)
+    )
     credential = exists().where(
-        licence.c.seal_id == store.seal.c.id, licence.c.stage == SLOT, licence.c.expires_us > now_us
+        licence.c.seal_id == store.seal.c.id, licence.c.stage == SLOT, text(UNDER_WAY), licence.c.expires_us > now_us
     )
     step = exists().where(
         flow_step.c.seal_id == store.seal.c.id,
-        flow_step.c.state == StepState.AUTHORISED.value,
+        text(GRANTED),
         flow.c.id == flow_step.c.flow_id,
         flow.c.state.in_([FlowState.OPEN.value, FlowState.FAILED.value]),
     )

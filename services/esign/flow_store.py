@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from services.esign.domain.flow_scenarios import Actor, KeyMode
 from services.esign.domain.flows import Flow, FlowState, Role, Step, StepState
+from services.esign.partial_indexes import GRANTED, partial
 from shuniu.kit import paging
 from shuniu.kit.sql import binding_of
 from shuniu.kit.sql.types import LostRaceError
@@ -87,6 +88,7 @@ flow_step = Table(
     Column("done_us", BigInteger, nullable=False),
     Index("flow_step_person", "person", "flow_id"),
     Index("flow_step_platform", "platform", "flow_id"),
+    partial("flow_step_granted", "seal_id", where=GRANTED),
 )
 
 flow_document = Table(
@@ -296,11 +298,13 @@ def erase_ended(conn: Connection, before_us: int, now_us: int, limit: int) -> in
     nothing = (FlowState.REJECTED.value, FlowState.WITHDRAWN.value, FlowState.EXPIRED.value)
     left = select(flow.c.id).where(flow.c.state == FlowState.DRAFT.value, flow.c.begun_us < before_us).limit(limit)
     drafts = list(conn.execute(left).scalars())
-    conn.execute(
-        update(flow)
-        .where(flow.c.id.in_(drafts), flow.c.state == FlowState.DRAFT.value)
-        .values(state=FlowState.WITHDRAWN.value, ended_us=now_us, version=flow.c.version + 1)
-    )
+    # None at all would be an empty list, for which SQLite goes through every draft.
+    if drafts:
+        conn.execute(
+            update(flow)
+            .where(flow.c.id.in_(drafts), flow.c.state == FlowState.DRAFT.value)
+            .values(state=FlowState.WITHDRAWN.value, ended_us=now_us, version=flow.c.version + 1)
+        )
     over = (
         select(flow.c.id)
         .join(flow_document, flow_document.c.flow_id == flow.c.id)
@@ -331,10 +335,11 @@ def forget_consents(conn: Connection, before_us: int) -> int:
     return conn.execute(delete(used_consent).where(used_consent.c.expires_us < before_us)).rowcount
 
 
-def final_by_sha256(conn: Connection, digest: str) -> FlowRow | None:
-    """The completed flow of a final document."""
-    found = conn.execute(select(flow).where(flow.c.final_sha256 == digest)).first()
-    return None if found is None else _row(found, _parties(conn, [found.id])[found.id])
+def final_by_sha256(conn: Connection, digests: Sequence[str]) -> FlowRow | None:
+    """The completed flow of the final document that has the first of these digests that any has."""
+    wanted = select(flow.c.final_sha256, flow.c.id).where(flow.c.final_sha256.in_(digests))
+    ids = {row.final_sha256: row.id for row in conn.execute(wanted)}
+    return next((get(conn, ids[digest]) for digest in digests if digest in ids), None)
 
 
 def list_flows(

@@ -19,11 +19,13 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
 from services.esign.domain.licences import LicenceState
 from services.esign.domain.status_list import Status
+from services.esign.partial_indexes import UNDER_WAY, partial
 from shuniu.kit.sql import binding_of
 
 TABLES = MetaData()
@@ -56,7 +58,7 @@ licence = Table(
     Index("licence_case", "case_code", "type"),
     Index("licence_sha256", "sha256"),
     Index("licence_by_list", "list", "state"),
-    Index("licence_stage", "stage"),
+    partial("licence_under_way", "stage", "seal_id", where=UNDER_WAY),
 )
 # One licence in force for a case and type; the next generation only after it was revoked or ended.
 licence_generation = Table(
@@ -271,7 +273,8 @@ def logged(conn: Connection, change: ChangeRow, ledger_index: int) -> None:
 
 def unfinished(conn: Connection) -> list[str]:
     """Licences that were made but not logged when the process died."""
-    return [row.number for row in conn.execute(select(licence.c.number).where(licence.c.stage == SIGNED))]
+    wanted = select(licence.c.number).where(licence.c.stage == SIGNED, text(UNDER_WAY))
+    return [row.number for row in conn.execute(wanted)]
 
 
 def list_version(conn: Connection, list_: int) -> int | None:
@@ -300,4 +303,6 @@ def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us
 
 
 def count(conn: Connection) -> int:
-    return int(conn.execute(select(func.count()).select_from(licence).where(licence.c.stage == ISSUED)).scalar_one())
+    """Issued ones: all but those under way."""
+    every = select(func.count()).select_from(licence)
+    return conn.execute(every).scalar_one() - conn.execute(every.where(text(UNDER_WAY))).scalar_one()

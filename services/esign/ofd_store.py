@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, Index, LargeBinary, MetaData, Table, Text, select
+from sqlalchemy import BindParameter, Column, Connection, Index, LargeBinary, MetaData, Table, Text, bindparam, select
 
 from shuniu.kit.sql import binding_of
 
@@ -18,6 +18,9 @@ certificate_ofd = Table(
     Index("certificate_ofd_sha256", "sha256"),
 )
 
+_DIGESTS: BindParameter[str] = bindparam("digests", expanding=True)
+_NUMBERS = select(certificate_ofd.c.sha256, certificate_ofd.c.number).where(certificate_ofd.c.sha256.in_(_DIGESTS))
+
 
 def keep_packages(conn: Connection, made: Sequence[tuple[str, bytes, str]]) -> None:
     """Keeps the packages of documents once: number, bytes, SHA-256 in hex."""
@@ -31,6 +34,6 @@ def ofd_of(conn: Connection, number: str) -> bytes:
     return bytes(conn.execute(wanted).scalar() or b"")
 
 
-def number_of(conn: Connection, sha256: str) -> str | None:
-    """The number of the document whose OFD form has this SHA-256 (hex)."""
-    return conn.execute(select(certificate_ofd.c.number).where(certificate_ofd.c.sha256 == sha256)).scalar()
+def numbers_of(conn: Connection, digests: Sequence[str]) -> dict[str, str]:
+    """The numbers of documents whose OFD form has one of these SHA-256 (hex), by it."""
+    return {row.sha256: row.number for row in conn.execute(_NUMBERS, {"digests": digests})}

@@ -33,6 +33,7 @@ from services.esign import (
 )
 from services.esign.domain.certificates import CertificateState
 from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
+from services.esign.partial_indexes import ACTIVE, KEY_LEFT, LASTING, OUT, REVOCATION_WAITS, UNDER_WAY, partial
 from shuniu.kit import paging
 from shuniu.kit.feed import replica_tables
 from shuniu.kit.sql import binding_of, kit_tables, secret_values
@@ -84,13 +85,11 @@ seal = Table(
     Column("revoked_us", BigInteger),
     Column("invalid_us", BigInteger),
     Index("seal_owner", "owner", "id"),
-    Index(
-        "seal_one_active",
-        "holder",
-        unique=True,
-        sqlite_where=text("state = 'ACTIVE'"),
-        postgresql_where=text("state = 'ACTIVE'"),
-    ),
+    Index("seal_holder", "holder", "id"),
+    partial("seal_lasting", "not_after_us", where=LASTING),
+    partial("seal_out", "id", where=OUT),
+    partial("seal_key_left", "id", where=KEY_LEFT),
+    partial("seal_one_active", "holder", where=ACTIVE, unique=True),
 )
 
 # Seal certificates by serial number (hex); `since_us` is when the seal's state last changed.
@@ -104,8 +103,6 @@ seal_certificate = Table(
     Column("family", Text, nullable=False, server_default=P256),
     Index("seal_certificate_seal", "seal_id"),
 )
-
-_REVOCATION_WAITS = text("revoked_us > 0 AND revocation_index < 0")
 
 # SLOT: number and signing time handed out. SEALED: bytes made. ISSUED: logged, released. `salt` opens the commitment.
 certificate = Table(
@@ -133,14 +130,9 @@ certificate = Table(
     Column("revoked_us", BigInteger, nullable=False, server_default="0"),
     Column("revocation_index", BigInteger, nullable=False, server_default="-1"),
     Index("certificate_sha256", "sha256"),
-    # Few are on their way; the others are counted.
-    Index("certificate_stage", "stage"),
-    Index(
-        "certificate_revoked_unlogged",
-        "revoked_us",
-        sqlite_where=_REVOCATION_WAITS,
-        postgresql_where=_REVOCATION_WAITS,
-    ),
+    partial("certificate_under_way", "stage", "seal_id", where=UNDER_WAY),
+    Index("certificate_seal", "seal_id", "number"),
+    partial("certificate_revoked_unlogged", "revoked_us", where=REVOCATION_WAITS),
 )
 
 # The newest head the store knows of: a ledger that is shorter was rolled back. One row.
@@ -284,7 +276,6 @@ _STANDING = select(
     seal.c.invalid_us,
     seal_certificate.c.seal_id,
 ).join(seal, seal.c.id == seal_certificate.c.seal_id)
-_OUT = (SealState.SUSPENDED.value, SealState.REVOKED.value, SealState.REPLACED.value)
 
 
 def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
@@ -301,8 +292,10 @@ def standing_of(conn: Connection, serial: str) -> StandingRow | None:
 
 def revoked_certificates(conn: Connection, family: str = P256) -> list[StandingRow]:
     """Certificates of seals that are suspended, revoked or replaced, by serial number."""
-    wanted = _STANDING.where(seal.c.state.in_(_OUT), seal_certificate.c.family == family)
-    return [_standing(row) for row in conn.execute(wanted.order_by(seal_certificate.c.serial))]
+    # From their seals on, and sorted here: else SQLite goes through all certificates there are.
+    out = select(seal.alias().c.id).where(text(OUT))
+    rows = conn.execute(_STANDING.where(seal_certificate.c.seal_id.in_(out), seal_certificate.c.family == family))
+    return sorted(map(_standing, rows), key=lambda row: row.serial)
 
 
 def certified(conn: Connection, serial: int, seal_id: str, now_us: int, family: str = P256) -> None:
@@ -356,8 +349,7 @@ def set_revocation(conn: Connection, seal_id: str, revocation: Revocation) -> No
 
 def ended_by(conn: Connection, now_us: int) -> list[SealRow]:
     """Seals whose certificates have ended and that do not say so yet."""
-    lasting = (SealState.ISSUED.value, SealState.ACTIVE.value, SealState.SUSPENDED.value)
-    rows = conn.execute(select(seal).where(seal.c.state.in_(lasting), seal.c.not_after_us < now_us))
+    rows = conn.execute(select(seal).where(text(LASTING), seal.c.not_after_us < now_us))
     return [_seal(conn, row) for row in rows]
 
 
@@ -399,16 +391,6 @@ def certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | No
 def certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
     return None if row is None else read_certificate(row)
-
-
-def certificate_by_sha256(conn: Connection, digest: str) -> CertificateRow | None:
-    """The document that has this digest (hex) in either of its forms."""
-    row = conn.execute(select(certificate).where(certificate.c.sha256 == digest, certificate.c.stage == ISSUED)).first()
-    if row is not None:
-        return read_certificate(row)
-    number = ofd_store.number_of(conn, digest)
-    found = None if number is None else certificate_by_number(conn, number)
-    return found if found is not None and found.stage == ISSUED else None
 
 
 def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:
@@ -461,7 +443,7 @@ class RevokedRow:
 
 def revocations_unlogged(conn: Connection, limit: int) -> Sequence[RevokedRow]:
     """Revocations that the ledger does not hold yet, oldest first."""
-    wanted = select(certificate.c.number, certificate.c.revoked_us, certificate.c.pdf).where(_REVOCATION_WAITS)
+    wanted = select(certificate.c.number, certificate.c.revoked_us, certificate.c.pdf).where(text(REVOCATION_WAITS))
     rows = conn.execute(wanted.order_by(certificate.c.revoked_us).limit(limit))
     return [RevokedRow(row.number, row.revoked_us, bytes(row.pdf)) for row in rows]
 
@@ -491,10 +473,11 @@ def remembered_head(conn: Connection) -> str:
 
 def unfinished(conn: Connection) -> Sequence[str]:
     """Numbers of documents that were sealed but not logged when the process died."""
-    rows = conn.execute(select(certificate.c.number).where(certificate.c.stage == SEALED))
+    rows = conn.execute(select(certificate.c.number).where(certificate.c.stage == SEALED, text(UNDER_WAY)))
     return [row.number for row in rows]
 
 
 def issued_count(conn: Connection) -> int:
-    wanted = select(func.count()).select_from(certificate).where(certificate.c.stage == ISSUED)
-    return int(conn.execute(wanted).scalar() or 0)
+    """All but those under way: both are counted in an index, without the documents."""
+    every = select(func.count()).select_from(certificate)
+    return conn.execute(every).scalar_one() - conn.execute(every.where(text(UNDER_WAY))).scalar_one()

@@ -232,7 +232,11 @@ def _accept(conn: Connection, events: Sequence[Received], now_us: int) -> list[R
         return [event] if taken is inbox.Accepted.NEW else []
     table = inbox_table.c
     ids = sorted({event.id for event in events})
-    rows = conn.execute(select(table.source, table.event_id, table.digest).where(table.event_id.in_(ids)))
+    # By source and id, as the key has them: by id alone, all events there ever were would be looked at.
+    sources = sorted({event.source for event in events})
+    rows = conn.execute(
+        select(table.source, table.event_id, table.digest).where(table.source.in_(sources), table.event_id.in_(ids))
+    )
     known = {(row.source, row.event_id): bytes(row.digest) for row in rows}
     fresh: list[Received] = []
     taken_in: list[dict[str, object]] = []

@@ -62,7 +62,8 @@ async def judged(land: SealLand, document: bytes, receipt: str | None = None, *,
 
 async def registered(land: SealLand, document: bytes) -> Known:
     """What the register says, as the service asks it: by the file's digest, and with the seal's SM2 certificate."""
-    number = await land.base.store.read(ofd_store.number_of, sha256(document).hexdigest())
+    digest = sha256(document).hexdigest()
+    number = (await land.base.store.read(ofd_store.numbers_of, [digest])).get(digest)
     assert number is not None
     row = await land.base.store.read(store.certificate_by_number, number)
     assert row is not None

@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from services.esign import store, verdict_cache
+from services.esign import lookup, verdict_cache
 from services.esign.domain.errors import NoteMalformedError
 from services.esign.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.domain.verdict import Outcome
@@ -124,8 +124,8 @@ async def test_a_ledger_that_cannot_be_read_takes_no_verdict(land, monkeypatch):
     monkeypatch.setattr(Sequencer, "witnessed_receipt", broken)
     verdict = await land.verdict(pdf)
     assert verdict.verdict == "VALID"
-    known = store.certificate_by_sha256
-    monkeypatch.setattr(store, "certificate_by_sha256", lambda *asked: replace(known(*asked), receipt=""))
+    known = lookup.certificate_by_digests
+    monkeypatch.setattr(lookup, "certificate_by_digests", lambda *asked: replace(known(*asked), receipt=""))
     verdict = await land.verdict(pdf)
     assert verdict.verdict == "INDETERMINATE"
     assert [step.status for step in verdict.steps if step.step == "ledger"] == ["unknown"]

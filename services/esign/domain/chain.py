@@ -13,6 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAl
 
 from services.esign.domain import certificate_extensions, der, moments, sm2
 from services.esign.domain.certificate_extensions import Profile
+from services.esign.domain.kept import kept
 from services.esign.domain.signature_value import public_key_of, sm2_key_of
 
 _MAX_LENGTH = 8
@@ -151,7 +152,7 @@ def check_strength(certificate: x509.Certificate) -> None:
     _check_understood(certificate)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def check_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
     _check_key(certificate)
@@ -163,7 +164,7 @@ def check_signer(certificate: x509.Certificate) -> None:
         raise ChainError("SIGNER_KEY_USAGE", "签章证书不能用于文件签名", "the certificate is not for signing documents")
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def check_document_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely unusual is
     unknown. Raises ChainError.
@@ -255,7 +256,7 @@ def build(
 
 
 # A seal signs many documents, and its path is the same. Errors are not kept.
-@lru_cache(maxsize=256)
+@kept(256)
 def _build(
     signer: x509.Certificate, others: tuple[x509.Certificate, ...], roots: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...]:
@@ -341,7 +342,7 @@ def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
     return first <= at_us <= last
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
     """µs."""
     first, last = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
@@ -392,7 +393,7 @@ def _check_understood(certificate: x509.Certificate) -> None:
         )
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def profile_of(certificate: x509.Certificate) -> Profile:
     """Read from the bytes, and only what is judged: what else a maker wrote into his extensions is his. Raises
     ChainError.

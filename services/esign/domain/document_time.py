@@ -6,13 +6,13 @@ ends, the proof stands only if something newer, made in time, covers it: another
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
 
 from services.esign.domain import chain, moments
 from services.esign.domain.cms_reader import unpadded
+from services.esign.domain.kept import kept
 from services.esign.domain.pdf import Document
 from services.esign.domain.shown_names import shown
 from services.esign.domain.signatures import PdfSignature
@@ -117,7 +117,7 @@ def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: 
     found.read[stamp.number] = ReadStamp(step)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def names_of(certificate: x509.Certificate) -> tuple[str, str]:
     """Of its holder and of its issuer: the common name, else all of it."""
     return _name_of(certificate.subject), _name_of(certificate.issuer)

@@ -10,7 +10,7 @@ Work is counted before it is done, for all readings of one file together: see `C
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -101,15 +101,11 @@ class _Shared:
     references: dict[int, tuple[Ref, ...]] = field(default_factory=dict)
     referring: list[Any] = field(default_factory=list)
 
-    @contextmanager
-    def reading(self, start: int) -> Iterator[None]:
+    def begin(self, start: int) -> None:
+        """The object at `start` is being read, until it is `under_way` no more. Raises PdfError when it is already."""
         if start in self.under_way:
             raise PdfError("REFERENCE_LOOP", f"the object at byte {start} needs itself to be read", unsupported=True)
         self.under_way.add(start)
-        try:
-            yield
-        finally:
-            self.under_way.discard(start)
 
 
 class Document:
@@ -282,8 +278,11 @@ class Document:
             raise PdfError("OBJECT_STREAM", f"object {holder.number} is not an object stream", unsupported=True)
         found = self._shared.members.get(holder.start)
         if found is None:
-            with self._shared.reading(holder.start):
+            self._shared.begin(holder.start)
+            try:
                 found = self._shared.members[holder.start] = self._unpack(holder)
+            finally:
+                self._shared.under_way.discard(holder.start)
         return found
 
     def stream_of(self, holder: PdfObject) -> bytes:
@@ -386,8 +385,11 @@ class Document:
             start = match.start(1)
             found = objects.get(start)
             if found is None:
-                with self._shared.reading(start):
+                self._shared.begin(start)
+                try:
                     found = objects[start] = self._read(match)
+                finally:
+                    self._shared.under_way.discard(start)
             objects[offset] = found
         if found.end > self.end:
             raise PdfError("XREF", f"the object at byte {offset} is cut short", unsupported=True)

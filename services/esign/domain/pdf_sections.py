@@ -13,11 +13,12 @@ _SUBSECTION = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\x00\t\n\f\r ]{1,16}(\d{1
 _USUAL_HEAD = re.compile(rb"\d+ \d+ ?(?:\r\n|\r|\n)")
 _TRAILER = re.compile(rb"[\x00\t\n\f\r ]*trailer(?![^\x00\t\n\f\r ()<>\[\]{}/%])")
 # Rows of a table: twenty bytes each, or, where a writer took the line's end lightly, one after the other.
-_ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])")
-_ENTRIES = re.compile(rb"(?:\d{10} \d{5} [nf](?: \r| \n|\r\n))*")
+_ENTRY = re.compile(rb"(\d{10}) (\d{5}) ([nf])(?: \r| \n|\r\n)")
 # Of an object at the file's beginning; of a free one whose next is beyond all numbers (ISO 32000-1, table C.1).
 _AT_BEGINNING, _LAST_NUMBER = b"0000000000", b"0008388607"
 _HIGHEST = 8_388_607
+# Of nearly every object.
+_FIRST = b"00000"
 _ENTRY_SIZE = 20
 _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]{1,4}([nf])(?=[\x00\t\n\f\r ])")
 
@@ -88,15 +89,16 @@ def table(data: bytes, offset: int, end_of_data: int, census: Census) -> Section
         census.count(count)
         end = at + count * _ENTRY_SIZE
         rows: list[tuple[bytes, bytes, bytes]]
-        if end <= end_of_data and _ENTRIES.fullmatch(data, at, end):
-            rows, at = _ENTRY.findall(data, at, end), end
+        # As many as there is room for: then nothing stands between them.
+        if end <= end_of_data and len(rows := _ENTRY.findall(data, at, end)) == count:
+            at = end
         else:
             rows, at = _loose_rows(data, at, count)
             odd = True
         odd = odd or _is_odd(first, rows) or _USUAL_HEAD.fullmatch(head[0].lstrip(b"\x00\t\n\f\r ")) is None
         for number, (place, generation, kind) in enumerate(rows, first):
             if kind == b"n":
-                entries[number] = _entry(Entry, (1, int(place), int(generation)))
+                entries[number] = _entry(Entry, (1, int(place), int(generation) if generation != _FIRST else 0))
                 odd = odd or place == _AT_BEGINNING
             else:
                 entries[number] = FREE

@@ -3,6 +3,7 @@ keys.
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterator
 from typing import Any
 
@@ -244,8 +245,7 @@ class Cursor:
                 self.census.count(len(value))
                 holder, key, keyed_at = open_.pop()
             elif kind == 10:
-                digits = match[10].translate(None, _SPACES)
-                value = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
+                value = _bytes_of(match[10])
                 if key == "Contents":
                     holder.spans[key] = (keyed_at, at)
                     self.spanned = True
@@ -310,6 +310,15 @@ class Cursor:
                 return
             parts.append(char)
         raise PdfError("STRING_TOO_LONG", "a string has too many parts", limit=True)
+
+
+def _bytes_of(digits: bytes) -> bytes:
+    """What hexadecimal digits say; white space counts for nothing, a last digit that is missing is 0."""
+    try:
+        return unhexlify(digits)
+    except ValueError:
+        digits = digits.translate(None, _SPACES)
+        return unhexlify(digits + b"0" * (len(digits) % 2))
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 
 from cryptography import x509
@@ -11,6 +10,7 @@ from services.esign.domain import chain, cms_reader, seal_steps, sealed_value, s
 from services.esign.domain.chain import ChainError
 from services.esign.domain.cms import OID_GM_DATA
 from services.esign.domain.findings import Findings
+from services.esign.domain.kept import kept
 from services.esign.domain.ses import SealSignature
 from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.shown_names import shown
@@ -224,7 +224,7 @@ def _certified(found: Findings, signer: x509.Certificate) -> None:
         found.add("signer", Status.VALID, "SIGNER", f"签章单位：{name}", f"signed by {name}")
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def _common_name(certificate: x509.Certificate) -> str:
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return shown(str(names[0].value) if names else certificate.subject.rfc4514_string())

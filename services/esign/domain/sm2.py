@@ -5,11 +5,11 @@ when it is loaded; without it nothing signed with SM2 can be judged, and everyth
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 from cryptography import x509
 
 from services.esign.domain import der
+from services.esign.domain.kept import kept
 
 OID_SM2_WITH_SM3 = der.oid("1.2.156.10197.1.501")
 ALGORITHM = der.tlv(der.SEQUENCE, OID_SM2_WITH_SM3)
@@ -49,7 +49,7 @@ def is_key(spki: bytes) -> bool:
     return spki.startswith(_KEY_HEAD)
 
 
-@lru_cache(maxsize=1024)
+@kept(1024)
 def key_of(certificate: x509.Certificate) -> bytes | None:
     """SubjectPublicKeyInfo of an SM2 key; None for a key of any other kind."""
     spki = der.parse(certificate.tbs_certificate_bytes).children()[6].raw

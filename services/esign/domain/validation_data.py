@@ -62,6 +62,8 @@ class ValidationData:
 
     def with_carried(self, cms: SignedCms) -> "ValidationData":
         """And what a signature carries itself (RFC 5652, 10.2.1; revocationInfoArchival, ISO 32000-2, 12.8.3.3.2)."""
+        if not cms.ocsps and not cms.crls:
+            return self
         ocsps, crls = _within(cms.ocsps, _MOST_BYTES["OCSPs"]), _within(cms.crls, _MOST_BYTES["CRLs"])
         return replace(self, ocsps=(*self.ocsps, *ocsps), crls=(*self.crls, *crls)) if ocsps or crls else self
 

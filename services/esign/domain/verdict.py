@@ -32,6 +32,9 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
     NOT_CHECKED = "not_checked"
 
+    # As it compares; that of an enumeration is a call for each look into a set.
+    __hash__ = str.__hash__
+
 
 class Outcome(StrEnum):
     VALID = "VALID"

@@ -23,7 +23,8 @@ def digests(pdf: bytes) -> Iterator[str]:
         state.update(view[at:end])
         at = end
         found.append(state.copy().hexdigest())
-    whole = sha256(pdf).hexdigest()
+    state.update(view[at:])
+    whole = state.hexdigest()
     yield whole
     yield from (each for each in reversed(found) if each != whole)
 

@@ -1,6 +1,6 @@
 """What the register says of a final document of a flow, for verification."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -22,15 +22,14 @@ class FlowFound:
     known: Known
 
 
-def flow_of(conn: Connection, digests: Iterable[str]) -> FlowFound | None:
+def flow_of(conn: Connection, digests: Sequence[str]) -> FlowFound | None:
     """The flow whose final document has one of these digests: it, or what it was before its renewal."""
-    for digest in digests:
-        row = flow_store.final_by_sha256(conn, digest)
-        if row is not None:
-            *_, signed, _ = flow_store.revisions(conn, row.id)
-            then, now = _seals(conn, row.parties)
-            return FlowFound(row, Known(CertificateState.VALID, then, now, signed.certificate_sha256))
-    return None
+    row = flow_store.final_by_sha256(conn, digests)
+    if row is None:
+        return None
+    *_, signed, _ = flow_store.revisions(conn, row.id)
+    then, now = _seals(conn, row.parties)
+    return FlowFound(row, Known(CertificateState.VALID, then, now, signed.certificate_sha256))
 
 
 def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealState]:

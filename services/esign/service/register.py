@@ -20,6 +20,7 @@ from services.esign.domain.register_steps import SEAL_BAD_THEN
 from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.domain.verify import Known
+from services.esign.lookup import certificate_by_digests
 from services.esign.sequencer import Sequencer
 from services.esign.store import CertificateRow, SealRow
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -143,7 +144,7 @@ class RegisterQuestions:
                 "Give the file's SHA-256 or SM3: 64 hexadecimal digits.",
                 "请填写文件的 SHA-256 或 SM3 摘要（64 位十六进制）。",
             )
-        row = await self.base.store.read(store.certificate_by_sha256, digest)
+        row = await self.base.store.read(certificate_by_digests, [digest])
         if row is None:
             number = await self.base.store.read(digest_store.number_of, digest)
             row = None if number is None else await self.base.store.read(store.certificate_by_number, number)

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection
 
-from services.esign import metrics, ses_store, store
+from services.esign import lookup, metrics, ses_store, store
 from services.esign.ca import split_pem
 from services.esign.config import KeyFiles
 from services.esign.domain import qr, validation_report, versions
@@ -91,7 +89,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             )
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
-        row = await self.base.store.read(_registered, digests)
+        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
+        row = await self.base.store.read(lookup.certificate_by_digests, digests)
         found = await self._seal(row)
         flow = await self.base.store.read(flow_of, digests) if row is None else None
         question = Question(
@@ -132,7 +131,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         """Whether what is registered is only the beginning of the file, and more came than its renewal."""
         if verdict.step("changes").reason == "RENEWED" or row.sha256 == digests[0]:
             return False
-        return await self.base.store.read(_registered, digests[:1]) is None
+        return await self.base.store.read(lookup.certificate_by_digests, digests[:1]) is None
 
     async def _unregistered(self, question: Question) -> Verdict:
         """The verdict on a document that the register does not know."""
@@ -227,12 +226,6 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
         )
-
-
-def _registered(conn: Connection, digests: Iterable[str]) -> CertificateRow | None:
-    """The document itself, or what it was before its renewal; whether that is what happened is for the verdict."""
-    found = (store.certificate_by_sha256(conn, digest) for digest in digests)
-    return next((row for row in found if row is not None), None)
 
 
 def _view(verdict: Verdict, row: CertificateRow | None, found: SealRow | None) -> pb.Verdict:

@@ -90,6 +90,7 @@ ended_session = Table(
     _number("ended_us"),
     _number("feed_version"),
     Index("ended_session_feed", "feed_version"),
+    Index("ended_session_ended", "ended_us"),
 )
 
 # Private keys are encrypted under the key ring.

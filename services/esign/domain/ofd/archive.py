@@ -36,6 +36,7 @@ _FAR, _FAR_LOCATOR = b"PK\x06\x06", b"PK\x06\x07"
 _FAR_END, _LOCATOR = struct.Struct("<4sQ2H2I4Q"), struct.Struct("<4sIQI")
 # As systems spell it for which letters' case does not count.
 _ENTRY_NAME = re.compile(rb"ofd\.xml", re.IGNORECASE)
+_RECORD = re.compile(rb"PK(?:\x05\x06|\x06\x06|\x01\x02|\x03\x04)")
 # Records that end a package, or look like one; a document has one.
 _MOST_MARKS = 1000
 _NOTHING_DEFLATED = b"\x03\x00"
@@ -105,8 +106,8 @@ def is_package_too(data: bytes) -> bool:
     """Whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some in all
     of the file, and go from there to its directory by ways of their own; others look for the entries themselves.
     """
-    # What is found at once comes first: most documents have none.
-    return any(mark in data for mark in (_END, _FAR, _CENTRAL, _LOCAL)) and _ENTRY_NAME.search(data) is not None
+    # Records come first: most documents have none, and names are looked for in all letters.
+    return _RECORD.search(data) is not None and _ENTRY_NAME.search(data) is not None
 
 
 def _marks(data: bytes) -> Iterator[tuple[bytes, int]]:

@@ -1,0 +1,48 @@
+"""What statements of stores may walk through, each with the reason. Whatever is not here fails the test that ran it."""
+
+# Tables that do not grow with use, or only with what an operator does.
+SMALL = {
+    "audit_head": "one row for each process that writes",
+    "counter": "one row for each name of a counter",
+    "flow_count": "scenarios times their outcomes",
+    "item": "matters that offices publish: thousands, changed by editors",
+    "lease": "one row for each task",
+    "ledger_head": "one row",
+    "meta": "one row",
+    "operator": "people who run the hub",
+    "platform": "organisations that take part",
+    "platform_certificate": "organisations that take part",
+    "replica_cursor": "one row for each feed",
+    "resource": "data that organisations share",
+    "resource_grant": "who may use such data: agreements between organisations",
+    "signing_key": "keys of the hub",
+    "slot_floor": "one row",
+}
+
+# Columns under one value of which many rows stand: an index that is entered by nothing else is no help.
+SHARED = frozenset({"actor", "family", "kind", "mode", "role", "scenario", "source", "stage", "state", "type"})
+
+# Everything that is wrapped is looked at once after a start, and wrapped again after a key was rotated.
+_WRAPPED = dict.fromkeys(
+    ((table, ") != ?") for table in ("seal", "sm2_seal", "seal_picture", "licence")), "rewrapping, once after a start"
+)
+
+# (table, part of the statement): why it may walk there.
+ALLOWED = {
+    **_WRAPPED,
+    ("audit", "SELECT DISTINCT audit.writer"): "when an operator checks the audit chains",
+    ("case_file", "SELECT case_file.state, count(*)"): "gauges of the exchange now and then, in an index alone",
+    ("case_file", "SELECT count(*) AS count_1 FROM case_file WHERE case_file.due_us"): "the same",
+    ("certificate", "SELECT count(*) AS count_1 FROM certificate"): "facts of `shuniu status`, in an index alone",
+    ("licence", "SELECT count(*) AS count_1 FROM licence"): "facts of `shuniu status`, in an index alone",
+    ("certificate", "LEFT OUTER JOIN certificate_sm3"): "once at the start, beside issuing, for hubs of before",
+    ("flow", "flow.state = ? AND flow.begun_us < ?"): "drafts only, which are withdrawn after some days",
+    ("flow", "JOIN flow_document"): "once an hour at most: of what came to nothing, which still has its document",
+    (
+        "outbox_delivery",
+        "GROUP BY outbox_delivery.target",
+    ): "`shuniu status` and gauges: deliveries are deleted after days",
+    ("outbox_delivery", "outbox_delivery.receipted_us < ?"): "sweeping, some at a time, of what is kept for days",
+    ("outbox_delivery", "outbox_event.time_us < ? LIMIT"): "the same",
+    ("subject", "SELECT DISTINCT length(subject.index_key)"): "once at the start of the vault, in an index alone",
+}

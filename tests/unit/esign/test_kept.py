@@ -1,0 +1,58 @@
+"""What is kept of certificates belongs to the very objects, is bounded, and never holds errors."""
+
+import pytest
+
+from services.esign.domain.kept import kept
+
+
+class Certificate:
+    """Anything with an identity."""
+
+
+def test_answers_are_kept_by_the_object():
+    """Each object and each path of them is asked for once; two that are equal are two."""
+    asked = []
+
+    @kept(8)
+    def function(first, *more):
+        asked.append((first, more))
+        return len(asked)
+
+    one, other = Certificate(), Certificate()
+    calls = [(one,), (other,), ((one, other),), ((other, one),), (one, (other,), ()), (one, (), (other,))]
+    answers = [function(*call) for call in calls]
+    assert answers == [1, 2, 3, 4, 5, 6]
+    assert [function(*call) for call in calls] == answers
+
+
+def test_no_object_takes_the_place_of_another():
+    """What is kept keeps its objects, so that nobody else gets their identity; beyond the bound all is asked anew."""
+    count = 0
+
+    @kept(4)
+    def function(certificate):
+        nonlocal count
+        count += 1
+        return certificate
+
+    for _ in range(100):
+        made = Certificate()
+        assert function(made) is made
+        assert function(made) is made
+    assert count == 100
+
+
+def test_errors_are_not_kept():
+    """The next one who asks gets his own."""
+    raised = []
+
+    @kept(4)
+    def function(certificate):
+        raised.append(ValueError(certificate))
+        raise raised[-1]
+
+    one = Certificate()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Certificate"):
+            function(one)
+    assert len(raised) == 2
