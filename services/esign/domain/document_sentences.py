@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import change_sentences, ofd_sentences, reader_sentences, register_sentences
+from services.esign.domain import (
+    change_sentences,
+    ofd_sentences,
+    reader_sentences,
+    register_sentences,
+    seal_sentences,
+)
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -49,6 +55,7 @@ OF_STEP: Mapping[tuple[str, str], Words] = {
         "What the document lists as a signature is none.",
         say.ORIGINAL,
     ),
+    **seal_sentences.OF_STEP,
     ("ledger", "OFFLINE"): words(
         say.LEDGER_OPEN, "没有联网，未查询存证。", "Without a network the ledger was not asked.", say.ASK_ISSUER
     ),
@@ -424,52 +431,14 @@ _TIME: Mapping[str, Words] = {
         ),
     ),
 }
-_SEALS: Mapping[str, Words] = {
-    "MAKER_UNKNOWN": words(
-        say.SEAL_OPEN,
-        "印章的制作单位不在认可名单中。",
-        "The maker of the seal is not one of those trusted here.",
-        say.ASK_ISSUER,
-    ),
-    "SES_NOT_JUDGED": words(
-        say.SEAL_OPEN,
-        "文件里有国密印章，但这里没有可信的制章单位名单。",
-        "It holds a GB/T 38540 seal, and there is no list of trusted seal makers here.",
-        say.ASK_ISSUER,
-    ),
-    "DIGEST_UNKNOWN": words(
-        say.SEAL_OPEN,
-        "印章采用了本核验器不认识的算法。",
-        "The seal uses a digest that this reader does not know.",
-        say.ASK_ISSUER,
-    ),
-    **each(
-        "SIGNER_NOT_LISTED PROTECTED_PARTS SEAL_MALFORMED",
-        words(
-            say.FALSE_SEAL,
-            "{what}。",
-            "{what}.",
-            say.ORIGINAL,
-        ),
-    ),
-    **each(
-        "SES_SYNTAX SES_INCOMPLETE SES_WITHOUT_DOCUMENT SES_NO_SIGNATURE SES_OTHER_ORGANISATION NO_DOCUMENT",
-        words(
-            say.SEAL_OPEN,
-            "国密签章数据没有得到确认（{what}）。",
-            "The seal data were not confirmed ({what}).",
-            say.SEAL_DATA,
-        ),
-    ),
-}
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
     **change_sentences.OF_REASON,
     **reader_sentences.OF_REASON,
+    **seal_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,
-    **_SEALS,
 }
 """By reason, for what has one meaning in every step."""

@@ -198,8 +198,9 @@ RECEIPT = Sentence(
     "Verify again without the receipt: the hub finds its own. Offline, use the receipt of this very file's name.",
 )
 SEAL_DATA = Sentence(
-    "请不附国密签章文件重新核验；仍不通过时，请向出具单位索取原件。",
-    "Verify again without the separate seal file; if that fails too, ask the issuer for the original.",
+    "请移开国密签章文件（.ses）再核验，或换上与该文件同名的那一个；仍不通过时，请向出具单位索取原件。",
+    "Verify again without the seal file (.ses), or with the one of this very file's name; if that fails too, ask the "
+    "issuer for the original.",
 )
 PRESENT_AGAIN = Sentence(
     "不要采信；请重新打开本页，由持有人按页面上的新问题当场出示。",
@@ -308,6 +309,11 @@ RECEIPT_UNFIT = Sentence(
     "回执拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
     "The receipt is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid for now.",
 )
+SEAL_FILE_UNFIT = Sentence(
+    "国密签章文件（.ses）拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
+    "The seal file (.ses) is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid "
+    "for now.",
+)
 LEDGER_WRONG = Sentence("存证与{it}不符，不能接受。", "The ledger does not confirm this {it}: it must not be accepted.")
 SEAL_OPEN = Sentence(
     "国密电子签章没有得到确认，暂不能认定为有效。",
@@ -348,6 +354,7 @@ OPEN = frozenset(
         COVERED,
         LEDGER_OPEN,
         RECEIPT_UNFIT,
+        SEAL_FILE_UNFIT,
         SEAL_OPEN,
     )
 )
@@ -357,7 +364,10 @@ RESTING_ON = {
     TIME_OPEN.zh: ("changes", "integrity"),
     OF_ANOTHER_HUB.zh: ("changes", "integrity", "chain"),
     NOT_THE_ORIGINAL.zh: ("changes", "integrity", "chain"),
-    RECEIPT_UNFIT.zh: ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
+    **dict.fromkeys(
+        (RECEIPT_UNFIT.zh, SEAL_FILE_UNFIT.zh),
+        ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
+    ),
 }
 """Steps that must be VALID before something good is said beside what is not known; else it is UNCONFIRMED."""
 
