@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from services.esign import file_errors
-from shuniu.cli import output
+from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.cli.usage import in_both
@@ -46,7 +46,6 @@ GROUPS: dict[str, dict[str, str]] = {
 
 # As shells tell of a command that SIGPIPE ended. Not 0: of `verify` that would mean VALID.
 _PIPE_CLOSED = 128 + signal.SIGPIPE
-_INTERRUPTED = 128 + signal.SIGINT
 # As sysexits.h has them.
 _EX_SOFTWARE = 70
 _EX_IOERR = 74
@@ -115,6 +114,7 @@ def settings_errors() -> tuple[type[Exception], ...]:
 def main() -> None:
     """Entry point."""
     output.spell_out()
+    interrupts.wait_for_children()
     try:
         status = _run(sys.argv[1:])
         _flush()
@@ -133,18 +133,20 @@ def main() -> None:
         sys.exit(_PIPE_CLOSED)
     except OutputError as error:
         output.drop()
-        complain(f"结果无法输出 / the output cannot be written: {_said(error.__cause__)}")
+        what = str(error) or "结果无法输出 / the output cannot be written"
+        complain(f"{what}: {_said(error.__cause__)}")
         sys.exit(_EX_IOERR)
     except KeyboardInterrupt:
         output.drop()
-        sys.exit(_INTERRUPTED)
+        sys.exit(interrupts.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 — 1 would mean INVALID, or that a command was refused
         complain(output.internal(error))
         sys.exit(_EX_SOFTWARE)
 
 
 def _run(words: Sequence[str]) -> int:
-    arguments = (parser(words) if _named(words) else listing()).parse_args(words)
+    with interrupts.ending_at_once():
+        arguments = (parser(words) if _named(words) else listing()).parse_args(words)
     arguments.data = getattr(arguments, "data", DEFAULT_DATA)
     arguments.json = getattr(arguments, "json", False)
     status: int = arguments.run(arguments)

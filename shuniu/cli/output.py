@@ -10,14 +10,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.esign.domain.one_line import encodable
+
 
 class OutputError(Exception):
-    """Standard output takes no more. The cause says why."""
+    """Standard output takes no more, or the file that the text names cannot be written. The cause says why."""
 
 
 def out(value: Any, text: str, *, as_json: bool) -> None:
     """Prints `value` as JSON or `text` for people. Raises OutputError, BrokenPipeError."""
-    say(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)
+    if as_json:
+        say_json(json.dumps(value, ensure_ascii=False, indent=2))
+    else:
+        say(text)
+
+
+def say_json(text: str) -> None:
+    """`say` of JSON, which spells in its own way what the stream's encoding has no sign for. Raises OutputError,
+    BrokenPipeError.
+    """
+    encoding = getattr(sys.stdout, "encoding", None)
+    say(text if encoding is None else encodable(text, encoding))
 
 
 def say(text: str) -> None:

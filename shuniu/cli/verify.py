@@ -6,14 +6,15 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
-from services.esign import file_errors
-from shuniu.cli.output import complain, say
+from services.esign import file_errors, plain_files
+from shuniu.cli import interrupts
+from shuniu.cli.output import OutputError, complain, say, say_json
 from shuniu.cli.place import Place
 from shuniu.kit.config import EX_USAGE
 
@@ -83,6 +84,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # Much of it is imported only now, and what a worker left is cleared away while others are judged.
+    with interrupts.ending_at_once():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     files: list[Path] = arguments.files
     worst = 0
     if arguments.report is not None and (len(files) > 1 or files[0].suffix == LICENCE):
@@ -101,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Of our own output: nothing is wrong with any file.
         raise
     except (OSError, esign.TrustError) as error:
-        # Of the trust directory or the report: without the one nothing can be said of any file.
+        # Of the trust directory: without it nothing can be said of any file.
         complain(esign.one_line(_unreadable(error)))
         return UNREADABLE
     return worst
@@ -110,16 +117,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _unreadable(error: OSError | esign.TrustError) -> str:
     if isinstance(error, OSError):
         name = esign.quoted(os.fsdecode(error.filename or ""))
-        return f"无法读取或写入 / cannot be read or written: {name}: {file_errors.told(error)}"
+        return f"无法读取 / unreadable: {name}: {file_errors.told(error)}"
     return f"无法读取 / unreadable: {error}"
 
 
 def _write(path: Path, report: bytes) -> None:
+    """Raises OutputError: that a report cannot be written says nothing of its document."""
     try:
-        path.write_bytes(report)
+        plain_files.put(path, report)
     except OSError as cause:
-        # A disk that is full does not say of which file.
-        raise OSError(cause.errno, cause.strerror, str(path)) from cause
+        name = esign.quoted(path)
+        raise OutputError(f"核验报告无法写入 / the report cannot be written: {name}") from cause
 
 
 def _warn_of_no_root(arguments: argparse.Namespace, trusted: esign.Trusted) -> None:
@@ -152,7 +160,7 @@ def _warn_of_ignored(directory: Path | None, trusted: esign.Trusted) -> None:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """One file's verdict as JSON; `error` says why it could not be opened, empty where it could. `is_judged`: the
-    verdict is about the file.
+    verdict is about the file. `text`: all of it for people, empty where it could not be opened.
     """
 
     path: Path
@@ -161,6 +169,7 @@ class _Found:
     not_made: str = ""
     is_judged: bool = True
     report: bytes = b""
+    text: str = ""
 
     @property
     def status(self) -> int:
@@ -189,7 +198,9 @@ def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: esign
 def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
     """Whatever becomes of one file, the others are judged. Raises TrustError: that concerns them all."""
     try:
-        return judge()
+        found = judge()
+        # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
+        return replace(found, text="\n".join(map(esign.one_line, () if found.error else _lines(found))))
     except esign.TrustError:
         raise
     except OSError as error:
@@ -226,10 +237,9 @@ def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
         complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
     if as_json:
-        say(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
-    elif not found.error:
-        # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
-        say("\n".join(map(esign.one_line, _lines(found))))
+        say_json(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
+    elif found.text:
+        say(found.text)
 
 
 def _lines(found: _Found) -> list[str]:
@@ -237,7 +247,10 @@ def _lines(found: _Found) -> list[str]:
     name = esign.quoted(found.path)
     if not found.is_judged:
         return [f"未核验 / not judged   {name}", *_sentences(summary)]
-    lines = [f"{verdict['verdict']}   {name}   截至 / as of {_beijing(verdict['as_of'])}", *_sentences(summary)]
+    lines = [
+        f"{verdict['verdict']}   {name}   结论对应时间 / speaks for {_beijing(verdict['as_of'])}",
+        *_sentences(summary),
+    ]
     lines += _signatures(verdict["signatures"])
     lines += [
         f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}"
@@ -274,8 +287,13 @@ def _signatures(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _beijing(instant: str) -> str:
     """A verdict's time (RFC 3339, UTC) as clerks read it."""
-    local = datetime.fromisoformat(instant).astimezone(_CHINA)
-    return f"{local:%Y-%m-%d %H:%M:%S} 北京时间 (UTC+8)"
+    moment = datetime.fromisoformat(instant)
+    try:
+        local, zone = moment.astimezone(_CHINA), "北京时间 (UTC+8)"
+    except OverflowError:
+        # A stranger may state the last hours of the year 9999, of which no calendar has the time in Beijing.
+        local, zone = moment, "世界时 (UTC)"
+    return f"{local.replace(tzinfo=None).isoformat(' ', 'seconds')} {zone}"
 
 
 def _sentences(summary: Mapping[str, Any]) -> list[str]:
