@@ -14,8 +14,8 @@ import pytest
 
 from examples.witness.notes import Cosigner
 from services.esign import confined, verify_command
-from services.esign.domain import pki, revocation
-from services.esign.domain.verdict import STEPS
+from services.esign.domain import pki, revocation, verdict_sentences, verdict_words
+from services.esign.domain.verdict import STEPS, Outcome
 from tests.support import documents as attack
 from tests.support import sm as sm_support
 from tests.support.esign import ORGANISATION
@@ -87,6 +87,21 @@ async def test_what_is_not_known_is_indeterminate(place):
     assert [found[:2] for found in (nothing, no_log, no_witness)] == [(2, "INDETERMINATE")] * 3
     assert nothing[2]["chain"][0] == no_log[2]["ledger"][0] == "unknown"
     assert no_witness[2]["ledger"] == ("unknown", "COSIGNATURES_PENDING")
+
+
+async def test_a_receipt_is_advised_before_the_document_is_signed_anew(place):
+    """Long after its certificate has ended a document without a receipt, or with a wrong one, is told to be verified with
+    its own, which makes it VALID.
+    """
+    far_us = (time.time_ns() // 1000) + 20 * 366 * 86_400 * 1_000_000
+    without = verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us)
+    assert without.step("time").reason == "TIME_NOT_PROVEN"
+    assert verdict_words.explain(without).advice == verdict_sentences.RECEIPT_FIRST
+    place.beside.write_text(place.receipt)
+    assert verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us).outcome is Outcome.VALID
+    place.beside.write_text(place.other_receipt)
+    other = verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us)
+    assert verdict_words.explain(other).advice == verdict_sentences.RECEIPT_FIRST
 
 
 async def test_any_signer_is_never_valid(place):

@@ -159,6 +159,13 @@ REISSUE = Sentence(
     "请出具单位重新签发，或提供带可信时间戳的版本；以后再核验，结果也不会改变。",
     "Ask the issuer to sign it anew, or for a version with a trusted timestamp; trying later changes nothing.",
 )
+RECEIPT_FIRST = Sentence(
+    "请用出具单位发来的原文件，连同存证回执（与文件同名的 .tlog-proof）重新核验，或到出具枢纽的核验页面核验；都没有时，"
+    "请出具单位重新签发，或提供带可信时间戳的版本。",
+    "Verify the file as the issuer sent it with its ledger receipt (.tlog-proof of the same name), or on the page of "
+    "the hub that issued it; with neither, ask the issuer to sign it anew, or for a version with a trusted timestamp.",
+)
+"""`REISSUE` where no fitting receipt was given: it proves when the document was signed."""
 REEXPORT = Sentence(
     "请出具单位另存或“打印为 PDF”后重新签章，或换用本枢纽可读的版本；您自行另存会丢失签章。",
     "Ask the issuer to save it again or print it to PDF and then sign it, or for a form that this hub reads; "
