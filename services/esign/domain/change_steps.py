@@ -89,6 +89,8 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
                 "签名没有完整覆盖其签署时的文件版本",
                 "a signature does not cover the whole version it was made for",
             )
+        elif cause.reason == "UNFINISHED":
+            zh, en = "文件比签名写明的短，可能不完整", f"the file is cut short: {cause}"
         else:
             said, what = (
                 "签名结构不受支持" if cause.unsupported else "签名结构不合规",

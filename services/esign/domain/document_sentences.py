@@ -49,6 +49,12 @@ OF_STEP: Mapping[tuple[str, str], Words] = {
     ("seal_validity", "SEAL_EXPIRED"): words(
         say.BAD_SEAL, "用印时间不在印章的有效期内。", "The seal was used outside its period of validity.", say.ORIGINAL
     ),
+    ("coverage", "UNFINISHED"): words(
+        say.INCOMPLETE,
+        "文件比签名写明的短，末尾少了内容，可能没有下载完整。",
+        "The file is shorter than its signature says: its end is missing, perhaps it was not downloaded completely.",
+        say.SEND_AGAIN,
+    ),
     ("coverage", "SIGNATURE"): words(
         say.FALSE_SIGNATURE,
         "文件里登记为签名的内容不是签名。",
@@ -153,9 +159,18 @@ _FILE: Mapping[str, Words] = {
         say.INCOMPLETE,
         "文件没有正常结尾，可能没有下载完整。",
         "The file does not end properly; perhaps it was not downloaded completely.",
+        say.SEND_AGAIN,
+    ),
+    "LINES_REWRITTEN": words(
         Sentence(
-            "请重新下载或请对方重新发送完整的文件，再次上传核验。",
-            "Download it again or have it sent again, and verify the complete file.",
+            "文件在传输中被改写，没有核验，真伪尚无结论。",
+            "The document was rewritten on its way, so it was not verified: it is neither confirmed nor refuted.",
+        ),
+        "传输软件把它当作文本，改写了其中的换行。",
+        "Some program took it for text when it passed it on, and rewrote its line ends.",
+        Sentence(
+            "请重新下载，或请对方以二进制方式或压缩后重新发送，再核验。",
+            "Download it again, or have it sent again as binary data or inside an archive, and verify that.",
         ),
     ),
     "ENCRYPTED": words(

@@ -171,6 +171,10 @@ REEXPORT = Sentence(
     "Ask the issuer to save it again or print it to PDF and then sign it, or for a form that this hub reads; "
     "saving it yourself would lose the signature.",
 )
+SEND_AGAIN = Sentence(
+    "请重新下载或请对方重新发送完整的文件，再核验。",
+    "Download it again or have it sent again, and verify the complete file.",
+)
 SMALLER = Sentence(
     "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复上传结果相同。",
     "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "

@@ -20,6 +20,7 @@ from services.esign.domain import (
     shadow,
     signatures,
     signer_steps,
+    transport,
     unfit_lists,
 )
 from services.esign.domain.change_steps import History
@@ -218,12 +219,16 @@ def _unread(found: Findings, cause: PdfError, data: bytes) -> None:
         zh, en = "这是国密签章数据（.ses），不是文件本身", "a GB/T 38540 seal (.ses), not the document"
         found.add("parse", Status.UNKNOWN, "IS_SEAL_DATA", zh, en)
         return
+    if not cause.limit and transport.lines_rewritten(data):
+        found.add("parse", Status.UNKNOWN, "LINES_REWRITTEN", *LINES_REWRITTEN)
+        return
     zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法解读"
     what = _UNREAD.get(cause.reason) or (MET[cause.reason].zh if cause.reason in MET else "")
     zh = f"{zh}：{what}" if what else zh
     found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
 
 
+LINES_REWRITTEN = ("传输时换行被改写，文件无法解读", "its line ends were rewritten on its way, so it cannot be read")
 # How a receipt begins (C2SP tlog-proof).
 _RECEIPT = b"c2sp.org/tlog-proof@"
 # Why a file cannot be read, where `MET` has no name for it.
