@@ -188,7 +188,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         try:
             content = qr.read(request.content[:1024], keys)
         except QrMalformedError as error:
-            status = Status.UNKNOWN if error.reason == "QR_KEY_UNKNOWN" else Status.INVALID
+            # A code of somebody else, or half of one of ours, says nothing of the paper it is on.
+            status = Status.INVALID if error.reason == "QR_SIGNATURE" else Status.UNKNOWN
             steps.append(Step("integrity", status, error.reason, error.zh, error.en))
         else:
             steps += [
