@@ -13,6 +13,15 @@ OF_REASON: Mapping[str, Words] = {
         "After signing, something else than a signature was added or changed.",
         say.ORIGINAL,
     ),
+    "SAVED_AGAIN": words(
+        Sentence(
+            "文件在签章之后又被软件保存过，不能接受这一份。",
+            "Some program saved the document again after it was signed: do not accept this copy.",
+        ),
+        "没有发现内容改动，但这份文件签章时不许再保存。",
+        "No change of its content was found, but it was signed so that nothing may be saved into it.",
+        say.SAVED_AGAIN,
+    ),
     "LOCKED": words(
         say.ALTERED,
         "签章之后，有人改动了已锁定的签名域。",

@@ -195,7 +195,8 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
         _covers_no_more(found)
-        _say(found, Status.INVALID, "CHANGED", "签名后文件末尾增加了空白", "white space was appended after signing")
+        zh, en = "签名后文件末尾增加了空白", "white space was appended after signing"
+        _say(found, Status.INVALID, "SAVED_AGAIN", zh, en)
         return History(present, (), end, Status.INVALID, stray=end - present[-1].covered_to)
     try:
         passages = changes.history(document, present)
@@ -237,6 +238,9 @@ def _status(
     certified = any(s.permission is not None for s in present)
     forbidding = any(s.permission == 1 for s in present)
     if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
+        if change.en == changes.SAVED_AGAIN:
+            zh, en = "签名后文件又被保存，没有增加内容，但首个签名不允许再保存", f"after signing {change.en}"
+            return _say(found, Status.INVALID, "SAVED_AGAIN", zh, en)
         said = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
         zh, en = _why(change, said)
         return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, en)
@@ -359,6 +363,14 @@ def _lawful(found: Findings, present: Sequence[PdfSignature], passages: Sequence
             f"首个签名之后填写了其允许填写的表单项（{_listed(filled)}），并由后来的签名确认",
             f"form fields that the certification lets be filled in were, and signed later: {_listed(filled)}",
         )
+    if after and not any(passage.signed or passage.validation for passage in after):
+        return _say(
+            found,
+            Status.VALID,
+            "SAVED_WITH_NOTHING",
+            "签名后文件被另存过，没有增加任何内容",
+            "after the last signature the file was saved again, and nothing was added",
+        )
     if after and not any(signatures.by_signers(passage.signed) for passage in after):
         return _say(
             found,
@@ -409,4 +421,4 @@ def _told(passage: Passage) -> list[Sentence]:
         found.append(Sentence("增加验证数据", "validation data"))
     if passage.change:
         found.append(Sentence(*_why(passage.change, "签名以外的修改")))
-    return found
+    return found or [Sentence("文件被另存，没有增加内容", "the file was saved again with nothing added")]

@@ -91,16 +91,18 @@ GOOD: Mapping[Form, Words] = {
 }
 GOOD_RENEWED = Words(
     Sentence(
-        "文件真实有效：内容未被改动，由可信机构签章；签章后只追加过用于长期保存的续期数据。",
-        "The document is genuine: unchanged, sealed by a trusted authority; only its proofs were renewed since.",
+        "文件真实有效：内容未被改动，由可信机构签章，目前没有被撤销；签章后只追加过用于长期保存的续期数据。",
+        "The document is genuine and in force: unchanged, sealed by a trusted authority, not withdrawn; only its "
+        "proofs were renewed since.",
     ),
     Sentence("", ""),
     _COMPARE,
 )
 GOOD_FILLED = Words(
     Sentence(
-        "文件真实有效：首个签名之后只填写了允许填写的表单，并由后来的签名确认。",
-        "The document is genuine: after the first signature only its form was filled in, and signed later.",
+        "文件真实有效，目前没有被撤销：首个签名之后只填写了允许填写的表单，并由后来的签名确认。",
+        "The document is genuine and in force, not withdrawn: after the first signature only its form was filled in, "
+        "and signed later.",
     ),
     Sentence("", ""),
     _COMPARE,

@@ -130,7 +130,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
         """Whether what is registered is only the beginning of the file, and more came than its renewal."""
-        if verdict.step("changes").reason == "RENEWED" or row.sha256 == digests[0]:
+        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
             return False
         return await self.base.store.read(_registered, digests[:1]) is None
 
