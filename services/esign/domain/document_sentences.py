@@ -89,14 +89,14 @@ _FILE: Mapping[str, Words] = {
         say.NO_DOCUMENT,
         "它的开头不是 PDF 或 OFD 的格式，可能是照片、Word 文档或压缩包。",
         "It does not begin as a PDF or OFD does; it may be a photo, a Word document or an archive.",
-        say.UPLOAD_FILE,
+        say.RIGHT_FILE,
     ),
     "EMPTY_FILE": words(
         say.NO_DOCUMENT,
         "文件是空的（0 字节）。",
         "The file is empty (0 bytes).",
         Sentence(
-            "请重新下载或请对方重新发送，再上传核验。",
+            "请重新下载或请对方重新发送，再核验。",
             "Download it again or have it sent again, and verify that.",
         ),
     ),
@@ -115,8 +115,8 @@ _FILE: Mapping[str, Words] = {
         "它是随文件附上的国密签章数据（.ses），不是文件本身。",
         "It is the GB/T 38540 seal that comes with a document (.ses), not the document.",
         Sentence(
-            "请核验与它同名的 PDF 文件，并把它放在该文件旁边。",
-            "Verify the PDF of the same name, and keep this beside it.",
+            "请核验与它同名的 PDF 文件：用命令行时把它放在该文件旁边，在网页上只选 PDF 即可。",
+            "Verify the PDF of the same name: with a command keep this beside it, on the page choose the PDF alone.",
         ),
     ),
     "NOT_OPENED": words(
@@ -133,8 +133,8 @@ _FILE: Mapping[str, Words] = {
         "PDF 内容之前还有别的数据：可能是压缩包，也可能在保存时混入了其他内容。",
         "Something else stands before the PDF: it may be an archive, or was saved together with other data.",
         Sentence(
-            "如果是压缩包，请先解压，再上传其中的文件；否则请向出具单位索取原文件。",
-            "If it is an archive, unpack it and upload the file inside; else ask the issuer for the original.",
+            "如果是压缩包，请先解压，再核验其中的文件；否则请向出具单位索取原文件。",
+            "If it is an archive, unpack it and verify the file inside; else ask the issuer for the original.",
         ),
     ),
     "TWO_FACED": words(

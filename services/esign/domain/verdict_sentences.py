@@ -178,9 +178,9 @@ SEND_AGAIN = Sentence(
     "Download it again or have it sent again, and verify the complete file.",
 )
 SMALLER = Sentence(
-    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复上传结果相同。",
+    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复核验结果相同。",
     "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "
-    "uploading again changes nothing.",
+    "verifying it again changes nothing.",
 )
 TRY_LATER = Sentence(
     "请稍后重试；仍然如此时，请联系此机器的管理员，或换一台机器核验。",
@@ -190,9 +190,9 @@ CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
     "Set the clock right and verify again; if it is still so, ask who issued it.",
 )
-UPLOAD_FILE = Sentence(
-    "请上传出具单位发来的 PDF 或 OFD 原文件；只有纸质证明时，请扫描其二维码或按编号核验。",
-    "Upload the PDF or OFD file as the issuer sent it; with paper only, scan its QR code or verify by number.",
+RIGHT_FILE = Sentence(
+    "请核验出具单位发来的 PDF 或 OFD 原文件；只有纸质证明时，请扫描其二维码或按编号核验。",
+    "Verify the PDF or OFD file as the issuer sent it; with paper only, scan its QR code or verify by number.",
 )
 SEALED_FILE = Sentence(
     "请出具单位提供带电子签章的原文件；截图、扫描、打印后另存的文件不带签章。",
@@ -267,8 +267,8 @@ UNSIGNED = Sentence(
     "这个文件没有电子签章，无法核验真伪。", "The document has no electronic signature, so nothing can be verified."
 )
 NO_DOCUMENT = Sentence(
-    "上传的不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
-    "What was uploaded is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
+    "这不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
+    "This is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
 )
 NOT_READ = Sentence(
     "没有读到文件，没有核验；这不表示它是假的。",
