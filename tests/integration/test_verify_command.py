@@ -15,7 +15,7 @@ import pytest
 from examples.witness.notes import Cosigner
 from services.esign import confined, verify_command
 from services.esign.domain import pki, revocation, verdict_sentences, verdict_words
-from services.esign.domain.verdict import STEPS, Outcome
+from services.esign.domain.verdict import STEPS, Outcome, Step
 from tests.support import documents as attack
 from tests.support import sm as sm_support
 from tests.support.esign import ORGANISATION
@@ -399,10 +399,27 @@ async def test_a_list_that_cannot_be_used_is_named_with_the_reason(place):
         assert (ran.status, ran.json["verdict"]) == (0, "VALID")
         assert (name in step["zh"], said in step["zh"], name in step["en"]) == (True, True, True), step
         given.unlink()
+        # The only list there is does not vouch for anybody in the same breath.
+        assert step["reason"] == "OFFLINE"
     usable = place.folder / "trust" / "now.crl"
     usable.write_bytes(revocation.crl(place.ca, [], at_us))
     step = next(step for step in (await place.run("--json")).json["steps"] if step["step"] == "seal_then")
     assert (step["reason"], "未能使用" in step["zh"]) == ("CERTIFICATE_GOOD", False)
+
+
+async def test_a_list_that_has_expired_since_is_named_where_nothing_proves_the_time(place):
+    """Made after the signature, it says nothing of a signature that may be younger; with the receipt it does."""
+    given = place.folder / "trust" / "old.crl"
+    made_us = time.time_ns() // 1000
+    given.write_bytes(revocation.crl(place.ca, [], made_us))
+    later_us = made_us + 20 * 86_400 * 1_000_000
+
+    def told() -> Step:
+        return verify_command.verify_file(place.pdf, place.folder / "trust", now_us=later_us).step("seal_then")
+
+    assert (told().reason, "old.crl" in told().zh, "已过期" in told().zh) == ("OFFLINE", True, True)
+    place.beside.write_text(place.receipt)
+    assert "old.crl" not in told().zh
 
 
 def test_a_strangers_name_is_no_verdict(tmp_path: Path) -> None:

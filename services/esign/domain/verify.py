@@ -333,15 +333,18 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         seal_steps.maker(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us)
+    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
 
 
-def without_use(path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int) -> Sentence | None:
+def without_use(
+    path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int, *, is_proven: bool
+) -> Sentence | None:
     """Which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
     if path is None or len(path) < 2 or not trust.crls:
         return None
-    return unfit_lists.told(path[0], path[1], tuple(unfit_lists.named(trust.crls, trust.crl_names)), then_us, now_us)
+    given = tuple(unfit_lists.named(trust.crls, trust.crl_names))
+    return unfit_lists.told(path[0], path[1], given, then_us, now_us, is_proven=is_proven)
 
 
 def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:

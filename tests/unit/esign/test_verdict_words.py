@@ -290,8 +290,22 @@ SITUATIONS = {
     ),
     "by a stranger": (strangers, None, "INDETERMINATE", "身份无法确认", "未列入信任名单", "联系出具单位核实"),
     "not signed": (small_pdf, None, None, "没有电子签章", "只是一幅图", "带电子签章的原文件"),
-    "a photo": (lambda: b"\xff\xd8\xff\xe0" + bytes(2000), None, None, "不是 PDF 或 OFD", "照片", "请核验出具单位发来的"),
-    "a Word document": (lambda: b"PK\x03\x04" + bytes(2000), None, None, "不是 PDF 或 OFD", "Word", "请核验出具单位发来的"),
+    "a photo": (
+        lambda: b"\xff\xd8\xff\xe0" + bytes(2000),
+        None,
+        None,
+        "不是 PDF 或 OFD",
+        "照片",
+        "请核验出具单位发来的",
+    ),
+    "a Word document": (
+        lambda: b"PK\x03\x04" + bytes(2000),
+        None,
+        None,
+        "不是 PDF 或 OFD",
+        "Word",
+        "请核验出具单位发来的",
+    ),
     "cut short": (lambda: sealed()[:-300], None, None, "文件(不完整|损坏)", "文件", "完整|原件"),
 }
 
