@@ -58,6 +58,19 @@ class _Parser(argparse.ArgumentParser):
         sys.exit(EX_USAGE)
 
 
+class _Version(argparse.Action):
+    """Prints the version and ends; looked up only then."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+
+    def __call__(self, root: argparse.ArgumentParser, *_given: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"shuniu {version('shuniu')}")
+        root.exit()
+
+
 class _Command(_Parser):
     """A parser that takes the shared options, so that these may stand anywhere on the line."""
 
@@ -71,6 +84,7 @@ class _Command(_Parser):
             help=f"枢纽数据目录 / the hub's directory (default {DEFAULT_DATA})",
         )
         self.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="输出 JSON / print JSON")
+        self.set_defaults(parser=self)
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -98,6 +112,7 @@ def _root() -> tuple[argparse.ArgumentParser, Any]:
         prog="shuniu",
         description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
     )
+    root.add_argument("--version", action=_Version, help="版本 / the version")
     return root, root.add_subparsers(metavar="COMMAND", required=True)
 
 
@@ -146,7 +161,10 @@ def main() -> None:
 
 def _run(words: Sequence[str]) -> int:
     with interrupts.ending_at_once():
-        arguments = (parser(words) if _named(words) else listing()).parse_args(words)
+        arguments, unknown = (parser(words) if _named(words) else listing()).parse_known_args(words)
+        if unknown:
+            # By the parser of the command: its usage says what there is.
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     arguments.data = getattr(arguments, "data", DEFAULT_DATA)
     arguments.json = getattr(arguments, "json", False)
     status: int = arguments.run(arguments)

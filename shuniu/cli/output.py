@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from services.esign.domain.one_line import encodable
+from services.esign import commands as esign
 
 
 class OutputError(Exception):
@@ -30,7 +30,7 @@ def say_json(text: str) -> None:
     BrokenPipeError.
     """
     encoding = getattr(sys.stdout, "encoding", None)
-    say(text if encoding is None else encodable(text, encoding))
+    say(text if encoding is None else esign.encodable(text, encoding))
 
 
 def say(text: str) -> None:

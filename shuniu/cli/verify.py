@@ -38,7 +38,7 @@ _HELP = """\
 国密签章文件 FILE.pdf.ses 自动使用。
 DIR 中放 *.pem 信任根、*.vkey 日志公钥、*.crl 撤销列表；没有信任根时，谁的签名都无法确认。
 FILE.sdjwt 是持有人出示的电子证照，给出 --audience 和 --nonce 才可能有效；
-旁边的 FILE.sdjwt.statuslist 是其状态列表。
+旁边的 FILE.sdjwt.statuslist 是其状态列表。只读普通文件：管道的内容请先存成文件。
 
 Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, or this machine cannot verify now;
 of several files the highest. 64 wrong use, 70 internal error, 74 output cannot be written,
@@ -47,7 +47,8 @@ receipt beside the file (FILE.pdf.tlog-proof, FILE.ofd.tlog-proof) and a seal fi
 FILE.pdf.ses are used. DIR holds *.pem roots, *.vkey log keys
 and *.crl lists; without any root nobody's signature can be confirmed. FILE.sdjwt is a
 licence as its holder presents it, VALID only by --audience and --nonce;
-FILE.sdjwt.statuslist beside it tells its state.
+FILE.sdjwt.statuslist beside it tells its state. Regular files only: save what comes by a
+pipe first.
 """
 
 
@@ -273,7 +274,7 @@ def _signatures(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One line for each: who signed, when, how it stands and what it covers."""
     for number, one in enumerate(found, 1):
         claims = "" if one["certified"] else "自称 / claims: "
-        who = f"{claims}{one['signer'] or '（未知 / unknown）'}"
+        who = f"{claims}{one['signer']}" if one["signer"] else "签名者未核验 / who signed was not verified"
         proven, claimed = one["proven_at"], one["claimed_at"]
         when = "时间未载明 / no time stated"
         if proven or claimed:

@@ -245,7 +245,7 @@ try:
 except TrustError as error:
     print(error)
 """
-    assert library.run(code).startswith("root.pem: ")
+    assert library.run(code).startswith('"root.pem": ')
 
 
 def test_the_report_comes_with_the_library(library, place) -> None:
@@ -281,6 +281,8 @@ def test_a_newcomers_example_works(library, place) -> None:
     example = ROOT / "examples" / "verify_offline.py"
     good = library.program(example, place.trust, place.pdf)
     assert (good.returncode, good.stdout.startswith("VALID")) == (0, True), good.stderr
+    assert library.program(example, "--help").stdout.startswith("usage: verify_offline.py")
+    assert library.program(example).stderr.startswith("usage: verify_offline.py")
     bad = library.program(example, place.trust, place.changed("longer.pdf", place.pdf.read_bytes() + b"%"), place.pdf)
     assert bad.returncode == 1, bad.stderr
     assert [line.split()[0] for line in bad.stdout.splitlines() if line.startswith(("VALID", "IN"))][-1] == "VALID"

@@ -238,6 +238,31 @@ def test_wrong_use_is_64_and_said_in_chinese_first(arguments: tuple[str, ...], s
     assert (ran.status, said in ran.err) == (64, True), ran.err
 
 
+def test_wrong_use_shows_the_usage_of_the_command_itself() -> None:
+    """Not that of the whole, which says nothing of what `verify` takes."""
+    assert here("verify", "--colour", "a.pdf").err.startswith("usage: shuniu verify ")
+
+
+def test_the_version_is_told() -> None:
+    """Without a hub, and without a command."""
+    ran = here("--version")
+    assert (ran.status, ran.out.startswith("shuniu ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.pem", "不是 PEM 格式的证书"), ("a.vkey", "公钥"), ("a.crl", "不是撤销列表"), ("policy", "不是见证策略")],
+)
+async def test_what_is_wrong_in_a_trust_directory_is_told_with_what_to_do(place, name, said):
+    """In Chinese too, and in no library's words."""
+    (place.folder / "trust" / name).write_bytes(b"junk\xff")
+    ran = await place.run()
+    assert (ran.status, ran.out) == (3, "")
+    assert said in ran.err
+    assert "从目录中移走" in ran.err
+    assert "http" not in ran.err
+
+
 def test_help_names_every_exit_code() -> None:
     """In both languages, 64 among them."""
     shown = here("verify", "--help").out

@@ -75,8 +75,8 @@ _SES_UNSEEN = Step(
     "ses",
     Status.NOT_CHECKED,
     "SES_UNSEEN",
-    "文件或其签名未能读取，没有查看是否有 GB/T 38540 电子签章",
-    "the document or its signatures were not read, so nobody looked for a GB/T 38540 seal",
+    "文件或其签名未能读取，或签名不成立，没有查看是否有 GB/T 38540 电子签章",
+    "the document or its signatures were not read, or do not hold, so nobody looked for a GB/T 38540 seal",
 )
 
 
