@@ -14,6 +14,7 @@ from typing import Any
 from services.esign import commands as esign
 from services.esign import file_errors, plain_files
 from shuniu.cli import interrupts
+from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import OutputError, complain, say, say_json
 from shuniu.cli.place import Place
 from shuniu.kit.config import EX_USAGE
@@ -25,12 +26,7 @@ MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 LICENCE = ".sdjwt"
 # Claims that say how the token is used.
 _OF_THE_TOKEN = frozenset({"cnf", "status"})
-# The hub on this machine answers at once or does not run.
-_LIST_SECONDS = 2.0
-_MOST_AUTHORITIES = 32
 _CHINA = timezone(timedelta(hours=8))
-# Some hundred thousand entries.
-_LIST_BYTES = 16 * 1024 * 1024
 _HELP = """\
 退出码：0 有效，1 无效，2 无法确定，3 无法读取或此机器现在无法核验；多个文件取最大值。
 64 命令用法有误，70 内部错误，74 结果无法输出，130 被中断：这些都不是对文件的结论。
@@ -307,41 +303,19 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
 
 def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
     """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted. Nothing is
-    written: there may be no place for it. Raises OSError, TrustError.
+    written: there may be no place for it. Lists that the hub should have given and did not are told. Raises OSError,
+    TrustError.
     """
     place = Place(arguments.data.resolve())
     if arguments.trust is not None or not place.config.exists():
         return esign.Trusted.of(arguments.trust)
-    own = {**esign.trust_files(place.config), **revocation_lists(place)}
+    lists = revocation_lists(place)
+    if lists.missing:
+        names = ", ".join(lists.missing)
+        complain(
+            f"注意：枢纽没有给出撤销列表（{names}），印章是否已被撤销或被盗无从得知；请稍后重新核验 / "
+            f"note: the hub did not give its revocation lists ({names}), so nobody can tell whether a seal was revoked "
+            "or stolen; verify again later"
+        )
+    own = {**esign.trust_files(place.config), **lists.files}
     return esign.Trusted.of_files({name: content.encode() for name, content in own.items()})
-
-
-def revocation_lists(place: Place) -> dict[str, str]:
-    """The newest lists of revoked seal certificates, PEM, as files of a trust directory: one for each seal CA that the
-    hub has or had. Nothing while it does not run.
-    """
-    # Only where there is a hub: a client of HTTP takes its time to be imported.
-    import ssl
-    from http.client import HTTPException
-    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    found: dict[str, str] = {}
-    try:
-        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
-        # This machine's own hub: no proxy stands between.
-        opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
-    except OSError:
-        return found
-    for path, name in (("/crl", "esign"), ("/crl/sm2", "esign-sm2")):
-        for number in range(_MOST_AUTHORITIES):
-            try:
-                with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
-                    crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
-            except (OSError, ValueError, HTTPException):
-                # There is no such authority, or no hub.
-                break
-            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
-    return found

@@ -16,6 +16,7 @@ import pytest
 from services.esign import confined, licence_file, offline, plain_files, verify_command
 from services.esign.one_worker import OneWorker
 from shuniu.cli import verify
+from shuniu.cli.hub_lists import Lists
 from tests.support.hub import Ran
 from tests.support.offline_place import Place, here, laid
 
@@ -84,7 +85,7 @@ def test_trust_is_read_from_regular_files_only(place):
     os.mkfifo(place.folder / "trust" / "other.pem")
     ran = here("verify", str(place.pdf), "--trust", str(place.folder / "trust"))
     assert (ran.status, ran.out) == (3, "")
-    assert "other.pem: 不是普通文件" in ran.err
+    assert 'other.pem": 不是普通文件' in ran.err
 
 
 def test_a_name_that_leaves_no_room_for_a_receipt_has_none(place):
@@ -228,7 +229,7 @@ def test_a_hub_whose_place_is_read_only_hands_out_its_trust(place, monkeypatch):
     (place.folder / "hub").mkdir()
     (place.folder / "hub" / "shuniu.toml").write_text("")
     monkeypatch.setattr(verify.esign, "trust_files", lambda _: {"esign-root.pem": root}, raising=False)
-    monkeypatch.setattr(verify, "revocation_lists", lambda _: {})
+    monkeypatch.setattr(verify, "revocation_lists", lambda _: Lists())
 
     def refused(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")

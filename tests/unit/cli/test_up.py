@@ -17,7 +17,7 @@ def test_a_second_up_says_that_the_hub_runs_and_touches_nothing(
 ) -> None:
     """In another terminal, or a unit started twice: exit 78 with what to do, and what the first one wrote stays."""
     data = tmp_path / "hub"
-    init.run(parser().parse_args(["init", "--free-ports", "--data", str(data)]))
+    init.run(parser().parse_args(["init", "--json", "--free-ports", "--data", str(data)]))
     run_dir = Place(data).hub().run_dir
     run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     kept = {name: f"of the first {name}" for name in ("supervisor.json", "esign.ops", "web.ops")}
