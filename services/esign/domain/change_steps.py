@@ -21,6 +21,8 @@ from services.esign.domain.verdict import Sentence, Status
 _MOST_ENDS = 16
 _BYTE_RANGE = re.compile(rb"/ByteRange")
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
+# With what transport and storage fill up a file: white space of PDF, and the mark of an end that DOS knew.
+_PADDING = b"\x00\t\n\f\r \x1a"
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
 # How the rules end what they say of a field that is too large (`additions.misfit`).
@@ -162,10 +164,13 @@ def earlier_ends(data: bytes, before: int) -> list[int]:
     return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
 
 
-def appended(found: Findings, history: History, stray: int) -> History:
-    """`stray` bytes after the last version, which nobody can read as a part of it and no signature covers."""
+def appended(found: Findings, history: History, tail: bytes) -> History:
+    """`tail`: after the last version, what nobody can read as a part of it and no signature covers."""
     found.steps = [step for step in found.steps if step.step != "changes"]
     _covers_no_more(found)
+    stray = len(tail)
+    if not tail.strip(_PADDING):
+        return replace(history, status=_say_padded(found, stray), stray=stray)
     found.add(
         "changes",
         Status.INVALID,
@@ -174,6 +179,11 @@ def appended(found: Findings, history: History, stray: int) -> History:
         f"after signing {stray} bytes were appended that belong to no part of the document",
     )
     return replace(history, status=Status.INVALID, stray=stray)
+
+
+def _say_padded(found: Findings, size: int) -> Status:
+    zh, en = f"签名后文件末尾被填充了 {size} 字节空白", f"after signing the end was padded with {size} blank bytes"
+    return _say(found, Status.INVALID, "PADDED", zh, en)
 
 
 def _covers_no_more(found: Findings) -> None:
@@ -195,9 +205,8 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
         _covers_no_more(found)
-        zh, en = "签名后文件末尾增加了空白", "white space was appended after signing"
-        _say(found, Status.INVALID, "SAVED_AGAIN", zh, en)
-        return History(present, (), end, Status.INVALID, stray=end - present[-1].covered_to)
+        stray = end - present[-1].covered_to
+        return History(present, (), end, _say_padded(found, stray), stray=stray)
     try:
         passages = changes.history(document, present)
     except PdfError as cause:

@@ -160,7 +160,7 @@ def judge(
     signed: tuple[SignatureFinding, ...] = ()
     if document is not None and history is not None:
         if appended:
-            history = change_steps.appended(found, history, len(pdf) - document.end)
+            history = change_steps.appended(found, history, pdf[document.end :])
         signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
     if ses is not None:

@@ -61,3 +61,24 @@ def test_a_file_that_was_passed_on_as_text_is_to_be_sent_again() -> None:
         verdict = verdict_on(passed_on)
         assert (verdict.outcome, causes(verdict)) == (Outcome.INDETERMINATE, "LINES_REWRITTEN")
         assert "重新下载" in verdict_words.explain(verdict).advice.zh
+
+
+@pytest.mark.parametrize(
+    "padding", [b"\n", b"\r\n", b" ", b"\x00", bytes(64 * 1024), b"\x1a", b"\n\x1a" + bytes(100)], ids=repr
+)
+def test_a_padded_end_accuses_nobody(padding: bytes) -> None:
+    """Mail, editors and disks add blanks and zeros behind the end: what was certified to the byte is refused, and the
+    original asked for, but nobody is said to have added or changed content.
+    """
+    verdict = verdict_on(sealed() + padding)
+    assert (verdict.outcome, causes(verdict)) == (Outcome.INVALID, "PADDED")
+    said = verdict_words.explain(verdict)
+    assert said.cause is not None
+    assert "没有发现内容改动" in said.cause.zh
+    assert "有人" not in f"{said.verdict.zh}{said.cause.zh}"
+    assert said.advice.zh.startswith("不要接受此文件；请持有人提供")
+
+
+def test_content_behind_the_end_is_still_told_as_such() -> None:
+    """Whatever stands among blanks."""
+    assert causes(verdict_on(sealed() + bytes(100) + b"hello" + bytes(100))) == "STRAY_BYTES"
