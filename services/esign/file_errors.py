@@ -15,6 +15,7 @@ _CHINESE: Final = {
     errno.ENXIO: "不是普通文件，而是管道、套接字或设备",
     errno.EACCES: "没有权限",
     errno.EPERM: "没有权限",
+    errno.EBADF: "输出已被关闭",
     errno.EAGAIN: "现在没有可读的内容",
     errno.ENAMETOOLONG: "文件名过长",
     errno.ELOOP: "符号链接指向自己",

@@ -1,6 +1,7 @@
 """What commands print: text for people, or one JSON document with --json."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -35,6 +36,9 @@ def say_json(text: str) -> None:
 
 def say(text: str) -> None:
     """Prints at once, so that a reader of the pipe need not wait for the rest. Raises OutputError, BrokenPipeError."""
+    if sys.stdout is None:
+        # Closed by whoever started the command.
+        raise OutputError from OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -154,3 +154,21 @@ async def test_a_daemon_that_ignores_its_children_keeps_no_document_from_its_ver
     words = (sys.executable, "-m", "shuniu.cli.main", *place.line())
     ran = await program(sys.executable, "-c", started, *words)
     assert (ran.status, ran.err) == (0, "")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("words", [("ledger", "check"), ("seal", "inspect")])
+def test_other_commands_wait_for_no_pipe_either(tmp_path, words):
+    """What is no regular file is told as that, by all that read what a stranger may have put there."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    ran = here(*words, str(pipe), "--data", str(tmp_path / "no-hub"))
+    assert ran.status == 3, ran.err
+    assert "Not a regular file" in ran.err
+
+
+async def test_a_closed_output_is_no_success(place):
+    """Nothing could be printed: 74, and not the status of a valid document."""
+    started = "import os, sys; os.close(1); os.execv(sys.executable, sys.argv[1:])"
+    ran = await program(sys.executable, "-c", started, sys.executable, "-m", "shuniu.cli.main", *place.line())
+    assert (ran.status, "结果无法输出" in ran.err) == (74, True)
