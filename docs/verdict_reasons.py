@@ -86,6 +86,13 @@ class Reason:
         fitting.sort(key=lambda each: bool(each.steps) and step not in each.steps)
         return (fitting[0].zh, fitting[0].en) if fitting else ("", "")
 
+    def texts(self, statuses: Iterable[Status], step: str) -> tuple[str, str]:
+        """As `text`, with everything else that is said so of this step."""
+        first = self.text(statuses, step)
+        own = [each for each in self.said if step in each.steps and set(each.statuses) & set(statuses) and each.zh]
+        found = dict.fromkeys([first, *((each.zh, each.en) for each in own)])
+        return "；或：".join(zh for zh, _ in found), "; or: ".join(en for _, en in found)
+
     def statuses_of(self, steps: Iterable[str]) -> set[Status]:
         """As what it is said of these steps; where the code does not tell, of any."""
         found = {status for each in self.said if set(each.steps) & set(steps) for status in each.statuses}
@@ -297,7 +304,7 @@ def _for(reason: Reason) -> Iterator[tuple[str, ...]]:
         return
     steps_of: dict[tuple[str, str], list[str]] = defaultdict(list)
     for step in in_order(reason.steps):
-        steps_of[reason.text(statuses, step)].append(step)
+        steps_of[reason.texts(statuses, step)].append(step)
     for (zh, en), steps in steps_of.items():
         yield _code(reason.name), ", ".join(steps), ", ".join(statuses), f"{zh} / {en}" if zh else "–"
 

@@ -4,6 +4,7 @@ Needs `shuniu-client[verify]` alone. TRUST is a directory as `shuniu trust --out
 lie its receipt FILE.pdf.tlog-proof and its seal signature FILE.pdf.ses. Exit 0 when all are VALID, 1 when one is not.
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -22,9 +23,13 @@ def judged(path: Path, trust: TrustStore) -> Verdict:
 
 
 def main() -> int:
-    trust = TrustStore.load(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trust", type=Path, metavar="TRUST", help="信任材料目录 / a directory of trust material")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="要核验的文件 / the files to judge")
+    given = parser.parse_args()
+    trust = TrustStore.load(given.trust)
     bad = 0
-    for path in map(Path, sys.argv[2:]):
+    for path in given.files:
         verdict = judged(path, trust)
         print(f"{verdict.outcome}  {path.name}")
         for zh, en in zip(verdict.said("zh"), verdict.said("en"), strict=True):

@@ -102,8 +102,8 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
         raise errors.invalid_field(
             "receipt",
             "RECEIPT_UNREADABLE",
-            "The receipt is not a tlog-proof file; leave it out or choose FILE.tlog-proof.",
-            "回执文件不是有效的 tlog-proof；可以不选，或选择与该文件同名的 .tlog-proof 文件。",
+            "The receipt is not a tlog-proof file; leave it out or choose FILE.tlog-proof. No .ses is needed.",
+            "回执文件不是有效的 tlog-proof；可以不选，或选择与该文件同名的 .tlog-proof 文件；.ses 文件不必选。",
         ) from None
 
 

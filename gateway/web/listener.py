@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from shuniu.kit.client import ClientTls
+from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
 
 # More than browsers and the edge keep open at once; beyond it the kernel's queue holds the rest.
 _BACKLOG = 1024
@@ -32,6 +34,7 @@ class WebListener:
         self._tls = None if address.startswith("unix:") else tls
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._lock: ProcessLock | None = None
 
     @property
     def address(self) -> str:
@@ -39,8 +42,14 @@ class WebListener:
         return self._address
 
     async def start(self) -> None:
-        """Raises OSError when the address cannot be used."""
-        listening = _bind(self._address)
+        """Raises OSError when the address cannot be used, as a socket that another process serves."""
+        if self._address.startswith("unix:"):
+            self._lock = _locked(self._address.removeprefix("unix:"))
+        try:
+            listening = _bind(self._address)
+        except OSError:
+            self._release()
+            raise
         if not self._address.startswith("unix:"):
             host = self._address.rpartition(":")[0]
             self._address = f"{host}:{listening.getsockname()[1]}"
@@ -81,8 +90,24 @@ class WebListener:
         self._server.config.timeout_graceful_shutdown = max(1, int(grace))
         self._server.should_exit = True
         await self._serving
-        if self._address.startswith("unix:"):
+        if self._lock is not None:
             _unlink(self._address)
+            self._release()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def _locked(path: str) -> ProcessLock:
+    """A socket's name says nothing of whether somebody serves it. Raises OSError."""
+    try:
+        return ProcessLock(Path(f"{path}.lock"))
+    except HeldElsewhereError:
+        raise OSError(
+            errno.EADDRINUSE, "另一个进程正在使用 / another process serves it; stop that one first", path
+        ) from None
 
 
 def _unlink(address: str) -> None:

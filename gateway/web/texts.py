@@ -188,6 +188,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "signer_unread": ("签名者未核验", "who signed was not verified"),
     "signature_is_valid": ("签名成立", "holds"),
     "signature_is_invalid": ("签名不成立", "does not hold"),
+    "signature_is_changed": ("签名之后文件被改动", "the document was changed after it"),
     "signature_is_unknown": ("无法确认", "not confirmed"),
     "signature_time": ("时间", "Time"),
     "time_proven": ("{time}（北京时间，已证实）", "{time} (Beijing time, proven)"),
@@ -297,9 +298,27 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "请联网后再扫描一次。",
         "Connect to the network and scan it again.",
     ),
+    "qr_word_unread": ("没有核验", "Not verified"),
+    "qr_holds_unread": (
+        "这不是本枢纽的证明二维码，没有核验；这不表示证明是假的。",
+        (
+            "This is not the code of a certificate of this hub, so nothing was verified; this does not mean that the "
+            "certificate is false."
+        ),
+    ),
+    "qr_advice_unread": (
+        "请重新扫描证明上的二维码；仍不能识别时不要只凭纸面接受，请上传电子原件，或到证明所写机构的核验页面核验。",
+        (
+            "Scan the code again; if it is still not recognised, do not rely on the paper alone: verify the file, or "
+            "ask on the page of the agency named on the certificate."
+        ),
+    ),
     "qr_text_valid": ("P-256 签名正确，密钥 {key}。", "P-256 signature correct, key {key}."),
     "qr_text_invalid": ("签名与内容不符。", "The signature does not fit the content."),
-    "qr_text_malformed": ("内容不是本枢纽的二维码。", "This is not a code of this hub."),
+    "qr_text_malformed": (
+        "内容不是本枢纽二维码的格式，也可能没有扫全。",
+        "Its content is not of this hub's form, or was not scanned completely.",
+    ),
     "qr_text_unknown": ("本机没有密钥 {key}。", "Key {key} is not on this device."),
     "qr_text_offline": ("网络不可用，未核对当前状态。", "No network: the current state was not asked."),
     "qr_text_refused": ("服务器暂时无法核对：{message}", "The server cannot check at present: {message}"),

@@ -19,6 +19,7 @@ _NOT_REACHED = "NOT_REACHED"
 _NO_CAUSE = frozenset({_NOT_REACHED, "SIGNER_CLAIMED", "TIME_WITHOUT_CHAIN"})
 # What was judged is no document: neither good nor bad, whatever the word says.
 _UNREADABLE = "unreadable"
+_NO_CODE = "QR_MALFORMED"
 _FACTS = ("title", "number", "issuer_name", "issuer", "date", "issued_on", "state")
 # Of these the first says to people what the second says to programs.
 _NAME, _CODE = "issuer_name", "issuer"
@@ -108,6 +109,8 @@ def _word(verdict: esign_pb2.Verdict, name: str, texts: str) -> tuple[str, str]:
     """The key of the verdict's word, and its tone."""
     if verdict.form == _UNREADABLE and name != "VALID":
         return "verdict_unread", "not_checked"
+    if any(step.reason == _NO_CODE for step in verdict.steps):
+        return "verdict_unread", "not_checked"
     wrong = {step.reason for step in verdict.steps if step.status == "invalid"}
     if name == "INVALID" and wrong == {_UNSIGNED}:
         return "verdict_unsigned", "unknown"
@@ -160,12 +163,14 @@ def _signature(report: esign_pb2.SignatureReport, language: str, *, refused: boo
     # Good is only what a trusted authority vouches for.
     good = report.verdict == "VALID" and report.certified
     status = "valid" if good else "invalid" if report.verdict == "INVALID" else "unknown"
+    is_changed = status == "invalid" and bool(report.later) and not any(s.status == "invalid" for s in report.steps)
     return Signature(
         status="held" if good and refused else status,
-        word=text(f"signature_is_{status}", language),
+        word=text("signature_is_changed" if is_changed else f"signature_is_{status}", language),
         kind=known(f"kind_{report.kind}", language, report.kind),
         who=_who(report, language),
-        lines=tuple(_lines(report, language, good=good)),
+        # What came after it is the cause, and has its line; what is merely unknown of it is none.
+        lines=tuple(_lines(report, language, with_cause=not good and not is_changed)),
     )
 
 
@@ -177,9 +182,9 @@ def _who(report: esign_pb2.SignatureReport, language: str) -> str:
     return name if report.certified else text("signer_claims", language, name=name)
 
 
-def _lines(report: esign_pb2.SignatureReport, language: str, *, good: bool) -> Iterator[tuple[str, str]]:
+def _lines(report: esign_pb2.SignatureReport, language: str, *, with_cause: bool) -> Iterator[tuple[str, str]]:
     bad = [step for step in report.steps if step.status in ("invalid", "unknown") and step.reason not in _NO_CAUSE]
-    if not good and bad:
+    if with_cause and bad:
         worst = next((step for step in bad if step.status == "invalid"), bad[0])
         yield text("cause", language), _told(worst, language)
     yield text("signature_time", language), _time(report, language)

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from services.esign.domain.one_line import escaped, one_line
+    from services.esign.domain.one_line import encodable, escaped, one_line
     from services.esign.evidence_check import EvidenceReport, EvidenceUnreadableError
     from services.esign.file_errors import quoted
     from services.esign.key_commands import (
@@ -72,6 +72,7 @@ __all__ = [
     "Trusted",
     "check_devices",
     "check_evidence",
+    "encodable",
     "escaped",
     "hub_ledger_verify",
     "hub_recount",
@@ -105,7 +106,7 @@ __all__ = [
 
 # Where each lies.
 _ROOMS = {
-    "domain.one_line": ("escaped", "one_line"),
+    "domain.one_line": ("encodable", "escaped", "one_line"),
     "file_errors": ("quoted",),
     "evidence_check": ("EvidenceReport", "EvidenceUnreadableError"),
     "key_commands": (

@@ -13,16 +13,17 @@ _CHINESE: Final = {
     errno.EISDIR: "这是目录，不是文件",
     errno.ENOTDIR: "路径中有一段不是目录",
     errno.ENXIO: "不是普通文件，而是管道、套接字或设备",
-    errno.EACCES: "没有读取权限",
-    errno.EPERM: "没有读取权限",
+    errno.EACCES: "没有权限",
+    errno.EPERM: "没有权限",
+    errno.EBADF: "输出已被关闭",
+    errno.EAGAIN: "现在没有可读的内容",
     errno.ENAMETOOLONG: "文件名过长",
     errno.ELOOP: "符号链接指向自己",
     errno.EMFILE: "同时打开的文件过多",
     errno.ENFILE: "同时打开的文件过多",
     errno.ENOSPC: "存储空间已满",
     errno.EROFS: "所在的文件系统只读",
-    errno.EIO: "读取时存储设备出错",
-    errno.EAGAIN: "文件现在没有内容可读",
+    errno.EIO: "存储设备出错",
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from services.esign import evidence_check, monitor, store
+from services.esign import evidence_check, monitor, plain_files, store
 from services.esign.config import KeyFiles
 from services.esign.domain import ledger, note, tiles, tree
 from services.esign.domain.errors import EsignError
@@ -53,8 +53,7 @@ def check_evidence(path: Path, source: TrustSource = None) -> EvidenceReport:
     Raises OSError when the file cannot be read, EvidenceUnreadableError when it is none, TrustError.
     """
     trust = load_trust(source)
-    with path.open("rb") as file:
-        data = file.read(evidence_check.MOST_BYTES + 1)
+    data = plain_files.beginning(path, evidence_check.MOST_BYTES + 1)
     if len(data) > evidence_check.MOST_BYTES:
         raise EvidenceUnreadableError("too long for evidence")
     try:

@@ -55,7 +55,7 @@ class Trusted:
         if isinstance(source, Trusted):
             return source
         if not source.is_dir():
-            raise TrustError(f"{source}: 不是目录 / not a directory")
+            raise TrustError(f"{file_errors.quoted(source)}: 不是目录 / not a directory")
         files: dict[str, bytes] = {}
         ignored: list[str] = []
         for path in sorted(source.iterdir()):
@@ -65,9 +65,9 @@ class Trusted:
                 try:
                     files[str(path)] = plain_files.beginning(path, _MOST_BYTES + 1)
                 except OSError as cause:
-                    raise TrustError(f"{path}: {file_errors.told(cause)}") from cause
+                    raise TrustError(f"{file_errors.quoted(path)}: {file_errors.told(cause)}") from cause
                 if len(files[str(path)]) > _MOST_BYTES:
-                    raise TrustError(f"{path}: 文件过大 / the file is too large")
+                    raise TrustError(f"{file_errors.quoted(path)}: 文件过大 / the file is too large")
         return replace(cls.of_files(files), ignored=tuple(ignored))
 
     @classmethod
@@ -82,7 +82,7 @@ class Trusted:
             try:
                 found.take(Path(path).name, files[path])
             except (ValueError, EsignError) as cause:
-                raise TrustError(f"{path}: {cause}") from cause
+                raise TrustError(f"{file_errors.quoted(path)}: {_wrong(Path(path).name)}") from cause
         return found.all()
 
 
@@ -137,6 +137,20 @@ class _Found:
             tuple(self.crls),
         )
         return Trusted(trust, tuple(self.certificates))
+
+
+def _wrong(name: str) -> str:
+    """What a file of a trust directory should have been, and what to do."""
+    zh, en = next(said for suffix, said in _MEANT_AS.items() if name.endswith(suffix))
+    return f"{zh}；请换成正确的文件，或从目录中移走 / {en}: put the right file there, or take it out of the directory"
+
+
+_MEANT_AS = {
+    ".pem": ("不是 PEM 格式的证书", "not certificates in PEM"),
+    ".vkey": ("不是日志或见证方的公钥", "not keys of logs or witnesses"),
+    ".crl": ("不是撤销列表", "not a list of revoked certificates"),
+    POLICY: ("不是见证策略", "not a policy of witnesses"),
+}
 
 
 def _is_told(name: str) -> bool:

@@ -26,7 +26,7 @@ from services.esign.confined import (
 
 class OneWorker:
     """A worker of this very process, asked one question after another: for a command, which has one thread. Made anew
-    after each document that broke it.
+    after each document that broke it, and by a process that was forked meanwhile.
     """
 
     def __init__(self, bounds: Bounds, seconds: float) -> None:
@@ -34,6 +34,7 @@ class OneWorker:
         self._seconds = seconds
         self._worker: Worker | None = None
         self._resident = 0
+        self._owner = 0
 
     def ask(self, reading: Callable[..., Any], *arguments: Any) -> Any:
         """Raises OverBoundsError when a limit was met, WorkerGoneError when this machine cannot read it now,
@@ -55,6 +56,8 @@ class OneWorker:
     def _answer(self, reading: Callable[..., Any], arguments: Sequence[Any]) -> Answer:
         """Raises WorkerGoneError, OverBoundsError."""
         is_kept = False
+        if self._owner != os.getpid():
+            self._leave()
         try:
             worker = self._worker or self._forked()
             used, worker_ends = worker.cpu_seconds(), time.monotonic() + self._seconds
@@ -90,7 +93,7 @@ class OneWorker:
             if pid == 0:
                 ours.close()
                 live(theirs, self._bounds.memory)
-        self._worker = Worker(ours, pid)
+        self._worker, self._owner = Worker(ours, pid, _handle(pid)), os.getpid()
         self._resident = resident(pid)
         ours.settimeout(self._seconds)
         try:
@@ -102,15 +105,33 @@ class OneWorker:
         return self._worker
 
     def _drop(self) -> tuple[int, int]:
-        """Ends the worker. Its wait status, and the most memory that it ever held, bytes."""
+        """Ends the worker. Its wait status, and the most memory that it ever held, bytes; of an end that somebody else
+        was told, nothing is known.
+        """
+        if self._owner != os.getpid():
+            self._leave()
         if self._worker is None:
             return 0, 0
-        self._worker.end()
-        # A child that nobody has waited for keeps its number.
-        os.kill(self._worker.pid, signal.SIGKILL)
-        _, status, usage = os.wait4(self._worker.pid, 0)
-        self._worker = None
+        worker, self._worker = self._worker, None
+        has_handle = worker.handle >= 0
+        worker.end()
+        try:
+            if not has_handle and os.waitid(os.P_PID, worker.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                # Still this process's own, so the number is nobody else's.
+                os.kill(worker.pid, signal.SIGKILL)
+            _, status, usage = os.wait4(worker.pid, 0)
+        except (ChildProcessError, ProcessLookupError):
+            # Nobody waits here where the end of children is ignored, or the program that embeds this waits for all.
+            return 0, 0
         return status, usage.ru_maxrss * 1024
+
+    def _leave(self) -> None:
+        """A worker that this process has from the one it was forked from is not its own to end."""
+        if self._worker is not None:
+            self._worker.channel.close()
+            if self._worker.handle >= 0:
+                os.close(self._worker.handle)
+            self._worker = None
 
     def _buried(self) -> Answer:
         """How the worker ended that has closed its channel. Raises WorkerGoneError."""
@@ -125,3 +146,11 @@ class OneWorker:
 
     def __exit__(self, *_error: object) -> None:
         self._drop()
+
+
+def _handle(pid: int) -> int:
+    """pidfd_open(2) of a child; -1 where there is none."""
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return -1

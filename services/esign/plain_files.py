@@ -1,13 +1,15 @@
 """Files that a stranger may have named or put there: regular ones alone are opened, and read through the descriptor
-that was looked at. A pipe would keep the reader waiting, and a device has no end.
+that was looked at. A pipe would keep the reader waiting, and a device has no end. What is written is there whole or not
+at all.
 """
 
 import errno
 import io
 import os
+import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _NOT_PLAIN = "Not a regular file"
@@ -30,16 +32,48 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 def beginning(path: Path, most: int) -> bytes:
     """Of the file, as many bytes at most. Raises OSError."""
     with opened(path) as file:
-        return read(file, path, most)
+        return content(file, path, most)
 
 
-def read(file: io.BufferedReader, path: Path, most: int) -> bytes:
-    """From an opened file, as many bytes at most. Raises OSError."""
-    # Some files of the system are regular and have nothing yet: the answer is then no bytes at all.
+def content(file: io.BufferedReader, path: Path, most: int) -> bytes:
+    """Of what `opened` gave, as many bytes at most. Raises OSError, also for a file of the kernel that has none yet."""
     found: bytes | None = file.read(most)
     if found is None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
     return found
+
+
+def put(path: Path, whole: bytes) -> None:
+    """Writes a file beside and gives it the name: what was there before stays unless all of it could be written. A pipe
+    or a device is refused. Raises OSError that names the path.
+    """
+    # A link stays one.
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        before = _mode_of(target, path)
+        with beside.open("xb") as file:
+            file.write(whole)
+            file.flush()
+            os.fsync(file.fileno())
+        if before is not None:
+            beside.chmod(before)
+        beside.replace(target)
+    except OSError as cause:
+        raise OSError(cause.errno, cause.strerror, str(path)) from cause
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _mode_of(target: Path, path: Path) -> int | None:
+    """Who may read and write the file that is there; None where there is none. Raises OSError."""
+    try:
+        found = target.stat()
+    except FileNotFoundError:
+        return None
+    _require_plain(found, path)
+    return stat.S_IMODE(found.st_mode)
 
 
 def companion(path: Path, suffix: str, most: int) -> bytes | None:

@@ -4,10 +4,10 @@ import asyncio
 import time
 from pathlib import Path
 
-from services.esign import ses_document
+from services.esign import plain_files, ses_document
 from services.esign.domain import ses, ses_check
 from services.esign.domain.errors import EsignError
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf import MAX_BYTES, Document
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.validation_data import NOTHING, ValidationData
 from services.esign.domain.verdict import Outcome, Verdict
@@ -32,14 +32,16 @@ def renew_file(path: Path, into: Path, source: TrustSource, authorities: Authori
     before = verify_file(path, source)
     if before.outcome is Outcome.INVALID:
         raise RenewalError("INVALID: what is broken is not renewed / 文件无效，不能续期")
-    pdf = path.read_bytes()
+    pdf = plain_files.beginning(path, MAX_BYTES + 1)
+    if len(pdf) > MAX_BYTES:
+        raise RenewalError(
+            f"文件超过上限 {MAX_BYTES >> 20} MiB，不能续期 / larger than {MAX_BYTES >> 20} MiB: not renewed"
+        )
     try:
         made = asyncio.run(renewed(pdf, load_trust(source), authorities, SystemClock()))
     except (TimestampAwayError, EsignError) as cause:
         raise RenewalError(str(cause)) from cause
-    fresh = into.with_name(into.name + ".part")
-    fresh.write_bytes(made)
-    fresh.replace(into)
+    plain_files.put(into, made)
     for suffix in (".tlog-proof", ".ses") if into != path else ():
         beside = path.with_name(path.name + suffix)
         if beside.exists():
@@ -55,12 +57,11 @@ def inspect_seal(
     `document`: the PDF that a signature is beside. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when
     a file cannot be read, TrustError when the trust directory or the document cannot.
     """
-    with path.open("rb") as file:
-        data = file.read(ses.MOST_BYTES + 1)
+    data = plain_files.beginning(path, ses.MOST_BYTES + 1)
     covered, lists = None, NOTHING
     if document is not None:
         try:
-            pdf = document.read_bytes()
+            pdf = plain_files.beginning(document, MAX_BYTES + 1)
             covered, lists = ses_document.covered(pdf), ValidationData.of(Document(pdf))
         except PdfError as cause:
             raise TrustError(f"{document}: {cause}") from cause

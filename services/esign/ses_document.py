@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from cryptography import x509
 
 from services.esign import sm2_checks
-from services.esign.domain import chain, cms_reader, der, ses_check, signatures, sm2_chain
+from services.esign.domain import chain, cms_reader, der, ses, ses_check, signatures, sm2_chain
 from services.esign.domain.chain import ChainError
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import PdfError
+from services.esign.domain.ses import SealSignature, SesError
 from services.esign.domain.ses_check import Covered, Evidence, SmTrust
 from services.esign.domain.signatures import PdfSignature
 from services.esign.domain.signed_cms import CmsError
@@ -50,6 +51,9 @@ def check(
 ) -> Step:
     """The step `ses` of a document's verdict. Never raises for bad bytes.
 
+    A seal file that cannot be read, or is of another document by the digest it states, says nothing of this one:
+    somebody may have taken the wrong file, or not all of it came. One of this very document that fails is wrong.
+
     Beyond the seal signature itself: its seal must be of the organisation that signed the PDF. `proven_us`: the moment
     by which that organisation's signature is proven to have existed; a seal of the same organisation over the same
     bytes counts as equally old, because a later one would say nothing new. The moment it states is not before the
@@ -60,17 +64,40 @@ def check(
         last = _last(document)
         wanted, organisation = _covered(pdf, last), _organisation(last)
     except PdfError as cause:
-        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
-        return Step("ses", status, "SES_WITHOUT_DOCUMENT", "文件无法解读，国密签章无从核验", f"no document: {cause}")
+        # What is wrong with the document is told by its own steps.
+        zh, en = "文件无法解读，国密签章无从核验", f"no document: {cause}"
+        return Step("ses", Status.UNKNOWN, "SES_WITHOUT_DOCUMENT", zh, en)
+    if (unfit := _unfit(sidecar, wanted)) is not None:
+        return unfit
     evidence = Evidence(ValidationData.of(document).with_lists(crls), proven_us)
     found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted, evidence)
-    if found.signature is None and found.seal is not None:
-        return Step("ses", Status.INVALID, "SES_NO_SIGNATURE", "附带的是印章而不是签章", "a seal, not a seal signature")
     step = ses_check.summary(found)
     if step.status is Status.VALID and found.seal is not None and found.seal.info.name != organisation:
         zh, en = "国密签章与文件签名的单位名称不同", "the seal is of another organisation than the PDF's signer"
         return Step("ses", Status.UNKNOWN, "SES_OTHER_ORGANISATION", zh, en)
     return step
+
+
+def _unfit(sidecar: bytes, wanted: Covered) -> Step | None:
+    """Why a seal file is not of this document; None where it is."""
+    try:
+        read = ses.read(sidecar)
+    except SesError as cause:
+        zh, en = (
+            "附带的国密签章文件（.ses）不完整或读不了",
+            f"the seal file (.ses) is not complete or cannot be read: {cause}",
+        )
+        return Step("ses", Status.UNKNOWN, "SES_UNREADABLE", zh, en)
+    if not isinstance(read, SealSignature):
+        zh, en = "附带的文件（.ses）是印章而不是签章", "the file (.ses) is a seal, not a seal signature"
+        return Step("ses", Status.UNKNOWN, "SES_NO_SIGNATURE", zh, en)
+    if read.data_hash != wanted.data_hash:
+        zh, en = (
+            "附带的国密签章文件（.ses）是另一份文件的，没有用来核验",
+            "the seal file (.ses) is of another document and was not used",
+        )
+        return Step("ses", Status.UNKNOWN, "SES_OF_ANOTHER", zh, en)
+    return None
 
 
 def _last(document: Document) -> PdfSignature:

@@ -4,14 +4,13 @@ Imports only what a verdict needs: the command should start at once.
 """
 
 import contextlib
-import io
 import itertools
 import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +43,6 @@ __all__ = [
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
-# A larger file is not read to its end for its digest, bytes: it may be a hole of any size.
-_HASHED_MOST = 1 << 30
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
 _BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
 _SECONDS = 10.0
@@ -88,17 +85,13 @@ class Judged:
         """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
         from services.esign.domain import validation_report
 
-        return (
-            b""
-            if self.verdict is None or not self.sha256
-            else validation_report.of(self.verdict, self.sha256, self.at_us)
-        )
+        return b"" if self.verdict is None else validation_report.of(self.verdict, self.sha256, self.at_us)
 
 
 @dataclass(frozen=True, slots=True)
 class _Files:
-    """A document of `size` bytes, as much of it as may be judged, and what lies beside it. `sha256`: of the
-    whole file, empty where that is too much to read.
+    """A document of `size` bytes, as much of it as may be judged, and what lies beside it. `sha256`: empty where it is
+    too large to be judged, for then it is not read to its end.
     """
 
     document: bytes = field(repr=False)
@@ -112,21 +105,12 @@ class _Files:
         """Raises OSError."""
         with plain_files.opened(path) as file:
             # One byte more than allowed is enough for the verdict that it is too large.
-            document = plain_files.read(file, path, MAX_BYTES + 1)
-            size, digest = max(len(document), os.fstat(file.fileno()).st_size), _sha256(file, document)
+            document = plain_files.content(file, path, MAX_BYTES + 1)
+            size = max(len(document), os.fstat(file.fileno()).st_size)
         proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
+        digest = sha256(document).digest() if size <= MAX_BYTES else b""
         return cls(document, size, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
-
-
-def _sha256(file: io.BufferedReader, document: bytes) -> bytes:
-    """Also where only the beginning was read, in `document`."""
-    if len(document) <= MAX_BYTES:
-        return sha256(document).digest()
-    if os.fstat(file.fileno()).st_size > _HASHED_MOST:
-        return b""
-    file.seek(0)
-    return file_digest(file, "sha256").digest()
 
 
 def verify_file(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from services.esign import file_errors
-from shuniu.cli import output
+from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.cli.usage import in_both
@@ -46,7 +46,6 @@ GROUPS: dict[str, dict[str, str]] = {
 
 # As shells tell of a command that SIGPIPE ended. Not 0: of `verify` that would mean VALID.
 _PIPE_CLOSED = 128 + signal.SIGPIPE
-_INTERRUPTED = 128 + signal.SIGINT
 # As sysexits.h has them.
 _EX_SOFTWARE = 70
 _EX_IOERR = 74
@@ -57,6 +56,19 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         complain(f"{self.prog}: {in_both(message)}")
         sys.exit(EX_USAGE)
+
+
+class _Version(argparse.Action):
+    """Prints the version and ends; looked up only then."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(nargs=0, **options)
+
+    def __call__(self, root: argparse.ArgumentParser, *_given: Any) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"shuniu {version('shuniu')}")
+        root.exit()
 
 
 class _Command(_Parser):
@@ -72,6 +84,7 @@ class _Command(_Parser):
             help=f"枢纽数据目录 / the hub's directory (default {DEFAULT_DATA})",
         )
         self.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="输出 JSON / print JSON")
+        self.set_defaults(parser=self)
 
 
 def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -99,6 +112,7 @@ def _root() -> tuple[argparse.ArgumentParser, Any]:
         prog="shuniu",
         description="枢纽：政务服务平台互联枢纽 / Shuniu: the hub that links government-service platforms",
     )
+    root.add_argument("--version", action=_Version, help="版本 / the version")
     return root, root.add_subparsers(metavar="COMMAND", required=True)
 
 
@@ -115,6 +129,7 @@ def settings_errors() -> tuple[type[Exception], ...]:
 def main() -> None:
     """Entry point."""
     output.spell_out()
+    interrupts.wait_for_children()
     try:
         status = _run(sys.argv[1:])
         _flush()
@@ -133,18 +148,23 @@ def main() -> None:
         sys.exit(_PIPE_CLOSED)
     except OutputError as error:
         output.drop()
-        complain(f"结果无法输出 / the output cannot be written: {_said(error.__cause__)}")
+        what = str(error) or "结果无法输出 / the output cannot be written"
+        complain(f"{what}: {_said(error.__cause__)}")
         sys.exit(_EX_IOERR)
     except KeyboardInterrupt:
         output.drop()
-        sys.exit(_INTERRUPTED)
+        sys.exit(interrupts.INTERRUPTED)
     except Exception as error:  # noqa: BLE001 — 1 would mean INVALID, or that a command was refused
         complain(output.internal(error))
         sys.exit(_EX_SOFTWARE)
 
 
 def _run(words: Sequence[str]) -> int:
-    arguments = (parser(words) if _named(words) else listing()).parse_args(words)
+    with interrupts.ending_at_once():
+        arguments, unknown = (parser(words) if _named(words) else listing()).parse_known_args(words)
+        if unknown:
+            # By the parser of the command: its usage says what there is.
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     arguments.data = getattr(arguments, "data", DEFAULT_DATA)
     arguments.json = getattr(arguments, "json", False)
     status: int = arguments.run(arguments)

@@ -1,6 +1,7 @@
 """What commands print: text for people, or one JSON document with --json."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -10,18 +11,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from services.esign import commands as esign
+
 
 class OutputError(Exception):
-    """Standard output takes no more. The cause says why."""
+    """Standard output takes no more, or the file that the text names cannot be written. The cause says why."""
 
 
 def out(value: Any, text: str, *, as_json: bool) -> None:
     """Prints `value` as JSON or `text` for people. Raises OutputError, BrokenPipeError."""
-    say(json.dumps(value, ensure_ascii=False, indent=2) if as_json else text)
+    if as_json:
+        say_json(json.dumps(value, ensure_ascii=False, indent=2))
+    else:
+        say(text)
+
+
+def say_json(text: str) -> None:
+    """`say` of JSON, which spells in its own way what the stream's encoding has no sign for. Raises OutputError,
+    BrokenPipeError.
+    """
+    encoding = getattr(sys.stdout, "encoding", None)
+    say(text if encoding is None else esign.encodable(text, encoding))
 
 
 def say(text: str) -> None:
     """Prints at once, so that a reader of the pipe need not wait for the rest. Raises OutputError, BrokenPipeError."""
+    if sys.stdout is None:
+        # Closed by whoever started the command.
+        raise OutputError from OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 from services.esign import commands as esign
+from services.esign import plain_files
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.cli import recount
+from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import complain, out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.cli.verify import EXITS, UNREADABLE, revocation_lists, trust_of
+from shuniu.cli.verify import EXITS, UNREADABLE, trust_of
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import HubError
@@ -169,14 +171,25 @@ async def _audits(place: Place) -> dict[str, pb.VerifyAuditResponse]:
 
 def trust(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
-    files = {**esign.trust_files(place.config), **revocation_lists(place)}
-    if not any(name.endswith(".crl") for name in files):
+    lists = revocation_lists(place)
+    if lists.missing:
+        # Who verifies with what is left takes a stolen seal's documents for good.
+        names = ", ".join(lists.missing)
+        complain(
+            f"枢纽没有给出撤销列表（{names}），没有导出；请稍后重试，或用 shuniu status 查看 / "
+            f"the hub did not give its revocation lists ({names}): nothing was exported; try again later, or see "
+            "`shuniu status`"
+        )
+        return 1
+    files = {**esign.trust_files(place.config), **lists.files}
+    if not lists.files:
         complain("枢纽未运行，未附撤销列表 / the hub does not run: without its revocation list")
     if arguments.out is not None:
         try:
             arguments.out.mkdir(parents=True, exist_ok=True)
             for name, content in files.items():
-                (arguments.out / name).write_text(content)
+                # Somebody may be verifying with what is there.
+                plain_files.put(arguments.out / name, content.encode())
         except OSError as error:
             raise ConfigError(f"{arguments.out}: {error.strerror}") from None
         text = "\n".join(str(arguments.out / name) for name in files)

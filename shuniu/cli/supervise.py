@@ -22,6 +22,8 @@ STEADY_SECONDS = 20.0
 STOP_SECONDS = 15.0
 """How long a part may take to drain before it is killed."""
 READY_POLL = 0.05
+# What each part finds in its environment, and hands on to what it starts: whose it is.
+_MARK = "SHUNIU_PART_OF"
 
 
 @dataclass(slots=True)
@@ -53,6 +55,7 @@ class Supervisor:
     async def run(self, ready: Callable[[float], None]) -> None:
         """Runs until SIGINT or SIGTERM; calls `ready` with the seconds it took once all parts serve."""
         started = time.monotonic()
+        await asyncio.to_thread(end_orphans, self._run_dir, self._report)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
@@ -103,7 +106,7 @@ class Supervisor:
                     stderr=log,
                     # A group of its own, so that Ctrl-C reaches us alone and we drain in order.
                     start_new_session=True,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", _MARK: str(self._run_dir)},
                 )
             self._note(part.name, pid=process.pid, state="STARTING")
             code = await self._wait(process)
@@ -147,6 +150,35 @@ class Supervisor:
         draft = target.with_suffix(".new")
         draft.write_text(json.dumps({"pid": os.getpid(), "parts": [asdict(state) for state in self.states.values()]}))
         draft.replace(target)
+
+
+def end_orphans(run_dir: Path, report: Callable[[str], None], seconds: float = STOP_SECONDS) -> None:
+    """Ends what a supervisor that was killed left behind: parts that nobody restarts, and that keep new ones from their
+    stores and sockets. Only processes that were started as parts of this very hub.
+    """
+    left = _orphans(run_dir)
+    if left:
+        numbers = ", ".join(map(str, left))
+        report(f"上次异常中止遗留的进程，正在结束 / left by a supervisor that was killed, ending them: {numbers}")
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        ends = time.monotonic() + seconds
+        while (left := _orphans(run_dir)) and time.monotonic() < ends:
+            time.sleep(READY_POLL)
+
+
+def _orphans(run_dir: Path) -> list[int]:
+    """Processes of ours with the mark of this hub in the environment that they were started with."""
+    mark = f"{_MARK}={run_dir}".encode()
+    found: list[int] = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # It may have ended meanwhile, or be another user's.
+        with contextlib.suppress(OSError):
+            if int(process.name) != os.getpid() and mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+    return found
 
 
 def _exit(code: int) -> str:

@@ -10,6 +10,7 @@ from shuniu.cli.parts import bus_config, parts
 from shuniu.cli.place import Place
 from shuniu.cli.supervise import Supervisor, print_report
 from shuniu.kit.config import ConfigError
+from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -21,10 +22,26 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
-    hub, bus, edge = place.hub(), place.bus(), place.edge()
+    hub = place.hub()
     hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hub.run_dir.stat().st_uid != os.getuid() or hub.run_dir.stat().st_mode & 0o077:
         raise ConfigError(f"{place.config}: [hub] run_dir: {hub.run_dir} must be ours alone (0700)")
+    try:
+        lock = ProcessLock(hub.run_dir / "supervisor.lock")
+    except HeldElsewhereError:
+        # Two of them would take each other's parts for dead, and what one removes at its end serves the other.
+        raise ConfigError(
+            f"{place.data}: 枢纽已由另一个 shuniu up 运行，见 shuniu status；要在这里运行，请先停止它 / "
+            "another `shuniu up` runs this hub, see `shuniu status`; stop that one first"
+        ) from None
+    try:
+        return _run(arguments, place)
+    finally:
+        lock.release()
+
+
+def _run(arguments: argparse.Namespace, place: Place) -> int:
+    hub, bus, edge = place.hub(), place.bus(), place.edge()
     place.logs.mkdir(mode=0o700, exist_ok=True)
     if not bus_config(hub).exists():
         raise ConfigError(f"{bus_config(hub)}: missing; run `shuniu init`")

@@ -6,14 +6,16 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
-from services.esign import file_errors
-from shuniu.cli.output import complain, say
+from services.esign import file_errors, plain_files
+from shuniu.cli import interrupts
+from shuniu.cli.hub_lists import revocation_lists
+from shuniu.cli.output import OutputError, complain, say, say_json
 from shuniu.cli.place import Place
 from shuniu.kit.config import EX_USAGE
 
@@ -24,27 +26,25 @@ MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 LICENCE = ".sdjwt"
 # Claims that say how the token is used.
 _OF_THE_TOKEN = frozenset({"cnf", "status"})
-# The hub on this machine answers at once or does not run.
-_LIST_SECONDS = 2.0
-_MOST_AUTHORITIES = 32
 _CHINA = timezone(timedelta(hours=8))
-# Some hundred thousand entries.
-_LIST_BYTES = 16 * 1024 * 1024
 _HELP = """\
 退出码：0 有效，1 无效，2 无法确定，3 无法读取或此机器现在无法核验；多个文件取最大值。
 64 命令用法有误，70 内部错误，74 结果无法输出，130 被中断：这些都不是对文件的结论。
-加 --json 时每个文件一行。文件旁有存证回执 FILE.pdf.tlog-proof 时自动使用。
+加 --json 时每个文件一行。文件旁的存证回执（如 FILE.pdf.tlog-proof、FILE.ofd.tlog-proof）和
+国密签章文件 FILE.pdf.ses 自动使用。
 DIR 中放 *.pem 信任根、*.vkey 日志公钥、*.crl 撤销列表；没有信任根时，谁的签名都无法确认。
 FILE.sdjwt 是持有人出示的电子证照，给出 --audience 和 --nonce 才可能有效；
-旁边的 FILE.sdjwt.statuslist 是其状态列表。
+旁边的 FILE.sdjwt.statuslist 是其状态列表。只读普通文件：管道的内容请先存成文件。
 
 Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, or this machine cannot verify now;
 of several files the highest. 64 wrong use, 70 internal error, 74 output cannot be written,
 130 interrupted: these say nothing of any file. With --json one line for each file. A
-receipt FILE.pdf.tlog-proof beside the file is used. DIR holds *.pem roots, *.vkey log keys
+receipt beside the file (FILE.pdf.tlog-proof, FILE.ofd.tlog-proof) and a seal file
+FILE.pdf.ses are used. DIR holds *.pem roots, *.vkey log keys
 and *.crl lists; without any root nobody's signature can be confirmed. FILE.sdjwt is a
 licence as its holder presents it, VALID only by --audience and --nonce;
-FILE.sdjwt.statuslist beside it tells its state.
+FILE.sdjwt.statuslist beside it tells its state. Regular files only: save what comes by a
+pipe first.
 """
 
 
@@ -83,6 +83,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
+    # Much of it is imported only now, and what a worker left is cleared away while others are judged.
+    with interrupts.ending_at_once():
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     files: list[Path] = arguments.files
     worst = 0
     if arguments.report is not None and (len(files) > 1 or files[0].suffix == LICENCE):
@@ -101,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Of our own output: nothing is wrong with any file.
         raise
     except (OSError, esign.TrustError) as error:
-        # Of the trust directory or the report: without the one nothing can be said of any file.
+        # Of the trust directory: without it nothing can be said of any file.
         complain(esign.one_line(_unreadable(error)))
         return UNREADABLE
     return worst
@@ -110,16 +116,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _unreadable(error: OSError | esign.TrustError) -> str:
     if isinstance(error, OSError):
         name = esign.quoted(os.fsdecode(error.filename or ""))
-        return f"无法读取或写入 / cannot be read or written: {name}: {file_errors.told(error)}"
+        return f"无法读取 / unreadable: {name}: {file_errors.told(error)}"
     return f"无法读取 / unreadable: {error}"
 
 
 def _write(path: Path, report: bytes) -> None:
+    """Raises OutputError: that a report cannot be written says nothing of its document."""
     try:
-        path.write_bytes(report)
+        plain_files.put(path, report)
     except OSError as cause:
-        # A disk that is full does not say of which file.
-        raise OSError(cause.errno, cause.strerror, str(path)) from cause
+        name = esign.quoted(path)
+        raise OutputError(f"核验报告无法写入 / the report cannot be written: {name}") from cause
 
 
 def _warn_of_no_root(arguments: argparse.Namespace, trusted: esign.Trusted) -> None:
@@ -152,7 +159,7 @@ def _warn_of_ignored(directory: Path | None, trusted: esign.Trusted) -> None:
 @dataclass(frozen=True, slots=True)
 class _Found:
     """One file's verdict as JSON; `error` says why it could not be opened, empty where it could. `is_judged`: the
-    verdict is about the file.
+    verdict is about the file. `text`: all of it for people, empty where it could not be opened.
     """
 
     path: Path
@@ -161,6 +168,7 @@ class _Found:
     not_made: str = ""
     is_judged: bool = True
     report: bytes = b""
+    text: str = ""
 
     @property
     def status(self) -> int:
@@ -189,7 +197,9 @@ def _judged(arguments: argparse.Namespace, files: Sequence[Path], trusted: esign
 def _one(path: Path, judge: Callable[[], _Found]) -> _Found:
     """Whatever becomes of one file, the others are judged. Raises TrustError: that concerns them all."""
     try:
-        return judge()
+        found = judge()
+        # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
+        return replace(found, text="\n".join(map(esign.one_line, () if found.error else _lines(found))))
     except esign.TrustError:
         raise
     except OSError as error:
@@ -226,10 +236,9 @@ def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
         complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
     if as_json:
-        say(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
-    elif not found.error:
-        # Names of files, certificates and fields are strangers' words, and a terminal obeys what it is shown.
-        say("\n".join(map(esign.one_line, _lines(found))))
+        say_json(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
+    elif found.text:
+        say(found.text)
 
 
 def _lines(found: _Found) -> list[str]:
@@ -237,7 +246,10 @@ def _lines(found: _Found) -> list[str]:
     name = esign.quoted(found.path)
     if not found.is_judged:
         return [f"未核验 / not judged   {name}", *_sentences(summary)]
-    lines = [f"{verdict['verdict']}   {name}   截至 / as of {_beijing(verdict['as_of'])}", *_sentences(summary)]
+    lines = [
+        f"{verdict['verdict']}   {name}   结论对应时间 / speaks for {_beijing(verdict['as_of'])}",
+        *_sentences(summary),
+    ]
     lines += _signatures(verdict["signatures"])
     lines += [
         f"  {MARKS[step['status']]} {step['step']:<10} {step['text']}"
@@ -258,7 +270,7 @@ def _signatures(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """One line for each: who signed, when, how it stands and what it covers."""
     for number, one in enumerate(found, 1):
         claims = "" if one["certified"] else "自称 / claims: "
-        who = f"{claims}{one['signer'] or '（未知 / unknown）'}"
+        who = f"{claims}{one['signer']}" if one["signer"] else "签名者未核验 / who signed was not verified"
         proven, claimed = one["proven_at"], one["claimed_at"]
         when = "时间未载明 / no time stated"
         if proven or claimed:
@@ -274,8 +286,13 @@ def _signatures(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _beijing(instant: str) -> str:
     """A verdict's time (RFC 3339, UTC) as clerks read it."""
-    local = datetime.fromisoformat(instant).astimezone(_CHINA)
-    return f"{local:%Y-%m-%d %H:%M:%S} 北京时间 (UTC+8)"
+    moment = datetime.fromisoformat(instant)
+    try:
+        local, zone = moment.astimezone(_CHINA), "北京时间 (UTC+8)"
+    except OverflowError:
+        # A stranger may state the last hours of the year 9999, of which no calendar has the time in Beijing.
+        local, zone = moment, "世界时 (UTC)"
+    return f"{local.replace(tzinfo=None).isoformat(' ', 'seconds')} {zone}"
 
 
 def _sentences(summary: Mapping[str, Any]) -> list[str]:
@@ -286,41 +303,19 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
 
 def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
     """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted. Nothing is
-    written: there may be no place for it. Raises OSError, TrustError.
+    written: there may be no place for it. Lists that the hub should have given and did not are told. Raises OSError,
+    TrustError.
     """
     place = Place(arguments.data.resolve())
     if arguments.trust is not None or not place.config.exists():
         return esign.Trusted.of(arguments.trust)
-    own = {**esign.trust_files(place.config), **revocation_lists(place)}
+    lists = revocation_lists(place)
+    if lists.missing:
+        names = ", ".join(lists.missing)
+        complain(
+            f"注意：枢纽没有给出撤销列表（{names}），印章是否已被撤销或被盗无从得知；请稍后重新核验 / "
+            f"note: the hub did not give its revocation lists ({names}), so nobody can tell whether a seal was revoked "
+            "or stolen; verify again later"
+        )
+    own = {**esign.trust_files(place.config), **lists.files}
     return esign.Trusted.of_files({name: content.encode() for name, content in own.items()})
-
-
-def revocation_lists(place: Place) -> dict[str, str]:
-    """The newest lists of revoked seal certificates, PEM, as files of a trust directory: one for each seal CA that the
-    hub has or had. Nothing while it does not run.
-    """
-    # Only where there is a hub: a client of HTTP takes its time to be imported.
-    import ssl
-    from http.client import HTTPException
-    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
-    found: dict[str, str] = {}
-    try:
-        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
-        # This machine's own hub: no proxy stands between.
-        opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
-    except OSError:
-        return found
-    for path, name in (("/crl", "esign"), ("/crl/sm2", "esign-sm2")):
-        for number in range(_MOST_AUTHORITIES):
-            try:
-                with opener.open(f"{base}{path}?ca={number}", timeout=_LIST_SECONDS) as answer:
-                    crl = x509.load_der_x509_crl(answer.read(_LIST_BYTES))
-            except (OSError, ValueError, HTTPException):
-                # There is no such authority, or no hub.
-                break
-            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
-    return found

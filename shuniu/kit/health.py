@@ -1,17 +1,20 @@
 """`/livez`, `/readyz` and `/metrics` of a process, on a port of their own.
 
-Served from a thread, so that a stuck event loop is seen: `/livez` asks the loop for a sign of life.
+Served from threads that are there from the beginning, so that a stuck event loop is seen (`/livez` asks the loop for a
+sign of life) and a machine that was short of memory or threads for a moment is answered for afterwards.
 """
 
 import asyncio
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, ThreadingWSGIServer
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from shuniu.kit import metrics
 
@@ -19,9 +22,54 @@ ALIVE_WITHIN = 5.0
 """Seconds in which a living event loop answers."""
 
 
+_ANSWERING = 4
+"""Requests that are answered at the same time."""
+
+
 class _Quiet(WSGIRequestHandler):
+    # Who connects and says nothing gives its place back.
+    timeout = ALIVE_WITHIN
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
+
+
+class _Pooled(WSGIServer):
+    """No thread is made for a request: one that dies at its birth would leave the accepting one waiting for it."""
+
+    request_queue_size = 64
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._accepted: queue.SimpleQueue[tuple[Any, Any] | None] = queue.SimpleQueue()
+
+    def begin(self) -> None:
+        for work in (self._accept, *([self._answer] * _ANSWERING)):
+            threading.Thread(target=work, name="ops", daemon=True).start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._accepted.put((request, client_address))
+
+    def server_close(self) -> None:
+        super().server_close()
+        for _ in range(_ANSWERING):
+            self._accepted.put(None)
+
+    def _accept(self) -> None:
+        while True:
+            # For want of memory it may end; the next one finds some.
+            with contextlib.suppress(MemoryError):
+                self.serve_forever()
+                return
+
+    def _answer(self) -> None:
+        while (accepted := self._accepted.get()) is not None:
+            request, address = accepted
+            # Whatever one request comes to, the next one is answered. Its sender hears nothing and asks again.
+            with contextlib.suppress(Exception):
+                self.finish_request(request, address)
+            with contextlib.suppress(Exception):
+                self.shutdown_request(request)
 
 
 class Health:
@@ -36,8 +84,8 @@ class Health:
     def start(self, host: str, port: int) -> int:
         """Listens and returns the port (0 picks a free one)."""
         self._loop = asyncio.get_running_loop()
-        self._server = make_server(host, port, self._answer, ThreadingWSGIServer, _Quiet)
-        threading.Thread(target=self._server.serve_forever, name="ops", daemon=True).start()
+        self._server = make_server(host, port, self._answer, _Pooled, _Quiet)
+        self._server.begin()
         return int(self._server.server_port)
 
     def stop(self) -> None:

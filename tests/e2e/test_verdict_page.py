@@ -80,8 +80,12 @@ SITUATIONS = {
         "请联系出具单位核实",
         "who signed it cannot be confirmed",
     ),
-    "word": Situation("没有核验", "not_checked", "不是 PDF 或 OFD 文件", "Word 文档", "请上传", "no PDF or OFD file"),
-    "photo": Situation("没有核验", "not_checked", "不是 PDF 或 OFD 文件", "照片", "请上传", "no PDF or OFD file"),
+    "word": Situation(
+        "没有核验", "not_checked", "不是 PDF 或 OFD 文件", "Word 文档", "请核验出具单位发来的", "no PDF or OFD file"
+    ),
+    "photo": Situation(
+        "没有核验", "not_checked", "不是 PDF 或 OFD 文件", "照片", "请核验出具单位发来的", "no PDF or OFD file"
+    ),
     "withdrawn": Situation(
         "无效", "invalid", "已被出具单位撤销", "登记显示", "向出具单位申请新的文件", "has withdrawn"
     ),

@@ -94,6 +94,36 @@ print(json.dumps({"told": told, "report": answer.validation_report.decode(), "re
 """
 
 
+WRONG = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from shuniu_client.verify import TrustStore, verify
+
+file, trust = Path(sys.argv[1]), TrustStore.load(Path(sys.argv[2]))
+data = file.read_bytes()
+for call in (
+    lambda: verify(file, trust),
+    lambda: verify(str(file), trust),
+    lambda: verify(data, Path(sys.argv[2])),
+    lambda: verify(data, trust, receipt=b"x"),
+    lambda: verify(data, trust, ses="x"),
+    lambda: verify(data, trust, at=datetime(2027, 1, 1)),
+    lambda: verify(data, trust, at="2027-01-01"),
+):
+    try:
+        call()
+    except (TypeError, ValueError) as error:
+        print(error)
+"""
+WITHOUT_EXTRA = """
+try:
+    import shuniu_client.verify
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Library:
     return install(tmp_path_factory.mktemp("library"))
@@ -215,7 +245,7 @@ try:
 except TrustError as error:
     print(error)
 """
-    assert library.run(code).startswith("root.pem: ")
+    assert library.run(code).startswith('"root.pem": ')
 
 
 def test_the_report_comes_with_the_library(library, place) -> None:
@@ -234,11 +264,25 @@ def test_a_file_that_the_verifier_fails_on_ends_nobodys_program(library, place) 
     assert "出错" in told["summary"]["cause"]["zh"]
 
 
+def test_a_wrong_argument_is_told_in_one_sentence(library, place) -> None:
+    """A path instead of bytes, a folder instead of trust, a time without its zone: the caller's slip, told as that."""
+    told = library.run(WRONG, place.pdf, place.trust).splitlines()
+    assert [line.partition("：")[0] for line in told] == ["data", "data", "trust", "receipt", "ses", "at", "at"]
+    assert all(" / " in line for line in told)
+
+
+def test_without_its_extra_it_says_what_to_install(tmp_path) -> None:
+    """The wheel alone asks a hub; who verifies offline with it hears of the extra."""
+    assert "shuniu-client[verify]" in install(tmp_path, extra="").run(WITHOUT_EXTRA)
+
+
 def test_a_newcomers_example_works(library, place) -> None:
     """`examples/verify_offline.py` with the wheel alone: three sentences, exit 0 for VALID, 1 for INVALID."""
     example = ROOT / "examples" / "verify_offline.py"
     good = library.program(example, place.trust, place.pdf)
     assert (good.returncode, good.stdout.startswith("VALID")) == (0, True), good.stderr
+    assert library.program(example, "--help").stdout.startswith("usage: verify_offline.py")
+    assert library.program(example).stderr.startswith("usage: verify_offline.py")
     bad = library.program(example, place.trust, place.changed("longer.pdf", place.pdf.read_bytes() + b"%"), place.pdf)
     assert bad.returncode == 1, bad.stderr
     assert [line.split()[0] for line in bad.stdout.splitlines() if line.startswith(("VALID", "IN"))][-1] == "VALID"

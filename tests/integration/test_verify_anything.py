@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import confined, licence_file, offline, verify_command
-from services.esign.domain.pdf import MAX_BYTES
+from services.esign import confined, licence_file, offline, plain_files, verify_command
 from services.esign.one_worker import OneWorker
 from shuniu.cli import verify
-from tests.integration.test_verify_command import Place, here, place
+from shuniu.cli.hub_lists import Lists
 from tests.support.hub import Ran
+from tests.support.offline_place import Place, here, laid
 
-__all__ = ["place"]
+
+@pytest.fixture
+def place(tmp_path):
+    return laid(tmp_path)
 
 
 def judged(where: Place, *names: str) -> dict[str, dict[str, object]]:
@@ -82,7 +85,7 @@ def test_trust_is_read_from_regular_files_only(place):
     os.mkfifo(place.folder / "trust" / "other.pem")
     ran = here("verify", str(place.pdf), "--trust", str(place.folder / "trust"))
     assert (ran.status, ran.out) == (3, "")
-    assert "other.pem: 不是普通文件" in ran.err
+    assert 'other.pem": 不是普通文件' in ran.err
 
 
 def test_a_name_that_leaves_no_room_for_a_receipt_has_none(place):
@@ -104,24 +107,17 @@ def test_a_hole_of_any_size_is_refused_by_its_size(place):
     assert "sha256" not in found
 
 
-def test_a_larger_file_than_is_judged_has_its_digest(place):
-    """A caller tells the answers about many files apart by the digest."""
-    (place.folder / "large.pdf").write_bytes(bytes(MAX_BYTES + 2))
-    ran = here("verify", str(place.folder / "large.pdf"), "--json", "--trust", str(place.folder / "trust"))
-    assert len(json.loads(ran.out)["sha256"]) == 64
-
-
 def test_a_file_that_vanishes_has_been_read(place, monkeypatch):
     """Between its reading and its judgement, or before: the others are judged, whichever it was."""
     gone = place.folder / "gone.pdf"
     gone.write_bytes(place.pdf.read_bytes())
-    digest = verify_command._sha256
+    beside = plain_files.companion
 
-    def vanishes(file, document):
+    def vanishes(path, suffix, most):
         gone.unlink(missing_ok=True)
-        return digest(file, document)
+        return beside(path, suffix, most)
 
-    monkeypatch.setattr(verify_command, "_sha256", vanishes)
+    monkeypatch.setattr(plain_files, "companion", vanishes)
     found = here("verify", str(gone), str(gone), str(place.pdf), "--json", "--trust", str(place.folder / "trust"))
     told = [json.loads(line) for line in found.out.splitlines()]
     assert [line["verdict"] for line in told] == ["VALID", "INDETERMINATE", "VALID"]
@@ -233,7 +229,7 @@ def test_a_hub_whose_place_is_read_only_hands_out_its_trust(place, monkeypatch):
     (place.folder / "hub").mkdir()
     (place.folder / "hub" / "shuniu.toml").write_text("")
     monkeypatch.setattr(verify.esign, "trust_files", lambda _: {"esign-root.pem": root}, raising=False)
-    monkeypatch.setattr(verify, "revocation_lists", lambda _: {})
+    monkeypatch.setattr(verify, "revocation_lists", lambda _: Lists())
 
     def refused(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")

@@ -1,32 +1,26 @@
 """`shuniu verify` as people and scripts run it: exit codes, steps, the receipt beside the file."""
 
 import asyncio
-import contextlib
-import io
 import json
 import os
 import re
 import sys
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import jsonschema
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from examples.witness.notes import Cosigner
-from services.esign import confined, layout, verify_command
-from services.esign.domain import certificates, cms, ledger, pades, pki, revocation
-from services.esign.domain.verdict import STEPS
-from services.esign.ledger_store import LedgerStore
-from shuniu.cli.main import main
+from services.esign import confined, verify_command
+from services.esign.domain import pki, revocation, verdict_sentences, verdict_words
+from services.esign.domain.verdict import STEPS, Outcome, Step
 from tests.support import documents as attack
 from tests.support import sm as sm_support
-from tests.support.esign import ORGANISATION, SEAL_ID, page
-from tests.support.hub import Ran, command
+from tests.support.esign import ORGANISATION
+from tests.support.hub import command
+from tests.support.offline_place import here, laid
 from tests.support.witnesses import LOG, cosigner
 
 OFFLINE = {"seal_now", "document"}
@@ -42,75 +36,9 @@ def flate_chain() -> bytes:
     )
 
 
-def here(*arguments: str) -> Ran:
-    """The command in this process, which has imported it already."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        patch.setattr(sys, "argv", ["shuniu", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    return Ran(int(ended.value.code or 0), out.getvalue(), err.getvalue())
-
-
-@dataclass(frozen=True)
-class Place:
-    folder: Path
-    receipt: str
-    other_receipt: str
-    ca: pki.Authority
-
-    @property
-    def pdf(self) -> Path:
-        return self.folder / "证明.pdf"
-
-    @property
-    def beside(self) -> Path:
-        return self.folder / "证明.pdf.tlog-proof"
-
-    async def run(self, *arguments: str, file: Path | None = None, trust: str = "trust") -> Ran:
-        return here(*self.line(*arguments, file=file, trust=trust))
-
-    def line(self, *arguments: str, file: Path | None = None, trust: str = "trust") -> tuple[str, ...]:
-        where = ("--trust", str(self.folder / trust)) if trust else ()
-        return ("verify", str(file or self.pdf), *where, *arguments, "--data", str(self.folder / "no-hub"))
-
-    async def told(self, *arguments: str, **more: str) -> tuple[int, str, dict[str, tuple[str, str]]]:
-        """Exit status, verdict, step → (status, reason)."""
-        ran = await self.run("--json", *arguments, **more)  # type: ignore[arg-type]
-        found = ran.json
-        assert set(found) == {"file", "sha256", "schema", "verdict", "as_of", "form", "steps", "signatures", "summary"}
-        assert [step["step"] for step in found["steps"]] == list(STEPS)
-        assert all(set(step) == {"step", "status", "reason", "text", "zh", "en"} for step in found["steps"])
-        steps = {step["step"]: (step["status"], step["reason"]) for step in found["steps"]}
-        return ran.status, found["verdict"], steps
-
-
 @pytest.fixture
 def place(tmp_path):
-    """A document sealed a moment ago, its root and log trusted, its receipt not yet beside it."""
-    now_us = time.time_ns() // 1000 - 1_000_000
-    begun_us = now_us - 200 * 3600 * 1_000_000
-    root = pki.make_root("内蒙古枢纽", begun_us)
-    ca = pki.make_seal_ca(root, "内蒙古枢纽", begun_us)
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate = pki.issue_seal_certificate(ca, key.public_key(), ORGANISATION, SEAL_ID, now_us).public_bytes(
-        Encoding.DER
-    )
-    field = layout.seal_field(certificates.TEMPLATES[certificates.NO_CRIMINAL_RECORD])
-    seal = pades.SigningSeal.prepare(cms.P256Key(key), certificate, [ca.der], ORGANISATION, field)
-    pdf = pades.sign(page(), seal, now_us)
-    store = LedgerStore.open(tmp_path / "log", LOG)
-    entries = [
-        ledger.encode(ledger.sealed_entry(data, SEAL_ID, certificate, bytes(32), now_us)) for data in (pdf, b"other")
-    ]
-    receipt, other = (one.text for one in store.append_with_receipts(entries))
-    store.close()
-    (tmp_path / "trust").mkdir()
-    (tmp_path / "trust" / "root.pem").write_bytes(pki.certificate_pem(root.certificate))
-    (tmp_path / "trust" / "log.vkey").write_text(LOG.verifier.vkey + "\n")
-    made = Place(tmp_path, receipt, other, ca)
-    made.pdf.write_bytes(pdf)
-    return made
+    return laid(tmp_path)
 
 
 async def test_a_good_document_is_valid_without_any_network(place):
@@ -159,6 +87,21 @@ async def test_what_is_not_known_is_indeterminate(place):
     assert [found[:2] for found in (nothing, no_log, no_witness)] == [(2, "INDETERMINATE")] * 3
     assert nothing[2]["chain"][0] == no_log[2]["ledger"][0] == "unknown"
     assert no_witness[2]["ledger"] == ("unknown", "COSIGNATURES_PENDING")
+
+
+async def test_a_receipt_is_advised_before_the_document_is_signed_anew(place):
+    """Long after its certificate has ended a document without a receipt, or with a wrong one, is told to be verified with
+    its own, which makes it VALID.
+    """
+    far_us = (time.time_ns() // 1000) + 20 * 366 * 86_400 * 1_000_000
+    without = verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us)
+    assert without.step("time").reason == "TIME_NOT_PROVEN"
+    assert verdict_words.explain(without).advice == verdict_sentences.RECEIPT_FIRST
+    place.beside.write_text(place.receipt)
+    assert verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us).outcome is Outcome.VALID
+    place.beside.write_text(place.other_receipt)
+    other = verify_command.verify_file(place.pdf, place.folder / "trust", now_us=far_us)
+    assert verdict_words.explain(other).advice == verdict_sentences.RECEIPT_FIRST
 
 
 async def test_any_signer_is_never_valid(place):
@@ -295,6 +238,31 @@ def test_wrong_use_is_64_and_said_in_chinese_first(arguments: tuple[str, ...], s
     assert (ran.status, said in ran.err) == (64, True), ran.err
 
 
+def test_wrong_use_shows_the_usage_of_the_command_itself() -> None:
+    """Not that of the whole, which says nothing of what `verify` takes."""
+    assert here("verify", "--colour", "a.pdf").err.startswith("usage: shuniu verify ")
+
+
+def test_the_version_is_told() -> None:
+    """Without a hub, and without a command."""
+    ran = here("--version")
+    assert (ran.status, ran.out.startswith("shuniu ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("a.pem", "不是 PEM 格式的证书"), ("a.vkey", "公钥"), ("a.crl", "不是撤销列表"), ("policy", "不是见证策略")],
+)
+async def test_what_is_wrong_in_a_trust_directory_is_told_with_what_to_do(place, name, said):
+    """In Chinese too, and in no library's words."""
+    (place.folder / "trust" / name).write_bytes(b"junk\xff")
+    ran = await place.run()
+    assert (ran.status, ran.out) == (3, "")
+    assert said in ran.err
+    assert "从目录中移走" in ran.err
+    assert "http" not in ran.err
+
+
 def test_help_names_every_exit_code() -> None:
     """In both languages, 64 among them."""
     shown = here("verify", "--help").out
@@ -425,11 +393,12 @@ async def test_what_a_trust_directory_holds_in_vain_is_named(place):
     assert "没有使用：ca.crt" in ran.err
 
 
-async def test_a_huge_file_is_told_by_its_size(place):
-    """Nothing of it is read, so a sparse terabyte is answered at once; it has no digest."""
+@pytest.mark.parametrize("size", [(20 << 20) + 1, 1 << 40])
+async def test_a_huge_file_is_told_by_its_size(place, size):
+    """It is not read to its end, so a sparse terabyte is answered at once; it has no digest, just beyond the limit too."""
     huge = place.folder / "huge.pdf"
     with huge.open("wb") as file:
-        file.truncate(1 << 40)
+        file.truncate(size)
     found = json.loads((await place.run("--json", file=huge)).out)
     assert (found["verdict"], found["steps"][0]["reason"]) == ("INDETERMINATE", "TOO_LARGE")
     assert "sha256" not in found
@@ -455,10 +424,27 @@ async def test_a_list_that_cannot_be_used_is_named_with_the_reason(place):
         assert (ran.status, ran.json["verdict"]) == (0, "VALID")
         assert (name in step["zh"], said in step["zh"], name in step["en"]) == (True, True, True), step
         given.unlink()
+        # The only list there is does not vouch for anybody in the same breath.
+        assert step["reason"] == "OFFLINE"
     usable = place.folder / "trust" / "now.crl"
     usable.write_bytes(revocation.crl(place.ca, [], at_us))
     step = next(step for step in (await place.run("--json")).json["steps"] if step["step"] == "seal_then")
     assert (step["reason"], "未能使用" in step["zh"]) == ("CERTIFICATE_GOOD", False)
+
+
+async def test_a_list_that_has_expired_since_is_named_where_nothing_proves_the_time(place):
+    """Made after the signature, it says nothing of a signature that may be younger; with the receipt it does."""
+    given = place.folder / "trust" / "old.crl"
+    made_us = time.time_ns() // 1000
+    given.write_bytes(revocation.crl(place.ca, [], made_us))
+    later_us = made_us + 20 * 86_400 * 1_000_000
+
+    def told() -> Step:
+        return verify_command.verify_file(place.pdf, place.folder / "trust", now_us=later_us).step("seal_then")
+
+    assert (told().reason, "old.crl" in told().zh, "已过期" in told().zh) == ("OFFLINE", True, True)
+    place.beside.write_text(place.receipt)
+    assert "old.crl" not in told().zh
 
 
 def test_a_strangers_name_is_no_verdict(tmp_path: Path) -> None:

@@ -50,12 +50,12 @@ export function parse(content) {
 }
 
 /**
- * Checks a code with the keys of a JWKS. Answers {verdict, reason, code}: VALID, INVALID (QR_MALFORMED, QR_SIGNATURE) or
- * INDETERMINATE (QR_KEY_UNKNOWN: the key, or a way to use it, is not on this device).
+ * Checks a code with the keys of a JWKS. Answers {verdict, reason, code}: VALID, INVALID (QR_SIGNATURE) or INDETERMINATE
+ * (QR_MALFORMED: no code of a hub, or half of one; QR_KEY_UNKNOWN: the key, or a way to use it, is not on this device).
  */
 export async function check(content, jwks) {
   const code = parse(content);
-  if (!code) return { verdict: "INVALID", reason: "QR_MALFORMED", code: null };
+  if (!code) return { verdict: "INDETERMINATE", reason: "QR_MALFORMED", code: null };
   const key = jwks.find((one) => one.kid === code.key && one.kty === "EC" && one.crv === "P-256");
   if (!key || !globalThis.crypto?.subtle) return { verdict: "INDETERMINATE", reason: "QR_KEY_UNKNOWN", code };
   const scheme = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" };

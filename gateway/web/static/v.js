@@ -51,17 +51,18 @@ async function judge(content) {
 /** The verdict of this device, worded. */
 function offline({ verdict, reason, code }) {
   const status = { VALID: "valid", INVALID: "invalid", INDETERMINATE: "unknown" }[verdict];
+  const told = reason === "QR_MALFORMED" ? "unread" : verdict;
   const key = { OK: "valid", QR_SIGNATURE: "invalid", QR_MALFORMED: "malformed", QR_KEY_UNKNOWN: "unknown" }[reason];
   const facts = code && verdict === "VALID" ? [[say("fact_number"), code.number], [say("fact_date"), code.date]] : [];
   const found = say(`qr_text_${key}`, { key: code ? code.key : "" });
   return {
     verdict,
-    tone: status,
+    tone: told === "unread" ? "not_checked" : status,
     partial: true,
-    word: say(`qr_word_${verdict}`),
-    holds: say(`qr_holds_${verdict}`),
+    word: say(`qr_word_${told}`),
+    holds: say(`qr_holds_${told}`),
     cause: verdict === "VALID" ? "" : found,
-    advice: say(`qr_advice_${verdict}`),
+    advice: say(`qr_advice_${told}`),
     as_of: "",
     facts,
     signatures: [],

@@ -13,6 +13,24 @@ OF_REASON: Mapping[str, Words] = {
         "After signing, something else than a signature was added or changed.",
         say.ORIGINAL,
     ),
+    "SAVED_AGAIN": words(
+        Sentence(
+            "文件在签章之后又被软件保存过，不能接受这一份。",
+            "Some program saved the document again after it was signed: do not accept this copy.",
+        ),
+        "没有发现内容改动，但这份文件签章时不许再保存。",
+        "No change of its content was found, but it was signed so that nothing may be saved into it.",
+        say.SAVED_AGAIN,
+    ),
+    "PADDED": words(
+        Sentence(
+            "文件末尾被填充了空白，不是原件，不能接受这一份。",
+            "The end of the file was padded, so it is not the original: do not accept this copy.",
+        ),
+        "传输或存储时在末尾加了空白或零字节；没有发现内容改动。",
+        "Blanks or zeros were added behind its end on its way or on a disk; no change of its content was found.",
+        say.SAVED_AGAIN,
+    ),
     "LOCKED": words(
         say.ALTERED,
         "签章之后，有人改动了已锁定的签名域。",

@@ -21,6 +21,8 @@ from services.esign.domain.verdict import Sentence, Status
 _MOST_ENDS = 16
 _BYTE_RANGE = re.compile(rb"/ByteRange")
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
+# With what transport and storage fill up a file: white space of PDF, and the mark of an end that DOS knew.
+_PADDING = b"\x00\t\n\f\r \x1a"
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
 # How the rules end what they say of a field that is too large (`additions.misfit`).
@@ -89,6 +91,8 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
                 "签名没有完整覆盖其签署时的文件版本",
                 "a signature does not cover the whole version it was made for",
             )
+        elif cause.reason == "UNFINISHED":
+            zh, en = "文件比签名写明的短，可能不完整", f"the file is cut short: {cause}"
         else:
             said, what = (
                 "签名结构不受支持" if cause.unsupported else "签名结构不合规",
@@ -160,10 +164,13 @@ def earlier_ends(data: bytes, before: int) -> list[int]:
     return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
 
 
-def appended(found: Findings, history: History, stray: int) -> History:
-    """`stray` bytes after the last version, which nobody can read as a part of it and no signature covers."""
+def appended(found: Findings, history: History, tail: bytes) -> History:
+    """`tail`: after the last version, what nobody can read as a part of it and no signature covers."""
     found.steps = [step for step in found.steps if step.step != "changes"]
     _covers_no_more(found)
+    stray = len(tail)
+    if not tail.strip(_PADDING):
+        return replace(history, status=_say_padded(found, stray), stray=stray)
     found.add(
         "changes",
         Status.INVALID,
@@ -172,6 +179,11 @@ def appended(found: Findings, history: History, stray: int) -> History:
         f"after signing {stray} bytes were appended that belong to no part of the document",
     )
     return replace(history, status=Status.INVALID, stray=stray)
+
+
+def _say_padded(found: Findings, size: int) -> Status:
+    zh, en = f"签名后文件末尾被填充了 {size} 字节空白", f"after signing the end was padded with {size} blank bytes"
+    return _say(found, Status.INVALID, "PADDED", zh, en)
 
 
 def _covers_no_more(found: Findings) -> None:
@@ -193,8 +205,8 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
         _covers_no_more(found)
-        _say(found, Status.INVALID, "CHANGED", "签名后文件末尾增加了空白", "white space was appended after signing")
-        return History(present, (), end, Status.INVALID, stray=end - present[-1].covered_to)
+        stray = end - present[-1].covered_to
+        return History(present, (), end, _say_padded(found, stray), stray=stray)
     try:
         passages = changes.history(document, present)
     except PdfError as cause:
@@ -235,6 +247,9 @@ def _status(
     certified = any(s.permission is not None for s in present)
     forbidding = any(s.permission == 1 for s in present)
     if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
+        if change.en == changes.SAVED_AGAIN:
+            zh, en = "签名后文件又被保存，没有增加内容，但首个签名不允许再保存", f"after signing {change.en}"
+            return _say(found, Status.INVALID, "SAVED_AGAIN", zh, en)
         said = "签名后修改了已锁定的签名域" if change.locked else "签名后文件有签名以外的修改"
         zh, en = _why(change, said)
         return _say(found, Status.INVALID, "LOCKED" if change.locked else "CHANGED", zh, en)
@@ -357,6 +372,14 @@ def _lawful(found: Findings, present: Sequence[PdfSignature], passages: Sequence
             f"首个签名之后填写了其允许填写的表单项（{_listed(filled)}），并由后来的签名确认",
             f"form fields that the certification lets be filled in were, and signed later: {_listed(filled)}",
         )
+    if after and not any(passage.signed or passage.validation for passage in after):
+        return _say(
+            found,
+            Status.VALID,
+            "SAVED_WITH_NOTHING",
+            "签名后文件被另存过，没有增加任何内容",
+            "after the last signature the file was saved again, and nothing was added",
+        )
     if after and not any(signatures.by_signers(passage.signed) for passage in after):
         return _say(
             found,
@@ -407,4 +430,4 @@ def _told(passage: Passage) -> list[Sentence]:
         found.append(Sentence("增加验证数据", "validation data"))
     if passage.change:
         found.append(Sentence(*_why(passage.change, "签名以外的修改")))
-    return found
+    return found or [Sentence("文件被另存，没有增加内容", "the file was saved again with nothing added")]

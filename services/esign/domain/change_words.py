@@ -30,9 +30,11 @@ _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"object (\d+) brings /.*", "对象 {} 带来了可改变显示的内容"),
         (r"the (?:content of )?stream (\d+)\b.*", "数据流 {} 被改动"),
         (r"/(\w+) (?:was changed|came or went)", "文件的 /{} 项被改动"),
+        (r"a (?:value|list) (?:was (?:changed|put in another's place)|has another length)", "文件中的一项数据被改动"),
+        (r"a stream came or went", "文件中有数据流增减"),
         (r".*(?:metadata|document information).*", "文件属性（元数据）被改动"),
         (r".*(?:/DSS|validation data).*", "验证数据被改动"),
-        (r"the file was saved again with nothing.*", "文件被另存过，存入的内容不在首个签名允许之列"),
+        (r"the file was saved again with nothing.*", "文件被另存过，没有增加内容，但首个签名不允许再保存"),
         (r"what was added has no single reading: .*", "增补的内容可以有多种解读"),
     )
 )

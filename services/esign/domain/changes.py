@@ -53,6 +53,9 @@ _MOST_PAIRS = 400_000
 # Each is compared with what was signed.
 _MOST_SAVES = 16
 
+SAVED_AGAIN = "the file was saved again with nothing, which the certification forbids"
+"""How it is said that nothing is different, where not even that may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -205,7 +208,7 @@ class _Comparison:
             _nothing_else(two, revision)
         bookkeeping.refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
-            raise ChangedError("the file was saved again with nothing that the certification lets come")
+            raise ChangedError(SAVED_AGAIN)
 
     def _pair(self, old: Any, new: Any, role: _Role) -> None:
         two = self._two

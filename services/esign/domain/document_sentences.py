@@ -2,7 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from services.esign.domain import change_sentences, ofd_sentences, reader_sentences, register_sentences
+from services.esign.domain import (
+    change_sentences,
+    ofd_sentences,
+    reader_sentences,
+    register_sentences,
+    seal_sentences,
+)
 from services.esign.domain import verdict_sentences as say
 from services.esign.domain.verdict import Sentence
 from services.esign.domain.verdict_sentences import Words, each, words
@@ -43,12 +49,19 @@ OF_STEP: Mapping[tuple[str, str], Words] = {
     ("seal_validity", "SEAL_EXPIRED"): words(
         say.BAD_SEAL, "用印时间不在印章的有效期内。", "The seal was used outside its period of validity.", say.ORIGINAL
     ),
+    ("coverage", "UNFINISHED"): words(
+        say.INCOMPLETE,
+        "文件比签名写明的短，末尾少了内容，可能没有下载完整。",
+        "The file is shorter than its signature says: its end is missing, perhaps it was not downloaded completely.",
+        say.SEND_AGAIN,
+    ),
     ("coverage", "SIGNATURE"): words(
         say.FALSE_SIGNATURE,
         "文件里登记为签名的内容不是签名。",
         "What the document lists as a signature is none.",
         say.ORIGINAL,
     ),
+    **seal_sentences.OF_STEP,
     ("ledger", "OFFLINE"): words(
         say.LEDGER_OPEN, "没有联网，未查询存证。", "Without a network the ledger was not asked.", say.ASK_ISSUER
     ),
@@ -76,14 +89,14 @@ _FILE: Mapping[str, Words] = {
         say.NO_DOCUMENT,
         "它的开头不是 PDF 或 OFD 的格式，可能是照片、Word 文档或压缩包。",
         "It does not begin as a PDF or OFD does; it may be a photo, a Word document or an archive.",
-        say.UPLOAD_FILE,
+        say.RIGHT_FILE,
     ),
     "EMPTY_FILE": words(
         say.NO_DOCUMENT,
         "文件是空的（0 字节）。",
         "The file is empty (0 bytes).",
         Sentence(
-            "请重新下载或请对方重新发送，再上传核验。",
+            "请重新下载或请对方重新发送，再核验。",
             "Download it again or have it sent again, and verify that.",
         ),
     ),
@@ -102,8 +115,8 @@ _FILE: Mapping[str, Words] = {
         "它是随文件附上的国密签章数据（.ses），不是文件本身。",
         "It is the GB/T 38540 seal that comes with a document (.ses), not the document.",
         Sentence(
-            "请核验与它同名的 PDF 文件，并把它放在该文件旁边。",
-            "Verify the PDF of the same name, and keep this beside it.",
+            "请核验与它同名的 PDF 文件：用命令行时把它放在该文件旁边，在网页上只选 PDF 即可。",
+            "Verify the PDF of the same name: with a command keep this beside it, on the page choose the PDF alone.",
         ),
     ),
     "NOT_OPENED": words(
@@ -120,8 +133,8 @@ _FILE: Mapping[str, Words] = {
         "PDF 内容之前还有别的数据：可能是压缩包，也可能在保存时混入了其他内容。",
         "Something else stands before the PDF: it may be an archive, or was saved together with other data.",
         Sentence(
-            "如果是压缩包，请先解压，再上传其中的文件；否则请向出具单位索取原文件。",
-            "If it is an archive, unpack it and upload the file inside; else ask the issuer for the original.",
+            "如果是压缩包，请先解压，再核验其中的文件；否则请向出具单位索取原文件。",
+            "If it is an archive, unpack it and verify the file inside; else ask the issuer for the original.",
         ),
     ),
     "TWO_FACED": words(
@@ -146,9 +159,18 @@ _FILE: Mapping[str, Words] = {
         say.INCOMPLETE,
         "文件没有正常结尾，可能没有下载完整。",
         "The file does not end properly; perhaps it was not downloaded completely.",
+        say.SEND_AGAIN,
+    ),
+    "LINES_REWRITTEN": words(
         Sentence(
-            "请重新下载或请对方重新发送完整的文件，再次上传核验。",
-            "Download it again or have it sent again, and verify the complete file.",
+            "文件在传输中被改写，没有核验，真伪尚无结论。",
+            "The document was rewritten on its way, so it was not verified: it is neither confirmed nor refuted.",
+        ),
+        "传输软件把它当作文本，改写了其中的换行。",
+        "Some program took it for text when it passed it on, and rewrote its line ends.",
+        Sentence(
+            "请重新下载，或请对方以二进制方式或压缩后重新发送，再核验。",
+            "Download it again, or have it sent again as binary data or inside an archive, and verify that.",
         ),
     ),
     "ENCRYPTED": words(
@@ -433,52 +455,14 @@ _TIME: Mapping[str, Words] = {
         ),
     ),
 }
-_SEALS: Mapping[str, Words] = {
-    "MAKER_UNKNOWN": words(
-        say.SEAL_OPEN,
-        "印章的制作单位不在认可名单中。",
-        "The maker of the seal is not one of those trusted here.",
-        say.ASK_ISSUER,
-    ),
-    "SES_NOT_JUDGED": words(
-        say.SEAL_OPEN,
-        "文件里有国密印章，但这里没有可信的制章单位名单。",
-        "It holds a GB/T 38540 seal, and there is no list of trusted seal makers here.",
-        say.ASK_ISSUER,
-    ),
-    "DIGEST_UNKNOWN": words(
-        say.SEAL_OPEN,
-        "印章采用了本核验器不认识的算法。",
-        "The seal uses a digest that this reader does not know.",
-        say.ASK_ISSUER,
-    ),
-    **each(
-        "SIGNER_NOT_LISTED PROTECTED_PARTS SEAL_MALFORMED",
-        words(
-            say.FALSE_SEAL,
-            "{what}。",
-            "{what}.",
-            say.ORIGINAL,
-        ),
-    ),
-    **each(
-        "SES_SYNTAX SES_INCOMPLETE SES_WITHOUT_DOCUMENT SES_NO_SIGNATURE SES_OTHER_ORGANISATION NO_DOCUMENT",
-        words(
-            say.SEAL_OPEN,
-            "国密签章数据没有得到确认（{what}）。",
-            "The seal data were not confirmed ({what}).",
-            say.SEAL_DATA,
-        ),
-    ),
-}
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
     **change_sentences.OF_REASON,
     **reader_sentences.OF_REASON,
+    **seal_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
     **_TIME,
-    **_SEALS,
 }
 """By reason, for what has one meaning in every step."""

@@ -26,12 +26,17 @@ _CODE: Mapping[str, Words] = {
         say.FALSE_CODE, "二维码的签名与内容不符。", "The code's signature does not fit its content.", say.ORIGINAL
     ),
     "QR_MALFORMED": words(
-        Sentence("这不是本枢纽的证明二维码，没有核验。", "This is not the QR code of a certificate of this hub."),
+        Sentence(
+            "这不是本枢纽的证明二维码，没有核验；这不表示证明是假的。",
+            "This is not the code of a certificate of this hub, so nothing was verified; this does not mean that the "
+            "certificate is false.",
+        ),
         "内容不是本枢纽二维码的格式，也可能没有扫全。",
         "Its content is not of this hub's form, or was not scanned completely.",
         Sentence(
-            "请重新扫描证明上的二维码；仍不能识别时不要接受，请上传电子原件核验。",
-            "Scan the code again; if it is still not recognised, do not accept the certificate and verify the file.",
+            "请重新扫描证明上的二维码；仍不能识别时不要只凭纸面接受，请上传电子原件，或到证明所写机构的核验页面核验。",
+            "Scan the code again; if it is still not recognised, do not rely on the paper alone: verify the file, or "
+            "ask on the page of the agency named on the certificate.",
         ),
     ),
     "QR_KEY_UNKNOWN": words(

@@ -21,6 +21,23 @@ def escaped(json_text: str) -> str:
     return json_text if _is_plain(json_text) else "".join(_spelled(c) if _is_unseen(c) else c for c in json_text)
 
 
+def encodable(json_text: str, encoding: str) -> str:
+    """JSON that says the same, with characters that this encoding lacks spelled by number."""
+    try:
+        json_text.encode(encoding)
+    except UnicodeEncodeError:
+        return "".join(c if _is_in(c, encoding) else _spelled(c) for c in json_text)
+    return json_text
+
+
+def _is_in(character: str, encoding: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable()
 

@@ -164,6 +164,9 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     first, last = value.spans["Contents"]
     first = data.index(b"<", first) if b"<" in data[first:last] else first
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
+    if start == 0 and (gap_start, gap_end) == (first, last) and gap_end + rest > len(data):
+        missing = gap_end + rest - len(data)
+        raise PdfError("UNFINISHED", f"the signature covers {missing} bytes more than there are", unsupported=True)
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
         raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
     cms: bytes = value["Contents"]

@@ -7,7 +7,7 @@ from cryptography import x509
 
 from services.esign.domain import chain
 from services.esign.domain.shown_names import shown
-from services.esign.domain.validation_data import lists, tells_of
+from services.esign.domain.validation_data import is_in_force, lists, tells_of
 from services.esign.domain.verdict import Sentence
 
 _CHINA = timezone(timedelta(hours=8))
@@ -21,17 +21,19 @@ def told(
     given: Sequence[tuple[str, bytes]],
     then_us: int,
     now_us: int,
+    *,
+    is_proven: bool,
 ) -> Sentence | None:
-    """`given`: lists (DER) by the names of their files. `then_us`: when the signature was made, as the verdict has it.
-    None where one of them tells of the certificate, or there is none. A list of another authority is named only where
-    there is none of the right one.
+    """`given`: lists (DER) by the names of their files. `then_us`: when the signature was made, as the verdict has it;
+    `is_proven`: it was no later. None where one of them tells of the certificate, or there is none. A list of another
+    authority is named only where there is none of the right one.
     """
     own: list[tuple[str, Sentence]] = []
     others: list[tuple[str, Sentence]] = []
     for name, data in given:
         try:
             found = x509.load_der_x509_crl(data)
-            why = _why(certificate, issuer, found, then_us, now_us)
+            why = _why(certificate, issuer, found, then_us, now_us, is_proven=is_proven)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 — the library raises some ten types for what may be wrong in a list
@@ -54,6 +56,8 @@ def _why(
     found: x509.CertificateRevocationList,
     then_us: int,
     now_us: int,
+    *,
+    is_proven: bool,
 ) -> Sentence | None:
     if found.issuer != certificate.issuer:
         return Sentence("由其他机构发布", "of another authority")
@@ -69,14 +73,20 @@ def _why(
         return Sentence(
             "发布时颁发机构的证书不在有效期内", "its authority's certificate was not valid when it was made"
         )
-    if _us(found.last_update_utc) > now_us:
+    if not is_in_force(_us(found.last_update_utc), now_us):
         zh, en = _time(found.last_update_utc)
         return Sentence(f"{zh}才生效", f"not in force before {en}")
-    if tells_of(certificate, issuer, found, then_us):
+    if all(tells_of(certificate, issuer, found, at_us) for at_us in ({then_us} if is_proven else {then_us, now_us})):
         return None
     if found.next_update_utc is not None and _us(found.next_update_utc) < then_us:
         zh, en = _time(found.next_update_utc)
         return Sentence(f"{zh}已过期，早于签名时间", f"it expired at {en}, before the signature")
+    if not is_proven and found.next_update_utc is not None and _us(found.next_update_utc) < now_us:
+        zh, en = _time(found.next_update_utc)
+        return Sentence(
+            f"{zh}已过期，签名也没有证据表明早于此时",
+            f"it expired at {en}, and nothing proves the signature to be older",
+        )
     zh, en = _time(found.last_update_utc)
     return Sentence(f"{zh}发布，与签名时间不相及", f"of {en}, which does not reach the time of signing")
 

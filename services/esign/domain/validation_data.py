@@ -31,6 +31,7 @@ _MOST_ENTRIES = 64
 _MOST_BYTES = {"Certs": 256 * 1024, "OCSPs": 256 * 1024, "CRLs": 8 * 1024 * 1024}
 # An answer without end of validity may be this much older than the signature: clocks, and a local cache. µs.
 _STALE_US = 3600 * 1_000_000
+_CLOCK_TOLERANCE_US = 300 * 1_000_000
 _DIGESTS = {"sha1": sha1, "sha256": sha256, "sha384": sha384, "sha512": sha512}
 
 
@@ -123,10 +124,16 @@ class _Word:
 
 
 def standing(
-    certificate: x509.Certificate, issuer: x509.Certificate, data: ValidationData, then_us: int, proven_us: int | None
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    data: ValidationData,
+    then_us: int,
+    proven_us: int | None,
+    *,
+    now_us: int | None = None,
 ) -> Then:
     """How the certificate stood when its signature was made: `then_us`, of which `proven_us` says that it was not
-    later (None: nothing does). µs.
+    later (None: nothing does). µs. `now_us`: what is not in force by this clock vouches for nobody.
     """
     if not data.ocsps and not data.crls:
         return Then.UNSAID
@@ -139,7 +146,15 @@ def standing(
     if revoked and proven_us is None:
         return Then.UNPROVEN
     ends = us(certificate.not_valid_after_utc)
-    return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in words) else Then.UNSAID
+    in_force = [
+        word for word in words if now_us is None or word.revoked_us is not None or is_in_force(word.at_us, now_us)
+    ]
+    return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in in_force) else Then.UNSAID
+
+
+def is_in_force(at_us: int, now_us: int) -> bool:
+    """Whether an answer of that moment is one of today: clocks of honest machines differ by less (µs)."""
+    return at_us <= now_us + _CLOCK_TOLERANCE_US
 
 
 def path_standing(
@@ -153,9 +168,9 @@ def path_standing(
     """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that. `now_us`:
     where nothing proves when it was signed, an old answer says nothing, as the signature may be younger.
     """
-    found = [standing(below, above, data, then_us, proven_us) for below, above in pairwise(path)]
+    found = [standing(below, above, data, then_us, proven_us, now_us=now_us) for below, above in pairwise(path)]
     if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
-        is_fresh = standing(path[0], path[1], data, now_us, None) is Then.GOOD
+        is_fresh = standing(path[0], path[1], data, now_us, None, now_us=now_us) is Then.GOOD
         found[0] = Then.GOOD if is_fresh else Then.UNSAID
     return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
 

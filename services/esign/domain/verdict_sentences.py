@@ -91,16 +91,18 @@ GOOD: Mapping[Form, Words] = {
 }
 GOOD_RENEWED = Words(
     Sentence(
-        "文件真实有效：内容未被改动，由可信机构签章；签章后只追加过用于长期保存的续期数据。",
-        "The document is genuine: unchanged, sealed by a trusted authority; only its proofs were renewed since.",
+        "文件真实有效：内容未被改动，由可信机构签章，目前没有被撤销；签章后只追加过用于长期保存的续期数据。",
+        "The document is genuine and in force: unchanged, sealed by a trusted authority, not withdrawn; only its "
+        "proofs were renewed since.",
     ),
     Sentence("", ""),
     _COMPARE,
 )
 GOOD_FILLED = Words(
     Sentence(
-        "文件真实有效：首个签名之后只填写了允许填写的表单，并由后来的签名确认。",
-        "The document is genuine: after the first signature only its form was filled in, and signed later.",
+        "文件真实有效，目前没有被撤销：首个签名之后只填写了允许填写的表单，并由后来的签名确认。",
+        "The document is genuine and in force, not withdrawn: after the first signature only its form was filled in, "
+        "and signed later.",
     ),
     Sentence("", ""),
     _COMPARE,
@@ -159,15 +161,26 @@ REISSUE = Sentence(
     "请出具单位重新签发，或提供带可信时间戳的版本；以后再核验，结果也不会改变。",
     "Ask the issuer to sign it anew, or for a version with a trusted timestamp; trying later changes nothing.",
 )
+RECEIPT_FIRST = Sentence(
+    "请用出具单位发来的原文件，连同存证回执（与文件同名的 .tlog-proof）重新核验，或到出具枢纽的核验页面核验；都没有时，"
+    "请出具单位重新签发，或提供带可信时间戳的版本。",
+    "Verify the file as the issuer sent it with its ledger receipt (.tlog-proof of the same name), or on the page of "
+    "the hub that issued it; with neither, ask the issuer to sign it anew, or for a version with a trusted timestamp.",
+)
+"""`REISSUE` where no fitting receipt was given: it proves when the document was signed."""
 REEXPORT = Sentence(
     "请出具单位另存或“打印为 PDF”后重新签章，或换用本枢纽可读的版本；您自行另存会丢失签章。",
     "Ask the issuer to save it again or print it to PDF and then sign it, or for a form that this hub reads; "
     "saving it yourself would lose the signature.",
 )
+SEND_AGAIN = Sentence(
+    "请重新下载或请对方重新发送完整的文件，再核验。",
+    "Download it again or have it sent again, and verify the complete file.",
+)
 SMALLER = Sentence(
-    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复上传结果相同。",
+    "请向出具单位索取较小的版本（自行压缩会使签章失效），或扫描二维码、按编号核验；重复核验结果相同。",
     "Ask the issuer for a smaller version (made smaller by you, it loses its seal), or verify by QR code or number; "
-    "uploading again changes nothing.",
+    "verifying it again changes nothing.",
 )
 TRY_LATER = Sentence(
     "请稍后重试；仍然如此时，请联系此机器的管理员，或换一台机器核验。",
@@ -177,9 +190,9 @@ CHECK_CLOCK = Sentence(
     "请校准时钟后再核验；仍不一致时，请向签发单位核实。",
     "Set the clock right and verify again; if it is still so, ask who issued it.",
 )
-UPLOAD_FILE = Sentence(
-    "请上传出具单位发来的 PDF 或 OFD 原文件；只有纸质证明时，请扫描其二维码或按编号核验。",
-    "Upload the PDF or OFD file as the issuer sent it; with paper only, scan its QR code or verify by number.",
+RIGHT_FILE = Sentence(
+    "请核验出具单位发来的 PDF 或 OFD 原文件；只有纸质证明时，请扫描其二维码或按编号核验。",
+    "Verify the PDF or OFD file as the issuer sent it; with paper only, scan its QR code or verify by number.",
 )
 SEALED_FILE = Sentence(
     "请出具单位提供带电子签章的原文件；截图、扫描、打印后另存的文件不带签章。",
@@ -198,8 +211,9 @@ RECEIPT = Sentence(
     "Verify again without the receipt: the hub finds its own. Offline, use the receipt of this very file's name.",
 )
 SEAL_DATA = Sentence(
-    "请不附国密签章文件重新核验；仍不通过时，请向出具单位索取原件。",
-    "Verify again without the separate seal file; if that fails too, ask the issuer for the original.",
+    "请移开国密签章文件（.ses）再核验，或换上与该文件同名的那一个；仍不通过时，请向出具单位索取原件。",
+    "Verify again without the seal file (.ses), or with the one of this very file's name; if that fails too, ask the "
+    "issuer for the original.",
 )
 PRESENT_AGAIN = Sentence(
     "不要采信；请重新打开本页，由持有人按页面上的新问题当场出示。",
@@ -253,8 +267,8 @@ UNSIGNED = Sentence(
     "这个文件没有电子签章，无法核验真伪。", "The document has no electronic signature, so nothing can be verified."
 )
 NO_DOCUMENT = Sentence(
-    "上传的不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
-    "What was uploaded is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
+    "这不是 PDF 或 OFD 文件，没有核验；这不表示它是假的。",
+    "This is no PDF or OFD file, so nothing was verified; this does not mean that it is false.",
 )
 NOT_READ = Sentence(
     "没有读到文件，没有核验；这不表示它是假的。",
@@ -308,6 +322,11 @@ RECEIPT_UNFIT = Sentence(
     "回执拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
     "The receipt is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid for now.",
 )
+SEAL_FILE_UNFIT = Sentence(
+    "国密签章文件（.ses）拿错了或读不了；{it}本身未见问题，暂不能认定为有效。",
+    "The seal file (.ses) is the wrong one or cannot be read; nothing is found wrong with the {it}, which is not valid "
+    "for now.",
+)
 LEDGER_WRONG = Sentence("存证与{it}不符，不能接受。", "The ledger does not confirm this {it}: it must not be accepted.")
 SEAL_OPEN = Sentence(
     "国密电子签章没有得到确认，暂不能认定为有效。",
@@ -348,6 +367,7 @@ OPEN = frozenset(
         COVERED,
         LEDGER_OPEN,
         RECEIPT_UNFIT,
+        SEAL_FILE_UNFIT,
         SEAL_OPEN,
     )
 )
@@ -357,7 +377,10 @@ RESTING_ON = {
     TIME_OPEN.zh: ("changes", "integrity"),
     OF_ANOTHER_HUB.zh: ("changes", "integrity", "chain"),
     NOT_THE_ORIGINAL.zh: ("changes", "integrity", "chain"),
-    RECEIPT_UNFIT.zh: ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
+    **dict.fromkeys(
+        (RECEIPT_UNFIT.zh, SEAL_FILE_UNFIT.zh),
+        ("parse", "coverage", "changes", "integrity", "signer", "chain", "time"),
+    ),
 }
 """Steps that must be VALID before something good is said beside what is not known; else it is UNCONFIRMED."""
 

@@ -15,7 +15,9 @@ from services.esign.domain.verdict_sentences import (
     GOOD_RENEWED,
     ITEMS,
     OPEN,
+    RECEIPT_FIRST,
     REFUSING,
+    REISSUE,
     RESTING_ON,
     UNCONFIRMED,
     Words,
@@ -69,7 +71,7 @@ def explain(verdict: Verdict) -> Summary:
     what = MET.get(_bare(step.reason)) or Sentence(step.zh.rstrip("。"), step.en.rstrip("."))
     told = [
         Sentence(sentence.zh.format(it=it.zh, what=what.zh), sentence.en.format(it=it.en, what=what.en))
-        for sentence in (_borne_out(verdict, words.verdict), words.cause, words.advice)
+        for sentence in (_borne_out(verdict, words.verdict), words.cause, _nearest(verdict, words.advice))
     ]
     return Summary(told[0], _of_how_many(verdict, step, told[1]), told[2])
 
@@ -79,6 +81,12 @@ def _borne_out(verdict: Verdict, said: Sentence) -> Sentence:
     wanted = RESTING_ON.get(said.zh, ())
     doubted = any(step.step in wanted and step.status is not Status.VALID for step in verdict.steps)
     return UNCONFIRMED if doubted else said
+
+
+def _nearest(verdict: Verdict, advice: Sentence) -> Sentence:
+    """What helps with less trouble: a receipt proves the time of signing, and no fitting one was looked at."""
+    without = any(step.step == "ledger" and step.status is not Status.VALID for step in verdict.steps)
+    return RECEIPT_FIRST if advice is REISSUE and without and verdict.form in _OF_A_FILE else advice
 
 
 def _of_how_many(verdict: Verdict, step: Step, cause: Sentence) -> Sentence:

@@ -20,6 +20,7 @@ from services.esign.domain import (
     shadow,
     signatures,
     signer_steps,
+    transport,
     unfit_lists,
 )
 from services.esign.domain.change_steps import History
@@ -74,8 +75,8 @@ _SES_UNSEEN = Step(
     "ses",
     Status.NOT_CHECKED,
     "SES_UNSEEN",
-    "文件或其签名未能读取，没有查看是否有 GB/T 38540 电子签章",
-    "the document or its signatures were not read, so nobody looked for a GB/T 38540 seal",
+    "文件或其签名未能读取，或签名不成立，没有查看是否有 GB/T 38540 电子签章",
+    "the document or its signatures were not read, or do not hold, so nobody looked for a GB/T 38540 seal",
 )
 
 
@@ -159,7 +160,7 @@ def judge(
     signed: tuple[SignatureFinding, ...] = ()
     if document is not None and history is not None:
         if appended:
-            history = change_steps.appended(found, history, len(pdf) - document.end)
+            history = change_steps.appended(found, history, pdf[document.end :])
         signed = _signed(found, _Case(document, history, trust, known, now_us, trust_any_signer, sm), receipt)
     register_steps.document_step(found, known)
     if ses is not None:
@@ -218,12 +219,16 @@ def _unread(found: Findings, cause: PdfError, data: bytes) -> None:
         zh, en = "这是国密签章数据（.ses），不是文件本身", "a GB/T 38540 seal (.ses), not the document"
         found.add("parse", Status.UNKNOWN, "IS_SEAL_DATA", zh, en)
         return
+    if not cause.limit and transport.lines_rewritten(data):
+        found.add("parse", Status.UNKNOWN, "LINES_REWRITTEN", *LINES_REWRITTEN)
+        return
     zh = "核验该文件超出限定的工作量" if cause.limit else "文件无法解读"
     what = _UNREAD.get(cause.reason) or (MET[cause.reason].zh if cause.reason in MET else "")
     zh = f"{zh}：{what}" if what else zh
     found.add("parse", Status.UNKNOWN, cause.reason, zh, f"the file cannot be read: {cause}")
 
 
+LINES_REWRITTEN = ("传输时换行被改写，文件无法解读", "its line ends were rewritten on its way, so it cannot be read")
 # How a receipt begins (C2SP tlog-proof).
 _RECEIPT = b"c2sp.org/tlog-proof@"
 # Why a file cannot be read, where `MET` has no name for it.
@@ -328,15 +333,18 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us)
+    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
 
 
-def without_use(path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int) -> Sentence | None:
+def without_use(
+    path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int, *, is_proven: bool
+) -> Sentence | None:
     """Which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
     if path is None or len(path) < 2 or not trust.crls:
         return None
-    return unfit_lists.told(path[0], path[1], tuple(unfit_lists.named(trust.crls, trust.crl_names)), then_us, now_us)
+    given = tuple(unfit_lists.named(trust.crls, trust.crl_names))
+    return unfit_lists.told(path[0], path[1], given, then_us, now_us, is_proven=is_proven)
 
 
 def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:

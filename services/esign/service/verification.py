@@ -129,7 +129,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
 
     async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
         """Whether what is registered is only the beginning of the file, and more came than its renewal."""
-        if verdict.step("changes").reason == "RENEWED" or row.sha256 == digests[0]:
+        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
             return False
         return await self.base.store.read(lookup.certificate_by_digests, digests[:1]) is None
 
@@ -187,7 +187,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         try:
             content = qr.read(request.content[:1024], keys)
         except QrMalformedError as error:
-            status = Status.UNKNOWN if error.reason == "QR_KEY_UNKNOWN" else Status.INVALID
+            # A code of somebody else, or half of one of ours, says nothing of the paper it is on.
+            status = Status.INVALID if error.reason == "QR_SIGNATURE" else Status.UNKNOWN
             steps.append(Step("integrity", status, error.reason, error.zh, error.en))
         else:
             steps += [

@@ -3,7 +3,6 @@
 https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html
 """
 
-import fcntl
 import math
 import os
 import sqlite3
@@ -13,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import NullPool, create_engine
 
+from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
 from shuniu.kit.sql.types import Binding, StoreLockedError, bind
 
 # How long SQLite waits for a lock that only a foreign tool (a shell, a backup) can hold, ms.
@@ -74,16 +74,13 @@ class FileLock:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path.with_name(path.name + ".lock")
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
+            self._lock = ProcessLock(path.with_name(path.name + ".lock"))
+        except HeldElsewhereError:
             raise StoreLockedError(f"{path} is open for writing in another process; stop it first") from None
 
     def release(self) -> None:
-        os.close(self._descriptor)
+        self._lock.release()
 
 
 def open_writer(path: Path, binding: Binding) -> SqliteConnection:

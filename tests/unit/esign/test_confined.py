@@ -4,6 +4,7 @@ import errno
 import operator
 import os
 import pickle
+import signal
 import time
 from pathlib import Path
 
@@ -101,6 +102,51 @@ def test_a_document_is_not_blamed_for_what_befell_its_worker(reading, arguments)
             worker.ask(reading, *arguments)
         assert worker.ask(operator.add, 1, 2) == 3
     assert children() <= before
+
+
+@pytest.fixture
+def unwaited():
+    """As a daemon leaves it to what it starts: children leave nothing behind that says how they ended."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.usefixtures("unwaited")
+@pytest.mark.parametrize("handles", [True, False], ids=["pidfd", "no pidfd"])
+def test_a_document_is_judged_where_nobody_hears_of_a_childs_end(handles, monkeypatch):
+    """Answers come, a worker that ended is this machine's affair, and the end of all of it is no error."""
+    if not handles:
+        monkeypatch.setattr(os, "pidfd_open", raising(OSError(errno.ENOSYS, "no such call")))
+    with OneWorker(BOUNDS, 10.0) as worker:
+        assert worker.ask(operator.add, 1, 2) == 3
+        for reading, arguments in ((os._exit, (1,)), (eval, (KILL.format("SIGKILL"),))):
+            with pytest.raises(WorkerGoneError):
+                worker.ask(reading, *arguments)
+        assert worker.ask(operator.add, 3, 4) == 7
+
+
+def raising(error):
+    def call(*_arguments):
+        raise error
+
+    return call
+
+
+def test_a_worker_is_not_ended_by_a_process_that_was_forked_from_its_own():
+    """Who carries a list of files over a fork asks a worker of his own; the first one goes on."""
+    with OneWorker(BOUNDS, 10.0) as worker:
+        first = worker.ask(os.getpid)
+        child = os.fork()
+        if child == 0:
+            try:
+                answered = worker.ask(operator.add, 1, 2) == 3
+                worker.__exit__()
+                os._exit(0 if answered else 1)
+            finally:
+                os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert worker.ask(os.getpid) == first
 
 
 def test_a_document_is_read_again_when_its_worker_is_killed(tmp_path):

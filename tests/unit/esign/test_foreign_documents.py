@@ -12,6 +12,7 @@ import pytest
 from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
@@ -20,7 +21,7 @@ from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from services.esign.domain import chain, pades, pki, verdict_words
-from services.esign.domain.verdict import Outcome, Status, Step, Verdict
+from services.esign.domain.verdict import Outcome, Sentence, Status, Step, Verdict
 from services.esign.domain.verify import Trust, judge
 from services.esign.rendering import look
 from shuniu.kit.crypto import sm
@@ -144,6 +145,42 @@ def test_who_has_seen_a_change_is_said(make: Callable[[], bytes], reason: str, s
     assert found.signatures[0].outcome is Outcome.INDETERMINATE
     if reason == "CHANGED_BETWEEN":
         assert found.signatures[-1].later == ()
+
+
+def saved_with_nothing(pdf: bytes) -> bytes:
+    writer, out = IncrementalPdfFileWriter(io.BytesIO(pdf)), io.BytesIO()
+    writer.update_root()
+    writer.write(out)
+    return out.getvalue()
+
+
+def test_an_empty_save_accuses_nobody_of_a_change() -> None:
+    """A program wrote the catalogue as it was: where the certification forbids it the original is asked for, and nobody
+    is said to have changed the content; where it does not, the document is VALID and the save is told.
+    """
+    forbidden = judge(saved_with_nothing(sealed()), trust=TRUST, now_us=attack.now_us(), look=look)
+    assert (forbidden.outcome, forbidden.step("changes").reason) == (Outcome.INVALID, "SAVED_AGAIN")
+    told = verdict_words.explain(forbidden)
+    assert told.cause is not None
+    assert "有人" not in f"{told.verdict.zh}{told.cause.zh}"
+    assert told.advice.zh.endswith("或向出具单位索取。")
+    approved = judge(saved_with_nothing(attack.foreign()), trust=TRUST, now_us=attack.now_us(), look=look)
+    step = approved.step("changes")
+    assert (step.status, step.reason, "没有增加任何内容" in step.zh) == (Status.VALID, "SAVED_WITH_NOTHING", True)
+    assert approved.signatures[-1].later == (
+        Sentence("文件被另存，没有增加内容", "the file was saved again with nothing added"),
+    )
+
+
+def test_what_was_changed_is_named_in_chinese_too() -> None:
+    """Of a title that was changed the Chinese says as much as the English."""
+    writer, out = IncrementalPdfFileWriter(io.BytesIO(sealed())), io.BytesIO()
+    writer.set_info(
+        writer.add_object(generic.DictionaryObject({generic.pdf_name("/Title"): generic.pdf_string("another")}))
+    )
+    writer.write(out)
+    step = judge(out.getvalue(), trust=TRUST, now_us=attack.now_us(), look=look).step("changes")
+    assert (step.status, "：" in step.zh, ":" in step.en) == (Status.INVALID, True, True)
 
 
 def test_a_file_that_was_saved_again_is_told_so() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain.one_line import escaped, one_line
+from services.esign.domain.one_line import encodable, escaped, one_line
 from services.esign.domain.verdict import Outcome, Sentence, SignatureFinding, SignatureKind, Status, Step, conclude
 from services.esign.service.verdict_views import verdict_view
 
@@ -35,6 +35,15 @@ def test_json_for_a_terminal_says_the_same(text: str) -> None:
     told = escaped(json.dumps({"name": text}, ensure_ascii=False))
     assert json.loads(told) == {"name": text}
     assert one_line(told) == told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030", "gbk", "gb2312", "big5", "cp1252", "latin-1", "ascii"])
+@given(text=st.text())
+def test_json_is_json_in_every_encoding(encoding: str, text: str) -> None:
+    """What a terminal's encoding lacks, rare Chinese characters and letters such as ö, is spelled as JSON has it."""
+    name = f"𠮷.pdf Müller ñ 呼和浩特 {text}"
+    told = encodable(json.dumps({"name": name}, ensure_ascii=False), encoding)
+    assert json.loads(told.encode(encoding).decode(encoding)) == {"name": name}
 
 
 def test_a_name_cannot_turn_the_words_of_a_step() -> None:

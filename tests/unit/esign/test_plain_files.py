@@ -22,9 +22,9 @@ class _Nothing(io.RawIOBase):
 def test_a_file_that_has_nothing_yet_is_an_error_of_that_file() -> None:
     """Neither empty nor a failure of the verifier."""
     with pytest.raises(OSError) as told:
-        plain_files.read(io.BufferedReader(_Nothing()), Path("kmsg"), 10)
+        plain_files.content(io.BufferedReader(_Nothing()), Path("kmsg"), 10)
     assert told.value.errno == errno.EAGAIN
-    assert "没有内容可读" in file_errors.told(told.value)
+    assert "没有可读的内容" in file_errors.told(told.value)
 
 
 def test_a_file_is_read_as_far_as_asked(tmp_path: Path) -> None:

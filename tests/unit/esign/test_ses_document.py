@@ -1,21 +1,22 @@
 """Seal signatures beside documents: judged with the PDF, by `shuniu verify` and by `shuniu seal inspect`."""
 
+import functools
 import json
 import sys
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from services.esign import commands, ses_document, sm_keys
-from services.esign.domain import pades, pki, ses
+from services.esign.domain import pades, pki, ses, verdict_sentences, verdict_words
 from services.esign.domain.verdict import Outcome, Status
 from shuniu.cli.main import main
 from tests.support.esign import NOW_US, ORGANISATION, page, sealed, setting
 from tests.support.sm import eseal, sm_setting
 
 
-@cache
+@functools.cache
 def sidecar() -> bytes:
     wanted = ses_document.covered(sealed())
     return ses.sign(eseal(), sm_setting().seal, wanted.data_hash, wanted.protected, NOW_US)
@@ -48,22 +49,79 @@ def test_a_document_with_both_seals_is_valid(laid: Path) -> None:
     assert step(laid) == ("VALID", "not_checked", "NO_SES")
 
 
-def test_a_sidecar_that_does_not_fit_spoils_the_verdict(laid: Path) -> None:
-    """Changed, of another document, of another organisation, of nobody known: never VALID."""
+def test_a_false_seal_signature_of_this_very_document_is_invalid(laid: Path) -> None:
+    """It is over these bytes by its own digest, and its signature value is wrong: that is no mistake of files."""
     changed = bytearray(sidecar())
     changed[-1] ^= 1
     (laid / "a.pdf.ses").write_bytes(changed)
     assert step(laid) == ("INVALID", "invalid", "SES_SIGNATURE")
-    (laid / "a.pdf.ses").write_bytes(b"nothing")
-    assert step(laid) == ("INVALID", "invalid", "SES_SYNTAX")
-    (laid / "a.pdf.ses").write_bytes(eseal())
-    assert step(laid) == ("INVALID", "invalid", "SES_NO_SIGNATURE")
-    (laid / "a.pdf.ses").write_bytes(sidecar())
-    (laid / "a.pdf").write_bytes(pades.sign(page(), setting().seal, NOW_US + 1_000_000))
-    assert step(laid)[1:] == ("invalid", "SES_DIGEST")
-    (laid / "a.pdf").write_bytes(b"%PDF-1.7 no")
-    assert step(laid)[1:] == ("unknown", "SES_WITHOUT_DOCUMENT")
-    (laid / "a.pdf").write_bytes(sealed())
+
+
+@functools.cache
+def of_another() -> bytes:
+    other = pades.sign(page(), setting().seal, NOW_US + 1_000_000)
+    wanted = ses_document.covered(other)
+    return ses.sign(eseal(), sm_setting().seal, wanted.data_hash, wanted.protected, NOW_US)
+
+
+@functools.cache
+def false_of_another() -> bytes:
+    return of_another()[:-1] + bytes([of_another()[-1] ^ 1])
+
+
+UNFIT: dict[str, tuple[Callable[[], bytes], str]] = {
+    "empty": (lambda: b"", "SES_UNREADABLE"),
+    "half of it": (lambda: sidecar()[: len(sidecar()) // 2], "SES_UNREADABLE"),
+    "without its last byte": (lambda: sidecar()[:-1], "SES_UNREADABLE"),
+    "zeros": (lambda: bytes(len(sidecar())), "SES_UNREADABLE"),
+    "its end lost to zeros": (lambda: sidecar()[:-200] + bytes(200), "SES_UNREADABLE"),
+    "text": (lambda: b"nothing", "SES_UNREADABLE"),
+    "larger than any seal": (lambda: bytes(5 * 1024 * 1024), "SES_UNREADABLE"),
+    "a seal": (eseal, "SES_NO_SIGNATURE"),
+    "of another document": (of_another, "SES_OF_ANOTHER"),
+    "of another document and false": (false_of_another, "SES_OF_ANOTHER"),
+}
+
+
+@pytest.mark.parametrize("kind", UNFIT)
+def test_a_seal_file_that_is_not_of_the_document_says_nothing_of_it(laid: Path, kind: str) -> None:
+    """Damaged, cut short or of another document: INDETERMINATE like a wrong receipt, and a clerk hears that it is the
+    seal file, that nothing is found wrong with the document, and to verify without it or with the right one.
+    """
+    made, reason = UNFIT[kind]
+    (laid / "a.pdf.ses").write_bytes(made())
+    assert step(laid) == ("INDETERMINATE", "unknown", reason)
+    said = verdict_words.explain(commands.verify_file(laid / "a.pdf", laid / "trust", now_us=NOW_US))
+    assert said.verdict.zh.startswith("国密签章文件（.ses）拿错了或读不了；文件本身未见问题")
+    assert said.cause is not None
+    assert ".ses" in said.cause.zh
+    assert ".ses" in said.cause.en
+    assert said.advice == verdict_sentences.SEAL_DATA
+
+
+def test_a_seal_file_does_not_speak_for_a_document_that_fails(laid: Path) -> None:
+    """What is wrong with the document is told by its own steps, whatever lies beside it; nothing good is said of it."""
+    changed = sealed().replace(b"/Type/Page/", b"/Type/Pagf/", 1)
+    (laid / "a.pdf").write_bytes(changed)
+    assert step(laid) == ("INVALID", "unknown", "SES_OF_ANOTHER")
+    for unread in (b"%PDF-1.7 no", sealed()[: len(sealed()) // 2], page()):
+        (laid / "a.pdf").write_bytes(unread)
+        alone = step_without_seal(laid)
+        assert step(laid) == (alone, "unknown", "SES_WITHOUT_DOCUMENT")
+
+
+def step_without_seal(laid: Path) -> str:
+    return commands.verify_file(_copied(laid), laid / "trust", now_us=NOW_US).outcome.value
+
+
+def _copied(laid: Path) -> Path:
+    copy = laid / "alone.pdf"
+    copy.write_bytes((laid / "a.pdf").read_bytes())
+    return copy
+
+
+def test_a_seal_of_a_maker_that_nobody_trusts_is_never_valid(laid: Path) -> None:
+    """The seal file is of this document, and nobody vouches for who made its seal."""
     (laid / "trust" / "sm2.pem").unlink()
     assert step(laid) == ("INDETERMINATE", "unknown", "SES_MAKER_UNKNOWN")
 

@@ -290,8 +290,22 @@ SITUATIONS = {
     ),
     "by a stranger": (strangers, None, "INDETERMINATE", "身份无法确认", "未列入信任名单", "联系出具单位核实"),
     "not signed": (small_pdf, None, None, "没有电子签章", "只是一幅图", "带电子签章的原文件"),
-    "a photo": (lambda: b"\xff\xd8\xff\xe0" + bytes(2000), None, None, "不是 PDF 或 OFD", "照片", "请上传"),
-    "a Word document": (lambda: b"PK\x03\x04" + bytes(2000), None, None, "不是 PDF 或 OFD", "Word", "请上传"),
+    "a photo": (
+        lambda: b"\xff\xd8\xff\xe0" + bytes(2000),
+        None,
+        None,
+        "不是 PDF 或 OFD",
+        "照片",
+        "请核验出具单位发来的",
+    ),
+    "a Word document": (
+        lambda: b"PK\x03\x04" + bytes(2000),
+        None,
+        None,
+        "不是 PDF 或 OFD",
+        "Word",
+        "请核验出具单位发来的",
+    ),
     "cut short": (lambda: sealed()[:-300], None, None, "文件(不完整|损坏)", "文件", "完整|原件"),
 }
 
@@ -320,6 +334,14 @@ def test_what_lawfully_came_later_is_said(reason: str, said: str) -> None:
     told = verdict_words.explain(verdict.conclude(steps, NOW_US))
     assert told.cause is None
     assert said in told.verdict.zh
+
+
+def test_nothing_is_said_of_an_upload_where_none_need_have_been() -> None:
+    """The command and the library say the same sentences as the page: of a file they speak of verifying it."""
+    spoken = [*document_sentences.OF_REASON.values(), *document_sentences.OF_STEP.values()]
+    told = [text for each in spoken for text in each.texts()]
+    told += [text for step in STEPS for status in Status for text in step_sentences.of_status(step, status).texts()]
+    assert [text for text in told if "上传" in text or "upload" in text.lower()] == []
 
 
 def test_a_file_that_is_no_document_is_not_called_forged() -> None:

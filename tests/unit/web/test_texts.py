@@ -12,9 +12,13 @@ from gateway.web.cookies import FormTokens
 from gateway.web.failures import text_of
 from gateway.web.pages import Pages, form_source
 from gateway.web.verdicts import in_language, plain, shown
-from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status
+from services.esign.domain.code_verdict import conclude_code
+from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status, Step
+from services.esign.domain.verify import Known, Trust, judge
+from services.esign.service.verdict_views import verdict_view
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import errors
+from tests.support.esign import NOW_US, sealed, setting
 
 WEB = Path(texts.__file__).parent
 # Keys put together from a word of the contract.
@@ -105,6 +109,38 @@ def test_a_card_gives_the_cause_and_nothing_against_it() -> None:
     assert dict(stranger.lines)["此后"] == "没有变动"
     assert dict(forged.lines)["原因"] == "已被篡改"
     assert "此后" not in dict(forged.lines)
+
+
+@pytest.mark.parametrize(
+    ("language", "word"), [("zh", "签名之后文件被改动"), ("en", "the document was changed after it")]
+)
+def test_a_card_does_not_blame_a_signature_for_what_came_after_it(language: str, word: str) -> None:
+    """Bytes were appended to a genuine document of a hub that does not know it any more: the card says that it was changed
+    since, and does not give what is merely unknown for a reason.
+    """
+    judged = judge(
+        sealed() + b"\nhello\n",
+        trust=Trust((setting().root.certificate,)),
+        now_us=NOW_US + 60_000_000,
+        known=Known(None, None, None),
+    )
+    found = shown(verdict_view(judged, {}), language)
+    (card,) = found.signatures
+    assert (found.verdict, card.status, card.word) == ("INVALID", "invalid", word)
+    assert {"zh": "被追加 7 字节", "en": "7 bytes appended"}[language] in dict(card.lines)[
+        {"zh": "此后", "en": "Afterwards"}[language]
+    ]
+    assert not any("登记" in line or "register" in line for _, line in card.lines)
+    assert {"zh": "原因", "en": "Cause"}[language] not in dict(card.lines)
+
+
+def test_what_is_no_code_of_this_hub_is_not_verified() -> None:
+    """Half a code, a shop's, another hub's: no evidence against the paper, and word and sentence say the same."""
+    step = Step("integrity", Status.UNKNOWN, "QR_MALFORMED", "不是本枢纽签发的二维码", "not a code of this hub")
+    for language, word in (("zh", "没有核验"), ("en", "Not verified")):
+        found = shown(verdict_view(conclude_code([step], NOW_US), {}), language, "qr_")
+        assert (found.verdict, found.tone, found.word) == ("INDETERMINATE", "not_checked", word)
+        assert {"zh": "没有核验；这不表示", "en": "nothing was verified; this does not mean"}[language] in found.holds
 
 
 def test_steps_that_were_not_made_are_counted_not_listed() -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
+from shuniu_client import _extra  # noqa: F401 — first: it says what is missing
 from shuniu_client._hub.esign import offline
 from shuniu_client._hub.esign.domain import moments, validation_report, verdict_words
 from shuniu_client._hub.esign.domain import verdict as domain
@@ -52,6 +53,29 @@ class Judgement:
         return validation_report.of(self._found, self.sha256, self._at_us)
 
 
+_BYTES = (bytes, bytearray, memoryview)
+
+
+def _check(data: object, trust: object, receipt: object, ses: object, at: object) -> None:
+    """Raises TypeError, ValueError."""
+    if not isinstance(data, _BYTES):
+        raise TypeError(
+            "data：请给出文件的内容，如 path.read_bytes() / data: give the file's bytes, as path.read_bytes()"
+        )
+    if not isinstance(trust, TrustStore):
+        raise TypeError("trust：请用 TrustStore.load(目录) 读取 / trust: read it with TrustStore.load(directory)")
+    if not isinstance(receipt, str | None):
+        raise TypeError("receipt：请给出回执的文本，如 path.read_text() / receipt: give its text, as path.read_text()")
+    if not isinstance(ses, (*_BYTES, type(None))):
+        raise TypeError("ses：请给出签章文件的内容，如 path.read_bytes() / ses: give its bytes, as path.read_bytes()")
+    if not isinstance(at, datetime | None):
+        raise TypeError("at：请给出带时区的 datetime / at: give a datetime with its time zone")
+    if at is not None and at.utcoffset() is None:
+        raise ValueError(
+            "at：这个时间没有时区，如 datetime.now(UTC) / at: it has no time zone, as datetime.now(UTC) has"
+        )
+
+
 def judge(
     data: bytes,
     trust: TrustStore,
@@ -61,6 +85,8 @@ def judge(
     at: datetime | None = None,
 ) -> Judgement:
     """`verify`, for those who want the report as well."""
+    _check(data, trust, receipt, ses, at)
+    data = bytes(data)
     at_us = time.time_ns() // 1000 if at is None else moments.us(at)
     try:
         found = offline.judged(data, trust._trusted, at_us, receipt=receipt, ses=ses)  # noqa: SLF001 — one module's own
@@ -84,7 +110,8 @@ def verify(
     """The verdict on a document (PDF or OFD), as `shuniu verify` gives it. Never raises for a bad document.
 
     `receipt`: the ledger's receipt (`FILE.pdf.tlog-proof`); `ses`: the seal signature (`FILE.pdf.ses`); `at`: the
-    moment to judge at, with its time zone, now when absent. What only the register knows is not_checked.
+    moment to judge at, with its time zone, now when absent. What only the register knows is not_checked. Raises
+    TypeError or ValueError, in one sentence, for an argument of the wrong kind.
 
     The verifier bounds what it expands and reads of a document, but runs in this process: who judges what strangers
     send should give it a process of its own, with a limit on memory and time.

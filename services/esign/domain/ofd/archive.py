@@ -203,8 +203,11 @@ def _end(data: bytes) -> tuple[int, int, int]:
     if at < 0 or not data.startswith(_END, at):
         at = data.rfind(_END, max(0, at - 0xFFFF))
         if at < 0 or at + _END_RECORD.size > len(data):
-            raise _broken("the container is cut short: no end of the directory", unsupported=True)
-        if at + _END_RECORD.size + int.from_bytes(data[at + 20 : at + 22], "little") != len(data):
+            raise _cut_short("no end of the directory")
+        missing = at + _END_RECORD.size + int.from_bytes(data[at + 20 : at + 22], "little") - len(data)
+        if missing > 0:
+            raise _cut_short("its comment has no end")
+        if missing < 0:
             raise _broken("bytes behind the end of the container")
         raise OfdError(
             "PACKAGE_COMMENT",
@@ -445,6 +448,11 @@ def _stored(view: memoryview) -> Iterator[bytes]:
 def _broken(en: str, *, unsupported: bool = False) -> OfdError:
     zh = "OFD 压缩包结构不合规，无法唯一解读"
     return OfdError("PACKAGE_BROKEN", zh, f"the package has no single reading: {en}", unsupported=unsupported)
+
+
+def _cut_short(en: str) -> OfdError:
+    zh = "文件没有正常结尾，可能不完整"
+    return OfdError("UNFINISHED", zh, f"the package is cut short: {en}", unsupported=True)
 
 
 def _differ(name: str) -> OfdError:

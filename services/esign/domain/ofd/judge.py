@@ -9,7 +9,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import ledger, ledger_steps, register_steps, seal_steps, signer_steps
+from services.esign.domain import ledger, ledger_steps, register_steps, seal_steps, signer_steps, transport
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ledger import Entry
 from services.esign.domain.ofd import coverage, package, signatures, signed_value
@@ -32,7 +32,7 @@ from services.esign.domain.verdict import (
     Verdict,
     conclude,
 )
-from services.esign.domain.verify import Trust, without_ses, without_use
+from services.esign.domain.verify import LINES_REWRITTEN, Trust, without_ses, without_use
 
 __all__ = ["is_ofd", "judge_ofd"]
 
@@ -108,7 +108,10 @@ def _parse(found: Findings, data: bytes) -> Package | None:
         opened = package.read(data)
         opened.check_all()
     except OfdError as cause:
-        _refused(found, "parse", cause)
+        if transport.lines_rewritten(data):
+            found.add("parse", Status.UNKNOWN, "LINES_REWRITTEN", *LINES_REWRITTEN)
+        else:
+            _refused(found, "parse", cause)
         return None
     found.add("parse", Status.VALID, "PARSED", "文件结构完整，只有一种解读", "every byte of the file has its place")
     return opened
@@ -177,7 +180,7 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     if value.seal is not None:
         seal_steps.since(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
-    unfit = without_use(path, case.trust, own.as_of_us, case.now_us)
+    unfit = without_use(path, case.trust, own.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
     signer = _known_as(value, known, entry)
     register_steps.seal_steps(own, known, signer, then, logged=entry is not None, unfit=unfit)
 

@@ -1,0 +1,64 @@
+"""The lists of revoked seal certificates of the hub on this machine, asked over its own edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from shuniu.cli.place import Place
+
+# The hub on this machine answers at once or does not run.
+_SECONDS = 2.0
+_MOST_AUTHORITIES = 32
+# Some hundred thousand entries.
+_MOST_BYTES = 16 * 1024 * 1024
+# How the hub says that it has no such authority, or no such family of keys.
+_NO_SUCH = frozenset({400, 404})
+
+
+@dataclass(frozen=True, slots=True)
+class Lists:
+    """`files`: as files of a trust directory, PEM. `missing`: what a hub that was there did not give."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+
+def revocation_lists(place: Place) -> Lists:
+    """The newest ones, one for each seal CA that the hub has or had. Nothing, and nothing missing, while no hub
+    listens: what listens and does not answer may have a list that makes a verdict INVALID.
+    """
+    # Only where there is a hub: a client of HTTP takes its time to be imported.
+    import ssl
+    from http.client import HTTPException
+    from urllib.error import HTTPError, URLError
+    from urllib.request import HTTPSHandler, ProxyHandler, build_opener
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    found: dict[str, str] = {}
+    missing: list[str] = []
+    families = (("/crl", "esign"), ("/crl/sm2", "esign-sm2"))
+    try:
+        tls = HTTPSHandler(context=ssl.create_default_context(cafile=place.trust))
+    except OSError:
+        return Lists(missing=tuple(path for path, _ in families))
+    # This machine's own hub: no proxy stands between.
+    opener, base = build_opener(ProxyHandler({}), tls), f"https://{place.edge().people}"
+    for path, name in families:
+        for number in range(_MOST_AUTHORITIES):
+            asked = f"{path}?ca={number}"
+            try:
+                with opener.open(f"{base}{asked}", timeout=_SECONDS) as answer:
+                    crl = x509.load_der_x509_crl(answer.read(_MOST_BYTES))
+            except HTTPError as error:
+                if error.code not in _NO_SUCH:
+                    missing.append(asked)
+                break
+            except (OSError, ValueError, HTTPException) as error:
+                if isinstance(error, URLError) and isinstance(error.reason, ConnectionRefusedError):
+                    # Nobody listens.
+                    return Lists(found, tuple(missing))
+                missing.append(asked)
+                break
+            found[f"{name}-{number}.crl"] = crl.public_bytes(Encoding.PEM).decode("ascii")
+    return Lists(found, tuple(missing))
