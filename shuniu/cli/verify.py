@@ -303,8 +303,8 @@ def _sentences(summary: Mapping[str, Any]) -> list[str]:
 
 def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
     """The directory given; else this hub's own trust, when there is a hub here; else nothing is trusted. Nothing is
-    written: there may be no place for it. Lists that the hub should have given and did not are told. Raises OSError,
-    TrustError.
+    written: there may be no place for it. Raises OSError, and TrustError also where the hub is there and does not give
+    its lists: without them a stolen seal's document would pass.
     """
     place = Place(arguments.data.resolve())
     if arguments.trust is not None or not place.config.exists():
@@ -312,10 +312,11 @@ def trust_of(arguments: argparse.Namespace) -> esign.Trusted:
     lists = revocation_lists(place)
     if lists.missing:
         names = ", ".join(lists.missing)
-        complain(
-            f"注意：枢纽没有给出撤销列表（{names}），印章是否已被撤销或被盗无从得知；请稍后重新核验 / "
-            f"note: the hub did not give its revocation lists ({names}), so nobody can tell whether a seal was revoked "
-            "or stolen; verify again later"
+        raise esign.TrustError(
+            f"枢纽没有给出撤销列表（{names}），印章是否已被撤销或被盗无从得知，没有核验；"
+            "请稍后重新核验，或用 --trust 指定信任目录 / "
+            f"the hub did not give its revocation lists ({names}), so nobody can tell whether a seal was revoked or "
+            "stolen, and nothing was verified; verify again later, or give a directory by --trust"
         )
     own = {**esign.trust_files(place.config), **lists.files}
     return esign.Trusted.of_files({name: content.encode() for name, content in own.items()})
