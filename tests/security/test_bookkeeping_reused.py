@@ -7,10 +7,12 @@ from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain import der
 from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import Ref
-from services.esign.domain.verdict import Outcome
+from services.esign.domain.pdf_syntax import PdfError, Ref
+from services.esign.domain.verdict import Outcome, Status
+from services.esign.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, rich
+from tests.support.update_checks import step_changes
 from tests.support.updates import Draft, stream
 from tests.support.verdicts import TRUST, judged
 
@@ -156,3 +158,36 @@ def test_what_has_a_kind_is_nothing_else(as_what):
     draft = Draft(base)
     draft.store(b"certificate")
     assert outcome(draft.finished()) is not Outcome.VALID
+
+
+def stamped(mention):
+    """A document with that in a dictionary, and a timestamp that brings an object; its number."""
+    objects = rich()
+    objects[9] = b"<</Type/ExtGState/ca .9" + mention + b">>"
+    draft = Draft(attack.foreign_sign(built(objects)))
+    number = draft.add(b"<<>>")
+    value = draft.sign(timestamp=True, entries=b"/Extra %d 0 R" % number)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Stamp)/F 132/Rect[0 0 0 0]/P 3 0 R/V %d 0 R>>" % value
+    draft.put_field(draft.add(field), 0)
+    step = step_changes(draft.finished(), drawn)
+    assert step is not None
+    return step.status, number
+
+
+def test_what_comes_was_mentioned_by_nothing():
+    """What is a comment or a string to one reader is a reference to another, which unpacks its stream in another way."""
+    status, number = stamped(b"")
+    assert status is Status.VALID
+    assert stamped(b"%% %d 0 R\n" % (number + 30))[0] is Status.VALID
+    assert stamped(b"%% %d 0 R\n" % number)[0] is Status.UNKNOWN
+    assert stamped(b"/K(%d 0 R)" % number)[0] is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("key", [b"F/RunLengthDecode", b"DP<<>>", b"FFilter/FlateDecode"])
+def test_a_stream_has_one_filter(key):
+    """Short names of filters are keys of an external file to one reader, and undone by another."""
+    document = Document(built({**rich(), 4: stream(b"q Q", b"/" + key)}))
+    holder = document.object(4)
+    assert holder is not None
+    with pytest.raises(PdfError):
+        document.stream_of(holder)

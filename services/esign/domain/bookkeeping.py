@@ -1,9 +1,15 @@
 """How a file says which objects it has, in two of its versions: what the signed one was packed by stays as it was."""
 
+import re
+from collections.abc import Collection
 from typing import Any
 
 from services.esign.domain.pdf_sections import Place
+from services.esign.domain.pdf_update import oddly_packed
 from services.esign.domain.two_versions import ChangedError, TwoVersions
+
+_OF_CONTAINERS = frozenset({"Type", "N", "First", "Extends", "Filter", "DecodeParms", "Length"})
+_MENTION = re.compile(rb"(?<!\d)(\d{1,10})[\x00\t\n\f\r ]{1,16}\d{1,5}[\x00\t\n\f\r ]{1,16}R(?![A-Za-z0-9])")
 
 
 def refuse_other(two: TwoVersions) -> None:
@@ -15,6 +21,7 @@ def refuse_other(two: TwoVersions) -> None:
         # To some readers it is the section before.
         raise ChangedError("a cross-reference stream names another one beside it", unclear=True)
     containers = {entry.a for entry in before.entries.values() if entry.place == Place.IN_STREAM}
+    _refuse_hidden(two, containers)
     waiting: list[Any] = [
         {key: value for key, value in section.trailer.items() if key not in {"Root", "Info"}}
         for each in before.sections
@@ -30,6 +37,24 @@ def refuse_other(two: TwoVersions) -> None:
             if ref[0] not in seen:
                 seen.add(ref[0])
                 waiting.append(two.was(ref[0]))
+
+
+def _refuse_hidden(two: TwoVersions, containers: Collection[int]) -> None:
+    """Nothing that came has a number that the signed version mentions: in what one reader takes for a comment, a string
+    or packed data another finds a reference, which leads to what came.
+    """
+    before = two.before
+    mentions = _MENTION.findall(before.data, 0, before.end)
+    for number in containers:
+        holder = before.object(number)
+        if holder is None or holder.stream is None:
+            continue
+        if not holder.value.keys() <= _OF_CONTAINERS or oddly_packed(before, holder):
+            raise ChangedError(f"object stream {number} is unpacked by each reader in its own way", unclear=True)
+        mentions += _MENTION.findall(before.stream_of(holder))
+    mentioned = set(map(int, mentions))
+    if hidden := sorted(number for number in mentioned if two.is_new(number) and two.touched(number)):
+        raise ChangedError(f"object {hidden[0]} came, and was mentioned before it was there", unclear=True)
 
 
 def refuse_shrinking(two: TwoVersions) -> None:

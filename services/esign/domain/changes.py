@@ -20,7 +20,7 @@ from services.esign.domain import additions, bookkeeping, data_changes
 from services.esign.domain.additions import Patch
 from services.esign.domain.field_changes import FieldChanges
 from services.esign.domain.field_locks import Locks
-from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.pdf import ELSEWHERE, Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
 from services.esign.domain.pdf_walk import walk
@@ -32,9 +32,8 @@ from services.esign.domain.two_versions import Change, ChangedError, TwoVersions
 _OF_THE_FILE = frozenset(
     {"Size", "Prev", "ID", "XRefStm", "Type", "W", "Index", "Filter", "DecodeParms", "Length", "DocChecksum"}
 )
-# Keys by which a stream's content lies in another file, or is that of another document (ISO 32000-1, tables 5 and 95);
-# some readers take them for short names of filters.
-_ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP", "Ref"})
+# Keys by which a stream's content is that of another document (ISO 32000-1, table 95), or lies elsewhere.
+_ELSEWHERE = ELSEWHERE | {"Ref"}
 # Nodes of the tree of pages, which some makers write again as they were.
 _OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.

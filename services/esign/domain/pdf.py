@@ -37,6 +37,9 @@ from services.esign.domain.pdf_syntax import (
 MAX_BYTES = 20 * 1024 * 1024
 # Cross-reference sections.
 MAX_SECTIONS = 256
+# Keys by which a stream's content lies in another file (ISO 32000-1, table 5); some readers take them for short names
+# of filters.
+ELSEWHERE = frozenset({"F", "FFilter", "FDecodeParms", "DP"})
 # Looking through so many bytes is as much work as reading a value.
 _SCANNED_A_VALUE = 256
 _ANY_NAME = re.compile(rb"/([^\x00\t\n\f\r ()<>\[\]{}/%]{0,256})")
@@ -289,6 +292,8 @@ class Document:
         """What is in the stream, filters undone. Raises PdfError."""
         assert holder.stream is not None
         raw = self.data[holder.stream[0] : holder.stream[1]]
+        if not ELSEWHERE.isdisjoint(holder.value):
+            raise PdfError("FILTER", f"readers take object {holder.number} from elsewhere", unsupported=True)
         filters = self.resolve(holder.value.get("Filter"))
         parameters = self.resolve(holder.value.get("DecodeParms"))
         if isinstance(filters, list) and len(filters) <= 1:
