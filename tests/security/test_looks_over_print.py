@@ -203,3 +203,33 @@ def test_over_print_there_is_no_light_paint(look, picture, accepted):
     shown = draft.add(form(b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look, b"/BBox[0 0 180 50]" + resources))
     draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
     assert outcome(draft.finished()) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize("size", [11, 14, 24])
+@pytest.mark.parametrize("block", [b"", b"0 0 1 rg 14 124 160 8 re f 0 g "])
+def test_no_amount_goes_on(size, block):
+    """Behind a printed number stands no ink that reads as part of it, whatever else is coloured in the place."""
+    text = b"%bBT /F1 %d Tf 12 145 Td (USD 300) Tj ET" % (block, size)
+    end = 2 + (722 + 667 + 722 + 278 + 3 * 556) * size / 1000
+    frame = b"q 1 0 0 RG 1 w 1 1 178 48 re S Q "
+    for gap, accepted in ((0.5, False), (size * 0.3, False), (size * 1.5, True)):
+        look = frame + b"BT /F1 %d Tf %.2f 25 Td (0) Tj ET" % (size, end + gap)
+        assert signed_over(text, look) is (Outcome.VALID if accepted else Outcome.INDETERMINATE)
+
+
+@pytest.mark.parametrize("colour", [b"0 0 .2", b".3 0 0", b"0 .25 .25", b"0 0 .5", b".5 .5 .5"])
+def test_nearly_black_is_black(colour):
+    """Nobody sees a colour in it: left of a 3 it makes an 8."""
+    look = b"%b rg %.2f 31 1.5 3 re f %.2f 36 1.5 3 re f" % (colour, THREE + 0.4, THREE + 0.4)
+    assert signed_over(PRICE, b"q 1 0 0 RG 1 w 2 2 176 20 re S Q " + look) is Outcome.INDETERMINATE
+
+
+@pytest.mark.parametrize("paper", [b"1 1 .5 rg", b".75 g", b".5 g", b"0 .7 .9 rg"])
+def test_print_on_coloured_paper_is_print(paper):
+    """Painted over with the paper's own colour it is gone as on white."""
+    bars = b"0 0 1 rg 14 124 80 6 re f 1 0 0 rg 100 124 80 6 re f "
+    text = bars + paper + b" 10 140 180 28 re f 0 g BT /F1 14 Tf 12 150 Td (B shall NOT pay) Tj ET"
+    left = 2 + (667 + 278 + 500 + 556 + 556 + 222 + 222 + 278) * 14 / 1000
+    frame = b"q 1 0 0 RG 1 w 1 1 178 48 re S Q "
+    assert signed_over(text, frame + paper + b" %.2f 27 32 16 re f" % left) is Outcome.INDETERMINATE
+    assert signed_over(text, frame) is Outcome.VALID

@@ -9,7 +9,9 @@ from services.esign.domain.pdf_update import oddly_packed
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Extends", "Filter", "DecodeParms", "Length"})
-_MENTION = re.compile(rb"(?<!\d)(\d{1,10})[\x00\t\n\f\r ]{1,16}\d{1,5}[\x00\t\n\f\r ]{1,16}R(?![A-Za-z0-9])")
+# To PDFium the bytes 80 and FF are white space, and a comment is to all.
+_BETWEEN = rb"(?:[\x00\t\n\f\r \x80\xff]|%[^\r\n]{0,256}[\r\n]){1,16}"
+_MENTION = re.compile(rb"(?<!\d)(\d{1,10})%b\d{1,5}%bR(?![A-Za-z0-9])" % (_BETWEEN, _BETWEEN))
 
 
 def refuse_other(two: TwoVersions) -> None:

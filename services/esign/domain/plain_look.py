@@ -50,7 +50,7 @@ _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
 # Shares of white and of opacity from which on paint hides what is printed: a look over print has none of it, so that
 # it hides nothing in readers that draw more of it, either.
-_LIGHT, _OPAQUE = 0.75, 0.25
+_LIGHT, _OPAQUE = 0.6, 0.25
 _ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_LIGHT, _OPAQUE)}
 _COLOURS = frozenset({b"g", b"G", b"rg", b"RG"})
 # Bytes before one operator.
@@ -76,7 +76,7 @@ def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
         found = None if shape is None or len(operands) > _LONGEST else shape.fullmatch(operands)
         if found is None:
             return False
-        if operator in _COLOURS and min(map(float, operands.split())) > _LIGHT:
+        if operator in _COLOURS and _is_light([float(each) for each in operands.split()]):
             return False
         if operator in _RESOURCES and not _RESOURCES[operator](
             document, _named(document, resources, operator, found[1]), depth
@@ -156,13 +156,19 @@ def is_plain_picture(document: Document, holder: PdfObject) -> bool:
     )
 
 
+def _is_light(colour: list[float]) -> bool:
+    """By the luminance of grey or of red, green and blue (ITU-R BT.601)."""
+    share = colour[0] if len(colour) == 1 else 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
+    return share > _LIGHT
+
+
 def _whitens(document: Document, picture: PdfObject) -> bool:
     """Whether a plain picture has light pixels that can hide ink. Raises PdfError."""
     data = document.stream_of(picture)
     parts = _COMPONENTS[str(picture.value.get("ColorSpace"))]
-    light = -1
-    for part in range(parts):
-        light &= int.from_bytes(data[part::parts].translate(_ABOVE[_LIGHT]), "big")
+    # Of a coloured pixel green and one more make it light.
+    levels = [int.from_bytes(data[part::parts].translate(_ABOVE[_LIGHT]), "big") for part in range(parts)]
+    light = levels[0] if parts == 1 else levels[1] & (levels[0] | levels[2])
     mask = _stream(document, picture.value.get("SMask"))
     if mask is None or not light:
         return bool(light)
