@@ -27,7 +27,7 @@ _MOST_LOST = 0.1
 _MOST_COLOURED = 0.5
 _MOST_EDGES = 0.5
 _AROUND = 6
-_REACH = 15.0
+REACH = 15.0
 _MOST_PAINTED = 0.5
 # Pixels by which the ground of a place is found.
 _SAMPLES = 10_000
@@ -46,6 +46,19 @@ class Box:
     @property
     def area(self) -> int:
         return (self.right - self.left) * (self.bottom - self.top)
+
+    @property
+    def edges(self) -> tuple[int, int, int, int]:
+        return self.left, self.top, self.right, self.bottom
+
+    def moved(self, left: int, top: int, width: int, height: int) -> "Box":
+        """In a part of the page that begins there, cut to it."""
+        return Box(
+            min(max(0, self.left - left), width),
+            min(max(0, self.top - top), height),
+            min(max(0, self.right - left), width),
+            min(max(0, self.bottom - top), height),
+        )
 
     def wider(self, by: int, width: int, height: int) -> "Box":
         return Box(
@@ -115,9 +128,9 @@ class DrawnPage:
         """The pixels of a place that have another colour, one byte each."""
         return page_signs.unlike(self.place(box), colour, shade)
 
-    def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
+    def can_be_seen_through(self, box: Box, after: "DrawnPage", texts: Sequence[Box] = (), *, is_drawn: bool) -> bool:
         """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A look that
-        draws something, and is not seen here, may hide it elsewhere.
+        draws something, and is not seen here, may hide it elsewhere; and so may its `texts`, which stand beside signs.
         """
         if not box.area or self.is_blank(box):
             return True
@@ -125,7 +138,7 @@ class DrawnPage:
             return False
         ground = self._ground(box)
         # Signs that reach beyond the place are looked at whole.
-        whole = box.wider(round(_REACH * self.scale), self.width, self.height)
+        whole = box.wider(round(REACH * self.scale), self.width, self.height)
         shown = 0
         for shade in _SHADES:
             # Ink may come half as near to the ground as it was.
@@ -134,12 +147,16 @@ class DrawnPage:
                 return False
             shown |= ink
         was, now = self.place(whole), after.place(whole)
+        width, height = whole.right - whole.left, whole.bottom - whole.top
+        within = [each.moved(whole.left, whole.top, width, height).edges for each in texts]
+        if page_signs.are_signs_by(within, was, ground, width, self.scale):
+            return False
         if _is_sign_lost(shown, page_signs.made_other(was, now, shown), whole, _MOST_COLOURED):
             return False
         return not (
             self._is_painted_around(box, after, ground)
-            or page_signs.are_edges_lost(was, now, whole.right - whole.left, _MOST_EDGES)
-            or page_signs.is_one_made(was, now, ground, whole.right - whole.left, self.scale)
+            or page_signs.are_edges_lost(was, now, width, _MOST_EDGES)
+            or page_signs.is_one_made(was, now, ground, width, self.scale)
         )
 
     def _is_painted_around(self, box: Box, after: "DrawnPage", ground: bytes) -> bool:

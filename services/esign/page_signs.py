@@ -5,13 +5,13 @@ A place is rows of pixels, three bytes each; a set of pixels holds their numbers
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 _BYTES_A_PIXEL = 3
 # A place with more ink is no text: nothing is told of it.
-_MOST_INK = 100_000
+_MOST_INK = 250_000
 # So many pixels of a sign's ink may be lost in any case.
 _FEWEST_LOST = 2
 # How much a colour channel (0 to 255) is off the ground's where ink is seen, and off another's where it is another;
@@ -68,8 +68,6 @@ def is_one_made(was: bytes, now: bytes, ground: bytes, width: int, scale: float)
     """
     old, inked = _by_hue(was, ground), _by_hue(now, ground)
     before = set().union(*old.values())
-    if len(before) + sum(map(len, inked.values())) > _MOST_INK:
-        return True
     area = len(was) // _BYTES_A_PIXEL
     rules = set(pixels_of(_rules(before, area, width, scale), area))
     for hue, found in inked.items():
@@ -77,6 +75,8 @@ def is_one_made(was: bytes, now: bytes, ground: bytes, width: int, scale: float)
         signs = old.get(hue, set()) - rules
         if not came or not signs:
             continue
+        if len(came) + len(signs) > _MOST_INK:
+            return True
         lines = came & set(pixels_of(_rules(came, area, width, scale), area))
         near = _widened(signs, width, _NEAR)
         if len(lines & near) >= _FEWEST_OF_RULE:
@@ -123,16 +123,37 @@ def _unlike(one: bytes, other: bytes) -> int:
     return found
 
 
+def are_signs_by(
+    boxes: Sequence[tuple[int, int, int, int]], place: bytes, ground: bytes, width: int, scale: float
+) -> bool:
+    """Whether signs, and not lines alone, are in or beside one of some parts of a place (left, top, right, bottom)."""
+    if not boxes:
+        return False
+    area = len(place) // _BYTES_A_PIXEL
+    ink = set(pixels_of(unlike(place, ground, _SEEN), area))
+    if len(ink) > _MOST_INK:
+        return True
+    ink -= set(pixels_of(_rules(ink, area, width, scale), area))
+    marks = [_Sign(*box, 0) for box in boxes]
+    there = [_sign(each, place, width) for each in _apart(ink, width)]
+    return any(_are_near(sign, mark, scale, above=0) for sign in there for mark in marks)
+
+
 def _read_as_one(sign: _Sign, mark: _Sign, scale: float) -> bool:
     if sign.light >= _LIGHT and sign.light - mark.light >= _DARKER:
         return False
+    return _are_near(sign, mark, scale, above=_ABOVE)
+
+
+def _are_near(sign: _Sign, mark: _Sign, scale: float, *, above: float) -> bool:
+    """`above`: of the sign's height, how far above and below it is near."""
     height = min(sign.bottom - sign.top, math.ceil(_HIGHEST * scale))
-    beside, above = (max(_NEAR, math.ceil(share * height)) for share in (_BESIDE, _ABOVE))
+    beside, over = max(_NEAR, math.ceil(_BESIDE * height)), max(_NEAR, math.ceil(above * height)) if above else 0
     return (
         mark.left - sign.right < beside
         and sign.left - mark.right < beside
-        and mark.top - sign.bottom < above
-        and sign.top - mark.bottom < above
+        and mark.top - sign.bottom < over
+        and sign.top - mark.bottom < over
     )
 
 

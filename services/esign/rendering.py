@@ -25,7 +25,7 @@ from typing import Any
 from services.esign.domain.additions import Patch, Why
 from services.esign.domain.places import Rectangle
 from services.esign.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
-from services.esign.drawn_page import EDGE, Box, DrawnPage
+from services.esign.drawn_page import EDGE, REACH, Box, DrawnPage
 
 # A page is drawn with at most so many pixels (A4 at 130 dpi), all pages together with so many, as long as each has so
 # many (A4 at 55 dpi, where another digit is still another shade).
@@ -46,6 +46,9 @@ _MOST_SECONDS = 1.5
 _BGR = 2
 # Device space is asked for in whole numbers: so many of them are a pixel.
 _PARTS_OF_A_PIXEL = 64
+# Pixels a point, and pixels in all, by which a place is looked at from near: small type has points of one pixel else.
+_NEAR_SCALE = 4.0
+_NEAR_PIXELS = 1_200_000
 # Share of a page that all that came later may take together.
 _MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
@@ -127,8 +130,17 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     under, _ = _drawn(document, number, pixels, fields=False)
                 else:
                     under = before
-                _refuse_unknown_ink(document, number, pixels, under, list(zip(boxes, patches, strict=True)))
-                if _is_covered(before, after, list(zip(boxes, patches, strict=True)), under):
+                places = list(zip(boxes, patches, strict=True))
+                _refuse_unknown_ink(document, number, pixels, under, places)
+                if (
+                    _is_covered(before, after, places)
+                    or _is_hidden(under, places)
+                    or not all(
+                        _can_be_read(now, document, number, under, box, patch)
+                        for box, patch in places
+                        if patch.why is not Why.NEW and not under.is_blank(box)
+                    )
+                ):
                     covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
 
@@ -170,31 +182,57 @@ def _refuse_unknown_ink(
             raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
 
-def _is_covered(
-    before: DrawnPage,
-    after: DrawnPage,
-    places: Sequence[tuple[Box, Patch]],
-    under: DrawnPage,
-) -> bool:
-    """Whether what came later hides what the page showed, stands so near to it that both read as one, or takes too much
-    of the page. `under`: the page as it was, without its fields.
+def _is_covered(before: DrawnPage, after: DrawnPage, places: Sequence[tuple[Box, Patch]]) -> bool:
+    """Whether what came later takes too much of the page, stands so near to what it showed that both read as one, or
+    takes a button's picture for another.
     """
     if sum(box.area for box, _ in places) > _MOST_TAKEN * before.width * before.height:
         return True
     return not all(
-        before.is_apart(box)
-        if patch.why is Why.NEW
-        else _leaves_to_be_seen(under if patch.why in _OF_FIELDS else before, box, after, patch)
-        and (patch.why is not Why.TICKED or before.is_part_of(box, after))
+        before.is_apart(box) if patch.why is Why.NEW else patch.why is not Why.TICKED or before.is_part_of(box, after)
         for box, patch in places
     )
 
 
-def _leaves_to_be_seen(before: DrawnPage, box: Box, after: DrawnPage, patch: Patch) -> bool:
-    """Whether what a place showed can be seen still, by what this renderer draws of a look and others may not."""
-    if not box.area:
+def _is_hidden(under: DrawnPage, places: Sequence[tuple[Box, Patch]]) -> bool:
+    """Whether something stands over what the page showed that is no plain look, or has no place. `under`: the page as
+    it was, without the fields that were filled in.
+    """
+    return any(
+        not box.area or (not patch.is_plain and not under.is_blank(box))
+        for box, patch in places
+        if patch.why is not Why.NEW
+    )
+
+
+def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Box, patch: Patch) -> bool:
+    """Whether what a place showed can be read still, looked at from near."""
+    whole = box.wider(round(REACH * under.scale), under.width, under.height)
+    width, height = (side / under.scale for side in (whole.right - whole.left, whole.bottom - whole.top))
+    scale = max(under.scale, min(_NEAR_SCALE, math.sqrt(_NEAR_PIXELS / (width * height))))
+    fields = patch.why not in _OF_FIELDS
+    was, inner, _ = _drawn_near(document, number, scale, under, whole, patch, fields=fields)
+    then, _, texts = _drawn_near(now, number, scale, under, whole, patch)
+    if (was.width, was.height) != (then.width, then.height):
         return False
-    return before.is_blank(box) or (patch.is_plain and before.can_be_seen_through(box, after, is_drawn=patch.draws))
+    return was.can_be_seen_through(inner, then, texts, is_drawn=patch.draws)
+
+
+def _drawn_near(
+    document: Any, number: int, scale: float, page_seen: DrawnPage, whole: Box, patch: Patch, *, fields: bool = True
+) -> tuple[DrawnPage, Box, list[Box]]:
+    """A part of a page, pixels of `page_seen`, where the patch is in it, and where its texts are."""
+    with _page(document, number) as page:
+        sides = page.get_size()
+        left, top = whole.left / page_seen.scale, whole.top / page_seen.scale
+        right, bottom = sides[0] - whole.right / page_seen.scale, sides[1] - whole.bottom / page_seen.scale
+        crop = tuple(max(0.0, each) for each in (left, bottom, right, top))
+        drawn = _rendered(page, scale, fields=fields, crop=crop)
+        by = (math.ceil(crop[0] * scale), math.ceil(crop[3] * scale))
+        places = [
+            _box(page, each, scale).moved(*by, drawn.width, drawn.height) for each in (patch.rectangle, *patch.texts)
+        ]
+    return drawn, places[0], places[1:]
 
 
 def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
@@ -350,31 +388,35 @@ def _drawn(
 ) -> tuple[DrawnPage, list[Box]]:
     """A page, with its form's fields or without, and where the patches are on it."""
     with _page(document, number) as page:
-        try:
-            scale = _scale(page, pixels)
-            with _enough_memory():
-                bitmap = page.render(scale=scale, force_bitmap_format=_BGR, may_draw_forms=fields)
-        except (RuntimeError, ValueError) as cause:
-            raise _UnseenError("the renderer cannot draw a page") from cause
-        try:
-            drawn = DrawnPage(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
-        finally:
-            bitmap.close()
-        return drawn, [_box(page, patch.rectangle, pixels) for patch in patches]
+        scale = _scale(page, pixels)
+        drawn = _rendered(page, scale, fields=fields)
+        return drawn, [_box(page, patch.rectangle, scale) for patch in patches]
+
+
+def _rendered(page: Any, scale: float, *, fields: bool, crop: tuple[float, ...] = (0, 0, 0, 0)) -> DrawnPage:
+    """`crop`: points that are left out, left, below, right and above."""
+    try:
+        with _enough_memory():
+            bitmap = page.render(scale=scale, crop=crop, force_bitmap_format=_BGR, may_draw_forms=fields)
+    except (RuntimeError, ValueError) as cause:
+        raise _UnseenError("the renderer cannot draw a page") from cause
+    try:
+        return DrawnPage(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
+    finally:
+        bitmap.close()
 
 
 def _boxes(document: Any, number: int, pixels: int, places: Sequence[Rectangle]) -> list[Box]:
     if not places:
         return []
     with _page(document, number) as page:
-        return [_box(page, place, pixels) for place in places]
+        return [_box(page, place, _scale(page, pixels)) for place in places]
 
 
-def _box(page: Any, place: Rectangle, pixels: int) -> Box:
+def _box(page: Any, place: Rectangle, scale: float) -> Box:
     """A place in pixels, those that it has a part of included, whatever the page's box and rotation."""
     from pypdfium2 import raw
 
-    scale = _scale(page, pixels)
     width, height = (math.ceil(side * scale) for side in page.get_size())
     parts = (width * _PARTS_OF_A_PIXEL, height * _PARTS_OF_A_PIXEL)
     x1, y1, x2, y2 = place

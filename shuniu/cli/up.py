@@ -22,7 +22,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
-    hub = place.hub()
+    # All settings that the command reads: what is wrong with them is told first.
+    hub, _, _ = place.hub(), place.bus(), place.edge()
     hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hub.run_dir.stat().st_uid != os.getuid() or hub.run_dir.stat().st_mode & 0o077:
         raise ConfigError(f"{place.config}: [hub] run_dir: {hub.run_dir} must be ours alone (0700)")

@@ -227,7 +227,7 @@ def test_nearly_black_is_black(colour):
 @pytest.mark.parametrize("paper", [b"1 1 .5 rg", b".75 g", b".5 g", b"0 .7 .9 rg"])
 def test_print_on_coloured_paper_is_print(paper):
     """Painted over with the paper's own colour it is gone as on white."""
-    bars = b"0 0 1 rg 14 124 80 6 re f 1 0 0 rg 100 124 80 6 re f "
+    bars = b"0 0 1 rg 14 124 80 6 re f 0 1 0 rg 100 124 80 6 re f "
     text = bars + paper + b" 10 140 180 28 re f 0 g BT /F1 14 Tf 12 150 Td (B shall NOT pay) Tj ET"
     left = 2 + (667 + 278 + 500 + 556 + 556 + 222 + 222 + 278) * 14 / 1000
     frame = b"q 1 0 0 RG 1 w 1 1 178 48 re S Q "

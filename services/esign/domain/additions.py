@@ -67,7 +67,7 @@ class Why(Enum):
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
     that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: what the page
-    itself draws there, or near.
+    itself draws there, or near; `texts`: where the look has text, whose signs each reader draws by a font of its own.
     """
 
     page: int
@@ -76,6 +76,7 @@ class Patch:
     draws: bool = False
     is_plain: bool = True
     ink: Ink = Ink()
+    texts: tuple[Rectangle, ...] = ()
 
 
 def rectangle(value: Any) -> Rectangle | None:

@@ -42,6 +42,7 @@ _CURVES = (
 _EDWARDS = frozenset({SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448})
 _RSA_BITS = 2048
 # Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
+_NEAREST = 16
 _MOST_LOOKED_AT = 32
 _RSA_MOST_BITS = 8192
 UNDERSTOOD = frozenset(
@@ -263,7 +264,10 @@ def _build(
     trusted = {_der(root) for root in roots}
     if _der(signer) in trusted:
         return (signer,)
-    found = _search((signer,), (*roots, *others), trusted, [_MOST_LOOKED_AT])
+    # What came with a signature comes first: beside it anybody may store any number.
+    found = None
+    for count in dict.fromkeys((_NEAREST, len(others))):
+        found = found or _search((signer,), (*roots, *others[:count]), trusted, [_MOST_LOOKED_AT])
     if found is None:
         raise _without_path(signer, (*roots, *others))
     for below, authority in enumerate(found[1:]):

@@ -244,8 +244,9 @@ def _status(
     look: Look | None,
 ) -> Status:
     change = next((passage.change for passage in passages if passage.change), None)
-    certified = any(s.permission is not None for s in present)
-    forbidding = any(s.permission == 1 for s in present)
+    # What only a later signature forbids may be forbidden by anybody.
+    permission = signatures.by_signers(present)[0].permission
+    certified, forbidding = permission is not None, permission == 1
     if change is not None and ((certified and not change.unclear) or forbidding or change.locked):
         if change.en == changes.SAVED_AGAIN:
             zh, en = "签名后文件又被保存，没有增加内容，但首个签名不允许再保存", f"after signing {change.en}"

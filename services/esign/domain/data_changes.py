@@ -9,6 +9,7 @@ from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Ref
 from services.esign.domain.pdf_update import holds_reference
 from services.esign.domain.two_versions import ChangedError, TwoVersions
+from services.esign.domain.validation_data import ValidationData
 from services.esign.domain.xmp import XmpError
 
 VALIDATION_OF_ONE = frozenset({"Type", "Cert", "OCSP", "CRL", "TU", "TS"})
@@ -108,22 +109,25 @@ def validation(two: TwoVersions, old: Any, new: Any) -> None:
             _of_one(two, _own(two, value))
     if by_signature is not None and not isinstance(by_signature, Dict):
         raise ChangedError("/DSS is no store of validation data")
-    if gone := _stored(two.before, old).keys() - _stored(two.after, new).keys():
-        # What was stored and stamped may be the answer that a certificate was revoked.
-        raise ChangedError(f"validation data were taken away: object {_stored(two.before, old)[min(gone)]}")
+    for key in ("Certs", "OCSPs", "CRLs"):
+        stored = _stored(two.before, old, key)
+        if gone := stored.keys() - _stored(two.after, new, key).keys():
+            # What was stored and stamped may be the answer that a certificate was revoked.
+            raise ChangedError(f"validation data were taken away: object {stored[min(gone)]}")
+    if not ValidationData.of(two.before).is_part_of(ValidationData.of(two.after)):
+        raise ChangedError("stored validation data are read no more: others stand before them", unclear=True)
     two.validation = two.validation or old != new
 
 
-def _stored(document: Document, store: Any) -> dict[bytes, int]:
-    """The streams that the lists for the whole document name: their bytes, and the number of each."""
+def _stored(document: Document, store: Any, key: str) -> dict[bytes, int]:
+    """The streams that a list for the whole document names: their bytes, and the number of each."""
     found: dict[bytes, int] = {}
-    for key in ("Certs", "OCSPs", "CRLs"):
-        listed = document.resolve(store.get(key)) if isinstance(store, Dict) else None
-        refs = dict.fromkeys(each for each in listed if isinstance(each, Ref)) if isinstance(listed, list) else {}
-        for ref in refs:
-            holder = document.object(ref[0])
-            if holder is not None and holder.stream is not None:
-                found[document.data[slice(*holder.stream)]] = holder.number
+    listed = document.resolve(store.get(key)) if isinstance(store, Dict) else None
+    refs = dict.fromkeys(each for each in listed if isinstance(each, Ref)) if isinstance(listed, list) else {}
+    for ref in refs:
+        holder = document.object(ref[0])
+        if holder is not None and holder.stream is not None:
+            found.setdefault(document.data[slice(*holder.stream)], holder.number)
     return found
 
 

@@ -406,10 +406,16 @@ _TIME: Mapping[str, Words] = {
             say.CHECK_CLOCK,
         ),
     ),
+    "TIME_AHEAD": words(
+        say.TIME_OPEN,
+        "载明的签名时间晚于时间戳，签名人的时钟可能偏快。",
+        "The stated time lies after the timestamp: the signer's clock may have been fast.",
+        say.ASK_ISSUER,
+    ),
     "TIME_CONTRADICTED": words(
         say.WRONG_TIME,
-        "载明的签名时间与时间戳或存证日志矛盾。",
-        "The stated time contradicts the timestamp or the ledger.",
+        "载明的签名时间与存证日志矛盾。",
+        "The stated time contradicts the ledger.",
         say.ORIGINAL,
     ),
     **each(

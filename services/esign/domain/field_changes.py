@@ -17,7 +17,7 @@ from services.esign.domain.additions import (
 )
 from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name, permitted
-from services.esign.domain.page_ink import ink_of, is_followed_alike
+from services.esign.domain.page_ink import ink_of, texts_of
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.places import Rectangle
@@ -195,8 +195,11 @@ class FieldChanges:
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
-        plain = all(is_plain_look(after, look) and is_followed_alike(after, look) for look in looks)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
+        plain = all(is_plain_look(after, look) for look in looks)
+        texts = [texts_of(after, look, box) for look in looks] if plain else []
+        plain = plain and None not in texts
+        boxes = tuple(each for listed in texts for each in listed or ())
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink, boxes))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -281,8 +284,11 @@ class FieldChanges:
         free = self._free(old, new, number)
         if free:
             self._different.add(number)
-            if odd := field_uses.odd_entry(self._two.after, new, free):
-                raise ChangedError(f"the field {number} has a /{odd} that is none", unclear=True)
+            for version, value in ((self._two.before, old), (self._two.after, new)):
+                if odd := field_uses.odd_entry(version, value, free):
+                    raise ChangedError(f"the field {number} has a /{odd} that is none", unclear=True)
+                if additions.is_stream(version, Ref((number, 0))):
+                    raise ChangedError(f"the field {number} is a stream", unclear=True)
         return free
 
     def refuse_other_uses(self) -> None:
@@ -425,8 +431,11 @@ class FieldChanges:
         return signers and type(flags) is int and type(other) is int and other == flags | _READ_ONLY
 
     def _refuse_locked(self, name: str) -> None:
-        if any(lock.lock(name) for lock in self._locks):
-            raise ChangedError(f"the field {name} was locked", locked=True)
+        locking = [lock for lock in self._locks if lock.lock(name)]
+        if locking:
+            # Whoever signs first was alone with the document; who comes later may be anybody.
+            by_the_first = locking[0] is next((lock for lock in self._locks if lock.signs), None)
+            raise ChangedError(f"the field {name} was locked", locked=by_the_first, unclear=not by_the_first)
 
     def places(self) -> Iterator[Patch]:
         """Places of all widgets that may lawfully show something else: of signatures, and of what is filled in."""

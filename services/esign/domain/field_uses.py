@@ -11,9 +11,9 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Array, Dict, Name, Ref
 from services.esign.domain.signatures import inherited
 
-# Keys by which a field or a widget is come to: the form, its parents, its page, the structure, actions and the notes on
-# it (ISO 32000-1, 12.5.6, 12.6.4, 12.7 and 14.7.4.3).
-_WAYS = frozenset({"Fields", "Kids", "Parent", "Annots", "Obj", "CO", "T", "Annotation", "IRT", "Popup"})
+# Keys by which a field or a widget is come to: of the form, its parents and kids, its page and the structure (ISO
+# 32000-1, 12.5, 12.7 and 14.7.4.3).
+_WAYS = frozenset({"Fields", "Kids", "Parent", "Annots", "Obj", "CO"})
 
 
 def used_otherwise(document: Document, numbers: Collection[int]) -> int | None:

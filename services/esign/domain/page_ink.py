@@ -5,8 +5,6 @@ come by a colour, and another reader does. Lines and areas in plain colours are 
 else the place is told from the page's content, so that what the renderer shows nothing of is not taken for nothing.
 """
 
-import base64
-import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +14,8 @@ from services.esign.domain import additions, places
 from services.esign.domain.additions import Ink
 from services.esign.domain.content_stream import pieces
 from services.esign.domain.font_widths import UNKNOWN_FONT, Font, font_of
-from services.esign.domain.pdf import Document, PdfObject
+from services.esign.domain.page_streams import UnclearError, content_of, streams_of
+from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Array, Census, Cursor, Dict, Name, PdfError
 from services.esign.domain.places import Matrix, Rectangle
 from services.esign.domain.plain_look import is_plain_picture
@@ -38,19 +37,18 @@ _FILLS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"})
 _PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"re", b"h"})
 _DEVICE = {b"g": "DeviceGray", b"rg": "DeviceRGB", b"k": "DeviceCMYK"}
 # Colour spaces that every reader comes by.
-_KNOWN_SPACES = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "CalGray", "CalRGB", "Lab", "ICCBased"})
-_IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"d", b"MP", b"DP"})
+_PARTS: Mapping[str, int] = {"DeviceGray": 1, "DeviceRGB": 3, "DeviceCMYK": 4}
+_IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
+# Entries of a graphics state by which colours become others, and values of which they do not.
+_CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
+_UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
-# Numbers that every reader computes with, in points (ISO 32000-1, table C.1).
-_LARGEST, _SMALLEST = 32767.0, 1e-4
+# Numbers that every reader computes with, in points (ISO 32000-1, table C.1); of thinner clips some show every pixel met.
+_LARGEST, _SMALLEST, _THINNEST_CLIP = 32767.0, 1e-4, 0.5
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 # Ems around a glyph's advance that its outline may take.
 _BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST = 0.3, 0.5, 0.4, 1.1, 0.3
-
-
-class _UnclearError(Exception):
-    """Readers may follow the content differently."""
 
 
 def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: Rectangle) -> Ink | None:
@@ -59,10 +57,10 @@ def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: R
     """
     walk = _Walk(document, place)
     try:
-        content = b"\n".join(_content(document, each) for each in _streams(document, page.get("Contents")))
+        content = b"\n".join(content_of(document, each) for each in streams_of(document, page.get("Contents")))
         shown = additions.page_box(document, page)
         walk.form(content, resources, _State(clip=shown or place), 0)
-    except _UnclearError:
+    except UnclearError:
         return None
     except PdfError as cause:
         if cause.limit:
@@ -71,63 +69,39 @@ def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: R
     return Ink(tuple(walk.boxes), walk.in_place)
 
 
-def is_followed_alike(document: Document, look: Any) -> bool:
-    """Whether every reader comes to the same places by a form's content. Raises PdfError where it is too much work."""
+def texts_of(document: Document, look: Any, place: Rectangle) -> tuple[Rectangle, ...] | None:
+    """Where on the page the text of a field's look is, whatever its font draws, by the field's rectangle (12.5.5); None
+    when not every reader comes to the same places by its content. Raises PdfError where it is too much work.
+    """
     holder = additions.stream_of(document, look)
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
-        return document.resolve(look) is None
+        return () if document.resolve(look) is None else None
+    walk = _Walk(document, box, True, _BELOW_STANDARD, _ABOVE_STANDARD)
+    matrix = document.resolve(holder.value.get("Matrix", Array(_IDENTITY)))
     try:
-        _Walk(document, box).form(
-            document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1
-        )
-    except _UnclearError:
-        return False
-    return True
+        walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1)
+        placed = _onto(place, box, matrix)
+    except UnclearError:
+        return None
+    return tuple(places.moved(each, placed) for each in walk.boxes)
 
 
-def _streams(document: Document, value: Any) -> list[PdfObject]:
-    found = document.resolve(value)
-    if additions.stream_of(document, value) is None and isinstance(found, list):
-        return [each for one in found for each in _streams_of(document, one)]
-    return _streams_of(document, value)
+def _onto(place: Rectangle, box: Rectangle, matrix: Any) -> Matrix:
+    """What moves a form's drawing into the rectangle of its annotation (12.5.5, algorithm 8.1)."""
+    if not _is_matrix(matrix):
+        raise UnclearError
+    turned = places.moved(box, tuple(matrix))
+    width, height = turned[2] - turned[0], turned[3] - turned[1]
+    if not (width and height):
+        raise UnclearError
+    x, y = (place[2] - place[0]) / width, (place[3] - place[1]) / height
+    fitted = (x, 0.0, 0.0, y, place[0] - turned[0] * x, place[1] - turned[1] * y)
+    return _usual(places.times(tuple(matrix), fitted))
 
 
-def _streams_of(document: Document, value: Any) -> list[PdfObject]:
-    stream = additions.stream_of(document, value)
-    if stream is None and document.resolve(value) is not None:
-        raise _UnclearError
-    return [] if stream is None else [stream]
-
-
-def _content(document: Document, holder: PdfObject) -> bytes:
-    """A content stream, in the packings that makers use for text: those that go through ASCII too."""
-    filters = document.resolve(holder.value.get("Filter"))
-    if not isinstance(filters, list) or not filters or document.resolve(filters[0]) not in _ASCII:
-        return document.stream_of(holder)
-    if holder.stream is None or document.resolve(holder.value.get("DecodeParms")) not in (None, [], {}):
-        raise _UnclearError
-    data = document.data[slice(*holder.stream)]
-    names = [document.resolve(each) for each in filters]
-    if names[1:] not in ([], ["FlateDecode"]):
-        raise _UnclearError
-    try:
-        data = _ASCII[names[0]](data)
-    except (ValueError, binascii.Error) as cause:
-        raise _UnclearError from cause
-    document.census.expand(len(data))
-    return document.inflated(data, holder.number) if len(names) > 1 else data
-
-
-def _of_base_85(data: bytes) -> bytes:
-    return base64.a85decode(data.strip(b"\x00\t\n\f\r ").removesuffix(b"~>"), ignorechars=b"\x00\t\n\f\r ")
-
-
-def _of_hexadecimal(data: bytes) -> bytes:
-    return bytes.fromhex(data.strip(b"\x00\t\n\f\r ").removesuffix(b">").decode("ascii"))
-
-
-_ASCII = {"ASCII85Decode": _of_base_85, "ASCIIHexDecode": _of_hexadecimal}
+# Those of the standard fonts.
+_BELOW_STANDARD, _ABOVE_STANDARD = 0.25, 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +113,8 @@ class _State:
     width: float = 1
     fill: bool = True
     stroke: bool = True
+    fill_parts: int = 1
+    stroke_parts: int = 1
     mixed: bool = False
     font: Font | None = None
     size: float = 0
@@ -155,13 +131,18 @@ class _Walk:
 
     document: Document
     place: Rectangle
+    # A look's clips are upright boxes of some size.
+    is_look: bool = False
+    # Ems below and above the line that signs may take.
+    below: float = _BELOW
+    above: float = _ABOVE
     boxes: list[Rectangle] = field(default_factory=list)
     in_place: bool = False
     pieces: int = 0
 
     def form(self, content: bytes, resources: Any, state: _State, depth: int) -> None:
         if depth > _DEEPEST:
-            raise _UnclearError
+            raise UnclearError
         _Stream(self, resources if isinstance(resources, Dict) else Dict(), state, depth).follow(content)
 
     def mark(self, box: Rectangle, clip: Rectangle) -> None:
@@ -184,6 +165,8 @@ class _Stream:
     marks: list[bool] = field(default_factory=list)
     path: Rectangle | None = None
     clips: bool = False
+    # The operators that made the path.
+    shape: bytearray = field(default_factory=bytearray)
     line: Matrix | None = None
     text: Matrix = _IDENTITY
 
@@ -191,20 +174,20 @@ class _Stream:
         for operator, operands in pieces(content, self.walk.document.census):
             self.walk.pieces += 1
             if self.walk.pieces > _MOST_PIECES:
-                raise _UnclearError
+                raise UnclearError
             count = _COUNTS.get(operator)
             if count is not None:
                 numbers = _numbers(operands)
                 if len(numbers) != count:
-                    raise _UnclearError
+                    raise UnclearError
                 self._plain(operator, numbers)
             elif operator not in _IDLE:
                 act = _ACTS.get(operator)
                 if act is None:
-                    raise _UnclearError
+                    raise UnclearError
                 act(self, operator, _values(operands))
         if self.saved and self.depth:
-            raise _UnclearError
+            raise UnclearError
 
     def _plain(self, operator: bytes, numbers: list[float]) -> None:
         if operator in _PATH:
@@ -213,31 +196,31 @@ class _Stream:
             self._paint(operator)
         elif operator in {b"W", b"W*"}:
             if self.path is None:
-                raise _UnclearError
+                raise UnclearError
             self.clips = True
         elif operator == b"q":
             self.saved.append(self.state)
             if len(self.saved) > _MOST_SAVED:
-                raise _UnclearError
+                raise UnclearError
         elif operator == b"Q":
             if not self.saved:
-                raise _UnclearError
+                raise UnclearError
             self.state = self.saved.pop()
         elif operator == b"cm":
             a, b, c, d, e, f = numbers
             self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
         elif operator in _DEVICE:
-            self.state = replace(self.state, fill=self._is_known(Name(_DEVICE[operator])))
+            self.state = replace(self.state, fill=self._parts_of(Name(_DEVICE[operator])) > 0)
         elif operator.lower() in _DEVICE:
-            self.state = replace(self.state, stroke=self._is_known(Name(_DEVICE[operator.lower()])))
+            self.state = replace(self.state, stroke=self._parts_of(Name(_DEVICE[operator.lower()])) > 0)
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
             if numbers[0] >= _CLIPPING_TEXT:
-                raise _UnclearError
+                raise UnclearError
         elif operator in {b"BT", b"ET"}:
             if (self.line is None) is (operator == b"ET"):
-                raise _UnclearError
+                raise UnclearError
             self.line = _IDENTITY if operator == b"BT" else None
             self.text = _IDENTITY
         elif operator in {b"Tm", b"Td", b"TD", b"T*"}:
@@ -245,7 +228,7 @@ class _Stream:
 
     def _move(self, operator: bytes, numbers: Sequence[float]) -> None:
         if self.line is None:
-            raise _UnclearError
+            raise UnclearError
         if operator == b"Tm":
             a, b, c, d, e, f = numbers
             self.line = self.text = _usual((a, b, c, d, e, f))
@@ -259,19 +242,20 @@ class _Stream:
 
     def _extend(self, operator: bytes, numbers: list[float]) -> None:
         if self.line is not None or (self.path is None and operator not in {b"m", b"re"}):
-            raise _UnclearError
+            raise UnclearError
         if operator == b"re":
             x, y, width, height = numbers
             numbers = [x, y, x + width, y, x, y + height, x + width, y + height]
+        self.shape += operator
         points = [places.at(self.state.ctm, *numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
         if not all(abs(x) <= _LARGEST and abs(y) <= _LARGEST for x, y in points):
-            raise _UnclearError
+            raise UnclearError
         if points:
             self.path = places.around(points if self.path is None else [*points, self.path[:2], self.path[2:]])
 
     def _paint(self, operator: bytes) -> None:
-        path, clips = self.path, self.clips
-        self.path, self.clips = None, False
+        path, clips, shape = self.path, self.clips, bytes(self.shape)
+        self.path, self.clips, self.shape = None, False, bytearray()
         if path is None:
             return
         state = self.state
@@ -280,6 +264,8 @@ class _Stream:
         if unsure and operator != b"n":
             self.walk.mark(places.wider(path, state.width * places.factor(state.ctm) if strokes else 0), state.clip)
         if clips:
+            if self.walk.is_look and (shape != b"re" or min(additions.size(path)) < _THINNEST_CLIP):
+                raise UnclearError
             self.state = replace(state, clip=places.within(state.clip, path))
 
     @property
@@ -291,41 +277,55 @@ class _Stream:
     def _named(self, kind: str, values: list[Any]) -> Any:
         """None where there is none of that name."""
         if len(values) != 1 or not isinstance(values[0], Name):
-            raise _UnclearError
+            raise UnclearError
         held = self.walk.document.resolve(self.resources.get(kind))
         return held.get(values[0]) if isinstance(held, Dict) else None
 
-    def _is_known(self, space: Any) -> bool:
-        """Whether every reader comes by the colours of a colour space."""
+    def _parts_of(self, space: Any) -> int:
+        """How many numbers a colour has in a space by whose colours every reader comes; 0 for any other."""
         document = self.walk.document
         listed = document.resolve(self.resources.get("ColorSpace"))
         default = None
-        if isinstance(space, Name):
-            if isinstance(listed, Dict):
-                default = document.resolve(listed.get("Default" + space.removeprefix("Device")))
-                space = document.resolve(listed.get(space, space))
-            if default is not None and not self._is_known_kind(default):
-                return False
-        return self._is_known_kind(space)
+        if isinstance(space, Name) and isinstance(listed, Dict):
+            default = document.resolve(listed.get("Default" + space.removeprefix("Device")))
+            space = document.resolve(listed.get(space, space))
+        parts = self._parts_of_kind(space)
+        return parts if default is None or self._parts_of_kind(default) == parts else 0
 
-    def _is_known_kind(self, space: Any) -> bool:
-        kind = self.walk.document.resolve(space[0]) if isinstance(space, list) and space else space
-        return isinstance(kind, Name) and kind in _KNOWN_SPACES
+    def _parts_of_kind(self, space: Any) -> int:
+        document = self.walk.document
+        if isinstance(space, list) and len(space) == 2 and document.resolve(space[0]) == "ICCBased":
+            profile = additions.stream_of(document, space[1])
+            parts = document.resolve(profile.value.get("N")) if profile is not None else 0
+            return parts if parts in _PARTS.values() else 0
+        kind = document.resolve(space[0]) if isinstance(space, list) and len(space) == 1 else space
+        return _PARTS.get(kind, 0) if isinstance(kind, Name) else 0
 
     def space(self, operator: bytes, values: list[Any]) -> None:
-        known = len(values) == 1 and self._is_known(values[0])
-        self.state = replace(self.state, fill=known) if operator == b"cs" else replace(self.state, stroke=known)
+        """Its first colour is black to some, and to others what was there before."""
+        parts = self._parts_of(values[0]) if len(values) == 1 else 0
+        if operator == b"cs":
+            self.state = replace(self.state, fill=False, fill_parts=parts)
+        else:
+            self.state = replace(self.state, stroke=False, stroke_parts=parts)
 
-    def colour(self, _operator: bytes, _values_: list[Any]) -> None:
-        """What its numbers mean is the colour space's."""
+    def colour(self, operator: bytes, values: list[Any]) -> None:
+        parts = self.state.fill_parts if operator.islower() else self.state.stroke_parts
+        known = len(values) == parts > 0 and all(type(each) in {int, float} for each in values)
+        self.state = replace(self.state, fill=known) if operator.islower() else replace(self.state, stroke=known)
+
+    def dash(self, _operator: bytes, values: list[Any]) -> None:
+        listed = [*values[0], *values[1:]] if values and isinstance(values[0], list) else []
+        if len(values) != 2 or not all(type(each) in {int, float} and each >= 0 for each in listed):
+            raise UnclearError
 
     def font(self, _operator: bytes, values: list[Any]) -> None:
         if len(values) != 2 or type(values[1]) not in {int, float}:
-            raise _UnclearError
+            raise UnclearError
         named = self._named("Font", values[:1])
         font = font_of(self.walk.document, named) if named is not None else UNKNOWN_FONT
         if font is None:
-            raise _UnclearError
+            raise UnclearError
         self.state = replace(self.state, font=font, size=float(values[1]))
 
     def look(self, _operator: bytes, values: list[Any]) -> None:
@@ -333,12 +333,14 @@ class _Stream:
         document = self.walk.document
         named = document.resolve(self._named("ExtGState", values))
         if not isinstance(named, Dict):
-            raise _UnclearError
+            raise UnclearError
         mask = document.resolve(named.get("SMask", Name("None")))
         mode = document.resolve(named.get("BM", Name("Normal")))
         mixed = self.state.mixed
         if not named.keys().isdisjoint({"SMask", "BM"}):
             mixed = mask != "None" or mode not in _SHOWN_STATES
+        if any(document.resolve(named[key]) not in _UNCHANGED for key in _CHANGING & named.keys()):
+            mixed = True
         self.state = replace(self.state, mixed=mixed)
         width, chosen = document.resolve(named.get("LW")), document.resolve(named.get("Font"))
         if type(width) in {int, float}:
@@ -346,12 +348,12 @@ class _Stream:
         if isinstance(chosen, list) and len(chosen) == 2:
             font, size = font_of(document, chosen[0]), document.resolve(chosen[1])
             if font is None or type(size) not in {int, float}:
-                raise _UnclearError
+                raise UnclearError
             self.state = replace(self.state, font=font, size=float(size))
 
     def shade(self, _operator: bytes, values: list[Any]) -> None:
         if self._named("Shading", values) is None:
-            raise _UnclearError
+            raise UnclearError
         self.walk.mark(self.state.clip, self.state.clip)
 
     def draw(self, _operator: bytes, values: list[Any]) -> None:
@@ -362,25 +364,23 @@ class _Stream:
             return
         holder = additions.stream_of(document, named)
         if self.line is not None or holder is None or not isinstance(holder.value, Dict):
-            raise _UnclearError
+            raise UnclearError
         if holder.value.get("Subtype") == "Image":
-            box = places.around([places.at(state.ctm, x, y) for x in (0, 1) for y in (0, 1)])
+            box = places.moved((0, 0, 1, 1), state.ctm)
             if not is_plain_picture(document, holder):
                 self.walk.mark(box, state.clip)
             return
         bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
         matrix = document.resolve(holder.value.get("Matrix", Array(_IDENTITY)))
         if bounds is None or not _is_matrix(matrix):
-            raise _UnclearError
+            raise UnclearError
         ctm = _usual(places.times(tuple(matrix), state.ctm))
-        x1, y1, x2, y2 = bounds
-        shown = places.around([places.at(ctm, x, y) for x in (x1, x2) for y in (y1, y2)])
-        clip = places.within(shown, state.clip)
+        clip = places.within(places.moved(bounds, ctm), state.clip)
         if not places.meet(clip, self.walk.place):
             return
         own = document.resolve(holder.value.get("Resources"))
         inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or "OC" in holder.value)
-        self.walk.form(_content(document, holder), self.resources if own is None else own, inner, self.depth + 1)
+        self.walk.form(content_of(document, holder), self.resources if own is None else own, inner, self.depth + 1)
 
     def begin(self, operator: bytes, values: list[Any]) -> None:
         """Marked content; that of /OC is shown or not, depending on the reader (8.11.3.2)."""
@@ -388,7 +388,7 @@ class _Stream:
 
     def end(self, _operator: bytes, _values_: list[Any]) -> None:
         if not self.marks:
-            raise _UnclearError
+            raise UnclearError
         self.marks.pop()
 
     # Text.
@@ -397,27 +397,27 @@ class _Stream:
         if operator == b'"' and len(values) == 3:
             word, spacing, *values = values
             if type(word) not in {int, float} or type(spacing) not in {int, float}:
-                raise _UnclearError
+                raise UnclearError
             self.state = replace(self.state, word=word, spacing=spacing)
         if operator in {b"'", b'"'}:
             self._move(b"T*", ())
         if self.line is None or self.state.font is None or len(values) != 1:
-            raise _UnclearError
+            raise UnclearError
         shown = values[0] if operator == b"TJ" else [values[0]]
         if not isinstance(shown, list):
-            raise _UnclearError
+            raise UnclearError
         # Where widths are not known the next sign is somewhere between.
         least = most = 0.0
         for each in shown:
             if type(each) in {int, float}:
                 if abs(each) > _LARGEST:
-                    raise _UnclearError
+                    raise UnclearError
                 shift = -each / 1000 * self.state.size * self.state.stretch
                 least, most = least + shift, most + shift
             elif isinstance(each, bytes):
                 least, most = self._string(each, self.state.font, least, most)
             else:
-                raise _UnclearError
+                raise UnclearError
         self.text = _usual(places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text))
 
     def _string(self, text: bytes, font: Font, least: float, most: float) -> tuple[float, float]:
@@ -434,7 +434,7 @@ class _Stream:
         if not middles:
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
-        down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
+        down, up = (-len(text) * em, em) if font.is_vertical else (-self.walk.below * em, self.walk.above * em)
         low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
         box = places.within(self._box(placed, low, high, down, up), state.clip)
         if places.meet(box, walk.place):
@@ -451,15 +451,15 @@ class _Stream:
 
 
 def _usual(matrix: Matrix) -> Matrix:
-    """Raises _UnclearError for what readers come to differently: they have numbers of single precision, or of less."""
+    """Raises UnclearError for what readers come to differently: they have numbers of single precision, or of less."""
     if not all(abs(each) <= _LARGEST for each in matrix) or not places.factor(matrix) >= _SMALLEST:
-        raise _UnclearError
+        raise UnclearError
     return matrix
 
 
 def _numbers(operands: bytes) -> list[float]:
     if _NUMBERS.fullmatch(operands) is None:
-        raise _UnclearError
+        raise UnclearError
     return [float(each) for each in operands.split()]
 
 
@@ -491,6 +491,7 @@ _ACTS = {
     **dict.fromkeys((b"Tj", b"TJ", b"'", b'"'), _Stream.show),
     **dict.fromkeys((b"BMC", b"BDC"), _Stream.begin),
     b"EMC": _Stream.end,
+    b"d": _Stream.dash,
     b"Tf": _Stream.font,
     b"gs": _Stream.look,
     b"sh": _Stream.shade,

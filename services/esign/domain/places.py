@@ -27,6 +27,12 @@ def around(points: Sequence[tuple[float, float]]) -> Rectangle:
     return min(xs), min(ys), max(xs), max(ys)
 
 
+def moved(box: Rectangle, matrix: Matrix) -> Rectangle:
+    """The upright box around what a matrix makes of one."""
+    x1, y1, x2, y2 = box
+    return around([at(matrix, x, y) for x in (x1, x2) for y in (y1, y2)])
+
+
 def wider(box: Rectangle, by: float) -> Rectangle:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
 

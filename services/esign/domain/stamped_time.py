@@ -126,7 +126,7 @@ def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime
 
 def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None) -> StampedTime:
     if claimed_us is not None and claimed_us > proven_us + CLOCK_TOLERANCE_US:
-        return _contradicted()
+        return _ahead()
     if not chain.valid_at(path, proven_us):
         return _ended()
     step = Step(
@@ -174,9 +174,9 @@ def _judge_stamp(
         )
     existed_us, latest_us = others.existed_us, token.time_us + token.accuracy_us + CLOCK_TOLERANCE_US
     if others.claimed_us is not None and others.claimed_us > latest_us:
-        return _contradicted()
+        return _ahead()
     if existed_us is not None and token.time_us - token.accuracy_us > existed_us + CLOCK_TOLERANCE_US:
-        return _contradicted()
+        return _ahead()
     if not vouched(token.path, token.time_us, others.data, others.now_us if existed_us is None else existed_us):
         return _unknown(
             "TSA_ENDED",
@@ -197,8 +197,9 @@ def _ended() -> StampedTime:
     )
 
 
-def _contradicted() -> StampedTime:
-    return _invalid("TIME_CONTRADICTED", "声明的签名时间晚于时间戳", "the stated time lies after the timestamp")
+def _ahead() -> StampedTime:
+    """The signer's clock may have been fast, and anybody may have had the timestamp made."""
+    return _unknown("TIME_AHEAD", "声明的签名时间晚于时间戳", "the stated time lies after the timestamp")
 
 
 def _invalid(reason: str, zh: str, en: str) -> StampedTime:

@@ -57,6 +57,11 @@ class ValidationData:
         except PdfError:
             return NOTHING
 
+    def is_part_of(self, other: "ValidationData") -> bool:
+        """Whether all of it is in the other, each in its list."""
+        pairs = ((self.certificates, other.certificates), (self.ocsps, other.ocsps), (self.crls, other.crls))
+        return all(set(one) <= set(more) for one, more in pairs)
+
     def with_lists(self, crls: Sequence[bytes]) -> "ValidationData":
         """And what the verifier himself knows."""
         return replace(self, crls=(*self.crls, *crls)) if crls else self

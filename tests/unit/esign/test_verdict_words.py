@@ -63,7 +63,7 @@ NOT_TOLD = frozenset(
             "Sm2AbsentError",
             "UnknownAlgorithmError",
             "ChangedError",
-            "_UnclearError",
+            "UnclearError",
             "XmpError",
         ),
     }
