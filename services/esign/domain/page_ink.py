@@ -44,7 +44,7 @@ _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op"
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
-# Numbers that every reader computes with, in points (ISO 32000-1, table C.1); of thinner clips some show every pixel met.
+# Numbers that every reader computes with, in points (table C.1); of thinner clips some show every pixel met.
 _LARGEST, _SMALLEST, _THINNEST_CLIP = 32767.0, 1e-4, 0.5
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 # Ems around a glyph's advance that its outline may take.
