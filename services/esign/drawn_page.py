@@ -1,7 +1,6 @@
 """Pages as they look, pixel by pixel: what is blank, what can be seen through, what is apart from what."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,14 +10,11 @@ from services.esign import page_signs
 # Pixels around a place that its edges may colour.
 EDGE = 1
 _BYTES_A_PIXEL = 3
+_WHITE = b"\xff" * _BYTES_A_PIXEL
 # Points around a new field that are blank too: nearer, what it shows would read as part of the page's text. On a large
-# page, of which a screen shows less, a share of its shorter side; beside large type, a share of its height.
+# page, of which a screen shows less, a share of its shorter side.
 _APART = 12.0
 _APART_ON_PAGE = 0.02
-_APART_FROM_TYPE = 0.6
-_HIGHEST_TYPE = 0.3
-# Points of a line's breadth up to which it is a rule, and no part of a sign.
-_RULE = 2.0
 # How much a colour channel (0 to 255) is off the ground's where there is ink, of each strength; which share of a sign's
 # ink may be lost under a seal, or have its colour; which share of what is around all ink, so many pixels wide, may be
 # painted. Signs reach so many points beyond a place.
@@ -31,7 +27,6 @@ REACH = 15.0
 _MOST_PAINTED = 0.5
 # Pixels by which the ground of a place is found.
 _SAMPLES = 10_000
-_STRETCH = re.compile(rb"\x01+(?:\x00{1,3}\x01+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,40 +78,30 @@ class DrawnPage:
 
     def is_apart(self, box: Box) -> bool:
         """Whether a place is blank, and nothing near it is of a size that both would read as one."""
-        if not self.is_blank(box):
-            return False
         least = max(_APART * self.scale, _APART_ON_PAGE * min(self.width, self.height), EDGE)
-        if not self.is_blank(box.wider(math.ceil(least), self.width, self.height)):
+        if not self.is_blank(box) or not self.is_blank(box.wider(math.ceil(least), self.width, self.height)):
             return False
-        return not self.has_large_type_beside(box, least)
+        around = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
+        inner, width, _ = self._inside(box, around)
+        ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
+        return page_signs.is_apart(self.place(around), ground, width, self.scale, inner)
 
-    def has_large_type_beside(self, box: Box, least: float) -> bool:
-        """Whether left or right of a place a sign is nearer than a share of its own height, whatever the place's."""
-        highest = _HIGHEST_TYPE * self.height
-        around = Box(
-            max(0, box.left - math.ceil(_APART_FROM_TYPE * highest)),
-            max(0, box.top - math.ceil(highest)),
-            min(self.width, box.right + math.ceil(_APART_FROM_TYPE * highest)),
-            min(self.height, box.bottom + math.ceil(highest)),
-        )
-        start = box.top * self.stride + box.left * _BYTES_A_PIXEL
-        ground = self.pixels[start : start + _BYTES_A_PIXEL]
-        width = around.right - around.left
-        ink = self.unlike(around, ground, _SHADES[0]).to_bytes(around.area, "big")
-        rule = _RULE * self.scale
-        for step, first, end in (
-            (-1, box.left - 1 - around.left, -1),
-            (1, box.right - around.left, width),
-        ):
-            wide, high = 0, 0
-            for x in range(first, end, step):
-                run = _run(ink[x::width], box.top - around.top, box.bottom - around.top)
-                # Lines that run on are no type, and thin ones are rules.
-                wide, high = (wide + 1, max(high, run)) if 0 < run <= highest else (0, 0)
-                distance = abs(x - first) + 1 - wide
-                if wide > rule and distance < _APART_FROM_TYPE * high and distance >= least:
-                    return True
-        return False
+    def holds_signs(self, box: Box) -> bool:
+        """Whether a place shows more than long thin lines."""
+        around = box.wider(round(REACH * self.scale), self.width, self.height)
+        inner, width, _ = self._inside(box, around)
+        return page_signs.holds_signs(self.place(around), self._ground(around), width, self.scale, inner)
+
+    def shows_text(self, box: Box) -> bool:
+        """Whether something of a sign's size is in a place."""
+        around = box.wider(round(REACH * self.scale), self.width, self.height)
+        inner, width, _ = self._inside(box, around)
+        return page_signs.shows_text(self.place(around), self._ground(around), width, self.scale, inner)
+
+    def _inside(self, box: Box, around: Box) -> tuple[tuple[int, int, int, int], int, int]:
+        """A place in what is around it, and the size of that."""
+        width, height = around.right - around.left, around.bottom - around.top
+        return box.moved(around.left, around.top, width, height).edges, width, height
 
     def is_blank(self, box: Box) -> bool:
         """Whether the place has one colour. A place without a pixel is none."""
@@ -128,42 +113,45 @@ class DrawnPage:
         """The pixels of a place that have another colour, one byte each."""
         return page_signs.unlike(self.place(box), colour, shade)
 
-    def can_be_seen_through(self, box: Box, after: "DrawnPage", texts: Sequence[Box] = (), *, is_drawn: bool) -> bool:
+    def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
         """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A look that
-        draws something, and is not seen here, may hide it elsewhere; and so may its `texts`, which stand beside signs.
+        draws something, and is not seen here, may hide it elsewhere.
         """
         if not box.area or self.is_blank(box):
             return True
         if is_drawn and self.place(box) == after.place(box):
             return False
-        ground = self._ground(box)
         # Signs that reach beyond the place are looked at whole.
         whole = box.wider(round(REACH * self.scale), self.width, self.height)
+        width = whole.right - whole.left
+        was, now = self.place(whole), after.place(whole)
+        if page_signs.are_edges_lost(was, now, width, _MOST_EDGES):
+            return False
+        grounds = page_signs.grounds_of(was, width, self.scale)
+        was, now = (page_signs.on_white(place, width, self.scale, grounds) for place in (was, now))
         shown = 0
         for shade in _SHADES:
             # Ink may come half as near to the ground as it was.
-            ink = self.unlike(whole, ground, shade)
-            if _is_sign_lost(ink, ink & ~after.unlike(whole, ground, shade // 2), whole, _MOST_LOST):
+            ink = page_signs.unlike(was, _WHITE, shade)
+            lost = ink & ~page_signs.unlike(now, _WHITE, shade // 2)
+            if page_signs.is_one_lost(ink, lost, whole.area, width, _MOST_LOST):
                 return False
             shown |= ink
-        was, now = self.place(whole), after.place(whole)
-        width, height = whole.right - whole.left, whole.bottom - whole.top
-        within = [each.moved(whole.left, whole.top, width, height).edges for each in texts]
-        if page_signs.are_signs_by(within, was, ground, width, self.scale):
-            return False
-        if _is_sign_lost(shown, page_signs.made_other(was, now, shown), whole, _MOST_COLOURED):
-            return False
+        coloured = page_signs.made_other(was, now, shown)
         return not (
-            self._is_painted_around(box, after, ground)
-            or page_signs.are_edges_lost(was, now, width, _MOST_EDGES)
-            or page_signs.is_one_made(was, now, ground, width, self.scale)
+            page_signs.is_one_lost(shown, coloured, whole.area, width, _MOST_COLOURED)
+            or self._is_painted_around(box, after)
+            or page_signs.is_one_made(was, now, width, self.scale)
         )
 
-    def _is_painted_around(self, box: Box, after: "DrawnPage", ground: bytes) -> bool:
+    def _is_painted_around(self, box: Box, after: "DrawnPage") -> bool:
         """Whether letters can be told no more from what is around them: ink on ink hides them, too."""
-        shown = self.unlike(box, ground, _SHADES[0])
-        around = _widened(shown, box.right - box.left, _AROUND) & ~shown
-        painted = (after.unlike(box, ground, _SHADES[-1]) & around).bit_count()
+        width, was = box.right - box.left, self.place(box)
+        grounds = page_signs.grounds_of(was, width, self.scale)
+        was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(box)))
+        shown = page_signs.unlike(was, _WHITE, _SHADES[0])
+        around = _widened(shown, width, _AROUND) & ~shown
+        painted = (page_signs.unlike(now, _WHITE, _SHADES[-1]) & around).bit_count()
         return painted > _MOST_PAINTED * around.bit_count()
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
@@ -189,12 +177,6 @@ class DrawnPage:
             for each in self.rows(box):
                 left[each] = bytes(each.stop - each.start)
         return bytes(left)
-
-
-def _run(column: bytes, top: int, bottom: int) -> int:
-    """The longest stretch of ink in a column that meets the rows from `top` to `bottom`; small gaps do not part it."""
-    found = (m.end() - m.start() for m in _STRETCH.finditer(column) if m.end() > top and m.start() < bottom)
-    return max(found, default=0)
 
 
 def _widened(pixels: int, width: int, by: int) -> int:

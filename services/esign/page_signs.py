@@ -5,7 +5,8 @@ A place is rows of pixels, three bytes each; a set of pixels holds their numbers
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,9 +32,25 @@ _HIGHEST = 48.0
 # Points of a line's breadth up to which it is a rule, and no part of a sign, and of the length from which on it is one.
 _RULE, _LONG = 2.0, 30.0
 _FEWEST_OF_RULE = 3
+# A row of dots is a rule: points of each, and from one to the next; pixels by which steps differ; how many make a row.
+_DOT, _STRIDE, _EVEN, _FEWEST_DOTS = 3.0, 8.0, 2, 6
+# Points up to which a sign keeps things off by its size, and by which share of it above and below, where text may run
+# upwards; of what the part is high and wide a sign has so much, and of
+# itself it is there with so much.
+_LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
+_LEAST_SIGN, _MOSTLY = 0.2, 0.6
+FARTHEST = (1 + _BESIDE) * _LARGEST
+"""Points around a part in which signs are looked for."""
 _NEUTRAL = -1
+# Points of a square that has paper of its own; pixels by which its colour is found.
+_SQUARE, _SAMPLES = 12.0, 2_000
+_WHITE, _LIGHTEST = b"\xff\xff\xff", 255
 _SCALES = tuple(bytes((level + offset) // 24 for level in range(256)) for offset in (0, 12))
 _DIFFERS = bytes((0,)) + bytes((1,)) * 255
+
+
+# Left, top, right, bottom; the last two left out.
+Part = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,44 @@ class _Sign:
     right: int
     bottom: int
     light: int
+
+
+def grounds_of(place: bytes, width: int, scale: float) -> list[bytes]:
+    """The colour of the paper in each square of a place, row by row: the most frequent one."""
+    found = []
+    for lines in _squares(place, width, scale):
+        square = b"".join(place[each] for each in lines)
+        step = _BYTES_A_PIXEL * max(1, len(square) // _BYTES_A_PIXEL // _SAMPLES)
+        colours = Counter(square[at : at + _BYTES_A_PIXEL] for at in range(0, len(square), step))
+        found.append(colours.most_common(1)[0][0])
+    return found
+
+
+def on_white(place: bytes, width: int, scale: float, grounds: list[bytes]) -> bytes:
+    """A place as it were on white paper: each channel of a pixel is as far from white as it was from its ground."""
+    found = bytearray(place)
+    for ground, lines in zip(grounds, _squares(place, width, scale), strict=True):
+        if ground == _WHITE:
+            continue
+        tables = [bytes(_LIGHTEST - abs(level - paper) for level in range(256)) for paper in ground]
+        for each in lines:
+            line = bytearray(place[each])
+            for channel, table in enumerate(tables):
+                line[channel::_BYTES_A_PIXEL] = line[channel::_BYTES_A_PIXEL].translate(table)
+            found[each] = line
+    return bytes(found)
+
+
+def _squares(place: bytes, width: int, scale: float) -> Iterator[list[slice]]:
+    """The lines of each square, as parts of a place."""
+    side, height = max(1, round(_SQUARE * scale)), len(place) // _BYTES_A_PIXEL // width
+    for top in range(0, height, side):
+        for left in range(0, width, side):
+            right = min(width, left + side)
+            yield [
+                slice((row * width + left) * _BYTES_A_PIXEL, (row * width + right) * _BYTES_A_PIXEL)
+                for row in range(top, min(height, top + side))
+            ]
 
 
 def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool:
@@ -62,11 +117,11 @@ def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool
     return False
 
 
-def is_one_made(was: bytes, now: bytes, ground: bytes, width: int, scale: float) -> bool:
+def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
     """Whether ink that came makes another sign of one that was there: it has its hue, and is so near to it that both
-    read as one. `ground`: the colour of the place; `scale`: pixels a point.
+    read as one. Of places on white; `scale`: pixels a point.
     """
-    old, inked = _by_hue(was, ground), _by_hue(now, ground)
+    old, inked = _by_hue(was), _by_hue(now)
     before = set().union(*old.values())
     area = len(was) // _BYTES_A_PIXEL
     rules = set(pixels_of(_rules(before, area, width, scale), area))
@@ -123,32 +178,86 @@ def _unlike(one: bytes, other: bytes) -> int:
     return found
 
 
-def are_signs_by(
-    boxes: Sequence[tuple[int, int, int, int]], place: bytes, ground: bytes, width: int, scale: float
-) -> bool:
-    """Whether signs, and not lines alone, are in or beside one of some parts of a place (left, top, right, bottom)."""
-    if not boxes:
+def holds_signs(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
+    """Whether signs, and not rules alone, are in a part of a place."""
+    found = _signs(place, ground, width, scale)
+    return found is None or any(_overlap(sign, box) for sign in found)
+
+
+def shows_text(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
+    """Whether a sign of some size is in a part of a place, and does not just reach into it."""
+    found = _signs(place, ground, width, scale)
+    least = _LEAST_SIGN * min(box[2] - box[0], box[3] - box[1])
+    return found is None or any(
+        max(sign.right - sign.left, sign.bottom - sign.top) >= least
+        and _overlap(sign, box) >= _MOSTLY * (sign.right - sign.left) * (sign.bottom - sign.top)
+        for sign in found
+    )
+
+
+def is_apart(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
+    """Whether no sign is nearer to a part of a place than a share of its own size: nearer, they read as one."""
+    found = _signs(place, ground, width, scale)
+    if found is None:
         return False
+    left, top, right, bottom = box
+    for sign in found:
+        size = min(max(sign.right - sign.left, sign.bottom - sign.top), _LARGEST * scale)
+        is_turned = sign.right - sign.left > _TURNED * (sign.bottom - sign.top)
+        beside, over = _BESIDE * size, (_BESIDE if is_turned else _UPWARDS) * size
+        if (
+            left - sign.right < beside
+            and sign.left - right < beside
+            and top - sign.bottom < over
+            and sign.top - bottom < over
+        ):
+            return False
+    return True
+
+
+def _overlap(sign: _Sign, box: Part) -> int:
+    width = min(sign.right, box[2]) - max(sign.left, box[0])
+    height = min(sign.bottom, box[3]) - max(sign.top, box[1])
+    return max(0, width) * max(0, height)
+
+
+def _signs(place: bytes, ground: bytes, width: int, scale: float) -> list[_Sign] | None:
+    """The signs of a place, without rules; None where it has more ink than text has."""
     area = len(place) // _BYTES_A_PIXEL
     ink = set(pixels_of(unlike(place, ground, _SEEN), area))
     if len(ink) > _MOST_INK:
-        return True
+        return None
     ink -= set(pixels_of(_rules(ink, area, width, scale), area))
-    marks = [_Sign(*box, 0) for box in boxes]
-    there = [_sign(each, place, width) for each in _apart(ink, width)]
-    return any(_are_near(sign, mark, scale, above=0) for sign in there for mark in marks)
+    return _without_leaders([_sign(each, place, width) for each in _apart(ink, width)], scale)
+
+
+def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
+    """Without rows of dots and dashes, at equal steps and with nothing between, which are lines."""
+    rows: dict[tuple[int, int], list[_Sign]] = {}
+    for sign in found:
+        if max(sign.right - sign.left, sign.bottom - sign.top) <= _DOT * scale:
+            rows.setdefault((sign.top // 2, sign.bottom // 2), []).append(sign)
+    dots: set[int] = set()
+    for row in rows.values():
+        row.sort(key=lambda sign: sign.left)
+        run = row[:1]
+        for sign in row[1:] + row[:1]:
+            step = sign.left - run[-1].left
+            steady = len(run) == 1 or abs(step - (run[-1].left - run[-2].left)) <= _EVEN
+            if 0 < step <= _STRIDE * scale and steady:
+                run.append(sign)
+                continue
+            if len(run) >= _FEWEST_DOTS:
+                dots.update(map(id, run))
+            run = [sign]
+    return [sign for sign in found if id(sign) not in dots]
 
 
 def _read_as_one(sign: _Sign, mark: _Sign, scale: float) -> bool:
     if sign.light >= _LIGHT and sign.light - mark.light >= _DARKER:
         return False
-    return _are_near(sign, mark, scale, above=_ABOVE)
-
-
-def _are_near(sign: _Sign, mark: _Sign, scale: float, *, above: float) -> bool:
-    """`above`: of the sign's height, how far above and below it is near."""
     height = min(sign.bottom - sign.top, math.ceil(_HIGHEST * scale))
-    beside, over = max(_NEAR, math.ceil(_BESIDE * height)), max(_NEAR, math.ceil(above * height)) if above else 0
+    beside, over = (max(_NEAR, math.ceil(share * height)) for share in (_BESIDE, _ABOVE))
     return (
         mark.left - sign.right < beside
         and sign.left - mark.right < beside
@@ -190,19 +299,18 @@ def _is_another(was: bytes, now: bytes, at: int, levels: int) -> bool:
     return one != other and max(abs(a - b) for a, b in zip(one, other, strict=True)) > levels
 
 
-def _by_hue(place: bytes, ground: bytes) -> dict[int, set[int]]:
+def _by_hue(place: bytes) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
-    for at in pixels_of(unlike(place, ground, _SEEN), len(place) // _BYTES_A_PIXEL):
-        hue = _hue(place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL], ground)
+    for at in pixels_of(unlike(place, _WHITE, _SEEN), len(place) // _BYTES_A_PIXEL):
+        hue = _hue(place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL])
         found.setdefault(hue, set()).add(at)
     return found
 
 
 @lru_cache(maxsize=4096)
-def _hue(colour: bytes, ground: bytes) -> int:
+def _hue(colour: bytes) -> int:
     """The channel that is the strongest; -1 for black, white and grey, and for what is nearly black."""
-    taken = [paper - level for paper, level in zip(ground, colour, strict=True)]
-    if max(colour) < _DARK or max(taken) - min(taken) <= _OF_HUE * max(map(abs, taken)):
+    if max(colour) < _DARK or max(colour) - min(colour) <= _OF_HUE * (_LIGHTEST - min(colour)):
         return _NEUTRAL
     return colour.index(max(colour))
 

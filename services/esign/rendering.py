@@ -26,6 +26,7 @@ from services.esign.domain.additions import Patch, Why
 from services.esign.domain.places import Rectangle
 from services.esign.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
 from services.esign.drawn_page import EDGE, REACH, Box, DrawnPage
+from services.esign.page_signs import FARTHEST
 
 # A page is drawn with at most so many pixels (A4 at 130 dpi), all pages together with so many, as long as each has so
 # many (A4 at 55 dpi, where another digit is still another shade).
@@ -33,6 +34,8 @@ _MOST_PIXELS = 1_600_000
 _MOST_PIXELS_OF_ALL = 40_000_000
 _FEWEST_PIXELS = 300_000
 _MOST_SCALE = 2.0
+# Pixels that a small page has, whatever the scale: viewers show it as large as the window.
+_LEAST_PIXELS = 400_000
 # Pixels a point below which small type cannot be told where something came.
 _LEAST_SCALE = 0.7
 _LONGEST_SIDE = 6000
@@ -48,7 +51,7 @@ _BGR = 2
 _PARTS_OF_A_PIXEL = 64
 # Pixels a point, and pixels in all, by which a place is looked at from near: small type has points of one pixel else.
 _NEAR_SCALE = 4.0
-_NEAR_PIXELS = 1_200_000
+_NEAR_PIXELS = 800_000
 # Share of a page that all that came later may take together.
 _MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
@@ -100,6 +103,7 @@ def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
 
 def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparison | _Difference:
     covered = 0
+    found_well: set[tuple[int, Patch, bytes, bytes]] = set()
     with ExitStack() as stack:
         now = stack.enter_context(_opened(pdf))
         earlier = [(version, stack.enter_context(_opened(pdf, version.end))) for version in versions]
@@ -130,18 +134,24 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     under, _ = _drawn(document, number, pixels, fields=False)
                 else:
                     under = before
-                places = list(zip(boxes, patches, strict=True))
-                _refuse_unknown_ink(document, number, pixels, under, places)
-                if (
-                    _is_covered(before, after, places)
-                    or _is_hidden(under, places)
-                    or not all(
-                        _can_be_read(now, document, number, under, box, patch)
-                        for box, patch in places
-                        if patch.why is not Why.NEW and not under.is_blank(box)
-                    )
-                ):
+                if _takes_too_much(before, boxes):
                     covered = covered or number + 1
+                for box, patch in zip(boxes, patches, strict=True):
+                    # Of the same place in many versions the same is found.
+                    near = box.wider(math.ceil(FARTHEST * before.scale), before.width, before.height)
+                    asked = (number, patch, before.place(near), under.place(near))
+                    if asked in found_well:
+                        continue
+                    _in_time(until)
+                    _refuse_unknown_ink(document, number, pixels, under, box, patch)
+                    if _is_well(before, after, box, patch) and (
+                        patch.why is Why.NEW
+                        or under.is_blank(box)
+                        or _can_be_read(now, document, number, under, box, patch)
+                    ):
+                        found_well.add(asked)
+                    else:
+                        covered = covered or number + 1
     return Comparison(Seen.COVERED, covered) if covered else Comparison(Seen.SAME)
 
 
@@ -170,69 +180,59 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
             raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
 
 
-def _refuse_unknown_ink(
-    document: Any, number: int, pixels: int, under: DrawnPage, places: Sequence[tuple[Box, Patch]]
-) -> None:
+def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, place: Box, patch: Patch) -> None:
     """Raises _UnseenError where the page draws something that this renderer shows nothing of, and another may."""
-    for place, patch in places:
-        inked = _boxes(document, number, pixels, patch.ink.boxes)
-        if (patch.ink.in_place and under.is_blank(place)) or any(
-            box.area and under.is_blank(box.wider(_AROUND, under.width, under.height)) for box in inked
-        ):
-            raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
+    inked, texts = (_boxes(document, number, pixels, each) for each in (patch.ink.boxes, patch.ink.texts))
+    if (
+        any(box.area and under.is_blank(box.wider(_AROUND, under.width, under.height)) for box in inked)
+        or (patch.ink.in_place and not under.holds_signs(place))
+        or not all(under.shows_text(box) for box in dict.fromkeys(texts) if box.area)
+    ):
+        raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
 
-def _is_covered(before: DrawnPage, after: DrawnPage, places: Sequence[tuple[Box, Patch]]) -> bool:
-    """Whether what came later takes too much of the page, stands so near to what it showed that both read as one, or
-    takes a button's picture for another.
+def _takes_too_much(before: DrawnPage, boxes: Sequence[Box]) -> bool:
+    return sum(box.area for box in boxes) > _MOST_TAKEN * before.width * before.height
+
+
+def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> bool:
+    """Whether a new place is apart from what the page showed, and a button's picture is the one that it was, with its
+    mark or without.
     """
-    if sum(box.area for box, _ in places) > _MOST_TAKEN * before.width * before.height:
-        return True
-    return not all(
-        before.is_apart(box) if patch.why is Why.NEW else patch.why is not Why.TICKED or before.is_part_of(box, after)
-        for box, patch in places
-    )
-
-
-def _is_hidden(under: DrawnPage, places: Sequence[tuple[Box, Patch]]) -> bool:
-    """Whether something stands over what the page showed that is no plain look, or has no place. `under`: the page as
-    it was, without the fields that were filled in.
-    """
-    return any(
-        not box.area or (not patch.is_plain and not under.is_blank(box))
-        for box, patch in places
-        if patch.why is not Why.NEW
-    )
+    if patch.why is Why.NEW:
+        return before.is_apart(box)
+    return patch.why is not Why.TICKED or before.is_part_of(box, after)
 
 
 def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Box, patch: Patch) -> bool:
-    """Whether what a place showed can be read still, looked at from near."""
-    whole = box.wider(round(REACH * under.scale), under.width, under.height)
-    width, height = (side / under.scale for side in (whole.right - whole.left, whole.bottom - whole.top))
-    scale = max(under.scale, min(_NEAR_SCALE, math.sqrt(_NEAR_PIXELS / (width * height))))
-    fields = patch.why not in _OF_FIELDS
-    was, inner, _ = _drawn_near(document, number, scale, under, whole, patch, fields=fields)
-    then, _, texts = _drawn_near(now, number, scale, under, whole, patch)
-    if (was.width, was.height) != (then.width, then.height):
+    """Whether what a place showed can be read still, looked at from near. `under`: the page as it was, without the
+    fields that were filled in.
+    """
+    if not box.area:
         return False
-    return was.can_be_seen_through(inner, then, texts, is_drawn=patch.draws)
+    whole = box.wider(round(REACH * under.scale), under.width, under.height)
+    scale = max(under.scale, min(_NEAR_SCALE, under.scale * math.sqrt(_NEAR_PIXELS / whole.area)))
+    was, inner = _drawn_near(document, number, scale, under, whole, patch, fields=patch.why not in _OF_FIELDS)
+    if not was.holds_signs(inner):
+        return True
+    then, _ = _drawn_near(now, number, scale, under, whole, patch)
+    if not patch.is_plain or (was.width, was.height) != (then.width, then.height):
+        return False
+    return was.can_be_seen_through(inner, then, is_drawn=patch.draws)
 
 
 def _drawn_near(
-    document: Any, number: int, scale: float, page_seen: DrawnPage, whole: Box, patch: Patch, *, fields: bool = True
-) -> tuple[DrawnPage, Box, list[Box]]:
-    """A part of a page, pixels of `page_seen`, where the patch is in it, and where its texts are."""
+    document: Any, number: int, scale: float, seen: DrawnPage, whole: Box, patch: Patch, *, fields: bool = True
+) -> tuple[DrawnPage, Box]:
+    """A part of a page, in pixels of `seen`, and where the patch is in it."""
     with _page(document, number) as page:
         sides = page.get_size()
-        left, top = whole.left / page_seen.scale, whole.top / page_seen.scale
-        right, bottom = sides[0] - whole.right / page_seen.scale, sides[1] - whole.bottom / page_seen.scale
+        left, top = whole.left / seen.scale, whole.top / seen.scale
+        right, bottom = sides[0] - whole.right / seen.scale, sides[1] - whole.bottom / seen.scale
         crop = tuple(max(0.0, each) for each in (left, bottom, right, top))
         drawn = _rendered(page, scale, fields=fields, crop=crop)
         by = (math.ceil(crop[0] * scale), math.ceil(crop[3] * scale))
-        places = [
-            _box(page, each, scale).moved(*by, drawn.width, drawn.height) for each in (patch.rectangle, *patch.texts)
-        ]
-    return drawn, places[0], places[1:]
+        return drawn, _box(page, patch.rectangle, scale).moved(*by, drawn.width, drawn.height)
 
 
 def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
@@ -380,7 +380,8 @@ def _scale(page: Any, pixels: int) -> float:
     width, height = page.get_size()
     if not (math.isfinite(width) and math.isfinite(height)) or min(width, height) < 1:
         raise _UnseenError("a page has no size")
-    return float(min(_MOST_SCALE, math.sqrt(pixels / (width * height)), _LONGEST_SIDE / max(width, height)))
+    most = max(_MOST_SCALE, math.sqrt(_LEAST_PIXELS / (width * height)))
+    return float(min(most, math.sqrt(pixels / (width * height)), _LONGEST_SIDE / max(width, height)))
 
 
 def _drawn(

@@ -244,7 +244,7 @@ def test_glyphs_with_resources_of_their_own_come_with_no_empty_look():
 )
 def test_a_turned_box_has_sides(place):
     """Readers scale by what the matrix makes of the box: a hair of it moves the look."""
-    assert outcome(later(honest(), form(b"0 0 9 9 re f", place + b"/Resources<<>>"))) is Outcome.INDETERMINATE
+    assert outcome(later(honest(), form(b"0 0 9 9 re f", place + b"/Resources<<>>"))) is not Outcome.VALID
 
 
 def test_a_large_page_is_not_looked_at_from_afar():

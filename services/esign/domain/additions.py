@@ -42,11 +42,13 @@ FORM_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """What a page draws in a place by means that not every reader has. `boxes`: where each piece of it is, or may be;
-    a renderer that has the means shows something there. `in_place`: whether part of it is in the place for certain.
+    """What a page draws in a place by means that not every reader has. `boxes`, `texts`: where each piece of it is, or
+    may be; a renderer that has the means shows something there, of a text its signs. `in_place`: whether part of it is
+    in the place for certain.
     """
 
     boxes: tuple[Rectangle, ...] = ()
+    texts: tuple[Rectangle, ...] = ()
     in_place: bool = False
 
 
@@ -67,7 +69,7 @@ class Why(Enum):
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
     that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: what the page
-    itself draws there, or near; `texts`: where the look has text, whose signs each reader draws by a font of its own.
+    itself draws there, or near.
     """
 
     page: int
@@ -76,7 +78,6 @@ class Patch:
     draws: bool = False
     is_plain: bool = True
     ink: Ink = Ink()
-    texts: tuple[Rectangle, ...] = ()
 
 
 def rectangle(value: Any) -> Rectangle | None:
@@ -272,6 +273,18 @@ def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool
         and box[2] <= shown[2] + _SLACK
         and box[3] <= shown[3] + _SLACK
     )
+
+
+def is_by_a_cut(document: Document, box: Rectangle, page: Mapping[str, Any], apart: float) -> bool:
+    """Whether a place is so near to an edge at which the page's crop box cuts its media box: some readers show what is
+    beyond. Raises PdfError.
+    """
+    shown, media = page_box(document, page), rectangle(document.resolve(_of_page(document, page, "MediaBox")))
+    if shown is None or media is None:
+        return True
+    near = (box[0] - shown[0], box[1] - shown[1], shown[2] - box[2], shown[3] - box[3])
+    cut = (shown[0] - media[0], shown[1] - media[1], media[2] - shown[2], media[3] - shown[3])
+    return any(distance < apart and left_out > _SLACK for distance, left_out in zip(near, cut, strict=True))
 
 
 def page_box(document: Document, page: Mapping[str, Any]) -> Rectangle | None:

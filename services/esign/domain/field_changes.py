@@ -7,17 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from services.esign.domain import additions, blending, field_uses, form_looks, signatures
-from services.esign.domain.additions import (
-    MOST_OF_PAGE,
-    MOST_OF_PAGE_FILLED,
-    MOST_OF_PAGE_NEW,
-    Patch,
-    Why,
-)
+from services.esign.domain import additions, blending, field_uses, form_looks, places, signatures
+from services.esign.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.domain.content_stream import drawn_by_itself
 from services.esign.domain.field_locks import Locks, full_name, permitted
-from services.esign.domain.page_ink import ink_of, texts_of
+from services.esign.domain.page_ink import ink_of, is_followed_alike
 from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.places import Rectangle
@@ -40,6 +34,9 @@ _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 _READ_ONLY = 1
 # Points.
 _LARGEST_MARK = 30.0
+# Points around a new field in which no annotation stands; kinds of annotations that no reader draws anything of.
+_APART = 12.0
+_DRAWN_NOWHERE = frozenset({"Link", "Popup"})
 _DEEPEST = 32
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
@@ -178,9 +175,11 @@ class FieldChanges:
         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
         if not why and (box is None or additions.outside(self._two.after, box, page)):
             why = "it is not on its page"
+        if not why and box is not None and additions.is_by_a_cut(self._two.after, box, page, _APART):
+            raise ChangedError(f"the new field {ref[0]} stands where its page is cut", unclear=True)
         if why or box is None:
             raise ChangedError(f"the new field {ref[0]}: {why}")
-        self._refuse_over_another(ref[0], box, page)
+        self._refuse_over_another(ref[0], box, page, Why.NEW)
         self._refuse_effects(ref[0], value, page)
         self._patch(number, box, Why.NEW, value)
 
@@ -195,11 +194,8 @@ class FieldChanges:
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
-        plain = all(is_plain_look(after, look) for look in looks)
-        texts = [texts_of(after, look, box) for look in looks] if plain else []
-        plain = plain and None not in texts
-        boxes = tuple(each for listed in texts for each in listed or ())
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink, boxes))
+        plain = all(is_plain_look(after, look) and is_followed_alike(after, look) for look in looks)
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -249,17 +245,24 @@ class FieldChanges:
                 if other is None or additions.meet(box, other):
                     raise ChangedError(f"the field {number} shares its place with another", unclear=True)
 
-    def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
-        """A new place is not over an annotation: some readers show what others print or leave out."""
+    def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> None:
+        """A place is not over an annotation, of which some readers show what others print or leave out, and a new one
+        not beside one either, be it another's signature.
+        """
         after = self._two.after
         listed = after.resolve(page.get("Annots"))
+        wanted = places.wider(box, _APART) if why is Why.NEW else box
         for each in listed if isinstance(listed, list) else []:
             value = after.resolve(each)
-            if each == Ref((number, 0)) or not isinstance(value, Dict) or inherited(after, value, "FT") == "Sig":
+            if each == Ref((number, 0)) or not isinstance(value, Dict) or value.get("Subtype") in _DRAWN_NOWHERE:
+                continue
+            if value.get("Subtype") == "Widget" and (
+                why is not Why.NEW or (inherited(after, value, "FT") == "Sig" and not additions.shows(after, value))
+            ):
                 continue
             other = additions.rectangle(after.resolve(value.get("Rect")))
-            if other is None or additions.overlap(box, other):
-                raise ChangedError(f"the new field {number} stands over an annotation", unclear=True)
+            if other is None or additions.overlap(wanted, other):
+                raise ChangedError(f"the field {number} stands over an annotation, or beside one", unclear=True)
 
     def _signature(self, value: Mapping[str, Any]) -> PdfSignature | None:
         """The signature that came with this version into the field; None when it is empty."""
@@ -364,8 +367,7 @@ class FieldChanges:
             self._refuse_effects(number, new, value)
             hidden = additions.is_hidden(self._two.before, old)
             self._refuse_over_a_field(number, box, value)
-            if hidden:
-                self._refuse_over_another(number, box, value)
+            self._refuse_over_another(number, box, value, Why.NEW if hidden else Why.SIGNED)
             if signature is not None and signature.is_timestamp and additions.shows(self._two.after, new):
                 raise ChangedError(f"the field {number} shows something that nobody signed")
             self._patch(page, box, Why.NEW if hidden else Why.SIGNED, new)
@@ -393,6 +395,7 @@ class FieldChanges:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._patch(page, box, _why_of(kind, box), new)
             self._refuse_over_a_field(number, box, value)
+            self._refuse_over_another(number, box, value, Why.FILLED)
             self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)

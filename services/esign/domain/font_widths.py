@@ -12,6 +12,8 @@ from services.esign.domain.pdf import Document
 from services.esign.domain.pdf_syntax import Dict, Name
 
 _SPACE = 0x20
+# Space, and what rows of leaders are made of: hyphen, full stop, underline.
+_WHITE = frozenset({_SPACE, 0x2D, 0x2E, 0x5F})
 # Glyph numbers that are white in what makers embed: TrueType's second blank one and its space, Adobe's space.
 _BLANK_GLYPHS = frozenset({1, 3, _SPACE})
 _UNITS = 1000.0
@@ -58,7 +60,7 @@ class Font:
         for code in text:
             found = self.widths.get(code, self.missing)
             least, most = _standard(code) if found is None else (found, found)
-            yield Sign(least, most, code == _SPACE, code == _SPACE)
+            yield Sign(least, most, code in _WHITE, code == _SPACE)
 
 
 UNKNOWN_FONT = Font({}, None)
@@ -71,14 +73,10 @@ def font_of(document: Document, value: Any) -> Font | None:
     kind = document.resolve(font.get("Subtype")) if isinstance(font, Dict) else None
     if kind == "Type0":
         return _composite(document, font)
-    if kind not in {"Type1", "MMType1", "TrueType", "Type3"}:
+    if kind not in {"Type1", "MMType1", "TrueType"}:
+        # Signs of a Type 3 font are content streams, which may draw anywhere.
         return None
     unit = 1 / _UNITS
-    if kind == "Type3":
-        matrix = document.resolve(font.get("FontMatrix"))
-        if not isinstance(matrix, list) or len(matrix) != 6 or not all(map(_is_number, matrix)):
-            return None
-        unit = abs(matrix[0])
     first, listed = document.resolve(font.get("FirstChar", 0)), document.resolve(font.get("Widths"))
     if listed is None:
         name = document.resolve(font.get("BaseFont"))

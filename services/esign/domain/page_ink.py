@@ -66,42 +66,21 @@ def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: R
         if cause.limit:
             raise
         return None
-    return Ink(tuple(walk.boxes), walk.in_place)
+    return Ink(tuple(walk.boxes), tuple(walk.texts), walk.in_place)
 
 
-def texts_of(document: Document, look: Any, place: Rectangle) -> tuple[Rectangle, ...] | None:
-    """Where on the page the text of a field's look is, whatever its font draws, by the field's rectangle (12.5.5); None
-    when not every reader comes to the same places by its content. Raises PdfError where it is too much work.
-    """
+def is_followed_alike(document: Document, look: Any) -> bool:
+    """Whether every reader comes to the same places by a form's content. Raises PdfError where it is too much work."""
     holder = additions.stream_of(document, look)
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
-        return () if document.resolve(look) is None else None
-    walk = _Walk(document, box, True, _BELOW_STANDARD, _ABOVE_STANDARD)
-    matrix = document.resolve(holder.value.get("Matrix", Array(_IDENTITY)))
+        return document.resolve(look) is None
+    walk = _Walk(document, box, is_look=True)
     try:
         walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1)
-        placed = _onto(place, box, matrix)
     except UnclearError:
-        return None
-    return tuple(places.moved(each, placed) for each in walk.boxes)
-
-
-def _onto(place: Rectangle, box: Rectangle, matrix: Any) -> Matrix:
-    """What moves a form's drawing into the rectangle of its annotation (12.5.5, algorithm 8.1)."""
-    if not _is_matrix(matrix):
-        raise UnclearError
-    turned = places.moved(box, tuple(matrix))
-    width, height = turned[2] - turned[0], turned[3] - turned[1]
-    if not (width and height):
-        raise UnclearError
-    x, y = (place[2] - place[0]) / width, (place[3] - place[1]) / height
-    fitted = (x, 0.0, 0.0, y, place[0] - turned[0] * x, place[1] - turned[1] * y)
-    return _usual(places.times(tuple(matrix), fitted))
-
-
-# Those of the standard fonts.
-_BELOW_STANDARD, _ABOVE_STANDARD = 0.25, 0.95
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +112,8 @@ class _Walk:
     place: Rectangle
     # A look's clips are upright boxes of some size.
     is_look: bool = False
-    # Ems below and above the line that signs may take.
-    below: float = _BELOW
-    above: float = _ABOVE
     boxes: list[Rectangle] = field(default_factory=list)
+    texts: list[Rectangle] = field(default_factory=list)
     in_place: bool = False
     pieces: int = 0
 
@@ -367,7 +344,7 @@ class _Stream:
             raise UnclearError
         if holder.value.get("Subtype") == "Image":
             box = places.moved((0, 0, 1, 1), state.ctm)
-            if not is_plain_picture(document, holder):
+            if self._is_unsure or not is_plain_picture(document, holder):
                 self.walk.mark(box, state.clip)
             return
         bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
@@ -434,7 +411,7 @@ class _Stream:
         if not middles:
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
-        down, up = (-len(text) * em, em) if font.is_vertical else (-self.walk.below * em, self.walk.above * em)
+        down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
         low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
         box = places.within(self._box(placed, low, high, down, up), state.clip)
         if places.meet(box, walk.place):

@@ -1,7 +1,8 @@
-"""Looks that every reader draws alike: a closed language of operators, colours, fonts and pictures.
+"""Looks of seals, which stand over print: lines, areas and pictures in colours that print has not.
 
-Whether a look hides what was signed is asked of one renderer, so over anything that was printed it may hold nothing
-that another one draws in another way or leaves out, and nothing that could hide print if it did.
+Whether a look hides what was signed, or adds to it, is asked of one renderer. So over signs it may hold nothing that
+another one draws in another way or leaves out, and nothing that could hide print or be taken for it: no text, whose
+signs each reader has from a font of its own, no black, no white.
 """
 
 import re
@@ -9,7 +10,7 @@ import zlib
 from typing import Any
 
 from services.esign.domain import additions
-from services.esign.domain.content_stream import STANDARD_FONTS, pieces
+from services.esign.domain.content_stream import pieces
 from services.esign.domain.pdf import Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, PdfError
 
@@ -18,27 +19,18 @@ def _numbers(count: int) -> re.Pattern[bytes]:
     return re.compile(rb"[\t\n\r ]*(?:-?(?:\d{1,5}(?:\.\d{0,9})?|\.\d{1,9})(?:[\t\n\r ]+|\Z)){%d}[\t\n\r ]*" % count)
 
 
-_STRING = re.compile(rb"[\t\n\r ]*(?:\([^()\\]*\)|<[0-9A-Fa-f]*>)[\t\n\r ]*")
-_STRINGS = re.compile(
-    rb"[\t\n\r ]*\[(?:\([^()\\]*\)|<[0-9A-Fa-f]*>|-?\d{1,5}(?:\.\d{0,9})?(?![0-9.])|[ \t\n\r])*\][\t\n\r ]*"
-)
 _NAMED = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]{1,32})[\t\n\r ]*")
-_FONT = re.compile(rb"[\t\n\r ]*/([^\t\n\r ()<>\[\]/#]{1,32})[\t\n\r ]+\d{1,3}(?:\.\d{0,4})?[\t\n\r ]*")
 _WIDTH = re.compile(rb"[\t\n\r ]*\d{1,3}(?:\.\d{0,6})?[\t\n\r ]*")
 _TAG = re.compile(rb"[\t\n\r ]*/[A-Za-z]+[\t\n\r ]*")
 _NOTHING = _numbers(0)
 _OPERANDS = {
-    **dict.fromkeys((b"q", b"Q", b"h", b"f", b"f*", b"S", b"n", b"W", b"BT", b"ET", b"EMC", b"T*"), _NOTHING),
-    **dict.fromkeys((b"cm", b"c", b"Tm"), _numbers(6)),
+    **dict.fromkeys((b"q", b"Q", b"h", b"f", b"f*", b"S", b"n", b"W", b"EMC"), _NOTHING),
+    **dict.fromkeys((b"cm", b"c"), _numbers(6)),
     **dict.fromkeys((b"re",), _numbers(4)),
-    **dict.fromkeys((b"m", b"l", b"Td"), _numbers(2)),
-    **dict.fromkeys((b"g", b"G", b"TL"), _numbers(1)),
+    **dict.fromkeys((b"m", b"l"), _numbers(2)),
     **dict.fromkeys((b"rg", b"RG"), _numbers(3)),
     b"w": _WIDTH,
-    b"Tj": _STRING,
-    b"TJ": _STRINGS,
     b"BMC": _TAG,
-    b"Tf": _FONT,
     b"Do": _NAMED,
     b"gs": _NAMED,
 }
@@ -48,17 +40,20 @@ _PICTURE = frozenset(
 )
 _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
-# Shares of white and of opacity from which on paint hides what is printed: a look over print has none of it, so that
-# it hides nothing in readers that draw more of it, either.
-_LIGHT, _OPAQUE = 0.6, 0.25
-_ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_LIGHT, _OPAQUE)}
-_COLOURS = frozenset({b"g", b"G", b"rg", b"RG"})
+# A seal's colour has one strong channel and one weak one, and less light than paper; shares of 1. From which share of
+# opacity on a pixel has a colour.
+_STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.25
+_ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_STRONG, _LIGHT, _OPAQUE)}
+_BELOW_WEAK = bytes(level < _WEAK * 255 for level in range(256))
+_FILLS, _STROKES = frozenset({b"f", b"f*"}), frozenset({b"S"})
 # Bytes before one operator.
 _LONGEST = 1_000
 
 
-def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
-    """Whether a form, and all that it draws, is of that language. Raises PdfError where it is too much work."""
+def is_plain_look(document: Document, look: Any, depth: int = 0, painting: frozenset[bytes] = frozenset()) -> bool:
+    """Whether a form, and all that it draws, is of that language. `painting`: the operators whose colour was said.
+    Raises PdfError where it is too much work.
+    """
     holder = _stream(document, look)
     if holder is None or depth > _DEEPEST:
         return holder is None and document.resolve(look) is None
@@ -71,18 +66,37 @@ def is_plain_look(document: Document, look: Any, depth: int = 0) -> bool:
         if cause.limit:
             raise
         return False
+    saved: list[frozenset[bytes]] = []
     for operator, operands in pieces(content, document.census):
         shape = _OPERANDS.get(operator)
         found = None if shape is None or len(operands) > _LONGEST else shape.fullmatch(operands)
         if found is None:
             return False
-        if operator in _COLOURS and _is_light([float(each) for each in operands.split()]):
+        if operator in _PAINTED:
+            if not _is_of_a_seal(*map(float, operands.split())):
+                return False
+            painting |= _PAINTED[operator]
+        elif operator in _FILLS | _STROKES and operator not in painting:
+            # Black, as it is from the beginning.
             return False
-        if operator in _RESOURCES and not _RESOURCES[operator](
-            document, _named(document, resources, operator, found[1]), depth
-        ):
-            return False
+        elif operator == b"q":
+            saved.append(painting)
+        elif operator == b"Q":
+            painting = saved.pop() if saved else frozenset()
+        elif operator in _KINDS:
+            named = _named(document, resources, operator, found[1])
+            if not (
+                _is_plain_state(document, named)
+                if operator == b"gs"
+                else _is_plain_drawing(document, named, depth, painting)
+            ):
+                return False
     return True
+
+
+def _is_of_a_seal(red: float, green: float, blue: float) -> bool:
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return max(red, green, blue) >= _STRONG and min(red, green, blue) <= _WEAK and light <= _LIGHT
 
 
 def _named(document: Document, resources: Any, operator: bytes, name: bytes) -> Any:
@@ -91,18 +105,7 @@ def _named(document: Document, resources: Any, operator: bytes, name: bytes) -> 
     return held.get(name.decode("latin-1")) if isinstance(held, Dict) else None
 
 
-def _is_plain_font(document: Document, font: Any, _depth: int) -> bool:
-    value = document.resolve(font)
-    return (
-        isinstance(value, Dict)
-        and value.keys() <= {"Type", "Subtype", "BaseFont", "Name", "Encoding"}
-        and value.get("Subtype") == "Type1"
-        and value.get("BaseFont") in STANDARD_FONTS
-        and value.get("Encoding", "WinAnsiEncoding") == "WinAnsiEncoding"
-    )
-
-
-def _is_plain_state(document: Document, state: Any, _depth: int) -> bool:
+def _is_plain_state(document: Document, state: Any) -> bool:
     value = document.resolve(state)
     return (
         isinstance(value, Dict)
@@ -111,13 +114,13 @@ def _is_plain_state(document: Document, state: Any, _depth: int) -> bool:
     )
 
 
-def _is_plain_drawing(document: Document, drawn: Any, depth: int) -> bool:
+def _is_plain_drawing(document: Document, drawn: Any, depth: int, painting: frozenset[bytes]) -> bool:
     holder = _stream(document, drawn)
     if holder is None:
         return False
     if holder.value.get("Subtype") == "Image":
-        return is_plain_picture(document, holder) and not _whitens(document, holder)
-    return is_plain_look(document, drawn, depth + 1)
+        return is_plain_picture(document, holder) and _is_in_seal_colours(document, holder)
+    return is_plain_look(document, drawn, depth + 1, painting)
 
 
 def is_plain_picture(document: Document, holder: PdfObject) -> bool:
@@ -156,25 +159,26 @@ def is_plain_picture(document: Document, holder: PdfObject) -> bool:
     )
 
 
-def _is_light(colour: list[float]) -> bool:
-    """By the luminance of grey or of red, green and blue (ITU-R BT.601)."""
-    share = colour[0] if len(colour) == 1 else 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]
-    return share > _LIGHT
-
-
-def _whitens(document: Document, picture: PdfObject) -> bool:
-    """Whether a plain picture has light pixels that can hide ink. Raises PdfError."""
-    data = document.stream_of(picture)
-    parts = _COMPONENTS[str(picture.value.get("ColorSpace"))]
-    # Of a coloured pixel green and one more make it light.
-    levels = [int.from_bytes(data[part::parts].translate(_ABOVE[_LIGHT]), "big") for part in range(parts)]
-    light = levels[0] if parts == 1 else levels[1] & (levels[0] | levels[2])
+def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
+    """Whether every pixel of a plain picture that can be seen has a seal's colour. Raises PdfError."""
     mask = _stream(document, picture.value.get("SMask"))
-    if mask is None or not light:
-        return bool(light)
-    if any(mask.value.get(side) != picture.value.get(side) for side in ("Width", "Height")):
-        return True
-    return bool(light & int.from_bytes(document.stream_of(mask).translate(_ABOVE[_OPAQUE]), "big"))
+    if mask is not None and any(mask.value.get(side) != picture.value.get(side) for side in ("Width", "Height")):
+        return False
+    area = picture.value["Width"] * picture.value["Height"]
+    opaque = b"\x01" * area if mask is None else document.stream_of(mask).translate(_ABOVE[_OPAQUE])
+    seen = int.from_bytes(opaque, "big")
+    if picture.value.get("ColorSpace") != "DeviceRGB":
+        return not seen
+    data = document.stream_of(picture)
+    strong = weak = 0
+    light = []
+    for part in range(3):
+        channel = data[part::3]
+        strong |= int.from_bytes(channel.translate(_ABOVE[_STRONG]), "big")
+        weak |= int.from_bytes(channel.translate(_BELOW_WEAK), "big")
+        light.append(int.from_bytes(channel.translate(_ABOVE[_LIGHT]), "big"))
+    # Green and one more make a pixel light.
+    return not seen & ~(strong & weak & ~(light[1] & (light[0] | light[2])))
 
 
 def _stream(document: Document, value: Any) -> PdfObject | None:
@@ -182,5 +186,5 @@ def _stream(document: Document, value: Any) -> PdfObject | None:
     return found if found is not None and not found.loose and isinstance(found.value, Dict) else None
 
 
-_KINDS = {b"Tf": "Font", b"gs": "ExtGState", b"Do": "XObject"}
-_RESOURCES = {b"Tf": _is_plain_font, b"gs": _is_plain_state, b"Do": _is_plain_drawing}
+_KINDS = {b"gs": "ExtGState", b"Do": "XObject"}
+_PAINTED = {b"rg": _FILLS, b"RG": _STROKES}
