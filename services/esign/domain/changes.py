@@ -205,6 +205,7 @@ class _Comparison:
         self._fields.refuse_other_uses()
         for revision in self.revisions:
             _nothing_else(two, revision)
+        bookkeeping.refuse_freeing(two, self.revisions)
         bookkeeping.refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
             raise ChangedError(SAVED_AGAIN)
