@@ -5,11 +5,14 @@ does not know, it does not call read; nothing of that is VALID.
 import zlib
 
 import pytest
+from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain import shadow, verify
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, rich
+from tests.support.update_checks import step_changes
 from tests.support.updates import Draft, Row, stream
 from tests.support.verdicts import TRUST, judged
 
@@ -125,4 +128,18 @@ def test_a_plain_document_is_not_read_to_its_end(monkeypatch):
 def test_names_that_act_are_cut_as_some_reader_cuts_them():
     """The name itself and the one before the first such byte; no part behind it."""
     assert shadow.acting({"JS", "Hide\x80\xff", "x\x80JS", "Hidden\x80", "OpenAction"}) == ["Hide", "JS"]
-    assert shadow.acting({"OpenAction\xff1"}) == ["OpenAction"]
+    assert shadow.acting({"OpenAction\xff1", "OpenAction"}) == ["OpenAction"]
+    assert shadow.acting({"OpenAction", "\xe4\xb8\x80"}) == []
+
+
+@pytest.mark.parametrize(("name", "accepted"), [(b"JSX", True), (b"JS\x80", False), (b"OCProperties\xff", False)])
+def test_an_update_brings_no_such_name(name, accepted):
+    """Anybody may add a timestamp; its dictionary leads to what acts in one reader."""
+    draft = Draft(attack.foreign_sign(built(rich()), certify=MDPPerm.NO_CHANGES))
+    number = draft.add(b"<</%b(x)>>" % name)
+    value = draft.sign(timestamp=True, entries=b"/Extra %d 0 R" % number)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Stamp)/F 132/Rect[0 0 0 0]/P 3 0 R/V %d 0 R>>" % value
+    draft.put_field(draft.add(field), 0)
+    step = step_changes(draft.finished(), drawn)
+    assert step is not None
+    assert (step.status is Status.VALID) is accepted

@@ -46,7 +46,7 @@ def refuse(document: Document) -> None:
         raise PdfError("ACTIVE_CONTENT", f"active content: {', '.join(active)}")
     if acts_on_opening(document):
         raise PdfError("ACTIVE_CONTENT", "active content: it acts when it is opened")
-    if varying := sorted(VARYING & document.census.names):
+    if varying := sorted(VARYING & (document.census.names | cut(document.census.names))):
         raise PdfError("SHADOW_VARYING", f"content that is not shown everywhere alike: {', '.join(varying)}")
     _refuse_superseded(revisions)
     _refuse_unshown(document, values, _lengths(revisions))
@@ -55,10 +55,15 @@ def refuse(document: Document) -> None:
             _refuse_overlay(document, value)
 
 
+def cut(names: set[str]) -> set[str]:
+    """What those of the names are that a reader ends early."""
+    return {_ENDS_A_NAME.split(each, 1)[0] for each in names if not each.isascii() and _ENDS_A_NAME.search(each)}
+
+
 def acting(names: set[str]) -> list[str]:
     """Those by which a document acts, as every reader reads them."""
-    cut = {_ENDS_A_NAME.split(each, 1)[0] for each in names if _ENDS_A_NAME.search(each) is not None}
-    return sorted(ACTIVE & names | (ACTIVE | {OPENING}) & cut)
+    ended = cut(names)
+    return sorted(ACTIVE & (names | ended) | (ended & {OPENING}))
 
 
 def acts_on_opening(document: Document) -> bool:
