@@ -292,6 +292,8 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
     stamps = [s for s in present if s.is_timestamp]
     logged = (entry.end, entry.entry.time_us) if entry is not None else None
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)
+    if present[-1].is_timestamp and proofs.read[present[-1].number].time_us is None:
+        change_steps.covers_no_more(found)
     every = [_One(signature, Findings(case.now_us, _stated(signature, case.now_us))) for signature in signers]
     for one in every:
         one.opened = signer_steps.opened(one.found, one.signature, one.signature.certificates)
