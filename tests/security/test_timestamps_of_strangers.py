@@ -49,7 +49,7 @@ def certified(issuer=STRANGER, issuing=KEY, *, key=KEY, weakly=False):
     return again.dump(force=True)
 
 
-def stamped(monkeypatch, certificate, digest="sha256", key=KEY):
+def stamped(monkeypatch, certificate, digest="sha256", key=KEY, entries=b""):
     """The verdict on a signed document with a timestamp under that certificate."""
     private = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     maker = DummyTimeStamper(
@@ -68,7 +68,7 @@ def stamped(monkeypatch, certificate, digest="sha256", key=KEY):
     pdf = signed()
     monkeypatch.setattr(updates, "token", token)
     draft = Draft(pdf)
-    value = draft.sign(timestamp=True)
+    value = draft.sign(timestamp=True, entries=entries)
     field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Stamp)/F 132/Rect[0 0 0 0]/P 3 0 R/V %d 0 R>>" % value
     draft.put_field(draft.add(field), 0)
     return judged(draft.finished(), trust=TRUST, now_us=attack.now_us())
@@ -130,3 +130,11 @@ def test_what_a_known_authority_made_covers_the_whole_file(monkeypatch):
     verdict = stamped(monkeypatch, by_root())
     assert verdict.outcome is Outcome.VALID
     assert reason(verdict, "coverage") == "WHOLE_FILE"
+
+
+@pytest.mark.parametrize("level", [b"1", b"2", b"9"])
+def test_a_timestamp_that_certifies_makes_no_forgery_of_what_others_signed(monkeypatch, level):
+    """Anybody may add one, so it leaves the verdict open and does not turn it against the signers."""
+    transform = b"/TransformMethod/DocMDP/TransformParams<</Type/TransformParams/P %b/V/1.2>>" % level
+    verdict = stamped(monkeypatch, by_root(), entries=b"/Reference[<</Type/SigRef%b>>]" % transform)
+    assert (verdict.outcome, reason(verdict, "coverage")) == (Outcome.INDETERMINATE, "DOCMDP")
