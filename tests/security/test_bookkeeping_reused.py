@@ -191,3 +191,74 @@ def test_a_stream_has_one_filter(key):
     assert holder is not None
     with pytest.raises(PdfError):
         document.stream_of(holder)
+
+
+IDLE = 60
+
+
+def timestamped(pdf, number=IDLE, body=None, **how):
+    """The step changes behind a timestamp by somebody else, which may bring an object of that number."""
+    draft = Draft(pdf, form="stream", **how)
+    if body is not None:
+        draft.bodies[number] = body
+    value = draft.sign(timestamp=True, entries=b"" if body is None else b"/Extra %d 0 R" % number)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Stamp)/F 132/Rect[0 0 0 0]/P 3 0 R/V %d 0 R>>" % value
+    draft.put_field(draft.add(field), 0)
+    step = step_changes(draft.finished(), drawn)
+    assert step is not None
+    return step
+
+
+def hand_signed(pdf, **how):
+    """Signed by somebody whose program does not read the whole document."""
+    draft = Draft(pdf, form="stream", **how)
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(first)/Rect[0 0 0 0]/F 132/V %d 0 R>>" % draft.sign()
+    draft.put_field(draft.add(field), 0)
+    return draft.finished()
+
+
+@pytest.mark.parametrize(("freed", "accepted"), [(None, True), (IDLE, False)])
+@pytest.mark.parametrize("how", ["stamp", "store"])
+def test_nothing_is_taken_away(freed, accepted, how):
+    """Nothing leads to the object; a reader may need it all the same, to take the file as its sections say."""
+    base = attack.foreign_sign(built(rich(more={IDLE: b"5"})), certify=MDPPerm.NO_CHANGES)
+    more = {} if freed is None else {"freed": {freed: 0}}
+    if how == "store":
+        draft = Draft(base, **more)
+        draft.store(b"certificate")
+        assert (outcome(draft.finished()) is Outcome.VALID) is accepted
+        return
+    step = timestamped(base, **more)
+    assert (step.status is Status.VALID) is accepted
+    assert accepted or "taken away" in step.en
+
+
+def test_what_was_null_may_be_taken_away():
+    """It was nothing before."""
+    base = attack.foreign_sign(built(rich(more={IDLE: b"null"})))
+    assert timestamped(base, freed={IDLE: 0}).status is Status.VALID
+
+
+@pytest.mark.parametrize("later", [{}, {"body": b"5"}, {"freed": {IDLE: 0}}])
+@pytest.mark.parametrize("there", [True, False])
+def test_an_object_is_packed_into_an_object_stream(there, later):
+    """While an entry, even one that nothing leads to, names a container that is none, some readers rebuild the file; what
+    comes later decides whether they do.
+    """
+    objects = rich(more={IDLE: b"5"} if there else {})
+    base = hand_signed(built(objects), rows={IDLE + 30: (2, IDLE, 0)})
+    assert outcome(base) is Outcome.INDETERMINATE
+    if there and "body" in later:
+        return
+    assert timestamped(base, **later).status is Status.UNKNOWN
+
+
+def test_an_object_stream_holds_what_is_said_to_be_in_it():
+    """One more entry than there are members is another document to readers that go on looking."""
+    draft = Draft(built(rich()), form="stream")
+    draft.packed[IDLE] = b"<<>>"
+    pdf = draft.finished()
+    container = Document(pdf).entries[IDLE].a
+    good = hand_signed(pdf)
+    assert timestamped(good).status is Status.VALID
+    assert timestamped(hand_signed(pdf, rows={IDLE + 30: (2, container, 0)})).reason == "AMBIGUOUS"

@@ -1,11 +1,11 @@
 """How a file says which objects it has, in two of its versions: what the signed one was packed by stays as it was."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from services.esign.domain.pdf_sections import Place
-from services.esign.domain.pdf_update import oddly_packed
+from services.esign.domain.pdf_update import Revision, oddly_packed
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Extends", "Filter", "DecodeParms", "Length"})
@@ -57,6 +57,15 @@ def _refuse_hidden(two: TwoVersions, containers: Collection[int]) -> None:
     mentioned = set(map(int, mentions))
     if hidden := sorted(number for number in mentioned if two.is_new(number) and two.touched(number)):
         raise ChangedError(f"object {hidden[0]} came, and was mentioned before it was there", unclear=True)
+
+
+def refuse_freeing(two: TwoVersions, revisions: Iterable[Revision]) -> None:
+    """No object that there was is taken away. Nobody has to; and a reader that misses one by which others are found
+    rebuilds the file, though nothing else leads to it.
+    """
+    for revision in revisions:
+        if taken := sorted(number for number in revision.freed if two.was(number) is not None):
+            raise ChangedError(f"object {taken[0]} was taken away", unclear=True)
 
 
 def refuse_shrinking(two: TwoVersions) -> None:

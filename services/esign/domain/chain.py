@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 from cryptography import x509
@@ -14,7 +14,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAl
 from services.esign.domain import certificate_extensions, der, moments, sm2
 from services.esign.domain.certificate_extensions import Profile
 from services.esign.domain.kept import kept
-from services.esign.domain.signature_value import public_key_of, sm2_key_of
+from services.esign.domain.signature_value import (
+    DIGEST_OF,
+    SignatureValue,
+    UnknownAlgorithmError,
+    public_key_of,
+    sm2_key_of,
+)
 
 _MAX_LENGTH = 8
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
@@ -279,10 +285,21 @@ def _build(
     return found
 
 
+def is_led_to(signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]) -> bool:
+    """Whether signatures lead from it to a trusted root, those by algorithms that no longer hold among them."""
+    pool, trusted = (*roots, *tuple(others)[:_NEAREST]), {_der(root) for root in roots}
+    return _search((signer,), pool, trusted, [_MOST_LOOKED_AT], _issued_somehow) is not None
+
+
 def _search(
-    path: tuple[x509.Certificate, ...], pool: Sequence[x509.Certificate], trusted: set[bytes], left: list[int]
+    path: tuple[x509.Certificate, ...],
+    pool: Sequence[x509.Certificate],
+    trusted: set[bytes],
+    left: list[int],
+    has_issued: Callable[[bytes, bytes], bool] | None = None,
 ) -> tuple[x509.Certificate, ...] | None:
     """Depth first: authorities that certify each other, or were certified anew, leave several ways."""
+    has_issued = has_issued or _issued
     if _der(path[-1]) in trusted:
         return path
     if len(path) == _MAX_LENGTH:
@@ -291,7 +308,9 @@ def _search(
         if issuer in path or left[0] <= 0:
             continue
         left[0] -= 1
-        if _issued(_der(path[-1]), _der(issuer)) and (found := _search((*path, issuer), pool, trusted, left)):
+        if not has_issued(_der(path[-1]), _der(issuer)):
+            continue
+        if found := _search((*path, issuer), pool, trusted, left, has_issued):
             return found
     return None
 
@@ -325,6 +344,10 @@ def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) ->
             )
         below = at
         at = next((c for c in pool if c != below and c.subject == below.issuer), None)
+    return not_trusted()
+
+
+def not_trusted() -> ChainError:
     return _unusual("ISSUER_NOT_TRUSTED", "签章证书的颁发机构不在信任范围内", "no trusted root issued the certificate")
 
 
@@ -428,6 +451,21 @@ def _issued(child: bytes, issuer: bytes) -> bool:
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True
+
+
+def _issued_somehow(child: bytes, issuer: bytes) -> bool:
+    """The same with any algorithm that is known here."""
+    if _issued(child, issuer):
+        return True
+    try:
+        below, above = load(child), load(issuer)
+        algorithm = der.parse(child).children()[1]
+        digest = DIGEST_OF.get(algorithm.children()[0].raw)
+        if digest is None or below.issuer != above.subject or _is_huge(public_key_of(above)):
+            return False
+        return SignatureValue(algorithm.raw, digest, below.signature).made_by(above, below.tbs_certificate_bytes)
+    except (ChainError, UnknownAlgorithmError, der.DerError, IndexError):
+        return False
 
 
 def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:

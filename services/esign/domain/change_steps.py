@@ -167,7 +167,7 @@ def earlier_ends(data: bytes, before: int) -> list[int]:
 def appended(found: Findings, history: History, tail: bytes) -> History:
     """`tail`: after the last version, what nobody can read as a part of it and no signature covers."""
     found.steps = [step for step in found.steps if step.step != "changes"]
-    _covers_no_more(found)
+    covers_no_more(found)
     stray = len(tail)
     if not tail.strip(_PADDING):
         return replace(history, status=_say_padded(found, stray), stray=stray)
@@ -186,8 +186,8 @@ def _say_padded(found: Findings, size: int) -> Status:
     return _say(found, Status.INVALID, "PADDED", zh, en)
 
 
-def _covers_no_more(found: Findings) -> None:
-    """Takes back that a signature covers the whole file: something stands behind what it covers."""
+def covers_no_more(found: Findings) -> None:
+    """Takes back that a signature covers the whole file: something stands behind what those cover that count."""
     if any(step.step == "coverage" and step.reason == "WHOLE_FILE" for step in found.steps):
         found.steps = [step for step in found.steps if step.step != "coverage"]
         zh, en = "签名覆盖其所在版本，不包括末尾追加的内容", "the signature covers its revision, not what was appended"
@@ -204,7 +204,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.
-        _covers_no_more(found)
+        covers_no_more(found)
         stray = end - present[-1].covered_to
         return History(present, (), end, _say_padded(found, stray), stray=stray)
     try:

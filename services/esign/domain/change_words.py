@@ -27,6 +27,7 @@ _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r".*(?:an? appearance|a field|SigFlags|list of fields|form has more resources).*", "表单或批注被改动"),
         (r"object (\d+) was added or rewritten and belongs to nothing", "新增或改写的对象 {} 不属于任何内容"),
         (r"object (\d+) was (?:changed|written again)", "对象 {} 被改写"),
+        (r"object (\d+) was taken away", "对象 {} 被删除"),
         (r"object (\d+) brings /.*", "对象 {} 带来了可改变显示的内容"),
         (r"the (?:content of )?stream (\d+)\b.*", "数据流 {} 被改动"),
         (r"/(\w+) (?:was changed|came or went)", "文件的 /{} 项被改动"),

@@ -24,7 +24,7 @@ from services.esign.domain.pdf import ELSEWHERE, Document, PdfObject
 from services.esign.domain.pdf_syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf_update import Revision
 from services.esign.domain.pdf_walk import walk
-from services.esign.domain.shadow import ACTIVE, VARYING
+from services.esign.domain.shadow import ACTIVE, VARYING, cut
 from services.esign.domain.signatures import PdfSignature, inherited
 from services.esign.domain.two_versions import Change, ChangedError, TwoVersions
 
@@ -205,6 +205,7 @@ class _Comparison:
         self._fields.refuse_other_uses()
         for revision in self.revisions:
             _nothing_else(two, revision)
+        bookkeeping.refuse_freeing(two, self.revisions)
         bookkeeping.refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
             raise ChangedError(SAVED_AGAIN)
@@ -400,7 +401,7 @@ def _nothing_else(two: TwoVersions, revision: Revision) -> None:
         if elsewhere:
             raise ChangedError(f"the content of stream {number} lies elsewhere: /{min(elsewhere)}")
     for number, names in two.names_brought(own).items():
-        if bad := sorted(names & (ACTIVE | VARYING)):
+        if bad := sorted((names | cut(names)) & (ACTIVE | VARYING)):
             raise ChangedError(f"object {number} brings /{bad[0]}")
         if "OC" in names:
             raise ChangedError(f"object {number} is not shown everywhere alike: /OC", unclear=True)

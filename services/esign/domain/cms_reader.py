@@ -222,6 +222,7 @@ def _signer(signer: Node, outside: _Outside) -> SignedCms:
         signature=signature.expect(der.OCTET_STRING).body,
         certificate_reference=_reference(values),
         content_type=outside.content_type,
+        signed_content_type=_stated_kind(values),
         content=outside.content,
         signing_time_us=_signing_time(values),
         timestamp_tokens=tokens,
@@ -281,9 +282,13 @@ def _one(values: dict[bytes, tuple[bytes, ...]], kind: bytes) -> Node:
     return der.parse(found[0])
 
 
+def _stated_kind(values: dict[bytes, tuple[bytes, ...]]) -> bytes:
+    return values.get(cms.OID_CONTENT_TYPE, (b"",))[0]
+
+
 def _check_content_type(values: dict[bytes, tuple[bytes, ...]], content_type: bytes) -> None:
     """Makers of GB/T 35275 structures mix both names of plain data."""
-    found = values.get(cms.OID_CONTENT_TYPE, (b"",))[0]
+    found = _stated_kind(values)
     if not found:
         raise CmsError("CMS_ATTRIBUTES", "content-type is missing", unsupported=True)
     if found != content_type and not {found, content_type} <= DATA:

@@ -9,6 +9,7 @@ Work is counted before it is done, for all readings of one file together: see `C
 
 import re
 import zlib
+from bisect import bisect
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -238,10 +239,10 @@ class Document:
             raise PdfError("PAGES", "no first page", unsupported=True)
 
     def read_all(self) -> None:
-        """Reads every object, so that `census` knows all names. Of what cannot be read it knows all that may be one.
-        Raises PdfError where it is more work than is given to a file.
+        """Reads every object, so that `census` knows all names; of what cannot be read all that may be one. Raises
+        PdfError for what cannot be read, and at once where it is more work than is given to a file.
         """
-        unread: set[int] = set()
+        unread: dict[int, PdfError] = {}
         for number, entry in self.entries.items():
             try:
                 if entry.place == Place.IN_STREAM:
@@ -251,14 +252,18 @@ class Document:
             except PdfError as cause:
                 if cause.limit:
                     raise
-                unread.add(entry.a if entry.place == Place.IN_FILE else self.entries.get(entry.a, FREE).a)
-        for at in unread:
-            self._names_at(at)
+                unread[entry.a if entry.place == Place.IN_FILE else self.entries.get(entry.a, FREE).a] = cause
+        if unread:
+            places = sorted({self.end, *(each.a for each in self.entries.values() if each.place == Place.IN_FILE)})
+            for at in unread:
+                self._names_at(at, next(iter(places[bisect(places, at) :]), self.end))
+            raise next(iter(unread.values()))
 
-    def _names_at(self, at: int) -> None:
-        """Learns what may be a name in an object, or in an object stream, that cannot be read."""
-        end = self.data.find(b"endobj", at, self.end)
-        data = self.data[at : end if end >= 0 else self.end]
+    def _names_at(self, at: int, end: int) -> None:
+        """Learns what may be a name in an object, or in an object stream, that cannot be read. `end`: where the next
+        object stands.
+        """
+        data = self.data[at : min(end, self.end)]
         self.census.count(len(data) // _SCANNED_A_VALUE)
         with suppress(PdfError):
             holder = self.object_at(at)

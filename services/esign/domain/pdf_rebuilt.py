@@ -120,7 +120,7 @@ def disagreement(versions: Sequence[tuple[Document, Collection[int]]], signed_to
 def _disagreement(
     document: Document, reachable: Collection[int], signed_to: int, headers: Iterable[_Header]
 ) -> int | None:
-    if begins_otherwise(document, signed_to):
+    if begins_otherwise(document, signed_to) or _is_packed_into_nothing(document):
         return UNDECIDED
     roots = {root[0] for each in document.sections if isinstance(root := each.trailer.get("Root"), Ref)}
     own = {each.offset for each in _sections(document)}
@@ -245,6 +245,25 @@ def _may_be_rebuilt(document: Document, reachable: Collection[int]) -> bool:
         return True
     starts = {each.offset for each in _sections(document)}
     return any(int(found[1]) not in starts | {0} for found in _STARTXREF.finditer(data, 0, end))
+
+
+def _is_packed_into_nothing(document: Document) -> bool:
+    """Whether an object, whatever leads to it, is said to be in an object stream that is none or does not hold it: some
+    readers rebuild the file for that.
+    """
+    packed: dict[int, list[int]] = {}
+    for number, entry in document.entries.items():
+        if entry.place == Place.IN_STREAM:
+            packed.setdefault(entry.a, []).append(number)
+    for container, numbers in packed.items():
+        try:
+            if not document.members(container).values.keys() >= set(numbers):
+                return True
+        except PdfError as cause:
+            if cause.limit:
+                raise
+            return True
+    return False
 
 
 def _is_a_beginning(document: Document, value: Any) -> bool:

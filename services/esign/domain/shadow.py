@@ -5,6 +5,7 @@ layers, overlays and everything that makes a page look different elsewhere are r
 the document saves it anew without them.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,10 @@ ACTIVE = frozenset(
         *("ResetForm", "Hide", "SetOCGState", "Collection"),
     }
 )
+OPENING = "OpenAction"
+"""The catalog's key for what a document does when it is opened."""
+# To PDFium they are white space, which ends a name.
+_ENDS_A_NAME = re.compile("[\x80\xff]")
 # Names by which a page looks different in print, in another reader, or with another file beside it: layers, alternate
 # images, content of other files.
 VARYING = frozenset({"OCProperties", "OCG", "OCMD", "Alternates", "OPI", "Movie", "Sound", "3D"})
@@ -37,11 +42,11 @@ def refuse(document: Document) -> None:
         raise PdfError("SHADOW_ELSEWHERE", "the file is a package, too; save the document anew")
     revisions = walk(document)
     values = _values(document, revisions)
-    if active := sorted(ACTIVE & document.census.names):
+    if active := acting(document.census.names):
         raise PdfError("ACTIVE_CONTENT", f"active content: {', '.join(active)}")
     if acts_on_opening(document):
         raise PdfError("ACTIVE_CONTENT", "active content: it acts when it is opened")
-    if varying := sorted(VARYING & document.census.names):
+    if varying := sorted(VARYING & (document.census.names | cut(document.census.names))):
         raise PdfError("SHADOW_VARYING", f"content that is not shown everywhere alike: {', '.join(varying)}")
     _refuse_superseded(revisions)
     _refuse_unshown(document, values, _lengths(revisions))
@@ -50,15 +55,29 @@ def refuse(document: Document) -> None:
             _refuse_overlay(document, value)
 
 
+def cut(names: set[str]) -> set[str]:
+    """What those of the names are that a reader ends early."""
+    return {_ENDS_A_NAME.split(each, 1)[0] for each in names if not each.isascii() and _ENDS_A_NAME.search(each)}
+
+
+def acting(names: set[str]) -> list[str]:
+    """Those by which a document acts, as every reader reads them."""
+    ended = cut(names)
+    return sorted(ACTIVE & (names | ended) | (ended & {OPENING}))
+
+
 def acts_on_opening(document: Document) -> bool:
     """Whether a document does more when it is opened than go to a page of its own, or may."""
     try:
-        action = document.resolve(document.catalog().get("OpenAction"))
+        action = document.resolve(document.catalog().get(OPENING))
     except PdfError as cause:
         if cause.limit:
             raise
         return True
-    return isinstance(action, Dict) and (document.resolve(action.get("S")) != "GoTo" or "Next" in action)
+    if not isinstance(action, Dict):
+        return False
+    is_more = "Next" in action or any(_ENDS_A_NAME.search(key) for key in action)
+    return is_more or document.resolve(action.get("S")) != "GoTo"
 
 
 def _refuse_superseded(revisions: Sequence[Revision]) -> None:

@@ -178,7 +178,8 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     subfilter = str(value.get("SubFilter", ""))
     is_timestamp = value.get("Type") == _TIMESTAMP or subfilter == "ETSI.RFC3161"
     if is_timestamp and permission is not None:
-        raise PdfError("DOCMDP", "a document timestamp certifies nothing")
+        # Anybody may have added it: that is nobody's forgery of what others signed.
+        raise PdfError("DOCMDP", "a document timestamp certifies nothing", unsupported=True)
     return PdfSignature(
         number=holder.number,
         field=field,

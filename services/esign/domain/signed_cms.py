@@ -7,7 +7,7 @@ from enum import Enum
 from cryptography import x509
 
 from services.esign.domain import cms, der
-from services.esign.domain.signature_value import HASHES, SHA1, SignatureValue, UnknownAlgorithmError
+from services.esign.domain.signature_value import HASHES, SHA1, SignatureValue, UnknownAlgorithmError, sm2_key_of
 
 
 class CmsError(ValueError):
@@ -48,7 +48,9 @@ class SignedCms:
     signature: bytes
     # Digest algorithm and digest by which the signature names its certificate; None: it does not.
     certificate_reference: tuple[bytes, bytes] | None
+    # As it stands outside, where nobody signed it, and in the signed attributes (empty: there are none).
     content_type: bytes = cms.OID_DATA
+    signed_content_type: bytes = b""
     content: bytes | None = None
     signing_time_us: int | None = None
     # Signature timestamps (RFC 3161), in the order they stand in.
@@ -78,7 +80,7 @@ class SignedCms:
 
     def binding(self, *parts: bytes | memoryview) -> Binding:
         """How the signature is bound to a document's parts. A content inside is the document itself or its digest, as
-        adbe.pkcs7.sha1 has it by SHA-1 and makers of GB/T 35275 structures by the signature's own.
+        adbe.pkcs7.sha1 has it by SHA-1 and makers of GB/T 35275 structures by SM3.
         """
         # Some makers leave an empty content standing where none should be.
         if self.content is None or (not self.content and self.signed_attributes):
@@ -88,11 +90,22 @@ class SignedCms:
         if self.signed_attributes and self.digest(self.content) != self.message_digest:
             return Binding.NONE
         if self.content == self.digest(*parts):
-            return Binding.DIGEST if self.content_type == cms.OID_GM_DATA else Binding.INSIDE
+            return Binding.DIGEST if self._says_gm_data() else Binding.INSIDE
         if self.content == HASHES[SHA1].of(*parts):
             return Binding.WEAK
         whole = len(self.content) == sum(map(len, parts)) and self.content == b"".join(parts)
         return Binding.DIGEST if whole else Binding.NONE
+
+    def _says_gm_data(self) -> bool:
+        """Whether the signature itself says that it is by GB/T 35275. What stands outside it anybody may change."""
+        if {self.content_type, self.signed_content_type} != {cms.OID_GM_DATA}:
+            return False
+        if HASHES[self.digest_algorithm].name != "SM3":
+            return False
+        try:
+            return sm2_key_of(x509.load_der_x509_certificate(self.signer)) is not None
+        except ValueError:
+            return False
 
     def names_its_certificate(self) -> bool:
         """Whether the signed attributes name a certificate, and it is exactly the signer's."""

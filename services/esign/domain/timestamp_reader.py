@@ -106,10 +106,14 @@ def check_token(
 
 
 def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+    """Its path. Whether somebody trusted vouches for it comes first: what is passed over for being weak, anybody can
+    make himself.
+    """
     try:
         signer = chain.load(signed.signer)
         if not signed.signature_holds(signer):
             raise TimestampInvalidError("TIMESTAMP_SIGNATURE", "时间戳签名无效", "the timestamp's signature is wrong")
+        path = _path_of(signer, chain.readable(signed.certificates, signed.signer), roots)
         if signed.weak or HASHES[info.digest_algorithm].weak:
             raise TimestampInvalidError(
                 "TIMESTAMP_WEAK",
@@ -118,23 +122,38 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
                 unknown=True,
             )
         _check_use(signer)
-        path = chain.build(signer, chain.readable(signed.certificates, signed.signer), roots)
         chain.check_timestamp_path(path)
     except CmsError as cause:
         raise _malformed(str(cause), unknown=cause.unsupported) from cause
     except ChainError as cause:
-        reason = "TSA_NOT_TRUSTED" if cause.reason == "ISSUER_NOT_TRUSTED" else cause.reason
-        raise TimestampInvalidError(
-            reason,
-            f"时间戳机构：{cause.zh.replace('签章证书', '其证书')}",
-            f"timestamp authority: {cause.en}",
-            unknown=cause.unknown,
-        ) from cause
+        raise _of_authority(cause) from cause
     if not chain.valid_at(path, info.time_us):
         raise TimestampInvalidError(
             "TSA_OUTSIDE_VALIDITY", "时间戳机构证书当时不在有效期内", "the authority's certificate was not valid then"
         )
     return path
+
+
+def _path_of(
+    signer: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
+) -> tuple[x509.Certificate, ...]:
+    """Raises ChainError; for being weak only where it leads to somebody trusted all the same."""
+    try:
+        return chain.build(signer, others, roots)
+    except ChainError as cause:
+        if cause.reason != "WEAK_ALGORITHM" or chain.is_led_to(signer, others, roots):
+            raise
+        raise chain.not_trusted() from cause
+
+
+def _of_authority(cause: ChainError) -> TimestampInvalidError:
+    reason = "TSA_NOT_TRUSTED" if cause.reason == "ISSUER_NOT_TRUSTED" else cause.reason
+    return TimestampInvalidError(
+        reason,
+        f"时间戳机构：{cause.zh.replace('签章证书', '其证书')}",
+        f"timestamp authority: {cause.en}",
+        unknown=cause.unknown,
+    )
 
 
 @lru_cache(maxsize=256)

@@ -30,6 +30,7 @@ from services.esign.domain.ledger_steps import Logged
 from services.esign.domain.note import VerifierKey
 from services.esign.domain.ofd.archive import is_package_too
 from services.esign.domain.pdf import Document, has_header
+from services.esign.domain.pdf_sections import Place
 from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.register_steps import Known
 from services.esign.domain.second_look import Look
@@ -57,11 +58,11 @@ from services.esign.domain.witness import Policy
 __all__ = ["Known", "Trust", "judge", "without_ses", "without_use"]
 
 # Found in one look at the bytes: places of signatures, and whether a name that acts may stand somewhere: plainly, with
-# an escape in it, or inside an object stream.
+# an escape in it, or inside an object stream. Behind the bytes 80 and FF some readers begin anew.
 _SIGNED_PLACE = b"/ByteRange"
 _TELLING = re.compile(
     rb"/(?:ByteRange|" + b"|".join(sorted(name.encode() for name in shadow.ACTIVE)) + rb")(?![A-Za-z0-9])"
-    rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm"
+    rb"|/[A-Za-z0-9]{0,12}#[2-7][0-9A-Fa-f]|/ObjStm|/OpenAction[\x80\xff]"
 )
 
 _NO_SES = Step(
@@ -192,9 +193,9 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
     telling = _TELLING.findall(document.data, 0, document.end)
     places = telling.count(_SIGNED_PLACE)
     try:
-        active = _active(document) if len(telling) > places else []
+        active = _active(document) if len(telling) > places or _is_packed(document) else []
         if shadow.acts_on_opening(document):
-            active.append("OpenAction")
+            active.append(shadow.OPENING)
     except PdfError as cause:
         _unread(found, cause, pdf)
         return document, appended, places
@@ -253,10 +254,23 @@ def _before_what_was_appended(pdf: bytes) -> Document | None:
     return None
 
 
+def _is_packed(document: Document) -> bool:
+    """Whether objects are in object streams, by whatever name these go."""
+    if all(each.kind == "table" and each.companion is None for each in document.sections):
+        return False
+    return any(entry.place == Place.IN_STREAM for entry in document.entries.values())
+
+
 def _active(document: Document) -> list[str]:
-    """Names by which a document acts. Raises PdfError where reading all of it is more work than is given to a file."""
-    document.read_all()
-    return sorted(shadow.ACTIVE & document.census.names)
+    """Names by which a document acts. Raises PdfError where something in it cannot be read, which may act as well, or
+    reading all of it is more work than is given to a file.
+    """
+    try:
+        document.read_all()
+    except PdfError as cause:
+        if cause.limit or not shadow.acting(document.census.names):
+            raise
+    return shadow.acting(document.census.names)
 
 
 def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[SignatureFinding, ...]:
@@ -278,6 +292,8 @@ def _signed(found: Findings, case: _Case, receipt: str | None) -> tuple[Signatur
     stamps = [s for s in present if s.is_timestamp]
     logged = (entry.end, entry.entry.time_us) if entry is not None else None
     proofs = document_time.prove(case.document, stamps, case.tsa_roots, data, case.now_us, logged)
+    if present[-1].is_timestamp and proofs.read[present[-1].number].time_us is None:
+        change_steps.covers_no_more(found)
     every = [_One(signature, Findings(case.now_us, _stated(signature, case.now_us))) for signature in signers]
     for one in every:
         one.opened = signer_steps.opened(one.found, one.signature, one.signature.certificates)

@@ -84,7 +84,7 @@ def found_by(contents: bytes, content: bytes = CONTENT, **options: object) -> Ju
         gm(attributes(), algorithm=algorithm(EC_KEY, SM2_CURVE)),
         gm(attributes(), digest=algorithm(SM3.oid, NULL), digests=(algorithm(SM3.oid, NULL),)),
         gm(attributes(), sign=lambda text: raw(sm_setting().seal.sign(text))),
-        gm(None, message=HASH, content=HASH),
+        gm(attributes(digest=sm.sm3(HASH)), content=HASH),
     ],
     ids=[
         "attributes", "none", "PKCS 7 content-type", "PKCS 7 data", "RFC 5652 throughout", "501", "501 with NULL", "301",
@@ -98,6 +98,20 @@ def test_a_signature_by_gb_t_35275_is_judged_by_the_same_steps(signed: bytes) ->
     assert (found.reason("signer"), found.reason("chain")) == (("valid", "SIGNER"), ("valid", "TRUSTED"))
     assert found.steps["signer"].zh == f"签章单位：{ORGANISATION}"
     assert found_by(signed, CONTENT + b"!").reason("integrity")[0] == "invalid"
+
+
+@pytest.mark.parametrize(
+    "signed",
+    [
+        gm(None, message=HASH, content=HASH),
+        gm(attributes(DATA, sm.sm3(HASH)), content=HASH),
+        gm(attributes(digest=sm.sm3(HASH)), content=HASH, content_type=DATA),
+    ],
+    ids=["none", "PKCS 7 inside", "PKCS 7 outside"],
+)
+def test_a_digest_inside_is_a_document_only_where_the_signature_says_so(signed: bytes) -> None:
+    """What an SM2 key signed as something else is not made a document by a name that nobody signed."""
+    assert found_by(signed).reason("integrity") == ("unknown", "DIGEST_INSIDE")
 
 
 def test_the_kind_of_a_domestic_signature_is_told_by_its_bytes() -> None:
