@@ -181,6 +181,7 @@ def test_what_comes_was_mentioned_by_nothing():
     assert stamped(b"%% %d 0 R\n" % (number + 30))[0] is Status.VALID
     assert stamped(b"%% %d 0 R\n" % number)[0] is Status.UNKNOWN
     assert stamped(b"/K(%d 0 R)" % number)[0] is Status.UNKNOWN
+    assert stamped(b"/K/A\x800000000000000%d.5\x80-1\xffR" % number)[0] is Status.UNKNOWN
 
 
 @pytest.mark.parametrize("key", [b"F/RunLengthDecode", b"DP<<>>", b"FFilter/FlateDecode"])

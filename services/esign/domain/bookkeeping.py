@@ -5,13 +5,16 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from services.esign.domain.pdf_sections import Place
+from services.esign.domain.pdf_syntax import PdfError
 from services.esign.domain.pdf_update import Revision, oddly_packed
 from services.esign.domain.two_versions import ChangedError, TwoVersions
 
 _OF_CONTAINERS = frozenset({"Type", "N", "First", "Extends", "Filter", "DecodeParms", "Length"})
 # To PDFium the bytes 80 and FF are white space, and a comment is to all.
 _BETWEEN = rb"(?:[\x00\t\n\f\r \x80\xff]|%[^\r\n]{0,256}[\r\n]){1,16}"
-_MENTION = re.compile(rb"(?<!\d)(\d{1,10})%b\d{1,5}%bR(?![A-Za-z0-9])" % (_BETWEEN, _BETWEEN))
+_MENTION = re.compile(rb"(?<!\d)0*(\d{1,10})%b\d{1,5}%bR(?![A-Za-z0-9])" % (_BETWEEN, _BETWEEN))
+# A name that PDFium takes for a shorter one, and numbers behind it.
+_NUMBER_BEHIND = re.compile("[\x80\xff].*[0-9]", re.DOTALL)
 
 
 def refuse_other(two: TwoVersions) -> None:
@@ -46,6 +49,13 @@ def _refuse_hidden(two: TwoVersions, containers: Collection[int]) -> None:
     or packed data another finds a reference, which leads to what came.
     """
     before = two.before
+    try:
+        before.read_all()
+    except PdfError as cause:
+        if cause.limit:
+            raise
+    if any(_NUMBER_BEHIND.search(name) for name in before.census.names if not name.isascii()):
+        raise ChangedError("a name holds what is a number to some readers", unclear=True)
     mentions = _MENTION.findall(before.data, 0, before.end)
     for number in containers:
         holder = before.object(number)
