@@ -17,12 +17,14 @@ _MOST_INK = 250_000
 _FEWEST_LOST = 2
 # How much a colour channel (0 to 255) is off the ground's where ink is seen, and off another's where it is another;
 # from which share of what a colour takes from the ground on it has a hue; up to which level it is dark all the same.
-_SEEN = 24
+_SEEN = 12
 _ANOTHER = 48
 _OF_HUE = 0.4
 _DARK = 150
 # Levels by which dark ink is no part of light ink, and from which on ink is light.
 _DARKER = 64
+# Levels of a channel by which one ink is told from another; from which level of its strongest channel on from black.
+_OTHER_INK, _COLOURED = 112, 200
 _LIGHT = 160
 # Of the height of a sign, how far beside it and how far above and below it ink belongs to it; pixels at least; points
 # up to which a sign is as high as it is.
@@ -33,7 +35,7 @@ _HIGHEST = 48.0
 _RULE, _LONG = 2.0, 30.0
 _FEWEST_OF_RULE = 3
 # A row of dots is a rule: points of each, and from one to the next; pixels by which steps differ; how many make a row.
-_DOT, _STRIDE, _EVEN, _FEWEST_DOTS = 3.0, 8.0, 2, 6
+_DOT, _STRIDE, _EVEN, _FEWEST_DOTS, _MOST_LEADERS = 3.0, 8.0, 2, 6, 24
 # Points up to which a sign keeps things off by its size, and by which share of it above and below, where text may run
 # upwards; of what the part is high and wide a sign has so much, and of
 # itself it is there with so much.
@@ -55,13 +57,13 @@ Part = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """Pixels, right and lower edge left out; `light`: the level of its darkest pixel."""
+    """Pixels, right and lower edge left out; `ink`: the pixel that is farthest from white."""
 
     left: int
     top: int
     right: int
     bottom: int
-    light: int
+    ink: bytes
 
 
 def grounds_of(place: bytes, width: int, scale: float) -> list[bytes]:
@@ -118,30 +120,31 @@ def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool
 
 
 def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
-    """Whether ink that came makes another sign of one that was there: it has its hue, and is so near to it that both
-    read as one. Of places on white; `scale`: pixels a point.
+    """Whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it that
+    both read as one. Of places on white; `scale`: pixels a point.
     """
     old, inked = _by_hue(was), _by_hue(now)
     before = set().union(*old.values())
     area = len(was) // _BYTES_A_PIXEL
     rules = set(pixels_of(_rules(before, area, width, scale), area))
-    for hue, found in inked.items():
-        came = {at for at in found - before if _is_another(was, now, at, _SEEN // 2)}
-        signs = old.get(hue, set()) - rules
-        if not came or not signs:
-            continue
-        if len(came) + len(signs) > _MOST_INK:
-            return True
-        lines = came & set(pixels_of(_rules(came, area, width, scale), area))
-        near = _widened(signs, width, _NEAR)
-        if len(lines & near) >= _FEWEST_OF_RULE:
-            return True
-        there = [_sign(each, was, width) for each in _apart(signs, width)]
-        for each in _apart(came - lines, width):
+    came = {hue: {at for at in found - before if _is_another(was, now, at, _SEEN // 2)} for hue, found in inked.items()}
+    if len(before - rules) + sum(map(len, came.values())) > _MOST_INK:
+        return any(came.values())
+    signs = [_sign(each, was, width) for found in old.values() for each in _apart(found - rules, width)]
+    for found in came.values():
+        lines = found & set(pixels_of(_rules(found, area, width, scale), area))
+        for each in (*_apart(found - lines, width), *_apart(lines, width)):
             mark = _sign(each, now, width)
-            if any(_read_as_one(sign, mark, scale) for sign in there):
+            if any(_look_alike(sign, mark) and _are_near(sign, mark, scale) for sign in signs) and (
+                not lines.issuperset(each) or _touches(each, before - rules, width)
+            ):
                 return True
     return False
+
+
+def _touches(line: list[int], ink: set[int], width: int) -> bool:
+    """Whether a line comes nearer to ink than rules do to text."""
+    return len(_widened(set(line), width, _NEAR) & ink) >= _FEWEST_OF_RULE
 
 
 def are_edges_lost(was: bytes, now: bytes, width: int, most: float) -> bool:
@@ -237,7 +240,7 @@ def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
     for sign in found:
         if max(sign.right - sign.left, sign.bottom - sign.top) <= _DOT * scale:
             rows.setdefault((sign.top // 2, sign.bottom // 2), []).append(sign)
-    dots: set[int] = set()
+    runs: list[list[_Sign]] = []
     for row in rows.values():
         row.sort(key=lambda sign: sign.left)
         run = row[:1]
@@ -247,15 +250,47 @@ def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
             if 0 < step <= _STRIDE * scale and steady:
                 run.append(sign)
                 continue
-            if len(run) >= _FEWEST_DOTS:
-                dots.update(map(id, run))
+            if len(run) >= _FEWEST_DOTS and run[-1].right - run[0].left >= _LONG * scale:
+                runs.append(run)
             run = [sign]
+    # Rows of dots one above the other are a raster.
+    if len(runs) > _MOST_LEADERS:
+        return found
+    near = _STRIDE * scale
+    small = [sign for row in rows.values() for sign in row]
+    alone = [
+        run
+        for run in runs
+        for own in [set(map(id, run))]
+        if not any(
+            id(other) not in own
+            and other.left < run[-1].right
+            and run[0].left < other.right
+            and abs(other.top - run[0].top) < near
+            for other in small
+        )
+    ]
+    dots = {id(sign) for run in alone for sign in run}
     return [sign for sign in found if id(sign) not in dots]
 
 
-def _read_as_one(sign: _Sign, mark: _Sign, scale: float) -> bool:
-    if sign.light >= _LIGHT and sign.light - mark.light >= _DARKER:
+def _look_alike(sign: _Sign, mark: _Sign) -> bool:
+    """Whether ink of the one is taken for ink of the other: it has nearly its colour, or both are nearly black. Dark
+    ink is no part of light ink.
+    """
+    if _lightness(sign.ink) >= _LIGHT and _lightness(sign.ink) - _lightness(mark.ink) >= _DARKER:
         return False
+    if max(sign.ink) < _DARK and max(mark.ink) < _COLOURED:
+        return True
+    return max(abs(a - b) for a, b in zip(sign.ink, mark.ink, strict=True)) < _OTHER_INK
+
+
+def _lightness(colour: bytes) -> float:
+    blue, green, red = colour
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def _are_near(sign: _Sign, mark: _Sign, scale: float) -> bool:
     height = min(sign.bottom - sign.top, math.ceil(_HIGHEST * scale))
     beside, over = (max(_NEAR, math.ceil(share * height)) for share in (_BESIDE, _ABOVE))
     return (
@@ -332,8 +367,8 @@ def _apart(pixels: Iterable[int], width: int) -> Iterator[list[int]]:
 
 def _sign(pixels: list[int], place: bytes, width: int) -> _Sign:
     columns = [at % width for at in pixels]
-    light = min(max(place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL]) for at in pixels)
-    return _Sign(min(columns), min(pixels) // width, max(columns) + 1, max(pixels) // width + 1, light)
+    ink = min((place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL] for at in pixels), key=sum)
+    return _Sign(min(columns), min(pixels) // width, max(columns) + 1, max(pixels) // width + 1, ink)
 
 
 def _widened(pixels: set[int], width: int, by: int) -> set[int]:

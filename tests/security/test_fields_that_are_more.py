@@ -159,3 +159,30 @@ def test_a_number_beyond_all_objects_is_none(text):
     assert Ref((50, 0)) in references_in(Cursor(text % 50, 0, Census()).value())
     with pytest.raises(PdfError):
         Cursor(text % (2**32 + 50), 0, Census()).value()
+
+
+@pytest.mark.parametrize(
+    ("lock", "more"),
+    [
+        (b"<</Type/SigFieldLock/Action/All>>", {}),
+        (b"60 0 R", {60: b"<</Type/SigFieldLock/Action 61 0 R/Fields 62 0 R>>", 61: b"/Include", 62: b"[(Second)]"}),
+        (b"<</Type/SigFieldLock/Action/Include/Fields(Second)>>", {}),
+        (b"[<</Type/SigFieldLock/Action/All>>]", {}),
+        (b"<</Type/SigFieldLock/Action/Include/Fields[(Other)]>>", None),
+    ],
+)
+def test_a_lock_is_one_however_it_is_written(lock, more):
+    """Its words may stand in objects of their own; what is not understood locks everything."""
+    objects = rich()
+    objects[22] = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Second)/F 4/Rect[20 10 120 50]/P 3 0 R>>"
+    objects[23] = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(First)/F 132/Rect[0 0 0 0]/P 3 0 R/Lock %b>>" % lock
+    objects[4] = stream(b"BT /F1 14 Tf 12 150 Td (Contract) Tj ET")
+    objects[3] = objects[3][:-2] + b"/Annots[22 0 R 23 0 R]>>"
+    objects[1] = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[22 0 R 23 0 R]/SigFlags 1>>>>"
+    objects.update(more or {})
+    first = Draft(built(objects))
+    first.edit(23)["V"] = Ref((first.sign(), 0))
+    draft = Draft(first.finished())
+    value, look = draft.sign(), draft.add(FRAME)
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((look, 0))}})
+    assert status(draft.finished()) is (Status.VALID if more is None else Status.INVALID)

@@ -239,3 +239,21 @@ def test_print_on_coloured_paper_is_print(paper):
     frame = b"q 1 0 0 RG 1 w 1 1 178 48 re S Q "
     assert signed_over(text, frame + paper + b" %.2f 27 32 16 re f" % left) is Outcome.INDETERMINATE
     assert signed_over(text, frame) is Outcome.VALID
+
+
+@pytest.mark.parametrize(
+    ("print_", "look"),
+    [(b"0 .59 .55", b"0 .55 .59"), (b".35 .42 .6", b".3 .36 .6"), (b"0 0 1", b"0 0 .75"), (b"1 0 0", b".75 0 0")],
+)
+def test_no_amount_goes_on_in_nearly_its_colour(print_, look):
+    """The eye sees one colour in both, whatever they are called."""
+    text = b"%b rg BT /F1 14 Tf 12 150 Td (USD 1300) Tj ET" % print_
+    end = 2 + (722 + 667 + 722 + 278 + 4 * 556) * 14 / 1000
+    zero = b"q %b RG 1.5 w %.2f 30 5 9 re S Q" % (look, end + 1)
+    assert signed_over(text, zero) is Outcome.INDETERMINATE
+
+
+def test_a_raster_is_no_row_of_dots():
+    """A large word of dots is a word."""
+    dots = b"".join(b"%d %d 1.4 1.4 re f " % (x, y) for x in range(30, 150, 3) for y in range(125, 165, 3))
+    assert signed_over(b"0 g " + dots, b"BT /F1 12 Tf 20 14 Td (Paid) Tj ET") is Outcome.INDETERMINATE

@@ -270,10 +270,7 @@ def _build(
     trusted = {_der(root) for root in roots}
     if _der(signer) in trusted:
         return (signer,)
-    # What came with a signature comes first: beside it anybody may store any number.
-    found = None
-    for count in dict.fromkeys((_NEAREST, len(others))):
-        found = found or _search((signer,), (*roots, *others[:count]), trusted, [_MOST_LOOKED_AT])
+    found = _search((signer,), (*roots, *others), trusted, [_MOST_LOOKED_AT])
     if found is None:
         raise _without_path(signer, (*roots, *others))
     for below, authority in enumerate(found[1:]):
@@ -306,6 +303,9 @@ def _search(
         return None
     for issuer in _candidates(path[-1], pool, trusted):
         if issuer in path or left[0] <= 0:
+            continue
+        if _der(issuer) not in trusted and not _may_certify(issuer):
+            # Anybody who has a certificate can sign others with its key.
             continue
         left[0] -= 1
         if not has_issued(_der(path[-1]), _der(issuer)):
@@ -374,6 +374,14 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
     """µs."""
     first, last = max(c.not_valid_before_utc for c in path), min(c.not_valid_after_utc for c in path)
     return moments.us(first), moments.us(last)
+
+
+def _may_certify(certificate: x509.Certificate) -> bool:
+    try:
+        profile = profile_of(certificate)
+    except ChainError:
+        return False
+    return profile.certifies and profile.is_authority is not False
 
 
 def _check_authority(certificate: x509.Certificate, below: int) -> None:

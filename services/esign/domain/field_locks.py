@@ -12,6 +12,8 @@ from services.esign.domain.signatures import PdfSignature
 # Parents above a field.
 _DEEPEST = 16
 _MOST_PARTS = 64
+# Methods by which a signature says nothing of single fields (ISO 32000-2, table 255).
+_OF_NO_FIELD = frozenset({"DocMDP", "UR", "Identity"})
 
 
 def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -> bool:
@@ -41,16 +43,18 @@ class Locks:
         holder = document.object(signature.number)
         references = document.resolve(holder.value.get("Reference")) if holder is not None else None
         found: list[Mapping[str, Any]] = []
-        for each in references if isinstance(references, list) else []:
+        for each in references if isinstance(references, list) else [] if references is None else [references]:
             transform = document.resolve(each)
-            if isinstance(transform, Dict) and transform.get("TransformMethod") == "FieldMDP":
-                parameters = document.resolve(transform.get("TransformParams"))
+            method = document.resolve(transform.get("TransformMethod")) if isinstance(transform, Dict) else None
+            if method not in _OF_NO_FIELD:
+                parameters = document.resolve(transform.get("TransformParams")) if method == "FieldMDP" else None
+                # What is not understood locks everything.
                 found.append(parameters if isinstance(parameters, Dict) else {})
         value = document.resolve(Ref((signature.field, 0)))
         lock = document.resolve(value.get("Lock")) if isinstance(value, Dict) else None
-        if isinstance(lock, Dict):
-            found.append(lock)
-        forbids = signature.permission == 1 or (isinstance(lock, Dict) and lock.get("P") == 1)
+        if lock is not None:
+            found.append(lock if isinstance(lock, Dict) else {})
+        forbids = signature.permission == 1 or (isinstance(lock, Dict) and document.resolve(lock.get("P")) == 1)
         return cls(
             tuple(_named(document, each) for each in found),
             forbids,
@@ -84,11 +88,11 @@ def permitted(locks: Sequence[Locks]) -> int:
 
 
 def _named(document: Document, parameters: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
-    listed = document.resolve(parameters.get("Fields"))
-    names = [document.resolve(name) for name in listed] if isinstance(listed, list) else []
+    listed, action = (document.resolve(parameters.get(key)) for key in ("Fields", "Action"))
+    names = [document.resolve(name) for name in listed] if isinstance(listed, list) else [listed]
     if not all(isinstance(name, bytes) for name in names):
         return "All", frozenset()
-    return str(parameters.get("Action")), frozenset(map(text_of, names))
+    return str(action), frozenset(map(text_of, names))
 
 
 def full_name(value: Mapping[str, Any], resolve: Callable[[Any], Any]) -> str:

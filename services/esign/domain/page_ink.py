@@ -45,7 +45,7 @@ _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
 # Numbers that every reader computes with, in points (table C.1); of thinner clips some show every pixel met.
-_LARGEST, _SMALLEST, _THINNEST_CLIP = 32767.0, 1e-4, 0.5
+_LARGEST, _SMALLEST, _THINNEST_CLIP, _THINNEST = 32767.0, 1e-4, 0.5, 0.2
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 # Ems around a glyph's advance that its outline may take.
 _BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST = 0.3, 0.5, 0.4, 1.1, 0.3
@@ -144,6 +144,8 @@ class _Stream:
     clips: bool = False
     # The operators that made the path.
     shape: bytearray = field(default_factory=bytearray)
+    # Points, of its rectangles.
+    thinnest: float = _LARGEST
     line: Matrix | None = None
     text: Matrix = _IDENTITY
 
@@ -224,6 +226,9 @@ class _Stream:
             x, y, width, height = numbers
             numbers = [x, y, x + width, y, x, y + height, x + width, y + height]
         self.shape += operator
+        if operator == b"re":
+            sides = min(map(abs, numbers[2:])) * places.least(self.state.ctm)
+            self.thinnest = min(self.thinnest, sides)
         points = [places.at(self.state.ctm, *numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
         if not all(abs(x) <= _LARGEST and abs(y) <= _LARGEST for x, y in points):
             raise UnclearError
@@ -237,7 +242,13 @@ class _Stream:
             return
         state = self.state
         strokes, fills = operator in _STROKES, operator in _FILLS
-        unsure = self._is_unsure or (strokes and not state.stroke) or (fills and not state.fill)
+        thin = (fills and self.thinnest < _THINNEST) or (
+            strokes and 0 < state.width * places.least(state.ctm) < _THINNEST
+        )
+        if self.walk.is_look and (strokes or fills) and (thin or not state.width or not places.is_even(state.ctm)):
+            raise UnclearError
+        self.thinnest = _LARGEST
+        unsure = thin or self._is_unsure or (strokes and not state.stroke) or (fills and not state.fill)
         if unsure and operator != b"n":
             self.walk.mark(places.wider(path, state.width * places.factor(state.ctm) if strokes else 0), state.clip)
         if clips:

@@ -1,8 +1,10 @@
 """Places on a page: upright boxes, and the matrices that move them (ISO 32000-1, 8.3.4)."""
 
 from collections.abc import Sequence
+from math import hypot
 
 Rectangle = tuple[float, float, float, float]
+_EVEN = 0.85
 Matrix = tuple[float, float, float, float, float, float]
 
 
@@ -20,6 +22,19 @@ def at(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
 
 def factor(matrix: Matrix) -> float:
     return float(max(map(abs, matrix[:4])))
+
+
+def least(matrix: Matrix) -> float:
+    """By how much a matrix enlarges what it enlarges least."""
+    a, b, c, d = matrix[:4]
+    largest = max(hypot(a, b), hypot(c, d))
+    return abs(a * d - b * c) / largest if largest else 0.0
+
+
+def is_even(matrix: Matrix) -> bool:
+    """Whether a matrix turns, mirrors and enlarges alike in both directions, or nearly."""
+    a, b, c, d = matrix[:4]
+    return abs(a * d - b * c) >= _EVEN * max(hypot(a, b), hypot(c, d)) ** 2
 
 
 def around(points: Sequence[tuple[float, float]]) -> Rectangle:

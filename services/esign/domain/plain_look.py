@@ -42,7 +42,7 @@ _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
 # A seal's colour has one strong channel and one weak one, and less light than paper; shares of 1. From which share of
 # opacity on a pixel has a colour.
-_STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.25
+_STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.03
 _ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_STRONG, _LIGHT, _OPAQUE)}
 _BELOW_WEAK = bytes(level < _WEAK * 255 for level in range(256))
 _FILLS, _STROKES = frozenset({b"f", b"f*"}), frozenset({b"S"})

@@ -205,13 +205,13 @@ def _permission(document: Document, value: Dict, *, is_certification: bool) -> i
     """P of a certification. One that the catalog does not name is held to what it says all the same."""
     references = document.resolve(value.get("Reference"))
     transforms = [document.resolve(r) for r in references] if isinstance(references, list) else []
-    mdp = [t for t in transforms if isinstance(t, Dict) and t.get("TransformMethod") == "DocMDP"]
+    mdp = [t for t in transforms if isinstance(t, Dict) and document.resolve(t.get("TransformMethod")) == "DocMDP"]
     if not is_certification and not mdp:
         return None
     if len(mdp) != 1:
         raise PdfError("DOCMDP", "catalog and signature do not agree on the certification", unsupported=True)
     parameters = document.resolve(mdp[0].get("TransformParams"))
-    level = parameters.get("P", 2) if isinstance(parameters, Dict) else 2
+    level = document.resolve(parameters.get("P", 2)) if isinstance(parameters, Dict) else 2
     if level not in {1, 2, 3}:
         raise PdfError("DOCMDP", "certification level is not 1, 2 or 3", unsupported=True)
     return int(level)

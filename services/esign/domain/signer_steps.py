@@ -1,6 +1,7 @@
 """Whether a signature is over the document, and who made it: the steps integrity, signer and chain."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -170,9 +171,11 @@ def path_of(
     roots: Sequence[x509.Certificate],
     *,
     trust_any_signer: bool,
+    beside: Sequence[x509.Certificate] = (),
 ) -> tuple[x509.Certificate, ...] | None:
     """The signer's path, root last, with the steps signer and chain; None when nobody trusted vouches for it. A name
-    that nobody vouches for is a claim, and is told as one.
+    that nobody vouches for is a claim, and is told as one. `beside`: certificates that anybody may have stored, which
+    are asked where the signature's own do not do.
     """
     if trust_any_signer:
         _claimed(found, signer, Status.NOT_CHECKED)
@@ -191,7 +194,7 @@ def path_of(
         )
         return None
     try:
-        path = chain.build(signer, others, roots)
+        path = _built(signer, others, beside, roots)
         chain.check_document_path(path)
     except ChainError as cause:
         _claimed(found, signer, Status.UNKNOWN)
@@ -206,6 +209,19 @@ def path_of(
         zh, en = f"证书链可信，根证书：{root}", f"certificate path to trusted root {root}"
         found.add("chain", Status.VALID, "TRUSTED", zh, en)
     return path
+
+
+def _built(
+    signer: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    beside: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+) -> tuple[x509.Certificate, ...]:
+    """Raises ChainError."""
+    if beside:
+        with suppress(ChainError):
+            return chain.build(signer, others, roots)
+    return chain.build(signer, (*others, *beside), roots)
 
 
 def _claimed(found: Findings, signer: x509.Certificate, status: Status) -> None:

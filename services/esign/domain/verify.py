@@ -322,9 +322,13 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     if not signer_steps.is_intact(one.found, case.document.data, opened, sm):
         return
     data = data.with_carried(opened.cms)
-    others = (*opened.others, *data.loaded(), *(seal_steps.between(sm) if sm is not None else ()))
     path = signer_steps.path_of(
-        one.found, opened.signer, others, case.trust.roots, trust_any_signer=case.trust_any_signer
+        one.found,
+        opened.signer,
+        (*opened.others, *(seal_steps.between(sm) if sm is not None else ())),
+        case.trust.roots,
+        trust_any_signer=case.trust_any_signer,
+        beside=data.loaded(),
     )
     one.certified = path is not None and not case.trust_any_signer
     signature = one.signature
