@@ -9,27 +9,27 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from services.esign.domain import licence_check
-from services.esign.domain.seals import SealState
-from services.esign.domain.validation_report import sub_indication
 from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Verdict
-from services.esign.domain.verdict_words import Summary, explain, own_words
+from services.esign.licences.domain import check as licence_check
+from services.esign.seals.domain.life import SealState
+from services.esign.verification.domain.sentences.verdict_words import Summary, explain, own_words
+from services.esign.verification.domain.validation_report import sub_indication
 
 ROOT: Final = Path(__file__).parents[1]
 # Where verdicts are made. What these import of esign is read too.
 _MAKERS: Final = (
-    "services.esign.ses_document",
-    "services.esign.verify_command",
-    "services.esign.service.register",
-    "services.esign.service.verification",
-    "services.esign.service.licences",
-    "services.esign.domain.verify",
+    "services.esign.ses.document",
+    "services.esign.verification.files",
+    "services.esign.verification.service.register",
+    "services.esign.verification.service.verification",
+    "services.esign.licences.service",
+    "services.esign.verification.domain.verify",
     "services.esign.domain.ofd",
-    "services.esign.domain.code_verdict",
-    "services.esign.domain.licence_check",
-    "services.esign.domain.licence_offline",
-    "services.esign.domain.qr",
-    "services.esign.domain.ses_check",
+    "services.esign.verification.domain.code_verdict",
+    "services.esign.licences.domain.check",
+    "services.esign.licences.domain.offline",
+    "services.esign.pages.domain.qr",
+    "services.esign.ses.domain.check",
 )
 # Refusals of the readers that become a step, and of which one. Others end a call, not a step.
 _CAUGHT: Final[dict[str, tuple[str, ...]]] = {
@@ -52,7 +52,7 @@ _BAD: Final = (Status.INVALID, Status.UNKNOWN)
 # What is refused when something is made or prepared for signing, not when it is judged.
 _OF_MAKING: Final = frozenset({"shadow", "pdf_writer", "pki", "cms", "certificates", "licences", "seals", "timestamp"})
 # A seal's own steps are one step of the document, and its reasons have a beginning there.
-_OF_SEALS: Final = ("services.esign.domain.ses_check", "services.esign.domain.seal_validity")
+_OF_SEALS: Final = ("services.esign.ses.domain.check", "services.esign.ses.domain.validity")
 # How a seal stood, or stands: `…` is a state.
 _OF_A_STATE: Final = "SEAL_…"
 ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))

@@ -71,7 +71,7 @@ class EsignSettings(ServiceSettings):
     timestamp_policy: str = "2.25.231834905418379114823059182764411950033"
     """Policy of the hub's own authority, OID. The one set here says: development, internal use, accuracy 1 s."""
     licence_types: Path = Path()
-    """Directory of further types of licence (`*.toml`, as `services/esign/licences` has them); empty means none."""
+    """Directory of further types of licence (`*.toml`, as in `services/esign/licences/types`); empty means none."""
     licence_issuers: tuple[str, ...] = ()
     """Codes of the platforms whose seals may issue licences, or `["*"]`: the certificates of their seals made from then
     on say so, and offline no other licence is VALID. Empty: none; online the register says who issued a licence.

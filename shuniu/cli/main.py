@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from services.esign import file_errors
+from services.esign.verification import file_errors
 from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA

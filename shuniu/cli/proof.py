@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from services.esign import commands as esign
-from services.esign import plain_files
+from services.esign.verification import plain_files
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.cli import recount
 from shuniu.cli.hub_lists import revocation_lists

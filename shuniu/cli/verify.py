@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
-from services.esign import file_errors, plain_files
+from services.esign.verification import file_errors, plain_files
 from shuniu.cli import interrupts
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import OutputError, complain, say, say_json

@@ -25,9 +25,12 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.esign import layout
-from services.esign.domain import pades, qr, verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
+from services.esign.pages import layout
+from services.esign.pages.domain import qr
+from services.esign.signing.domain import pades
+from services.esign.verification.domain import verify
 from tests.support.esign import NOW_US, certificate_data, page, sealed, setting
 
 ROUNDS = 5
@@ -114,7 +117,7 @@ def _page(number: int, lay_out: Callable[..., bytes] = layout.laid_out_here) -> 
 
 
 def verifying(peer: PyHanko) -> list[dict[str, Any]]:
-    trust = verify.Trust((setting().root.certificate,))
+    trust = Trust((setting().root.certificate,))
     own, foreign = sealed(), peer.sign()
     # Different people's certificates, so that nothing but what the template makes common is read twice.
     many = cycle([pades.sign(_page(number), setting().seal, NOW_US) for number in range(PEOPLE)])

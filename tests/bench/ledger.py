@@ -16,9 +16,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.esign.domain import ledger, note
-from services.esign.ledger_store import LedgerStore
-from services.esign.sequencer import Sequencer
+from services.esign.ledger.domain import ledger, note
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.store.files import LedgerStore
 
 ROUNDS = 5
 # What comes together in a window of 100 ms at a hundred thousand a second.

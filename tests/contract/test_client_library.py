@@ -26,7 +26,11 @@ def backend(monkeypatch) -> ModuleType:
 def test_what_is_carried_needs_cryptography_and_a_renderer_alone(backend: ModuleType) -> None:
     """Every module that the verifier imports may come along: no database, no gRPC, no contract, no network."""
     carried = backend.closure()
-    assert {"services.esign.offline", "services.esign.domain.verify", "services.esign.ses_document"} <= carried
+    assert {
+        "services.esign.verification.offline",
+        "services.esign.verification.domain.verify",
+        "services.esign.ses.document",
+    } <= carried
     assert {module for module in carried if module.startswith("shuniu.")} <= backend.OF_THE_KIT
     outside = {
         name.partition(".")[0]
@@ -42,7 +46,9 @@ def test_what_is_carried_needs_cryptography_and_a_renderer_alone(backend: Module
     }
 
 
-@pytest.mark.parametrize("root", ["services.esign.service.verification", "services.esign.keys", "services.esign.store"])
+@pytest.mark.parametrize(
+    "root", ["services.esign.verification.service.verification", "services.esign.keys.secrets", "services.esign.store"]
+)
 def test_a_module_of_the_service_ends_the_build(backend: ModuleType, monkeypatch, root: str) -> None:
     """What brings the contract, settings or a database along is refused by name."""
     monkeypatch.setattr(backend, "ROOTS", (root,))
@@ -86,7 +92,7 @@ def test_a_source_distribution_builds_by_itself(tmp_path: Path) -> None:
     holds = [sorted((info.filename, info.CRC) for info in wheel.infolist()) for wheel in map(zipfile.ZipFile, wheels)]
     assert holds[0] == holds[1]
     names = {name for name, _ in holds[0]}
-    assert {"shuniu_client/_hub/esign/domain/verify.py", "shuniu_client/py.typed"} <= names
+    assert {"shuniu_client/_hub/esign/verification/domain/verify.py", "shuniu_client/py.typed"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"shuniu_client"}
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from services.esign import digest_store, evidence_store
 from services.esign import store as esign
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import sm3 as digest_store
+from services.esign.evidence import store as evidence_store
 from services.exchange.domain.evidence import Kind, Piece
 from services.exchange.store import METADATA, evidence
 from shuniu.kit.sql import Store
@@ -77,4 +79,4 @@ async def test_documents_are_found_by_their_sm3(logging):
         await logging.write(digest_store.keep, [("N1", "c" * 64), ("N2", "d" * 64)])
     assert await logging.read(digest_store.number_of, "d" * 64) == "N2"
     assert await logging.read(digest_store.number_of, "e" * 64) is None
-    assert await logging.read(digest_store.without_sm3, esign.ISSUED, 10) == []
+    assert await logging.read(digest_store.without_sm3, document_rows.ISSUED, 10) == []

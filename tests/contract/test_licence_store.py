@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.esign import licence_store
-from services.esign.domain.licences import LicenceState
-from services.esign.domain.status_list import Status
-from services.esign.licence_store import LicenceRow
+from services.esign.licences import store as licence_store
+from services.esign.licences.domain.status_list import Status
+from services.esign.licences.domain.types import LicenceState
+from services.esign.licences.store import LicenceRow
 from services.esign.store import METADATA
 from shuniu.kit.sql import Store
 from shuniu.kit.testing import ManualClock

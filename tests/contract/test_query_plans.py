@@ -8,11 +8,14 @@ import sqlite3
 import pytest
 from sqlalchemy import Connection, event, insert, text
 
-from services.esign import ended_keys, lookup, store
-from services.esign.domain.flows import StepState
-from services.esign.domain.seals import ENDED, SealState
+from services.esign import store
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import lookup
+from services.esign.flows.domain.life import StepState
+from services.esign.flows.register import flow_of
 from services.esign.partial_indexes import ACTIVE, GRANTED, KEY_LEFT, LASTING, OUT
-from services.esign.service.flow_register import flow_of
+from services.esign.seals.domain.life import ENDED, SealState
+from services.esign.upkeep.store import ended_keys
 from shuniu.kit.sql import Store
 from tests.support import plans
 from tests.support.plans_allowed import ALLOWED, SMALL
@@ -82,10 +85,10 @@ def _fill(conn: Connection) -> None:
     fixed = dict.fromkeys(("template", "issuer", "source_platform", "holder", "division", "seal_id", "qr"), "x")
     fixed |= {"state": "VALID", "reason": "", "receipt": "", "signed_us": 1, "ledger_index": 1, "salt": b"s"}
     rows = [
-        {**fixed, "number": f"N{n}", "case_code": f"C{n}", "sha256": f"{n:064x}", "stage": store.ISSUED}
+        {**fixed, "number": f"N{n}", "case_code": f"C{n}", "sha256": f"{n:064x}", "stage": document_rows.ISSUED}
         for n in range(_ROWS)
     ]
-    conn.execute(insert(store.certificate), rows)
+    conn.execute(insert(document_rows.certificate), rows)
 
 
 async def test_a_file_with_many_saves_costs_a_few_questions(register):
@@ -100,8 +103,8 @@ async def test_a_file_with_many_saves_costs_a_few_questions(register):
     row, questions, steps = await register.read(_counted, flow_of, digests)
     assert (row, questions) == (None, 1)
     assert steps < _ROWS
-    assert await register.read(store.issued_count) == _ROWS
-    assert await register.read(store.unfinished) == []
+    assert await register.read(document_rows.issued_count) == _ROWS
+    assert await register.read(document_rows.unfinished) == []
     assert await register.write(ended_keys.erase, 1) == 0
 
 

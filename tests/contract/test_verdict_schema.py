@@ -15,9 +15,8 @@ from google.protobuf.json_format import MessageToDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import licence_check, pki, verdict_words, verify
-from services.esign.domain.code_verdict import Asked, conclude_code
-from services.esign.domain.validation_report import NAMESPACE
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import (
     SCHEMA,
     STEPS,
@@ -30,6 +29,11 @@ from services.esign.domain.verdict import (
     Step,
     conclude,
 )
+from services.esign.licences.domain import check as licence_check
+from services.esign.verification.domain import verify
+from services.esign.verification.domain.code_verdict import Asked, conclude_code
+from services.esign.verification.domain.sentences import verdict_words
+from services.esign.verification.domain.validation_report import NAMESPACE
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from tests.support.client_library import PROJECT, ROOT
 from tests.support.esign import NOW_US, sealed, setting
@@ -132,12 +136,12 @@ def test_the_contract_has_the_same_members(message: Any, part: dict[str, Any]) -
 
 def test_verdicts_on_files_have_the_form() -> None:
     """Good, changed, of an unknown issuer, unreadable, empty: each has the form, and the shipped steps in order."""
-    data, trust = sealed(), verify.Trust((setting().root.certificate,))
+    data, trust = sealed(), Trust((setting().root.certificate,))
     outcomes = set()
     for document, by in (
         (data, trust),
         (data + b"\n%more", trust),
-        (data, verify.Trust()),
+        (data, Trust()),
         (b"hello", trust),
         (b"", trust),
     ):
@@ -193,9 +197,7 @@ def test_every_verdict_has_the_form(
 
 
 def good() -> dict[str, Any]:
-    return verdict_words.as_json(
-        verify.judge(sealed(), trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US)
-    )
+    return verdict_words.as_json(verify.judge(sealed(), trust=Trust((setting().root.certificate,)), now_us=NOW_US))
 
 
 @pytest.mark.parametrize(

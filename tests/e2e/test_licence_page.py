@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from services.esign.service.licences import licence_servicer
+from services.esign.licences.service import licence_servicer
 from tests.support.chromium import DESK, MISSING, PHONE, chromium, complaints, executable, page, shoot
 from tests.support.licence_land import Land, licence_land
 from tests.support.licences import PERSON, Wallet

@@ -26,7 +26,7 @@ from examples.demo.setup import CERTIFICATE_ITEM
 from examples.hub_client.credentials import Credentials
 from examples.hub_client.session import Session, request_id
 from examples.inner_mongolia.people import CITIZEN, FOREIGN_RESIDENT, RARE, RESIDENCE_PERMIT
-from services.esign.domain import jose, status_list
+from services.esign.licences.domain import jose, status_list
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
 from shuniu.api.esign.v1 import (
     esign_pb2,

@@ -12,7 +12,7 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from playwright.async_api import Browser, Page, expect
 
-from services.esign.domain import certificates, qr
+from services.esign.pages.domain import certificates, qr
 from shuniu.kit.testing import eventually
 from tests.support.chromium import DESK, MISSING, PHONE, chromium, complaints, executable, page, shoot
 from tests.support.web_land import PASSWORD, WebLand, authorization, web_land

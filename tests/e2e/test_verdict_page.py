@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.async_api import Browser, Page, expect
 
-from services.esign import layout
-from services.esign.domain import cms, pades, pki, verdict
-from services.esign.domain.certificates import NO_CRIMINAL_RECORD, TEMPLATES
+from services.esign.certification.domain import pki
+from services.esign.domain import verdict
+from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.verdict import (
     Form,
     Outcome,
@@ -27,9 +27,12 @@ from services.esign.domain.verdict import (
     Step,
     Verdict,
 )
-from services.esign.service.verdict_views import verdict_view
-from services.esign.service.verification import Verification
-from services.esign.verifier import Verifier
+from services.esign.pages import layout
+from services.esign.pages.domain.certificates import NO_CRIMINAL_RECORD, TEMPLATES
+from services.esign.signing.domain import pades
+from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.views import verdict_view
+from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from tests.support.chromium import DESK, MISSING, PHONE, chromium, complaints, executable, page
 from tests.support.esign import NOW_US, small_pdf

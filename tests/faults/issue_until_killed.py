@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.esign import store
-from services.esign.service import issuing
+from services.esign.documents import issuing
+from services.esign.seals.store import seals as seal_rows
 from shuniu.api.esign.v1 import esign_pb2
 from tests.support.seal_land import AGENCY, FACTS, POLICE, SealLand, seal_land
 
@@ -46,7 +46,7 @@ async def issue(land: SealLand, case: str) -> None:
 
 async def main(folder: Path, step: str, edge: str, number: int, cases: list[str]) -> None:
     async with seal_land(kept=folder) as land:
-        if not await land.base.store.read(store.seals_of, POLICE):
+        if not await land.base.store.read(seal_rows.seals_of, POLICE):
             await land.active()
         if step != "none":
             deadly(step, edge, number)

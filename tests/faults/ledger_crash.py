@@ -21,9 +21,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.esign.commands import ledger_verify
-from services.esign.domain import ledger, note
 from services.esign.domain.errors import LedgerDamagedError
-from services.esign.ledger_store import LedgerStore
+from services.esign.ledger.domain import ledger, note
+from services.esign.ledger.store.files import LedgerStore
 
 SIGNER = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
 CALLS = ("open", "pwrite", "fdatasync", "fsync", "ftruncate", "mkdir", "replace", "unlink", "rmdir")

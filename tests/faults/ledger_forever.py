@@ -10,8 +10,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.esign.domain import ledger, note
-from services.esign.ledger_store import LedgerStore
+from services.esign.ledger.domain import ledger, note
+from services.esign.ledger.store.files import LedgerStore
 
 
 def main() -> None:

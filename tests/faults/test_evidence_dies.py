@@ -7,7 +7,7 @@ import signal
 import sys
 from hashlib import sha256
 
-from services.esign.domain import ledger
+from services.esign.ledger.domain import ledger
 from shuniu.api.esign.v1 import evidence_pb2 as pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc
 from shuniu.kit import client

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from services.esign import commands
-from services.esign.domain import verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.errors import HubError
@@ -47,7 +47,7 @@ async def test_flows_end_once_when_esign_is_killed() -> None:
             await land.start()
         await asyncio.gather(*(carry_on(land, flow) for flow in flows))
         secrets = land.secrets
-        trust = verify.Trust((secrets.seal_ca.root,), (secrets.ledger.verifier,))
+        trust = Trust((secrets.seal_ca.root,), (secrets.ledger.verifier,))
         for flow in flows:
             done = await land.completed(flow.id, within=60)
             assert done.revision == 4

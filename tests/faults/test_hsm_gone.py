@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import store
-from services.esign.domain.ledger import open_checkpoint
-from services.esign.domain.pades import LastSignature
+from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
+from services.esign.ledger.domain.ledger import open_checkpoint
+from services.esign.signing.domain.pades import LastSignature
 from shuniu.kit.crypto import device_pool
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually
@@ -33,11 +33,11 @@ async def test_gone_before_an_issue(place: TokenPlace):
                 await issuing.IssueCertificate(request(), None)
             assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, "HSM_AWAY")
         slot = await land.row()
-        assert (slot.stage, slot.pdf) == (store.SLOT, b"")
+        assert (slot.stage, slot.pdf) == (document_rows.SLOT, b"")
         place.put_back()
         await issuing.IssueCertificate(request(), None)
         row = await land.row()
-        assert (row.number, row.stage) == (slot.number, store.ISSUED)
+        assert (row.number, row.stage) == (slot.number, document_rows.ISSUED)
         assert land.judge(row.pdf, row.receipt).outcome is Outcome.VALID
         land.secrets.close()
 
@@ -57,11 +57,11 @@ async def test_gone_between_seal_and_timestamp(place: TokenPlace):
             await issuing.IssueCertificate(request(), None)
         assert refused.value.reason == "TIMESTAMP_PENDING"
         waiting = await land.row()
-        assert (waiting.stage, waiting.ledger_index) == (store.SEALED, -1)
+        assert (waiting.stage, waiting.ledger_index) == (document_rows.SEALED, -1)
         place.put_back()
 
         async def released() -> bool:
-            return (await land.row()).stage == store.ISSUED
+            return (await land.row()).stage == document_rows.ISSUED
 
         await eventually(released, within=15)
         row = await land.row()
@@ -88,12 +88,12 @@ async def test_gone_before_the_ledger_signs(place: TokenPlace):
         with pytest.raises(HubError) as refused:
             await issuing.IssueCertificate(request(), None)
         assert refused.value.code is Code.UNAVAILABLE
-        assert (await land.row()).stage == store.SEALED
+        assert (await land.row()).stage == document_rows.SEALED
         assert not land.ledger.stuck
         place.put_back()
 
         async def released() -> bool:
-            return (await land.row()).stage == store.ISSUED
+            return (await land.row()).stage == document_rows.ISSUED
 
         await eventually(released, within=15)
         row = await land.row()

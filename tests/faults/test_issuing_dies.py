@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, select
 
-from services.esign import store
 from services.esign.config import EsignSettings
-from services.esign.domain import ledger
-from services.esign.domain.ledger import EntryType
-from services.esign.keys import Secrets
-from services.esign.ledger_store import LedgerStore
+from services.esign.documents.store import certificates as document_rows
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.ledger.store.files import LedgerStore
 from shuniu.kit.config import HubSettings
 from tests.support.seal_land import TRUST
 
@@ -58,7 +58,7 @@ def rows(folder):
     engine = create_engine(f"sqlite:///{folder}/db/esign.db")
     try:
         with engine.connect() as conn:
-            return list(conn.execute(select(store.certificate)))
+            return list(conn.execute(select(document_rows.certificate)))
     finally:
         engine.dispose()
 
@@ -81,14 +81,14 @@ async def test_killed_between_any_two_steps(folder):
         logged = documents_in(folder)
         assert len(logged) == len(set(logged.values()))
         for row in rows(folder):
-            if row.stage == store.ISSUED:
+            if row.stage == document_rows.ISSUED:
                 assert logged[row.ledger_index] == row.sha256 == sha256(row.pdf).hexdigest()
                 assert ledger.parse_receipt(row.receipt).index == row.ledger_index
-            if row.stage != store.SLOT:
+            if row.stage != document_rows.SLOT:
                 assert sealed.setdefault(row.number, row.sha256) == row.sha256, (step, edge)
     assert set(answers) == set(cases)
     found = rows(folder)
-    assert {row.stage for row in found} == {store.ISSUED}
+    assert {row.stage for row in found} == {document_rows.ISSUED}
     assert len(found) == len(cases) == len(logged)
 
 

@@ -7,9 +7,10 @@ import os
 import grpc
 import pytest
 
-from services.esign import ledger_store, store
-from services.esign.domain import ledger
-from services.esign.domain.ledger import EntryType
+from services.esign.documents.store import certificates as document_rows
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.ledger.store import files as ledger_store
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.client import error_of
 from shuniu.kit.testing import eventually
@@ -65,8 +66,8 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     failed = await asyncio.gather(*(issue(land, case) for case in CASES[1:]), return_exceptions=True)
     assert [error.reason for error in failed] == ["LEDGER_AWAY"] * 2
     assert disk.refused
-    waiting = [await land.base.store.read(store.certificate_of_case, case) for case in CASES[1:]]
-    assert {row.stage for row in waiting} == {store.SEALED}
+    waiting = [await land.base.store.read(document_rows.certificate_of_case, case) for case in CASES[1:]]
+    assert {row.stage for row in waiting} == {document_rows.SEALED}
     for row in waiting:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             asked = esign_pb2.DownloadCertificateRequest(number=row.number)
@@ -77,8 +78,8 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     disk.full = False
 
     async def released():
-        rows = [await land.base.store.read(store.certificate_of_case, case) for case in CASES]
-        return {row.stage for row in rows} == {store.ISSUED}
+        rows = [await land.base.store.read(document_rows.certificate_of_case, case) for case in CASES]
+        return {row.stage for row in rows} == {document_rows.ISSUED}
 
     await eventually(released, within=15)
     for row in waiting:
@@ -109,8 +110,8 @@ async def test_a_caller_who_leaves_takes_nothing_with_him(land, monkeypatch):
     go.set()
 
     async def released():
-        row = await land.base.store.read(store.certificate_of_case, CASES[0])
-        return row is not None and row.stage == store.ISSUED
+        row = await land.base.store.read(document_rows.certificate_of_case, CASES[0])
+        return row is not None and row.stage == document_rows.ISSUED
 
     await eventually(released, within=15)
     assert [entry.type for entry in await land.entries()].count(EntryType.DOCUMENT_SEALED) == 1

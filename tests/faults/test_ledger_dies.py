@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from services.esign.domain import ledger
-from services.esign.ledger_store import LedgerStore
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.store.files import LedgerStore
 from tests.support.witnesses import LOG, entries
 
 PROGRAM = "tests.faults.ledger_crash"

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import func, select
 
-from services.esign import store
-from services.esign.app import open_ledger
-from services.esign.domain.ledger import EntryType
-from services.esign.service import issuing as stages
-from services.esign.service.certificates import Certificates
-from services.esign.service.issuing import Issuing
-from services.esign.slots import Slots
+from services.esign.documents import issuing as stages
+from services.esign.documents.issuing import Issuing
+from services.esign.documents.service import Certificates
+from services.esign.documents.store import certificates as document_rows
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.seals.slots import Slots
+from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
 from shuniu.kit.outbox import outbox_event
@@ -53,7 +53,9 @@ def request(request_id: str = "") -> pb.IssueCertificateRequest:
 
 async def facts(land: SealLand) -> tuple[int, int, int]:
     """Documents of the case, their entries in the ledger, events that told of them."""
-    rows = await land.rows(lambda conn: conn.execute(select(func.count()).select_from(store.certificate)).scalar())
+    rows = await land.rows(
+        lambda conn: conn.execute(select(func.count()).select_from(document_rows.certificate)).scalar()
+    )
     logged = Counter(entry.type for entry in await land.entries())[EntryType.DOCUMENT_SEALED]
     told = await land.rows(
         lambda conn: conn.execute(
@@ -72,9 +74,9 @@ async def test_racing_requests_end_with_one_document(land: SealLand) -> None:
     answers = await asyncio.gather(*asked)
     assert len({answer.certificate.sha256 for answer in answers}) == 1
     assert await facts(land) == (1, 1, 1)
-    row = await land.base.store.read(store.certificate_of_case, CASE)
+    row = await land.base.store.read(document_rows.certificate_of_case, CASE)
     assert row is not None
-    assert (row.stage, row.ledger_index) == (store.ISSUED, answers[0].certificate.ledger_index)
+    assert (row.stage, row.ledger_index) == (document_rows.ISSUED, answers[0].certificate.ledger_index)
     assert row.sha256 == answers[0].certificate.sha256
 
 
@@ -111,7 +113,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
         STEPS[step](patch, land)
         with pytest.raises(DiedError):
             await process(land).IssueCertificate(request(), None)
-    row = await land.base.store.read(store.certificate_of_case, CASE)
+    row = await land.base.store.read(document_rows.certificate_of_case, CASE)
     assert row is not None
     # The ledger is opened again as well: it must know its last entries from the disk.
     await land.ledger.close()
@@ -122,7 +124,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
         answers = await asyncio.gather(*(again.IssueCertificate(request(), None) for _ in range(3)))
     finally:
         task.cancel()
-    kept = await land.base.store.read(store.certificate_of_case, CASE)
+    kept = await land.base.store.read(document_rows.certificate_of_case, CASE)
     assert kept is not None
     assert {answer.certificate.number for answer in answers} == {row.number}
     assert {answer.certificate.sha256 for answer in answers} == {kept.sha256}

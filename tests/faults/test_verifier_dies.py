@@ -10,7 +10,7 @@ from shuniu.kit.testing import eventually
 
 SERVICE = """
 import asyncio
-from services.esign.verifier import Question, Verifier
+from services.esign.verification.workers.verifier import Question, Verifier
 
 async def main():
     verifier = Verifier(20)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import fonts, layout
 from services.esign.domain.errors import CharacterNotCoveredError
+from services.esign.pages import fonts, layout
 from tests.support.esign import NOW_US, certificate_data, setting
 from tests.support.gb18030 import BEYOND_BMP, level_1, level_2
 

@@ -18,11 +18,17 @@ import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import layout, offline
-from services.esign.domain import certificates, cms, ledger, pades, pki, verdict_words
-from services.esign.domain.validation_report import NAMESPACE
-from services.esign.ledger_store import LedgerStore
-from services.esign.offline import Trusted
+from services.esign.certification.domain import pki
+from services.esign.domain.cms import signed_data as cms
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.store.files import LedgerStore
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates
+from services.esign.signing.domain import pades
+from services.esign.verification import offline
+from services.esign.verification.domain.sentences import verdict_words
+from services.esign.verification.domain.validation_report import NAMESPACE
+from services.esign.verification.offline import Trusted
 from tests.support import multisign
 from tests.support.client_library import ROOT, Library, install
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, page, setting

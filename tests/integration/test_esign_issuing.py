@@ -8,9 +8,9 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, func, select
 
-from services.esign import store
-from services.esign.domain.ledger import check_receipt, parse_receipt
+from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
+from services.esign.ledger.domain.ledger import check_receipt, parse_receipt
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import audit, errors
 from shuniu.kit.errors import HubError
@@ -34,7 +34,7 @@ def wanted(number: int, **others: Any) -> pb.IssueCertificateRequest:
 
 def counted(conn: Connection) -> tuple[int, int, int, int]:
     """Documents, events, audit records, answers."""
-    tables = (store.certificate, outbox_event, audit_table, request_log)
+    tables = (document_rows.certificate, outbox_event, audit_table, request_log)
     documents, events, records, answers = (
         conn.execute(select(func.count()).select_from(table)).scalar_one() for table in tables
     )
@@ -54,7 +54,7 @@ async def test_documents_that_are_made_together_are_each_made_once(land: Land) -
     assert await land.base.store.read(counted) == (DOCUMENTS,) * 4
     assert (await land.base.store.read(audit.verify)).sound
     for answer in answers[:DOCUMENTS:8]:
-        row = await land.base.store.read(store.certificate_by_number, answer.certificate.number)
+        row = await land.base.store.read(document_rows.certificate_by_number, answer.certificate.number)
         assert row is not None
         entry, _ = check_receipt(parse_receipt(row.receipt), [land.secrets.ledger.verifier])
         assert entry.document_sha256 == row.sha256 == answer.certificate.sha256
@@ -109,5 +109,5 @@ async def test_a_slot_that_was_left_is_gone_on_with(land: Land) -> None:
     left = await land.row()
     issuing.issuing.neighbours.person = person  # type: ignore[method-assign]
     answer = await issuing.IssueCertificate(request(), None)
-    assert (left.stage, answer.certificate.number) == (store.SLOT, left.number)
+    assert (left.stage, answer.certificate.number) == (document_rows.SLOT, left.number)
     assert await land.base.store.read(counted) == (1, 1, 1, 1)

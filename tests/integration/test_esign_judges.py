@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.esign.domain import pades, pki
+from services.esign.certification.domain import pki
+from services.esign.signing.domain import pades
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, page, sealed, setting, small_pdf
 

@@ -16,19 +16,31 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from sqlalchemy import select
 
-from services.esign import commands, keys, seal_keys, seal_store, ses_store, store
+from services.esign import commands, store
+from services.esign.certification.domain import chain, pki, sm2_pki
+from services.esign.certification.domain.holders import SealKind
+from services.esign.certification.domain.trust import Trust
+from services.esign.certification.sm2_checks import verifies
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import chain, der, pades, pki, qr, sm2_pki, timestamp, timestamp_reader, verify
+from services.esign.domain import der
 from services.esign.domain.digests import SM3
-from services.esign.domain.seals import Seal, SealKind, SealState
-from services.esign.domain.ses import Picture
-from services.esign.domain.timestamp import TimestampQuery
 from services.esign.domain.verdict import Status
-from services.esign.rewrapping import Rewrapping
-from services.esign.seal_maker import key_context
-from services.esign.service.revocation import Revocation
-from services.esign.sm2_checks import verifies
-from services.esign.sm_keys import SmSecrets
+from services.esign.keys import of_seals as seal_keys
+from services.esign.keys import secrets as keys
+from services.esign.keys.sm2 import SmSecrets
+from services.esign.pages.domain import qr
+from services.esign.revocation.service import Revocation
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.maker import key_context
+from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.ses.domain.values import Picture
+from services.esign.signing.domain import pades
+from services.esign.timestamps.domain import reader as timestamp_reader
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.token import TimestampQuery
+from services.esign.upkeep.rewrapping import Rewrapping
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.cli.main import parser
 from shuniu.kit.clock import SystemClock
@@ -107,7 +119,7 @@ def made(secrets: keys.Secrets, seal_id: str) -> MadeSeal:
 
 
 def signer_steps(pdf: bytes, root: x509.Certificate) -> set[Status]:
-    verdict = judged(pdf, trust=verify.Trust((root,)), now_us=now_us())
+    verdict = judged(pdf, trust=Trust((root,)), now_us=now_us())
     return {step.status for step in verdict.steps if step.step in {"integrity", "signer", "chain"}}
 
 
@@ -287,8 +299,8 @@ async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
     def put(conn):
         for one in kept:
             seal = Seal(one.seal_id, f"platform-{one.seal_id}", ORGANISATION, SealState.ACTIVE, 0, 0)
-            store.put_seal(conn, seal, now_us())
-            store.made(conn, store.SealRow(seal, one.certificate, one.wrapped))
+            seal_rows.put_seal(conn, seal, now_us())
+            seal_rows.made(conn, seal_rows.SealRow(seal, one.certificate, one.wrapped))
 
     await base.store.write(put)
     hub.rotate("--kek")
@@ -306,7 +318,7 @@ async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
     (hub.files.keyring / "000001.key").unlink()
     alone = hub.start()
     for one in (kept[0], kept[-1]):
-        row = await base.store.read(store.seal_by_id, one.seal_id)
+        row = await base.store.read(seal_rows.seal_by_id, one.seal_id)
         assert row is not None
         held = alone.seal_key(row.wrapped_key, key_context(one.seal_id), row.certificate)
         assert held.private.public_key() == x509.load_der_x509_certificate(one.certificate).public_key()
@@ -324,15 +336,17 @@ async def test_what_names_a_person_is_closed_and_wrapped_again(hub: KeyHub, base
         for one in kept:
             kind = SealKind(one.seal_id.removeprefix("seal-"))
             seal = Seal(one.seal_id, "police", "", SealState.ACTIVE, 0, 0, kind, "p")
-            store.put_seal(conn, seal, now_us())
-            store.made(conn, store.SealRow(replace(seal, kind=SealKind.ORGANISATION), one.certificate, one.wrapped))
+            seal_rows.put_seal(conn, seal, now_us())
+            seal_rows.made(
+                conn, seal_rows.SealRow(replace(seal, kind=SealKind.ORGANISATION), one.certificate, one.wrapped)
+            )
             drawn = seal_store.KeptPicture(seal_store.DRAWN, Picture("png", pictures[one.seal_id], 20, 20))
             seal_store.keep_picture(conn, one.seal_id, drawn, SealKind.ORGANISATION)
             beside = ses_store.Sm2SealRow(one.seal_id, one.certificate, b"", b"0eseal")
             ses_store.keep_sm2_seal(conn, beside, SealKind.ORGANISATION)
 
     def raw(conn):
-        wanted = (store.seal.c.certificate, _SM2.certificate, _SM2.eseal, seal_store.seal_picture.c.data)
+        wanted = (seal_rows.seal.c.certificate, _SM2.certificate, _SM2.eseal, seal_store.seal_picture.c.data)
         return [
             [
                 bytes(value).startswith(key.to_bytes(4, "big")) and one.certificate not in bytes(value)
@@ -346,7 +360,7 @@ async def test_what_names_a_person_is_closed_and_wrapped_again(hub: KeyHub, base
 
     async def read():
         for one in kept:
-            row = await base.store.read(store.seal_by_id, one.seal_id)
+            row = await base.store.read(seal_rows.seal_by_id, one.seal_id)
             beside = await base.store.read(ses_store.sm2_seal_of, one.seal_id)
             picture = await base.store.read(seal_store.picture_of, one.seal_id)
             assert (row.certificate, beside.certificate, beside.eseal) == (one.certificate, one.certificate, b"0eseal")
@@ -383,10 +397,10 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
 
     def revoke(conn):
         seal = Seal("seal-1", "police", ORGANISATION, SealState.ACTIVE, 0, 0)
-        store.put_seal(conn, seal, now_us())
-        store.made(conn, store.SealRow(seal, before.certificate, before.wrapped))
-        store.certified(conn, serial, "seal-1", now_us())
-        store.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
+        seal_rows.put_seal(conn, seal, now_us())
+        seal_rows.made(conn, seal_rows.SealRow(seal, before.certificate, before.wrapped))
+        seal_rows.certified(conn, serial, "seal-1", now_us())
+        seal_rows.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
 
     await base.store.write(revoke)
     service = Revocation(base, secrets.seal_ca, None, secrets.seal_ca_retired)

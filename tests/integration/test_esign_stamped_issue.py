@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.esign import store
-from services.esign.domain import verify, versions
-from services.esign.domain.ledger import open_checkpoint
-from services.esign.domain.pades import LastSignature
-from services.esign.domain.validation_data import ValidationData
+from services.esign.certification.domain.trust import Trust
+from services.esign.certification.domain.validation_data import ValidationData
+from services.esign.documents.store import certificates as document_rows
+from services.esign.domain.pdf import versions
 from services.esign.domain.verdict import Outcome
-from services.esign.flow_work import Work
-from services.esign.service.verification import Verification
-from services.esign.verifier import Verifier
+from services.esign.flows.work import Work
+from services.esign.ledger.domain.ledger import open_checkpoint
+from services.esign.signing.domain.pades import LastSignature
+from services.esign.verification.service.verification import Verification
+from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import Code, HubError
@@ -41,7 +42,7 @@ async def test_a_document_gets_its_timestamp_before_anybody_sees_it(land: Land) 
     assert LastSignature.of(row.pdf).has_timestamp
     verdict = judged(
         row.pdf,
-        trust=verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,)),
+        trust=Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,)),
         now_us=land.base.clock.now_us(),
         receipt=row.receipt,
     )
@@ -57,11 +58,11 @@ async def test_a_document_waits_for_the_authority_and_is_released_by_itself(land
         await issuing.IssueCertificate(request(), None)
     assert (refused.value.code, refused.value.reason) == (Code.UNAVAILABLE, "TIMESTAMP_PENDING")
     waiting = await land.row()
-    assert (waiting.stage, waiting.ledger_index) == (store.SEALED, -1)
+    assert (waiting.stage, waiting.ledger_index) == (document_rows.SEALED, -1)
     land.stamps.away = False
 
     async def released() -> bool:
-        return (await land.row()).stage == store.ISSUED
+        return (await land.row()).stage == document_rows.ISSUED
 
     await eventually(released, within=10)
     row = await land.row()
@@ -85,7 +86,7 @@ async def test_a_document_that_waited_is_released_after_a_restart(land: Land) ->
     land.issuing()
 
     async def released() -> bool:
-        return (await land.row()).stage == store.ISSUED
+        return (await land.row()).stage == document_rows.ISSUED
 
     await eventually(released, within=10)
     assert LastSignature.of((await land.row()).pdf).value == waiting.value
@@ -123,7 +124,7 @@ async def test_a_document_that_waited_is_raised_when_the_authority_is_back(land:
     land.stamps.away = False
 
     async def released() -> bool:
-        return (await land.row()).stage == store.ISSUED
+        return (await land.row()).stage == document_rows.ISSUED
 
     await eventually(released, within=10)
     row = await land.row()
@@ -182,7 +183,7 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
         assert (found.verdict, reasons["ledger"]) == ("VALID", "LOGGED_BEFORE_RENEWAL")
         assert (reasons["document"], found.document["number"]) == ("DOCUMENT_STANDS", row.number)
         assert (await verdict(attack.update(row.pdf, {900: b"<<>>"}))).verdict == "INVALID"
-        await land.base.write(lambda conn: store.revoke(conn, row.number, "test", land.base.clock.now_us()))
+        await land.base.write(lambda conn: document_rows.revoke(conn, row.number, "test", land.base.clock.now_us()))
         assert (await verdict(renewed)).verdict == "INVALID"
 
 

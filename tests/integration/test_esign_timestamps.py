@@ -21,15 +21,18 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from services.esign import store
-from services.esign.clock_guard import ClockGuard
-from services.esign.domain import pades, pki, timestamp
-from services.esign.domain.cms import P256Key
+from services.esign.certification.domain import pki
+from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.revocation import MOST_BYTES
-from services.esign.domain.seals import Seal, SealState
-from services.esign.service.revocation import Revocation
-from services.esign.service.timestamps import Timestamps
-from services.esign.timestamps import Authority, HttpTimestamps, OwnTimestamps, TimestampAwayError
+from services.esign.revocation.domain.answers import MOST_BYTES
+from services.esign.revocation.service import Revocation
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.domain import pades
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.service import Timestamps
+from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampAwayError
 from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.server import Servicer
@@ -76,8 +79,8 @@ class Land:
 
     async def move(self, state: SealState) -> None:
         def unit(conn: Any) -> None:
-            store.set_seal_state(conn, "seal-1", state, "test")
-            store.standing_changed(conn, "seal-1", SystemClock().now_us())
+            seal_rows.set_seal_state(conn, "seal-1", state, "test")
+            seal_rows.standing_changed(conn, "seal-1", SystemClock().now_us())
 
         await self.store.write(unit)
 
@@ -108,10 +111,10 @@ async def land(tmp_path: Path) -> AsyncIterator[Land]:
 
     def put(conn: Any) -> None:
         seal = Seal("seal-1", "police", "呼和浩特市公安局", SealState.APPLIED, 0, 0)
-        store.put_seal(conn, seal, now_us)
+        seal_rows.put_seal(conn, seal, now_us)
         active = replace(seal, state=SealState.ACTIVE, not_before_us=now_us, not_after_us=now_us + 10**12)
-        store.made(conn, store.SealRow(active, pki.certificate_der(certificate), b"-"))
-        store.certified(conn, certificate.serial_number, "seal-1", now_us)
+        seal_rows.made(conn, seal_rows.SealRow(active, pki.certificate_der(certificate), b"-"))
+        seal_rows.certified(conn, certificate.serial_number, "seal-1", now_us)
 
     await kept.write(put)
     services = timestamp_pb2.DESCRIPTOR.services_by_name

@@ -10,15 +10,20 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign import commands, keys
+from services.esign import commands
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import ledger, pades, pki, timestamp, verify
-from services.esign.domain.cms import P256Key
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.domain.timestamp import TimestampQuery
+from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.verdict import Outcome
-from services.esign.ledger_store import LedgerStore
-from services.esign.sequencer import Sequencer
+from services.esign.keys import secrets as keys
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.store.files import LedgerStore
+from services.esign.signing.domain import pades
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.token import TimestampQuery
 from shuniu.kit.config import HubSettings, load
 from shuniu.kit.crypto import device_pool
 from shuniu.kit.crypto.device import KeyAwayError
@@ -82,7 +87,7 @@ def test_everything_that_signs_or_wraps_lies_in_the_token(token_hub: TokenHub):
     assert [name for name in commands.software_keys(token_hub.config) if "sm2" not in name] == []
     for path in (files.seal_ca_key, files.qr_key, files.ledger_key, files.tsa("authority")[1]):
         assert path.read_bytes().startswith(b"pkcs11:object=esign-")
-    trust = verify.Trust((token_hub.secrets.seal_ca.root,))
+    trust = Trust((token_hub.secrets.seal_ca.root,))
     verdict = judged(token_hub.sealed(), trust=trust, now_us=now_us() + 10**9)
     assert verdict.outcome in {Outcome.VALID, Outcome.INDETERMINATE}
     assert all(step.status.value != "invalid" for step in verdict.steps)

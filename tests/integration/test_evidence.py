@@ -7,10 +7,12 @@ from hashlib import sha256
 
 import pytest
 
-from services.esign import evidence_check, evidence_store, sequencer
-from services.esign.domain.ledger import Entry
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Trust
+from services.esign.evidence import check as evidence_check
+from services.esign.evidence import store as evidence_store
+from services.esign.ledger import sequencer
+from services.esign.ledger.domain.ledger import Entry
 from services.exchange import evidence_log
 from services.exchange.domain.evidence import Kind, Piece, record
 from services.exchange.store import evidence as kept_evidence

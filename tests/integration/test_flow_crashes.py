@@ -13,25 +13,29 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import select
 
-from services.esign import flow_journal_store, flow_store, keys, scenario_files, store
-from services.esign.app import open_ledger
-from services.esign.clock_guard import ClockGuard
+from services.esign import store
+from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import verify
 from services.esign.domain.errors import EsignError
-from services.esign.domain.flow_consent import Act, Consent, list_of_steps
-from services.esign.domain.flows import FlowState
 from services.esign.domain.verdict import Outcome
-from services.esign.flow_journal import Journal
-from services.esign.flow_signers import Signers
-from services.esign.flow_work import LEASE_US, Work
-from services.esign.once_keys import OnceKeys
-from services.esign.recount import kept_in, recount
-from services.esign.sequencer import Sequencer
-from services.esign.service.flow_begin import Beginning
-from services.esign.service.flows import Flows
-from services.esign.slots import Slots
-from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.flows import scenario_files
+from services.esign.flows.domain.consent import Act, Consent, list_of_steps
+from services.esign.flows.domain.life import FlowState
+from services.esign.flows.journal import Journal
+from services.esign.flows.recount import kept_in, recount
+from services.esign.flows.service.beginning import Beginning
+from services.esign.flows.service.flows import Flows
+from services.esign.flows.signers import Signers
+from services.esign.flows.store import flows as flow_store
+from services.esign.flows.store import journal as flow_journal_store
+from services.esign.flows.work import LEASE_US, Work
+from services.esign.keys import secrets as keys
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.seals.once_keys import OnceKeys
+from services.esign.seals.slots import Slots
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
 from shuniu.kit.clock import SystemClock
@@ -266,7 +270,7 @@ async def require_one_document(land: Land, flow: pb.Flow) -> None:
     assert [each.step for each in revisions] == ["", "authority", "reporter", ""]
     _, pdf = await land.base.store.read(flow_store.document, flow.id)
     assert sha256(pdf).hexdigest() == row.final_sha256
-    trust = verify.Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,))
+    trust = Trust((land.secrets.seal_ca.root,), (land.secrets.ledger.verifier,))
     verdict = judged(pdf, trust=trust, now_us=land.clock.now_us(), receipt=row.receipt)
     assert verdict.outcome is Outcome.VALID, verdict.as_json()
     told = select(outbox_event.c.topic).where(outbox_event.c.aggregate == flow.id).order_by(outbox_event.c.seq)

@@ -25,9 +25,9 @@ from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 
 from services.esign import commands
-from services.esign.domain import verify
-from services.esign.domain.flows import Role
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
+from services.esign.flows.domain.life import Role
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from tests.support.documents import update
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def verdict_on(land: FlowLand, pdf: bytes, receipt: str) -> Any:
     secrets = land.secrets
-    trust = verify.Trust((secrets.seal_ca.root,), (secrets.ledger.verifier,))
+    trust = Trust((secrets.seal_ca.root,), (secrets.ledger.verifier,))
     return judged(pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=receipt or None)
 
 

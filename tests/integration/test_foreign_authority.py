@@ -16,15 +16,20 @@ import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign import ca, commands, keys, store
-from services.esign.app import open_ledger, open_timestamps
+from services.esign import commands, store
+from services.esign.certification import authorities as ca
+from services.esign.certification.domain import pki
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.domain import pki
-from services.esign.domain.seals import Seal, SealState
+from services.esign.documents.issuing import Issuing
+from services.esign.documents.service import Certificates
+from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
-from services.esign.seal_maker import SealMaker
-from services.esign.service.certificates import Certificates
-from services.esign.service.issuing import Issuing
+from services.esign.keys import secrets as keys
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.maker import SealMaker
+from services.esign.seals.store import seals as seal_rows
+from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.stamping import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
@@ -123,9 +128,9 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         made = await SealMaker(base, secrets, executor, authority=certifier).make(applied, now_us)
         await client.aclose()
         row = made.row
-        await kept.write(lambda conn: store.put_seal(conn, row.seal, now_us))
-        await kept.write(lambda conn: (store.made(conn, row), made.keep(conn, now_us)))
-        assert await kept.read(store.revoked_certificates) == []
+        await kept.write(lambda conn: seal_rows.put_seal(conn, row.seal, now_us))
+        await kept.write(lambda conn: (seal_rows.made(conn, row), made.keep(conn, now_us)))
+        assert await kept.read(seal_rows.revoked_certificates) == []
         ledger = await open_ledger(base, secrets, outside.settings)
         async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
             stamps = open_timestamps(base, outside.settings, None, http)
@@ -142,7 +147,7 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
             await issuing.IssueCertificate(
                 pb.IssueCertificateRequest(request_id="request-0001", case_code=CASE, facts=facts), None
             )
-        issued = await kept.read(store.certificate_of_case, CASE)
+        issued = await kept.read(document_rows.certificate_of_case, CASE)
         assert issued is not None
         pdf = data / "document.pdf"
         pdf.write_bytes(issued.pdf)

@@ -8,11 +8,11 @@ import shutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.esign import ledger_store
-from services.esign.domain import ledger, note, tiles, tree
 from services.esign.domain.errors import EsignError, LedgerDamagedError
-from services.esign.ledger_store import LedgerStore
-from services.esign.sequencer import Sequencer
+from services.esign.ledger.domain import ledger, note, tiles, tree
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.store import files as ledger_store
+from services.esign.ledger.store.files import LedgerStore
 
 SIGNER = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
 

@@ -17,15 +17,17 @@ import pytest_asyncio
 from google.rpc import error_details_pb2, status_pb2
 from sqlalchemy import Connection, text
 
-from services.esign import licence_store
-from services.esign.domain import jose, licence_offline, pki, status_list
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.digests import SM3
-from services.esign.domain.ledger import EntryType
-from services.esign.domain.sm2_cms import Sm2Key
-from services.esign.domain.verify import Trust
-from services.esign.keys import Secrets
-from services.esign.seal_keys import SealKey
-from services.esign.service.licence_issuing import PLACES, LicenceIssuing
+from services.esign.keys.of_seals import SealKey
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.licences import store as licence_store
+from services.esign.licences.domain import jose, status_list
+from services.esign.licences.domain import offline as licence_offline
+from services.esign.licences.issuing import PLACES, LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli import verify

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from services.esign.domain import verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support import judges
@@ -27,7 +27,7 @@ class Issued:
     signers: int
 
     def outcome(self, pdf: bytes) -> Outcome:
-        return judged(pdf, trust=verify.Trust((self.root,)), now_us=self.at_us).outcome
+        return judged(pdf, trust=Trust((self.root,)), now_us=self.at_us).outcome
 
 
 async def issue(path: Path) -> Issued:

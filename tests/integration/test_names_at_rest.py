@@ -8,10 +8,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Connection, MetaData, select, update
 
-from services.esign import seal_pictures, seal_store, ses_store, store
-from services.esign.domain.seals import SealKind
-from services.esign.domain.ses import Picture
-from services.esign.seal_store import KeptPicture
+from services.esign import store
+from services.esign.certification.domain.holders import SealKind
+from services.esign.seals import pictures as seal_pictures
+from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.seals.store.history import KeptPicture
+from services.esign.ses.domain.values import Picture
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto.keyring import UnreadableError
@@ -85,16 +89,16 @@ async def test_a_closed_value_opens_in_its_place_only() -> None:
     """Put into another row or column it does not open, and a store without the keys neither shows nor takes any."""
     async with seal_land(sm2=False) as land:
         mine = await personal_seal(land)
-        (value,) = await land.rows(lambda conn: conn.execute(select(store.seal.c.certificate)).scalars().all())
+        (value,) = await land.rows(lambda conn: conn.execute(select(seal_rows.seal.c.certificate)).scalars().all())
         shown = KeptPicture(seal_store.DRAWN, Picture("png", b"\x89-", 20, 20))
         beside = ses_store.Sm2SealRow("s2", b"0-", b"", b"0-")
         picture = update(seal_store.seal_picture).where(seal_store.seal_picture.c.seal_id == mine.id)
         await land.base.store.write(lambda conn: conn.execute(picture.values(data=value)).rowcount)
         with pytest.raises(UnreadableError):
             await land.base.store.read(seal_store.picture_of, mine.id)
-        await land.base.store.write(lambda conn: conn.execute(update(store.seal).values(id="other")).rowcount)
+        await land.base.store.write(lambda conn: conn.execute(update(seal_rows.seal).values(id="other")).rowcount)
         with pytest.raises(UnreadableError):
-            await land.base.store.read(store.seal_by_id, "other")
+            await land.base.store.read(seal_rows.seal_by_id, "other")
         without = Store.unchecked(f"sqlite:///{land.folder}/none.db", MetaData(), clock=land.clock)
         for unit in (
             lambda conn: secret_values.reveal(conn, value, b""),

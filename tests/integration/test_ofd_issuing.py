@@ -10,15 +10,20 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from services.esign import ofd_store, ses_document, ses_store, store
+from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.domain import ledger, verify
+from services.esign.documents.packages import open_packages
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import ofd as ofd_store
 from services.esign.domain.errors import EsignError
-from services.esign.domain.ofd.judge import judge_ofd
-from services.esign.domain.register_steps import Known
 from services.esign.domain.verdict import Outcome, Verdict
-from services.esign.packages import open_packages
-from services.esign.service.register import known
+from services.esign.ledger.domain import ledger
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.ses import document as ses_document
+from services.esign.verification.domain.ofd.judge import judge_ofd
+from services.esign.verification.domain.register_steps import Known
+from services.esign.verification.service.register import known
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
@@ -49,7 +54,7 @@ async def downloaded(land: SealLand, number: str, form: int = OFD) -> pb.Downloa
 async def judged(land: SealLand, document: bytes, receipt: str | None = None, *, online: bool = False) -> Verdict:
     assert land.secrets.sm is not None
     sm_trust = ses_document.trust(x509.load_pem_x509_certificates(land.secrets.sm.trust_pem))
-    trust = verify.Trust((), tuple(key for key in land.secrets.ledger_keys))
+    trust = Trust((), tuple(key for key in land.secrets.ledger_keys))
     return judge_ofd(
         document,
         trust=trust,
@@ -65,9 +70,9 @@ async def registered(land: SealLand, document: bytes) -> Known:
     digest = sha256(document).hexdigest()
     number = (await land.base.store.read(ofd_store.numbers_of, [digest])).get(digest)
     assert number is not None
-    row = await land.base.store.read(store.certificate_by_number, number)
+    row = await land.base.store.read(document_rows.certificate_by_number, number)
     assert row is not None
-    seal = await land.base.store.read(store.seal_by_id, row.seal_id)
+    seal = await land.base.store.read(seal_rows.seal_by_id, row.seal_id)
     beside = await land.base.store.read(ses_store.sm2_seal_of, row.seal_id)
     assert beside is not None
     found = known(row, seal)
@@ -161,7 +166,7 @@ async def test_what_was_sealed_before_a_crash_is_logged_with_both(land: SealLand
     case = "1500001000000000000006"
     with pytest.raises(grpc.aio.AioRpcError):
         await land.issue(case)
-    row = await land.base.store.read(store.certificate_of_case, case)
+    row = await land.base.store.read(document_rows.certificate_of_case, case)
     assert row is not None
     kept = await land.base.store.read(ofd_store.ofd_of, row.number)
     monkeypatch.setattr(land.issuing.ledger, "append", append, raising=False)
@@ -186,15 +191,13 @@ async def test_a_stolen_seal_key_makes_no_valid_ofd(land: SealLand) -> None:
     """What a seal signed from its invalidity date on is INVALID offline with the hub's SM2 list."""
     issued = await land.issue("1500001000000000000008")
     document = (await downloaded(land, issued.number)).ofd
-    row = await land.base.store.read(store.certificate_by_number, issued.number)
+    row = await land.base.store.read(document_rows.certificate_by_number, issued.number)
     assert row is not None
     await land.revoked(row.seal_id, since_us=row.signed_us - 1_000_000)
     assert land.secrets.sm is not None
     sm_trust = ses_document.trust(x509.load_pem_x509_certificates(land.secrets.sm.trust_pem))
     lists = (await land.crl("SM2"),)
-    verdict = judge_ofd(
-        document, trust=verify.Trust(crls=lists), sm_trust=sm_trust, now_us=land.clock.now_us() + 1_000_000
-    )
+    verdict = judge_ofd(document, trust=Trust(crls=lists), sm_trust=sm_trust, now_us=land.clock.now_us() + 1_000_000)
     assert (verdict.outcome, verdict.step("seal_then").reason) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.esign.domain import ses, sm2_pki
+from services.esign.certification.domain import sm2_pki
 from services.esign.domain.verdict import Outcome, SignatureKind
+from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto import sm as provider
 from tests.support import ofd_java, sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID

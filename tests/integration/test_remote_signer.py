@@ -12,11 +12,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign import ca, keys
+from services.esign.certification import authorities as ca
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.domain import pades, pki, verify
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.seal_keys import keep
+from services.esign.keys import secrets as keys
+from services.esign.keys.of_seals import keep
+from services.esign.signing.domain import pades
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import device_keys
@@ -127,7 +130,7 @@ async def test_a_document_bears_the_seal_of_the_existing_system(region: Region, 
     assert len(region.signed) == before + 1
     theirs = ca._read("signer_roots", region.settings.signer_roots)
     for trusted, expected in ((theirs, Status.VALID), ((secrets.seal_ca.root,), Status.UNKNOWN)):
-        verdict = judged(pdf, trust=verify.Trust(trusted), now_us=now_us)
+        verdict = judged(pdf, trust=Trust(trusted), now_us=now_us)
         steps = {step.step: step for step in verdict.steps}
         assert steps["chain"].status is expected
         assert steps["integrity"].status is Status.VALID

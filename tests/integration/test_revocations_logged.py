@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.esign import flow_journal, flow_journal_store, licence_store, seal_life, seal_store, store, withdrawals
-from services.esign.app import open_licences
 from services.esign.config import EsignSettings
+from services.esign.documents import withdrawals
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.withdrawals import Withdrawals
 from services.esign.domain.errors import EsignError
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.flow_journal import Journal
-from services.esign.sequencer import Sequencer
-from services.esign.withdrawals import Withdrawals
+from services.esign.flows import journal as flow_journal
+from services.esign.flows.journal import Journal
+from services.esign.flows.store import journal as flow_journal_store
+from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.licences import store as licence_store
+from services.esign.seals import life as seal_life
+from services.esign.seals.store import history as seal_store
+from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.testing import eventually
@@ -64,7 +70,7 @@ def at_next_start(land: SealLand) -> Withdrawals:
 
 
 async def all_logged(land: SealLand) -> bool:
-    return await land.base.store.read(store.revocations_unlogged, 1) == []
+    return await land.base.store.read(document_rows.revocations_unlogged, 1) == []
 
 
 async def revocations(land: SealLand) -> list[Entry]:
@@ -121,10 +127,10 @@ async def test_what_a_crash_left_unlogged_is_logged(land: SealLand) -> None:
     """
     document = await issued(land)
     number = document.certificate.number
-    await land.base.write(store.revoke, number, "签发有误", 0)
+    await land.base.write(document_rows.revoke, number, "签发有误", 0)
     await at_next_start(land).try_log()
     assert await revocations(land) == []
-    await land.base.write(store.revoke, number, "签发有误", land.clock.now_us())
+    await land.base.write(document_rows.revoke, number, "签发有误", land.clock.now_us())
     async with at_work(at_next_start(land).watch):
         await eventually(lambda: all_logged(land))
     await at_next_start(land).try_log()
@@ -137,11 +143,11 @@ async def test_tasks_outlive_a_store_that_is_away(land: SealLand, monkeypatch: p
     monkeypatch.setattr(withdrawals, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(seal_life, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(flow_journal, "_SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr("services.esign.service.licence_issuing._SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr("services.esign.licences.issuing._SHORTEST_PAUSE", 0.01)
     people, settings = land.issuing.neighbours, EsignSettings()
     licences: Any = open_licences(land.base, land.secrets, land.ledger, people, land.slots, settings)
     task, module, name = {
-        "revocations": (at_next_start(land).watch, store, "revocations_unlogged"),
+        "revocations": (at_next_start(land).watch, document_rows, "revocations_unlogged"),
         "seals": (land.seals.life.watch, seal_store, "unlogged"),
         "flows": (Journal(land.base, land.ledger).run, flow_journal_store, "unlogged"),
         "licences": (licences.issuing.finish_interrupted, licence_store, "unfinished"),

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import keys
+from services.esign.certification.sm2_checks import verifies
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.sm2_checks import verifies
+from services.esign.keys import secrets as keys
 from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.crypto import device_pool, sdf, sm
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference

@@ -9,7 +9,8 @@ from typing import Any
 import grpc
 import pytest
 
-from services.esign import commands, seal_pictures
+from services.esign import commands
+from services.esign.seals import pictures as seal_pictures
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.cli import main, seals
 from shuniu.kit.client import error_of

@@ -12,12 +12,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.clock_guard import ClockGuard
-from services.esign.domain import pades, pki, revocation
-from services.esign.domain.cms import P256Key
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.timestamp import TimestampSigner
-from services.esign.timestamps import Authority
+from services.esign.certification.domain import pki
+from services.esign.domain.cms.signed_data import P256Key
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.signing.domain import pades
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.domain.token import TimestampSigner
+from services.esign.timestamps.sources import Authority
 from shuniu.cli.main import parser
 from shuniu.kit.clock import SystemClock
 from tests.support import documents as attack

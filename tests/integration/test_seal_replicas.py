@@ -8,16 +8,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
-from services.esign import seal_store, store
-from services.esign.domain import pki
+from services.esign import store
+from services.esign.certification.domain import pki
 from services.esign.domain.errors import SealStateError
-from services.esign.domain.seals import Action, Seal, SealState
-from services.esign.domain.ses import Picture
-from services.esign.seal_life import SealLife
-from services.esign.seal_maker import Made
-from services.esign.seal_store import KeptPicture
-from services.esign.slots import Slot, Slots
-from services.esign.store import SealRow
+from services.esign.seals.domain.life import Action, Seal, SealState
+from services.esign.seals.life import SealLife
+from services.esign.seals.maker import Made
+from services.esign.seals.slots import Slot, Slots
+from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store.history import KeptPicture
+from services.esign.seals.store.seals import SealRow
+from services.esign.ses.domain.values import Picture
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation, ServiceSettings
@@ -55,7 +57,9 @@ async def test_replicas_agree_on_seals_and_slots(postgres_database: str, tmp_pat
 
         def signs(life: SealLife) -> Any:
             def grant(conn: Connection) -> tuple[str, Slot]:
-                seal_id = next(r.seal.id for r in store.seals_of(conn, "police") if r.seal.state is SealState.ACTIVE)
+                seal_id = next(
+                    r.seal.id for r in seal_rows.seals_of(conn, "police") if r.seal.state is SealState.ACTIVE
+                )
                 return seal_id, life.slots.grant(conn, seal_id, "police")
 
             return grant
@@ -70,7 +74,9 @@ async def test_replicas_agree_on_seals_and_slots(postgres_database: str, tmp_pat
         times = [slot.at_us for _, slot in sorted(slots, key=lambda one: one[1].number)]
         assert times == sorted(times)
         assert sum(isinstance(one, Seal) for one in done[24:]) == 1
-        states = {row.seal.id: row.seal.state for row in await stores[0].read(lambda c: store.seals_of(c, "police"))}
+        states = {
+            row.seal.id: row.seal.state for row in await stores[0].read(lambda c: seal_rows.seals_of(c, "police"))
+        }
         assert states == {old: SealState.REPLACED, new: SealState.ACTIVE}
         ended_us = (await stores[0].read(seal_store.changes_of, old))[-1].at_us
         assert all((slot.at_us < ended_us) is (seal_id == old) for seal_id, slot in slots)

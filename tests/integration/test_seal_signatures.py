@@ -11,13 +11,17 @@ import pytest
 import pytest_asyncio
 from cryptography import x509
 
-from services.esign import ses_document, ses_store, sidecars, sm_keys, store
+from services.esign import store
 from services.esign.config import KeyFiles
-from services.esign.domain import ses
-from services.esign.domain.seals import Seal, SealState
 from services.esign.domain.verdict import Status
-from services.esign.sidecars import Sidecars
-from services.esign.sm_keys import SmSecrets
+from services.esign.keys import sm2 as sm_keys
+from services.esign.keys.sm2 import SmSecrets
+from services.esign.seals import sm2_side as sidecars
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.sm2_side import Sidecars
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.ses import document as ses_document
+from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto.keyring import Keyring, UnreadableError
 from shuniu.kit.sql import Store
 from shuniu.kit.testing import ManualClock

@@ -13,14 +13,20 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
-from services.esign import ended_keys, flow_store, issue_store, seal_pictures, store
-from services.esign.domain.flow_scenarios import Actor, KeyMode
-from services.esign.domain.flows import Flow, FlowState, Role, Step, StepState
-from services.esign.domain.ledger import EntryType
-from services.esign.domain.seals import SealKind, SealState
-from services.esign.flow_store import FlowRow, Party
-from services.esign.once_keys import OnceSigner
-from services.esign.seal_maker import SealMaker
+from services.esign.certification.domain.holders import SealKind
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import stages as issue_store
+from services.esign.flows.domain.life import Flow, FlowState, Role, Step, StepState
+from services.esign.flows.domain.scenarios import Actor, KeyMode
+from services.esign.flows.store import flows as flow_store
+from services.esign.flows.store.flows import FlowRow, Party
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.seals import pictures as seal_pictures
+from services.esign.seals.domain.life import SealState
+from services.esign.seals.maker import SealMaker
+from services.esign.seals.once_keys import OnceSigner
+from services.esign.seals.store import seals as seal_rows
+from services.esign.upkeep.store import ended_keys
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2, timestamp_pb2
 from shuniu.kit.testing import eventually
 from tests.support.hub import details_of
@@ -183,7 +189,7 @@ async def test_a_seal_is_replaced_without_a_gap(land: SealLand) -> None:
     for document in (before, after):
         got = await land.downloaded(document.number)
         assert (await land.verdict(got.pdf)).verdict == "VALID"
-    rows = await land.rows(lambda conn: store.seals_of(conn, "police"))
+    rows = await land.rows(lambda conn: seal_rows.seals_of(conn, "police"))
     assert len({row.wrapped_key for row in rows}) == 2
 
 
@@ -215,14 +221,14 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
     async def keys_left(days: int) -> set[str]:
         now_us = land.clock.now_us() + days * 86_400_000_000
         await land.base.write(ended_keys.erase, now_us)
-        rows = await land.rows(lambda conn: store.seals_of(conn, "police"))
+        rows = await land.rows(lambda conn: seal_rows.seals_of(conn, "police"))
         return {row.seal.id for row in rows if row.wrapped_key}
 
     assert await keys_left(0) == {old.id, new.id}
     granted = dataclasses.replace(await a_slot(land, old.id), case_code="owed", number="15000020260000099")
     await land.base.write(lambda conn: issue_store.take_slots(conn, [granted]))
     assert await keys_left(2) == {old.id, new.id}
-    await land.base.write(lambda conn: store.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
+    await land.base.write(lambda conn: document_rows.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
     party = Party(
         Step("office", Role.SIGNER, 1, StepState.AUTHORISED), "", Actor.PLATFORM, KeyMode.HELD, 0, 0, "police"
     )
@@ -236,12 +242,12 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
     assert (await land.issue("C9")).state == "VALID"
 
 
-async def a_slot(land: SealLand, seal_id: str) -> store.CertificateRow:
+async def a_slot(land: SealLand, seal_id: str) -> document_rows.CertificateRow:
     """A document whose slot was handed out, to be changed by the test."""
     number = (await land.issue(f"C-{seal_id}")).number
-    row = await land.base.store.read(store.certificate_by_number, number)
+    row = await land.base.store.read(document_rows.certificate_by_number, number)
     assert row is not None
-    return dataclasses.replace(row, seal_id=seal_id, stage=store.SLOT, pdf=b"", sha256="")
+    return dataclasses.replace(row, seal_id=seal_id, stage=document_rows.SLOT, pdf=b"", sha256="")
 
 
 async def test_a_key_used_once_answers_good(land: SealLand) -> None:
@@ -299,7 +305,7 @@ async def test_a_person_has_a_seal_of_their_own(land: SealLand) -> None:
     await refused(
         land.personal.ApplyPersonalSeal(apply, metadata=PERSON), grpc.StatusCode.ALREADY_EXISTS, "SEAL_EXISTS"
     )
-    row = await land.base.store.read(store.seal_by_id, seal.id)
+    row = await land.base.store.read(seal_rows.seal_by_id, seal.id)
     assert row is not None
     assert (row.seal.name, row.seal.person) == ("", PERSON_ID)
 
@@ -395,7 +401,7 @@ async def test_a_suspension_outruns_a_signature(land: SealLand) -> None:
     assert "issued" in results
     found = await land.owner.GetSeal(esign_pb2.GetSealRequest(id=seal.id), metadata=AGENCY)
     changes = [(one.time.ToMicroseconds(), one.state) for one in found.changes]
-    for row in await land.rows(lambda conn: store.sealed_since(conn, seal.id, 0, (), 500)):
+    for row in await land.rows(lambda conn: document_rows.sealed_since(conn, seal.id, 0, (), 500)):
         then = [state for at_us, state in changes if at_us <= row.signed_us][-1]
         assert then == ACTIVE, row.number
 
@@ -421,7 +427,7 @@ async def test_racing_activations_leave_one_seal_active(land: SealLand) -> None:
     )
     assert answers[:4].count("done") == 1
     assert set(answers[:4]) == {"done", "SEAL_STATE"}
-    states = [(row.seal.id, row.seal.state) for row in await land.rows(lambda c: store.seals_of(c, "police"))]
+    states = [(row.seal.id, row.seal.state) for row in await land.rows(lambda c: seal_rows.seals_of(c, "police"))]
     assert states == [(old.id, SealState.REPLACED), (successor.id, SealState.ACTIVE)]
     assert await tried(land.changed(old.id, ACTIVE)) == "SEAL_STATE"
     assert await tried(land.issue("C9")) == "done"

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.x509 import load_der_x509_certificate
 
-from services.esign.consents import used_for
-from services.esign.domain import flow_consent
+from services.esign.flows.consents import used_for
+from services.esign.flows.domain import consent as flow_consent
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.foundation import content_digest
 from shuniu.kit.requests import Asked

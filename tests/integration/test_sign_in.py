@@ -14,9 +14,9 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from services.esign.consents import Consents
-from services.esign.domain import flow_consent
-from services.esign.domain.flow_consent import ConsentError
+from services.esign.flows.consents import Consents
+from services.esign.flows.domain import consent as flow_consent
+from services.esign.flows.domain.consent import ConsentError
 from services.identity.domain.check_digits import citizen_check
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2

@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from services.esign.domain import chain, cms_reader, sm2, verify
-from services.esign.domain.pdf import Document
-from services.esign.domain.signatures import by_signers, find
+from services.esign.certification.domain import chain
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain import sm2
+from services.esign.domain.cms import reader as cms_reader
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.signatures import by_signers, find
 from services.esign.domain.verdict import Outcome
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from tests.support.flow_land import BUREAU, FlowLand, caller, flow_land, request_id
@@ -37,7 +40,7 @@ async def test_a_flow_is_signed_with_sm2_from_first_to_last(land: FlowLand) -> N
     await land.completed(flow.id)
     answer = await land.download(flow.id)
     assert land.secrets.sm is not None
-    trust = verify.Trust((chain.load(land.secrets.sm.root),), (land.secrets.ledger.verifier,))
+    trust = Trust((chain.load(land.secrets.sm.root),), (land.secrets.ledger.verifier,))
     verdict = judged(answer.pdf, trust=trust, now_us=time.time_ns() // 1000, receipt=answer.tlog_proof)
     assert verdict.outcome is Outcome.VALID, [(step.step, step.reason) for step in verdict.steps]
     signatures = by_signers(find(Document(answer.pdf)))

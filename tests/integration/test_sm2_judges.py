@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.esign.domain import chain
+from services.esign.certification.domain import chain
 from tests.support import judges
 from tests.support.esign import NOW_US
 from tests.support.sm import sm_setting

@@ -11,9 +11,13 @@ import pytest_asyncio
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import seal_store, ses_store, store
-from services.esign.domain import der, ses, sm2_chain
-from services.esign.revocation_lists import RevocationLists
+from services.esign.certification.domain import sm2_chain
+from services.esign.domain import der
+from services.esign.revocation.own_list import RevocationLists
+from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.ses.domain import values as ses
 from shuniu.api.esign.v1 import esign_pb2, timestamp_pb2
 from shuniu.kit.crypto import sm
 from tests.support.seal_land import AGENCY, SealLand, seal_land
@@ -68,7 +72,7 @@ async def test_the_list_of_sm2_certificates_is_read_by_openssl(land: SealLand, t
     serial = f"{(await certificate_of(land, seal.id)).serial_number:X}"
 
     async def listed() -> str:
-        data = await land.crl(store.SM2)
+        data = await land.crl(seal_rows.SM2)
         (tmp_path / "list").write_bytes(data)
         assert await signed_by(tmp_path, data, ca.spki)
         return await openssl("crl", "-inform", "DER", "-in", str(tmp_path / "list"), "-noout", "-text")
@@ -132,7 +136,7 @@ async def test_a_replaced_seal_is_bound_anew(land: SealLand) -> None:
     kept = await land.base.store.read(seal_store.picture_of, new.id)
     assert kept is not None
     assert read.info.picture == kept.picture
-    listed = x509.load_der_x509_crl(await land.crl(store.SM2))
+    listed = x509.load_der_x509_crl(await land.crl(seal_rows.SM2))
     assert [one.serial_number for one in listed] == [x509.load_der_x509_certificate(first.certificate).serial_number]
     document = await land.downloaded((await land.issue("C1")).number)
     verdict = await land.verdict(document.pdf)

@@ -9,9 +9,9 @@ import grpc
 import pytest
 from sqlalchemy import update
 
+from services.esign.documents.sm3_index import Sm3Index
+from services.esign.documents.store.certificates import certificate
 from services.esign.domain.verdict import STEPS
-from services.esign.sm3_index import Sm3Index
-from services.esign.store import certificate
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.client import error_of
 from shuniu.kit.crypto.sm import sm3

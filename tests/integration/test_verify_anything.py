@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import confined, licence_file, offline, plain_files, verify_command
-from services.esign.one_worker import OneWorker
+from services.esign.licences import file as licence_file
+from services.esign.verification import files as verify_command
+from services.esign.verification import offline, plain_files
+from services.esign.verification.workers import confined
+from services.esign.verification.workers.one_worker import OneWorker
 from shuniu.cli import verify
 from shuniu.cli.hub_lists import Lists
 from tests.support.hub import Ran

@@ -13,9 +13,12 @@ import jsonschema
 import pytest
 
 from examples.witness.notes import Cosigner
-from services.esign import confined, verify_command
-from services.esign.domain import pki, revocation, verdict_sentences, verdict_words
+from services.esign.certification.domain import pki
 from services.esign.domain.verdict import STEPS, Outcome, Step
+from services.esign.revocation.domain import answers as revocation
+from services.esign.verification import files as verify_command
+from services.esign.verification.domain.sentences import verdict_sentences, verdict_words
+from services.esign.verification.workers import confined
 from tests.support import documents as attack
 from tests.support import sm as sm_support
 from tests.support.esign import ORGANISATION

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from services.esign import plain_files
+from services.esign.verification import plain_files
 from shuniu.cli import verify
 from shuniu.cli.main import main
 from tests.support import ofd
@@ -138,7 +138,7 @@ IN_A_CLASS = "type('C', (), dict(x=type('D', (), dict(__set_name__=lambda *_: si
 IN_A_FINALIZER = "type('C', (), dict(__del__=lambda _: signal.raise_signal(signal.SIGINT)))()"
 
 
-@pytest.mark.parametrize("module", ["shuniu.cli.verify", "services.esign.offline"])
+@pytest.mark.parametrize("module", ["shuniu.cli.verify", "services.esign.verification.offline"])
 @pytest.mark.parametrize("how", [IN_A_CLASS, IN_A_FINALIZER], ids=["in a class", "in a finalizer"])
 async def test_an_interrupt_is_an_interrupt_wherever_it_falls(place, module, how):
     """Ctrl-C while the command is still imported, where an exception would become another one or be lost: 130."""

@@ -13,9 +13,9 @@ import pytest_asyncio
 
 from gateway.envoy import control
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
-from services.esign.domain import timestamp
-from services.esign.domain.timestamp_reader import check_token
-from services.esign.service.timestamps import Timestamps
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.reader import check_token
+from services.esign.timestamps.service import Timestamps
 from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
 from shuniu.kit.server import Servicer
 from tests.support.esign import NOW_US, setting

@@ -13,11 +13,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from examples.witness.witness import origin_hash
-from services.esign.domain import ledger, note, tree, witness
 from services.esign.domain.errors import NoteUntrustedError
-from services.esign.ledger_store import LedgerStore
-from services.esign.sequencer import Sequencer
-from services.esign.witnesses import Cosigning, WitnessSite, parse_site, witness_sites
+from services.esign.ledger.cosigning import Cosigning, WitnessSite, parse_site, witness_sites
+from services.esign.ledger.domain import ledger, note, tree, witness
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.store.files import LedgerStore
 from shuniu.kit.testing import eventually
 from tests.support.witnesses import LOG, cosigner, entries, serving
 

@@ -9,13 +9,14 @@ import grpc
 import pytest
 import pytest_asyncio
 
-from services.esign import seal_store, store
-from services.esign.clock_guard import ClockGuard
+from services.esign.certification.domain.holders import SealKind
+from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.errors import ClockDoubtError
-from services.esign.domain.seals import SealKind
-from services.esign.once_keys import OnceSigner
-from services.esign.slots import Slots
-from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.seals.once_keys import OnceSigner
+from services.esign.seals.slots import Slots
+from services.esign.seals.store import history as seal_store
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from tests.support.hub import details_of
 from tests.support.seal_land import SealLand, seal_land
 
@@ -42,7 +43,7 @@ async def everything_is_refused(land: SealLand, seal_id: str, pending_id: str, r
     with pytest.raises(ClockDoubtError, match=reason):
         async with land.once.key(OnceSigner(SealKind.PERSON, "巴特尔", "person/p")):
             pytest.fail("no key at a wrong time")
-    assert await land.base.store.read(store.certificate_of_case, "late") is None
+    assert await land.base.store.read(document_rows.certificate_of_case, "late") is None
 
 
 async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand) -> None:
@@ -61,7 +62,7 @@ async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand)
     land.clock.moved_us = 0
     assert await stamps.stamp(b"signature")
     after = await land.issue("C2")
-    rows = await land.rows(lambda conn: store.sealed_since(conn, seal.id, 0, (), 10))
+    rows = await land.rows(lambda conn: document_rows.sealed_since(conn, seal.id, 0, (), 10))
     assert [row.number for row in sorted(rows, key=lambda row: row.signed_us)] == [before.number, after.number]
 
 
@@ -90,7 +91,7 @@ async def test_a_revocation_does_not_wait_for_the_clock(land: SealLand) -> None:
     document = await land.issue("C1")
     land.clock.moved_us = -HOUR_US
     revoked = await land.revoked(seal.id, reason=5)
-    row = await land.base.store.read(store.certificate_by_number, document.number)
+    row = await land.base.store.read(document_rows.certificate_by_number, document.number)
     assert row is not None
     assert revoked.invalid_since.ToMicroseconds() >= row.signed_us
     changes = await land.base.store.read(seal_store.changes_of, seal.id)

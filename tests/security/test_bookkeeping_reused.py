@@ -6,10 +6,10 @@ import pytest
 from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain import der
-from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import PdfError, Ref
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import PdfError, Ref
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.rendering import look as drawn
+from services.esign.revisions.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, rich
 from tests.support.update_checks import step_changes

@@ -11,9 +11,9 @@ import pytest
 from pyhanko.sign.fields import MDPPerm
 
 from services.esign import commands
-from services.esign.domain import pades
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.domain.verdict import Outcome
+from services.esign.signing.domain import pades
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting, small_pdf
 from tests.support.verdicts import TRUST, judged, outcomes

@@ -10,10 +10,10 @@ import zlib
 
 import pytest
 
-from services.esign.domain import multisign
-from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import Name, Ref
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import Name, Ref
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.signing.domain import multisign
 from tests.support import documents as attack
 from tests.support.update_bases import (
     CONTENT,
@@ -763,7 +763,7 @@ def test_what_signing_needs_is_accepted(make):
 def test_the_drawing_decides_where_a_new_field_may_stand():
     """The same field over text is not accepted: what the first signer saw there would be hidden."""
     pdf = added_field(started("approval"), b"[12 140 52 160]", form(PAINT, BOX))
-    from services.esign.rendering import look
+    from services.esign.revisions.rendering import look
 
     step = step_changes(pdf, look)
     assert step is not None

@@ -3,9 +3,9 @@
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf_syntax import Name, Ref
+from services.esign.domain.pdf.syntax import Name, Ref
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.rendering import look
+from services.esign.revisions.rendering import look
 from tests.support import documents as attack
 from tests.support.update_bases import base, built, form, rich
 from tests.support.update_checks import step_changes

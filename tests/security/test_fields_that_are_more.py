@@ -3,9 +3,9 @@
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf_syntax import Census, Cursor, Name, PdfError, Ref, references_in
+from services.esign.domain.pdf.syntax import Census, Cursor, Name, PdfError, Ref, references_in
 from services.esign.domain.verdict import Status
-from services.esign.rendering import look as drawn
+from services.esign.revisions.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, form, rich
 from tests.support.update_checks import step_changes

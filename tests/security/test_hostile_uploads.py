@@ -12,14 +12,15 @@ from pathlib import Path
 import grpc
 import pytest
 
-from services.esign import lookup, verdict_cache
+from services.esign.documents.store import lookup
 from services.esign.domain.errors import NoteMalformedError
-from services.esign.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.domain.verdict import Outcome
-from services.esign.fair_queue import Room
-from services.esign.sequencer import Sequencer
-from services.esign.service.verification import Verification
-from services.esign.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
+from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.verification import cache as verdict_cache
+from services.esign.verification.service.verification import Verification
+from services.esign.verification.workers.fair_queue import Room
+from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.errors import Code, HubError
 from tests.security.test_document_attacks import HOSTILE

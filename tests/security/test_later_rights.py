@@ -3,11 +3,11 @@
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.field_locks import Locks, permitted
-from services.esign.domain.pdf_syntax import Ref
-from services.esign.domain.pdf_writer import text_of
+from services.esign.domain.pdf.syntax import Ref
+from services.esign.domain.pdf.writer import text_of
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.rendering import look as drawn
+from services.esign.revisions.domain.field_locks import Locks, permitted
+from services.esign.revisions.rendering import look as drawn
 from tests.support import documents as attack
 from tests.support.update_bases import built, form, rich, with_form
 from tests.support.update_checks import step_changes

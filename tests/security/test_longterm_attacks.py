@@ -13,11 +13,13 @@ from hashlib import sha256
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain import der, longterm, multisign
-from services.esign.domain.multisign import Field, Lock, LockAction
-from services.esign.domain.pdf_writer import Update
-from services.esign.domain.validation_data import ValidationData
+from services.esign.certification.domain.validation_data import ValidationData
+from services.esign.domain import der
+from services.esign.domain.pdf.writer import Update
 from services.esign.domain.verdict import Outcome
+from services.esign.signing.domain import long_term as longterm
+from services.esign.signing.domain import multisign
+from services.esign.signing.domain.multisign import Field, Lock, LockAction
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.longterm import long_term, renewed, stamped
@@ -368,7 +370,7 @@ def test_a_locked_field_that_is_signed_all_the_same_is_found(action, monkeypatch
     listed = {LockAction.ALL: (), LockAction.INCLUDE: ("乙方",), LockAction.EXCLUDE: ("甲方",)}[action]
     fields = (Field("甲方", lock=Lock(action, listed)), Field("乙方"))
     one = signed(multisign.prepare(small_pdf(), fields), "甲方", appearance=None)
-    monkeypatch.setattr("services.esign.domain.field_locks.locks_field", lambda *_: False)
+    monkeypatch.setattr("services.esign.revisions.domain.field_locks.locks_field", lambda *_: False)
     two = signed(one, "乙方", appearance=None)
     assert set(outcomes(two, tmp_path)) == {Outcome.INVALID}
     steps = judged(two, trust=TRUST, now_us=attack.now_us()).steps
@@ -381,7 +383,7 @@ def test_a_lock_holds_however_its_names_are_written(monkeypatch):
     one = signed(
         multisign.prepare(pdf, [Field("甲方", lock=Lock(LockAction.INCLUDE, ("Theirs",)))]), "甲方", appearance=None
     )
-    monkeypatch.setattr("services.esign.domain.field_locks.locks_field", lambda *_: False)
+    monkeypatch.setattr("services.esign.revisions.domain.field_locks.locks_field", lambda *_: False)
     two = signed(one, "Theirs", appearance=None)
     assert judged(two, trust=TRUST, now_us=attack.now_us()).outcome is Outcome.INVALID
     monkeypatch.setattr(multisign, "_field_transform", lambda *_: b"")

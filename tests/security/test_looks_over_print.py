@@ -5,7 +5,7 @@ import zlib
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf_syntax import Name, Ref
+from services.esign.domain.pdf.syntax import Name, Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support.update_bases import built, form, rich

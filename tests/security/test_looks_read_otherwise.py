@@ -4,7 +4,7 @@ never VALID, and never called forged where an honest maker may have written them
 
 import pytest
 
-from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.pdf.syntax import Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support.update_bases import built, form, rich

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import ses
 from services.esign.domain.digests import SM3
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto import sm as provider
 from tests.support import sm
 from tests.support.esign import NOW_US

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.esign.domain import ses
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto import sm as provider
 from tests.security.test_packages_read_otherwise import stored
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID

@@ -8,8 +8,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.domain import chain
-from services.esign.domain.chain import ChainError
+from services.esign.certification.domain import chain
+from services.esign.certification.domain.chain import ChainError
 
 HASH = hashes.SHA256()
 CLIENT, DOCUMENTS = ExtendedKeyUsageOID.CLIENT_AUTH, x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")

@@ -8,10 +8,10 @@ import zlib
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf.document import Document
 from services.esign.domain.verdict import Outcome
-from services.esign.offline import Trusted
-from services.esign.offline import judged as judged_offline
+from services.esign.verification.offline import Trusted
+from services.esign.verification.offline import judged as judged_offline
 from shuniu.kit.crypto import sm as provider
 from tests.support.documents import build, foreign_sign, now_us
 from tests.support.esign import NOW_US, setting, small_pdf

@@ -7,9 +7,9 @@ import time
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf.document import Document
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.rendering import look
+from services.esign.revisions.rendering import look
 from tests.support import documents as attack
 from tests.support.update_bases import CONTENT, PAGE, STATE, base, built, packed, rich
 from tests.support.update_checks import step_changes

@@ -7,9 +7,10 @@ import zlib
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain import shadow, verify
+from services.esign.domain.pdf import shadow
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.rendering import look as drawn
+from services.esign.revisions.rendering import look as drawn
+from services.esign.verification.domain import verify
 from tests.support import documents as attack
 from tests.support.update_bases import built, rich
 from tests.support.update_checks import step_changes

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.esign.domain import pki
-from services.esign.judging import Question
+from services.esign.certification.domain import pki
+from services.esign.verification.judging import Question
 from tests.support import documents as attack
 from tests.support import short_of_memory
 from tests.support.esign import setting

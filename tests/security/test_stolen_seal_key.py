@@ -8,10 +8,15 @@ from typing import Any
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign import commands, layout, store
-from services.esign.domain import certificates, pades, pki, qr
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.seal_maker import key_context
+from services.esign import commands
+from services.esign.certification.domain import pki
+from services.esign.documents.store import certificates as document_rows
+from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates, qr
+from services.esign.seals.maker import key_context
+from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.domain import pades
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from tests.support.esign import certificate_data
 from tests.support.seal_land import ORGANISATION, SECURITY, SealLand, digest_of, rid, seal_land
@@ -27,7 +32,7 @@ async def land() -> AsyncIterator[SealLand]:
 
 async def forged(land: SealLand, seal_id: str, at_us: int, number: str = "15000020260009999") -> bytes:
     """A document as the thief makes it: with the real key and certificate, with any time, outside of the hub."""
-    row = await land.base.store.read(store.seal_by_id, seal_id)
+    row = await land.base.store.read(seal_rows.seal_by_id, seal_id)
     assert row is not None
     held = land.secrets.seal_key(row.wrapped_key, key_context(seal_id), row.certificate)
     data = certificate_data("盗用者", number)
@@ -117,7 +122,7 @@ async def test_what_was_logged_before_the_date_stays_valid_and_later_is_not(land
     seal = await land.applied()
     await land.owner.ApproveSeal(esign_pb2.ApproveSealRequest(request_id=rid(), id=seal.id), metadata=SECURITY)
     before = await land.issue("C1")
-    row = await land.base.store.read(store.certificate_by_number, before.number)
+    row = await land.base.store.read(document_rows.certificate_by_number, before.number)
     assert row is not None
     # Lists and OCSP speak in whole seconds.
     land.slots.guard = None

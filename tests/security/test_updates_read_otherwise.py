@@ -8,7 +8,7 @@ from io import BytesIO
 import pytest
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.pdf.syntax import Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
 from tests.support import ofd

@@ -7,10 +7,10 @@ import zlib
 
 import pytest
 
-from services.esign.domain import pades
-from services.esign.domain.pdf_spelling import is_plain
-from services.esign.domain.pdf_syntax import Ref
+from services.esign.domain.pdf.spelling import is_plain
+from services.esign.domain.pdf.syntax import Ref
 from services.esign.domain.verdict import Outcome
+from services.esign.signing.domain import pades
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, setting
 from tests.support.update_bases import INFO, PAGE, base, built, rich
@@ -169,7 +169,7 @@ def test_the_catalog_does_not_move_into_an_object_stream():
 def test_the_spelling_is_looked_at_once(piece):
     """A megabyte of values that begin and do not end is judged in seconds."""
     code = (
-        "from services.esign.domain.pdf_spelling import is_plain\n"
+        "from services.esign.domain.pdf.spelling import is_plain\n"
         f"assert not is_plain(b'(' + {piece!r} * (1_000_000 // {len(piece)}) + b'\\r)')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
@@ -190,7 +190,7 @@ def test_a_verdict_does_not_depend_on_the_process():
     draft.root()["Lang"] = b"en"
     draft.page()["Rotate"] = 90
     code = (
-        "import sys\nfrom services.esign.domain import verify\n"
+        "import sys\nfrom services.esign.verification.domain import verify\n"
         "found = verify.judge(sys.stdin.buffer.read(), trust=verify.Trust(()), now_us=1)\n"
         "print([(s.step, s.status.name, s.reason, s.en) for s in found.steps])"
     )

@@ -19,9 +19,9 @@ from pyhanko.sign.timestamps import TimeStamper
 from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.esign.clock_guard import ClockGuard
-from services.esign.domain.pdf import Document
-from services.esign.timestamps import Authority
+from services.esign.domain.pdf.document import Document
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.sources import Authority
 from shuniu.kit.clock import SystemClock
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.timestamps import signer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pypdfium2
 
-from services.esign.domain.additions import Patch
+from services.esign.revisions.domain.additions import Patch
 
 # Pixels a point, as long as a page stays below so many pixels.
 _SCALE = 3.0

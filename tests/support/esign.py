@@ -7,8 +7,11 @@ from functools import cache
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import layout
-from services.esign.domain import certificates, cms, pades, pki, qr
+from services.esign.certification.domain import pki
+from services.esign.domain.cms import signed_data as cms
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates, qr
+from services.esign.signing.domain import pades
 
 # 2026-06-01T04:00:00Z
 NOW_US = 1_780_286_400_000_000

@@ -21,13 +21,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from services.esign import commands, keys, scenario_files, store
+from services.esign import commands, store
+from services.esign.certification.domain import pki, sm2_pki
+from services.esign.certification.domain.holders import SealKind
 from services.esign.config import EsignSettings
-from services.esign.domain import pki, sm2_pki
 from services.esign.domain.digests import SM3
-from services.esign.domain.flow_scenarios import Actor, Scenario
-from services.esign.domain.seals import Seal, SealKind, SealState
-from services.esign.service.seals import key_context
+from services.esign.flows import scenario_files
+from services.esign.flows.domain.scenarios import Actor, Scenario
+from services.esign.keys import secrets as keys
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.maker import key_context
+from services.esign.seals.store import seals as seal_rows
 from services.identity import bus_admin
 from services.identity.domain import signing
 from services.identity.domain.claims import Life
@@ -206,9 +210,9 @@ async def put_seals(url: str, secrets: keys.Secrets, clock: SystemClock) -> None
             seal = Seal(
                 seal_id, owner, shown, SealState.ACTIVE, now_us - 10**6, now_us + 10**13, kind=kind, person=person
             )
-            row = store.SealRow(seal, certificate, wrapped)
-            await kept.write(store.put_seal, seal, now_us)
-            await kept.write(store.made, row)
+            row = seal_rows.SealRow(seal, certificate, wrapped)
+            await kept.write(seal_rows.put_seal, seal, now_us)
+            await kept.write(seal_rows.made, row)
     finally:
         await kept.close()
 

@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from services.esign.domain import cms, der, signer_steps
+from services.esign.domain import der
+from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.findings import Findings
-from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.verdict import Step
+from services.esign.ses.domain.check import SmTrust
+from services.esign.signing.domain import signer_steps
 from tests.support.esign import NOW_US, setting
 
 CONTENT = b"%PDF-1.7\n" + bytes(range(256)) * 5

@@ -13,20 +13,25 @@ import httpx
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign import keys, store
-from services.esign.app import open_ledger, open_long_term
-from services.esign.clock_guard import ClockGuard
+from services.esign import store
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.domain import pki, verify
-from services.esign.domain.seals import Seal, SealState
+from services.esign.documents.issuing import Issuing
+from services.esign.documents.service import Certificates
+from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Verdict
-from services.esign.long_term import LongTerm
-from services.esign.sequencer import Sequencer
-from services.esign.service.certificates import Certificates
-from services.esign.service.issuing import Issuing
-from services.esign.service.revocation import Revocation
-from services.esign.service.seals import key_context
-from services.esign.timestamps import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.keys import secrets as keys
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.revocation.service import Revocation
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.maker import key_context
+from services.esign.seals.store import seals as seal_rows
+from services.esign.signing.responders import LongTerm
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.stamping import open_long_term
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
@@ -108,13 +113,13 @@ class Land:
     def judge(self, pdf: bytes, receipt: str | None = None, *, years: int = 0) -> Verdict:
         return judged(
             pdf,
-            trust=verify.Trust((self.secrets.seal_ca.root,), (self.secrets.ledger.verifier,)),
+            trust=Trust((self.secrets.seal_ca.root,), (self.secrets.ledger.verifier,)),
             now_us=self.base.clock.now_us() + years * 8766 * 3600 * 1_000_000,
             receipt=receipt,
         )
 
-    async def row(self) -> store.CertificateRow:
-        found = await self.base.store.read(store.certificate_of_case, CASE)
+    async def row(self) -> document_rows.CertificateRow:
+        found = await self.base.store.read(document_rows.certificate_of_case, CASE)
         assert found is not None
         return found
 
@@ -145,9 +150,11 @@ async def issue_land(where: str = "file") -> AsyncIterator[Land]:
             key_context("seal-1"),
         )
         seal = Seal("seal-1", "police", "呼和浩特市公安局", SealState.ACTIVE, now_us - 10**6, now_us + 10**13)
-        await kept.write(lambda conn: store.put_seal(conn, seal, now_us))
-        await kept.write(lambda conn: store.made(conn, store.SealRow(seal, pki.certificate_der(certificate), wrapped)))
-        await kept.write(lambda conn: store.certified(conn, certificate.serial_number, seal.id, now_us))
+        await kept.write(lambda conn: seal_rows.put_seal(conn, seal, now_us))
+        await kept.write(
+            lambda conn: seal_rows.made(conn, seal_rows.SealRow(seal, pki.certificate_der(certificate), wrapped))
+        )
+        await kept.write(lambda conn: seal_rows.certified(conn, certificate.serial_number, seal.id, now_us))
         ledger = await open_ledger(base, secrets, settings)
         assert secrets.tsa is not None
         set_current(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from services.esign.domain import pki
+from services.esign.certification.domain import pki
 
 _JARS = ("pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcpkix", "bcutil")
 _JAVA = Path("/usr/share/java")

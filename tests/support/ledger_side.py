@@ -15,13 +15,13 @@ import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.esign import store
-from services.esign.domain import ledger
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.domain.note import NoteSigner
-from services.esign.domain.verify import Trust
-from services.esign.ledger_store import LedgerStore
-from services.esign.sequencer import Sequencer
-from services.esign.service.evidence import Evidence
+from services.esign.certification.domain.trust import Trust
+from services.esign.evidence.service import Evidence
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.ledger.domain.note import NoteSigner
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.store.files import LedgerStore
 from shuniu.api.esign.v1 import evidence_pb2, evidence_pb2_grpc
 from shuniu.kit import client
 from shuniu.kit.clock import SystemClock

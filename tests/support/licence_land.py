@@ -8,10 +8,10 @@ from typing import Any
 
 import grpc
 
-from services.esign.app import open_licences
 from services.esign.config import EsignSettings
-from services.esign.domain import jose, status_list
-from services.esign.service.licences import Licences, licence_servicer
+from services.esign.licences.domain import jose, status_list
+from services.esign.licences.service import Licences, licence_servicer
+from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2

@@ -11,13 +11,14 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.domain import jose, licences, sd_jwt
-from services.esign.domain.key_binding import PROOF_TYP
-from services.esign.domain.licences import LicenceType
-from services.esign.domain.sd_jwt import Disclosure, Padded
+from services.esign.licences.domain import jose, sd_jwt
+from services.esign.licences.domain import types as licences
+from services.esign.licences.domain.key_binding import PROOF_TYP
+from services.esign.licences.domain.sd_jwt import Disclosure, Padded
+from services.esign.licences.domain.types import LicenceType
 from tests.support.esign import NOW_US, setting
 
-TYPES = Path(licences.__file__).parents[1] / "licences"
+TYPES = Path(licences.__file__).parents[1] / "types"
 PERSON = {"full_name": "测试𬭎㛃", "document_number": "150102199001010000", "birth_date": "1990-01-01"}
 FACTS = {"region": "内蒙古自治区呼和浩特市", "street_address": "新城区测试路 1 号"}
 AUDIENCE = "https://shop.example"

@@ -5,11 +5,15 @@ from hashlib import sha256
 
 from cryptography import x509
 
-from services.esign.domain import longterm, pades, pki, revocation, timestamp
-from services.esign.domain.pades import LastSignature
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.timestamp import TimestampSigner
-from services.esign.domain.validation_data import ValidationData
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.validation_data import ValidationData
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.signing.domain import long_term as longterm
+from services.esign.signing.domain import pades
+from services.esign.signing.domain.pades import LastSignature
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.token import TimestampSigner
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.timestamps import authority, signer
 

@@ -4,10 +4,11 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from services.esign.domain import multisign, timestamp
-from services.esign.domain.appearance import Picture
-from services.esign.domain.cms import OpenedCms
-from services.esign.domain.multisign import Field, Lock, LockAction
+from services.esign.domain.cms.signed_data import OpenedCms
+from services.esign.domain.pdf.appearance import Picture
+from services.esign.signing.domain import multisign
+from services.esign.signing.domain.multisign import Field, Lock, LockAction
+from services.esign.timestamps.domain import token as timestamp
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, page, setting, small_pdf
 from tests.support.timestamps import authority, signer

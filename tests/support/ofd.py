@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from services.esign.domain import cms, der, ses
+from services.esign.certification.domain.sm2_pki import UTF8_STRING, bit_string
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain import der
+from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.digests import SHA256, SM3, Digest
-from services.esign.domain.ofd.judge import judge_ofd
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
-from services.esign.domain.sm2_pki import UTF8_STRING, bit_string
 from services.esign.domain.verdict import Outcome, Verdict
-from services.esign.domain.verify import Trust
+from services.esign.ses.domain import values as ses
+from services.esign.verification.domain.ofd.judge import judge_ofd
 from tests.support import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 from tests.support.sm import sm_setting

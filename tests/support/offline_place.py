@@ -11,10 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import layout
-from services.esign.domain import certificates, cms, ledger, pades, pki
+from services.esign.certification.domain import pki
+from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.verdict import STEPS
-from services.esign.ledger_store import LedgerStore
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.store.files import LedgerStore
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates
+from services.esign.signing.domain import pades
 from shuniu.cli.main import main
 from tests.support.esign import ORGANISATION, SEAL_ID, page
 from tests.support.hub import Ran

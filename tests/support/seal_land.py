@@ -18,27 +18,29 @@ from typing import Any
 import grpc
 from sqlalchemy import Connection
 
-from services.esign import keys, store
-from services.esign.app import open_ledger
-from services.esign.ca import OwnAuthority
-from services.esign.clock_guard import ClockGuard
+from services.esign import store
+from services.esign.certification.authorities import OwnAuthority
 from services.esign.config import EsignSettings
-from services.esign.domain import ledger as ledger_rules
-from services.esign.domain.ledger import Entry
-from services.esign.keys import Secrets
-from services.esign.once_keys import OnceKeys
-from services.esign.seal_life import SealLife
-from services.esign.seal_maker import SealMaker
-from services.esign.sequencer import Sequencer
-from services.esign.service.certificates import Certificates
-from services.esign.service.issuing import Issuing
-from services.esign.service.revocation import Revocation
-from services.esign.service.seal_servicers import seal_servicers
-from services.esign.service.seals import Seals
-from services.esign.service.verification import Verification
-from services.esign.sidecars import Sidecars
-from services.esign.slots import Slots
-from services.esign.verifier import Verifier
+from services.esign.documents.issuing import Issuing
+from services.esign.documents.service import Certificates
+from services.esign.keys import secrets as keys
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.domain import ledger as ledger_rules
+from services.esign.ledger.domain.ledger import Entry
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.revocation.service import Revocation
+from services.esign.seals.life import SealLife
+from services.esign.seals.maker import SealMaker
+from services.esign.seals.once_keys import OnceKeys
+from services.esign.seals.service.owners import Seals
+from services.esign.seals.service.servicers import seal_servicers
+from services.esign.seals.slots import Slots
+from services.esign.seals.sm2_side import Sidecars
+from services.esign.seals.store import seals as seal_rows
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.verification.service.verification import Verification
+from services.esign.verification.workers.verifier import Verifier
+from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.clock import SystemClock
@@ -212,7 +214,7 @@ class SealLand:
         return bytes((await self.revocation.GetCrl(request, metadata=AGENCY)).der)
 
     async def state(self, seal_id: str) -> str:
-        found = await self.base.store.read(store.seal_by_id, seal_id)
+        found = await self.base.store.read(seal_rows.seal_by_id, seal_id)
         assert found is not None
         return found.seal.state.value
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pypdfium2  # noqa: F401 — a nursery's workers have it from the beginning
 
-from services.esign import rendering
-from services.esign.confined import Bounds, OverBoundsError, WorkerGoneError
-from services.esign.domain.second_look import Version
-from services.esign.judging import Question, answer
-from services.esign.one_worker import OneWorker
+from services.esign.revisions import rendering
+from services.esign.revisions.domain.second_look import Version
+from services.esign.verification.judging import Question, answer
+from services.esign.verification.workers.confined import Bounds, OverBoundsError, WorkerGoneError
+from services.esign.verification.workers.one_worker import OneWorker
 
 MIB = 1024 * 1024
 LIMIT = "LIMIT"

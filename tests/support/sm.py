@@ -3,10 +3,13 @@
 from dataclasses import dataclass, replace
 from functools import cache
 
-from services.esign import sm2_checks, sm_keys
-from services.esign.domain import ses, ses_check, sm2_chain, sm2_pki
-from services.esign.domain.ses_check import SmTrust
-from services.esign.domain.sm2_pki import Sm2Signer
+from services.esign.certification import sm2_checks
+from services.esign.certification.domain import sm2_chain, sm2_pki
+from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.keys import sm2 as sm_keys
+from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.check import SmTrust
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 

@@ -2,12 +2,14 @@
 
 from functools import cache
 
-from services.esign import sm_keys
-from services.esign.domain import pades, sm2_pki, timestamp
+from services.esign.certification.domain import sm2_pki
+from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.digests import SM3
-from services.esign.domain.pades import LastSignature, SigningSeal
-from services.esign.domain.sm2_cms import Sm2Key
-from services.esign.domain.timestamp import TimestampSigner
+from services.esign.keys import sm2 as sm_keys
+from services.esign.signing.domain import pades
+from services.esign.signing.domain.pades import LastSignature, SigningSeal
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, small_pdf
 from tests.support.sm import sm_setting

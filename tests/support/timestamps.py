@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from services.esign.clock_guard import ClockGuard
-from services.esign.domain import pki
-from services.esign.domain.cms import P256Key
-from services.esign.domain.timestamp import TimestampSigner
-from services.esign.timestamps import Authority
+from services.esign.certification.domain import pki
+from services.esign.domain.cms.signed_data import P256Key
+from services.esign.timestamps.clock_guard import ClockGuard
+from services.esign.timestamps.domain.token import TimestampSigner
+from services.esign.timestamps.sources import Authority
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, setting
 

@@ -6,9 +6,9 @@ from functools import cache
 
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign.domain import multisign, pades
-from services.esign.domain.multisign import Field, Lock, LockAction
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf.document import Document
+from services.esign.signing.domain import multisign, pades
+from services.esign.signing.domain.multisign import Field, Lock, LockAction
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.lawful import documents as lawful

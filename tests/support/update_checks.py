@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from services.esign import rendering
-from services.esign.domain import changes, second_look, signatures, verify
-from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import PdfError
-from services.esign.domain.second_look import Look, Version
+from services.esign.domain.pdf import signatures
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import PdfError
 from services.esign.domain.verdict import Status, Step
+from services.esign.revisions import rendering
+from services.esign.revisions.domain import changes, second_look
+from services.esign.revisions.domain.second_look import Look, Version
+from services.esign.verification.domain import verify
 from tests.support import drawing
 from tests.support.documents import now_us
 from tests.support.update_seeds import Updated

@@ -8,8 +8,8 @@ import re
 import zlib
 from collections.abc import Callable
 
-from services.esign.domain.pdf import Place
-from services.esign.domain.pdf_syntax import Name, Ref
+from services.esign.domain.pdf.document import Place
+from services.esign.domain.pdf.syntax import Name, Ref
 from tests.support.update_bases import XMP, form
 from tests.support.updates import Draft, Raw, copied, stream, text
 
@@ -195,7 +195,7 @@ def _value(dice: Dice, draft: Draft) -> bytes:
 
 def _fields(draft: Draft) -> list[int]:
     """Numbers of the form's fields."""
-    from services.esign.domain import signatures
+    from services.esign.domain.pdf import signatures
 
     return [ref[0] for ref, _, _ in signatures.fields(draft.document)]
 

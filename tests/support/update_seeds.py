@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from services.esign.domain.pdf_syntax import PdfError
+from services.esign.domain.pdf.syntax import PdfError
 from tests.support.update_bases import BASES, base
 from tests.support.update_mutations import LAWFUL, UNLAWFUL, Mutation
 from tests.support.updates import Draft

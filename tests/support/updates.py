@@ -10,10 +10,10 @@ from hashlib import sha256
 from typing import Any
 
 from services.esign.domain import der
-from services.esign.domain.cms import OpenedCms
-from services.esign.domain.pdf import FREE, Document, Place
-from services.esign.domain.pdf_syntax import Ref
-from services.esign.domain.pdf_writer import written
+from services.esign.domain.cms.signed_data import OpenedCms
+from services.esign.domain.pdf.document import FREE, Document, Place
+from services.esign.domain.pdf.syntax import Ref
+from services.esign.domain.pdf.writer import written
 from tests.support.esign import setting
 from tests.support.multisign import token
 from tests.support.timestamps import authority

@@ -4,13 +4,15 @@ from functools import partial
 from pathlib import Path
 
 from services.esign import commands
-from services.esign.domain import pki, verify
-from services.esign.domain.certificates import CertificateState
-from services.esign.domain.seals import SealState
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Known, Trust
-from services.esign.rendering import look
-from services.esign.verifier import Question, answer
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.revisions.rendering import look
+from services.esign.seals.domain.life import SealState
+from services.esign.verification.domain import verify
+from services.esign.verification.domain.verify import Known
+from services.esign.verification.workers.verifier import Question, answer
 from tests.support import documents as attack
 from tests.support.esign import setting
 

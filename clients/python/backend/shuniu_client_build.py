@@ -1,8 +1,8 @@
 """setuptools, after the hub's own verifier has been copied into the package: one source, and a wheel that needs no hub.
 See docs/adr/0017-the-client-library-carries-the-hubs-verifier.md.
 
-What is copied is what `services.esign.offline` and the two ways of writing a verdict import, and nothing else; a module
-that would bring a database, gRPC or the contract along ends the build.
+What is copied is what `services.esign.verification.offline` and the two ways of writing a verdict import, and nothing
+else; a module that would bring a database, gRPC or the contract along ends the build.
 """
 
 import ast
@@ -20,9 +20,9 @@ HUB = HERE.parents[1]
 INTO = HERE / "src" / "shuniu_client" / "_hub"
 PACKAGE = "shuniu_client._hub"
 ROOTS = (
-    "services.esign.offline",
-    "services.esign.domain.validation_report",
-    "services.esign.domain.verdict_words",
+    "services.esign.verification.offline",
+    "services.esign.verification.domain.validation_report",
+    "services.esign.verification.domain.sentences.verdict_words",
 )
 # The hub's packages, and what they are called in the wheel.
 NAMES = {"services.esign": f"{PACKAGE}.esign", "shuniu.kit": f"{PACKAGE}.kit"}
@@ -59,8 +59,8 @@ def prepare_metadata_for_build_wheel(*arguments: Any, **named: Any) -> str:
 
 def copy() -> None:
     """Writes `_hub` anew. In a source distribution it is there already, and no hub around it."""
-    if not (HUB / "services" / "esign" / "offline.py").exists():
-        if not (INTO / "esign" / "offline.py").exists():
+    if not (HUB / "services" / "esign" / "verification" / "offline.py").exists():
+        if not (INTO / "esign" / "verification" / "offline.py").exists():
             raise VendorError("neither the hub's sources nor a copy of its verifier")
         return
     # What an earlier build left would come along in the wheel.

@@ -11,10 +11,11 @@ from sd_jwt.common import SDObj
 from sd_jwt.issuer import SDJWTIssuer
 from sd_jwt.verifier import SDJWTVerifier
 
-from services.esign.domain import pki, status_list
-from services.esign.domain.key_binding import Expected
-from services.esign.domain.licence_check import NotRegistered, judge
+from services.esign.certification.domain import pki
 from services.esign.domain.verdict import Outcome
+from services.esign.licences.domain import status_list
+from services.esign.licences.domain.check import NotRegistered, judge
+from services.esign.licences.domain.key_binding import Expected
 from tests.bench import esign
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import AUDIENCE, FACTS, NONCE, PERSON, Wallet, issued

@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
-from services.esign.domain import longterm, multisign, verify
-from services.esign.domain.cms import OpenedCms
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.cms.signed_data import OpenedCms
 from services.esign.domain.verdict import Outcome
+from services.esign.signing.domain import long_term as longterm
+from services.esign.signing.domain import multisign
 from tests.bench import esign
 from tests.support.esign import NOW_US, page, setting
 from tests.support.longterm import data, ocsp, stamped
@@ -15,7 +17,7 @@ from tests.support.verdicts import judged
 
 
 async def run() -> list[dict[str, Any]]:
-    tsa, template, trust = authority(), setting().seal.cms, verify.Trust((setting().root.certificate,))
+    tsa, template, trust = authority(), setting().seal.cms, Trust((setting().root.certificate,))
     room, kept, before = tsa.max_size(), data(ocsp()), stamped()
     first = signed(multisign.prepare(page(), FIELDS), "甲方")
 

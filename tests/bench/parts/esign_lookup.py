@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from services.esign import lookup, store
+from services.esign import store
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import lookup
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.sql import Store
 from tests.bench import esign
@@ -23,7 +25,7 @@ SAVES = 64
 _FIXED: dict[str, Any] = {
     **dict.fromkeys(("template", "issuer", "source_platform", "holder", "division", "seal_id", "qr"), "x"),
     "state": "VALID",
-    "stage": store.ISSUED,
+    "stage": document_rows.ISSUED,
     "reason": "",
     "receipt": "",
     "signed_us": 1,
@@ -36,7 +38,7 @@ _FIXED: dict[str, Any] = {
 def _fill(conn: Connection, first: int, last: int) -> None:
     numbers = range(first, last)
     rows = [{**_FIXED, "number": f"N{n:09}", "case_code": f"C{n:09}", "sha256": _digest(n)} for n in numbers]
-    conn.execute(insert(store.certificate), rows)
+    conn.execute(insert(document_rows.certificate), rows)
 
 
 def _digest(number: int) -> str:

@@ -6,14 +6,17 @@ import asyncio
 from itertools import cycle
 from typing import Any
 
-from services.esign import layout, seal_pictures
-from services.esign.domain import certificates, pades, ses
-from services.esign.domain.certificates import CertificateData
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.digests import SM3
-from services.esign.domain.ofd.judge import judge_ofd
-from services.esign.domain.ofd.writer import PROTECTED
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Trust
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates
+from services.esign.pages.domain.certificates import CertificateData
+from services.esign.pages.domain.ofd.writer import PROTECTED
+from services.esign.seals import pictures as seal_pictures
+from services.esign.ses.domain import values as ses
+from services.esign.signing.domain import pades
+from services.esign.verification.domain.ofd.judge import judge_ofd
 from tests.bench import esign
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, certificate_data, setting
 from tests.support.sm import sm_setting, trust

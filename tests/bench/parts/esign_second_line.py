@@ -5,10 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from services.esign import rendering
-from services.esign.domain import longterm, second_look, verify
-from services.esign.domain.second_look import Comparison, Version
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
+from services.esign.revisions import rendering
+from services.esign.revisions.domain import second_look
+from services.esign.revisions.domain.second_look import Comparison, Version
+from services.esign.signing.domain import long_term as longterm
+from services.esign.verification.domain import verify
 from tests.bench import esign
 from tests.support import documents as attack
 from tests.support.esign import page, sealed, setting
@@ -16,7 +19,7 @@ from tests.support.longterm import data, ocsp, stamped
 from tests.support.multisign import both, token
 from tests.support.timestamps import authority
 
-TRUST = verify.Trust((setting().root.certificate,))
+TRUST = Trust((setting().root.certificate,))
 
 
 def documents() -> dict[str, bytes]:

@@ -6,9 +6,11 @@ import statistics
 import subprocess
 from typing import Any
 
-from services.esign import ses_document, sm2_checks
-from services.esign.domain import ses, ses_check
+from services.esign.certification import sm2_checks
 from services.esign.domain.verdict import Outcome
+from services.esign.ses import document as ses_document
+from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto import sm
 from tests.bench import esign
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, sealed

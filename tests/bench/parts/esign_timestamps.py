@@ -13,8 +13,11 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.timestamps import TimeStamper
 
-from services.esign.domain import pades, timestamp, verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome
+from services.esign.signing.domain import pades
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.verification.domain import verify
 from tests.bench import esign
 from tests.support.esign import NOW_US, page, setting
 from tests.support.timestamps import authority
@@ -61,7 +64,7 @@ async def run() -> list[dict[str, Any]]:
         signature = pades.signed(pdf, seal, NOW_US, token=room)
         return signature.stamped(tsa.token(sha256(signature.value).digest()))
 
-    stamped, trust = seal_and_stamp(), verify.Trust((setting().root.certificate,))
+    stamped, trust = seal_and_stamp(), Trust((setting().root.certificate,))
 
     def judge() -> None:
         assert verify.judge(stamped, trust=trust, now_us=esign.LATER_US).outcome is Outcome.VALID

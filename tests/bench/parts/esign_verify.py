@@ -14,8 +14,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-from services.esign.domain import pades, pki
-from services.esign.verifier import Question, Verifier, VerifierFailedError
+from services.esign.certification.domain import pki
+from services.esign.signing.domain import pades
+from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit import network
 from tests.bench import esign
 from tests.security.test_document_attacks import HOSTILE as MALFORMED

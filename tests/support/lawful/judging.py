@@ -7,10 +7,10 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, StandardDiffPolicy
 from pyhanko.sign.validation.generic_cms import validate_sig_integrity
 
-from services.esign.domain import verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Status, Verdict
-from services.esign.domain.verify import Trust
-from services.esign.rendering import look
+from services.esign.revisions.rendering import look
+from services.esign.verification.domain import verify
 from tests.support import documents
 
 # What has to be right of a document, whoever signed it and when.

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign.certification.domain import pki
 from services.esign.commands import TrustError
-from services.esign.domain import pki, revocation
+from services.esign.revocation.domain import answers as revocation
 from shuniu.cli import hub_lists, init, verify
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.main import main, parser

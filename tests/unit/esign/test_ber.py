@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain import ber, der
+from services.esign.domain import der
+from services.esign.domain.cms import ber
 from services.esign.domain.der import DerError
 
 PRIMITIVE = st.builds(

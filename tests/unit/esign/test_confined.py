@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import confined
-from services.esign.confined import Answer, Bounds, OverBoundsError, Worker, WorkerGoneError, read_answer
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
-from services.esign.judging import Question, answer
-from services.esign.one_worker import OneWorker
+from services.esign.verification.judging import Question, answer
+from services.esign.verification.workers import confined
+from services.esign.verification.workers.confined import (
+    Answer,
+    Bounds,
+    OverBoundsError,
+    Worker,
+    WorkerGoneError,
+    read_answer,
+)
+from services.esign.verification.workers.one_worker import OneWorker
 
 BOUNDS = Bounds(256 * 1024 * 1024, 0.5)
 # As a library in C does that is refused memory: it has taken most of it, and aborts.

@@ -8,10 +8,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import pki
-from services.esign.domain.validation_data import Then, ValidationData, standing
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.validation_data import Then, ValidationData, standing
 from services.esign.domain.verdict import Outcome
-from services.esign.offline import Trusted, judged
+from services.esign.verification.offline import Trusted, judged
 from tests.support.documents import foreign_sign
 from tests.support.esign import NOW_US, setting, small_pdf
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.esign.domain.content_stream import keeps_to_itself
-from services.esign.domain.pdf_syntax import Census
+from services.esign.domain.pdf.syntax import Census
+from services.esign.revisions.domain.content_stream import keeps_to_itself
 
 NAMES = {
     "Font": {"F1"},

@@ -19,11 +19,13 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.esign.domain import chain, multisign, ses
+from services.esign.certification.domain import chain
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.digests import SM3
-from services.esign.domain.multisign import Field
 from services.esign.domain.verdict import Outcome, SignatureFinding, SignatureKind, Status, Verdict
-from services.esign.domain.verify import Trust
+from services.esign.ses.domain import values as ses
+from services.esign.signing.domain import multisign
+from services.esign.signing.domain.multisign import Field
 from shuniu.kit.crypto import sm
 from tests.support.documents import now_us, update
 from tests.support.esign import NOW_US, page, setting
@@ -163,8 +165,8 @@ def test_a_changed_signature_is_named(at: int) -> None:
 
 
 def _gaps(pdf: bytes) -> list[tuple[int, int]]:
-    from services.esign.domain import signatures
-    from services.esign.domain.pdf import Document
+    from services.esign.domain.pdf import signatures
+    from services.esign.domain.pdf.document import Document
 
     return [signature.gap for signature in signatures.find(Document(pdf))]
 
@@ -181,7 +183,7 @@ def test_what_comes_after_all_seals_spoils_all_of_them() -> None:
 
 
 def _pages(pdf: bytes) -> dict[int, bytes]:
-    from services.esign.domain.pdf import Document
+    from services.esign.domain.pdf.document import Document
 
     document = Document(pdf)
     return {

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from services.esign import layout
-from services.esign.domain import certificates, pades, qr, seals
+from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import (
     CertificateStateError,
     CharacterNotCoveredError,
@@ -18,6 +17,10 @@ from services.esign.domain.errors import (
     QrMalformedError,
     SealStateError,
 )
+from services.esign.pages import layout
+from services.esign.pages.domain import certificates, qr
+from services.esign.seals.domain import life as seals
+from services.esign.signing.domain import pades
 from tests.support.esign import NOW_US, certificate_data, page, setting, small_pdf
 
 KEYS = {setting().qr_signer.key_id: setting().qr_signer.key.public_key()}
@@ -153,9 +156,9 @@ def test_only_an_active_seal_of_its_owner_signs():
 
 def test_a_persons_seal_signs_only_where_it_is_asked_for():
     """Its owner is the platform it was applied through, which signs nothing of its own with it."""
-    seal = seals.Seal("S", "150100", "", seals.SealState.ACTIVE, 10, 20, seals.SealKind.PERSON, "p")
-    seals.may_sign(seal, "150100", 15, seals.SealKind.PERSON)
-    for wanted, kind in ((seal, seals.SealKind.ORGANISATION), (dataclasses.replace(seal, owner="x"), seal.kind)):
+    seal = seals.Seal("S", "150100", "", seals.SealState.ACTIVE, 10, 20, SealKind.PERSON, "p")
+    seals.may_sign(seal, "150100", 15, SealKind.PERSON)
+    for wanted, kind in ((seal, SealKind.ORGANISATION), (dataclasses.replace(seal, owner="x"), seal.kind)):
         with pytest.raises(SealStateError) as caught:
             seals.may_sign(wanted, "150100", 15, kind)
         assert caught.value.reason in {"SEAL_KIND", "SEAL_NOT_YOURS"}

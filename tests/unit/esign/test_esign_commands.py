@@ -4,12 +4,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from examples.witness.notes import Cosigner
-from services.esign import commands, keys
+from services.esign import commands
+from services.esign.certification.domain import pki
 from services.esign.config import EsignSettings
-from services.esign.domain import ledger, note, pki
 from services.esign.domain.errors import EsignError
 from services.esign.domain.verdict import Outcome
-from services.esign.ledger_store import LedgerStore
+from services.esign.keys import secrets as keys
+from services.esign.ledger.domain import ledger, note
+from services.esign.ledger.store.files import LedgerStore
 from shuniu.kit.config import HubSettings, load
 from tests.support.esign import NOW_US, SEAL_ID, sealed, setting
 

@@ -4,11 +4,11 @@ from hashlib import sha256
 
 import pytest
 
-from services.esign.domain import verdict_sentences, verdict_words
-from services.esign.domain.transport import lines_rewritten
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome, Verdict
-from services.esign.domain.verify import Trust
-from services.esign.offline import Trusted, judged
+from services.esign.verification.domain.sentences import verdict_sentences, verdict_words
+from services.esign.verification.domain.transport import lines_rewritten
+from services.esign.verification.offline import Trusted, judged
 from tests.support import multisign, ofd
 from tests.support.esign import NOW_US, sealed, setting
 

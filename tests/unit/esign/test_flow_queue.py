@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from joserfc.jwk import KeySet
 
-from services.esign import flow_store, flow_work
-from services.esign.consents import Consents
-from services.esign.flow_work import Work
+from services.esign.flows import work as flow_work
+from services.esign.flows.consents import Consents
+from services.esign.flows.store import flows as flow_store
+from services.esign.flows.work import Work
 from shuniu.kit import errors
 from shuniu.kit.testing import ManualClock, eventually
 

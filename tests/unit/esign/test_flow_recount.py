@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain.flow_recount import Tally, differences
-from services.esign.domain.ledger import Entry, EntryType
+from services.esign.flows.domain.recount import Tally, differences
+from services.esign.ledger.domain.ledger import Entry, EntryType
 
 FLOW = "01JZ00000000000000000000SE"
 

@@ -10,15 +10,22 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from services.esign import flow_pages, scenario_files
-from services.esign.domain import flow_consent, flow_scenarios, flows, multisign, second_look, verdict_words, verify
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.flow_consent import Act, ConsentError
-from services.esign.domain.flow_parties import Given, bind
-from services.esign.domain.flow_scenarios import Actor, ScenarioError
-from services.esign.domain.flows import ENDS, Flow, FlowError, FlowState, Role, Step, StepState
 from services.esign.domain.verdict import Status
-from services.esign.domain.verify import Trust
+from services.esign.flows import pages as flow_pages
+from services.esign.flows import scenario_files
+from services.esign.flows.domain import consent as flow_consent
+from services.esign.flows.domain import life as flows
+from services.esign.flows.domain import scenarios as flow_scenarios
+from services.esign.flows.domain.consent import Act, ConsentError
+from services.esign.flows.domain.life import ENDS, Flow, FlowError, FlowState, Role, Step, StepState
+from services.esign.flows.domain.parties import Given, bind
+from services.esign.flows.domain.scenarios import Actor, ScenarioError
+from services.esign.revisions.domain import second_look
+from services.esign.signing.domain import multisign
+from services.esign.verification.domain import verify
+from services.esign.verification.domain.sentences import verdict_words
 from services.identity.domain import signing
 from services.identity.domain.claims import Life
 from shuniu.kit.config import ConfigError

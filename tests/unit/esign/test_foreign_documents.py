@@ -20,10 +20,13 @@ from pyhanko.sign import signers
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from services.esign.domain import chain, pades, pki, verdict_words
+from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome, Sentence, Status, Step, Verdict
-from services.esign.domain.verify import Trust, judge
-from services.esign.rendering import look
+from services.esign.revisions.rendering import look
+from services.esign.signing.domain import pades
+from services.esign.verification.domain.sentences import verdict_words
+from services.esign.verification.domain.verify import judge
 from shuniu.kit.crypto import sm
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting, small_pdf

@@ -14,12 +14,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import ber, cms, cms_reader, der, pki, signature_value, signed_cms
-from services.esign.domain.cms_reader import OID_SIGNING_CERTIFICATE
-from services.esign.domain.signature_kinds import Kind, kind_of
-from services.esign.domain.signature_value import SHA1, SHA512
-from services.esign.domain.stamped_time import Witnesses, judge_time
-from services.esign.domain.validation_data import NOTHING
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.validation_data import NOTHING
+from services.esign.domain import der
+from services.esign.domain.cms import ber, signature_value, signed_cms
+from services.esign.domain.cms import reader as cms_reader
+from services.esign.domain.cms import signed_data as cms
+from services.esign.domain.cms.reader import OID_SIGNING_CERTIFICATE
+from services.esign.domain.cms.signature_value import SHA1, SHA512
+from services.esign.signing.domain.signature_kinds import Kind, kind_of
+from services.esign.verification.domain.stamped_time import Witnesses, judge_time
 from tests.support.esign import NOW_US, setting
 from tests.support.foreign_cms import (
     CONTENT,

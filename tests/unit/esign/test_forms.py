@@ -12,13 +12,16 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from services.esign import layout, seal_pictures
-from services.esign.domain import pades, pdf_walk, verify
-from services.esign.domain.certificates import CertificateData, digest
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.errors import CharacterNotCoveredError
-from services.esign.domain.pdf import Document
+from services.esign.domain.pdf import walk as pdf_walk
+from services.esign.domain.pdf.document import Document
 from services.esign.domain.verdict import Outcome
-from services.esign.forms import Forms
+from services.esign.pages import layout
+from services.esign.pages.domain.certificates import CertificateData, digest
+from services.esign.pages.forms import Forms
+from services.esign.seals import pictures as seal_pictures
+from services.esign.signing.domain import pades
 from tests.support.esign import NOW_US, certificate_data, setting
 from tests.support.verdicts import judged
 
@@ -178,7 +181,7 @@ def test_a_filled_form_is_sealed_as_any_page() -> None:
     data = certificate_data()
     page = by_form(data)
     signed = pades.sign(page, setting().seal, NOW_US)
-    trust = verify.Trust((setting().root.certificate,))
+    trust = Trust((setting().root.certificate,))
     assert judged(signed, trust=trust, now_us=NOW_US + 60_000_000).outcome is Outcome.VALID
     other = by_form(certificate_data(number="NCR15260601000002"))
     identity = re.compile(rb"/ID\[.*?\]")

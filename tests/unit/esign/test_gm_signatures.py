@@ -6,14 +6,19 @@ from functools import cache
 
 import pytest
 
-from services.esign.domain import chain, der, seal_steps, ses, signer_steps, sm2, sm2_chain, sm2_pki, timestamp
-from services.esign.domain.cms import OID_GM_DATA
-from services.esign.domain.cms_reader import OID_GM_SIGNED_DATA
+from services.esign.certification.domain import chain, sm2_chain, sm2_pki
+from services.esign.certification.domain.sm2_pki import Sm2Signer, bit_string
+from services.esign.domain import der, sm2
+from services.esign.domain.cms.reader import OID_GM_SIGNED_DATA
+from services.esign.domain.cms.signed_data import OID_GM_DATA
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
-from services.esign.domain.signature_kinds import Kind, kind_of
-from services.esign.domain.sm2_pki import Sm2Signer, bit_string
-from services.esign.domain.stamped_time import Witnesses, judge_time
+from services.esign.ses.domain import steps as seal_steps
+from services.esign.ses.domain import values as ses
+from services.esign.signing.domain import signer_steps
+from services.esign.signing.domain.signature_kinds import Kind, kind_of
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.verification.domain.stamped_time import Witnesses, judge_time
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 from tests.support.foreign_cms import CONTENT, NULL, Judged, attribute, by_hand, judged

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.esign.service.register import Guesses
+from services.esign.verification.service.register import Guesses
 from shuniu.kit.errors import HubError
 
 NUMBER, MINUTE_US = "1500002026000001", 60 * 1_000_000

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain import ledger, note, tiles, tree
 from services.esign.domain.errors import EsignError, NoteMalformedError, NoteUntrustedError, ProofWrongError
+from services.esign.ledger.domain import ledger, note, tiles, tree
 
 ENTRIES = [b"entry %d" % i for i in range(600)]
 LEAVES = [tree.leaf_hash(e) for e in ENTRIES]

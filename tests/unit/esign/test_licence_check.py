@@ -9,16 +9,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.ca import CertificateWish, open_authority
+from services.esign.certification.authorities import CertificateWish, open_authority
+from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain.holders import SealKind
 from services.esign.config import EsignSettings
-from services.esign.domain import chain, jose, licence_check, licences, pki, revocation, sd_jwt, verdict_words
-from services.esign.domain.key_binding import Expected
-from services.esign.domain.licence_check import Beside, Judged, NotRegistered, Registered, judge
-from services.esign.domain.licences import LicenceState
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.sd_jwt import Hidden, Padded
-from services.esign.domain.seals import Revocation, RevocationReason, Seal, SealKind, SealState
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.licences.domain import check as licence_check
+from services.esign.licences.domain import jose, sd_jwt
+from services.esign.licences.domain import types as licences
+from services.esign.licences.domain.check import Beside, Judged, NotRegistered, Registered, judge
+from services.esign.licences.domain.key_binding import Expected
+from services.esign.licences.domain.sd_jwt import Hidden, Padded
+from services.esign.licences.domain.types import LicenceState
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
+from services.esign.verification.domain.sentences import verdict_words
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, setting
 from tests.support.licences import AUDIENCE, NONCE, PERSON, Wallet, issued
 from tests.support.sm import sm_setting

@@ -9,16 +9,29 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.esign.domain import jose, licence_offline, licences, pki, revocation, status_list
-from services.esign.domain.jose import Token
-from services.esign.domain.ledger import Checkpoint, Entry, EntryType, Marks, Receipt, encode, root_of, sign_checkpoint
-from services.esign.domain.pki import Authority
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.seals import RevocationReason
-from services.esign.domain.status_list import Status as Listed
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.pki import Authority
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.domain.verify import Trust
-from services.esign.licence_file import verify_licence
+from services.esign.ledger.domain.ledger import (
+    Checkpoint,
+    Entry,
+    EntryType,
+    Marks,
+    Receipt,
+    encode,
+    root_of,
+    sign_checkpoint,
+)
+from services.esign.licences.domain import jose, status_list
+from services.esign.licences.domain import offline as licence_offline
+from services.esign.licences.domain import types as licences
+from services.esign.licences.domain.jose import Token
+from services.esign.licences.domain.status_list import Status as Listed
+from services.esign.licences.file import verify_licence
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.seals.domain.life import RevocationReason
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import AUDIENCE, NONCE, issued
 from tests.support.sm import sm_setting

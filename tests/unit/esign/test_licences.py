@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain import licences
 from services.esign.domain.errors import LicenceImpossibleError, LicenceStateError, LicenceUnfitError
-from services.esign.domain.licences import LicenceState, ages_reached, fill, move, read_type
-from services.esign.domain.sd_jwt import Hidden, Padded
+from services.esign.licences.domain import types as licences
+from services.esign.licences.domain.sd_jwt import Hidden, Padded
+from services.esign.licences.domain.types import LicenceState, ages_reached, fill, move, read_type
 from tests.support.licences import FACTS, PERSON, TYPES, licence_type
 
 TODAY = date(2026, 6, 1)

@@ -11,16 +11,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as ocsp_lib
 from pyhanko.sign.fields import MDPPerm
 
-from services.esign import sm_keys
-from services.esign.domain import longterm, multisign, pades, pki, revocation, sm2_pki, sm2_revocation
-from services.esign.domain.cms import P256Key
+from services.esign.certification.domain import pki, sm2_pki
+from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.certification.domain.trust import Trust
+from services.esign.certification.domain.validation_data import ValidationData
+from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.sm2_pki import Sm2Signer
-from services.esign.domain.timestamp import TimestampSigner
-from services.esign.domain.validation_data import ValidationData
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.domain.verify import Trust
+from services.esign.keys import sm2 as sm_keys
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain import sm2_answers as sm2_revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.signing.domain import long_term as longterm
+from services.esign.signing.domain import multisign, pades
+from services.esign.timestamps.domain.token import TimestampSigner
 from shuniu.kit.crypto import sm
 from tests.support import documents as attack
 from tests.support import sm_documents

@@ -6,17 +6,26 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from services.esign import commands, ses_document, sm_keys
-from services.esign.domain import chain, der, multisign, pki, revocation, ses, ses_check, sm2_revocation, verify
+from services.esign import commands
+from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain.sm2_pki import Sm2Signer, bit_string
+from services.esign.certification.domain.trust import Trust
+from services.esign.certification.domain.validation_data import NOTHING
+from services.esign.domain import der
 from services.esign.domain.digests import SM3
-from services.esign.domain.multisign import Field
-from services.esign.domain.revocation import CertificateStanding, Standing
-from services.esign.domain.seals import RevocationReason
-from services.esign.domain.ses_check import Covered, Evidence
-from services.esign.domain.sm2_pki import Sm2Signer, bit_string
-from services.esign.domain.validation_data import NOTHING
 from services.esign.domain.verdict import Outcome, Status, Verdict
-from services.esign.domain.verify import Trust
+from services.esign.keys import sm2 as sm_keys
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain import sm2_answers as sm2_revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.seals.domain.life import RevocationReason
+from services.esign.ses import document as ses_document
+from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.check import Covered, Evidence
+from services.esign.signing.domain import multisign
+from services.esign.signing.domain.multisign import Field
+from services.esign.verification.domain import verify
 from shuniu.kit.crypto import sm
 from tests.support import ofd
 from tests.support.esign import NOW_US, ORGANISATION, page, sealed, setting

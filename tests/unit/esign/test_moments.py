@@ -8,13 +8,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import cms_reader, der, moments, ses, timestamp_reader, validation_report, verdict_words
-from services.esign.domain import signatures as pdf_signatures
-from services.esign.domain.ofd import signatures as ofd_signatures
+from services.esign.domain import der, moments
+from services.esign.domain.cms import reader as cms_reader
+from services.esign.domain.cms.signed_cms import CmsError
 from services.esign.domain.ofd.markup import Element
-from services.esign.domain.ses import SesError
-from services.esign.domain.signed_cms import CmsError
-from services.esign.service.verdict_views import verdict_view
+from services.esign.domain.pdf import signatures as pdf_signatures
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.values import SesError
+from services.esign.timestamps.domain import reader as timestamp_reader
+from services.esign.verification.domain import validation_report
+from services.esign.verification.domain.ofd import signatures as ofd_signatures
+from services.esign.verification.domain.sentences import verdict_words
+from services.esign.verification.service.views import verdict_view
 from tests.support.esign import NOW_US
 from tests.support.ofd import gm_cms, judged, signed
 

@@ -7,11 +7,12 @@ import httpx
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.esign import commands, monitor
-from services.esign.domain import ledger, note
-from services.esign.domain.tiles import parse_path
-from services.esign.ledger_store import LedgerStore
-from services.esign.monitor import Finding
+from services.esign import commands
+from services.esign.ledger import monitor
+from services.esign.ledger.domain import ledger, note
+from services.esign.ledger.domain.tiles import parse_path
+from services.esign.ledger.monitor import Finding
+from services.esign.ledger.store.files import LedgerStore
 from tests.support.witnesses import LOG, entries
 
 

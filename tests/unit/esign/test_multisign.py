@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.esign.domain import multisign
-from services.esign.domain.appearance import PageDrawing, Picture
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.multisign import Field, Lock, LockAction, Permission, Prepared
+from services.esign.domain.pdf.appearance import PageDrawing, Picture
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Trust
-from services.esign.seal_pictures import round_seal
+from services.esign.seals.pictures import round_seal
+from services.esign.signing.domain import multisign
+from services.esign.signing.domain.multisign import Field, Lock, LockAction, Permission, Prepared
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, page, setting, small_pdf
 from tests.support.multisign import DOCUMENTS, FIELDS, RED, both, closed, signed

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate, ocsp
 
-from services.esign.domain import revocation
+from services.esign.revocation.domain import answers as revocation
 from tests.support.esign import NOW_US, setting
 
 

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from services.esign.domain import ledger
 from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import NoteMalformedError
-from services.esign.domain.ledger import Entry, EntryType, Marks, decode, encode
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, decode, encode
 
 # What verifiers from before know.
 _KNOWN = {"type", "time_us", "document_sha256", "document_sm3", "seal", "certificate_sha256", "kind", "v"}

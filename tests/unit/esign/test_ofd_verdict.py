@@ -12,14 +12,14 @@ DigitalSign: a value without certificate; both INDETERMINATE. Documents that ofd
 
 import pytest
 
-from services.esign.domain import ses
-from services.esign.domain.certificates import CertificateState
 from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.ofd.archive import is_ofd
-from services.esign.domain.register_steps import Known
-from services.esign.domain.seals import SealState
-from services.esign.domain.ses_check import SmTrust
 from services.esign.domain.verdict import STEPS, Form, Outcome, SignatureKind, Status
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.check import SmTrust
+from services.esign.verification.domain.register_steps import Known
 from shuniu.kit.crypto import sm as provider
 from tests.support import sm
 from tests.support.esign import NOW_US, ORGANISATION, small_pdf

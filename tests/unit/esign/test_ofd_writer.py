@@ -7,14 +7,14 @@ from functools import cache
 
 import pytest
 
-from services.esign import forms, layout
-from services.esign.domain import certificates
 from services.esign.domain.digests import SM3
-from services.esign.domain.ofd import drawn, embedded_font
 from services.esign.domain.ofd.archive import read
-from services.esign.domain.ofd.writer import PROTECTED, UnsealedPackage
-from services.esign.domain.opentype import Font
-from services.esign.domain.ses import Picture
+from services.esign.pages import forms, layout
+from services.esign.pages.domain import certificates
+from services.esign.pages.domain.ofd import drawn, embedded_font
+from services.esign.pages.domain.ofd.writer import PROTECTED, UnsealedPackage
+from services.esign.pages.domain.opentype import Font
+from services.esign.ses.domain.values import Picture
 from tests.support.esign import NOW_US, certificate_data, setting
 
 _MM = 25.4 / 72

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import offline
-from services.esign.domain import pki
+from services.esign.certification.domain import pki
 from services.esign.domain.verdict import Form, Outcome
-from services.esign.offline import Trusted, TrustError
+from services.esign.verification import offline
+from services.esign.verification.offline import Trusted, TrustError
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.witnesses import LOG, cosigner
 

@@ -14,15 +14,17 @@ import pytest_asyncio
 from cryptography import x509
 from sqlalchemy import Connection, select
 
-from services.esign import seal_store, store
-from services.esign.clock_guard import ClockGuard
-from services.esign.domain import pades, verify
+from services.esign import store
+from services.esign.certification.domain.holders import SealKind
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.errors import ClockDoubtError, EsignError
-from services.esign.domain.ledger import Entry, EntryType
-from services.esign.domain.seals import SealKind
 from services.esign.domain.verdict import Outcome, Status
-from services.esign.once_keys import OnceKeys, OnceSigner, OnceSpentError
-from services.esign.slots import Slots
+from services.esign.ledger.domain.ledger import Entry, EntryType
+from services.esign.seals.once_keys import OnceKeys, OnceSigner, OnceSpentError
+from services.esign.seals.slots import Slots
+from services.esign.seals.store import slots as slot_rows
+from services.esign.signing.domain import pades
+from services.esign.timestamps.clock_guard import ClockGuard
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import ManualClock
@@ -61,7 +63,7 @@ class Land:
 
     async def rows(self) -> list[Any]:
         def unit(conn: Connection) -> list[Any]:
-            return list(conn.execute(select(seal_store.once_certificate)))
+            return list(conn.execute(select(slot_rows.once_certificate)))
 
         return await self.store.read(unit)
 
@@ -90,10 +92,10 @@ async def test_a_key_signs_one_document_and_is_gone(land: Land) -> None:
     names = {attribute.oid: attribute.value for attribute in certificate.subject}
     assert names[x509.NameOID.COMMON_NAME] == "巴特尔"
     assert x509.NameOID.ORGANIZATION_NAME not in names
-    verdict = judged(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US)
+    verdict = judged(pdf, trust=Trust((setting().root.certificate,)), now_us=NOW_US)
     assert verdict.outcome is Outcome.VALID
     # Nothing proves the time once the certificate has ended, so the document needs its receipt or a timestamp.
-    later = judged(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US + 3600 * 10**6)
+    later = judged(pdf, trust=Trust((setting().root.certificate,)), now_us=NOW_US + 3600 * 10**6)
     assert {s.step: s.status for s in later.steps}["time"] is Status.UNKNOWN
 
 

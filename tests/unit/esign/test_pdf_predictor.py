@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain.pdf_predictor import unpredicted
-from services.esign.domain.pdf_syntax import Dict, PdfError
+from services.esign.domain.pdf.predictor import unpredicted
+from services.esign.domain.pdf.syntax import Dict, PdfError
 
 
 def parameters(columns, predictor=12):

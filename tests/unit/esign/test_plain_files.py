@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import file_errors, plain_files
+from services.esign.verification import file_errors, plain_files
 
 
 class _Nothing(io.RawIOBase):

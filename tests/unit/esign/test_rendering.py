@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import rendering
-from services.esign.domain.additions import Patch, Why
-from services.esign.domain.pdf import Document
-from services.esign.domain.pdf_syntax import PdfError
-from services.esign.domain.second_look import Seen, Version
-from services.esign.rendering import look
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import PdfError
+from services.esign.revisions import rendering
+from services.esign.revisions.domain.additions import Patch, Why
+from services.esign.revisions.domain.second_look import Seen, Version
+from services.esign.revisions.rendering import look
 from tests.support.documents import body, update
 from tests.support.esign import small_pdf
 
@@ -194,8 +194,8 @@ def test_a_process_that_is_forked_while_another_thread_draws_can_draw():
 
 ENDING = """
 import sys, threading
-from services.esign.domain.second_look import Version
-from services.esign.rendering import look
+from services.esign.revisions.domain.second_look import Version
+from services.esign.revisions.rendering import look
 
 pdf = sys.stdin.buffer.read()
 begun = threading.Event()

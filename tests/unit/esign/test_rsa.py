@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.domain import cms_reader, pades, pki
-from services.esign.domain.cms import RsaKey
-from services.esign.domain.signed_cms import CmsError
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.cms import reader as cms_reader
+from services.esign.domain.cms.signed_cms import CmsError
+from services.esign.domain.cms.signed_data import RsaKey
 from services.esign.domain.verdict import Outcome
-from services.esign.domain.verify import Trust
+from services.esign.signing.domain import pades
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
 from tests.support.verdicts import judged
 

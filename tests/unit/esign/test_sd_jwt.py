@@ -15,10 +15,10 @@ from sd_jwt.holder import SDJWTHolder
 from sd_jwt.issuer import SDJWTIssuer
 from sd_jwt.verifier import SDJWTVerifier
 
-from services.esign.domain import jose, key_binding, sd_jwt
 from services.esign.domain.errors import EsignError, TokenMalformedError
-from services.esign.domain.key_binding import Expected
-from services.esign.domain.sd_jwt import Hidden, Padded
+from services.esign.licences.domain import jose, key_binding, sd_jwt
+from services.esign.licences.domain.key_binding import Expected
+from services.esign.licences.domain.sd_jwt import Hidden, Padded
 from tests.support.esign import NOW_US, setting
 from tests.support.licences import AUDIENCE, NONCE, Wallet, issued
 

@@ -15,16 +15,20 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from sqlalchemy import Connection
 
-from services.esign import seal_store, store
-from services.esign.domain import pki, seals
+from services.esign import store
+from services.esign.certification.domain import pki
 from services.esign.domain.errors import ClockDoubtError, SealStateError
-from services.esign.domain.seals import Action, RevocationReason, Seal, SealState
-from services.esign.domain.ses import Picture
-from services.esign.seal_life import SealLife
-from services.esign.seal_maker import Made
-from services.esign.seal_store import KeptPicture
-from services.esign.slots import TOLERANCE_US, Slots
-from services.esign.store import SealRow
+from services.esign.seals.domain import life as seals
+from services.esign.seals.domain.life import Action, RevocationReason, Seal, SealState
+from services.esign.seals.life import SealLife
+from services.esign.seals.maker import Made
+from services.esign.seals.slots import TOLERANCE_US, Slots
+from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import slots as slot_rows
+from services.esign.seals.store.history import KeptPicture
+from services.esign.seals.store.seals import SealRow
+from services.esign.ses.domain.values import Picture
 from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation, ServiceSettings
 from shuniu.kit.ids import new_ulid
@@ -104,7 +108,7 @@ class Life(RuleBasedStateMachine):
         self.room.clock.advance(max(0, self.floor() - self.room.clock.now_us()) / 1e6 + 1)
 
     def floor(self) -> int:
-        return int(self.room.read(seal_store.floor))
+        return int(self.room.read(slot_rows.floor))
 
     def tried(self, expected: bool, unit: Callable[[Connection], Any]) -> Any:
         try:
@@ -174,7 +178,7 @@ class Life(RuleBasedStateMachine):
         if self.tried(lawful, lambda conn: self.room.life.activate(conn, seal_id, by)):
             for other_id, other in used.items():
                 self.moved(other, SealState.REPLACED)
-                kept = self.room.read(lambda conn, i=other_id: store.seal_by_id(conn, i))
+                kept = self.room.read(lambda conn, i=other_id: seal_rows.seal_by_id(conn, i))
                 other.invalid_us = kept.seal.revocation.invalid_us
                 assert kept.seal.revocation.reason is RevocationReason.SUPERSEDED
             self.moved(one, SealState.ACTIVE)
@@ -257,7 +261,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def store_and_model_agree(self) -> None:
-        rows = {row.seal.id: row.seal for row in self.room.read(lambda c: store.seals_of(c, self.platform))}
+        rows = {row.seal.id: row.seal for row in self.room.read(lambda c: seal_rows.seals_of(c, self.platform))}
         assert {i: seal.state for i, seal in rows.items()} == {i: one.state for i, one in self.known.items()}
         assert [seal.state for seal in rows.values()].count(SealState.ACTIVE) <= 1
         for seal_id, one in self.known.items():
@@ -266,7 +270,7 @@ class Life(RuleBasedStateMachine):
             known = rows[seal_id].revocation
             assert (None if known is None else known.invalid_us) == one.invalid_us
             if one.serial:
-                standing = self.room.read(lambda c, serial=one.serial: store.standing_of(c, serial))
+                standing = self.room.read(lambda c, serial=one.serial: seal_rows.standing_of(c, serial))
                 assert standing.state is one.state
 
 
@@ -287,9 +291,9 @@ def test_the_life_of_seals_keeps_its_rules(room: Room) -> None:
 def test_the_database_itself_holds_one_active_seal(room: Room) -> None:
     """Even a unit of work that forgot to look cannot make a second one."""
     one = Seal(new_ulid(room.clock), "twice", "机构", SealState.ACTIVE, 0, 0)
-    room.write(lambda conn: store.put_seal(conn, one, NOW_US))
+    room.write(lambda conn: seal_rows.put_seal(conn, one, NOW_US))
     with pytest.raises(Exception, match="UNIQUE"):
-        room.write(lambda conn: store.put_seal(conn, replace(one, id=new_ulid(room.clock)), NOW_US))
+        room.write(lambda conn: seal_rows.put_seal(conn, replace(one, id=new_ulid(room.clock)), NOW_US))
 
 
 def test_every_state_is_reached_and_left_as_the_table_says() -> None:

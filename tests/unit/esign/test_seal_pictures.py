@@ -9,11 +9,11 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from services.esign import seal_pictures
-from services.esign.domain import seal_picture
 from services.esign.domain.errors import CharacterNotCoveredError, DocumentUnfitError
 from services.esign.domain.png import SIGNATURE, read_pixels
-from services.esign.domain.ses import Picture
+from services.esign.seals import pictures as seal_pictures
+from services.esign.seals.domain import picture as seal_picture
+from services.esign.ses.domain.values import Picture
 
 
 def test_pictures_are_drawn_to_size() -> None:

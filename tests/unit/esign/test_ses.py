@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import sm_keys
-from services.esign.domain import der, ses, ses_check, sm2, sm2_pki
-from services.esign.domain.ses import SesError
-from services.esign.domain.ses_check import Covered
-from services.esign.domain.sm2_pki import Sm2Signer
+from services.esign.certification.domain import sm2_pki
+from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.domain import der, sm2
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.keys import sm2 as sm_keys
+from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.check import Covered
+from services.esign.ses.domain.values import SesError
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 from tests.support.sm import eseal, sm_setting, trust

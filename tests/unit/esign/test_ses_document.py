@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import commands, ses_document, sm_keys
-from services.esign.domain import pades, pki, ses, verdict_sentences, verdict_words
+from services.esign import commands
+from services.esign.certification.domain import pki
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.keys import sm2 as sm_keys
+from services.esign.ses import document as ses_document
+from services.esign.ses.domain import values as ses
+from services.esign.signing.domain import pades
+from services.esign.verification.domain.sentences import verdict_sentences, verdict_words
 from shuniu.cli.main import main
 from tests.support.esign import NOW_US, ORGANISATION, page, sealed, setting
 from tests.support.sm import eseal, sm_setting
@@ -146,7 +151,7 @@ def test_inspect_prints_each_step(
     """`shuniu seal inspect`: steps, facts and the picture; exit code by verdict."""
     words = ("seal", "inspect", laid / "a.pdf.ses", "--trust", laid / "trust")
     # Made in the future of the machine's clock or in its past: what counts is that clock.
-    monkeypatch.setattr("services.esign.seal_commands.time.time_ns", lambda: NOW_US * 1000)
+    monkeypatch.setattr("services.esign.commands.seals.time.time_ns", lambda: NOW_US * 1000)
     assert run(monkeypatch, *words, "--picture", laid / "out.png") == 0
     text = capsys.readouterr().out
     assert text.startswith("VALID\n")

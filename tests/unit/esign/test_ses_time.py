@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.esign import ses_document, sm2_checks
-from services.esign.domain import ses, ses_check, sm2_chain, sm2_pki
-from services.esign.domain.ses_check import Evidence, SmTrust
-from services.esign.domain.sm2_pki import KeyPair, Sm2Signer
+from services.esign.certification import sm2_checks
+from services.esign.certification.domain import sm2_chain, sm2_pki
+from services.esign.certification.domain.sm2_pki import KeyPair, Sm2Signer
 from services.esign.domain.verdict import Outcome, Status
+from services.esign.ses import document as ses_document
+from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import values as ses
+from services.esign.ses.domain.check import Evidence, SmTrust
 from shuniu.kit.crypto import sm
 from tests.support import ofd
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, sealed

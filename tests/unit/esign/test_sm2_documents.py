@@ -7,17 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import sm_keys
-from services.esign.domain import chain, cms, der, ledger, pades, sm2, sm2_pki, timestamp
-from services.esign.domain.chain import ChainError
+from services.esign.certification.domain import chain, sm2_pki
+from services.esign.certification.domain.chain import ChainError
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain import der, sm2
+from services.esign.domain.cms import signed_data as cms
+from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.digests import SHA256, SM3
-from services.esign.domain.ledger import EntryType, Marks
-from services.esign.domain.pades import SigningSeal
-from services.esign.domain.sm2_cms import Sm2Key
-from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
 from services.esign.domain.verdict import Outcome, Status, Step
-from services.esign.domain.verify import Trust, Verdict
-from services.esign.seal_keys import SealOfAnotherProfileError, check_profile
+from services.esign.keys import sm2 as sm_keys
+from services.esign.keys.of_seals import SealOfAnotherProfileError, check_profile
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import EntryType, Marks
+from services.esign.signing.domain import pades
+from services.esign.signing.domain.pades import SigningSeal
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.reader import TimestampInvalidError, check_token
+from services.esign.verification.domain.verify import Verdict
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
 from tests.support.sm import sm_setting

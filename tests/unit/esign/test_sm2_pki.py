@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import sm2_checks, sm_keys
+from services.esign.certification import sm2_checks
+from services.esign.certification.domain import sm2_chain, sm2_pki
+from services.esign.certification.domain.chain import ChainError
 from services.esign.config import KeyFiles
-from services.esign.domain import sm2_chain, sm2_pki
-from services.esign.domain.chain import ChainError
+from services.esign.keys import sm2 as sm_keys
 from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
 from tests.support.esign import NOW_US, ORGANISATION

@@ -8,7 +8,7 @@ from services.esign import commands
 from services.esign.config import EsignSettings
 from services.esign.domain import sm2
 from services.esign.domain.digests import SHA256, SM3
-from services.esign.keys import Secrets
+from services.esign.keys.secrets import Secrets
 from shuniu.kit.config import ConfigError, HubSettings
 
 

@@ -3,11 +3,14 @@
 from functools import cache
 from hashlib import sha256
 
-from services.esign.domain import chain, cms_reader, pades, timestamp
-from services.esign.domain.pades import LastSignature
-from services.esign.domain.stamped_time import Witnesses, judge_time
+from services.esign.certification.domain import chain
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.verdict import Outcome, Status, Step
-from services.esign.domain.verify import Trust
+from services.esign.signing.domain import pades
+from services.esign.signing.domain.pades import LastSignature
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.verification.domain.stamped_time import Witnesses, judge_time
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.timestamps import authority, signer
 from tests.support.verdicts import judged

@@ -7,9 +7,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain import jose, status_list
 from services.esign.domain.errors import EsignError, TokenMalformedError, TokenWrongError
-from services.esign.domain.status_list import Status, StatusList
+from services.esign.licences.domain import jose, status_list
+from services.esign.licences.domain.status_list import Status, StatusList
 from tests.support.esign import NOW_US, setting
 
 # draft-ietf-oauth-status-list, section 5.1, and the key of its examples.

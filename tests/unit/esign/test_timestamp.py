@@ -15,11 +15,14 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.clock_guard import ClockGuard, NtpReference
-from services.esign.domain import cms, der, pki, timestamp
-from services.esign.domain.timestamp import Failure
-from services.esign.domain.timestamp_reader import TimestampInvalidError, check_token
-from services.esign.timestamps import Authority
+from services.esign.certification.domain import pki
+from services.esign.domain import der
+from services.esign.domain.cms import signed_data as cms
+from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
+from services.esign.timestamps.domain import token as timestamp
+from services.esign.timestamps.domain.reader import TimestampInvalidError, check_token
+from services.esign.timestamps.domain.token import Failure
+from services.esign.timestamps.sources import Authority
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, setting
 from tests.support.timestamps import POLICY, authority, signer, tsa

@@ -16,9 +16,8 @@ from xsdata.formats.dataclass.parsers import XmlParser
 from xsdata.formats.dataclass.parsers.config import ParserConfig
 
 from docs.verdict_reasons import verdict_reasons
-from services.esign.domain import pki, validation_report, verify
-from services.esign.domain.code_verdict import Asked, conclude_code
-from services.esign.domain.validation_report import NAMESPACE, OF_REASON, OF_STEP, OWN, TOTAL_FAILED, SubIndication
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import (
     STEPS,
     Form,
@@ -30,6 +29,16 @@ from services.esign.domain.verdict import (
     Step,
     Verdict,
     conclude,
+)
+from services.esign.verification.domain import validation_report, verify
+from services.esign.verification.domain.code_verdict import Asked, conclude_code
+from services.esign.verification.domain.validation_report import (
+    NAMESPACE,
+    OF_REASON,
+    OF_STEP,
+    OWN,
+    TOTAL_FAILED,
+    SubIndication,
 )
 from tests.support.esign import NOW_US, sealed, setting
 
@@ -116,7 +125,7 @@ def in_order(element: ET.Element, kind: type) -> None:
 def test_a_sound_document_has_passed() -> None:
     """A real verdict on a sealed document: TOTAL-PASSED, the file's digest, its time, and no sub-indication."""
     pdf, now_us = sealed(), NOW_US + 60_000_000
-    verdict = verify.judge(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=now_us)
+    verdict = verify.judge(pdf, trust=Trust((setting().root.certificate,)), now_us=now_us)
     assert verdict.outcome is Outcome.VALID
     made = validation_report.of(verdict, sha256(pdf).digest(), now_us)
     follows_the_schema(made)
@@ -136,7 +145,7 @@ def test_a_changed_document_has_failed() -> None:
     length, start = max(streams)
     at = start + length // 2
     pdf = sealed()[:at] + bytes([sealed()[at] ^ 1]) + sealed()[at + 1 :]
-    verdict = verify.judge(pdf, trust=verify.Trust((setting().root.certificate,)), now_us=NOW_US)
+    verdict = verify.judge(pdf, trust=Trust((setting().root.certificate,)), now_us=NOW_US)
     ((main, subs),) = indications(report(verdict))
     assert main == MAIN[Outcome.INVALID]
     assert subs == [f"{SUB}HASH_FAILURE", f"{OWN}:reason:DIGEST"]
@@ -148,7 +157,7 @@ def test_an_unknown_issuer_is_indeterminate(roots: int, reason: str) -> None:
     whether anybody was trusted at all.
     """
     others = tuple(pki.make_root("某地枢纽", NOW_US).certificate for _ in range(roots))
-    verdict = verify.judge(sealed(), trust=verify.Trust(others), now_us=NOW_US)
+    verdict = verify.judge(sealed(), trust=Trust(others), now_us=NOW_US)
     ((main, subs),) = indications(report(verdict))
     assert (main, subs[0]) == (MAIN[Outcome.INDETERMINATE], f"{SUB}NO_CERTIFICATE_CHAIN_FOUND")
     assert f"{OWN}:reason:{reason}" in subs
@@ -236,7 +245,7 @@ def test_a_verdict_without_a_file() -> None:
     found = ET.fromstring(validation_report.of(by_hash, b"", NOW_US))
     assert [each.text for each in found.iter(f"{VR}DocHashOnly")] == ["true"]
     assert list(found.iter(f"{VR}SignersDocument")) == []
-    unreadable = verify.judge(b"no document", trust=verify.Trust(), now_us=NOW_US)
+    unreadable = verify.judge(b"no document", trust=Trust(), now_us=NOW_US)
     ((main, subs),) = indications(report(unreadable))
     assert main == MAIN[unreadable.outcome]
     assert subs

@@ -7,14 +7,14 @@ import random
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign import verdict_cache
-from services.esign.domain import ledger
-from services.esign.domain.certificates import CertificateState
-from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import Outcome, Status, Step, Verdict
-from services.esign.domain.verify import Known
-from services.esign.verdict_cache import VerdictCache
-from services.esign.verifier import Question, VerifierFailedError, answer, sender
+from services.esign.ledger.domain import ledger
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
+from services.esign.verification import cache as verdict_cache
+from services.esign.verification.cache import VerdictCache
+from services.esign.verification.domain.verify import Known
+from services.esign.verification.workers.verifier import Question, VerifierFailedError, answer, sender
 from shuniu.kit import network
 from shuniu.kit.testing import eventually
 from tests.support.esign import NOW_US, sealed, setting

@@ -16,30 +16,31 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.esign.domain import (
-    cms,
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain import verdict
+from services.esign.domain.cms import signed_data as cms
+from services.esign.domain.verdict import STEPS, Form, Outcome, Sentence, Status, Step, Verdict
+from services.esign.licences.domain import check as licence_check
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
+from services.esign.ses.domain import check as ses_check
+from services.esign.signing.domain import pades
+from services.esign.verification.domain import verify
+from services.esign.verification.domain.code_verdict import Asked, conclude_code
+from services.esign.verification.domain.sentences import (
     document_sentences,
-    licence_check,
     licence_sentences,
-    pades,
-    pki,
-    ses_check,
     step_sentences,
-    verdict,
     verdict_sentences,
     verdict_words,
-    verify,
 )
-from services.esign.domain.certificates import CertificateState
-from services.esign.domain.code_verdict import Asked, conclude_code
-from services.esign.domain.seals import SealState
-from services.esign.domain.verdict import STEPS, Form, Outcome, Sentence, Status, Step, Verdict
-from services.esign.domain.verdict_sentences import Words
-from services.esign.domain.verify import Known, Trust
+from services.esign.verification.domain.sentences.verdict_sentences import Words
+from services.esign.verification.domain.verify import Known
 from tests.support import documents as attack
 from tests.support.esign import NOW_US, sealed, setting, small_pdf
 
-ESIGN = Path(inspect.getfile(verify)).parents[1]
+ESIGN = Path(inspect.getfile(verify)).parents[2]
 TRUST = Trust((setting().root.certificate,))
 LATER_US = NOW_US + 60_000_000
 # Errors whose reason becomes the reason of a step.

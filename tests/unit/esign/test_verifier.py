@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from services.esign import confined
-from services.esign import verifier as verifier_module
-from services.esign.confined import WorkerGoneError
 from services.esign.domain.verdict import Outcome, Verdict
-from services.esign.fair_queue import Room
-from services.esign.verdict_cache import VerdictCache
-from services.esign.verifier import Question, Verifier, VerifierFailedError
+from services.esign.verification.cache import VerdictCache
+from services.esign.verification.workers import confined
+from services.esign.verification.workers import verifier as verifier_module
+from services.esign.verification.workers.confined import WorkerGoneError
+from services.esign.verification.workers.fair_queue import Room
+from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit import network
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually

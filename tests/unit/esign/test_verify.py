@@ -10,18 +10,24 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.esign.domain import cms, ledger, note, pades, pki, tiles, tree, verdict_words, verify, witness
-from services.esign.domain.certificates import CertificateState
+from services.esign.certification.domain import pki
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.seals import SealState
 from services.esign.domain.verdict import STEPS, Outcome, Status
+from services.esign.ledger.domain import ledger, note, tiles, tree, witness
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
+from services.esign.signing.domain import pades
+from services.esign.verification.domain import verify
+from services.esign.verification.domain.sentences import verdict_words
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, page, sealed, setting, small_pdf
 from tests.support.verdicts import judged
 
 LATER_US = NOW_US + 60_000_000
 YEAR_US = 365 * 86_400 * 1_000_000
 LOG = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
-TRUST = verify.Trust((setting().root.certificate,), (LOG.verifier,))
+TRUST = Trust((setting().root.certificate,), (LOG.verifier,))
 
 
 def small() -> bytes:
@@ -161,12 +167,12 @@ def test_an_unsigned_document_is_invalid():
 
 def test_an_unknown_issuer_is_indeterminate_and_never_valid_by_option():
     """Without its root a document is INDETERMINATE; --trust-any-signer judges the rest and still does not say VALID."""
-    stranger = judged(sealed(), trust=verify.Trust(), now_us=LATER_US)
+    stranger = judged(sealed(), trust=Trust(), now_us=LATER_US)
     assert (stranger.outcome, step(stranger, "chain").reason) == (Outcome.INDETERMINATE, "NO_ROOTS")
-    elsewhere = verify.Trust((pki.make_root("某地枢纽", NOW_US).certificate,))
+    elsewhere = Trust((pki.make_root("某地枢纽", NOW_US).certificate,))
     stranger = judged(sealed(), trust=elsewhere, now_us=LATER_US)
     assert (stranger.outcome, step(stranger, "chain").reason) == (Outcome.INDETERMINATE, "ISSUER_NOT_TRUSTED")
-    lenient = judged(sealed(), trust=verify.Trust(), now_us=LATER_US, trust_any_signer=True)
+    lenient = judged(sealed(), trust=Trust(), now_us=LATER_US, trust_any_signer=True)
     assert (lenient.outcome, step(lenient, "time").status) == (Outcome.INDETERMINATE, Status.VALID)
     assert judge(sealed(), trust_any_signer=True).outcome is Outcome.INDETERMINATE
 

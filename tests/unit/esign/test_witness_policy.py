@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.witness.notes import Cosigner
-from services.esign.domain import ledger, note, tiles, tree, witness
 from services.esign.domain.errors import EsignError, NoteMalformedError, NoteUntrustedError
+from services.esign.ledger.domain import ledger, note, tiles, tree, witness
 
 LOG = note.NoteSigner.prepare("log.example", Ed25519PrivateKey.generate())
 COSIGNERS = [Cosigner(f"w{i}.example", Ed25519PrivateKey.generate()) for i in range(3)]

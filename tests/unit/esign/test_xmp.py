@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.esign.domain import xmp
-from services.esign.domain.xmp import XmpError
+from services.esign.revisions.domain import xmp
+from services.esign.revisions.domain.xmp import XmpError
 
 HEAD = (
     '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'

@@ -12,10 +12,11 @@ from gateway.web.cookies import FormTokens
 from gateway.web.failures import text_of
 from gateway.web.pages import Pages, form_source
 from gateway.web.verdicts import in_language, plain, shown
-from services.esign.domain.code_verdict import conclude_code
+from services.esign.certification.domain.trust import Trust
 from services.esign.domain.verdict import STEPS, Outcome, SignatureKind, Status, Step
-from services.esign.domain.verify import Known, Trust, judge
-from services.esign.service.verdict_views import verdict_view
+from services.esign.verification.domain.code_verdict import conclude_code
+from services.esign.verification.domain.verify import Known, judge
+from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import errors
 from tests.support.esign import NOW_US, sealed, setting

@@ -9,10 +9,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from shuniu_client import _extra  # noqa: F401 — first: it says what is missing
-from shuniu_client._hub.esign import offline
-from shuniu_client._hub.esign.domain import moments, validation_report, verdict_words
+from shuniu_client._hub.esign.domain import moments
 from shuniu_client._hub.esign.domain import verdict as domain
-from shuniu_client._hub.esign.offline import TrustError
+from shuniu_client._hub.esign.verification import offline
+from shuniu_client._hub.esign.verification.domain import validation_report
+from shuniu_client._hub.esign.verification.domain.sentences import verdict_words
+from shuniu_client._hub.esign.verification.offline import TrustError
 from shuniu_client.verdict import Verdict
 
 __all__ = ["Judgement", "TrustError", "TrustStore", "Verdict", "judge", "verify"]

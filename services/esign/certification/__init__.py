@@ -1,0 +1,1 @@
+"""Certification: authorities, chains of certificates, and whom a verifier trusts."""

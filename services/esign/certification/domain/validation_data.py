@@ -1,0 +1,353 @@
+"""Validation data inside a document (DSS, ISO 32000-2, 12.8.4.3): whether a certificate was revoked at some moment, by
+OCSP answers (RFC 6960) and CRLs (RFC 5280) that came with it.
+
+Whatever is malformed, of another certificate, or not signed by who may say so is no evidence: it is passed over.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import lru_cache
+from hashlib import sha1, sha256, sha384, sha512
+from itertools import accumulate, islice, pairwise
+from typing import Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from services.esign.certification.domain import chain
+from services.esign.domain import der, sm2
+from services.esign.domain.cms.signature_value import public_key_of, sm2_key_of
+from services.esign.domain.cms.signed_cms import SignedCms
+from services.esign.domain.moments import us
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
+
+# Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
+_MOST_ENTRIES = 64
+_MOST_BYTES = {"Certs": 256 * 1024, "OCSPs": 256 * 1024, "CRLs": 8 * 1024 * 1024}
+# An answer without end of validity may be this much older than the signature: clocks, and a local cache. µs.
+_STALE_US = 3600 * 1_000_000
+_CLOCK_TOLERANCE_US = 300 * 1_000_000
+_DIGESTS = {"sha1": sha1, "sha256": sha256, "sha384": sha384, "sha512": sha512}
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationData:
+    """Certificates, OCSP responses and CRLs, each in DER."""
+
+    certificates: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+
+    @classmethod
+    def of(cls, document: Document) -> "ValidationData":
+        """What the document carries. Never raises: what cannot be read is not there."""
+        holder = document.catalog().get("DSS")
+        if holder is None:
+            return NOTHING
+        try:
+            store = document.resolve(holder)
+            if not isinstance(store, Dict):
+                return NOTHING
+            return cls(*(tuple(_streams(document, store.get(key), most)) for key, most in _MOST_BYTES.items()))
+        except PdfError:
+            return NOTHING
+
+    def is_part_of(self, other: "ValidationData") -> bool:
+        """Whether all of it is in the other, each in its list."""
+        pairs = ((self.certificates, other.certificates), (self.ocsps, other.ocsps), (self.crls, other.crls))
+        return all(set(one) <= set(more) for one, more in pairs)
+
+    def with_lists(self, crls: Sequence[bytes]) -> "ValidationData":
+        """And what the verifier himself knows."""
+        return replace(self, crls=(*self.crls, *crls)) if crls else self
+
+    def with_carried(self, cms: SignedCms) -> "ValidationData":
+        """And what a signature carries itself (RFC 5652, 10.2.1; revocationInfoArchival, ISO 32000-2, 12.8.3.3.2)."""
+        if not cms.ocsps and not cms.crls:
+            return self
+        ocsps, crls = _within(cms.ocsps, _MOST_BYTES["OCSPs"]), _within(cms.crls, _MOST_BYTES["CRLs"])
+        return replace(self, ocsps=(*self.ocsps, *ocsps), crls=(*self.crls, *crls)) if ocsps or crls else self
+
+    def loaded(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that can be read."""
+        return chain.readable(self.certificates)
+
+
+NOTHING = ValidationData()
+
+
+def _within(found: Sequence[bytes], most: int) -> tuple[bytes, ...]:
+    """The first ones, as long as they are not more than `most` bytes together."""
+    return tuple(
+        each for each, total in zip(found[:_MOST_ENTRIES], accumulate(map(len, found)), strict=False) if total <= most
+    )
+
+
+def _streams(document: Document, listed: Any, most: int) -> Iterator[bytes]:
+    """Each stream of a list once, as long as they are not more than `most` bytes together."""
+    found = document.resolve(listed)
+    refs = dict.fromkeys(each for each in found if isinstance(each, Ref)) if isinstance(found, list) else {}
+    total = 0
+    for ref in islice(refs, _MOST_ENTRIES):
+        holder = document.object(ref[0])
+        if holder is None or holder.stream is None:
+            continue
+        if (total := total + holder.stream[1] - holder.stream[0]) > most:
+            return
+        data = document.stream_of(holder)
+        if (total := total + len(data)) > 2 * most:
+            return
+        yield data
+
+
+class Then(StrEnum):
+    """How a certificate stood at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was before;
+    UNSAID: nothing is known.
+    """
+
+    GOOD = "GOOD"
+    REVOKED = "REVOKED"
+    UNPROVEN = "UNPROVEN"
+    UNSAID = "UNSAID"
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """What one answer says: as of `at_us`, until `until_us` if it says so; revoked since `revoked_us` if it is. µs.
+    `is_hold`: it may be taken back.
+    """
+
+    at_us: int
+    until_us: int | None
+    revoked_us: int | None
+    is_hold: bool = False
+
+
+def standing(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    data: ValidationData,
+    then_us: int,
+    proven_us: int | None,
+    *,
+    now_us: int | None = None,
+) -> Then:
+    """How the certificate stood when its signature was made: `then_us`, of which `proven_us` says that it was not
+    later (None: nothing does). µs. `now_us`: what is not in force by this clock vouches for nobody.
+    """
+    if not data.ocsps and not data.crls:
+        return Then.UNSAID
+    words = [*_of_ocsps(certificate, issuer, data.ocsps), *_of_crls(certificate, issuer, data.crls)]
+    # Anybody may put an old answer beside a newer one: what was held and is so no more is not revoked.
+    newest = max((word.at_us for word in words if word.revoked_us is None), default=0)
+    revoked = [w.revoked_us for w in words if w.revoked_us is not None and not (w.is_hold and w.at_us < newest)]
+    if revoked and min(revoked) <= (then_us if proven_us is None else proven_us):
+        return Then.REVOKED
+    if revoked and proven_us is None:
+        return Then.UNPROVEN
+    ends = us(certificate.not_valid_after_utc)
+    in_force = [
+        word for word in words if now_us is None or word.revoked_us is not None or is_in_force(word.at_us, now_us)
+    ]
+    return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in in_force) else Then.UNSAID
+
+
+def is_in_force(at_us: int, now_us: int) -> bool:
+    """Whether an answer of that moment is one of today: clocks of honest machines differ by less (µs)."""
+    return at_us <= now_us + _CLOCK_TOLERANCE_US
+
+
+def path_standing(
+    path: Sequence[x509.Certificate],
+    data: ValidationData,
+    then_us: int,
+    proven_us: int | None,
+    *,
+    now_us: int | None = None,
+) -> Then:
+    """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that. `now_us`:
+    where nothing proves when it was signed, an old answer says nothing, as the signature may be younger.
+    """
+    found = [standing(below, above, data, then_us, proven_us, now_us=now_us) for below, above in pairwise(path)]
+    if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
+        is_fresh = standing(path[0], path[1], data, now_us, None, now_us=now_us) is Then.GOOD
+        found[0] = Then.GOOD if is_fresh else Then.UNSAID
+    return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
+
+
+def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
+    if word.revoked_us is not None:
+        return True
+    # After its end a certificate may leave the lists of what is revoked.
+    if word.at_us > ends_us:
+        return False
+    until_us = word.at_us + _STALE_US if word.until_us is None else word.until_us
+    return word.at_us >= then_us or until_us >= then_us
+
+
+def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: Sequence[bytes]) -> Iterator[_Word]:
+    for answer in answers:
+        try:
+            yield from _ocsp(certificate, issuer, answer)
+        except MemoryError:
+            raise
+        # The library raises some ten types, not all of one family, for what may be wrong in an answer.
+        except Exception:  # noqa: BLE001, S112 — an answer that cannot be read says nothing
+            continue
+
+
+def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Iterator[_Word]:
+    response = ocsp.load_der_ocsp_response(answer)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        return
+    about = [single for single in response.responses if _is_about(single, certificate, issuer)]
+    # Looked at last: signatures cost most, and most answers are of other certificates.
+    signers = [each for each in _may_answer(response, issuer) if _signed_by(response, each)] if about else []
+    for single in about:
+        at_us, until, revoked = us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
+        # The issuer's key says that it revoked, whichever certificate of it the document brought.
+        if any(chain.valid_at((signer,), at_us) or (revoked is not None and signer == issuer) for signer in signers):
+            is_hold = revoked is not None and single.revocation_reason is x509.ReasonFlags.certificate_hold
+            yield _Word(at_us, None if until is None else us(until), None if revoked is None else us(revoked), is_hold)
+
+
+def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if single.serial_number != certificate.serial_number:
+        return False
+    digest = _DIGESTS[single.hash_algorithm.name]
+    return (
+        single.issuer_name_hash == digest(issuer.subject.public_bytes()).digest()
+        and single.issuer_key_hash == digest(_key_bits(issuer)).digest()
+        and single.certificate_status is not ocsp.OCSPCertStatus.UNKNOWN
+    )
+
+
+def _may_answer(response: ocsp.OCSPResponse, issuer: x509.Certificate) -> list[x509.Certificate]:
+    """The issuer itself, and those that came with the answer and that it made responders (RFC 6960, 4.2.2.2)."""
+    return [issuer, *(each for each in response.certificates if _is_responder(each, issuer))]
+
+
+def _is_responder(responder: x509.Certificate, issuer: x509.Certificate) -> bool:
+    try:
+        uses = responder.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in uses and chain.issued(responder, issuer)
+
+
+def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool:
+    if (sm2_key := sm2_key_of(responder)) is not None:
+        is_sm2 = response.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
+        return is_sm2 and sm2.holds(sm2_key, response.tbs_response_bytes, response.signature)
+    key, algorithm = public_key_of(responder), response.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
+        return False
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Sequence[bytes]) -> Iterator[_Word]:
+    for each in lists:
+        try:
+            word = _crl(certificate, issuer, each)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001, S112 — as above
+            continue
+        if word is not None:
+            yield word
+
+
+def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
+    found = x509.load_der_x509_crl(data)
+    if found.issuer != certificate.issuer or not lists(issuer, found):
+        return None
+    entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    if entry is None:
+        # A list of a part only, or of changes only, says nothing of what it does not name. What it names is revoked by
+        # the issuer's key, whichever certificate of it the document brought.
+        if (
+            any(extension.critical for extension in found.extensions)
+            or not chain.profile_of(issuer).lists
+            or not chain.valid_at((issuer,), us(found.last_update_utc))
+        ):
+            return None
+        revoked_us = None
+    elif _is_of_another(found, entry):
+        return None
+    else:
+        revoked_us = min(us(entry.revocation_date_utc), _invalid_since(entry))
+    until = found.next_update_utc
+    until_us = None if until is None else us(until)
+    return _Word(us(found.last_update_utc), until_us, revoked_us, entry is not None and _is_held(entry))
+
+
+def _is_held(entry: x509.RevokedCertificate) -> bool:
+    """Whether it may be taken off the list again (RFC 5280, 5.3.1)."""
+    said = (extension.value for extension in entry.extensions)
+    return any(isinstance(r, x509.CRLReason) and r.reason is x509.ReasonFlags.certificate_hold for r in said)
+
+
+def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:
+    """Whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3), or was taken off the list
+    (5.3.1): such an entry names nobody here. Whatever else a list is confined to, what it names is revoked.
+    """
+    try:
+        point = found.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except x509.ExtensionNotFound:
+        point = None
+    if point is not None and point.indirect_crl:
+        return True
+    said = {type(extension.value): extension.value for extension in entry.extensions}
+    reason = said.get(x509.CRLReason)
+    is_off = isinstance(reason, x509.CRLReason) and reason.reason is x509.ReasonFlags.remove_from_crl
+    return is_off or x509.CertificateIssuer in said
+
+
+def tells_of(
+    certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList, then_us: int
+) -> bool:
+    """Whether the list says how the certificate stood at that moment (µs)."""
+    word = _crl(certificate, issuer, found.public_bytes(Encoding.DER))
+    return word is not None and _speaks_for(word, then_us, us(certificate.not_valid_after_utc))
+
+
+def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+    """Whether the issuer's key made the list, with an algorithm that still holds."""
+    if (sm2_key := sm2_key_of(issuer)) is not None:
+        is_sm2 = found.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
+        return is_sm2 and sm2.holds(sm2_key, found.tbs_certlist_bytes, found.signature)
+    algorithm = found.signature_hash_algorithm
+    if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
+        return False
+    key = public_key_of(issuer)
+    return key is not None and found.is_signature_valid(key)  # type: ignore[arg-type]
+
+
+def _invalid_since(entry: x509.RevokedCertificate) -> int:
+    """Since when the key was in wrong hands, as far as the issuer says (RFC 5280, 5.3.2); else the revocation."""
+    try:
+        return us(entry.extensions.get_extension_for_class(x509.InvalidityDate).value.invalidity_date_utc)
+    except x509.ExtensionNotFound:
+        return us(entry.revocation_date_utc)
+
+
+@lru_cache(maxsize=256)
+def _key_bits(certificate: x509.Certificate) -> bytes:
+    """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
+    fields = der.parse(certificate.public_bytes(Encoding.DER)).children()[0].children()
+    return fields[6].children()[1].body[1:]

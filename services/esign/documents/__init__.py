@@ -1,0 +1,1 @@
+"""Documents (certificates) that the hub issues: stages, forms, withdrawal."""

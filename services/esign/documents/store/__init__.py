@@ -1,0 +1,1 @@
+"""Tables of documents: rows, stages, OFD forms, and by digest."""

@@ -1,0 +1,1 @@
+"""PDF (ISO 32000): read, written and continued; what looks like one and is more."""

@@ -1,0 +1,1 @@
+"""Evidence of other services: their digests in the ledger."""

@@ -1,0 +1,1 @@
+"""Signing flows (签署流程): several parties, one document."""

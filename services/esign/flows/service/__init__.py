@@ -1,0 +1,1 @@
+"""FlowService and RemoteSignatureService."""

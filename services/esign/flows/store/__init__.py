@@ -1,0 +1,1 @@
+"""Tables of flows, and what they wait to tell the ledger."""

@@ -1,0 +1,1 @@
+"""Keys of esign: opened at start, counted, rotated, and those of seals."""

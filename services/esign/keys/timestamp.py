@@ -1,0 +1,53 @@
+"""Keys of the timestamp authority: made once by `shuniu init`, read once at start."""
+
+from services.esign.certification.domain import pki
+from services.esign.config import KeyFiles
+from services.esign.domain.cms.signed_data import P256Key
+from services.esign.keys.counted import P256_WITH_SHA256, CountedKey
+from services.esign.keys.sm2 import write_public
+from services.esign.timestamps.domain.token import TimestampSigner
+from shuniu.kit.config import ConfigError, secret, write_secret
+from shuniu.kit.crypto.device import Algorithm
+from shuniu.kit.crypto.key_files import KeyRoom
+from shuniu.kit.crypto.usage import Purpose
+
+
+def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
+    """What stamps under `policy` (OID); None when this hub has no timestamp authority of its own.
+
+    Raises ConfigError naming the file that is no key, or readable by others.
+    """
+    certificate, key = files.tsa("authority")
+    above = files.tsa("ca")[0]
+    if not key.exists():
+        return None
+    try:
+        authority = pki.authority(room.ec(key), certificate.read_bytes(), above.read_bytes())
+        counted = CountedKey(P256Key(authority.key), Purpose.TIMESTAMP, P256_WITH_SHA256)
+        chain = [pki.certificate_der(c) for c in authority.above]
+        return TimestampSigner.prepare(counted, authority.der, chain, policy)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{key}: the timestamp authority's key cannot be read: {type(error).__name__}") from None
+
+
+def make(files: KeyFiles, room: KeyRoom, hub: str, now_us: int) -> None:
+    """Makes what is absent, the authority's key where `room` makes it. Without the root's key (it may have been taken
+    off the machine) nothing is made.
+    """
+    certificate, key = files.tsa("authority")
+    ca_certificate, ca_key = files.tsa("ca")
+    if key.exists():
+        return
+    if not ca_key.exists():
+        if not files.root_key.exists():
+            return
+        root = pki.load_authority(secret(files.root_key), files.root.read_bytes())
+        ca = pki.make_tsa_ca(root, hub, now_us)
+        write_public(ca_certificate, pki.certificate_pem(ca.certificate))
+        write_secret(ca_key, pki.key_pem(ca.key))
+    ca = pki.load_authority(secret(ca_key), ca_certificate.read_bytes(), files.root.read_bytes())
+    passing = key.with_suffix(".next")
+    room.make(passing, Algorithm.P256)
+    authority = pki.make_tsa(ca, hub, now_us, room.ec(passing))
+    write_public(certificate, pki.certificate_pem(authority.certificate))
+    passing.replace(key)

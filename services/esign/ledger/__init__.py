@@ -1,0 +1,1 @@
+"""The ledger: what is logged, checkpoints, receipts, witnesses and monitors."""

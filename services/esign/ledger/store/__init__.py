@@ -1,0 +1,1 @@
+"""The ledger on disk, and the newest head that the database remembers."""

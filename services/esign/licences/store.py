@@ -1,0 +1,308 @@
+"""What is kept of licences: who holds which, its place in a status list, what was changed and is in the ledger."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from services.esign.licences.domain.status_list import Status
+from services.esign.licences.domain.types import LicenceState
+from services.esign.partial_indexes import UNDER_WAY, partial
+from shuniu.kit.sql import binding_of
+
+TABLES = MetaData()
+
+# SLOT: number, time and place handed out. SIGNED: made. ISSUED: logged. `sealed` is the SD-JWT with its disclosures,
+# encrypted; `salt` opens the commitment. `receipt` is empty before ISSUED.
+licence = Table(
+    "licence",
+    TABLES,
+    Column("number", Text, primary_key=True),
+    Column("case_code", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("division", Text, nullable=False),
+    Column("seal_id", Text, nullable=False),
+    # RFC 7638 thumbprint of the holder's key.
+    Column("key", Text, nullable=False),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Column("list", BigInteger, nullable=False),
+    Column("place", BigInteger, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("ledger_index", BigInteger, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Index("licence_case", "case_code", "type"),
+    Index("licence_sha256", "sha256"),
+    Index("licence_by_list", "list", "state"),
+    partial("licence_under_way", "stage", "seal_id", where=UNDER_WAY),
+)
+# One licence in force for a case and type; the next generation only after it was revoked or ended.
+licence_generation = Table(
+    "licence_generation",
+    TABLES,
+    Column("case_code", Text, primary_key=True),
+    Column("type", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True),
+)
+# Each place in a list is given once. `version` of a list rises with each change of what it says.
+licence_place = Table(
+    "licence_place",
+    TABLES,
+    Column("list", BigInteger, primary_key=True),
+    Column("place", BigInteger, primary_key=True),
+)
+licence_list = Table(
+    "licence_list",
+    TABLES,
+    Column("list", BigInteger, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+# Changes of state, told to the ledger: `ledger_index` is UNLOGGED before.
+licence_change = Table(
+    "licence_change",
+    TABLES,
+    Column("number", Text, primary_key=True),
+    Column("change", Integer, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("changed_us", BigInteger, nullable=False),
+    Column("ledger_index", BigInteger, nullable=False),
+    Index("licence_change_ledger", "ledger_index"),
+)
+# Digests of nonces that were used, until they would be refused for their age anyway. `use` says by which question.
+licence_nonce = Table(
+    "licence_nonce",
+    TABLES,
+    Column("digest", Text, primary_key=True),
+    Column("use", Text, nullable=False),
+    Column("expires_us", BigInteger, nullable=False),
+    Index("licence_nonce_expires", "expires_us"),
+)
+
+SLOT, SIGNED, ISSUED = "SLOT", "SIGNED", "ISSUED"
+UNLOGGED = -1
+_STATUS: Mapping[str, Status] = {
+    LicenceState.SUSPENDED.value: Status.SUSPENDED,
+    LicenceState.REVOKED.value: Status.INVALID,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LicenceRow:
+    """A licence on its way (stage) and in its life (state)."""
+
+    number: str
+    case_code: str
+    type: str
+    issuer: str
+    holder: str
+    division: str
+    seal_id: str
+    key: str
+    issued_us: int
+    expires_us: int
+    list: int
+    place: int
+    salt: bytes
+    stage: str
+    state: LicenceState
+    sha256: str
+    sealed: bytes
+    ledger_index: int
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeRow:
+    """A change of a licence's state that the ledger does not know yet."""
+
+    number: str
+    change: int
+    state: LicenceState
+    changed_us: int
+
+
+def _licence(row: Row[Any]) -> LicenceRow:
+    fields = {
+        **row._asdict(),
+        "state": LicenceState(row.state),
+        "salt": bytes(row.salt),
+        "sealed": bytes(row.sealed or b""),
+    }
+    return LicenceRow(**fields)
+
+
+def by_number(conn: Connection, number: str) -> LicenceRow | None:
+    row = conn.execute(select(licence).where(licence.c.number == number)).first()
+    return None if row is None else _licence(row)
+
+
+def by_sha256(conn: Connection, digest: str) -> LicenceRow | None:
+    row = conn.execute(select(licence).where(licence.c.sha256 == digest)).first()
+    return None if row is None else _licence(row)
+
+
+def of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
+    """The licence of a case that is neither revoked nor past its end."""
+    row = conn.execute(
+        select(licence).where(
+            licence.c.case_code == case_code,
+            licence.c.type == type_,
+            licence.c.state != LicenceState.REVOKED.value,
+            licence.c.expires_us > now_us,
+        )
+    ).first()
+    return None if row is None else _licence(row)
+
+
+def take_generation(conn: Connection, case_code: str, type_: str) -> bool:
+    """Whether the case's next licence of that type is the caller's to make; False when another was first."""
+    mine = (licence_generation.c.case_code == case_code) & (licence_generation.c.type == type_)
+    before = conn.execute(select(func.count()).select_from(licence_generation).where(mine)).scalar_one()
+    row = {"case_code": case_code, "type": type_, "generation": before + 1}
+    return binding_of(conn).dialect.insert_ignore(conn, licence_generation, [row]) == 1
+
+
+def take_place(conn: Connection, list_: int, place: int) -> bool:
+    """Takes a place in a list, once; False when it is taken."""
+    dialect = binding_of(conn).dialect
+    dialect.insert_ignore(conn, licence_list, [{"list": list_, "version": 0}])
+    return dialect.insert_ignore(conn, licence_place, [{"list": list_, "place": place}]) == 1
+
+
+def next_value(conn: Connection, name: str) -> int:
+    return int(binding_of(conn).dialect.next_value(conn, name))
+
+
+def put(conn: Connection, row: LicenceRow) -> None:
+    fields = {name: getattr(row, name) for name in LicenceRow.__slots__}
+    conn.execute(insert(licence), {**fields, "state": row.state.value, "sealed": row.sealed or None})
+
+
+def rebind(conn: Connection, number: str, key: str) -> None:
+    """Another key for a licence of which nothing was made yet."""
+    conn.execute(update(licence).where(licence.c.number == number, licence.c.stage == SLOT).values(key=key))
+
+
+def keep_signed(conn: Connection, number: str, sha256: str, sealed: bytes) -> bool:
+    """SLOT → SIGNED, once; False when another attempt was first."""
+    changed = conn.execute(
+        update(licence)
+        .where(licence.c.number == number, licence.c.stage == SLOT)
+        .values(sha256=sha256, sealed=sealed, stage=SIGNED)
+    )
+    return changed.rowcount == 1
+
+
+def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> bool:
+    """SIGNED → ISSUED with its receipt, once."""
+    changed = conn.execute(
+        update(licence)
+        .where(licence.c.number == number, licence.c.stage == SIGNED)
+        .values(ledger_index=ledger_index, receipt=receipt, stage=ISSUED)
+    )
+    return changed.rowcount == 1
+
+
+def change_state(conn: Connection, row: LicenceRow, state: LicenceState, reason: str, now_us: int) -> bool:
+    """Changes the state, in the register and in the version of its list; False when somebody else was first."""
+    changed = conn.execute(
+        update(licence)
+        .where(licence.c.number == row.number, licence.c.state == row.state.value)
+        .values(state=state.value)
+    )
+    if changed.rowcount != 1:
+        return False
+    conn.execute(update(licence_list).where(licence_list.c.list == row.list).values(version=licence_list.c.version + 1))
+    before = conn.execute(
+        select(func.count()).select_from(licence_change).where(licence_change.c.number == row.number)
+    ).scalar_one()
+    conn.execute(
+        insert(licence_change),
+        {
+            "number": row.number,
+            "change": before + 1,
+            "state": state.value,
+            "reason": reason,
+            "changed_us": now_us,
+            "ledger_index": UNLOGGED,
+        },
+    )
+    return True
+
+
+def unlogged(conn: Connection) -> list[ChangeRow]:
+    """Changes that the ledger does not know yet, the oldest first."""
+    rows = conn.execute(
+        select(licence_change).where(licence_change.c.ledger_index == UNLOGGED).order_by(licence_change.c.changed_us)
+    )
+    return [ChangeRow(row.number, row.change, LicenceState(row.state), row.changed_us) for row in rows]
+
+
+def logged(conn: Connection, change: ChangeRow, ledger_index: int) -> None:
+    conn.execute(
+        update(licence_change)
+        .where(licence_change.c.number == change.number, licence_change.c.change == change.change)
+        .values(ledger_index=ledger_index)
+    )
+
+
+def unfinished(conn: Connection) -> list[str]:
+    """Licences that were made but not logged when the process died."""
+    wanted = select(licence.c.number).where(licence.c.stage == SIGNED, text(UNDER_WAY))
+    return [row.number for row in conn.execute(wanted)]
+
+
+def list_version(conn: Connection, list_: int) -> int | None:
+    """How often the list changed; None: there is no such list."""
+    found = conn.execute(select(licence_list.c.version).where(licence_list.c.list == list_)).scalar()
+    return None if found is None else int(found)
+
+
+def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
+    """The list's version and the places that do not say VALID."""
+    rows = conn.execute(
+        select(licence.c.place, licence.c.state).where(
+            licence.c.list == list_, licence.c.state != LicenceState.VALID.value
+        )
+    )
+    return list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
+
+
+def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:
+    """Whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
+    conn.execute(delete(licence_nonce).where(licence_nonce.c.expires_us < now_us))
+    row = {"digest": digest, "use": use, "expires_us": expires_us}
+    if binding_of(conn).dialect.insert_ignore(conn, licence_nonce, [row]) == 1:
+        return True
+    return bool(conn.execute(select(licence_nonce.c.use).where(licence_nonce.c.digest == digest)).scalar() == use)
+
+
+def count(conn: Connection) -> int:
+    """Issued ones: all but those under way."""
+    every = select(func.count()).select_from(licence)
+    return conn.execute(every).scalar_one() - conn.execute(every.where(text(UNDER_WAY))).scalar_one()

@@ -1,0 +1,1 @@
+"""Pages of documents: by form, text, fonts and QR code, as PDF and as OFD."""

@@ -1,0 +1,1 @@
+"""Revocation of seal certificates: OCSP and CRL."""

@@ -1,0 +1,1 @@
+"""OCSP answers and CRLs, pure."""

@@ -1,0 +1,59 @@
+"""The hub's own CRL for its own verdicts: made anew when a seal has changed, kept while none has."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from services.esign.certification.domain.pki import Authority
+from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.revocation.domain import answers as revocation
+from services.esign.revocation.domain import sm2_answers as sm2_revocation
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
+from services.esign.seals.domain.life import SealState
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store.seals import StandingRow
+from shuniu.kit.foundation import Foundation
+
+_KEEP_US = revocation.CRL_HOURS * 3600 * 1_000_000 // 2
+_STANDING = {
+    SealState.SUSPENDED: Standing.HELD,
+    SealState.REVOKED: Standing.REVOKED,
+    SealState.REPLACED: Standing.REVOKED,
+}
+
+
+def standing(row: StandingRow) -> CertificateStanding:
+    """What OCSP and CRL say of a seal's certificate."""
+    how = _STANDING.get(row.state, Standing.GOOD)
+    if row.revocation is None or how is not Standing.REVOKED:
+        return CertificateStanding(int(row.serial, 16), how, row.since_us)
+    known = row.revocation
+    return CertificateStanding(int(row.serial, 16), how, known.at_us, known.reason, known.invalid_us)
+
+
+@dataclass(slots=True)
+class RevocationLists:
+    """The lists of all seal CAs, as of the newest change."""
+
+    base: Foundation
+    authorities: tuple[Authority, ...]
+    sm2_authorities: tuple[Sm2Signer, ...] = ()
+    _rows: tuple[tuple[StandingRow, ...], ...] = ()
+    _made_us: int = 0
+    _lists: tuple[bytes, ...] = ()
+
+    async def current(self) -> tuple[bytes, ...]:
+        """CRLs in DER; none while no certificate is revoked or held."""
+        rows, now_us = await self.base.store.read(_revoked), self.base.clock.now_us()
+        if rows != self._rows or now_us - self._made_us > _KEEP_US:
+            plain, sm2 = ([standing(row) for row in family] for family in rows)
+            self._lists = (
+                *(revocation.crl(ca, plain, now_us) for ca in (self.authorities if plain else ())),
+                *(sm2_revocation.crl(ca, sm2, now_us) for ca in (self.sm2_authorities if sm2 else ())),
+            )
+            self._rows, self._made_us = rows, now_us
+        return self._lists
+
+
+def _revoked(conn: Connection) -> tuple[tuple[StandingRow, ...], ...]:
+    return tuple(tuple(seal_rows.revoked_certificates(conn, family)) for family in (seal_rows.P256, seal_rows.SM2))

@@ -1,0 +1,1 @@
+"""Seals: their life, making, pictures, slots, and keys that sign once."""

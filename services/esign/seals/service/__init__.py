@@ -1,0 +1,1 @@
+"""The services about seals: owners, operators, persons."""

@@ -1,0 +1,69 @@
+"""PersonalSealService: a person's own seals. Nothing here knows a name; the vault gives it when the seal is made."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from services.esign.certification.domain.holders import SealKind
+from services.esign.domain.errors import EsignError
+from services.esign.seals.domain.life import Seal, SealState
+from services.esign.seals.service import views as seal_views
+from services.esign.seals.service.owners import Seals
+from services.esign.seals.service.views import actor, view
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store.seals import SealRow
+from services.esign.service.neighbours import Neighbours
+from services.esign.service.refusals import refusal
+from shuniu.api.esign.v1 import seal_pb2 as pb
+from shuniu.api.esign.v1 import seal_pb2_grpc
+from shuniu.kit.caller import current_caller
+from shuniu.kit.ids import new_ulid
+
+
+@dataclass(slots=True)
+class PersonalSeals(seal_pb2_grpc.PersonalSealServiceServicer):
+    """Seals of persons, by themselves."""
+
+    seals: Seals
+    people: Neighbours
+
+    async def ApplyPersonalSeal(
+        self, request: pb.ApplyPersonalSealRequest, context: Any
+    ) -> pb.ApplyPersonalSealResponse:
+        caller, base = current_caller(), self.seals.base
+        person = await self.people.person_id(caller.platform, caller.person)
+        picture = await asyncio.to_thread(
+            seal_views.picture, request.picture_png, request.picture_width_mm, SealKind.PERSON
+        )
+        wanted = Seal(
+            new_ulid(base.clock),
+            caller.platform,
+            "",
+            SealState.APPLIED,
+            0,
+            0,
+            SealKind.PERSON,
+            person,
+            request.replaces,
+        )
+
+        def unit(conn: Connection) -> pb.ApplyPersonalSealResponse:
+            try:
+                applied = self.seals.life.apply(conn, wanted, picture, actor(caller))
+            except EsignError as error:
+                raise refusal(error) from None
+            return pb.ApplyPersonalSealResponse(seal=view(SealRow(applied, b"", b"")))
+
+        response = await base.mutate(request, pb.ApplyPersonalSealResponse, unit, target=f"seal/{wanted.id}")
+        await self.seals.logged()
+        return response
+
+    async def ListPersonalSeals(
+        self, request: pb.ListPersonalSealsRequest, context: Any
+    ) -> pb.ListPersonalSealsResponse:
+        caller = current_caller()
+        person = await self.people.person_id(caller.platform, caller.person)
+        rows = await self.seals.base.store.read(seal_rows.seals_of_holder, f"person/{person}")
+        return pb.ListPersonalSealsResponse(seals=[view(row) for row in rows])

@@ -1,0 +1,1 @@
+"""Tables of seals: rows, history, slots, and the SM2 side."""

@@ -1,0 +1,1 @@
+"""Rules of seal signatures, pure."""

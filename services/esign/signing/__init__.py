@@ -1,0 +1,1 @@
+"""Signatures in a PDF (PAdES): one signer, several, and long-term proof."""

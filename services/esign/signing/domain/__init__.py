@@ -1,0 +1,1 @@
+"""Rules of signatures in a PDF, pure."""

@@ -1,0 +1,1 @@
+"""Upkeep: wrapping again, and erasing keys of seals that ended."""

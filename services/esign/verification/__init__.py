@@ -1,0 +1,1 @@
+"""Verification: documents judged online and offline, and what a verdict says."""

@@ -1,0 +1,138 @@
+"""Document timestamps (ISO 32000-2, 12.8.5; PAdES B-LTA, ETSI EN 319 142-1): what they prove, newest first.
+
+A document timestamp proves that everything before it existed, as long as its authority's certificate holds. When that
+ends, the proof stands only if something newer, made in time, covers it: another document timestamp, or the ledger.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from cryptography import x509
+
+from services.esign.certification.domain import chain
+from services.esign.certification.domain.validation_data import Then, ValidationData, standing
+from services.esign.domain import moments
+from services.esign.domain.cms.reader import unpadded
+from services.esign.domain.cms.signed_cms import CmsError
+from services.esign.domain.kept import kept
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.signatures import PdfSignature
+from services.esign.domain.shown_names import shown
+from services.esign.domain.verdict import Status, Step
+from services.esign.timestamps.domain.reader import NOT_RELIED_ON, TimestampInvalidError, check_token
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStamp:
+    """What was found of one document timestamp: the step, its time (µs) and whose it is, as far as it could be read."""
+
+    step: Step
+    time_us: int | None = None
+    authority: str = ""
+    issuer: str = ""
+
+
+@dataclass(slots=True)
+class Proofs:
+    """Moments by which parts of the file existed: bytes from the start to `covered_to`, and when (µs); and what is
+    wrong with those that prove nothing.
+    """
+
+    known: list[tuple[int, int]] = field(default_factory=list)
+    wrong: list[Step] = field(default_factory=list)
+    # What each timestamp says, by the number of its signature dictionary.
+    read: dict[int, "ReadStamp"] = field(default_factory=dict)
+    # How many document timestamps prove something, and until when (µs) the newest does so by itself.
+    stamps: int = 0
+    until_us: int = 0
+
+    def of(self, end: int) -> int | None:
+        """The earliest moment by which the bytes up to `end` are proven to have existed."""
+        return min((time_us for covered_to, time_us in self.known if covered_to >= end), default=None)
+
+
+def prove(
+    document: Document,
+    stamps: Sequence[PdfSignature],
+    roots: Sequence[x509.Certificate],
+    data: ValidationData,
+    now_us: int,
+    logged: tuple[int, int] | None,
+) -> Proofs:
+    """What the document timestamps `stamps` (in the order of their coverage) and the ledger prove. `logged`: the bytes
+    that an entry of the ledger is of, and its time.
+    """
+    found = Proofs([logged] if logged is not None else [])
+    for stamp in reversed(stamps):
+        _judge(found, document, stamp, roots, data, now_us)
+    return found
+
+
+def _judge(
+    found: Proofs,
+    document: Document,
+    stamp: PdfSignature,
+    roots: Sequence[x509.Certificate],
+    data: ValidationData,
+    now_us: int,
+) -> None:
+    try:
+        parts = stamp.signed_parts(document.data)
+        token = check_token(unpadded(stamp.cms), parts, roots, now_us, others=data.certificates)
+    except TimestampInvalidError as cause:
+        if cause.reason in NOT_RELIED_ON:
+            # It proves nothing; nothing is wrong with the document for that.
+            step = Step(
+                "time", Status.UNKNOWN, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}"
+            )
+            found.read[stamp.number] = ReadStamp(step)
+            return
+        status = Status.UNKNOWN if cause.unknown else Status.INVALID
+        _wrong(found, stamp, status, cause.reason, f"文档时间戳：{cause.zh}", f"document timestamp: {cause.en}")
+        return
+    except CmsError as cause:
+        status = Status.UNKNOWN if cause.unsupported else Status.INVALID
+        _wrong(found, stamp, status, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
+        return
+    newer = found.of(stamp.covered_to)
+    stands = vouched(token.path, token.time_us, data, now_us if newer is None else newer)
+    found.read[stamp.number] = ReadStamp(
+        Step("time", Status.VALID, "STAMPED", "文档时间戳有效", "the document timestamp holds")
+        if stands
+        else Step(
+            "time", Status.UNKNOWN, "STAMP_EXPIRED", "文档时间戳已失效", "the document timestamp proves nothing now"
+        ),
+        token.time_us,
+        *names_of(token.path[0]),
+    )
+    if stands:
+        found.known.append((stamp.gap[0], token.time_us))
+        found.until_us = found.until_us or moments.us(token.path[0].not_valid_after_utc)
+        found.stamps += 1
+
+
+def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: str, en: str) -> None:
+    step = Step("time", status, reason, zh, en)
+    found.wrong.append(step)
+    found.read[stamp.number] = ReadStamp(step)
+
+
+@kept(1024)
+def names_of(certificate: x509.Certificate) -> tuple[str, str]:
+    """Of its holder and of its issuer: the common name, else all of it."""
+    return _name_of(certificate.subject), _name_of(certificate.issuer)
+
+
+def _name_of(name: x509.Name) -> str:
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return shown(str(common[0].value) if common else name.rfc4514_string())
+
+
+def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:
+    """Whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had not
+    ended, and nothing that came with the document says that it was revoked. µs.
+    """
+    return chain.valid_at(path, at_us) and not any(
+        standing(below, above, data, time_us, at_us) is Then.REVOKED for below, above in pairwise(path)
+    )

@@ -1,0 +1,1 @@
+"""What a verdict says to people. Data only."""

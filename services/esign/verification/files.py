@@ -1,0 +1,229 @@
+"""`shuniu verify`: documents judged offline, each in a worker that its limits end.
+
+Imports only what a verdict needs: the command should start at once.
+"""
+
+import contextlib
+import itertools
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from services.esign.certification.domain.trust import Trust
+from services.esign.domain.pdf.document import MAX_BYTES
+from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
+from services.esign.ledger.domain.ledger import MOST_RECEIPT
+from services.esign.verification import file_errors, plain_files
+from services.esign.verification.domain.sentences import verdict_words
+from services.esign.verification.offline import Trusted, TrustError, TrustSource, judged
+from services.esign.verification.workers import confined
+from services.esign.verification.workers.one_worker import OneWorker
+
+__all__ = [
+    "EXIT_CODES",
+    "Judged",
+    "TrustError",
+    "Trusted",
+    "limit_reached",
+    "load_certificates",
+    "load_trust",
+    "not_made",
+    "not_opened",
+    "told",
+    "verify_file",
+    "verify_files",
+]
+
+EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+# One byte more than a seal signature may have (`ses.MOST_BYTES`).
+_MAX_SES = 4 * 1024 * 1024 + 1
+# As the service's workers: processor time and memory of one document; and wall-clock time, s.
+_BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
+_SECONDS = 10.0
+_MIB = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+def load_trust(trust: TrustSource) -> Trust:
+    """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
+    return Trusted.of(trust).trust
+
+
+def load_certificates(trust: TrustSource) -> list[x509.Certificate]:
+    """Every certificate of a trust directory's *.pem files. Raises TrustError."""
+    return list(Trusted.of(trust).certificates)
+
+
+# What workers are born with, by a number that their questions name: certificates do not cross from process to process.
+_inherited: dict[int, Trusted] = {}
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What became of one file: its verdict, or why it could not be read."""
+
+    path: Path
+    verdict: Verdict | None = None
+    error: str = ""
+    sha256: bytes = b""
+    at_us: int = 0
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the verdict is about the file: it could be read, and this machine could read it."""
+        return self.verdict is not None and self.verdict.readable and self.verdict.step("parse").reason != "READER_AWAY"
+
+    def validation_report(self) -> bytes:
+        """The verdict as a validation report of ETSI TS 119 102-2; empty where there is none."""
+        from services.esign.verification.domain import validation_report
+
+        return b"" if self.verdict is None else validation_report.of(self.verdict, self.sha256, self.at_us)
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """A document of `size` bytes, as much of it as may be judged, and what lies beside it. `sha256`: empty where it is
+    too large to be judged, for then it is not read to its end.
+    """
+
+    document: bytes = field(repr=False)
+    size: int
+    receipt: str | None
+    ses: bytes | None = field(repr=False)
+    sha256: bytes
+
+    @classmethod
+    def of(cls, path: Path) -> "_Files":
+        """Raises OSError."""
+        with plain_files.opened(path) as file:
+            # One byte more than allowed is enough for the verdict that it is too large.
+            document = plain_files.content(file, path, MAX_BYTES + 1)
+            size = max(len(document), os.fstat(file.fileno()).st_size)
+        proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
+        receipt = None if proof is None else proof.decode("utf-8", errors="replace")
+        digest = sha256(document).digest() if size <= MAX_BYTES else b""
+        return cls(document, size, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
+
+
+def verify_file(
+    path: Path, trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
+) -> Verdict:
+    """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
+    `<path>.ses`. In this very process: see `verify_files` for what strangers send.
+
+    `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
+    OSError when the file cannot be read, TrustError when the trust directory cannot.
+    """
+    trusted, files = Trusted.of(trust), _Files.of(path)
+    return _judge(files, trusted, time.time_ns() // 1000 if now_us is None else now_us, trust_any_signer)
+
+
+def verify_files(
+    paths: Sequence[Path], trust: TrustSource = None, *, trust_any_signer: bool = False, now_us: int | None = None
+) -> Iterator[Judged]:
+    """`verify_file` for one after another, each read in a confined process. One that breaks its bounds is
+    INDETERMINATE, LIMIT_REACHED; one that this machine cannot read now, READER_AWAY. One that cannot be read does not
+    keep the others from being judged. Raises TrustError.
+    """
+    number = next(_numbers)
+    _inherited[number] = Trusted.of(trust)
+    # Loaded in the bounded process, it would use memory that the first document needs. Without it pages are not
+    # compared; all other steps are judged.
+    with contextlib.suppress(ImportError, OSError):
+        import pypdfium2  # noqa: F401
+
+    now_us = time.time_ns() // 1000 if now_us is None else now_us
+    try:
+        with OneWorker(_BOUNDS, _SECONDS) as worker:
+            for path in paths:
+                yield _judged(worker, path, (number, now_us, trust_any_signer))
+    finally:
+        del _inherited[number]
+
+
+def _judged(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+    """Whatever becomes of one file, the others are judged."""
+    try:
+        return _asked(worker, path, by)
+    except OSError as error:
+        return Judged(path, error=file_errors.told(error, beside=path), at_us=by[1])
+    except Exception as error:  # noqa: BLE001 — the verifier's own failure, told with the file's name
+        return Judged(path, error=file_errors.failed(error), at_us=by[1])
+
+
+def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
+    """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
+    files = _Files.of(path)
+    if files.size > MAX_BYTES:
+        return Judged(path, too_large(files.size, by[1]), sha256=files.sha256, at_us=by[1])
+    try:
+        found = worker.ask(_judge_inherited, files, *by)
+    except confined.OverBoundsError:
+        found = limit_reached(by[1])
+    except confined.WorkerGoneError as cause:
+        _log.warning("此机器未能核验一个文件 / this machine did not judge a document: %s", cause)
+        found = reader_away(by[1])
+    return Judged(path, found, sha256=files.sha256, at_us=by[1])
+
+
+def told(verdict: Verdict) -> dict[str, Any]:
+    """The verdict's JSON form with its three sentences, as every way of asking gives it."""
+    return verdict_words.as_json(verdict)
+
+
+def not_made(verdict: Verdict) -> str:
+    """One line for all steps that were not made; empty when all were."""
+    sentence = verdict_words.not_made(verdict)
+    return "" if sentence is None else f"{sentence.zh} / {sentence.en}"
+
+
+def too_large(size: int, now_us: int) -> Verdict:
+    """On a document of so many bytes, of which none was read."""
+    zh = f"文件有 {-(-size // _MIB)} MiB，超过上限 {MAX_BYTES // _MIB} MiB，没有读取"
+    return _unread("TOO_LARGE", zh, f"{size} bytes, more than {MAX_BYTES}: it was not read", now_us)
+
+
+def not_opened(error: str, now_us: int) -> Verdict:
+    """On a file that could not be opened. `error`: why, Chinese and English as `file_errors` gives it."""
+    zh, _, en = error.partition(" / ")
+    return replace(_unread("NOT_OPENED", zh, en or zh, now_us), form=Form.UNREADABLE)
+
+
+def limit_reached(now_us: int) -> Verdict:
+    """On a document that could not be read within its bounds."""
+    zh = "文件过于复杂，未能在限定的时间和内存内完成核验"
+    return _unread("LIMIT_REACHED", zh, "too complex to be judged within the limits of time and memory", now_us)
+
+
+def reader_away(now_us: int) -> Verdict:
+    """On a document that this machine could not read, for reasons of its own: nothing is said of the document."""
+    en = "this machine cannot verify now; that has nothing to do with the document"
+    return _unread("READER_AWAY", "此机器现在无法核验，与文件无关", en, now_us)
+
+
+def _unread(reason: str, zh: str, en: str, now_us: int) -> Verdict:
+    return conclude([Step("parse", Status.UNKNOWN, reason, zh, en)], now_us, at_best=Outcome.INDETERMINATE)
+
+
+def _judge_inherited(files: _Files, number: int, now_us: int, trust_any_signer: bool) -> Verdict:  # noqa: FBT001 — crosses to a worker by position
+    return _judge(files, _inherited[number], now_us, trust_any_signer)
+
+
+def _judge(files: _Files, trusted: Trusted, now_us: int, trust_any_signer: bool) -> Verdict:  # noqa: FBT001 — as above
+    return judged(
+        files.document,
+        trusted,
+        now_us,
+        receipt=files.receipt,
+        ses=files.ses,
+        trust_any_signer=trust_any_signer,
+    )

@@ -1,0 +1,1 @@
+"""VerificationService, and what the register says."""

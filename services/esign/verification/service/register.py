@@ -1,0 +1,229 @@
+"""What the register and the ledger say of a document, for every way of asking."""
+
+import datetime as dt
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import sm3 as digest_store
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.documents.store.lookup import certificate_by_digests
+from services.esign.domain.errors import EsignError
+from services.esign.domain.verdict import Status, Step, Verdict
+from services.esign.ledger.domain import ledger
+from services.esign.ledger.domain.ledger import EntryType
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.seals.store.seals import SealRow
+from services.esign.verification.domain.code_verdict import Asked, conclude_code
+from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
+from services.esign.verification.domain.verify import Known
+from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.kit import errors
+from shuniu.kit.errors import Violation
+from shuniu.kit.foundation import Foundation
+
+_SHANGHAI = ZoneInfo("Asia/Shanghai")
+_HASH = re.compile(r"[0-9a-fA-F]{64}")
+_NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
+_TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
+# A date of issue is guessed after some hundred tries; nobody reads the one on his paper wrong ten times.
+_WRONG_MOST = 10
+_WRONG_WINDOW_US = 600 * 1_000_000
+_MINUTE_US = 60 * 1_000_000
+# A quarter of a megabyte a minute; more than 600,000 wrong tries in the window before one number stands for another.
+_ROWS, _PLACES = 4, 65_536
+
+
+def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[bytes] = ()) -> Known:
+    """What only the register says of a document and its seal. `others`: the seal's certificates of other algorithms."""
+    if row is None or found is None:
+        return Known(None, None, None)
+    digest, *more = (sha256(certificate).hexdigest() for certificate in (found.certificate, *others))
+    return Known(row.state, state_then(row, found), found.seal.state, digest, tuple(more))
+
+
+def seal_of_signer(conn: Connection, serial: str, certificate_sha256: str) -> SealState | None:
+    """How the seal stands now that has this very certificate (serial number and SHA-256, both hex); None: no seal
+    has it.
+    """
+    standing = seal_rows.standing_of(conn, serial)
+    found = None if standing is None else seal_rows.seal_by_id(conn, standing.seal_id)
+    if found is None:
+        return None
+    beside = ses_store.sm2_seal_of(conn, found.seal.id)
+    certificates = [found.certificate, *([] if beside is None else [beside.certificate])]
+    return found.seal.state if certificate_sha256 in {sha256(each).hexdigest() for each in certificates} else None
+
+
+def state_then(row: CertificateRow, found: SealRow) -> SealState:
+    """How the seal stood when it signed. The slot was handed out in the write that saw it ACTIVE; but what was signed
+    with a key that proved stolen, from the invalidity date on, counts for nothing.
+    """
+    return SealState.REVOKED if found.seal.invalid_at(row.signed_us) else SealState.ACTIVE
+
+
+def register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
+    """Steps `ledger`, `document`, `seal_then` and `seal_now` of a document that was released."""
+    place = row.ledger_index
+    steps = [Step("ledger", Status.VALID, "LOGGED", f"已存证，序号 {place}", f"logged at {place}")]
+    if row.state is CertificateState.VALID:
+        steps.append(Step("document", Status.VALID, "DOCUMENT_STANDS", "该文件未被撤销", "the document stands"))
+    else:
+        steps.append(
+            Step("document", Status.INVALID, "DOCUMENT_REVOKED", "该文件已被出具单位撤销", "withdrawn by its issuer")
+        )
+    if found is not None and state_then(row, found) is not SealState.ACTIVE:
+        steps.append(Step("seal_then", Status.INVALID, "SEAL_REVOKED", *SEAL_BAD_THEN))
+    elif found is not None:
+        steps.append(Step("seal_then", Status.VALID, "SEAL_ACTIVE", "用印时印章有效", "the seal was active at signing"))
+        state = found.seal.state
+        text = "印章现仍有效" if state is SealState.ACTIVE else "印章现已停用，用印在停用之前"
+        # A seal that ended later takes nothing from what it sealed while it was active.
+        steps.append(Step("seal_now", Status.VALID, f"SEAL_{state}", text, f"the seal is {state} now"))
+    return steps
+
+
+@dataclass(slots=True)
+class Guesses:
+    """Wrong tries for each number, so that what is printed on a document cannot be guessed. Of this process only.
+
+    Counted in tables of fixed size, one a minute, each number in four places that nobody can foretell: however many
+    other numbers are asked for, none is forgotten before its time. A flood refuses some that were never tried.
+    """
+
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
+    _minutes: dict[int, bytearray] = field(default_factory=dict, repr=False)
+
+    def refuse(self, number: str, now_us: int) -> None:
+        """Raises RESOURCE_EXHAUSTED NUMBER_GUESSED after too many wrong tries."""
+        first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
+        recent = [table for minute, table in self._minutes.items() if minute >= first]
+        if min(sum(table[place] for table in recent) for place in self._places(number)) >= _WRONG_MOST:
+            raise errors.exhausted(
+                "NUMBER_GUESSED",
+                "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
+                "该编号核对错误次数过多，请十分钟后再试，或改用文件、摘要、二维码核验。",
+            )
+
+    def wrong(self, number: str, now_us: int) -> None:
+        minute = now_us // _MINUTE_US
+        if minute not in self._minutes:
+            first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
+            self._minutes = {at: table for at, table in self._minutes.items() if at >= first}
+            self._minutes[minute] = bytearray(_PLACES * _ROWS)
+        table = self._minutes[minute]
+        for place in self._places(number):
+            table[place] = min(table[place] + 1, _WRONG_MOST)
+
+    def _places(self, number: str) -> list[int]:
+        digest = blake2b(number.encode("utf-8", "surrogatepass"), key=self._key, digest_size=4 * _ROWS).digest()
+        return [row * _PLACES + int.from_bytes(digest[4 * row : 4 * row + 4], "big") % _PLACES for row in range(_ROWS)]
+
+
+@dataclass(slots=True)
+class RegisterQuestions:
+    """Verdicts for those who do not send the file."""
+
+    base: Foundation
+    log: Sequencer
+    guesses: Guesses = field(default_factory=Guesses)
+
+    async def by_hash(self, given: str) -> tuple[Verdict, CertificateRow | None]:
+        """On a file by its SHA-256 or SM3. Raises INVALID_ARGUMENT HASH_FORM."""
+        digest = given.strip().lower()
+        if not _HASH.fullmatch(digest):
+            raise errors.invalid_field(
+                "hash",
+                "HASH_FORM",
+                "Give the file's SHA-256 or SM3: 64 hexadecimal digits.",
+                "请填写文件的 SHA-256 或 SM3 摘要（64 位十六进制）。",
+            )
+        row = await self.base.store.read(certificate_by_digests, [digest])
+        if row is None:
+            number = await self.base.store.read(digest_store.number_of, digest)
+            row = None if number is None else await self.base.store.read(document_rows.certificate_by_number, number)
+        if row is not None:
+            return await self._released(row, Asked.HASH), row
+        text = "登记中没有该摘要的文件：不是本枢纽签发的原件，或已被改动"
+        step = Step("document", Status.UNKNOWN, "DOCUMENT_UNKNOWN", text, "no document with this hash is registered")
+        return conclude_code([step], self.base.clock.now_us(), Asked.HASH), None
+
+    async def by_number(self, request: pb.VerifyByNumberRequest) -> tuple[Verdict, CertificateRow | None]:
+        """On a document by its number and what else is known of it. Raises as the contract says."""
+        number, tail = request.number.strip(), request.hash_tail.strip().lower()
+        faults = list(_number_faults(number, tail, request))
+        if faults:
+            raise errors.invalid(faults)
+        now_us = self.base.clock.now_us()
+        self.guesses.refuse(number, now_us)
+        row = await self.base.store.read(document_rows.certificate_by_number, number)
+        if row is not None and row.stage == document_rows.ISSUED and _fits(row, tail, request):
+            return await self._released(row, Asked.NUMBER), row
+        self.guesses.wrong(number, now_us)
+        text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
+        step = Step(
+            "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"
+        )
+        return conclude_code([step], now_us, Asked.NUMBER), None
+
+    async def _released(self, row: CertificateRow, asked: Asked) -> Verdict:
+        found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        steps = [step for step in register_steps(row, found) if step.step != "ledger"]
+        return conclude_code([*steps, await self._logged(row)], self.base.clock.now_us(), asked)
+
+    async def _logged(self, row: CertificateRow) -> Step:
+        """Looked up in the log itself: the register alone could be wrong."""
+        try:
+            receipt = await self.log.receipt(row.ledger_index)
+            entry = ledger.decode(receipt.entry)
+        except (EsignError, OSError, ValueError):
+            text = "存证日志暂不可读"
+            return Step("ledger", Status.UNKNOWN, "LEDGER_AWAY", text, "the ledger cannot be read now")
+        if entry.type is not EntryType.DOCUMENT_SEALED or not entry.is_of(row.pdf):
+            text = "存证日志中的条目与登记不符"
+            return Step("ledger", Status.INVALID, "LEDGER_DIFFERS", text, "the ledger holds something else there")
+        en = f"logged at {row.ledger_index} with this very hash"
+        return Step("ledger", Status.VALID, "LOGGED", f"已存证，序号 {row.ledger_index}，摘要一致", en)
+
+
+def _fits(row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
+    """Everything that was given fits, and something was."""
+    issued = dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date()
+    given = request.issued_on
+    if request.HasField("issued_on") and (given.year, given.month, given.day) != (
+        issued.year,
+        issued.month,
+        issued.day,
+    ):
+        return False
+    return row.sha256.endswith(tail)
+
+
+def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) -> list[Violation]:
+    faults = []
+    if not _NUMBER.fullmatch(number):
+        faults.append(Violation("number", "NUMBER_FORM", "Give the number as printed.", "请按证明填写编号。"))
+    if not tail and not request.HasField("issued_on"):
+        faults.append(
+            Violation(
+                "issued_on",
+                "PROOF_MISSING",
+                "Give the date of issue as printed, or the end of the file's SHA-256.",
+                "请填写证明上的签发日期，或文件 SHA-256 摘要的末尾若干位。",
+            )
+        )
+    if tail and not _TAIL.fullmatch(tail):
+        faults.append(
+            Violation("hash_tail", "HASH_TAIL_FORM", "8 to 64 hexadecimal digits.", "应为 8 至 64 位十六进制。")
+        )
+    return faults

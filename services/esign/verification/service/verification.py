@@ -1,0 +1,254 @@
+"""VerificationService: a document, a QR code, and the material with which anybody checks both offline."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from services.esign import metrics
+from services.esign.certification.authorities import split_pem
+from services.esign.config import KeyFiles
+from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import lookup
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.documents.views import view
+from services.esign.domain.errors import EsignError, QrMalformedError
+from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.pdf import versions
+from services.esign.domain.verdict import SignatureKind, Status, Step, Verdict
+from services.esign.flows.register import flow_of
+from services.esign.flows.store.flows import FlowRow
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.domain.ledger import MOST_RECEIPT
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.pages.domain import qr
+from services.esign.pages.domain.certificates import TEMPLATES
+from services.esign.revocation.own_list import RevocationLists
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.seals.store.seals import SealRow
+from services.esign.verification.cache import VerdictCache
+from services.esign.verification.domain import validation_report
+from services.esign.verification.domain.code_verdict import conclude_code
+from services.esign.verification.domain.register_steps import with_seal_of_signer
+from services.esign.verification.files import limit_reached
+from services.esign.verification.service.register import RegisterQuestions, known, register_steps, seal_of_signer
+from services.esign.verification.service.views import verdict_view
+from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
+from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.api.esign.v1 import esign_pb2_grpc
+from shuniu.kit import errors
+from shuniu.kit.foundation import Foundation
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Verification(esign_pb2_grpc.VerificationServiceServicer):
+    """Anybody may ask; a bad document is a verdict, never an error."""
+
+    base: Foundation
+    secrets: Secrets
+    verifier: Verifier
+    most_bytes: int
+    ledger: Sequencer
+    # Roots of an outside timestamp authority (PEM); empty: there is none.
+    tsa_pem: bytes = b""
+    # Whose cosignatures are shown.
+    witness_vkeys: tuple[str, ...] = ()
+    _root: bytes = field(init=False, repr=False)
+    _verdicts: VerdictCache = field(init=False)
+    _own: VerdictCache = field(init=False)
+    _register: RegisterQuestions = field(init=False)
+    _lists: RevocationLists = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Read once: out of descriptors, a file is read no more.
+        self._root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
+        self._verdicts = VerdictCache(self.verifier)
+        self._own = VerdictCache(Here())
+        self._register = RegisterQuestions(self.base, self.ledger)
+        self._lists = RevocationLists(
+            self.base,
+            (self.secrets.seal_ca, *self.secrets.seal_ca_retired),
+            () if self.secrets.sm is None else (self.secrets.sm.seal_ca, *self.secrets.sm.seal_cas_retired),
+        )
+
+    async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
+        if not request.pdf:
+            raise errors.invalid_field("pdf", "DOCUMENT_EMPTY", "Send the document.", "请上传文件。")
+        if len(request.pdf) > self.most_bytes:
+            raise errors.exhausted(
+                "DOCUMENT_TOO_LARGE",
+                f"The document is larger than {self.most_bytes} bytes and was not verified; ask the issuer for a "
+                "smaller one (making it smaller yourself destroys its signature), or use its QR code or number.",
+                f"文件超过 {self.most_bytes // (1024 * 1024)} MiB，没有核验；请向出具单位索取较小的版本"
+                "（自行压缩会使签章失效），或扫描二维码、按编号核验。",
+            )
+        if len(request.tlog_proof) > MOST_RECEIPT:
+            raise errors.invalid_field(
+                "tlog_proof",
+                "RECEIPT_TOO_LONG",
+                f"The receipt is longer than {MOST_RECEIPT} bytes, so it is none; leave it out, or send the right one.",
+                f"回执超过 {MOST_RECEIPT // 1024} KiB，不是存证回执；可以不附，或附上与该文件同名的 .tlog-proof 文件。",
+            )
+        # A large file keeps nobody else waiting.
+        digests = await asyncio.to_thread(lambda: list(versions.digests(request.pdf)))
+        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
+        row = await self.base.store.read(lookup.certificate_by_digests, digests)
+        found = await self._seal(row)
+        flow = await self.base.store.read(flow_of, digests) if row is None else None
+        question = Question(
+            request.pdf,
+            self._roots(),
+            tuple(key.vkey for key in self.secrets.ledger_keys),
+            self.base.clock.now_us(),
+            request.tlog_proof or await self._receipt(row if flow is None else flow.row),
+            flow.known if flow is not None else known(row, found, await self._others(found, request.pdf)),
+            request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
+            self.tsa_pem,
+            self.witness_vkeys,
+            () if row is not None or flow is not None else await self._lists.current(),
+        )
+        # What the hub sealed itself needs no confined reader, and must not wait behind what does.
+        own = row is not None and row.sha256 == digests[0] and not (request.tlog_proof or request.ses)
+        try:
+            verdict = await (self._own if own else self._verdicts).judge(question)
+        except VerifierFailedError:
+            verdict = limit_reached(self.base.clock.now_us())
+        if row is not None and not own and await self._is_part(digests, row, verdict):
+            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
+            row = found = None
+            verdict = await self._unregistered(question)
+        if row is None and flow is None:
+            verdict = await self._with_seal(verdict)
+        metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
+        view_of = _view(verdict, row, found)
+        if flow is not None:
+            view_of.document["number"] = flow.row.id
+        report = b""
+        if request.report:
+            report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
+        return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
+        """Whether what is registered is only the beginning of the file, and more came than its renewal."""
+        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
+            return False
+        return await self.base.store.read(lookup.certificate_by_digests, digests[:1]) is None
+
+    async def _unregistered(self, question: Question) -> Verdict:
+        """The verdict on a document that the register does not know."""
+        try:
+            return await self._verdicts.judge(replace(question, known=known(None, None), receipt=None))
+        except VerifierFailedError:
+            return limit_reached(self.base.clock.now_us())
+
+    async def _seal(self, row: CertificateRow | None) -> SealRow | None:
+        return None if row is None else await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+
+    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
+        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
+        if found is None or not is_ofd(document):
+            return ()
+        beside = await self.base.store.read(ses_store.sm2_seal_of, found.seal.id)
+        return () if beside is None else (beside.certificate,)
+
+    async def _with_seal(self, verdict: Verdict) -> Verdict:
+        """With how the seal of the last signer stands, which the register may know though not the document."""
+        signed = [each for each in verdict.signatures if each.kind is not SignatureKind.TIMESTAMP and each.certified]
+        if not signed:
+            return verdict
+        last = signed[-1]
+        state = await self.base.store.read(seal_of_signer, last.serial, last.certificate_sha256)
+        return with_seal_of_signer(verdict, state)
+
+    def _roots(self) -> bytes:
+        """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
+        root = self._root + self.secrets.ca_roots
+        return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
+
+    async def _receipt(self, row: CertificateRow | FlowRow | None) -> str | None:
+        """Under a witnessed head that covers it, where there is one and the ledger can be read; else as it was
+        released.
+        """
+        if row is None:
+            return None
+        try:
+            witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
+        except (EsignError, OSError, ValueError) as cause:
+            # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
+            _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)
+            witnessed = None
+        return (row.receipt or None) if witnessed is None else witnessed.text
+
+    async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
+        now_us = self.base.clock.now_us()
+        keys = {qr.key_id(key): key for key in self.secrets.qr_keys}
+        steps: list[Step] = []
+        row: CertificateRow | None = None
+        found: SealRow | None = None
+        try:
+            content = qr.read(request.content[:1024], keys)
+        except QrMalformedError as error:
+            # A code of somebody else, or half of one of ours, says nothing of the paper it is on.
+            status = Status.INVALID if error.reason == "QR_SIGNATURE" else Status.UNKNOWN
+            steps.append(Step("integrity", status, error.reason, error.zh, error.en))
+        else:
+            steps += [
+                Step("parse", Status.VALID, "QR_READ", "二维码内容完整", "the code reads well"),
+                Step("integrity", Status.VALID, "QR_SIGNATURE", "二维码签名有效", "the code's signature is right"),
+            ]
+            row = await self.base.store.read(document_rows.certificate_by_number, content.number)
+            if row is not None and row.stage == document_rows.ISSUED:
+                found = await self._seal(row)
+                steps += register_steps(row, found)
+            else:
+                row = None
+                steps.append(
+                    Step("document", Status.UNKNOWN, "DOCUMENT_UNKNOWN", "登记中没有该文件", "not in the register")
+                )
+        verdict = conclude_code(steps, now_us)
+        metrics.VERDICTS.labels("qr", verdict.outcome.value).inc()
+        return pb.VerifyQrResponse(verdict=_view(verdict, row, found))
+
+    async def VerifyByHash(self, request: pb.VerifyByHashRequest, context: Any) -> pb.VerifyByHashResponse:
+        # Anybody can read all hashes in the ledger: what they are of is told to who has the file.
+        verdict, _ = await self._register.by_hash(request.hash)
+        metrics.VERDICTS.labels("hash", verdict.outcome.value).inc()
+        return pb.VerifyByHashResponse(verdict=_view(verdict, None, None))
+
+    async def VerifyByNumber(self, request: pb.VerifyByNumberRequest, context: Any) -> pb.VerifyByNumberResponse:
+        verdict, row = await self._register.by_number(request)
+        metrics.VERDICTS.labels("number", verdict.outcome.value).inc()
+        return pb.VerifyByNumberResponse(verdict=_view(verdict, row, await self._seal(row)))
+
+    async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
+        keys = {"keys": [qr.jwk(key) for key in self.secrets.qr_keys]}
+        return pb.GetTrustResponse(
+            roots_pem=[self._root.decode(), *split_pem(self.secrets.ca_roots)],
+            vkeys=[key.vkey for key in self.secrets.ledger_keys],
+            qr_jwks=json.dumps(keys),
+            sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
+        )
+
+
+def _view(verdict: Verdict, row: CertificateRow | None, found: SealRow | None) -> pb.Verdict:
+    """`found`: the seal that the register has for the document."""
+    about: dict[str, str] = {}
+    if row is not None:
+        public = view(row)
+        day = public.issued_on
+        about = {
+            "number": row.number,
+            "title": TEMPLATES[row.template].title,
+            "issuer": row.issuer,
+            "issued_on": f"{day.year:04d}-{day.month:02d}-{day.day:02d}",
+        }
+    if row is not None and found is not None and found.seal.name:
+        # What the seal CA certified, and what the paper shows; a person's seal has no name in the register.
+        about["issuer_name"] = found.seal.name
+    return verdict_view(verdict, about)

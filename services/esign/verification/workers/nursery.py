@@ -1,0 +1,163 @@
+"""The process that a service forks its workers from: a program of its own, so that it holds nothing of the service, no
+key and no connection. It says of each worker how it ended.
+"""
+
+import gc
+import importlib
+import logging
+import os
+import pickle
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from services.esign.verification.workers.confined import frames, live, obituary, resident
+
+_log = logging.getLogger(__name__)
+
+
+# The nursery's side.
+
+
+def raise_workers(control: int, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
+    """The nursery's program: forks a worker for each socket that comes over `control`, and says over that socket how it
+    ended, until `control` closes. `optional`: modules without which most documents can be read.
+    """
+    with socket.socket(fileno=control) as orders:
+        for name in modules:
+            importlib.import_module(name)
+        for name in optional:
+            try:
+                importlib.import_module(name)
+            except (ImportError, OSError) as cause:
+                _log.warning("%s cannot be loaded; what needs it stays unknown: %s", name, cause)
+        gc.collect()
+        # What is shared between the workers stays shared: a collection would write to every page.
+        gc.freeze()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _Raising(orders, memory).run()
+
+
+class _Raising:
+    """Workers from their birth to their burial."""
+
+    def __init__(self, orders: socket.socket, memory: int) -> None:
+        self._orders = orders
+        self._memory = memory
+        # By its number: its channel, and what it held at its birth, bytes.
+        self._born: dict[int, tuple[socket.socket, int]] = {}
+        # A byte comes over it for each signal: a worker has ended.
+        self._ended, self._wakes = socket.socketpair()
+        self._ended.setblocking(False)
+        self._wakes.setblocking(False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
+
+    def run(self) -> None:
+        heard = select.poll()
+        heard.register(self._orders, select.POLLIN)
+        heard.register(self._ended, select.POLLIN)
+        while True:
+            ready = {descriptor for descriptor, _ in heard.poll()}
+            if self._ended.fileno() in ready:
+                self._ended.recv(1 << 12)
+                self._bury()
+            if self._orders.fileno() in ready:
+                order, channels, _, _ = socket.recv_fds(self._orders, 1, 1)
+                if not order:
+                    return
+                for channel in channels:
+                    self._raise(socket.socket(fileno=channel))
+
+    def _raise(self, channel: socket.socket) -> None:
+        try:
+            pid = os.fork()
+        except OSError as cause:
+            _log.warning("no worker can be forked: %s", cause)
+            channel.close()
+            return
+        if pid:
+            self._born[pid] = channel, resident(pid)
+            return
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # A worker has no access to another one: an attacker who takes it over reads no other document.
+        for each in (self._orders, self._ended, self._wakes, *(channel for channel, _ in self._born.values())):
+            each.close()
+        live(channel, self._memory)
+
+    def _bury(self) -> None:
+        while self._born:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+            if not pid:
+                return
+            channel, before = self._born.pop(pid)
+            with channel:
+                told = obituary(status, usage.ru_maxrss * 1024, before, self._memory)
+                try:
+                    # Who asked may have left, or may not listen: nobody waits for that.
+                    body = b"".join(frames(pickle.dumps(told, pickle.HIGHEST_PROTOCOL)))
+                    channel.send(body, socket.MSG_DONTWAIT)
+                except OSError:
+                    pass
+
+
+# The service's side.
+
+
+class Nursery:
+    """The service's handle on a nursery."""
+
+    def __init__(self, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
+        self._memory = memory
+        self._modules = tuple(modules), tuple(optional)
+        self._start()
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair()
+        program = (
+            f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, *{self._modules})"
+        )
+        with theirs:
+            # No environment of the service: it may hold passwords.
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", program],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
+            )
+
+    @property
+    def pid(self) -> int:
+        """Another one after each start."""
+        return self._process.pid
+
+    def renew(self, pid: int) -> None:
+        """Ends the nursery that has this process id, and starts another one: it hangs."""
+        if self._process.pid == pid:
+            self.close()
+            self._start()
+
+    def fork(self) -> socket.socket:
+        """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died."""
+        if self._process.poll() is not None:
+            self._control.close()
+            self._start()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                socket.send_fds(self._control, [b"w"], [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        return ours
+
+    def close(self) -> None:
+        """Ends the nursery, and with it every worker."""
+        self._control.close()
+        self._process.kill()
+        self._process.wait()

@@ -1,0 +1,432 @@
+"""Foreign documents are read by a few confined workers: in turns between senders, quick documents before heavy ones.
+
+Every document gets a *first pass*. One that needs more of the processor is set aside: it goes on, or is read again from
+its beginning, in the *slow lane*, whose worker has the lowest priority for the processor. So a hostile
+document delays those of others by its first pass at most, and other heavy ones by its own budget.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self, TypeVar, TypeVarTuple
+
+from services.esign import metrics
+from services.esign.domain.verdict import Verdict
+from services.esign.verification.judging import Question, answer
+from services.esign.verification.workers import confined
+from services.esign.verification.workers.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
+from services.esign.verification.workers.fair_queue import FairQueue, Room
+from services.esign.verification.workers.nursery import Nursery
+from shuniu.kit import errors, network
+from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit.errors import HubError
+
+__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
+
+Arguments = TypeVarTuple("Arguments")
+Read = TypeVar("Read")
+MEMORY_MOST = 224 * 1024 * 1024
+"""What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
+# All that a worker ever runs; imported before its first document.
+_IMPORTED = (
+    "services.esign.verification.judging",
+    "services.esign.verification.domain.ofd.judge",
+    "services.esign.flows.pages",
+)
+# Without it pages are not compared; all other steps are judged.
+_OPTIONAL = ("pypdfium2",)
+# Processor time of the first pass, s: twenty times a certificate's, and enough to draw some pages. While somebody waits
+# for a worker, no more than the second: a hostile document costs the next sender that.
+_FIRST_PASS = 0.3
+_FIRST_PASS_OF_MANY = 0.03
+# How often a reading that takes longer than this is looked at, s.
+_LOOK_SECONDS = 0.01
+# A reading that has used so much of the processor lets quick ones go first, s.
+_SHORT = 0.015
+# The kernel ends a worker that is not looked at in time so much later, s.
+_GRACE_SECONDS = 0.25
+# How long the word may take that a worker has ended, s: it is on its way.
+_LAST_WORDS_SECONDS = 2.0
+# How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
+_STEPS_BACK = 5
+# How long a worker may take to be there, and all attempts to have one together, s: ten times what the imports take, and
+# less than callers wait.
+_START_SECONDS = 10.0
+_STARTS_SECONDS = 20.0
+_STARTS = 3
+# Workers that nobody uses yet.
+_SPARE = 1
+_ROOM = Room(64, 128 * 1024 * 1024)
+_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
+
+
+class VerifierFailedError(Exception):
+    """The document was seen to need more than its bounds: too long, too much memory. It is at fault, not the hub."""
+
+
+class End(StrEnum):
+    """Why a worker ended, for the metric."""
+
+    LIMIT = "limit"
+    DIED = "died"
+    STALLED = "stalled"
+    LEFT = "left"
+    SET_ASIDE = "set_aside"
+    WORN = "worn"
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """One reading that somebody waits for."""
+
+    sender: str
+    size: int
+    reading: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    done: asyncio.Future[Any]
+    is_heavy: bool = False
+    began: float = field(default_factory=time.monotonic)
+    task: asyncio.Task[Any] | None = None
+
+
+class _SetAsideError(Exception):
+    """The first pass was not enough, and the slow lane has no room now."""
+
+
+class Verifier:
+    """`workers` processes for first passes, half as many for the slow lane.
+
+    `seconds`, `cpu_seconds`: wall-clock and processor time of one document, s. `memory`: see `MEMORY_MOST`. `room`: how
+    many documents, and how many bytes of them, may wait.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        *,
+        workers: int = 2,
+        cpu_seconds: float = 2.5,
+        memory: int = MEMORY_MOST,
+        room: Room = _ROOM,
+    ) -> None:
+        self._seconds = seconds
+        self._cpu_seconds = cpu_seconds
+        self._bounds = Bounds(memory, cpu_seconds + _GRACE_SECONDS)
+        self._room = room
+        self._workers = self._free_quick = workers
+        self._free_slow = max(1, workers // 2)
+        self._quick: FairQueue[_Job] = FairQueue()
+        self._slow: FairQueue[_Job] = FairQueue()
+        self._running: set[_Job] = set()
+        self._busy: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._nursery = Nursery(memory, _IMPORTED, _OPTIONAL)
+        self._most_idle = workers + _SPARE
+        self._fill()
+
+    async def judge(self, question: Question) -> Verdict:
+        """Raises VerifierFailedError, HubError RESOURCE_EXHAUSTED VERIFY_BUSY, UNAVAILABLE VERIFY_AWAY."""
+        return await self._run(question.size, answer, (question,))
+
+    async def run(self, reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
+        """Anything else that reads a foreign document, a function of a module. Raises as `judge`; RuntimeError for an
+        error of the reading itself.
+        """
+        return await self._run(sum(len(a) for a in arguments if isinstance(a, bytes | str)), reading, arguments)
+
+    async def _run(self, size: int, reading: Callable[..., Read], arguments: tuple[Any, ...]) -> Read:
+        job = _Job(sender(), size, reading, arguments, asyncio.get_running_loop().create_future())
+        self._quick.add(job)
+        self._dispatch()
+        while (refused := self._room.overfull(self._quick, self._slow)) is not None:
+            self._remove(refused)
+            if not refused.done.done():
+                refused.done.set_exception(_busy())
+        try:
+            found: Read = await job.done
+        except asyncio.CancelledError:
+            # The caller left: frees the place and ends the worker.
+            self._remove(job)
+            if job.task is not None:
+                job.task.cancel()
+            raise
+        return found
+
+    # Who is next. Nothing here awaits: what is looked at is what is acted on.
+
+    def _dispatch(self) -> None:
+        while self._free_quick and (job := self._quick.next(self._may_have_another)) is not None:
+            self._free_quick -= 1
+            self._start(job)
+        while self._free_slow and (job := self._slow.next()) is not None:
+            self._free_slow -= 1
+            self._start(job)
+        self._count_waiting()
+
+    def _may_have_another(self, sender: str) -> bool:
+        """A sender with a heavy document in work gets at most one more worker, so that the rest serve other senders."""
+        quick = sum(job.sender == sender and not job.is_heavy for job in self._running)
+        return quick < (1 if self._has_heavy(sender) else self._workers)
+
+    def _has_heavy(self, sender: str) -> bool:
+        return sender in self._slow or any(job.sender == sender and job.is_heavy for job in self._running)
+
+    def _start(self, job: _Job) -> None:
+        self._running.add(job)
+        job.task = asyncio.create_task(self._read(job), name="verifier")
+        # Also of a task that is cancelled before it begins.
+        job.task.add_done_callback(lambda task: self._passed(job, task))
+
+    def _passed(self, job: _Job, task: asyncio.Task[Any]) -> None:
+        self._running.discard(job)
+        self._give_back(job)
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or job.done.done():
+            job.done.cancel()
+        elif isinstance(error, _SetAsideError):
+            job.is_heavy = True
+            self._slow.add(job)
+        elif error is not None:
+            job.done.set_exception(error)
+        else:
+            job.done.set_result(task.result())
+            seconds = time.monotonic() - job.began
+            metrics.VERIFIER_SECONDS.labels("slow" if job.is_heavy else "quick").observe(seconds)
+        self._dispatch()
+
+    def _give_back(self, job: _Job) -> None:
+        """The place that the job has, in whichever lane it is."""
+        if job.is_heavy:
+            self._free_slow += 1
+        else:
+            self._free_quick += 1
+
+    def _remove(self, job: _Job) -> None:
+        self._quick.remove(job)
+        self._slow.remove(job)
+        self._count_waiting()
+
+    def _set_aside(self, job: _Job) -> None:
+        """Out of the first pass: on with the same worker when the slow lane has room. Raises _SetAsideError."""
+        if not self._free_slow:
+            raise _SetAsideError
+        self._give_back(job)
+        job.is_heavy = True
+        self._free_slow -= 1
+        self._dispatch()
+
+    def _count_waiting(self) -> None:
+        metrics.VERIFIER_WAITING.set(len(self._quick) + len(self._slow))
+
+    async def _read(self, job: _Job) -> Any:
+        """One pass of a job that has its place. Raises VerifierFailedError, HubError, RuntimeError, _SetAsideError."""
+        try:
+            said = await self._asked(job)
+        except WorkerGoneError:
+            # Somebody else may have ended it, and those that wait too: the document is read once more.
+            while self._idle:
+                self._idle.pop().end()
+            try:
+                said = await self._asked(job)
+            except WorkerGoneError as again:
+                raise _away() from again
+        if said.is_limit:
+            raise VerifierFailedError(said.failure)
+        if said.failure:
+            raise RuntimeError(said.failure)
+        return said.value
+
+    async def _asked(self, job: _Job) -> confined.Answer:
+        """Raises VerifierFailedError, WorkerGoneError, HubError, _SetAsideError."""
+        worker = await self._worker(may_break=self._has_heavy(job.sender))
+        end: End | None = End.DIED
+        try:
+            if self._has_heavy(job.sender):
+                worker.step_back(_STEPS_BACK)
+            said = await self._watched(job, worker)
+            end = End.LIMIT if said.failure else End.WORN if said.is_worn or not _is_as_new(worker) else None
+        except asyncio.CancelledError:
+            end = End.LEFT
+            raise
+        except _SetAsideError:
+            end = End.SET_ASIDE
+            raise
+        except OverBoundsError as cause:
+            end = End.LIMIT
+            raise VerifierFailedError(str(cause)) from cause
+        except StalledError as cause:
+            # To read it again would take as long again.
+            end = End.STALLED
+            raise _away() from cause
+        finally:
+            self._busy.discard(worker)
+            if end is None and len(self._idle) < self._most_idle:
+                self._idle.append(worker)
+            else:
+                worker.end()
+                metrics.VERIFIER_ENDED.labels((end or End.WORN).value).inc()
+        return said
+
+    async def _watched(self, job: _Job, worker: Worker) -> confined.Answer:
+        """The worker's answer. Raises OverBoundsError, StalledError, _SetAsideError, WorkerGoneError."""
+        used, ends = worker.cpu_seconds(), time.monotonic() + self._seconds
+        asking = asyncio.create_task(_conversation(worker, job, self._bounds))
+        try:
+            while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:
+                cpu = worker.cpu_seconds() - used
+                if cpu >= self._cpu_seconds or time.monotonic() >= ends:
+                    raise confined.out_of_time(cpu, Bounds(self._bounds.memory, self._cpu_seconds))
+                if cpu >= _SHORT and worker.can_step_back and not worker.has_stepped_back:
+                    worker.step_back(_STEPS_BACK)
+                if not job.is_heavy and cpu >= (_FIRST_PASS_OF_MANY if self._quick else _FIRST_PASS):
+                    self._set_aside(job)
+        except WorkerGoneError:
+            # How it ended comes over its channel.
+            if not (await asyncio.wait({asking}, timeout=_LAST_WORDS_SECONDS))[0]:
+                raise
+        finally:
+            if not asking.done():
+                asking.cancel()
+                await asyncio.wait({asking})
+        return asking.result()
+
+    # Workers.
+
+    async def _worker(self, *, may_break: bool) -> Worker:
+        """One that waits for its document: for what may break it a new one, else one that has read others and has all
+        it needs at hand. Raises HubError UNAVAILABLE when none can be had.
+        """
+        until = time.monotonic() + _STARTS_SECONDS
+        for _ in range(_STARTS):
+            nursery = self._nursery.pid
+            with contextlib.suppress(OSError):
+                worker = self._idle.pop(0 if may_break else -1) if self._idle else self._forked()
+                self._busy.add(worker)
+                try:
+                    if not worker.pid:
+                        async with asyncio.timeout(min(_START_SECONDS, until - time.monotonic())):
+                            worker.greeted(await _frame(worker))
+                    elif _has_ended(worker):
+                        raise WorkerGoneError("ended while nobody used it")
+                except (WorkerGoneError, TimeoutError, OSError) as cause:
+                    self._busy.discard(worker)
+                    worker.end()
+                    if isinstance(cause, TimeoutError):
+                        # The others that it has not forked yet are not to come either.
+                        while self._idle:
+                            self._idle.pop().end()
+                        self._nursery.renew(nursery)
+                    continue
+                except BaseException:
+                    self._busy.discard(worker)
+                    worker.end()
+                    raise
+                self._fill()
+                return worker
+        raise _away()
+
+    def _forked(self) -> Worker:
+        channel = self._nursery.fork()
+        channel.setblocking(False)
+        return Worker(channel)
+
+    def _fill(self) -> None:
+        """One more than is needed: the document after one that breaks its worker must not wait for the next."""
+        with contextlib.suppress(OSError):
+            while len(self._idle) < _SPARE:
+                self._idle.insert(0, self._forked())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        while (waiting := self._quick.next() or self._slow.next()) is not None:
+            waiting.done.cancel()
+        for job in self._running:
+            if job.task is not None:
+                job.task.cancel()
+        for worker in (*self._idle, *self._busy):
+            worker.end()
+        self._idle.clear()
+        self._nursery.close()
+
+
+class Here:
+    """Judges in this process: for bytes that the hub made itself."""
+
+    async def judge(self, question: Question) -> Verdict:
+        return await asyncio.to_thread(answer, question)
+
+
+def sender() -> str:
+    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
+    caller = current_caller()
+    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
+
+
+async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
+    """Raises WorkerGoneError."""
+    loop = asyncio.get_running_loop()
+    try:
+        for part in confined.question(job.reading, job.arguments, bounds):
+            await loop.sock_sendall(worker.channel, part)
+        return confined.read_answer(await _frame(worker))
+    except OSError as cause:
+        raise WorkerGoneError(type(cause).__name__) from cause
+
+
+async def _frame(worker: Worker) -> bytes:
+    """Raises WorkerGoneError, OSError."""
+    return await _exactly(worker, confined.length_of(await _exactly(worker, confined.HEAD_SIZE)))
+
+
+async def _exactly(worker: Worker, size: int) -> bytes:
+    loop, body, at = asyncio.get_running_loop(), bytearray(size), 0
+    while at < size:
+        got = await loop.sock_recv_into(worker.channel, memoryview(body)[at:])
+        if not got:
+            raise WorkerGoneError("ended")
+        at += got
+    return bytes(body)
+
+
+def _is_as_new(worker: Worker) -> bool:
+    """Whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
+    if worker.has_stepped_back:
+        with contextlib.suppress(WorkerGoneError):
+            worker.step_back(0)
+    return not worker.has_stepped_back
+
+
+def _has_ended(worker: Worker) -> bool:
+    """An idle worker has nothing to say but its end."""
+    try:
+        worker.channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _busy() -> HubError:
+    return errors.exhausted(
+        "VERIFY_BUSY",
+        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
+        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
+    )
+
+
+def _away() -> HubError:
+    return errors.unavailable(
+        "VERIFY_AWAY",
+        "Documents cannot be read at the moment; nothing was found wrong with this one. Send it again in a minute.",
+        "核验程序暂时不可用，并未发现该文件有问题，请一分钟后重新提交。",
+    )

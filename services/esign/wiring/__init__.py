@@ -1,0 +1,1 @@
+"""Wiring of subjects, for `app`."""

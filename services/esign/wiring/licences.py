@@ -1,0 +1,38 @@
+"""Wiring of licences."""
+
+from pathlib import Path
+
+from cryptography import x509
+
+from services.esign.config import EsignSettings, KeyFiles
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.licences.issuing import PLACES, LicenceIssuing
+from services.esign.licences.service import Licences, read_types
+from services.esign.licences.status_lists import StatusLists
+from services.esign.seals.slots import Slots
+from services.esign.service.neighbours import Neighbours
+from shuniu.kit.config import ConfigError
+from shuniu.kit.foundation import Foundation
+
+
+def open_licences(
+    base: Foundation,
+    secrets: Secrets,
+    ledger: Sequencer,
+    neighbours: Neighbours,
+    slots: Slots,
+    settings: EsignSettings,
+) -> Licences:
+    """Licences as SD-JWT VC, with the types that ship and those of the settings. Raises ConfigError."""
+    directories = [Path(__file__).parents[1] / "licences" / "types"]
+    if settings.licence_types.name:
+        directories.append(settings.licence_types)
+    try:
+        types = read_types(directories)
+        roots = x509.load_pem_x509_certificates(KeyFiles(base.hub.data_dir).root.read_bytes() + secrets.ca_roots)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"[esign] licence_types: {error}") from None
+    issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
+    lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
+    return Licences(base, issuing, lists, roots)
