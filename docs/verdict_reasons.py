@@ -50,12 +50,19 @@ _FLAGGED: Final = frozenset({"PdfError", "OfdError", "CmsError", "ChainError", "
 _CHINESE_FIRST: Final = frozenset({"ChainError", "OfdError", "TimestampInvalidError"})
 _BAD: Final = (Status.INVALID, Status.UNKNOWN)
 # What is refused when something is made or prepared for signing, not when it is judged.
-_OF_MAKING: Final = frozenset({"shadow", "pdf_writer", "pki", "cms", "certificates", "licences", "seals", "timestamp"})
+_OF_MAKING: Final = frozenset(
+    f"services.esign.{name}"
+    for name in (
+        *("domain.pdf.shadow", "domain.pdf.writer", "domain.cms.signed_data", "certification.domain.pki"),
+        *("timestamps.domain.token", "pages.domain.certificates", "seals.domain.life", "licences.domain.types"),
+    )
+)
 # A seal's own steps are one step of the document, and its reasons have a beginning there.
 _OF_SEALS: Final = ("services.esign.ses.domain.check", "services.esign.ses.domain.validity")
 # How a seal stood, or stands: `…` is a state.
 _OF_A_STATE: Final = "SEAL_…"
 ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))
+_DOMAIN: Final = re.compile(r"services\.esign\.(\w+\.)?domain\b")
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9…]*(_[A-Z0-9…]+)*")
 
 
@@ -222,10 +229,14 @@ def _modules() -> set[str]:
     """The makers, and what they import of esign's domain."""
     found: set[str] = set()
     waiting = [name for name in _MAKERS if _file(name).exists()]
-    waiting += [f"services.esign.domain.ofd.{path.stem}" for path in (ROOT / "services/esign/domain/ofd").glob("*.py")]
+    waiting += [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "services/esign").rglob("*.py")
+        if path.parent.name == "ofd"
+    ]
     while waiting:
         module = waiting.pop()
-        if module not in found and module.rpartition(".")[2] not in _OF_MAKING and _file(module).exists():
+        if module not in found and module not in _OF_MAKING and _file(module).exists():
             found.add(module)
             waiting += _imported(ast.parse(_file(module).read_text("utf-8")))
     return found
@@ -233,7 +244,7 @@ def _modules() -> set[str]:
 
 def _imported(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("services.esign.domain"):
+        if isinstance(node, ast.ImportFrom) and node.module and _DOMAIN.match(node.module):
             yield node.module
             yield from (f"{node.module}.{each.name}" for each in node.names)
 
