@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SERVICES = sorted(path.parent.relative_to(ROOT).as_posix() for path in ROOT.glob("services/**/__main__.py"))
 
-FILES = ["README.md", "__main__.py", "app.py", "commands.py", "config.py", "events.py", "metrics.py"]
+FILES = ["README.md", "__main__.py", "app.py", "config.py", "events.py", "metrics.py"]
 # A room that grew is a folder of the same name.
-GROWING = ["service", "store"]
+GROWING = ["service", "store", "commands"]
+# A service that grew is made of subjects, each a folder with rooms of its own.
+SUBJECTS = sorted(
+    path.parent.relative_to(ROOT).as_posix()
+    for path in ROOT.glob("services/esign/*/__init__.py")
+    if path.parent.name not in {"commands", "domain", "migrations", "service"}
+)
+MOST_FILES = 25
 
 # Names that say nothing of what is inside.
 NAMELESS = re.compile(r"(utils?|helpers?|managers?|base|common|misc)\.py")
@@ -77,31 +85,60 @@ def test_readme_is_indexed_by_its_first_line(service: str) -> None:
     assert len(lines) > 1
 
 
-def test_esigns_readme_has_every_module() -> None:
-    """The table of rooms names each module of esign in the column of its folder, and none that is not there: a new
-    module gets its place under a subject.
-    """
-    place = ROOT / "services/esign"
-    rooms = (place / "README.md").read_text("utf-8").partition("\n## Rooms\n")[2]
-    rows = [line.split("|")[2:5] for line in rooms.splitlines() if line.startswith("| ")]
-    for column, folder in enumerate(("service", "domain", ".")):
-        told = {name for row in rows[1:] for name in re.findall(r"`(\w+)`", row[column])}
-        there = {path.stem for path in (place / folder).glob("*.py")} - {"__init__"}
-        assert told == there, folder
+@pytest.mark.parametrize("room", ["domain", "service", "store"])
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_room_of_a_subject_is_a_file_or_a_folder(subject: str, room: str) -> None:
+    """A subject has the rooms that it needs, each in one form, not in two."""
+    assert not ((ROOT / subject / f"{room}.py").is_file() and (ROOT / subject / room).is_dir())
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_sql_stays_out_of_servicers_and_domain(service: str) -> None:
-    """Servicers ask the store; only the store's own room and the migrations build SQL."""
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_package_of_a_subject_says_what_it_is_and_does_nothing(subject: str) -> None:
+    """What imports one module of a subject gets no other along: a worker and a command load only what they need."""
+    for path in sorted((ROOT / subject).rglob("__init__.py")):
+        (only,) = ast.parse(path.read_text("utf-8")).body
+        assert isinstance(only, ast.Expr), path
+        assert isinstance(only.value, ast.Constant), path
+
+
+def test_every_subject_has_its_layer() -> None:
+    """The layers are the map of esign: each subject stands there, and under README's Rooms with what it is about."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each["type"] == "layers")
+    told = [name for layer in layers for name in re.findall(r"\w+", layer)]
+    rooms = (ROOT / "services/esign/README.md").read_text("utf-8").partition("\n## Rooms\n")[2].partition("\n## ")[0]
+    for subject in SUBJECTS:
+        name = Path(subject).name
+        assert name in told
+        assert f"\n{name}/" in rooms
+
+
+def test_no_folder_grows_without_end() -> None:
+    """A folder of esign that passes 25 modules is split by subject."""
+    folders = {path.parent for path in (ROOT / "services/esign").rglob("*.py") if "migrations" not in path.parts}
+    assert {
+        folder.name: len(list(folder.glob("*.py"))) for folder in folders if len(list(folder.glob("*.py"))) > MOST_FILES
+    } == {}
+
+
+def test_sql_stands_in_stores() -> None:
+    """Whoever wants something of a table asks a store; only a store and the migrations build SQL."""
     speakers = {
         path.relative_to(ROOT).as_posix()
-        for room in ("service", "domain")
-        for path in [*(ROOT / service / room).rglob("*.py"), ROOT / service / f"{room}.py"]
-        if path.is_file() and SQL.intersection(imported(path))
+        for path in (ROOT / "services").rglob("*.py")
+        if path.stem != "store" and not {"store", "migrations"} & set(path.parts) and SQL.intersection(imported(path))
     }
-    assert speakers == set()
+    assert speakers <= OUTSIDE_STORES
 
 
+# The conditions of indexes, which stores share; the columns that hold wrapped values, of whatever table; and what was
+# there before the rule.
+OUTSIDE_STORES = {
+    "services/esign/partial_indexes.py",
+    "services/esign/upkeep/rewrapping.py",
+    "services/catalogue/search_index.py",
+    "services/identity/private_requests.py",
+}
 # What builds or runs a statement. `Connection` as the type of a unit of work is not among it.
 SQL = {f"sqlalchemy.{name}" for name in ("select", "insert", "update", "delete", "text", "Table", "Column", "MetaData")}
 
