@@ -32,6 +32,7 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
 from services.esign.timestamps.service import Timestamps
 from services.esign.timestamps.sources import Authority
+from services.esign.upkeep.ended_keys import EndedKeys
 from services.esign.upkeep.rewrapping import Rewrapping
 from services.esign.verification.service.verification import Verification
 from services.esign.wiring.flows import open_flows
@@ -211,6 +212,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 rewrapping.run,
                 slots.beat_of(base),
                 seals.life.watch,
+                EndedKeys(base, guard).watch,
                 *messaging.tasks,
             ],
             not_ready=not_ready,

@@ -25,7 +25,6 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
 from services.esign.seals.store.history import Change, KeptPicture
 from services.esign.seals.store.seals import SealRow
-from services.esign.upkeep.store import ended_keys
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit import log
 from shuniu.kit.errors import HubError
@@ -165,7 +164,6 @@ class SealLife:
             try:
                 if self.slots.guard is None or not self.slots.guard.stepped():
                     await self.base.write(self.expire)
-                    await self.base.write(ended_keys.erase, self.base.clock.now_us())
                 await self.log()
             except (EsignError, HubError) as error:
                 _log.warning("changes_wait", cause=str(error))
