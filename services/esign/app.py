@@ -15,6 +15,7 @@ from services.esign.documents.packages import open_packages
 from services.esign.documents.service import Certificates
 from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.views import sealed_by
 from services.esign.evidence.service import Evidence
 from services.esign.keys.secrets import Secrets, say_where_keys_lie
 from services.esign.ledger.domain.ledger import open_checkpoint
@@ -157,7 +158,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         yield Process(
             listeners=base.listeners(
                 edge=[
-                    *seal_servicers(seals, neighbours),
+                    *seal_servicers(seals, neighbours, sealed_by),
                     Servicer(
                         add.add_CertificateServiceServicer_to_server,
                         certificates,

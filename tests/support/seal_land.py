@@ -23,6 +23,7 @@ from services.esign.certification.authorities import OwnAuthority
 from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.service import Certificates
+from services.esign.documents.views import sealed_by
 from services.esign.keys import secrets as keys
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain import ledger as ledger_rules
@@ -286,7 +287,7 @@ async def seal_land(
         services = esign_pb2.DESCRIPTOR.services_by_name
         with Verifier(10.0) as verifier:
             servicers = [
-                *seal_servicers(seals, people),
+                *seal_servicers(seals, people, sealed_by),
                 Servicer(
                     esign_pb2_grpc.add_CertificateServiceServicer_to_server,
                     Certificates(base, ledger, people, issuing),

@@ -3,9 +3,12 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
-from services.esign.documents.store.certificates import CertificateRow
+from sqlalchemy import Connection
+
+from services.esign.documents.store.certificates import CertificateRow, sealed_since
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.events.v1 import events_pb2
+from shuniu.kit import paging
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -26,6 +29,13 @@ def view(row: CertificateRow) -> pb.Certificate:
     )
     found.issued_on.year, found.issued_on.month, found.issued_on.day = day.year, day.month, day.day
     return found
+
+
+def sealed_by(
+    conn: Connection, seal_id: str, since_us: int, after: paging.Position, limit: int
+) -> list[pb.Certificate]:
+    """Documents that a seal sealed from then on, by number."""
+    return [view(row) for row in sealed_since(conn, seal_id, since_us, after, limit)]
 
 
 def changed(row: CertificateRow) -> events_pb2.CertificateChanged:

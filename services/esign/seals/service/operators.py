@@ -1,7 +1,7 @@
 """SealAdminService: operators review, make, activate, replace and revoke seals, each step by the right hand."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,8 +9,6 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.esign.certification.domain.holders import SealKind
-from services.esign.documents.store import certificates as document_rows
-from services.esign.documents.views import view as document_view
 from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Action, Seal, SealState, move
 from services.esign.seals.service import views as seal_views
@@ -19,8 +17,8 @@ from services.esign.seals.service.views import actor, view_for
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import refusal, seal_unknown
+from shuniu.api.esign.v1 import esign_pb2, seal_pb2_grpc
 from shuniu.api.esign.v1 import seal_pb2 as pb
-from shuniu.api.esign.v1 import seal_pb2_grpc
 from shuniu.kit import errors, paging, requests
 from shuniu.kit.caller import current_caller
 from shuniu.kit.foundation import asked_of
@@ -29,6 +27,8 @@ from shuniu.kit.ids import new_ulid
 Response = TypeVar("Response", bound=Message)
 # Who may review: system administration knows the platforms, security administration the keys; audit looks on.
 _REVIEWERS = frozenset({"admin.system", "admin.security"})
+SealedBy = Callable[[Connection, str, int, paging.Position, int], Sequence[esign_pb2.Certificate]]
+"""Reads what a seal sealed: its id, from when on (µs), after which number, at most how many documents."""
 _DECISIONS = {pb.REVIEW_DECISION_ACCEPT: Action.REVIEW, pb.REVIEW_DECISION_REJECT: Action.REJECT}
 
 
@@ -37,6 +37,7 @@ class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
     """The operators' side of seals."""
 
     seals: Seals
+    sealed_by: SealedBy
 
     async def ReviewSeal(self, request: pb.ReviewSealRequest, context: Any) -> pb.ReviewSealResponse:
         caller = current_caller()
@@ -116,9 +117,9 @@ class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
         size = paging.page_size(request.page_size, default=100)
         query = f"sealed {request.id} {since}".encode()
         after = paging.decode_token(page_key, caller.key, query, request.page_token)
-        rows = await base.store.read(document_rows.sealed_since, request.id, since, after, size + 1)
+        rows = await base.store.read(self.sealed_by, request.id, since, after, size + 1)
         await base.write(lambda conn: base.audit(conn, "ListSealedDocuments", f"seal/{request.id}"))
-        response = pb.ListSealedDocumentsResponse(certificates=[document_view(row) for row in rows[:size]])
+        response = pb.ListSealedDocumentsResponse(certificates=rows[:size])
         if len(rows) > size:
             response.next_page_token = paging.encode_token(page_key, caller.key, query, (rows[size - 1].number,))
         return response

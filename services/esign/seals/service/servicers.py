@@ -1,6 +1,6 @@
 """The three services about seals, for the edge."""
 
-from services.esign.seals.service.operators import SealAdmin
+from services.esign.seals.service.operators import SealAdmin, SealedBy
 from services.esign.seals.service.owners import Seals
 from services.esign.seals.service.persons import PersonalSeals
 from services.esign.service.neighbours import Neighbours
@@ -8,7 +8,7 @@ from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_gr
 from shuniu.kit.server import Servicer
 
 
-def seal_servicers(seals: Seals, people: Neighbours) -> list[Servicer]:
+def seal_servicers(seals: Seals, people: Neighbours, sealed_by: SealedBy) -> list[Servicer]:
     """Owners, operators and persons work on the same seals."""
     of_operators = seal_pb2.DESCRIPTOR.services_by_name
     return [
@@ -18,7 +18,9 @@ def seal_servicers(seals: Seals, people: Neighbours) -> list[Servicer]:
             esign_pb2.DESCRIPTOR.services_by_name["SealService"],
         ),
         Servicer(
-            seal_pb2_grpc.add_SealAdminServiceServicer_to_server, SealAdmin(seals), of_operators["SealAdminService"]
+            seal_pb2_grpc.add_SealAdminServiceServicer_to_server,
+            SealAdmin(seals, sealed_by),
+            of_operators["SealAdminService"],
         ),
         Servicer(
             seal_pb2_grpc.add_PersonalSealServiceServicer_to_server,
