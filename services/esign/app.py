@@ -17,6 +17,7 @@ from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.views import sealed_by
 from services.esign.evidence.service import Evidence
+from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets, say_where_keys_lie
 from services.esign.ledger.domain.ledger import open_checkpoint
 from services.esign.ledger.service import Ledger
@@ -174,6 +175,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                             ledger,
                             outside_roots(settings),
                             tuple(key.vkey for key in cosigning.policy.witnesses),
+                            (flow_of,),
                         ),
                         services["VerificationService"],
                     ),

@@ -24,6 +24,7 @@ from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.service import Certificates
 from services.esign.documents.views import sealed_by
+from services.esign.flows.register import flow_of
 from services.esign.keys import secrets as keys
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain import ledger as ledger_rules
@@ -295,7 +296,7 @@ async def seal_land(
                 ),
                 Servicer(
                     esign_pb2_grpc.add_VerificationServiceServicer_to_server,
-                    Verification(base, secrets, verifier, 1 << 24, ledger=ledger),
+                    Verification(base, secrets, verifier, 1 << 24, ledger=ledger, registers=(flow_of,)),
                     services["VerificationService"],
                 ),
                 Servicer(

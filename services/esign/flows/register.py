@@ -1,36 +1,29 @@
 """What the register says of a final document of a flow, for verification."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from services.esign.flows.domain.life import Role
 from services.esign.flows.domain.scenarios import KeyMode
 from services.esign.flows.store import flows as flow_store
-from services.esign.flows.store.flows import FlowRow, Party
+from services.esign.flows.store.flows import Party
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import SealState
 from services.esign.seals.store import seals as seal_rows
 from services.esign.verification.domain.register_steps import Known
+from services.esign.verification.registered import Registered
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFound:
-    """A released document: its flow, and how its seals stood and stand."""
-
-    row: FlowRow
-    known: Known
-
-
-def flow_of(conn: Connection, digests: Sequence[str]) -> FlowFound | None:
+def flow_of(conn: Connection, digests: Sequence[str]) -> Registered | None:
     """The flow whose final document has one of these digests: it, or what it was before its renewal."""
     row = flow_store.final_by_sha256(conn, digests)
     if row is None:
         return None
     *_, signed, _ = flow_store.revisions(conn, row.id)
     then, now = _seals(conn, row.parties)
-    return FlowFound(row, Known(CertificateState.VALID, then, now, signed.certificate_sha256))
+    known = Known(CertificateState.VALID, then, now, signed.certificate_sha256)
+    return Registered(row.id, known, row.ledger_index, row.receipt)
 
 
 def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealState]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,8 +19,6 @@ from services.esign.domain.errors import EsignError, QrMalformedError
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.pdf import versions
 from services.esign.domain.verdict import SignatureKind, Status, Step, Verdict
-from services.esign.flows.register import flow_of
-from services.esign.flows.store.flows import FlowRow
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.ledger.sequencer import Sequencer
@@ -34,6 +33,7 @@ from services.esign.verification.domain import validation_report
 from services.esign.verification.domain.code_verdict import conclude_code
 from services.esign.verification.domain.register_steps import with_seal_of_signer
 from services.esign.verification.files import limit_reached
+from services.esign.verification.registered import Register, Registered
 from services.esign.verification.service.register import RegisterQuestions, known, register_steps, seal_of_signer
 from services.esign.verification.service.views import verdict_view
 from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
@@ -58,6 +58,8 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
     tsa_pem: bytes = b""
     # Whose cosignatures are shown.
     witness_vkeys: tuple[str, ...] = ()
+    # Who else registers documents, asked in order where this is no document of a case.
+    registers: Sequence[Register] = ()
     _root: bytes = field(init=False, repr=False)
     _verdicts: VerdictCache = field(init=False)
     _own: VerdictCache = field(init=False)
@@ -99,19 +101,19 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
         row = await self.base.store.read(lookup.certificate_by_digests, digests)
         found = await self._seal(row)
-        flow = await self.base.store.read(flow_of, digests) if row is None else None
+        other = await self._registered(digests) if row is None else None
         question = Question(
             request.pdf,
             self._roots(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
-            request.tlog_proof or await self._receipt(row if flow is None else flow.row),
-            flow.known if flow is not None else known(row, found, await self._others(found, request.pdf)),
+            request.tlog_proof or await self._receipt(row if other is None else other),
+            other.known if other is not None else known(row, found, await self._others(found, request.pdf)),
             request.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
-            () if row is not None or flow is not None else await self._lists.current(),
+            () if row is not None or other is not None else await self._lists.current(),
         )
         # What the hub sealed itself needs no confined reader, and must not wait behind what does.
         own = row is not None and row.sha256 == digests[0] and not (request.tlog_proof or request.ses)
@@ -123,16 +125,23 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = found = None
             verdict = await self._unregistered(question)
-        if row is None and flow is None:
+        if row is None and other is None:
             verdict = await self._with_seal(verdict)
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
         view_of = _view(verdict, row, found)
-        if flow is not None:
-            view_of.document["number"] = flow.row.id
+        if other is not None:
+            view_of.document["number"] = other.number
         report = b""
         if request.report:
             report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _registered(self, digests: list[str]) -> Registered | None:
+        for register in self.registers:
+            found = await self.base.store.read(register, digests)
+            if found is not None:
+                return found
+        return None
 
     async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
         """Whether what is registered is only the beginning of the file, and more came than its renewal."""
@@ -171,7 +180,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         root = self._root + self.secrets.ca_roots
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 
-    async def _receipt(self, row: CertificateRow | FlowRow | None) -> str | None:
+    async def _receipt(self, row: CertificateRow | Registered | None) -> str | None:
         """Under a witnessed head that covers it, where there is one and the ledger can be read; else as it was
         released.
         """
