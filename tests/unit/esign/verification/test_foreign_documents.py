@@ -34,8 +34,8 @@ from tests.support.foreign_cms import CONTENT, certificate, judged, key
 from tests.support.lawful import forgeries
 from tests.support.sm import sm_setting
 from tests.support.sm_documents import seal as sm_seal
-from tests.unit.esign.test_foreign_signatures import ONE, ONE_BARE, ONE_WITH_MORE, in_pieces
-from tests.unit.esign.test_gm_signatures import attributes, gm
+from tests.unit.esign.signing.test_foreign_signatures import ONE, ONE_BARE, ONE_WITH_MORE, in_pieces
+from tests.unit.esign.signing.test_gm_signatures import attributes, gm
 
 TRUST = Trust((setting().root.certificate,))
 LATER_US = NOW_US + 60_000_000

@@ -24,7 +24,7 @@ from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID
 from tests.support.foreign_cms import CONTENT, NULL, Judged, attribute, by_hand, judged
 from tests.support.sm import eseal, sm_setting, trust
 from tests.support.sm_documents import stamper
-from tests.unit.esign.test_ses import v1_seal
+from tests.unit.esign.ses.test_ses import v1_seal
 
 pytestmark = pytest.mark.skipif(not sm.available(), reason="no SM2 on this machine")
 

@@ -32,7 +32,7 @@ from tests.support.esign import NOW_US, page, setting
 from tests.support.multisign import RED
 from tests.support.sm import eseal, sm_setting, trust
 from tests.support.verdicts import judged
-from tests.unit.esign.test_gm_signatures import attributes, gm
+from tests.unit.esign.signing.test_gm_signatures import attributes, gm
 
 pytestmark = pytest.mark.skipif(not sm.available(), reason="no SM2 on this machine")
 
