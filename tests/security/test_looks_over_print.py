@@ -150,6 +150,10 @@ def test_a_new_field_keeps_its_distance_from_what_another_signed():
         b"q 1 0 0 20000 0 0 cm 1 0 0 20000 0 0 cm 0 0 1 1 re f Q",
         b"1 g 47 26 l 79 26 l 79 42 l 47 42 l f",
         b"q W n Q",
+        b"1 0 0 RG 3 w -20000 -7000 m 300 100 l S",
+        b"1 0 0 RG 20 w 40 30 m 40.3 29.6 40.1 29.9 39.7 30.1 c S",
+        b"1 0 0 rg 10 10 60 .0005 re f",
+        b"q .01 0 0 100 40 20 cm 1 0 0 RG .02 w 0 0 m 2000 0 l S Q",
         b"BT /F1 9 Tf 1 0 0 1 99999 99999 Tm 1 0 0 1 0 0 Tm (x) Tj ET",
     ],
 )

@@ -215,6 +215,9 @@ def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Bo
     was, inner = _drawn_near(document, number, scale, under, whole, patch, fields=patch.why not in _OF_FIELDS)
     if not was.holds_signs(inner):
         return True
+    if patch.why in _OF_FIELDS:
+        # What is filled in over signs is taken for one of them.
+        return False
     then, _ = _drawn_near(now, number, scale, under, whole, patch)
     if not patch.is_plain or (was.width, was.height) != (then.width, then.height):
         return False

@@ -46,6 +46,9 @@ _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
 # Numbers that every reader computes with, in points (table C.1); of thinner clips some show every pixel met.
 _LARGEST, _SMALLEST, _THINNEST_CLIP, _THINNEST = 32767.0, 1e-4, 0.5, 0.2
+# Points; farther corners are moved by readers that keep to small numbers of pixels. Of a broader pen the joins of tiny
+# edges are each reader's own.
+_FARTHEST, _BROADEST = 4000.0, 4.0
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 # Ems around a glyph's advance that its outline may take.
 _BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST = 0.3, 0.5, 0.4, 1.1, 0.3
@@ -224,13 +227,12 @@ class _Stream:
             raise UnclearError
         if operator == b"re":
             x, y, width, height = numbers
+            self.thinnest = min(self.thinnest, abs(width) * places.least(self.state.ctm))
+            self.thinnest = min(self.thinnest, abs(height) * places.least(self.state.ctm))
             numbers = [x, y, x + width, y, x, y + height, x + width, y + height]
         self.shape += operator
-        if operator == b"re":
-            sides = min(map(abs, numbers[2:])) * places.least(self.state.ctm)
-            self.thinnest = min(self.thinnest, sides)
         points = [places.at(self.state.ctm, *numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
-        if not all(abs(x) <= _LARGEST and abs(y) <= _LARGEST for x, y in points):
+        if not all(abs(x) <= _FARTHEST and abs(y) <= _FARTHEST for x, y in points):
             raise UnclearError
         if points:
             self.path = places.around(points if self.path is None else [*points, self.path[:2], self.path[2:]])
@@ -245,7 +247,9 @@ class _Stream:
         thin = (fills and self.thinnest < _THINNEST) or (
             strokes and 0 < state.width * places.least(state.ctm) < _THINNEST
         )
-        if self.walk.is_look and (strokes or fills) and (thin or not state.width or not places.is_even(state.ctm)):
+        broad = strokes and state.width * places.factor(state.ctm) > _BROADEST
+        odd = thin or broad or not state.width or not places.is_even(state.ctm)
+        if self.walk.is_look and (strokes or fills) and odd:
             raise UnclearError
         self.thinnest = _LARGEST
         unsure = thin or self._is_unsure or (strokes and not state.stroke) or (fills and not state.fill)
