@@ -1,4 +1,4 @@
-"""Signals: what whoever started the command left it of them, and Ctrl-C where nothing could catch it."""
+"""Signals that a command inherits ignored, and Ctrl-C before any code can catch it."""
 
 import os
 import signal

@@ -37,7 +37,7 @@ def say_json(text: str) -> None:
 def say(text: str) -> None:
     """Prints at once, so that a reader of the pipe need not wait for the rest. Raises OutputError, BrokenPipeError."""
     if sys.stdout is None:
-        # Closed by whoever started the command.
+        # The parent process closed it.
         raise OutputError from OSError(errno.EBADF, os.strerror(errno.EBADF))
     try:
         print(text, flush=True)

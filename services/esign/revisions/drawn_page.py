@@ -15,16 +15,17 @@ _WHITE = b"\xff" * _BYTES_A_PIXEL
 # page, of which a screen shows less, a share of its shorter side.
 _APART = 12.0
 _APART_ON_PAGE = 0.02
-# How much a colour channel (0 to 255) is off the ground's where there is ink, of each strength; which share of a sign's
-# ink may be lost under a seal, or have its colour; which share of what is around all ink, so many pixels wide, may be
-# painted. Signs reach so many points beyond a place.
+# Ink differs from the paper by more than this in a colour channel (0 to 255); one step for each strength of ink.
 _SHADES = (12, 24, 48, 96)
+# A later look may take this share of a sign's ink, colour and outline.
 _MOST_LOST = 0.1
 _MOST_COLOURED = 0.5
 _MOST_EDGES = 0.5
-_AROUND = 6
-REACH = 15.0
+# It may paint this share of the pixels that are so near to ink.
 _MOST_PAINTED = 0.5
+_AROUND = 6
+# Points beyond a place in which its signs are followed.
+REACH = 15.0
 # Pixels by which the ground of a place is found.
 _SAMPLES = 10_000
 
@@ -109,10 +110,6 @@ class DrawnPage:
         line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
         return bool(line) and all(each == line for each in found)
 
-    def unlike(self, box: Box, colour: bytes, shade: int) -> int:
-        """The pixels of a place that have another colour, one byte each."""
-        return page_signs.unlike(self.place(box), colour, shade)
-
     def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
         """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A look that
         draws something, and is not seen here, may hide it elsewhere.
@@ -155,10 +152,13 @@ class DrawnPage:
         return painted > _MOST_PAINTED * around.bit_count()
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
-        """Whether in a place one of two pages shows all that the other one does: a tick comes or goes."""
-        ground = self._ground(box)
-        was, now = (page.unlike(box, ground, _SHADES[1]) for page in (self, after))
-        return not (_is_sign_lost(was, was & ~now, box, _MOST_LOST) and _is_sign_lost(now, now & ~was, box, _MOST_LOST))
+        """Whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""
+        ground, width = self._ground(box), box.right - box.left
+        was, now = (page_signs.unlike(page.place(box), ground, _SHADES[1]) for page in (self, after))
+        return not (
+            page_signs.is_one_lost(was, was & ~now, box.area, width, _MOST_LOST)
+            and page_signs.is_one_lost(now, now & ~was, box.area, width, _MOST_LOST)
+        )
 
     def place(self, box: Box) -> bytes:
         """Its pixels, three bytes each."""
@@ -188,7 +188,3 @@ def _widened(pixels: int, width: int, by: int) -> int:
             pixels |= pixels << 8 * row * step | pixels >> 8 * row * step
             left, step = left - step, step + 1
     return pixels
-
-
-def _is_sign_lost(ink: int, lost: int, box: Box, most: float) -> bool:
-    return page_signs.is_one_lost(ink, lost, box.area, box.right - box.left, most)

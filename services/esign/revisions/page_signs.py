@@ -11,42 +11,42 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _BYTES_A_PIXEL = 3
-# A place with more ink is no text: nothing is told of it.
+# Pixels of ink up to which a place is judged as text.
 _MOST_INK = 250_000
-# So many pixels of a sign's ink may be lost in any case.
+# A sign may always lose fewer pixels than this.
 _FEWEST_LOST = 2
-# How much a colour channel (0 to 255) is off the ground's where ink is seen, and off another's where it is another;
-# from which share of what a colour takes from the ground on it has a hue; up to which level it is dark all the same.
-_SEEN = 12
-_ANOTHER = 48
-_OF_HUE = 0.4
-_DARK = 150
-# Levels by which dark ink is no part of light ink, and from which on ink is light.
-_DARKER = 64
-# Levels of a channel by which one ink is told from another; from which level of its strongest channel on from black.
+# Levels of a colour channel (0 to 255) from which on a pixel is ink, and from which on a pixel has changed its colour.
+_SEEN, _ANOTHER = 12, 48
+# A colour has a hue when its channels differ by this share of what it takes from white, and when one of them is
+# brighter than this level.
+_OF_HUE, _DARK = 0.4, 150
+# Ink of this lightness is light. Ink that is darker by so many levels does not belong to it.
+_LIGHT, _DARKER = 160, 64
+# Two inks differ when a channel differs by so many levels. Ink beside black differs when a channel is this bright.
 _OTHER_INK, _COLOURED = 112, 200
-_LIGHT = 160
-# Of the height of a sign, how far beside it and how far above and below it ink belongs to it; pixels at least; points
-# up to which a sign is as high as it is.
+# A sign owns the space beside it, and above and below it, by these shares of its height; at least these pixels. A
+# sign higher than these points counts as that high.
 _BESIDE, _ABOVE = 0.6, 0.25
-_NEAR = 3
-_HIGHEST = 48.0
-# Points of a line's breadth up to which it is a rule, and no part of a sign, and of the length from which on it is one.
+_NEAR, _HIGHEST = 3, 48.0
+# A rule is a line of at most this breadth and at least this length, in points.
 _RULE, _LONG = 2.0, 30.0
+# Pixels in which a rule that came must meet a sign to change it.
 _FEWEST_OF_RULE = 3
-# A row of dots is a rule: points of each, and from one to the next; pixels by which steps differ; how many make a row.
+# A row of dots is a rule too: size of a dot and step to the next in points, pixels by which steps may differ, dots in
+# a row, rows in a place.
 _DOT, _STRIDE, _EVEN, _FEWEST_DOTS, _MOST_LEADERS = 3.0, 8.0, 2, 6, 24
-# Points up to which a sign keeps things off by its size, and by which share of it above and below, where text may run
-# upwards; of what the part is high and wide a sign has so much, and of
-# itself it is there with so much.
+# A new field keeps off a sign by a share of its size, which counts up to these points. Above and below the share is
+# smaller, except for signs that are wider than high by this factor: text may run upwards.
 _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
+# A box shows its text when a sign has this share of the box's shorter side and lies in it with this share of itself.
 _LEAST_SIGN, _MOSTLY = 0.2, 0.6
 FARTHEST = (1 + _BESIDE) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
-# Points of a square that has paper of its own; pixels by which its colour is found.
+# Side in points of a square that has its own paper, and pixels that are read to find its colour.
 _SQUARE, _SAMPLES = 12.0, 2_000
 _WHITE, _LIGHTEST = b"\xff\xff\xff", 255
+# Two ways to round levels, half a step apart. Levels differ when they differ in both.
 _SCALES = tuple(bytes((level + offset) // 24 for level in range(256)) for offset in (0, 12))
 _DIFFERS = bytes((0,)) + bytes((1,)) * 255
 
@@ -157,9 +157,7 @@ def are_edges_lost(was: bytes, now: bytes, width: int, most: float) -> bool:
 
 
 def _edges(place: bytes, width: int) -> int:
-    """The pixels that differ from the one right of them or below. Levels are told apart by two scales that stand half a
-    step apart, and differ where they do on both.
-    """
+    """The pixels that differ from the one right of them or below."""
     area = len(place) // _BYTES_A_PIXEL
     inner = int.from_bytes((b"\x01" * (width - 1) + b"\0") * (area // width), "big")
     found = 0

@@ -69,7 +69,7 @@ def check(
         last = _last(document)
         wanted, organisation = _covered(pdf, last), _organisation(last)
     except PdfError as cause:
-        # What is wrong with the document is told by its own steps.
+        # Other steps report what is wrong with the document.
         zh, en = "文件无法解读，国密签章无从核验", f"no document: {cause}"
         return Step("ses", Status.UNKNOWN, "SES_WITHOUT_DOCUMENT", zh, en)
     if (unfit := _unfit(sidecar, wanted)) is not None:

@@ -296,7 +296,7 @@ class FieldChanges:
         return free
 
     def refuse_other_uses(self) -> None:
-        """What is different is a field to whoever comes to it. Raises ChangedError."""
+        """Refuses a changed field that something in the document uses as more than a field. Raises ChangedError."""
         found = field_uses.used_otherwise(self._two.before, self._different) if self._different else None
         if found is not None:
             raise ChangedError(f"the field {found} is something else, too", unclear=True)
@@ -437,7 +437,7 @@ class FieldChanges:
     def _refuse_locked(self, name: str) -> None:
         locking = [lock for lock in self._locks if lock.lock(name)]
         if locking:
-            # Whoever signs first was alone with the document; who comes later may be anybody.
+            # Anybody may sign later. Only a lock of the first signer makes the change INVALID.
             by_the_first = locking[0] is next((lock for lock in self._locks if lock.signs), None)
             raise ChangedError(f"the field {name} was locked", locked=by_the_first, unclear=not by_the_first)
 

@@ -225,7 +225,7 @@ class Verification(esign_pb2_grpc.VerificationServiceServicer):
         return pb.VerifyQrResponse(verdict=_view(verdict, row, found))
 
     async def VerifyByHash(self, request: pb.VerifyByHashRequest, context: Any) -> pb.VerifyByHashResponse:
-        # Anybody can read all hashes in the ledger: what they are of is told to who has the file.
+        # The ledger is public and lists all hashes, so a hash does not prove that the caller has the file.
         verdict, _ = await self._register.by_hash(request.hash)
         metrics.VERDICTS.labels("hash", verdict.outcome.value).inc()
         return pb.VerifyByHashResponse(verdict=_view(verdict, None, None))

@@ -1,4 +1,4 @@
-"""What a clerk is told of a GB/T 38540 seal, in a document or beside it. Data only; see `verdict_sentences`."""
+"""Sentences for clerks about a GB/T 38540 seal in a document or beside it. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 
