@@ -29,6 +29,10 @@ REDIRECT_URI = "https://app.example.invalid/callback"
 Result = TypeVar("Result")
 
 
+# How long one step of a bureau may take before the journey is given up.
+HANDLED_WITHIN_S = 120
+
+
 class JourneyError(Exception):
     """A person was not served; the text names the step."""
 
@@ -181,7 +185,11 @@ class App:
                     ),
                     person=token,
                 )
-            await asyncio.wait_for(signal.wait(), 120)
+            try:
+                await asyncio.wait_for(signal.wait(), HANDLED_WITHIN_S)
+            except TimeoutError:
+                state = case_pb2.CaseState.Name(case.state)
+                raise JourneyError(f"{case_code} stayed {state} for {HANDLED_WITHIN_S} s") from None
 
     async def _download(self, case: case_pb2.Case, token: str) -> esign_pb2.DownloadCertificateResponse:
         answer: esign_pb2.DownloadCertificateResponse = await self.session.call(

@@ -1,7 +1,6 @@
 """Bureaus of other makers: Java 8 with nothing but its own library, Node.js with stock clients. Each delivers a case."""
 
 import asyncio
-import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from examples.provincial_app.app import JourneyError
 from shuniu.api.exchange.v1 import case_pb2
 from tests.support.hub import NATS_WEBSOCKET, Land, Ran, command, hub_with_region, program
 
@@ -45,11 +45,14 @@ async def delivered(land: Land, division: str, *bureau: str) -> tuple[case_pb2.C
         if work.done() and not served.done():
             raise AssertionError(f"the bureau ended before its case was delivered: {work.result()}")
         journey, ran = await served, await asyncio.wait_for(work, 30)
+    except JourneyError as error:
+        work.cancel()
+        (said,) = await asyncio.gather(work, return_exceptions=True)
+        raise AssertionError(f"{error}; the bureau: {said!r}") from error
     finally:
         for task in (work, served):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        await asyncio.gather(work, served, return_exceptions=True)
     pdf = land.certificates / f"{journey.number}.pdf"
     assert (await command("verify", str(pdf), "--data", str(land.running.data))).status == 0
     assert await land.stage.app._verify_qr(journey.document)

@@ -15,6 +15,7 @@ from services.esign.domain.pdf.syntax import Name, Ref
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.signing.domain import multisign
 from tests.support import documents as attack
+from tests.support.seal_pictures import pictured
 from tests.support.update_bases import (
     CONTENT,
     FONT,
@@ -61,6 +62,14 @@ def signed_in(draft, look, **entries):
     """The second signer's prepared field signed with this appearance."""
     field = next(n for n in draft.document.entries if _is_empty_field(draft.document.value(n)))
     draft.edit(field).update({"V": Ref((draft.sign(), 0)), "AP": {"N": Ref((draft.add(look), 0))}, **entries})
+    return draft.finished()
+
+
+def sealed_in(draft, drawn, width, height, **shown):
+    """The same with a picture of what is drawn, as a seal has it."""
+    number = pictured(draft, drawn, width, height, **shown)
+    field = next(n for n in draft.document.entries if _is_empty_field(draft.document.value(n)))
+    draft.edit(field).update({"V": Ref((draft.sign(), 0)), "AP": {"N": Ref((number, 0))}})
     return draft.finished()
 
 
@@ -646,14 +655,13 @@ def test_packed_objects_that_hold_one_another_end_in_a_verdict(container):
 
 
 def second_signer_where_prepared():
-    return signed_in(started("two signers, one has signed"), form(b"1 0 0 RG 1 w 1 1 38 38 re S"))
+    return sealed_in(started("two signers, one has signed"), b"1 0 0 RG 1 w 1 1 38 38 re S", 40, 40)
 
 
 def second_signer_with_turned_picture():
     """A matrix turns what stays in its rectangle."""
-    return signed_in(
-        started("two signers, one has signed"), form(b"1 0 0 RG 1 w 1 1 28 38 re S", BOX + b"/Matrix[0 1 -1 0 0 0]")
-    )
+    draft, turned = started("two signers, one has signed"), b"/Matrix[0 1 -1 0 0 0]"
+    return sealed_in(draft, b"1 0 0 RG 1 w 1 1 28 38 re S", 40, 40, matrix=turned)
 
 
 def second_signer_by_the_hub():

@@ -7,6 +7,7 @@ import pytest
 from services.esign.domain.pdf.syntax import Ref
 from services.esign.domain.verdict import Outcome
 from tests.support import documents as attack
+from tests.support.seal_pictures import pictured
 from tests.support.update_bases import built, form, rich
 from tests.support.updates import Draft, stream
 from tests.support.verdicts import TRUST, judged
@@ -62,14 +63,21 @@ def signed_in(pdf, *looks):
     return draft.finished()
 
 
+def sealed_in(pdf, drawn, width, height):
+    """The field signed with a picture of what is drawn."""
+    draft = Draft(pdf)
+    value, shown = draft.sign(), pictured(draft, drawn, width, height)
+    draft.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})
+    return draft.finished()
+
+
 PLAIN = form(b"1 1 .6 rg 0 0 40 20 re f", b"/BBox[0 0 40 20]/Resources<<>>")
 
 
 def test_plain_looks_are_accepted():
     """A new field on a blank place, and a field signed that was there, over nothing."""
     assert outcome(later(honest(), PLAIN)) is Outcome.VALID
-    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
-    assert outcome(signed_in(with_field(), drawn)) is Outcome.VALID
+    assert outcome(sealed_in(with_field(), b"q 0 0 1 RG 1 1 20 8 re S Q", 50, 40)) is Outcome.VALID
 
 
 @pytest.mark.parametrize(
@@ -194,8 +202,8 @@ def test_no_sign_of_a_place_is_lost():
     base = with_field(_4=stream(TEXT), _22=(FIELD % b"/T(Second)").replace(b"[149 140 199 180]", b"[15 85 185 137]"))
     over = b"1 1 1 rg 97.4 4 4.1 6 re f BT 0 g /F1 7 Tf 97.7 5 Td (1) Tj ET"
     assert outcome(signed_in(base, form(over, b"/BBox[0 0 170 52]" + TYPE))) is Outcome.INDETERMINATE
-    beside = b"q 0 0 1 RG 0.5 0.5 169 51 re S Q"
-    assert outcome(signed_in(base, form(beside, b"/BBox[0 0 170 52]/Resources<<>>"))) is Outcome.VALID
+    assert outcome(sealed_in(base, b"q 0 0 1 RG 0.5 0.5 169 51 re S Q", 170, 52)) is Outcome.VALID
+    assert outcome(sealed_in(base, b"1 0 0 rg 97.4 4 4.1 6 re f", 170, 52)) is Outcome.INDETERMINATE
 
 
 @pytest.mark.parametrize(
@@ -216,8 +224,7 @@ def test_over_what_was_printed_stands_what_every_reader_draws(look):
 def test_what_is_but_a_reference_is_not_followed_alike():
     """An alias of a field stands on the second page: some readers find the field there."""
     base = with_field(_6=rich()[6][:-2] + b"/Annots[50 0 R]>>", _50=b"22 0 R")
-    drawn = form(b"q 0 0 1 RG 1 1 20 8 re S Q", b"/BBox[0 0 50 40]/Resources<<>>")
-    assert outcome(signed_in(base, drawn)) is Outcome.INDETERMINATE
+    assert outcome(sealed_in(base, b"q 0 0 1 RG 1 1 20 8 re S Q", 50, 40)) is Outcome.INDETERMINATE
 
 
 def test_one_field_has_one_place():

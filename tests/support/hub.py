@@ -57,11 +57,17 @@ class Ran:
 
 
 async def program(*arguments: str) -> Ran:
-    """Runs a program, whatever its exit status."""
+    """Runs a program, whatever its exit status. Whoever stops waiting for it stops it, and is told what it had said."""
     process = await asyncio.create_subprocess_exec(
         *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, err = await process.communicate()
+    end = asyncio.ensure_future(process.communicate())
+    try:
+        out, err = await asyncio.shield(end)
+    except asyncio.CancelledError as cancelled:
+        process.kill()
+        out, err = await end
+        raise asyncio.CancelledError(f"{arguments[0]} was stopped after it said: {out!r} {err!r}") from cancelled
     assert process.returncode is not None
     return Ran(process.returncode, out.decode(), err.decode())
 
