@@ -48,6 +48,20 @@ def test_a_timestamp_shows_nothing_where_field_and_widget_are_apart(timestamp):
     assert status(draft.finished()) is (Status.UNKNOWN if timestamp else Status.VALID)
 
 
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("rectangle", [b"[20 10 120 50]", b"[0 0 0 0]"])
+def test_a_timestamp_takes_no_place_that_is_kept_for_a_signer(apart, rectangle):
+    """What stands in the second party's field is told as the second party's."""
+    widget = b"/Type/Annot/Subtype/Widget/F 4/Rect%b/P 3 0 R>>" % rectangle
+    fields = {22: b"<</FT/Sig/T(Second)%b" % widget}
+    if apart:
+        fields = {22: b"<</FT/Sig/T(Second)/Kids[23 0 R]>>", 23: b"<</Parent 22 0 R%b" % widget}
+    fields[4] = stream(b"BT /F1 14 Tf 12 150 Td (Contract) Tj ET")
+    draft = Draft(base(b"22 0 R", b"23 0 R" if apart else b"22 0 R", more=fields))
+    draft.edit(22)["V"] = Ref((draft.sign(timestamp=True), 0))
+    assert status(draft.finished()) is (Status.VALID if rectangle == b"[0 0 0 0]" else Status.UNKNOWN)
+
+
 @pytest.mark.parametrize("entry", ["M", "V"])
 def test_what_a_page_draws_is_no_field(entry):
     """A list of forms that is listed as a field, too, would have them exchanged as the field's date or value."""
@@ -101,7 +115,7 @@ def test_a_stream_that_the_form_names_among_its_resources_stays():
     more = {
         22: b"<</Type/Annot/Subtype/Widget/FT/Btn/T(agreed)/V/Off/AS/Off/F 4/Rect[12 10 32 30]/P 3 0 R"
         b"/AP<</N<</Yes 26 0 R/Off 27 0 R>>>>>>",
-        26: form(b"BT /F1 9 Tf 2 4 Td (yes) Tj ET", look),
+        26: form(b"2 2 m 18 18 l S", b"/BBox[0 0 20 20]/Resources<<>>"),
         27: form(b"", look),
         4: stream(b"BT /F1 14 Tf 12 150 Td (Contract) Tj ET"),
     }
@@ -111,7 +125,7 @@ def test_a_stream_that_the_form_names_among_its_resources_stays():
         draft = Draft(signed)
         draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes")})
         if anew:
-            draft.bodies[26] = more[26].replace(b"yes", b"900")
+            draft.bodies[26] = more[26].replace(b"2 2 m", b"9 2 m")
         draft.put_field(draft.add(INVISIBLE % (b"Later", draft.sign())), 0)
         assert (status(draft.finished()) is Status.VALID) is accepted
 

@@ -47,6 +47,10 @@ class Box:
     def edges(self) -> tuple[int, int, int, int]:
         return self.left, self.top, self.right, self.bottom
 
+    def within(self, other: "Box") -> "Box":
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        return Box(left, top, max(left, min(self.right, other.right)), max(top, min(self.bottom, other.bottom)))
+
     def moved(self, left: int, top: int, width: int, height: int) -> "Box":
         """In a part of the page that begins there, cut to it."""
         return Box(
@@ -93,11 +97,12 @@ class DrawnPage:
         inner, width, _ = self._inside(box, around)
         return page_signs.holds_signs(self.place(around), self._ground(around), width, self.scale, inner)
 
-    def shows_text(self, box: Box) -> bool:
-        """Whether something of a sign's size is in a place."""
-        around = box.wider(round(REACH * self.scale), self.width, self.height)
-        inner, width, _ = self._inside(box, around)
-        return page_signs.shows_text(self.place(around), self._ground(around), width, self.scale, inner)
+    def shows_signs(self, place: Box, boxes: Sequence[Box]) -> bool:
+        """Whether in each of the boxes, which are in a place, something is that is no long thin line."""
+        around = place.wider(round(REACH * self.scale), self.width, self.height)
+        _, width, height = self._inside(place, around)
+        inner = [box.moved(around.left, around.top, width, height).edges for box in boxes]
+        return page_signs.are_in_all(self.place(around), self._ground(around), width, self.scale, inner)
 
     def _inside(self, box: Box, around: Box) -> tuple[tuple[int, int, int, int], int, int]:
         """A place in what is around it, and the size of that."""
@@ -110,11 +115,19 @@ class DrawnPage:
         line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
         return bool(line) and all(each == line for each in found)
 
+    def is_paper(self, box: Box) -> bool:
+        """Whether a place is blank, and no part of something dark that was printed."""
+        if not self.is_blank(box):
+            return False
+        ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
+        around = box.wider(round(REACH * self.scale), self.width, self.height)
+        return page_signs.is_light(ground) or ground == self._ground(around)
+
     def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
         """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A look that
         draws something, and is not seen here, may hide it elsewhere.
         """
-        if not box.area or self.is_blank(box):
+        if not box.area or self.is_paper(box):
             return True
         if is_drawn and self.place(box) == after.place(box):
             return False
@@ -150,6 +163,14 @@ class DrawnPage:
         around = _widened(shown, width, _AROUND) & ~shown
         painted = (page_signs.unlike(now, _WHITE, _SHADES[-1]) & around).bit_count()
         return painted > _MOST_PAINTED * around.bit_count()
+
+    def makes_another(self, box: Box, after: "DrawnPage") -> bool:
+        """Whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near."""
+        whole = box.wider(round(REACH * self.scale), self.width, self.height)
+        width, was = whole.right - whole.left, self.place(whole)
+        grounds = page_signs.grounds_of(was, width, self.scale)
+        was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(whole)))
+        return page_signs.is_one_made(was, now, width, self.scale)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

@@ -6,7 +6,7 @@ A place is rows of pixels, three bytes each; a set of pixels holds their numbers
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,8 +22,8 @@ _SEEN, _ANOTHER = 12, 48
 _OF_HUE, _DARK = 0.4, 150
 # Ink of this lightness is light. Ink that is darker by so many levels does not belong to it.
 _LIGHT, _DARKER = 160, 64
-# Two inks differ when a channel differs by so many levels. Ink beside black differs when a channel is this bright.
-_OTHER_INK, _COLOURED = 112, 200
+# Two inks differ when a channel differs by so many levels. Ink beside black differs when it is this light: red is.
+_OTHER_INK, _COLOURED = 112, 70
 # A sign owns the space beside it, and above and below it, by these shares of its height; at least these pixels. A
 # sign higher than these points counts as that high.
 _BESIDE, _ABOVE = 0.6, 0.25
@@ -38,8 +38,6 @@ _DOT, _STRIDE, _EVEN, _FEWEST_DOTS, _MOST_LEADERS = 3.0, 8.0, 2, 6, 24
 # A new field keeps off a sign by a share of its size, which counts up to these points. Above and below the share is
 # smaller, except for signs that are wider than high by this factor: text may run upwards.
 _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
-# A box shows its text when a sign has this share of the box's shorter side and lies in it with this share of itself.
-_LEAST_SIGN, _MOSTLY = 0.2, 0.6
 FARTHEST = (1 + _BESIDE) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
@@ -185,15 +183,10 @@ def holds_signs(place: bytes, ground: bytes, width: int, scale: float, box: Part
     return found is None or any(_overlap(sign, box) for sign in found)
 
 
-def shows_text(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
-    """Whether a sign of some size is in a part of a place, and does not just reach into it."""
+def are_in_all(place: bytes, ground: bytes, width: int, scale: float, boxes: Sequence[Part]) -> bool:
+    """Whether a sign is in each of some parts of a place."""
     found = _signs(place, ground, width, scale)
-    least = _LEAST_SIGN * min(box[2] - box[0], box[3] - box[1])
-    return found is None or any(
-        max(sign.right - sign.left, sign.bottom - sign.top) >= least
-        and _overlap(sign, box) >= _MOSTLY * (sign.right - sign.left) * (sign.bottom - sign.top)
-        for sign in found
-    )
+    return found is None or all(any(_overlap(sign, box) for sign in found) for box in boxes)
 
 
 def is_apart(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
@@ -278,9 +271,13 @@ def _look_alike(sign: _Sign, mark: _Sign) -> bool:
     """
     if _lightness(sign.ink) >= _LIGHT and _lightness(sign.ink) - _lightness(mark.ink) >= _DARKER:
         return False
-    if max(sign.ink) < _DARK and max(mark.ink) < _COLOURED:
+    if max(sign.ink) < _DARK and _lightness(mark.ink) < _COLOURED:
         return True
     return max(abs(a - b) for a, b in zip(sign.ink, mark.ink, strict=True)) < _OTHER_INK
+
+
+def is_light(colour: bytes) -> bool:
+    return _lightness(colour) >= _LIGHT
 
 
 def _lightness(colour: bytes) -> float:

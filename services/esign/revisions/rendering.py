@@ -143,10 +143,10 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     if asked in found_well:
                         continue
                     _in_time(until)
-                    _refuse_unknown_ink(document, number, pixels, under, box, patch)
+                    _refuse_unknown_ink(document, number, pixels, under, patch)
                     if _is_well(before, after, box, patch) and (
                         patch.why is Why.NEW
-                        or under.is_blank(box)
+                        or under.is_paper(box)
                         or _can_be_read(now, document, number, under, box, patch)
                     ):
                         found_well.add(asked)
@@ -180,14 +180,13 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
             raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
 
 
-def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, place: Box, patch: Patch) -> None:
-    """Raises _UnseenError where the page draws something that this renderer shows nothing of, and another may."""
-    inked, texts = (_boxes(document, number, pixels, each) for each in (patch.ink.boxes, patch.ink.texts))
-    if (
-        any(box.area and under.is_blank(box.wider(_AROUND, under.width, under.height)) for box in inked)
-        or (patch.ink.in_place and not under.holds_signs(place))
-        or not all(under.shows_text(box) for box in dict.fromkeys(texts) if box.area)
-    ):
+def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, patch: Patch) -> None:
+    """Raises _UnseenError where the page has text that this renderer shows nothing of, and another may."""
+    inked, signs = (_boxes(document, number, pixels, each) for each in (patch.ink.boxes, patch.ink.signs))
+    (place,) = _boxes(document, number, pixels, (patch.ink.place,))
+    around = [box.wider(_AROUND, under.width, under.height) for box in dict.fromkeys(inked) if box.area]
+    within = [box.wider(_AROUND, under.width, under.height).within(place) for box in dict.fromkeys(signs) if box.area]
+    if any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
         raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
 
@@ -196,11 +195,13 @@ def _takes_too_much(before: DrawnPage, boxes: Sequence[Box]) -> bool:
 
 
 def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> bool:
-    """Whether a new place is apart from what the page showed, and a button's picture is the one that it was, with its
-    mark or without.
+    """Whether a new place is apart from what the page showed, a signature in a blank one goes on with nothing beside
+    it, and a button's picture is the one that it was, with its mark or without.
     """
     if patch.why is Why.NEW:
         return before.is_apart(box)
+    if patch.why is Why.SIGNED and patch.draws and before.is_paper(box):
+        return not before.makes_another(box, after)
     return patch.why is not Why.TICKED or before.is_part_of(box, after)
 
 

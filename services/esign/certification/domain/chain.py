@@ -274,12 +274,15 @@ def _build(
     found = _search((signer,), (*roots, *others), trusted, [_MOST_LOOKED_AT])
     if found is None:
         raise _without_path(signer, (*roots, *others))
-    for below, authority in enumerate(found[1:]):
+    below = 0
+    for authority in found[1:]:
         if authority is not found[-1] or authority.version is not x509.Version.v1:
             _check_authority(authority, below)
         else:
             # A root from before there were extensions; who trusts it has said that it is an authority (6.1.1 d).
             _check_key(authority)
+        # Self-issued ones do not count (6.1.4 l): an authority certified its own new key.
+        below += authority.issuer != authority.subject
     return found
 
 

@@ -113,8 +113,11 @@ def build(
         path.append(issuer)
     if len(path) == 1:
         raise ChainError("SIGNER_IS_ROOT", "签名证书就是根证书", "the signer is the root itself")
-    for below, authority in enumerate(path[1:]):
+    below = 0
+    for authority in path[1:]:
         _check_authority(authority, below)
+        # Self-issued ones do not count (RFC 5280, 6.1.4 l): an authority certified its own new key.
+        below += authority.parsed.issuer != authority.parsed.subject
     return path
 
 

@@ -38,25 +38,30 @@ _DIGESTS = {"sha1": sha1, "sha256": sha256, "sha384": sha384, "sha512": sha512}
 
 @dataclass(frozen=True, slots=True)
 class ValidationData:
-    """Certificates, OCSP responses and CRLs, each in DER."""
+    """Certificates, OCSP responses and CRLs, each in DER. `is_whole`: no answer was left out."""
 
     certificates: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
+    is_whole: bool = True
 
     @classmethod
     def of(cls, document: Document) -> "ValidationData":
-        """What the document carries. Never raises: what cannot be read is not there."""
+        """What the document carries. Never raises: where something cannot be read, it is not whole."""
         holder = document.catalog().get("DSS")
         if holder is None:
             return NOTHING
         try:
             store = document.resolve(holder)
-            if not isinstance(store, Dict):
-                return NOTHING
-            return cls(*(tuple(_streams(document, store.get(key), most)) for key, most in _MOST_BYTES.items()))
         except PdfError:
-            return NOTHING
+            return UNREAD
+        if not isinstance(store, Dict):
+            return UNREAD
+        # A certificate that is not read vouches for nobody; an answer may say that one is revoked.
+        (certificates, _), (ocsps, all_ocsps), (crls, all_crls) = (
+            _read(document, store.get(key), most) for key, most in _MOST_BYTES.items()
+        )
+        return cls(certificates, ocsps, crls, is_whole=all_ocsps and all_crls)
 
     def is_part_of(self, other: "ValidationData") -> bool:
         """Whether all of it is in the other, each in its list."""
@@ -72,7 +77,8 @@ class ValidationData:
         if not cms.ocsps and not cms.crls:
             return self
         ocsps, crls = _within(cms.ocsps, _MOST_BYTES["OCSPs"]), _within(cms.crls, _MOST_BYTES["CRLs"])
-        return replace(self, ocsps=(*self.ocsps, *ocsps), crls=(*self.crls, *crls)) if ocsps or crls else self
+        is_whole = self.is_whole and len(ocsps) == len(cms.ocsps) and len(crls) == len(cms.crls)
+        return replace(self, ocsps=(*self.ocsps, *ocsps), crls=(*self.crls, *crls), is_whole=is_whole)
 
     def loaded(self) -> tuple[x509.Certificate, ...]:
         """The certificates that can be read."""
@@ -80,6 +86,7 @@ class ValidationData:
 
 
 NOTHING = ValidationData()
+UNREAD = ValidationData(is_whole=False)
 
 
 def _within(found: Sequence[bytes], most: int) -> tuple[bytes, ...]:
@@ -89,21 +96,31 @@ def _within(found: Sequence[bytes], most: int) -> tuple[bytes, ...]:
     )
 
 
-def _streams(document: Document, listed: Any, most: int) -> Iterator[bytes]:
-    """Each stream of a list once, as long as they are not more than `most` bytes together."""
+def _read(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, ...], bool]:
+    """What of a list can be read, and whether that is all."""
+    try:
+        return _streams(document, listed, most)
+    except PdfError:
+        return (), False
+
+
+def _streams(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, ...], bool]:
+    """Each stream of a list once, as long as they are not more than `most` bytes together; and whether that is all."""
     found = document.resolve(listed)
     refs = dict.fromkeys(each for each in found if isinstance(each, Ref)) if isinstance(found, list) else {}
     total = 0
+    read: list[bytes] = []
     for ref in islice(refs, _MOST_ENTRIES):
         holder = document.object(ref[0])
         if holder is None or holder.stream is None:
             continue
         if (total := total + holder.stream[1] - holder.stream[0]) > most:
-            return
+            return tuple(read), False
         data = document.stream_of(holder)
         if (total := total + len(data)) > 2 * most:
-            return
-        yield data
+            return tuple(read), False
+        read.append(data)
+    return tuple(read), len(refs) <= _MOST_ENTRIES
 
 
 class Then(StrEnum):
@@ -150,6 +167,10 @@ def standing(
     if revoked and min(revoked) <= (then_us if proven_us is None else proven_us):
         return Then.REVOKED
     if revoked and proven_us is None:
+        return Then.UNPROVEN
+    # Whoever had the key while it was held may have signed then, whatever came of it.
+    at_us = then_us if proven_us is None else proven_us
+    if any(word.is_hold and word.revoked_us is not None and word.revoked_us <= at_us <= word.at_us for word in words):
         return Then.UNPROVEN
     ends = us(certificate.not_valid_after_utc)
     in_force = [

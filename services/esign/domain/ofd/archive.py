@@ -208,7 +208,8 @@ def _end(data: bytes) -> tuple[int, int, int]:
         if missing > 0:
             raise _cut_short("its comment has no end")
         if missing < 0:
-            raise _broken("bytes behind the end of the container")
+            padded = not data[missing:].strip(b"\x00\t\n\r \x1a")
+            raise _broken("bytes behind the end of the container", unsupported=padded)
         raise OfdError(
             "PACKAGE_COMMENT",
             "压缩包末尾带有注释，不受任何签名保护，未作判断；请向出具单位索取原件",
@@ -370,10 +371,11 @@ def _name(raw: bytes, flags: int) -> str:
         ) from None
     parts = name.removesuffix("/").split("/")
     if not name or any(part in {"", ".", ".."} for part in parts) or any(ord(c) < 0x20 or c in "\\\x7f" for c in name):
+        # Some packers write paths as their system has them.
         raise _bad_name(name)
     if len(name) > MOST_NAME or any(c in ':*?"<>|' for c in name):
         # Lawful, and no name of a file on some systems.
-        raise _bad_name(name, unsupported=True)
+        raise _bad_name(name)
     return name
 
 
@@ -472,10 +474,10 @@ def _special(name: str) -> OfdError:
     )
 
 
-def _bad_name(name: str, *, unsupported: bool = False) -> OfdError:
+def _bad_name(name: str) -> OfdError:
     return OfdError(
         "NAME_UNSAFE",
         "包内文件名不合规",
         f"a name in the package is not one of a file inside it: {name[:80]!r}",
-        unsupported=unsupported,
+        unsupported=True,
     )

@@ -50,7 +50,7 @@ class _Header:
     at: int
 
 
-def _headers(data: bytes, start: int, end: int) -> Iterator[_Header]:
+def headers(data: bytes, start: int, end: int) -> Iterator[_Header]:
     """Places where an object may begin. Raises PdfError where there are too many.
 
     Readers differ in what they take for space between the numbers; both readings of a percent sign count, that of a
@@ -109,9 +109,9 @@ def disagreement(versions: Sequence[tuple[Document, Collection[int]]], signed_to
     signed one ends. Raises PdfError.
     """
     whole = versions[0][0]
-    headers = list(_headers(whole.data, 0, whole.end))
+    listed = list(headers(whole.data, 0, whole.end))
     for document, reachable in versions:
-        found = _disagreement(document, reachable, signed_to, (each for each in headers if each.at < document.end))
+        found = _disagreement(document, reachable, signed_to, (each for each in listed if each.at < document.end))
         if found is not None:
             return found
     return None
@@ -178,6 +178,19 @@ def _sections(document: Document) -> Iterator[Section]:
         yield each
         if each.companion is not None:
             yield each.companion
+
+
+def hides_objects(document: Document, signed: Sequence[Document]) -> bool:
+    """Whether some reader no longer finds, behind an update, objects that a hybrid file lists in its stream alone
+    (ISO 32000-1, 7.5.8.4): one that looks for it beside the newest table only, or not behind a newest stream. `signed`:
+    the earlier versions.
+    """
+    if any(version.sections[0].companion is not None for version in signed):
+        return True
+    is_hybrid = any(section.companion is not None for section in document.sections)
+    oldest = min(len(version.sections) for version in signed)
+    later = document.sections[: len(document.sections) - oldest]
+    return is_hybrid and any(section.kind == "stream" for section in later)
 
 
 def begins_otherwise(document: Document, signed_to: int) -> bool:

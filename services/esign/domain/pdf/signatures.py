@@ -18,6 +18,8 @@ _DATE = re.compile(rb"D:(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:(Z)(?:00'?00'?)?
 # One case only: with both allowed a flipped bit could leave the decoded bytes as they were.
 _MAX_SIGNATURES = 32
 _MAX_FIELDS = 20_000
+# Entries of annotations, pages, fields and nodes of trees.
+_ELSEWHERE = frozenset({"Subtype", "Rect", "AP", "DA", "Annots", "MediaBox", "Kids", "Parent"})
 # Parents above a field.
 _DEEPEST = 16
 
@@ -152,6 +154,9 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
     value, data = holder.value, document.data
     if not isinstance(value, Dict) or value.get("Type", _SIGNATURE) not in {_SIGNATURE, _TIMESTAMP}:
         raise PdfError("SIGNATURE", "not a signature dictionary")
+    if not _ELSEWHERE.isdisjoint(value.keys()):
+        # Its /Contents would be shown, as that of an annotation is.
+        raise PdfError("SIGNATURE_SHARED", "a signature's dictionary is something else, too", unsupported=True)
     span = document.resolve(value.get("ByteRange"))
     if not isinstance(span, list) or len(span) != 4 or not all(type(n) is int and 0 <= n <= len(data) for n in span):
         raise PdfError("BYTE_RANGE", "/ByteRange is malformed")
@@ -160,7 +165,7 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
         raise PdfError("BYTE_RANGE", "/ByteRange is not written plainly", unsupported=True)
     start, gap_start, gap_end, rest = span
     if "Contents" not in value.spans:
-        raise PdfError("CONTENTS", "signature without /Contents")
+        raise PdfError("CONTENTS", "signature without /Contents in hexadecimal digits", unsupported=True)
     first, last = value.spans["Contents"]
     first = data.index(b"<", first) if b"<" in data[first:last] else first
     # The gap is exactly the one hexadecimal string of this very dictionary: nothing else goes unsigned.
@@ -168,7 +173,9 @@ def _read(document: Document, holder: PdfObject, field: int, name: str, certifie
         missing = gap_end + rest - len(data)
         raise PdfError("UNFINISHED", f"the signature covers {missing} bytes more than there are", unsupported=True)
     if start != 0 or (gap_start, gap_end) != (first, last) or gap_end + rest > document.end:
-        raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature")
+        # Early makers signed the brackets.
+        inner = start == 0 and (gap_start, gap_end) == (first + 1, last - 1)
+        raise PdfError("BYTE_RANGE", "/ByteRange leaves out something else than the signature", unsupported=inner)
     cms: bytes = value["Contents"]
     written, digits = data[first:last], b"<%b>" % cms.hex().encode()
     if not cms or (written != digits and written != digits.upper()):

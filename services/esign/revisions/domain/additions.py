@@ -42,14 +42,13 @@ FORM_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ink:
-    """What a page draws in a place by means that not every reader has. `boxes`, `texts`: where each piece of it is, or
-    may be; a renderer that has the means shows something there, of a text its signs. `in_place`: whether part of it is
-    in the place for certain.
+    """Text of a page that meets a place. `boxes`: where each piece of it is, or may be; `signs`: where signs of it are
+    in the place, or may be. A renderer that has the font shows something in each.
     """
 
+    place: Rectangle = (0, 0, 0, 0)
     boxes: tuple[Rectangle, ...] = ()
-    texts: tuple[Rectangle, ...] = ()
-    in_place: bool = False
+    signs: tuple[Rectangle, ...] = ()
 
 
 class Why(Enum):
@@ -68,8 +67,8 @@ class Why(Enum):
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
-    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: what the page
-    itself draws there, or near.
+    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: text that the
+    page itself has there, or near.
     """
 
     page: int
@@ -138,6 +137,13 @@ def invisible(document: Document, field: Mapping[str, Any]) -> bool:
     if not isinstance(states, Dict):
         return False
     return all(_is_empty(document, states[key]) for key in states)
+
+
+def has_place(document: Document, field: Mapping[str, Any]) -> bool:
+    """Whether a page shows a field, or keeps a place for it, by itself or by its widgets. Raises PdfError."""
+    kids = document.resolve(field.get("Kids"))
+    held = [document.resolve(kid) for kid in kids] if isinstance(kids, list) else []
+    return not all(isinstance(one, Dict) and invisible(document, one) for one in (field, *held))
 
 
 def shows(document: Document, field: Mapping[str, Any]) -> bool:

@@ -23,6 +23,7 @@ _OPAQUE: Mapping[str, frozenset[tuple[type, Any]]] = {
     "TK": frozenset({(bool, True)}),
 }
 _PROCESS = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "CalGray", "CalRGB", "Lab", "ICCBased", "Pattern"})
+_PLAIN_GROUPS: tuple[Any, ...] = (None, "DeviceRGB", "DeviceGray")
 # Resources that can hold nothing of the kind.
 _HARMLESS = frozenset({"ProcSet", "Properties"})
 
@@ -45,6 +46,14 @@ def is_idle(document: Document, look: Any) -> bool:
     filled = (key for key, value in resources.items() if document.resolve(value) not in ({}, [], None))
     # Glyphs may be content streams with resources of their own.
     return set(filled) <= _HARMLESS | {"Font"} and not any("CharProcs" in part for part in parts(document, resources))
+
+
+def is_plain_group(document: Document, value: Any) -> bool:
+    """Whether a group (11.6.6), if there is one, neither knocks out what lies below nor has other colours."""
+    group = document.resolve(value)
+    if not isinstance(group, Dict):
+        return group is None
+    return document.resolve(group.get("K")) in (None, False) and document.resolve(group.get("CS")) in _PLAIN_GROUPS
 
 
 def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool:

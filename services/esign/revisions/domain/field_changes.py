@@ -11,7 +11,14 @@ from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.signatures import PdfSignature, inherited
 from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
-from services.esign.revisions.domain import additions, blending, field_uses, form_looks, places
+from services.esign.revisions.domain import (
+    additions,
+    blending,
+    button_looks,
+    field_uses,
+    form_looks,
+    standing_annotations,
+)
 from services.esign.revisions.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.revisions.domain.content_stream import drawn_by_itself
 from services.esign.revisions.domain.field_locks import Locks, full_name, permitted
@@ -35,9 +42,6 @@ _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 _READ_ONLY = 1
 # Points.
 _LARGEST_MARK = 30.0
-# Points around a new field in which no annotation stands; kinds of annotations that no reader draws anything of.
-_APART = 12.0
-_DRAWN_NOWHERE = frozenset({"Link", "Popup"})
 _DEEPEST = 32
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
@@ -176,11 +180,12 @@ class FieldChanges:
         box = additions.rectangle(self._two.after.resolve(value.get("Rect")))
         if not why and (box is None or additions.outside(self._two.after, box, page)):
             why = "it is not on its page"
-        if not why and box is not None and additions.is_by_a_cut(self._two.after, box, page, _APART):
+        apart = standing_annotations.APART
+        if not why and box is not None and additions.is_by_a_cut(self._two.after, box, page, apart):
             raise ChangedError(f"the new field {ref[0]} stands where its page is cut", unclear=True)
         if why or box is None:
             raise ChangedError(f"the new field {ref[0]}: {why}")
-        self._refuse_over_another(ref[0], box, page, Why.NEW)
+        self._refuse_neighbours(ref[0], box, page, Why.NEW)
         self._refuse_effects(ref[0], value, page)
         self._patch(number, box, Why.NEW, value)
 
@@ -191,11 +196,12 @@ class FieldChanges:
             raise ChangedError("a field is not on its page", unclear=why is not Why.NEW)
         on = self._on.listed[page]
         resources = additions.resources_of(after, on)
-        ink = ink_of(after, on, resources, box) if is_sound(after, on, resources) else None
+        apart = standing_annotations.APART if why is Why.NEW else 0
+        ink = ink_of(after, on, resources, box, apart) if is_sound(after, on, resources) else None
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
-        plain = all(is_plain_look(after, look) and is_followed_alike(after, look) for look in looks)
+        plain = all(is_plain_look(after, look, box) and is_followed_alike(after, look) for look in looks)
         self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
@@ -233,37 +239,15 @@ class FieldChanges:
         ):
             raise ChangedError(f"the look of field {number} may be drawn otherwise by other readers", unclear=True)
 
-    def _refuse_over_a_field(self, number: int, box: Rectangle, page: Mapping[str, Any]) -> None:
-        """What is signed or filled in shares its place with no other field: it would hide that one's look, or be taken
-        for it.
-        """
+    def _refuse_neighbours(self, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> None:
+        """A place is nobody else's: neither another field's, unless it is new there, nor an annotation's."""
         after = self._two.after
-        listed = after.resolve(page.get("Annots"))
-        for each in listed if isinstance(listed, list) else []:
-            value = after.resolve(each)
-            if each != Ref((number, 0)) and isinstance(value, Dict) and value.get("Subtype") == "Widget":
-                other = additions.rectangle(after.resolve(value.get("Rect")))
-                if other is None or additions.meet(box, other):
-                    raise ChangedError(f"the field {number} shares its place with another", unclear=True)
-
-    def _refuse_over_another(self, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> None:
-        """A place is not over an annotation, of which some readers show what others print or leave out, and a new one
-        not beside one either, be it another's signature.
-        """
-        after = self._two.after
-        listed = after.resolve(page.get("Annots"))
-        wanted = places.wider(box, _APART) if why is Why.NEW else box
-        for each in listed if isinstance(listed, list) else []:
-            value = after.resolve(each)
-            if each == Ref((number, 0)) or not isinstance(value, Dict) or value.get("Subtype") in _DRAWN_NOWHERE:
-                continue
-            if value.get("Subtype") == "Widget" and (
-                why is not Why.NEW or (inherited(after, value, "FT") == "Sig" and not additions.shows(after, value))
-            ):
-                continue
-            other = additions.rectangle(after.resolve(value.get("Rect")))
-            if other is None or additions.overlap(wanted, other):
-                raise ChangedError(f"the field {number} stands over an annotation, or beside one", unclear=True)
+        if not standing_annotations.are_in_their_places(after, page):
+            raise ChangedError(f"the field {number} is beside an annotation that some draw elsewhere", unclear=True)
+        if why is not Why.NEW and standing_annotations.shares_a_place(after, number, box, page):
+            raise ChangedError(f"the field {number} shares its place with another", unclear=True)
+        if standing_annotations.is_over_another(after, number, box, page, why):
+            raise ChangedError(f"the field {number} stands over an annotation, or beside one", unclear=True)
 
     def _signature(self, value: Mapping[str, Any]) -> PdfSignature | None:
         """The signature that came with this version into the field; None when it is empty."""
@@ -310,12 +294,19 @@ class FieldChanges:
         was, now = inherited(self._two.before, old, "V"), inherited(self._two.after, new, "V")
         kind = inherited(self._two.before, old, "FT")
         if kind == "Sig" and was is None and now is not None:
-            return free | self._signing(old, new, changed, number)
+            free |= self._signing(old, new, changed, number)
+            if more := changed - free:
+                raise ChangedError(f"the field {number} was signed, and /{min(more)} changed", unclear=True)
+            return free
         if kind in _FILLED_TYPES and (changed & _FILLING or was != now):
             if was != now:
                 changed.add("V")
             replaces = self._is_approved and self._was_filled_in(old, was, str(kind))
-            return free | self._filling_in(new, changed, number, str(kind), replaces=replaces)
+            free |= self._filling_in(new, changed, number, str(kind), replaces=replaces)
+            if more := changed - free:
+                # Programs that fill in forms write their own type, flags and places of scrolling.
+                raise ChangedError(f"the form field {number} was filled in, and /{min(more)} changed", unclear=True)
+            return free
         return free
 
     def _was_filled_in(self, old: Mapping[str, Any], was: Any, kind: str) -> bool:
@@ -350,6 +341,9 @@ class FieldChanges:
         signature = self._signature(self._holder_of_value(new))
         if self.forbidding:
             raise ChangedError("a field was signed, which the certification forbids")
+        if signature is not None and signature.is_timestamp and additions.has_place(self._two.before, old):
+            # Where a signer's name belongs an outsider's timestamp would stand.
+            raise ChangedError(f"a document timestamp stands in the field {name}, which is a signer's", unclear=True)
         self._refuse_locked(name)
         if new.get("Subtype") == "Widget" and not additions.invisible(self._two.after, new):
             ref = Ref((number, 0))
@@ -367,10 +361,9 @@ class FieldChanges:
             # Where the earlier signer could not see the field, it must not cover what he saw.
             self._refuse_effects(number, new, value)
             hidden = additions.is_hidden(self._two.before, old)
-            self._refuse_over_a_field(number, box, value)
-            self._refuse_over_another(number, box, value, Why.NEW if hidden else Why.SIGNED)
-            if signature is not None and signature.is_timestamp and additions.shows(self._two.after, new):
-                raise ChangedError(f"the field {number} shows something that nobody signed")
+            if hidden and standing_annotations.shares_a_place(self._two.after, number, box, value):
+                raise ChangedError(f"the field {number} shares its place with another", unclear=True)
+            self._refuse_neighbours(number, box, value, Why.NEW if hidden else Why.SIGNED)
             self._patch(page, box, Why.NEW if hidden else Why.SIGNED, new)
         elif new.get("Subtype") == "Widget":
             self._refuse_resources(number, new)
@@ -394,14 +387,14 @@ class FieldChanges:
             why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
-            self._patch(page, box, _why_of(kind, box), new)
-            self._refuse_over_a_field(number, box, value)
-            self._refuse_over_another(number, box, value, Why.FILLED)
+            self._patch(page, box, Why.TICKED if kind == "Btn" else Why.FILLED, new)
+            self._refuse_neighbours(number, box, value, Why.FILLED)
             self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
             if self._says_two_things(new, changed, kind):
-                raise ChangedError(f"the form field {name} shows what is not its own")
+                # Programs that fill in forms draw looks anew, or leave them to the reader.
+                raise ChangedError(f"the form field {name} shows what is not its own", unclear=True)
         elif "AP" in changed:
             raise ChangedError("an appearance came to what is no widget")
         if name not in self._two.filled:
@@ -413,7 +406,10 @@ class FieldChanges:
         if kind != "Btn":
             return additions.misfit(after, new, page, most=most)
         why = additions.misplaced(after, new, page, most=most)
-        return why or ("" if shown is None else additions.form_misfit(after, shown))
+        why = why or ("" if shown is None else additions.form_misfit(after, shown))
+        box = additions.rectangle(after.resolve(new.get("Rect")))
+        is_small = box is not None and max(additions.size(box)) <= _LARGEST_MARK
+        return why or ("" if is_small and button_looks.are_marks(after, new) else "its looks are no marks")
 
     def _says_two_things(self, new: Mapping[str, Any], changed: set[str], kind: str) -> bool:
         """Whether readers that draw a field's value and readers that show its picture show different things."""
@@ -476,13 +472,6 @@ class FieldChanges:
     def _names(self) -> set[str]:
         """The form's fields by full name: two of one name are one field to some readers. Grows with what is added."""
         return {name for _, value, name in signatures.fields(self._two.before) if "T" in value}
-
-
-def _why_of(kind: str, box: Rectangle) -> Why:
-    """A button is a mark; a large one is a text as well, which stays to be seen."""
-    if kind != "Btn":
-        return Why.FILLED
-    return Why.TICKED if max(additions.size(box)) <= _LARGEST_MARK else Why.SIGNED
 
 
 def _named(name: str, number: int) -> str:

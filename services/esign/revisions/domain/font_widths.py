@@ -10,6 +10,7 @@ from typing import Any
 
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, Name
+from services.esign.revisions.domain.standard_widths import WIDTHS
 
 _SPACE = 0x20
 # Space, and what rows of leaders are made of: hyphen, full stop, underline.
@@ -17,6 +18,8 @@ _WHITE = frozenset({_SPACE, 0x2D, 0x2E, 0x5F})
 # Glyph numbers that are white in what makers embed: TrueType's second blank one and its space, Adobe's space.
 _BLANK_GLYPHS = frozenset({1, 3, _SPACE})
 _UNITS = 1000.0
+# Table 117.
+_DW2 = [880, -1000]
 _MOST_RANGES = 20_000
 # Advances of the standard fonts, of which files need not say widths, lie between these: small letters and figures,
 # wide small letters, the rest.
@@ -27,6 +30,7 @@ _STANDARD = (
 )
 _STANDARD_NAMES = ("Helvetica", "Courier", "Times", "Arial", "Symbol", "ZapfDingbats")
 _COURIER = 0.6
+_PLAIN_CODES = frozenset({"WinAnsiEncoding", "MacRomanEncoding", "StandardEncoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,9 @@ def font_of(document: Document, value: Any) -> Font | None:
         name = document.resolve(font.get("BaseFont"))
         if not isinstance(name, Name) or not name.startswith(_STANDARD_NAMES):
             return None
-        return Font({}, _COURIER if name.startswith("Courier") else None)
+        coded = document.resolve(font.get("Encoding"))
+        exact = WIDTHS.get(name, {}) if coded is None or coded in _PLAIN_CODES else {}
+        return Font(dict(exact), _COURIER if name.startswith("Courier") else None)
     if type(first) is not int or not isinstance(listed, list):
         return None
     widths = [document.resolve(each) for each in listed[:256]]
@@ -101,6 +107,9 @@ def _composite(document: Document, font: Dict) -> Font | None:
     encoding = document.resolve(font.get("Encoding"))
     default = document.resolve(own.get("DW", _UNITS))
     if not _is_number(default):
+        return None
+    if "W2" in own or document.resolve(own.get("DW2", _DW2)) != _DW2:
+        # Written downwards its signs stand anywhere.
         return None
     named = encoding if isinstance(encoding, Name) else None
     vertical = named is not None and named.endswith("V")

@@ -1,8 +1,9 @@
-"""What a page draws by means that not every reader has, and where (ISO 32000-1, 8, 9 and 11).
+"""What a page draws in a place, as every reader follows its content (ISO 32000-1, 8, 9 and 11).
 
 Whether a place was blank is asked of one renderer. It draws nothing where it cannot load a font, decode a picture or
-come by a colour, and another reader does. Lines and areas in plain colours are drawn alike everywhere; of everything
-else the place is told from the page's content, so that what the renderer shows nothing of is not taken for nothing.
+come by a colour, and another reader does. Lines and areas in plain colours are drawn alike everywhere, and whole
+pictures of plain bytes. Where anything else but text meets the place nothing is known of it; of text it is told where
+the signs are, so that what the renderer shows nothing of is not taken for nothing.
 """
 
 import re
@@ -12,10 +13,11 @@ from typing import Any
 
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Array, Census, Cursor, Dict, Name, PdfError
-from services.esign.revisions.domain import additions, places
+from services.esign.revisions.domain import additions, blending, known_profiles, places
 from services.esign.revisions.domain.additions import Ink
 from services.esign.revisions.domain.content_stream import pieces
 from services.esign.revisions.domain.font_widths import UNKNOWN_FONT, Font, font_of
+from services.esign.revisions.domain.page_paths import Path, is_usual_dash
 from services.esign.revisions.domain.page_streams import UnclearError, content_of, streams_of
 from services.esign.revisions.domain.places import Matrix, Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_picture
@@ -35,30 +37,37 @@ _PAINT = frozenset({b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n
 _STROKES = frozenset({b"S", b"s", b"B", b"B*", b"b", b"b*"})
 _FILLS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"})
 _PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"re", b"h"})
+_OF_PATHS = _PATH | _PAINT | {b"W", b"W*"}
 _DEVICE = {b"g": "DeviceGray", b"rg": "DeviceRGB", b"k": "DeviceCMYK"}
-# Colour spaces that every reader comes by.
+# Colour spaces that every reader comes by; of the last one only black and grey.
 _PARTS: Mapping[str, int] = {"DeviceGray": 1, "DeviceRGB": 3, "DeviceCMYK": 4}
+_OF_INKS = 4
 _IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
 # Entries of a graphics state by which colours become others, and values of which they do not.
 _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
 _CLIPPING_TEXT = 4
-# Numbers that every reader computes with, in points (table C.1); of thinner clips some show every pixel met.
-_LARGEST, _SMALLEST, _THINNEST_CLIP, _THINNEST = 32767.0, 1e-4, 0.5, 0.2
-# Points; farther corners are moved by readers that keep to small numbers of pixels. Of a broader pen the joins of tiny
-# edges are each reader's own.
-_FARTHEST, _BROADEST = 4000.0, 4.0
+# Numbers that every reader computes with, in points (table C.1).
+_LARGEST, _SMALLEST = 32767.0, 1e-4
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
-# Ems around a glyph's advance that its outline may take.
-_BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST = 0.3, 0.5, 0.4, 1.1, 0.3
+# Points around a place in which print has colours that every reader has, and samples of a picture a point: of more some
+# readers show single ones.
+_NEAR, _DENSEST = 8.0, 5.0
+# Ems around a glyph's advance that its outline may take; the height in which every sign has ink, and by how many ems
+# one is in the place to be looked for there.
+_BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.3, 0.5, 0.4, 1.1, 0.5, 0.1
 
 
-def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: Rectangle) -> Ink | None:
-    """What of a page's content meets a place; None when readers may follow it differently. `resources`: the page's,
-    which it may inherit. Raises PdfError where it is too much work.
+def ink_of(document: Document, page: Mapping[str, Any], resources: Any, box: Rectangle, apart: float) -> Ink | None:
+    """The text of a page that meets a place, `apart` points around it included; None when readers may follow the
+    content differently, or have what is near differently. `resources`: the page's, which it may inherit. Raises
+    PdfError where it is too much work.
     """
-    walk = _Walk(document, place)
+    place = places.wider(box, apart)
+    walk = _Walk(document, place, places.wider(box, max(apart, _NEAR)))
+    if not blending.is_plain_group(document, page.get("Group")):
+        return None
     try:
         content = b"\n".join(content_of(document, each) for each in streams_of(document, page.get("Contents")))
         shown = additions.page_box(document, page)
@@ -69,7 +78,7 @@ def ink_of(document: Document, page: Mapping[str, Any], resources: Any, place: R
         if cause.limit:
             raise
         return None
-    return Ink(tuple(walk.boxes), tuple(walk.texts), walk.in_place)
+    return Ink(place, tuple(walk.boxes), tuple(walk.signs))
 
 
 def is_followed_alike(document: Document, look: Any) -> bool:
@@ -78,7 +87,7 @@ def is_followed_alike(document: Document, look: Any) -> bool:
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
         return document.resolve(look) is None
-    walk = _Walk(document, box, is_look=True)
+    walk = _Walk(document, box)
     try:
         walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1)
     except UnclearError:
@@ -95,9 +104,11 @@ class _State:
     width: float = 1
     fill: bool = True
     stroke: bool = True
+    is_dashed: bool = False
     fill_parts: int = 1
     stroke_parts: int = 1
     mixed: bool = False
+    is_faded: bool = False
     font: Font | None = None
     size: float = 0
     spacing: float = 0
@@ -113,23 +124,22 @@ class _Walk:
 
     document: Document
     place: Rectangle
-    # A look's clips are upright boxes of some size.
-    is_look: bool = False
+    # Where nothing may be that readers have differently; a look is judged by itself.
+    near: Rectangle | None = None
     boxes: list[Rectangle] = field(default_factory=list)
-    texts: list[Rectangle] = field(default_factory=list)
-    in_place: bool = False
+    signs: list[Rectangle] = field(default_factory=list)
     pieces: int = 0
 
     def form(self, content: bytes, resources: Any, state: _State, depth: int) -> None:
         if depth > _DEEPEST:
             raise UnclearError
-        _Stream(self, resources if isinstance(resources, Dict) else Dict(), state, depth).follow(content)
+        held = self.document.resolve(resources)
+        _Stream(self, held if isinstance(held, Dict) else Dict(), state, depth).follow(content)
 
     def mark(self, box: Rectangle, clip: Rectangle) -> None:
-        """Something that readers may know differently."""
-        shown = places.within(box, clip)
-        if places.meet(shown, self.place):
-            self.boxes.append(shown)
+        """Something that readers may know differently, whatever one of them shows. Raises UnclearError in the place."""
+        if self.near is not None and places.meet(places.within(box, clip), self.near):
+            raise UnclearError
 
 
 @dataclass(slots=True)
@@ -143,12 +153,7 @@ class _Stream:
     saved: list[_State] = field(default_factory=list)
     # Marked content that is open: whether it may be left out.
     marks: list[bool] = field(default_factory=list)
-    path: Rectangle | None = None
-    clips: bool = False
-    # The operators that made the path.
-    shape: bytearray = field(default_factory=bytearray)
-    # Points, of its rectangles.
-    thinnest: float = _LARGEST
+    path: Path = field(default_factory=Path)
     line: Matrix | None = None
     text: Matrix = _IDENTITY
 
@@ -165,21 +170,26 @@ class _Stream:
                 self._plain(operator, numbers)
             elif operator not in _IDLE:
                 act = _ACTS.get(operator)
-                if act is None:
+                if act is None or self.path.box is not None:
                     raise UnclearError
                 act(self, operator, _values(operands))
         if self.saved and self.depth:
             raise UnclearError
 
     def _plain(self, operator: bytes, numbers: list[float]) -> None:
+        if self.path.box is not None and operator not in _OF_PATHS:
+            # Some have the path where it is made, others where it is painted (8.5.2.1 allows nothing between).
+            raise UnclearError
         if operator in _PATH:
-            self._extend(operator, numbers)
+            if self.line is not None:
+                raise UnclearError
+            self.path.extend(operator, numbers, self.state.ctm)
         elif operator in _PAINT:
             self._paint(operator)
         elif operator in {b"W", b"W*"}:
-            if self.path is None:
+            if self.path.box is None:
                 raise UnclearError
-            self.clips = True
+            self.path.clips = True
         elif operator == b"q":
             self.saved.append(self.state)
             if len(self.saved) > _MOST_SAVED:
@@ -191,10 +201,9 @@ class _Stream:
         elif operator == b"cm":
             a, b, c, d, e, f = numbers
             self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
-        elif operator in _DEVICE:
-            self.state = replace(self.state, fill=self._parts_of(Name(_DEVICE[operator])) > 0)
         elif operator.lower() in _DEVICE:
-            self.state = replace(self.state, stroke=self._parts_of(Name(_DEVICE[operator.lower()])) > 0)
+            self.space(b"cs" if operator in _DEVICE else b"CS", [Name(_DEVICE[operator.lower()])])
+            self.colour(operator, numbers)
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
@@ -222,47 +231,29 @@ class _Stream:
 
     # Paths.
 
-    def _extend(self, operator: bytes, numbers: list[float]) -> None:
-        if self.line is not None or (self.path is None and operator not in {b"m", b"re"}):
-            raise UnclearError
-        if operator == b"re":
-            x, y, width, height = numbers
-            self.thinnest = min(self.thinnest, abs(width) * places.least(self.state.ctm))
-            self.thinnest = min(self.thinnest, abs(height) * places.least(self.state.ctm))
-            numbers = [x, y, x + width, y, x, y + height, x + width, y + height]
-        self.shape += operator
-        points = [places.at(self.state.ctm, *numbers[at : at + 2]) for at in range(0, len(numbers), 2)]
-        if not all(abs(x) <= _FARTHEST and abs(y) <= _FARTHEST for x, y in points):
-            raise UnclearError
-        if points:
-            self.path = places.around(points if self.path is None else [*points, self.path[:2], self.path[2:]])
-
     def _paint(self, operator: bytes) -> None:
-        path, clips, shape = self.path, self.clips, bytes(self.shape)
-        self.path, self.clips, self.shape = None, False, bytearray()
-        if path is None:
-            return
-        state = self.state
-        strokes, fills = operator in _STROKES, operator in _FILLS
-        thin = (fills and self.thinnest < _THINNEST) or (
-            strokes and 0 < state.width * places.least(state.ctm) < _THINNEST
-        )
-        broad = strokes and state.width * places.factor(state.ctm) > _BROADEST
-        odd = thin or broad or not state.width or not places.is_even(state.ctm)
-        if self.walk.is_look and (strokes or fills) and odd:
-            raise UnclearError
-        self.thinnest = _LARGEST
-        unsure = thin or self._is_unsure or (strokes and not state.stroke) or (fills and not state.fill)
-        if unsure and operator != b"n":
-            self.walk.mark(places.wider(path, state.width * places.factor(state.ctm) if strokes else 0), state.clip)
-        if clips:
-            if self.walk.is_look and (shape != b"re" or min(additions.size(path)) < _THINNEST_CLIP):
+        path, self.path = self.path, Path()
+        if path.box is None:
+            if operator != b"n":
+                # Some paint a path that was begun outside.
                 raise UnclearError
-            self.state = replace(state, clip=places.within(state.clip, path))
+            return
+        state, strokes, fills = self.state, operator in _STROKES, operator in _FILLS
+        pen = state.width if strokes else 0
+        unsure = (
+            self._is_unsure
+            or path.is_thin(fills=fills, pen=pen * places.least(state.ctm))
+            or (strokes and (not state.stroke or state.is_dashed or path.has_points))
+            or (fills and not state.fill)
+        )
+        if unsure and operator != b"n":
+            self.walk.mark(places.wider(path.box, pen * places.factor(state.ctm)), state.clip)
+        if path.clips:
+            self.state = replace(state, clip=places.within(state.clip, path.box))
 
     @property
     def _is_unsure(self) -> bool:
-        return self.state.mixed or any(self.marks)
+        return self.state.mixed or self.state.is_faded or any(self.marks)
 
     # What goes by the resources.
 
@@ -277,19 +268,16 @@ class _Stream:
         """How many numbers a colour has in a space by whose colours every reader comes; 0 for any other."""
         document = self.walk.document
         listed = document.resolve(self.resources.get("ColorSpace"))
-        default = None
         if isinstance(space, Name) and isinstance(listed, Dict):
-            default = document.resolve(listed.get("Default" + space.removeprefix("Device")))
+            if "Default" + space.removeprefix("Device") in listed:
+                return 0
             space = document.resolve(listed.get(space, space))
-        parts = self._parts_of_kind(space)
-        return parts if default is None or self._parts_of_kind(default) == parts else 0
+        return self._parts_of_kind(space)
 
     def _parts_of_kind(self, space: Any) -> int:
         document = self.walk.document
         if isinstance(space, list) and len(space) == 2 and document.resolve(space[0]) == "ICCBased":
-            profile = additions.stream_of(document, space[1])
-            parts = document.resolve(profile.value.get("N")) if profile is not None else 0
-            return parts if parts in _PARTS.values() else 0
+            return known_profiles.parts_of(document, space[1])
         kind = document.resolve(space[0]) if isinstance(space, list) and len(space) == 1 else space
         return _PARTS.get(kind, 0) if isinstance(kind, Name) else 0
 
@@ -304,12 +292,15 @@ class _Stream:
     def colour(self, operator: bytes, values: list[Any]) -> None:
         parts = self.state.fill_parts if operator.islower() else self.state.stroke_parts
         known = len(values) == parts > 0 and all(type(each) in {int, float} for each in values)
+        if parts == _OF_INKS:
+            known = known and not any(values[:3])
         self.state = replace(self.state, fill=known) if operator.islower() else replace(self.state, stroke=known)
 
     def dash(self, _operator: bytes, values: list[Any]) -> None:
         listed = [*values[0], *values[1:]] if values and isinstance(values[0], list) else []
         if len(values) != 2 or not all(type(each) in {int, float} and each >= 0 for each in listed):
             raise UnclearError
+        self.state = replace(self.state, is_dashed=not is_usual_dash(values[0], values[1]))
 
     def font(self, _operator: bytes, values: list[Any]) -> None:
         if len(values) != 2 or type(values[1]) not in {int, float}:
@@ -333,7 +324,10 @@ class _Stream:
             mixed = mask != "None" or mode not in _SHOWN_STATES
         if any(document.resolve(named[key]) not in _UNCHANGED for key in _CHANGING & named.keys()):
             mixed = True
-        self.state = replace(self.state, mixed=mixed)
+        # What is faint or unseen by itself comes out in a group that knocks out what lies below.
+        shares = [document.resolve(named[key]) for key in ("ca", "CA") if key in named]
+        faded = any(share != 1 for share in shares) if shares else self.state.is_faded
+        self.state = replace(self.state, mixed=mixed, is_faded=faded)
         width, chosen = document.resolve(named.get("LW")), document.resolve(named.get("Font"))
         if type(width) in {int, float}:
             self.state = replace(self.state, width=float(width))
@@ -351,15 +345,13 @@ class _Stream:
     def draw(self, _operator: bytes, values: list[Any]) -> None:
         document, state = self.walk.document, self.state
         named = self._named("XObject", values)
-        if named is None and not self.depth:
-            # A form's names are looked for in the page's resources by some; a page's are nowhere else.
-            return
+        # Where a name is not found some look for it in the resources of others.
         holder = additions.stream_of(document, named)
         if self.line is not None or holder is None or not isinstance(holder.value, Dict):
             raise UnclearError
         if holder.value.get("Subtype") == "Image":
             box = places.moved((0, 0, 1, 1), state.ctm)
-            if self._is_unsure or not is_plain_picture(document, holder):
+            if self._is_unsure or not is_plain_picture(document, holder) or _density(holder.value, box) > _DENSEST:
                 self.walk.mark(box, state.clip)
             return
         bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
@@ -371,7 +363,8 @@ class _Stream:
         if not places.meet(clip, self.walk.place):
             return
         own = document.resolve(holder.value.get("Resources"))
-        inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or "OC" in holder.value)
+        odd = "OC" in holder.value or not blending.is_plain_group(document, holder.value.get("Group"))
+        inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or odd)
         self.walk.form(content_of(document, holder), self.resources if own is None else own, inner, self.depth + 1)
 
     def begin(self, operator: bytes, values: list[Any]) -> None:
@@ -416,30 +409,40 @@ class _Stream:
         """Takes a string that begins between two places of its line; returns between which it ends."""
         state, begin = self.state, least
         em, factor = abs(state.size) or 1.0, state.size * state.stretch
-        # Between which two places the middle of each sign is that is not white.
-        middles: list[tuple[float, float]] = []
+        # Between which two places of the line each sign is that is not white.
+        inked: list[tuple[float, float]] = []
         for sign in font.signs(text):
             ahead = (state.spacing + (state.word if sign.is_word_space else 0)) * state.stretch
+            ends = least + sign.least * factor, most + sign.most * factor
             if not sign.is_space:
-                middles.append((least + sign.least * factor / 2, most + sign.most * factor / 2))
-            least, most = least + sign.least * factor + ahead, most + sign.most * factor + ahead
-        if not middles:
+                inked.append((min(least, *ends), max(most, *ends)))
+            least, most = ends[0] + ahead, ends[1] + ahead
+        if not inked:
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
         down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
         low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
         box = places.within(self._box(placed, low, high, down, up), state.clip)
+        if self._is_unsure or not state.fill:
+            walk.mark(box, state.clip)
         if places.meet(box, walk.place):
             walk.boxes.append(box)
-            walk.in_place = walk.in_place or any(
-                places.is_in(self._box(placed, one, other, _WAIST * em, _WAIST * em), walk.place)
-                for one, other in middles
-            )
+            inner = places.wider(walk.place, -_REACHES_IN * em * places.factor(placed))
+            for one, other in inked:
+                sign_box = places.within(self._box(placed, one, other, 0, _WAIST * em), state.clip)
+                if font.is_vertical or places.meet(sign_box, inner):
+                    walk.signs.append(box if font.is_vertical else sign_box)
         return least, most
 
     def _box(self, placed: Matrix, left: float, right: float, down: float, up: float) -> Rectangle:
         rise = self.state.rise
         return places.around([places.at(placed, x, y + rise) for x in (left, right) for y in (down, up)])
+
+
+def _density(picture: Dict, box: Rectangle) -> float:
+    """Samples a point of a plain picture that is drawn in a box, which is upright or larger than it."""
+    width, height = (max(side, _SMALLEST) for side in additions.size(box))
+    return max(float(picture["Width"]) / width, float(picture["Height"]) / height)
 
 
 def _usual(matrix: Matrix) -> Matrix:

@@ -12,6 +12,7 @@ from services.esign.domain.pdf.syntax import Dict, Name
 from services.esign.revisions.domain import blending
 
 _BITS = frozenset({1, 2, 4, 8, 16})
+_DEFAULTS = frozenset({"DefaultGray", "DefaultRGB", "DefaultCMYK"})
 _OWN_COLOURS = frozenset({"JPXDecode"})
 
 
@@ -27,6 +28,10 @@ def _is_sound(document: Document, part: Dict) -> bool:
             state = document.resolve(each)
             if not isinstance(state, Dict) or not _is_sound_state(document, state):
                 return False
+    spaces = document.resolve(part.get("ColorSpace"))
+    if isinstance(spaces, Dict) and not _DEFAULTS.isdisjoint(spaces):
+        # Some readers take the page's for what stands in an appearance, too, and some take none.
+        return False
     if "PatternType" in part:
         return _is_sound_pattern(document, part)
     kind = document.resolve(part.get("Subtype"))

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from services.esign.domain.findings import Findings
+from services.esign.domain.pdf import gaps, signatures
 from services.esign.domain.pdf import rebuilt as pdf_rebuilt
-from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.sections import FREE, Place
 from services.esign.domain.pdf.signatures import PdfSignature
 from services.esign.domain.pdf.syntax import PdfError
 from services.esign.domain.shown_names import shown
-from services.esign.domain.verdict import Sentence, Status
+from services.esign.domain.verdict import Sentence, Status, Step
 from services.esign.revisions.domain import changes, second_look
 from services.esign.revisions.domain.changes import Passage
 from services.esign.revisions.domain.second_look import Comparison, Look, Seen
@@ -26,6 +26,8 @@ _BYTE_RANGE = re.compile(rb"/ByteRange")
 _END = re.compile(rb"%%EOF(?:\r\n|\n|\r)?")
 # With what transport and storage fill up a file: white space of PDF, and the mark of an end that DOS knew.
 _PADDING = b"\x00\t\n\f\r \x1a"
+# More behind the signed bytes may be part of something that states its own length.
+_LINE_ENDS = frozenset({b"", b"\n", b"\r", b"\r\n"})
 # In how many differing places readers of the verdict are interested.
 _MOST_NAMES = 8
 # How the rules end what they say of a field that is too large (`additions.misfit`).
@@ -36,7 +38,7 @@ _TOO_LARGE = "it covers too much of the page"
 class History:
     """The document's signatures in the order of their coverage, what came after each, and from which byte on there is
     nothing but validation data and document timestamps (the whole length: nowhere). `stray`: how many bytes behind the
-    last version belong to no part of the document.
+    last version belong to no part of the document. `is_open`: what no signature protects may be seen.
     """
 
     present: Sequence[PdfSignature]
@@ -44,6 +46,7 @@ class History:
     renewed_from: int
     status: Status
     stray: int = 0
+    is_open: bool = False
 
     @property
     def ends(self) -> list[int]:
@@ -76,7 +79,7 @@ class History:
     def disturbed(self, signature: PdfSignature) -> bool:
         """Whether more than signing came after it, or what came shows on the pages."""
         return self.status in {Status.INVALID, Status.UNKNOWN} and (
-            self.stray > 0 or any(passage.before >= signature.covered_to for passage in self.passages)
+            self.stray > 0 or self.is_open or any(passage.before >= signature.covered_to for passage in self.passages)
         )
 
 
@@ -86,8 +89,7 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
     """
     try:
         present = signatures.find(document)
-        for signature in present:
-            signatures.as_signed(document, signature)
+        signed = [signatures.as_signed(document, signature) for signature in present]
     except PdfError as cause:
         if cause.reason == "COVERAGE":
             zh, en = (
@@ -108,6 +110,7 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
         _unsigned(found, document, present, places)
         return None
     replaced = _signatures_before(document, present) if places > len(present) else None
+    open_gap = _about_gaps(document, present, signed, places)
     if replaced is not None:
         found.add(
             "coverage",
@@ -116,11 +119,43 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
             "文件的早期版本另有签名，现已不在文件中",
             "an earlier version of the file bears another signature, which is there no more",
         )
+    elif open_gap is not None:
+        found.steps.append(open_gap)
     elif present[-1].covers_whole(document):
         found.add("coverage", Status.VALID, "WHOLE_FILE", "签名覆盖整个文件", "the signature covers the whole file")
     else:
         found.add("coverage", Status.VALID, "REVISION", "签名覆盖其所在版本", "the signature covers its revision")
-    return _changes(found, document, present, look)
+    history = _changes(found, document, present, look)
+    if open_gap is not None and history.status is Status.VALID:
+        return replace(history, status=Status.UNKNOWN, is_open=True)
+    return history
+
+
+def _about_gaps(
+    document: Document, present: Sequence[PdfSignature], signed: Sequence[Document], places: int
+) -> Step | None:
+    """What leaves the verdict open where the unsigned bytes of a signature may be more than its own value. `signed`:
+    the versions that were signed.
+    """
+    try:
+        elsewhere = gaps.is_elsewhere(document, present, places) or any(map(gaps.is_a_file_without, signed, present))
+        shared = not elsewhere and any(gaps.is_shared(document, each) for each in present)
+    except PdfError as cause:
+        zh, en = "签名的留空部分未能全部核对", f"whether the gap is the signature's alone could not be told: {cause}"
+        return Step("coverage", Status.UNKNOWN, cause.reason, zh, en)
+    if elsewhere:
+        zh, en = (
+            "同样的签名内容可以对应不同的文件",
+            "the signed bytes may be another document with its gap elsewhere",
+        )
+        return Step("coverage", Status.UNKNOWN, "GAP_ELSEWHERE", zh, en)
+    if shared:
+        zh, en = (
+            "签名的留空部分同时属于文件的其他内容",
+            "what the signature leaves unsigned is in another object, too",
+        )
+        return Step("coverage", Status.UNKNOWN, "GAP_SHARED", zh, en)
+    return None
 
 
 def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignature], places: int) -> None:
@@ -130,6 +165,12 @@ def _unsigned(found: Findings, document: Document, present: Sequence[PdfSignatur
     elif places and _signatures_before(document, ()) is not None:
         zh, en = "文件曾有电子签名，但已被移除", "the document was signed once, and the signature was taken out"
         found.add("coverage", Status.INVALID, "SIGNATURE_REMOVED", zh, en)
+    elif places:
+        zh, en = (
+            "文件里有签名数据，但没有登记为签名",
+            "data of a signature, to which no field of the form leads",
+        )
+        found.add("coverage", Status.UNKNOWN, "SIGNATURE_UNLISTED", zh, en)
     else:
         found.add("coverage", Status.INVALID, "NO_SIGNATURE", "文件没有电子签名", "the document is not signed")
 
@@ -186,7 +227,7 @@ def appended(found: Findings, history: History, tail: bytes) -> History:
 
 def _say_padded(found: Findings, size: int) -> Status:
     zh, en = f"签名后文件末尾被填充了 {size} 字节空白", f"after signing the end was padded with {size} blank bytes"
-    return _say(found, Status.INVALID, "PADDED", zh, en)
+    return _say(found, Status.UNKNOWN, "PADDED", zh, en)
 
 
 def covers_no_more(found: Findings) -> None:
@@ -203,6 +244,9 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
     if present[0].covers_whole(document) and not (certified and end > present[-1].covered_to):
         if end > present[0].covered_to and _has_another_beginning(found, document, present[0].covered_to):
             return History(present, (), end, Status.UNKNOWN)
+        if document.data[present[-1].covered_to : end] not in _LINE_ENDS:
+            stray = end - present[-1].covered_to
+            return History(present, (), end, _say_padded(found, stray), stray=stray)
         found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
@@ -324,6 +368,8 @@ def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage])
         earlier = [document.until(passage.before) for passage in passages]
         versions = [(document, reached), *((each, _standing(each, reached)) for each in earlier)]
         number = pdf_rebuilt.disagreement(versions, passages[0].before)
+        if number is None and pdf_rebuilt.hides_objects(document, earlier):
+            number = pdf_rebuilt.UNDECIDED
     except PdfError as cause:
         zh, en = "签名后的修改未能全部解读", f"what came after a signature could not be read: {cause}"
         return _say(found, Status.UNKNOWN, cause.reason, zh, en)

@@ -56,6 +56,15 @@ class Known:
         return self.seal_then is not None and signer_sha256 in {self.certificate_sha256, *self.others_sha256}
 
 
+STORE_TOO_LARGE = Step(
+    "seal_then",
+    Status.UNKNOWN,
+    "VALIDATION_DATA_TOO_LARGE",
+    "文件所附验证数据过多，未能全部读取",
+    "the document brings more validation data than are read: one of the rest may say that a certificate was revoked",
+)
+
+
 def seal_steps(
     found: Findings,
     known: Known | None,

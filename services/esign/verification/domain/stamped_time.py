@@ -93,10 +93,13 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
     ):
         return _outside(path, others)
     if others.logged_us is not None:
-        return StampedTime(
-            Step("time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"),
-            others.logged_us,
+        existed_us = others.logged_us if others.proven_us is None else min(others.logged_us, others.proven_us)
+        if not (chain.valid_at(path, existed_us) or chain.valid_at(path, existed_us - CLOCK_TOLERANCE_US)):
+            return _ended()
+        step = Step(
+            "time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"
         )
+        return StampedTime(step, existed_us)
     if others.proven_us is not None:
         return _by_document(path, others.proven_us, claimed)
     if chain.valid_at(path, now):
@@ -193,8 +196,8 @@ def _judge_stamp(
 def _ended() -> StampedTime:
     return _unknown(
         "TIME_NOT_PROVEN",
-        "时间戳签发时签章证书不在有效期内",
-        "the signer's certificates were not valid when the timestamp was made",
+        "有证明的时间签章证书不在有效期内",
+        "the signer's certificates were not valid at the moment that is proven",
     )
 
 

@@ -67,11 +67,11 @@ def test_a_file_that_was_passed_on_as_text_is_to_be_sent_again() -> None:
     "padding", [b"\n", b"\r\n", b" ", b"\x00", bytes(64 * 1024), b"\x1a", b"\n\x1a" + bytes(100)], ids=repr
 )
 def test_a_padded_end_accuses_nobody(padding: bytes) -> None:
-    """Mail, editors and disks add blanks and zeros behind the end: what was certified to the byte is refused, and the
+    """Mail, editors and disks add blanks and zeros behind the end: what was signed to the byte is not accepted, and the
     original asked for, but nobody is said to have added or changed content.
     """
     verdict = verdict_on(sealed() + padding)
-    assert (verdict.outcome, causes(verdict)) == (Outcome.INVALID, "PADDED")
+    assert (verdict.outcome, causes(verdict)) == (Outcome.INDETERMINATE, "PADDED")
     said = verdict_words.explain(verdict)
     assert said.cause is not None
     assert "没有发现内容改动" in said.cause.zh

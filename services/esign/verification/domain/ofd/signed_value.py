@@ -10,6 +10,8 @@ from services.esign.certification.domain import chain
 from services.esign.certification.domain.chain import ChainError
 from services.esign.domain import der
 from services.esign.domain.cms import reader as cms_reader
+from services.esign.domain.cms import signed_data
+from services.esign.domain.cms.signature_value import HASHES, sm2_key_of
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
@@ -196,10 +198,19 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "签名描述文件与签名不符，已被篡改",
             "Signature.xml is not what was signed",
         )
-    # Without attributes GM/T 0010 signs the content; some makers take its digest for that.
-    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT else (xml,)
+    # Without attributes GM/T 0010 signs the content; some makers take its digest for that. In other structures a digest
+    # may have been signed as anything.
+    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT and _is_gm(read, signer) else (xml,)
     if not any(read.signature_holds(signer, message) for message in messages):
         return Step("integrity", Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
+    if binding is Binding.INSIDE and not _is_gm(read, signer):
+        return Step(
+            "integrity",
+            Status.UNKNOWN,
+            "DIGEST_INSIDE",
+            "签名的内容只是文件的摘要，签名人不一定知道自己签的是这份文件",
+            "what was signed is but the document's digest, as a message of its own: its signer may have meant another",
+        )
     if binding is Binding.WEAK or read.weak:
         return Step(
             "integrity",
@@ -217,3 +228,9 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "the signature names another certificate",
         )
     return None
+
+
+def _is_gm(read: SignedCms, signer: x509.Certificate) -> bool:
+    """Whether a structure is one of GM/T 0010 throughout, as makers of OFD write it."""
+    is_sm3 = HASHES[read.digest_algorithm].name == "SM3"
+    return read.content_type == signed_data.OID_GM_DATA and is_sm3 and sm2_key_of(signer) is not None

@@ -24,8 +24,8 @@ OF_REASON: Mapping[str, Words] = {
     ),
     "PADDED": words(
         Sentence(
-            "文件末尾被填充了空白，不是原件，不能接受这一份。",
-            "The end of the file was padded, so it is not the original: do not accept this copy.",
+            "文件末尾被填充了空白，不是原样，不能直接接受这一份。",
+            "The end of the file was padded, so it is not as it was issued: do not accept this copy as it is.",
         ),
         "传输或存储时在末尾加了空白或零字节；没有发现内容改动。",
         "Blanks or zeros were added behind its end on its way or on a disk; no change of its content was found.",

@@ -19,6 +19,7 @@ _CALLED: Sequence[tuple[re.Pattern[str], str]] = tuple(
         (r"a new field has the name of another", "新增的域与已有的域重名"),
         (r"the new (?:field|widget) (\d+)\b.*", "新增的签名域（对象 {}）写法异常"),
         (r"a field was (?:added|signed), which the certification forbids", "首个签名不允许再增加签名"),
+        (r"a document timestamp stands in the field (.*), which is a signer's", "文档时间戳占用了留给签署人的域“{}”"),
         (r"the form field (.*) was changed", "表单项“{}”被改动"),
         (r"the form field (.*?)(?::| has a rich| shows what) .*", "表单项“{}”的填写方式异常"),
         (r"the (?:look of|signed) field (\d+)\b.*", "签名域（对象 {}）的外观异常"),

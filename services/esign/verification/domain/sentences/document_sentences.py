@@ -228,6 +228,24 @@ _FILE: Mapping[str, Words] = {
         "The document was signed once, and the signature was taken out.",
         say.ORIGINAL,
     ),
+    **each(
+        "GAP_SHARED GAP_ELSEWHERE",
+        words(
+            Sentence(
+                "文件中有签名没有保护、却可能显示出来的内容，不能直接接受。",
+                "Something that no signature protects may be shown by it: do not accept it as it is.",
+            ),
+            "文件的写法使签名没有保护的字节可以改变显示的内容，正常软件不会这样写。",
+            "It is written so that bytes which no signature protects may change what is shown; no sound software does.",
+            say.ORIGINAL,
+        ),
+    ),
+    "SIGNATURE_UNLISTED": words(
+        say.UNCONFIRMED,
+        "文件里有签名数据，但没有登记在表单中，无法按签名核验。",
+        "It holds data of a signature that is not listed in its form, and cannot be judged as a signature.",
+        say.ORIGINAL,
+    ),
     "SIGNATURE_REPLACED": words(
         Sentence(
             "文件曾有别的电子签名，现已不在，不能接受。",

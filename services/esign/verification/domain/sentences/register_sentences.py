@@ -19,6 +19,12 @@ _STANDING: Mapping[str, Words] = {
         "The certificate is revoked and nothing proves that the signature is older.",
         say.REISSUE,
     ),
+    "VALIDATION_DATA_TOO_LARGE": words(
+        say.TIME_OPEN,
+        "文件所附的验证数据过多，未能全部读取，其中可能有证书已被撤销的记录。",
+        "It brings more validation data than are read, and some of them may say that a certificate was revoked.",
+        say.REISSUE,
+    ),
     "MAKER_REVOKED": words(
         say.BAD_SEAL,
         "印章制作之前，制章单位的证书已被撤销。",

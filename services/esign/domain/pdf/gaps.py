@@ -1,0 +1,138 @@
+"""Whether what a signature leaves unsigned belongs to that signature alone (ISO 32000-2, 12.8.1).
+
+Nobody signs the bytes of /Contents: the padding and what a CMS holds beside its signed attributes are anybody's. They
+may be pixels or text where another object reaches over them, and every offset in the file means something else where
+the same signed bytes have their gap in another place.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from services.esign.domain.pdf.document import Document, PdfObject
+from services.esign.domain.pdf.rebuilt import headers
+from services.esign.domain.pdf.sections import Place
+from services.esign.domain.pdf.signatures import PdfSignature
+from services.esign.domain.pdf.syntax import Dict, PdfError
+
+_WORD = b"/ByteRange"
+# One spelling: the numbers stand in the dictionary itself.
+_SPACE = rb"[\x00\t\n\f\r ]"
+_RANGE = re.compile(rb"/ByteRange%b*\[%b*(?:\d{1,10}%b+){3}\d{1,10}%b*\]" % ((_SPACE,) * 4))
+# What ends where every reader has it end: no comment, no string but short plain ones; one stream of a stated length.
+_PLAIN = re.compile(rb"[^()%]*(?:\([^()\\%]{0,200}\)[^()%]*)*")
+_STREAM = re.compile(rb"\s{0,8}\d+ \d+ obj\s*<<([^()%#]*?)>>\s*stream\r?\n")
+_LENGTH = re.compile(rb"/Length[\s]+(\d{1,10})[\s]*(?=[/>]|\Z)")
+_END = re.compile(rb"\s{0,8}endstream\s+endobj\b")
+_SECTION = re.compile(_SPACE + rb"{0,64}(?:xref|\d+%b+\d+%b+obj)" % (_SPACE, _SPACE))
+_WORD_OF_OBJECTS = re.compile(rb"obj")
+# "obj" and "endobj".
+_OF_ONE = 2
+
+
+def is_elsewhere(document: Document, present: Sequence[PdfSignature], places: int) -> bool:
+    """Whether the bytes that a signature signs may have their gap in another place, too. `places`: how often the file
+    has the word /ByteRange.
+    """
+    own = set()
+    for each in present:
+        holder = document.object(each.number)
+        found = None if holder is None else _own_range(document.data, holder)
+        if found is None:
+            return True
+        own.add(found)
+    for at in _places(document) if places > len(own) else ():
+        if at in own:
+            continue
+        match = _RANGE.match(document.data, at, document.end)
+        if match is None:
+            return True
+        _, gap_start, _, rest = map(int, re.findall(rb"\d+", match[0]))
+        if any(at < each.covered_to and gap_start + rest == _signed(each) for each in present):
+            return True
+    return False
+
+
+def _own_range(data: bytes, holder: PdfObject) -> int | None:
+    """Where a signature's dictionary has its /ByteRange; None where it is not written once, in one spelling."""
+    at = data.find(_WORD, holder.start, holder.end)
+    return at if at >= 0 and _RANGE.match(data, at) and data.find(_WORD, at + 1, holder.end) < 0 else None
+
+
+def _places(document: Document) -> Iterator[int]:
+    at = document.data.find(_WORD, 0, document.end)
+    while at >= 0:
+        yield at
+        at = document.data.find(_WORD, at + 1, document.end)
+
+
+def _signed(signature: PdfSignature) -> int:
+    """How many bytes a signature signs."""
+    return signature.gap[0] + signature.covered_to - signature.gap[1]
+
+
+def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
+    """Whether the bytes that a signature signs are a document by themselves: what was signed may have been that file,
+    and this one, in which everything behind the gap has moved, another. `version`: the one that was signed.
+    """
+    first, last = signature.gap
+    begins = version.startxref if version.startxref < first else version.startxref + last - first
+    return begins < first or _SECTION.match(version.data, begins, version.end) is not None
+
+
+def is_shared(document: Document, signature: PdfSignature) -> bool:
+    """Whether another object, as some reader comes to it, holds the gap as well. Raises PdfError."""
+    data, gap = document.data, signature.gap[0]
+    holder = document.object(signature.number)
+    own = -1 if holder is None else holder.start
+    words = [found.start() for found in _WORD_OF_OBJECTS.finditer(data, 0, gap)]
+    seen = 0
+    for at, following in pairwise([*_beginnings(document, gap), gap]):
+        first, seen = seen, bisect_left(words, following, seen)
+        if first == seen or (at == own and seen - first == 1):
+            continue
+        if seen - first == _OF_ONE and _ends_plainly(data, at, words[seen - 1], following):
+            continue
+        for start in {header.at for header in headers(data, at, following)}:
+            if start != own and _reaches(document, start, gap):
+                return True
+    return False
+
+
+def _beginnings(document: Document, before: int) -> list[int]:
+    """Where the file has objects by any of its sections, and where it begins."""
+    found = {0}
+    for section in document.sections:
+        found.update(e.a for e in section.entries.values() if e.place == Place.IN_FILE and e.a < before)
+    return sorted(found)
+
+
+def _ends_plainly(data: bytes, at: int, last: int, end: int) -> bool:
+    """`last`: where the last word of an object stands in the text from `at` to `end`."""
+    if data.find(b"stream", at, last) < 0:
+        return data.startswith(b"end", last - 3) and _PLAIN.fullmatch(data, at, last) is not None
+    head = _STREAM.match(data, at, end)
+    lengths = _LENGTH.findall(head[1]) if head is not None else []
+    return head is not None and len(lengths) == 1 and _END.match(data, head.end() + int(lengths[0]), end) is not None
+
+
+def _reaches(document: Document, start: int, gap: int) -> bool:
+    """Whether the object at `start` ends behind the beginning of the gap, by its length or by its last word."""
+    try:
+        found = document.object_at(start)
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        # Text that looks like an object to one reader, and is none to this one.
+        return False
+    if found.end > gap:
+        return True
+    length = found.value.get("Length") if isinstance(found.value, Dict) else None
+    try:
+        stated = document.resolve(length)
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return True
+    return found.stream is not None and type(stated) is int and found.stream[0] + stated > gap

@@ -1,0 +1,86 @@
+"""What stands on a page beside a place that may look different: other fields and annotations (ISO 32000-2, 12.5).
+
+Of an annotation some readers draw what others leave out, and by its coordinates where others keep to its rectangle.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.signatures import inherited
+from services.esign.domain.pdf.syntax import Dict, Ref
+from services.esign.revisions.domain import additions, places
+from services.esign.revisions.domain.additions import Why
+from services.esign.revisions.domain.places import Rectangle
+
+APART = 12.0
+"""Points that a new field keeps from an annotation."""
+# Points, of a rectangle that has an area.
+_LEAST_SIDE = 0.01
+
+
+def shares_a_place(document: Document, number: int, box: Rectangle, page: Mapping[str, Any]) -> bool:
+    """Whether a field, object `number`, has its place in common with another field, whose look it would hide, or for
+    which it would be taken. Raises PdfError.
+    """
+    for ref, value in _listed(document, page):
+        if ref != Ref((number, 0)) and value.get("Subtype") == "Widget":
+            other = additions.rectangle(document.resolve(value.get("Rect")))
+            if other is None or additions.meet(box, other):
+                return True
+    return False
+
+
+def is_over_another(document: Document, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> bool:
+    """Whether a place is over an annotation, or a new one beside one, be it another's signature. Raises PdfError."""
+    wanted = places.wider(box, APART) if why is Why.NEW else box
+    for ref, value in _listed(document, page):
+        if ref == Ref((number, 0)) or _is_drawn_nowhere(document, value):
+            continue
+        if value.get("Subtype") == "Widget" and (
+            why is not Why.NEW or (inherited(document, value, "FT") == "Sig" and not additions.shows(document, value))
+        ):
+            continue
+        other = additions.rectangle(document.resolve(value.get("Rect")))
+        if other is None or additions.overlap(wanted, other):
+            return True
+    return False
+
+
+def are_in_their_places(document: Document, page: Mapping[str, Any]) -> bool:
+    """Whether every reader draws each annotation of a page in its rectangle, if it draws it. Raises PdfError."""
+    return all(_is_in_its_place(document, value) for _, value in _listed(document, page))
+
+
+def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
+    box = additions.rectangle(document.resolve(value.get("Rect")))
+    if additions.shows(document, value):
+        # Without an area to fit it in, some draw a look as large as it is.
+        return box is not None and min(additions.size(box)) >= _LEAST_SIDE
+    if value.get("Subtype") in {"Widget", "Link"} or _is_drawn_nowhere(document, value):
+        return True
+    states = document.resolve(value.get("AP"))
+    # Without a look it is drawn by its own coordinates.
+    return isinstance(states, Dict) and additions.is_stream(document, states.get("N"))
+
+
+def _is_drawn_nowhere(document: Document, value: Mapping[str, Any]) -> bool:
+    """A link without a border, a window that opens beside the page; with a look some readers draw it all the same."""
+    kind = value.get("Subtype")
+    if "AP" in value or kind not in {"Link", "Popup"}:
+        return False
+    if kind == "Popup":
+        return True
+    style = document.resolve(value.get("BS"))
+    if isinstance(style, Dict):
+        return bool(document.resolve(style.get("W", 1)) == 0)
+    border = document.resolve(value.get("Border"))
+    return isinstance(border, list) and len(border) >= 3 and document.resolve(border[2]) == 0
+
+
+def _listed(document: Document, page: Mapping[str, Any]) -> Iterator[tuple[Any, Dict]]:
+    listed = document.resolve(page.get("Annots"))
+    for each in listed if isinstance(listed, list) else []:
+        value = document.resolve(each)
+        if isinstance(value, Dict):
+            yield each, value
