@@ -20,12 +20,14 @@ _WORD = b"/ByteRange"
 # One spelling: the numbers stand in the dictionary itself.
 _SPACE = rb"[\x00\t\n\f\r ]"
 _RANGE = re.compile(rb"/ByteRange%b*\[%b*(?:\d{1,10}%b+){3}\d{1,10}%b*\]" % ((_SPACE,) * 4))
+_NO_VALUE = re.compile(rb"/ByteRange(?:%b*[^\[\d%%\x00\t\n\f\r ]|[^\[\d%%\x00\t\n\f\r ])" % _SPACE)
 # What ends where every reader has it end: no comment, no string but short plain ones; one stream of a stated length.
 _PLAIN = re.compile(rb"[^()%]*(?:\([^()\\%]{0,200}\)[^()%]*)*")
 _STREAM = re.compile(rb"\s{0,8}\d+ \d+ obj\s*<<([^()%#]*?)>>\s*stream\r?\n")
 _LENGTH = re.compile(rb"/Length[\s]+(\d{1,10})[\s]*(?=[/>]|\Z)")
 _END = re.compile(rb"\s{0,8}endstream\s+endobj\b")
 _SECTION = re.compile(_SPACE + rb"{0,64}(?:xref|\d+%b+\d+%b+obj)" % (_SPACE, _SPACE))
+_HEADER = re.compile(_SPACE + rb"{0,64}(\d{1,10})%b+\d+%b+obj" % (_SPACE, _SPACE))
 _WORD_OF_OBJECTS = re.compile(rb"obj")
 # "obj" and "endobj".
 _OF_ONE = 2
@@ -46,6 +48,9 @@ def is_elsewhere(document: Document, present: Sequence[PdfSignature], places: in
         if at in own:
             continue
         match = _RANGE.match(document.data, at, document.end)
+        if match is None and _NO_VALUE.match(document.data, at, document.end):
+            # Somebody writes about it.
+            continue
         if match is None:
             return True
         _, gap_start, _, rest = map(int, re.findall(rb"\d+", match[0]))
@@ -77,8 +82,17 @@ def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
     and this one, in which everything behind the gap has moved, another. `version`: the one that was signed.
     """
     first, last = signature.gap
-    begins = version.startxref if version.startxref < first else version.startxref + last - first
-    return begins < first or _SECTION.match(version.data, begins, version.end) is not None
+    data, moved = version.data, last - first
+    if version.startxref >= first:
+        return _SECTION.match(data, version.startxref + moved, version.end) is not None
+    # A linearised one begins at its front in both; what lies behind the gap is found in one of them.
+    sections = (each.offset for each in version.sections if each.offset >= first)
+    entries = ((n, e.a) for n, e in version.entries.items() if e.place == Place.IN_FILE and e.a >= first)
+    return any(_SECTION.match(data, at + moved, version.end) for at in sections) or any(
+        found is not None and int(found[1]) == number
+        for number, at in entries
+        for found in (_HEADER.match(data, at + moved, version.end),)
+    )
 
 
 def is_shared(document: Document, signature: PdfSignature) -> bool:
@@ -111,10 +125,14 @@ def _beginnings(document: Document, before: int) -> list[int]:
 def _ends_plainly(data: bytes, at: int, last: int, end: int) -> bool:
     """`last`: where the last word of an object stands in the text from `at` to `end`."""
     if data.find(b"stream", at, last) < 0:
-        return data.startswith(b"end", last - 3) and _PLAIN.fullmatch(data, at, last) is not None
+        # What is opened by a bracket is closed: digits go on as long as nothing ends them.
+        closed = data.startswith(b"end", last - 3) and data.count(b"<", at, last) == data.count(b">", at, last)
+        return closed and _PLAIN.fullmatch(data, at, last) is not None
     head = _STREAM.match(data, at, end)
-    lengths = _LENGTH.findall(head[1]) if head is not None else []
-    return head is not None and len(lengths) == 1 and _END.match(data, head.end() + int(lengths[0]), end) is not None
+    if head is None or head[1].count(b"<") != head[1].count(b">"):
+        return False
+    lengths = _LENGTH.findall(head[1])
+    return len(lengths) == 1 and _END.match(data, head.end() + int(lengths[0]), end) is not None
 
 
 def _reaches(document: Document, start: int, gap: int) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.esign.domain.ofd.archive import is_package_too
+from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
 from services.esign.domain.pdf.update import Revision
@@ -40,6 +41,9 @@ def refuse(document: Document) -> None:
     """Raises PdfError naming what the document hides: SHADOW_* or ACTIVE_CONTENT."""
     if is_package_too(document.data):
         raise PdfError("SHADOW_ELSEWHERE", "the file is a package, too; save the document anew")
+    if document.data.count(b"/ByteRange", 0, document.end) > len(signatures.find(document)):
+        # The gap of the seal could be put there, and the file would be another.
+        raise PdfError("SHADOW_ELSEWHERE", "the file holds what could be part of a signature; save the document anew")
     revisions = walk(document)
     values = _values(document, revisions)
     if active := acting(document.census.names):

@@ -22,7 +22,7 @@ from services.esign.revisions.domain import (
 from services.esign.revisions.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.revisions.domain.content_stream import drawn_by_itself
 from services.esign.revisions.domain.field_locks import Locks, full_name, permitted
-from services.esign.revisions.domain.page_ink import ink_of, is_followed_alike
+from services.esign.revisions.domain.page.ink import ink_of, is_followed_alike
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_look
 from services.esign.revisions.domain.sound_page import is_sound

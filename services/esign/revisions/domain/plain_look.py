@@ -13,8 +13,9 @@ from typing import Any
 
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.syntax import Dict, Name, PdfError
-from services.esign.revisions.domain import additions, known_profiles, places
+from services.esign.revisions.domain import additions, places
 from services.esign.revisions.domain.content_stream import pieces
+from services.esign.revisions.domain.page import known_profiles
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
 _NUMBER = rb"-?(?:\d{1,5}(?:\.\d{0,9})?|\.\d{1,9})"

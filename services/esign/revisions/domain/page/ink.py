@@ -13,12 +13,13 @@ from typing import Any
 
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Array, Census, Cursor, Dict, Name, PdfError
-from services.esign.revisions.domain import additions, blending, known_profiles, places
+from services.esign.revisions.domain import additions, blending, places
 from services.esign.revisions.domain.additions import Ink
 from services.esign.revisions.domain.content_stream import pieces
-from services.esign.revisions.domain.font_widths import UNKNOWN_FONT, Font, font_of
-from services.esign.revisions.domain.page_paths import Path, is_usual_dash
-from services.esign.revisions.domain.page_streams import UnclearError, content_of, streams_of
+from services.esign.revisions.domain.page import known_profiles
+from services.esign.revisions.domain.page.font_widths import UNKNOWN_FONT, Font, font_of
+from services.esign.revisions.domain.page.paths import Path, is_usual_dash
+from services.esign.revisions.domain.page.streams import UnclearError, content_of, streams_of
 from services.esign.revisions.domain.places import Matrix, Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_picture
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, Name
-from services.esign.revisions.domain.standard_widths import WIDTHS
+from services.esign.revisions.domain.page.standard_widths import WIDTHS
 
 _SPACE = 0x20
 # Space, and what rows of leaders are made of: hyphen, full stop, underline.

@@ -5,7 +5,7 @@
 from dataclasses import dataclass
 
 from services.esign.revisions.domain import places
-from services.esign.revisions.domain.page_streams import UnclearError
+from services.esign.revisions.domain.page.streams import UnclearError
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
 # Points; farther corners are moved by readers that keep to small numbers of pixels.
