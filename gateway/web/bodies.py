@@ -23,10 +23,11 @@ _FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A document and its receipt, empty when none came."""
+    """A document and its receipt, empty when none came; `name`: what the sender's file is called."""
 
     pdf: bytes
     receipt: str
+    name: str
 
 
 async def read(request: Request, limit: int, seconds: float) -> bytes:
@@ -97,7 +98,7 @@ async def upload(request: Request, limit: int, seconds: float) -> Upload:
     if len(receipt) > RECEIPT_BYTES:
         raise _form_invalid()
     try:
-        return Upload(pdf, receipt.decode())
+        return Upload(pdf, receipt.decode(), (document.filename or "") if isinstance(document, UploadFile) else "")
     except UnicodeDecodeError:
         raise errors.invalid_field(
             "receipt",

@@ -231,6 +231,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "lookup_number_title": ("按证明编号", "By the certificate's number"),
     "lookup_number_hint": ("见证明上的“编号”", "As printed on the certificate"),
     "lookup_date_hint": ("与证明上的日期一致", "The date printed on the certificate"),
+    "asked": ("核验于 {time}（北京时间）", "Judged at {time} (Beijing time)"),
+    "asked_of": ("{file}，核验于 {time}（北京时间）", "{file}, judged at {time} (Beijing time)"),
     "as_of": ("结论对应时间（北京时间）", "Speaks for (Beijing time)"),
     "facts": ("证明信息", "Document"),
     "fact_number": ("编号", "Number"),

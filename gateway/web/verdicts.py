@@ -1,5 +1,6 @@
 """A verdict as people read it: three sentences, each signature, and the steps for who wants to know more."""
 
+import time
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -59,14 +60,15 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A verdict in the reader's language. `tone` is how it looks: valid, invalid, unknown or not_checked; `left_out`
-    says how many steps were not made.
+    """A verdict in the reader's language. `tone` is how it looks: valid, invalid, unknown or not_checked; `asked`: of
+    which file it is, and when it was made; `left_out` says how many steps were not made.
     """
 
     verdict: str
     tone: str
     word: str
     holds: str
+    asked: str
     cause: str
     advice: str
     as_of: str
@@ -79,8 +81,10 @@ class Shown:
         return asdict(self)
 
 
-def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
-    """Makes a verdict readable, with the word named `texts`. An unknown word never becomes a good one."""
+def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "", *, file: str = "") -> Shown:
+    """Makes a verdict of this moment readable, with the word named `texts`. `file`: what the file is called that
+    was judged. An unknown word never becomes a good one.
+    """
     name = verdict.verdict if verdict.verdict in _VERDICTS else "INDETERMINATE"
     key, tone = _word(verdict, name, texts)
     made = [step for step in verdict.steps if step.reason not in (_OF_A_FILE, _NOT_REACHED)]
@@ -91,6 +95,7 @@ def shown(verdict: esign_pb2.Verdict, language: str, texts: str = "") -> Shown:
         tone=tone,
         word=text(key, language),
         holds=_said(summary.verdict, language) or text(f"summary_{name}", language),
+        asked=_asked(plain(file), beijing(time.time()), language),
         cause=_said(summary.cause, language),
         advice=_said(summary.advice, language),
         as_of=beijing(verdict.as_of.seconds) if verdict.HasField("as_of") else "",
@@ -207,6 +212,10 @@ def _time(report: esign_pb2.SignatureReport, language: str) -> str:
     if report.HasField("claimed_at"):
         return text("time_claimed", language, time=beijing(report.claimed_at.seconds))
     return text("time_unsaid", language)
+
+
+def _asked(file: str, when: str, language: str) -> str:
+    return text("asked_of", language, file=file, time=when) if file else text("asked", language, time=when)
 
 
 def plain(name: str) -> str:

@@ -87,7 +87,7 @@ class Verification:
                 return json_error(error, language)
             return self._verify_page(request, error=error)
         metrics.VERDICTS.labels("document", label(answer.verdict)).inc()
-        verdict = shown(answer.verdict, language)
+        verdict = shown(answer.verdict, language, file=document.name)
         if wants_json(request):
             return JSONResponse(verdict.as_json(), headers=NO_STORE)
         return self._verify_page(request, verdict=verdict)

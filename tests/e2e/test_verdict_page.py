@@ -172,6 +172,10 @@ async def test_a_clerk_knows_what_it_is_and_what_to_do(
         assert await said(shown, "word") == wanted.word
         assert await shown.get_attribute("section.verdict", "data-tone") == wanted.tone
         assert wanted.holds in await said(shown, "holds")
+        # A print of the page says of which file it is, and of when.
+        assert re.fullmatch(
+            re.escape(file) + r"，核验于 \d{4}-\d\d-\d\d [\d:]{8}（北京时间）", await said(shown, "asked")
+        )
         assert wanted.cause in await said(shown, "cause")
         assert await shown.locator("[data-part=cause]").is_visible() is bool(wanted.cause)
         assert wanted.advice in await said(shown, "advice")
@@ -210,6 +214,7 @@ async def test_the_verdict_is_the_same_without_scripts_and_in_english(
         await shown.goto("/verify?lang=en")
         await upload(shown, file, data)
         assert wanted.english in await said(shown, "holds")
+        assert (await said(shown, "asked")).startswith(f"{file}, judged at ")
         for slot in ("word", "holds", "cause", "advice"):
             assert (await said(shown, slot)).isascii()
 

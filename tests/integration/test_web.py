@@ -341,6 +341,7 @@ async def test_a_verdict_comes_with_its_steps(land: WebLand, kind: str, chinese:
     (holds, _), cause, (advice, _) = SUMMARIES[kind]
     assert holds in page.text
     assert advice in page.text
+    assert body["asked"].startswith("a.pdf, judged at ")
     assert (body["holds"], body["cause"]) == (SUMMARIES[kind][0][1], "" if cause is None else cause[1])
     assert body["signatures"][0]["kind"] == "Electronic signature"
     assert [said for said in body["signatures"][0]["lines"] if said[0] == "Scope"] == [["Scope", "the whole file"]]

@@ -61,6 +61,7 @@ function offline({ verdict, reason, code }) {
     partial: true,
     word: say(`qr_word_${told}`),
     holds: say(`qr_holds_${told}`),
+    asked: "",
     cause: verdict === "VALID" ? "" : found,
     advice: say(`qr_advice_${told}`),
     as_of: "",
