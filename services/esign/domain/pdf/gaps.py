@@ -95,21 +95,22 @@ def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
     )
 
 
-def is_shared(document: Document, signature: PdfSignature) -> bool:
-    """Whether another object, as some reader comes to it, holds the gap as well. Raises PdfError."""
-    data, gap = document.data, signature.gap[0]
-    holder = document.object(signature.number)
-    own = -1 if holder is None else holder.start
-    words = [found.start() for found in _WORD_OF_OBJECTS.finditer(data, 0, gap)]
+def is_shared(document: Document, *present: PdfSignature) -> bool:
+    """Whether another object, as some reader comes to it, holds the gap of a signature as well. Raises PdfError."""
+    data, ends = document.data, sorted(each.gap[0] for each in present)
+    holders = ((document.object(each.number), each.gap[0]) for each in present)
+    own = {holder.start: gap for holder, gap in holders if holder is not None}
+    words = [found.start() for found in _WORD_OF_OBJECTS.finditer(data, 0, ends[-1])]
     seen = 0
-    for at, following in pairwise([*_beginnings(document, gap), gap]):
+    for at, following in pairwise([*_beginnings(document, ends[-1]), ends[-1]]):
         first, seen = seen, bisect_left(words, following, seen)
-        if first == seen or (at == own and seen - first == 1):
+        if first == seen or (at in own and seen - first == 1):
             continue
         if seen - first == _OF_ONE and _ends_plainly(data, at, words[seen - 1], following):
             continue
         for start in {header.at for header in headers(data, at, following)}:
-            if start != own and _reaches(document, start, gap):
+            end = _end_of(document, start)
+            if any(start < gap < end and own.get(start) != gap for gap in ends):
                 return True
     return False
 
@@ -135,22 +136,20 @@ def _ends_plainly(data: bytes, at: int, last: int, end: int) -> bool:
     return len(lengths) == 1 and _END.match(data, head.end() + int(lengths[0]), end) is not None
 
 
-def _reaches(document: Document, start: int, gap: int) -> bool:
-    """Whether the object at `start` ends behind the beginning of the gap, by its length or by its last word."""
+def _end_of(document: Document, start: int) -> int:
+    """Where the object at `start` ends, by its length or by its last word, whichever is farther."""
     try:
         found = document.object_at(start)
     except PdfError as cause:
         if cause.limit:
             raise
         # Text that looks like an object to one reader, and is none to this one.
-        return False
-    if found.end > gap:
-        return True
-    length = found.value.get("Length") if isinstance(found.value, Dict) else None
+        return start
+    length = found.value.get("Length") if found.stream is not None and isinstance(found.value, Dict) else None
     try:
         stated = document.resolve(length)
     except PdfError as cause:
         if cause.limit:
             raise
-        return True
-    return found.stream is not None and type(stated) is int and found.stream[0] + stated > gap
+        return document.end
+    return max(found.end, found.stream[0] + stated if found.stream is not None and type(stated) is int else 0)

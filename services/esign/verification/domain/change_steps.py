@@ -139,7 +139,7 @@ def _about_gaps(
     """
     try:
         elsewhere = gaps.is_elsewhere(document, present, places) or any(map(gaps.is_a_file_without, signed, present))
-        shared = not elsewhere and any(gaps.is_shared(document, each) for each in present)
+        shared = not elsewhere and gaps.is_shared(document, *present)
     except PdfError as cause:
         zh, en = "签名的留空部分未能全部核对", f"whether the gap is the signature's alone could not be told: {cause}"
         return Step("coverage", Status.UNKNOWN, cause.reason, zh, en)
