@@ -60,6 +60,7 @@ class FieldChanges:
         # A first signature that the catalog does not name may be meant as the certification.
         first = locks[0].permission if locks else None
         self._meant_to_permit = 0 if self.forbidding or first is None else first
+        self._is_certified = any(lock.permission is not None for lock in locks)
         # Somebody approved what was filled in.
         self._is_approved = sum(lock.signs for lock in locks) > 1
         self._on = WidgetPages(two.after)
@@ -375,9 +376,13 @@ class FieldChanges:
         """`replaces`: what it replaces was approved by a signer."""
         self._refuse_halves(new)
         name = self._name_of(number, new)
-        if self._permitted < 2:
-            raise ChangedError(f"the form field {name} was changed", unclear=self._meant_to_permit >= 2)
         self._refuse_locked(name)
+        if self._permitted < 2:
+            # Without a certification a form may be filled in (ISO 32000-2, 12.8.2.2): whoever did it forged nothing.
+            is_note = not self._is_certified and not self.forbidding
+            raise ChangedError(
+                f"the form field {name} was changed", unclear=self._meant_to_permit >= 2, is_note=is_note
+            )
         if replaces:
             raise ChangedError(f"the form field {name} was changed after a signer had approved it", unclear=True)
         if new.get("Subtype") == "Widget":

@@ -14,7 +14,7 @@ from services.esign.revisions.domain.additions import Patch
 class Change:
     """Something in a later version that is no part of signing. `locked`: a signer had locked that field. `unclear`: it
     cannot be said what it is for, so it breaks no certification that lets anything come. `is_note`: an annotation that
-    the certification lets be added; it may be seen.
+    the certification lets be added, or something filled in where nobody certified; it may be seen.
     """
 
     en: str
