@@ -86,6 +86,10 @@ class DrawnPage:
         least = max(_APART * self.scale, _APART_ON_PAGE * min(self.width, self.height), EDGE)
         if not self.is_blank(box) or not self.is_blank(box.wider(math.ceil(least), self.width, self.height)):
             return False
+        return self.is_alone(box)
+
+    def is_alone(self, box: Box) -> bool:
+        """Whether no sign is so near to a blank place that both read as one."""
         around = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
         inner, width, _ = self._inside(box, around)
         ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
@@ -166,7 +170,7 @@ class DrawnPage:
 
     def makes_another(self, box: Box, after: "DrawnPage") -> bool:
         """Whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near."""
-        whole = box.wider(round(REACH * self.scale), self.width, self.height)
+        whole = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
         width, was = whole.right - whole.left, self.place(whole)
         grounds = page_signs.grounds_of(was, width, self.scale)
         was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(whole)))

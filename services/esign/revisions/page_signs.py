@@ -26,7 +26,7 @@ _LIGHT, _DARKER = 160, 64
 _OTHER_INK, _COLOURED = 112, 70
 # A sign owns the space beside it, and above and below it, by these shares of its height; at least these pixels. A
 # sign higher than these points counts as that high.
-_BESIDE, _ABOVE = 0.6, 0.25
+_BESIDE, _ABOVE = 0.8, 0.25
 _NEAR, _HIGHEST = 3, 48.0
 # A rule is a line of at most this breadth and at least this length, in points.
 _RULE, _LONG = 2.0, 30.0
@@ -72,7 +72,9 @@ def grounds_of(place: bytes, width: int, scale: float) -> list[bytes]:
         step = _BYTES_A_PIXEL * max(1, len(square) // _BYTES_A_PIXEL // _SAMPLES)
         colours = Counter(square[at : at + _BYTES_A_PIXEL] for at in range(0, len(square), step))
         found.append(colours.most_common(1)[0][0])
-    return found
+    # Within a broad stroke the ink is what is most frequent.
+    paper = Counter(found).most_common(1)[0][0] if found else _WHITE
+    return [paper if is_light(paper) and _lightness(paper) - _lightness(each) >= _DARKER else each for each in found]
 
 
 def on_white(place: bytes, width: int, scale: float, grounds: list[bytes]) -> bytes:

@@ -52,6 +52,8 @@ _PARTS_OF_A_PIXEL = 64
 # Pixels a point, and pixels in all, by which a place is looked at from near: small type has points of one pixel else.
 _NEAR_SCALE = 4.0
 _NEAR_PIXELS = 800_000
+# Points of the smaller side of a signature's field.
+_SMALLEST_SIGNATURE = 20.0
 # Share of a page that all that came later may take together.
 _MOST_TAKEN = 0.5
 # Memory that is kept from the renderer when a difference is looked at again, bytes: more than two versions of the
@@ -186,6 +188,8 @@ def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPag
     (place,) = _boxes(document, number, pixels, (patch.ink.place,))
     around = [box.wider(_AROUND, under.width, under.height) for box in dict.fromkeys(inked) if box.area]
     within = [box.wider(_AROUND, under.width, under.height).within(place) for box in dict.fromkeys(signs) if box.area]
+    dark = _boxes(document, number, pixels, patch.ink.areas)
+    around += [each for box in dict.fromkeys(dark) if (each := box.within(place)).area]
     if any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
         raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
@@ -200,8 +204,14 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
     """
     if patch.why is Why.NEW:
         return before.is_apart(box)
-    if patch.why is Why.SIGNED and patch.draws and before.is_paper(box):
-        return not before.makes_another(box, after)
+    if patch.why is Why.SIGNED and patch.draws:
+        # Smaller ones are marks of somebody else's.
+        if min(box.right - box.left, box.bottom - box.top) < _SMALLEST_SIGNATURE * before.scale:
+            return False
+        if before.is_paper(box):
+            # What others show otherwise must not be near enough to be read as one with the page's signs.
+            near = not patch.is_certain and not before.is_alone(box)
+            return not near and not before.makes_another(box, after)
     return patch.why is not Why.TICKED or before.is_part_of(box, after)
 
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.rebuilt import headers
-from services.esign.domain.pdf.sections import Place
+from services.esign.domain.pdf.sections import FREE, Place
 from services.esign.domain.pdf.signatures import PdfSignature
 from services.esign.domain.pdf.syntax import Dict, PdfError
 
@@ -26,9 +26,13 @@ _PLAIN = re.compile(rb"[^()%]*(?:\([^()\\%]{0,200}\)[^()%]*)*")
 _STREAM = re.compile(rb"\s{0,8}\d+ \d+ obj\s*<<([^()%#]*?)>>\s*stream\r?\n")
 _LENGTH = re.compile(rb"/Length[\s]+(\d{1,10})[\s]*(?=[/>]|\Z)")
 _END = re.compile(rb"\s{0,8}endstream\s+endobj\b")
-_SECTION = re.compile(_SPACE + rb"{0,64}(?:xref|\d+%b+\d+%b+obj)" % (_SPACE, _SPACE))
-_HEADER = re.compile(_SPACE + rb"{0,64}(\d{1,10})%b+\d+%b+obj" % (_SPACE, _SPACE))
+# What readers pass over before and between.
+_BLANK = rb"(?>(?:[\x00\t\n\f\r ]|%[^\r\n]*[\r\n])*)"
+_SECTION = re.compile(rb"%b(?:xref|\d+%b\d+%bobj)" % (_BLANK, _BLANK, _BLANK))
+_HEADER = re.compile(rb"%b(\d{1,10})%b\d+%bobj" % (_BLANK, _BLANK, _BLANK))
 _WORD_OF_OBJECTS = re.compile(rb"obj")
+# White space between where an entry leads and its object.
+_NEAR_ITS_ENTRY = 64
 # "obj" and "endobj".
 _OF_ONE = 2
 
@@ -96,23 +100,40 @@ def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
 
 
 def is_shared(document: Document, *present: PdfSignature) -> bool:
-    """Whether another object, as some reader comes to it, holds the gap of a signature as well. Raises PdfError."""
-    data, ends = document.data, sorted(each.gap[0] for each in present)
+    """Whether another object, as some reader comes to it, holds a signature's gap as well, or what was signed may be
+    another document to readers that rebuild it: they take the last object of a number. Raises PdfError.
+    """
+    data, gaps, until = document.data, sorted(each.gap[0] for each in present), present[-1].covered_to
     holders = ((document.object(each.number), each.gap[0]) for each in present)
     own = {holder.start: gap for holder, gap in holders if holder is not None}
-    words = [found.start() for found in _WORD_OF_OBJECTS.finditer(data, 0, ends[-1])]
+    words = [found.start() for found in _WORD_OF_OBJECTS.finditer(data, 0, until)]
     seen = 0
-    for at, following in pairwise([*_beginnings(document, ends[-1]), ends[-1]]):
+    for at, following in pairwise([*_beginnings(document, until), until]):
         first, seen = seen, bisect_left(words, following, seen)
-        if first == seen or (at in own and seen - first == 1):
+        count = seen - first
+        if count == 0 or (at in own and count <= _OF_ONE):
             continue
-        if seen - first == _OF_ONE and _ends_plainly(data, at, words[seen - 1], following):
+        if count == _OF_ONE and _ends_plainly(data, at, words[seen - 1], following):
             continue
-        for start in {header.at for header in headers(data, at, following)}:
-            end = _end_of(document, start)
-            if any(start < gap < end and own.get(start) != gap for gap in ends):
+        for header in headers(data, at, following):
+            end = _end_of(document, header.at)
+            if any(header.at < gap < end and own.get(header.at) != gap for gap in gaps):
                 return True
-    return False
+            if end > header.at and _comes_later(document, header.number, header.at):
+                return True
+    return _leads_elsewhere(document, until)
+
+
+def _comes_later(document: Document, number: int, at: int) -> bool:
+    """Whether an object stands behind the one of its number that the sections lead to."""
+    entry = document.entries.get(number, FREE)
+    return entry.place == Place.IN_FILE and at > entry.a + _NEAR_ITS_ENTRY
+
+
+def _leads_elsewhere(document: Document, until: int) -> bool:
+    """Whether a reader that rebuilds the file finds a trailer that no section has."""
+    tables = sum(each.kind == "table" for each in document.sections)
+    return document.data.count(b"trailer", 0, until) > tables
 
 
 def _beginnings(document: Document, before: int) -> list[int]:

@@ -43,12 +43,14 @@ FORM_KEYS = frozenset(
 @dataclass(frozen=True, slots=True)
 class Ink:
     """Text of a page that meets a place. `boxes`: where each piece of it is, or may be; `signs`: where signs of it are
-    in the place, or may be. A renderer that has the font shows something in each.
+    in the place, or may be; `areas`: where it has dark lines, areas or pictures. Where a reader shows all of them it
+    shows something in each.
     """
 
     place: Rectangle = (0, 0, 0, 0)
     boxes: tuple[Rectangle, ...] = ()
     signs: tuple[Rectangle, ...] = ()
+    areas: tuple[Rectangle, ...] = ()
 
 
 class Why(Enum):
@@ -67,7 +69,8 @@ class Why(Enum):
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
-    that has operators stands there; `is_plain`: it has nothing but what every reader draws alike. `ink`: text that the
+    that has operators stands there; `is_plain`: it is a seal's picture; `is_certain`: every reader shows it
+    alike. `ink`: text that the
     page itself has there, or near.
     """
 
@@ -76,6 +79,7 @@ class Patch:
     why: Why
     draws: bool = False
     is_plain: bool = True
+    is_certain: bool = True
     ink: Ink = Ink()
 
 

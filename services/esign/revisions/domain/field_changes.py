@@ -22,7 +22,7 @@ from services.esign.revisions.domain import (
 from services.esign.revisions.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
 from services.esign.revisions.domain.content_stream import drawn_by_itself
 from services.esign.revisions.domain.field_locks import Locks, full_name, permitted
-from services.esign.revisions.domain.page.ink import ink_of, is_followed_alike
+from services.esign.revisions.domain.page.ink import Look, ink_of, is_certain, is_followed_alike
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_look
 from services.esign.revisions.domain.sound_page import is_sound
@@ -188,9 +188,9 @@ class FieldChanges:
             raise ChangedError(f"the new field {ref[0]}: {why}")
         self._refuse_neighbours(ref[0], box, page, Why.NEW)
         self._refuse_effects(ref[0], value, page)
-        self._patch(number, box, Why.NEW, value)
+        self._patch(ref[0], number, box, Why.NEW, value)
 
-    def _patch(self, page: int, box: Rectangle, why: Why, value: Mapping[str, Any]) -> None:
+    def _patch(self, number: int, page: int, box: Rectangle, why: Why, value: Mapping[str, Any]) -> None:
         """The place may look different. Raises ChangedError where not all of it is on the page."""
         after = self._two.after
         if additions.outside(after, box, self._on.listed[page]):
@@ -198,12 +198,17 @@ class FieldChanges:
         on = self._on.listed[page]
         resources = additions.resources_of(after, on)
         apart = standing_annotations.APART if why is Why.NEW else 0
-        ink = ink_of(after, on, resources, box, apart) if is_sound(after, on, resources) else None
+
+        def beside() -> list[Look]:
+            return standing_annotations.looks_near(after, number, box, on)
+
+        ink = ink_of(after, on, resources, box, apart, beside) if is_sound(after, on, resources) else None
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look, box) and is_followed_alike(after, look) for look in looks)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, ink))
+        certain = plain or all(is_certain(after, look) for look in looks)
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, certain, ink))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -359,13 +364,15 @@ class FieldChanges:
                 )
             if "F" in changed and additions.shows(self._two.before, old) and not additions.is_shown_alike(old, new):
                 raise ChangedError(f"the field {number} is shown otherwise than before", unclear=True)
+            if additions.is_by_a_cut(self._two.after, box, value, standing_annotations.APART):
+                raise ChangedError(f"the field {number} stands where its page is cut", unclear=True)
             # Where the earlier signer could not see the field, it must not cover what he saw.
             self._refuse_effects(number, new, value)
             hidden = additions.is_hidden(self._two.before, old)
             if hidden and standing_annotations.shares_a_place(self._two.after, number, box, value):
                 raise ChangedError(f"the field {number} shares its place with another", unclear=True)
             self._refuse_neighbours(number, box, value, Why.NEW if hidden else Why.SIGNED)
-            self._patch(page, box, Why.NEW if hidden else Why.SIGNED, new)
+            self._patch(number, page, box, Why.NEW if hidden else Why.SIGNED, new)
         elif new.get("Subtype") == "Widget":
             self._refuse_resources(number, new)
         elif "AP" in changed:
@@ -392,7 +399,7 @@ class FieldChanges:
             why = self._misfilled(new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
-            self._patch(page, box, Why.TICKED if kind == "Btn" else Why.FILLED, new)
+            self._patch(number, page, box, Why.TICKED if kind == "Btn" else Why.FILLED, new)
             self._refuse_neighbours(number, box, value, Why.FILLED)
             self._refuse_effects(number, new, value)
             if "RV" in changed:

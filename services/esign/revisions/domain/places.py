@@ -48,6 +48,10 @@ def moved(box: Rectangle, matrix: Matrix) -> Rectangle:
     return around([at(matrix, x, y) for x in (x1, x2) for y in (y1, y2)])
 
 
+def size(box: Rectangle) -> tuple[float, float]:
+    return box[2] - box[0], box[3] - box[1]
+
+
 def wider(box: Rectangle, by: float) -> Rectangle:
     return box[0] - by, box[1] - by, box[2] + by, box[3] + by
 

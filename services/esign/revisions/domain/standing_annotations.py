@@ -6,15 +6,18 @@ Of an annotation some readers draw what others leave out, and by its coordinates
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.signatures import inherited
-from services.esign.domain.pdf.syntax import Dict, Ref
+from services.esign.domain.pdf.syntax import Dict, Name, Ref
 from services.esign.revisions.domain import additions, places
 from services.esign.revisions.domain.additions import Why
-from services.esign.revisions.domain.places import Rectangle
+from services.esign.revisions.domain.page.streams import UnclearError
+from services.esign.revisions.domain.places import Matrix, Rectangle
 
 APART = 12.0
 """Points that a new field keeps from an annotation."""
+# Points around a place in which looks are followed.
+_NEAR = 8.0
 # Points, of a rectangle that has an area.
 _LEAST_SIDE = 0.01
 
@@ -50,6 +53,50 @@ def is_over_another(document: Document, number: int, box: Rectangle, page: Mappi
 def are_in_their_places(document: Document, page: Mapping[str, Any]) -> bool:
     """Whether every reader draws each annotation of a page in its rectangle, if it draws it. Raises PdfError."""
     return all(_is_in_its_place(document, value) for _, value in _listed(document, page))
+
+
+def looks_near(
+    document: Document, number: int, box: Rectangle, page: Mapping[str, Any]
+) -> list[tuple[PdfObject, Matrix, Rectangle]]:
+    """The looks of annotations near a place but the field's own, object `number`: each with the matrix that fits it
+    into its rectangle (12.5.5), and the rectangle. Raises UnclearError where it is not known which look is shown.
+    """
+    found = []
+    for ref, value in _listed(document, page):
+        where = additions.rectangle(document.resolve(value.get("Rect")))
+        if ref == Ref((number, 0)) or not additions.shows(document, value):
+            continue
+        if where is None:
+            raise UnclearError
+        if not places.meet(places.wider(box, _NEAR), where):
+            continue
+        states = document.resolve(value.get("AP"))
+        normal = states.get("N") if isinstance(states, Dict) else None
+        if not additions.is_stream(document, normal):
+            named, state = document.resolve(normal), document.resolve(value.get("AS"))
+            normal = named.get(state) if isinstance(named, Dict) and isinstance(state, Name) else None
+            if normal is None:
+                continue
+        holder = additions.stream_of(document, normal)
+        matrix = None if holder is None else _fitted(document, holder, where)
+        if holder is None or matrix is None:
+            raise UnclearError
+        found.append((holder, matrix, where))
+    return found
+
+
+def _fitted(document: Document, holder: PdfObject, box: Rectangle) -> Matrix | None:
+    bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
+    own = document.resolve(holder.value.get("Matrix", [1, 0, 0, 1, 0, 0]))
+    if bounds is None or not isinstance(own, list) or len(own) != 6 or not all(type(n) in {int, float} for n in own):
+        return None
+    a, b, c, d, e, f = own
+    moved = places.moved(bounds, (a, b, c, d, e, f))
+    if min(places.size(moved)) <= 0:
+        return None
+    across, up = (shown / side for shown, side in zip(places.size(box), places.size(moved), strict=True))
+    fit: Matrix = (across, 0, 0, up, box[0] - moved[0] * across, box[1] - moved[1] * up)
+    return places.times((a, b, c, d, e, f), fit)
 
 
 def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:

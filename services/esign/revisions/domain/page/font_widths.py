@@ -58,8 +58,11 @@ class Font:
             for at in range(0, len(text), 2):
                 code = int.from_bytes(text[at : at + 2], "big")
                 width = self.widths.get(code, self.missing or 0)
-                least = width if self.is_exact else min(width, 0.5)
-                yield Sign(least, width, code in _BLANK_GLYPHS)
+                if self.is_exact:
+                    yield Sign(width, width, code in _BLANK_GLYPHS)
+                else:
+                    # Two signs of a byte each, or one.
+                    yield Sign(0, 2 * width)
             return
         for code in text:
             found = self.widths.get(code, self.missing)
@@ -115,7 +118,10 @@ def _composite(document: Document, font: Dict) -> Font | None:
     vertical = named is not None and named.endswith("V")
     if named not in {"Identity-H", "Identity-V"}:
         # Which code is which glyph, and how long codes are, is in a table of its own.
-        return Font({}, max(default, _UNITS) / _UNITS, pairs=True, is_exact=False, is_vertical=vertical)
+        found = _widths(document, own.get("W"))
+        if found is None or not all(0 <= width <= 1 for width in (*found.values(), default / _UNITS)):
+            return None
+        return Font({}, 1, pairs=True, is_exact=False, is_vertical=vertical)
     widths = _widths(document, own.get("W"))
     return None if widths is None else Font(widths, default / _UNITS, pairs=True, is_vertical=vertical)
 

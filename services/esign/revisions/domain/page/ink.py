@@ -6,49 +6,47 @@ pictures of plain bytes. Where anything else but text meets the place nothing is
 the signs are, so that what the renderer shows nothing of is not taken for nothing.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.esign.domain.pdf.document import Document
-from services.esign.domain.pdf.syntax import Array, Census, Cursor, Dict, Name, PdfError
+from services.esign.domain.pdf.document import Document, PdfObject
+from services.esign.domain.pdf.syntax import Array, Dict, Name, PdfError
 from services.esign.revisions.domain import additions, blending, places
 from services.esign.revisions.domain.additions import Ink
 from services.esign.revisions.domain.content_stream import pieces
 from services.esign.revisions.domain.page import known_profiles
 from services.esign.revisions.domain.page.font_widths import UNKNOWN_FONT, Font, font_of
+from services.esign.revisions.domain.page.operators import (
+    COUNTS,
+    DEVICE,
+    FILLS,
+    OF_PATHS,
+    PAINT,
+    PATH,
+    STROKES,
+    numbers_of,
+    values_of,
+)
 from services.esign.revisions.domain.page.paths import Path, is_usual_dash
-from services.esign.revisions.domain.page.streams import UnclearError, content_of, streams_of
+from services.esign.revisions.domain.page.state import IDENTITY, OF_INKS, State, lightness
+from services.esign.revisions.domain.page.streams import UnclearError, content_of, joined, streams_of
 from services.esign.revisions.domain.places import Matrix, Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_picture
 
-_IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
-_NUMBERS = re.compile(rb"[\t\n\r ]*(?:-?(?:\d{1,9}(?:\.\d{0,16})?|\.\d{1,16})(?:[\t\n\r ]+|\Z))*")
-_COUNTS = {
-    **dict.fromkeys((b"q", b"Q", b"h", b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n", b"W", b"W*"), 0),
-    **dict.fromkeys((b"BT", b"ET", b"T*"), 0),
-    **dict.fromkeys((b"cm", b"Tm", b"c"), 6),
-    **dict.fromkeys((b"re", b"v", b"y", b"k", b"K"), 4),
-    **dict.fromkeys((b"rg", b"RG"), 3),
-    **dict.fromkeys((b"m", b"l", b"Td", b"TD"), 2),
-    **dict.fromkeys((b"w", b"J", b"j", b"M", b"i", b"g", b"G", b"Tc", b"Tw", b"Tz", b"TL", b"Tr", b"Ts"), 1),
-}
-_PAINT = frozenset({b"S", b"s", b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*", b"n"})
-_STROKES = frozenset({b"S", b"s", b"B", b"B*", b"b", b"b*"})
-_FILLS = frozenset({b"f", b"F", b"f*", b"B", b"B*", b"b", b"b*"})
-_PATH = frozenset({b"m", b"l", b"c", b"v", b"y", b"re", b"h"})
-_OF_PATHS = _PATH | _PAINT | {b"W", b"W*"}
-_DEVICE = {b"g": "DeviceGray", b"rg": "DeviceRGB", b"k": "DeviceCMYK"}
 # Colour spaces that every reader comes by; of the last one only black and grey.
 _PARTS: Mapping[str, int] = {"DeviceGray": 1, "DeviceRGB": 3, "DeviceCMYK": 4}
-_OF_INKS = 4
 _IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
 # Entries of a graphics state by which colours become others, and values of which they do not.
 _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_STATES = frozenset({"Normal", "Compatible"})
-_CLIPPING_TEXT = 4
+# Modes of text (table 106): filled, stroked, both, unseen; more would clip.
+_RENDERINGS, _TEXT_FILLS, _TEXT_STROKES = frozenset({0, 1, 2, 3}), frozenset({0, 2}), frozenset({1, 2})
+_THINNEST_PEN = 0.2
+# Share of light from which on a colour is one of paper; points that something must reach into a place; how many do.
+_PAPER, _EDGE, _MOST_AREAS = 0.85, 0.5, 4000
 # Numbers that every reader computes with, in points (table C.1).
 _LARGEST, _SMALLEST = 32767.0, 1e-4
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
@@ -60,63 +58,61 @@ _NEAR, _DENSEST = 8.0, 5.0
 _BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.3, 0.5, 0.4, 1.1, 0.5, 0.1
 
 
-def ink_of(document: Document, page: Mapping[str, Any], resources: Any, box: Rectangle, apart: float) -> Ink | None:
-    """The text of a page that meets a place, `apart` points around it included; None when readers may follow the
-    content differently, or have what is near differently. `resources`: the page's, which it may inherit. Raises
-    PdfError where it is too much work.
+Look = tuple[PdfObject, Matrix, Rectangle]
+
+
+def ink_of(
+    document: Document,
+    page: Mapping[str, Any],
+    resources: Any,
+    box: Rectangle,
+    apart: float,
+    beside: Callable[[], Iterable[Look]],
+) -> Ink | None:
+    """What a page has in a place, `apart` points around it included; None when readers may follow the content
+    differently, or have what is near differently. `resources`: the page's, which it may inherit; `beside`: looks of
+    annotations near the place, with their matrices and rectangles. Raises PdfError where it is too much work.
     """
     place = places.wider(box, apart)
     walk = _Walk(document, place, places.wider(box, max(apart, _NEAR)))
     if not blending.is_plain_group(document, page.get("Group")):
         return None
     try:
-        content = b"\n".join(content_of(document, each) for each in streams_of(document, page.get("Contents")))
+        content = joined([content_of(document, each) for each in streams_of(document, page.get("Contents"))])
         shown = additions.page_box(document, page)
-        walk.form(content, resources, _State(clip=shown or place), 0)
+        walk.form(content, resources, State(clip=shown or place), 0)
+        for look, ctm, clip in beside():
+            walk.form(content_of(document, look), look.value.get("Resources"), State(clip=clip, ctm=ctm), 1)
     except UnclearError:
         return None
     except PdfError as cause:
         if cause.limit:
             raise
         return None
-    return Ink(place, tuple(walk.boxes), tuple(walk.signs))
+    return Ink(place, tuple(walk.boxes), tuple(walk.signs), tuple(walk.areas))
+
+
+def is_certain(document: Document, look: Any) -> bool:
+    """Whether every reader shows a form alike: its colours, lines, areas and pictures. Raises PdfError."""
+    return _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf))
 
 
 def is_followed_alike(document: Document, look: Any) -> bool:
     """Whether every reader comes to the same places by a form's content. Raises PdfError where it is too much work."""
+    return _is_followed(document, look, None)
+
+
+def _is_followed(document: Document, look: Any, near: Rectangle | None) -> bool:
     holder = additions.stream_of(document, look)
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
         return document.resolve(look) is None
-    walk = _Walk(document, box)
+    walk = _Walk(document, box, near)
     try:
-        walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), _State(box), 1)
+        walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), State(box), 1)
     except UnclearError:
         return False
     return True
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """Of the graphics state what decides where something is and whether all readers draw it."""
-
-    clip: Rectangle
-    ctm: Matrix = _IDENTITY
-    width: float = 1
-    fill: bool = True
-    stroke: bool = True
-    is_dashed: bool = False
-    fill_parts: int = 1
-    stroke_parts: int = 1
-    mixed: bool = False
-    is_faded: bool = False
-    font: Font | None = None
-    size: float = 0
-    spacing: float = 0
-    word: float = 0
-    stretch: float = 1
-    leading: float = 0
-    rise: float = 0
 
 
 @dataclass(slots=True)
@@ -129,9 +125,10 @@ class _Walk:
     near: Rectangle | None = None
     boxes: list[Rectangle] = field(default_factory=list)
     signs: list[Rectangle] = field(default_factory=list)
+    areas: list[Rectangle] = field(default_factory=list)
     pieces: int = 0
 
-    def form(self, content: bytes, resources: Any, state: _State, depth: int) -> None:
+    def form(self, content: bytes, resources: Any, state: State, depth: int) -> None:
         if depth > _DEEPEST:
             raise UnclearError
         held = self.document.resolve(resources)
@@ -142,6 +139,15 @@ class _Walk:
         if self.near is not None and places.meet(places.within(box, clip), self.near):
             raise UnclearError
 
+    def paint(self, boxes: Iterable[Rectangle], clip: Rectangle) -> None:
+        """Something dark that every reader draws: what lies over it here may lie elsewhere for another."""
+        inner = places.within(places.wider(self.place, -_EDGE), clip)
+        for box in boxes:
+            if places.meet(box, inner):
+                self.areas.append(places.within(box, clip))
+                if len(self.areas) > _MOST_AREAS:
+                    raise UnclearError
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -149,23 +155,23 @@ class _Stream:
 
     walk: _Walk
     resources: Dict
-    state: _State
+    state: State
     depth: int
-    saved: list[_State] = field(default_factory=list)
+    saved: list[State] = field(default_factory=list)
     # Marked content that is open: whether it may be left out.
     marks: list[bool] = field(default_factory=list)
     path: Path = field(default_factory=Path)
     line: Matrix | None = None
-    text: Matrix = _IDENTITY
+    text: Matrix = IDENTITY
 
     def follow(self, content: bytes) -> None:
         for operator, operands in pieces(content, self.walk.document.census):
             self.walk.pieces += 1
             if self.walk.pieces > _MOST_PIECES:
                 raise UnclearError
-            count = _COUNTS.get(operator)
+            count = COUNTS.get(operator)
             if count is not None:
-                numbers = _numbers(operands)
+                numbers = numbers_of(operands)
                 if len(numbers) != count:
                     raise UnclearError
                 self._plain(operator, numbers)
@@ -173,19 +179,21 @@ class _Stream:
                 act = _ACTS.get(operator)
                 if act is None or self.path.box is not None:
                     raise UnclearError
-                act(self, operator, _values(operands))
-        if self.saved and self.depth:
+                act(self, operator, values_of(operands))
+        # What a form leaves open goes on in what comes behind it, for some.
+        is_open = self.saved or self.marks or self.line is not None or self.path.box is not None
+        if self.depth and is_open:
             raise UnclearError
 
     def _plain(self, operator: bytes, numbers: list[float]) -> None:
-        if self.path.box is not None and operator not in _OF_PATHS:
+        if self.path.box is not None and operator not in OF_PATHS:
             # Some have the path where it is made, others where it is painted (8.5.2.1 allows nothing between).
             raise UnclearError
-        if operator in _PATH:
+        if operator in PATH:
             if self.line is not None:
                 raise UnclearError
             self.path.extend(operator, numbers, self.state.ctm)
-        elif operator in _PAINT:
+        elif operator in PAINT:
             self._paint(operator)
         elif operator in {b"W", b"W*"}:
             if self.path.box is None:
@@ -202,19 +210,20 @@ class _Stream:
         elif operator == b"cm":
             a, b, c, d, e, f = numbers
             self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
-        elif operator.lower() in _DEVICE:
-            self.space(b"cs" if operator in _DEVICE else b"CS", [Name(_DEVICE[operator.lower()])])
+        elif operator.lower() in DEVICE:
+            self.space(b"cs" if operator in DEVICE else b"CS", [Name(DEVICE[operator.lower()])])
             self.colour(operator, numbers)
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
-            if numbers[0] >= _CLIPPING_TEXT:
+            if numbers[0] not in _RENDERINGS:
                 raise UnclearError
+            self.state = replace(self.state, rendering=int(numbers[0]))
         elif operator in {b"BT", b"ET"}:
             if (self.line is None) is (operator == b"ET"):
                 raise UnclearError
-            self.line = _IDENTITY if operator == b"BT" else None
-            self.text = _IDENTITY
+            self.line = IDENTITY if operator == b"BT" else None
+            self.text = IDENTITY
         elif operator in {b"Tm", b"Td", b"TD", b"T*"}:
             self._move(operator, numbers)
 
@@ -239,18 +248,25 @@ class _Stream:
                 # Some paint a path that was begun outside.
                 raise UnclearError
             return
-        state, strokes, fills = self.state, operator in _STROKES, operator in _FILLS
+        state, strokes, fills = self.state, operator in STROKES, operator in FILLS
         pen = state.width if strokes else 0
         unsure = (
             self._is_unsure
             or path.is_thin(fills=fills, pen=pen * places.least(state.ctm))
             or (strokes and (not state.stroke or state.is_dashed or path.has_points))
             or (fills and not state.fill)
+            or path.is_long
         )
+        reach = pen * places.factor(state.ctm) / 2
+        if fills and not state.is_fill_light:
+            self.walk.paint(path.areas(), state.clip)
+        if strokes and not state.is_stroke_light:
+            self.walk.paint((places.wider(line, reach) for line in path.lines), state.clip)
         if unsure and operator != b"n":
             self.walk.mark(places.wider(path.box, pen * places.factor(state.ctm)), state.clip)
         if path.clips:
-            self.state = replace(state, clip=places.within(state.clip, path.box))
+            clip = places.within(state.clip, path.box)
+            self.state = replace(state, clip=clip, mixed=state.mixed or not path.is_box)
 
     @property
     def _is_unsure(self) -> bool:
@@ -286,16 +302,20 @@ class _Stream:
         """Its first colour is black to some, and to others what was there before."""
         parts = self._parts_of(values[0]) if len(values) == 1 else 0
         if operator == b"cs":
-            self.state = replace(self.state, fill=False, fill_parts=parts)
+            self.state = replace(self.state, fill=False, is_fill_light=False, fill_parts=parts)
         else:
-            self.state = replace(self.state, stroke=False, stroke_parts=parts)
+            self.state = replace(self.state, stroke=False, is_stroke_light=False, stroke_parts=parts)
 
     def colour(self, operator: bytes, values: list[Any]) -> None:
         parts = self.state.fill_parts if operator.islower() else self.state.stroke_parts
-        known = len(values) == parts > 0 and all(type(each) in {int, float} for each in values)
-        if parts == _OF_INKS:
+        known = len(values) == parts > 0 and all(type(each) in {int, float} and 0 <= each <= 1 for each in values)
+        if parts == OF_INKS:
             known = known and not any(values[:3])
-        self.state = replace(self.state, fill=known) if operator.islower() else replace(self.state, stroke=known)
+        is_light = known and lightness(values) >= _PAPER
+        if operator.islower():
+            self.state = replace(self.state, fill=known, is_fill_light=is_light)
+        else:
+            self.state = replace(self.state, stroke=known, is_stroke_light=is_light)
 
     def dash(self, _operator: bytes, values: list[Any]) -> None:
         listed = [*values[0], *values[1:]] if values and isinstance(values[0], list) else []
@@ -354,15 +374,14 @@ class _Stream:
             box = places.moved((0, 0, 1, 1), state.ctm)
             if self._is_unsure or not is_plain_picture(document, holder) or _density(holder.value, box) > _DENSEST:
                 self.walk.mark(box, state.clip)
+            self.walk.paint([box], state.clip)
             return
         bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
-        matrix = document.resolve(holder.value.get("Matrix", Array(_IDENTITY)))
+        matrix = document.resolve(holder.value.get("Matrix", Array(IDENTITY)))
         if bounds is None or not _is_matrix(matrix):
             raise UnclearError
         ctm = _usual(places.times(tuple(matrix), state.ctm))
         clip = places.within(places.moved(bounds, ctm), state.clip)
-        if not places.meet(clip, self.walk.place):
-            return
         own = document.resolve(holder.value.get("Resources"))
         odd = "OC" in holder.value or not blending.is_plain_group(document, holder.value.get("Group"))
         inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or odd)
@@ -418,13 +437,19 @@ class _Stream:
             if not sign.is_space:
                 inked.append((min(least, *ends), max(most, *ends)))
             least, most = ends[0] + ahead, ends[1] + ahead
-        if not inked:
+        pen = state.width * places.least(state.ctm)
+        strokes, fills = state.rendering in _TEXT_STROKES, state.rendering in _TEXT_FILLS
+        unsure = (fills and not state.fill) or (
+            strokes and (not state.stroke or state.is_dashed or pen < _THINNEST_PEN)
+        )
+        is_seen = (fills and not state.is_fill_light) or (strokes and not state.is_stroke_light) or unsure
+        if not inked or not is_seen:
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
         down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
         low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
         box = places.within(self._box(placed, low, high, down, up), state.clip)
-        if self._is_unsure or not state.fill:
+        if self._is_unsure or unsure:
             walk.mark(box, state.clip)
         if places.meet(box, walk.place):
             walk.boxes.append(box)
@@ -453,27 +478,11 @@ def _usual(matrix: Matrix) -> Matrix:
     return matrix
 
 
-def _numbers(operands: bytes) -> list[float]:
-    if _NUMBERS.fullmatch(operands) is None:
-        raise UnclearError
-    return [float(each) for each in operands.split()]
-
-
-def _values(operands: bytes) -> list[Any]:
-    """Raises PdfError."""
-    census = Census()
-    cursor = Cursor(operands, 0, census)
-    found = []
-    while operands[cursor.at :].strip(b"\t\n\f\r "):
-        found.append(cursor.value())
-    return found
-
-
 def _is_matrix(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 6 and all(type(each) in {int, float} for each in value)
 
 
-_TEXT_STATE: Mapping[bytes, Callable[[_State, float], _State]] = {
+_TEXT_STATE: Mapping[bytes, Callable[[State, float], State]] = {
     b"Tc": lambda state, number: replace(state, spacing=number),
     b"Tw": lambda state, number: replace(state, word=number),
     b"Tz": lambda state, number: replace(state, stretch=number / 100),

@@ -2,10 +2,14 @@
 
 import base64
 import binascii
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.revisions.domain import additions
+
+_APART = frozenset(bytes((each,)) for each in b"\x00\t\n\f\r ()<>[]{}/%")
 
 
 class UnclearError(Exception):
@@ -15,15 +19,24 @@ class UnclearError(Exception):
 def streams_of(document: Document, value: Any) -> list[PdfObject]:
     found = document.resolve(value)
     if additions.stream_of(document, value) is None and isinstance(found, list):
-        return [each for one in found for each in _stream_at(document, one)]
-    return _stream_at(document, value)
+        return [_stream_at(document, one) for one in found]
+    return [] if found is None else [_stream_at(document, value)]
 
 
-def _stream_at(document: Document, value: Any) -> list[PdfObject]:
+def _stream_at(document: Document, value: Any) -> PdfObject:
     stream = additions.stream_of(document, value)
-    if stream is None and document.resolve(value) is not None:
+    if stream is None:
+        # Where one is missing some readers draw no more of the page.
         raise UnclearError
-    return [] if stream is None else [stream]
+    return stream
+
+
+def joined(contents: Sequence[bytes]) -> bytes:
+    """What several streams are together. Raises UnclearError where some readers have a word of two of them."""
+    for one, other in pairwise(each for each in contents if each):
+        if one[-1:] not in _APART and other[:1] not in _APART:
+            raise UnclearError
+    return b"\n".join(contents)
 
 
 def content_of(document: Document, holder: PdfObject) -> bytes:

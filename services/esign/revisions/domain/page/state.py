@@ -1,0 +1,48 @@
+"""The graphics state of a content stream, as far as it decides where something is and whether all readers draw it
+(ISO 32000-1, 8.4 and 9.3).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.esign.revisions.domain.page.font_widths import Font
+from services.esign.revisions.domain.places import Matrix, Rectangle
+
+IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
+OF_INKS = 4
+"""Numbers of a colour of DeviceCMYK."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Of the graphics state what decides where something is and whether all readers draw it."""
+
+    clip: Rectangle
+    ctm: Matrix = IDENTITY
+    width: float = 1
+    # Whether the colours are known, and whether they are those of paper.
+    fill: bool = True
+    stroke: bool = True
+    is_fill_light: bool = False
+    is_stroke_light: bool = False
+    rendering: int = 0
+    is_dashed: bool = False
+    fill_parts: int = 1
+    stroke_parts: int = 1
+    mixed: bool = False
+    is_faded: bool = False
+    font: Font | None = None
+    size: float = 0
+    spacing: float = 0
+    word: float = 0
+    stretch: float = 1
+    leading: float = 0
+    rise: float = 0
+
+
+def lightness(colour: Sequence[float]) -> float:
+    """Share of light, of a colour of one, three or four numbers."""
+    if len(colour) == OF_INKS:
+        return 1 - colour[-1]
+    red, green, blue = colour if len(colour) > 1 else (colour[0],) * 3
+    return 0.299 * red + 0.587 * green + 0.114 * blue
