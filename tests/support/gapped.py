@@ -16,10 +16,9 @@ from tests.support.updates import stream
 ROOM = 8000
 GAP = ROOM + 2
 """Bytes of a gap with its brackets."""
+STATED = b"/M(D:20260601040000Z)"
 HOLE = b"[0 ########## ########## ##########]"
-SIGNATURE = (
-    b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached/M(D:20260601040000Z)%b/ByteRange%b/Contents"
-)
+SIGNATURE = b"<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached%b/ByteRange%b/Contents"
 FORM = b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[6 0 R]/SigFlags 3>>>>"
 FIELD = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Sig1)/V %d 0 R/Rect[0 0 0 0]/F 132/P 3 0 R>>"
 FONT = b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>"
@@ -48,7 +47,7 @@ class Layout:
         for number, body in ((1, FORM), (2, PAGES), (3, PAGE), (5, FONT)):
             self.add(number, body)
 
-    def signature(self, number: int, span: bytes = HOLE, more: bytes = b"") -> int:
+    def signature(self, number: int, span: bytes = HOLE, more: bytes = STATED) -> int:
         """A signature's dictionary without its value; where that belongs."""
         self.at[number] = len(self.data)
         self.data += b"%d 0 obj\n" % number + SIGNATURE % (more, span)
@@ -73,11 +72,18 @@ class Layout:
     def end(self, startxref: int) -> None:
         self.data += b"startxref\n%d\n%%%%EOF\n" % startxref
 
-    def fill(self, place: int, gap: int = GAP, *, at: int = -1) -> None:
-        """Writes the range around a gap into the next hole, or into the one behind `at`."""
-        hole = self.data.index(HOLE, max(at, 0))
+    def fill(self, place: int, gap: int = GAP) -> None:
+        """Writes the range around a gap into the next hole."""
+        hole = self.data.index(HOLE)
         text = b"[0 %d %d %d]" % (place, place + gap, len(self.data) - place)
         self.data[hole : hole + len(HOLE)] = text.ljust(len(HOLE))
+
+    def finish(self, place: int, gap: int = GAP) -> None:
+        """A table over all objects that have numbers alone, behind the gap, and the range around it."""
+        start = len(self.data) + gap
+        self.table({number: at for number, at in self.at.items() if isinstance(number, int)})
+        self.end(start)
+        self.fill(place, gap)
 
     def signed(self, place: int, room: int = ROOM) -> bytes:
         """The document with its gap there."""
@@ -102,16 +108,13 @@ def with_unsigned(value: bytes, content: bytes) -> bytes:
     return der.tlv(der.SEQUENCE, opened._kind, der.tlv(0xA0, data))
 
 
-def in_one_piece() -> tuple[Layout, int]:
+def in_one_piece(form: bytes = FORM, more: bytes = STATED) -> tuple[Layout, int]:
     """An honest document that is written with its signature at once, and where the gap is."""
     made = Layout()
     made.usual()
+    made.add(1, form)
     made.add(4, says(b"The debt is paid"))
     made.add(6, FIELD % 7)
-    place = made.signature(7)
-    rows = {number: at for number, at in made.at.items() if isinstance(number, int)}
-    start = len(made.data) + GAP
-    made.table(rows)
-    made.end(start)
-    made.fill(place)
+    place = made.signature(7, more=more)
+    made.finish(place)
     return made, place

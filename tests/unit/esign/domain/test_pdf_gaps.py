@@ -9,7 +9,7 @@ from services.esign.domain.pdf import gaps, signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError
 from tests.support import gapped
-from tests.support.gapped import GAP, Layout, says
+from tests.support.gapped import Layout, says
 
 HEADER = re.compile(rb"(?<!\d)\d+[\x00\t\n\f\r ]+\d+[\x00\t\n\f\r ]+obj")
 PLAIN = [
@@ -57,10 +57,7 @@ def document(bodies, after=b""):
         made.add(40 + at, body)
     made.data += after
     place = made.signature(7)
-    start = len(made.data) + GAP
-    made.table({number: at for number, at in made.at.items() if isinstance(number, int)})
-    made.end(start)
-    made.fill(place)
+    made.finish(place)
     return Document(gapped.with_value(bytes(made.data), place, b"\x30\x00"))
 
 
