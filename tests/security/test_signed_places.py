@@ -42,10 +42,11 @@ def test_a_seal_right_behind_a_number_is_one():
     [
         (FULL + SECOND, b"[21.5 139.5 32.5 150.5]", b"1 g -2 -2 20 20 re f", Outcome.INDETERMINATE),
         (EMPTY + SECOND, b"[21.5 109.5 32.5 120.5]", CROSS, Outcome.INDETERMINATE),
-        (EMPTY + SECOND, b"[100 109.5 111 120.5]", CROSS, Outcome.VALID),
-        (FULL + SECOND, b"[100 20 111 31]", b"1 g -2 -2 20 20 re f", Outcome.VALID),
+        (EMPTY + SECOND, b"[100 80.5 131 111.5]", CROSS, Outcome.VALID),
+        (FULL + SECOND, b"[100 20 131 51]", b"1 g -2 -2 20 20 re f", Outcome.VALID),
+        (EMPTY + SECOND, b"[100 109.5 111 120.5]", CROSS, Outcome.INDETERMINATE),
     ],
-    ids=["untick", "tick", "cross-elsewhere", "white-elsewhere"],
+    ids=["untick", "tick", "cross-elsewhere", "white-elsewhere", "mark-elsewhere"],
 )
 def test_one_colour_is_no_blank_place_within_a_sign(printed, place, look, expected):
     """A field inside a full box would empty it, one inside an empty box would tick it."""

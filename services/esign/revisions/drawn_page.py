@@ -119,6 +119,14 @@ class DrawnPage:
         line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
         return bool(line) and all(each == line for each in found)
 
+    def shows(self, box: Box, colour: tuple[float, float, float] | None) -> bool:
+        """Whether a part of a place has more than one colour, or the one that it is painted in."""
+        if not self.is_blank(box):
+            return True
+        pixel = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
+        wanted = None if colour is None else [255 * share for share in reversed(colour)]
+        return wanted is not None and all(abs(a - b) <= _SHADES[1] for a, b in zip(pixel, wanted, strict=True))
+
     def is_paper(self, box: Box) -> bool:
         """Whether a place is blank, and no part of something dark that was printed."""
         if not self.is_blank(box):
@@ -168,13 +176,20 @@ class DrawnPage:
         painted = (page_signs.unlike(now, _WHITE, _SHADES[-1]) & around).bit_count()
         return painted > _MOST_PAINTED * around.bit_count()
 
-    def makes_another(self, box: Box, after: "DrawnPage") -> bool:
-        """Whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near."""
-        whole = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
+    def makes_another(self, box: Box, after: "DrawnPage", reach: float) -> bool:
+        """Whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near.
+        `reach`: points around the place in which signs are looked for.
+        """
+        whole = box.wider(math.ceil(reach * self.scale), self.width, self.height)
         width, was = whole.right - whole.left, self.place(whole)
-        grounds = page_signs.grounds_of(was, width, self.scale)
-        was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(whole)))
-        return page_signs.is_one_made(was, now, width, self.scale)
+        now = bytearray(was)
+        # What came elsewhere is judged there.
+        for row, line in zip(range(box.top, box.bottom), after.rows(box), strict=True):
+            at = ((row - whole.top) * width + box.left - whole.left) * _BYTES_A_PIXEL
+            now[at : at + line.stop - line.start] = after.pixels[line]
+        grounds = page_signs.grounds_of(was, width, self.scale, has_broad_ink=True)
+        was, came = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, bytes(now)))
+        return page_signs.is_one_made(was, came, width, self.scale)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""

@@ -64,15 +64,18 @@ class _Sign:
     ink: bytes
 
 
-def grounds_of(place: bytes, width: int, scale: float) -> list[bytes]:
-    """The colour of the paper in each square of a place, row by row: the most frequent one."""
+def grounds_of(place: bytes, width: int, scale: float, *, has_broad_ink: bool = False) -> list[bytes]:
+    """The colour of the paper in each square of a place, row by row: the most frequent one. `has_broad_ink`: what is
+    darker than most squares is ink, as the strokes of large type are.
+    """
     found = []
     for lines in _squares(place, width, scale):
         square = b"".join(place[each] for each in lines)
         step = _BYTES_A_PIXEL * max(1, len(square) // _BYTES_A_PIXEL // _SAMPLES)
         colours = Counter(square[at : at + _BYTES_A_PIXEL] for at in range(0, len(square), step))
         found.append(colours.most_common(1)[0][0])
-    # Within a broad stroke the ink is what is most frequent.
+    if not has_broad_ink:
+        return found
     paper = Counter(found).most_common(1)[0][0] if found else _WHITE
     return [paper if is_light(paper) and _lightness(paper) - _lightness(each) >= _DARKER else each for each in found]
 

@@ -188,9 +188,10 @@ def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPag
     (place,) = _boxes(document, number, pixels, (patch.ink.place,))
     around = [box.wider(_AROUND, under.width, under.height) for box in dict.fromkeys(inked) if box.area]
     within = [box.wider(_AROUND, under.width, under.height).within(place) for box in dict.fromkeys(signs) if box.area]
-    dark = _boxes(document, number, pixels, patch.ink.areas)
-    around += [each for box in dict.fromkeys(dark) if (each := box.within(place)).area]
-    if any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
+    dark = _boxes(document, number, pixels, [box for box, _ in patch.ink.areas])
+    inside = {(box.within(place), colour) for box, (_, colour) in zip(dark, patch.ink.areas, strict=True)}
+    unseen = any(box.area and not under.shows(box, colour) for box, colour in inside)
+    if unseen or any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
         raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
 
 
@@ -211,7 +212,9 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
         if before.is_paper(box):
             # What others show otherwise must not be near enough to be read as one with the page's signs.
             near = not patch.is_certain and not before.is_alone(box)
-            return not near and not before.makes_another(box, after)
+            # A seal is no sign that goes on with others.
+            reach = REACH if patch.is_plain else FARTHEST
+            return not near and not before.makes_another(box, after, reach)
     return patch.why is not Why.TICKED or before.is_part_of(box, after)
 
 

@@ -40,6 +40,12 @@ FORM_KEYS = frozenset(
 )
 
 
+Colour = tuple[float, float, float]
+"""Shares of red, green and blue."""
+Area = tuple[Rectangle, Colour | None]
+"""A box that something dark is in; with the colour of all of it, or None."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ink:
     """Text of a page that meets a place. `boxes`: where each piece of it is, or may be; `signs`: where signs of it are
@@ -50,7 +56,7 @@ class Ink:
     place: Rectangle = (0, 0, 0, 0)
     boxes: tuple[Rectangle, ...] = ()
     signs: tuple[Rectangle, ...] = ()
-    areas: tuple[Rectangle, ...] = ()
+    areas: tuple[Area, ...] = ()
 
 
 class Why(Enum):

@@ -358,6 +358,8 @@ class FieldChanges:
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
             if why or box is None:
                 raise ChangedError(f"the signed field {number}: {why}")
+            if standing_annotations.is_drawn_by_reader(self._two.before, old):
+                raise ChangedError(f"the field {number} had a ground or a border that some draw", unclear=True)
             if "AP" in changed and additions.shows(self._two.before, old):
                 raise ChangedError(
                     f"the field {number} showed something before it was signed, and shows it no more", unclear=True

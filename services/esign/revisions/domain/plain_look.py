@@ -57,6 +57,7 @@ _FROM = {level: bytes(each >= level for each in range(256)) for level in _LEVELS
 # opacity on a pixel has a colour.
 _STRONG, _WEAK, _LIGHT, _OPAQUE = 0.5, 0.3, 0.6, 0.03
 _ABOVE = {share: bytes(level > share * 255 for level in range(256)) for share in (_STRONG, _LIGHT, _OPAQUE)}
+_NEARLY_WHITE = bytes(range(217, 256))
 _BELOW_WEAK = bytes(level < _WEAK * 255 for level in range(256))
 # Bytes before one operator.
 _LONGEST = 1_000
@@ -222,8 +223,16 @@ def is_plain_picture(document: Document, holder: PdfObject) -> bool:
         and masked.value.get("Subtype") == "Image"
         and masked.value.get("ColorSpace") == "DeviceGray"
         and masked.value.get("BitsPerComponent") == 8
+        and (masked.value.get("Width"), masked.value.get("Height")) == (width, height)
         and is_plain_picture(document, masked)
     )
+
+
+def is_light_picture(document: Document, holder: PdfObject) -> bool:
+    """Whether every sample of a plain picture is nearly white. Raises PdfError."""
+    if holder.value.get("BitsPerComponent") != 8:
+        return False
+    return not document.stream_of(holder).translate(None, _NEARLY_WHITE)
 
 
 def _parts_of(document: Document, space: Any) -> int:

@@ -104,11 +104,19 @@ def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
     if additions.shows(document, value):
         # Without an area to fit it in, some draw a look as large as it is.
         return box is not None and min(additions.size(box)) >= _LEAST_SIDE
+    if is_drawn_by_reader(document, value):
+        return False
     if value.get("Subtype") in {"Widget", "Link"} or _is_drawn_nowhere(document, value):
         return True
     states = document.resolve(value.get("AP"))
     # Without a look it is drawn by its own coordinates.
     return isinstance(states, Dict) and additions.is_stream(document, states.get("N"))
+
+
+def is_drawn_by_reader(document: Document, value: Mapping[str, Any]) -> bool:
+    """Whether a field without a look has a ground or a border of its own, which some readers draw (table 189)."""
+    marks = document.resolve(value.get("MK"))
+    return isinstance(marks, Dict) and "AP" not in value and not marks.keys().isdisjoint({"BG", "BC"})
 
 
 def _is_drawn_nowhere(document: Document, value: Mapping[str, Any]) -> bool:

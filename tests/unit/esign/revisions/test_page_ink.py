@@ -23,7 +23,7 @@ def found(content, resources=b"", more=None):
         objects[3] = INHERITED[:-2] + b"/Resources " + written + b">>"
         document = Document(page(content, more=objects))
         ((_, value),) = document.pages()
-        said.append(ink.ink_of(document, value, value.get("Resources"), PLACE, 0))
+        said.append(ink.ink_of(document, value, value.get("Resources"), PLACE, 0, tuple))
     assert said[0] == said[1]
     return said[0]
 

@@ -52,6 +52,8 @@ class Font:
     pairs: bool = False
     is_exact: bool = True
     is_vertical: bool = False
+    # Whether codes are other signs than their numbers say.
+    is_renamed: bool = False
 
     def signs(self, text: bytes) -> Iterator[Sign]:
         if self.pairs:
@@ -67,11 +69,7 @@ class Font:
         for code in text:
             found = self.widths.get(code, self.missing)
             least, most = _standard(code) if found is None else (found, found)
-            yield Sign(least, most, code in _WHITE, code == _SPACE)
-
-
-UNKNOWN_FONT = Font({}, None)
-"""One that the resources do not have: readers take another."""
+            yield Sign(least, most, code in _WHITE and not self.is_renamed, code == _SPACE)
 
 
 def font_of(document: Document, value: Any) -> Font | None:
@@ -83,7 +81,7 @@ def font_of(document: Document, value: Any) -> Font | None:
     if kind not in {"Type1", "MMType1", "TrueType"}:
         # Signs of a Type 3 font are content streams, which may draw anywhere.
         return None
-    unit = 1 / _UNITS
+    unit, renamed = 1 / _UNITS, isinstance(document.resolve(font.get("Encoding")), Dict)
     first, listed = document.resolve(font.get("FirstChar", 0)), document.resolve(font.get("Widths"))
     if listed is None:
         name = document.resolve(font.get("BaseFont"))
@@ -91,7 +89,7 @@ def font_of(document: Document, value: Any) -> Font | None:
             return None
         coded = document.resolve(font.get("Encoding"))
         exact = WIDTHS.get(name, {}) if coded is None or coded in _PLAIN_CODES else {}
-        return Font(dict(exact), _COURIER if name.startswith("Courier") else None)
+        return Font(dict(exact), _COURIER if name.startswith("Courier") else None, is_renamed=renamed)
     if type(first) is not int or not isinstance(listed, list):
         return None
     widths = [document.resolve(each) for each in listed[:256]]
@@ -99,7 +97,8 @@ def font_of(document: Document, value: Any) -> Font | None:
     missing = document.resolve(descriptor.get("MissingWidth", 0)) if isinstance(descriptor, Dict) else 0
     if not all(map(_is_number, [*widths, missing])):
         return None
-    return Font({first + at: each * unit for at, each in enumerate(widths)}, missing * unit)
+    known = {first + at: each * unit for at, each in enumerate(widths)}
+    return Font(known, missing * unit, is_renamed=renamed)
 
 
 def _composite(document: Document, font: Dict) -> Font | None:

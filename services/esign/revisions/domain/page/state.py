@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.esign.revisions.domain.additions import Colour
 from services.esign.revisions.domain.page.font_widths import Font
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
@@ -24,6 +25,7 @@ class State:
     fill: bool = True
     stroke: bool = True
     is_fill_light: bool = False
+    fill_colour: Colour | None = (0, 0, 0)
     is_stroke_light: bool = False
     rendering: int = 0
     is_dashed: bool = False
@@ -40,9 +42,15 @@ class State:
     rise: float = 0
 
 
-def lightness(colour: Sequence[float]) -> float:
-    """Share of light, of a colour of one, three or four numbers."""
+def rgb_of(colour: Sequence[float]) -> Colour:
+    """Shares of red, green and blue, of a colour of one, three or four numbers."""
     if len(colour) == OF_INKS:
-        return 1 - colour[-1]
+        return (1 - colour[-1],) * 3
     red, green, blue = colour if len(colour) > 1 else (colour[0],) * 3
+    return red, green, blue
+
+
+def lightness(colour: Sequence[float]) -> float:
+    """Share of light of a colour."""
+    red, green, blue = rgb_of(colour)
     return 0.299 * red + 0.587 * green + 0.114 * blue

@@ -1,0 +1,472 @@
+"""Follows the content of a page or a form as every reader does (ISO 32000-1, 8, 9 and 11)."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from services.esign.domain.pdf.document import Document
+from services.esign.domain.pdf.syntax import Array, Dict, Name
+from services.esign.revisions.domain import additions, blending, places
+from services.esign.revisions.domain.additions import Area, Colour
+from services.esign.revisions.domain.content_stream import pieces
+from services.esign.revisions.domain.page import known_profiles
+from services.esign.revisions.domain.page.font_widths import Font, font_of
+from services.esign.revisions.domain.page.operators import (
+    COUNTS,
+    DEVICE,
+    FILLS,
+    OF_PATHS,
+    PAINT,
+    PATH,
+    STROKES,
+    numbers_of,
+    values_of,
+)
+from services.esign.revisions.domain.page.paths import Path, is_usual_dash
+from services.esign.revisions.domain.page.state import IDENTITY, OF_INKS, State, lightness, rgb_of
+from services.esign.revisions.domain.page.streams import UnclearError, content_of
+from services.esign.revisions.domain.places import Matrix, Rectangle
+from services.esign.revisions.domain.plain_look import is_light_picture, is_plain_picture
+
+# Colour spaces that every reader comes by; of the last one only black and grey.
+_PARTS: Mapping[str, int] = {"DeviceGray": 1, "DeviceRGB": 3, "DeviceCMYK": 4}
+_SPACES = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "Pattern"})
+_SHADINGS = range(1, 8)
+# Entries of forms that are drawn by other means.
+_NO_FORM = frozenset({"Subtype2", "PS", "Ref", "OPI"})
+_IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
+# Entries of a graphics state by which colours become others, and values of which they do not.
+_CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
+_UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
+_SHOWN_STATES = frozenset({"Normal", "Compatible"})
+# Modes of text (table 106): filled, stroked, both, unseen; more would clip.
+_RENDERINGS, _TEXT_STROKES = frozenset({0, 1, 2, 3}), frozenset({1, 2})
+_THINNEST_PEN = 0.2
+# Share of light from which on a colour is one of paper; points that something must reach into a place; how many do.
+_PAPER, _EDGE, _MOST_AREAS = 0.85, 0.5, 4000
+# Numbers that every reader computes with, in points (table C.1).
+_LARGEST, _SMALLEST = 32767.0, 1e-4
+_DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
+# Samples of a picture a point: of more some readers show single ones.
+_DENSEST = 5.0
+# Ems around a glyph's advance that its outline may take; the height in which every sign has ink, and by how many ems
+# one is in the place to be looked for there.
+_BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.3, 0.5, 0.4, 1.1, 0.5, 0.1
+
+
+@dataclass(slots=True)
+class Walk:
+    """Follows content streams; keeps what meets the place."""
+
+    document: Document
+    place: Rectangle
+    # Where nothing may be that readers have differently; a look is judged by itself.
+    near: Rectangle | None = None
+    boxes: list[Rectangle] = field(default_factory=list)
+    signs: list[Rectangle] = field(default_factory=list)
+    areas: list[Area] = field(default_factory=list)
+    pieces: int = 0
+
+    def form(self, content: bytes, resources: Any, state: State, depth: int) -> None:
+        if depth > _DEEPEST:
+            raise UnclearError
+        held = self.document.resolve(resources)
+        _Stream(self, held if isinstance(held, Dict) else Dict(), state, depth).follow(content)
+
+    def mark(self, box: Rectangle, clip: Rectangle) -> None:
+        """Something that readers may know differently, whatever one of them shows. Raises UnclearError in the place."""
+        if self.near is not None and places.meet(places.within(box, clip), self.near):
+            raise UnclearError
+
+    def paint(self, boxes: Iterable[Rectangle], clip: Rectangle, colour: Colour | None) -> None:
+        """Something dark that every reader draws: what lies over it here may lie elsewhere for another."""
+        inner = places.within(places.wider(self.place, -_EDGE), clip)
+        for box in boxes:
+            if places.meet(box, inner):
+                self.areas.append((places.within(box, clip), colour))
+                if len(self.areas) > _MOST_AREAS:
+                    raise UnclearError
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One content stream as it is followed."""
+
+    walk: Walk
+    resources: Dict
+    state: State
+    depth: int
+    saved: list[State] = field(default_factory=list)
+    # Marked content that is open: whether it may be left out.
+    marks: list[bool] = field(default_factory=list)
+    path: Path = field(default_factory=Path)
+    line: Matrix | None = None
+    text: Matrix = IDENTITY
+
+    def follow(self, content: bytes) -> None:
+        for operator, operands in pieces(content, self.walk.document.census):
+            self.walk.pieces += 1
+            if self.walk.pieces > _MOST_PIECES:
+                raise UnclearError
+            count = COUNTS.get(operator)
+            if count is not None:
+                numbers = numbers_of(operands)
+                if len(numbers) != count:
+                    raise UnclearError
+                self._plain(operator, numbers)
+            elif operator in _IDLE:
+                if not _is_named(values_of(operands), operator):
+                    raise UnclearError
+            else:
+                act = _ACTS.get(operator)
+                if act is None or self.path.box is not None:
+                    raise UnclearError
+                act(self, operator, values_of(operands))
+        # What a form leaves open goes on in what comes behind it, for some.
+        is_open = self.saved or self.marks or self.line is not None or self.path.box is not None
+        if self.depth and is_open:
+            raise UnclearError
+
+    def _plain(self, operator: bytes, numbers: list[float]) -> None:
+        if self.path.box is not None and operator not in OF_PATHS:
+            # Some have the path where it is made, others where it is painted (8.5.2.1 allows nothing between).
+            raise UnclearError
+        if operator in PATH:
+            if self.line is not None:
+                raise UnclearError
+            self.path.extend(operator, numbers, self.state.ctm)
+        elif operator in PAINT:
+            self._paint(operator)
+        elif operator in {b"W", b"W*"}:
+            if self.path.box is None:
+                raise UnclearError
+            self.path.clips = True
+        elif operator == b"q":
+            self.saved.append(self.state)
+            if len(self.saved) > _MOST_SAVED:
+                raise UnclearError
+        elif operator == b"Q":
+            if not self.saved:
+                raise UnclearError
+            self.state = self.saved.pop()
+        elif operator == b"cm":
+            a, b, c, d, e, f = numbers
+            self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
+        elif operator.lower() in DEVICE:
+            self.space(b"cs" if operator in DEVICE else b"CS", [Name(DEVICE[operator.lower()])])
+            self.colour(operator, numbers)
+        elif operator in _TEXT_STATE:
+            self.state = _TEXT_STATE[operator](self.state, numbers[0])
+        elif operator == b"Tr":
+            if numbers[0] not in _RENDERINGS:
+                raise UnclearError
+            self.state = replace(self.state, rendering=int(numbers[0]))
+        elif operator in {b"BT", b"ET"}:
+            if (self.line is None) is (operator == b"ET"):
+                raise UnclearError
+            self.line = IDENTITY if operator == b"BT" else None
+            self.text = IDENTITY
+        elif operator in {b"Tm", b"Td", b"TD", b"T*"}:
+            self._move(operator, numbers)
+
+    def _move(self, operator: bytes, numbers: Sequence[float]) -> None:
+        if self.line is None:
+            raise UnclearError
+        if operator == b"Tm":
+            a, b, c, d, e, f = numbers
+            self.line = self.text = _usual((a, b, c, d, e, f))
+            return
+        if operator == b"TD":
+            self.state = replace(self.state, leading=-numbers[1])
+        x, y = numbers if operator != b"T*" else (0, -self.state.leading)
+        self.line = self.text = _usual(places.times((1, 0, 0, 1, x, y), self.line))
+
+    # Paths.
+
+    def _paint(self, operator: bytes) -> None:
+        path, self.path = self.path, Path()
+        if path.box is None:
+            if operator != b"n":
+                # Some paint a path that was begun outside.
+                raise UnclearError
+            return
+        state, strokes, fills = self.state, operator in STROKES, operator in FILLS
+        pen = state.width if strokes else 0
+        unsure = (
+            self._is_unsure
+            or path.is_thin(fills=fills, pen=pen * places.least(state.ctm))
+            or (strokes and (not state.stroke or state.is_dashed or path.has_points or not places.is_even(state.ctm)))
+            or (fills and not state.fill)
+            or path.is_long
+        )
+        reach = pen * places.factor(state.ctm) / 2
+        if fills and not state.is_fill_light:
+            self.walk.paint(path.areas(), state.clip, state.fill_colour)
+        if strokes and not state.is_stroke_light:
+            self.walk.paint((places.wider(line, reach) for line in path.lines), state.clip, None)
+        if unsure and operator != b"n":
+            self.walk.mark(places.wider(path.box, pen * places.factor(state.ctm)), state.clip)
+        if path.clips:
+            clip = places.within(state.clip, path.box)
+            self.state = replace(state, clip=clip, mixed=state.mixed or not path.is_box)
+
+    @property
+    def _is_unsure(self) -> bool:
+        return self.state.mixed or self.state.is_faded or any(self.marks)
+
+    # What goes by the resources.
+
+    def _named(self, kind: str, values: list[Any]) -> Any:
+        """None where there is none of that name."""
+        if len(values) != 1 or not isinstance(values[0], Name):
+            raise UnclearError
+        held = self.walk.document.resolve(self.resources.get(kind))
+        return held.get(values[0]) if isinstance(held, Dict) else None
+
+    def _parts_of(self, space: Any) -> int:
+        """How many numbers a colour has in a space by whose colours every reader comes; 0 for any other."""
+        document = self.walk.document
+        listed = document.resolve(self.resources.get("ColorSpace"))
+        if isinstance(space, Name) and isinstance(listed, Dict):
+            if "Default" + space.removeprefix("Device") in listed:
+                return 0
+            space = document.resolve(listed.get(space, space))
+        return self._parts_of_kind(space)
+
+    def _parts_of_kind(self, space: Any) -> int:
+        document = self.walk.document
+        if isinstance(space, list) and len(space) == 2 and document.resolve(space[0]) == "ICCBased":
+            return known_profiles.parts_of(document, space[1])
+        kind = document.resolve(space[0]) if isinstance(space, list) and len(space) == 1 else space
+        return _PARTS.get(kind, 0) if isinstance(kind, Name) else 0
+
+    def space(self, operator: bytes, values: list[Any]) -> None:
+        """Its first colour is black to some, and to others what was there before."""
+        if len(values) != 1 or not isinstance(values[0], Name):
+            raise UnclearError
+        if values[0] not in _SPACES and self._named("ColorSpace", values) is None:
+            # Some stop drawing where a name leads nowhere.
+            raise UnclearError
+        parts = self._parts_of(values[0])
+        if operator == b"cs":
+            self.state = replace(self.state, fill=False, is_fill_light=False, fill_parts=parts)
+        else:
+            self.state = replace(self.state, stroke=False, is_stroke_light=False, stroke_parts=parts)
+
+    def colour(self, operator: bytes, values: list[Any]) -> None:
+        *numbers, last = values or [None]
+        is_pattern = isinstance(last, Name)
+        if is_pattern and self._named("Pattern", [last]) is None:
+            raise UnclearError
+        if not all(type(each) in {int, float} for each in (numbers if is_pattern else values)) or not values:
+            raise UnclearError
+        parts = self.state.fill_parts if operator.islower() else self.state.stroke_parts
+        known = len(values) == parts > 0 and all(type(each) in {int, float} and 0 <= each <= 1 for each in values)
+        if parts == OF_INKS:
+            known = known and not any(values[:3])
+        is_light = known and lightness(values) >= _PAPER
+        if operator.islower():
+            colour = rgb_of(values) if known else None
+            self.state = replace(self.state, fill=known, is_fill_light=is_light, fill_colour=colour)
+        else:
+            self.state = replace(self.state, stroke=known, is_stroke_light=is_light)
+
+    def dash(self, _operator: bytes, values: list[Any]) -> None:
+        listed = [*values[0], *values[1:]] if values and isinstance(values[0], list) else []
+        if len(values) != 2 or not all(type(each) in {int, float} and each >= 0 for each in listed):
+            raise UnclearError
+        self.state = replace(self.state, is_dashed=not is_usual_dash(values[0], values[1]))
+
+    def font(self, _operator: bytes, values: list[Any]) -> None:
+        if len(values) != 2 or type(values[1]) not in {int, float}:
+            raise UnclearError
+        named = self._named("Font", values[:1])
+        font = font_of(self.walk.document, named) if named is not None else None
+        if font is None:
+            raise UnclearError
+        self.state = replace(self.state, font=font, size=float(values[1]))
+
+    def look(self, _operator: bytes, values: list[Any]) -> None:
+        """A graphics state by name."""
+        document = self.walk.document
+        named = document.resolve(self._named("ExtGState", values))
+        if not isinstance(named, Dict):
+            raise UnclearError
+        mask = document.resolve(named.get("SMask", Name("None")))
+        mode = document.resolve(named.get("BM", Name("Normal")))
+        mixed = self.state.mixed
+        if not named.keys().isdisjoint({"SMask", "BM"}):
+            mixed = mask != "None" or mode not in _SHOWN_STATES
+        if any(document.resolve(named[key]) not in _UNCHANGED for key in _CHANGING & named.keys()):
+            mixed = True
+        # What is faint or unseen by itself comes out in a group that knocks out what lies below.
+        shares = [document.resolve(named[key]) for key in ("ca", "CA") if key in named]
+        faded = any(share != 1 for share in shares) if shares else self.state.is_faded
+        self.state = replace(self.state, mixed=mixed, is_faded=faded)
+        width, chosen = document.resolve(named.get("LW")), document.resolve(named.get("Font"))
+        if type(width) in {int, float}:
+            self.state = replace(self.state, width=float(width))
+        if isinstance(chosen, list) and len(chosen) == 2:
+            font, size = font_of(document, chosen[0]), document.resolve(chosen[1])
+            if font is None or type(size) not in {int, float}:
+                raise UnclearError
+            self.state = replace(self.state, font=font, size=float(size))
+
+    def shade(self, _operator: bytes, values: list[Any]) -> None:
+        document = self.walk.document
+        named = document.resolve(self._named("Shading", values))
+        if not isinstance(named, Dict) or document.resolve(named.get("ShadingType")) not in _SHADINGS:
+            raise UnclearError
+        self.walk.mark(self.state.clip, self.state.clip)
+
+    def draw(self, _operator: bytes, values: list[Any]) -> None:
+        document, state = self.walk.document, self.state
+        named = self._named("XObject", values)
+        # Where a name is not found some look for it in the resources of others.
+        holder = additions.stream_of(document, named)
+        if self.line is not None or holder is None or not isinstance(holder.value, Dict):
+            raise UnclearError
+        if holder.value.get("Subtype") == "Image":
+            box = places.moved((0, 0, 1, 1), state.ctm)
+            is_sure = not self._is_unsure and is_plain_picture(document, holder)
+            if not is_sure or _density(holder.value, state.ctm) > _DENSEST:
+                self.walk.mark(box, state.clip)
+            if not is_sure or not is_light_picture(document, holder):
+                self.walk.paint([box], state.clip, None)
+            return
+        if holder.value.get("Subtype") != "Form" or not _NO_FORM.isdisjoint(holder.value.keys()):
+            raise UnclearError
+        bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
+        matrix = document.resolve(holder.value.get("Matrix", Array(IDENTITY)))
+        if bounds is None or not _is_matrix(matrix):
+            raise UnclearError
+        ctm = _usual(places.times(tuple(matrix), state.ctm))
+        clip = places.within(places.moved(bounds, ctm), state.clip)
+        own = document.resolve(holder.value.get("Resources"))
+        odd = "OC" in holder.value or not blending.is_plain_group(document, holder.value.get("Group"))
+        inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or odd)
+        self.walk.form(content_of(document, holder), self.resources if own is None else own, inner, self.depth + 1)
+
+    def begin(self, operator: bytes, values: list[Any]) -> None:
+        """Marked content; that of /OC is shown or not, depending on the reader (8.11.3.2)."""
+        if not _is_named(values, operator):
+            raise UnclearError
+        self.marks.append(operator == b"BDC" and values[:1] == ["OC"])
+
+    def end(self, _operator: bytes, _values_: list[Any]) -> None:
+        if not self.marks:
+            raise UnclearError
+        self.marks.pop()
+
+    # Text.
+
+    def show(self, operator: bytes, values: list[Any]) -> None:
+        if operator == b'"' and len(values) == 3:
+            word, spacing, *values = values
+            if type(word) not in {int, float} or type(spacing) not in {int, float}:
+                raise UnclearError
+            self.state = replace(self.state, word=word, spacing=spacing)
+        if operator in {b"'", b'"'}:
+            self._move(b"T*", ())
+        if self.line is None or self.state.font is None or len(values) != 1:
+            raise UnclearError
+        shown = values[0] if operator == b"TJ" else [values[0]]
+        if not isinstance(shown, list):
+            raise UnclearError
+        # Where widths are not known the next sign is somewhere between.
+        least = most = 0.0
+        for each in shown:
+            if type(each) in {int, float}:
+                if abs(each) > _LARGEST:
+                    raise UnclearError
+                shift = -each / 1000 * self.state.size * self.state.stretch
+                least, most = least + shift, most + shift
+            elif isinstance(each, bytes):
+                least, most = self._string(each, self.state.font, least, most)
+            else:
+                raise UnclearError
+        self.text = _usual(places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text))
+
+    def _string(self, text: bytes, font: Font, least: float, most: float) -> tuple[float, float]:
+        """Takes a string that begins between two places of its line; returns between which it ends."""
+        state, begin = self.state, least
+        em, factor = abs(state.size) or 1.0, state.size * state.stretch
+        # Between which two places of the line each sign is that is not white.
+        inked: list[tuple[float, float]] = []
+        for sign in font.signs(text):
+            ahead = (state.spacing + (state.word if sign.is_word_space else 0)) * state.stretch
+            ends = least + sign.least * factor, most + sign.most * factor
+            if not sign.is_space:
+                inked.append((min(least, *ends), max(most, *ends)))
+            least, most = ends[0] + ahead, ends[1] + ahead
+        pen = state.width * places.least(state.ctm)
+        strokes, fills = state.rendering in _TEXT_STROKES, state.rendering != 1
+        unsure = (fills and not state.fill) or (
+            strokes and (not state.stroke or state.is_dashed or pen < _THINNEST_PEN)
+        )
+        if not (inked or unsure or self._is_unsure):
+            return least, most
+        placed, walk = places.times(self.text, state.ctm), self.walk
+        down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
+        low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
+        box = places.within(self._box(placed, low, high, down, up), state.clip)
+        if self._is_unsure or unsure:
+            walk.mark(box, state.clip)
+        if places.meet(box, walk.place):
+            walk.boxes.append(box)
+            inner = places.wider(walk.place, -_REACHES_IN * em * places.factor(placed))
+            for one, other in inked:
+                sign_box = places.within(self._box(placed, one, other, 0, _WAIST * em), state.clip)
+                if font.is_vertical or places.meet(sign_box, inner):
+                    walk.signs.append(box if font.is_vertical else sign_box)
+        return least, most
+
+    def _box(self, placed: Matrix, left: float, right: float, down: float, up: float) -> Rectangle:
+        rise = self.state.rise
+        return places.around([places.at(placed, x, y + rise) for x in (left, right) for y in (down, up)])
+
+
+def _density(picture: Dict, ctm: Matrix) -> float:
+    """Samples a point of a plain picture."""
+    across, up = (max(math.hypot(*side), _SMALLEST) for side in (ctm[:2], ctm[2:4]))
+    return max(float(picture["Width"]) / across, float(picture["Height"]) / up)
+
+
+def _usual(matrix: Matrix) -> Matrix:
+    """Raises UnclearError for what readers come to differently: they have numbers of single precision, or of less."""
+    if not all(abs(each) <= _LARGEST for each in matrix) or not places.factor(matrix) >= _SMALLEST:
+        raise UnclearError
+    return matrix
+
+
+def _is_named(values: list[Any], operator: bytes) -> bool:
+    """Whether the operands are a name, and of some operators a property list."""
+    wanted = 2 if operator in {b"DP", b"BDC"} else 1
+    return len(values) == wanted and isinstance(values[0], Name) and isinstance(values[-1], Name | Dict)
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 6 and all(type(each) in {int, float} for each in value)
+
+
+_TEXT_STATE: Mapping[bytes, Callable[[State, float], State]] = {
+    b"Tc": lambda state, number: replace(state, spacing=number),
+    b"Tw": lambda state, number: replace(state, word=number),
+    b"Tz": lambda state, number: replace(state, stretch=number / 100),
+    b"TL": lambda state, number: replace(state, leading=number),
+    b"Ts": lambda state, number: replace(state, rise=number),
+    b"w": lambda state, number: replace(state, width=number),
+}
+_ACTS = {
+    **dict.fromkeys((b"cs", b"CS"), _Stream.space),
+    **dict.fromkeys((b"sc", b"SC", b"scn", b"SCN"), _Stream.colour),
+    **dict.fromkeys((b"Tj", b"TJ", b"'", b'"'), _Stream.show),
+    **dict.fromkeys((b"BMC", b"BDC"), _Stream.begin),
+    b"EMC": _Stream.end,
+    b"d": _Stream.dash,
+    b"Tf": _Stream.font,
+    b"gs": _Stream.look,
+    b"sh": _Stream.shade,
+    b"Do": _Stream.draw,
+}
