@@ -4,11 +4,14 @@ import asyncio
 
 import pytest
 
-from services.exchange.domain import grants
-from services.exchange.domain.grants import Action, Contract, Party, ShareClass
-from services.exchange.store import METADATA, calls, sharing
-from services.exchange.store.calls import CallRow, CallState
-from services.exchange.store.sharing import GrantRow
+from services.exchange.directory.domain import ShareClass
+from services.exchange.grants import domain as grants
+from services.exchange.grants import store as sharing
+from services.exchange.grants.domain import Action, Contract, Party
+from services.exchange.grants.store import GrantRow
+from services.exchange.queries import store as calls
+from services.exchange.queries.store import CallRow, CallState
+from services.exchange.store import METADATA
 from shuniu.kit.sql import Store
 from shuniu.kit.testing.schema import assert_schema_matches
 

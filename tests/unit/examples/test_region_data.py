@@ -28,7 +28,7 @@ from services.catalogue.domain.items import (
 )
 from services.catalogue.domain.organisations import is_uscc
 from services.catalogue.domain.search import Document, plan, score
-from services.exchange.domain import case_codes
+from services.exchange.cases.domain import codes as case_codes
 from services.exchange.domain.clock import calendar_from
 from services.identity.domain import check_digits as identity_digits
 from services.identity.domain import documents, names
