@@ -15,7 +15,7 @@ from tests.support import rooms
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "services/exchange"
-STACKS = ["exchange is a stack of subjects", "esign is a stack of subjects"]
+STACKS = ["catalogue is a stack of subjects", "exchange is a stack of subjects", "esign is a stack of subjects"]
 CHECKED = ("Domains are pure", *STACKS)
 
 
@@ -198,6 +198,11 @@ FORBIDDEN = {
         "esign/ledger/sequencer.py",
         "from services.esign.flows import journal",
         "esign is a stack of subjects",
+    ),
+    "a subject of the catalogue that uses one above it": (
+        "catalogue/items/views.py",
+        "from services.catalogue.search import page_key",
+        "catalogue is a stack of subjects",
     ),
     "SQL in a subject's domain file": (
         "exchange/grants/domain.py",

@@ -6,14 +6,17 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from services.catalogue import metrics, search_index, store
-from services.catalogue.domain import divisions, search
-from services.catalogue.domain.publishing import State
+from services.catalogue import metrics
+from services.catalogue.domain import divisions
 from services.catalogue.domain.violations import RuleError
-from services.catalogue.service.messages import STATE_OF
-from services.catalogue.service.refusals import refusal, unknown
-from services.catalogue.service.views import own, owner_of, public, shown
-from services.catalogue.store import Stored, Wanted
+from services.catalogue.items import store
+from services.catalogue.items.domain.record import State
+from services.catalogue.items.messages import STATE_OF
+from services.catalogue.items.refusals import refusal, unknown
+from services.catalogue.items.store import Stored, Wanted
+from services.catalogue.items.views import own, owner_of, public, shown
+from services.catalogue.search import store as search_index
+from services.catalogue.search.domain import matching as search
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors

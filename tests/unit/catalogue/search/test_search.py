@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.domain.search import Document, Field, Plan, Token, plan, rank, score, terms, tokens
+from services.catalogue.search.domain.matching import Document, Field, Plan, Token, plan, rank, score, terms, tokens
 
 ITEMS = {
     "ncr": Document(("442199806003",), "无犯罪记录证明", ("无犯罪证明",), "查询本人犯罪记录"),

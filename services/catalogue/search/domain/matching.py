@@ -19,8 +19,8 @@ from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 
-from services.catalogue.domain.ideographs import is_ideograph
-from services.catalogue.domain.synonyms import GROUPS
+from services.catalogue.search.domain.ideographs import is_ideograph
+from services.catalogue.search.domain.synonyms import GROUPS
 
 # A longer query is cut: nobody types it, and each character is one index probe.
 MAX_QUERY = 64

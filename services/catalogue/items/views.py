@@ -1,11 +1,11 @@
-"""What of a stored item is shown to whom."""
+"""Views of a stored item for its owner and for everybody."""
 
 from functools import lru_cache
 
-from services.catalogue.domain.canonical import digest
-from services.catalogue.domain.publishing import Item, State
-from services.catalogue.service.messages import STATES, message_of
-from services.catalogue.store import Stored
+from services.catalogue.items.domain.canonical import digest
+from services.catalogue.items.domain.record import Item, State
+from services.catalogue.items.messages import STATES, message_of
+from services.catalogue.items.store import Stored
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.kit.caller import Caller, CallerKind
 

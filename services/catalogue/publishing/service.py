@@ -1,4 +1,4 @@
-"""ItemEditService: the way of an item from draft to the public and back, each step one unit of work."""
+"""ItemEditService: edits, submits, publishes, suspends and withdraws items, each step one unit of work."""
 
 import unicodedata
 from collections.abc import Callable
@@ -8,18 +8,23 @@ from typing import Any, Final, TypeVar
 from google.protobuf.message import Message
 from sqlalchemy import Connection
 
-from services.catalogue import events, metrics, search_index, store
-from services.catalogue.domain import publishing
-from services.catalogue.domain.canonical import canonical, restore
-from services.catalogue.domain.item_rules import ItemError, check_base, check_fixed, require_right
-from services.catalogue.domain.items import BaseItem, ImplementingItem
-from services.catalogue.domain.publishing import Action, Item, Record, State
+from services.catalogue import metrics
 from services.catalogue.domain.violations import RuleError
-from services.catalogue.service.feed import ItemFeed
-from services.catalogue.service.messages import item_of
-from services.catalogue.service.refusals import code_taken, not_owned, refusal, unknown
-from services.catalogue.service.views import own, public
-from services.catalogue.store import Stored
+from services.catalogue.items import store
+from services.catalogue.items.domain.canonical import canonical, restore
+from services.catalogue.items.domain.item import BaseItem, ImplementingItem
+from services.catalogue.items.domain.record import Item, Record, State
+from services.catalogue.items.domain.rules import ItemError, check_base, check_fixed, require_right
+from services.catalogue.items.messages import item_of
+from services.catalogue.items.refusals import unknown
+from services.catalogue.items.store import Stored
+from services.catalogue.items.views import own, public
+from services.catalogue.publishing import domain as publishing
+from services.catalogue.publishing.announcing import item_changed
+from services.catalogue.publishing.domain import Action
+from services.catalogue.publishing.refusals import code_taken, not_owned, refusal
+from services.catalogue.search import store as search_index
+from services.catalogue.sync.service import ItemFeed
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
@@ -174,7 +179,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
         return own(after)
 
     def _require_ground(self, conn: Connection, item: Item) -> None:
-        """What an item for the public rests on: a base item in force, and a platform that handles its cases."""
+        """Requires a published base item and an enrolled platform that handles the cases."""
         if not isinstance(item, ImplementingItem):
             return
         base = store.by_id(conn, item.base_id)
@@ -192,7 +197,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
             )
 
     def _make_public(self, conn: Connection, stored: Stored) -> Stored:
-        """Search, event and feed follow what everybody sees; the feed's counter last, as it is locked from then on."""
+        """Updates search, event and feed. The feed's counter comes last: it stays locked until the commit."""
         record = stored.record
         assert record.public_state is not None
         changed = replace(stored, public_version=record.version, public_us=record.changed_us)
@@ -201,7 +206,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
             search_index.forget(conn, stored.id)
         else:
             search_index.index(conn, record.visible)
-        events.item_changed(self._base, conn, record.public_state, public(changed))
+        item_changed(self._base, conn, record.public_state, public(changed))
         return store.numbered(conn, changed)
 
 

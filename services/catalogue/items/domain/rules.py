@@ -12,8 +12,9 @@ from dataclasses import fields
 from typing import TypeVar
 
 from services.catalogue.domain import divisions
-from services.catalogue.domain.codes import Kind, check_codes, parse
-from services.catalogue.domain.items import (
+from services.catalogue.domain.violations import RuleError, Violation
+from services.catalogue.items.domain.codes import Kind, check_codes, parse
+from services.catalogue.items.domain.item import (
     AgencyNature,
     BaseItem,
     CaseType,
@@ -24,8 +25,7 @@ from services.catalogue.domain.items import (
     Limit,
     Material,
 )
-from services.catalogue.domain.organisations import is_uscc
-from services.catalogue.domain.violations import RuleError, Violation
+from services.catalogue.items.domain.organisations import is_uscc
 
 # an..200 (GB/T 39046-2020, item table).
 MAX_NAME = 200

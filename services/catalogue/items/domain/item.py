@@ -1,6 +1,6 @@
 """Items (政务服务事项): what a base item and an implementing item hold, in the terms and codes of GB/T 39046-2020.
 
-Rules over these fields are in ``item_rules``, the canonical bytes in ``canonical``, the way to the public in
+Rules over these fields stand in ``rules``, the canonical bytes in ``canonical``, moves to the public in the subject
 ``publishing``.
 """
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from services.catalogue.domain.codes import Codes, Level
+from services.catalogue.items.domain.codes import Codes, Level
 
 __all__ = [
     "AgencyNature",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.domain.codes import (
+from services.catalogue.items.domain.codes import (
     CodeError,
     Codes,
     Kind,
@@ -17,7 +17,7 @@ from services.catalogue.domain.codes import (
     parse,
     parts_b,
 )
-from services.catalogue.domain.organisations import is_uscc
+from services.catalogue.items.domain.organisations import is_uscc
 
 AGENCY = "12441500196720244T"
 SAMPLE = "12441500196720244T3442199806003"

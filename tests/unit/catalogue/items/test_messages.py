@@ -6,11 +6,18 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.domain.canonical import canonical, restore
-from services.catalogue.domain.item_rules import validate
-from services.catalogue.domain.items import AgencyNature, CaseType, Form, Requirement, ServiceObject, SpecialProcedure
 from services.catalogue.domain.violations import RuleError
-from services.catalogue.service.messages import item_of, message_of, wire_field
+from services.catalogue.items.domain.canonical import canonical, restore
+from services.catalogue.items.domain.item import (
+    AgencyNature,
+    CaseType,
+    Form,
+    Requirement,
+    ServiceObject,
+    SpecialProcedure,
+)
+from services.catalogue.items.domain.rules import validate
+from services.catalogue.items.messages import item_of, message_of, wire_field
 from shuniu.api.catalogue.v1 import item_pb2
 
 ID, BASE_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"

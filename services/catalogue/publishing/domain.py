@@ -1,31 +1,17 @@
-"""The way of an item to the public: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
+"""How an item is published: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
 
-The public sees ``published``, the last content that passed; an edit works on ``draft`` beside it and replaces it only
-when a second person publishes. Nothing is served while suspended or after withdrawal.
+The public sees ``published``, the last published content. An edit changes ``draft``; it replaces ``published`` only
+when a second person publishes. Suspended and withdrawn items are not served.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
-from services.catalogue.domain.canonical import canonical
-from services.catalogue.domain.item_rules import require_valid
-from services.catalogue.domain.items import BaseItem, ImplementingItem
 from services.catalogue.domain.violations import RuleError, Violation
-
-Item = BaseItem | ImplementingItem
-
-
-class State(StrEnum):
-    """Where an item stands."""
-
-    DRAFT = "DRAFT"
-    REVIEW = "REVIEW"
-    PUBLISHED = "PUBLISHED"
-    SUSPENDED = "SUSPENDED"
-    WITHDRAWN = "WITHDRAWN"
+from services.catalogue.items.domain.record import Item, Record, State
+from services.catalogue.items.domain.rules import require_valid
 
 
 class Action(StrEnum):
@@ -60,44 +46,6 @@ _REASON_NEEDED = frozenset({Action.RETURN, Action.SUSPEND, Action.WITHDRAW})
 
 class PublishingError(RuleError):
     """The move is refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """An item with its standing. ``version`` counts every change from 1; times are µs UTC."""
-
-    draft: Item
-    state: State
-    version: int
-    # Everybody who edited since the last publication: any of them may not publish.
-    editors: frozenset[str]
-    changed_us: int
-    submitted_by: str = ""
-    published_by: str = ""
-    note: str = ""
-    published: Item | None = None
-    # True from suspension until the next publication, so that an edit does not bring the suspended content back.
-    suspended: bool = False
-
-    @property
-    def etag(self) -> str:
-        """Changes with every change of content, state or version."""
-        seed = f"{self.version}\n{self.state}\n".encode() + canonical(self.draft)
-        return hashlib.sha256(seed).hexdigest()[:32]
-
-    @property
-    def visible(self) -> Item | None:
-        """What the public is served now."""
-        return None if self.suspended or self.state is State.WITHDRAWN else self.published
-
-    @property
-    def public_state(self) -> State | None:
-        """What everybody may know: None while it never was published."""
-        if self.published is None:
-            return None
-        if self.state is State.WITHDRAWN:
-            return State.WITHDRAWN
-        return State.SUSPENDED if self.suspended else State.PUBLISHED
 
 
 def create(item: Item, actor: str, now_us: int) -> Record:

@@ -1,4 +1,4 @@
-"""Items: rules of the fields, canonical bytes, and the way to the public."""
+"""Items: rules of the fields, and canonical bytes."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.domain import publishing
-from services.catalogue.domain.canonical import CanonicalError, canonical, digest, restore
-from services.catalogue.domain.codes import Codes, Level
-from services.catalogue.domain.item_rules import ItemError, require_valid, validate
-from services.catalogue.domain.items import (
+from services.catalogue.items.domain.canonical import CanonicalError, canonical, digest, restore
+from services.catalogue.items.domain.item import (
     AgencyNature,
     BaseItem,
     CaseType,
@@ -30,39 +27,8 @@ from services.catalogue.domain.items import (
     Provenance,
     ServiceObject,
 )
-from services.catalogue.domain.publishing import MOVES, Action, PublishingError, Record, State, act, create, edit
-
-AGENCY = "12441500196720244T"
-CONTENT = Content(
-    name="无犯罪记录证明",
-    type=ItemType.PUBLIC_SERVICE,
-    service_objects=frozenset({ServiceObject.PERSON}),
-    legal_basis=("公安机关办理犯罪记录查询工作规定",),
-    aliases=("无犯罪证明",),
-    conditions="本人申请",
-    flow="申请、受理、查询、开具",
-    statutory_limit=Limit(3),
-    promised_limit=Limit(1),
-    forms=frozenset({Form.COMPUTER, Form.MOBILE}),
-    online=True,
-    phones=Phones("0471-12345", "12389"),
-    result_name="无犯罪记录证明",
-    materials=(Material("居民身份证", issuer="公安机关", source="shared"),),
-    faqs=(Faq("要去现场吗？", "不用。"),),
-)
-BASE = BaseItem("01ARZ3NDEKTSV4RRFFQ69G5FAV", Codes(b="442199806003"), AGENCY, CONTENT)
-ITEM = ImplementingItem(
-    id="01ARZ3NDEKTSV4RRFFQ69G5FAW",
-    base_id=BASE.id,
-    codes=Codes(b=AGENCY + "3442199806003"),
-    division="150100",
-    level=Level.CITY,
-    agency=AGENCY,
-    agency_name="某市公安局",
-    handler="150100-ga",
-    content=CONTENT,
-    plan_effective=date(2026, 1, 1),
-)
+from services.catalogue.items.domain.rules import ItemError, require_valid, validate
+from tests.support.catalogue_items import AGENCY, BASE, CONTENT, ITEM
 
 
 def _faults(item: BaseItem | ImplementingItem) -> set[tuple[str, str]]:
@@ -212,92 +178,3 @@ def test_other_bytes_are_refused(stored: bytes) -> None:
     """What is no item is refused with a typed error."""
     with pytest.raises(CanonicalError):
         restore(stored)
-
-
-def _published() -> Record:
-    record = act(create(ITEM, "alice", 1), Action.SUBMIT, "alice", 2)
-    return act(record, Action.PUBLISH, "bob", 3)
-
-
-def test_two_persons_publish() -> None:
-    """Nobody publishes what they edited or submitted, not even through an earlier edit."""
-    record = create(ITEM, "alice", 1)
-    record = edit(record, ITEM, "bob", 2)
-    record = act(record, Action.SUBMIT, "carol", 3)
-    for actor in ("alice", "bob", "carol", ""):
-        with pytest.raises(PublishingError) as caught:
-            act(record, Action.PUBLISH, actor, 4)
-        assert caught.value.reason == "SECOND_PERSON_NEEDED"
-    assert act(record, Action.PUBLISH, "dave", 4).visible == ITEM
-
-
-def test_an_edit_leaves_the_public_its_item() -> None:
-    """People see the last published content until the next one passes."""
-    newer = replace(ITEM, agency_name="新名称")
-    record = edit(_published(), newer, "alice", 4)
-    assert (record.state, record.visible) == (State.DRAFT, ITEM)
-    record = act(act(record, Action.SUBMIT, "alice", 5), Action.PUBLISH, "bob", 6)
-    assert (State.PUBLISHED, newer, 6) == (record.state, record.visible, record.version)
-
-
-def test_suspended_and_withdrawn_items_are_not_served() -> None:
-    """A suspension holds through an edit, a withdrawal for ever."""
-    record = act(_published(), Action.SUSPEND, "bob", 4, note="系统升级")
-    assert record.visible is None
-    assert edit(record, ITEM, "alice", 5).visible is None
-    assert act(record, Action.RESUME, "bob", 5).visible == ITEM
-    gone = act(record, Action.WITHDRAW, "bob", 5, note="取消")
-    assert gone.visible is None
-    for action in Action:
-        assert (gone.state, action) not in MOVES
-
-
-def test_an_incomplete_item_stays_a_draft() -> None:
-    """Drafts may be incomplete; submitting tells every violation."""
-    record = create(replace(ITEM, content=replace(CONTENT, flow="", conditions="")), "alice", 1)
-    with pytest.raises(ItemError) as caught:
-        act(record, Action.SUBMIT, "alice", 2)
-    assert {each.field for each in caught.value.violations} == {"flow", "conditions"}
-
-
-def test_reasons_and_etags() -> None:
-    """Setbacks need a reason; a stale etag is refused."""
-    record = _published()
-    with pytest.raises(PublishingError) as caught:
-        act(record, Action.SUSPEND, "bob", 4)
-    assert caught.value.reason == "REASON_MISSING"
-    suspended = act(record, Action.SUSPEND, "bob", 4, note="x", etag=record.etag)
-    with pytest.raises(PublishingError) as caught:
-        act(suspended, Action.RESUME, "bob", 5, etag=record.etag)
-    assert caught.value.reason == "ETAG_MISMATCH"
-
-
-def test_another_item_is_no_edit() -> None:
-    """An edit keeps the id and the kind."""
-    for other in (replace(ITEM, id="01ARZ3NDEKTSV4RRFFQ69G5FAX"), replace(BASE, id=ITEM.id)):
-        with pytest.raises(PublishingError):
-            edit(create(ITEM, "alice", 1), other, "alice", 2)
-    with pytest.raises(PublishingError):
-        act(create(ITEM, "alice", 1), Action.EDIT, "alice", 2)
-
-
-@given(st.lists(st.tuples(st.sampled_from(Action), st.sampled_from(["alice", "bob", "carol"])), max_size=12))
-def test_any_sequence_of_moves_keeps_the_promises(steps: list[tuple[Action, str]]) -> None:
-    """Whatever is tried: only table moves happen, versions rise by one, and the public sees only a second person's
-    work.
-    """
-    record = create(ITEM, "alice", 1)
-    for now, (action, actor) in enumerate(steps, start=2):
-        try:
-            changed = (
-                edit(record, ITEM, actor, now) if action is Action.EDIT else act(record, action, actor, now, note="x")
-            )
-        except PublishingError:
-            continue
-        assert MOVES[record.state, action] is changed.state
-        assert record.version + 1 == changed.version
-        assert record.etag != changed.etag
-        if action is Action.PUBLISH:
-            assert changed.published_by not in changed.editors
-        record = changed
-    assert publishing.MOVES is MOVES

@@ -1,4 +1,4 @@
-"""Canonical bytes of an item: one item, one byte string, everywhere, so that a digest proves that copies are equal.
+"""Canonical bytes: each item has exactly one byte string, so equal digests prove equal copies.
 
 JSON after RFC 8785 for the types that occur (strings, integers, booleans, lists, objects): keys sorted, no spaces,
 UTF-8, texts in NFC, dates as YYYYMMDD, sets sorted. A field that holds its empty value (empty text, false, no rows,
@@ -19,8 +19,8 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from services.catalogue.domain.items import BaseItem, ImplementingItem
 from services.catalogue.domain.violations import RuleError, Violation
+from services.catalogue.items.domain.item import BaseItem, ImplementingItem
 
 _KINDS: dict[str, type[BaseItem | ImplementingItem]] = {"base": BaseItem, "implementing": ImplementingItem}
 

@@ -1,4 +1,4 @@
-"""The search tokens of what everybody sees, and the candidates that a plan selects by them.
+"""Search tokens of published items, and the candidates that a plan selects by them.
 
 Plain joins and point lookups on one table, so that it works alike on each database.
 """
@@ -8,12 +8,46 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, union_all
+from sqlalchemy import (
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+)
 
-from services.catalogue.domain.publishing import Item
-from services.catalogue.domain.search import Alternative, Document, Field, Plan, tokens
-from services.catalogue.store import document, item, token
-from shuniu.kit.sql.types import binding_of
+from services.catalogue.items.domain.record import Item
+from services.catalogue.items.store import in_divisions
+from services.catalogue.search.domain.matching import Alternative, Document, Field, Plan, tokens
+from shuniu.kit.sql.types import KeyText, binding_of
+
+TABLES: Final = MetaData()
+
+# What of a visible item is searched; see domain/matching.py.
+token = Table(
+    "item_token",
+    TABLES,
+    # Compared by bytes, so that a range of pinyin is what it looks like in any locale.
+    Column("term", KeyText, primary_key=True),
+    Column("field", Text, primary_key=True),
+    Column("item_id", Text, primary_key=True),
+    Index("item_token_item", "item_id"),
+)
+
+
+# What scoring needs of an item, as JSON, so that candidates are scored without reading their whole content.
+document = Table(
+    "item_document", TABLES, Column("item_id", Text, primary_key=True), Column("data", Text, nullable=False)
+)
 
 # Candidates that are scored; those by name come first, so a cut loses the least fitting.
 _MOST: Final = 256
@@ -86,7 +120,7 @@ def _take(conn: Connection, found: dict[str, None], query: Select[Any], division
     if room <= 0:
         return
     if divisions:
-        query = query.join(item, item.c.id == token.c.item_id).where(item.c.division.in_(divisions))
+        query = in_divisions(query, token.c.item_id, divisions)
     for row in conn.execute(query.limit(room + len(found))):
         if len(found) >= _MOST:
             return

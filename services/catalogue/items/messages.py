@@ -1,4 +1,4 @@
-"""Items on the wire and items in the domain: the same item, field by field."""
+"""Converts items between the contract and the domain, field by field."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -8,8 +8,9 @@ from typing import TypeVar
 from google.type import date_pb2
 
 from services.catalogue.domain import divisions
-from services.catalogue.domain.codes import Codes
-from services.catalogue.domain.items import (
+from services.catalogue.domain.violations import RuleError, Violation
+from services.catalogue.items.domain.codes import Codes
+from services.catalogue.items.domain.item import (
     AgencyNature,
     BaseItem,
     CaseType,
@@ -29,8 +30,7 @@ from services.catalogue.domain.items import (
     ServiceObject,
     SpecialProcedure,
 )
-from services.catalogue.domain.publishing import Item, State
-from services.catalogue.domain.violations import RuleError, Violation
+from services.catalogue.items.domain.record import Item, State
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 
 _Code = TypeVar("_Code", bound=StrEnum)

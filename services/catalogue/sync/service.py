@@ -1,10 +1,10 @@
-"""ItemFeedService: what changed after a version, and the wait for it."""
+"""ItemFeedService: returns what changed after a version, or waits for it."""
 
 import asyncio
 from typing import Any, Final
 
-from services.catalogue import store
-from services.catalogue.service.views import public
+from services.catalogue.items import store
+from services.catalogue.items.views import public
 from shuniu.api.catalogue.v1 import feed_pb2 as pb
 from shuniu.api.catalogue.v1 import feed_pb2_grpc
 from shuniu.kit.foundation import Foundation
@@ -13,7 +13,7 @@ MOST_ITEMS: Final = 500
 MOST_BYTES: Final = 1024 * 1024
 MOST_WAIT: Final = 25.0
 LOOK_SECONDS: Final = 1.0
-"""Another replica's changes are looked for this often; this one's are told at once."""
+"""How often changes of other replicas are looked for; this one's wake the call at once."""
 
 
 class ItemFeed(feed_pb2_grpc.ItemFeedServiceServicer):
@@ -30,7 +30,7 @@ class ItemFeed(feed_pb2_grpc.ItemFeedServiceServicer):
         changed.set()
 
     def drain(self) -> None:
-        """Lets waiting calls go, so that they do not hold up the end of the process."""
+        """Ends waiting calls when the process stops."""
         self._draining = True
         self.wake()
 
