@@ -11,12 +11,10 @@ from tests.support import rooms
 
 ROOT = Path(__file__).parents[2]
 
-# The conditions of indexes, which stores share; the columns that hold wrapped values, of whatever table; and what was
-# there before the rule.
+# The conditions of indexes, which stores share, and the columns that hold wrapped values, of whatever table.
 OUTSIDE_STORES = {
     "services/esign/partial_indexes.py",
     "services/esign/upkeep/rewrapping.py",
-    "services/identity/private_requests.py",
 }
 
 
@@ -32,9 +30,9 @@ def test_all_services_are_there() -> None:
 
 
 def test_services_are_made_of_subjects() -> None:
-    """The vault is small enough to be one; identity is not cut yet."""
+    """All but the vault, which is small enough to be one."""
     without = [rooms.name(ROOT, service) for service in rooms.services(ROOT) if not rooms.subjects(service)]
-    assert without == ["services/identity", "services/identity/vault"]
+    assert without == ["services/identity/vault"]
 
 
 @pytest.mark.parametrize(

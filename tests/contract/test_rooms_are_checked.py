@@ -15,7 +15,13 @@ from tests.support import rooms
 
 ROOT = Path(__file__).parents[2]
 SERVICE = "services/exchange"
-STACKS = ["catalogue is a stack of subjects", "exchange is a stack of subjects", "esign is a stack of subjects"]
+STACKS = [
+    "identity is a stack of subjects",
+    "The vault is a stack of rooms",
+    "catalogue is a stack of subjects",
+    "exchange is a stack of subjects",
+    "esign is a stack of subjects",
+]
 CHECKED = ("Domains are pure", *STACKS)
 
 
@@ -203,6 +209,21 @@ FORBIDDEN = {
         "catalogue/items/views.py",
         "from services.catalogue.search import page_key",
         "catalogue is a stack of subjects",
+    ),
+    "a subject of identity that uses one above it": (
+        "identity/platforms/views.py",
+        "from services.identity.sessions import ends",
+        "identity is a stack of subjects",
+    ),
+    "a subject of identity that uses the vault": (
+        "identity/operators/store.py",
+        "from services.identity.vault import store as vault",
+        "identity is a stack of subjects",
+    ),
+    "a room of the vault that uses one above it": (
+        "identity/vault/person_index.py",
+        "from services.identity.vault import service",
+        "The vault is a stack of rooms",
     ),
     "SQL in a subject's domain file": (
         "exchange/grants/domain.py",

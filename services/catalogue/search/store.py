@@ -43,7 +43,6 @@ token = Table(
     Index("item_token_item", "item_id"),
 )
 
-
 # What scoring needs of an item, as JSON, so that candidates are scored without reading their whole content.
 document = Table(
     "item_document", TABLES, Column("item_id", Text, primary_key=True), Column("data", Text, nullable=False)

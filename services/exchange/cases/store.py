@@ -60,7 +60,6 @@ case_file = Table(
     Index("case_file_due", "state", "due_us"),
 )
 
-
 # The history: a case is the fold of its steps.
 case_step = Table(
     "case_step",
@@ -80,7 +79,6 @@ case_step = Table(
     Column("result", Text, nullable=False),
     Column("level", BigInteger, nullable=False),
 )
-
 
 case_material = Table(
     "case_material",

@@ -51,7 +51,6 @@ resource_grant = Table(
     Index("resource_grant_state", "state", "ends_us"),
 )
 
-
 # Calls of one grant on one civil day (Asia/Shanghai, YYYYMMDD).
 grant_use = Table(
     "grant_use",

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.identity.domain.violations import RuleError
-from services.identity.private_requests import PrivateRequests
+from services.identity.requests.private import PrivateRequests
 from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
 from services.identity.vault.domain import records
