@@ -8,11 +8,11 @@ from services.catalogue import events
 from services.catalogue.config import CatalogueSettings, page_key_file
 from services.catalogue.housekeeping import Housekeeping
 from services.catalogue.items import store
-from services.catalogue.publishing.service import ItemEditing
+from services.catalogue.publishing.service import ItemEditService
 from services.catalogue.search.page_key import page_key
-from services.catalogue.search.service import Items
+from services.catalogue.search.service import ItemService
 from services.catalogue.store import METADATA
-from services.catalogue.sync.service import ItemFeed
+from services.catalogue.sync.service import ItemFeedService
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
 from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
@@ -35,7 +35,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         open_messaging(base, area=events.AREA) as messaging,
     ):
         assert base.registry is not None
-        feed = ItemFeed(base)
+        feed = ItemFeedService(base)
         keeping = Housekeeping(base.store, base.clock)
 
         def not_ready() -> list[str]:
@@ -53,12 +53,12 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 edge=[
                     Servicer(
                         item_pb2_grpc.add_ItemServiceServicer_to_server,
-                        Items(base, page_key(page_key_file(hub, settings))),
+                        ItemService(base, page_key(page_key_file(hub, settings))),
                         _ITEMS["ItemService"],
                     ),
                     Servicer(
                         item_pb2_grpc.add_ItemEditServiceServicer_to_server,
-                        ItemEditing(base, feed),
+                        ItemEditService(base, feed),
                         _ITEMS["ItemEditService"],
                     ),
                     Servicer(feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, feed, _FEED["ItemFeedService"]),

@@ -7,24 +7,24 @@ from pathlib import Path
 from services.exchange import store
 from services.exchange.cases.items import Items
 from services.exchange.cases.keys import keyring_of
-from services.exchange.cases.service.cases import Cases
+from services.exchange.cases.service.cases import CaseService
 from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.handling import Handling
-from services.exchange.cases.service.registry import CaseRegistry
+from services.exchange.cases.service.handling import CaseHandlingService
+from services.exchange.cases.service.registry import CaseRegistryService
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
 from services.exchange.evidence.log import EvidenceBook, EvidenceLog
-from services.exchange.evidence.service import Evidence
-from services.exchange.grants.service import Sharing
+from services.exchange.evidence.service import EvidenceService
+from services.exchange.grants.service import ResourceService
 from services.exchange.housekeeping import Housekeeping
 from services.exchange.inbox.links import InboxLinks
 from services.exchange.inbox.reader import Interrupted
-from services.exchange.inbox.service import Inbox
+from services.exchange.inbox.service import InboxService
 from services.exchange.people.resolving import People
 from services.exchange.queries.asking import Asking
 from services.exchange.queries.digests import Digests
-from services.exchange.queries.service.authority import Authority
-from services.exchange.queries.service.providers import Providers
-from services.exchange.queries.service.queries import Queries
+from services.exchange.queries.service.authority import AuthorityService
+from services.exchange.queries.service.providers import ProviderService
+from services.exchange.queries.service.queries import QueryService
 from services.exchange.queries.streams import ProviderStreams
 from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.pages import Pages
@@ -94,49 +94,49 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 edge=[
                     Servicer(
                         case_pb2_grpc.add_CaseServiceServicer_to_server,
-                        Cases(work, people, pages),
+                        CaseService(work, people, pages),
                         services["CaseService"],
                     ),
                     Servicer(
                         case_pb2_grpc.add_CaseHandlingServiceServicer_to_server,
-                        Handling(work, pages),
+                        CaseHandlingService(work, pages),
                         services["CaseHandlingService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_ResourceServiceServicer_to_server,
-                        Sharing(base, pages, calendar),
+                        ResourceService(base, pages, calendar),
                         sharing["ResourceService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_QueryServiceServicer_to_server,
-                        Queries(base, people, asking, keyring, book),
+                        QueryService(base, people, asking, keyring, book),
                         sharing["QueryService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_ProviderServiceServicer_to_server,
-                        Providers(base, streams),
+                        ProviderService(base, streams),
                         sharing["ProviderService"],
                     ),
                     Servicer(
                         evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-                        Evidence(base, pages, proving.esign),
+                        EvidenceService(base, pages, proving.esign),
                         evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
                     ),
                     Servicer(
                         inbox_pb2_grpc.add_InboxServiceServicer_to_server,
-                        Inbox(base, links, pages, polls),
+                        InboxService(base, links, pages, polls),
                         inbox_pb2.DESCRIPTOR.services_by_name["InboxService"],
                     ),
                 ],
                 peer=[
                     Servicer(
                         case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
-                        CaseRegistry(work),
+                        CaseRegistryService(work),
                         services["CaseRegistryService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_AuthorityServiceServicer_to_server,
-                        Authority(base, asking, book),
+                        AuthorityService(base, asking, book),
                         sharing["AuthorityService"],
                     ),
                     operations.servicer(),

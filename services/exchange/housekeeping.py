@@ -29,11 +29,11 @@ class Housekeeping:
         """Keeps the business gauges fresh."""
         while True:
             states, overdue = await self.store.read(store.case_counts, self.clock.now_us())
-            for state in life.State:
+            for state in life.CaseState:
                 metrics.CASES.labels(state.value).set(states.get(state.value, 0))
             metrics.CASES_OVERDUE.set(overdue)
             by_state, late = await self.store.read(sharing.grant_counts, self.clock.now_us())
-            for standing in grants.State:
+            for standing in grants.GrantState:
                 metrics.GRANTS.labels(standing.value).set(by_state.get(standing.value, 0))
             metrics.GRANTS_OVERDUE.set(late)
             await asyncio.sleep(REFRESH_SECONDS)

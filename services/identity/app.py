@@ -22,7 +22,7 @@ from services.identity.platforms import store as platform_rows
 from services.identity.platforms.service.carrier import CarrierService
 from services.identity.platforms.service.enrolment import EnrolmentService
 from services.identity.platforms.service.platforms import PlatformAdminService, PlatformService
-from services.identity.platforms.service.registry_feed import RegistryFeed
+from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
 from services.identity.sessions.passwords import Passwords
 from services.identity.sessions.service import SignInService
@@ -72,7 +72,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         await provider.load()
         accounts = Accounts(platform_rows.bus_accounts, platform_rows.bus_account)
         places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
-        feed = RegistryFeed(base)
+        feed = RegistryFeedService(base)
         passwords = Passwords(settings.password_threads, settings.password_queue)
         vault, exchange = base.channel("vault"), base.channel("exchange")
         tokens = Tokens(provider, hub.issuer, settings.access_token_seconds)

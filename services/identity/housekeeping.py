@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from services.identity.openid import store as codes
 from services.identity.platforms import store as platforms
-from services.identity.platforms.service.registry_feed import RegistryFeed
+from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.sessions import ends as session_ends
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
@@ -25,7 +25,7 @@ _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 class Housekeeping:
     """One replica at a time does it."""
 
-    def __init__(self, base: Foundation, feed: RegistryFeed) -> None:
+    def __init__(self, base: Foundation, feed: RegistryFeedService) -> None:
         self._base = base
         self._feed = feed
 

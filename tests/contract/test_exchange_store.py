@@ -67,7 +67,7 @@ async def test_a_term_ends_by_itself(store, clock):
     clock.advance(86_401)
     assert [await store.write(sharing.expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
     found = await store.read(sharing.find_grant, row.grant.id)
-    assert found.grant.state is grants.State.EXPIRED
+    assert found.grant.state is grants.GrantState.EXPIRED
 
 
 async def test_answers_are_forgotten_and_evidence_stays(store, clock):

@@ -62,6 +62,12 @@ def test_sql_stands_in_stores() -> None:
     assert set(rooms.sql_outside_stores(ROOT)) == OUTSIDE_STORES
 
 
+def test_servicers_bear_the_names_of_the_contract() -> None:
+    """The servicers of esign have names of their own so far; no other service does."""
+    others = [each for each in rooms.servicers_of_other_names(ROOT) if not each.startswith("services/esign/")]
+    assert others == []
+
+
 def test_nothing_is_left_for_later() -> None:
     """No placeholder stands in the code: what is there works."""
     later = re.compile(r"#.*\b(TODO|FIXME|XXX|HACK)\b|raise NotImplementedError")

@@ -125,6 +125,11 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: prepend(service / "store.py", "_stray = Table()"),
         "services/exchange/store.py",
     ),
+    "a servicer with a name of its own": (
+        rooms.servicers_of_other_names,
+        lambda service: rewrite(service / "inbox/service.py", "class InboxService(", "class Mailbox("),
+        "services/exchange/inbox/service.py: Mailbox",
+    ),
     "a module called helpers": (
         rooms.modules_without_name,
         lambda service: put(service / "cases/helpers.py"),

@@ -217,6 +217,18 @@ def tables_of_nobody(root: Path) -> list[str]:
     ]
 
 
+def servicers_of_other_names(root: Path) -> list[str]:
+    """A servicer bears the name of its service in the contract, so that a search from there finds it."""
+    return [
+        f"{name(root, path)}: {node.name}"
+        for path in modules(root / "services")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+        for base in node.bases
+        if isinstance(base, ast.Attribute) and base.attr.endswith("Servicer") and base.attr != f"{node.name}Servicer"
+    ]
+
+
 def modules_without_name(root: Path) -> list[str]:
     """No module is called utils, helpers, manager or base."""
     return [name(root, path) for path in sources(root) if NAMELESS.fullmatch(path.name)]

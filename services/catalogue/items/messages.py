@@ -30,7 +30,7 @@ from services.catalogue.items.domain.item import (
     ServiceObject,
     SpecialProcedure,
 )
-from services.catalogue.items.domain.record import Item, State
+from services.catalogue.items.domain.record import Item, ItemState
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 
 _Code = TypeVar("_Code", bound=StrEnum)
@@ -314,11 +314,11 @@ def _date(day: date | None) -> date_pb2.Date | None:
     return None if day is None else date_pb2.Date(year=day.year, month=day.month, day=day.day)
 
 
-STATES: dict[State, pb.ItemState.ValueType] = {
-    State.DRAFT: pb.ITEM_STATE_DRAFT,
-    State.REVIEW: pb.ITEM_STATE_REVIEW,
-    State.PUBLISHED: pb.ITEM_STATE_PUBLISHED,
-    State.SUSPENDED: pb.ITEM_STATE_SUSPENDED,
-    State.WITHDRAWN: pb.ITEM_STATE_WITHDRAWN,
+STATES: dict[ItemState, pb.ItemState.ValueType] = {
+    ItemState.DRAFT: pb.ITEM_STATE_DRAFT,
+    ItemState.REVIEW: pb.ITEM_STATE_REVIEW,
+    ItemState.PUBLISHED: pb.ITEM_STATE_PUBLISHED,
+    ItemState.SUSPENDED: pb.ITEM_STATE_SUSPENDED,
+    ItemState.WITHDRAWN: pb.ITEM_STATE_WITHDRAWN,
 }
 STATE_OF = {number: state for state, number in STATES.items()}

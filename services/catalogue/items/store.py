@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from services.catalogue.items.domain.canonical import canonical, restore
 from services.catalogue.items.domain.item import BaseItem, ImplementingItem
-from services.catalogue.items.domain.record import Record, State
+from services.catalogue.items.domain.record import ItemState, Record
 from shuniu.kit.paging import Position, keyset
 from shuniu.kit.sql.tables import counter
 from shuniu.kit.sql.types import binding_of
@@ -106,13 +106,13 @@ class Stored:
 
 # Contents repeat from call to call; parsing one costs fifty times a look here.
 _restored = lru_cache(maxsize=8192)(restore)
-_OPEN: Final = (State.PUBLISHED.value, State.SUSPENDED.value)
+_OPEN: Final = (ItemState.PUBLISHED.value, ItemState.SUSPENDED.value)
 
 
 def stored_of(row: Row[Any]) -> Stored:
     record = Record(
         draft=_restored(bytes(row.draft)),
-        state=State(row.state),
+        state=ItemState(row.state),
         version=row.version,
         editors=frozenset(json.loads(row.editors)),
         changed_us=row.changed_us,
@@ -210,14 +210,14 @@ class Wanted:
 
     division: str
     kind: str
-    states: frozenset[State]
+    states: frozenset[ItemState]
     owner: str
 
 
 def page(conn: Connection, wanted: Wanted, after: Position, limit: int) -> list[Stored]:
     """Items by code, from after a position of (code, id)."""
-    public = item.c.public_state == State.PUBLISHED.value if State.PUBLISHED in wanted.states else false()
-    hidden = [state.value for state in wanted.states if state is not State.PUBLISHED]
+    public = item.c.public_state == ItemState.PUBLISHED.value if ItemState.PUBLISHED in wanted.states else false()
+    hidden = [state.value for state in wanted.states if state is not ItemState.PUBLISHED]
     own = and_(item.c.owner == wanted.owner, item.c.state.in_(hidden)) if wanted.owner and hidden else false()
     query = select(item).where(or_(public, own) if hidden else public)
     if wanted.division:

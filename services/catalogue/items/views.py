@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from services.catalogue.items.domain.canonical import digest
-from services.catalogue.items.domain.record import Item, State
+from services.catalogue.items.domain.record import Item, ItemState
 from services.catalogue.items.messages import STATES, message_of
 from services.catalogue.items.store import Stored
 from shuniu.api.catalogue.v1 import item_pb2 as pb
@@ -41,10 +41,10 @@ def shown(stored: Stored, caller: Caller) -> pb.Item | None:
     """The owner's view for its owner; for others what is published, None for anything else."""
     if stored.owner == owner_of(caller):
         return own(stored)
-    return public(stored) if stored.record.public_state is State.PUBLISHED else None
+    return public(stored) if stored.record.public_state is ItemState.PUBLISHED else None
 
 
-def _standing(content: Item, stored: Stored, state: State) -> pb.Item:
+def _standing(content: Item, stored: Stored, state: ItemState) -> pb.Item:
     message = message_of(content, stored.base_code)
     message.state = STATES[state]
     message.owner = stored.owner

@@ -10,7 +10,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from services.catalogue.domain.violations import RuleError, Violation
-from services.catalogue.items.domain.record import Item, Record, State
+from services.catalogue.items.domain.record import Item, ItemState, Record
 from services.catalogue.items.domain.rules import require_valid
 
 
@@ -27,19 +27,19 @@ class Action(StrEnum):
 
 
 # Every move there is; what is not here is refused.
-MOVES: dict[tuple[State, Action], State] = {
-    (State.DRAFT, Action.EDIT): State.DRAFT,
-    (State.DRAFT, Action.SUBMIT): State.REVIEW,
-    (State.DRAFT, Action.WITHDRAW): State.WITHDRAWN,
-    (State.REVIEW, Action.RETURN): State.DRAFT,
-    (State.REVIEW, Action.PUBLISH): State.PUBLISHED,
-    (State.REVIEW, Action.WITHDRAW): State.WITHDRAWN,
-    (State.PUBLISHED, Action.EDIT): State.DRAFT,
-    (State.PUBLISHED, Action.SUSPEND): State.SUSPENDED,
-    (State.PUBLISHED, Action.WITHDRAW): State.WITHDRAWN,
-    (State.SUSPENDED, Action.EDIT): State.DRAFT,
-    (State.SUSPENDED, Action.RESUME): State.PUBLISHED,
-    (State.SUSPENDED, Action.WITHDRAW): State.WITHDRAWN,
+MOVES: dict[tuple[ItemState, Action], ItemState] = {
+    (ItemState.DRAFT, Action.EDIT): ItemState.DRAFT,
+    (ItemState.DRAFT, Action.SUBMIT): ItemState.REVIEW,
+    (ItemState.DRAFT, Action.WITHDRAW): ItemState.WITHDRAWN,
+    (ItemState.REVIEW, Action.RETURN): ItemState.DRAFT,
+    (ItemState.REVIEW, Action.PUBLISH): ItemState.PUBLISHED,
+    (ItemState.REVIEW, Action.WITHDRAW): ItemState.WITHDRAWN,
+    (ItemState.PUBLISHED, Action.EDIT): ItemState.DRAFT,
+    (ItemState.PUBLISHED, Action.SUSPEND): ItemState.SUSPENDED,
+    (ItemState.PUBLISHED, Action.WITHDRAW): ItemState.WITHDRAWN,
+    (ItemState.SUSPENDED, Action.EDIT): ItemState.DRAFT,
+    (ItemState.SUSPENDED, Action.RESUME): ItemState.PUBLISHED,
+    (ItemState.SUSPENDED, Action.WITHDRAW): ItemState.WITHDRAWN,
 }
 _REASON_NEEDED = frozenset({Action.RETURN, Action.SUSPEND, Action.WITHDRAW})
 
@@ -50,7 +50,7 @@ class PublishingError(RuleError):
 
 def create(item: Item, actor: str, now_us: int) -> Record:
     """A new draft. It may be incomplete: rules are checked when it is submitted."""
-    return Record(item, State.DRAFT, 1, frozenset({actor}), now_us)
+    return Record(item, ItemState.DRAFT, 1, frozenset({actor}), now_us)
 
 
 def edit(record: Record, item: Item, actor: str, now_us: int, *, etag: str = "") -> Record:
@@ -58,7 +58,7 @@ def edit(record: Record, item: Item, actor: str, now_us: int, *, etag: str = "")
     if (item.id, type(item)) != (record.draft.id, type(record.draft)):
         raise _refuse("ITEM_OTHER", "this is another item", "不是同一事项")
     changed = _move(record, Action.EDIT, now_us, etag)
-    earlier = frozenset[str]() if record.state is State.PUBLISHED else record.editors
+    earlier = frozenset[str]() if record.state is ItemState.PUBLISHED else record.editors
     return replace(changed, draft=item, editors=earlier | {actor}, submitted_by="", note="")
 
 

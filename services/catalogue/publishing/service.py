@@ -13,7 +13,7 @@ from services.catalogue.domain.violations import RuleError
 from services.catalogue.items import store
 from services.catalogue.items.domain.canonical import canonical, restore
 from services.catalogue.items.domain.item import BaseItem, ImplementingItem
-from services.catalogue.items.domain.record import Item, Record, State
+from services.catalogue.items.domain.record import Item, ItemState, Record
 from services.catalogue.items.domain.rules import ItemError, check_base, check_fixed, require_right
 from services.catalogue.items.messages import item_of
 from services.catalogue.items.refusals import unknown
@@ -24,7 +24,7 @@ from services.catalogue.publishing.announcing import item_changed
 from services.catalogue.publishing.domain import Action
 from services.catalogue.publishing.refusals import code_taken, not_owned, refusal
 from services.catalogue.search import store as search_index
-from services.catalogue.sync.service import ItemFeed
+from services.catalogue.sync.service import ItemFeedService
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
@@ -43,10 +43,10 @@ _WANTED: Final = {
 Response = TypeVar("Response", bound=Message)
 
 
-class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
+class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
     """Mutations. An item belongs to the platform that made it; nobody else writes it."""
 
-    def __init__(self, base: Foundation, feed: ItemFeed) -> None:
+    def __init__(self, base: Foundation, feed: ItemFeedService) -> None:
         self._base = base
         self._feed = feed
 
@@ -183,7 +183,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
         if not isinstance(item, ImplementingItem):
             return
         base = store.by_id(conn, item.base_id)
-        if base is None or base.record.public_state is not State.PUBLISHED:
+        if base is None or base.record.public_state is not ItemState.PUBLISHED:
             raise errors.precondition(
                 "BASE_NOT_PUBLISHED", "Publish the base item first.", "请先发布对应的基本目录事项。"
             )
@@ -210,7 +210,7 @@ class ItemEditing(item_pb2_grpc.ItemEditServiceServicer):
         return store.numbered(conn, changed)
 
 
-def _seen(record: Record) -> tuple[State | None, Item | None, str]:
+def _seen(record: Record) -> tuple[ItemState | None, Item | None, str]:
     # Publishing equal content again is still news: it has a new version and publisher.
     return record.public_state, record.published, record.published_by
 
@@ -236,8 +236,8 @@ def _base_item(conn: Connection, code: str, owner: str) -> Stored:
     usable = (
         found is not None
         and isinstance(found.record.draft, BaseItem)
-        and found.record.state is not State.WITHDRAWN
-        and (found.owner == owner or found.record.public_state is State.PUBLISHED)
+        and found.record.state is not ItemState.WITHDRAWN
+        and (found.owner == owner or found.record.public_state is ItemState.PUBLISHED)
     )
     if found is None or not usable:
         raise errors.invalid_field(

@@ -10,7 +10,7 @@ from services.catalogue import metrics
 from services.catalogue.domain import divisions
 from services.catalogue.domain.violations import RuleError
 from services.catalogue.items import store
-from services.catalogue.items.domain.record import State
+from services.catalogue.items.domain.record import ItemState
 from services.catalogue.items.messages import STATE_OF
 from services.catalogue.items.refusals import refusal, unknown
 from services.catalogue.items.store import Stored, Wanted
@@ -33,7 +33,7 @@ _MOST_QUERY: Final = 100
 _MATCHED: Final = {8: "CODE", 7: "NAME", 6: "NAME", 5: "ALIAS", 4: "NAME", 3: "PINYIN", 2: "GUIDE", 1: "GUIDE"}
 
 
-class Items(item_pb2_grpc.ItemServiceServicer):
+class ItemService(item_pb2_grpc.ItemServiceServicer):
     """What is published, and to its owner also what is not."""
 
     def __init__(self, base: Foundation, page_key: bytes) -> None:
@@ -51,7 +51,7 @@ class Items(item_pb2_grpc.ItemServiceServicer):
 
     async def ListItems(self, request: pb.ListItemsRequest, context: Any) -> pb.ListItemsResponse:
         caller = current_caller()
-        states = frozenset(STATE_OF[each] for each in request.states if each in STATE_OF) or {State.PUBLISHED}
+        states = frozenset(STATE_OF[each] for each in request.states if each in STATE_OF) or {ItemState.PUBLISHED}
         wanted = Wanted(
             division=_division(request.division),
             kind=_KINDS.get(request.level, ""),

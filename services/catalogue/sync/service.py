@@ -16,7 +16,7 @@ LOOK_SECONDS: Final = 1.0
 """How often changes of other replicas are looked for; this one's wake the call at once."""
 
 
-class ItemFeed(feed_pb2_grpc.ItemFeedServiceServicer):
+class ItemFeedService(feed_pb2_grpc.ItemFeedServiceServicer):
     """Answers from the store; a call that waits is woken by `wake` or looks by itself."""
 
     def __init__(self, base: Foundation) -> None:

@@ -204,7 +204,7 @@ def load_history(conn: Connection, case_code: str) -> life.Case:
         life.Step(
             seq=row.seq,
             move=life.Move(row.move),
-            state=life.State(row.state),
+            state=life.CaseState(row.state),
             national=row.national,
             actor=row.actor,
             at_us=row.at_us,
@@ -221,8 +221,8 @@ def load_history(conn: Connection, case_code: str) -> life.Case:
     return healed.case
 
 
-def state_of(row: CaseRow) -> life.State:
-    return life.State(row.state)
+def state_of(row: CaseRow) -> life.CaseState:
+    return life.CaseState(row.state)
 
 
 def history_is_over(row: CaseRow) -> bool:
@@ -273,7 +273,7 @@ def put_materials(conn: Connection, case_code: str, materials: Sequence[Material
 def case_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]:
     """(cases by state, cases past their promised end)."""
     by_state = conn.execute(select(case_file.c.state, func.count()).group_by(case_file.c.state))
-    decided = (*_OVER, life.State.GRANTED.value, life.State.REFUSED.value)
+    decided = (*_OVER, life.CaseState.GRANTED.value, life.CaseState.REFUSED.value)
     overdue = conn.execute(
         select(func.count())
         .select_from(case_file)

@@ -32,7 +32,7 @@ _FIELD: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _EMPLOYEE: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f\x7f])?")
 
 
-class State(StrEnum):
+class ResourceState(StrEnum):
     """Where a resource stands."""
 
     DRAFT = "DRAFT"
@@ -65,7 +65,7 @@ class Resource:
     secrecy: str
     authority: bool
     editor: str
-    state: State = State.DRAFT
+    state: ResourceState = ResourceState.DRAFT
     reviewer: str = ""
     version: int = 1
 
@@ -79,7 +79,7 @@ def describe(resource: Resource) -> Resource:
     violations = [*_faults(resource), *_field_faults(resource)]
     if violations:
         raise ResourceError(violations)
-    return replace(resource, state=State.DRAFT, reviewer="", version=1)
+    return replace(resource, state=ResourceState.DRAFT, reviewer="", version=1)
 
 
 def publish(resource: Resource, reviewer: str) -> Resource:
@@ -93,11 +93,11 @@ def publish(resource: Resource, reviewer: str) -> Resource:
         raise ResourceError(
             [_fault("reviewer", "SAME_PERSON", "a second person reviews", "审核人不能与编制人为同一人")]
         )
-    if resource.state is State.PUBLISHED:
+    if resource.state is ResourceState.PUBLISHED:
         return resource
-    if resource.state is not State.DRAFT:
+    if resource.state is not ResourceState.DRAFT:
         raise ResourceError([_fault("code", "RESOURCE_STATE", "only a draft is published", "仅草稿状态的资源可以发布")])
-    return replace(resource, state=State.PUBLISHED, reviewer=reviewer, version=resource.version + 1)
+    return replace(resource, state=ResourceState.PUBLISHED, reviewer=reviewer, version=resource.version + 1)
 
 
 def may_receive(secrecy: str, clearance: str) -> bool:

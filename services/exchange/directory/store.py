@@ -72,7 +72,7 @@ def _resource(row: Row[Any]) -> Resource:
         secrecy=row.secrecy,
         authority=bool(row.authority),
         editor=row.editor,
-        state=resources.State(row.state),
+        state=resources.ResourceState(row.state),
         reviewer=row.reviewer,
         version=row.version,
     )
@@ -86,6 +86,6 @@ def find_resource(conn: Connection, code: str) -> Resource | None:
 def resources_seen_by(conn: Connection, platform: str, after: Position, limit: int) -> list[Resource]:
     """Published resources and the platform's own, by code."""
     statement = select(resource).where(
-        or_(resource.c.state == resources.State.PUBLISHED.value, resource.c.provider == platform)
+        or_(resource.c.state == resources.ResourceState.PUBLISHED.value, resource.c.provider == platform)
     )
     return [_resource(row) for row in conn.execute(keyset(statement, [resource.c.code], after, limit))]

@@ -21,7 +21,7 @@ _PATIENCE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence(evidence_pb2_grpc.EvidenceServiceServicer):
+class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
     """Reads only: units of work store evidence, `EvidenceLog` logs it."""
 
     base: Foundation

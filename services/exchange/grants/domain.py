@@ -22,7 +22,7 @@ MAX_DAILY_QUOTA = 10_000_000
 _DAY_US = 86_400_000_000
 
 
-class State(StrEnum):
+class GrantState(StrEnum):
     """Where a grant stands."""
 
     APPLIED = "APPLIED"
@@ -59,19 +59,19 @@ class Party(StrEnum):
 _HUB, _PROVIDER = frozenset({Party.HUB}), frozenset({Party.PROVIDER})
 # Nobody is held to data that he no longer wants.
 _ANYBODY = frozenset(Party)
-MOVES: dict[tuple[State, Action], tuple[State, frozenset[Party]]] = {
-    (State.APPLIED, Action.REVIEW): (State.REVIEWED, _HUB),
-    (State.APPLIED, Action.REFUSE): (State.REFUSED, _HUB),
-    (State.REVIEWED, Action.GRANT): (State.GRANTED, _PROVIDER),
-    (State.REVIEWED, Action.REFUSE): (State.REFUSED, _PROVIDER),
-    (State.GRANTED, Action.ACTIVATE): (State.ACTIVE, _HUB),
-    (State.GRANTED, Action.REVOKE): (State.REVOKED, _ANYBODY),
-    (State.ACTIVE, Action.SUSPEND): (State.SUSPENDED, _HUB | _PROVIDER),
-    (State.SUSPENDED, Action.RESUME): (State.ACTIVE, _HUB | _PROVIDER),
-    (State.ACTIVE, Action.EXPIRE): (State.EXPIRED, _HUB),
-    (State.SUSPENDED, Action.EXPIRE): (State.EXPIRED, _HUB),
-    (State.ACTIVE, Action.REVOKE): (State.REVOKED, _ANYBODY),
-    (State.SUSPENDED, Action.REVOKE): (State.REVOKED, _ANYBODY),
+MOVES: dict[tuple[GrantState, Action], tuple[GrantState, frozenset[Party]]] = {
+    (GrantState.APPLIED, Action.REVIEW): (GrantState.REVIEWED, _HUB),
+    (GrantState.APPLIED, Action.REFUSE): (GrantState.REFUSED, _HUB),
+    (GrantState.REVIEWED, Action.GRANT): (GrantState.GRANTED, _PROVIDER),
+    (GrantState.REVIEWED, Action.REFUSE): (GrantState.REFUSED, _PROVIDER),
+    (GrantState.GRANTED, Action.ACTIVATE): (GrantState.ACTIVE, _HUB),
+    (GrantState.GRANTED, Action.REVOKE): (GrantState.REVOKED, _ANYBODY),
+    (GrantState.ACTIVE, Action.SUSPEND): (GrantState.SUSPENDED, _HUB | _PROVIDER),
+    (GrantState.SUSPENDED, Action.RESUME): (GrantState.ACTIVE, _HUB | _PROVIDER),
+    (GrantState.ACTIVE, Action.EXPIRE): (GrantState.EXPIRED, _HUB),
+    (GrantState.SUSPENDED, Action.EXPIRE): (GrantState.EXPIRED, _HUB),
+    (GrantState.ACTIVE, Action.REVOKE): (GrantState.REVOKED, _ANYBODY),
+    (GrantState.SUSPENDED, Action.REVOKE): (GrantState.REVOKED, _ANYBODY),
 }
 _REASON_NEEDED = frozenset({Action.REFUSE, Action.SUSPEND, Action.REVOKE})
 
@@ -108,7 +108,7 @@ class Grant:
 
     id: str
     contract: Contract
-    state: State = State.APPLIED
+    state: GrantState = GrantState.APPLIED
     version: int = 1
     spent: int = 0
     note: str = ""
@@ -134,7 +134,7 @@ def propose(grant_id: str, contract: Contract, share: ShareClass, resource_field
     violations = _faults(contract, share, resource_fields)
     if violations:
         raise GrantError(violations)
-    return Grant(grant_id, contract, State.GRANTED if share is ShareClass.UNCONDITIONAL else State.APPLIED)
+    return Grant(grant_id, contract, GrantState.GRANTED if share is ShareClass.UNCONDITIONAL else GrantState.APPLIED)
 
 
 def _faults(contract: Contract, share: ShareClass, resource_fields: frozenset[str]) -> list[Violation]:
@@ -202,7 +202,13 @@ def spend(grant: Grant, use: Use) -> Grant:
     """
     contract = grant.contract
     rules: tuple[tuple[bool, str, str, str, str], ...] = (
-        (grant.state is not State.ACTIVE, "state", "GRANT_NOT_ACTIVE", "the grant is not active", "授权未生效或已停止"),
+        (
+            grant.state is not GrantState.ACTIVE,
+            "state",
+            "GRANT_NOT_ACTIVE",
+            "the grant is not active",
+            "授权未生效或已停止",
+        ),
         (use.now_us < contract.begins_us, "now", "GRANT_NOT_BEGUN", "the term has not begun", "授权尚未开始"),
         (
             use.now_us >= contract.ends_us,

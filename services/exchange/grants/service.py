@@ -29,15 +29,15 @@ from shuniu.kit.ids import new_ulid
 
 # The contract tells five states: a review of the hub's own is part of the application, an agreed grant is in force.
 _STATE_NAMES: Final = {
-    grants.State.REVIEWED: "APPLIED",
-    grants.State.GRANTED: "ACTIVE",
-    grants.State.SUSPENDED: "REVOKED",
+    grants.GrantState.REVIEWED: "APPLIED",
+    grants.GrantState.GRANTED: "ACTIVE",
+    grants.GrantState.SUSPENDED: "REVOKED",
 }
 _MAX_PURPOSE: Final = 200
 _MAX_CODE: Final = 31
 
 
-class Sharing(query_pb2_grpc.ResourceServiceServicer):
+class ResourceService(query_pb2_grpc.ResourceServiceServicer):
     """Providers describe and decide, consumers apply; a grant is the contract that every call cites."""
 
     def __init__(self, base: Foundation, pages: Pages, calendar: Calendar) -> None:
@@ -86,7 +86,7 @@ class Sharing(query_pb2_grpc.ResourceServiceServicer):
     def _apply(self, conn: Connection, request: pb.ApplyGrantRequest) -> GrantRow:
         platform = current_caller().platform
         found = directory.find_resource(conn, request.resource)
-        if found is None or found.state is not resources.State.PUBLISHED:
+        if found is None or found.state is not resources.ResourceState.PUBLISHED:
             raise resource_unknown()
         assert self._base.registry is not None
         entry = self._base.registry.platform(platform)
@@ -120,7 +120,7 @@ class Sharing(query_pb2_grpc.ResourceServiceServicer):
 
     def _forward(self, grant: Grant, now_us: int) -> GrantRow:
         """What the hub does by itself: an agreed grant is put in force, an application that is in form is reviewed."""
-        if grant.state is grants.State.GRANTED:
+        if grant.state is grants.GrantState.GRANTED:
             return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
         today = clock.civil_date(now_us)
         last_day = clock.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
@@ -142,7 +142,7 @@ class Sharing(query_pb2_grpc.ResourceServiceServicer):
             raise errors.invalid_field("decision", "DECISION_MISSING", "Say grant or refuse.", "请选择同意或拒绝。")
         if request.decision == pb.GRANT_DECISION_REFUSE:
             return self._act(conn, row, Action.REFUSE, Party.PROVIDER, request.reason)
-        if row.grant.state is grants.State.ACTIVE:
+        if row.grant.state is grants.GrantState.ACTIVE:
             return row
         agreed = self._act(conn, row, Action.GRANT, Party.PROVIDER, request.reason)
         return self._act(conn, agreed, Action.ACTIVATE, Party.HUB, request.reason)
@@ -196,7 +196,7 @@ class Sharing(query_pb2_grpc.ResourceServiceServicer):
 
     def _grant_view(self, row: GrantRow) -> pb.Grant:
         contract, state = row.grant.contract, row.grant.state
-        over = state is grants.State.ACTIVE and contract.ends_us <= self._base.clock.now_us()
+        over = state is grants.GrantState.ACTIVE and contract.ends_us <= self._base.clock.now_us()
         last_day = clock.civil_date(contract.ends_us - 1)
         view = pb.Grant(
             id=row.grant.id,

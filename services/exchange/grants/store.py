@@ -114,7 +114,7 @@ def _grant(row: Row[Any]) -> GrantRow:
         begins_us=row.begins_us,
         ends_us=row.ends_us,
     )
-    grant = Grant(row.id, contract, grants.State(row.state), version=row.version, note=row.reason)
+    grant = Grant(row.id, contract, grants.GrantState(row.state), version=row.version, note=row.reason)
     return GrantRow(grant, row.deadline_us)
 
 
@@ -135,7 +135,7 @@ def grants_of(conn: Connection, platform: str | None, after: Position, limit: in
 def expire_grants(conn: Connection, now_us: int) -> int:
     """Ends the grants whose term is over; returns how many."""
     over = select(resource_grant).where(
-        resource_grant.c.state == grants.State.ACTIVE.value, resource_grant.c.ends_us <= now_us
+        resource_grant.c.state == grants.GrantState.ACTIVE.value, resource_grant.c.ends_us <= now_us
     )
     rows = [_grant(row) for row in conn.execute(over)]
     for row in rows:

@@ -37,7 +37,7 @@ _QUERY: Final = "inbox"
 _log = log.get("inbox")
 
 
-class Inbox(inbox_pb2_grpc.InboxServiceServicer):
+class InboxService(inbox_pb2_grpc.InboxServiceServicer):
     """The caller's own INBOX; whose it is comes from the certificate."""
 
     def __init__(self, base: Foundation, links: InboxLinks, pages: Pages, interrupted: Interrupted) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Row, Tab
 
 from services.identity.bus.domain import OrganisationAccount
 from services.identity.platforms.domain.enrolment import EnrolmentToken
-from services.identity.platforms.domain.platforms import Kind, Platform, SecrecyLabel, State, Subscription
+from services.identity.platforms.domain.platforms import Kind, Platform, PlatformState, SecrecyLabel, Subscription
 from shuniu.kit.paging import Position, keyset
 from shuniu.kit.sql.tables import counter
 from shuniu.kit.sql.types import LostRaceError, binding_of
@@ -258,7 +258,7 @@ def _platform(row: Row[Any]) -> Platform:
         division=row.division,
         created_us=row.created_us,
         uscc=row.uscc,
-        state=State(row.state),
+        state=PlatformState(row.state),
         scopes=tuple(json.loads(row.scopes)),
         redirect_uris=tuple(json.loads(row.redirect_uris)),
         sector=row.sector,

@@ -18,7 +18,7 @@ from services.identity.keys.secrets import Secrets
 from services.identity.persons import store as persons
 from services.identity.persons.store import Person, Proof
 from services.identity.platforms import store as platform_rows
-from services.identity.platforms.service.registry_feed import RegistryFeed
+from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
 from services.identity.service.refusals import of_rules
 from services.identity.sessions import ends as session_ends
@@ -59,7 +59,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         settings: IdentitySettings,
         keys: Secrets,
         private: PrivateRequests,
-        feed: RegistryFeed,
+        feed: RegistryFeedService,
         passwords: Passwords,
         vault: grpc.aio.Channel,
         exchange: grpc.aio.Channel,

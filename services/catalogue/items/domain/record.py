@@ -12,7 +12,7 @@ from services.catalogue.items.domain.item import BaseItem, ImplementingItem
 Item = BaseItem | ImplementingItem
 
 
-class State(StrEnum):
+class ItemState(StrEnum):
     """Where an item stands."""
 
     DRAFT = "DRAFT"
@@ -27,7 +27,7 @@ class Record:
     """An item with its standing. ``version`` counts every change from 1; times are µs UTC."""
 
     draft: Item
-    state: State
+    state: ItemState
     version: int
     # Everybody who edited since the last publication: any of them may not publish.
     editors: frozenset[str]
@@ -48,13 +48,13 @@ class Record:
     @property
     def visible(self) -> Item | None:
         """What the public is served now."""
-        return None if self.suspended or self.state is State.WITHDRAWN else self.published
+        return None if self.suspended or self.state is ItemState.WITHDRAWN else self.published
 
     @property
-    def public_state(self) -> State | None:
+    def public_state(self) -> ItemState | None:
         """What everybody may know: None while it never was published."""
         if self.published is None:
             return None
-        if self.state is State.WITHDRAWN:
-            return State.WITHDRAWN
-        return State.SUSPENDED if self.suspended else State.PUBLISHED
+        if self.state is ItemState.WITHDRAWN:
+            return ItemState.WITHDRAWN
+        return ItemState.SUSPENDED if self.suspended else ItemState.PUBLISHED

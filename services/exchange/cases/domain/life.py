@@ -19,7 +19,7 @@ MAX_NOTE = 2000
 MAX_MISSING = 50
 
 
-class State(StrEnum):
+class CaseState(StrEnum):
     """Where a case stands."""
 
     SUBMITTED = "SUBMITTED"
@@ -67,11 +67,11 @@ class Role(StrEnum):
 
 OFFICER_ROLES = frozenset({Role.ACCEPTANCE, Role.REVIEW, Role.ISSUE})
 
-_S, _M = State, Move
+_S, _M = CaseState, Move
 # The state a correction returns to is the one it was asked in: see Case.asked_in.
 _BACK = None
 # Every move there is.
-MOVES: dict[tuple[State | None, Move], State | None] = {
+MOVES: dict[tuple[CaseState | None, Move], CaseState | None] = {
     (None, _M.SUBMIT): _S.SUBMITTED,
     (_S.SUBMITTED, _M.PRE_REVIEW): _S.PRE_REVIEW,
     **{
@@ -173,7 +173,7 @@ class Step:
 
     seq: int
     move: Move
-    state: State
+    state: CaseState
     national: str
     actor: str
     at_us: int
@@ -188,11 +188,11 @@ class Step:
 class Case:
     """A case as its steps have made it. Times are µs UTC, None where it has not come to that."""
 
-    state: State
+    state: CaseState
     steps: tuple[Step, ...]
     accepted_us: int | None = None
     decided_us: int | None = None
-    asked_in: State | None = None
+    asked_in: CaseState | None = None
     missing: tuple[str, ...] = ()
     stops: tuple[tuple[int, int | None], ...] = ()
     result: str = ""
@@ -230,7 +230,7 @@ class Case:
 
 def submit(actor: str, at_us: int, note: str = "") -> Case:
     """A new case (接件)."""
-    return _fold(None, Step(1, Move.SUBMIT, State.SUBMITTED, _NATIONAL[Move.SUBMIT], actor, at_us, note))
+    return _fold(None, Step(1, Move.SUBMIT, CaseState.SUBMITTED, _NATIONAL[Move.SUBMIT], actor, at_us, note))
 
 
 def apply(case: Case, command: Command) -> Case:
@@ -319,10 +319,10 @@ def _fold(case: Case | None, step: Step) -> Case:
     if case is None:
         return Case(step.state, (step,))
     after = replace(case, state=step.state, steps=(*case.steps, step))
-    if case.state in {State.CORRECTION, State.SPECIAL}:
+    if case.state in {CaseState.CORRECTION, CaseState.SPECIAL}:
         (began, _) = after.stops[-1]
         after = replace(after, stops=(*after.stops[:-1], (began, step.at_us)))
-    if step.state in {State.CORRECTION, State.SPECIAL}:
+    if step.state in {CaseState.CORRECTION, CaseState.SPECIAL}:
         after = replace(after, stops=(*after.stops, (step.at_us, None)))
     match step.move:
         case Move.ACCEPT:

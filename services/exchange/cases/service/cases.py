@@ -17,7 +17,7 @@ from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit.caller import Caller, CallerKind, current_caller
 
 
-class Cases(case_pb2_grpc.CaseServiceServicer):
+class CaseService(case_pb2_grpc.CaseServiceServicer):
     """Applications of people, through any platform."""
 
     def __init__(self, work: Casework, people: People, pages: Pages) -> None:

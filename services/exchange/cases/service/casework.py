@@ -13,7 +13,7 @@ from services.exchange.cases import store
 from services.exchange.cases.domain import application, life
 from services.exchange.cases.domain import codes as case_codes
 from services.exchange.cases.domain.application import Material
-from services.exchange.cases.domain.life import Command, Move, Role, State
+from services.exchange.cases.domain.life import CaseState, Command, Move, Role
 from services.exchange.cases.domain.routing import Item, ItemBook, RoutingError
 from services.exchange.cases.service.refusals import assurance_too_low, case_unknown, refusal
 from services.exchange.cases.service.views import case_changed, case_view
@@ -206,7 +206,7 @@ class Casework:
     def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> pb.Case:
         """One move of the handling agency. Raises HubError."""
         case = store.load_history(conn, row.case_code)
-        delivers_grant = move is Move.DELIVER and case.state is State.GRANTED
+        delivers_grant = move is Move.DELIVER and case.state is CaseState.GRANTED
         command = Command(
             move,
             row.handler_platform,

@@ -16,7 +16,7 @@ from shuniu.kit import errors
 from shuniu.kit.caller import current_caller
 
 
-class Handling(case_pb2_grpc.CaseHandlingServiceServicer):
+class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):
     """Moves of the agency that a case was routed to."""
 
     def __init__(self, work: Casework, pages: Pages) -> None:

@@ -14,7 +14,7 @@ from shuniu.kit import errors
 _MOST_CASES = 64
 
 
-class CaseRegistry(case_pb2_grpc.CaseRegistryServiceServicer):
+class CaseRegistryService(case_pb2_grpc.CaseRegistryServiceServicer):
     """Parties of a case, for identity's reveals and esign's documents."""
 
     def __init__(self, work: Casework) -> None:

@@ -5,26 +5,26 @@ from typing import Final
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
-from services.exchange.cases.domain.life import Move, State
+from services.exchange.cases.domain.life import CaseState, Move
 from services.exchange.cases.store import CaseRow
 from services.exchange.evaluations.domain import Channel
 from services.exchange.service.moments import instant
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 
-STATES: Final[Mapping[State, pb.CaseState.ValueType]] = {
-    State.SUBMITTED: pb.CASE_STATE_SUBMITTED,
+STATES: Final[Mapping[CaseState, pb.CaseState.ValueType]] = {
+    CaseState.SUBMITTED: pb.CASE_STATE_SUBMITTED,
     # A window's pre-review is not told outside: the case is submitted until it is accepted.
-    State.PRE_REVIEW: pb.CASE_STATE_SUBMITTED,
-    State.CORRECTION: pb.CASE_STATE_CORRECTION,
-    State.ACCEPTED: pb.CASE_STATE_ACCEPTED,
-    State.NOT_ACCEPTED: pb.CASE_STATE_NOT_ACCEPTED,
-    State.PROCESSING: pb.CASE_STATE_PROCESSING,
-    State.SPECIAL: pb.CASE_STATE_SPECIAL,
-    State.GRANTED: pb.CASE_STATE_GRANTED,
-    State.REFUSED: pb.CASE_STATE_REFUSED,
-    State.DELIVERED: pb.CASE_STATE_DELIVERED,
-    State.WITHDRAWN: pb.CASE_STATE_WITHDRAWN,
+    CaseState.PRE_REVIEW: pb.CASE_STATE_SUBMITTED,
+    CaseState.CORRECTION: pb.CASE_STATE_CORRECTION,
+    CaseState.ACCEPTED: pb.CASE_STATE_ACCEPTED,
+    CaseState.NOT_ACCEPTED: pb.CASE_STATE_NOT_ACCEPTED,
+    CaseState.PROCESSING: pb.CASE_STATE_PROCESSING,
+    CaseState.SPECIAL: pb.CASE_STATE_SPECIAL,
+    CaseState.GRANTED: pb.CASE_STATE_GRANTED,
+    CaseState.REFUSED: pb.CASE_STATE_REFUSED,
+    CaseState.DELIVERED: pb.CASE_STATE_DELIVERED,
+    CaseState.WITHDRAWN: pb.CASE_STATE_WITHDRAWN,
 }
 MOVES: Final[Mapping[int, Move]] = {
     pb.CASE_MOVE_ACCEPT: Move.ACCEPT,
@@ -73,7 +73,7 @@ def case_view(row: CaseRow, history: life.Case | None = None) -> pb.Case:
         division=row.division,
         source_platform=row.source_platform,
         handler_platform=row.handler_platform,
-        state=STATES[State(row.state)],
+        state=STATES[CaseState(row.state)],
         channel=pb.Channel.Value(f"CHANNEL_{row.channel}"),
         applicant_display=row.applicant_display,
         missing_materials=row.missing,
@@ -112,7 +112,7 @@ def case_changed(row: CaseRow, history: life.Case) -> events_pb2.CaseChanged:
         case_code=row.case_code,
         item_code=row.item_code,
         division=row.division,
-        state=STATES[State(row.state)],
+        state=STATES[CaseState(row.state)],
         national_state=history.national,
         missing_materials=row.missing,
         certificate_number=row.certificate_number,

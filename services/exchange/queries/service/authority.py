@@ -25,7 +25,7 @@ from shuniu.kit.foundation import Foundation
 _VERDICTS: Final = frozenset({"MATCH", "MISMATCH", "NOT_FOUND"})
 
 
-class Authority(query_pb2_grpc.AuthorityServiceServicer):
+class AuthorityService(query_pb2_grpc.AuthorityServiceServicer):
     """Real-name questions: sealed data go to the authority, a result code comes back."""
 
     def __init__(self, base: Foundation, asking: Asking, evidence: EvidenceBook) -> None:
@@ -35,7 +35,7 @@ class Authority(query_pb2_grpc.AuthorityServiceServicer):
 
     async def VerifySubject(self, request: pb.VerifySubjectRequest, context: Any) -> pb.VerifySubjectResponse:
         found = await self._base.store.read(directory.find_resource, request.resource)
-        if found is None or found.state is not resources.State.PUBLISHED or not found.authority:
+        if found is None or found.state is not resources.ResourceState.PUBLISHED or not found.authority:
             raise resource_unknown()
         if not request.subject.jwe:
             raise errors.invalid_field(

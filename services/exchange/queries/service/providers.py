@@ -23,7 +23,7 @@ MAX_RESOURCES: Final = 100
 MAX_WINDOW: Final = 1000
 
 
-class Providers(query_pb2_grpc.ProviderServiceServicer):
+class ProviderService(query_pb2_grpc.ProviderServiceServicer):
     """Streams that providers open outward."""
 
     def __init__(self, base: Foundation, streams: ProviderStreams) -> None:

@@ -72,7 +72,7 @@ class _Turns:
                 self._locks[name] = (lock, users - 1)
 
 
-class Queries(query_pb2_grpc.QueryServiceServicer):
+class QueryService(query_pb2_grpc.QueryServiceServicer):
     """Questions of handling agencies about the applicants of their cases."""
 
     def __init__(
@@ -169,7 +169,7 @@ class Queries(query_pb2_grpc.QueryServiceServicer):
 
     def _resource(self, conn: Connection, contract: Contract) -> Resource:
         resource = directory.find_resource(conn, contract.resource)
-        if resource is None or resource.state is not resources.State.PUBLISHED:
+        if resource is None or resource.state is not resources.ResourceState.PUBLISHED:
             raise grant_required("RESOURCE_STATE")
         assert self._base.registry is not None
         entry = self._base.registry.platform(contract.consumer)

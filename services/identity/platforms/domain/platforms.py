@@ -48,7 +48,7 @@ class Kind(StrEnum):
     HUB = "HUB"
 
 
-class State(StrEnum):
+class PlatformState(StrEnum):
     """Life of a platform in the registry."""
 
     APPLIED = "APPLIED"
@@ -70,16 +70,16 @@ class Move(StrEnum):
 
 # A conformance run will let ENROL end in TESTING; until a platform can be scored, enrolment is the whole examination.
 _MOVES = {
-    (State.APPLIED, Move.ENROL): State.ACTIVE,
-    (State.TESTING, Move.PROMOTE): State.ACTIVE,
-    (State.TESTING, Move.SUSPEND): State.SUSPENDED,
-    (State.ACTIVE, Move.SUSPEND): State.SUSPENDED,
-    (State.SUSPENDED, Move.RESUME): State.ACTIVE,
-    (State.APPLIED, Move.RETIRE): State.RETIRED,
-    (State.SUSPENDED, Move.RETIRE): State.RETIRED,
+    (PlatformState.APPLIED, Move.ENROL): PlatformState.ACTIVE,
+    (PlatformState.TESTING, Move.PROMOTE): PlatformState.ACTIVE,
+    (PlatformState.TESTING, Move.SUSPEND): PlatformState.SUSPENDED,
+    (PlatformState.ACTIVE, Move.SUSPEND): PlatformState.SUSPENDED,
+    (PlatformState.SUSPENDED, Move.RESUME): PlatformState.ACTIVE,
+    (PlatformState.APPLIED, Move.RETIRE): PlatformState.RETIRED,
+    (PlatformState.SUSPENDED, Move.RETIRE): PlatformState.RETIRED,
 }
 
-WORKING = frozenset({State.TESTING, State.ACTIVE})
+WORKING = frozenset({PlatformState.TESTING, PlatformState.ACTIVE})
 
 
 class SecrecyLabel(StrEnum):
@@ -93,7 +93,7 @@ class SecrecyLabel(StrEnum):
 class PlatformStateError(Exception):
     """The platform's state does not allow the move."""
 
-    def __init__(self, code: str, state: State, move: Move) -> None:
+    def __init__(self, code: str, state: PlatformState, move: Move) -> None:
         super().__init__(f"{code}: {move} is not possible in state {state}")
         self.code = code
         self.state = state
@@ -118,7 +118,7 @@ class Platform:
     division: str
     created_us: int
     uscc: str = ""
-    state: State = State.APPLIED
+    state: PlatformState = PlatformState.APPLIED
     scopes: tuple[str, ...] = ()
     redirect_uris: tuple[str, ...] = ()
     sector: str = ""

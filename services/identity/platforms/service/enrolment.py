@@ -22,7 +22,7 @@ from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.enrolment import EnrolmentToken
 from services.identity.platforms.domain.platforms import Move
 from services.identity.platforms.refusals import answered
-from services.identity.platforms.service.registry_feed import RegistryFeed
+from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.platforms.store import Certificate
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
@@ -48,7 +48,7 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         keys: Secrets,
         bus_keys: BusKeys,
         private: PrivateRequests,
-        feed: RegistryFeed,
+        feed: RegistryFeedService,
         places: BusPlaces,
         trust_pem: str,
     ) -> None:

@@ -17,7 +17,7 @@ from services.identity.platforms.announcing import platform_changed
 from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.platforms import Move, Platform
 from services.identity.platforms.refusals import answered, platform_unknown
-from services.identity.platforms.service.registry_feed import RegistryFeed
+from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.platforms.store import Certificate
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
@@ -30,7 +30,7 @@ from shuniu.kit.foundation import Foundation
 class PlatformService(platform_pb2_grpc.PlatformServiceServicer):
     """Reading the registry, and what a platform may do with its own row."""
 
-    def __init__(self, base: Foundation, keys: Secrets, feed: RegistryFeed) -> None:
+    def __init__(self, base: Foundation, keys: Secrets, feed: RegistryFeedService) -> None:
         self._base = base
         self._keys = keys
         self._feed = feed
@@ -76,7 +76,7 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         self,
         base: Foundation,
         private: PrivateRequests,
-        feed: RegistryFeed,
+        feed: RegistryFeedService,
         places: BusPlaces,
         provider: ProviderKeys,
     ) -> None:

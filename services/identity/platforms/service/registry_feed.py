@@ -14,7 +14,7 @@ LOOK_SECONDS = 0.5
 """How often a waiting call looks by itself: another replica may have changed the registry."""
 
 
-class RegistryFeed(registry_pb2_grpc.RegistryFeedServiceServicer):
+class RegistryFeedService(registry_pb2_grpc.RegistryFeedServiceServicer):
     """Answers pulls; `wake` after each commit that changed the registry or ended a session."""
 
     def __init__(self, base: Foundation) -> None:

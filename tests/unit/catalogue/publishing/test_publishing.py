@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.items.domain.record import Record, State
+from services.catalogue.items.domain.record import ItemState, Record
 from services.catalogue.items.domain.rules import ItemError
 from services.catalogue.publishing import domain as publishing
 from services.catalogue.publishing.domain import MOVES, Action, PublishingError, act, create, edit
@@ -36,9 +36,9 @@ def test_an_edit_leaves_the_public_its_item() -> None:
     """People see the last published content until the next one passes."""
     newer = replace(ITEM, agency_name="新名称")
     record = edit(_published(), newer, "alice", 4)
-    assert (record.state, record.visible) == (State.DRAFT, ITEM)
+    assert (record.state, record.visible) == (ItemState.DRAFT, ITEM)
     record = act(act(record, Action.SUBMIT, "alice", 5), Action.PUBLISH, "bob", 6)
-    assert (State.PUBLISHED, newer, 6) == (record.state, record.visible, record.version)
+    assert (ItemState.PUBLISHED, newer, 6) == (record.state, record.visible, record.version)
 
 
 def test_suspended_and_withdrawn_items_are_not_served() -> None:

@@ -12,11 +12,11 @@ from services.exchange.cases.domain.life import (
     OFFICER_ROLES,
     ROLES,
     Case,
+    CaseState,
     Command,
     Move,
     MoveRefusedError,
     Role,
-    State,
     StepConflictError,
     apply,
     heal,
@@ -63,7 +63,7 @@ def test_the_whole_way() -> None:
         Move.EVALUATE,
     )
     assert [step.national for step in case.steps] == ["1", "", "6", "", "3", "8", "9", "10", "11", "", ""]
-    assert (case.state, case.evaluation, case.is_over, case.national) == (State.DELIVERED, 5, True, "11")
+    assert (case.state, case.evaluation, case.is_over, case.national) == (CaseState.DELIVERED, 5, True, "11")
     assert len(case.clock_stops()) == 2
     assert all(stop.ended is not None for stop in case.clock_stops())
 
@@ -74,7 +74,7 @@ def test_a_correction_is_asked_once_and_completely() -> None:
     assert asked.clock_stops()[0].ended is None
     assert _reasons(asked, Move.SUPPLEMENT, given=("甲",)) == {"MATERIAL_MISSING"}
     back = _do(asked, Move.SUPPLEMENT, given=("乙", "甲", "丙"))
-    assert back.state is State.SUBMITTED
+    assert back.state is CaseState.SUBMITTED
     assert Move.ASK_CORRECTION not in back.allowed
     assert _reasons(back, Move.ASK_CORRECTION, missing=("丙",)) == {"CORRECTION_ALREADY_ASKED"}
     assert _reasons(_do(back, Move.ACCEPT), Move.ASK_CORRECTION, missing=("丙",)) == {"CORRECTION_ALREADY_ASKED"}
@@ -84,7 +84,7 @@ def test_a_correction_is_asked_once_and_completely() -> None:
 
 def test_a_correction_returns_to_where_it_was_asked() -> None:
     """A case that was accepted stays accepted."""
-    assert _run(Move.ACCEPT, Move.ASK_CORRECTION, Move.SUPPLEMENT).state is State.ACCEPTED
+    assert _run(Move.ACCEPT, Move.ASK_CORRECTION, Move.SUPPLEMENT).state is CaseState.ACCEPTED
 
 
 @pytest.mark.parametrize("move", [Move.NOT_ACCEPT, Move.REFUSE, Move.BEGIN_SPECIAL])
@@ -100,7 +100,7 @@ def test_each_move_has_its_roles() -> None:
         if state is None:
             continue
         for role in Role:
-            case = Case(state, _run().steps, asked_in=State.SUBMITTED, stops=((1, None),))
+            case = Case(state, _run().steps, asked_in=CaseState.SUBMITTED, stops=((1, None),))
             try:
                 _do(
                     case, move, roles=frozenset({role}), missing=("甲",) if move is Move.ASK_CORRECTION else (), level=3
@@ -207,7 +207,7 @@ class AnyMoves(RuleBasedStateMachine):
         assert self.corrections <= 1
         assert [step.seq for step in self.case.steps] == list(range(1, self.case.seq + 1))
         running = [ended for _, ended in self.case.stops if ended is None]
-        assert len(running) == (self.case.state in {State.CORRECTION, State.SPECIAL})
+        assert len(running) == (self.case.state in {CaseState.CORRECTION, CaseState.SPECIAL})
         assert heal(reversed(self.case.steps)).case == self.case
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from services.exchange.directory import domain as resources
-from services.exchange.directory.domain import Field, Resource, ResourceError, ShareClass, State, may_receive
+from services.exchange.directory.domain import Field, Resource, ResourceError, ResourceState, ShareClass, may_receive
 
 
 def resource(**changes):
@@ -50,9 +50,9 @@ def test_a_second_person_publishes_once():
     assert reasons(resources.publish, draft, "e1") == {"SAME_PERSON"}
     assert reasons(resources.publish, draft, "") == {"PERSON_MISSING"}
     published = resources.publish(draft, "E2")
-    assert (published.state, published.reviewer, published.version) == (State.PUBLISHED, "E2", 2)
+    assert (published.state, published.reviewer, published.version) == (ResourceState.PUBLISHED, "E2", 2)
     assert resources.publish(published, "E3") is published
-    assert reasons(resources.publish, resource(state=State.WITHDRAWN), "E2") == {"RESOURCE_STATE"}
+    assert reasons(resources.publish, resource(state=ResourceState.WITHDRAWN), "E2") == {"RESOURCE_STATE"}
 
 
 def test_labels_compare_and_the_unknown_is_denied():

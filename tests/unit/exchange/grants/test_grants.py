@@ -15,8 +15,8 @@ from services.exchange.grants.domain import (
     Contract,
     Grant,
     GrantError,
+    GrantState,
     Party,
-    State,
     Use,
     act,
     mask_answer,
@@ -59,7 +59,7 @@ def test_the_way_of_a_conditional_resource() -> None:
         act(grant, Action.GRANT, Party.HUB)
     assert _reasons(caught) == {"ROLE_NOT_ALLOWED"}
     grant = act(act(grant, Action.GRANT, Party.PROVIDER), Action.ACTIVATE, Party.HUB)
-    assert (grant.state, grant.version) == (State.ACTIVE, 4)
+    assert (grant.state, grant.version) == (GrantState.ACTIVE, 4)
 
 
 def test_the_same_again_changes_nothing() -> None:
@@ -172,4 +172,4 @@ def test_no_field_outside_the_contract_ever_leaves(row: dict[str, object], grant
 
 def test_every_state_is_reached() -> None:
     """The table has no state that nothing leads to."""
-    assert {target for target, _ in MOVES.values()} | {State.APPLIED} == set(State)
+    assert {target for target, _ in MOVES.values()} | {GrantState.APPLIED} == set(GrantState)

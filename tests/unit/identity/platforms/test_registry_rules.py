@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.identity.domain.violations import RuleError
 from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.enrolment import TokenInvalidError
-from services.identity.platforms.domain.platforms import Draft, Move, PlatformStateError, State
+from services.identity.platforms.domain.platforms import Draft, Move, PlatformState, PlatformStateError
 from services.identity.platforms.service.enrolment import encryption_keys
 from shuniu.kit.crypto import sealing
 
@@ -24,7 +24,7 @@ def test_a_sound_draft_becomes_a_platform_with_defaults():
         "nmg-app",
         "government-extranet",
         "internal",
-        State.APPLIED,
+        PlatformState.APPLIED,
         1,
     )
 
@@ -91,7 +91,7 @@ def test_only_the_table_moves_a_platform():
     row = platforms.applied(DRAFT, 0)
     active = platforms.moved(row, Move.ENROL)
     suspended = platforms.moved(active, Move.SUSPEND)
-    assert platforms.moved(suspended, Move.RESUME).state is State.ACTIVE
+    assert platforms.moved(suspended, Move.RESUME).state is PlatformState.ACTIVE
     for before, move in ((row, Move.SUSPEND), (active, Move.ENROL), (suspended, Move.ENROL), (active, Move.RESUME)):
         with pytest.raises(PlatformStateError):
             platforms.moved(before, move)
