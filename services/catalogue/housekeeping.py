@@ -21,7 +21,7 @@ class Housekeeping:
     clock: Clock
 
     async def watch(self) -> None:
-        """Keeps the gauges of items and feed fresh."""
+        """Task: refreshes the gauges of items and feed."""
         while True:
             found = await self.store.read(store.counts)
             for state in ("", "PUBLISHED", "SUSPENDED", "WITHDRAWN"):

@@ -26,7 +26,7 @@ class Housekeeping:
     kept_us: int
 
     async def watch(self) -> None:
-        """Keeps the business gauges fresh."""
+        """Task: refreshes the business gauges."""
         while True:
             states, overdue = await self.store.read(store.case_counts, self.clock.now_us())
             for state in life.CaseState:
@@ -39,7 +39,7 @@ class Housekeeping:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Ends grants whose term is over and forgets answers to old requests."""
+        """Task: expires grants whose term is over and deletes answers to old requests."""
         while True:
             now_us = self.clock.now_us()
             await self.store.write(sharing.expire_grants, now_us)

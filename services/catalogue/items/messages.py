@@ -197,7 +197,7 @@ class _Reading:
         try:
             return kind(value)
         except ValueError:
-            # An exercising level that is missing is told where it is needed.
+            # A missing exercising level is reported where it is required.
             if value or name != "exercise_level":
                 known = ", ".join(each.value for each in kind)
                 self._fault(name, "CODE_UNKNOWN", f"use one of {known}", f"应为 {known} 之一")
@@ -222,7 +222,7 @@ class _Reading:
 
 
 def _shortest(division: str) -> str:
-    """One spelling of a division, so that lists find it; what is none is told by the item's rules."""
+    """The shortest spelling of a division, so that lists find it; the item's rules report an invalid one."""
     try:
         return divisions.normalise(division)
     except RuleError:

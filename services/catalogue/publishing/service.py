@@ -44,7 +44,7 @@ Response = TypeVar("Response", bound=Message)
 
 
 class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
-    """Mutations. An item belongs to the platform that made it; nobody else writes it."""
+    """Mutations. Only the platform that made an item writes it."""
 
     def __init__(self, base: Foundation, feed: ItemFeedService) -> None:
         self._base = base

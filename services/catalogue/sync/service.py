@@ -17,7 +17,7 @@ LOOK_SECONDS: Final = 1.0
 
 
 class ItemFeedService(feed_pb2_grpc.ItemFeedServiceServicer):
-    """Answers from the store; a call that waits is woken by `wake` or looks by itself."""
+    """Answers from the store; `wake` wakes waiting calls, which also look by themselves at intervals."""
 
     def __init__(self, base: Foundation) -> None:
         self._base = base

@@ -70,7 +70,7 @@ case_step = Table(
     Column("state", Text, nullable=False),
     Column("national", Text, nullable=False),
     Column("actor", Text, nullable=False),
-    # Employee number of the officer; for the agency's own accounts, told to nobody else.
+    # Employee number of the officer; for the agency's own records, never published.
     Column("officer", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
@@ -96,7 +96,7 @@ _OVER: Final = tuple(state.value for state in life.OVER)
 
 @dataclass(frozen=True, slots=True)
 class CaseRow:
-    """A case without its history. `missing` names what a correction round asked for; `form` is ciphertext."""
+    """A case without its history. `missing` names what a correction requested; `form` is ciphertext."""
 
     case_code: str
     person_id: str
@@ -149,7 +149,7 @@ def insert_case(conn: Connection, row: CaseRow, case: life.Case) -> None:
 
 
 def move_case(conn: Connection, before: CaseRow, after: CaseRow, step: life.Step, officer: str) -> None:
-    """Keep a case's new step. Raises LostRaceError when another replica moved it meanwhile: the unit runs again."""
+    """Stores a case's new step. Raises LostRaceError when another replica moved it meanwhile: the unit runs again."""
     changed = conn.execute(
         update(case_file)
         .where(case_file.c.case_code == before.case_code, case_file.c.version == before.version)

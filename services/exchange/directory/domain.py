@@ -16,7 +16,7 @@ from services.exchange.domain.violations import RuleError, Violation
 
 
 class ShareClass(StrEnum):
-    """共享类型: unconditional resources pass by themselves, conditional ones are asked for, the rest stay."""
+    """共享类型: unconditional resources are granted at once, conditional ones by their provider, the rest never."""
 
     UNCONDITIONAL = "unconditional"
     CONDITIONAL = "conditional"
@@ -33,7 +33,7 @@ _EMPLOYEE: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\
 
 
 class ResourceState(StrEnum):
-    """Where a resource stands."""
+    """State of a resource."""
 
     DRAFT = "DRAFT"
     PUBLISHED = "PUBLISHED"
@@ -55,7 +55,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource; ``authority`` ones may be asked by the hub itself to prove real names."""
+    """A resource; the hub itself may query ``authority`` ones to prove real names."""
 
     code: str
     title: str

@@ -31,7 +31,7 @@ resource = Table(
 
 
 def insert_resource(conn: Connection, made: Resource, now_us: int) -> bool:
-    """Keep a new resource; False when the code is taken."""
+    """Stores a new resource; False when the code is taken."""
     rows = [{"code": made.code, **_resource_values(made, now_us)}]
     return binding_of(conn).dialect.insert_ignore(conn, resource, rows) == 1
 

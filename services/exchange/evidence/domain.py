@@ -1,4 +1,4 @@
-"""Evidence: a record of what happened, salted, so that its digest can be shown to everybody and guessed by nobody."""
+"""Evidence: a salted record of what happened, so that its digest can be public without revealing the content."""
 
 import hashlib
 import json

@@ -16,7 +16,7 @@ from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 
-# Cosignatures that came since are worth this long a wait, s; the kept receipt proves as much of the entry.
+# How long to wait for newer cosignatures, s; the stored receipt proves the entry as well.
 _PATIENCE = 1.0
 
 

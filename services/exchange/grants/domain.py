@@ -16,14 +16,14 @@ from services.exchange.directory.domain import ShareClass
 from services.exchange.domain.violations import RuleError, Violation
 
 DECISION_WORKING_DAYS = 5
-# A term without end is no term: the longest one a contract may have.
+# The longest term of a contract.
 MAX_TERM_DAYS = 3 * 366
 MAX_DAILY_QUOTA = 10_000_000
 _DAY_US = 86_400_000_000
 
 
 class GrantState(StrEnum):
-    """Where a grant stands."""
+    """State of a grant."""
 
     APPLIED = "APPLIED"
     REVIEWED = "REVIEWED"
@@ -57,7 +57,7 @@ class Party(StrEnum):
 
 
 _HUB, _PROVIDER = frozenset({Party.HUB}), frozenset({Party.PROVIDER})
-# Nobody is held to data that he no longer wants.
+# Every party may revoke.
 _ANYBODY = frozenset(Party)
 MOVES: dict[tuple[GrantState, Action], tuple[GrantState, frozenset[Party]]] = {
     (GrantState.APPLIED, Action.REVIEW): (GrantState.REVIEWED, _HUB),

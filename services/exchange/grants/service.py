@@ -27,7 +27,7 @@ from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.ids import new_ulid
 
-# The contract tells five states: a review of the hub's own is part of the application, an agreed grant is in force.
+# The contract has five states: the hub's own review is part of the application, an agreed grant is in force.
 _STATE_NAMES: Final = {
     grants.GrantState.REVIEWED: "APPLIED",
     grants.GrantState.GRANTED: "ACTIVE",
@@ -119,7 +119,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         return row
 
     def _forward(self, grant: Grant, now_us: int) -> GrantRow:
-        """What the hub does by itself: an agreed grant is put in force, an application that is in form is reviewed."""
+        """The hub's own move: activates an agreed grant, reviews an application that is in form."""
         if grant.state is grants.GrantState.GRANTED:
             return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
         today = clock.civil_date(now_us)

@@ -49,7 +49,7 @@ class StreamNow:
 
     @property
     def oldest(self) -> Place:
-        """The place before the oldest message that is kept."""
+        """The place before the oldest stored message."""
         return Place(self.first_seq - 1, self.made)
 
     def knows(self, place: Place) -> bool:

@@ -164,7 +164,7 @@ def _events(messages: Sequence[Delivered]) -> list[pb.InboxEvent]:
             )
             view.time.FromJsonString(event.time)
         except (MalformedEventError, ValueError):
-            # Only the hub delivers here; a message that is no event was put there by nobody who may.
+            # Only the hub may deliver here, and it delivers events only: anything else is reported and skipped.
             _log.error("inbox_malformed", stream_seq=message.seq)
             continue
         found.append(view)

@@ -9,7 +9,7 @@ from shuniu.kit.sql import binding_of
 
 TABLES: Final = MetaData()
 
-# Who a pairwise subject is, as identity said: so that known people are served while identity is away.
+# Resolved pairwise subjects: known people are served while identity is unavailable.
 subject = Table(
     "subject",
     TABLES,

@@ -25,7 +25,7 @@ from shuniu.kit.sql import LostRaceError
 
 TABLES: Final = MetaData()
 
-# Evidence: one row a question to a provider. `answer` is ciphertext, kept only as long as a retry may ask for it.
+# One row per question to a provider. `answer` is ciphertext, stored only while a retry may need it.
 provider_call = Table(
     "provider_call",
     TABLES,
@@ -60,7 +60,7 @@ provider_call = Table(
 
 
 class CallState(StrEnum):
-    """OPEN: begun, perhaps asked. DONE: answered. FAILED: nothing came that could be handed on."""
+    """OPEN: begun, perhaps sent. DONE: answered. FAILED: no usable answer came."""
 
     OPEN = "OPEN"
     DONE = "DONE"
@@ -149,7 +149,7 @@ def find_call(conn: Connection, caller_key: str, request_id: str) -> CallRow | N
 
 
 def insert_call(conn: Connection, row: CallRow) -> None:
-    """Keep a new call. Raises LostRaceError when the same request came by another replica at the same time."""
+    """Stores a new call. Raises LostRaceError when the same request came by another replica at the same time."""
     try:
         conn.execute(insert(provider_call), _values(row))
     except IntegrityError as overtaken:
@@ -161,6 +161,6 @@ def update_call(conn: Connection, row: CallRow) -> None:
 
 
 def forget_answers(conn: Connection, before_us: int) -> int:
-    """Forget the answers of calls that ended before an instant; their evidence stays. Returns how many."""
+    """Deletes the answers of calls that ended before an instant; their evidence stays. Returns how many."""
     old = (provider_call.c.answer.is_not(None), provider_call.c.answered_us < before_us)
     return conn.execute(update(provider_call).where(*old).values(answer=None)).rowcount

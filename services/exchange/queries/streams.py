@@ -39,11 +39,11 @@ class Stream:
         return answer
 
     def drop(self, call_id: str) -> None:
-        """Nobody waits for this answer any more."""
+        """Drops the waiter of an answer."""
         self._waiting.pop(call_id, None)
 
     def answered(self, answer: pb.ServeAnswer) -> None:
-        """Hands an answer to who waits for it; one that nobody asked this stream for, or too late, is nothing."""
+        """Hands an answer to its waiter; an answer without a waiter is dropped."""
         waiting = self._waiting.get(answer.call_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
@@ -61,7 +61,7 @@ class Stream:
     async def questions(self) -> AsyncIterator[pb.ServeResponse]:
         """Questions as they come, until the stream ends."""
         while (question := await self._outgoing.get()) is not None:
-            # Who asked may have gone while it waited here: what nobody waits for does not leave.
+            # The asker may have left while the question waited here: it is not sent then.
             if question.call_id in self._waiting:
                 yield question
 

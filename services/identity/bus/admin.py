@@ -80,7 +80,7 @@ class BusAdmin:
     tidy_s: float = 5
     _bus: Bus = field(init=False, repr=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list, repr=False)
-    # Who waits for the HUB account's next issue: it is O(n), so one issue serves all who asked meanwhile.
+    # Waiters for the HUB account's next issue: an issue is O(n), so one serves all waiters.
     _waiting: list[asyncio.Future[None]] = field(default_factory=list, repr=False)
     _asked: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
     _restored: int = -1
@@ -133,19 +133,19 @@ class BusAdmin:
         return bus_accounts.organisation_credential(self.keys, account, secret, now_s=now_s, expires_s=expires_s)
 
     async def suspend(self, account: OrganisationAccount) -> OrganisationAccount:
-        """Cut every session and credential of the organisation now; returns the account as it is to be kept."""
+        """Cut every session and credential of the organisation now; returns the account as it is to be stored."""
         changed = bus_accounts.suspended(account, self._now_s())
         await self.apply(changed)
         return changed
 
     async def resume(self, account: OrganisationAccount) -> OrganisationAccount:
-        """Let the organisation's credentials work again; returns the account as it is to be kept."""
+        """Let the organisation's credentials work again; returns the account as it is to be stored."""
         changed = bus_accounts.resumed(account)
         await self.apply(changed)
         return changed
 
     async def revoke(self, account: OrganisationAccount, public_key: str) -> OrganisationAccount:
-        """Cut one credential for good; returns the account as it is to be kept."""
+        """Cut one credential for good; returns the account as it is to be stored."""
         changed = bus_accounts.without_credential(account, public_key, self._now_s())
         await self.apply(changed)
         return changed

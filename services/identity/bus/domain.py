@@ -51,7 +51,7 @@ class BusAccountError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class BusKeys:
-    """The secrets behind the bus, 32 bytes each; kept by identity alone.
+    """The secrets behind the bus, 32 bytes each; only identity has them.
 
     ``organisations`` is a root: every organisation's account key is derived from it with the organisation's code and
     generation, so that no row anywhere holds a secret and a lost registry can be rebuilt.

@@ -24,7 +24,7 @@ RETRY_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """How the registry is asked: for all organisations with a place on the bus, and for one of them."""
+    """Units that read accounts from the registry: all organisations with a place on the bus, or one of them."""
 
     all: Callable[[Connection], list[OrganisationAccount]]
     of: Callable[[Connection, str], OrganisationAccount | None]

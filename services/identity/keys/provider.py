@@ -85,7 +85,7 @@ class ProviderKeys:
         )
 
     def keep_next(self, conn: Connection, made: KeptKey) -> SigningKey:
-        """Keeps `made` as the next key; when one waits already, that one stays the next."""
+        """Stores `made` as the next key, unless one waits already; returns the next key."""
         waiting = signing_keys.waiting(kept.key for kept in rows.keys(conn))
         if waiting is not None:
             return waiting

@@ -42,7 +42,7 @@ class Profiles:
         self._jwk = json.dumps(self._key.as_dict(private=False))
 
     async def of(self, person_id: str, client: str, session_id: str) -> Profile:
-        """Raises HubError VAULT_QUOTA, or UNAVAILABLE while the vault is away."""
+        """Raises HubError VAULT_QUOTA, or UNAVAILABLE while the vault is down."""
         wanted = vault_pb2.SealFieldsRequest(
             person_id=person_id, fields=_FIELDS, receiver_jwk=self._jwk, receiver=client, purpose=PURPOSE
         )

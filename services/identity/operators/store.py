@@ -29,7 +29,7 @@ def get_operator(conn: Connection, name: str) -> Operator | None:
 
 
 def put_operator(conn: Connection, made: Operator, now_us: int) -> None:
-    """Keeps an operator; a name made again loses its former certificate."""
+    """Stores an operator; a name stored again loses its former certificate."""
     row = {
         "name": made.name,
         "scopes": json.dumps(made.scopes),

@@ -1,4 +1,4 @@
-"""Which person a platform's pairwise subject stands for."""
+"""Resolves a platform's pairwise subject to its person."""
 
 from sqlalchemy import Connection
 

@@ -17,6 +17,6 @@ def platform_changed(
 ) -> None:
     """Publishes the row in the transaction that changes it."""
     payload = events_pb2.PlatformChanged(platform=views.platform(platform, certificates))
-    # Streams keep for weeks what nobody there needs.
+    # Streams store events for weeks, and no reader needs the telephone number.
     payload.platform.ClearField("contact_phone")
     base.publish(conn, events.PLATFORM_CHANGED, platform.code, payload, division=platform.division)

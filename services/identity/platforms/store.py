@@ -112,7 +112,7 @@ def page(conn: Connection, after: Position, limit: int) -> list[Platform]:
 
 
 def add(conn: Connection, row: Platform) -> bool:
-    """Keeps a new platform; False when its code is taken."""
+    """Stores a new platform; False when its code is taken."""
     if get(conn, row.code) is not None:
         return False
     new = {**_columns(row), "feed_version": next_feed_version(conn)}
@@ -122,7 +122,7 @@ def add(conn: Connection, row: Platform) -> bool:
 
 
 def replace_row(conn: Connection, before: Platform, after: Platform, **columns: int) -> Platform:
-    """Keeps a changed platform under the next version; returns it. The unit runs again when it was overtaken."""
+    """Stores a changed platform under the next version; returns it. The unit runs again after a lost race."""
     changed = replace(after, version=before.version + 1)
     done = conn.execute(
         update(platform)

@@ -121,7 +121,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
             ) from None
 
     def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
-        """A person who was kept under another profile, found by the present one's index from now on."""
+        """A person stored under another profile; re-indexed under the present one."""
         found = next((kept for key in older if (kept := store.by_index(conn, key)) is not None), None)
         if found is not None:
             store.reindex(conn, found.person_id, index_key)

@@ -13,7 +13,7 @@ Item = BaseItem | ImplementingItem
 
 
 class ItemState(StrEnum):
-    """Where an item stands."""
+    """State of an item."""
 
     DRAFT = "DRAFT"
     REVIEW = "REVIEW"

@@ -20,7 +20,7 @@ MAX_MISSING = 50
 
 
 class CaseState(StrEnum):
-    """Where a case stands."""
+    """State of a case."""
 
     SUBMITTED = "SUBMITTED"
     PRE_REVIEW = "PRE_REVIEW"
@@ -68,7 +68,7 @@ class Role(StrEnum):
 OFFICER_ROLES = frozenset({Role.ACCEPTANCE, Role.REVIEW, Role.ISSUE})
 
 _S, _M = CaseState, Move
-# The state a correction returns to is the one it was asked in: see Case.asked_in.
+# A correction returns to the state in which it was requested: see Case.asked_in.
 _BACK = None
 # Every move there is.
 MOVES: dict[tuple[CaseState | None, Move], CaseState | None] = {
@@ -132,7 +132,7 @@ _NATIONAL: dict[Move, str] = {
     _M.GRANT: "11",
     _M.REFUSE: "11",
 }
-# Administrative Licensing Law, articles 32, 38 and 42: these are told with their reason.
+# Administrative Licensing Law, articles 32, 38 and 42: the applicant is told the reason of these.
 _REASON_NEEDED = frozenset({_M.NOT_ACCEPT, _M.REFUSE, _M.BEGIN_SPECIAL})
 OVER = frozenset({_S.NOT_ACCEPTED, _S.DELIVERED, _S.WITHDRAWN})
 
@@ -147,7 +147,7 @@ class StepConflictError(RuleError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A wish to move a case.
+    """A request to move a case.
 
     ``missing`` is the complete list of what a correction must bring (ASK_CORRECTION), ``given`` what it brings
     (SUPPLEMENT), both as material or field names. ``result`` is a certificate number (GRANT, DELIVER). ``level`` is 1
@@ -167,7 +167,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What happened, numbered from 1 without gaps. ``national`` is the national state code, empty where there is
+    """One step of a case, numbered from 1 without gaps. ``national`` is the national state code, empty where there is
     none.
     """
 

@@ -20,7 +20,7 @@ class ItemState(StrEnum):
 
 
 class RoutingError(RuleError):
-    """There is nobody to handle it; the reason is ITEM_UNKNOWN, ITEM_NOT_OPEN, NO_HANDLING_AGENCY or about a field."""
+    """No agency handles it; the reason is ITEM_UNKNOWN, ITEM_NOT_OPEN, NO_HANDLING_AGENCY or about a field."""
 
 
 @dataclass(frozen=True, slots=True)

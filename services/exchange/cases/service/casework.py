@@ -153,7 +153,7 @@ class Casework:
         """
         assert self.base.registry is not None
         entry = self.base.registry.platform(item.handler)
-        # An agency that may not be told of a case cannot handle it: refused now, not lost later.
+        # An agency that may not receive the case's event cannot handle it: refuse now, rather than lose the case later.
         unreachable = entry is None or entry.state in ("APPLIED", "RETIRED")
         if unreachable or self.base.receiver_refused(item.handler):
             raise RoutingError(
@@ -293,7 +293,7 @@ class Casework:
         self.evidence.keep(conn, piece_id, kind, step.at_us, parties, facts, case_code=row.case_code)
 
     def _due_us(self, row: CaseRow, case: life.Case) -> int | None:
-        """The end of the promised limit; None before acceptance, without a limit and while the clock stands."""
+        """The end of the promised limit; None before acceptance, without a limit and while the clock is stopped."""
         if case.accepted_us is None or not row.limit_unit:
             return None
         limit = Limit(row.limit_amount, Unit(row.limit_unit))

@@ -14,7 +14,7 @@ from shuniu.api.exchange.v1 import case_pb2 as pb
 
 STATES: Final[Mapping[CaseState, pb.CaseState.ValueType]] = {
     CaseState.SUBMITTED: pb.CASE_STATE_SUBMITTED,
-    # A window's pre-review is not told outside: the case is submitted until it is accepted.
+    # A window's pre-review is not published: the case counts as submitted until it is accepted.
     CaseState.PRE_REVIEW: pb.CASE_STATE_SUBMITTED,
     CaseState.CORRECTION: pb.CASE_STATE_CORRECTION,
     CaseState.ACCEPTED: pb.CASE_STATE_ACCEPTED,

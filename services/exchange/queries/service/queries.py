@@ -42,7 +42,7 @@ _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A call that may be asked: its row, the contract cut to the fields wanted, the resource, whom it is about."""
+    """A call that may be sent: its row, the contract cut to the wanted fields, the resource, the person."""
 
     row: CallRow
     contract: Contract

@@ -121,7 +121,7 @@ def check_assurance(acr_values: str, ial: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A one-time authorisation code; the secret itself is kept as SHA-256 only."""
+    """A one-time authorisation code; the secret itself is stored as SHA-256 only."""
 
     session_id: str
     platform: str

@@ -50,7 +50,7 @@ class PersonService(person_pb2_grpc.PersonServiceServicer):
         return pb.BatchSealPersonResponse(responses=await self._seal(request.requests))
 
     async def _seal(self, requests: Sequence[pb.SealPersonRequest]) -> list[pb.SealPersonResponse]:
-        """Seals each; they are given away, all of them, only once that is on record."""
+        """Seals each; returns them only after all of them are on record."""
         service = current_caller().platform
         sealed = await asyncio.gather(*(self._seal_one(request, service) for request in requests))
 

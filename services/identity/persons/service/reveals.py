@@ -95,7 +95,7 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
             )
         except HubError as error:
             if error.code in (Code.NOT_FOUND, Code.INVALID_ARGUMENT):
-                # Whether a case exists is nobody's business but its parties'.
+                # Only its parties may learn whether a case exists.
                 raise reveals.not_handling() from None
             raise
         return found

@@ -1,4 +1,4 @@
-"""One-time enrolment tokens: 256 random bits, kept as SHA-256 only, 24 hours. Pure."""
+"""One-time enrolment tokens: 256 random bits, stored as SHA-256 only, valid for 24 hours. Pure."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ LIFE_US = 24 * 3600 * 1_000_000
 
 
 class TokenInvalidError(Exception):
-    """The token is unknown, used or too old; which one is nobody's business."""
+    """The token is unknown, used or too old; the caller does not learn which."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolmentToken:
-    """What is kept of a token. `used_us` is 0 until it was redeemed."""
+    """A token as it is stored. `used_us` is 0 until it was redeemed."""
 
     hash: str
     platform: str

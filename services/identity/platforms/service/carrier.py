@@ -13,7 +13,7 @@ from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 
 LIFE_SECONDS: Final = 3600
-"""Short, because nobody keeps it: a carrier asks again before it ends."""
+"""Short, because it is held in memory only: a carrier requests the next one before it expires."""
 
 
 class CarrierService(platform_pb2_grpc.CarrierServiceServicer):

@@ -8,7 +8,7 @@ from services.identity.sessions.domain.token_families import EndReason
 
 
 class SessionEndedError(Exception):
-    """There is no such session, or it is over; which one is nobody's business."""
+    """There is no such session, or it is over; the caller does not learn which."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def has_credential(conn: Connection, person_id: str) -> bool:
 
 
 def add_credential(conn: Connection, login_index: str, kept: Credential, now_us: int) -> None:
-    """Keeps a login. The unit runs again when another replica took the name or the person at the same time."""
+    """Stores a login. The unit runs again when another replica took the name or the person at the same time."""
     row = {
         "login_index": login_index,
         "person_id": kept.person_id,

@@ -79,7 +79,7 @@ def family(conn: Connection, family_id: str) -> Family | None:
 
 
 def put_family(conn: Connection, before: Family, after: Family) -> None:
-    """Keeps a family's next state. The unit runs again when another replica was first."""
+    """Stores a family's next state. The unit runs again when another replica was first."""
     done = conn.execute(
         update(token_family)
         .where(

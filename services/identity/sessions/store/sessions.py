@@ -87,7 +87,7 @@ def expired(conn: Connection, now_us: int) -> list[Session]:
 
 
 def end(conn: Connection, over: Session) -> list[str] | None:
-    """Keeps a session's end with its families and puts it into the feed; returns the platforms that held tokens.
+    """Stores a session's end with its families and puts it into the feed; returns the platforms that held tokens.
 
     None when it had ended already.
     """
@@ -110,7 +110,7 @@ def add_client(conn: Connection, session_id: str, platform: str) -> None:
 
 
 def first_profile(conn: Connection, session_id: str, platform: str, now_us: int) -> bool:
-    """Whether the platform asks for the person's name for the first time in this session; from now on it has asked."""
+    """Marks that the platform requested the person's name in this session; whether this was the first time."""
     done = conn.execute(
         update(session_client)
         .where(
