@@ -1,18 +1,20 @@
 """Wiring of the catalogue service: settings → store → domain → servicers → run."""
 
-import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.catalogue import events, store
+from services.catalogue import events
 from services.catalogue.config import CatalogueSettings, page_key_file
 from services.catalogue.housekeeping import Housekeeping
-from services.catalogue.service.editing import ItemEditing
-from services.catalogue.service.feed import ItemFeed
-from services.catalogue.service.reading import Items
+from services.catalogue.items import store
+from services.catalogue.publishing.service import ItemEditService
+from services.catalogue.search.page_key import page_key
+from services.catalogue.search.service import ItemService
+from services.catalogue.store import METADATA
+from services.catalogue.sync.service import ItemFeedService
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
-from shuniu.kit.config import HubSettings, load, secret, write_secret
+from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
@@ -23,25 +25,17 @@ _ITEMS = item_pb2.DESCRIPTOR.services_by_name
 _FEED = feed_pb2.DESCRIPTOR.services_by_name
 
 
-def page_key(path: Path) -> bytes:
-    """The key of page tokens, made at the first start. Raises ConfigError when others can read it."""
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_secret(path, secrets.token_bytes(32))
-    return secret(path)
-
-
 @asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(CatalogueSettings, path, "catalogue")
     async with (
-        open_foundation("catalogue", hub, settings, store.METADATA, package="services.catalogue") as base,
+        open_foundation("catalogue", hub, settings, METADATA, package="services.catalogue") as base,
         open_messaging(base, area=events.AREA) as messaging,
     ):
         assert base.registry is not None
-        feed = ItemFeed(base)
+        feed = ItemFeedService(base)
         keeping = Housekeeping(base.store, base.clock)
 
         def not_ready() -> list[str]:
@@ -59,12 +53,12 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 edge=[
                     Servicer(
                         item_pb2_grpc.add_ItemServiceServicer_to_server,
-                        Items(base, page_key(page_key_file(hub, settings))),
+                        ItemService(base, page_key(page_key_file(hub, settings))),
                         _ITEMS["ItemService"],
                     ),
                     Servicer(
                         item_pb2_grpc.add_ItemEditServiceServicer_to_server,
-                        ItemEditing(base, feed),
+                        ItemEditService(base, feed),
                         _ITEMS["ItemEditService"],
                     ),
                     Servicer(feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, feed, _FEED["ItemFeedService"]),

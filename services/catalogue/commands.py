@@ -4,8 +4,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from services.catalogue import search_index, store
 from services.catalogue.config import CatalogueSettings
+from services.catalogue.items import store
+from services.catalogue.search import store as search_index
+from services.catalogue.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import HubSettings, load
@@ -63,7 +65,7 @@ def _reindex(conn: Connection) -> int:
 
 
 async def _open(path: Path) -> Store:
-    return await Store.open(_url(path), store.METADATA, clock=SystemClock(), writer="catalogue")
+    return await Store.open(_url(path), METADATA, clock=SystemClock(), writer="catalogue")
 
 
 def _url(path: Path) -> str:

@@ -1,33 +1,33 @@
 """Wiring of the exchange service: settings → store → domain → servicers → run."""
 
 import contextlib
-import json
-import tomllib
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from services.exchange import store
+from services.exchange.cases.items import Items
+from services.exchange.cases.keys import keyring_of
+from services.exchange.cases.service.cases import CaseService
+from services.exchange.cases.service.casework import Casework
+from services.exchange.cases.service.handling import CaseHandlingService
+from services.exchange.cases.service.registry import CaseRegistryService
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
-from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
-from services.exchange.evidence_log import EvidenceBook, EvidenceLog
+from services.exchange.evidence.log import EvidenceBook, EvidenceLog
+from services.exchange.evidence.service import EvidenceService
+from services.exchange.grants.service import ResourceService
 from services.exchange.housekeeping import Housekeeping
-from services.exchange.inbox_links import InboxLinks
-from services.exchange.inbox_reader import Interrupted
-from services.exchange.items import Items
-from services.exchange.service.asking import Asking
-from services.exchange.service.cases import Cases
-from services.exchange.service.casework import Casework
-from services.exchange.service.digests import Digests
-from services.exchange.service.evidence import Evidence
-from services.exchange.service.handling import CaseRegistry, Handling
-from services.exchange.service.inbox import Inbox
+from services.exchange.inbox.links import InboxLinks
+from services.exchange.inbox.reader import Interrupted
+from services.exchange.inbox.service import InboxService
+from services.exchange.people.resolving import People
+from services.exchange.queries.asking import Asking
+from services.exchange.queries.digests import Digests
+from services.exchange.queries.service.authority import AuthorityService
+from services.exchange.queries.service.providers import ProviderService
+from services.exchange.queries.service.queries import QueryService
+from services.exchange.queries.streams import ProviderStreams
+from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.pages import Pages
-from services.exchange.service.people import People
-from services.exchange.service.providers import Authority, Providers
-from services.exchange.service.queries import Queries
-from services.exchange.service.sharing import Sharing
-from services.exchange.service.streams import ProviderStreams
-from services.exchange.store import cases
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_evidence
 from shuniu.api.exchange.v1 import (
     case_pb2,
@@ -41,42 +41,11 @@ from shuniu.api.exchange.v1 import (
 )
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import profile
-from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process, StartRefusedError
+from shuniu.kit.run import Process
 from shuniu.kit.server import Servicer
-from shuniu.kit.sql import Store
-
-
-def calendar_of(path: Path) -> Calendar:
-    """The region's calendar; weekends only without a file. Raises ConfigError naming the first fault."""
-    if not path.name:
-        return WEEKDAYS
-    try:
-        text = path.read_text("utf-8")
-        return calendar_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, CalendarError) as error:
-        raise ConfigError(f"{path}: is no calendar: {error}") from None
-
-
-async def keyring_of(directory: Path, kept: Store, key_bytes: int) -> Keyring:
-    """The keys of stored forms and answers. The first one is made at the first start and never again.
-
-    Raises StartRefusedError when cases are there and their keys are not: a fresh key would not open them.
-    """
-    if _holds_no_key(directory):
-        if await kept.read(cases.any_case):
-            raise StartRefusedError(f"{directory}: the keys of the stored cases are gone; restore them from the backup")
-        add_key(directory, key_bytes)
-    return Keyring.load(directory)
-
-
-def _holds_no_key(directory: Path) -> bool:
-    return not any(directory.glob("*.key"))
 
 
 @contextlib.asynccontextmanager
@@ -125,49 +94,49 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 edge=[
                     Servicer(
                         case_pb2_grpc.add_CaseServiceServicer_to_server,
-                        Cases(work, people, pages),
+                        CaseService(work, people, pages),
                         services["CaseService"],
                     ),
                     Servicer(
                         case_pb2_grpc.add_CaseHandlingServiceServicer_to_server,
-                        Handling(work, pages),
+                        CaseHandlingService(work, pages),
                         services["CaseHandlingService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_ResourceServiceServicer_to_server,
-                        Sharing(base, pages, calendar),
+                        ResourceService(base, pages, calendar),
                         sharing["ResourceService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_QueryServiceServicer_to_server,
-                        Queries(base, people, asking, keyring, book),
+                        QueryService(base, people, asking, keyring, book),
                         sharing["QueryService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_ProviderServiceServicer_to_server,
-                        Providers(base, streams),
+                        ProviderService(base, streams),
                         sharing["ProviderService"],
                     ),
                     Servicer(
                         evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-                        Evidence(base, pages, proving.esign),
+                        EvidenceService(base, pages, proving.esign),
                         evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
                     ),
                     Servicer(
                         inbox_pb2_grpc.add_InboxServiceServicer_to_server,
-                        Inbox(base, links, pages, polls),
+                        InboxService(base, links, pages, polls),
                         inbox_pb2.DESCRIPTOR.services_by_name["InboxService"],
                     ),
                 ],
                 peer=[
                     Servicer(
                         case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
-                        CaseRegistry(work),
+                        CaseRegistryService(work),
                         services["CaseRegistryService"],
                     ),
                     Servicer(
                         query_pb2_grpc.add_AuthorityServiceServicer_to_server,
-                        Authority(base, asking, book),
+                        AuthorityService(base, asking, book),
                         sharing["AuthorityService"],
                     ),
                     operations.servicer(),

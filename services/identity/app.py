@@ -4,26 +4,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.identity import bus_admin, events
-from services.identity.bus_places import BusPlaces
+from services.identity import events
+from services.identity.bus import admin as bus_admin
+from services.identity.bus.places import Accounts, BusPlaces
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
 from services.identity.housekeeping import Housekeeping
-from services.identity.keys import Secrets
-from services.identity.passwords import Passwords
-from services.identity.private_requests import PrivateRequests
-from services.identity.profiles import Profiles
-from services.identity.provider_keys import ProviderKeys
-from services.identity.service.carrier import CarrierService
-from services.identity.service.enrolment import EnrolmentService
-from services.identity.service.grants import Grants
-from services.identity.service.openid import OpenIdService
-from services.identity.service.persons import PersonService, RevealService, Sealer
-from services.identity.service.platforms import PlatformAdminService, PlatformService
-from services.identity.service.registry_feed import RegistryFeed
-from services.identity.service.sign_in import SignInService
-from services.identity.service.signing import SigningService
+from services.identity.keys.provider import ProviderKeys
+from services.identity.keys.secrets import Secrets
+from services.identity.openid.profiles import Profiles
+from services.identity.openid.service.grants import Grants
+from services.identity.openid.service.openid import OpenIdService
+from services.identity.openid.tokens import Tokens
+from services.identity.persons.sealing import Sealer
+from services.identity.persons.service.persons import PersonService
+from services.identity.persons.service.reveals import RevealService
+from services.identity.platforms import store as platform_rows
+from services.identity.platforms.service.carrier import CarrierService
+from services.identity.platforms.service.enrolment import EnrolmentService
+from services.identity.platforms.service.platforms import PlatformAdminService, PlatformService
+from services.identity.platforms.service.registry_feed import RegistryFeedService
+from services.identity.requests.private import PrivateRequests
+from services.identity.sessions.passwords import Passwords
+from services.identity.sessions.service import SignInService
+from services.identity.signing.service import SigningService
 from services.identity.store import METADATA
-from services.identity.tokens import Tokens
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.api.identity.v1 import (
     person_pb2,
@@ -66,8 +70,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
         private = PrivateRequests(base, keys.keyring, keys.request_digest)
         provider = ProviderKeys(base.store, keys.keyring, settings, base.clock)
         await provider.load()
-        places = BusPlaces(base.store, bus_keys, settings.bus_url, base.clock)
-        feed = RegistryFeed(base)
+        accounts = Accounts(platform_rows.bus_accounts, platform_rows.bus_account)
+        places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
+        feed = RegistryFeedService(base)
         passwords = Passwords(settings.password_threads, settings.password_queue)
         vault, exchange = base.channel("vault"), base.channel("exchange")
         tokens = Tokens(provider, hub.issuer, settings.access_token_seconds)

@@ -120,7 +120,7 @@ def reader_of(bus, store, stream="EVT_EXCHANGE"):
 
 async def test_kill_between_puback_and_stored_loses_nothing_and_doubles_nothing(land, tmp_path):
     """The relay is killed -9 with the batch stored and the outbox unaware: the next one finds out by asking."""
-    from services.identity import bus_admin
+    from services.identity.bus import admin as bus_admin
     from tests.support.bus_land import KEYS
 
     await land.enrol("a")

@@ -9,7 +9,7 @@ import nats.errors
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
-from services.identity.domain.bus_accounts import Quota
+from services.identity.bus.domain import Quota
 from shuniu.api.common.v1 import receipt_pb2
 from shuniu.kit import outbox, outbox_rows
 from shuniu.kit.advisories import AdvisoryReader
@@ -471,7 +471,7 @@ async def test_a_service_runs_while_its_bus_is_away_and_connects_when_it_comes(l
 
 
 def _creds():
-    from services.identity import bus_admin
+    from services.identity.bus import admin as bus_admin
     from tests.support.bus_land import KEYS
 
     return bus_admin.service_credentials(KEYS, "exchange", now_s=int(time.time()))

@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.common.v1 import receipt_pb2
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError, HubSettings, write_secret

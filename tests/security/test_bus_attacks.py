@@ -6,7 +6,7 @@ import json
 import nats.errors
 import pytest
 
-from services.identity.domain import bus_accounts
+from services.identity.bus import domain as bus_accounts
 from shuniu.kit.bus import NobodyListensError, Outgoing
 from shuniu.kit.bus_streams import event_stream, submit_stream
 from shuniu.kit.testing.clock import eventually

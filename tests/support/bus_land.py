@@ -11,8 +11,8 @@ from pathlib import Path
 
 from nats.aio.client import Client, RawCredentials
 
-from services.identity import bus_admin
-from services.identity.domain.bus_accounts import BusKeys, Credential, OrganisationAccount, Quota
+from services.identity.bus import admin as bus_admin
+from services.identity.bus.domain import BusKeys, Credential, OrganisationAccount, Quota
 from shuniu.kit.bus import Bus, leave
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.testing.nats import NatsServer

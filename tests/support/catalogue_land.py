@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 
 from services.catalogue import app
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.kit import client

@@ -18,8 +18,8 @@ from typing import Any
 import grpc
 
 from services.exchange import app
-from services.identity import bus_admin
-from services.identity.domain import bus_accounts
+from services.identity.bus import admin as bus_admin
+from services.identity.bus import domain as bus_accounts
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
 from shuniu.api.common.v1 import envelope_pb2, operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2 as case_pb

@@ -32,9 +32,9 @@ from services.esign.keys import secrets as keys
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import seals as seal_rows
-from services.identity import bus_admin
-from services.identity.domain import signing
-from services.identity.domain.claims import Life
+from services.identity.bus import admin as bus_admin
+from services.identity.openid.domain.claims import Life
+from services.identity.signing import domain as signing
 from shuniu.api.common.v1 import envelope_pb2, registry_pb2, registry_pb2_grpc
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc

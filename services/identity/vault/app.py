@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.identity.private_requests import PrivateRequests
+from services.identity.requests.private import PrivateRequests
 from services.identity.vault import person_index, store
 from services.identity.vault.config import VaultFiles, VaultSettings
 from services.identity.vault.housekeeping import Housekeeping

@@ -1,4 +1,4 @@
-"""What time does by itself in the vault: old answers and old counts go."""
+"""Periodic work of the vault: deletes old answers and old counts."""
 
 import asyncio
 from typing import Final

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.identity.domain.violations import RuleError
-from services.identity.private_requests import PrivateRequests
+from services.identity.requests.private import PrivateRequests
 from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
 from services.identity.vault.domain import records
@@ -121,7 +121,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
             ) from None
 
     def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
-        """A person who was kept under another profile, found by the present one's index from now on."""
+        """A person stored under another profile; re-indexed under the present one."""
         found = next((kept for key in older if (kept := store.by_index(conn, key)) is not None), None)
         if found is not None:
             store.reindex(conn, found.person_id, index_key)

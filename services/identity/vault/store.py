@@ -69,7 +69,7 @@ def by_id(conn: Connection, person_id: str) -> Kept | None:
 
 
 def add(conn: Connection, kept: Kept, index_key: bytes, now_us: int) -> None:
-    """Keeps a new person. The unit runs again when another replica kept the same document at the same time."""
+    """Stores a new person. The unit runs again when another replica stored the same document at the same time."""
     row = {
         "person_id": kept.person_id,
         "index_key": index_key,

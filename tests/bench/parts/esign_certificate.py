@@ -31,7 +31,7 @@ import grpc
 import structlog
 
 from services.esign import commands
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.common.v1 import envelope_pb2, registry_pb2, registry_pb2_grpc
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
