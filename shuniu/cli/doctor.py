@@ -43,11 +43,6 @@ class Finding:
     mend: str = ""
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("doctor", help="体检 / check-up", description=__doc__)
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     findings = list(examine(place))

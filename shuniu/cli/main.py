@@ -94,7 +94,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """
     root, commands = _root()
     for group in _named(words) or GROUPS:
-        importlib.import_module(f"shuniu.cli.{group}").add(commands)
+        importlib.import_module(f"shuniu.cli.syntax.{group}").add(commands)
     return root
 
 

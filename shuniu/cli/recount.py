@@ -16,16 +16,6 @@ from shuniu.kit.client import ask
 from shuniu.kit.config import ConfigError
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = verbs.add_parser(
-        "recount",
-        help="由日志重新统计签署流程并核对 / count signing flows anew from the ledger and compare",
-        description="Exit 0 when ledger and hub agree and no flow ended twice, 1 when they do not. Works while the hub "
-        "runs and while it does not.",
-    )
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     place.hub()

@@ -13,13 +13,6 @@ from shuniu.kit.config import ConfigError
 from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "up", help="启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)", description=__doc__
-    )
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     # All settings that the command reads: what is wrong with them is told first.

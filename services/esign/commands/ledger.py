@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from services.esign import store
-from services.esign.commands.keys import trust_files
+from services.esign.commands.trust import trust_files
 from services.esign.config import KeyFiles
 from services.esign.domain.errors import EsignError
 from services.esign.evidence import check as evidence_check

@@ -3,11 +3,12 @@
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError, LedgerDamagedError
 from services.esign.keys.secrets import Secrets
-from services.esign.ledger.cosigning import Cosigning, witness_sites
+from services.esign.ledger.cosigning import Cosigning
 from services.esign.ledger.domain.ledger import open_checkpoint
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.ledger.store.files import LedgerStore
+from services.esign.ledger.witness_sites import witness_sites
 from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.run import StartRefusedError
