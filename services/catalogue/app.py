@@ -13,16 +13,12 @@ from services.catalogue.search.page_key import page_key
 from services.catalogue.search.service import ItemService
 from services.catalogue.store import METADATA
 from services.catalogue.sync.service import ItemFeedService
-from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
 from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
-
-_ITEMS = item_pb2.DESCRIPTOR.services_by_name
-_FEED = feed_pb2.DESCRIPTOR.services_by_name
+from shuniu.kit.server import servicer
 
 
 @asynccontextmanager
@@ -34,7 +30,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
         open_foundation("catalogue", hub, settings, METADATA, package="services.catalogue") as base,
         open_messaging(base, area=events.AREA) as messaging,
     ):
-        assert base.registry is not None
         feed = ItemFeedService(base)
         keeping = Housekeeping(base.store, base.clock)
 
@@ -51,19 +46,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
         yield Process(
             listeners=base.listeners(
                 edge=[
-                    Servicer(
-                        item_pb2_grpc.add_ItemServiceServicer_to_server,
-                        ItemService(base, page_key(page_key_file(hub, settings))),
-                        _ITEMS["ItemService"],
-                    ),
-                    Servicer(
-                        item_pb2_grpc.add_ItemEditServiceServicer_to_server,
-                        ItemEditService(base, feed),
-                        _ITEMS["ItemEditService"],
-                    ),
-                    Servicer(feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, feed, _FEED["ItemFeedService"]),
+                    servicer(ItemService(base, page_key(page_key_file(hub, settings)))),
+                    servicer(ItemEditService(base, feed)),
+                    servicer(feed),
                 ],
-                peer=[operations.servicer()],
+                peer=[servicer(operations)],
             ),
             tasks=[base.registry.replica.follow, operations.watch, keeping.watch, keeping.tidy, *messaging.tasks],
             not_ready=not_ready,

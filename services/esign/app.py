@@ -42,20 +42,12 @@ from services.esign.wiring.ledger import open_cosigning, open_ledger
 from services.esign.wiring.licences import open_licences
 from services.esign.wiring.stamping import open_long_term, open_timestamps, outside_roots
 from services.esign.wiring.verification import open_verifier
-from shuniu.api.esign.v1 import (
-    esign_pb2,
-    esign_pb2_grpc,
-    evidence_pb2,
-    evidence_pb2_grpc,
-    timestamp_pb2,
-    timestamp_pb2_grpc,
-)
 from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
+from shuniu.kit.server import servicer
 
 # An outside authority that takes longer is away; the document waits, the caller does not.
 _TSA_SECONDS = 5.0
@@ -153,20 +145,12 @@ async def build(path: Path) -> AsyncIterator[Process]:
             }
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
-        assert base.registry is not None
-        services = esign_pb2.DESCRIPTOR.services_by_name
-        add = esign_pb2_grpc
         yield Process(
             listeners=base.listeners(
                 edge=[
                     *seal_servicers(seals, neighbours, sealed_by),
-                    Servicer(
-                        add.add_CertificateServiceServicer_to_server,
-                        certificates,
-                        services["CertificateService"],
-                    ),
-                    Servicer(
-                        add.add_VerificationServiceServicer_to_server,
+                    servicer(certificates),
+                    servicer(
                         Verification(
                             base,
                             secrets,
@@ -176,30 +160,17 @@ async def build(path: Path) -> AsyncIterator[Process]:
                             outside_roots(settings),
                             tuple(key.vkey for key in cosigning.policy.witnesses),
                             (flow_of,),
-                        ),
-                        services["VerificationService"],
+                        )
                     ),
                     licence_servicer(licences),
-                    Servicer(add.add_LedgerServiceServicer_to_server, Ledger(ledger), services["LedgerService"]),
-                    Servicer(
-                        timestamp_pb2_grpc.add_TimestampServiceServicer_to_server,
-                        Timestamps(authority),
-                        timestamp_pb2.DESCRIPTOR.services_by_name["TimestampService"],
-                    ),
-                    Servicer(
-                        timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-                        revocation,
-                        timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
-                    ),
+                    servicer(Ledger(ledger)),
+                    servicer(Timestamps(authority)),
+                    servicer(revocation),
                     *flowing.servicers,
                 ],
                 peer=[
-                    Servicer(
-                        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-                        Evidence(base, ledger),
-                        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-                    ),
-                    operations.servicer(),
+                    servicer(Evidence(base, ledger)),
+                    servicer(operations),
                 ],
             ),
             tasks=[

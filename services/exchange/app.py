@@ -29,23 +29,13 @@ from services.exchange.queries.streams import ProviderStreams
 from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.pages import Pages
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_evidence
-from shuniu.api.exchange.v1 import (
-    case_pb2,
-    case_pb2_grpc,
-    evidence_pb2,
-    evidence_pb2_grpc,
-    inbox_pb2,
-    inbox_pb2_grpc,
-    query_pb2,
-    query_pb2_grpc,
-)
 from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import profile
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
+from shuniu.kit.server import servicer
 
 
 @contextlib.asynccontextmanager
@@ -86,60 +76,21 @@ async def build(path: Path) -> AsyncIterator[Process]:
             return {**await messaging.facts(), **await proving.facts(), "items_known": str(len(items.book))}
 
         operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
-        assert base.registry is not None
-        services = case_pb2.DESCRIPTOR.services_by_name
-        sharing = query_pb2.DESCRIPTOR.services_by_name
         yield Process(
             listeners=base.listeners(
                 edge=[
-                    Servicer(
-                        case_pb2_grpc.add_CaseServiceServicer_to_server,
-                        CaseService(work, people, pages),
-                        services["CaseService"],
-                    ),
-                    Servicer(
-                        case_pb2_grpc.add_CaseHandlingServiceServicer_to_server,
-                        CaseHandlingService(work, pages),
-                        services["CaseHandlingService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_ResourceServiceServicer_to_server,
-                        ResourceService(base, pages, calendar),
-                        sharing["ResourceService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_QueryServiceServicer_to_server,
-                        QueryService(base, people, asking, keyring, book),
-                        sharing["QueryService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_ProviderServiceServicer_to_server,
-                        ProviderService(base, streams),
-                        sharing["ProviderService"],
-                    ),
-                    Servicer(
-                        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-                        EvidenceService(base, pages, proving.esign),
-                        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-                    ),
-                    Servicer(
-                        inbox_pb2_grpc.add_InboxServiceServicer_to_server,
-                        InboxService(base, links, pages, polls),
-                        inbox_pb2.DESCRIPTOR.services_by_name["InboxService"],
-                    ),
+                    servicer(CaseService(work, people, pages)),
+                    servicer(CaseHandlingService(work, pages)),
+                    servicer(ResourceService(base, pages, calendar)),
+                    servicer(QueryService(base, people, asking, keyring, book)),
+                    servicer(ProviderService(base, streams)),
+                    servicer(EvidenceService(base, pages, proving.esign)),
+                    servicer(InboxService(base, links, pages, polls)),
                 ],
                 peer=[
-                    Servicer(
-                        case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
-                        CaseRegistryService(work),
-                        services["CaseRegistryService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_AuthorityServiceServicer_to_server,
-                        AuthorityService(base, asking, book),
-                        sharing["AuthorityService"],
-                    ),
-                    operations.servicer(),
+                    servicer(CaseRegistryService(work)),
+                    servicer(AuthorityService(base, asking, book)),
+                    servicer(operations),
                 ],
             ),
             tasks=[

@@ -28,27 +28,12 @@ from services.identity.sessions.passwords import Passwords
 from services.identity.sessions.service import SignInService
 from services.identity.signing.service import SigningService
 from services.identity.store import METADATA
-from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
-from shuniu.api.identity.v1 import (
-    person_pb2,
-    person_pb2_grpc,
-    platform_pb2,
-    platform_pb2_grpc,
-    signin_pb2,
-    signin_pb2_grpc,
-    signing_pb2,
-    signing_pb2_grpc,
-)
 from shuniu.kit.config import ConfigError, HubSettings, load, secret
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
-
-_PLATFORM = platform_pb2.DESCRIPTOR.services_by_name
-_SIGN_IN = signin_pb2.DESCRIPTOR.services_by_name
-_PERSON = person_pb2.DESCRIPTOR.services_by_name
+from shuniu.kit.server import servicer
 
 
 @asynccontextmanager
@@ -66,7 +51,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
         open_foundation("identity", hub, settings, METADATA, package="services.identity") as base,
         open_messaging(base, area=events.AREA) as messaging,
     ):
-        assert base.registry is not None
         private = PrivateRequests(base, keys.keyring, keys.request_digest)
         provider = ProviderKeys(base.store, keys.keyring, settings, base.clock)
         await provider.load()
@@ -86,59 +70,19 @@ async def build(path: Path) -> AsyncIterator[Process]:
 
         operations = Operations(base, not_ready, facts=messaging.facts, replay=messaging.replay)
         edge = [
-            Servicer(
-                platform_pb2_grpc.add_PlatformServiceServicer_to_server,
-                PlatformService(base, keys, feed),
-                _PLATFORM["PlatformService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_PlatformAdminServiceServicer_to_server,
-                PlatformAdminService(base, private, feed, places, provider),
-                _PLATFORM["PlatformAdminService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_EnrolmentServiceServicer_to_server,
-                EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem),
-                _PLATFORM["EnrolmentService"],
-            ),
-            Servicer(
-                person_pb2_grpc.add_RevealServiceServicer_to_server,
-                RevealService(base, settings, keys, private, sealer, exchange),
-                _PERSON["RevealService"],
-            ),
-            Servicer(
-                signing_pb2_grpc.add_SigningServiceServicer_to_server,
-                SigningService(base, private, tokens),
-                signing_pb2.DESCRIPTOR.services_by_name["SigningService"],
-            ),
+            servicer(PlatformService(base, keys, feed)),
+            servicer(PlatformAdminService(base, private, feed, places, provider)),
+            servicer(EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem)),
+            servicer(RevealService(base, settings, keys, private, sealer, exchange)),
+            servicer(SigningService(base, private, tokens)),
         ]
         peer = [
-            Servicer(
-                registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server,
-                feed,
-                registry_pb2.DESCRIPTOR.services_by_name["RegistryFeedService"],
-            ),
-            Servicer(
-                signin_pb2_grpc.add_SignInServiceServicer_to_server,
-                SignInService(base, settings, keys, private, feed, passwords, vault, exchange),
-                _SIGN_IN["SignInService"],
-            ),
-            Servicer(
-                signin_pb2_grpc.add_OpenIdServiceServicer_to_server,
-                OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault)),
-                _SIGN_IN["OpenIdService"],
-            ),
-            Servicer(
-                person_pb2_grpc.add_PersonServiceServicer_to_server,
-                PersonService(base, sealer),
-                _PERSON["PersonService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_CarrierServiceServicer_to_server,
-                CarrierService(base, bus_keys),
-                _PLATFORM["CarrierService"],
-            ),
-            operations.servicer(),
+            servicer(feed),
+            servicer(SignInService(base, settings, keys, private, feed, passwords, vault, exchange)),
+            servicer(OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault))),
+            servicer(PersonService(base, sealer)),
+            servicer(CarrierService(base, bus_keys)),
+            servicer(operations),
         ]
         places.admin.start()
         try:

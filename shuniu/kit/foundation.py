@@ -37,16 +37,17 @@ Ts = TypeVarTuple("Ts")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
-@dataclass(slots=True)
-class Foundation:
-    """An opened service. `writer` names this instance in audit chains and leases."""
+@dataclass(slots=True, kw_only=True)
+class BareFoundation:
+    """An opened service that follows no registry and publishes no events: the vault. `writer` names this instance in
+    audit chains and leases.
+    """
 
     service: str
     hub: HubSettings
     settings: ServiceSettings
     clock: Clock
     store: Store
-    registry: Registry | None
     writer: str
     committed: list[Callable[[], None]] = field(default_factory=list)
     """Called after each commit of `write` and `mutate`: what sends or serves news looks at once instead of soon."""
@@ -65,75 +66,16 @@ class Foundation:
         return client.channel(address, service=self.service, tls=tls)
 
     def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
-        """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""
-        found: list[Listener] = []
-        trust = self.hub.trust_domain
+        """The peer listener, for other processes of the hub. Raises ValueError for servicers of the edge: who may call
+        there is the registry's word.
+        """
         if edge:
-            assert self.registry is not None
-            address = self.settings.edge_address or socket_address(self.hub, self.service, "edge")
-            listener = edge_listener(address, edge, trust, self.registry.refuse, tls=self.settings.tls())
-            self.registry.on_change(listener.cut_refused)
-            found.append(listener)
+            raise ValueError(f"{self.service}: follows no registry, so nothing of it stands at the edge")
+        return [self._peer_listener(peer)]
+
+    def _peer_listener(self, servicers: Sequence[Servicer]) -> Listener:
         address = self.settings.peer_address or socket_address(self.hub, self.service, "peer")
-        found.append(peer_listener(address, [*edge, *peer], trust, tls=self.settings.tls()))
-        return found
-
-    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
-        """Organisations that get an event: those it is addressed to and those subscribed, each once.
-
-        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
-        """
-        if self.registry is None:
-            return []
-        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
-        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
-
-    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
-        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
-
-        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
-        """
-        entry = self.registry.platform(code) if self.registry else None
-        if entry is None:
-            return ""
-        reason = zones.refusal(
-            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
-        )
-        if reason:
-            metrics.RECEIVERS_REFUSED.labels(reason).inc()
-        return reason
-
-    def publish(
-        self,
-        conn: Connection,
-        topic: str,
-        aggregate: str,
-        payload: Message,
-        *,
-        to: Iterable[str] = (),
-        division: str = "",
-        secrecy: str = "internal",
-    ) -> Event:
-        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
-        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
-
-    def event(
-        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
-    ) -> Event:
-        """An event of the current call, for `publish` or `outbox.emit_all`."""
-        return Event(
-            id=new_ulid(self.clock),
-            type=f"shuniu.{topic}.v1",
-            source=f"//{self.hub.trust_domain}/{self.service}",
-            aggregate=aggregate,
-            time_us=self.clock.now_us(),
-            data=payload.SerializeToString(deterministic=True),
-            topic=topic,
-            division=division,
-            traceparent=current_call().traceparent,
-            zone=self.hub.zone,
-            secrecy=secrecy,
-        )
+        return peer_listener(address, servicers, self.hub.trust_domain, tls=self.settings.tls())
 
     def audit(self, conn: Connection, action: str, target: str, **details: str) -> None:
         """Adds a record to this writer's chain, naming the current caller. Never personal data."""
@@ -182,6 +124,80 @@ class Foundation:
         return response_type.FromString(await self.write(unit))
 
 
+@dataclass(slots=True, kw_only=True)
+class Foundation(BareFoundation):
+    """An opened service that follows the registry and publishes events."""
+
+    registry: Registry
+
+    def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
+        """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""
+        found: list[Listener] = []
+        if edge:
+            address = self.settings.edge_address or socket_address(self.hub, self.service, "edge")
+            listener = edge_listener(
+                address, edge, self.hub.trust_domain, self.registry.refuse, tls=self.settings.tls()
+            )
+            self.registry.on_change(listener.cut_refused)
+            found.append(listener)
+        return [*found, self._peer_listener([*edge, *peer])]
+
+    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
+        """Organisations that get an event: those it is addressed to and those subscribed, each once.
+
+        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
+        """
+        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
+        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
+
+    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
+        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
+
+        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
+        """
+        entry = self.registry.platform(code)
+        if entry is None:
+            return ""
+        reason = zones.refusal(
+            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
+        )
+        if reason:
+            metrics.RECEIVERS_REFUSED.labels(reason).inc()
+        return reason
+
+    def publish(
+        self,
+        conn: Connection,
+        topic: str,
+        aggregate: str,
+        payload: Message,
+        *,
+        to: Iterable[str] = (),
+        division: str = "",
+        secrecy: str = "internal",
+    ) -> Event:
+        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
+        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
+
+    def event(
+        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
+    ) -> Event:
+        """An event of the current call, for `publish` or `outbox.emit_all`."""
+        return Event(
+            id=new_ulid(self.clock),
+            type=f"shuniu.{topic}.v1",
+            source=f"//{self.hub.trust_domain}/{self.service}",
+            aggregate=aggregate,
+            time_us=self.clock.now_us(),
+            data=payload.SerializeToString(deterministic=True),
+            topic=topic,
+            division=division,
+            traceparent=current_call().traceparent,
+            zone=self.hub.zone,
+            secrecy=secrecy,
+        )
+
+
 def require_request_id(request: Message) -> str:
     """The request's id (AIP-155), 8 to 64 of A-Z a-z 0-9 _ -. Raises INVALID_ARGUMENT."""
     request_id = str(getattr(request, "request_id", ""))
@@ -221,11 +237,39 @@ async def open_foundation(
     metadata: MetaData,
     *,
     package: str,
-    follows_registry: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[Foundation]:
-    """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit, ConfigError
-    for a cryptographic profile that is unknown or that this machine has not the algorithms for.
+    """Opens a service's store and registry copy. Raises as `open_bare`."""
+    async with open_bare(service, hub, settings, metadata, package=package, clock=clock) as bare:
+        channel = bare.channel("identity")
+        try:
+            registry = Registry(channel, bare.store, bare.clock)
+            await registry.replica.load()
+            yield Foundation(
+                service=service,
+                hub=hub,
+                settings=settings,
+                clock=bare.clock,
+                store=bare.store,
+                writer=bare.writer,
+                registry=registry,
+            )
+        finally:
+            await channel.close()
+
+
+@contextlib.asynccontextmanager
+async def open_bare(
+    service: str,
+    hub: HubSettings,
+    settings: ServiceSettings,
+    metadata: MetaData,
+    *,
+    package: str,
+    clock: Clock | None = None,
+) -> AsyncIterator[BareFoundation]:
+    """Opens a service's store. Raises StartRefusedError for a schema that does not fit, ConfigError for a cryptographic
+    profile that is unknown or that this machine has not the algorithms for.
     """
     profile.require(hub.profile)
     clock = clock or SystemClock()
@@ -241,14 +285,7 @@ async def open_foundation(
         await check_schema(store, package)
     except (SchemaError, StoreLockedError) as error:
         raise StartRefusedError(f"{service}: {error}") from None
-    base = Foundation(service, hub, settings, clock, store, None, writer)
-    channel = base.channel("identity") if follows_registry else None
     try:
-        if channel is not None:
-            base.registry = Registry(channel, store, clock)
-            await base.registry.replica.load()
-        yield base
+        yield BareFoundation(service=service, hub=hub, settings=settings, clock=clock, store=store, writer=writer)
     finally:
-        if channel is not None:
-            await channel.close()
         await store.close()

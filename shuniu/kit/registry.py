@@ -40,6 +40,11 @@ class Registry:
         """Calls `listener` after each change; a server cuts open streams of those refused now."""
         self._listeners.append(listener)
 
+    def put(self, entry: registry_pb2.PlatformEntry) -> None:
+        """Takes one entry over and tells who listens."""
+        self._platforms[entry.code] = entry
+        self._tell()
+
     def platform(self, code: str) -> registry_pb2.PlatformEntry | None:
         return self._platforms.get(code)
 
@@ -100,9 +105,8 @@ class Registry:
         oldest = self._clock.now_us() - SESSION_MEMORY_US
         self._ended = {session: at for session, at in self._ended.items() if at >= oldest}
 
-    def _apply(self, code: str, data: bytes) -> None:
-        self._platforms[code] = registry_pb2.PlatformEntry.FromString(data)
-        self._tell()
+    def _apply(self, _code: str, data: bytes) -> None:
+        self.put(registry_pb2.PlatformEntry.FromString(data))
 
     def _reset(self) -> None:
         self._platforms.clear()

@@ -2,7 +2,10 @@
 
 import errno
 import functools
+import importlib
+import re
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +39,9 @@ OPTIONS = (
     *KEEPALIVE,
 )
 
+_SERVICER = re.compile(r"\w+Servicer")
+_GENERATED = re.compile(r"[\w.]+_pb2_grpc")
+
 
 @dataclass(frozen=True, slots=True)
 class Tls:
@@ -53,6 +59,22 @@ class Servicer:
     add: Callable[[Any, Any], None]
     servicer: Any
     descriptor: ServiceDescriptor
+
+
+def servicer(served: object) -> Servicer:
+    """How a server serves `served`, by the generated base class of its one contract service. Raises TypeError."""
+    bases = [
+        base
+        for base in type(served).__mro__
+        if _SERVICER.fullmatch(base.__name__) and _GENERATED.fullmatch(base.__module__)
+    ]
+    if len(bases) != 1:
+        found = ", ".join(base.__name__ for base in bases) or "none"
+        raise TypeError(f"{type(served).__name__}: exactly one generated servicer base class is needed; found: {found}")
+    generated, name = bases[0].__module__, bases[0].__name__
+    add: Callable[[Any, Any], None] = getattr(sys.modules[generated], f"add_{name}_to_server")
+    messages = importlib.import_module(generated.removesuffix("_grpc"))
+    return Servicer(add, served, messages.DESCRIPTOR.services_by_name[name.removesuffix("Servicer")])
 
 
 class Listener:

@@ -51,6 +51,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.testing import eventually
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data, page
 from tests.support.verdicts import judged
 
@@ -287,7 +288,7 @@ async def base(hub: KeyHub) -> AsyncIterator[Foundation]:
     await migrate(url, "services.esign", clock)
     kept = await Store.open(url, store.METADATA, clock=clock)
     settings = load(EsignSettings, hub.config, "esign")
-    yield Foundation("esign", load(HubSettings, hub.config, "hub"), settings, clock, kept, None, "esign")
+    yield foundation_of("esign", load(HubSettings, hub.config, "hub"), settings, clock, kept)
     await kept.close()
 
 

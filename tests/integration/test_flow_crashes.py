@@ -46,6 +46,7 @@ from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
 from shuniu.kit.sql.tables import outbox_event
 from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing.foundation import foundation_of
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
 from tests.support.verdicts import judged
@@ -144,7 +145,15 @@ class MortalFoundation(Foundation):
 
     def __init__(self, land: Land) -> None:
         base = land.base
-        super().__init__(base.service, base.hub, base.settings, land.clock, base.store, None, base.writer)
+        super().__init__(
+            service=base.service,
+            hub=base.hub,
+            settings=base.settings,
+            clock=land.clock,
+            store=base.store,
+            writer=base.writer,
+            registry=base.registry,
+        )
         self.land = land
 
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -186,7 +195,7 @@ async def land(request: pytest.FixtureRequest) -> AsyncIterator[Land]:
         await put_seals(url, secrets, clock)  # type: ignore[arg-type]
         kept = await Store.open(url, store.METADATA, clock=clock)
         kept.use_cipher(secrets.keyring)
-        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        base = foundation_of("esign", hub, settings, clock, kept, platforms=(BUREAU, APP))
         ledger = await open_ledger(base, secrets, settings)
         assert secrets.tsa is not None
         stamps = Source(OwnTimestamps(Authority(secrets.tsa, ClockGuard(SystemClock()))))

@@ -36,9 +36,9 @@ from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
 from shuniu.kit.clock import SystemClock
 from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.errors import HubError
-from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data
 from tests.support.outsiders import outsider
 
@@ -120,7 +120,7 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
         kept = await Store.open(url, store.METADATA, clock=clock)
-        base = Foundation("esign", hub, outside.settings, clock, kept, None, "esign")
+        base = foundation_of("esign", hub, outside.settings, clock, kept)
         certifier, client = ca.open_authority(outside.settings, secrets.seal_ca)
         assert client is not None
         now_us = clock.now_us()

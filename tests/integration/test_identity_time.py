@@ -22,9 +22,9 @@ from services.identity.store import METADATA
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.tables import outbox_event
+from shuniu.kit.testing.foundation import foundation_of
 
 HOUR = 3600
 
@@ -34,7 +34,7 @@ async def base(store_url, clock, tmp_path):
     store = Store.unchecked(store_url, METADATA, clock=clock, writer="identity")
     await store.create_schema()
     hub = HubSettings("150000", "test", "hub.test", "https://hub.test", tmp_path, tmp_path)
-    yield Foundation("identity", hub, IdentitySettings(), clock, store, None, "identity")
+    yield foundation_of("identity", hub, IdentitySettings(), clock, store)
     await store.close()
 
 

@@ -40,6 +40,7 @@ from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import certificate_data
 from tests.support.verdicts import judged
 
@@ -138,7 +139,7 @@ async def issue_land(where: str = "file") -> AsyncIterator[Land]:
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
         kept = await Store.open(url, store.METADATA, clock=clock)
-        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        base = foundation_of("esign", hub, settings, clock, kept)
         key, now_us = ec.generate_private_key(ec.SECP256R1()), clock.now_us()
         certificate = pki.issue_seal_certificate(
             secrets.seal_ca, key.public_key(), "呼和浩特市公安局", "seal-1", now_us

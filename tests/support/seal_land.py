@@ -50,9 +50,10 @@ from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.interceptors import nobody_refused
-from shuniu.kit.server import Listener, Servicer, edge_listener
+from shuniu.kit.server import Listener, edge_listener, servicer
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 
 TRUST = "hub.test"
 POLICE = "police"
@@ -275,7 +276,7 @@ async def seal_land(
         url = f"sqlite:///{data}/db/esign.db"
         opened = await Store.open(url, store.METADATA, clock=clock)
         opened.use_cipher(secrets.keyring)
-        base = Foundation("esign", hub, settings, clock, opened, None, "esign")
+        base = foundation_of("esign", hub, settings, clock, opened)
         ledger = await open_ledger(base, secrets, settings)
         people: Any = Neighbours()
         slots = Slots(clock, ClockGuard(clock))
@@ -285,25 +286,12 @@ async def seal_land(
         own = OwnAuthority(secrets.seal_ca, "http://hub.test", (POLICE,))
         maker = SealMaker(base, secrets, executor, people, days, "http://hub.test", own)
         seals = Seals(base, secrets, life, maker, two_operators)
-        services = esign_pb2.DESCRIPTOR.services_by_name
         with Verifier(10.0) as verifier:
             servicers = [
                 *seal_servicers(seals, people, sealed_by),
-                Servicer(
-                    esign_pb2_grpc.add_CertificateServiceServicer_to_server,
-                    Certificates(base, ledger, people, issuing),
-                    services["CertificateService"],
-                ),
-                Servicer(
-                    esign_pb2_grpc.add_VerificationServiceServicer_to_server,
-                    Verification(base, secrets, verifier, 1 << 24, ledger=ledger, registers=(flow_of,)),
-                    services["VerificationService"],
-                ),
-                Servicer(
-                    timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-                    Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
-                    timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
-                ),
+                servicer(Certificates(base, ledger, people, issuing)),
+                servicer(Verification(base, secrets, verifier, 1 << 24, ledger=ledger, registers=(flow_of,))),
+                servicer(Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca)),
             ]
             listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)
             await listener.start()

@@ -187,8 +187,7 @@ class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
             raise errors.precondition(
                 "BASE_NOT_PUBLISHED", "Publish the base item first.", "请先发布对应的基本目录事项。"
             )
-        registry = self._base.registry
-        if registry is None or registry.platform(item.handler) is None:
+        if self._base.registry.platform(item.handler) is None:
             raise errors.invalid_field(
                 "item.handler_platform",
                 "PLATFORM_UNKNOWN",

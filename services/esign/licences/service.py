@@ -37,7 +37,7 @@ from shuniu.kit import errors, requests
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
-from shuniu.kit.server import Servicer
+from shuniu.kit.server import Servicer, servicer
 
 _Changed = TypeVar("_Changed", bound=Message)
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
@@ -245,11 +245,7 @@ class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
 
 def licence_servicer(licences: Licences) -> Servicer:
     """As the edge serves it."""
-    return Servicer(
-        licence_pb2_grpc.add_LicenceCredentialServiceServicer_to_server,
-        licences,
-        pb.DESCRIPTOR.services_by_name["LicenceCredentialService"],
-    )
+    return servicer(licences)
 
 
 def _require_ready(parties: Parties, caller: str, wanted: LicenceType) -> None:

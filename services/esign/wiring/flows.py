@@ -25,12 +25,10 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampSource
 from services.esign.verification.workers.verifier import Verifier
-from shuniu.api.esign.v1 import flow_pb2, flow_pb2_grpc
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.server import Servicer
+from shuniu.kit.server import Servicer, servicer
 
 _DAY_US = 24 * 3_600_000_000
-_SERVICES = flow_pb2.DESCRIPTOR.services_by_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +43,8 @@ class FlowParts:
     @property
     def servicers(self) -> list[Servicer]:
         return [
-            Servicer(flow_pb2_grpc.add_FlowServiceServicer_to_server, self.flows, _SERVICES["FlowService"]),
-            Servicer(
-                flow_pb2_grpc.add_RemoteSignatureServiceServicer_to_server,
-                self.remote,
-                _SERVICES["RemoteSignatureService"],
-            ),
+            servicer(self.flows),
+            servicer(self.remote),
         ]
 
     @property

@@ -88,7 +88,6 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         found = directory.find_resource(conn, request.resource)
         if found is None or found.state is not resources.ResourceState.PUBLISHED:
             raise resource_unknown()
-        assert self._base.registry is not None
         entry = self._base.registry.platform(platform)
         if entry is None or not resources.may_receive(found.secrecy, entry.secrecy):
             raise errors.denied(

@@ -16,7 +16,7 @@ from services.identity.requests import store
 from shuniu.kit import errors, requests
 from shuniu.kit.caller import CurrentCall, current_call
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.foundation import Foundation, require_request_id
+from shuniu.kit.foundation import BareFoundation, require_request_id
 
 Response = TypeVar("Response", bound=Message)
 
@@ -24,7 +24,7 @@ Response = TypeVar("Response", bound=Message)
 class PrivateRequests:
     """Runs such mutations on one service's store."""
 
-    def __init__(self, base: Foundation, keyring: Keyring, digest_key: bytes) -> None:
+    def __init__(self, base: BareFoundation, keyring: Keyring, digest_key: bytes) -> None:
         self._base = base
         self._keyring = keyring
         self._digest_key = digest_key

@@ -11,14 +11,13 @@ from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
-from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.config import HubSettings, load, secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.foundation import open_foundation
+from shuniu.kit.foundation import open_bare
 from shuniu.kit.operations import Operations
 from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
+from shuniu.kit.server import servicer
 
 
 @asynccontextmanager
@@ -29,9 +28,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
     keyring = Keyring.load(files.keyring)
     index_secret, mac = secret(files.index), profile.of(hub.profile).index_mac
     request_key = secret(files.requests)
-    async with open_foundation(
-        "vault", hub, settings, METADATA, package="services.identity.vault", follows_registry=False
-    ) as base:
+    async with open_bare("vault", hub, settings, METADATA, package="services.identity.vault") as base:
         older = person_index.made_with(await base.store.read(store.index_sizes)) - {mac}
         index = PersonIndex(index_secret, mac, tuple(sorted(older)))
 
@@ -41,12 +38,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         operations = Operations(base, not_ready)
         private = PrivateRequests(base, keyring, request_key)
         peer = [
-            Servicer(
-                vault_pb2_grpc.add_VaultServiceServicer_to_server,
-                VaultService(base, settings, keyring, index, private),
-                vault_pb2.DESCRIPTOR.services_by_name["VaultService"],
-            ),
-            operations.servicer(),
+            servicer(VaultService(base, settings, keyring, index, private)),
+            servicer(operations),
         ]
         yield Process(
             listeners=base.listeners(edge=[], peer=peer),

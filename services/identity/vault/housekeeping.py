@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from services.identity.vault import store
 from shuniu.kit import requests
-from shuniu.kit.foundation import Foundation
+from shuniu.kit.foundation import BareFoundation
 
 _EVERY_SECONDS: Final = 600.0
 _DAY_US: Final = 24 * 3600 * 1_000_000
@@ -17,7 +17,7 @@ _KEPT_DAYS: Final = 180
 class Housekeeping:
     """Deletes by age; two replicas that do it at once do it once."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: BareFoundation) -> None:
         self._base = base
 
     async def run(self) -> None:

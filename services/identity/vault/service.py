@@ -23,7 +23,7 @@ from shuniu.kit.caller import current_caller
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.errors import HubError, Violation
-from shuniu.kit.foundation import Foundation
+from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.ids import new_person_id
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
@@ -38,7 +38,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
 
     def __init__(
         self,
-        base: Foundation,
+        base: BareFoundation,
         settings: VaultSettings,
         keyring: Keyring,
         index: PersonIndex,

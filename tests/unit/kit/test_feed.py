@@ -16,7 +16,7 @@ from shuniu.kit import client, errors
 from shuniu.kit.caller import ANONYMOUS, Caller, CallerKind
 from shuniu.kit.feed import Change, Page, Replica, replica_tables
 from shuniu.kit.registry import Registry, subscribed
-from shuniu.kit.server import Listener, Servicer, peer_listener
+from shuniu.kit.server import Listener, peer_listener, servicer
 from shuniu.kit.sql import Store
 from shuniu.kit.sql.tables import kit_tables
 from shuniu.kit.testing import ManualClock, eventually
@@ -162,13 +162,7 @@ class Publisher(registry_pb2_grpc.RegistryFeedServiceServicer):
     async def serve(self, address: str) -> Listener:
         listener = peer_listener(
             address,
-            [
-                Servicer(
-                    registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server,
-                    self,
-                    pb.DESCRIPTOR.services_by_name["RegistryFeedService"],
-                )
-            ],
+            [servicer(self)],
             "hub.test",
         )
         await listener.start()

@@ -14,10 +14,11 @@ from shuniu.kit.audit import Fault
 from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.crypto import profile, sm
 from shuniu.kit.crypto.keyring import Keyring, UnreadableError, add_key
-from shuniu.kit.foundation import Foundation, ServiceSettings
+from shuniu.kit.foundation import ServiceSettings
 from shuniu.kit.sql import Store, kit_tables
 from shuniu.kit.sql.tables import audit as rows
 from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing.foundation import foundation_of
 
 
 def hub(directory: Path, name: str) -> HubSettings:
@@ -39,7 +40,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 async def test_the_audit_chain_takes_the_profiles_hash(store: Store, tmp_path: Path) -> None:
     """Records before and after a change of profile are one sound chain, each under its own hash."""
     for name in ("international", "sm"):
-        base = Foundation("exchange", hub(tmp_path, name), ServiceSettings(), ManualClock(1), store, None, "exchange")
+        base = foundation_of("exchange", hub(tmp_path, name), ServiceSettings(), ManualClock(1), store)
         await store.write(base.audit, "SubmitCase", "case/1")
     used = await store.read(lambda conn: [(r.algorithm, len(r.hash)) for r in conn.execute(select(rows))])
     assert used == [("sha-256", 32), ("sm3", 32)]

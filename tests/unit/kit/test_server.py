@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shuniu.api.common.v1 import operations_pb2 as pb
-from shuniu.api.common.v1 import operations_pb2_grpc
+from shuniu.api.common.v1 import operations_pb2_grpc, registry_pb2_grpc
 from shuniu.kit import client, errors
 from shuniu.kit.caller import current_caller
 from shuniu.kit.client import ClientTls, ask, ask_again
 from shuniu.kit.crypto import x509
 from shuniu.kit.errors import Code, HubError, Violation
-from shuniu.kit.server import Listener, Servicer, Tls, peer_listener
+from shuniu.kit.server import Listener, Tls, peer_listener, servicer
 from tests.support.guarded import short_directory
 
 TRUST = "hub.test"
@@ -43,15 +43,37 @@ class Asked(operations_pb2_grpc.OperationsServiceServicer):
         return pb.GetStatusResponse(service=current_caller().platform)
 
 
-def listener(address: str, servicer: Asked, tls: Tls | None = None) -> Listener:
-    descriptor = pb.DESCRIPTOR.services_by_name["OperationsService"]
-    add = operations_pb2_grpc.add_OperationsServiceServicer_to_server
-    return peer_listener(address, [Servicer(add, servicer, descriptor)], TRUST, tls=tls)
+def listener(address: str, asked: Asked, tls: Tls | None = None) -> Listener:
+    return peer_listener(address, [servicer(asked)], TRUST, tls=tls)
+
+
+class Both(Asked, registry_pb2_grpc.RegistryFeedServiceServicer):
+    """Two services in one object: which of them is meant cannot be told."""
+
+
+def test_a_servicer_is_served_by_its_generated_base_class() -> None:
+    """Whatever stands between: its descriptor, and how it is added."""
+
+    class Further(Asked):
+        """A subclass serves the same."""
+
+    asked = Further()
+    found = servicer(asked)
+    assert found.servicer is asked
+    assert found.descriptor is pb.DESCRIPTOR.services_by_name["OperationsService"]
+    assert found.add is operations_pb2_grpc.add_OperationsServiceServicer_to_server
+
+
+@pytest.mark.parametrize("served", [object(), Both()], ids=["none", "two"])
+def test_what_is_not_one_servicer_is_refused(served: object) -> None:
+    """Told by name, at start."""
+    with pytest.raises(TypeError, match=f"{type(served).__name__}: exactly one generated servicer base class"):
+        servicer(served)
 
 
 @contextlib.asynccontextmanager
-async def serving(address: str, servicer: Asked, tls: Tls | None = None) -> AsyncIterator[None]:
-    found = listener(address, servicer, tls)
+async def serving(address: str, asked: Asked, tls: Tls | None = None) -> AsyncIterator[None]:
+    found = listener(address, asked, tls)
     await found.start()
     try:
         yield

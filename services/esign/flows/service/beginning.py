@@ -117,7 +117,7 @@ class Beginning:
         person = ""
         if step.actor is Actor.PERSON:
             person = await self.person(given.platform, given.subject)
-        elif self.base.registry is not None and self.base.registry.platform(given.platform) is None:
+        elif self.base.registry.platform(given.platform) is None:
             raise errors.not_found(
                 "PLATFORM_UNKNOWN", "There is no such platform.", "没有该平台。", platform=given.platform[:64]
             )

@@ -151,7 +151,6 @@ class Casework:
         """Raises NO_HANDLING_AGENCY without an enrolled platform behind the item, in a zone and of a clearance that let
         it be told. A suspended one still gets cases.
         """
-        assert self.base.registry is not None
         entry = self.base.registry.platform(item.handler)
         # An agency that may not receive the case's event cannot handle it: refuse now, rather than lose the case later.
         unreachable = entry is None or entry.state in ("APPLIED", "RETIRED")

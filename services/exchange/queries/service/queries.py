@@ -171,7 +171,6 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         resource = directory.find_resource(conn, contract.resource)
         if resource is None or resource.state is not resources.ResourceState.PUBLISHED:
             raise grant_required("RESOURCE_STATE")
-        assert self._base.registry is not None
         entry = self._base.registry.platform(contract.consumer)
         if entry is None or not resources.may_receive(resource.secrecy, entry.secrecy):
             raise grant_required("SECRECY_TOO_HIGH")
