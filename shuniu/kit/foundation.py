@@ -6,7 +6,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
@@ -51,6 +51,11 @@ class BareFoundation:
     writer: str
     committed: list[Callable[[], None]] = field(default_factory=list)
     """Called after each commit of `write` and `mutate`: what sends or serves news looks at once instead of soon."""
+
+    @property
+    def tasks(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Background work of the foundation itself."""
+        return ()
 
     async def write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """A unit of work outside of a call's idempotency, e.g. a timer's; see `mutate`."""
@@ -129,6 +134,11 @@ class Foundation(BareFoundation):
     """An opened service that follows the registry and publishes events."""
 
     registry: Registry
+
+    @property
+    def tasks(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Follows the registry."""
+        return (self.registry.replica.follow,)
 
     def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
         """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""

@@ -2,9 +2,9 @@
 
 `app.py` of a service::
 
-    async with open_foundation(...) as base, open_messaging(base, area="exchange") as bus:
-        operations = Operations(base, not_ready, facts=bus.facts, replay=bus.replay)
-        yield Process(tasks=[base.registry.replica.follow, operations.watch, *bus.tasks], ...)
+    async with open_foundation(...) as base, open_messaging(base, area="exchange") as bus, Parts(base) as parts:
+        parts.add(bus.part)
+        yield parts.process(replay=bus.replay)
 
 The service runs without its bus: writes go on, events wait in the outbox.
 """
@@ -21,6 +21,7 @@ from shuniu.kit.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
 from shuniu.kit.config import HubSettings
 from shuniu.kit.consumer import Consumer, ConsumerSettings, Handler
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
 from shuniu.kit.receipts import ReceiptReader
 from shuniu.kit.relay import Relay, RelaySettings
 from shuniu.kit.service_settings import ServiceSettings
@@ -50,6 +51,11 @@ class Messaging:
     relay: Relay
     consumers: tuple[Consumer, ...]
     tasks: Sequence[Callable[[], Awaitable[None]]] = field(repr=False)
+
+    @property
+    def part(self) -> Part:
+        """The tasks and facts, as a part of the process."""
+        return Part(tasks=self.tasks, facts=self.facts)
 
     async def facts(self) -> Mapping[str, str]:
         """What `shuniu status` shows of it."""

@@ -1,12 +1,11 @@
 """The life of a process: settings, start, readiness, drain, exit code."""
 
 import asyncio
-import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +35,7 @@ class Listening(Protocol):
 
 @dataclass(slots=True)
 class Process:
-    """What an `app.py` wires together. Started in this order, stopped in the reverse."""
+    """What an `app.py` wires together. Started in this order, stopped in the reverse; its builder closes it."""
 
     listeners: Sequence[Listening] = ()
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
@@ -47,7 +46,6 @@ class Process:
     ops_port: int = 0
     on_drain: Sequence[Callable[[], None]] = ()
     """Called when the process is told to end, before listeners wait for calls under way: lets long polls go."""
-    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
 
 Build = Callable[[], AbstractAsyncContextManager[Process]]
@@ -102,8 +100,6 @@ async def serve(service: str, run_dir: Path, build: Build) -> None:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
-        for close in reversed(process.closers):
-            await close()
         logger.info("stopped")
 
 
@@ -117,9 +113,3 @@ async def _forever(work: Callable[[], Awaitable[None]], logger: Any) -> None:
         except Exception as error:  # noqa: BLE001 — background work must outlive its failures
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
         await asyncio.sleep(1.0)
-
-
-@contextlib.asynccontextmanager
-async def closing(process: Process) -> AsyncIterator[Process]:
-    """A Process as a context manager, for `build` functions that need no more."""
-    yield process

@@ -117,7 +117,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
     assert row is not None
     # The ledger is opened again as well: it must know its last entries from the disk.
     await land.ledger.close()
-    land.ledger = await open_ledger(land.base, land.secrets, land.base.settings)  # type: ignore[arg-type]
+    land.ledger = (await open_ledger(land.base, land.base.settings, land.secrets)).log  # type: ignore[arg-type]
     again = process(land)
     task = asyncio.create_task(again.issuing.finish_interrupted())
     try:

@@ -18,23 +18,19 @@ from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError
 from services.esign.domain.verdict import Outcome
-from services.esign.flows import scenario_files
 from services.esign.flows.domain.consent import Act, Consent, list_of_steps
 from services.esign.flows.domain.life import FlowState
-from services.esign.flows.journal import Journal
 from services.esign.flows.recount import kept_in, recount
-from services.esign.flows.service.beginning import Beginning
 from services.esign.flows.service.flows import Flows
-from services.esign.flows.signers import Signers
 from services.esign.flows.store import flows as flow_store
 from services.esign.flows.store import journal as flow_journal_store
-from services.esign.flows.work import LEASE_US, Work
+from services.esign.flows.work import LEASE_US
 from services.esign.keys import secrets as keys
 from services.esign.ledger.sequencer import Sequencer
-from services.esign.seals.once_keys import OnceKeys
 from services.esign.seals.slots import Slots
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.wiring.flows import open_flows
 from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
@@ -115,16 +111,25 @@ class Land:
         """The service as it is after a start."""
         base = MortalFoundation(self)
         ledger: Any = MortalLedger(self)
-        slots, neighbours = Slots(self.clock), Neighbours()
-        journal = Journal(base, ledger)
-        once = OnceKeys(base, self.secrets.seal_ca, ledger, slots)
-        signers = Signers(base, self.secrets, slots, once, neighbours, self.executor)  # type: ignore[arg-type]
-        scenarios = scenario_files.load([scenario_files.OWN])
-        work = Work(base, ledger, journal, signers, scenarios.get, self.executor, self.stamps)
         unused: Any = None
-        beginning = Beginning(base, scenarios, neighbours, self.executor, unused, 1 << 20)  # type: ignore[arg-type]
+        neighbours: Any = Neighbours()
+        settings: Any = self.base.settings
+        part = open_flows(
+            base,
+            settings,
+            self.secrets,
+            ledger=ledger,
+            slots=Slots(self.clock),
+            neighbours=neighbours,
+            identity=unused,
+            layouts=self.executor,
+            verifier=unused,
+            stamps=self.stamps,
+            long_term=None,
+        )
         consents: Any = Reader(self.clock)
-        return Flows(base, scenarios, beginning, signers, journal, work, consents, self.secrets.page)
+        part.flows.consents = consents
+        return part.flows
 
     async def row(self, flow_id: str) -> flow_store.FlowRow:
         found = await self.base.store.read(flow_store.get, flow_id)
@@ -196,7 +201,7 @@ async def land(request: pytest.FixtureRequest) -> AsyncIterator[Land]:
         kept = await Store.open(url, store.METADATA, clock=clock)
         kept.use_cipher(secrets.keyring)
         base = foundation_of("esign", hub, settings, clock, kept, platforms=(BUREAU, APP))
-        ledger = await open_ledger(base, secrets, settings)
+        ledger = (await open_ledger(base, settings, secrets)).log
         assert secrets.tsa is not None
         stamps = Source(OwnTimestamps(Authority(secrets.tsa, ClockGuard(SystemClock()))))
         try:

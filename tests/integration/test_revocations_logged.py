@@ -145,7 +145,9 @@ async def test_tasks_outlive_a_store_that_is_away(land: SealLand, monkeypatch: p
     monkeypatch.setattr(flow_journal, "_SHORTEST_PAUSE", 0.01)
     monkeypatch.setattr("services.esign.licences.issuing._SHORTEST_PAUSE", 0.01)
     people, settings = land.issuing.neighbours, EsignSettings()
-    licences: Any = open_licences(land.base, land.secrets, land.ledger, people, land.slots, settings)
+    licences = open_licences(
+        land.base, settings, land.secrets, ledger=land.ledger, neighbours=people, slots=land.slots
+    ).licences
     task, module, name = {
         "revocations": (at_next_start(land).watch, document_rows, "revocations_unlogged"),
         "seals": (land.seals.life.watch, seal_store, "unlogged"),

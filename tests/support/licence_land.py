@@ -10,7 +10,7 @@ import grpc
 
 from services.esign.config import EsignSettings
 from services.esign.licences.domain import jose, status_list
-from services.esign.licences.service import Licences, licence_servicer
+from services.esign.licences.service import Licences
 from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
@@ -117,11 +117,17 @@ class _Neighbours:
 async def licence_land(kept: Path | None = None, **settings: Any) -> AsyncIterator[Land]:
     async with seal_land(kept=kept) as seals:
         people: Any = _Neighbours()
-        licences = open_licences(
-            seals.base, seals.secrets, seals.ledger, people, seals.slots, EsignSettings(**settings)
+        part = open_licences(
+            seals.base,
+            EsignSettings(**settings),
+            seals.secrets,
+            ledger=seals.ledger,
+            neighbours=people,
+            slots=seals.slots,
         )
+        licences = part.licences
         address = f"unix:{seals.folder}/l.sock"
-        listener = edge_listener(address, [licence_servicer(licences)], TRUST, nobody_refused)
+        listener = edge_listener(address, part.edge, TRUST, nobody_refused)
         await listener.start()
         channel = grpc.aio.insecure_channel(address)
         parties = case_pb2.GetCasePartiesResponse(

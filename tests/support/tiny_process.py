@@ -56,12 +56,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
     if "refuse" in path.name:
         raise StartRefusedError("tiny: the schema is newer than this program")
     say("built")
-    yield Process(
-        listeners=[Listener()],
-        tasks=[work, fails_once],
-        on_drain=[lambda: say("long polls let go")],
-        closers=[close],
-    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(close)
+        yield Process(listeners=[Listener()], tasks=[work, fails_once], on_drain=[lambda: say("long polls let go")])
     say("taken down")
 
 

@@ -37,7 +37,6 @@ from shuniu.kit import errors, requests
 from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
-from shuniu.kit.server import Servicer, servicer
 
 _Changed = TypeVar("_Changed", bound=Message)
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
@@ -241,11 +240,6 @@ class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
         found.issued_at.FromMicroseconds(row.issued_us)
         found.expires_at.FromMicroseconds(row.expires_us)
         return found
-
-
-def licence_servicer(licences: Licences) -> Servicer:
-    """As the edge serves it."""
-    return servicer(licences)
 
 
 def _require_ready(parties: Parties, caller: str, wanted: LicenceType) -> None:

@@ -1,6 +1,5 @@
-"""Wiring of flows: scenarios → signers → journal → work → servicers."""
+"""Opens signing flows: scenarios → signers → journal → work → servicers."""
 
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,58 +25,46 @@ from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampSource
 from services.esign.verification.workers.verifier import Verifier
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.server import Servicer, servicer
+from shuniu.kit.parts import Part
+from shuniu.kit.server import servicer
 
 _DAY_US = 24 * 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class FlowParts:
-    """What the process serves and runs for flows. `close` before the ledger is closed."""
-
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowsPart(Part):
     flows: Flows
-    remote: RemoteSignatures
-    journal: Journal
-    work: Work
-
-    @property
-    def servicers(self) -> list[Servicer]:
-        return [
-            servicer(self.flows),
-            servicer(self.remote),
-        ]
-
-    @property
-    def tasks(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self.work.run, self.journal.run]
-
-    async def close(self) -> None:
-        await self.work.close()
 
 
 def open_flows(
     base: Foundation,
     settings: EsignSettings,
     secrets: Secrets,
+    *,
     ledger: Sequencer,
     slots: Slots,
     neighbours: Neighbours,
     identity: grpc.aio.Channel,
-    executor: Executor,
+    layouts: Executor,
     verifier: Verifier,
     stamps: TimestampSource | None,
-    long_term: LongTerm | None = None,
-) -> FlowParts:
+    long_term: LongTerm | None,
+) -> FlowsPart:
     """Raises ConfigError for a scenario file that cannot be used."""
     own = [settings.flow_scenarios] if settings.flow_scenarios != Path() else []
     scenarios = scenario_files.load([scenario_files.OWN, *own])
     journal = Journal(base, ledger)
     sm2_ca = secrets.sm.seal_ca if secrets.sm is not None and secrets.digest is SM3 else None
     once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
-    signers = Signers(base, secrets, slots, once, neighbours, executor)
+    signers = Signers(base, secrets, slots, once, neighbours, layouts)
     keep_us = settings.flow_keep_days * _DAY_US
-    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks, keep_us, long_term)
+    work = Work(base, ledger, journal, signers, scenarios.get, layouts, stamps, secrets.marks, keep_us, long_term)
     consents = Consents(identity, base.hub.issuer, base.clock)
-    beginning = Beginning(base, scenarios, neighbours, executor, verifier, settings.document_most_bytes)
+    beginning = Beginning(base, scenarios, neighbours, layouts, verifier, settings.document_most_bytes)
     flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
-    return FlowParts(flows, RemoteSignatures(base, secrets, slots, ledger, consents), journal, work)
+    return FlowsPart(
+        flows=flows,
+        edge=[servicer(flows), servicer(RemoteSignatures(base, secrets, slots, ledger, consents))],
+        tasks=[work.run, journal.run],
+        close=work.close,
+    )

@@ -347,6 +347,10 @@ class Verifier:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the workers; who waits is told that nothing comes."""
         while (waiting := self._quick.next() or self._slow.next()) is not None:
             waiting.done.cancel()
         for job in self._running:
