@@ -13,12 +13,12 @@ from services.catalogue.search.page_key import page_key
 from services.catalogue.search.service import ItemService
 from services.catalogue.store import METADATA
 from services.catalogue.sync.service import ItemFeedService
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import servicer
 
 
 @asynccontextmanager

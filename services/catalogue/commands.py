@@ -9,11 +9,11 @@ from services.catalogue.items import store
 from services.catalogue.search import store as search_index
 from services.catalogue.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.operations import audit_check
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, migrations
 
 PACKAGE = "services.catalogue"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from services.catalogue import metrics
 from services.catalogue.items import store
-from shuniu.kit import requests
-from shuniu.kit.clock import Clock
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 15.0
 TIDY_SECONDS = 600.0

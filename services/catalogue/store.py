@@ -4,8 +4,8 @@ from sqlalchemy import MetaData
 
 from services.catalogue.items import store as item_rows
 from services.catalogue.search import store as search_rows
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql import kit_tables
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store import kit_tables
 
 METADATA = MetaData()
 kit_tables(METADATA)

@@ -20,11 +20,11 @@ from services.esign.wiring.signing import open_long_term
 from services.esign.wiring.timestamps import open_timestamps
 from services.esign.wiring.upkeep import open_upkeep
 from services.esign.wiring.verification import open_verification
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.parts import Parts
-from shuniu.kit.run import Process
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Process
 
 
 @contextlib.asynccontextmanager

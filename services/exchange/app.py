@@ -29,13 +29,13 @@ from services.exchange.queries.streams import ProviderStreams
 from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.pages import Pages
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_evidence
-from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import profile
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError, HubSettings, load
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import servicer
 
 
 @contextlib.asynccontextmanager

@@ -9,9 +9,9 @@ from services.exchange.cases.domain import life
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as sharing
 from services.exchange.queries import store as calls
-from shuniu.kit import requests
-from shuniu.kit.clock import Clock
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 5.0
 TIDY_SECONDS = 60.0

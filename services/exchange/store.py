@@ -9,8 +9,8 @@ from services.exchange.evidence import store as evidence_rows
 from services.exchange.grants import store as grant_rows
 from services.exchange.people import store as person_rows
 from services.exchange.queries import store as query_rows
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql import kit_tables
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store import kit_tables
 
 METADATA = MetaData()
 kit_tables(METADATA)

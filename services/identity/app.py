@@ -28,12 +28,12 @@ from services.identity.sessions.passwords import Passwords
 from services.identity.sessions.service import SignInService
 from services.identity.signing.service import SigningService
 from services.identity.store import METADATA
-from shuniu.kit.config import ConfigError, HubSettings, load, secret
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError, HubSettings, load, secret
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import servicer
 
 
 @asynccontextmanager

@@ -17,14 +17,14 @@ from services.identity.operators import store as operator_rows
 from services.identity.operators.domain import Operator
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
-from shuniu.kit import audit, bus_server
-from shuniu.kit.audit import AuditRecord, AuditReport
-from shuniu.kit.clock import Clock, SystemClock
-from shuniu.kit.config import HubSettings, load, write_secret
 from shuniu.kit.crypto import profile, x509
 from shuniu.kit.crypto.keyring import add_key
+from shuniu.kit.events import bus_server
+from shuniu.kit.process.clock import Clock, SystemClock
+from shuniu.kit.process.config import HubSettings, load, write_secret
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, audit, migrations
+from shuniu.kit.store.audit import AuditRecord, AuditReport
 
 PACKAGE = "services.identity"
 BUS_SERVICES = ("identity", "catalogue", "exchange", "esign")

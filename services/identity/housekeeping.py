@@ -11,8 +11,9 @@ from services.identity.platforms.service.registry_feed import RegistryFeedServic
 from services.identity.sessions import ends as session_ends
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
-from shuniu.kit import lease, requests
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import lease
 
 _EVERY_SECONDS: Final = 5.0
 _LEASE: Final = "housekeeping"

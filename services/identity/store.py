@@ -13,8 +13,8 @@ from services.identity.platforms import store as platform_rows
 from services.identity.sessions.store import credentials as credential_rows
 from services.identity.sessions.store import families as family_rows
 from services.identity.sessions.store import sessions as session_rows
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql.tables import kit_tables
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store.tables import kit_tables
 
 METADATA = MetaData()
 kit_tables(METADATA)

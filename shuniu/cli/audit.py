@@ -8,8 +8,8 @@ from shuniu.cli.local import ask_all, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import HubError
+from shuniu.kit.process.clock import SystemClock
 
 
 def audit_verify(arguments: argparse.Namespace) -> int:
@@ -39,8 +39,8 @@ async def _audits(place: Place) -> dict[str, pb.VerifyAuditResponse]:
         return answers
     # Only where the stores are read here: a database takes its time to be imported.
     from shuniu.kit.operations import audit_check
-    from shuniu.kit.sql import Store
-    from shuniu.kit.sql.tables import KIT
+    from shuniu.kit.store import Store
+    from shuniu.kit.store.tables import KIT
 
     checked: dict[str, pb.VerifyAuditResponse] = {}
     for database in databases(place):

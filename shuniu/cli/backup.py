@@ -21,9 +21,9 @@ from shuniu.cli.output import complain, out
 from shuniu.cli.parts import bus_config
 from shuniu.cli.place import CONFIG_NAME, Place, run_dir_for
 from shuniu.cli.stores import databases
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError
-from shuniu.kit.sql import Store, sqlite_copy
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.store import Store, sqlite_copy
 
 MANIFEST = "manifest.json"
 # What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.

@@ -10,8 +10,8 @@ from shuniu.api.common.v1 import operations_pb2_grpc
 from shuniu.cli.local import ask_all, open_channel
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
-from shuniu.kit.client import ask
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc.client import ask
 
 
 def dead(arguments: argparse.Namespace) -> int:

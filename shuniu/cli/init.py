@@ -16,9 +16,9 @@ from shuniu.cli.output import out
 from shuniu.cli.parts import SERVICES, bus_config
 from shuniu.cli.place import BusPlace, EdgePlace, Place, free_ports, run_dir_for
 from shuniu.cli.stores import migrate_all
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, write_secret
 from shuniu.kit.crypto import profile, x509
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, write_secret
 
 OPERATORS = {"system": "admin.system", "security": "admin.security", "audit": "admin.audit"}
 """Three disjoint administrator roles (GB/T 22239), each with the scope it holds."""

@@ -7,7 +7,7 @@ from services.esign import commands as esign
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
 from shuniu.cli.verify import EXITS, UNREADABLE, trust_of
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 
 def ledger_check(arguments: argparse.Namespace) -> int:

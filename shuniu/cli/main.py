@@ -15,8 +15,8 @@ from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.cli.usage import in_both
-from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
 from shuniu.kit.errors import HubError
+from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError
 
 # One module a group of commands; each adds its own parsers. Only the group of the command given is imported: some bring
 # a service's engines with them, and a command should start at once. What the whole list says of each stands here.
@@ -122,7 +122,7 @@ def _named(words: Sequence[str]) -> list[str]:
 
 def settings_errors() -> tuple[type[Exception], ...]:
     """What is wrong with settings or store. A store's errors come from nowhere but its module, once that is loaded."""
-    sql: Any = sys.modules.get("shuniu.kit.sql")
+    sql: Any = sys.modules.get("shuniu.kit.store")
     return (ConfigError,) if sql is None else (ConfigError, sql.SchemaError, sql.StoreLockedError)
 
 

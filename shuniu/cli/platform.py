@@ -25,10 +25,10 @@ from shuniu.api.identity.v1 import platform_pb2_grpc as rpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.syntax.platform import ROLE_SCOPES
-from shuniu.kit.client import error_of
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sealing
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.client import error_of
 
 T = TypeVar("T")
 

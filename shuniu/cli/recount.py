@@ -12,8 +12,8 @@ from shuniu.cli.local import open_channel, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.kit.client import ask
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.client import ask
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from shuniu.api.esign.v1 import esign_pb2_grpc, seal_pb2, seal_pb2_grpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.platform import Edge, operator, request_id
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 T = TypeVar("T")
 REASONS = {

@@ -7,7 +7,7 @@ from services.esign.verification import plain_files
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import complain, out
 from shuniu.cli.place import Place
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 
 def trust(arguments: argparse.Namespace) -> int:

@@ -9,8 +9,8 @@ import sys
 from shuniu.cli.parts import bus_config, parts
 from shuniu.cli.place import Place
 from shuniu.cli.supervise import Supervisor, print_report
-from shuniu.kit.config import ConfigError
-from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from shuniu.cli import interrupts
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import OutputError, complain, say, say_json
 from shuniu.cli.place import Place
-from shuniu.kit.config import EX_USAGE
+from shuniu.kit.process.config import EX_USAGE
 
 EXITS = {"VALID": 0, "INVALID": 1, "INDETERMINATE": 2}
 UNREADABLE = 3

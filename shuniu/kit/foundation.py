@@ -14,22 +14,25 @@ import grpc
 from google.protobuf.message import Message
 from sqlalchemy import Connection, MetaData
 
-from shuniu.kit import audit, client, errors, metrics, outbox, requests, zones
-from shuniu.kit.audit import AuditRecord
-from shuniu.kit.caller import current_call
-from shuniu.kit.clock import Clock, SystemClock
-from shuniu.kit.config import HubSettings
+from shuniu.kit import errors
 from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Violation
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.outbox import Event
-from shuniu.kit.registry import Registry
-from shuniu.kit.requests import Asked
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.server import Listener, Servicer, edge_listener, peer_listener
+from shuniu.kit.events import outbox
+from shuniu.kit.events.outbox import Event
+from shuniu.kit.feeds.registry import Registry
+from shuniu.kit.process import metrics
+from shuniu.kit.process.clock import Clock, SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc import client, requests, zones
+from shuniu.kit.rpc.caller import current_call
+from shuniu.kit.rpc.requests import RequestKey
+from shuniu.kit.rpc.server import Listener, Servicer, edge_listener, peer_listener
 from shuniu.kit.service_settings import ServiceSettings, database_url, socket_address
-from shuniu.kit.sql import SchemaError, Store, StoreLockedError
-from shuniu.kit.sql.migrations import check_schema
+from shuniu.kit.store import SchemaError, Store, StoreLockedError, audit
+from shuniu.kit.store.audit import AuditRecord
+from shuniu.kit.store.migrations import check_schema
 
 Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
@@ -225,10 +228,10 @@ def require_request_id(request: Message) -> str:
     return request_id
 
 
-def asked_of(request: Message) -> Asked:
-    """The current call as what its answer is kept under. Raises INVALID_ARGUMENT REQUEST_ID_REQUIRED."""
+def asked_of(request: Message) -> RequestKey:
+    """The key under which the current call's answer is stored. Raises INVALID_ARGUMENT REQUEST_ID_REQUIRED."""
     call = current_call()
-    return Asked(call.caller.key, call.method, require_request_id(request), content_digest(request))
+    return RequestKey(call.caller.key, call.method, require_request_id(request), content_digest(request))
 
 
 def content_digest(request: Message) -> bytes:

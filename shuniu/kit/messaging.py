@@ -14,16 +14,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shuniu.kit import config, dead_letters, errors, log, metrics
-from shuniu.kit.advisories import AdvisoryReader
-from shuniu.kit.bus import Bus
-from shuniu.kit.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
-from shuniu.kit.config import HubSettings
-from shuniu.kit.consumer import Consumer, ConsumerSettings, Handler
+from shuniu.kit import errors
+from shuniu.kit.events import dead_letters
+from shuniu.kit.events.advisories import AdvisoryReader
+from shuniu.kit.events.bus import Bus
+from shuniu.kit.events.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
+from shuniu.kit.events.consumer import Consumer, ConsumerSettings, Handler
+from shuniu.kit.events.receipts import ReceiptReader
+from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.receipts import ReceiptReader
-from shuniu.kit.relay import Relay, RelaySettings
+from shuniu.kit.process import config, log, metrics
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.service_settings import ServiceSettings
 
 _log = log.get("messaging")

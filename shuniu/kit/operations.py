@@ -10,10 +10,12 @@ from sqlalchemy import Connection, select
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
-from shuniu.kit import audit, dead_letters, metrics, outbox
+from shuniu.kit.events import dead_letters, outbox
+from shuniu.kit.events.outbox import DeliveryState
 from shuniu.kit.foundation import BareFoundation
-from shuniu.kit.outbox import DeliveryState
-from shuniu.kit.sql.tables import outbox_delivery, outbox_event
+from shuniu.kit.process import metrics
+from shuniu.kit.store import audit
+from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
 Facts = Callable[[], Awaitable[Mapping[str, str]]]
 Replay = Callable[[int], Awaitable[None]]

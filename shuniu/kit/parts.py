@@ -17,8 +17,8 @@ from typing import Self, TypeVar
 
 from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.operations import Facts, Operations, Replay, no_facts, no_replay
-from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer, servicer
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import Servicer, servicer
 
 P = TypeVar("P", bound="Part")
 

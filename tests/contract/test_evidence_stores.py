@@ -9,7 +9,7 @@ from services.esign.evidence import store as evidence_store
 from services.exchange.evidence import store as evidence
 from services.exchange.evidence.domain import Kind, Piece
 from services.exchange.store import METADATA
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 
 
 @pytest.fixture

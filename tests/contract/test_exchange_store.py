@@ -12,7 +12,7 @@ from services.exchange.grants.store import GrantRow
 from services.exchange.queries import store as calls
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.store import METADATA
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 from shuniu.kit.testing.schema import assert_schema_matches
 
 

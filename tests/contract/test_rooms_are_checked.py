@@ -181,7 +181,9 @@ def broken_contracts(tree: Path) -> set[str]:
 def test_every_stack_is_among_the_checked() -> None:
     """A service that gets layers is looked at here too."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    assert {each["name"] for each in contracts if each["type"] == "layers"} == set(STACKS)
+    assert {
+        each["name"] for each in contracts if each["type"] == "layers" and each["containers"] != ["shuniu.kit"]
+    } == set(STACKS)
 
 
 def test_this_tree_breaks_no_import_contract(tree: Path) -> None:

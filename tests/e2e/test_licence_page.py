@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 from tests.support.chromium import DESK, MISSING, PHONE, chromium, complaints, executable, page, shoot
 from tests.support.licence_land import Land, licence_land
 from tests.support.licences import PERSON, Wallet

@@ -17,8 +17,8 @@ from services.esign.ledger.domain.ledger import EntryType
 from services.esign.seals.slots import Slots
 from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.outbox import outbox_event
+from shuniu.kit.events.outbox import outbox_event
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
 from tests.support.seal_land import FACTS, POLICE, Neighbours, SealLand, rid, seal_land
 
 CASE = "C1"

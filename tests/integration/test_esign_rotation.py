@@ -43,13 +43,13 @@ from services.esign.timestamps.domain.token import TimestampQuery
 from services.esign.upkeep.rewrapping import Rewrapping
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.cli.main import parser
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import sm
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, load
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data, page

@@ -18,8 +18,8 @@ from services.esign.signing.domain.pades import LastSignature
 from services.esign.verification.service.verification import Verification
 from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.config import ConfigError
 from shuniu.kit.testing import eventually
 from tests.support import documents as attack
 from tests.support.esign import setting

@@ -33,10 +33,10 @@ from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.service import Timestamps
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampAwayError
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.server import servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc.server import servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, page, setting, small_pdf
 from tests.support.timestamps import authority, signer

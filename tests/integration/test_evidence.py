@@ -21,8 +21,8 @@ from shuniu.api.esign.v1 import evidence_pb2 as esign_pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_grpc
 from shuniu.api.exchange.v1 import evidence_pb2 as pb
 from shuniu.api.exchange.v1 import evidence_pb2_grpc
-from shuniu.kit import client
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc import client
 from shuniu.kit.testing import eventually
 from tests.integration.test_exchange_cases import refused
 from tests.integration.test_exchange_queries import ask, ready, register

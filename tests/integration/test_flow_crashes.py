@@ -33,14 +33,14 @@ from services.esign.timestamps.sources import Authority, OwnTimestamps, Timestam
 from services.esign.wiring.flows import open_flows
 from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import flow_pb2 as pb
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
-from shuniu.kit.sql.tables import outbox_event
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.store.tables import outbox_event
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.foundation import foundation_of
 from shuniu.kit.testing.postgresql import new_database

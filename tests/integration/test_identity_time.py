@@ -20,10 +20,10 @@ from services.identity.sessions.store.families import refresh_token, token_famil
 from services.identity.sessions.store.sessions import session
 from services.identity.store import METADATA
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.tables import outbox_event
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.store import Store
+from shuniu.kit.store.tables import outbox_event
 from shuniu.kit.testing.foundation import foundation_of
 
 HOUR = 3600

@@ -9,14 +9,14 @@ from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
 from services.identity.bus import admin as bus_admin
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, write_secret
-from shuniu.kit.consumer import ConsumerSettings
 from shuniu.kit.errors import HubError
+from shuniu.kit.events.consumer import ConsumerSettings
 from shuniu.kit.foundation import ServiceSettings
 from shuniu.kit.messaging import Reading, open_messaging
-from shuniu.kit.sql import Store, kit_tables
-from shuniu.kit.sql.tables import dead_letter
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, write_secret
+from shuniu.kit.store import Store, kit_tables
+from shuniu.kit.store.tables import dead_letter
 from shuniu.kit.testing import eventually
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.bus_land import KEYS, bus_land

@@ -14,8 +14,8 @@ from services.esign.seals import pictures as seal_pictures
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.cli import main, seals
 from shuniu.cli.syntax.seal import moment
-from shuniu.kit.client import error_of
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc.client import error_of
 from tests.support.seal_land import ORGANISATION, SECURITY, SYSTEM, SealLand, rid, seal_land
 
 AS = {"system": SYSTEM, "security": SECURITY}

@@ -32,9 +32,9 @@ from shuniu.api.identity.v1 import (
     vault_pb2_grpc,
 )
 from shuniu.api.identity.v1 import signin_pb2 as pb
-from shuniu.kit.client import error_of
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto import sealing
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.identity_land import (
     AUTHORITY,

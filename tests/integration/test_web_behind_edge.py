@@ -17,7 +17,7 @@ from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.domain.reader import check_token
 from services.esign.timestamps.service import Timestamps
 from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
-from shuniu.kit.server import Servicer
+from shuniu.kit.rpc.server import Servicer
 from tests.support.esign import NOW_US, setting
 from tests.support.timestamps import authority
 from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, WebLand, authorization, web_land

@@ -25,11 +25,12 @@ from shuniu.api.common.v1 import envelope_pb2, operations_pb2, operations_pb2_gr
 from shuniu.api.exchange.v1 import case_pb2 as case_pb
 from shuniu.api.exchange.v1 import case_pb2_grpc, inbox_pb2_grpc, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, platform_pb2, platform_pb2_grpc
-from shuniu.kit import client, errors
-from shuniu.kit.clock import SystemClock
+from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS, BusLand, bus_land
 

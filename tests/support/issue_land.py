@@ -35,14 +35,14 @@ from services.esign.wiring.seals import open_seals
 from services.esign.wiring.signing import open_long_term
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.batching import Crowd
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
-from shuniu.kit.together import Crowd
 from tests.support.esign import certificate_data
 from tests.support.verdicts import judged
 

@@ -22,13 +22,13 @@ from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.domain.note import NoteSigner
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store.files import LedgerStore
-from shuniu.kit import client
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import ServiceSettings
-from shuniu.kit.server import peer_listener, servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import peer_listener, servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.witnesses import LOG
 

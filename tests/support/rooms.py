@@ -117,7 +117,7 @@ def mains_that_do_more(root: Path) -> list[str]:
         name(root, service)
         for service in services(root)
         if not re.search(
-            r"^from shuniu\.kit\.run import .*\bmain$",
+            r"^from shuniu\.kit\.process\.run import .*\bmain$",
             text := (service / "__main__.py").read_text("utf-8"),
             re.MULTILINE,
         )

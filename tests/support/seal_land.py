@@ -40,16 +40,16 @@ from services.esign.wiring.seals import open_seals
 from services.esign.wiring.timestamps import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.interceptors import nobody_refused
-from shuniu.kit.server import Listener, edge_listener, servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.batching import Crowd
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.interceptors import nobody_refused
+from shuniu.kit.rpc.server import Listener, edge_listener, servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
-from shuniu.kit.together import Crowd
 
 TRUST = "hub.test"
 POLICE = "police"

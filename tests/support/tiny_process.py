@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.run import Process, StartRefusedError, main
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Process, StartRefusedError, main
 
 
 def say(what: str) -> None:

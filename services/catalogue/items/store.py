@@ -32,9 +32,9 @@ from sqlalchemy import (
 from services.catalogue.items.domain.canonical import canonical, restore
 from services.catalogue.items.domain.item import BaseItem, ImplementingItem
 from services.catalogue.items.domain.record import ItemState, Record
-from shuniu.kit.paging import Position, keyset
-from shuniu.kit.sql.tables import counter
-from shuniu.kit.sql.types import binding_of
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store.tables import counter
+from shuniu.kit.store.types import binding_of
 
 TABLES: Final = MetaData()
 

@@ -7,7 +7,7 @@ from services.catalogue.items.domain.record import Item, ItemState
 from services.catalogue.items.messages import STATES, message_of
 from services.catalogue.items.store import Stored
 from shuniu.api.catalogue.v1 import item_pb2 as pb
-from shuniu.kit.caller import Caller, CallerKind
+from shuniu.kit.rpc.caller import Caller, CallerKind
 
 _digest = lru_cache(maxsize=8192)(digest)
 

@@ -28,9 +28,9 @@ from services.catalogue.sync.service import ItemFeedService
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import current_caller
 
 _MOST_PERSON: Final = 64
 _WANTED: Final = {

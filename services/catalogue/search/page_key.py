@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from shuniu.kit.config import secret, write_secret
+from shuniu.kit.process.config import secret, write_secret
 
 
 def page_key(path: Path) -> bytes:

@@ -20,9 +20,9 @@ from services.catalogue.search.domain import matching as search
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.paging import decode_token, encode_token, page_size
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.kit.rpc.paging import decode_token, encode_token, page_size
 
 _NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,63}", re.ASCII)
 _IMPLEMENTING: Final = 31

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from services.catalogue.items.domain.record import Item
 from services.catalogue.items.store import in_divisions
 from services.catalogue.search.domain.matching import Alternative, Document, Field, Plan, tokens
-from shuniu.kit.sql.types import KeyText, binding_of
+from shuniu.kit.store.types import KeyText, binding_of
 
 TABLES: Final = MetaData()
 

@@ -26,10 +26,11 @@ from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.holders import SealKind
 from services.esign.certification.domain.pki import Authority
 from services.esign.config import EsignSettings
-from shuniu.kit import errors, log
-from shuniu.kit.config import ConfigError, secret
+from shuniu.kit import errors
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import KeyRefusedError, Reference
+from shuniu.kit.process import log
+from shuniu.kit.process.config import ConfigError, secret
 
 # Imported where an outside authority is asked: commands read the keys of a hub and ask none.
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from pathlib import Path
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys import rotation
 from services.esign.keys import secrets as key_store
-from shuniu.kit.config import HubSettings, load
+from shuniu.kit.process.config import HubSettings, load
 
 
 def initialise(config: Path) -> None:

@@ -8,7 +8,7 @@ from services.esign.keys import secrets as key_store
 from services.esign.ledger.domain import witness
 from services.esign.ledger.witness_sites import witness_sites
 from services.esign.verification.offline import POLICY, TSA_PREFIX
-from shuniu.kit.config import HubSettings, load
+from shuniu.kit.process.config import HubSettings, load
 
 
 def trust_files(config: Path) -> dict[str, str]:

@@ -50,15 +50,18 @@ from services.esign.signing.domain import pades
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit import errors, log, outbox, requests
-from shuniu.kit.audit import AuditRecord
+from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError
+from shuniu.kit.events import outbox
+from shuniu.kit.events.outbox import Event
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.outbox import Event
-from shuniu.kit.requests import Asked
-from shuniu.kit.together import Crowd, Together
-from shuniu.kit.turns import Turns
+from shuniu.kit.process import log
+from shuniu.kit.process.batching import Batcher, Crowd
+from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.requests import RequestKey
+from shuniu.kit.store.audit import AuditRecord
 
 _log = log.get("certificates")
 # How long the task waits between attempts while there are no timestamps, s.
@@ -95,7 +98,7 @@ class Order:
     division: str
     facts: Mapping[str, str] = field(repr=False)
     salt: bytes = field(repr=False)
-    asked: Asked
+    asked: RequestKey
     # None: the call is not audited.
     audited: AuditRecord | None
 
@@ -143,20 +146,20 @@ class Issuing:
     crowd: Crowd = field(default_factory=Crowd)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     # By case.
-    _turns: Turns[str] = field(default_factory=Turns)
+    _turns: KeyedLocks[str] = field(default_factory=KeyedLocks)
     _prepared: dict[tuple[str, str], tuple[pades.SigningSeal, bool]] = field(default_factory=dict)
     _pictures: dict[str, bytes] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
     _granting: Slots = field(init=False)
-    _slots: Together[Order, "_Slot | bytes"] = field(init=False)
-    _kept: Together[Made, bool] = field(init=False)
-    _finished: Together[_Finish, bytes] = field(init=False)
+    _slots: Batcher[Order, "_Slot | bytes"] = field(init=False)
+    _kept: Batcher[Made, bool] = field(init=False)
+    _finished: Batcher[_Finish, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         self._granting = self.slots or Slots(self.base.clock, digest=self.secrets.digest)
-        self._slots = Together(lambda orders: self.base.write(self._take_slots, orders), crowd=self.crowd)
-        self._kept = Together(lambda made: self.base.write(_keep, made), crowd=self.crowd)
-        self._finished = Together(lambda finishes: self.base.write(self._finish_all, finishes), crowd=self.crowd)
+        self._slots = Batcher(lambda orders: self.base.write(self._take_slots, orders), crowd=self.crowd)
+        self._kept = Batcher(lambda made: self.base.write(_keep, made), crowd=self.crowd)
+        self._finished = Batcher(lambda finishes: self.base.write(self._finish_all, finishes), crowd=self.crowd)
 
     async def issue(self, order: Order) -> bytes:
         """The answer (IssueCertificateResponse), new or kept. Raises HubError, EsignError, TimestampAwayError: it is
@@ -406,7 +409,7 @@ class Issuing:
             head_store.remember_head(conn, newest.head.size, newest.checkpoint)
             first = issue_store.release(conn, [_logged(one.row) for one in logged])
             outbox.emit_all(conn, [one.event for one in logged if one.event and one.row.number in first])
-        new: list[Asked] = []
+        new: list[RequestKey] = []
         records: list[AuditRecord] = []
         answers: list[bytes] = []
         for one in finishes:

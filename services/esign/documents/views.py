@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from services.esign.documents.store.certificates import CertificateRow, sealed_since
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import paging
+from shuniu.kit.rpc import paging
 
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 

@@ -16,9 +16,9 @@ from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
 
 BEGUN, SIGNED, REJECTED = "begun", "signed", "rejected"
 _log = log.get("flows")

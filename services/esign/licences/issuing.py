@@ -41,11 +41,12 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.neighbours import Neighbours
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import errors, log
+from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.turns import Turns
+from shuniu.kit.process import log
+from shuniu.kit.process.keyed_locks import KeyedLocks
 
 _log = log.get("licences")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -83,7 +84,7 @@ class LicenceIssuing:
     slots: Slots
     types: Mapping[str, LicenceType]
     nonce_seconds: int
-    _turns: Turns[tuple[str, str]] = field(default_factory=Turns)
+    _turns: KeyedLocks[tuple[str, str]] = field(default_factory=KeyedLocks)
     _logging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: dict[str, SealKey] = field(default_factory=dict, repr=False)

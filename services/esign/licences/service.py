@@ -33,10 +33,11 @@ from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit import errors, requests
-from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit import errors
 from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.caller import CallerKind, current_caller
 
 _Changed = TypeVar("_Changed", bound=Message)
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})

@@ -19,11 +19,11 @@ from services.esign.seals.maker import key_context
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit import log
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import secret_values
+from shuniu.kit.process import log
+from shuniu.kit.store import secret_values
 
 _log = log.get("rewrapping")
 _BATCH = 100

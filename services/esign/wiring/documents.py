@@ -18,7 +18,7 @@ from services.esign.timestamps.sources import TimestampSource
 from services.esign.wiring.seals import SealsPart
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from services.esign.evidence.service import Evidence
 from services.esign.ledger.sequencer import Sequencer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 
 
 def open_evidence(base: Foundation, ledger: Sequencer) -> Part:

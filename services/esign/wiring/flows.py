@@ -26,7 +26,7 @@ from services.esign.timestamps.sources import TimestampSource
 from services.esign.verification.workers.verifier import Verifier
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 
 _DAY_US = 24 * 3_600_000_000
 

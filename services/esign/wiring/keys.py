@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from services.esign.config import EsignSettings
 from services.esign.keys.secrets import Secrets, say_where_keys_lie
-from shuniu.kit.config import HubSettings
 from shuniu.kit.parts import Part
+from shuniu.kit.process.config import HubSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

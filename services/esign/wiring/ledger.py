@@ -13,11 +13,11 @@ from services.esign.ledger.service import Ledger
 from services.esign.ledger.store import heads as head_store
 from services.esign.ledger.store.files import LedgerStore
 from services.esign.ledger.witness_sites import witness_sites
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

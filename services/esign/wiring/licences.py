@@ -15,10 +15,10 @@ from services.esign.licences.service import Licences, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
 from services.esign.service.neighbours import Neighbours
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

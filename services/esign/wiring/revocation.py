@@ -6,7 +6,7 @@ from services.esign.keys.secrets import Secrets
 from services.esign.revocation.service import Revocation
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.timestamps.clock_guard import ClockGuard
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

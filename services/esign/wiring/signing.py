@@ -11,8 +11,8 @@ from services.esign.signing.responders import HttpResponders, LongTerm, OwnRespo
 from services.esign.timestamps.sources import TimestampSource
 from services.esign.wiring.timestamps import level_of, outside_roots
 from shuniu.api.esign.v1 import timestamp_pb2
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process.config import ConfigError
 
 
 def open_long_term(

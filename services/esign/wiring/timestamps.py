@@ -11,10 +11,10 @@ from services.esign.signing.domain.long_term import Level
 from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
 from services.esign.timestamps.service import Timestamps
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.server import servicer
 
 # An outside authority that takes longer is unavailable: the document waits, the caller does not, s.
 _SECONDS = 5.0

@@ -10,10 +10,10 @@ from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.ledger import LedgerPart
 from services.esign.wiring.timestamps import outside_roots
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.server import servicer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ import grpc
 from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
 from services.exchange.domain.clock import Limit, Unit
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
-from shuniu.kit.client import ask
-from shuniu.kit.feed import Change, Page, Replica
-from shuniu.kit.sql import Store
+from shuniu.kit.feeds.feed import Change, Page, Replica
+from shuniu.kit.rpc.client import ask
+from shuniu.kit.store import Store
 
 PULL_SECONDS = 20
 

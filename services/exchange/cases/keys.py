@@ -4,8 +4,8 @@ from pathlib import Path
 
 from services.exchange.cases import store
 from shuniu.kit.crypto.keyring import Keyring, add_key
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.sql import Store
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.store import Store
 
 
 async def keyring_of(directory: Path, kept: Store, key_bytes: int) -> Keyring:

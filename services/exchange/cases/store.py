@@ -24,8 +24,8 @@ from sqlalchemy import (
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
-from shuniu.kit.paging import Position, keyset
-from shuniu.kit.sql import LostRaceError, binding_of
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

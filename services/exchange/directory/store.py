@@ -7,8 +7,8 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Row, T
 
 from services.exchange.directory import domain as resources
 from services.exchange.directory.domain import Field, Resource, ShareClass
-from shuniu.kit.paging import Position, keyset
-from shuniu.kit.sql import LostRaceError, binding_of
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

@@ -14,11 +14,13 @@ from services.exchange.evidence import store
 from services.exchange.evidence.domain import SALT_BYTES, Kind, Piece, record
 from services.exchange.evidence.store import EvidenceRow
 from shuniu.api.esign.v1 import evidence_pb2, evidence_pb2_grpc
-from shuniu.kit import client, lease, log
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
+from shuniu.kit.rpc import client
+from shuniu.kit.store import lease
 
 _log = log.get("evidence")
 _BATCH: Final = 500

@@ -11,10 +11,11 @@ from shuniu.api.esign.v1 import evidence_pb2 as esign_pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_grpc
 from shuniu.api.exchange.v1 import evidence_pb2 as pb
 from shuniu.api.exchange.v1 import evidence_pb2_grpc
-from shuniu.kit import client, errors
-from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.caller import CallerKind, current_caller
 
 # How long to wait for newer cosignatures, s; the stored receipt proves the entry as well.
 _PATIENCE = 1.0

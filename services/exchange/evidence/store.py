@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from services.exchange.evidence.domain import Kind, Piece
-from shuniu.kit.paging import Position, keyset
+from shuniu.kit.rpc.paging import Position, keyset
 
 TABLES: Final = MetaData()
 

@@ -23,9 +23,9 @@ from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import CallerKind, current_caller
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import CallerKind, current_caller
 
 # The contract has five states: the hub's own review is part of the application, an agreed grant is in force.
 _STATE_NAMES: Final = {

@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from services.exchange.grants import domain as grants
 from services.exchange.grants.domain import Contract, Grant
-from shuniu.kit.paging import Position, keyset
-from shuniu.kit.sql import LostRaceError, binding_of
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

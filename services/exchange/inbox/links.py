@@ -10,11 +10,12 @@ import grpc
 
 from services.exchange import metrics
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
-from shuniu.kit import errors, log
-from shuniu.kit.bus import Bus, BusAwayError
-from shuniu.kit.client import ask
-from shuniu.kit.clock import Clock
+from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.events.bus import Bus, BusAwayError
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc.client import ask
 
 CONNECT_SECONDS: Final = 3.0
 CREDENTIAL_SECONDS: Final = 3.0

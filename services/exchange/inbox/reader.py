@@ -15,9 +15,9 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.msg import Msg
 
-from shuniu.kit.bus import Bus, BusAwayError, BusError
-from shuniu.kit.bus_pull import Delivered, delivered
-from shuniu.kit.ids import new_person_id
+from shuniu.kit.events.bus import Bus, BusAwayError, BusError
+from shuniu.kit.events.bus_pull import Delivered, delivered
+from shuniu.kit.process.ids import new_person_id
 
 STREAM: Final = "INBOX"
 FLOOR: Final = "https"

@@ -15,14 +15,15 @@ from services.exchange.service.pages import Pages
 from shuniu.api.common.v1 import receipt_pb2
 from shuniu.api.exchange.v1 import inbox_pb2 as pb
 from shuniu.api.exchange.v1 import inbox_pb2_grpc
-from shuniu.kit import errors, log
-from shuniu.kit.bus import BusError, Outgoing
-from shuniu.kit.bus_pull import Delivered
-from shuniu.kit.caller import current_caller
-from shuniu.kit.cloudevents import MalformedEventError, received
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.events.bus import BusError, Outgoing
+from shuniu.kit.events.bus_pull import Delivered
+from shuniu.kit.events.cloudevents import MalformedEventError, received
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import ULID_PATTERN
+from shuniu.kit.process import log
+from shuniu.kit.process.ids import ULID_PATTERN
+from shuniu.kit.rpc.caller import current_caller
 
 MOST_EVENTS: Final = 500
 MOST_RECEIPTS: Final = 500

@@ -6,11 +6,11 @@ from services.exchange.people import store
 from services.exchange.people.store import Person
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import Caller
-from shuniu.kit.client import ask, ask_again
-from shuniu.kit.clock import Clock
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc.caller import Caller
+from shuniu.kit.rpc.client import ask, ask_again
+from shuniu.kit.store import Store
 
 RESOLVE_SECONDS = 3.0
 SEAL_SECONDS = 5.0

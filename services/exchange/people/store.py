@@ -5,7 +5,7 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, select
 
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 TABLES: Final = MetaData()
 

@@ -13,9 +13,9 @@ from services.exchange.queries.streams import ProviderStreams
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.process.ids import new_ulid
 
 _TRANSACTION_ID: Final = re.compile(r"[A-Za-z0-9._:-]{0,100}")
 _RESULT: Final = re.compile(r"[A-Z0-9_]{1,40}")

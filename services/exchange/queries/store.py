@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from shuniu.kit.sql import LostRaceError
+from shuniu.kit.store import LostRaceError
 
 TABLES: Final = MetaData()
 

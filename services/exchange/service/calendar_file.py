@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 
 def calendar_of(path: Path) -> Calendar:

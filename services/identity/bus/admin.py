@@ -19,10 +19,10 @@ import structlog
 
 from services.identity.bus import domain as bus_accounts
 from services.identity.bus.domain import BusKeys, Credential, OrganisationAccount
-from shuniu.kit.bus import Bus, BusAwayError, BusError
-from shuniu.kit.bus_server import BusTokens
-from shuniu.kit.bus_streams import inbox_stream
-from shuniu.kit.clock import Clock
+from shuniu.kit.events.bus import Bus, BusAwayError, BusError
+from shuniu.kit.events.bus_server import BusTokens
+from shuniu.kit.events.bus_streams import inbox_stream
+from shuniu.kit.process.clock import Clock
 
 _log = structlog.get_logger(__name__)
 

@@ -8,10 +8,11 @@ from sqlalchemy import Connection
 
 from services.identity.bus.admin import BusAdmin
 from services.identity.bus.domain import BusAccountError, BusKeys, OrganisationAccount
-from shuniu.kit import errors, log
-from shuniu.kit.bus import BusError
-from shuniu.kit.clock import Clock
-from shuniu.kit.sql import Store
+from shuniu.kit import errors
+from shuniu.kit.events.bus import BusError
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.store import Store
 
 _log = log.get("bus_places")
 

@@ -14,9 +14,9 @@ from services.identity.keys import domain as signing_keys
 from services.identity.keys import store as rows
 from services.identity.keys.domain import PUBLISHED, KeyTimes, SigningKey
 from services.identity.keys.store import KeptKey
-from shuniu.kit.clock import Clock
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.store import Store
 
 LOOK_SECONDS = 2.0
 """How often the keys are read again: another replica may have made the next one."""

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from services.identity.config import KeyFiles
-from shuniu.kit.config import ConfigError, secret
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.x509 import Authority
+from shuniu.kit.process.config import ConfigError, secret
 
 _NUMBERED = re.compile(r"(\d{6})\.key")
 

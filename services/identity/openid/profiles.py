@@ -15,10 +15,10 @@ from services.identity.persons import store as persons
 from services.identity.persons.store import Reveal
 from services.identity.sessions.store import sessions
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
-from shuniu.kit.client import ask_again
 from shuniu.kit.crypto import sealing
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.client import ask_again
 
 PURPOSE: Final = "userinfo"
 _FIELDS: Final = ("full_name", "birth_date")

@@ -5,7 +5,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, delete, insert, select, update
 
 from services.identity.openid.domain.authorization import Code
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

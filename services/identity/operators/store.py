@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, select
 
 from services.identity.operators.domain import Operator
-from shuniu.kit.sql.types import binding_of
+from shuniu.kit.store.types import binding_of
 
 TABLES: Final = MetaData()
 

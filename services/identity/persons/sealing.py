@@ -7,8 +7,8 @@ from services.identity.persons.domain import reveals
 from services.identity.platforms import store as platform_rows
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
-from shuniu.kit.client import ask_again
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.client import ask_again
 
 
 class Sealer:

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData,
 from sqlalchemy.exc import IntegrityError
 
 from services.identity.persons.domain.pairwise import Subject
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

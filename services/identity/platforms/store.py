@@ -13,9 +13,9 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Row, Tab
 from services.identity.bus.domain import OrganisationAccount
 from services.identity.platforms.domain.enrolment import EnrolmentToken
 from services.identity.platforms.domain.platforms import Kind, Platform, PlatformState, SecrecyLabel, Subscription
-from shuniu.kit.paging import Position, keyset
-from shuniu.kit.sql.tables import counter
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store.tables import counter
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

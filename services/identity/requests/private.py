@@ -13,10 +13,11 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.identity.requests import store
-from shuniu.kit import errors, requests
-from shuniu.kit.caller import CurrentCall, current_call
+from shuniu.kit import errors
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import BareFoundation, require_request_id
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.caller import CurrentCall, current_call
 
 Response = TypeVar("Response", bound=Message)
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, select
 
-from shuniu.kit.sql.tables import request_log
+from shuniu.kit.store.tables import request_log
 
 
 def find(conn: Connection, caller_key: str, rpc: str, request_id: str) -> tuple[bytes, bytes] | None:

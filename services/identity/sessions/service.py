@@ -34,14 +34,15 @@ from services.identity.sessions.store.credentials import Credential
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc, vault_pb2, vault_pb2_grpc
-from shuniu.kit import audit, errors
-from shuniu.kit.audit import AuditRecord, Outcome
-from shuniu.kit.caller import current_caller
-from shuniu.kit.client import ask, ask_again
+from shuniu.kit import errors
 from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.kit.rpc.client import ask, ask_again
+from shuniu.kit.store import audit
+from shuniu.kit.store.audit import AuditRecord, Outcome
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _AUTHORITY_SECONDS = 15.0

@@ -17,8 +17,8 @@ from services.identity.signing import domain as signing
 from services.identity.signing.domain import Item, Signer
 from shuniu.api.identity.v1 import signing_pb2 as pb
 from shuniu.api.identity.v1 import signing_pb2_grpc
-from shuniu.kit.caller import Caller, current_caller
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.caller import Caller, current_caller
 
 
 class SigningService(signing_pb2_grpc.SigningServiceServicer):

@@ -11,13 +11,13 @@ from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
-from shuniu.kit.config import HubSettings, load, secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import open_bare
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import servicer
+from shuniu.kit.process.config import HubSettings, load, secret
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import servicer
 
 
 @asynccontextmanager

@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from services.identity.vault import store
-from shuniu.kit import requests
 from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.rpc import requests
 
 _EVERY_SECONDS: Final = 600.0
 _DAY_US: Final = 24 * 3600 * 1_000_000

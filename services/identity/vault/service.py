@@ -19,12 +19,12 @@ from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2 as pb
 from shuniu.api.identity.v1 import vault_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.errors import HubError, Violation
 from shuniu.kit.foundation import BareFoundation
-from shuniu.kit.ids import new_person_id
+from shuniu.kit.process.ids import new_person_id
+from shuniu.kit.rpc.caller import current_caller
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _DAY_US = 24 * 3600 * 1_000_000

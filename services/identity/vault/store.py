@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from shuniu.kit.sql.tables import kit_tables
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.store.tables import kit_tables
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 METADATA: Final = MetaData()
 kit_tables(METADATA)

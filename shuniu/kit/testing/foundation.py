@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from shuniu.api.common.v1 import registry_pb2
-from shuniu.kit.clock import Clock
-from shuniu.kit.config import HubSettings
+from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.registry import Registry
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.service_settings import ServiceSettings
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 
 
 class _NoChannel:

@@ -10,18 +10,19 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, func, insert, 
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit import audit, dead_letters, metrics
-from shuniu.kit.bus_pull import Delivered
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.config import HubSettings
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.events import dead_letters
+from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.foundation import BareFoundation, Foundation, ServiceSettings, open_foundation
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.server import servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.tables import audit as audit_table
-from shuniu.kit.sql.tables import kit_tables, outbox_event
+from shuniu.kit.process import metrics
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.rpc.server import servicer
+from shuniu.kit.store import Store, audit
+from shuniu.kit.store.tables import audit as audit_table
+from shuniu.kit.store.tables import kit_tables, outbox_event
 from shuniu.kit.testing import ManualClock, eventually
 from shuniu.kit.testing.foundation import foundation_of
 

@@ -10,14 +10,14 @@ from sqlalchemy import MetaData
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import registry_pb2_grpc
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation, ServiceSettings
 from shuniu.kit.operations import Operations
 from shuniu.kit.parts import Part, Parts
-from shuniu.kit.server import servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.tables import kit_tables
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.rpc.server import servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.tables import kit_tables
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.foundation import foundation_of
 

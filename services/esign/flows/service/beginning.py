@@ -24,7 +24,7 @@ from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
 
 _PERSONS_KEPT = 10_000
 

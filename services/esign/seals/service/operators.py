@@ -19,10 +19,11 @@ from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import refusal, seal_unknown
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2_grpc
 from shuniu.api.esign.v1 import seal_pb2 as pb
-from shuniu.kit import errors, paging, requests
-from shuniu.kit.caller import current_caller
+from shuniu.kit import errors
 from shuniu.kit.foundation import asked_of
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import paging, requests
+from shuniu.kit.rpc.caller import current_caller
 
 Response = TypeVar("Response", bound=Message)
 # Who may review: system administration knows the platforms, security administration the keys; audit looks on.

@@ -18,8 +18,8 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.service.refusals import refusal
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.api.esign.v1 import seal_pb2_grpc
-from shuniu.kit.caller import current_caller
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import current_caller
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from services.exchange.people.store import Person
 from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
-from shuniu.kit.caller import Caller, CallerKind, current_caller
+from shuniu.kit.rpc.caller import Caller, CallerKind, current_caller
 
 
 class CaseService(case_pb2_grpc.CaseServiceServicer):

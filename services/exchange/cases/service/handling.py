@@ -13,7 +13,7 @@ from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
+from shuniu.kit.rpc.caller import current_caller
 
 
 class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):

@@ -18,9 +18,9 @@ from services.exchange.queries.store import CallRow, CallState
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.caller import current_caller
 
 _VERDICTS: Final = frozenset({"MATCH", "MISMATCH", "NOT_FOUND"})
 

@@ -13,9 +13,9 @@ from services.exchange.queries.streams import ProviderStreams, Stream
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.caller import current_caller
 
 HELLO_SECONDS: Final = 10.0
 """How long a fresh stream may stay silent."""

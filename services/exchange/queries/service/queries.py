@@ -32,10 +32,10 @@ from services.exchange.service.moments import instant
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation, content_digest, require_request_id
+from shuniu.kit.rpc.caller import current_caller
 
 _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 

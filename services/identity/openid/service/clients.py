@@ -9,7 +9,7 @@ from services.identity.openid.domain.claims import Client
 from services.identity.operators import store as operators
 from services.identity.platforms import store as rows
 from services.identity.platforms.domain.platforms import Platform
-from shuniu.kit.caller import binding_of
+from shuniu.kit.rpc.caller import binding_of
 
 _HEX = frozenset("0123456789abcdef")
 

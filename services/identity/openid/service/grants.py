@@ -30,7 +30,7 @@ from services.identity.sessions.store import families
 from services.identity.sessions.store import sessions as rows
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ from services.identity.sessions.store import families
 from services.identity.sessions.store import sessions as rows
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc
-from shuniu.kit.caller import binding_of
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.caller import binding_of
 
 
 class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):

@@ -16,9 +16,9 @@ from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import person_pb2 as pb
 from shuniu.api.identity.v1 import person_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import current_caller
 
 _MOST_PERSONS = 64
 

@@ -17,12 +17,12 @@ from services.identity.requests.private import PrivateRequests
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2 as pb
 from shuniu.api.identity.v1 import person_pb2_grpc
-from shuniu.kit import paging
-from shuniu.kit.caller import current_caller
-from shuniu.kit.client import ask_again
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import paging
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.kit.rpc.client import ask_again
 
 _DAY_US = 24 * 3600 * 1_000_000
 

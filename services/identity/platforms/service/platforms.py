@@ -22,9 +22,10 @@ from services.identity.platforms.store import Certificate
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
-from shuniu.kit import errors, paging
-from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc import paging
+from shuniu.kit.rpc.caller import CallerKind, current_caller
 
 
 class PlatformService(platform_pb2_grpc.PlatformServiceServicer):

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, T
 from sqlalchemy.exc import IntegrityError
 
 from services.identity.sessions.domain.sign_in import Failures
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Row, Tab
 
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.domain.token_families import Family
-from shuniu.kit.sql.types import LostRaceError
+from shuniu.kit.store.types import LostRaceError
 
 TABLES: Final = MetaData()
 

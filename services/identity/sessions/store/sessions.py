@@ -22,7 +22,7 @@ from sqlalchemy import (
 from services.identity.platforms import store as registry
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.store import families
-from shuniu.kit.sql.types import binding_of
+from shuniu.kit.store.types import binding_of
 
 TABLES: Final = MetaData()
 

@@ -28,7 +28,7 @@ from services.esign.verification.domain import verify
 from services.esign.verification.domain.sentences import verdict_words
 from services.identity.openid.domain.claims import Life
 from services.identity.signing import domain as signing
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 from tests.support.esign import NOW_US, small_pdf
 from tests.support.multisign import FIELDS, authority, closed, signed, token
 

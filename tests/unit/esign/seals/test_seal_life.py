@@ -29,11 +29,11 @@ from services.esign.seals.store import slots as slot_rows
 from services.esign.seals.store.history import KeptPicture
 from services.esign.seals.store.seals import SealRow
 from services.esign.ses.domain.values import Picture
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import ServiceSettings
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import NOW_US, setting

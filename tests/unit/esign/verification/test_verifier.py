@@ -20,8 +20,8 @@ from services.esign.verification.workers import verifier as verifier_module
 from services.esign.verification.workers.confined import WorkerGoneError
 from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
-from shuniu.kit import network
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc import network
 from shuniu.kit.testing import eventually
 
 # Minutes of work in C, which nothing inside the worker ends.

@@ -7,7 +7,7 @@ import pytest
 from services.identity.vault import person_index, store
 from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.store import Kept
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 from shuniu.kit.testing import ManualClock
 
 SECRET = b"k" * 32
