@@ -26,7 +26,7 @@ from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, licence_pb2, licence_
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, signin_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.rpc.interceptors import DETAILS_HEADER, status_of
+from shuniu.kit.rpc.wire import DETAILS_HEADER, status_of
 from shuniu.kit.testing.clock import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -15,8 +15,8 @@ from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.rpc.interceptors import nobody_refused
 from shuniu.kit.rpc.server import edge_listener
+from shuniu.kit.rpc.stages import nobody_refused
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
 from tests.support.seal_land import AGENCY, PERSON_ID, POLICE, TRUST, SealLand, headers, rid, seal_land
 

@@ -45,8 +45,8 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.batching import Crowd
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings
-from shuniu.kit.rpc.interceptors import nobody_refused
 from shuniu.kit.rpc.server import Listener, edge_listener, servicer
+from shuniu.kit.rpc.stages import nobody_refused
 from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of

@@ -13,8 +13,8 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_r
 
 from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.rpc.caller import SERVICE_HEADER
-from shuniu.kit.rpc.interceptors import DETAILS_HEADER
-from shuniu.kit.rpc.server import KEEPALIVE, MAX_MESSAGE
+from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
+from shuniu.kit.rpc.wire import DETAILS_HEADER
 
 _LEAVE_SECONDS = 30.0
 """How long calls on a channel with old certificates may take to end."""

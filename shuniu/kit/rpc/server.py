@@ -17,19 +17,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from shuniu.kit import errors
 from shuniu.kit.rpc import caller as callers
 from shuniu.kit.rpc.caller import Caller
-from shuniu.kit.rpc.interceptors import Authenticate, Guard, Refuse, nobody_refused
+from shuniu.kit.rpc.interceptors import Guard
+from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
 from shuniu.kit.rpc.policy import policies
+from shuniu.kit.rpc.stages import Authenticate, Refuse, nobody_refused
 
-MAX_MESSAGE = 32 * 1024 * 1024
-"""Bytes, either way: an uploaded document of 20 MiB with room for its envelope."""
-
-# The same numbers on both sides, or a peer answers ENHANCE_YOUR_CALM.
-KEEPALIVE = (
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
-)
 OPTIONS = (
     # On by default, it lets a second process bind the same port silently.
     ("grpc.so_reuseport", 0),

@@ -18,7 +18,7 @@ from shuniu.kit.errors import Code, HubError, Violation
 from shuniu.kit.process import metrics
 from shuniu.kit.rpc.caller import Caller, current_call
 from shuniu.kit.rpc.client import error_of
-from shuniu.kit.rpc.interceptors import DETAILS_HEADER
+from shuniu.kit.rpc.wire import DETAILS_HEADER
 from shuniu.kit.testing import eventually
 from tests.support.guarded import PLATFORM, SERVICE, Guarded, Methods, guarded
 from tests.support.logged_process import MARKER
