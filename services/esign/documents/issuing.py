@@ -59,13 +59,13 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log
 from shuniu.kit.process.batching import Batcher, Crowd
 from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.process.retrying import until_done
 from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.requests import RequestKey
 from shuniu.kit.store.audit import AuditRecord
 
 _log = log.get("certificates")
 # How long the task waits between attempts while there are no timestamps, s.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PERSON_FIELDS = ("full_name", "document_type", "document_number")
 _DOCUMENT_NAMES = {
@@ -439,19 +439,18 @@ class Issuing:
 
     async def finish_interrupted(self) -> None:
         """Task: releases what was sealed when the process died or while there were no timestamps."""
-        pause = _SHORTEST_PAUSE
         while True:
-            self._waiting.clear()
-            try:
-                for number in await self.base.store.read(document_rows.unfinished):
-                    await self._finish(number)
-            except (TimestampAwayError, EsignError, KeyAwayError) as error:
-                _log.warning("release_waits", cause=str(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            pause = _SHORTEST_PAUSE
+            await until_done(
+                self._finish_what_waits,
+                after=(TimestampAwayError, EsignError, KeyAwayError),
+                tell=lambda error: _log.warning("release_waits", cause=str(error)),
+            )
             await self._waiting.wait()
+
+    async def _finish_what_waits(self) -> None:
+        self._waiting.clear()
+        for number in await self.base.store.read(document_rows.unfinished):
+            await self._finish(number)
 
     async def _finish(self, number: str) -> None:
         row = await self.base.store.read(document_rows.certificate_by_number, number)

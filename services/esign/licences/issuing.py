@@ -47,6 +47,7 @@ from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log
 from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.process.retrying import until_done
 
 _log = log.get("licences")
 _SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -56,7 +57,6 @@ PLACES = 131_072
 _GIVEN = PLACES // 2
 # Every licence has so many digests at its top, or the next multiple: claims of a type that are not hidden show nothing.
 _DIGESTS = 8
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,21 +322,20 @@ class LicenceIssuing:
         await self.base.write(unit)
 
     async def finish_interrupted(self) -> None:
-        """Task: logs what was made or changed when the process died or while the ledger was away."""
-        pause = _SHORTEST_PAUSE
+        """Task: logs what was made or changed when the process died or while the ledger was unavailable."""
         while True:
-            self._waiting.clear()
-            try:
-                for number in await self.base.store.read(licence_store.unfinished):
-                    await self._finish(number)
-                await self.log_changes()
-            except (EsignError, HubError, KeyAwayError) as error:
-                _log.warning("licence_waits", cause=str(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            pause = _SHORTEST_PAUSE
+            await until_done(
+                self._finish_what_waits,
+                after=(EsignError, HubError, KeyAwayError),
+                tell=lambda error: _log.warning("licence_waits", cause=str(error)),
+            )
             await self._waiting.wait()
+
+    async def _finish_what_waits(self) -> None:
+        self._waiting.clear()
+        for number in await self.base.store.read(licence_store.unfinished):
+            await self._finish(number)
+        await self.log_changes()
 
     async def _finish(self, number: str) -> None:
         row = await self.base.store.read(licence_store.by_number, number)

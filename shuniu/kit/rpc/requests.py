@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import errors
+from shuniu.kit.errors import HubError
 from shuniu.kit.store.tables import request_log
 from shuniu.kit.store.types import LostRaceError, binding_of
 
@@ -84,14 +85,19 @@ def answered(conn: Connection, asked: Sequence[RequestKey]) -> dict[tuple[str, s
         if key not in digests:
             continue
         if digests[key] != row.digest:
-            raise errors.conflict(
-                REQUEST_ID_REUSED,
-                "This request_id was used for other content. Use a new request_id for a new request.",
-                "该 request_id 已用于内容不同的请求。请为新的请求使用新的 request_id。",
-                request_id=row.request_id,
-            )
+            raise reused(row.request_id)
         kept[key] = bytes(row.response)
     return kept
+
+
+def reused(request_id: str) -> HubError:
+    """ABORTED REQUEST_ID_REUSED: the id was used for other content."""
+    return errors.conflict(
+        REQUEST_ID_REUSED,
+        "This request_id was used for other content. Use a new request_id for a new request.",
+        "该 request_id 已用于内容不同的请求。请为新的请求使用新的 request_id。",
+        request_id=request_id,
+    )
 
 
 def keep(conn: Connection, asked: Sequence[RequestKey]) -> None:
