@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -27,6 +26,7 @@ from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.stages import Logged, Made
 from services.esign.documents.views import changed, view
 from services.esign.domain.errors import DocumentUnfitError, EsignError
+from services.esign.domain.moments import CHINA
 from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.keys.of_seals import check_profile
 from services.esign.keys.secrets import Secrets
@@ -66,7 +66,6 @@ from shuniu.kit.store.audit import AuditRecord
 
 _log = log.get("certificates")
 # How long the task waits between attempts while there are no timestamps, s.
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PERSON_FIELDS = ("full_name", "document_type", "document_number")
 _DOCUMENT_NAMES = {
     "111": "居民身份证",
@@ -201,7 +200,7 @@ class Issuing:
                 check_profile(found.certificate, self.secrets.digest)
                 chosen[order.seal_id, order.issuer] = known[found.seal.id] = found
         if wanted:
-            year = dt.datetime.fromtimestamp(now_us / 1e6, _SHANGHAI).year
+            year = dt.datetime.fromtimestamp(now_us / 1e6, CHINA).year
             numbers = issue_store.next_numbers(conn, f"{self.base.hub.code}{year}", len(wanted))
             new = [
                 _row(order, number, chosen[order.seal_id, order.issuer].seal.id, now_us)
@@ -248,7 +247,7 @@ class Issuing:
             number=row.number,
             template=row.template,
             issuer=found.seal.name,
-            issued_on=dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date(),
+            issued_on=dt.datetime.fromtimestamp(row.signed_us / 1e6, CHINA).date(),
             facts={
                 **facts,
                 "name": person["full_name"],

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
@@ -21,6 +20,7 @@ from services.esign import metrics
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.errors import EsignError, LicenceImpossibleError, TokenWrongError
+from services.esign.domain.moments import CHINA
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys.of_seals import SealKey
 from services.esign.keys.secrets import Secrets
@@ -50,7 +50,6 @@ from shuniu.kit.process.keyed_locks import KeyedLocks
 from shuniu.kit.process.retrying import until_done
 
 _log = log.get("licences")
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 # Places of a list, and how many of them are given before the next list begins: a free place is found at once, and by
 # chance, so that a licence's place tells nothing of when it was issued.
 PLACES = 131_072
@@ -143,7 +142,7 @@ class LicenceIssuing:
                 raise errors.conflict("LICENCE_RACE", "Another request was first; ask again.", "请求冲突，请重试。")
             seal_id = order.seal_id or self._only_seal(conn, order.issuer)
             at_us = self.slots.grant(conn, seal_id, order.issuer).at_us
-            today = dt.datetime.fromtimestamp(at_us / 1e6, _SHANGHAI)
+            today = dt.datetime.fromtimestamp(at_us / 1e6, CHINA)
             prefix = f"{self.base.hub.code}{today.year}"
             number = f"{prefix}{licence_store.next_value(conn, f'licence:{prefix}'):08d}"
             list_, place = _place(conn)
@@ -194,7 +193,7 @@ class LicenceIssuing:
         )
         found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
         assert found is not None
-        today = dt.datetime.fromtimestamp(row.issued_us / 1e6, _SHANGHAI).date()
+        today = dt.datetime.fromtimestamp(row.issued_us / 1e6, CHINA).date()
         claims: dict[str, Any] = {
             "vct": order.type.vct,
             "iat": row.issued_us // 1_000_000,
@@ -356,7 +355,7 @@ def _place(conn: Connection) -> tuple[int, int]:
 
 
 def _end_of(day: dt.date) -> int:
-    after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), _SHANGHAI)
+    after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), CHINA)
     return int(after.timestamp()) * 1_000_000
 
 

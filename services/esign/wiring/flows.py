@@ -8,6 +8,7 @@ import grpc
 
 from services.esign.config import EsignSettings
 from services.esign.domain.digests import SM3
+from services.esign.domain.moments import DAY_US
 from services.esign.flows import scenario_files
 from services.esign.flows.consents import Consents
 from services.esign.flows.journal import Journal
@@ -27,8 +28,6 @@ from services.esign.verification.workers.verifier import Verifier
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
-
-_DAY_US = 24 * 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +56,7 @@ def open_flows(
     sm2_ca = secrets.sm.seal_ca if secrets.sm is not None and secrets.digest is SM3 else None
     once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
     signers = Signers(base, secrets, slots, once, neighbours, layouts)
-    keep_us = settings.flow_keep_days * _DAY_US
+    keep_us = settings.flow_keep_days * DAY_US
     work = Work(base, ledger, journal, signers, scenarios.get, layouts, stamps, secrets.marks, keep_us, long_term)
     consents = Consents(identity, base.hub.issuer, base.clock)
     beginning = Beginning(base, scenarios, neighbours, layouts, verifier, settings.document_most_bytes)
