@@ -18,8 +18,8 @@ from shuniu.cli.usage import in_both
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError
 
-# One module a group of commands; each adds its own parsers. Only the group of the command given is imported: some bring
-# a service's engines with them, and a command should start at once. What the whole list says of each stands here.
+# One module of `syntax` for a group of commands: it adds their parsers and imports nothing that runs. Only the group of
+# the command given is imported, and what the command runs only when it runs. What the whole list says stands here.
 GROUPS: dict[str, dict[str, str]] = {
     "init": {"init": "新建枢纽 / make a new hub"},
     "up": {"up": "启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)"},
