@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from services.catalogue import metrics
 from services.catalogue.items import store
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store
@@ -34,3 +36,8 @@ class Housekeeping:
         while True:
             await self.store.write(requests.prune, self.clock.now_us())
             await asyncio.sleep(TIDY_SECONDS)
+
+
+def open_housekeeping(base: Foundation) -> Part:
+    keeping = Housekeeping(base.store, base.clock)
+    return Part(tasks=[keeping.watch, keeping.tidy])

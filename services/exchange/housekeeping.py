@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from services.exchange import metrics
 from services.exchange.cases import store
 from services.exchange.cases.domain import life
+from services.exchange.config import ExchangeSettings
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as sharing
 from services.exchange.queries import store as calls
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store
@@ -46,3 +49,8 @@ class Housekeeping:
             await self.store.write(calls.forget_answers, now_us - self.kept_us)
             await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
+
+
+def open_housekeeping(base: Foundation, settings: ExchangeSettings) -> Part:
+    keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
+    return Part(tasks=[keeping.watch, keeping.tidy])

@@ -12,6 +12,7 @@ from services.identity.sessions import ends as session_ends
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
 from shuniu.kit.rpc import requests
 from shuniu.kit.store import lease
 
@@ -55,3 +56,10 @@ class Housekeeping:
         credentials.forget_failures(conn, now - _KEPT_US)
         requests.prune(conn, now)
         return len(over)
+
+
+async def open_housekeeping(base: Foundation, feed: RegistryFeedService) -> Part:
+    """Ends what expired before anything is served."""
+    keeping = Housekeeping(base, feed)
+    await keeping.tidy()
+    return Part(tasks=[keeping.run])
