@@ -16,7 +16,6 @@ from sqlalchemy import Connection, MetaData
 
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
-from shuniu.kit.errors import Violation
 from shuniu.kit.events import outbox
 from shuniu.kit.events.outbox import Event
 from shuniu.kit.feeds.registry import Registry
@@ -33,6 +32,7 @@ from shuniu.kit.service_settings import ServiceSettings, database_url, socket_ad
 from shuniu.kit.store import SchemaError, Store, StoreLockedError, audit
 from shuniu.kit.store.audit import AuditRecord
 from shuniu.kit.store.migrations import check_schema
+from shuniu.rules import Violation
 
 Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")

@@ -8,7 +8,6 @@ from typing import TypeVar
 from google.type import date_pb2
 
 from services.catalogue.domain import divisions
-from services.catalogue.domain.violations import RuleError, Violation
 from services.catalogue.items.domain.codes import Codes
 from services.catalogue.items.domain.item import (
     AgencyNature,
@@ -32,6 +31,7 @@ from services.catalogue.items.domain.item import (
 )
 from services.catalogue.items.domain.record import Item, ItemState
 from shuniu.api.catalogue.v1 import item_pb2 as pb
+from shuniu.rules import RuleError, Violation
 
 _Code = TypeVar("_Code", bound=StrEnum)
 _UNITS = {"working_day": LimitUnit.WORKING_DAY, "day": LimitUnit.DAY}

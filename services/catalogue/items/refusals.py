@@ -1,10 +1,10 @@
 """What rules of items refuse, in the kit's words."""
 
-from services.catalogue.domain.violations import RuleError
 from services.catalogue.items.domain.rules import ItemError
 from services.catalogue.items.messages import wire_field
 from shuniu.kit import errors
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import HubError
+from shuniu.rules import RuleError, Violation
 
 
 def refusal(error: RuleError, *, inside: str = "item") -> HubError:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 
-from services.catalogue.domain.violations import RuleError, Violation
 from services.catalogue.items.domain.record import Item, ItemState, Record
 from services.catalogue.items.domain.rules import require_valid
+from shuniu.rules import RuleError, Violation
 
 
 class Action(StrEnum):

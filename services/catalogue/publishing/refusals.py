@@ -1,10 +1,10 @@
 """What publishing refuses, in the kit's words."""
 
-from services.catalogue.domain.violations import RuleError
 from services.catalogue.items import refusals
 from services.catalogue.publishing.domain import PublishingError
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
+from shuniu.rules import RuleError
 
 
 def refusal(error: RuleError) -> HubError:

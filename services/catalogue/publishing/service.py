@@ -9,7 +9,6 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.catalogue import metrics
-from services.catalogue.domain.violations import RuleError
 from services.catalogue.items import store
 from services.catalogue.items.domain.canonical import canonical, restore
 from services.catalogue.items.domain.item import BaseItem, ImplementingItem
@@ -31,6 +30,7 @@ from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import RuleError
 
 _MOST_PERSON: Final = 64
 _WANTED: Final = {

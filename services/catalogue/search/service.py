@@ -8,7 +8,6 @@ from sqlalchemy import Connection
 
 from services.catalogue import metrics
 from services.catalogue.domain import divisions
-from services.catalogue.domain.violations import RuleError
 from services.catalogue.items import store
 from services.catalogue.items.domain.record import ItemState
 from services.catalogue.items.messages import STATE_OF
@@ -23,6 +22,7 @@ from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.paging import decode_token, encode_token, page_size
+from shuniu.rules import RuleError
 
 _NAME: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._\-]{0,63}", re.ASCII)
 _IMPLEMENTING: Final = 31

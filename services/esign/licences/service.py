@@ -34,10 +34,10 @@ from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
 from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import Violation
 
 _Changed = TypeVar("_Changed", bound=Message)
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})

@@ -9,9 +9,9 @@ from services.exchange.directory import store
 from services.exchange.directory.domain import Field, Resource, ShareClass
 from services.exchange.directory.refusals import not_owned, refusal, resource_unknown
 from services.exchange.domain import texts
-from services.exchange.domain.violations import RuleError, Violation
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.kit import errors
+from shuniu.rules import RuleError, Violation
 
 _SHARES: Final = {
     pb.SHARE_CLASS_UNCONDITIONAL: ShareClass.UNCONDITIONAL,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 
 class ShareClass(StrEnum):

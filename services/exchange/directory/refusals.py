@@ -3,10 +3,10 @@
 from typing import Final
 
 from services.exchange.directory.domain import ResourceError
-from services.exchange.domain.violations import RuleError
 from services.exchange.service.refusals import Refusals
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
+from shuniu.rules import RuleError
 
 _REFUSALS: Final = Refusals(
     {

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from services.exchange.domain.identity_numbers import holds_identity_number
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 
 class ContentError(RuleError):

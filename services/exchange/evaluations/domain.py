@@ -6,7 +6,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 MAX_COMMENT = 500
 MAX_TAGS = 10

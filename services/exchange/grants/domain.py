@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.exchange.directory.domain import ShareClass
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 DECISION_WORKING_DAYS = 5
 # The longest term of a contract.

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.exchange.domain.violations import RuleError
 from services.exchange.grants.domain import GrantError
 from services.exchange.service.refusals import Refusals
 from shuniu.kit.errors import Code, HubError
+from shuniu.rules import RuleError
 
 _OUTSIDE_CONTRACT: Final = (
     "GRANT_NOT_ACTIVE",

@@ -13,7 +13,6 @@ from services.exchange.directory.descriptions import describe, publish, resource
 from services.exchange.directory.refusals import not_owned, resource_unknown
 from services.exchange.domain import clock, texts
 from services.exchange.domain.clock import Calendar, Limit
-from services.exchange.domain.violations import RuleError, Violation
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store
 from services.exchange.grants.domain import Action, Contract, Grant, Party
@@ -26,6 +25,7 @@ from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import RuleError, Violation
 
 # The contract has five states: the hub's own review is part of the application, an agreed grant is in force.
 _STATE_NAMES: Final = {

@@ -16,7 +16,7 @@ from shuniu.api.common.v1 import receipt_pb2
 from shuniu.api.exchange.v1 import inbox_pb2 as pb
 from shuniu.api.exchange.v1 import inbox_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import HubError
 from shuniu.kit.events.bus import BusError, Outgoing
 from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.events.cloudevents import MalformedEventError, received
@@ -24,6 +24,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log
 from shuniu.kit.process.ids import ULID_PATTERN
 from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import Violation
 
 MOST_EVENTS: Final = 500
 MOST_RECEIPTS: Final = 500

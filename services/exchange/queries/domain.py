@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from services.exchange.domain.identity_numbers import holds_identity_number
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 MAX_BYTES: Final = 256 * 1024
 MAX_DEPTH: Final = 12

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from services.exchange.domain.violations import RuleError
-from services.exchange.domain.violations import Violation as Fault
 from shuniu.kit import errors
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
+from shuniu.rules import RuleError, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class Refusals:
             for fault in error.violations
         )
 
-    def _of_state(self, kind: type[RuleError], fault: Fault) -> tuple[Code, str] | None:
+    def _of_state(self, kind: type[RuleError], fault: Violation) -> tuple[Code, str] | None:
         return self.by_state.get(kind, {}).get(fault.reason) or self.by_state.get(RuleError, {}).get(fault.reason)
 
     def _field(self, name: str) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from services.identity.domain.violations import RuleError
 from shuniu.kit import errors
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import HubError
+from shuniu.rules import RuleError, Violation
 
 Refusals = Mapping[type[Exception], Callable[[Any], HubError]]
 

@@ -13,7 +13,6 @@ from services.identity import metrics
 from services.identity.config import IdentitySettings
 from services.identity.domain import documents, names
 from services.identity.domain.secret_hashes import token_hash
-from services.identity.domain.violations import RuleError
 from services.identity.keys.secrets import Secrets
 from services.identity.persons import store as persons
 from services.identity.persons.store import Person, Proof
@@ -36,13 +35,14 @@ from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc, vault_pb2, vault_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.client import ask, ask_again
 from shuniu.kit.store import audit
 from shuniu.kit.store.audit import AuditRecord, Outcome
+from shuniu.rules import RuleError, Violation
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _AUTHORITY_SECONDS = 15.0

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
 
-from services.identity.domain.violations import RuleError, Violation
 from services.identity.openid.domain.claims import Life
+from shuniu.rules import RuleError, Violation
 
 AUDIENCE: Final = "esign"
 TYPE: Final = "sign+jwt"

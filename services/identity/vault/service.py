@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.identity.domain.violations import RuleError
 from services.identity.requests.private import PrivateRequests
 from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
@@ -21,10 +20,11 @@ from shuniu.api.identity.v1 import vault_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.errors import HubError, Violation
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.process.ids import new_person_id
 from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import RuleError, Violation
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _DAY_US = 24 * 3600 * 1_000_000
@@ -116,9 +116,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         try:
             return records.checked(record.document_type, record.document_number, record.full_name, today)
         except RuleError as error:
-            raise errors.invalid(
-                Violation(each.field, each.reason, each.en, each.zh) for each in error.violations
-            ) from None
+            raise errors.invalid(error.violations) from None
 
     def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
         """A person stored under another profile; re-indexed under the present one."""

@@ -11,10 +11,11 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc.caller import SERVICE_HEADER
 from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
 from shuniu.kit.rpc.wire import DETAILS_HEADER
+from shuniu.rules import Violation
 
 _LEAVE_SECONDS = 30.0
 """How long calls on a channel with old certificates may take to end."""

@@ -19,8 +19,8 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from services.catalogue.domain.violations import RuleError, Violation
 from services.catalogue.items.domain.item import BaseItem, ImplementingItem
+from shuniu.rules import RuleError, Violation
 
 _KINDS: dict[str, type[BaseItem | ImplementingItem]] = {"base": BaseItem, "implementing": ImplementingItem}
 

@@ -11,8 +11,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.catalogue.domain.violations import RuleError, Violation
 from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.rules import RuleError, Violation
 
 
 class Scheme(StrEnum):

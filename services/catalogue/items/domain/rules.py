@@ -12,7 +12,6 @@ from dataclasses import fields
 from typing import TypeVar
 
 from services.catalogue.domain import divisions
-from services.catalogue.domain.violations import RuleError, Violation
 from services.catalogue.items.domain.codes import Kind, check_codes, parse
 from services.catalogue.items.domain.item import (
     AgencyNature,
@@ -26,6 +25,7 @@ from services.catalogue.items.domain.item import (
     Material,
 )
 from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.rules import RuleError, Violation
 
 # an..200 (GB/T 39046-2020, item table).
 MAX_NAME = 200

@@ -22,9 +22,10 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.verification.workers.verifier import Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
+from shuniu.rules import Violation
 
 _PERSONS_KEPT = 10_000
 

@@ -25,10 +25,10 @@ from services.esign.flows.work import LEASE_US, Work, ended
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.rpc import paging, requests
 from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import Violation
 
 MOST_STEPS = 100
 _MOST_REASON = 500

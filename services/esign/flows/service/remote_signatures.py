@@ -30,11 +30,11 @@ from services.esign.service.refusals import seal_unknown
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.requests import RequestKey
+from shuniu.rules import Violation
 
 MOST_HASHES = 100
 SHA256_OID = "2.16.840.1.101.3.4.2.1"

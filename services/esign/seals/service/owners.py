@@ -23,11 +23,11 @@ from services.esign.service.refusals import refusal, seal_unknown
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc import paging, requests
 from shuniu.kit.rpc.caller import Caller, CallerKind, current_caller
+from shuniu.rules import Violation
 
 _WANTED = {
     pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,

@@ -29,8 +29,8 @@ from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
+from shuniu.rules import Violation
 
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")

@@ -9,7 +9,7 @@ from typing import Final
 
 from services.exchange.domain.identity_numbers import holds_identity_number
 from services.exchange.domain.texts import text_faults
-from services.exchange.domain.violations import Violation
+from shuniu.rules import Violation
 
 MAX_ANSWERS: Final = 100
 MAX_ANSWER: Final = 4000

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _FORM = re.compile(r"([0-9A-Z]{18})([1-7])([0-9A-Z]{12})([0-9]{8})([0-9]{4})", re.ASCII)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from services.exchange.domain.clock import Stop, civil_date
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 MAX_NOTE = 2000
 MAX_MISSING = 50

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from services.exchange.domain.clock import Limit
-from services.exchange.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 
 class ItemState(StrEnum):

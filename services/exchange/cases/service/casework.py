@@ -20,7 +20,6 @@ from services.exchange.cases.service.views import case_changed, case_view
 from services.exchange.cases.store import CaseRow
 from services.exchange.domain import clock, texts
 from services.exchange.domain.clock import Calendar, Limit, Unit
-from services.exchange.domain.violations import RuleError, Violation
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
 from services.exchange.evaluations.domain import EvaluationError
@@ -32,6 +31,7 @@ from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
+from shuniu.rules import RuleError, Violation
 
 APPLICANT: Final = "applicant"
 _TOLD_TO_HANDLER: Final = {Move.SUPPLEMENT: events.CASE_SUPPLEMENTED, Move.WITHDRAW: events.CASE_WITHDRAWN}

@@ -4,11 +4,11 @@ from typing import Final
 
 from services.exchange.cases.domain.codes import CaseCodeError
 from services.exchange.cases.domain.life import Case, MoveRefusedError
-from services.exchange.domain.violations import RuleError
 from services.exchange.evaluations.domain import EvaluationError
 from services.exchange.service.refusals import Refusals
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
+from shuniu.rules import RuleError
 
 _REFUSALS: Final = Refusals(
     {

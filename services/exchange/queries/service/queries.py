@@ -15,7 +15,6 @@ from services.exchange.directory import domain as resources
 from services.exchange.directory import store as directory
 from services.exchange.directory.domain import Resource
 from services.exchange.domain import clock
-from services.exchange.domain.violations import RuleError
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.grants import domain as grants
@@ -36,6 +35,7 @@ from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation, content_digest, require_request_id
 from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import RuleError
 
 _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from services.identity.domain.violations import RuleError, Violation
 from services.identity.platforms.domain.platforms import printable
+from shuniu.rules import RuleError, Violation
 
 FIELDS: Final = ("full_name", "document_type", "document_number", "birth_date")
 # The vault's name of reveals to handling agencies; the agency's own words go on the record that the person sees.

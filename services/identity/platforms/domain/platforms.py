@@ -14,7 +14,7 @@ from enum import StrEnum
 from urllib.parse import urlsplit
 
 from services.identity.domain import documents
-from services.identity.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 # One token of a bus subject, one path segment of a SPIFFE id, one OAuth client id.
 _CODE = re.compile(r"[a-z0-9][a-z0-9-]{0,38}[a-z0-9]")

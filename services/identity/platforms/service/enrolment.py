@@ -30,8 +30,8 @@ from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto import x509 as certificates
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
+from shuniu.rules import Violation
 
 _MAX_KEYS = 10
 _MAX_JWKS = 20_000

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from services.identity.domain import documents
-from services.identity.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 _LOGIN_NAME = re.compile(r"[A-Za-z0-9._-]{4,64}")
 _MIN_PASSWORD = 8

@@ -6,7 +6,6 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.catalogue.domain.violations import RuleError
 from services.catalogue.items.domain.canonical import canonical, restore
 from services.catalogue.items.domain.item import (
     AgencyNature,
@@ -19,6 +18,7 @@ from services.catalogue.items.domain.item import (
 from services.catalogue.items.domain.rules import validate
 from services.catalogue.items.messages import item_of, message_of, wire_field
 from shuniu.api.catalogue.v1 import item_pb2
+from shuniu.rules import RuleError
 
 ID, BASE_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV", "01ARZ3NDEKTSV4RRFFQ69G5FAW"
 BASE_CODE = "442199806003"

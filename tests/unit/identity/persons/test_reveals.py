@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.identity.domain.violations import RuleError
 from services.identity.persons.domain import reveals
 from services.identity.persons.domain.reveals import RevealError
+from shuniu.rules import RuleError
 
 
 def test_reveals_are_for_handlers_of_open_cases_and_named_purposes():

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.domain.violations import RuleError
 from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.enrolment import TokenInvalidError
 from services.identity.platforms.domain.platforms import Draft, Move, PlatformState, PlatformStateError
 from services.identity.platforms.service.enrolment import encryption_keys
 from shuniu.kit.crypto import sealing
+from shuniu.rules import RuleError
 
 DRAFT = Draft("nmg-app", "内蒙古公安", "PROVINCE", "150000", "", ("case.apply", "openid"), (), "", "", "", "")
 

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from services.identity.domain.violations import RuleError
 from services.identity.vault.domain import records
 from services.identity.vault.person_index import PersonIndex
+from shuniu.rules import RuleError
 
 TODAY = dt.date(2026, 1, 1)
 KEY = b"k" * 32

@@ -14,12 +14,13 @@ import pytest
 from google.rpc import error_details_pb2, status_pb2
 
 from shuniu.kit import errors
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process import metrics
 from shuniu.kit.rpc.caller import Caller, current_call
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.rpc.wire import DETAILS_HEADER
 from shuniu.kit.testing import eventually
+from shuniu.rules import Violation
 from tests.support.guarded import PLATFORM, SERVICE, Guarded, Methods, guarded
 from tests.support.logged_process import MARKER
 

@@ -20,11 +20,12 @@ from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import x509
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc import client
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.client import ClientTls, ask, ask_again
 from shuniu.kit.rpc.server import Listener, Tls, peer_listener, servicer
+from shuniu.rules import Violation
 from tests.support.guarded import short_directory
 
 TRUST = "hub.test"

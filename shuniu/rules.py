@@ -1,5 +1,5 @@
 """What a rule answers when it refuses: every violation at once, each with a reason for programs and a text for
-people.
+people. Pure: domains may import this module and nothing else of the hub.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One broken rule. ``reason`` is UPPER_SNAKE and stable; ``en`` and ``zh`` say what to do and never quote the
-    value.
+    """One broken rule. ``field`` is a name of the rule's own, or the path of a proto field. ``reason`` is UPPER_SNAKE
+    and stable. ``en`` and ``zh`` say what to do and never quote the value.
     """
 
     field: str
