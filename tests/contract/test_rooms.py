@@ -47,6 +47,7 @@ def test_services_are_made_of_subjects() -> None:
         rooms.subjects_without_place,
         rooms.folders_too_big,
         rooms.tables_of_nobody,
+        rooms.servicers_of_other_names,
         rooms.modules_without_name,
         rooms.modules_too_long,
     ],
@@ -60,12 +61,6 @@ def test_rule_is_kept(faults: Callable[[Path], list[str]]) -> None:
 def test_sql_stands_in_stores() -> None:
     """Whoever wants something of a table asks a store; only a store and the migrations build SQL."""
     assert set(rooms.sql_outside_stores(ROOT)) == OUTSIDE_STORES
-
-
-def test_servicers_bear_the_names_of_the_contract() -> None:
-    """The servicers of esign have names of their own so far; no other service does."""
-    others = [each for each in rooms.servicers_of_other_names(ROOT) if not each.startswith("services/esign/")]
-    assert others == []
 
 
 def test_nothing_is_left_for_later() -> None:

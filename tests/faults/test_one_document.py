@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from services.esign.documents import issuing as stages
 from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import Certificates
+from services.esign.documents.service import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.ledger.domain.ledger import EntryType
 from services.esign.seals.slots import Slots
@@ -38,13 +38,13 @@ async def land() -> AsyncIterator[SealLand]:
         yield found
 
 
-def process(land: SealLand) -> Certificates:
+def process(land: SealLand) -> CertificateService:
     """Esign as after a start: nothing in its memory."""
     people: Any = Neighbours()
     issuing = Issuing(
         land.base, land.secrets, land.ledger, people, land.issuing.executor, None, None, Slots(land.clock)
     )
-    return Certificates(land.base, land.ledger, people, issuing)
+    return CertificateService(land.base, land.ledger, people, issuing)
 
 
 def request(request_id: str = "") -> pb.IssueCertificateRequest:
@@ -101,7 +101,7 @@ STEPS: dict[str, Callable[[pytest.MonkeyPatch, SealLand], None]] = {
     ),
     "logged, not released": lambda patch, _: patch.setattr(Issuing, "_finish_all", _dies),
     "released, answer unheard": lambda patch, _: patch.setattr(
-        Certificates, "IssueCertificate", _dies_after(Certificates.IssueCertificate)
+        CertificateService, "IssueCertificate", _dies_after(CertificateService.IssueCertificate)
     ),
 }
 

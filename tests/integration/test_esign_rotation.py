@@ -29,7 +29,7 @@ from services.esign.keys import of_seals as seal_keys
 from services.esign.keys import secrets as keys
 from services.esign.keys.sm2 import SmSecrets
 from services.esign.pages.domain import qr
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import history as seal_store
@@ -243,7 +243,7 @@ async def test_drill_the_sm2_seal_ca_is_rotated(hub: KeyHub, base: Foundation):
     for certificate in made_by:
         assert chain.build(chain.load(certificate), trusted[1:], trusted[:1])[-1] == trusted[0]
     secrets = hub.start()
-    service = Revocation(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
+    service = RevocationService(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
     for one in found.seal_cas:
         answer = await service.GetCrl(pb.GetCrlRequest(family="SM2", ca=one.number), None)
         body, _, signature = der.parse(answer.der).children()
@@ -404,7 +404,7 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
         seal_rows.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
 
     await base.store.write(revoke)
-    service = Revocation(base, secrets.seal_ca, None, secrets.seal_ca_retired)
+    service = RevocationService(base, secrets.seal_ca, None, secrets.seal_ca_retired)
     (old,) = secrets.seal_ca_retired
     request = ocsp.OCSPRequestBuilder().add_certificate(
         x509.load_der_x509_certificate(before.certificate), old.certificate, hashes.SHA256()

@@ -25,13 +25,13 @@ from services.esign.certification.domain import pki
 from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.revocation.domain.answers import MOST_BYTES
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.store import seals as seal_rows
 from services.esign.signing.domain import pades
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.domain import token as timestamp
-from services.esign.timestamps.service import Timestamps
+from services.esign.timestamps.service import TimestampService
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampAwayError
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.rpc.server import servicer
@@ -117,8 +117,8 @@ async def land(tmp_path: Path) -> AsyncIterator[Land]:
 
     await kept.write(put)
     servicers = [
-        servicer(Timestamps(stamps)),
-        servicer(Revocation(_Base(kept, clock, type("Hub", (), {"name": "内蒙古枢纽"})), ca)),
+        servicer(TimestampService(stamps)),
+        servicer(RevocationService(_Base(kept, clock, type("Hub", (), {"name": "内蒙古枢纽"})), ca)),
     ]
     (tmp_path / "root.pem").write_bytes(pki.certificate_pem(root.certificate))
     (tmp_path / "ca.pem").write_bytes(pki.certificate_pem(ca.certificate))

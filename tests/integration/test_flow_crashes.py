@@ -21,7 +21,7 @@ from services.esign.domain.verdict import Outcome
 from services.esign.flows.domain.consent import Act, Consent, list_of_steps
 from services.esign.flows.domain.life import FlowState
 from services.esign.flows.recount import kept_in, recount
-from services.esign.flows.service.flows import Flows
+from services.esign.flows.service.flows import FlowService
 from services.esign.flows.store import flows as flow_store
 from services.esign.flows.store import journal as flow_journal_store
 from services.esign.flows.work import LEASE_US
@@ -107,7 +107,7 @@ class Land:
     # Entries that the ledger takes before it is away; below zero: it stays.
     stays: int = -1
 
-    def flows(self) -> Flows:
+    def flows(self) -> FlowService:
         """The service as it is after a start."""
         base = MortalFoundation(self)
         ledger: Any = MortalLedger(self)
@@ -215,7 +215,7 @@ def call(kind: CallerKind, platform: str, person: str = "", method: str = "/esig
     set_current(CurrentCall(method, "r", "", audit=True, caller=Caller(kind, platform, person)))
 
 
-async def begin(flows: Flows, scenario: str = SCENARIO) -> pb.Flow:
+async def begin(flows: FlowService, scenario: str = SCENARIO) -> pb.Flow:
     call(CallerKind.PLATFORM, BUREAU, method="/esign/BeginFlow")
     return (await flows.BeginFlow(beginning(scenario), None)).flow
 
@@ -228,7 +228,7 @@ def signing(flow: pb.Flow, step: str, token: str = "") -> pb.SignStepsRequest:
     )
 
 
-async def sign(flows: Flows, flow: pb.Flow, step: str) -> None:
+async def sign(flows: FlowService, flow: pb.Flow, step: str) -> None:
     if step == "authority":
         call(CallerKind.PLATFORM, BUREAU)
         await flows.SignSteps(signing(flow, step), None)

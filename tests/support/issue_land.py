@@ -17,7 +17,7 @@ from services.esign import store
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.documents.service import Certificates
+from services.esign.documents.service import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Verdict
 from services.esign.keys import secrets as keys
@@ -108,7 +108,7 @@ class Land:
             http=self.http,
         )
 
-    def issuing(self) -> Certificates:
+    def issuing(self) -> CertificateService:
         """The service as it is after a start, its task running."""
         neighbours: Any = Neighbours()
         settings: Any = self.base.settings

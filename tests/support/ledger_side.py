@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.esign import store
 from services.esign.certification.domain.trust import Trust
-from services.esign.evidence.service import Evidence
+from services.esign.evidence.service import EvidenceService
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.domain.note import NoteSigner
@@ -55,7 +55,7 @@ async def ledger_side(directory: Path, signer: NoteSigner = LOG) -> AsyncIterato
     hub = HubSettings("150000", "t", "hub.test", "https://hub.test", directory, directory / "run")
     base = foundation_of("esign", hub, ServiceSettings(), clock, kept)
     log = Sequencer(LedgerStore.open(directory / "ledger", signer), window_s=0.01)
-    serving = servicer(Evidence(base, log))
+    serving = servicer(EvidenceService(base, log))
     listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", [serving], "hub.test")
     await listener.start()
     try:

@@ -10,7 +10,7 @@ import grpc
 
 from services.esign.config import EsignSettings
 from services.esign.licences.domain import jose, status_list
-from services.esign.licences.service import Licences
+from services.esign.licences.service import LicenceCredentialService
 from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
@@ -29,7 +29,7 @@ class Land:
     """Who lives in it: what the neighbours say can be changed by a test."""
 
     seals: SealLand
-    licences: Licences
+    licences: LicenceCredentialService
     channel: grpc.aio.Channel
     parties: Any
     person: dict[str, str] = field(default_factory=lambda: {**PERSON, "document_type": "111"})

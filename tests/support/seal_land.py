@@ -28,10 +28,10 @@ from services.esign.ledger.domain import ledger as ledger_rules
 from services.esign.ledger.domain.ledger import Entry
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.once_keys import OnceKeys
-from services.esign.seals.service.owners import Seals
+from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
@@ -134,7 +134,7 @@ class SealLand:
     secrets: Secrets
     clock: MovableClock
     ledger: Sequencer
-    seals: Seals
+    seals: SealService
     issuing: Issuing
     slots: Slots
     once: OnceKeys
@@ -307,7 +307,7 @@ async def seal_land(
             long_term=None,
         )
         with Verifier(10.0) as verifier:
-            judging = Verification(base, secrets, verifier, 1 << 24, ledger=ledger.log, registers=(flow_of,))
+            judging = VerificationService(base, secrets, verifier, 1 << 24, ledger=ledger.log, registers=(flow_of,))
             servicers = [
                 *sealing.edge,
                 *documents.edge,

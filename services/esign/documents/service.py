@@ -36,7 +36,7 @@ _OF_THE_PERSON = frozenset({"name", "id_type", "id_number"})
 
 
 @dataclass(slots=True)
-class Certificates(esign_pb2_grpc.CertificateServiceServicer):
+class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
     """Documents that the hub seals for an agency."""
 
     base: Foundation

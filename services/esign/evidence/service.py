@@ -27,7 +27,7 @@ _KIND = re.compile(r"[a-z0-9.-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence(evidence_pb2_grpc.EvidenceServiceServicer):
+class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
     """The ledger for other services."""
 
     base: Foundation

@@ -57,7 +57,7 @@ def read_types(directories: Sequence[Path]) -> dict[str, LicenceType]:
 
 
 @dataclass(slots=True)
-class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
+class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer):
     """Licences that their holders show claim by claim."""
 
     base: Foundation

@@ -26,7 +26,7 @@ from shuniu.kit.foundation import Foundation
 
 
 @dataclass(slots=True)
-class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
+class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
     """Answers with keys of its own that the seal CAs certify for days; nothing of them is kept."""
 
     base: Foundation

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.packages import open_packages
-from services.esign.documents.service import Certificates
+from services.esign.documents.service import CertificateService
 from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
 from services.esign.keys.secrets import Secrets
@@ -23,7 +23,7 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DocumentsPart(Part):
-    certificates: Certificates
+    certificates: CertificateService
 
 
 def open_documents(
@@ -54,7 +54,7 @@ def open_documents(
     )
     by_sm3 = Sm3Index(base.store)
     issuing.told.append(by_sm3.released)
-    certificates = Certificates(base, ledger, neighbours, issuing)
+    certificates = CertificateService(base, ledger, neighbours, issuing)
 
     async def facts() -> Mapping[str, str]:
         return {"certificates": str(await base.store.read(document_rows.issued_count))}

@@ -13,8 +13,8 @@ from services.esign.flows import scenario_files
 from services.esign.flows.consents import Consents
 from services.esign.flows.journal import Journal
 from services.esign.flows.service.beginning import Beginning
-from services.esign.flows.service.flows import Flows
-from services.esign.flows.service.remote_signatures import RemoteSignatures
+from services.esign.flows.service.flows import FlowService
+from services.esign.flows.service.remote_signatures import RemoteSignatureService
 from services.esign.flows.signers import Signers
 from services.esign.flows.work import Work
 from services.esign.keys.secrets import Secrets
@@ -32,7 +32,7 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowsPart(Part):
-    flows: Flows
+    flows: FlowService
 
 
 def open_flows(
@@ -60,10 +60,10 @@ def open_flows(
     work = Work(base, ledger, journal, signers, scenarios.get, layouts, stamps, secrets.marks, keep_us, long_term)
     consents = Consents(identity, base.hub.issuer, base.clock)
     beginning = Beginning(base, scenarios, neighbours, layouts, verifier, settings.document_most_bytes)
-    flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
+    flows = FlowService(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
     return FlowsPart(
         flows=flows,
-        edge=[servicer(flows), servicer(RemoteSignatures(base, secrets, slots, ledger, consents))],
+        edge=[servicer(flows), servicer(RemoteSignatureService(base, secrets, slots, ledger, consents))],
         tasks=[work.run, journal.run],
         close=work.close,
     )

@@ -9,7 +9,7 @@ from services.esign.keys.secrets import Secrets
 from services.esign.ledger.cosigning import Cosigning
 from services.esign.ledger.domain.ledger import open_checkpoint
 from services.esign.ledger.sequencer import Sequencer
-from services.esign.ledger.service import Ledger
+from services.esign.ledger.service import LedgerService
 from services.esign.ledger.store import heads as head_store
 from services.esign.ledger.store.files import LedgerStore
 from services.esign.ledger.witness_sites import witness_sites
@@ -49,7 +49,7 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
     return LedgerPart(
         log=log,
         witness_vkeys=tuple(key.vkey for key in cosigning.policy.witnesses),
-        edge=[servicer(Ledger(log))],
+        edge=[servicer(LedgerService(log))],
         tasks=[cosigning.follow],
         facts=facts,
         not_ready=not_ready,

@@ -11,7 +11,7 @@ from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.licences import store as licence_store
 from services.esign.licences.issuing import PLACES, LicenceIssuing
-from services.esign.licences.service import Licences, read_types
+from services.esign.licences.service import LicenceCredentialService, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
 from services.esign.service.neighbours import Neighbours
@@ -23,7 +23,7 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LicencesPart(Part):
-    licences: Licences
+    licences: LicenceCredentialService
 
 
 def open_licences(
@@ -46,7 +46,7 @@ def open_licences(
         raise ConfigError(f"[esign] licence_types: {error}") from None
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
     lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
-    licences = Licences(base, issuing, lists, roots)
+    licences = LicenceCredentialService(base, issuing, lists, roots)
 
     async def facts() -> Mapping[str, str]:
         return {"licences": str(await base.store.read(licence_store.count))}

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.esign.keys.secrets import Secrets
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -11,12 +11,12 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevocationPart(Part):
-    revocation: Revocation
+    revocation: RevocationService
 
 
 def open_revocation(base: Foundation, secrets: Secrets) -> RevocationPart:
     sm = secrets.sm
-    revocation = Revocation(
+    revocation = RevocationService(
         base,
         secrets.seal_ca,
         None if sm is None else sm.seal_ca,

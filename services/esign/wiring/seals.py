@@ -10,9 +10,9 @@ from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.seals.life import SealLife
 from services.esign.seals.maker import SealMaker
-from services.esign.seals.service.operators import SealAdmin
-from services.esign.seals.service.owners import Seals
-from services.esign.seals.service.persons import PersonalSeals
+from services.esign.seals.service.operators import SealAdminService
+from services.esign.seals.service.owners import SealService
+from services.esign.seals.service.persons import PersonalSealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.sm2_side import Sidecars
 from services.esign.service.neighbours import Neighbours
@@ -26,7 +26,7 @@ from shuniu.kit.rpc.server import servicer
 class SealsPart(Part):
     """`sidecars` None: documents get no GB/T 38540 signature."""
 
-    seals: Seals
+    seals: SealService
     slots: Slots
     sidecars: Sidecars | None
 
@@ -54,14 +54,18 @@ def open_seals(
         settings.revocation_url.rstrip("/"),
         with_remote_seals(settings, secrets.signer, own),
     )
-    seals = Seals(base, secrets, life, maker, settings.seal_two_operators)
+    seals = SealService(base, secrets, life, maker, settings.seal_two_operators)
     # In the profile sm the keys are there in any case: PDFs are signed with them.
     beside = None if settings.ses_sidecar is False else secrets.sm
     return SealsPart(
         seals=seals,
         slots=slots,
         sidecars=None if beside is None else Sidecars(base, beside, secrets.keyring, layouts),
-        edge=[servicer(seals), servicer(SealAdmin(seals, sealed_by)), servicer(PersonalSeals(seals, neighbours))],
+        edge=[
+            servicer(seals),
+            servicer(SealAdminService(seals, sealed_by)),
+            servicer(PersonalSealService(seals, neighbours)),
+        ],
         tasks=[slots.beat_of(base), life.watch],
         close=None if enrolling is None else enrolling.aclose,
     )

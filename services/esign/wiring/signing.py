@@ -5,7 +5,7 @@ from cryptography import x509
 
 from services.esign.config import EsignSettings
 from services.esign.keys.secrets import Secrets
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from services.esign.signing.domain.long_term import Level
 from services.esign.signing.responders import HttpResponders, LongTerm, OwnResponder
 from services.esign.timestamps.sources import TimestampSource
@@ -21,7 +21,7 @@ def open_long_term(
     secrets: Secrets,
     *,
     stamps: TimestampSource | None,
-    revocation: Revocation,
+    revocation: RevocationService,
     http: httpx.AsyncClient,
 ) -> LongTerm | None:
     """What raises documents to B-LT and B-LTA; None when they stay below. Other authorities are asked over HTTP where

@@ -9,7 +9,7 @@ from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys.secrets import Secrets
 from services.esign.signing.domain.long_term import Level
 from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
-from services.esign.timestamps.service import Timestamps
+from services.esign.timestamps.service import TimestampService
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
@@ -43,7 +43,7 @@ def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets)
         guard=guard,
         stamps=_stamps(base, settings, secrets, authority, http),
         http=http,
-        edge=[servicer(Timestamps(authority))],
+        edge=[servicer(TimestampService(authority))],
         tasks=[guard.watch],
         facts=facts,
         close=http.aclose,

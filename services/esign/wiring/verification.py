@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.ledger import LedgerPart
@@ -30,7 +30,7 @@ def open_verification(
     async def close() -> None:
         verifier.close()
 
-    verification = Verification(
+    verification = VerificationService(
         base,
         secrets,
         verifier,

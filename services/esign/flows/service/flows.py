@@ -47,7 +47,7 @@ class Authorised:
 
 
 @dataclass(slots=True)
-class Flows(flow_pb2_grpc.FlowServiceServicer):
+class FlowService(flow_pb2_grpc.FlowServiceServicer):
     """Flows of platforms and persons."""
 
     base: Foundation

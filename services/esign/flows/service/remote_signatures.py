@@ -45,7 +45,7 @@ _STATUS = {SealState.ACTIVE: "valid", SealState.SUSPENDED: "suspended", SealStat
 
 
 @dataclass(slots=True)
-class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
+class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
     """Signs what a platform hashed itself, with the platform's seal, on record in the ledger."""
 
     base: Foundation

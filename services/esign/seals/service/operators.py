@@ -12,7 +12,7 @@ from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Action, Seal, SealState, move
 from services.esign.seals.service import views as seal_views
-from services.esign.seals.service.owners import Seals, checked_name
+from services.esign.seals.service.owners import SealService, checked_name
 from services.esign.seals.service.views import actor, view_for
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
@@ -34,10 +34,10 @@ _DECISIONS = {pb.REVIEW_DECISION_ACCEPT: Action.REVIEW, pb.REVIEW_DECISION_REJEC
 
 
 @dataclass(slots=True)
-class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
+class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
     """The operators' side of seals."""
 
-    seals: Seals
+    seals: SealService
     sealed_by: SealedBy
 
     async def ReviewSeal(self, request: pb.ReviewSealRequest, context: Any) -> pb.ReviewSealResponse:

@@ -37,7 +37,7 @@ _WANTED = {
 
 
 @dataclass(slots=True)
-class Seals(esign_pb2_grpc.SealServiceServicer):
+class SealService(esign_pb2_grpc.SealServiceServicer):
     """Seals of organisations, and every seal to read."""
 
     base: Foundation

@@ -10,7 +10,7 @@ from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.service import views as seal_views
-from services.esign.seals.service.owners import Seals
+from services.esign.seals.service.owners import SealService
 from services.esign.seals.service.views import actor, view
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
@@ -23,10 +23,10 @@ from shuniu.kit.rpc.caller import current_caller
 
 
 @dataclass(slots=True)
-class PersonalSeals(seal_pb2_grpc.PersonalSealServiceServicer):
+class PersonalSealService(seal_pb2_grpc.PersonalSealServiceServicer):
     """Seals of persons, by themselves."""
 
-    seals: Seals
+    seals: SealService
     people: Neighbours
 
     async def ApplyPersonalSeal(
