@@ -17,6 +17,13 @@ OUTSIDE_STORES = {
     "services/esign/upkeep/rewrapping.py",
 }
 
+# One story on one hub; one list of mutations; one kind of attack in all its forms.
+LONG_TESTS = {
+    "tests/e2e/test_main_job.py",
+    "tests/security/test_drawn_additions.py",
+    "tests/support/update_mutations.py",
+}
+
 
 def test_all_services_are_there() -> None:
     """Four services and the vault are processes of their own."""
@@ -61,6 +68,11 @@ def test_rule_is_kept(faults: Callable[[Path], list[str]]) -> None:
 def test_sql_stands_in_stores() -> None:
     """Whoever wants something of a table asks a store; only a store and the migrations build SQL."""
     assert set(rooms.sql_outside_stores(ROOT)) == OUTSIDE_STORES
+
+
+def test_no_file_of_tests_is_too_long() -> None:
+    """But those named above; each of them is still that long."""
+    assert set(rooms.long_files_of_tests(ROOT)) == LONG_TESTS
 
 
 def test_nothing_is_left_for_later() -> None:

@@ -239,5 +239,14 @@ def modules_too_long(root: Path) -> list[str]:
     return [name(root, path) for path in sources(root) if len(path.read_text("utf-8").splitlines()) > MOST_LINES]
 
 
+def long_files_of_tests(root: Path) -> list[str]:
+    """A file of tests, or of what they share, that passes 500 lines is split by subject."""
+    return [
+        name(root, path)
+        for path in sorted((root / "tests").rglob("*.py"))
+        if len(path.read_text("utf-8").splitlines()) > MOST_LINES
+    ]
+
+
 def name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
