@@ -78,7 +78,7 @@ def _page(title: str, preface: str, *parts: str) -> str:
 # Metrics.
 
 _PROCESSES: Final = (
-    ("Every process", "shuniu.kit.metrics"),
+    ("Every process", "shuniu.kit.process.metrics"),
     ("identity", "services.identity.metrics"),
     ("vault", "services.identity.vault.metrics"),
     ("catalogue", "services.catalogue.metrics"),

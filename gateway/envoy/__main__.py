@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.envoy import control
 from gateway.envoy.process import EnvoyNotServingError, EnvoyRefusedError
 from gateway.envoy.settings import Edge, EdgeSettings
-from shuniu.kit import config, log
+from shuniu.kit.process import config, log
 
 
 def main(arguments: list[str]) -> int:

@@ -11,8 +11,8 @@ from google.protobuf.descriptor import FileDescriptor, MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
 import shuniu.api
-from shuniu.kit.caller import CallerKind
-from shuniu.kit.policy import policy_of, services_of
+from shuniu.kit.rpc.caller import CallerKind
+from shuniu.kit.rpc.policy import policy_of, services_of
 
 # Named nowhere in the contract, yet needed to show an error's details as JSON.
 _ERROR_FILES: tuple[FileDescriptor, ...] = (status_pb2.DESCRIPTOR, error_details_pb2.DESCRIPTOR)

@@ -10,9 +10,10 @@ from gateway.envoy import contract, render
 from gateway.envoy.process import EnvoyProcess, EnvoyRefusedError, Port, validate
 from gateway.envoy.settings import Edge
 from gateway.envoy.suspension import SuspendedFile, follow, replace
-from shuniu.kit import client, log
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.registry import Registry
+from shuniu.kit.feeds.registry import Registry
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
 
 _log = log.get("edge")
 

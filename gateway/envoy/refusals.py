@@ -8,7 +8,7 @@ from google.protobuf import any_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from shuniu.kit.errors import Code
-from shuniu.kit.interceptors import ERROR_DOMAIN
+from shuniu.kit.rpc.wire import ERROR_DOMAIN
 
 _UNKNOWN = 2
 _MIB = 1024 * 1024

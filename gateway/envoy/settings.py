@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 
 MIB = 1024 * 1024
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.envoy import render
-from shuniu.kit import log
-from shuniu.kit.registry import Registry
+from shuniu.kit.feeds.registry import Registry
+from shuniu.kit.process import log
 
 _log = log.get("suspension")
 

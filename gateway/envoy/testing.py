@@ -22,7 +22,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from gateway.envoy.settings import Edge, EdgeSettings
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.testing.clock import eventually
 
 TRUST_DOMAIN = "hub.test.example"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gateway.web import app
 from gateway.web.config import read
-from shuniu.kit import config, log
-from shuniu.kit.run import StartRefusedError, serve
+from shuniu.kit.process import config, log
+from shuniu.kit.process.run import StartRefusedError, serve
 
 
 def main(arguments: list[str]) -> int:

@@ -13,9 +13,9 @@ from gateway.web.failures import status_of, text_of
 from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, ask_again, ask_through_restart
 from shuniu.api.identity.v1 import signin_pb2
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import HubError
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
 
 # Contract field → form field.
 _FIELDS = {

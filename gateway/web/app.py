@@ -26,7 +26,7 @@ from gateway.web.peers import Peers, connect
 from gateway.web.texts import text
 from gateway.web.verification import Verification
 from shuniu.kit.errors import HubError
-from shuniu.kit.run import Process
+from shuniu.kit.process.run import Process
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 

@@ -19,9 +19,9 @@ from gateway.web.peers import Peers, ask_again
 from gateway.web.texts import text
 from shuniu.api.identity.v1 import signin_pb2
 from shuniu.kit import errors
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
 
 PARAMETERS = tuple(field.name for field in signin_pb2.AuthorizationParameters.DESCRIPTOR.fields)
 _NEVER_BACK = frozenset({"CLIENT_UNKNOWN", "REDIRECT_URI_MISMATCH"})

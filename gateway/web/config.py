@@ -4,8 +4,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit import client, config
-from shuniu.kit.config import ConfigError, HubSettings
+from shuniu.kit.process import config
+from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.rpc import client
 
 MIB = 1024 * 1024
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")

@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.web import metrics
 from gateway.web.pages import policy
-from shuniu.kit import log
-from shuniu.kit import metrics as kit_metrics
+from shuniu.kit.process import log
+from shuniu.kit.process import metrics as kit_metrics
 
 _log = log.get("http")
 _SAFE = {

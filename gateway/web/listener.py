@@ -11,8 +11,8 @@ from typing import Any
 
 import uvicorn
 
-from shuniu.kit.client import ClientTls
-from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
+from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
+from shuniu.kit.rpc.client import ClientTls
 
 # More than browsers and the edge keep open at once; beyond it the kernel's queue holds the rest.
 _BACKLOG = 1024

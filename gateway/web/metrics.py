@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 REQUESTS = Counter(
     "shuniu_web_requests_total",

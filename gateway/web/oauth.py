@@ -13,11 +13,12 @@ from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, bearer_error, json_error, oauth_error
 from gateway.web.peers import Peers, ask, ask_again
 from shuniu.api.identity.v1 import signin_pb2
-from shuniu.kit import client, errors
-from shuniu.kit.caller import CERTIFICATE_HEADER, ClientCertificate, parse_certificate_header
-from shuniu.kit.clock import SystemClock
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.caller import CERTIFICATE_HEADER, ClientCertificate, parse_certificate_header
 
 # A client may keep keys this long: identity publishes a new one at least twice this long before it signs.
 _PUBLIC = {"cache-control": "public, max-age=60", "access-control-allow-origin": "*"}

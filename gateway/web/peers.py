@@ -12,8 +12,8 @@ from starlette.requests import Request
 from gateway.web.config import Web
 from shuniu.api.esign.v1 import esign_pb2_grpc, licence_pb2_grpc, timestamp_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2_grpc
-from shuniu.kit import client
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc import client
 
 # Passed on as they came, so that one request can be followed through the hub, and people behind the pages have turns
 # of their own (the edge wrote the last address).

@@ -21,9 +21,10 @@ from gateway.web.places import Places
 from gateway.web.texts import TEXTS, text
 from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
-from shuniu.kit import client, errors
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.network import FORWARDED_HEADER, network_of
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.network import FORWARDED_HEADER, network_of
 
 _PUBLIC = {
     "cache-control": "public, max-age=60",

@@ -4,14 +4,16 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from services.catalogue import search_index, store
 from services.catalogue.config import CatalogueSettings
+from services.catalogue.items import store
+from services.catalogue.search import store as search_index
+from services.catalogue.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.operations import audit_check
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, migrations
 
 PACKAGE = "services.catalogue"
 
@@ -63,7 +65,7 @@ def _reindex(conn: Connection) -> int:
 
 
 async def _open(path: Path) -> Store:
-    return await Store.open(_url(path), store.METADATA, clock=SystemClock(), writer="catalogue")
+    return await Store.open(_url(path), METADATA, clock=SystemClock(), writer="catalogue")
 
 
 def _url(path: Path) -> str:

@@ -1,12 +1,15 @@
-"""What the catalogue does without being asked: fresh gauges, and forgetting answers that no retry may ask for."""
+"""Periodic work of the catalogue: refreshes gauges, deletes old answers."""
 
 import asyncio
 from dataclasses import dataclass
 
-from services.catalogue import metrics, store
-from shuniu.kit import requests
-from shuniu.kit.clock import Clock
-from shuniu.kit.sql import Store
+from services.catalogue import metrics
+from services.catalogue.items import store
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 15.0
 TIDY_SECONDS = 600.0
@@ -20,7 +23,7 @@ class Housekeeping:
     clock: Clock
 
     async def watch(self) -> None:
-        """Keeps the gauges of items and feed fresh."""
+        """Task: refreshes the gauges of items and feed."""
         while True:
             found = await self.store.read(store.counts)
             for state in ("", "PUBLISHED", "SUSPENDED", "WITHDRAWN"):
@@ -29,7 +32,12 @@ class Housekeeping:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Forgets answers older than a day."""
+        """Deletes answers older than a day."""
         while True:
             await self.store.write(requests.prune, self.clock.now_us())
             await asyncio.sleep(TIDY_SECONDS)
+
+
+def open_housekeeping(base: Foundation) -> Part:
+    keeping = Housekeeping(base.store, base.clock)
+    return Part(tasks=[keeping.watch, keeping.tidy])

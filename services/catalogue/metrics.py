@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 ITEMS = Gauge(
     "shuniu_catalogue_items",

@@ -3,8 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.run import Process, main
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Process, main
 
 
 def _hub(path: Path) -> HubSettings:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.service_settings import ServiceSettings
 
 

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 CERTIFICATES = Counter("shuniu_esign_certificates_total", "Documents sealed and logged.", registry=REGISTRY)
 STEPS = Histogram(

@@ -14,8 +14,8 @@ from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql import kit_tables
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store import kit_tables
 
 METADATA = MetaData()
 kit_tables(METADATA)

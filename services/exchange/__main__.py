@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from services.exchange.app import build
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.run import main
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import main
 
 
 def _hub(path: Path) -> HubSettings:

@@ -1,82 +1,28 @@
-"""Wiring of the exchange service: settings → store → domain → servicers → run."""
+"""The exchange as a list of parts, each opened by its subject's `part`."""
 
 import contextlib
-import json
-import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from services.exchange import store
+from services.exchange.cases.keys import keyring_of
+from services.exchange.cases.part import open_cases
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
-from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
-from services.exchange.evidence_log import EvidenceBook, EvidenceLog
-from services.exchange.housekeeping import Housekeeping
-from services.exchange.inbox_links import InboxLinks
-from services.exchange.inbox_reader import Interrupted
-from services.exchange.items import Items
-from services.exchange.service.asking import Asking
-from services.exchange.service.cases import Cases
-from services.exchange.service.casework import Casework
-from services.exchange.service.digests import Digests
-from services.exchange.service.evidence import Evidence
-from services.exchange.service.handling import CaseRegistry, Handling
-from services.exchange.service.inbox import Inbox
+from services.exchange.evidence.part import open_evidence
+from services.exchange.grants.part import open_grants
+from services.exchange.housekeeping import open_housekeeping
+from services.exchange.inbox.part import open_inbox
+from services.exchange.people.resolving import People
+from services.exchange.queries.part import open_queries
+from services.exchange.service.calendar_file import calendar_of
+from services.exchange.service.neighbours import open_neighbours
 from services.exchange.service.pages import Pages
-from services.exchange.service.people import People
-from services.exchange.service.providers import Authority, Providers
-from services.exchange.service.queries import Queries
-from services.exchange.service.sharing import Sharing
-from services.exchange.service.streams import ProviderStreams
-from services.exchange.store import cases
-from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_evidence
-from shuniu.api.exchange.v1 import (
-    case_pb2,
-    case_pb2_grpc,
-    evidence_pb2,
-    evidence_pb2_grpc,
-    inbox_pb2,
-    inbox_pb2_grpc,
-    query_pb2,
-    query_pb2_grpc,
-)
-from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import profile
-from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
-from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process, StartRefusedError
-from shuniu.kit.server import Servicer
-from shuniu.kit.sql import Store
-
-
-def calendar_of(path: Path) -> Calendar:
-    """The region's calendar; weekends only without a file. Raises ConfigError naming the first fault."""
-    if not path.name:
-        return WEEKDAYS
-    try:
-        text = path.read_text("utf-8")
-        return calendar_from(tomllib.loads(text) if path.suffix == ".toml" else json.loads(text))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, CalendarError) as error:
-        raise ConfigError(f"{path}: is no calendar: {error}") from None
-
-
-async def keyring_of(directory: Path, kept: Store, key_bytes: int) -> Keyring:
-    """The keys of stored forms and answers. The first one is made at the first start and never again.
-
-    Raises StartRefusedError when cases are there and their keys are not: a fresh key would not open them.
-    """
-    if _holds_no_key(directory):
-        if await kept.read(cases.any_case):
-            raise StartRefusedError(f"{directory}: the keys of the stored cases are gone; restore them from the backup")
-        add_key(directory, key_bytes)
-    return Keyring.load(directory)
-
-
-def _holds_no_key(directory: Path) -> bool:
-    return not any(directory.glob("*.key"))
+from shuniu.kit.parts import Parts
+from shuniu.kit.process.config import ConfigError, HubSettings, load
+from shuniu.kit.process.run import Process
 
 
 @contextlib.asynccontextmanager
@@ -89,102 +35,28 @@ async def build(path: Path) -> AsyncIterator[Process]:
     async with (
         open_foundation("exchange", hub, settings, store.METADATA, package="services.exchange") as base,
         open_messaging(base, area="exchange") as messaging,
-        contextlib.AsyncExitStack() as stack,
+        Parts(base) as parts,
     ):
-        identity, catalogue, esign = base.channel("identity"), base.channel("catalogue"), base.channel("esign")
-        for channel in (identity, catalogue, esign):
-            stack.push_async_callback(channel.close)
-        items = Items(catalogue, base.store)
-        await items.replica.load()
         pages = Pages.load(page_key_file(hub, settings))
         keyring = await keyring_of(keyring_dir(hub, settings), base.store, profile.of(hub.profile).storage_key)
         calendar = calendar_of(settings.calendar_file)
-        book = EvidenceBook(base)
-        proving = EvidenceLog(base, esign_evidence.EvidenceServiceStub(esign), book)
-        work = Casework(base, items.book, keyring, calendar, book)
-        people = People(identity, base.store, base.clock)
-        streams = ProviderStreams(settings.provider_wait_seconds)
-        asking = Asking(streams, base.clock, settings.provider_seconds, Digests(profile.of(hub.profile).evidence_hash))
-        links = InboxLinks(identity, settings.bus_url, base.clock, settings.inbox_idle_seconds)
-        stack.push_async_callback(links.close)
-        polls = Interrupted()
-        keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
-
-        def not_ready() -> list[str]:
-            return [] if base.store.writable else ["the store cannot write"]
-
-        async def facts() -> Mapping[str, str]:
-            return {**await messaging.facts(), **await proving.facts(), "items_known": str(len(items.book))}
-
-        operations = Operations(base, not_ready, facts=facts, replay=messaging.replay)
-        assert base.registry is not None
-        services = case_pb2.DESCRIPTOR.services_by_name
-        sharing = query_pb2.DESCRIPTOR.services_by_name
-        yield Process(
-            listeners=base.listeners(
-                edge=[
-                    Servicer(
-                        case_pb2_grpc.add_CaseServiceServicer_to_server,
-                        Cases(work, people, pages),
-                        services["CaseService"],
-                    ),
-                    Servicer(
-                        case_pb2_grpc.add_CaseHandlingServiceServicer_to_server,
-                        Handling(work, pages),
-                        services["CaseHandlingService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_ResourceServiceServicer_to_server,
-                        Sharing(base, pages, calendar),
-                        sharing["ResourceService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_QueryServiceServicer_to_server,
-                        Queries(base, people, asking, keyring, book),
-                        sharing["QueryService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_ProviderServiceServicer_to_server,
-                        Providers(base, streams),
-                        sharing["ProviderService"],
-                    ),
-                    Servicer(
-                        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-                        Evidence(base, pages, proving.esign),
-                        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-                    ),
-                    Servicer(
-                        inbox_pb2_grpc.add_InboxServiceServicer_to_server,
-                        Inbox(base, links, pages, polls),
-                        inbox_pb2.DESCRIPTOR.services_by_name["InboxService"],
-                    ),
-                ],
-                peer=[
-                    Servicer(
-                        case_pb2_grpc.add_CaseRegistryServiceServicer_to_server,
-                        CaseRegistry(work),
-                        services["CaseRegistryService"],
-                    ),
-                    Servicer(
-                        query_pb2_grpc.add_AuthorityServiceServicer_to_server,
-                        Authority(base, asking, book),
-                        sharing["AuthorityService"],
-                    ),
-                    operations.servicer(),
-                ],
-            ),
-            tasks=[
-                base.registry.replica.follow,
-                items.replica.follow,
-                operations.watch,
-                keeping.watch,
-                keeping.tidy,
-                proving.follow,
-                links.sweep,
-                *messaging.tasks,
-            ],
-            not_ready=not_ready,
-            ops_host=settings.ops_host,
-            ops_port=settings.ops_port,
-            on_drain=[streams.drain, polls.all],
+        parts.add(messaging.part)
+        beside = parts.add(open_neighbours(base))
+        people = People(beside.identity, base.store, base.clock)
+        evidence = parts.add(open_evidence(base, beside.esign, pages)).book
+        parts.add(
+            await open_cases(
+                base,
+                beside.catalogue,
+                people=people,
+                pages=pages,
+                keyring=keyring,
+                calendar=calendar,
+                evidence=evidence,
+            )
         )
+        parts.add(open_grants(base, pages, calendar))
+        parts.add(open_queries(base, settings, people=people, keyring=keyring, evidence=evidence))
+        parts.add(open_inbox(base, settings, beside.identity, pages))
+        parts.add(open_housekeeping(base, settings))
+        yield parts.process(replay=messaging.replay)

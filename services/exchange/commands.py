@@ -5,13 +5,13 @@ from pathlib import Path
 from services.exchange.config import ExchangeSettings, keyring_dir
 from services.exchange.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
 from shuniu.kit.operations import audit_check
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, migrations
 
 PACKAGE = "services.exchange"
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.service_settings import ServiceSettings
 
 

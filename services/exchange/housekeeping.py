@@ -1,15 +1,20 @@
-"""What the exchange does without being asked: fresh gauges, and forgetting what need not be kept."""
+"""Periodic work of the exchange: refreshes gauges, expires grants, deletes old answers."""
 
 import asyncio
 from dataclasses import dataclass
 
 from services.exchange import metrics
-from services.exchange.domain import cases, grants
-from services.exchange.store import calls, sharing
-from services.exchange.store import cases as store
-from shuniu.kit import requests
-from shuniu.kit.clock import Clock
-from shuniu.kit.sql import Store
+from services.exchange.cases import store
+from services.exchange.cases.domain import life
+from services.exchange.config import ExchangeSettings
+from services.exchange.grants import domain as grants
+from services.exchange.grants import store as sharing
+from services.exchange.queries import store as calls
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 5.0
 TIDY_SECONDS = 60.0
@@ -24,23 +29,28 @@ class Housekeeping:
     kept_us: int
 
     async def watch(self) -> None:
-        """Keeps the business gauges fresh."""
+        """Task: refreshes the business gauges."""
         while True:
             states, overdue = await self.store.read(store.case_counts, self.clock.now_us())
-            for state in cases.State:
+            for state in life.CaseState:
                 metrics.CASES.labels(state.value).set(states.get(state.value, 0))
             metrics.CASES_OVERDUE.set(overdue)
             by_state, late = await self.store.read(sharing.grant_counts, self.clock.now_us())
-            for standing in grants.State:
+            for standing in grants.GrantState:
                 metrics.GRANTS.labels(standing.value).set(by_state.get(standing.value, 0))
             metrics.GRANTS_OVERDUE.set(late)
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Ends grants whose term is over and forgets answers to old requests."""
+        """Task: expires grants whose term is over and deletes answers to old requests."""
         while True:
             now_us = self.clock.now_us()
             await self.store.write(sharing.expire_grants, now_us)
             await self.store.write(calls.forget_answers, now_us - self.kept_us)
             await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
+
+
+def open_housekeeping(base: Foundation, settings: ExchangeSettings) -> Part:
+    keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
+    return Part(tasks=[keeping.watch, keeping.tidy])

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 CASES = Gauge("shuniu_exchange_cases", "Cases, by state.", ["state"], registry=REGISTRY)
 CASES_OVERDUE = Gauge("shuniu_exchange_cases_overdue", "Open cases past their promised end.", registry=REGISTRY)

@@ -1,54 +1,33 @@
-"""Wiring of identity: settings → store → keys → servicers → run."""
+"""identity as a list of parts, each opened by its subject's `part`."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.identity import bus_admin, events
-from services.identity.bus_places import BusPlaces
+from services.identity import events
+from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
-from services.identity.housekeeping import Housekeeping
-from services.identity.keys import Secrets
-from services.identity.passwords import Passwords
-from services.identity.private_requests import PrivateRequests
-from services.identity.profiles import Profiles
-from services.identity.provider_keys import ProviderKeys
-from services.identity.service.carrier import CarrierService
-from services.identity.service.enrolment import EnrolmentService
-from services.identity.service.grants import Grants
-from services.identity.service.openid import OpenIdService
-from services.identity.service.persons import PersonService, RevealService, Sealer
-from services.identity.service.platforms import PlatformAdminService, PlatformService
-from services.identity.service.registry_feed import RegistryFeed
-from services.identity.service.sign_in import SignInService
-from services.identity.service.signing import SigningService
+from services.identity.housekeeping import open_housekeeping
+from services.identity.keys.part import open_provider
+from services.identity.keys.secrets import Secrets
+from services.identity.openid.part import open_openid
+from services.identity.persons.part import open_persons
+from services.identity.platforms.part import open_platforms
+from services.identity.requests.private import PrivateRequests
+from services.identity.service.neighbours import open_neighbours
+from services.identity.sessions.part import open_sessions
+from services.identity.signing.part import open_signing
 from services.identity.store import METADATA
-from services.identity.tokens import Tokens
-from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
-from shuniu.api.identity.v1 import (
-    person_pb2,
-    person_pb2_grpc,
-    platform_pb2,
-    platform_pb2_grpc,
-    signin_pb2,
-    signin_pb2_grpc,
-    signing_pb2,
-    signing_pb2_grpc,
-)
-from shuniu.kit.config import ConfigError, HubSettings, load, secret
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
-from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
-
-_PLATFORM = platform_pb2.DESCRIPTOR.services_by_name
-_SIGN_IN = signin_pb2.DESCRIPTOR.services_by_name
-_PERSON = person_pb2.DESCRIPTOR.services_by_name
+from shuniu.kit.parts import Parts
+from shuniu.kit.process.config import ConfigError, HubSettings, load, secret
+from shuniu.kit.process.run import Process
 
 
 @asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
+    """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(IdentitySettings, path, "identity")
     files = KeyFiles(hub.data_dir)
@@ -61,102 +40,24 @@ async def build(path: Path) -> AsyncIterator[Process]:
         # Identity follows its own feed like everybody else: one way to know who may work.
         open_foundation("identity", hub, settings, METADATA, package="services.identity") as base,
         open_messaging(base, area=events.AREA) as messaging,
+        Parts(base) as parts,
     ):
-        assert base.registry is not None
         private = PrivateRequests(base, keys.keyring, keys.request_digest)
-        provider = ProviderKeys(base.store, keys.keyring, settings, base.clock)
-        await provider.load()
-        places = BusPlaces(base.store, bus_keys, settings.bus_url, base.clock)
-        feed = RegistryFeed(base)
-        passwords = Passwords(settings.password_threads, settings.password_queue)
-        vault, exchange = base.channel("vault"), base.channel("exchange")
-        tokens = Tokens(provider, hub.issuer, settings.access_token_seconds)
-        grants = Grants(base, settings, keys, tokens, feed)
-        sealer = Sealer(base, vault)
-        housekeeping = Housekeeping(base, feed)
-        await housekeeping.tidy()
-
-        def not_ready() -> list[str]:
-            return [] if base.store.writable else ["store is not writable"]
-
-        operations = Operations(base, not_ready, facts=messaging.facts, replay=messaging.replay)
-        edge = [
-            Servicer(
-                platform_pb2_grpc.add_PlatformServiceServicer_to_server,
-                PlatformService(base, keys, feed),
-                _PLATFORM["PlatformService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_PlatformAdminServiceServicer_to_server,
-                PlatformAdminService(base, private, feed, places, provider),
-                _PLATFORM["PlatformAdminService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_EnrolmentServiceServicer_to_server,
-                EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem),
-                _PLATFORM["EnrolmentService"],
-            ),
-            Servicer(
-                person_pb2_grpc.add_RevealServiceServicer_to_server,
-                RevealService(base, settings, keys, private, sealer, exchange),
-                _PERSON["RevealService"],
-            ),
-            Servicer(
-                signing_pb2_grpc.add_SigningServiceServicer_to_server,
-                SigningService(base, private, tokens),
-                signing_pb2.DESCRIPTOR.services_by_name["SigningService"],
-            ),
-        ]
-        peer = [
-            Servicer(
-                registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server,
-                feed,
-                registry_pb2.DESCRIPTOR.services_by_name["RegistryFeedService"],
-            ),
-            Servicer(
-                signin_pb2_grpc.add_SignInServiceServicer_to_server,
-                SignInService(base, settings, keys, private, feed, passwords, vault, exchange),
-                _SIGN_IN["SignInService"],
-            ),
-            Servicer(
-                signin_pb2_grpc.add_OpenIdServiceServicer_to_server,
-                OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault)),
-                _SIGN_IN["OpenIdService"],
-            ),
-            Servicer(
-                person_pb2_grpc.add_PersonServiceServicer_to_server,
-                PersonService(base, sealer),
-                _PERSON["PersonService"],
-            ),
-            Servicer(
-                platform_pb2_grpc.add_CarrierServiceServicer_to_server,
-                CarrierService(base, bus_keys),
-                _PLATFORM["CarrierService"],
-            ),
-            operations.servicer(),
-        ]
-        places.admin.start()
-        try:
-            yield Process(
-                listeners=base.listeners(edge=edge, peer=peer),
-                tasks=[
-                    base.registry.replica.follow,
-                    operations.watch,
-                    places.run,
-                    provider.run,
-                    housekeeping.run,
-                    *messaging.tasks,
-                ],
-                not_ready=not_ready,
-                ops_host=settings.ops_host,
-                ops_port=settings.ops_port,
-                on_drain=[feed.drain],
-            )
-        finally:
-            await places.admin.close()
-            await vault.close()
-            await exchange.close()
-            passwords.close()
+        parts.add(messaging.part)
+        beside = parts.add(open_neighbours(base))
+        vault, exchange = beside.vault, beside.exchange
+        provider = parts.add(await open_provider(base, settings, keys)).provider
+        feed = parts.add(
+            open_platforms(base, settings, keys, bus_keys, private=private, provider=provider, trust_pem=trust_pem)
+        ).feed
+        parts.add(open_persons(base, settings, keys, private=private, vault=vault, exchange=exchange))
+        parts.add(open_sessions(base, settings, keys, private=private, feed=feed, vault=vault, exchange=exchange))
+        tokens = parts.add(
+            open_openid(base, settings, keys, private=private, provider=provider, feed=feed, vault=vault)
+        ).tokens
+        parts.add(open_signing(base, private, tokens))
+        parts.add(await open_housekeeping(base, feed))
+        yield parts.process(replay=messaging.replay)
 
 
 def _text(path: Path) -> str:

@@ -9,22 +9,22 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
-from services.identity.domain import operators
-from services.identity.domain.operators import Operator
-from services.identity.keys import Secrets
+from services.identity.keys.secrets import Secrets
+from services.identity.operators import domain as operators
+from services.identity.operators import store as operator_rows
+from services.identity.operators.domain import Operator
 from services.identity.store import METADATA
-from services.identity.store import platforms as rows
 from services.identity.vault import commands as vault
-from shuniu.kit import audit, bus_server
-from shuniu.kit.audit import AuditRecord, AuditReport
-from shuniu.kit.clock import Clock, SystemClock
-from shuniu.kit.config import HubSettings, load, write_secret
 from shuniu.kit.crypto import profile, x509
 from shuniu.kit.crypto.keyring import add_key
+from shuniu.kit.events import bus_server
+from shuniu.kit.process.clock import Clock, SystemClock
+from shuniu.kit.process.config import HubSettings, load, write_secret
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, audit, migrations
+from shuniu.kit.store.audit import AuditRecord, AuditReport
 
 PACKAGE = "services.identity"
 BUS_SERVICES = ("identity", "catalogue", "exchange", "esign")
@@ -138,7 +138,7 @@ async def verify_audit(config: Path) -> AuditReport:
 
 
 def _keep_operator(conn: Connection, made: Operator, now_us: int, audit_hash: str) -> None:
-    rows.put_operator(conn, made, now_us)
+    operator_rows.put_operator(conn, made, now_us)
     record = AuditRecord(
         actor="command-line",
         actor_kind="operator",

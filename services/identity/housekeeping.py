@@ -1,29 +1,33 @@
-"""What time does by itself: sessions that expire are ended and told of, and what nobody can ask for is removed."""
+"""Periodic work of identity: ends expired sessions, publishes their ends, deletes old rows."""
 
 import asyncio
 from typing import Final
 
 from sqlalchemy import Connection
 
-from services.identity import session_ends
-from services.identity.domain.token_families import EndReason
-from services.identity.service.registry_feed import RegistryFeed
-from services.identity.store import persons, sessions
-from shuniu.kit import lease, requests
+from services.identity.openid import store as codes
+from services.identity.platforms import store as platforms
+from services.identity.platforms.service.registry_feed import RegistryFeedService
+from services.identity.sessions import ends as session_ends
+from services.identity.sessions.domain.token_families import EndReason
+from services.identity.sessions.store import credentials, families, sessions
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc import requests
+from shuniu.kit.store import lease
 
 _EVERY_SECONDS: Final = 5.0
 _LEASE: Final = "housekeeping"
 _LEASE_US: Final = 30 * 1_000_000
 _KEPT_US: Final = 24 * 3600 * 1_000_000
-# Longer than any access token lives: what ended before matters to nobody.
+# Longer than the life of an access token.
 _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 
 
 class Housekeeping:
     """One replica at a time does it."""
 
-    def __init__(self, base: Foundation, feed: RegistryFeed) -> None:
+    def __init__(self, base: Foundation, feed: RegistryFeedService) -> None:
         self._base = base
         self._feed = feed
 
@@ -33,7 +37,7 @@ class Housekeeping:
             await asyncio.sleep(_EVERY_SECONDS)
 
     async def tidy(self) -> None:
-        """Ends all that is over. Also called before the first request: a restore brings ended sessions back."""
+        """Ends expired sessions. Also called before the first request: a restore brings ended sessions back."""
         while await self._base.write(self._round):
             self._feed.wake()
 
@@ -45,7 +49,17 @@ class Housekeeping:
         over = sessions.expired(conn, now)
         for session in over:
             session_ends.end(self._base, conn, session, EndReason.EXPIRED)
-        sessions.forget(conn, now - _KEPT_US, now - _FEED_KEPT_US)
-        persons.forget_failures(conn, now - _KEPT_US)
+        codes.forget(conn, now - _KEPT_US)
+        platforms.forget_ended(conn, now - _FEED_KEPT_US)
+        families.forget(conn, now - _KEPT_US)
+        sessions.forget(conn, now - _KEPT_US)
+        credentials.forget_failures(conn, now - _KEPT_US)
         requests.prune(conn, now)
         return len(over)
+
+
+async def open_housekeeping(base: Foundation, feed: RegistryFeedService) -> Part:
+    """Ends what expired before anything is served."""
+    keeping = Housekeeping(base, feed)
+    await keeping.tidy()
+    return Part(tasks=[keeping.run])

@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Histogram
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 ENROLMENTS = Counter("shuniu_identity_enrolments_total", "Platforms enrolled.", registry=REGISTRY)
 SUSPENSIONS = Counter("shuniu_identity_suspensions_total", "Platforms suspended.", registry=REGISTRY)

@@ -8,14 +8,6 @@ import sys
 from shuniu.cli.output import complain
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("bench", help="性能测量 / measure this machine", description=__doc__)
-    parser.add_argument(
-        "--only", default="", metavar="AREA", help="只测一个领域 / one area: the name before the first dot"
-    )
-    parser.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     if importlib.util.find_spec("tests.bench") is None:
         complain("基准测试随源码提供，请在源码目录运行 make bench / benchmarks come with the source: make bench")

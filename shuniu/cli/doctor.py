@@ -21,10 +21,10 @@ from shuniu.cli.local import statuses, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.kit.config import ConfigError, HubSettings, read
 from shuniu.kit.crypto import profile, sm
 from shuniu.kit.errors import HubError
-from shuniu.kit.sql import sqlite_copy
+from shuniu.kit.process.config import ConfigError, HubSettings, read
+from shuniu.kit.store import sqlite_copy
 
 GOOD, WARN, BAD = "好 ok", "注意 warn", "坏 bad"
 CERTIFICATE_WARN_DAYS = 30
@@ -41,11 +41,6 @@ class Finding:
     level: str
     found: str
     mend: str = ""
-
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("doctor", help="体检 / check-up", description=__doc__)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

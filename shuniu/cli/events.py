@@ -10,22 +10,8 @@ from shuniu.api.common.v1 import operations_pb2_grpc
 from shuniu.cli.local import ask_all, open_channel
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
-from shuniu.cli.stores import PACKAGES
-from shuniu.kit.client import ask
 from shuniu.kit.errors import HubError
-
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    events = commands.add_parser("events", help="死信与重放 / dead letters", description=__doc__)
-    verbs = events.add_subparsers(metavar="VERB", required=True)
-    verbs.add_parser("dead", help="列出死信 / list dead letters").set_defaults(run=dead)
-    parser = verbs.add_parser("replay", help="重放死信 / send dead letters again")
-    parser.add_argument("service", choices=sorted(PACKAGES))
-    parser.add_argument(
-        "event", nargs="*", metavar="EVENT", help="事件编号，缺省为全部 / event ids; all when none is given"
-    )
-    parser.add_argument("--yes", action="store_true", help="真正重放；缺省只预览 / send; without it only a preview")
-    parser.set_defaults(run=replay)
+from shuniu.kit.rpc.client import ask
 
 
 def dead(arguments: argparse.Namespace) -> int:

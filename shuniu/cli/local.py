@@ -11,8 +11,8 @@ from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
 from shuniu.cli.place import Place
 from shuniu.cli.stores import PACKAGES
-from shuniu.kit.client import ask, channel
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc.client import ask, channel
 from shuniu.kit.service_settings import socket_address
 
 CALLER = "shuniu-cli"

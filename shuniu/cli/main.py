@@ -15,11 +15,11 @@ from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
 from shuniu.cli.usage import in_both
-from shuniu.kit.config import EX_CONFIG, EX_USAGE, ConfigError
 from shuniu.kit.errors import HubError
+from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError
 
-# One module a group of commands; each adds its own parsers. Only the group of the command given is imported: some bring
-# a service's engines with them, and a command should start at once. What the whole list says of each stands here.
+# One module of `syntax` for a group of commands: it adds their parsers and imports nothing that runs. Only the group of
+# the command given is imported, and what the command runs only when it runs. What the whole list says stands here.
 GROUPS: dict[str, dict[str, str]] = {
     "init": {"init": "新建枢纽 / make a new hub"},
     "up": {"up": "启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)"},
@@ -94,7 +94,7 @@ def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     """
     root, commands = _root()
     for group in _named(words) or GROUPS:
-        importlib.import_module(f"shuniu.cli.{group}").add(commands)
+        importlib.import_module(f"shuniu.cli.syntax.{group}").add(commands)
     return root
 
 
@@ -122,7 +122,7 @@ def _named(words: Sequence[str]) -> list[str]:
 
 def settings_errors() -> tuple[type[Exception], ...]:
     """What is wrong with settings or store. A store's errors come from nowhere but its module, once that is loaded."""
-    sql: Any = sys.modules.get("shuniu.kit.sql")
+    sql: Any = sys.modules.get("shuniu.kit.store")
     return (ConfigError,) if sql is None else (ConfigError, sql.SchemaError, sql.StoreLockedError)
 
 

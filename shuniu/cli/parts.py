@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.bus_server import server_binary
-from shuniu.kit.config import HubSettings
+from shuniu.kit.events.bus_server import server_binary
+from shuniu.kit.process.config import HubSettings
 
 SERVICES = ("identity", "catalogue", "exchange", "esign")
 

@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.config import ConfigError, HubSettings, load, read
+from shuniu.kit.process.config import ConfigError, HubSettings, load, read
 
 DEFAULT_DATA = Path("var/hub")
 CONFIG_NAME = "hub.toml"

@@ -12,18 +12,8 @@ from shuniu.cli.local import open_channel, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
-from shuniu.kit.client import ask
-from shuniu.kit.config import ConfigError
-
-
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = verbs.add_parser(
-        "recount",
-        help="由日志重新统计签署流程并核对 / count signing flows anew from the ledger and compare",
-        description="Exit 0 when ledger and hub agree and no flow ended twice, 1 when they do not. Works while the hub "
-        "runs and while it does not.",
-    )
-    parser.set_defaults(run=run)
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.client import ask
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -9,33 +9,6 @@ from shuniu.cli.place import Place
 from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
 
 
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verb = verbs.add_parser(
-        "renew",
-        help="为已签章文件续期（验证数据与新的文档时间戳） / renew a sealed document: validation data, a new timestamp",
-        description="Adds fresh validation data and a document timestamp (PAdES B-LTA) while the authority of the last "
-        "timestamp still holds. What was sealed and logged stays at the beginning of the file; receipts beside it stay "
-        "good. Exit codes are those of `shuniu verify` for the renewed file; 3 when it could not be made.",
-    )
-    verb.add_argument("file", type=Path, metavar="FILE.pdf")
-    verb.add_argument(
-        "--out", type=Path, default=None, metavar="OUT.pdf", help="默认写回原文件 / default: FILE.pdf itself"
-    )
-    verb.add_argument(
-        "--url", default="", metavar="URL", help="枢纽网址 / a hub's address for people (default: this hub's)"
-    )
-    verb.add_argument(
-        "--tsa", default="", metavar="URL", help="另用时间戳机构 / another timestamp authority than the hub's"
-    )
-    verb.add_argument(
-        "--ca", type=Path, default=None, metavar="PEM", help="TLS 根证书 / for TLS, instead of the system's"
-    )
-    verb.add_argument(
-        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
-    )
-    verb.set_defaults(run=run)
-
-
 def run(arguments: argparse.Namespace) -> int:
     into: Path = arguments.out or arguments.file
     try:

@@ -5,32 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
-from shuniu.cli import renew, seals
 from shuniu.cli.output import complain, out
 from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
-
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    group = commands.add_parser("seal", help="电子印章 / electronic seals")
-    verbs = group.add_subparsers(metavar="VERB", required=True)
-    verb = verbs.add_parser(
-        "inspect",
-        help="逐步解析与核验印章或签章数据 / read and judge a seal or seal signature step by step",
-        description="FILE is a seal (SESeal) or seal signature (SES_Signature) in DER, GB/T 38540 or GM/T 0031. Exit 0 "
-        "VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable. DIR holds *.pem: SM2 roots, authorities and seal makers. A "
-        "signature is compared with the PDF that it is beside: --document, or FILE without .ses.",
-    )
-    verb.add_argument("file", type=Path, metavar="FILE")
-    verb.add_argument("--document", type=Path, default=None, metavar="FILE.pdf")
-    verb.add_argument(
-        "--trust", type=Path, default=None, metavar="DIR", help="信任根目录，默认本枢纽 / default: this hub's own trust"
-    )
-    verb.add_argument(
-        "--picture", type=Path, default=None, metavar="OUT", help="导出印章图像 / write the seal's picture there"
-    )
-    verb.set_defaults(run=inspect)
-    seals.add(verbs)
-    renew.add(verbs)
 
 
 def inspect(arguments: argparse.Namespace) -> int:

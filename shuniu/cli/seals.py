@@ -5,7 +5,6 @@
 
 import argparse
 import asyncio
-import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,74 +16,14 @@ from shuniu.api.esign.v1 import esign_pb2_grpc, seal_pb2, seal_pb2_grpc
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.platform import Edge, operator, request_id
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 T = TypeVar("T")
-REVIEWER, MAKER = "system", "security"
 REASONS = {
     name.removeprefix("REVOCATION_REASON_").lower().replace("_", "-"): number
     for name, number in pb.RevocationReason.items()
 }
-
-
-def add(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    verbs.add_parser("list", help="列出印章 / list seals").set_defaults(run=listing)
-    _verb(verbs, "show", "一枚印章及其全部变更 / one seal and all its changes", show)
-    verb = _verb(verbs, "review", "审核印章申请（系统管理员） / review an application, as operator system", review)
-    verb.add_argument("--reject", default="", metavar="WHY", help="驳回及原因 / refuse it")
-    _verb(verbs, "make", "制作并启用（安全管理员） / make and activate a reviewed seal, as operator security", make)
-    verb = _verb(verbs, "revoke", "撤销印章 / revoke a seal", revoke)
-    verb.add_argument("--reason", default="unspecified", choices=sorted(REASONS), help="撤销原因 / RFC 5280 reason")
-    verb.add_argument("--because", required=True, metavar="TEXT", help="原因说明 / why, for the record")
-    verb.add_argument("--since", type=moment, default=None, metavar="TIME", help="失效日期 / invalidity date, ISO 8601")
-    verb = _verb(
-        verbs, "replace", "更换印章：新密钥、证书、图像 / a next version: new key, certificate, picture", replace
-    )
-    verb.add_argument("--because", required=True, metavar="TEXT", help="原因说明 / why, for the record")
-    verb.add_argument("--name", default="", help="新名称，默认不变 / new official name (default: as it is)")
-    verb.add_argument(
-        "--picture",
-        type=Path,
-        default=None,
-        metavar="PNG",
-        help="印章图像，默认由枢纽绘制 / default: the hub draws one",
-    )
-    verb = _verb(verbs, "picture", "导出印章图像 / write a seal's picture to a file", picture)
-    verb.add_argument("out", type=Path, metavar="OUT.png")
-    verb.add_argument(
-        "--eseal", type=Path, default=None, metavar="OUT", help="同时导出印章数据 / its SESeal too (GB/T 38540, DER)"
-    )
-    verb = _verb(
-        verbs,
-        "compromised",
-        "印章私钥被盗的处置 / what to do when a seal's key was stolen: revoke it from a date on, list what it sealed "
-        "since, apply for its successor",
-        compromised,
-    )
-    verb.add_argument("--since", type=moment, required=True, metavar="TIME", help="被盗时间 / since when, ISO 8601")
-    verb.add_argument(
-        "--because", default="私钥失窃 / key compromised", metavar="TEXT", help="原因说明 / for the record"
-    )
-
-
-def _verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    text: str,
-    run: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    verb = verbs.add_parser(name, help=text, description=text)
-    verb.add_argument("id", metavar="ID", help="印章编号 / seal id")
-    verb.set_defaults(run=run)
-    return verb
-
-
-def moment(text: str) -> dt.datetime:
-    """ISO 8601; without an offset it is this machine's local time."""
-    try:
-        return dt.datetime.fromisoformat(text).astimezone(dt.UTC)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no ISO 8601 time") from None
+REVIEWER, MAKER = "system", "security"
 
 
 def listing(arguments: argparse.Namespace) -> int:

@@ -12,14 +12,6 @@ from shuniu.cli.place import Place
 from shuniu.kit.errors import HubError
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser("status", help="各部件状态 / state of all parts", description=__doc__)
-    parser.set_defaults(run=status)
-    parser = commands.add_parser("trace", help="追踪一件办件 / follow one case", description=__doc__)
-    parser.add_argument("case", metavar="CASE", help="办件编号或其他聚合编号 / case code, or another aggregate's id")
-    parser.set_defaults(run=trace)
-
-
 def status(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     supervised = supervisor_state(place)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from shuniu.cli.parts import SERVICES
 from shuniu.cli.place import Place
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import read
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import read
 
 PACKAGES = {**{service: f"services.{service}" for service in SERVICES}, "vault": "services.identity.vault"}
 
@@ -39,7 +39,7 @@ def databases(place: Place) -> list[Database]:
 async def migrate_all(place: Place) -> dict[str, str]:
     """Brings every store to its newest revision; returns the revisions."""
     # Here: who asks only where the databases are needs none of their engine.
-    from shuniu.kit.sql.migrations import migrate
+    from shuniu.kit.store.migrations import migrate
 
     clock = SystemClock()
     # One after another: Alembic keeps the connection it works on in a global of the process.

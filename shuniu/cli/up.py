@@ -9,15 +9,8 @@ import sys
 from shuniu.cli.parts import bus_config, parts
 from shuniu.cli.place import Place
 from shuniu.cli.supervise import Supervisor, print_report
-from shuniu.kit.config import ConfigError
-from shuniu.kit.process_lock import HeldElsewhereError, ProcessLock
-
-
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    parser = commands.add_parser(
-        "up", help="启动枢纽（Ctrl-C 停止） / run the hub (Ctrl-C drains it)", description=__doc__
-    )
-    parser.set_defaults(run=run)
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
 
 
 def run(arguments: argparse.Namespace) -> int:

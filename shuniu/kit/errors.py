@@ -6,8 +6,9 @@ unknown exception becomes INTERNAL with an incident id.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+from shuniu.rules import Violation
 
 
 class Code(Enum):
@@ -28,16 +29,6 @@ class Code(Enum):
     UNAVAILABLE = 14
     DATA_LOSS = 15
     UNAUTHENTICATED = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing wrong with a request. `field` is a proto field path, `reason` UPPER_SNAKE."""
-
-    field: str
-    reason: str
-    en: str
-    zh: str
 
 
 class HubError(Exception):

@@ -6,7 +6,7 @@
 import contextlib
 import hashlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
 
@@ -14,22 +14,25 @@ import grpc
 from google.protobuf.message import Message
 from sqlalchemy import Connection, MetaData
 
-from shuniu.kit import audit, client, errors, metrics, outbox, requests, zones
-from shuniu.kit.audit import AuditRecord
-from shuniu.kit.caller import current_call
-from shuniu.kit.clock import Clock, SystemClock
-from shuniu.kit.config import HubSettings
+from shuniu.kit import errors
 from shuniu.kit.crypto import profile
-from shuniu.kit.errors import Violation
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.outbox import Event
-from shuniu.kit.registry import Registry
-from shuniu.kit.requests import Asked
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.server import Listener, Servicer, edge_listener, peer_listener
+from shuniu.kit.events import outbox
+from shuniu.kit.events.outbox import Event
+from shuniu.kit.feeds.registry import Registry
+from shuniu.kit.process import metrics
+from shuniu.kit.process.clock import Clock, SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc import client, requests, zones
+from shuniu.kit.rpc.caller import current_call
+from shuniu.kit.rpc.requests import RequestKey
+from shuniu.kit.rpc.server import Listener, Servicer, edge_listener, peer_listener
 from shuniu.kit.service_settings import ServiceSettings, database_url, socket_address
-from shuniu.kit.sql import SchemaError, Store, StoreLockedError
-from shuniu.kit.sql.migrations import check_schema
+from shuniu.kit.store import SchemaError, Store, StoreLockedError, audit
+from shuniu.kit.store.audit import AuditRecord
+from shuniu.kit.store.migrations import check_schema
+from shuniu.rules import Violation
 
 Response = TypeVar("Response", bound=Message)
 T = TypeVar("T")
@@ -37,19 +40,25 @@ Ts = TypeVarTuple("Ts")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
-@dataclass(slots=True)
-class Foundation:
-    """An opened service. `writer` names this instance in audit chains and leases."""
+@dataclass(slots=True, kw_only=True)
+class BareFoundation:
+    """An opened service that follows no registry and publishes no events: the vault. `writer` names this instance in
+    audit chains and leases.
+    """
 
     service: str
     hub: HubSettings
     settings: ServiceSettings
     clock: Clock
     store: Store
-    registry: Registry | None
     writer: str
     committed: list[Callable[[], None]] = field(default_factory=list)
     """Called after each commit of `write` and `mutate`: what sends or serves news looks at once instead of soon."""
+
+    @property
+    def tasks(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Background work of the foundation itself."""
+        return ()
 
     async def write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """A unit of work outside of a call's idempotency, e.g. a timer's; see `mutate`."""
@@ -65,75 +74,16 @@ class Foundation:
         return client.channel(address, service=self.service, tls=tls)
 
     def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
-        """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""
-        found: list[Listener] = []
-        trust = self.hub.trust_domain
+        """The peer listener, for other processes of the hub. Raises ValueError for servicers of the edge: who may call
+        there is the registry's word.
+        """
         if edge:
-            assert self.registry is not None
-            address = self.settings.edge_address or socket_address(self.hub, self.service, "edge")
-            listener = edge_listener(address, edge, trust, self.registry.refuse, tls=self.settings.tls())
-            self.registry.on_change(listener.cut_refused)
-            found.append(listener)
+            raise ValueError(f"{self.service}: follows no registry, so nothing of it stands at the edge")
+        return [self._peer_listener(peer)]
+
+    def _peer_listener(self, servicers: Sequence[Servicer]) -> Listener:
         address = self.settings.peer_address or socket_address(self.hub, self.service, "peer")
-        found.append(peer_listener(address, [*edge, *peer], trust, tls=self.settings.tls()))
-        return found
-
-    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
-        """Organisations that get an event: those it is addressed to and those subscribed, each once.
-
-        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
-        """
-        if self.registry is None:
-            return []
-        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
-        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
-
-    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
-        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
-
-        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
-        """
-        entry = self.registry.platform(code) if self.registry else None
-        if entry is None:
-            return ""
-        reason = zones.refusal(
-            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
-        )
-        if reason:
-            metrics.RECEIVERS_REFUSED.labels(reason).inc()
-        return reason
-
-    def publish(
-        self,
-        conn: Connection,
-        topic: str,
-        aggregate: str,
-        payload: Message,
-        *,
-        to: Iterable[str] = (),
-        division: str = "",
-        secrecy: str = "internal",
-    ) -> Event:
-        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
-        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
-
-    def event(
-        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
-    ) -> Event:
-        """An event of the current call, for `publish` or `outbox.emit_all`."""
-        return Event(
-            id=new_ulid(self.clock),
-            type=f"shuniu.{topic}.v1",
-            source=f"//{self.hub.trust_domain}/{self.service}",
-            aggregate=aggregate,
-            time_us=self.clock.now_us(),
-            data=payload.SerializeToString(deterministic=True),
-            topic=topic,
-            division=division,
-            traceparent=current_call().traceparent,
-            zone=self.hub.zone,
-            secrecy=secrecy,
-        )
+        return peer_listener(address, servicers, self.hub.trust_domain, tls=self.settings.tls())
 
     def audit(self, conn: Connection, action: str, target: str, **details: str) -> None:
         """Adds a record to this writer's chain, naming the current caller. Never personal data."""
@@ -182,6 +132,85 @@ class Foundation:
         return response_type.FromString(await self.write(unit))
 
 
+@dataclass(slots=True, kw_only=True)
+class Foundation(BareFoundation):
+    """An opened service that follows the registry and publishes events."""
+
+    registry: Registry
+
+    @property
+    def tasks(self) -> Sequence[Callable[[], Awaitable[None]]]:
+        """Follows the registry."""
+        return (self.registry.replica.follow,)
+
+    def listeners(self, edge: Sequence[Servicer], peer: Sequence[Servicer]) -> list[Listener]:
+        """The edge and peer listeners. `peer` servicers are also for other processes; `edge` ones are on both."""
+        found: list[Listener] = []
+        if edge:
+            address = self.settings.edge_address or socket_address(self.hub, self.service, "edge")
+            listener = edge_listener(
+                address, edge, self.hub.trust_domain, self.registry.refuse, tls=self.settings.tls()
+            )
+            self.registry.on_change(listener.cut_refused)
+            found.append(listener)
+        return [*found, self._peer_listener([*edge, *peer])]
+
+    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
+        """Organisations that get an event: those it is addressed to and those subscribed, each once.
+
+        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
+        """
+        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
+        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
+
+    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
+        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
+
+        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
+        """
+        entry = self.registry.platform(code)
+        if entry is None:
+            return ""
+        reason = zones.refusal(
+            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
+        )
+        if reason:
+            metrics.RECEIVERS_REFUSED.labels(reason).inc()
+        return reason
+
+    def publish(
+        self,
+        conn: Connection,
+        topic: str,
+        aggregate: str,
+        payload: Message,
+        *,
+        to: Iterable[str] = (),
+        division: str = "",
+        secrecy: str = "internal",
+    ) -> Event:
+        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
+        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
+
+    def event(
+        self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
+    ) -> Event:
+        """An event of the current call, for `publish` or `outbox.emit_all`."""
+        return Event(
+            id=new_ulid(self.clock),
+            type=f"shuniu.{topic}.v1",
+            source=f"//{self.hub.trust_domain}/{self.service}",
+            aggregate=aggregate,
+            time_us=self.clock.now_us(),
+            data=payload.SerializeToString(deterministic=True),
+            topic=topic,
+            division=division,
+            traceparent=current_call().traceparent,
+            zone=self.hub.zone,
+            secrecy=secrecy,
+        )
+
+
 def require_request_id(request: Message) -> str:
     """The request's id (AIP-155), 8 to 64 of A-Z a-z 0-9 _ -. Raises INVALID_ARGUMENT."""
     request_id = str(getattr(request, "request_id", ""))
@@ -199,10 +228,10 @@ def require_request_id(request: Message) -> str:
     return request_id
 
 
-def asked_of(request: Message) -> Asked:
-    """The current call as what its answer is kept under. Raises INVALID_ARGUMENT REQUEST_ID_REQUIRED."""
+def asked_of(request: Message) -> RequestKey:
+    """The key under which the current call's answer is stored. Raises INVALID_ARGUMENT REQUEST_ID_REQUIRED."""
     call = current_call()
-    return Asked(call.caller.key, call.method, require_request_id(request), content_digest(request))
+    return RequestKey(call.caller.key, call.method, require_request_id(request), content_digest(request))
 
 
 def content_digest(request: Message) -> bytes:
@@ -221,11 +250,39 @@ async def open_foundation(
     metadata: MetaData,
     *,
     package: str,
-    follows_registry: bool = True,
     clock: Clock | None = None,
 ) -> AsyncIterator[Foundation]:
-    """Opens a service's store and registry copy. Raises StartRefusedError for a schema that does not fit, ConfigError
-    for a cryptographic profile that is unknown or that this machine has not the algorithms for.
+    """Opens a service's store and registry copy. Raises as `open_bare`."""
+    async with open_bare(service, hub, settings, metadata, package=package, clock=clock) as bare:
+        channel = bare.channel("identity")
+        try:
+            registry = Registry(channel, bare.store, bare.clock)
+            await registry.replica.load()
+            yield Foundation(
+                service=service,
+                hub=hub,
+                settings=settings,
+                clock=bare.clock,
+                store=bare.store,
+                writer=bare.writer,
+                registry=registry,
+            )
+        finally:
+            await channel.close()
+
+
+@contextlib.asynccontextmanager
+async def open_bare(
+    service: str,
+    hub: HubSettings,
+    settings: ServiceSettings,
+    metadata: MetaData,
+    *,
+    package: str,
+    clock: Clock | None = None,
+) -> AsyncIterator[BareFoundation]:
+    """Opens a service's store. Raises StartRefusedError for a schema that does not fit, ConfigError for a cryptographic
+    profile that is unknown or that this machine has not the algorithms for.
     """
     profile.require(hub.profile)
     clock = clock or SystemClock()
@@ -241,14 +298,7 @@ async def open_foundation(
         await check_schema(store, package)
     except (SchemaError, StoreLockedError) as error:
         raise StartRefusedError(f"{service}: {error}") from None
-    base = Foundation(service, hub, settings, clock, store, None, writer)
-    channel = base.channel("identity") if follows_registry else None
     try:
-        if channel is not None:
-            base.registry = Registry(channel, store, clock)
-            await base.registry.replica.load()
-        yield base
+        yield BareFoundation(service=service, hub=hub, settings=settings, clock=clock, store=store, writer=writer)
     finally:
-        if channel is not None:
-            await channel.close()
         await store.close()

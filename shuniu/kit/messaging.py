@@ -2,9 +2,9 @@
 
 `app.py` of a service::
 
-    async with open_foundation(...) as base, open_messaging(base, area="exchange") as bus:
-        operations = Operations(base, not_ready, facts=bus.facts, replay=bus.replay)
-        yield Process(tasks=[base.registry.replica.follow, operations.watch, *bus.tasks], ...)
+    async with open_foundation(...) as base, open_messaging(base, area="exchange") as bus, Parts(base) as parts:
+        parts.add(bus.part)
+        yield parts.process(replay=bus.replay)
 
 The service runs without its bus: writes go on, events wait in the outbox.
 """
@@ -14,15 +14,18 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shuniu.kit import config, dead_letters, errors, log, metrics
-from shuniu.kit.advisories import AdvisoryReader
-from shuniu.kit.bus import Bus
-from shuniu.kit.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
-from shuniu.kit.config import HubSettings
-from shuniu.kit.consumer import Consumer, ConsumerSettings, Handler
+from shuniu.kit import errors
+from shuniu.kit.events import dead_letters
+from shuniu.kit.events.advisories import AdvisoryReader
+from shuniu.kit.events.bus import Bus
+from shuniu.kit.events.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
+from shuniu.kit.events.consumer import Consumer, ConsumerSettings, Handler
+from shuniu.kit.events.receipts import ReceiptReader
+from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.receipts import ReceiptReader
-from shuniu.kit.relay import Relay, RelaySettings
+from shuniu.kit.parts import Part
+from shuniu.kit.process import config, log, metrics
+from shuniu.kit.process.config import HubSettings
 from shuniu.kit.service_settings import ServiceSettings
 
 _log = log.get("messaging")
@@ -50,6 +53,11 @@ class Messaging:
     relay: Relay
     consumers: tuple[Consumer, ...]
     tasks: Sequence[Callable[[], Awaitable[None]]] = field(repr=False)
+
+    @property
+    def part(self) -> Part:
+        """The tasks and facts, as a part of the process."""
+        return Part(tasks=self.tasks, facts=self.facts)
 
     async def facts(self) -> Mapping[str, str]:
         """What `shuniu status` shows of it."""

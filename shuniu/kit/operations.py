@@ -10,11 +10,12 @@ from sqlalchemy import Connection, select
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
-from shuniu.kit import audit, dead_letters, metrics, outbox
-from shuniu.kit.foundation import Foundation
-from shuniu.kit.outbox import DeliveryState
-from shuniu.kit.server import Servicer
-from shuniu.kit.sql.tables import outbox_delivery, outbox_event
+from shuniu.kit.events import dead_letters, outbox
+from shuniu.kit.events.outbox import DeliveryState
+from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.process import metrics
+from shuniu.kit.store import audit
+from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
 Facts = Callable[[], Awaitable[Mapping[str, str]]]
 Replay = Callable[[int], Awaitable[None]]
@@ -36,7 +37,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
 
     def __init__(
         self,
-        base: Foundation,
+        base: BareFoundation,
         not_ready: Callable[[], list[str]],
         facts: Facts = no_facts,
         replay: Replay = no_replay,
@@ -46,13 +47,6 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         self._facts = facts
         self._replay = replay
         self._started_us = base.clock.now_us()
-
-    def servicer(self) -> Servicer:
-        return Servicer(
-            operations_pb2_grpc.add_OperationsServiceServicer_to_server,
-            self,
-            pb.DESCRIPTOR.services_by_name["OperationsService"],
-        )
 
     async def watch(self) -> None:
         """Keeps the gauges of outbox and dead letters fresh."""

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 
 if TYPE_CHECKING:
-    from shuniu.kit.client import ClientTls
-    from shuniu.kit.server import Tls
+    from shuniu.kit.rpc.client import ClientTls
+    from shuniu.kit.rpc.server import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class ServiceSettings:
 
     def tls(self) -> "Tls | None":
         # Only where processes speak TCP: who reads settings need not import a server.
-        from shuniu.kit.server import Tls
+        from shuniu.kit.rpc.server import Tls
 
         return Tls(self.tls_certificate, self.tls_key, self.tls_roots) if self.tls_certificate.name else None
 
     def client_tls(self) -> "ClientTls | None":
-        from shuniu.kit.client import ClientTls
+        from shuniu.kit.rpc.client import ClientTls
 
         if not self.tls_certificate.name:
             return None

@@ -15,16 +15,16 @@ from typing import Any
 
 from sqlalchemy import Connection, MetaData, func, select
 
-from shuniu.kit import outbox
-from shuniu.kit.bus import Bus
-from shuniu.kit.bus_pull import Pull
-from shuniu.kit.bus_streams import ConsumerSpec
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.consumer import handle_all
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.relay import Relay, RelaySettings
-from shuniu.kit.sql import Store, kit_tables
-from shuniu.kit.sql.tables import inbox
+from shuniu.kit.events import outbox
+from shuniu.kit.events.bus import Bus
+from shuniu.kit.events.bus_pull import Pull
+from shuniu.kit.events.bus_streams import ConsumerSpec
+from shuniu.kit.events.consumer import handle_all
+from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store, kit_tables
+from shuniu.kit.store.tables import inbox
 from tests.support.bus_land import bus_land
 
 ROUNDS = 5

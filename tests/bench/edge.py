@@ -33,7 +33,8 @@ class Cases(case_pb2_grpc.CaseServiceServicer):
 
 async def serve(socket: str) -> None:
     """The service's process: the kit's server behind the socket that only the edge reaches."""
-    from shuniu.kit import log, server
+    from shuniu.kit.process import log
+    from shuniu.kit.rpc import server
 
     log.configure("bench")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, insert
 
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.sql import RowNumber, Store, kit_tables
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import RowNumber, Store, kit_tables
 
 CALLERS = 64
 ROUNDS = 5

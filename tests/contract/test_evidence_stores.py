@@ -6,9 +6,10 @@ from services.esign import store as esign
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.evidence import store as evidence_store
-from services.exchange.domain.evidence import Kind, Piece
-from services.exchange.store import METADATA, evidence
-from shuniu.kit.sql import Store
+from services.exchange.evidence import store as evidence
+from services.exchange.evidence.domain import Kind, Piece
+from services.exchange.store import METADATA
+from shuniu.kit.store import Store
 
 
 @pytest.fixture

@@ -4,12 +4,15 @@ import asyncio
 
 import pytest
 
-from services.exchange.domain import grants
-from services.exchange.domain.grants import Action, Contract, Party, ShareClass
-from services.exchange.store import METADATA, calls, sharing
-from services.exchange.store.calls import CallRow, CallState
-from services.exchange.store.sharing import GrantRow
-from shuniu.kit.sql import Store
+from services.exchange.directory.domain import ShareClass
+from services.exchange.grants import domain as grants
+from services.exchange.grants import store as sharing
+from services.exchange.grants.domain import Action, Contract, Party
+from services.exchange.grants.store import GrantRow
+from services.exchange.queries import store as calls
+from services.exchange.queries.store import CallRow, CallState
+from services.exchange.store import METADATA
+from shuniu.kit.store import Store
 from shuniu.kit.testing.schema import assert_schema_matches
 
 
@@ -64,7 +67,7 @@ async def test_a_term_ends_by_itself(store, clock):
     clock.advance(86_401)
     assert [await store.write(sharing.expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
     found = await store.read(sharing.find_grant, row.grant.id)
-    assert found.grant.state is grants.State.EXPIRED
+    assert found.grant.state is grants.GrantState.EXPIRED
 
 
 async def test_answers_are_forgotten_and_evidence_stays(store, clock):

@@ -10,7 +10,7 @@ from services.esign.licences.domain.status_list import Status
 from services.esign.licences.domain.types import LicenceState
 from services.esign.licences.store import LicenceRow
 from services.esign.store import METADATA
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 from shuniu.kit.testing import ManualClock
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, Text, insert, select
 
-from shuniu.kit.sql import SchemaTooNewError, SchemaTooOldError, Store, StoreLockedError, kit_tables
-from shuniu.kit.sql.migrations import check_schema, migrate
+from shuniu.kit.store import SchemaTooNewError, SchemaTooOldError, Store, StoreLockedError, kit_tables
+from shuniu.kit.store.migrations import check_schema, migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
 
@@ -17,7 +17,7 @@ FIRST = """
 import sqlalchemy as sa
 from alembic import op
 
-from shuniu.kit.sql.migrations import create_kit_tables
+from shuniu.kit.store.migrations import create_kit_tables
 
 revision = "0001"
 down_revision = None

@@ -5,11 +5,11 @@ import hashlib
 import pytest
 from sqlalchemy import MetaData
 
-from shuniu.kit import dead_letters, outbox, outbox_rows
-from shuniu.kit.bus_pull import Delivered
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.outbox import DeliveryState
-from shuniu.kit.sql import Store, kit_tables
+from shuniu.kit.events import dead_letters, outbox, outbox_rows
+from shuniu.kit.events.bus_pull import Delivered
+from shuniu.kit.events.outbox import DeliveryState
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store, kit_tables
 
 metadata = MetaData()
 kit_tables(metadata)

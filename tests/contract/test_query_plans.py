@@ -16,7 +16,7 @@ from services.esign.flows.register import flow_of
 from services.esign.partial_indexes import ACTIVE, GRANTED, KEY_LEFT, LASTING, OUT
 from services.esign.seals.domain.life import ENDED, SealState
 from services.esign.upkeep.store import ended_keys
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 from tests.support import plans
 from tests.support.plans_allowed import ALLOWED, SMALL
 

@@ -22,14 +22,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from shuniu.kit import audit, inbox, lease, outbox, requests
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.inbox import Accepted, InboxConflict
-from shuniu.kit.outbox import DeliveryState, Event
-from shuniu.kit.paging import keyset
-from shuniu.kit.sql import LostRaceError, SchemaTooOldError, Store, kit_tables
-from shuniu.kit.sql.tables import outbox_delivery, outbox_event, request_log
+from shuniu.kit.events import inbox, outbox
+from shuniu.kit.events.inbox import Accepted, InboxConflict
+from shuniu.kit.events.outbox import DeliveryState, Event
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.paging import keyset
+from shuniu.kit.store import LostRaceError, SchemaTooOldError, Store, audit, kit_tables, lease
+from shuniu.kit.store.tables import outbox_delivery, outbox_event, request_log
 from shuniu.kit.testing import ManualClock
 
 metadata = MetaData()

@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from services.esign.licences.service import licence_servicer
+from shuniu.kit.rpc.server import servicer
 from tests.support.chromium import DESK, MISSING, PHONE, chromium, complaints, executable, page, shoot
 from tests.support.licence_land import Land, licence_land
 from tests.support.licences import PERSON, Wallet
@@ -33,7 +33,7 @@ async def land() -> AsyncIterator[Land]:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def web(land: Land) -> AsyncIterator[WebLand]:
-    async with web_land(address="127.0.0.1:0", beside_esign=[licence_servicer(land.licences)]) as found:
+    async with web_land(address="127.0.0.1:0", beside_esign=[servicer(land.licences)]) as found:
         yield found
 
 

@@ -30,7 +30,7 @@ from services.esign.domain.verdict import (
 from services.esign.pages import layout
 from services.esign.pages.domain.certificates import NO_CRIMINAL_RECORD, TEMPLATES
 from services.esign.signing.domain import pades
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.service.views import verdict_view
 from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -141,7 +141,7 @@ async def counter(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cou
             "withdrawn": ("旧证明.pdf", withdrawn.pdf),
         }
         with Verifier(20.0) as verifier:
-            judging = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
+            judging = VerificationService(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
             async with web_land(address="127.0.0.1:0", verification=judging) as web:
                 yield Counter(land, web, tmp_path_factory.mktemp("verdicts"), files)
 

@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, Text, insert, select
 
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit import outbox
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.consumer import Consumer, ConsumerSettings
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.receipts import ReceiptReader
-from shuniu.kit.relay import Relay, RelaySettings
-from shuniu.kit.sql import Store, kit_tables
+from shuniu.kit.events import outbox
+from shuniu.kit.events.consumer import Consumer, ConsumerSettings
+from shuniu.kit.events.receipts import ReceiptReader
+from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
 
@@ -34,11 +34,11 @@ effect = Table("effect", metadata, Column("number", Integer, primary_key=True), 
 KILLED_BEFORE_STORED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from shuniu.kit import outbox_rows
-from shuniu.kit.bus import Bus
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.relay import Relay, RelaySettings
-from shuniu.kit.sql import Store, kit_tables
+from shuniu.kit.events import outbox_rows
+from shuniu.kit.events.bus import Bus
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.store import Store, kit_tables
 from sqlalchemy import MetaData
 
 outbox_rows.mark_stored = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
@@ -120,7 +120,7 @@ def reader_of(bus, store, stream="EVT_EXCHANGE"):
 
 async def test_kill_between_puback_and_stored_loses_nothing_and_doubles_nothing(land, tmp_path):
     """The relay is killed -9 with the batch stored and the outbox unaware: the next one finds out by asking."""
-    from services.identity import bus_admin
+    from services.identity.bus import admin as bus_admin
     from tests.support.bus_land import KEYS
 
     await land.enrol("a")

@@ -10,8 +10,8 @@ from hashlib import sha256
 from services.esign.ledger.domain import ledger
 from shuniu.api.esign.v1 import evidence_pb2 as pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc
-from shuniu.kit import client
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc import client
 from tests.support.ledger_side import TRUST, channel, evidence_in
 from tests.support.witnesses import LOG
 

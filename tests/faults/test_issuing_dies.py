@@ -18,7 +18,7 @@ from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import EntryType
 from services.esign.ledger.store.files import LedgerStore
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 from tests.support.seal_land import TRUST
 
 PROGRAM = "tests.faults.issue_until_killed"

@@ -12,7 +12,7 @@ from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import EntryType
 from services.esign.ledger.store import files as ledger_store
 from shuniu.api.esign.v1 import esign_pb2
-from shuniu.kit.client import error_of
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, FACTS, headers, rid, seal_land
 

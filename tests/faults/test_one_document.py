@@ -11,14 +11,14 @@ from sqlalchemy import func, select
 
 from services.esign.documents import issuing as stages
 from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import Certificates
+from services.esign.documents.service import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.ledger.domain.ledger import EntryType
 from services.esign.seals.slots import Slots
 from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.outbox import outbox_event
+from shuniu.kit.events.outbox import outbox_event
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
 from tests.support.seal_land import FACTS, POLICE, Neighbours, SealLand, rid, seal_land
 
 CASE = "C1"
@@ -38,13 +38,13 @@ async def land() -> AsyncIterator[SealLand]:
         yield found
 
 
-def process(land: SealLand) -> Certificates:
+def process(land: SealLand) -> CertificateService:
     """Esign as after a start: nothing in its memory."""
     people: Any = Neighbours()
     issuing = Issuing(
         land.base, land.secrets, land.ledger, people, land.issuing.executor, None, None, Slots(land.clock)
     )
-    return Certificates(land.base, land.ledger, people, issuing)
+    return CertificateService(land.base, land.ledger, people, issuing)
 
 
 def request(request_id: str = "") -> pb.IssueCertificateRequest:
@@ -101,7 +101,7 @@ STEPS: dict[str, Callable[[pytest.MonkeyPatch, SealLand], None]] = {
     ),
     "logged, not released": lambda patch, _: patch.setattr(Issuing, "_finish_all", _dies),
     "released, answer unheard": lambda patch, _: patch.setattr(
-        Certificates, "IssueCertificate", _dies_after(Certificates.IssueCertificate)
+        CertificateService, "IssueCertificate", _dies_after(CertificateService.IssueCertificate)
     ),
 }
 
@@ -117,7 +117,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
     assert row is not None
     # The ledger is opened again as well: it must know its last entries from the disk.
     await land.ledger.close()
-    land.ledger = await open_ledger(land.base, land.secrets, land.base.settings)  # type: ignore[arg-type]
+    land.ledger = (await open_ledger(land.base, land.base.settings, land.secrets)).log  # type: ignore[arg-type]
     again = process(land)
     task = asyncio.create_task(again.issuing.finish_interrupted())
     try:

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, func, insert, select
 
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.sql import Store, StoreLockedError, kit_tables
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import Store, StoreLockedError, kit_tables
 from shuniu.kit.testing import ManualClock, eventually
 from shuniu.kit.testing.postgresql import MISSING, PostgresServer
 from tests.faults import write_forever
@@ -208,7 +208,7 @@ async def test_postgresql_dies_under_writers(mortal_server: PostgresServer) -> N
 @pytest.mark.postgresql
 async def test_frozen_postgresql_hangs_nobody(mortal_server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that says nothing at all, connection open: the caller hears UNAVAILABLE within its limit."""
-    from shuniu.kit.sql.types import Limits
+    from shuniu.kit.store.types import Limits
 
     store = Store.unchecked(
         mortal_server.url(), metadata, clock=ManualClock(), limits=Limits(write=1.5, read=1.5, lock=1.0)

@@ -6,8 +6,8 @@ import sys
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, insert
 
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.sql import Store, kit_tables
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import Store, kit_tables
 
 metadata = MetaData()
 kit_tables(metadata)

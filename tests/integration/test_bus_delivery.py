@@ -9,18 +9,18 @@ import nats.errors
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
-from services.identity.domain.bus_accounts import Quota
+from services.identity.bus.domain import Quota
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit import outbox, outbox_rows
-from shuniu.kit.advisories import AdvisoryReader
-from shuniu.kit.bus import Bus, BusAwayError
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.consumer import Consumer, ConsumerSettings
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.receipts import ReceiptReader, ReceiptWatch
-from shuniu.kit.relay import Relay, RelaySettings
-from shuniu.kit.sql import Store, kit_tables
-from shuniu.kit.sql.tables import outbox_delivery
+from shuniu.kit.events import outbox, outbox_rows
+from shuniu.kit.events.advisories import AdvisoryReader
+from shuniu.kit.events.bus import Bus, BusAwayError
+from shuniu.kit.events.consumer import Consumer, ConsumerSettings
+from shuniu.kit.events.receipts import ReceiptReader, ReceiptWatch
+from shuniu.kit.events.relay import Relay, RelaySettings
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store, kit_tables
+from shuniu.kit.store.tables import outbox_delivery
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
 
@@ -471,7 +471,7 @@ async def test_a_service_runs_while_its_bus_is_away_and_connects_when_it_comes(l
 
 
 def _creds():
-    from services.identity import bus_admin
+    from services.identity.bus import admin as bus_admin
     from tests.support.bus_land import KEYS
 
     return bus_admin.service_credentials(KEYS, "exchange", now_s=int(time.time()))

@@ -12,7 +12,7 @@ from cryptography import x509
 from gateway.envoy import control
 from gateway.envoy.testing import TRUST_DOMAIN, Authority, EdgeWorld, Identity
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
-from shuniu.kit import server
+from shuniu.kit.rpc import server
 
 
 class Items(item_pb2_grpc.ItemServiceServicer):

@@ -25,9 +25,9 @@ from gateway.envoy import contract, control, process, render
 from gateway.envoy.suspension import follow, replace
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
-from shuniu.kit import client
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.registry import Registry
+from shuniu.kit.feeds.registry import Registry
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
 from shuniu.kit.testing.clock import eventually
 
 

@@ -12,10 +12,11 @@ from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
 from services.esign.ledger.domain.ledger import check_receipt, parse_receipt
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit import audit, errors
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.sql.tables import audit as audit_table
-from shuniu.kit.sql.tables import outbox_event, request_log
+from shuniu.kit.store import audit
+from shuniu.kit.store.tables import audit as audit_table
+from shuniu.kit.store.tables import outbox_event, request_log
 from tests.support.issue_land import CASE, FACTS, Land, issue_land, request
 
 DOCUMENTS = 24

@@ -29,7 +29,7 @@ from services.esign.keys import of_seals as seal_keys
 from services.esign.keys import secrets as keys
 from services.esign.keys.sm2 import SmSecrets
 from services.esign.pages.domain import qr
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import history as seal_store
@@ -43,14 +43,15 @@ from services.esign.timestamps.domain.token import TimestampQuery
 from services.esign.upkeep.rewrapping import Rewrapping
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.cli.main import parser
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import sm
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, load
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data, page
 from tests.support.verdicts import judged
 
@@ -242,7 +243,7 @@ async def test_drill_the_sm2_seal_ca_is_rotated(hub: KeyHub, base: Foundation):
     for certificate in made_by:
         assert chain.build(chain.load(certificate), trusted[1:], trusted[:1])[-1] == trusted[0]
     secrets = hub.start()
-    service = Revocation(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
+    service = RevocationService(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
     for one in found.seal_cas:
         answer = await service.GetCrl(pb.GetCrlRequest(family="SM2", ca=one.number), None)
         body, _, signature = der.parse(answer.der).children()
@@ -287,7 +288,7 @@ async def base(hub: KeyHub) -> AsyncIterator[Foundation]:
     await migrate(url, "services.esign", clock)
     kept = await Store.open(url, store.METADATA, clock=clock)
     settings = load(EsignSettings, hub.config, "esign")
-    yield Foundation("esign", load(HubSettings, hub.config, "hub"), settings, clock, kept, None, "esign")
+    yield foundation_of("esign", load(HubSettings, hub.config, "hub"), settings, clock, kept)
     await kept.close()
 
 
@@ -403,7 +404,7 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
         seal_rows.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
 
     await base.store.write(revoke)
-    service = Revocation(base, secrets.seal_ca, None, secrets.seal_ca_retired)
+    service = RevocationService(base, secrets.seal_ca, None, secrets.seal_ca_retired)
     (old,) = secrets.seal_ca_retired
     request = ocsp.OCSPRequestBuilder().add_certificate(
         x509.load_der_x509_certificate(before.certificate), old.certificate, hashes.SHA256()

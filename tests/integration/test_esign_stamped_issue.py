@@ -15,11 +15,11 @@ from services.esign.domain.verdict import Outcome
 from services.esign.flows.work import Work
 from services.esign.ledger.domain.ledger import open_checkpoint
 from services.esign.signing.domain.pades import LastSignature
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.config import ConfigError
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.config import ConfigError
 from shuniu.kit.testing import eventually
 from tests.support import documents as attack
 from tests.support.esign import setting
@@ -173,7 +173,7 @@ async def test_whoever_uploads_a_renewed_document_is_told_that_it_stands(land: L
     assert long_term is not None
     renewed = await long_term.raised(row.pdf)
     with Verifier(30.0) as verifier:
-        asked = Verification(land.base, land.secrets, verifier, 20_000_000, land.ledger)
+        asked = VerificationService(land.base, land.secrets, verifier, 20_000_000, land.ledger)
 
         async def verdict(pdf: bytes) -> pb.Verdict:
             return (await asked.VerifyDocument(pb.VerifyDocumentRequest(pdf=pdf), None)).verdict

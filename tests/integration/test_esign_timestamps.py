@@ -25,19 +25,18 @@ from services.esign.certification.domain import pki
 from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.revocation.domain.answers import MOST_BYTES
-from services.esign.revocation.service import Revocation
+from services.esign.revocation.service import RevocationService
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.store import seals as seal_rows
 from services.esign.signing.domain import pades
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.domain import token as timestamp
-from services.esign.timestamps.service import Timestamps
+from services.esign.timestamps.service import TimestampService
 from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampAwayError
-from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.server import Servicer
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc.server import servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, page, setting, small_pdf
 from tests.support.timestamps import authority, signer
@@ -117,16 +116,9 @@ async def land(tmp_path: Path) -> AsyncIterator[Land]:
         seal_rows.certified(conn, certificate.serial_number, "seal-1", now_us)
 
     await kept.write(put)
-    services = timestamp_pb2.DESCRIPTOR.services_by_name
     servicers = [
-        Servicer(
-            timestamp_pb2_grpc.add_TimestampServiceServicer_to_server, Timestamps(stamps), services["TimestampService"]
-        ),
-        Servicer(
-            timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-            Revocation(_Base(kept, clock, type("Hub", (), {"name": "内蒙古枢纽"})), ca),  # type: ignore[arg-type]
-            services["RevocationService"],
-        ),
+        servicer(TimestampService(stamps)),
+        servicer(RevocationService(_Base(kept, clock, type("Hub", (), {"name": "内蒙古枢纽"})), ca)),
     ]
     (tmp_path / "root.pem").write_bytes(pki.certificate_pem(root.certificate))
     (tmp_path / "ca.pem").write_bytes(pki.certificate_pem(ca.certificate))

@@ -24,9 +24,9 @@ from services.esign.ledger.store.files import LedgerStore
 from services.esign.signing.domain import pades
 from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.domain.token import TimestampQuery
-from shuniu.kit.config import HubSettings, load
 from shuniu.kit.crypto import device_pool
 from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.process.config import HubSettings, load
 from tests.support.esign import certificate_data, page
 from tests.support.softhsm import TokenPlace, needs_softhsm
 from tests.support.verdicts import judged

@@ -13,16 +13,16 @@ from services.esign.evidence import check as evidence_check
 from services.esign.evidence import store as evidence_store
 from services.esign.ledger import sequencer
 from services.esign.ledger.domain.ledger import Entry
-from services.exchange import evidence_log
-from services.exchange.domain.evidence import Kind, Piece, record
-from services.exchange.store import evidence as kept_evidence
+from services.exchange.evidence import log as evidence_log
+from services.exchange.evidence import store as kept_evidence
+from services.exchange.evidence.domain import Kind, Piece, record
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.api.esign.v1 import evidence_pb2 as esign_pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc as esign_grpc
 from shuniu.api.exchange.v1 import evidence_pb2 as pb
 from shuniu.api.exchange.v1 import evidence_pb2_grpc
-from shuniu.kit import client
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc import client
 from shuniu.kit.testing import eventually
 from tests.integration.test_exchange_cases import refused
 from tests.integration.test_exchange_queries import ask, ready, register

@@ -11,9 +11,9 @@ from shuniu.api.common.v1 import operations_pb2
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
-from shuniu.kit.client import error_of
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.run import StartRefusedError
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.support.exchange_land import BAOTOU, BASE, HOHHOT, ITEM, USCC, exchange_land, item, rid
 

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from services.exchange import metrics
-from services.identity.bus_admin import acknowledged_by_all
-from services.identity.domain.bus_accounts import organisation_account_id
+from services.identity.bus.admin import acknowledged_by_all
+from services.identity.bus.domain import organisation_account_id
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import inbox_pb2 as pb
 from shuniu.kit.errors import Code, HubError

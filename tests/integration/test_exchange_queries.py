@@ -15,8 +15,8 @@ from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2
-from shuniu.kit.client import error_of
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.integration.test_exchange_cases import refused
 from tests.support.exchange_land import exchange_land, rid

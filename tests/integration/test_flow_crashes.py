@@ -18,34 +18,31 @@ from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.domain.errors import EsignError
 from services.esign.domain.verdict import Outcome
-from services.esign.flows import scenario_files
 from services.esign.flows.domain.consent import Act, Consent, list_of_steps
 from services.esign.flows.domain.life import FlowState
-from services.esign.flows.journal import Journal
 from services.esign.flows.recount import kept_in, recount
-from services.esign.flows.service.beginning import Beginning
-from services.esign.flows.service.flows import Flows
-from services.esign.flows.signers import Signers
+from services.esign.flows.service.flows import FlowService
 from services.esign.flows.store import flows as flow_store
 from services.esign.flows.store import journal as flow_journal_store
-from services.esign.flows.work import LEASE_US, Work
+from services.esign.flows.work import LEASE_US
 from services.esign.keys import secrets as keys
 from services.esign.ledger.sequencer import Sequencer
-from services.esign.seals.once_keys import OnceKeys
 from services.esign.seals.slots import Slots
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.wiring.flows import open_flows
 from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import flow_pb2 as pb
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
-from shuniu.kit.sql.tables import outbox_event
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.store.tables import outbox_event
 from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing.foundation import foundation_of
 from shuniu.kit.testing.postgresql import new_database
 from tests.support.flow_land import APP, BUREAU, ISSUER, Identity, beginning, name_of, person_of, put_seals, request_id
 from tests.support.verdicts import judged
@@ -110,20 +107,29 @@ class Land:
     # Entries that the ledger takes before it is away; below zero: it stays.
     stays: int = -1
 
-    def flows(self) -> Flows:
+    def flows(self) -> FlowService:
         """The service as it is after a start."""
         base = MortalFoundation(self)
         ledger: Any = MortalLedger(self)
-        slots, neighbours = Slots(self.clock), Neighbours()
-        journal = Journal(base, ledger)
-        once = OnceKeys(base, self.secrets.seal_ca, ledger, slots)
-        signers = Signers(base, self.secrets, slots, once, neighbours, self.executor)  # type: ignore[arg-type]
-        scenarios = scenario_files.load([scenario_files.OWN])
-        work = Work(base, ledger, journal, signers, scenarios.get, self.executor, self.stamps)
         unused: Any = None
-        beginning = Beginning(base, scenarios, neighbours, self.executor, unused, 1 << 20)  # type: ignore[arg-type]
+        neighbours: Any = Neighbours()
+        settings: Any = self.base.settings
+        part = open_flows(
+            base,
+            settings,
+            self.secrets,
+            ledger=ledger,
+            slots=Slots(self.clock),
+            neighbours=neighbours,
+            identity=unused,
+            layouts=self.executor,
+            verifier=unused,
+            stamps=self.stamps,
+            long_term=None,
+        )
         consents: Any = Reader(self.clock)
-        return Flows(base, scenarios, beginning, signers, journal, work, consents, self.secrets.page)
+        part.flows.consents = consents
+        return part.flows
 
     async def row(self, flow_id: str) -> flow_store.FlowRow:
         found = await self.base.store.read(flow_store.get, flow_id)
@@ -144,7 +150,15 @@ class MortalFoundation(Foundation):
 
     def __init__(self, land: Land) -> None:
         base = land.base
-        super().__init__(base.service, base.hub, base.settings, land.clock, base.store, None, base.writer)
+        super().__init__(
+            service=base.service,
+            hub=base.hub,
+            settings=base.settings,
+            clock=land.clock,
+            store=base.store,
+            writer=base.writer,
+            registry=base.registry,
+        )
         self.land = land
 
     async def write(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -186,8 +200,8 @@ async def land(request: pytest.FixtureRequest) -> AsyncIterator[Land]:
         await put_seals(url, secrets, clock)  # type: ignore[arg-type]
         kept = await Store.open(url, store.METADATA, clock=clock)
         kept.use_cipher(secrets.keyring)
-        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
-        ledger = await open_ledger(base, secrets, settings)
+        base = foundation_of("esign", hub, settings, clock, kept, platforms=(BUREAU, APP))
+        ledger = (await open_ledger(base, settings, secrets)).log
         assert secrets.tsa is not None
         stamps = Source(OwnTimestamps(Authority(secrets.tsa, ClockGuard(SystemClock()))))
         try:
@@ -201,7 +215,7 @@ def call(kind: CallerKind, platform: str, person: str = "", method: str = "/esig
     set_current(CurrentCall(method, "r", "", audit=True, caller=Caller(kind, platform, person)))
 
 
-async def begin(flows: Flows, scenario: str = SCENARIO) -> pb.Flow:
+async def begin(flows: FlowService, scenario: str = SCENARIO) -> pb.Flow:
     call(CallerKind.PLATFORM, BUREAU, method="/esign/BeginFlow")
     return (await flows.BeginFlow(beginning(scenario), None)).flow
 
@@ -214,7 +228,7 @@ def signing(flow: pb.Flow, step: str, token: str = "") -> pb.SignStepsRequest:
     )
 
 
-async def sign(flows: Flows, flow: pb.Flow, step: str) -> None:
+async def sign(flows: FlowService, flow: pb.Flow, step: str) -> None:
     if step == "authority":
         call(CallerKind.PLATFORM, BUREAU)
         await flows.SignSteps(signing(flow, step), None)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import pytest_asyncio
 from cryptography import x509
@@ -20,25 +19,25 @@ from services.esign import commands, store
 from services.esign.certification import authorities as ca
 from services.esign.certification.domain import pki
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import Certificates
 from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
 from services.esign.keys import secrets as keys
 from services.esign.seals.domain.life import Seal, SealState
-from services.esign.seals.maker import SealMaker
 from services.esign.seals.store import seals as seal_rows
+from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
-from services.esign.wiring.stamping import open_timestamps
+from services.esign.wiring.seals import open_seals
+from services.esign.wiring.timestamps import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.errors import HubError
-from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.batching import Crowd
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data
 from tests.support.outsiders import outsider
 
@@ -93,6 +92,9 @@ class Neighbours:
             result_template=certificate_data().template,
         )
 
+    def __init__(self) -> None:
+        self.crowd = Crowd()
+
     async def person(self, *_: Any) -> dict[str, str]:
         return {"full_name": "巴特尔", "document_type": "111", "document_number": "150102199001010000"}
 
@@ -120,39 +122,44 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
         kept = await Store.open(url, store.METADATA, clock=clock)
-        base = Foundation("esign", hub, outside.settings, clock, kept, None, "esign")
-        certifier, client = ca.open_authority(outside.settings, secrets.seal_ca)
-        assert client is not None
+        base = foundation_of("esign", hub, outside.settings, clock, kept)
+        neighbours: Any = Neighbours()
+        ledger = await open_ledger(base, outside.settings, secrets)
+        timestamps = open_timestamps(base, outside.settings, secrets)
+        common: Any = {"ledger": ledger.log, "neighbours": neighbours, "layouts": executor}
+        sealing = open_seals(base, outside.settings, secrets, guard=timestamps.guard, **common)
         now_us = clock.now_us()
         applied = Seal("01JZ00000000000000000000SE", "police", ORGANISATION, SealState.ACTIVE, 0, 0)
-        made = await SealMaker(base, secrets, executor, authority=certifier).make(applied, now_us)
-        await client.aclose()
+        made = await sealing.seals.maker.make(applied, now_us)
         row = made.row
         await kept.write(lambda conn: seal_rows.put_seal(conn, row.seal, now_us))
         await kept.write(lambda conn: (seal_rows.made(conn, row), made.keep(conn, now_us)))
         assert await kept.read(seal_rows.revoked_certificates) == []
-        ledger = await open_ledger(base, secrets, outside.settings)
-        async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
-            stamps = open_timestamps(base, outside.settings, None, http)
-            set_current(
-                CurrentCall(
-                    "/esign/IssueCertificate", "r", "", audit=True, caller=Caller(CallerKind.PLATFORM, "police")
-                )
-            )
-            neighbours: Any = Neighbours()
-            issuing = Certificates(
-                base, ledger, neighbours, Issuing(base, secrets, ledger, neighbours, executor, stamps)
-            )
-            facts = {name: certificate_data().facts[name] for name in ("from", "to")}
-            await issuing.IssueCertificate(
-                pb.IssueCertificateRequest(request_id="request-0001", case_code=CASE, facts=facts), None
-            )
+        set_current(
+            CurrentCall("/esign/IssueCertificate", "r", "", audit=True, caller=Caller(CallerKind.PLATFORM, "police"))
+        )
+        documents = open_documents(
+            base,
+            outside.settings,
+            secrets,
+            seals=sealing,
+            stamps=timestamps.stamps,
+            long_term=None,
+            **common,
+        )
+        facts = {name: certificate_data().facts[name] for name in ("from", "to")}
+        await documents.certificates.IssueCertificate(
+            pb.IssueCertificateRequest(request_id="request-0001", case_code=CASE, facts=facts), None
+        )
+        for part in (sealing, timestamps):
+            assert part.close is not None
+            await part.close()
         issued = await kept.read(document_rows.certificate_of_case, CASE)
         assert issued is not None
         pdf = data / "document.pdf"
         pdf.write_bytes(issued.pdf)
         pdf.with_name("document.pdf.tlog-proof").write_text(issued.receipt)
-        await ledger.close()
+        await ledger.log.close()
         await kept.close()
         vkeys = "".join(f"{key.vkey}\n" for key in secrets.ledger_keys)
         trust = {

@@ -12,7 +12,7 @@ from nats.aio.client import RawCredentials
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
-from shuniu.kit.client import error_of
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.support.identity_land import (
     Certificate,

@@ -3,22 +3,28 @@
 import pytest_asyncio
 from sqlalchemy import func, insert, select
 
-from services.identity import session_ends
 from services.identity.config import IdentitySettings
-from services.identity.domain.authorization import Code
-from services.identity.domain.sessions import Session
-from services.identity.domain.token_families import EndReason, begun
 from services.identity.housekeeping import Housekeeping
-from services.identity.provider_keys import ProviderKeys
-from services.identity.service.registry_feed import RegistryFeed
-from services.identity.store import METADATA, platforms, sessions
-from services.identity.store.tables import authorization_code, ended_session, refresh_token, session, token_family
+from services.identity.keys.provider import ProviderKeys
+from services.identity.openid import store as codes
+from services.identity.openid.domain.authorization import Code
+from services.identity.openid.store import authorization_code
+from services.identity.platforms import store as platforms
+from services.identity.platforms.service.registry_feed import RegistryFeedService
+from services.identity.platforms.store import ended_session
+from services.identity.sessions import ends as session_ends
+from services.identity.sessions.domain.sessions import Session
+from services.identity.sessions.domain.token_families import EndReason, begun
+from services.identity.sessions.store import families, sessions
+from services.identity.sessions.store.families import refresh_token, token_family
+from services.identity.sessions.store.sessions import session
+from services.identity.store import METADATA
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.tables import outbox_event
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.store import Store
+from shuniu.kit.store.tables import outbox_event
+from shuniu.kit.testing.foundation import foundation_of
 
 HOUR = 3600
 
@@ -28,7 +34,7 @@ async def base(store_url, clock, tmp_path):
     store = Store.unchecked(store_url, METADATA, clock=clock, writer="identity")
     await store.create_schema()
     hub = HubSettings("150000", "test", "hub.test", "https://hub.test", tmp_path, tmp_path)
-    yield Foundation("identity", hub, IdentitySettings(), clock, store, None, "identity")
+    yield foundation_of("identity", hub, IdentitySettings(), clock, store)
     await store.close()
 
 
@@ -43,17 +49,17 @@ async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, 
     def fill(conn):
         opened = Session("s1", "p1", now, now + HOUR * 1_000_000)
         sessions.add(conn, opened, "hash")
-        sessions.add_family(conn, begun("f1", "s1", "app", "openid", now, opened.expires_us), "token")
+        families.add_family(conn, begun("f1", "s1", "app", "openid", now, opened.expires_us), "token")
         sessions.add_client(conn, "s1", "app")
         sessions.add_client(conn, "s1", "app")
 
     await base.store.write(fill)
-    house = Housekeeping(base, RegistryFeed(base))
+    house = Housekeeping(base, RegistryFeedService(base))
     assert await base.write(house._round) == 0
     clock.advance(HOUR)
     assert await base.write(house._round) == 1
     assert await base.write(house._round) == 0
-    family = await base.store.read(sessions.family, "f1")
+    family = await base.store.read(families.family, "f1")
     assert (family.ended_us, family.end_reason) == (clock.now_us(), EndReason.EXPIRED)
     page = await base.store.read(platforms.feed, 0)
     assert [(session_id, version) for session_id, _, version in page.ended] == [("s1", 1)]
@@ -71,7 +77,7 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     await base.store.write(sessions.add, old, "hash-old")
     await base.store.raise_epoch()
     await base.store.write(sessions.add, new, "hash-new")
-    await Housekeeping(base, RegistryFeed(base)).tidy()
+    await Housekeeping(base, RegistryFeedService(base)).tidy()
     assert (await base.store.read(sessions.get, "old")).ended_us == now
     assert (await base.store.read(sessions.get, "new")).ended_us == 0
 
@@ -85,13 +91,13 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
             opened = Session(f"s-{name}", "p", now, now + life * 1_000_000)
             sessions.add(conn, opened, f"hash-{name}")
             family = begun(f"f-{name}", opened.session_id, "app", "openid", now, opened.expires_us)
-            sessions.add_family(conn, family, f"token-{name}")
-        sessions.add_code(conn, "code", Code("s-old", "app", "https://a/", "openid", "", "c", now + 60_000_000))
+            families.add_family(conn, family, f"token-{name}")
+        codes.add_code(conn, "code", Code("s-old", "app", "https://a/", "openid", "", "c", now + 60_000_000))
         session_ends.end(base, conn, Session("s-old", "p", now, now + HOUR * 1_000_000), EndReason.LOGOUT)
 
     await base.store.write(fill)
     clock.advance(30 * HOUR)
-    await base.write(Housekeeping(base, RegistryFeed(base))._round)
+    await base.write(Housekeeping(base, RegistryFeedService(base))._round)
     counts = {
         table.name: await rows(base, table)
         for table in (session, token_family, refresh_token, authorization_code, ended_session)

@@ -30,7 +30,7 @@ from services.esign.licences.domain import offline as licence_offline
 from services.esign.licences.issuing import PLACES, LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
-from shuniu.cli import verify
+from shuniu.cli.syntax import verify as verify_syntax
 from shuniu.kit.crypto import sm
 from shuniu.kit.testing import eventually
 from tests.support.licence_land import READER, Land, licence_land, step
@@ -406,7 +406,7 @@ async def test_a_file_is_judged_offline(land: Land, tmp_path: Path, capsys: pyte
         parser = argparse.ArgumentParser()
         parser.add_argument("--data", type=Path, default=tmp_path)
         parser.add_argument("--json", action="store_true")
-        verify.add(parser.add_subparsers())
+        verify_syntax.add(parser.add_subparsers())
         # What the service logged meanwhile.
         capsys.readouterr()
         arguments = parser.parse_args(["--json", "verify", str(path), "--trust", str(trust), *asked])

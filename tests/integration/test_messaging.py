@@ -7,17 +7,18 @@ import time
 import pytest
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, write_secret
-from shuniu.kit.consumer import ConsumerSettings
 from shuniu.kit.errors import HubError
-from shuniu.kit.foundation import Foundation, ServiceSettings
+from shuniu.kit.events.consumer import ConsumerSettings
+from shuniu.kit.foundation import ServiceSettings
 from shuniu.kit.messaging import Reading, open_messaging
-from shuniu.kit.sql import Store, kit_tables
-from shuniu.kit.sql.tables import dead_letter
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, write_secret
+from shuniu.kit.store import Store, kit_tables
+from shuniu.kit.store.tables import dead_letter
 from shuniu.kit.testing import eventually
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.bus_land import KEYS, bus_land
 
 CLOCK = SystemClock()
@@ -32,7 +33,7 @@ async def foundation(tmp_path, bus_url):
     await store.create_schema()
     hub = HubSettings("150000", "t", "hub.test", "https://hub.test", tmp_path, tmp_path)
     try:
-        yield Foundation("exchange", hub, ServiceSettings(bus_url=bus_url), CLOCK, store, None, "exchange")
+        yield foundation_of("exchange", hub, ServiceSettings(bus_url=bus_url), CLOCK, store)
     finally:
         await store.close()
 

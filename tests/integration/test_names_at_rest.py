@@ -17,9 +17,9 @@ from services.esign.seals.store import sm2_side as ses_store
 from services.esign.seals.store.history import KeptPicture
 from services.esign.ses.domain.values import Picture
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto.keyring import UnreadableError
-from shuniu.kit.sql import Store, secret_values
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import Store, secret_values
 from tests.support.flow_land import flow_land, name_of, person_of, subject_for
 from tests.support.in_clear import found_in_cells, found_in_files
 from tests.support.seal_land import PERSON, PERSON_NAME, SECURITY, SealLand, rid, seal_land

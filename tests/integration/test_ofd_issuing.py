@@ -25,8 +25,8 @@ from services.esign.verification.domain.ofd.judge import judge_ofd
 from services.esign.verification.domain.register_steps import Known
 from services.esign.verification.service.register import known
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
+from shuniu.kit.process.config import ConfigError
 from tests.support import ofd_java
 from tests.support.ofd import PAGE, packed, unpacked
 from tests.support.seal_land import POLICE, SealLand, headers, seal_land

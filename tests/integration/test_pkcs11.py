@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import device_keys, device_pool
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.key_files import KeyRoom, in_device
@@ -20,6 +19,7 @@ from shuniu.kit.crypto.keyring import UnreadableError
 from shuniu.kit.crypto.pkcs11_token import Pkcs11Token
 from shuniu.kit.crypto.pkcs11_uri import TokenUri
 from shuniu.kit.errors import Code
+from shuniu.kit.process.config import ConfigError
 from tests.support.softhsm import CLIENT, RemoteToken, TokenPlace, needs_p11_kit, needs_softhsm
 
 pytestmark = [pytest.mark.softhsm, needs_softhsm]

@@ -20,12 +20,12 @@ from services.esign.domain.verdict import Outcome, Status
 from services.esign.keys import secrets as keys
 from services.esign.keys.of_seals import keep
 from services.esign.signing.domain import pades
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import ConfigError, HubSettings, load
 from shuniu.kit.crypto import device_keys
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import ConfigError, HubSettings, load
 from tests.support.esign import ORGANISATION, page
 from tests.support.outsiders import outsider
 from tests.support.verdicts import judged

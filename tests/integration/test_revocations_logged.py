@@ -13,7 +13,6 @@ from services.esign.documents import withdrawals
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.withdrawals import Withdrawals
 from services.esign.domain.errors import EsignError
-from services.esign.flows import journal as flow_journal
 from services.esign.flows.journal import Journal
 from services.esign.flows.store import journal as flow_journal_store
 from services.esign.ledger.domain.ledger import Entry, EntryType
@@ -24,6 +23,7 @@ from services.esign.seals.store import history as seal_store
 from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
+from shuniu.kit.process import retrying
 from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, SealLand, digest_of, rid, seal_land
 
@@ -142,10 +142,11 @@ async def test_tasks_outlive_a_store_that_is_away(land: SealLand, monkeypatch: p
     """A task that finds the database away looks again, and needs no restart."""
     monkeypatch.setattr(withdrawals, "_LOOK_SECONDS", 0.01)
     monkeypatch.setattr(seal_life, "_LOOK_SECONDS", 0.01)
-    monkeypatch.setattr(flow_journal, "_SHORTEST_PAUSE", 0.01)
-    monkeypatch.setattr("services.esign.licences.issuing._SHORTEST_PAUSE", 0.01)
+    monkeypatch.setattr(retrying, "FIRST_PAUSE_S", 0.01)
     people, settings = land.issuing.neighbours, EsignSettings()
-    licences: Any = open_licences(land.base, land.secrets, land.ledger, people, land.slots, settings)
+    licences = open_licences(
+        land.base, settings, land.secrets, ledger=land.ledger, neighbours=people, slots=land.slots
+    ).licences
     task, module, name = {
         "revocations": (at_next_start(land).watch, document_rows, "revocations_unlogged"),
         "seals": (land.seals.life.watch, seal_store, "unlogged"),

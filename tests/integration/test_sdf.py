@@ -13,13 +13,13 @@ import pytest
 from services.esign.certification.sm2_checks import verifies
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys import secrets as keys
-from shuniu.kit.config import ConfigError, HubSettings
 from shuniu.kit.crypto import device_pool, sdf, sm
 from shuniu.kit.crypto.device import Algorithm, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.key_files import KeyRoom
 from shuniu.kit.crypto.keyring import UnreadableError
 from shuniu.kit.crypto.sdf_device import SdfDevice, SdfUri
 from shuniu.kit.errors import Code
+from shuniu.kit.process.config import ConfigError, HubSettings
 
 SOURCE = Path(__file__).parents[1] / "support" / "sdf_mock.c"
 PASSWORD = "sdf-test"

@@ -13,8 +13,9 @@ from services.esign import commands
 from services.esign.seals import pictures as seal_pictures
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.cli import main, seals
-from shuniu.kit.client import error_of
+from shuniu.cli.syntax.seal import moment
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc.client import error_of
 from tests.support.seal_land import ORGANISATION, SECURITY, SYSTEM, SealLand, rid, seal_land
 
 AS = {"system": SYSTEM, "security": SECURITY}
@@ -106,4 +107,4 @@ async def test_a_theft_is_dealt_with_by_one_command(monkeypatch: pytest.MonkeyPa
 def test_a_time_that_is_none_is_told() -> None:
     """`--since yesterday` is wrong use, not a revocation from now on."""
     with pytest.raises(argparse.ArgumentTypeError, match="ISO 8601"):
-        seals.moment("yesterday")
+        moment("yesterday")

@@ -21,7 +21,7 @@ from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.domain.token import TimestampSigner
 from services.esign.timestamps.sources import Authority
 from shuniu.cli.main import parser
-from shuniu.kit.clock import SystemClock
+from shuniu.kit.process.clock import SystemClock
 from tests.support import documents as attack
 from tests.support.esign import small_pdf
 from tests.support.timestamps import POLICY

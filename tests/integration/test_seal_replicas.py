@@ -20,12 +20,13 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.history import KeptPicture
 from services.esign.seals.store.seals import SealRow
 from services.esign.ses.domain.values import Picture
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation, ServiceSettings
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import setting
 
 OWNER, ONE, TWO = "platform/police", "operator/one", "operator/two"
@@ -41,7 +42,8 @@ async def test_replicas_agree_on_seals_and_slots(postgres_database: str, tmp_pat
     stores = [await Store.open(postgres_database, store.METADATA, clock=clock, writer=name) for name in ("a", "b")]
     hub = HubSettings("150000", "内蒙古枢纽", "hub.test", "https://hub.test", tmp_path, tmp_path)
     bases = [
-        Foundation("esign", hub, ServiceSettings(), clock, each, None, f"esign-{n}") for n, each in enumerate(stores)
+        foundation_of("esign", hub, ServiceSettings(), clock, each, writer=f"esign-{n}")
+        for n, each in enumerate(stores)
     ]
     lives = [SealLife(base, None, Slots(clock)) for base in bases]  # type: ignore[arg-type]
     try:

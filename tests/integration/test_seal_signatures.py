@@ -23,7 +23,7 @@ from services.esign.seals.store import sm2_side as ses_store
 from services.esign.ses import document as ses_document
 from services.esign.ses.domain import values as ses
 from shuniu.kit.crypto.keyring import Keyring, UnreadableError
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, ORGANISATION, SEAL_ID, sealed
 

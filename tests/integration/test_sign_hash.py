@@ -20,7 +20,7 @@ from services.esign.flows.consents import used_for
 from services.esign.flows.domain import consent as flow_consent
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit.foundation import content_digest
-from shuniu.kit.requests import Asked
+from shuniu.kit.rpc.requests import RequestKey
 from tests.support.flow_land import APP, BUREAU, OTHER, FlowLand, caller, flow_land, request_id
 from tests.support.hub import refusal
 
@@ -89,7 +89,7 @@ async def test_what_burned_a_consent_may_be_repeated_after_its_time(land: FlowLa
     await refusal(land.remote.SignHash(request, metadata=who, timeout=10), "AUTHORISATION_EXPIRED")
     payload = request.sad.split(".")[1]
     token_id = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"]
-    used = used_for(Asked("", "", request.request_id, content_digest(request)))
+    used = used_for(RequestKey("", "", request.request_id, content_digest(request)))
     with contextlib.closing(sqlite3.connect(land.root / "db" / "esign.db", timeout=10)) as file, file:
         file.execute("INSERT INTO used_consent VALUES (?, ?, ?)", (token_id, used, time.time_ns() // 1000))
     assert len((await land.remote.SignHash(request, metadata=who, timeout=10)).signatures) == 1

@@ -13,9 +13,9 @@ from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store.certificates import certificate
 from services.esign.domain.verdict import STEPS
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit.client import error_of
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, PERSON_NAME, SealLand, rid, seal_land
 

@@ -15,9 +15,9 @@ from gateway.envoy import control
 from gateway.envoy.testing import ISSUER, TRUST_DOMAIN, EdgeWorld, Identity
 from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.domain.reader import check_token
-from services.esign.timestamps.service import Timestamps
+from services.esign.timestamps.service import TimestampService
 from shuniu.api.esign.v1 import timestamp_pb2, timestamp_pb2_grpc
-from shuniu.kit.server import Servicer
+from shuniu.kit.rpc.server import Servicer
 from tests.support.esign import NOW_US, setting
 from tests.support.timestamps import authority
 from tests.support.web_land import CERTIFICATE, PASSWORD, REDIRECT, WebLand, authorization, web_land
@@ -49,7 +49,7 @@ async def place() -> AsyncIterator[Place]:
         world = EdgeWorld(Path(folder))
         stamping = Servicer(
             timestamp_pb2_grpc.add_TimestampServiceServicer_to_server,
-            Timestamps(authority()),
+            TimestampService(authority()),
             timestamp_pb2.DESCRIPTOR.services_by_name["TimestampService"],
         )
         async with (

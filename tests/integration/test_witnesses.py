@@ -14,10 +14,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from examples.witness.witness import origin_hash
 from services.esign.domain.errors import NoteUntrustedError
-from services.esign.ledger.cosigning import Cosigning, WitnessSite, parse_site, witness_sites
+from services.esign.ledger.cosigning import Cosigning
 from services.esign.ledger.domain import ledger, note, tree, witness
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store.files import LedgerStore
+from services.esign.ledger.witness_sites import WitnessSite, parse_site, witness_sites
 from shuniu.kit.testing import eventually
 from tests.support.witnesses import LOG, cosigner, entries, serving
 

@@ -18,8 +18,8 @@ import pytest
 import pytest_asyncio
 
 from shuniu.api.common.v1 import policy_pb2
-from shuniu.kit.client import error_of
-from shuniu.kit.server import Servicer, edge_listener, peer_listener
+from shuniu.kit.rpc.client import error_of
+from shuniu.kit.rpc.server import Servicer, edge_listener, peer_listener
 from tests.support.contract import Rpc, rpcs
 
 TRUST = "hub.test"

@@ -6,9 +6,9 @@ import json
 import nats.errors
 import pytest
 
-from services.identity.domain import bus_accounts
-from shuniu.kit.bus import NobodyListensError, Outgoing
-from shuniu.kit.bus_streams import event_stream, submit_stream
+from services.identity.bus import domain as bus_accounts
+from shuniu.kit.events.bus import NobodyListensError, Outgoing
+from shuniu.kit.events.bus_streams import event_stream, submit_stream
 from shuniu.kit.testing.clock import eventually
 from tests.support.bus_land import KEYS, bus_land
 

@@ -18,7 +18,7 @@ from services.esign.domain.verdict import Outcome
 from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.verification import cache as verdict_cache
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
@@ -183,7 +183,7 @@ async def test_a_worker_has_its_memory_and_no_more():
 async def test_a_document_beyond_its_budget_is_no_wrong_verdict(land):
     """INDETERMINATE, LIMIT_REACHED: nothing is said of a document that was not read to its end."""
     with Verifier(10.0, cpu_seconds=0.0) as verifier:
-        answering = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
+        answering = VerificationService(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
         # In a thread: pyHanko, which signed it first, starts event loops of its own.
         pdf = await asyncio.to_thread(hostile.HOSTILE["wide arrays"])
         request = esign_pb2.VerifyDocumentRequest(pdf=pdf)
@@ -195,7 +195,7 @@ async def test_a_full_queue_refuses_and_says_what_to_do(land):
     """RESOURCE_EXHAUSTED with a reason and two sentences, never a verdict; the documents that wait get theirs."""
     with Verifier(10.0, workers=1, room=Room(2, 1 << 20)) as verifier:
         assert await verifier.run(len, b"") == 0
-        answering = Verification(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
+        answering = VerificationService(land.base, land.secrets, verifier, 1 << 24, ledger=land.ledger)
 
         async def verdict(number: int) -> str:
             request = esign_pb2.VerifyDocumentRequest(pdf=small_pdf() + b"%d" % number)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from nats.aio.client import Client, RawCredentials
 
-from services.identity import bus_admin
-from services.identity.domain.bus_accounts import BusKeys, Credential, OrganisationAccount, Quota
-from shuniu.kit.bus import Bus, leave
-from shuniu.kit.clock import SystemClock
+from services.identity.bus import admin as bus_admin
+from services.identity.bus.domain import BusKeys, Credential, OrganisationAccount, Quota
+from shuniu.kit.events.bus import Bus, leave
+from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.testing.nats import NatsServer
 
 KEYS = BusKeys(operator=b"o" * 32, system=b"s" * 32, hub=b"h" * 32, organisations=b"r" * 32)

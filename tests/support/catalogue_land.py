@@ -16,14 +16,14 @@ from typing import Any
 import grpc
 
 from services.catalogue import app
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2, item_pb2_grpc
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
-from shuniu.kit import client
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.errors import HubError
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS
 from tests.support.exchange_land import Feed

@@ -22,7 +22,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from services.esign.domain.pdf.document import Document
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority
-from shuniu.kit.clock import SystemClock
+from shuniu.kit.process.clock import SystemClock
 from tests.support.esign import NOW_US, setting, small_pdf
 from tests.support.timestamps import signer
 

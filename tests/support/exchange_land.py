@@ -18,18 +18,19 @@ from typing import Any
 import grpc
 
 from services.exchange import app
-from services.identity import bus_admin
-from services.identity.domain import bus_accounts
+from services.identity.bus import admin as bus_admin
+from services.identity.bus import domain as bus_accounts
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
 from shuniu.api.common.v1 import envelope_pb2, operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2 as case_pb
 from shuniu.api.exchange.v1 import case_pb2_grpc, inbox_pb2_grpc, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, platform_pb2, platform_pb2_grpc
-from shuniu.kit import client, errors
-from shuniu.kit.clock import SystemClock
+from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS, BusLand, bus_land
 

@@ -32,20 +32,21 @@ from services.esign.keys import secrets as keys
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import seals as seal_rows
-from services.identity import bus_admin
-from services.identity.domain import signing
-from services.identity.domain.claims import Life
+from services.identity.bus import admin as bus_admin
+from services.identity.openid.domain.claims import Life
+from services.identity.signing import domain as signing
 from shuniu.api.common.v1 import envelope_pb2, registry_pb2, registry_pb2_grpc
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, signin_pb2, signin_pb2_grpc
-from shuniu.kit import client, errors
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load
+from shuniu.kit import errors
 from shuniu.kit.crypto import sealing, sm
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from tests.support.bus_land import KEYS
 
 TRUST, ISSUER = "hub.test", "https://hub.test"

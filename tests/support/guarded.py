@@ -10,9 +10,10 @@ from typing import Any
 
 import grpc
 
-from shuniu.kit.caller import Caller, CallerKind
-from shuniu.kit.interceptors import Guard, nobody_refused
-from shuniu.kit.policy import Policy
+from shuniu.kit.rpc.caller import Caller, CallerKind
+from shuniu.kit.rpc.interceptors import Guard
+from shuniu.kit.rpc.policy import Policy
+from shuniu.kit.rpc.stages import nobody_refused
 
 SERVICE = "shuniu.test.v1.TestService"
 PLATFORM = Caller(CallerKind.PLATFORM, platform="nmg-app")

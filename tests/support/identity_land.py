@@ -31,9 +31,10 @@ from joserfc.jwk import ECKey
 from services.identity import commands
 from services.identity.vault import commands as vault_commands
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
-from shuniu.kit import bus_server, client
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto import sealing
+from shuniu.kit.events import bus_server
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
 
 TRUST = "hub.test"
 ISSUER = "https://hub.test:8443"

@@ -17,29 +17,32 @@ from services.esign import store
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
-from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import Certificates
+from services.esign.documents.service import CertificateService
 from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Verdict
 from services.esign.keys import secrets as keys
 from services.esign.ledger.sequencer import Sequencer
-from services.esign.revocation.service import Revocation
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.store import seals as seal_rows
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
-from services.esign.wiring.stamping import open_long_term
+from services.esign.wiring.revocation import open_revocation
+from services.esign.wiring.seals import open_seals
+from services.esign.wiring.signing import open_long_term
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.batching import Crowd
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import certificate_data
 from tests.support.verdicts import judged
 
@@ -76,6 +79,9 @@ class Neighbours:
             result_template=certificate_data().template,
         )
 
+    def __init__(self) -> None:
+        self.crowd = Crowd()
+
     async def person(self, *_: Any) -> dict[str, str]:
         return {"full_name": "巴特尔", "document_type": "111", "document_number": "150102199001010000"}
 
@@ -97,18 +103,25 @@ class Land:
             self.base,
             settings,
             self.secrets,
-            self.stamps,
-            Revocation(self.base, self.secrets.seal_ca),
-            self.http,
+            stamps=self.stamps,
+            revocation=open_revocation(self.base, self.secrets).revocation,
+            http=self.http,
         )
 
-    def issuing(self) -> Certificates:
+    def issuing(self) -> CertificateService:
         """The service as it is after a start, its task running."""
         neighbours: Any = Neighbours()
-        issuing = Issuing(self.base, self.secrets, self.ledger, neighbours, self.executor, self.stamps)
-        issuing.long_term = self.long_term()
-        self.started.append(asyncio.create_task(issuing.finish_interrupted()))
-        return Certificates(self.base, self.ledger, neighbours, issuing)
+        settings: Any = self.base.settings
+        common: Any = {"ledger": self.ledger, "neighbours": neighbours, "layouts": self.executor}
+        guard = ClockGuard(self.base.clock)
+        seals = open_seals(self.base, settings, self.secrets, guard=guard, **common)
+        long_term = self.long_term()
+        documents = open_documents(
+            self.base, settings, self.secrets, seals=seals, stamps=self.stamps, long_term=long_term, **common
+        )
+        certificates = documents.certificates
+        self.started.append(asyncio.create_task(certificates.issuing.finish_interrupted()))
+        return certificates
 
     def judge(self, pdf: bytes, receipt: str | None = None, *, years: int = 0) -> Verdict:
         return judged(
@@ -138,7 +151,7 @@ async def issue_land(where: str = "file") -> AsyncIterator[Land]:
         url = f"sqlite:///{data}/db/esign.db"
         await migrate(url, "services.esign", clock)
         kept = await Store.open(url, store.METADATA, clock=clock)
-        base = Foundation("esign", hub, settings, clock, kept, None, "esign")
+        base = foundation_of("esign", hub, settings, clock, kept)
         key, now_us = ec.generate_private_key(ec.SECP256R1()), clock.now_us()
         certificate = pki.issue_seal_certificate(
             secrets.seal_ca, key.public_key(), "呼和浩特市公安局", "seal-1", now_us
@@ -155,7 +168,7 @@ async def issue_land(where: str = "file") -> AsyncIterator[Land]:
             lambda conn: seal_rows.made(conn, seal_rows.SealRow(seal, pki.certificate_der(certificate), wrapped))
         )
         await kept.write(lambda conn: seal_rows.certified(conn, certificate.serial_number, seal.id, now_us))
-        ledger = await open_ledger(base, secrets, settings)
+        ledger = (await open_ledger(base, settings, secrets)).log
         assert secrets.tsa is not None
         set_current(
             CurrentCall("/esign/IssueCertificate", "r", "", audit=True, caller=Caller(CallerKind.PLATFORM, "police"))

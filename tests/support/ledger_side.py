@@ -16,20 +16,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.esign import store
 from services.esign.certification.domain.trust import Trust
-from services.esign.evidence.service import Evidence
+from services.esign.evidence.service import EvidenceService
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.domain.note import NoteSigner
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store.files import LedgerStore
-from shuniu.api.esign.v1 import evidence_pb2, evidence_pb2_grpc
-from shuniu.kit import client
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
-from shuniu.kit.foundation import Foundation, ServiceSettings
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.foundation import ServiceSettings
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import peer_listener, servicer
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.witnesses import LOG
 
 TRUST = Trust(log_keys=(LOG.verifier,))
@@ -53,14 +53,10 @@ async def ledger_side(directory: Path, signer: NoteSigner = LOG) -> AsyncIterato
     await migrate(url, "services.esign", clock)
     kept = await Store.open(url, store.METADATA, clock=clock)
     hub = HubSettings("150000", "t", "hub.test", "https://hub.test", directory, directory / "run")
-    base = Foundation("esign", hub, ServiceSettings(), clock, kept, None, "esign")
+    base = foundation_of("esign", hub, ServiceSettings(), clock, kept)
     log = Sequencer(LedgerStore.open(directory / "ledger", signer), window_s=0.01)
-    servicer = Servicer(
-        evidence_pb2_grpc.add_EvidenceServiceServicer_to_server,
-        Evidence(base, log),
-        evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-    )
-    listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", [servicer], "hub.test")
+    serving = servicer(EvidenceService(base, log))
+    listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", [serving], "hub.test")
     await listener.start()
     try:
         yield LedgerSide(directory, log, kept)

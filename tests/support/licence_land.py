@@ -10,13 +10,13 @@ import grpc
 
 from services.esign.config import EsignSettings
 from services.esign.licences.domain import jose, status_list
-from services.esign.licences.service import Licences, licence_servicer
+from services.esign.licences.service import LicenceCredentialService
 from services.esign.wiring.licences import open_licences
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.interceptors import nobody_refused
-from shuniu.kit.server import edge_listener
+from shuniu.kit.rpc.server import edge_listener
+from shuniu.kit.rpc.stages import nobody_refused
 from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
 from tests.support.seal_land import AGENCY, PERSON_ID, POLICE, TRUST, SealLand, headers, rid, seal_land
 
@@ -29,7 +29,7 @@ class Land:
     """Who lives in it: what the neighbours say can be changed by a test."""
 
     seals: SealLand
-    licences: Licences
+    licences: LicenceCredentialService
     channel: grpc.aio.Channel
     parties: Any
     person: dict[str, str] = field(default_factory=lambda: {**PERSON, "document_type": "111"})
@@ -117,11 +117,17 @@ class _Neighbours:
 async def licence_land(kept: Path | None = None, **settings: Any) -> AsyncIterator[Land]:
     async with seal_land(kept=kept) as seals:
         people: Any = _Neighbours()
-        licences = open_licences(
-            seals.base, seals.secrets, seals.ledger, people, seals.slots, EsignSettings(**settings)
+        part = open_licences(
+            seals.base,
+            EsignSettings(**settings),
+            seals.secrets,
+            ledger=seals.ledger,
+            neighbours=people,
+            slots=seals.slots,
         )
+        licences = part.licences
         address = f"unix:{seals.folder}/l.sock"
-        listener = edge_listener(address, [licence_servicer(licences)], TRUST, nobody_refused)
+        listener = edge_listener(address, part.edge, TRUST, nobody_refused)
         await listener.start()
         channel = grpc.aio.insecure_channel(address)
         parties = case_pb2.GetCasePartiesResponse(

@@ -14,9 +14,9 @@ import grpc
 from prometheus_client import generate_latest
 from sqlalchemy import Connection, MetaData, text
 
-from shuniu.kit import log, metrics
-from shuniu.kit.client import error_of
-from shuniu.kit.sql import Store
+from shuniu.kit.process import log, metrics
+from shuniu.kit.rpc.client import error_of
+from shuniu.kit.store import Store
 from shuniu.kit.testing import ManualClock
 from tests.support.guarded import Methods, guarded
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 from tests.support.plans_allowed import ALLOWED, SHARED, SMALL
 
 _STEP = re.compile(r"(?P<how>SCAN|SEARCH) (?P<table>\w+)(?: AS \w+)?(?: USING (?P<using>.+?))?$")

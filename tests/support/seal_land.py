@@ -19,40 +19,37 @@ import grpc
 from sqlalchemy import Connection
 
 from services.esign import store
-from services.esign.certification.authorities import OwnAuthority
 from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
-from services.esign.documents.service import Certificates
-from services.esign.documents.views import sealed_by
 from services.esign.flows.register import flow_of
 from services.esign.keys import secrets as keys
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain import ledger as ledger_rules
 from services.esign.ledger.domain.ledger import Entry
 from services.esign.ledger.sequencer import Sequencer
-from services.esign.revocation.service import Revocation
-from services.esign.seals.life import SealLife
-from services.esign.seals.maker import SealMaker
 from services.esign.seals.once_keys import OnceKeys
-from services.esign.seals.service.owners import Seals
-from services.esign.seals.service.servicers import seal_servicers
+from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
-from services.esign.seals.sm2_side import Sidecars
 from services.esign.seals.store import seals as seal_rows
-from services.esign.timestamps.clock_guard import ClockGuard
-from services.esign.verification.service.verification import Verification
+from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
+from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
+from services.esign.wiring.revocation import open_revocation
+from services.esign.wiring.seals import open_seals
+from services.esign.wiring.timestamps import open_timestamps
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings
 from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.interceptors import nobody_refused
-from shuniu.kit.server import Listener, Servicer, edge_listener
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.batching import Crowd
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.server import Listener, edge_listener, servicer
+from shuniu.kit.rpc.stages import nobody_refused
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing.foundation import foundation_of
 
 TRUST = "hub.test"
 POLICE = "police"
@@ -79,6 +76,9 @@ class MovableClock:
 
 class Neighbours:
     """Every case is granted to the police; everybody is the same person."""
+
+    def __init__(self) -> None:
+        self.crowd = Crowd()
 
     async def parties(self, case_code: str) -> Any:
         return case_pb2.GetCasePartiesResponse(
@@ -134,7 +134,7 @@ class SealLand:
     secrets: Secrets
     clock: MovableClock
     ledger: Sequencer
-    seals: Seals
+    seals: SealService
     issuing: Issuing
     slots: Slots
     once: OnceKeys
@@ -270,46 +270,67 @@ async def seal_land(
         else:
             await _make_hub(data)
         hub = _hub(data)
-        settings = EsignSettings(ses_sidecar=sm2 if sm2 is not None else sm.available())
+        settings = EsignSettings(
+            ses_sidecar=sm2 if sm2 is not None else sm.available(),
+            timestamp=False,
+            seal_days=days,
+            seal_two_operators=two_operators,
+            revocation_url="http://hub.test",
+            licence_issuers=(POLICE,),
+        )
         secrets = Secrets.load(hub, settings)
         url = f"sqlite:///{data}/db/esign.db"
         opened = await Store.open(url, store.METADATA, clock=clock)
         opened.use_cipher(secrets.keyring)
-        base = Foundation("esign", hub, settings, clock, opened, None, "esign")
-        ledger = await open_ledger(base, secrets, settings)
+        base = foundation_of("esign", hub, settings, clock, opened)
         people: Any = Neighbours()
-        slots = Slots(clock, ClockGuard(clock))
-        sidecars = None if secrets.sm is None else Sidecars(base, secrets.sm, secrets.keyring, executor)
-        issuing = Issuing(base, secrets, ledger, people, executor, None, sidecars, slots)
-        life = SealLife(base, ledger, slots, secrets.marks)
-        own = OwnAuthority(secrets.seal_ca, "http://hub.test", (POLICE,))
-        maker = SealMaker(base, secrets, executor, people, days, "http://hub.test", own)
-        seals = Seals(base, secrets, life, maker, two_operators)
-        services = esign_pb2.DESCRIPTOR.services_by_name
+        ledger = await open_ledger(base, settings, secrets)
+        timestamps = open_timestamps(base, settings, secrets)
+        sealing = open_seals(
+            base,
+            settings,
+            secrets,
+            ledger=ledger.log,
+            guard=timestamps.guard,
+            neighbours=people,
+            layouts=executor,
+        )
+        documents = open_documents(
+            base,
+            settings,
+            secrets,
+            ledger=ledger.log,
+            neighbours=people,
+            layouts=executor,
+            seals=sealing,
+            stamps=timestamps.stamps,
+            long_term=None,
+        )
         with Verifier(10.0) as verifier:
+            judging = VerificationService(base, secrets, verifier, 1 << 24, ledger=ledger.log, registers=(flow_of,))
             servicers = [
-                *seal_servicers(seals, people, sealed_by),
-                Servicer(
-                    esign_pb2_grpc.add_CertificateServiceServicer_to_server,
-                    Certificates(base, ledger, people, issuing),
-                    services["CertificateService"],
-                ),
-                Servicer(
-                    esign_pb2_grpc.add_VerificationServiceServicer_to_server,
-                    Verification(base, secrets, verifier, 1 << 24, ledger=ledger, registers=(flow_of,)),
-                    services["VerificationService"],
-                ),
-                Servicer(
-                    timestamp_pb2_grpc.add_RevocationServiceServicer_to_server,
-                    Revocation(base, secrets.seal_ca, None if secrets.sm is None else secrets.sm.seal_ca),
-                    timestamp_pb2.DESCRIPTOR.services_by_name["RevocationService"],
-                ),
+                *sealing.edge,
+                *documents.edge,
+                servicer(judging),
+                *open_revocation(base, secrets).edge,
             ]
             listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)
             await listener.start()
             channel = grpc.aio.insecure_channel(f"unix:{data}/e.sock")
-            once = OnceKeys(base, secrets.seal_ca, ledger, slots)
-            found = SealLand(base, secrets, clock, ledger, seals, issuing, slots, once, channel, listener, data)
+            once = OnceKeys(base, secrets.seal_ca, ledger.log, sealing.slots)
+            found = SealLand(
+                base,
+                secrets,
+                clock,
+                ledger.log,
+                sealing.seals,
+                documents.certificates.issuing,
+                sealing.slots,
+                once,
+                channel,
+                listener,
+                data,
+            )
             try:
                 yield found
             finally:
@@ -317,6 +338,7 @@ async def seal_land(
                 await listener.stop(0)
                 # A test may have opened it again.
                 await found.ledger.close()
+                await timestamps.http.aclose()
                 await opened.close()
                 secrets.close()
 

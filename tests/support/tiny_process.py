@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.run import Process, StartRefusedError, main
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Process, StartRefusedError, main
 
 
 def say(what: str) -> None:
@@ -56,12 +56,9 @@ async def build(path: Path) -> AsyncIterator[Process]:
     if "refuse" in path.name:
         raise StartRefusedError("tiny: the schema is newer than this program")
     say("built")
-    yield Process(
-        listeners=[Listener()],
-        tasks=[work, fails_once],
-        on_drain=[lambda: say("long polls let go")],
-        closers=[close],
-    )
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(close)
+        yield Process(listeners=[Listener()], tasks=[work, fails_once], on_drain=[lambda: say("long polls let go")])
     say("taken down")
 
 

@@ -19,9 +19,10 @@ from gateway.web.config import Web, WebSettings
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.config import HubSettings
-from shuniu.kit.errors import Code, HubError, Violation
-from shuniu.kit.server import Servicer, peer_listener
+from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.rules import Violation
 
 TRUST_DOMAIN = "hub.nmg.example"
 REDIRECT = "https://app.example/cb"

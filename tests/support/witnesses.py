@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from examples.witness.notes import Cosigner, parse_log_key
 from examples.witness.server import Server
 from examples.witness.witness import Heads, Witness
-from services.esign.ledger.cosigning import WitnessSite
 from services.esign.ledger.domain import ledger, note
 from services.esign.ledger.domain.witness import parse_vkey
+from services.esign.ledger.witness_sites import WitnessSite
 
 LOG = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
-from services.catalogue.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 
 class DivisionLevel(IntEnum):

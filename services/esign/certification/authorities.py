@@ -12,10 +12,9 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-import httpx
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,10 +26,15 @@ from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.holders import SealKind
 from services.esign.certification.domain.pki import Authority
 from services.esign.config import EsignSettings
-from shuniu.kit import errors, log
-from shuniu.kit.config import ConfigError, secret
+from shuniu.kit import errors
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import KeyRefusedError, Reference
+from shuniu.kit.process import log
+from shuniu.kit.process.config import ConfigError, secret
+
+# Imported where an outside authority is asked: commands read the keys of a hub and ask none.
+if TYPE_CHECKING:
+    import httpx
 
 _log = log.get("ca")
 _WELL_KNOWN = "/.well-known/est"
@@ -114,7 +118,7 @@ class EstAuthority:
 
     url: str
     roots: tuple[x509.Certificate, ...]
-    client: httpx.AsyncClient = field(repr=False)
+    client: "httpx.AsyncClient" = field(repr=False)
 
     async def certify(self, wish: CertificateWish) -> Certified:
         request = x509.CertificateSigningRequestBuilder().subject_name(_subject(wish)).sign(wish.key, hashes.SHA256())
@@ -126,6 +130,8 @@ class EstAuthority:
         return _checked([certificate, *enrolled, *await self._ask("cacerts")], self.roots, wish.now_us)
 
     async def _ask(self, operation: str, body: bytes | None = None) -> list[x509.Certificate]:
+        import httpx
+
         url = f"{self.url}/{operation}"
         headers = {"content-type": "application/pkcs10", "content-transfer-encoding": "base64"}
         try:
@@ -190,10 +196,12 @@ def _checked(given: Sequence[x509.Certificate], roots: tuple[x509.Certificate, .
 
 def open_authority(
     settings: EsignSettings, seal_ca: Authority
-) -> tuple[CertificateAuthority, httpx.AsyncClient | None]:
+) -> "tuple[CertificateAuthority, httpx.AsyncClient | None]":
     """The authority that settings name, and the client to close. Raises ConfigError."""
     if not settings.ca_url:
         return OwnAuthority(seal_ca, settings.revocation_url.rstrip("/"), settings.licence_issuers), None
+    import httpx
+
     parts = urlsplit(settings.ca_url)
     if parts.scheme != "https" or not parts.hostname:
         raise ConfigError("[esign] ca_url: an https URL is needed (RFC 7030, 3.3)")
@@ -212,6 +220,8 @@ def open_signer(settings: EsignSettings) -> RemoteSigner | None:
     """The existing seal system that settings name. It need not answer yet. Raises ConfigError."""
     if not settings.signer_url:
         return None
+    import httpx
+
     if urlsplit(settings.signer_url).scheme != "https" or not settings.signer_roots.name:
         raise ConfigError("[esign] signer_url: an https URL is needed, and signer_roots")
     login = secret(settings.signer_login_file).decode().strip()

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         rotate_timestamp_key,
         rotate_wrapping_key,
         software_keys,
-        trust_files,
     )
     from services.esign.commands.ledger import (
         MONITOR_ALARM,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
         ledger_verify,
     )
     from services.esign.commands.seals import RenewalError, inspect_seal, renew_file
+    from services.esign.commands.trust import trust_files
     from services.esign.domain.one_line import encodable, escaped, one_line
     from services.esign.evidence.check import EvidenceReport, EvidenceUnreadableError
     from services.esign.flows.recount import Kept, RecountReport
@@ -120,8 +120,8 @@ _ROOMS = {
         "rotate_timestamp_key",
         "rotate_wrapping_key",
         "software_keys",
-        "trust_files",
     ),
+    "commands.trust": ("trust_files",),
     "commands.ledger": (
         "MONITOR_ALARM",
         "MONITOR_EXIT_CODES",

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from services.esign import store
-from services.esign.commands.keys import trust_files
+from services.esign.commands.trust import trust_files
 from services.esign.config import KeyFiles
 from services.esign.domain.errors import EsignError
 from services.esign.evidence import check as evidence_check
@@ -21,9 +21,9 @@ from services.esign.ledger.domain.tiles import TileName
 from services.esign.verification import plain_files
 from services.esign.verification.files import TrustError, load_trust
 from services.esign.verification.offline import TrustSource
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.store import Store
 
 MONITOR_EXIT_CODES = monitor.EXIT_CODES
 MONITOR_ALARM = monitor.EXIT_CODES[monitor.Finding.FORKED]

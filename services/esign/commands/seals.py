@@ -18,7 +18,7 @@ from services.esign.verification import plain_files
 from services.esign.verification.files import TrustError, load_certificates, load_trust, verify_file
 from services.esign.verification.offline import TrustSource
 from services.esign.verification.renewal import Authorities, renewed
-from shuniu.kit.clock import SystemClock
+from shuniu.kit.process.clock import SystemClock
 
 
 class RenewalError(Exception):

@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -27,6 +26,7 @@ from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.stages import Logged, Made
 from services.esign.documents.views import changed, view
 from services.esign.domain.errors import DocumentUnfitError, EsignError
+from services.esign.domain.moments import CHINA
 from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.keys.of_seals import check_profile
 from services.esign.keys.secrets import Secrets
@@ -50,20 +50,22 @@ from services.esign.signing.domain import pades
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.kit import errors, log, outbox, requests
-from shuniu.kit.audit import AuditRecord
+from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError
+from shuniu.kit.events import outbox
+from shuniu.kit.events.outbox import Event
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.outbox import Event
-from shuniu.kit.requests import Asked
-from shuniu.kit.together import Crowd, Together
-from shuniu.kit.turns import Turns
+from shuniu.kit.process import log
+from shuniu.kit.process.batching import Batcher, Crowd
+from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.process.retrying import until_done
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.requests import RequestKey
+from shuniu.kit.store.audit import AuditRecord
 
 _log = log.get("certificates")
 # How long the task waits between attempts while there are no timestamps, s.
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _PERSON_FIELDS = ("full_name", "document_type", "document_number")
 _DOCUMENT_NAMES = {
     "111": "居民身份证",
@@ -95,7 +97,7 @@ class Order:
     division: str
     facts: Mapping[str, str] = field(repr=False)
     salt: bytes = field(repr=False)
-    asked: Asked
+    asked: RequestKey
     # None: the call is not audited.
     audited: AuditRecord | None
 
@@ -143,20 +145,20 @@ class Issuing:
     crowd: Crowd = field(default_factory=Crowd)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     # By case.
-    _turns: Turns[str] = field(default_factory=Turns)
+    _turns: KeyedLocks[str] = field(default_factory=KeyedLocks)
     _prepared: dict[tuple[str, str], tuple[pades.SigningSeal, bool]] = field(default_factory=dict)
     _pictures: dict[str, bytes] = field(default_factory=dict)
     _newest: tuple[str, Checkpoint] | None = None
     _granting: Slots = field(init=False)
-    _slots: Together[Order, "_Slot | bytes"] = field(init=False)
-    _kept: Together[Made, bool] = field(init=False)
-    _finished: Together[_Finish, bytes] = field(init=False)
+    _slots: Batcher[Order, "_Slot | bytes"] = field(init=False)
+    _kept: Batcher[Made, bool] = field(init=False)
+    _finished: Batcher[_Finish, bytes] = field(init=False)
 
     def __post_init__(self) -> None:
         self._granting = self.slots or Slots(self.base.clock, digest=self.secrets.digest)
-        self._slots = Together(lambda orders: self.base.write(self._take_slots, orders), crowd=self.crowd)
-        self._kept = Together(lambda made: self.base.write(_keep, made), crowd=self.crowd)
-        self._finished = Together(lambda finishes: self.base.write(self._finish_all, finishes), crowd=self.crowd)
+        self._slots = Batcher(lambda orders: self.base.write(self._take_slots, orders), crowd=self.crowd)
+        self._kept = Batcher(lambda made: self.base.write(_keep, made), crowd=self.crowd)
+        self._finished = Batcher(lambda finishes: self.base.write(self._finish_all, finishes), crowd=self.crowd)
 
     async def issue(self, order: Order) -> bytes:
         """The answer (IssueCertificateResponse), new or kept. Raises HubError, EsignError, TimestampAwayError: it is
@@ -198,7 +200,7 @@ class Issuing:
                 check_profile(found.certificate, self.secrets.digest)
                 chosen[order.seal_id, order.issuer] = known[found.seal.id] = found
         if wanted:
-            year = dt.datetime.fromtimestamp(now_us / 1e6, _SHANGHAI).year
+            year = dt.datetime.fromtimestamp(now_us / 1e6, CHINA).year
             numbers = issue_store.next_numbers(conn, f"{self.base.hub.code}{year}", len(wanted))
             new = [
                 _row(order, number, chosen[order.seal_id, order.issuer].seal.id, now_us)
@@ -245,7 +247,7 @@ class Issuing:
             number=row.number,
             template=row.template,
             issuer=found.seal.name,
-            issued_on=dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date(),
+            issued_on=dt.datetime.fromtimestamp(row.signed_us / 1e6, CHINA).date(),
             facts={
                 **facts,
                 "name": person["full_name"],
@@ -406,7 +408,7 @@ class Issuing:
             head_store.remember_head(conn, newest.head.size, newest.checkpoint)
             first = issue_store.release(conn, [_logged(one.row) for one in logged])
             outbox.emit_all(conn, [one.event for one in logged if one.event and one.row.number in first])
-        new: list[Asked] = []
+        new: list[RequestKey] = []
         records: list[AuditRecord] = []
         answers: list[bytes] = []
         for one in finishes:
@@ -436,19 +438,18 @@ class Issuing:
 
     async def finish_interrupted(self) -> None:
         """Task: releases what was sealed when the process died or while there were no timestamps."""
-        pause = _SHORTEST_PAUSE
         while True:
-            self._waiting.clear()
-            try:
-                for number in await self.base.store.read(document_rows.unfinished):
-                    await self._finish(number)
-            except (TimestampAwayError, EsignError, KeyAwayError) as error:
-                _log.warning("release_waits", cause=str(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            pause = _SHORTEST_PAUSE
+            await until_done(
+                self._finish_what_waits,
+                after=(TimestampAwayError, EsignError, KeyAwayError),
+                tell=lambda error: _log.warning("release_waits", cause=str(error)),
+            )
             await self._waiting.wait()
+
+    async def _finish_what_waits(self) -> None:
+        self._waiting.clear()
+        for number in await self.base.store.read(document_rows.unfinished):
+            await self._finish(number)
 
     async def _finish(self, number: str) -> None:
         row = await self.base.store.read(document_rows.certificate_by_number, number)

@@ -10,8 +10,8 @@ from services.esign.pages.domain import certificates
 from services.esign.pages.domain.certificates import CertificateData
 from services.esign.seals.domain.life import Seal
 from services.esign.seals.sm2_side import Sidecars
-from shuniu.kit import log
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process import log
+from shuniu.kit.process.config import ConfigError
 
 _log = log.get("packages")
 

@@ -26,9 +26,9 @@ from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit import errors
-from shuniu.kit.caller import CallerKind, current_call, current_caller
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation, asked_of
+from shuniu.kit.rpc.caller import CallerKind, current_call, current_caller
+from shuniu.rules import Violation
 
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
 # Facts that only the vault may give; an agency cannot print another name.
@@ -36,7 +36,7 @@ _OF_THE_PERSON = frozenset({"name", "id_type", "id_number"})
 
 
 @dataclass(slots=True)
-class Certificates(esign_pb2_grpc.CertificateServiceServicer):
+class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
     """Documents that the hub seals for an agency."""
 
     base: Foundation

@@ -8,7 +8,7 @@ from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
 from shuniu.kit.crypto.sm import sm3
-from shuniu.kit.sql import Store
+from shuniu.kit.store import Store
 
 _BATCH = 64
 

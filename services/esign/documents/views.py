@@ -1,21 +1,19 @@
 """Documents as the contract shows them."""
 
 import datetime as dt
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from services.esign.documents.store.certificates import CertificateRow, sealed_since
+from services.esign.domain.moments import CHINA
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import paging
-
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
+from shuniu.kit.rpc import paging
 
 
 def view(row: CertificateRow) -> pb.Certificate:
     """The public form of a document."""
-    day = dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date()
+    day = dt.datetime.fromtimestamp(row.signed_us / 1e6, CHINA).date()
     found = pb.Certificate(
         number=row.number,
         template=row.template,

@@ -15,9 +15,9 @@ from services.esign.domain.errors import EsignError
 from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
-from shuniu.kit import log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
 
 # What a call could not log is looked for this often.
 _LOOK_SECONDS = 15.0

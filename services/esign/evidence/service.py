@@ -17,9 +17,9 @@ from services.esign.service.refusals import refusal
 from shuniu.api.esign.v1 import evidence_pb2 as pb
 from shuniu.api.esign.v1 import evidence_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import Violation
 
 _MOST = 1000
 _DIGEST = re.compile(r"(sm3:)?[0-9a-f]{64}")
@@ -27,7 +27,7 @@ _KIND = re.compile(r"[a-z0-9.-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence(evidence_pb2_grpc.EvidenceServiceServicer):
+class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
     """The ledger for other services."""
 
     base: Foundation

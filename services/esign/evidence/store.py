@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, bindparam, select, update
 
 from services.esign.ledger.domain.ledger import Entry, EntryType
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
 

@@ -14,10 +14,10 @@ from joserfc.jwk import KeySet
 from services.esign.flows.domain import consent as flow_consent
 from services.esign.flows.domain.consent import Consent
 from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
-from shuniu.kit.client import ask_again
-from shuniu.kit.clock import Clock
 from shuniu.kit.errors import HubError
-from shuniu.kit.requests import Asked
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.rpc.client import ask_again
+from shuniu.kit.rpc.requests import RequestKey
 
 _ALGORITHMS = ["ES256"]
 _LONGEST = 8192
@@ -81,7 +81,7 @@ class Consents:
         self._fetched_us = self.clock.now_us()
 
 
-def used_for(asked: Asked) -> str:
+def used_for(asked: RequestKey) -> str:
     """The one request that an assertion is burned for: the same again is no second use."""
     return sha256(asked.request_id.encode() + b"\n" + asked.digest).hexdigest()
 

@@ -16,14 +16,14 @@ from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
+from shuniu.kit.process.retrying import until_done
 
 BEGUN, SIGNED, REJECTED = "begun", "signed", "rejected"
 _log = log.get("flows")
 _MOST_AT_ONCE = 500
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 # What comes within this time goes into the ledger together, s. Nobody waits for it: a release brings in its own.
 _GATHER_SECONDS = 0.2
 _TOPICS: Mapping[str, str] = {
@@ -107,21 +107,20 @@ class Journal:
                 _measure(entry)
 
     async def run(self) -> None:
-        """Task: brings entries into the ledger as they come, for ever."""
-        pause = _SHORTEST_PAUSE
+        """Task: brings entries into the ledger as they come."""
         while True:
-            self._wake.clear()
-            try:
-                while await self.base.store.read(flow_journal_store.unlogged, 1, ""):
-                    await self.settle()
-            except (EsignError, HubError) as error:
-                _log.warning("journal_waits", cause=error.reason)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            pause = _SHORTEST_PAUSE
+            await until_done(
+                self._settle_all,
+                after=(EsignError, HubError),
+                tell=lambda error: _log.warning("journal_waits", cause=error.reason),
+            )
             await self._wake.wait()
             await asyncio.sleep(_GATHER_SECONDS)
+
+    async def _settle_all(self) -> None:
+        self._wake.clear()
+        while await self.base.store.read(flow_journal_store.unlogged, 1, ""):
+            await self.settle()
 
     def _note(self, conn: Connection, row: FlowRow, kind: EntryType, step: str, outcome: str, now_us: int) -> None:
         entry = Entry(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import typst
 
 from services.esign.domain.errors import DocumentUnfitError
+from services.esign.domain.moments import CHINA
 from services.esign.domain.pdf.appearance import PageDrawing
 from services.esign.domain.pdf.document import Document
 from services.esign.flows.domain import page as flow_page
@@ -28,7 +28,6 @@ from services.esign.revisions.domain import second_look
 from services.esign.signing.domain import multisign
 from services.esign.signing.domain.multisign import Field, Lock, LockAction
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _CONTROL = frozenset(map(chr, (*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)))
 # Longer than any answer in an interview that fits on two pages.
 MOST_FACT = 2000
@@ -100,7 +99,7 @@ def try_foreign(pdf: bytes, signers: Sequence[ScenarioStep]) -> Prepared | Unfit
 def person_mark(name: str, place: Place, at_us: int) -> PageDrawing:
     """What a person's signature shows. Raises CharacterNotCoveredError."""
     require_coverage([("name", name)])
-    moment = dt.datetime.fromtimestamp(at_us // 1_000_000, _SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
+    moment = dt.datetime.fromtimestamp(at_us // 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
     return PageDrawing(
         _compile("person-mark", {"name": name, "time": moment, "width": place.width, "height": place.height}, at_us)
     )
@@ -176,7 +175,7 @@ def _check(scenario: Scenario, facts: Mapping[str, str]) -> None:
 
 
 def _day(at_us: int) -> str:
-    day = dt.datetime.fromtimestamp(at_us // 1_000_000, _SHANGHAI)
+    day = dt.datetime.fromtimestamp(at_us // 1_000_000, CHINA)
     return f"{day.year}年{day.month}月{day.day}日"
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from services.esign.flows.domain import scenarios as flow_scenarios
 from services.esign.flows.domain.scenarios import Scenario, ScenarioError
-from shuniu.kit.config import ConfigError
+from shuniu.kit.process.config import ConfigError
 
 OWN = Path(__file__).parent / "scenarios"
 

@@ -35,11 +35,12 @@ from services.esign.signing.domain import multisign
 from services.esign.signing.domain.long_term import Level
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampAwayError, TimestampSource
-from shuniu.kit import lease, log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql.types import LostRaceError
-from shuniu.kit.turns import Turns
+from shuniu.kit.process import log
+from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.store import lease
+from shuniu.kit.store.types import LostRaceError
 
 _log = log.get("flows")
 LEASE_US = 5_000_000
@@ -73,7 +74,7 @@ class Work:
     keep_us: int = 30 * 24 * 3_600_000_000
     # None: documents carry no validation data.
     long_term: LongTerm | None = None
-    _turns: Turns[str] = field(default_factory=Turns)
+    _turns: KeyedLocks[str] = field(default_factory=KeyedLocks)
     # Whose time had come and who wait for one of the few places, or have it.
     _due: set[str] = field(default_factory=set)
     _tasks: set["asyncio.Task[FlowRow | None]"] = field(default_factory=set)

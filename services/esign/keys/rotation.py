@@ -20,10 +20,10 @@ from services.esign.keys import sm2 as sm_keys
 from services.esign.keys import sm2_timestamp as sm_tsa_keys
 from services.esign.keys.sm2 import write_public
 from services.esign.pages.domain import qr
-from shuniu.kit.config import ConfigError, HubSettings, secret
 from shuniu.kit.crypto import profile, sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
+from shuniu.kit.process.config import ConfigError, HubSettings, secret
 
 
 def rotate_timestamp_key(hub: HubSettings, settings: EsignSettings) -> x509.Certificate:

@@ -28,14 +28,14 @@ from services.esign.ledger.domain.ledger import Marks
 from services.esign.ledger.domain.note import NoteSigner, VerifierKey, parse_vkey
 from services.esign.pages.domain.qr import QrSigner
 from services.esign.timestamps.domain.token import TimestampSigner
-from shuniu.kit import log
-from shuniu.kit.config import ConfigError, HubSettings, secret, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.csc import RemoteSigner
 from shuniu.kit.crypto.device import Algorithm, Device, KeyAwayError, KeyRefusedError
 from shuniu.kit.crypto.key_files import DEVELOPMENT, SOFTWARE, KeyRoom, in_device
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.crypto.sealing import new_key
+from shuniu.kit.process import log
+from shuniu.kit.process.config import ConfigError, HubSettings, secret, write_secret
 
 _log = log.get("keys")
 

@@ -12,10 +12,10 @@ from services.esign.certification.domain import sm2_chain, sm2_pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.sm2_pki import KeyPair, Sm2Signer
 from services.esign.config import KeyFiles
-from shuniu.kit.config import ConfigError, write_secret
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom, SmKey
+from shuniu.kit.process.config import ConfigError, write_secret
 
 ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
 

@@ -11,11 +11,11 @@ from services.esign.domain.digests import SM3
 from services.esign.keys.counted import SM2_WITH_SM3, CountedKey
 from services.esign.keys.sm2 import ROOT, certificate_pem, key_pair, load_signer, write_public
 from services.esign.timestamps.domain.token import TimestampSigner
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.device import Algorithm
 from shuniu.kit.crypto.key_files import SOFTWARE, KeyRoom
 from shuniu.kit.crypto.usage import Purpose
+from shuniu.kit.process.config import ConfigError
 
 CA, AUTHORITY = "tsa-ca", "tsa"
 

@@ -18,34 +18,13 @@ from services.esign.ledger.domain import ledger, note, witness
 from services.esign.ledger.domain.ledger import Checkpoint
 from services.esign.ledger.domain.witness import Cosignature, Policy, WitnessKey
 from services.esign.ledger.sequencer import Sequencer
+from services.esign.ledger.witness_sites import WitnessSite
 
 # Far above a cosignature line; a witness that sends more is not believed.
 MAX_ANSWER = 64 * 1024
 # Heads whose late cosignatures are still worth adding: some seconds of batches.
 _HEADS_KEPT = 64
 _LONGEST_PAUSE_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class WitnessSite:
-    """A witness and its submission prefix."""
-
-    key: WitnessKey
-    url: str
-
-
-def parse_site(text: str) -> WitnessSite:
-    """A witness from `name+id+key URL`. Raises NoteMalformedError, ValueError."""
-    vkey, _, url = text.strip().partition(" ")
-    if not url.strip().startswith(("http://", "https://")):
-        raise ValueError("a witness is written `name+id+key URL`")
-    return WitnessSite(witness.parse_vkey(vkey), url.strip().rstrip("/"))
-
-
-def witness_sites(texts: Sequence[str], quorum: int) -> tuple[list[WitnessSite], int]:
-    """Configured witnesses, and how many make a head witnessed (0: the majority). Raises as `parse_site`."""
-    sites = [parse_site(text) for text in texts]
-    return sites, quorum or (len(sites) // 2 + 1 if sites else 0)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ _PATH = re.compile(r"tile/(entries|\d{1,2})(/[0-9x]{1,4}){1,8}(\.p/\d{1,3})?")
 
 
 @dataclass(slots=True)
-class Ledger(esign_pb2_grpc.LedgerServiceServicer):
+class LedgerService(esign_pb2_grpc.LedgerServiceServicer):
     """Checkpoints and tiles."""
 
     ledger: Sequencer

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
@@ -21,6 +20,7 @@ from services.esign import metrics
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.errors import EsignError, LicenceImpossibleError, TokenWrongError
+from services.esign.domain.moments import CHINA
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys.of_seals import SealKey
 from services.esign.keys.secrets import Secrets
@@ -41,21 +41,21 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.neighbours import Neighbours
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import errors, log
+from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.turns import Turns
+from shuniu.kit.process import log
+from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.process.retrying import until_done
 
 _log = log.get("licences")
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 # Places of a list, and how many of them are given before the next list begins: a free place is found at once, and by
 # chance, so that a licence's place tells nothing of when it was issued.
 PLACES = 131_072
 _GIVEN = PLACES // 2
 # Every licence has so many digests at its top, or the next multiple: claims of a type that are not hidden show nothing.
 _DIGESTS = 8
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class LicenceIssuing:
     slots: Slots
     types: Mapping[str, LicenceType]
     nonce_seconds: int
-    _turns: Turns[tuple[str, str]] = field(default_factory=Turns)
+    _turns: KeyedLocks[tuple[str, str]] = field(default_factory=KeyedLocks)
     _logging: asyncio.Lock = field(default_factory=asyncio.Lock)
     _waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _keys: dict[str, SealKey] = field(default_factory=dict, repr=False)
@@ -142,7 +142,7 @@ class LicenceIssuing:
                 raise errors.conflict("LICENCE_RACE", "Another request was first; ask again.", "请求冲突，请重试。")
             seal_id = order.seal_id or self._only_seal(conn, order.issuer)
             at_us = self.slots.grant(conn, seal_id, order.issuer).at_us
-            today = dt.datetime.fromtimestamp(at_us / 1e6, _SHANGHAI)
+            today = dt.datetime.fromtimestamp(at_us / 1e6, CHINA)
             prefix = f"{self.base.hub.code}{today.year}"
             number = f"{prefix}{licence_store.next_value(conn, f'licence:{prefix}'):08d}"
             list_, place = _place(conn)
@@ -193,7 +193,7 @@ class LicenceIssuing:
         )
         found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
         assert found is not None
-        today = dt.datetime.fromtimestamp(row.issued_us / 1e6, _SHANGHAI).date()
+        today = dt.datetime.fromtimestamp(row.issued_us / 1e6, CHINA).date()
         claims: dict[str, Any] = {
             "vct": order.type.vct,
             "iat": row.issued_us // 1_000_000,
@@ -321,21 +321,20 @@ class LicenceIssuing:
         await self.base.write(unit)
 
     async def finish_interrupted(self) -> None:
-        """Task: logs what was made or changed when the process died or while the ledger was away."""
-        pause = _SHORTEST_PAUSE
+        """Task: logs what was made or changed when the process died or while the ledger was unavailable."""
         while True:
-            self._waiting.clear()
-            try:
-                for number in await self.base.store.read(licence_store.unfinished):
-                    await self._finish(number)
-                await self.log_changes()
-            except (EsignError, HubError, KeyAwayError) as error:
-                _log.warning("licence_waits", cause=str(error))
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-                continue
-            pause = _SHORTEST_PAUSE
+            await until_done(
+                self._finish_what_waits,
+                after=(EsignError, HubError, KeyAwayError),
+                tell=lambda error: _log.warning("licence_waits", cause=str(error)),
+            )
             await self._waiting.wait()
+
+    async def _finish_what_waits(self) -> None:
+        self._waiting.clear()
+        for number in await self.base.store.read(licence_store.unfinished):
+            await self._finish(number)
+        await self.log_changes()
 
     async def _finish(self, number: str) -> None:
         row = await self.base.store.read(licence_store.by_number, number)
@@ -356,7 +355,7 @@ def _place(conn: Connection) -> tuple[int, int]:
 
 
 def _end_of(day: dt.date) -> int:
-    after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), _SHANGHAI)
+    after = dt.datetime.combine(day + dt.timedelta(days=1), dt.time(), CHINA)
     return int(after.timestamp()) * 1_000_000
 
 

@@ -33,11 +33,11 @@ from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
-from shuniu.kit import errors, requests
-from shuniu.kit.caller import CallerKind, current_caller
-from shuniu.kit.errors import Violation
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
-from shuniu.kit.server import Servicer
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import Violation
 
 _Changed = TypeVar("_Changed", bound=Message)
 _GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
@@ -57,7 +57,7 @@ def read_types(directories: Sequence[Path]) -> dict[str, LicenceType]:
 
 
 @dataclass(slots=True)
-class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
+class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer):
     """Licences that their holders show claim by claim."""
 
     base: Foundation
@@ -241,15 +241,6 @@ class Licences(licence_pb2_grpc.LicenceCredentialServiceServicer):
         found.issued_at.FromMicroseconds(row.issued_us)
         found.expires_at.FromMicroseconds(row.expires_us)
         return found
-
-
-def licence_servicer(licences: Licences) -> Servicer:
-    """As the edge serves it."""
-    return Servicer(
-        licence_pb2_grpc.add_LicenceCredentialServiceServicer_to_server,
-        licences,
-        pb.DESCRIPTOR.services_by_name["LicenceCredentialService"],
-    )
 
 
 def _require_ready(parties: Parties, caller: str, wanted: LicenceType) -> None:

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.pki import Authority
+from services.esign.domain.moments import DAY_US
 from services.esign.licences import store as licence_store
 from services.esign.licences.domain import status_list
 from shuniu.kit.foundation import Foundation
-
-_DAY_US = 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class StatusLists:
         return made
 
     def _current(self, now_us: int) -> Authority:
-        if self._signer is None or now_us - self._made_us > pki.OCSP_DAYS * _DAY_US // 2:
+        if self._signer is None or now_us - self._made_us > pki.OCSP_DAYS * DAY_US // 2:
             self._signer = pki.make_status_issuer(self.ca, self.base.hub.name, now_us)
             self._made_us = now_us
         return self._signer

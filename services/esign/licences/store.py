@@ -26,7 +26,7 @@ from sqlalchemy import (
 from services.esign.licences.domain.status_list import Status
 from services.esign.licences.domain.types import LicenceState
 from services.esign.partial_indexes import UNDER_WAY, partial
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
 

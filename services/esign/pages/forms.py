@@ -23,7 +23,7 @@ from services.esign.pages.domain.ofd.drawn import DrawnPage, DrawnText
 from services.esign.pages.domain.ofd.writer import About, OfdForm, UnsealedPackage
 from services.esign.pages.domain.opentype import Font
 from services.esign.pages.domain.textflow import Column, Line, advance_of, set_lines
-from shuniu.kit import log
+from shuniu.kit.process import log
 
 _log = log.get("forms")
 # One an issuer, seal picture, day and host: a region's agencies, some days of them. About 30 kB each.

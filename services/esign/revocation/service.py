@@ -10,6 +10,7 @@ from cryptography import x509
 from services.esign.certification.domain import pki, sm2_pki
 from services.esign.certification.domain.pki import Authority
 from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.domain.moments import DAY_US
 from services.esign.keys import sm2 as sm_keys
 from services.esign.revocation.domain import answers as revocation
 from services.esign.revocation.domain import sm2_answers as sm2_revocation
@@ -23,11 +24,9 @@ from shuniu.kit import errors
 from shuniu.kit.crypto import sm
 from shuniu.kit.foundation import Foundation
 
-_DAY_US = 86_400 * 1_000_000
-
 
 @dataclass(slots=True)
-class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
+class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
     """Answers with keys of its own that the seal CAs certify for days; nothing of them is kept."""
 
     base: Foundation
@@ -89,13 +88,13 @@ class Revocation(timestamp_pb2_grpc.RevocationServiceServicer):
 
     def _current(self, ca: Authority, now_us: int) -> Authority:
         made = self._responders.get(ca.number)
-        if made is None or now_us - made[0] > pki.OCSP_DAYS * _DAY_US // 2:
+        if made is None or now_us - made[0] > pki.OCSP_DAYS * DAY_US // 2:
             made = self._responders[ca.number] = (now_us, pki.make_ocsp_responder(ca, self.base.hub.name, now_us))
         return made[1]
 
     def _sm2_current(self, ca: Sm2Signer, now_us: int) -> Sm2Signer:
         made = self._sm2_responders.get(ca.number)
-        if made is None or now_us - made[0] > pki.OCSP_DAYS * _DAY_US // 2:
+        if made is None or now_us - made[0] > pki.OCSP_DAYS * DAY_US // 2:
             key = sm_keys.pair(sm.PrivateKey.generate())
             responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
             made = self._sm2_responders[ca.number] = (now_us, responder)

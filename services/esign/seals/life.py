@@ -26,10 +26,10 @@ from services.esign.seals.store import slots as slot_rows
 from services.esign.seals.store.history import Change, KeptPicture
 from services.esign.seals.store.seals import SealRow
 from shuniu.api.events.v1 import events_pb2
-from shuniu.kit import log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process import log
+from shuniu.kit.process.ids import new_ulid
 
 HUB = "hub"
 """Actor of what happens by itself."""

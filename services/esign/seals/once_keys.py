@@ -44,7 +44,7 @@ from services.esign.seals.store import slots as slot_rows
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.usage import Purpose, count
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
 
 
 class OnceSpentError(EsignError):

@@ -19,8 +19,8 @@ from services.esign.seals.domain import life as seals
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
 from services.esign.timestamps.clock_guard import ClockGuard
-from shuniu.kit.clock import Clock
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process.clock import Clock
 
 TOLERANCE_US = 1_000_000
 """How far replicas' clocks may lie apart, µs: within it the later time is handed out instead."""

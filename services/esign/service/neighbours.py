@@ -9,10 +9,10 @@ from joserfc.jwk import ECKey
 
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
-from shuniu.kit.client import ask, ask_again
 from shuniu.kit.crypto.sealing import SealingError, unseal
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.together import Crowd, Together
+from shuniu.kit.process.batching import Batcher, Crowd
+from shuniu.kit.rpc.client import ask, ask_again
 
 PURPOSE = "document"
 # As many as the neighbours take in one call.
@@ -34,8 +34,8 @@ class Neighbours:
     crowd: Crowd = field(default_factory=Crowd)
     _cases: "case_pb2_grpc.CaseRegistryServiceAsyncStub" = field(init=False)
     _people: "person_pb2_grpc.PersonServiceAsyncStub" = field(init=False)
-    _parties: Together[str, Parties] = field(init=False)
-    _persons: Together[person_pb2.SealPersonRequest, str] = field(init=False)
+    _parties: Batcher[str, Parties] = field(init=False)
+    _persons: Batcher[person_pb2.SealPersonRequest, str] = field(init=False)
     # Of the key that answers were last sealed to.
     _told: tuple[ECKey, str] | None = None
 
@@ -43,8 +43,8 @@ class Neighbours:
         # A stub makes all its calls ready: once, not at each call.
         self._cases = case_pb2_grpc.CaseRegistryServiceStub(self.exchange)
         self._people = person_pb2_grpc.PersonServiceStub(self.identity)
-        self._parties = Together(self._ask_parties, most=_MOST, crowd=self.crowd)
-        self._persons = Together(self._ask_persons, most=_MOST, crowd=self.crowd)
+        self._parties = Batcher(self._ask_parties, most=_MOST, crowd=self.crowd)
+        self._persons = Batcher(self._ask_persons, most=_MOST, crowd=self.crowd)
 
     async def parties(self, case_code: str) -> Parties:
         """Raises NOT_FOUND CASE_UNKNOWN."""

@@ -15,8 +15,8 @@ from services.esign.certification.domain.validation_data import Then, Validation
 from services.esign.signing.domain import long_term as longterm
 from services.esign.signing.domain.long_term import Level, Need
 from services.esign.timestamps.sources import TimestampSource
-from shuniu.kit import log
-from shuniu.kit.clock import Clock
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
 
 _log = log.get("long_term")
 # How long an answer is used again: a seal signs many documents, and one that is revoked gets no slot to sign. µs.

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from shuniu.kit import log
-from shuniu.kit.clock import Clock
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
 
 MOST_WRONG_US = 1_000_000
 """The accuracy that timestamps state, µs: a clock further off stamps nothing."""

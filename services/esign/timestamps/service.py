@@ -10,7 +10,7 @@ from shuniu.kit import errors
 
 
 @dataclass(slots=True)
-class Timestamps(timestamp_pb2_grpc.TimestampServiceServicer):
+class TimestampService(timestamp_pb2_grpc.TimestampServiceServicer):
     """A refusal is an answer of the authority and no error of the call."""
 
     authority: Authority | None

@@ -17,9 +17,9 @@ from services.esign.timestamps.domain import reader as timestamp_reader
 from services.esign.timestamps.domain import token as timestamp
 from services.esign.timestamps.domain.reader import TimestampInvalidError
 from services.esign.timestamps.domain.token import Failure, TimestampQuery, TimestampRefusedError, TimestampSigner
-from shuniu.kit import log
-from shuniu.kit.clock import Clock
 from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
 
 _log = log.get("timestamps")
 

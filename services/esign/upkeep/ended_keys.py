@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.upkeep.store import ended_keys
-from shuniu.kit import log
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
 
 _LOOK_SECONDS = 15.0
 _log = log.get("ended_keys")

@@ -6,6 +6,7 @@ still the one that was read, so nothing is lost whatever happens between them.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,16 +20,17 @@ from services.esign.seals.maker import key_context
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit import log
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.sql import secret_values
+from shuniu.kit.process import log
+from shuniu.kit.process.retrying import until_done
+from shuniu.kit.store import secret_values
 
 _log = log.get("rewrapping")
 _BATCH = 100
 _SM2, _PICTURE = ses_store.sm2_seal.c, seal_store.seal_picture.c
-_SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LONGEST_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +79,20 @@ class Rewrapping:
         return sum([await self.base.store.read(self._count, place) for place in PLACES])
 
     async def run(self) -> None:
-        """Task: until nothing is older, then no more."""
-        pause = _SHORTEST_PAUSE
+        """Task: wraps again until no older key wraps anything, then sleeps."""
         for place in PLACES:
-            while True:
-                try:
-                    if not await self._some(place):
-                        break
-                except KeyAwayError as error:
-                    _log.warning("rewrapping_waits", cause=error.cause)
-                    await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE)
+            await until_done(
+                functools.partial(self._all_of, place),
+                after=(KeyAwayError,),
+                tell=lambda error: _log.warning("rewrapping_waits", cause=error.cause),
+                longest_s=_LONGEST_PAUSE_S,
+            )
         self._done = True
         await asyncio.Event().wait()
+
+    async def _all_of(self, place: _Place) -> None:
+        while await self._some(place):
+            pass
 
     async def _some(self, place: _Place) -> int:
         rows = await self.base.store.read(self._older, place)

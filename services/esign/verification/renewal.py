@@ -12,7 +12,7 @@ from services.esign.certification.domain.trust import Trust
 from services.esign.signing.domain.long_term import Level
 from services.esign.signing.responders import HttpResponders, LongTerm
 from services.esign.timestamps.sources import HttpTimestamps
-from shuniu.kit.clock import Clock
+from shuniu.kit.process.clock import Clock
 
 _SECONDS = 30.0
 

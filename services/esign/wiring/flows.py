@@ -1,6 +1,5 @@
-"""Wiring of flows: scenarios → signers → journal → work → servicers."""
+"""Opens signing flows: scenarios → signers → journal → work → servicers."""
 
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +8,13 @@ import grpc
 
 from services.esign.config import EsignSettings
 from services.esign.domain.digests import SM3
+from services.esign.domain.moments import DAY_US
 from services.esign.flows import scenario_files
 from services.esign.flows.consents import Consents
 from services.esign.flows.journal import Journal
 from services.esign.flows.service.beginning import Beginning
-from services.esign.flows.service.flows import Flows
-from services.esign.flows.service.remote_signatures import RemoteSignatures
+from services.esign.flows.service.flows import FlowService
+from services.esign.flows.service.remote_signatures import RemoteSignatureService
 from services.esign.flows.signers import Signers
 from services.esign.flows.work import Work
 from services.esign.keys.secrets import Secrets
@@ -25,65 +25,45 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampSource
 from services.esign.verification.workers.verifier import Verifier
-from shuniu.api.esign.v1 import flow_pb2, flow_pb2_grpc
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.server import Servicer
-
-_DAY_US = 24 * 3_600_000_000
-_SERVICES = flow_pb2.DESCRIPTOR.services_by_name
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
 
 
-@dataclass(frozen=True, slots=True)
-class FlowParts:
-    """What the process serves and runs for flows. `close` before the ledger is closed."""
-
-    flows: Flows
-    remote: RemoteSignatures
-    journal: Journal
-    work: Work
-
-    @property
-    def servicers(self) -> list[Servicer]:
-        return [
-            Servicer(flow_pb2_grpc.add_FlowServiceServicer_to_server, self.flows, _SERVICES["FlowService"]),
-            Servicer(
-                flow_pb2_grpc.add_RemoteSignatureServiceServicer_to_server,
-                self.remote,
-                _SERVICES["RemoteSignatureService"],
-            ),
-        ]
-
-    @property
-    def tasks(self) -> list[Callable[[], Awaitable[None]]]:
-        return [self.work.run, self.journal.run]
-
-    async def close(self) -> None:
-        await self.work.close()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowsPart(Part):
+    flows: FlowService
 
 
 def open_flows(
     base: Foundation,
     settings: EsignSettings,
     secrets: Secrets,
+    *,
     ledger: Sequencer,
     slots: Slots,
     neighbours: Neighbours,
     identity: grpc.aio.Channel,
-    executor: Executor,
+    layouts: Executor,
     verifier: Verifier,
     stamps: TimestampSource | None,
-    long_term: LongTerm | None = None,
-) -> FlowParts:
+    long_term: LongTerm | None,
+) -> FlowsPart:
     """Raises ConfigError for a scenario file that cannot be used."""
     own = [settings.flow_scenarios] if settings.flow_scenarios != Path() else []
     scenarios = scenario_files.load([scenario_files.OWN, *own])
     journal = Journal(base, ledger)
     sm2_ca = secrets.sm.seal_ca if secrets.sm is not None and secrets.digest is SM3 else None
     once = OnceKeys(base, secrets.seal_ca, ledger, slots, secrets.marks, sm2_ca)
-    signers = Signers(base, secrets, slots, once, neighbours, executor)
-    keep_us = settings.flow_keep_days * _DAY_US
-    work = Work(base, ledger, journal, signers, scenarios.get, executor, stamps, secrets.marks, keep_us, long_term)
+    signers = Signers(base, secrets, slots, once, neighbours, layouts)
+    keep_us = settings.flow_keep_days * DAY_US
+    work = Work(base, ledger, journal, signers, scenarios.get, layouts, stamps, secrets.marks, keep_us, long_term)
     consents = Consents(identity, base.hub.issuer, base.clock)
-    beginning = Beginning(base, scenarios, neighbours, executor, verifier, settings.document_most_bytes)
-    flows = Flows(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
-    return FlowParts(flows, RemoteSignatures(base, secrets, slots, ledger, consents), journal, work)
+    beginning = Beginning(base, scenarios, neighbours, layouts, verifier, settings.document_most_bytes)
+    flows = FlowService(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
+    return FlowsPart(
+        flows=flows,
+        edge=[servicer(flows), servicer(RemoteSignatureService(base, secrets, slots, ledger, consents))],
+        tasks=[work.run, journal.run],
+        close=work.close,
+    )

@@ -1,5 +1,7 @@
-"""Wiring of licences."""
+"""Opens licences as SD-JWT VC."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
@@ -7,24 +9,33 @@ from cryptography import x509
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
+from services.esign.licences import store as licence_store
 from services.esign.licences.issuing import PLACES, LicenceIssuing
-from services.esign.licences.service import Licences, read_types
+from services.esign.licences.service import LicenceCredentialService, read_types
 from services.esign.licences.status_lists import StatusLists
 from services.esign.seals.slots import Slots
 from services.esign.service.neighbours import Neighbours
-from shuniu.kit.config import ConfigError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.server import servicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicencesPart(Part):
+    licences: LicenceCredentialService
 
 
 def open_licences(
     base: Foundation,
+    settings: EsignSettings,
     secrets: Secrets,
+    *,
     ledger: Sequencer,
     neighbours: Neighbours,
     slots: Slots,
-    settings: EsignSettings,
-) -> Licences:
-    """Licences as SD-JWT VC, with the types that ship and those of the settings. Raises ConfigError."""
+) -> LicencesPart:
+    """With the types that ship and those of the settings. Raises ConfigError."""
     directories = [Path(__file__).parents[1] / "licences" / "types"]
     if settings.licence_types.name:
         directories.append(settings.licence_types)
@@ -35,4 +46,9 @@ def open_licences(
         raise ConfigError(f"[esign] licence_types: {error}") from None
     issuing = LicenceIssuing(base, secrets, ledger, neighbours, slots, types, settings.licence_nonce_seconds)
     lists = StatusLists(base, secrets.seal_ca, PLACES, settings.licence_status_ttl, settings.licence_status_lives)
-    return Licences(base, issuing, lists, roots)
+    licences = LicenceCredentialService(base, issuing, lists, roots)
+
+    async def facts() -> Mapping[str, str]:
+        return {"licences": str(await base.store.read(licence_store.count))}
+
+    return LicencesPart(licences=licences, edge=[servicer(licences)], tasks=[issuing.finish_interrupted], facts=facts)

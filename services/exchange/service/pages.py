@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from shuniu.kit.config import secret, write_secret
-from shuniu.kit.paging import Position, decode_token, encode_token, page_size
+from shuniu.kit.process.config import secret, write_secret
+from shuniu.kit.rpc.paging import Position, decode_token, encode_token, page_size
 
 _KEY_BYTES = 32
 Row = TypeVar("Row")

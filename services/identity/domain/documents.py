@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from services.identity.domain.check_digits import USCC_ALPHABET, citizen_check, uscc_check
 from services.identity.domain.document_types import PROVINCES, RESIDENCE_PREFIXES, TYPES, DocumentType, Form
-from services.identity.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 # The oldest person ever recorded in China was born in this century; an earlier year is a typing error.
 EARLIEST_BIRTH = date(1880, 1, 1)

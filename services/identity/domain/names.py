@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.identity.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 MIDDLE_DOT = "·"
 # Dots that keyboards and older systems put in place of U+00B7.

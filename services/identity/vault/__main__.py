@@ -4,8 +4,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 from services.identity.vault.app import build
-from shuniu.kit.config import HubSettings, load
-from shuniu.kit.run import Build, Process, main
+from shuniu.kit.process.config import HubSettings, load
+from shuniu.kit.process.run import Build, Process, main
 
 
 def _hub(path: Path) -> HubSettings:

@@ -1,57 +1,41 @@
-"""Wiring of the vault: settings → store → keys → servicer → run. It follows nothing and publishes nothing."""
+"""The vault as a process of one part. It follows nothing and publishes nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from services.identity.private_requests import PrivateRequests
+from services.identity.requests.private import PrivateRequests
 from services.identity.vault import person_index, store
 from services.identity.vault.config import VaultFiles, VaultSettings
 from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
-from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
-from shuniu.kit.config import HubSettings, load, secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.foundation import open_foundation
-from shuniu.kit.operations import Operations
-from shuniu.kit.run import Process
-from shuniu.kit.server import Servicer
+from shuniu.kit.foundation import open_bare
+from shuniu.kit.parts import Part, Parts
+from shuniu.kit.process.config import HubSettings, load, secret
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import servicer
 
 
 @asynccontextmanager
 async def build(path: Path) -> AsyncIterator[Process]:
+    """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(VaultSettings, path, "vault")
     files = VaultFiles(hub.data_dir)
     keyring = Keyring.load(files.keyring)
     index_secret, mac = secret(files.index), profile.of(hub.profile).index_mac
     request_key = secret(files.requests)
-    async with open_foundation(
-        "vault", hub, settings, METADATA, package="services.identity.vault", follows_registry=False
-    ) as base:
+    async with (
+        open_bare("vault", hub, settings, METADATA, package="services.identity.vault") as base,
+        Parts(base) as parts,
+    ):
         older = person_index.made_with(await base.store.read(store.index_sizes)) - {mac}
         index = PersonIndex(index_secret, mac, tuple(sorted(older)))
-
-        def not_ready() -> list[str]:
-            return [] if base.store.writable else ["store is not writable"]
-
-        operations = Operations(base, not_ready)
         private = PrivateRequests(base, keyring, request_key)
-        peer = [
-            Servicer(
-                vault_pb2_grpc.add_VaultServiceServicer_to_server,
-                VaultService(base, settings, keyring, index, private),
-                vault_pb2.DESCRIPTOR.services_by_name["VaultService"],
-            ),
-            operations.servicer(),
-        ]
-        yield Process(
-            listeners=base.listeners(edge=[], peer=peer),
-            tasks=[operations.watch, Housekeeping(base).run],
-            not_ready=not_ready,
-            ops_host=settings.ops_host,
-            ops_port=settings.ops_port,
-        )
+        service = VaultService(base, settings, keyring, index, private)
+        parts.add(Part(peer=[servicer(service)], tasks=[Housekeeping(base).run]))
+        yield parts.process()

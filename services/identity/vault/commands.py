@@ -5,14 +5,13 @@ from pathlib import Path
 
 from services.identity.vault.config import VaultFiles, VaultSettings
 from services.identity.vault.store import METADATA
-from shuniu.kit import audit
-from shuniu.kit.audit import AuditReport
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.config import HubSettings, load, write_secret
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import add_key
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.config import HubSettings, load, write_secret
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.sql import Store, migrations
+from shuniu.kit.store import Store, audit, migrations
+from shuniu.kit.store.audit import AuditReport
 
 PACKAGE = "services.identity.vault"
 

@@ -1,4 +1,4 @@
-"""What time does by itself in the vault: old answers and old counts go."""
+"""Periodic work of the vault: deletes old answers and old counts."""
 
 import asyncio
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from sqlalchemy import Connection
 
 from services.identity.vault import store
-from shuniu.kit import requests
-from shuniu.kit.foundation import Foundation
+from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.rpc import requests
 
 _EVERY_SECONDS: Final = 600.0
 _DAY_US: Final = 24 * 3600 * 1_000_000
@@ -17,7 +17,7 @@ _KEPT_DAYS: Final = 180
 class Housekeeping:
     """Deletes by age; two replicas that do it at once do it once."""
 
-    def __init__(self, base: Foundation) -> None:
+    def __init__(self, base: BareFoundation) -> None:
         self._base = base
 
     async def run(self) -> None:

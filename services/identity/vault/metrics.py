@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter
 
-from shuniu.kit.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY
 
 SEALED = Counter(
     "shuniu_vault_sealed_total", "Records sealed to a receiver, by purpose.", ["purpose"], registry=REGISTRY

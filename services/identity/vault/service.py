@@ -7,8 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.identity.domain.violations import RuleError
-from services.identity.private_requests import PrivateRequests
+from services.identity.requests.private import PrivateRequests
 from services.identity.vault import metrics, store
 from services.identity.vault.config import VaultSettings
 from services.identity.vault.domain import records
@@ -19,12 +18,13 @@ from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2 as pb
 from shuniu.api.identity.v1 import vault_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.caller import current_caller
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.errors import HubError, Violation
-from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_person_id
+from shuniu.kit.errors import HubError
+from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.process.ids import new_person_id
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.rules import RuleError, Violation
 
 _BEIJING = dt.timezone(dt.timedelta(hours=8))
 _DAY_US = 24 * 3600 * 1_000_000
@@ -38,7 +38,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
 
     def __init__(
         self,
-        base: Foundation,
+        base: BareFoundation,
         settings: VaultSettings,
         keyring: Keyring,
         index: PersonIndex,
@@ -116,12 +116,10 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         try:
             return records.checked(record.document_type, record.document_number, record.full_name, today)
         except RuleError as error:
-            raise errors.invalid(
-                Violation(each.field, each.reason, each.en, each.zh) for each in error.violations
-            ) from None
+            raise errors.invalid(error.violations) from None
 
     def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
-        """A person who was kept under another profile, found by the present one's index from now on."""
+        """A person stored under another profile; re-indexed under the present one."""
         found = next((kept for key in older if (kept := store.by_index(conn, key)) is not None), None)
         if found is not None:
             store.reindex(conn, found.person_id, index_key)

@@ -20,8 +20,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from shuniu.kit.sql.tables import kit_tables
-from shuniu.kit.sql.types import LostRaceError, binding_of
+from shuniu.kit.store.tables import kit_tables
+from shuniu.kit.store.types import LostRaceError, binding_of
 
 METADATA: Final = MetaData()
 kit_tables(METADATA)
@@ -69,7 +69,7 @@ def by_id(conn: Connection, person_id: str) -> Kept | None:
 
 
 def add(conn: Connection, kept: Kept, index_key: bytes, now_us: int) -> None:
-    """Keeps a new person. The unit runs again when another replica kept the same document at the same time."""
+    """Stores a new person. The unit runs again when another replica stored the same document at the same time."""
     row = {
         "person_id": kept.person_id,
         "index_key": index_key,

@@ -11,8 +11,8 @@ from ctypes import POINTER, Structure, byref, c_ubyte, c_ulong, c_void_p, cast, 
 from enum import IntEnum
 from typing import Any, Final
 
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto.device_pool import DeviceError, Trouble
+from shuniu.kit.process.config import ConfigError
 
 _OS_LOCKING: Final = 0x02
 _SERIAL_RW: Final = 0x04 | 0x02

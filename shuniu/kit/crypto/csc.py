@@ -13,10 +13,10 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, unquote
 
-import httpx
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
@@ -24,6 +24,10 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.device_keys import algorithm_of, check_digest
+
+# Imported with the first request: most hubs have no such signer.
+if TYPE_CHECKING:
+    import httpx
 
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _ECDSA_SHA256: Final = "1.2.840.10045.4.3.2"
@@ -35,7 +39,7 @@ _TRIES: Final = 3
 _PAUSE: Final = 0.2
 _REFERENCE: Final = "csc:credential="
 # The signer is there and has no time.
-_LATER: Final = frozenset({httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_EARLY, httpx.codes.TOO_MANY_REQUESTS})
+_LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class RemoteSigner:
 
     scheme = "csc:"
 
-    def __init__(self, client: httpx.Client, login: str) -> None:
+    def __init__(self, client: "httpx.Client", login: str) -> None:
         self._client = client
         self._login = login
         self._token = ""
@@ -113,7 +117,7 @@ class RemoteSigner:
         for _ in range(2):
             token = self._token or self._log_in("")
             answer = self._post(operation, content, {"authorization": f"Bearer {token}"})
-            if answer.status_code != httpx.codes.UNAUTHORIZED:
+            if answer.status_code != HTTPStatus.UNAUTHORIZED:
                 return _content(operation, answer)
             self._log_in(token)
         raise KeyAwayError(f"{operation}: the signer does not let us in")
@@ -123,12 +127,14 @@ class RemoteSigner:
             if self._token == seen:
                 basic = base64.b64encode(self._login.encode()).decode("ascii")
                 answer = self._post("auth/login", {"rememberMe": False}, {"authorization": f"Basic {basic}"})
-                if answer.status_code == httpx.codes.UNAUTHORIZED:
+                if answer.status_code == HTTPStatus.UNAUTHORIZED:
                     raise KeyAwayError("auth/login: the signer does not let us in")
                 self._token = str(_content("auth/login", answer).get("access_token", ""))
             return self._token
 
-    def _post(self, operation: str, content: dict[str, Any], headers: dict[str, str]) -> httpx.Response:
+    def _post(self, operation: str, content: dict[str, Any], headers: dict[str, str]) -> "httpx.Response":
+        import httpx
+
         for attempt in range(_TRIES):
             try:
                 return self._client.post(operation, json=content, headers=headers)
@@ -180,8 +186,8 @@ class _RemoteKey:
         return signature
 
 
-def _content(operation: str, answer: httpx.Response) -> dict[str, Any]:
-    if answer.status_code != httpx.codes.OK:
+def _content(operation: str, answer: "httpx.Response") -> dict[str, Any]:
+    if answer.status_code != HTTPStatus.OK:
         kind = KeyAwayError if answer.is_server_error or answer.status_code in _LATER else KeyRefusedError
         raise kind(f"{operation}: the signer answered {answer.status_code}")
     try:

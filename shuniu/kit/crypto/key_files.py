@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from shuniu.kit.config import ConfigError, secret, write_secret
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.device import Algorithm, Cipher, Device, DeviceKey, KeyRefusedError, Reference
 from shuniu.kit.crypto.device_keys import EcDeviceKey, Ed25519DeviceKey
@@ -17,6 +16,7 @@ from shuniu.kit.crypto.keyring import Keyring, add_key
 from shuniu.kit.crypto.pkcs11_token import Pkcs11Token
 from shuniu.kit.crypto.pkcs11_uri import TokenUri
 from shuniu.kit.crypto.sdf_device import SdfDevice, SdfUri
+from shuniu.kit.process.config import ConfigError, secret, write_secret
 
 _Key = TypeVar("_Key")
 FILE: Final = "file"

@@ -13,10 +13,10 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shuniu.kit.config import ConfigError, secret, write_secret
 from shuniu.kit.crypto.device import Cipher, Reference
 from shuniu.kit.crypto.sm import Sm4Gcm
 from shuniu.kit.crypto.usage import Purpose, count
+from shuniu.kit.process.config import ConfigError, secret, write_secret
 
 _NONCE: Final = 12
 _AES, _SM4 = 32, 16

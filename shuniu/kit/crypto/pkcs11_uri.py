@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
-from shuniu.kit.config import ConfigError, secret
+from shuniu.kit.process.config import ConfigError, secret
 
 _TOKEN: Final = frozenset({"token", "serial", "object", "type"})
 _QUERY: Final = frozenset({"module-path", "pin-source", "x-sessions"})

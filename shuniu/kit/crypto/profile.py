@@ -8,8 +8,8 @@ what was written before stays readable.
 from dataclasses import dataclass
 from typing import Final
 
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
+from shuniu.kit.process.config import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

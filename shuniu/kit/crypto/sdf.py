@@ -9,8 +9,8 @@ from ctypes import Structure, byref, c_ubyte, c_uint, c_void_p, create_string_bu
 from enum import IntEnum
 from typing import Any, Final
 
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto.device_pool import DeviceError, Trouble
+from shuniu.kit.process.config import ConfigError
 
 _HALF: Final = 64
 _NUMBER: Final = 32

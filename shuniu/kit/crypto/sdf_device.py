@@ -16,11 +16,11 @@ from urllib.parse import unquote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from shuniu.kit.config import ConfigError, secret
 from shuniu.kit.crypto import sm
 from shuniu.kit.crypto.device import Algorithm, Cipher, DeviceKey, KeyAwayError, KeyRefusedError, Reference
 from shuniu.kit.crypto.device_pool import Gate, Pool
 from shuniu.kit.crypto.sdf import SdfLibrary
+from shuniu.kit.process.config import ConfigError, secret
 
 _KNOWN: Final = frozenset({"library", "pin-source", "key", "kek", "x-sessions", "x-sm4"})
 _BLOCK: Final = 16

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from enum import StrEnum
 
-from shuniu.kit import metrics
+from shuniu.kit.process import metrics
 
 
 class Purpose(StrEnum):

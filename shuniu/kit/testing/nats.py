@@ -9,7 +9,7 @@ import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shuniu.kit import bus_server
+from shuniu.kit.events import bus_server
 
 _START_SECONDS = 10.0
 

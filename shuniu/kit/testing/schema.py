@@ -8,8 +8,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import check_schema, migrate
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import check_schema, migrate
 from shuniu.kit.testing.clock import ManualClock
 
 

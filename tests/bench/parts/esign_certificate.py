@@ -31,16 +31,16 @@ import grpc
 import structlog
 
 from services.esign import commands
-from services.identity import bus_admin
+from services.identity.bus import admin as bus_admin
 from shuniu.api.common.v1 import envelope_pb2, registry_pb2, registry_pb2_grpc
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc
-from shuniu.kit import client
-from shuniu.kit.clock import SystemClock
 from shuniu.kit.crypto import sealing
-from shuniu.kit.server import Servicer, peer_listener
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.rpc import client
+from shuniu.kit.rpc.server import Servicer, peer_listener
+from shuniu.kit.store.migrations import migrate
 from tests.support.bus_land import KEYS
 
 ROUNDS = 5

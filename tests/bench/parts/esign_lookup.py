@@ -14,8 +14,8 @@ from sqlalchemy import Connection, insert
 from services.esign import store
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import lookup
-from shuniu.kit.clock import SystemClock
-from shuniu.kit.sql import Store
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.store import Store
 from tests.bench import esign
 
 SIZES = {"": 1_200, "_10x": 12_000, "_100x": 120_000}

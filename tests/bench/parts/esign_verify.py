@@ -17,7 +17,7 @@ from typing import Any
 from services.esign.certification.domain import pki
 from services.esign.signing.domain import pades
 from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
-from shuniu.kit import network
+from shuniu.kit.rpc import network
 from tests.bench import esign
 from tests.security.test_document_attacks import HOSTILE as MALFORMED
 from tests.support import documents as attack

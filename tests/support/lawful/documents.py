@@ -24,6 +24,7 @@ from tests.support.lawful.layout import (
     sign,
     small,
     stream,
+    with_text_field,
 )
 
 _EVERYTHING_BUT_STREAMS = frozenset({CATALOG, PAGES, PAGE, FONT, INFO})
@@ -333,22 +334,6 @@ def stored_by_hand(*, extensions: bool = True) -> bytes:
         CATALOG: draft.bodies[CATALOG][:-2] + b"/DSS %d 0 R%b>>" % (store, more),
     }
     return draft.save(objects).data
-
-
-@cache
-def with_text_field() -> bytes:
-    """A document with a text field and an empty signature field, both on blank space."""
-    draft = small()
-    text, field = draft.free, draft.free + 1
-    form = b"/AcroForm<</Fields[%d 0 R %d 0 R]/DA(/F1 10 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>>>" % (text, field)
-    objects = {
-        text: b"<</Type/Annot/Subtype/Widget/FT/Tx/T(remark)/F 4/P 3 0 R/Rect[20 100 180 120]/DA(/F1 10 Tf 0 g)>>",
-        field: b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Signature2)/F 4/P 3 0 R/Rect[20 20 120 60]>>",
-        PAGE: draft.bodies[PAGE][:-2] + b"/Annots[%d 0 R %d 0 R]>>" % (text, field),
-        CATALOG: draft.bodies[CATALOG][:-2] + form + b">>",
-    }
-    merged = {**draft.bodies, **objects}
-    return replace(Draft.begin(), info=INFO).save(merged).data
 
 
 @cache

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from tests.support.lawful.hands import PLAIN, Hand, Manner, signature
 
@@ -218,6 +219,22 @@ def small(style: Style = NORMAL, *, header: bytes | None = None, page: bytes = b
         INFO: b"<</Title(A record)/Producer(A writer)/CreationDate(D:20260601040000Z)>>",
     }  # fmt: skip
     return replace(draft, info=INFO).save(objects, style)
+
+
+@cache
+def with_text_field() -> bytes:
+    """A document with a text field and an empty signature field, both on blank space."""
+    draft = small()
+    text, field = draft.free, draft.free + 1
+    form = b"/AcroForm<</Fields[%d 0 R %d 0 R]/DA(/F1 10 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>>>" % (text, field)
+    objects = {
+        text: b"<</Type/Annot/Subtype/Widget/FT/Tx/T(remark)/F 4/P 3 0 R/Rect[20 100 180 120]/DA(/F1 10 Tf 0 g)>>",
+        field: b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Signature2)/F 4/P 3 0 R/Rect[20 20 120 60]>>",
+        PAGE: draft.bodies[PAGE][:-2] + b"/Annots[%d 0 R %d 0 R]>>" % (text, field),
+        CATALOG: draft.bodies[CATALOG][:-2] + form + b">>",
+    }
+    merged = {**draft.bodies, **objects}
+    return replace(Draft.begin(), info=INFO).save(merged).data
 
 
 @dataclass(frozen=True, slots=True)

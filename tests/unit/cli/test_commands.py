@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from services.esign import commands
+from shuniu.cli import keys, seals
 from shuniu.cli.main import GROUPS, listing, parser
+from shuniu.cli.syntax import init as init_syntax
+from shuniu.cli.syntax import keep as keep_syntax
+from shuniu.cli.syntax import seal as seal_syntax
+from shuniu.kit.crypto import profile
 from tests.support.hub import program
 
 # What a service brings with it: none of it has to do with one document.
@@ -60,6 +65,49 @@ async def test_help_and_verify_start_without_a_service(words: tuple[str, ...]) -
     found = await imported_by(*words, "--data", "no-hub")
     assert "shuniu.cli.output" in found
     assert {name for name in found if name in ENGINES} == set()
+
+
+@pytest.mark.parametrize("name", [name for names in GROUPS.values() for name in names])
+async def test_help_of_a_command_imports_neither_it_nor_a_service(name: str) -> None:
+    """Words, options and help stand apart from what a command runs."""
+    found = await imported_by(name, "--help")
+    of_services = {module for module in found if module.startswith("services.")}
+    assert {module for module in found if module in ENGINES} == set()
+    assert of_services <= LIGHT
+
+
+# What output needs of esign: names of what lies where, and texts.
+LIGHT = {
+    "services.esign",
+    "services.esign.commands",
+    "services.esign.domain",
+    "services.esign.domain.one_line",
+    "services.esign.verification",
+    "services.esign.verification.file_errors",
+}
+
+
+async def test_status_imports_no_service(tmp_path: Path) -> None:
+    """It asks the services over their sockets and needs neither their modules nor a database."""
+    found = await imported_by("status", "--data", str(tmp_path))
+    assert "shuniu.cli.local" in found
+    assert {module for module in found if module.startswith("services.")} <= LIGHT
+    assert not found & {"sqlalchemy", "alembic", "httpx", "nats", "numpy", "typst"}
+
+
+async def test_a_hubs_own_trust_is_read_without_an_engine() -> None:
+    """`verify` in a hub's directory reads the hub's keys, and brings no database, layout engine or HTTP client."""
+    ran = await program(sys.executable, "-X", "importtime", "-c", "import services.esign.commands.trust")
+    found = {line.rpartition("|")[2].strip() for line in ran.err.splitlines() if line.startswith("import time:")}
+    assert "services.esign.keys.secrets" in found
+    assert not found & {"sqlalchemy", "alembic", "grpc", "httpx", "nats", "typst", "numpy", "zxingcpp"}
+
+
+def test_what_the_options_offer_is_what_there_is() -> None:
+    """Choices and options are written down where nothing is imported, and agree with what they lead to."""
+    assert set(keep_syntax.ESIGN_KEYS) == set(keys.ROTATIONS)
+    assert set(seal_syntax.REASONS) == set(seals.REASONS)
+    assert (profile.INTERNATIONAL.name, profile.SM.name) == init_syntax.PROFILES
 
 
 async def test_what_is_asked_wrongly_is_answered_as_before() -> None:

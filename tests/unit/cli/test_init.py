@@ -8,8 +8,8 @@ import pytest
 from shuniu.cli import doctor, init
 from shuniu.cli.main import parser
 from shuniu.cli.place import Place
-from shuniu.kit.config import EX_USAGE, ConfigError, HubSettings
 from shuniu.kit.crypto import sm
+from shuniu.kit.process.config import EX_USAGE, ConfigError, HubSettings
 
 
 @pytest.mark.parametrize("options", [[], ["--free-ports"], ["--host", "hub.example"]])

@@ -8,8 +8,8 @@ import pytest
 from shuniu.cli import init
 from shuniu.cli.main import main, parser
 from shuniu.cli.place import Place
-from shuniu.kit.config import EX_CONFIG
-from shuniu.kit.process_lock import ProcessLock
+from shuniu.kit.process.config import EX_CONFIG
+from shuniu.kit.process.process_lock import ProcessLock
 
 
 def test_a_second_up_says_that_the_hub_runs_and_touches_nothing(

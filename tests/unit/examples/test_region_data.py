@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from examples.inner_mongolia import check_digits, load, people
 from examples.inner_mongolia.load import NINE_CITIES, NO_RECORD_CERTIFICATE, DataError, Region
 from examples.inner_mongolia.people import RARE, Person
-from services.catalogue.domain import codes, divisions
-from services.catalogue.domain.item_rules import validate
-from services.catalogue.domain.items import (
+from services.catalogue.domain import divisions
+from services.catalogue.items.domain import codes
+from services.catalogue.items.domain.item import (
     BaseItem,
     Content,
     Form,
@@ -26,9 +26,10 @@ from services.catalogue.domain.items import (
     Phones,
     ServiceObject,
 )
-from services.catalogue.domain.organisations import is_uscc
-from services.catalogue.domain.search import Document, plan, score
-from services.exchange.domain import case_codes
+from services.catalogue.items.domain.organisations import is_uscc
+from services.catalogue.items.domain.rules import validate
+from services.catalogue.search.domain.matching import Document, plan, score
+from services.exchange.cases.domain import codes as case_codes
 from services.exchange.domain.clock import calendar_from
 from services.identity.domain import check_digits as identity_digits
 from services.identity.domain import documents, names

@@ -5,7 +5,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 
 from gateway.envoy import contract
 from gateway.envoy.contract import Listener
-from shuniu.kit.caller import CallerKind
+from shuniu.kit.rpc.caller import CallerKind
 
 
 @pytest.fixture(scope="module")

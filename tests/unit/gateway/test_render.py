@@ -10,7 +10,7 @@ from gateway.envoy import contract, render
 from gateway.envoy.contract import Listener
 from gateway.envoy.refusals import refusals
 from gateway.envoy.settings import Edge, EdgeSettings
-from shuniu.kit.config import HubSettings
+from shuniu.kit.process.config import HubSettings
 
 HUB = HubSettings("150000", "枢纽", "hub.test.example", "https://hub.test.example", Path("/d"), Path("/r"))
 EDGE = Edge(HUB, EdgeSettings())

@@ -10,18 +10,21 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, func, insert, 
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit import audit, dead_letters, metrics
-from shuniu.kit.bus_pull import Delivered
-from shuniu.kit.caller import Caller, CallerKind, CurrentCall, set_current
-from shuniu.kit.config import HubSettings
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.foundation import Foundation, ServiceSettings, open_foundation
+from shuniu.kit.events import dead_letters
+from shuniu.kit.events.bus_pull import Delivered
+from shuniu.kit.foundation import BareFoundation, Foundation, ServiceSettings, open_foundation
 from shuniu.kit.operations import Operations
-from shuniu.kit.run import StartRefusedError
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.tables import audit as audit_table
-from shuniu.kit.sql.tables import kit_tables, outbox_event
+from shuniu.kit.process import metrics
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.run import StartRefusedError
+from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from shuniu.kit.rpc.server import servicer
+from shuniu.kit.store import Store, audit
+from shuniu.kit.store.tables import audit as audit_table
+from shuniu.kit.store.tables import kit_tables, outbox_event
 from shuniu.kit.testing import ManualClock, eventually
+from shuniu.kit.testing.foundation import foundation_of
 
 METADATA = MetaData()
 kit_tables(METADATA)
@@ -41,7 +44,7 @@ async def base(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Foundation]:
     store = Store.unchecked(f"sqlite:///{tmp_path}/s.db", METADATA, clock=clock, writer="test")
     await store.create_schema()
     calling()
-    yield Foundation("exchange", hub, ServiceSettings(), clock, store, None, "exchange")
+    yield foundation_of("exchange", hub, ServiceSettings(), clock, store)
     await store.close()
 
 
@@ -173,6 +176,18 @@ async def test_a_store_without_schema_refuses_the_start(tmp_path: Path, clock: M
             "exchange", hub, ServiceSettings(), METADATA, package="services.exchange", clock=clock
         ):
             pass
+
+
+async def test_what_follows_no_registry_stands_behind_the_edge_only(base: Foundation) -> None:
+    """A bare foundation serves its peers; at the edge nobody could say who may call."""
+    bare = BareFoundation(
+        service="vault", hub=base.hub, settings=base.settings, clock=base.clock, store=base.store, writer="vault"
+    )
+    operations = servicer(Operations(bare, list))
+    (peer,) = bare.listeners(edge=[], peer=[operations])
+    assert peer.address == f"unix:{base.hub.run_dir}/vault.peer.sock"
+    with pytest.raises(ValueError, match="vault: follows no registry"):
+        bare.listeners(edge=[operations], peer=[])
 
 
 def letter(number: int) -> Delivered:

@@ -19,6 +19,7 @@ from services.esign.verification.domain.verify import Known, judge
 from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import errors
+from shuniu.rules import Violation
 from tests.support.esign import NOW_US, sealed, setting
 
 WEB = Path(texts.__file__).parent
@@ -253,7 +254,7 @@ def test_a_wrong_field_is_told_without_its_name() -> None:
     """The contract's names of fields are for programs."""
     error = errors.invalid_field("pdf", "DOCUMENT_EMPTY", "Choose a file.", "请选择文件。")
     assert (text_of(error, "zh"), text_of(error, "en")) == ("请选择文件。", "Choose a file.")
-    both = errors.invalid([*error.violations, errors.Violation("receipt", "X", "Leave it out.", "可以不选。")])
+    both = errors.invalid([*error.violations, Violation("receipt", "X", "Leave it out.", "可以不选。")])
     assert text_of(both, "zh") == "请选择文件。 可以不选。"
 
 

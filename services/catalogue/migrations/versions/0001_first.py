@@ -3,9 +3,9 @@
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Text
 
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql.migrations import create_kit_tables
-from shuniu.kit.sql.types import KeyText
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store.migrations import create_kit_tables
+from shuniu.kit.store.types import KeyText
 
 revision = "0001"
 down_revision = None

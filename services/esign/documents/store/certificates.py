@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.partial_indexes import REVOCATION_WAITS, UNDER_WAY, partial
-from shuniu.kit import paging
+from shuniu.kit.rpc import paging
 
 TABLES = MetaData()
 

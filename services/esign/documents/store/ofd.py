@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BindParameter, Column, Connection, Index, LargeBinary, MetaData, Table, Text, bindparam, select
 
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
 

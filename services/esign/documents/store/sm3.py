@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Column, Connection, Index, MetaData, Table, Text, column, select, table
 
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
 

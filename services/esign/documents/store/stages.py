@@ -16,7 +16,7 @@ from services.esign.documents.store.certificates import (
     read_certificate,
 )
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit.sql import binding_of
+from shuniu.kit.store import binding_of
 
 # Put together once: that costs more than to run them.
 _NUMBERS: BindParameter[str] = bindparam("numbers", expanding=True)

@@ -22,9 +22,10 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.verification.workers.verifier import Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.errors import Code, HubError, Violation
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.rules import Violation
 
 _PERSONS_KEPT = 10_000
 
@@ -117,7 +118,7 @@ class Beginning:
         person = ""
         if step.actor is Actor.PERSON:
             person = await self.person(given.platform, given.subject)
-        elif self.base.registry is not None and self.base.registry.platform(given.platform) is None:
+        elif self.base.registry.platform(given.platform) is None:
             raise errors.not_found(
                 "PLATFORM_UNKNOWN", "There is no such platform.", "没有该平台。", platform=given.platform[:64]
             )

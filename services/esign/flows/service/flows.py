@@ -24,10 +24,11 @@ from services.esign.flows.store.flows import FlowRow, Party
 from services.esign.flows.work import LEASE_US, Work, ended
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
-from shuniu.kit import errors, paging, requests
-from shuniu.kit.caller import CallerKind, current_caller
-from shuniu.kit.errors import Violation
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of
+from shuniu.kit.rpc import paging, requests
+from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import Violation
 
 MOST_STEPS = 100
 _MOST_REASON = 500
@@ -46,7 +47,7 @@ class Authorised:
 
 
 @dataclass(slots=True)
-class Flows(flow_pb2_grpc.FlowServiceServicer):
+class FlowService(flow_pb2_grpc.FlowServiceServicer):
     """Flows of platforms and persons."""
 
     base: Foundation

@@ -29,11 +29,12 @@ from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import seal_unknown
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
-from shuniu.kit import errors, requests
-from shuniu.kit.caller import current_caller
-from shuniu.kit.errors import Violation
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of
-from shuniu.kit.requests import Asked
+from shuniu.kit.rpc import requests
+from shuniu.kit.rpc.caller import current_caller
+from shuniu.kit.rpc.requests import RequestKey
+from shuniu.rules import Violation
 
 MOST_HASHES = 100
 SHA256_OID = "2.16.840.1.101.3.4.2.1"
@@ -44,7 +45,7 @@ _STATUS = {SealState.ACTIVE: "valid", SealState.SUSPENDED: "suspended", SealStat
 
 
 @dataclass(slots=True)
-class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
+class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
     """Signs what a platform hashed itself, with the platform's seal, on record in the ledger."""
 
     base: Foundation
@@ -94,7 +95,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
             task.add_done_callback(over)
         return await asyncio.shield(task)
 
-    async def _signed(self, request: pb.SignHashRequest, asked: Asked) -> pb.SignHashResponse:
+    async def _signed(self, request: pb.SignHashRequest, asked: RequestKey) -> pb.SignHashResponse:
         caller = current_caller()
         kept = await self.base.store.read(requests.answered, [asked])
         if kept:
@@ -140,7 +141,7 @@ class RemoteSignatures(flow_pb2_grpc.RemoteSignatureServiceServicer):
 
         return await self.base.mutate(request, pb.SignHashResponse, answer, target=f"seal/{found.seal.id}")
 
-    async def _consent(self, sad: str, platform: str, bound: str, asked: Asked) -> Consent:
+    async def _consent(self, sad: str, platform: str, bound: str, asked: RequestKey) -> Consent:
         """The person's consent to exactly these hashes, given through the calling platform. Raises ConsentError."""
         consent = await self.consents.read(sad)
         now_s = self.base.clock.now_us() // 1_000_000

@@ -26,9 +26,9 @@ from sqlalchemy import (
 from services.esign.flows.domain.life import Flow, FlowState, Role, Step, StepState
 from services.esign.flows.domain.scenarios import Actor, KeyMode
 from services.esign.partial_indexes import GRANTED, partial
-from shuniu.kit import paging
-from shuniu.kit.sql import binding_of
-from shuniu.kit.sql.types import LostRaceError
+from shuniu.kit.rpc import paging
+from shuniu.kit.store import binding_of
+from shuniu.kit.store.types import LostRaceError
 
 TABLES = MetaData()
 

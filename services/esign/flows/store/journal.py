@@ -21,8 +21,8 @@ from sqlalchemy import (
     update,
 )
 
-from shuniu.kit.sql import RowNumber, binding_of
-from shuniu.kit.sql.types import LostRaceError
+from shuniu.kit.store import RowNumber, binding_of
+from shuniu.kit.store.types import LostRaceError
 
 TABLES = MetaData()
 

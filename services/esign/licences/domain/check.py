@@ -18,6 +18,7 @@ from services.esign.certification.domain.validation_data import NOTHING, Then, p
 from services.esign.domain.cms.signature_value import public_key_of
 from services.esign.domain.errors import EsignError, TokenMalformedError
 from services.esign.domain.findings import Findings
+from services.esign.domain.moments import DAY_US
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
 from services.esign.licences.domain import jose, key_binding, sd_jwt
 from services.esign.licences.domain.jose import Token
@@ -35,7 +36,7 @@ STEPS = (
 _ESSENTIAL = frozenset({"parse", "coverage", "integrity", "signer", "chain", "time", "holder"})
 _ONLINE = ("seal_then", "seal_now", "document", "ledger")
 # What was logged further from the stated time than this is not about that moment.
-_LOGGED_WITHIN_US = 86_400 * 1_000_000
+_LOGGED_WITHIN_US = DAY_US
 _MAY_SIGN = Step("signer", Status.VALID, "SIGNER_MAY_SIGN", "签章证书可用于签名", "the certificate is for signing")
 
 

@@ -3,8 +3,8 @@
 from alembic import op
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Text
 
-from shuniu.kit.feed import replica_tables
-from shuniu.kit.sql.migrations import create_kit_tables
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store.migrations import create_kit_tables
 
 revision = "0001"
 down_revision = None

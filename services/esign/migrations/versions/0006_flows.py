@@ -3,7 +3,7 @@
 from alembic import op
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, Text
 
-from shuniu.kit.sql import RowNumber
+from shuniu.kit.store import RowNumber
 
 revision = "0006"
 down_revision = "0005"

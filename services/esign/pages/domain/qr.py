@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 
-import numpy as np
-import zxingcpp
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -145,6 +143,10 @@ def modules(content: str) -> tuple[int, bytes]:
     """The code with its quiet zone: modules in a row, and the rows, one bit a module (1 is light), each padded to
     bytes. Error correction M (15 %): paper gets folded and stained.
     """
+    # Here: who only checks or signs codes draws none.
+    import numpy as np
+    import zxingcpp
+
     # Most of the content is a signature, which is noise: any mask breaks it up as well as the one that six hundred
     # microseconds of comparing them all would choose.
     barcode = zxingcpp.create_barcode(content, zxingcpp.BarcodeFormat.QRCode, ec_level="M", data_mask=_MASK)

@@ -12,17 +12,18 @@ from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Action, Seal, SealState, move
 from services.esign.seals.service import views as seal_views
-from services.esign.seals.service.owners import Seals, checked_name
+from services.esign.seals.service.owners import SealService, checked_name
 from services.esign.seals.service.views import actor, view_for
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import refusal, seal_unknown
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2_grpc
 from shuniu.api.esign.v1 import seal_pb2 as pb
-from shuniu.kit import errors, paging, requests
-from shuniu.kit.caller import current_caller
+from shuniu.kit import errors
 from shuniu.kit.foundation import asked_of
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import paging, requests
+from shuniu.kit.rpc.caller import current_caller
 
 Response = TypeVar("Response", bound=Message)
 # Who may review: system administration knows the platforms, security administration the keys; audit looks on.
@@ -33,10 +34,10 @@ _DECISIONS = {pb.REVIEW_DECISION_ACCEPT: Action.REVIEW, pb.REVIEW_DECISION_REJEC
 
 
 @dataclass(slots=True)
-class SealAdmin(seal_pb2_grpc.SealAdminServiceServicer):
+class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
     """The operators' side of seals."""
 
-    seals: Seals
+    seals: SealService
     sealed_by: SealedBy
 
     async def ReviewSeal(self, request: pb.ReviewSealRequest, context: Any) -> pb.ReviewSealResponse:

@@ -22,11 +22,12 @@ from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import refusal, seal_unknown
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
-from shuniu.kit import errors, paging, requests
-from shuniu.kit.caller import Caller, CallerKind, current_caller
-from shuniu.kit.errors import Violation
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc import paging, requests
+from shuniu.kit.rpc.caller import Caller, CallerKind, current_caller
+from shuniu.rules import Violation
 
 _WANTED = {
     pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
@@ -36,7 +37,7 @@ _WANTED = {
 
 
 @dataclass(slots=True)
-class Seals(esign_pb2_grpc.SealServiceServicer):
+class SealService(esign_pb2_grpc.SealServiceServicer):
     """Seals of organisations, and every seal to read."""
 
     base: Foundation

@@ -10,7 +10,7 @@ from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.service import views as seal_views
-from services.esign.seals.service.owners import Seals
+from services.esign.seals.service.owners import SealService
 from services.esign.seals.service.views import actor, view
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
@@ -18,15 +18,15 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.service.refusals import refusal
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.api.esign.v1 import seal_pb2_grpc
-from shuniu.kit.caller import current_caller
-from shuniu.kit.ids import new_ulid
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import current_caller
 
 
 @dataclass(slots=True)
-class PersonalSeals(seal_pb2_grpc.PersonalSealServiceServicer):
+class PersonalSealService(seal_pb2_grpc.PersonalSealServiceServicer):
     """Seals of persons, by themselves."""
 
-    seals: Seals
+    seals: SealService
     people: Neighbours
 
     async def ApplyPersonalSeal(

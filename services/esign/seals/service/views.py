@@ -19,8 +19,8 @@ from services.esign.service.moments import micros
 from services.esign.service.refusals import refusal
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.caller import Caller, CallerKind
-from shuniu.kit.errors import Violation
+from shuniu.kit.rpc.caller import Caller, CallerKind
+from shuniu.rules import Violation
 
 MOST_REASON = 500
 _STATES = {state: pb.SealState.Value(f"SEAL_STATE_{state}") for state in SealState}

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from services.esign.certification.domain.holders import SealKind
 from services.esign.ses.domain.values import Picture
-from shuniu.kit.sql import binding_of, secret_values
+from shuniu.kit.store import binding_of, secret_values
 
 TABLES = MetaData()
 

@@ -22,8 +22,8 @@ from sqlalchemy import (
 from services.esign.certification.domain.holders import SealKind
 from services.esign.partial_indexes import ACTIVE, KEY_LEFT, LASTING, OUT, partial
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
-from shuniu.kit import paging
-from shuniu.kit.sql import binding_of, secret_values
+from shuniu.kit.rpc import paging
+from shuniu.kit.store import binding_of, secret_values
 
 TABLES = MetaData()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, Text, select
 
 from services.esign.certification.domain.holders import SealKind
-from shuniu.kit.sql import binding_of, secret_values
+from shuniu.kit.store import binding_of, secret_values
 
 TABLES = MetaData()
 

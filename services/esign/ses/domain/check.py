@@ -17,6 +17,7 @@ from services.esign.certification.domain.sm2_chain import Sm2Certificate
 from services.esign.certification.domain.validation_data import NOTHING, Then, ValidationData, path_standing
 from services.esign.domain import moments
 from services.esign.domain.cms.signature_value import SM2_ALGORITHMS, in_der
+from services.esign.domain.moments import DAY_US
 from services.esign.domain.sm2 import Verify
 from services.esign.domain.verdict import Outcome, Status, Step
 from services.esign.ses.domain import validity as seal_validity
@@ -44,7 +45,7 @@ _OPTIONAL = frozenset({"revocation", "timestamp"})
 # Clocks of honest machines differ by less.
 _CLOCK_TOLERANCE_US = 300 * 1_000_000
 # A seal is made when its certificates are there; makers' and authorities' clocks and time zones may differ by less.
-_MADE_BEFORE_US = 86_400 * 1_000_000
+_MADE_BEFORE_US = DAY_US
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,13 @@ from dataclasses import replace
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from services.esign.domain.moments import DAY_US
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Status, Step
 from services.esign.ses.domain.values import SealInfo
 
 # Clocks and time zones of makers and signers may differ by less.
-_MADE_BEFORE_US = 86_400 * 1_000_000
+_MADE_BEFORE_US = DAY_US
 _NAMES = (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
 
 

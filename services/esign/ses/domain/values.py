@@ -7,12 +7,13 @@ Reading is strict DER: one structure, one meaning, nothing left over. What the s
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from services.esign.certification.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
 from services.esign.domain import der, moments
 from services.esign.domain.der import DerError, Node
+from services.esign.domain.moments import CHINA
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
 
 IA5_STRING = 0x16
@@ -26,7 +27,6 @@ _CERTIFICATES, _DIGESTS = 1, 2
 VENDOR = "Shuniu"
 # Some makers of V1 write the time as text, as a clock in China shows it.
 _WRITTEN_OUT = re.compile(rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
-_CHINA = timezone(timedelta(hours=8))
 # Far above any seal with its picture and any list of certificates.
 MOST_BYTES = 4 * 1024 * 1024
 
@@ -274,7 +274,7 @@ def _signature(top: Sequence[Node], parts: Sequence[Node]) -> SealSignature:
         if content[:1] in {bytes((_GENERALIZED_TIME,)), bytes((_UTC_TIME,))}:
             moment = _time(der.parse(content), V1)
         elif _WRITTEN_OUT.fullmatch(content):
-            moment = moments.read(content.decode("ascii"), "%Y-%m-%d %H:%M:%S", _CHINA)
+            moment = moments.read(content.decode("ascii"), "%Y-%m-%d %H:%M:%S", CHINA)
         else:
             timestamp = content
     return SealSignature(

@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, Connection, exists, func, select, text, update
 
 from services.esign.documents.store import certificates as document_rows
+from services.esign.domain.moments import DAY_US
 from services.esign.flows.domain.life import FlowState
 from services.esign.flows.store.flows import flow, flow_step
 from services.esign.licences.store import SLOT, licence
@@ -11,7 +12,7 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.history import seal_change
 from services.esign.seals.store.sm2_side import sm2_seal
 
-GRACE_US = 24 * 3600 * 1_000_000
+GRACE_US = DAY_US
 """How long a key stays after its seal's end, µs: what was granted before is sealed in seconds, or after a restart."""
 _GONE = b""
 

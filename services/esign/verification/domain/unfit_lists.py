@@ -1,16 +1,16 @@
 """Why a revocation list that the verifier gave says nothing of a certificate: for people; it decides nothing."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 
 from cryptography import x509
 
 from services.esign.certification.domain import chain
 from services.esign.certification.domain.validation_data import is_in_force, lists, tells_of
+from services.esign.domain.moments import CHINA
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence
 
-_CHINA = timezone(timedelta(hours=8))
 # More of them tell a reader no more.
 _MOST_TOLD = 3
 
@@ -96,7 +96,7 @@ def _us(moment: datetime) -> int:
 
 
 def _time(moment: datetime) -> tuple[str, str]:
-    local = moment.astimezone(_CHINA)
+    local = moment.astimezone(CHINA)
     return f"北京时间 {local:%Y-%m-%d %H:%M} ", f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b, sha256
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
@@ -15,6 +14,7 @@ from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.lookup import certificate_by_digests
 from services.esign.domain.errors import EsignError
+from services.esign.domain.moments import CHINA
 from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import EntryType
@@ -29,10 +29,9 @@ from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.errors import Violation
 from shuniu.kit.foundation import Foundation
+from shuniu.rules import Violation
 
-_SHANGHAI = ZoneInfo("Asia/Shanghai")
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
 _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
@@ -198,7 +197,7 @@ class RegisterQuestions:
 
 def _fits(row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
     """Everything that was given fits, and something was."""
-    issued = dt.datetime.fromtimestamp(row.signed_us / 1e6, _SHANGHAI).date()
+    issued = dt.datetime.fromtimestamp(row.signed_us / 1e6, CHINA).date()
     given = request.issued_on
     if request.HasField("issued_on") and (given.year, given.month, given.day) != (
         issued.year,

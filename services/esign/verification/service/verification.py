@@ -46,7 +46,7 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
-class Verification(esign_pb2_grpc.VerificationServiceServicer):
+class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
     """Anybody may ask; a bad document is a verdict, never an error."""
 
     base: Foundation

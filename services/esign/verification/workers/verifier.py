@@ -22,9 +22,10 @@ from services.esign.verification.workers import confined
 from services.esign.verification.workers.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
 from services.esign.verification.workers.fair_queue import FairQueue, Room
 from services.esign.verification.workers.nursery import Nursery
-from shuniu.kit import errors, network
-from shuniu.kit.caller import CallerKind, current_caller
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
+from shuniu.kit.rpc import network
+from shuniu.kit.rpc.caller import CallerKind, current_caller
 
 __all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
 
@@ -347,6 +348,10 @@ class Verifier:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the workers; who waits is told that nothing comes."""
         while (waiting := self._quick.next() or self._slow.next()) is not None:
             waiting.done.cancel()
         for job in self._running:

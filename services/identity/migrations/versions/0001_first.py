@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shuniu.kit.sql.migrations import create_kit_tables
+from shuniu.kit.store.migrations import create_kit_tables
 
 revision = "0001"
 down_revision = None

@@ -8,7 +8,7 @@ from datetime import date
 
 from services.identity.domain import documents, names
 from services.identity.domain.names import MIDDLE_DOT
-from services.identity.domain.violations import RuleError, Violation
+from shuniu.rules import RuleError, Violation
 
 FIELDS = ("full_name", "document_type", "document_number", "birth_date")
 # A temporary card carries the number of the card it stands for.

@@ -12,8 +12,8 @@ from services.esign.certification.domain import sm2_chain, sm2_pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.config import KeyFiles
 from services.esign.keys import sm2 as sm_keys
-from shuniu.kit.config import ConfigError
 from shuniu.kit.crypto import sm
+from shuniu.kit.process.config import ConfigError
 from tests.support.esign import NOW_US, ORGANISATION
 from tests.support.sm import sm_setting
 

@@ -12,7 +12,7 @@ from services.esign.domain.verdict import Outcome
 from services.esign.keys import secrets as keys
 from services.esign.ledger.domain import ledger, note
 from services.esign.ledger.store.files import LedgerStore
-from shuniu.kit.config import HubSettings, load
+from shuniu.kit.process.config import HubSettings, load
 from tests.support.esign import NOW_US, SEAL_ID, sealed, setting
 
 LATER_US = NOW_US + 60_000_000

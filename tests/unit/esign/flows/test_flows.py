@@ -26,9 +26,9 @@ from services.esign.revisions.domain import second_look
 from services.esign.signing.domain import multisign
 from services.esign.verification.domain import verify
 from services.esign.verification.domain.sentences import verdict_words
-from services.identity.domain import signing
-from services.identity.domain.claims import Life
-from shuniu.kit.config import ConfigError
+from services.identity.openid.domain.claims import Life
+from services.identity.signing import domain as signing
+from shuniu.kit.process.config import ConfigError
 from tests.support.esign import NOW_US, small_pdf
 from tests.support.multisign import FIELDS, authority, closed, signed, token
 

@@ -9,7 +9,7 @@ from services.esign.config import EsignSettings
 from services.esign.domain import sm2
 from services.esign.domain.digests import SHA256, SM3
 from services.esign.keys.secrets import Secrets
-from shuniu.kit.config import ConfigError, HubSettings
+from shuniu.kit.process.config import ConfigError, HubSettings
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from services.esign.seals.slots import Slots
 from services.esign.seals.store import slots as slot_rows
 from services.esign.signing.domain import pades
 from services.esign.timestamps.clock_guard import ClockGuard
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from tests.support.esign import NOW_US, page, setting
 from tests.support.verdicts import judged

@@ -29,12 +29,13 @@ from services.esign.seals.store import slots as slot_rows
 from services.esign.seals.store.history import KeptPicture
 from services.esign.seals.store.seals import SealRow
 from services.esign.ses.domain.values import Picture
-from shuniu.kit.config import HubSettings
-from shuniu.kit.foundation import Foundation, ServiceSettings
-from shuniu.kit.ids import new_ulid
-from shuniu.kit.sql import Store
-from shuniu.kit.sql.migrations import migrate
+from shuniu.kit.foundation import ServiceSettings
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import NOW_US, setting
 
 DAY_US = 86_400 * 1_000_000
@@ -70,7 +71,7 @@ def room() -> Iterator[Room]:
         loop.run_until_complete(migrate(url, "services.esign", clock))
         kept = loop.run_until_complete(Store.open(url, store.METADATA, clock=clock))
         hub = HubSettings("150000", "内蒙古枢纽", "hub.test", "https://hub.test", data, data)
-        base = Foundation("esign", hub, ServiceSettings(), clock, kept, None, "esign")
+        base = foundation_of("esign", hub, ServiceSettings(), clock, kept)
         life = SealLife(base, None, Slots(clock))  # type: ignore[arg-type]
         try:
             yield Room(loop, kept, clock, life)

@@ -15,7 +15,7 @@ from services.esign.verification import cache as verdict_cache
 from services.esign.verification.cache import VerdictCache
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.workers.verifier import Question, VerifierFailedError, answer, sender
-from shuniu.kit import network
+from shuniu.kit.rpc import network
 from shuniu.kit.testing import eventually
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.witnesses import LOG, entries

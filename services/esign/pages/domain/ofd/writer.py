@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
 from itertools import pairwise
@@ -17,6 +17,7 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from services.esign.domain.moments import CHINA
 from services.esign.domain.ofd.package import Box
 from services.esign.domain.ofd.zip_writer import PackedFile, pack, packed
 from services.esign.pages.domain.ofd import embedded_font
@@ -30,7 +31,6 @@ _VALUE_FILE = "Doc_0/Signs/Sign_0/SignedValue.dat"
 _NAMESPACE = 'xmlns:ofd="http://www.ofdspec.org/2016"'
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _MM = 25.4 / 72
-_CHINA = timezone(timedelta(hours=8))
 _SM3_OID, _SM2_OID = "1.2.156.10197.1.401", "1.2.156.10197.1.501"
 # Identifiers in the document (ST_ID): those that never differ, then counted on.
 _FORM_FONT, _TEXT_FONT, _CODE, _TEMPLATE, _TEMPLATE_LAYER, _PAGE, _LAYER, _CODE_OBJECT = range(1, 9)
@@ -103,7 +103,7 @@ class OfdForm:
             "</ofd:Layer></ofd:Content></ofd:Page>"
         )
         modules, rows = code
-        made = datetime.fromtimestamp(at_us // 1_000_000, UTC).astimezone(_CHINA)
+        made = datetime.fromtimestamp(at_us // 1_000_000, UTC).astimezone(CHINA)
         files = (
             packed("OFD.xml", _entry(about, made).encode()),
             packed("Doc_0/Document.xml", _document(self.width, self.height, last).encode()),

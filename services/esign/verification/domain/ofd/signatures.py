@@ -6,10 +6,11 @@ import base64
 import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta, timezone, tzinfo
+from datetime import UTC, tzinfo
 
 from services.esign.domain import moments
 from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
+from services.esign.domain.moments import CHINA
 from services.esign.domain.ofd import markup, package
 from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
@@ -34,7 +35,6 @@ _METHODS = {
 }
 # Makers write SignatureDateTime in all of these (GM/T 0099 asks for the first); without a zone it is the machine's own.
 _TIMES = ("%Y%m%d%H%M%SZ", "%Y%m%d%H%M%S.%fZ", "%Y-%m-%dT%H:%M:%SZ", "%Y%m%d%H%M%S", "%Y-%m-%d %H:%M:%S")
-_CHINA = timezone(timedelta(hours=8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _stated(info: Element) -> tuple[int, ...]:
     element = info.one("SignatureDateTime")
     text = element.text if element is not None else ""
     for shape in _TIMES:
-        zones = (UTC,) if shape.endswith("Z") else (_CHINA, UTC)
+        zones = (UTC,) if shape.endswith("Z") else (CHINA, UTC)
         if readings := tuple(_readings(text, shape, zones)):
             return readings
     return ()

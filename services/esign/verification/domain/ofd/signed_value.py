@@ -15,6 +15,7 @@ from services.esign.domain.cms.signature_value import HASHES, sm2_key_of
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
+from services.esign.domain.moments import DAY_US
 from services.esign.domain.verdict import SignatureKind, Status, Step
 from services.esign.ses.domain import check as ses_check
 from services.esign.ses.domain import sealed_value
@@ -157,7 +158,7 @@ def _signature(found: Findings, signature: OfdSignature) -> SignedValue | None:
 
 
 # Makers write Signature.xml by a clock in China and call it UTC, or the other way.
-_NEAR_US = 86_400 * 1_000_000
+_NEAR_US = DAY_US
 
 
 def dated(step: Step, signature: OfdSignature, claimed_us: int | None) -> Step:

@@ -1,0 +1,1 @@
+"""Publishing: an item's way from draft to the public and back, by two persons."""

@@ -1,0 +1,11 @@
+"""Opens publishing."""
+
+from services.catalogue.publishing.service import ItemEditService
+from services.catalogue.sync.service import ItemFeedService
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
+
+
+def open_publishing(base: Foundation, feed: ItemFeedService) -> Part:
+    return Part(edge=[servicer(ItemEditService(base, feed))])

@@ -1,0 +1,1 @@
+"""Search and lists: how people find published items."""

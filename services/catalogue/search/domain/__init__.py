@@ -1,0 +1,1 @@
+"""Tokens, plans and scores of the search."""

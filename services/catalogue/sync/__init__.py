@@ -1,0 +1,1 @@
+"""The item feed: which published items changed after a version."""

@@ -1,0 +1,26 @@
+"""Opens the item feed, and what `shuniu status` shows of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.catalogue.items import store
+from services.catalogue.sync.service import ItemFeedService
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPart(Part):
+    feed: ItemFeedService
+
+
+def open_sync(base: Foundation) -> SyncPart:
+    feed = ItemFeedService(base)
+
+    async def facts() -> Mapping[str, str]:
+        found = await base.store.read(store.counts)
+        version = await base.store.read(store.feed_version)
+        return {"items_published": str(found.get("PUBLISHED", 0)), "feed_version": str(version)}
+
+    return SyncPart(feed=feed, edge=[servicer(feed)], facts=facts, on_drain=feed.drain)

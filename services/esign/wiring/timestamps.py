@@ -1,0 +1,92 @@
+"""Opens timestamps: the hub's own authority, what stamps seals, and the guard of the clock."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from services.esign.config import EsignSettings, KeyFiles
+from services.esign.keys.secrets import Secrets
+from services.esign.signing.domain.long_term import Level
+from services.esign.timestamps.clock_guard import ClockGuard, NtpReference
+from services.esign.timestamps.service import TimestampService
+from services.esign.timestamps.sources import Authority, HttpTimestamps, OwnTimestamps, TimestampSource, read_roots
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.process.config import ConfigError
+from shuniu.kit.rpc.server import servicer
+
+# An outside authority that takes longer is unavailable: the document waits, the caller does not, s.
+_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimestampsPart(Part):
+    """`stamps` None: seals carry no timestamp. `http`: reaches outside authorities."""
+
+    guard: ClockGuard
+    stamps: TimestampSource | None
+    http: httpx.AsyncClient
+
+
+def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets) -> TimestampsPart:
+    """Raises ConfigError."""
+    reference = NtpReference.of(settings.clock_reference) if settings.clock_reference else None
+    guard = ClockGuard(base.clock, reference)
+    authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
+    http = httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
+
+    async def facts() -> Mapping[str, str]:
+        return {"clock": "in doubt" if guard.now_us() is None else "right"}
+
+    return TimestampsPart(
+        guard=guard,
+        stamps=_stamps(base, settings, secrets, authority, http),
+        http=http,
+        edge=[servicer(TimestampService(authority))],
+        tasks=[guard.watch],
+        facts=facts,
+        close=http.aclose,
+    )
+
+
+def _stamps(
+    base: Foundation,
+    settings: EsignSettings,
+    secrets: Secrets,
+    authority: Authority | None,
+    http: httpx.AsyncClient,
+) -> TimestampSource | None:
+    """What stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with the digest of
+    the hub's profile. Raises ConfigError.
+    """
+    level = level_of(settings)
+    if settings.timestamp is False or level is Level.B:
+        return None
+    if settings.timestamp_url:
+        path = settings.timestamp_roots if settings.timestamp_roots.name else KeyFiles(base.hub.data_dir).root
+        try:
+            return HttpTimestamps(settings.timestamp_url, http, read_roots(path), base.clock, secrets.digest)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"[esign] timestamp_roots: {path}: {type(error).__name__}") from None
+    if authority is None and settings.timestamp is None and level is None:
+        return None
+    if authority is None:
+        raise ConfigError("[esign] timestamp: the hub has no timestamp authority; run `shuniu init`")
+    return OwnTimestamps(authority)
+
+
+def level_of(settings: EsignSettings) -> Level | None:
+    """How long documents stay verifiable; None when the settings do not say. Raises ConfigError."""
+    try:
+        return Level(settings.level) if settings.level else None
+    except ValueError:
+        raise ConfigError(f"[esign] level: one of {', '.join(Level)}, not {settings.level}") from None
+
+
+def outside_roots(settings: EsignSettings) -> bytes:
+    """Roots of an outside timestamp authority, PEM. Raises ConfigError."""
+    try:
+        return settings.timestamp_roots.read_bytes() if settings.timestamp_roots.name else b""
+    except OSError as error:
+        raise ConfigError(f"[esign] timestamp_roots: {settings.timestamp_roots}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Rules of cases: codes, life, routing, what may be sent with one."""

@@ -1,0 +1,69 @@
+"""A copy of the catalogue's items that follows its feed and works while the catalogue is unavailable."""
+
+from datetime import date
+from typing import Any
+
+import grpc
+
+from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
+from services.exchange.domain.clock import Limit, Unit
+from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
+from shuniu.kit.feeds.feed import Change, Page, Replica
+from shuniu.kit.rpc.client import ask
+from shuniu.kit.store import Store
+
+PULL_SECONDS = 20
+
+_STATES = {
+    item_pb2.ITEM_STATE_PUBLISHED: ItemState.PUBLISHED,
+    item_pb2.ITEM_STATE_SUSPENDED: ItemState.SUSPENDED,
+}
+_UNITS = {"working_day": Unit.WORKING_DAY, "day": Unit.DAY}
+
+
+class Items:
+    """A live copy of the catalogue's published items."""
+
+    def __init__(self, channel: grpc.aio.Channel, store: Store) -> None:
+        self._stub = feed_pb2_grpc.ItemFeedServiceStub(channel)
+        self.book = ItemBook()
+        self.replica = Replica("items", self._pull, self._apply, self.book.clear, store)
+
+    async def _pull(self, version: int, epoch: int) -> Page:
+        request = feed_pb2.PullItemsRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
+        answer = await ask(self._stub.PullItems, request, timeout=PULL_SECONDS + 5)
+        changes = [Change(entry.item.id, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items]
+        return Page(changes, answer.version, answer.epoch, answer.reset, answer.more)
+
+    def _apply(self, _code: str, data: bytes) -> None:
+        self.book.put(item_of(item_pb2.Item.FromString(data)))
+
+
+def item_of(item: item_pb2.Item) -> Item:
+    """The part of an item that cases need. What is neither published nor suspended is a tombstone."""
+    promised = item.promised_limit if item.HasField("promised_limit") else item.statutory_limit
+    limit = None
+    if item.HasField("promised_limit") or item.HasField("statutory_limit"):
+        limit = Limit(promised.amount, _UNITS.get(promised.unit, Unit.WORKING_DAY))
+    return Item(
+        code=item.code,
+        base_code=item.base_code,
+        title=item.title,
+        division=item.division,
+        handler=item.handler_platform,
+        state=_STATES.get(item.state, ItemState.WITHDRAWN),
+        min_ial=item.min_ial,
+        result_template=item.result_template,
+        limit=limit,
+        begins=_day(item.effective_date) if item.HasField("effective_date") else None,
+        ends=_day(item.cancel_date) if item.HasField("cancel_date") else None,
+        other_code=item.code_39046,
+    )
+
+
+def _day(found: Any) -> date | None:
+    """The civil day; None where month or day are left open (google.type.Date) or there is no such day."""
+    try:
+        return date(found.year, found.month, found.day)
+    except ValueError:
+        return None

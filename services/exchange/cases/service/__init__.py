@@ -1,0 +1,1 @@
+"""Servicers of cases and the units of work behind them."""

@@ -1,0 +1,335 @@
+"""Units of work on cases: each checks a move, stores the step and its event, and returns the case."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final, TypeVar
+
+from google.protobuf.message import Message
+from sqlalchemy import Connection
+
+from services.exchange import events
+from services.exchange.cases import store
+from services.exchange.cases.domain import application, life
+from services.exchange.cases.domain import codes as case_codes
+from services.exchange.cases.domain.application import Material
+from services.exchange.cases.domain.life import CaseState, Command, Move, Role
+from services.exchange.cases.domain.routing import Item, ItemBook, RoutingError
+from services.exchange.cases.service.refusals import assurance_too_low, case_unknown, refusal
+from services.exchange.cases.service.views import case_changed, case_view
+from services.exchange.cases.store import CaseRow
+from services.exchange.domain import clock, texts
+from services.exchange.domain.clock import Calendar, Limit, Unit
+from services.exchange.evaluations import domain as evaluations
+from services.exchange.evaluations import store as evaluation_store
+from services.exchange.evaluations.domain import EvaluationError
+from services.exchange.evidence.domain import Kind
+from services.exchange.evidence.log import EvidenceBook
+from services.exchange.people.store import Person
+from shuniu.api.events.v1 import events_pb2
+from shuniu.api.exchange.v1 import case_pb2 as pb
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.process.ids import new_ulid
+from shuniu.rules import RuleError, Violation
+
+APPLICANT: Final = "applicant"
+_TOLD_TO_HANDLER: Final = {Move.SUPPLEMENT: events.CASE_SUPPLEMENTED, Move.WITHDRAW: events.CASE_WITHDRAWN}
+# A platform states no roles of its officers here; it answers for them.
+_AGENCY: Final = life.OFFICER_ROLES
+_PERSON: Final = frozenset({Role.APPLICANT})
+# Told to the applicant with their reason (contract of MoveCase).
+_NOTE_NEEDED: Final = frozenset({Move.ASK_CORRECTION})
+_OFFICER_LONGEST: Final = 64
+_EVIDENCED: Final = {
+    Move.NOT_ACCEPT: Kind.DECIDED,
+    Move.GRANT: Kind.DECIDED,
+    Move.REFUSE: Kind.DECIDED,
+    Move.DELIVER: Kind.DELIVERED,
+}
+
+
+# Answers that hold one case.
+Response = TypeVar(
+    "Response",
+    pb.ApplyCaseResponse,
+    pb.SupplementCaseResponse,
+    pb.WithdrawCaseResponse,
+    pb.EvaluateCaseResponse,
+    pb.MoveCaseResponse,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application as it came. `channel` is the contract's name without prefix; empty when unset."""
+
+    person: Person
+    platform: str
+    ial: int
+    item_code: str
+    division: str
+    form: Mapping[str, str]
+    materials: list[Material]
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Casework:
+    """The units and what they need: foundation, items, calendar, keys of forms, evidence."""
+
+    base: Foundation
+    items: ItemBook
+    keyring: Keyring
+    calendar: Calendar
+    evidence: EvidenceBook
+
+    async def answer(
+        self,
+        request: Message,
+        response_type: type[Response],
+        unit: Callable[[Connection], pb.Case],
+        target: str,
+    ) -> Response:
+        """Runs a unit once per request_id and answers with its case.
+
+        The form is filled in afterwards: the request log holds answers in clear, forms stay sealed.
+        """
+        response = await self.base.mutate(
+            request, response_type, lambda conn: response_type(case=unit(conn)), target=target
+        )
+        row = await self.base.store.read(store.find_case, response.case.case_code)
+        if row is not None:
+            response.case.form.update(self.opened_form(row))
+        return response
+
+    def apply(self, conn: Connection, asked: Application) -> pb.Case:
+        """Stores a new case and publishes its event to the handling agency. Raises HubError."""
+        now_us = self.base.clock.now_us()
+        today = clock.civil_date(now_us)
+        try:
+            item = self.items.route(asked.item_code, asked.division, today)
+            self._handled(item)
+            texts.refuse([*_application_faults(asked)])
+            if asked.ial < item.min_ial:
+                raise assurance_too_low(item.min_ial)
+            day = f"{today:%Y%m%d}"
+            code = case_codes.build(item.code, today, store.next_serial(conn, item.code, day)).text
+        except RuleError as error:
+            raise refusal(error) from None
+        case = life.submit(APPLICANT, now_us)
+        limit = item.limit or Limit(0)
+        row = CaseRow(
+            case_code=code,
+            person_id=asked.person.person_id,
+            source_platform=asked.platform,
+            handler_platform=item.handler,
+            item_code=item.code,
+            base_code=item.base_code,
+            item_title=item.title,
+            division=item.division,
+            result_template=item.result_template,
+            limit_amount=limit.value,
+            limit_unit=limit.unit.value if item.limit else "",
+            channel=asked.channel,
+            applicant_display=asked.person.display_name,
+            state=case.state.value,
+            version=case.seq,
+            applied_us=now_us,
+            due_us=None,
+            missing=(),
+            certificate_number="",
+            evaluation=0,
+            form=self._sealed_form(code, asked.form),
+        )
+        store.insert_case(conn, row, case)
+        store.put_materials(conn, code, asked.materials, now_us)
+        self._tell(conn, events.CASE_SUBMITTED, row, row.handler_platform, case_changed(row, case))
+        return case_view(row, case)
+
+    def _handled(self, item: Item) -> None:
+        """Raises NO_HANDLING_AGENCY without an enrolled platform behind the item, in a zone and of a clearance that let
+        it be told. A suspended one still gets cases.
+        """
+        entry = self.base.registry.platform(item.handler)
+        # An agency that may not receive the case's event cannot handle it: refuse now, rather than lose the case later.
+        unreachable = entry is None or entry.state in ("APPLIED", "RETIRED")
+        if unreachable or self.base.receiver_refused(item.handler):
+            raise RoutingError(
+                [
+                    Violation(
+                        "item_code",
+                        "NO_HANDLING_AGENCY",
+                        "the agency of this item is not linked to the hub yet",
+                        "办理该事项的机构尚未接入",
+                    )
+                ]
+            )
+
+    def supplement(
+        self, conn: Connection, code: str, person_id: str, materials: list[Material], form: Mapping[str, str]
+    ) -> pb.Case:
+        """Stores what a correction requested. Raises HubError."""
+        row, case = self._of_person(conn, code, person_id)
+        given = tuple(dict.fromkeys((*(each.name for each in materials), *form)))
+        faults = [*application.material_faults(materials), *application.form_faults(form)]
+        command = Command(Move.SUPPLEMENT, APPLICANT, _PERSON, self.base.clock.now_us(), given=given)
+        merged = {**self.opened_form(row), **form}
+        view = self._moved(conn, replace(row, form=self._sealed_form(code, merged)), case, command, faults)
+        store.put_materials(conn, code, materials, command.at_us)
+        return view
+
+    def withdraw(self, conn: Connection, code: str, person_id: str, reason: str) -> pb.Case:
+        """The applicant takes the case back. Raises HubError."""
+        row, case = self._of_person(conn, code, person_id)
+        command = Command(Move.WITHDRAW, APPLICANT, _PERSON, self.base.clock.now_us(), note=reason)
+        faults = texts.text_faults("reason", reason, life.MAX_NOTE)
+        return self._moved(conn, row, case, command, faults)
+
+    def evaluate(self, conn: Connection, code: str, person_id: str, level: int, channel: str, comment: str) -> pb.Case:
+        """Stores the person's only evaluation of a finished case. Raises HubError."""
+        row, case = self._of_person(conn, code, person_id)
+        now_us = self.base.clock.now_us()
+        command = Command(Move.EVALUATE, APPLICANT, _PERSON, now_us, level=level)
+        faults = list(texts.text_faults("comment", comment, evaluations.MAX_COMMENT))
+        said = None
+        try:
+            said = evaluations.evaluate(code, level, channel, now_us, case_is_over=True, existing=None, comment=comment)
+        except EvaluationError as error:
+            faults += error.violations
+        view = self._moved(conn, row, case, command, faults)
+        assert said is not None
+        evaluation_store.insert_evaluation(conn, said)
+        return view
+
+    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> pb.Case:
+        """One move of the handling agency. Raises HubError."""
+        case = store.load_history(conn, row.case_code)
+        delivers_grant = move is Move.DELIVER and case.state is CaseState.GRANTED
+        command = Command(
+            move,
+            row.handler_platform,
+            _AGENCY,
+            self.base.clock.now_us(),
+            note=asked.note,
+            missing=tuple(asked.missing_materials),
+            result=asked.certificate_number,
+        )
+        faults = [
+            *texts.text_faults("note", asked.note, life.MAX_NOTE),
+            *texts.text_faults("officer", asked.officer, _OFFICER_LONGEST),
+            *application.certificate_faults(
+                asked.certificate_number, wanted=delivers_grant and bool(row.result_template), possible=delivers_grant
+            ),
+        ]
+        for name in asked.missing_materials[: life.MAX_MISSING]:
+            faults += texts.text_faults("missing_materials", name, application.MAX_NAME)
+        if move in _NOTE_NEEDED and not asked.note.strip():
+            faults.append(Violation("note", "REASON_MISSING", "tell the applicant why", "请填写告知申请人的理由"))
+        return self._moved(conn, row, case, command, faults, officer=asked.officer)
+
+    def _of_person(self, conn: Connection, code: str, person_id: str) -> tuple[CaseRow, life.Case]:
+        row = store.find_case(conn, code)
+        if row is None or row.person_id != person_id:
+            raise case_unknown()
+        return row, store.load_history(conn, code)
+
+    def _moved(
+        self,
+        conn: Connection,
+        row: CaseRow,
+        case: life.Case,
+        command: Command,
+        faults: Iterable[Violation],
+        *,
+        officer: str = "",
+    ) -> pb.Case:
+        """Stores the step and publishes its event. A fault of state is raised alone, faults of content together."""
+        found = list(faults)
+        try:
+            try:
+                after = life.apply(case, command)
+            except life.MoveRefusedError as error:
+                if (case.state, command.move) not in life.MOVES or any(
+                    each.field == "move" for each in error.violations
+                ):
+                    raise
+                found += error.violations
+            if found:
+                raise texts.ContentError(dict.fromkeys(found))
+        except RuleError as error:
+            raise refusal(error, case) from None
+        moved = replace(
+            row,
+            state=after.state.value,
+            version=after.seq,
+            due_us=self._due_us(row, after),
+            missing=after.missing,
+            certificate_number=after.result,
+            evaluation=after.evaluation,
+        )
+        store.move_case(conn, row, moved, after.steps[-1], officer)
+        if command.move in _EVIDENCED:
+            self._keep_evidence(conn, moved, after.steps[-1])
+        self._tell_moved(conn, moved, after, command.move)
+        return case_view(moved, after)
+
+    def _keep_evidence(self, conn: Connection, row: CaseRow, step: life.Step) -> None:
+        facts = {
+            "case": row.case_code,
+            "item": row.item_code,
+            "division": row.division,
+            "handler": row.handler_platform,
+            "source": row.source_platform,
+            "seq": step.seq,
+            "move": step.move.value,
+            "state": step.state.value,
+            "certificate": row.certificate_number,
+        }
+        parties = (row.handler_platform, row.source_platform)
+        kind = _EVIDENCED[step.move]
+        piece_id = new_ulid(self.base.clock)
+        self.evidence.keep(conn, piece_id, kind, step.at_us, parties, facts, case_code=row.case_code)
+
+    def _due_us(self, row: CaseRow, case: life.Case) -> int | None:
+        """The end of the promised limit; None before acceptance, without a limit and while the clock is stopped."""
+        if case.accepted_us is None or not row.limit_unit:
+            return None
+        limit = Limit(row.limit_amount, Unit(row.limit_unit))
+        until = clock.civil_date(case.decided_us or case.steps[-1].at_us)
+        reading = clock.measure(self.calendar, clock.civil_date(case.accepted_us), limit, case.clock_stops(), until)
+        return None if reading.due is None else clock.end_of_day_us(reading.due)
+
+    def _tell_moved(self, conn: Connection, row: CaseRow, case: life.Case, move: Move) -> None:
+        if move is Move.EVALUATE:
+            said = events_pb2.CaseEvaluated(case_code=row.case_code, level=case.evaluation)
+            said.evaluated_at.FromMicroseconds(case.steps[-1].at_us)
+            self._tell(conn, events.CASE_EVALUATED, row, row.handler_platform, said)
+        elif move in _TOLD_TO_HANDLER:
+            self._tell(conn, _TOLD_TO_HANDLER[move], row, row.handler_platform, case_changed(row, case))
+        else:
+            self._tell(conn, events.CASE_MOVED, row, row.source_platform, case_changed(row, case))
+
+    def _tell(self, conn: Connection, topic: str, row: CaseRow, receiver: str, payload: Message) -> None:
+        receivers = self.base.recipients(topic, row.division, receiver)
+        self.base.publish(conn, topic, row.case_code, payload, to=receivers, division=row.division)
+
+    def _sealed_form(self, code: str, form: Mapping[str, str]) -> bytes:
+        plain = json.dumps(dict(form), ensure_ascii=False, separators=(",", ":")).encode()
+        return self.keyring.encrypt(plain, _context(code))
+
+    def opened_form(self, row: CaseRow) -> dict[str, str]:
+        """The form answers of a case. Raises UnreadableError when the row was tampered with."""
+        form: dict[str, str] = json.loads(self.keyring.decrypt(row.form, _context(row.case_code)))
+        return form
+
+
+def _context(code: str) -> bytes:
+    return f"case_file/{code}/form".encode()
+
+
+def _application_faults(asked: Application) -> Iterable[Violation]:
+    yield from application.form_faults(asked.form)
+    yield from application.material_faults(asked.materials)
+    if not asked.channel:
+        yield Violation("channel", "CHANNEL_MISSING", "name the channel", "请填写申请渠道")

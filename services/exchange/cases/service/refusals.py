@@ -1,0 +1,62 @@
+"""What cases refuse, in the kit's words."""
+
+from typing import Final
+
+from services.exchange.cases.domain.codes import CaseCodeError
+from services.exchange.cases.domain.life import Case, MoveRefusedError
+from services.exchange.evaluations.domain import EvaluationError
+from services.exchange.service.refusals import Refusals
+from shuniu.kit import errors
+from shuniu.kit.errors import Code, HubError
+from shuniu.rules import RuleError
+
+_REFUSALS: Final = Refusals(
+    {
+        MoveRefusedError: {
+            "MOVE_NOT_ALLOWED": (Code.FAILED_PRECONDITION, "CASE_STATE"),
+            "CORRECTION_ALREADY_ASKED": (Code.FAILED_PRECONDITION, "CASE_STATE"),
+            "ALREADY_EVALUATED": (Code.ALREADY_EXISTS, "CASE_EVALUATED"),
+        },
+        EvaluationError: {
+            "ALREADY_EVALUATED": (Code.ALREADY_EXISTS, "CASE_EVALUATED"),
+            "CASE_NOT_OVER": (Code.FAILED_PRECONDITION, "CASE_STATE"),
+        },
+        CaseCodeError: {"SERIAL_EXHAUSTED": (Code.RESOURCE_EXHAUSTED, "CASE_SERIAL_EXHAUSTED")},
+        RuleError: {
+            "ITEM_UNKNOWN": (Code.NOT_FOUND, "ITEM_UNKNOWN"),
+            "ITEM_NOT_OPEN": (Code.FAILED_PRECONDITION, "ITEM_NOT_OPEN"),
+            "NO_HANDLING_AGENCY": (Code.FAILED_PRECONDITION, "NO_HANDLING_AGENCY"),
+        },
+    },
+    {"missing": "missing_materials", "given": "materials", "result": "certificate_number"},
+)
+
+
+def refusal(error: RuleError, case: Case | None = None) -> HubError:
+    """The caller's error. A fault of state is reported alone, with `state` and `allowed` where a case is at hand."""
+    if case is None:
+        return _REFUSALS.error(error)
+    return _REFUSALS.error(error, state=case.state.value, allowed=" ".join(move.value for move in case.allowed))
+
+
+def case_unknown() -> HubError:
+    return errors.not_found(
+        "CASE_UNKNOWN",
+        "There is no such case, or it is not yours to see; check the case code.",
+        "办件不存在或您无权查看，请核对办件编号。",
+    )
+
+
+def etag_mismatch() -> HubError:
+    return errors.conflict(
+        "ETAG_MISMATCH", "The case has moved since you read it; read it again.", "办件状态已变化，请重新读取后再操作。"
+    )
+
+
+def assurance_too_low(required: int) -> HubError:
+    return errors.denied(
+        "ASSURANCE_TOO_LOW",
+        f"This item needs identity assurance level {required}; sign in again with acr_values=L{required}.",
+        f"该事项需要 L{required} 级实名认证，请重新认证。",
+        required_ial=str(required),
+    )

@@ -1,0 +1,1 @@
+"""The directory of shared resources (共享资源): described, reviewed, published."""

@@ -1,0 +1,37 @@
+"""Free text that the exchange stores: bounded, visible, without identity numbers."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+
+from services.exchange.domain.identity_numbers import holds_identity_number
+from shuniu.rules import RuleError, Violation
+
+
+class ContentError(RuleError):
+    """What was sent cannot be taken."""
+
+
+def refuse(violations: Iterable[Violation]) -> None:
+    """Raises ContentError when there is a violation."""
+    found = list(violations)
+    if found:
+        raise ContentError(found)
+
+
+def text_faults(field: str, text: str, longest: int, *, reason: str = "IDENTITY_NUMBER_IN_TEXT") -> Iterable[Violation]:
+    """Faults of free text: too long (characters), invisible characters, an identity number (told as ``reason``)."""
+    if len(text) > longest:
+        yield Violation(field, "TEXT_TOO_LONG", f"at most {longest} characters", f"不得超过 {longest} 个字符")
+        return
+    # Line breaks and tabs are text; NUL and its kind are not, and PostgreSQL cannot hold them.
+    if any(unicodedata.category(mark) in {"Cc", "Cs"} and mark not in "\n\r\t" for mark in text):
+        yield Violation(field, "TEXT_CONTROL", "remove invisible characters", "请去掉不可见字符")
+    if holds_identity_number(text):
+        yield Violation(
+            field,
+            reason,
+            "leave the identity number out: the hub gives it to the agency under seal",
+            "请勿填写证件号码，枢纽会以加密方式向办理机关提供",
+        )

@@ -1,0 +1,1 @@
+"""Evidence: records of what happened, their digests in esign's ledger, files for those who took part."""

@@ -1,0 +1,248 @@
+"""ResourceService: the directory of resources and the grants on them."""
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Any, Final
+
+from google.type import date_pb2
+from sqlalchemy import Connection
+
+from services.exchange.directory import domain as resources
+from services.exchange.directory import store as directory
+from services.exchange.directory.descriptions import describe, publish, resource_view
+from services.exchange.directory.refusals import not_owned, resource_unknown
+from services.exchange.domain import clock, texts
+from services.exchange.domain.clock import Calendar, Limit
+from services.exchange.grants import domain as grants
+from services.exchange.grants import store
+from services.exchange.grants.domain import Action, Contract, Grant, Party
+from services.exchange.grants.refusals import refusal
+from services.exchange.grants.store import GrantRow
+from services.exchange.service.pages import Page, Pages, cut
+from shuniu.api.exchange.v1 import query_pb2 as pb
+from shuniu.api.exchange.v1 import query_pb2_grpc
+from shuniu.kit import errors
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.process.ids import new_ulid
+from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.rules import RuleError, Violation
+
+# The contract has five states: the hub's own review is part of the application, an agreed grant is in force.
+_STATE_NAMES: Final = {
+    grants.GrantState.REVIEWED: "APPLIED",
+    grants.GrantState.GRANTED: "ACTIVE",
+    grants.GrantState.SUSPENDED: "REVOKED",
+}
+_MAX_PURPOSE: Final = 200
+_MAX_CODE: Final = 31
+
+
+class ResourceService(query_pb2_grpc.ResourceServiceServicer):
+    """Providers describe and decide, consumers apply; a grant is the contract that every call cites."""
+
+    def __init__(self, base: Foundation, pages: Pages, calendar: Calendar) -> None:
+        self._base = base
+        self._pages = pages
+        self._calendar = calendar
+
+    async def CreateResource(self, request: pb.CreateResourceRequest, context: Any) -> pb.CreateResourceResponse:
+        return await self._base.mutate(
+            request,
+            pb.CreateResourceResponse,
+            lambda conn: pb.CreateResourceResponse(
+                resource=resource_view(describe(conn, request, current_caller().platform, self._base.clock.now_us()))
+            ),
+            target=f"resource/{request.resource.code[:60]}",
+        )
+
+    async def PublishResource(self, request: pb.PublishResourceRequest, context: Any) -> pb.PublishResourceResponse:
+        return await self._base.mutate(
+            request,
+            pb.PublishResourceResponse,
+            lambda conn: pb.PublishResourceResponse(
+                resource=resource_view(publish(conn, request, current_caller().platform, self._base.clock.now_us()))
+            ),
+            target=f"resource/{request.code[:60]}",
+        )
+
+    async def ListResources(self, request: pb.ListResourcesRequest, context: Any) -> pb.ListResourcesResponse:
+        caller = current_caller()
+        page = self._pages.asked(caller.key, "resources", request.page_token, request.page_size, default=100, most=500)
+        rows = await self._base.store.read(directory.resources_seen_by, caller.platform, page.after, page.size + 1)
+        shown, last = cut(rows, page.size)
+        response = pb.ListResourcesResponse(resources=[resource_view(row) for row in shown])
+        if last is not None:
+            response.next_page_token = self._pages.token(caller.key, "resources", (last.code,))
+        return response
+
+    async def ApplyGrant(self, request: pb.ApplyGrantRequest, context: Any) -> pb.ApplyGrantResponse:
+        return await self._base.mutate(
+            request,
+            pb.ApplyGrantResponse,
+            lambda conn: pb.ApplyGrantResponse(grant=self._grant_view(self._apply(conn, request))),
+            target=f"resource/{request.resource[:60]}",
+        )
+
+    def _apply(self, conn: Connection, request: pb.ApplyGrantRequest) -> GrantRow:
+        platform = current_caller().platform
+        found = directory.find_resource(conn, request.resource)
+        if found is None or found.state is not resources.ResourceState.PUBLISHED:
+            raise resource_unknown()
+        entry = self._base.registry.platform(platform)
+        if entry is None or not resources.may_receive(found.secrecy, entry.secrecy):
+            raise errors.denied(
+                "SECRECY_TOO_HIGH",
+                "The resource's label is above what your platform may receive; ask the hub's operator.",
+                "该资源的密级高于贵平台可接收的级别，请联系枢纽管理员。",
+                label=found.secrecy,
+            )
+        now_us = self._base.clock.now_us()
+        try:
+            texts.refuse(_grant_faults(request))
+            contract = Contract(
+                consumer=platform,
+                provider=found.provider,
+                resource=found.code,
+                purpose=request.purpose,
+                item=request.item_code,
+                fields=frozenset(request.fields),
+                quota=request.daily_quota,
+                begins_us=now_us,
+                ends_us=_ends_us(_day(request.valid_until), now_us),
+            )
+            grant = grants.propose(new_ulid(self._base.clock), contract, found.share, found.field_names)
+            row = self._forward(grant, now_us)
+        except RuleError as error:
+            raise refusal(error) from None
+        store.insert_grant(conn, row)
+        return row
+
+    def _forward(self, grant: Grant, now_us: int) -> GrantRow:
+        """The hub's own move: activates an agreed grant, reviews an application that is in form."""
+        if grant.state is grants.GrantState.GRANTED:
+            return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
+        today = clock.civil_date(now_us)
+        last_day = clock.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
+        return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), clock.end_of_day_us(last_day))
+
+    async def DecideGrant(self, request: pb.DecideGrantRequest, context: Any) -> pb.DecideGrantResponse:
+        return await self._base.mutate(
+            request,
+            pb.DecideGrantResponse,
+            lambda conn: pb.DecideGrantResponse(grant=self._grant_view(self._decide(conn, request))),
+            target=f"grant/{request.id[:26]}",
+        )
+
+    def _decide(self, conn: Connection, request: pb.DecideGrantRequest) -> GrantRow:
+        row = self._mine(conn, request.id)
+        if row.grant.contract.provider != current_caller().platform:
+            raise not_owned()
+        if request.decision not in (pb.GRANT_DECISION_GRANT, pb.GRANT_DECISION_REFUSE):
+            raise errors.invalid_field("decision", "DECISION_MISSING", "Say grant or refuse.", "请选择同意或拒绝。")
+        if request.decision == pb.GRANT_DECISION_REFUSE:
+            return self._act(conn, row, Action.REFUSE, Party.PROVIDER, request.reason)
+        if row.grant.state is grants.GrantState.ACTIVE:
+            return row
+        agreed = self._act(conn, row, Action.GRANT, Party.PROVIDER, request.reason)
+        return self._act(conn, agreed, Action.ACTIVATE, Party.HUB, request.reason)
+
+    async def RevokeGrant(self, request: pb.RevokeGrantRequest, context: Any) -> pb.RevokeGrantResponse:
+        return await self._base.mutate(
+            request,
+            pb.RevokeGrantResponse,
+            lambda conn: pb.RevokeGrantResponse(grant=self._grant_view(self._revoke(conn, request))),
+            target=f"grant/{request.id[:26]}",
+        )
+
+    def _revoke(self, conn: Connection, request: pb.RevokeGrantRequest) -> GrantRow:
+        row = self._mine(conn, request.id)
+        provides = row.grant.contract.provider == current_caller().platform
+        return self._act(conn, row, Action.REVOKE, Party.PROVIDER if provides else Party.CONSUMER, request.reason)
+
+    def _mine(self, conn: Connection, grant_id: str) -> GrantRow:
+        row = store.find_grant(conn, grant_id)
+        contract = row.grant.contract if row else None
+        if row is None or contract is None or current_caller().platform not in (contract.provider, contract.consumer):
+            raise errors.not_found(
+                "GRANT_UNKNOWN",
+                "There is no such grant of yours; check its id.",
+                "授权不存在或与贵平台无关，请核对编号。",
+            )
+        return row
+
+    def _act(self, conn: Connection, row: GrantRow, action: Action, party: Party, note: str) -> GrantRow:
+        try:
+            texts.refuse(texts.text_faults("reason", note, _MAX_PURPOSE))
+            after = grants.act(row.grant, action, party, note=note)
+        except RuleError as error:
+            raise refusal(error) from None
+        if after is row.grant:
+            return row
+        kept = GrantRow(after)
+        store.update_grant(conn, row.grant, kept)
+        return kept
+
+    async def ListGrants(self, request: pb.ListGrantsRequest, context: Any) -> pb.ListGrantsResponse:
+        caller = current_caller()
+        page = self._pages.asked(caller.key, "grants", request.page_token, request.page_size, default=100, most=500)
+        platform = None if caller.kind is CallerKind.OPERATOR else caller.platform
+        rows = await self._base.store.read(_grant_rows, platform, page)
+        shown, last = cut(rows, page.size)
+        response = pb.ListGrantsResponse(grants=[self._grant_view(row) for row in shown])
+        if last is not None:
+            response.next_page_token = self._pages.token(caller.key, "grants", (last.grant.id,))
+        return response
+
+    def _grant_view(self, row: GrantRow) -> pb.Grant:
+        contract, state = row.grant.contract, row.grant.state
+        over = state is grants.GrantState.ACTIVE and contract.ends_us <= self._base.clock.now_us()
+        last_day = clock.civil_date(contract.ends_us - 1)
+        view = pb.Grant(
+            id=row.grant.id,
+            resource=contract.resource,
+            consumer=contract.consumer,
+            item_code=contract.item,
+            purpose=contract.purpose,
+            fields=sorted(contract.fields),
+            daily_quota=contract.quota,
+            valid_until=date_pb2.Date(year=last_day.year, month=last_day.month, day=last_day.day),
+            state="EXPIRED" if over else _STATE_NAMES.get(state, state.value),
+            reason=row.grant.note,
+        )
+        if row.deadline_us is not None:
+            view.deadline.FromMicroseconds(row.deadline_us)
+        return view
+
+
+def _grant_rows(conn: Connection, platform: str | None, page: Page) -> list[GrantRow]:
+    return store.grants_of(conn, platform, page.after, page.size + 1)
+
+
+def _grant_faults(request: pb.ApplyGrantRequest) -> Iterable[Violation]:
+    yield from texts.text_faults("purpose", request.purpose, _MAX_PURPOSE)
+    if len(request.item_code) > _MAX_CODE or not (request.item_code.isascii() and request.item_code.isalnum()):
+        yield Violation("item_code", "CODE_FORM", "the code of a base item", "请填写基本事项编码")
+    if len(set(request.fields)) != len(request.fields):
+        yield Violation("fields", "ROW_REPEATED", "a field is given twice", "字段重复")
+    if request.daily_quota > grants.MAX_DAILY_QUOTA:
+        yield Violation(
+            "daily_quota",
+            "VALUE_RANGE",
+            f"at most {grants.MAX_DAILY_QUOTA} calls a day",
+            f"每日调用次数不得超过 {grants.MAX_DAILY_QUOTA}",
+        )
+    if _day(request.valid_until) is None:
+        yield Violation("valid_until", "DATE_FORM", "a day of the calendar", "请填写有效日期")
+
+
+def _day(found: Any) -> date | None:
+    try:
+        return date(found.year, found.month, found.day)
+    except ValueError:
+        return None
+
+
+def _ends_us(last_day: date | None, now_us: int) -> int:
+    """The end of the day wanted, but of no later one than the longest term allows: the answer names the day given."""
+    longest = clock.civil_date(now_us) + timedelta(days=grants.MAX_TERM_DAYS - 1)
+    return clock.end_of_day_us(min(last_day or longest, longest))

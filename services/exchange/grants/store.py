@@ -1,0 +1,181 @@
+"""Grants and their daily use. Lists are JSON text, instants µs UTC."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from services.exchange.grants import domain as grants
+from services.exchange.grants.domain import Contract, Grant
+from shuniu.kit.rpc.paging import Position, keyset
+from shuniu.kit.store import LostRaceError, binding_of
+
+TABLES: Final = MetaData()
+
+# A grant is a contract; `spent` of a day is in grant_use.
+resource_grant = Table(
+    "resource_grant",
+    TABLES,
+    Column("id", Text, primary_key=True),
+    Column("resource", Text, nullable=False),
+    Column("consumer", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("item_code", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("daily_quota", BigInteger, nullable=False),
+    Column("begins_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("deadline_us", BigInteger),
+    Column("version", BigInteger, nullable=False),
+    Index("resource_grant_consumer", "consumer", "id"),
+    Index("resource_grant_provider", "provider", "id"),
+    Index("resource_grant_state", "state", "ends_us"),
+)
+
+# Calls of one grant on one civil day (Asia/Shanghai, YYYYMMDD).
+grant_use = Table(
+    "grant_use",
+    TABLES,
+    Column("grant_id", Text, primary_key=True),
+    Column("day", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantRow:
+    """A grant and when its present state has to change by (µs; None without deadline)."""
+
+    grant: Grant
+    deadline_us: int | None = None
+
+
+def insert_grant(conn: Connection, row: GrantRow) -> None:
+    conn.execute(insert(resource_grant), {"id": row.grant.id, **_grant_values(row)})
+
+
+def update_grant(conn: Connection, before: Grant, row: GrantRow) -> None:
+    changed = conn.execute(
+        update(resource_grant)
+        .where(resource_grant.c.id == before.id, resource_grant.c.version == before.version)
+        .values(_grant_values(row))
+    )
+    if changed.rowcount != 1:
+        raise LostRaceError(before.id)
+
+
+def _grant_values(row: GrantRow) -> dict[str, Any]:
+    grant, contract = row.grant, row.grant.contract
+    return {
+        "resource": contract.resource,
+        "consumer": contract.consumer,
+        "provider": contract.provider,
+        "item_code": contract.item,
+        "purpose": contract.purpose,
+        "fields": json.dumps(sorted(contract.fields)),
+        "daily_quota": contract.quota,
+        "begins_us": contract.begins_us,
+        "ends_us": contract.ends_us,
+        "state": grant.state.value,
+        "reason": grant.note,
+        "deadline_us": row.deadline_us,
+        "version": grant.version,
+    }
+
+
+def _grant(row: Row[Any]) -> GrantRow:
+    contract = Contract(
+        consumer=row.consumer,
+        provider=row.provider,
+        resource=row.resource,
+        purpose=row.purpose,
+        item=row.item_code,
+        fields=frozenset(json.loads(row.fields)),
+        quota=row.daily_quota,
+        begins_us=row.begins_us,
+        ends_us=row.ends_us,
+    )
+    grant = Grant(row.id, contract, grants.GrantState(row.state), version=row.version, note=row.reason)
+    return GrantRow(grant, row.deadline_us)
+
+
+def find_grant(conn: Connection, grant_id: str) -> GrantRow | None:
+    row = conn.execute(select(resource_grant).where(resource_grant.c.id == grant_id)).first()
+    return None if row is None else _grant(row)
+
+
+def grants_of(conn: Connection, platform: str | None, after: Position, limit: int) -> list[GrantRow]:
+    """Grants that a platform holds or gives, by id; all of them for None."""
+    statement = select(resource_grant)
+    if platform is not None:
+        parties = or_(resource_grant.c.consumer == platform, resource_grant.c.provider == platform)
+        statement = statement.where(parties)
+    return [_grant(row) for row in conn.execute(keyset(statement, [resource_grant.c.id], after, limit))]
+
+
+def expire_grants(conn: Connection, now_us: int) -> int:
+    """Ends the grants whose term is over; returns how many."""
+    over = select(resource_grant).where(
+        resource_grant.c.state == grants.GrantState.ACTIVE.value, resource_grant.c.ends_us <= now_us
+    )
+    rows = [_grant(row) for row in conn.execute(over)]
+    for row in rows:
+        after = grants.act(row.grant, grants.Action.EXPIRE, grants.Party.HUB)
+        update_grant(conn, row.grant, GrantRow(after))
+    return len(rows)
+
+
+def grant_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]:
+    """(grants by state, grants whose deadline has passed)."""
+    by_state = conn.execute(select(resource_grant.c.state, func.count()).group_by(resource_grant.c.state))
+    late = conn.execute(
+        select(func.count()).select_from(resource_grant).where(resource_grant.c.deadline_us < now_us)
+    ).scalar_one()
+    return {row[0]: row[1] for row in by_state}, int(late)
+
+
+def calls_on(conn: Connection, grant_id: str, day: str) -> int:
+    """How many calls of a grant a civil day (YYYYMMDD) has spent."""
+    found = conn.execute(
+        select(grant_use.c.calls).where(grant_use.c.grant_id == grant_id, grant_use.c.day == day)
+    ).scalar()
+    return int(found or 0)
+
+
+def spend(conn: Connection, grant_id: str, day: str, quota: int) -> bool:
+    """Spend one call of a day; False when its quota is spent. Right also when replicas spend at the same time."""
+    binding_of(conn).dialect.insert_ignore(conn, grant_use, [{"grant_id": grant_id, "day": day, "calls": 0}])
+    changed = conn.execute(
+        update(grant_use)
+        .where(grant_use.c.grant_id == grant_id, grant_use.c.day == day, grant_use.c.calls < quota)
+        .values(calls=grant_use.c.calls + 1)
+    )
+    return changed.rowcount == 1
+
+
+def refund(conn: Connection, grant_id: str, day: str) -> None:
+    """Give one call back: its question never reached the provider."""
+    conn.execute(
+        update(grant_use)
+        .where(grant_use.c.grant_id == grant_id, grant_use.c.day == day, grant_use.c.calls > 0)
+        .values(calls=grant_use.c.calls - 1)
+    )

@@ -1,0 +1,1 @@
+"""The HTTP carrier: an organisation reads its own stream without a bus client."""

@@ -1,0 +1,1 @@
+"""Identifiers of electronic licences (电子证照标识)."""

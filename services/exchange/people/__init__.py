@@ -1,0 +1,1 @@
+"""Persons behind pairwise subjects, as identity resolves them."""

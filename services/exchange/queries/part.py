@@ -1,0 +1,32 @@
+"""Opens queries: the streams of providers, and those who ask over them."""
+
+from services.exchange.config import ExchangeSettings
+from services.exchange.evidence.log import EvidenceBook
+from services.exchange.people.resolving import People
+from services.exchange.queries.asking import Asking
+from services.exchange.queries.digests import Digests
+from services.exchange.queries.service.authority import AuthorityService
+from services.exchange.queries.service.providers import ProviderService
+from services.exchange.queries.service.queries import QueryService
+from services.exchange.queries.streams import ProviderStreams
+from shuniu.kit.crypto import profile
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
+
+
+def open_queries(
+    base: Foundation, settings: ExchangeSettings, *, people: People, keyring: Keyring, evidence: EvidenceBook
+) -> Part:
+    streams = ProviderStreams(settings.provider_wait_seconds)
+    digests = Digests(profile.of(base.hub.profile).evidence_hash)
+    asking = Asking(streams, base.clock, settings.provider_seconds, digests)
+    return Part(
+        edge=[
+            servicer(QueryService(base, people, asking, keyring, evidence)),
+            servicer(ProviderService(base, streams)),
+        ],
+        peer=[servicer(AuthorityService(base, asking, evidence))],
+        on_drain=streams.drain,
+    )

@@ -1,0 +1,1 @@
+"""Servicers of queries: who asks, who answers, and the hub's own questions."""

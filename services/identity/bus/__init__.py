@@ -1,0 +1,1 @@
+"""The bus: accounts of organisations, their permissions, and the server that holds them."""

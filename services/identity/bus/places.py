@@ -1,0 +1,95 @@
+"""Pushes changes of enrolled platforms to the bus: the row is committed first, then pushed, then retried."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from services.identity.bus.admin import BusAdmin
+from services.identity.bus.domain import BusAccountError, BusKeys, OrganisationAccount
+from shuniu.kit import errors
+from shuniu.kit.events.bus import BusError
+from shuniu.kit.process import log
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.store import Store
+
+_log = log.get("bus_places")
+
+OPEN_SECONDS = 8.0
+"""How long an enrolment waits for its place; its caller retries with the same request_id."""
+PUSH_SECONDS = 0.8
+"""How long a suspension waits for the bus before the retry takes over: it promises a second."""
+RETRY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """Units that read accounts from the registry: all organisations with a place on the bus, or one of them."""
+
+    all: Callable[[Connection], list[OrganisationAccount]]
+    of: Callable[[Connection, str], OrganisationAccount | None]
+
+
+class BusPlaces:
+    """Pushes changes of single accounts. `BusAdmin` pushes all of them on every new connection."""
+
+    def __init__(self, store: Store, accounts: Accounts, keys: BusKeys, url: str, clock: Clock) -> None:
+        self._store = store
+        self._accounts = accounts
+        self.admin = BusAdmin(keys, url, clock, self._load)
+        self._late: set[str] = set()
+        self._wake = asyncio.Event()
+
+    async def _load(self) -> list[OrganisationAccount]:
+        return await self._store.read(self._accounts.all)
+
+    async def open(self, code: str) -> None:
+        """Returns once deliveries reach the platform's INBOX. Raises UNAVAILABLE BUS_AWAY."""
+        account = await self._store.read(self._accounts.of, code)
+        if account is None:
+            return
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                await self.admin.enrol(account)
+        except (BusError, BusAccountError, TimeoutError) as error:
+            _log.warning("place_delayed", platform=code, cause=type(error).__name__)
+            self._retry(code)
+            raise errors.unavailable(
+                "BUS_AWAY",
+                "The platform is enrolled but the event bus does not answer; repeat with the same request_id.",
+                "平台已登记，但事件总线暂不可用，请使用相同的 request_id 重试。",
+            ) from None
+
+    async def push(self, code: str) -> None:
+        """Pushes a change of the row now; retries it while the bus is unavailable."""
+        try:
+            async with asyncio.timeout(PUSH_SECONDS):
+                await self._push(code)
+        except (BusError, TimeoutError):
+            self._retry(code)
+
+    async def _push(self, code: str) -> None:
+        account = await self._store.read(self._accounts.of, code)
+        if account is not None:
+            await self.admin.apply(account)
+
+    def _retry(self, code: str) -> None:
+        self._late.add(code)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Task: retries pushes that failed."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for code in sorted(self._late):
+                try:
+                    async with asyncio.timeout(OPEN_SECONDS):
+                        await self._push(code)
+                    self._late.discard(code)
+                except (BusError, TimeoutError, errors.HubError):
+                    continue
+            if self._late:
+                await asyncio.sleep(RETRY_SECONDS)
+                self._wake.set()

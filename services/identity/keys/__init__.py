@@ -1,0 +1,1 @@
+"""Keys: identity's secrets, and the keys that sign tokens."""

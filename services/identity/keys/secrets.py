@@ -1,0 +1,65 @@
+"""Identity's secrets, read once at start: for encryption, indexes and derivation."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from services.identity.config import KeyFiles
+from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.crypto.x509 import Authority
+from shuniu.kit.process.config import ConfigError, secret
+
+_NUMBERED = re.compile(r"(\d{6})\.key")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """HMAC keys have 32 bytes and one use each."""
+
+    authority: Authority = field(repr=False)
+    keyring: Keyring = field(repr=False)
+    pairwise: Mapping[int, bytes] = field(repr=False)
+    """By epoch; new subjects use the newest."""
+    login_index: bytes = field(repr=False)
+    request_digest: bytes = field(repr=False)
+    page_token: bytes = field(repr=False)
+    refresh_successor: bytes = field(repr=False)
+
+    @classmethod
+    def load(cls, files: KeyFiles) -> "Secrets":
+        """Raises ConfigError naming the file that is absent or readable by others."""
+        root = secret(files.root_secret)
+        try:
+            certificate = files.platform_ca.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"{files.platform_ca}: cannot be read: {error.strerror}") from None
+        return cls(
+            Authority.load(certificate, secret(files.platform_ca_key)),
+            Keyring.load(files.keyring),
+            numbered_secrets(files.pairwise),
+            derive(root, "login index"),
+            derive(root, "request digest"),
+            derive(root, "page token"),
+            derive(root, "refresh successor"),
+        )
+
+
+def derive(root: bytes, use: str) -> bytes:
+    """32 bytes for one use (HKDF-SHA256, RFC 5869)."""
+    return HKDF(hashes.SHA256(), 32, None, f"shuniu identity v1: {use}".encode()).derive(root)
+
+
+def numbered_secrets(directory: Path) -> dict[int, bytes]:
+    """Secrets in files `000001.key`, …, by number. Raises ConfigError when there is none."""
+    found = {
+        int(match[1]): secret(path)
+        for path in (sorted(directory.glob("*.key")) if directory.is_dir() else [])
+        if (match := _NUMBERED.fullmatch(path.name))
+    }
+    if not found:
+        raise ConfigError(f"{directory}: holds no key; run `shuniu init`")
+    return found

@@ -1,0 +1,1 @@
+"""Rules of authorisation requests, codes and claims."""

@@ -1,0 +1,39 @@
+"""Opens OpenID: codes, tokens and userinfo."""
+
+from dataclasses import dataclass
+
+import grpc
+
+from services.identity.config import IdentitySettings
+from services.identity.keys.provider import ProviderKeys
+from services.identity.keys.secrets import Secrets
+from services.identity.openid.profiles import Profiles
+from services.identity.openid.service.grants import Grants
+from services.identity.openid.service.openid import OpenIdService
+from services.identity.openid.tokens import Tokens
+from services.identity.platforms.service.registry_feed import RegistryFeedService
+from services.identity.requests.private import PrivateRequests
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenIdPart(Part):
+    tokens: Tokens
+
+
+def open_openid(
+    base: Foundation,
+    settings: IdentitySettings,
+    keys: Secrets,
+    *,
+    private: PrivateRequests,
+    provider: ProviderKeys,
+    feed: RegistryFeedService,
+    vault: grpc.aio.Channel,
+) -> OpenIdPart:
+    tokens = Tokens(provider, base.hub.issuer, settings.access_token_seconds)
+    grants = Grants(base, settings, keys, tokens, feed)
+    openid = OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault))
+    return OpenIdPart(tokens=tokens, peer=[servicer(openid)])

@@ -1,0 +1,1 @@
+"""OpenIdService and the grants behind it."""

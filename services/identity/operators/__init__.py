@@ -1,0 +1,1 @@
+"""Operators of the hub and their disjoint roles."""

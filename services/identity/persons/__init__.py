@@ -1,0 +1,1 @@
+"""Persons: pairwise subjects, and their data sealed to those who may have it."""

@@ -1,0 +1,1 @@
+"""Rules of reveals and of pairwise subjects."""

@@ -1,0 +1,15 @@
+"""What reveals refuse, in the kit's words."""
+
+from services.identity.persons.domain.reveals import RevealError
+from services.identity.service.refusals import answering
+from shuniu.kit import errors
+from shuniu.kit.errors import HubError
+
+
+def _reveal(error: RevealError) -> HubError:
+    build = errors.denied if error.reason in RevealError.DENIED else errors.precondition
+    return build(error.reason, error.en, error.zh)
+
+
+answered = answering({RevealError: _reveal})
+"""Turns exceptions of this subject's domain into HubError."""

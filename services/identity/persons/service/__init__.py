@@ -1,0 +1,1 @@
+"""Servicers of persons: for services of the hub, and for handling agencies."""

@@ -1,0 +1,1 @@
+"""Rules of platforms and of enrolment tokens."""

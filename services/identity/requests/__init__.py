@@ -1,0 +1,1 @@
+"""Mutations whose request or answer holds a secret."""

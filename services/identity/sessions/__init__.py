@@ -1,0 +1,1 @@
+"""Sessions: registration, sign-in, token families, and how they end."""

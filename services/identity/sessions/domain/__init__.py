@@ -1,0 +1,1 @@
+"""Rules of sessions, sign-in and token families."""

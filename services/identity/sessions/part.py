@@ -1,0 +1,32 @@
+"""Opens registration and sign-in, with the threads that hash passwords."""
+
+import grpc
+
+from services.identity.config import IdentitySettings
+from services.identity.keys.secrets import Secrets
+from services.identity.platforms.service.registry_feed import RegistryFeedService
+from services.identity.requests.private import PrivateRequests
+from services.identity.sessions.passwords import Passwords
+from services.identity.sessions.service import SignInService
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.parts import Part
+from shuniu.kit.rpc.server import servicer
+
+
+def open_sessions(
+    base: Foundation,
+    settings: IdentitySettings,
+    keys: Secrets,
+    *,
+    private: PrivateRequests,
+    feed: RegistryFeedService,
+    vault: grpc.aio.Channel,
+    exchange: grpc.aio.Channel,
+) -> Part:
+    passwords = Passwords(settings.password_threads, settings.password_queue)
+
+    async def close() -> None:
+        passwords.close()
+
+    sign_in = SignInService(base, settings, keys, private, feed, passwords, vault, exchange)
+    return Part(peer=[servicer(sign_in)], close=close)

@@ -1,0 +1,1 @@
+"""Rows of sessions, credentials and token families."""

@@ -1,0 +1,1 @@
+"""Events: outbox, relay, bus, receipts, consumers, inbox and dead letters."""

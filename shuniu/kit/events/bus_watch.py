@@ -1,0 +1,72 @@
+"""What happens on the bus side of a service, as metrics. Labels never name organisations: there may be thousands."""
+
+# ruff: noqa: ARG002 - the methods' arguments are what the kit tells; metrics need few of them.
+
+from collections.abc import Sequence
+
+from shuniu.kit.events.bus_pull import Delivered
+from shuniu.kit.events.consumer import ConsumerWatch
+from shuniu.kit.events.receipts import ReceiptWatch
+from shuniu.kit.events.relay import RelayWatch
+from shuniu.kit.process import metrics
+
+
+class CountedRelay(RelayWatch):
+    """Counts what the relay does."""
+
+    def stored(self, target: str, deliveries: int) -> None:
+        metrics.DELIVERIES.labels("stored").inc(deliveries)
+
+    def parked(self, target: str, cause: str, seconds: float) -> None:
+        metrics.PARKED.labels(cause).inc()
+
+    def dead(self, target: str, event_id: str, cause: str) -> None:
+        metrics.DELIVERIES.labels("dead").inc()
+
+    def resent(self, target: str, deliveries: int) -> None:
+        metrics.DELIVERIES.labels("resent").inc(deliveries)
+
+    def archived(self, deliveries: int) -> None:
+        metrics.DELIVERIES.labels("archived").inc(deliveries)
+
+    def unreceipted(self, waiting: Sequence[tuple[str, int]]) -> None:
+        metrics.UNRECEIPTED.set(sum(deliveries for _, deliveries in waiting))
+
+
+class CountedReceipts(ReceiptWatch):
+    """Counts receipts."""
+
+    def receipted(self, deliveries: int) -> None:
+        metrics.DELIVERIES.labels("receipted").inc(deliveries)
+
+    def mismatch(self, target: str, event_id: str) -> None:
+        metrics.RECEIPTS_REFUSED.labels("mismatch").inc()
+
+    def malformed(self, target: str) -> None:
+        metrics.RECEIPTS_REFUSED.labels("malformed").inc()
+
+
+class CountedConsumer(ConsumerWatch):
+    """Counts what one reader of a stream takes in."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+
+    def handled(self, events: int, duplicates: int) -> None:
+        self._count("handled", events)
+        self._count("duplicate", duplicates)
+
+    def failed(self, event: Delivered, cause: str) -> None:
+        self._count("failed", 1)
+
+    def dead(self, event_id: str, cause: str) -> None:
+        self._count("dead", 1)
+
+    def conflict(self, source: str, event_id: str) -> None:
+        self._count("conflict", 1)
+
+    def lag(self, pending: int) -> None:
+        metrics.EVENT_LAG.labels(self._stream).set(pending)
+
+    def _count(self, outcome: str, events: int) -> None:
+        metrics.EVENTS.labels(self._stream, outcome).inc(events)

@@ -1,0 +1,378 @@
+"""Outbox → bus: every delivery is sent until the receiver's stream has it, in order for each target.
+
+A delivery is STORED on the PubAck of the receiver's stream and RECEIPTED on the receiver's receipt. A target whose
+stream is full or absent is parked; other targets are not affected. A stream that is younger than what it acknowledged
+was lost: everything without a receipt is sent again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from shuniu.kit.errors import HubError
+from shuniu.kit.events import cloudevents, outbox_rows
+from shuniu.kit.events.bus import (
+    Bus,
+    BusAwayError,
+    BusError,
+    DuplicateInBatchError,
+    NobodyListensError,
+    Outgoing,
+    Stored,
+    StreamFullError,
+)
+from shuniu.kit.events.bus_streams import (
+    advisory_stream,
+    event_stream,
+    incarnation,
+    receipt_consumer,
+    receipts_durable,
+    submit_stream,
+)
+from shuniu.kit.events.outbox import HUB_TARGET, DeliveryState
+from shuniu.kit.events.outbox_rows import Pending
+from shuniu.kit.process.clock import Clock
+from shuniu.kit.store import Store, lease
+
+_log = structlog.get_logger(__name__)
+
+# Beside the payload: headers and framing of one event, bytes.
+_ENVELOPE: Final = 600
+# After trouble that is not the bus's, s.
+_PAUSE: Final = 0.5
+_LEASE: Final = "relay"
+_LEASE_SECONDS: Final = 10.0
+_RENEW_SECONDS: Final = 3.0
+_OPEN: Final = (DeliveryState.PENDING, DeliveryState.PARKED)
+
+
+@dataclass(frozen=True, slots=True)
+class RelaySettings:
+    """How the relay of one service works. ``area`` names its events and its own stream ``EVT_<AREA>``."""
+
+    area: str
+    # Events in one atomic batch, and their bytes.
+    batch: int = 256
+    batch_bytes: int = 2 * 1024 * 1024
+    # Targets sent to at the same time.
+    parallel: int = 8
+    # Idle time between looks at the outbox, s; `wake` ends it at once.
+    poll_s: float = 0.05
+    # A parked target is tried again after these, s; the last one repeats.
+    backoff_s: tuple[float, ...] = (0.5, 1, 2, 5, 10, 30)
+    # Without a receipt for so long, a delivery is archived, s.
+    max_age_s: float = 30 * 86400
+    # A receipted delivery is kept for so long, s.
+    keep_s: float = 7 * 86400
+    # Internal events are kept for so long, so that a lost EVT stream can be filled again, s.
+    keep_internal_s: float = 30 * 86400
+    sweep_s: float = 60
+    timeout_s: float = 10
+    replicas: int = 1
+    # Which replica this is; the lease lets one of them send.
+    holder: str = "main"
+
+
+class RelayWatch:
+    """What happens in the relay, for metrics; override what you count."""
+
+    def stored(self, target: str, deliveries: int) -> None: ...
+
+    def parked(self, target: str, cause: str, seconds: float) -> None: ...
+
+    def dead(self, target: str, event_id: str, cause: str) -> None: ...
+
+    def resent(self, target: str, deliveries: int) -> None:
+        """A stream was lost and so many deliveries go out again."""
+
+    def archived(self, deliveries: int) -> None: ...
+
+    def unreceipted(self, waiting: Sequence[tuple[str, int]]) -> None:
+        """(organisation, deliveries) stored more than 24 h ago without receipt; called at each sweep."""
+
+
+@dataclass(slots=True)
+class Relay:
+    """Sends what is in a store's outbox. ``run`` until cancelled; ``wake`` after a commit that emitted."""
+
+    store: Store
+    bus: Bus
+    clock: Clock
+    settings: RelaySettings
+    watch: RelayWatch = field(default_factory=RelayWatch)
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _sending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _gate: asyncio.Semaphore = field(init=False)
+    _generation: int = -1
+    # Targets whose stream was found alive on this connection.
+    _probed: set[str] = field(default_factory=set)
+    # Targets whose next batch goes one by one: nobody knows what their stream already has.
+    _careful: set[str] = field(default_factory=set)
+    _probe_at: dict[str, float] = field(default_factory=dict)
+    # Whether every stream that owes us receipts was found alive on this connection.
+    _probed_all: bool = False
+    _holds_until: float = 0.0
+    _sweep_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._gate = asyncio.Semaphore(self.settings.parallel)
+
+    def wake(self) -> None:
+        """Tells the relay that the outbox has new rows."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Task: sends until cancelled; retries while store or bus is unavailable."""
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self.bus.wait_connected()
+                    await self._round()
+                except BusAwayError:
+                    await asyncio.sleep(0.05)
+                except (BusError, HubError) as error:
+                    _log.warning("relay_delayed", area=self.settings.area, cause=str(error))
+                    await asyncio.sleep(_PAUSE)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self.settings.poll_s):
+                        await self._wake.wait()
+        finally:
+            await self._settle()
+
+    async def drain(self) -> None:
+        """Send everything that is due now, wait for it and return; for benches, tests and an orderly stop."""
+        await self._round()
+        await asyncio.gather(*self._sending.values())
+
+    async def _round(self) -> None:
+        if not await self._leader():
+            return
+        await self._prepare()
+        states = _OPEN if self._probed_all else (*_OPEN, DeliveryState.STORED)
+        targets = await self.store.read(outbox_rows.targets_in, states)
+        self._probed_all = self._probed.issuperset(targets)
+        for target in targets:
+            # One sender for each target: a slow one keeps nobody waiting.
+            if target not in self._sending:
+                task = asyncio.create_task(self._send_target(target), name=f"relay {target}")
+                self._sending[target] = task
+                task.add_done_callback(functools.partial(self._sent, target))
+        await self._sweep_when_due()
+
+    def _sent(self, target: str, _task: asyncio.Task[None]) -> None:
+        self._sending.pop(target, None)
+
+    async def _settle(self) -> None:
+        for task in self._sending.values():
+            task.cancel()
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
+
+    async def _send_target(self, target: str) -> None:
+        async with self._gate:
+            try:
+                await self._drain_target(target)
+            except BusAwayError:
+                # Known to the connection already; the rows wait.
+                await asyncio.sleep(0.05)
+            except Exception as error:  # noqa: BLE001 - one target's trouble must not end the relay
+                _log.warning("target_delayed", target=target, cause=repr(error))
+                await asyncio.sleep(_PAUSE)
+
+    async def _leader(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if now < self._holds_until:
+            return True
+        ttl = int(_LEASE_SECONDS * 1e6)
+        if await self.store.write(lease.acquire, _LEASE, self.settings.holder, ttl, self.clock.now_us()):
+            self._holds_until = now + _RENEW_SECONDS
+            return True
+        await asyncio.sleep(_RENEW_SECONDS / 3)
+        return False
+
+    async def _prepare(self) -> None:
+        """On each new connection: our streams exist, and what they lost is queued again."""
+        if self._generation == self.bus.generation:
+            return
+        generation = self.bus.generation
+        await self._settle()
+        self._probed.clear()
+        self._probe_at.clear()
+        self._probed_all = False
+        replicas = self.settings.replicas
+        await self.bus.ensure_stream(submit_stream(replicas=replicas))
+        await self.bus.ensure_consumer("SUBMIT", receipt_consumer(receipts_durable(self.settings.area)))
+        await self.bus.ensure_stream(advisory_stream(replicas=replicas))
+        state = await self.bus.ensure_stream(event_stream(self.settings.area, replicas=replicas))
+        known = await self.store.read(outbox_rows.last_stream_seq, HUB_TARGET)
+        if state.last_seq < known:
+            await self._resend(HUB_TARGET)
+        self._probed.add(HUB_TARGET)
+        self._careful.update(await self.store.read(outbox_rows.targets_in, _OPEN))
+        self._generation = generation
+
+    async def _resend(self, target: str) -> None:
+        deliveries = await self.store.write(outbox_rows.requeue, target, DeliveryState.STORED)
+        self._careful.add(target)
+        self.watch.resent(target, deliveries)
+        _log.warning("stream_lost", target=target, resent=deliveries)
+
+    async def _drain_target(self, target: str) -> None:
+        if await self.store.read(outbox_rows.parked_until, target) > self.clock.now_us():
+            return
+        if not await self._probe(target):
+            return
+        after = 0
+        marking: asyncio.Task[None] | None = None
+        try:
+            while rows := self._fitting(
+                await self.store.read(outbox_rows.next_pending, target, after, self.settings.batch)
+            ):
+                marks, held = await self._send(target, rows)
+                if marking is not None:
+                    await marking
+                # While these are noted, the next ones are on their way.
+                marking = asyncio.create_task(self._mark(target, marks)) if marks else None
+                if held:
+                    break
+                after = rows[-1].position
+        finally:
+            if marking is not None:
+                await marking
+
+    def _fitting(self, rows: Sequence[Pending]) -> Sequence[Pending]:
+        size = 0
+        for number, row in enumerate(rows):
+            size += len(row.data) + _ENVELOPE
+            if number and size > self.settings.batch_bytes:
+                return rows[:number]
+        return rows
+
+    async def _mark(self, target: str, marks: Sequence[tuple[int, int]]) -> None:
+        await self.store.write(outbox_rows.mark_stored, marks, self.clock.now_us())
+        self.watch.stored(target, len(marks))
+
+    async def _probe(self, target: str) -> bool:
+        """Whether the target's stream is the one we knew: the oldest delivery without receipt is sent once more.
+
+        A stream that has it answers "duplicate" or with a higher number; receivers know events by their id. One that
+        answers with a number it gave long ago has begun again from nothing.
+        """
+        now = asyncio.get_running_loop().time()
+        if target in self._probed:
+            return True
+        if now < self._probe_at.get(target, 0.0):
+            return False
+        oldest = await self.store.read(outbox_rows.oldest_stored, target)
+        if oldest is not None:
+            known = await self.store.read(outbox_rows.last_stream_seq, target)
+            try:
+                ack = await self._publish(target, oldest)
+            except (NobodyListensError, StreamFullError) as refusal:
+                self._probe_at[target] = now + self.settings.backoff_s[-1]
+                await self._park_head(target, refusal)
+                return False
+            if begun_again(known, ack):
+                await self._resend(target)
+        self._probed.add(target)
+        self._probe_at.pop(target, None)
+        return True
+
+    async def _park_head(self, target: str, refusal: BusError) -> None:
+        head = await self.store.read(outbox_rows.next_pending, target, 0, 1)
+        if head:
+            await self._park(target, head[0], refusal)
+
+    async def _send(self, target: str, rows: Sequence[Pending]) -> tuple[list[tuple[int, int]], bool]:
+        """((position, stream sequence) of what is stored, whether the target must wait)."""
+        if target in self._careful:
+            return await self._send_each(target, rows)
+        try:
+            last = await self.bus.publish_batch(
+                [_outgoing(target, row) for row in rows], timeout_s=self.settings.timeout_s
+            )
+        except (NobodyListensError, StreamFullError, DuplicateInBatchError):
+            # One by one: what fits goes in, what is known is answered "duplicate", and the rest says why not.
+            return await self._send_each(target, rows)
+        except BusAwayError:
+            self._careful.add(target)
+            raise
+        except BusError:
+            return await self._send_each(target, rows)
+        first = last.seq - len(rows) + 1
+        return [(row.position, first + number) for number, row in enumerate(rows)], False
+
+    async def _send_each(self, target: str, rows: Sequence[Pending]) -> tuple[list[tuple[int, int]], bool]:
+        marks: list[tuple[int, int]] = []
+        for row in rows:
+            try:
+                marks.append((row.position, (await self._publish(target, row)).seq))
+            except (NobodyListensError, StreamFullError) as refusal:
+                await self._park(target, row, refusal)
+                return marks, True
+            except BusAwayError:
+                self._careful.add(target)
+                if marks:
+                    await self._mark(target, marks)
+                raise
+            except BusError as refusal:
+                await self.store.write(outbox_rows.bury, row.position, str(refusal))
+                self.watch.dead(target, row.id, str(refusal))
+                _log.error("delivery_dead", target=target, event_id=row.id, cause=str(refusal))
+        self._careful.discard(target)
+        return marks, False
+
+    async def _publish(self, target: str, row: Pending) -> Stored:
+        return await self.bus.publish(_outgoing(target, row), timeout_s=self.settings.timeout_s)
+
+    async def _park(self, target: str, head: Pending, refusal: BusError) -> None:
+        if target == HUB_TARGET:
+            # Our own stream is gone: the next round makes it again.
+            self._generation = -1
+        backoff = self.settings.backoff_s
+        seconds = backoff[min(head.attempts, len(backoff) - 1)]
+        until = self.clock.now_us() + int(seconds * 1e6)
+        cause = "INBOX_ABSENT" if isinstance(refusal, NobodyListensError) else "INBOX_FULL"
+        await self.store.write(outbox_rows.park, head.position, cause, until)
+        self.watch.parked(target, cause, seconds)
+        _log.warning("target_parked", target=target, cause=cause, seconds=seconds, attempts=head.attempts + 1)
+
+    async def _sweep_when_due(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now < self._sweep_at:
+            return
+        self._sweep_at = now + self.settings.sweep_s
+        now_us = self.clock.now_us()
+        archived = await self.store.write(outbox_rows.archive, now_us - int(self.settings.max_age_s * 1e6))
+        if archived:
+            self.watch.archived(archived)
+            _log.warning("deliveries_archived", deliveries=archived)
+        await self.store.write(
+            outbox_rows.forget,
+            now_us - int(self.settings.keep_s * 1e6),
+            now_us - int(self.settings.keep_internal_s * 1e6),
+        )
+        self.watch.unreceipted(await self.store.read(outbox_rows.unreceipted, now_us - 86_400_000_000))
+
+
+def begun_again(known: int, ack: Stored) -> bool:
+    """Whether a stream that once gave the number ``known`` was lost and made again, judged by a new PubAck.
+
+    `first_sequence` puts the instant of making into the high bits, so another one shows even when the new stream has
+    taken more messages than the old.
+    """
+    if ack.duplicate or not known:
+        return False
+    return ack.seq <= known or incarnation(ack.seq) != incarnation(known)
+
+
+def _outgoing(target: str, row: Pending) -> Outgoing:
+    prefix = HUB_TARGET if target == HUB_TARGET else f"deliver.{target}"
+    return Outgoing(f"{prefix}.{row.topic}.v1", row.data, cloudevents.headers(row))

@@ -1,0 +1,96 @@
+"""A process as a list of parts: each subject of a service opens its own, and together they are what runs.
+
+`app.py` of a service::
+
+    async with open_foundation(...) as base, open_messaging(base, area="esign") as messaging, Parts(base) as parts:
+        ledger = parts.add(await open_ledger(base, settings, secrets))
+        parts.add(open_evidence(base, ledger.log))
+        parts.add(messaging.part)
+        yield parts.process(replay=messaging.replay)
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.operations import Facts, Operations, Replay, no_facts, no_replay
+from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.server import Servicer, servicer
+
+P = TypeVar("P", bound="Part")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one subject adds to its process. A subject that others use returns a subclass that holds its objects."""
+
+    edge: Sequence[Servicer] = ()
+    """Served at the edge, and to other processes."""
+    peer: Sequence[Servicer] = ()
+    """Served to other processes only."""
+    tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Background work that never ends."""
+    facts: Facts = no_facts
+    """What `shuniu status` shows of the subject."""
+    not_ready: Callable[[], list[str]] = list
+    """Why the process cannot serve now; empty when it can."""
+    on_drain: Callable[[], None] | None = None
+    """Called when the process is told to end: lets long polls go."""
+    close: Callable[[], Awaitable[None]] | None = None
+    """Called after all parts that were added later are closed."""
+
+
+class Parts:
+    """The parts of a process, in the order in which they were opened. Closes them in reverse order when the context
+    ends, also when a later part could not be opened.
+    """
+
+    def __init__(self, base: BareFoundation) -> None:
+        self._base = base
+        self._parts: list[Part] = []
+        self._closing = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._closing.aclose()
+
+    def add(self, part: P) -> P:
+        """Takes a part over and returns it."""
+        self._parts.append(part)
+        if part.close is not None:
+            self._closing.push_async_callback(part.close)
+        return part
+
+    def process(self, *, replay: Replay = no_replay) -> Process:
+        """All parts joined, with the operations that every process has. `replay`: sends a dead letter again."""
+        base, parts = self._base, tuple(self._parts)
+
+        def not_ready() -> list[str]:
+            reasons = [] if base.store.writable else ["the store cannot write"]
+            return [*reasons, *(reason for part in parts for reason in part.not_ready())]
+
+        async def facts() -> Mapping[str, str]:
+            found: dict[str, str] = {}
+            for part in parts:
+                found.update(await part.facts())
+            return found
+
+        operations = Operations(base, not_ready, facts=facts, replay=replay)
+        return Process(
+            listeners=base.listeners(
+                edge=[one for part in parts for one in part.edge],
+                peer=[*(one for part in parts for one in part.peer), servicer(operations)],
+            ),
+            tasks=[*base.tasks, operations.watch, *(task for part in parts for task in part.tasks)],
+            not_ready=not_ready,
+            ops_host=base.settings.ops_host,
+            ops_port=base.settings.ops_port,
+            on_drain=[part.on_drain for part in parts if part.on_drain is not None],
+        )

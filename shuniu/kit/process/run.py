@@ -1,0 +1,115 @@
+"""The life of a process: settings, start, readiness, drain, exit code."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from shuniu.kit.process import log
+from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError, HubSettings
+from shuniu.kit.process.health import Health
+
+DRAIN_SECONDS = 10.0
+"""How long calls under way may take once the process is told to end."""
+
+
+class StartRefusedError(Exception):
+    """The process must not start (newer schema, missing key); exit 78. Its text is one line."""
+
+
+class Listening(Protocol):
+    """Something that serves: a gRPC listener of the kit, or another kind of server that a process brings."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self, grace: float) -> None:
+        """Takes nothing new and gives what is under way `grace` seconds."""
+
+
+@dataclass(slots=True)
+class Process:
+    """What an `app.py` wires together. Started in this order, stopped in the reverse; its builder closes it."""
+
+    listeners: Sequence[Listening] = ()
+    tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Background work; one that ends or fails is a bug and is restarted after a second, with a log line."""
+    not_ready: Callable[[], list[str]] = list
+    refresh_metrics: Callable[[], None] = lambda: None
+    ops_host: str = "127.0.0.1"
+    ops_port: int = 0
+    on_drain: Sequence[Callable[[], None]] = ()
+    """Called when the process is told to end, before listeners wait for calls under way: lets long polls go."""
+
+
+Build = Callable[[], AbstractAsyncContextManager[Process]]
+
+
+def main(service: str, hub: Callable[[Path], HubSettings], build: Callable[[Path], Build]) -> None:
+    """Entry point of `python -m services.<name> --config FILE`. Ends with the right exit code."""
+    if len(sys.argv) != 3 or sys.argv[1] != "--config":
+        print(f"usage: python -m services.{service} --config FILE", file=sys.stderr)
+        sys.exit(EX_USAGE)
+    path = Path(sys.argv[2])
+    try:
+        settings = hub(path)
+        log.configure(service)
+        asyncio.run(serve(service, settings.run_dir, build(path)))
+    except (ConfigError, StartRefusedError) as error:
+        print(str(error), file=sys.stderr)
+        sys.exit(EX_CONFIG)
+
+
+async def serve(service: str, run_dir: Path, build: Build) -> None:
+    """Runs a process until SIGTERM or SIGINT, then drains it."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    logger = log.get("run")
+    async with build() as process, AsyncExitStack() as stack:
+        starting = True
+        draining = False
+
+        def reasons() -> list[str]:
+            if starting:
+                return ["starting"]
+            return ["draining"] if draining else process.not_ready()
+
+        health = Health(reasons, process.refresh_metrics)
+        port = health.start(process.ops_host, process.ops_port)
+        stack.callback(health.stop)
+        running = [asyncio.create_task(_forever(work, logger)) for work in process.tasks]
+        for listener in process.listeners:
+            await listener.start()
+        starting = False
+        (run_dir / f"{service}.ops").write_text(f"{process.ops_host}:{port}\n")
+        logger.info("serving", addresses=[listener.address for listener in process.listeners], ops_port=port)
+        await stop.wait()
+        draining = True
+        logger.info("draining")
+        for let_go in process.on_drain:
+            let_go()
+        await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in process.listeners))
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        logger.info("stopped")
+
+
+async def _forever(work: Callable[[], Awaitable[None]], logger: Any) -> None:
+    while True:
+        try:
+            await work()
+            logger.error("task_ended", task=getattr(work, "__qualname__", "task"))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 — background work must outlive its failures
+            logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
+        await asyncio.sleep(1.0)

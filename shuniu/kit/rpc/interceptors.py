@@ -1,0 +1,130 @@
+"""What every RPC passes, in one order: the stages of `Guard`, then the handler within its deadline, then the record.
+
+identify        who calls, by certificate and token
+announce        the code below knows the call: request id, trace, caller, network
+refuse_stopped  suspended platforms and ended sessions end here
+check_policy    so do callers that the contract does not allow
+in flight       and more calls at a time than one platform may have
+deadline        the caller's, at most the server's own
+handler         the servicer's method
+record          metrics, one log line, and the error as the caller may see it
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+
+from shuniu.kit.rpc import stages
+from shuniu.kit.rpc.call import Call
+from shuniu.kit.rpc.policy import Policy
+from shuniu.kit.rpc.stages import Authenticate, InFlight, Readable, Refuse, Stage, readable
+from shuniu.kit.rpc.streams import OpenStreams
+from shuniu.kit.rpc.wire import abort
+
+
+class Guard(grpc.aio.ServerInterceptor):
+    """The one interceptor of a server: it wraps each handler once."""
+
+    def __init__(
+        self,
+        policies: Mapping[str, Policy],
+        authenticate: Authenticate,
+        refuse: Refuse,
+        *,
+        max_in_flight: int,
+        default_deadline: float,
+    ) -> None:
+        self._policies = policies
+        self._refuse = refuse
+        self._default_deadline = default_deadline
+        self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+        self._streams = OpenStreams(refuse)
+        self._in_flight = InFlight(max_in_flight)
+        self._stages: tuple[Stage, ...] = (
+            stages.identify(authenticate),
+            stages.announce,
+            stages.refuse_stopped(refuse),
+            stages.check_policy,
+            self._in_flight.enter,
+        )
+
+    async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        method = handler_call_details.method
+        wrapped = self._wrapped.get(method)
+        if wrapped is None:
+            handler = await continuation(handler_call_details)
+            if handler is None:
+                return None
+            wrapped = self._wrapped[method] = self._wrap(self._policies[method], handler)
+        return wrapped
+
+    def cut_refused(self) -> None:
+        """Ends open streams of callers that are refused now; called when the registry changes."""
+        self._streams.cut_refused()
+
+    def _wrap(self, policy: Policy, handler: Any) -> Any:
+        parse, serialize = stages.parser(handler.request_deserializer), handler.response_serializer
+        if handler.request_streaming:
+            return grpc.stream_stream_rpc_method_handler(self._stream(policy, handler), parse, serialize)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(self._stream(policy, handler), parse, serialize)
+        return grpc.unary_unary_rpc_method_handler(self._unary(policy, handler.unary_unary), parse, serialize)
+
+    def _unary(self, policy: Policy, handler: Any) -> Any:
+        async def unary(request: Any, context: Any) -> Any:
+            call = Call(policy, context)
+            try:
+                for stage in self._stages:
+                    stage(call)
+                remaining = context.time_remaining()
+                limit = self._default_deadline if remaining is None else min(remaining, self._default_deadline)
+                async with asyncio.timeout(limit):
+                    response = await handler(readable(request), context)
+                call.done()
+                return response
+            except asyncio.CancelledError:
+                call.done(stages.cancelled())
+                raise
+            except TimeoutError:
+                await abort(context, call.failed(stages.too_late()), call.request_id)
+            except Exception as error:  # noqa: BLE001 — the last line of defence: nothing of an unknown error leaves
+                await abort(context, call.failed(error), call.request_id)
+            finally:
+                self._in_flight.leave(call)
+
+        return unary
+
+    def _stream(self, policy: Policy, handler: Any) -> Any:
+        async def stream(request: Any, context: Any) -> None:
+            call, writing = Call(policy, context), False
+            try:
+                for stage in self._stages:
+                    stage(call)
+                if handler.request_streaming:
+                    responses = handler.stream_stream(Readable(request), context)
+                else:
+                    responses = handler.unary_stream(readable(request), context)
+                with self._streams.opened(call.caller) as mine:
+                    try:
+                        await mine.send(responses, context)
+                    finally:
+                        writing = mine.writing
+                call.done()
+            except asyncio.CancelledError:
+                refusal = self._refuse(call.caller)
+                call.done(refusal or stages.cancelled())
+                if refusal is None or writing:
+                    raise
+                # Cut by `cut_refused`: the caller is told why.
+                task = asyncio.current_task()
+                assert task is not None
+                task.uncancel()
+                await abort(context, refusal, call.request_id)
+            except Exception as error:  # noqa: BLE001 — as above
+                await abort(context, call.failed(error), call.request_id)
+            finally:
+                self._in_flight.leave(call)
+
+        return stream

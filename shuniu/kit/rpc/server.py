@@ -1,0 +1,186 @@
+"""The only place where a gRPC server is built."""
+
+import errno
+import functools
+import importlib
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+
+from shuniu.kit import errors
+from shuniu.kit.rpc import caller as callers
+from shuniu.kit.rpc.caller import Caller
+from shuniu.kit.rpc.interceptors import Guard
+from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
+from shuniu.kit.rpc.policy import policies
+from shuniu.kit.rpc.stages import Authenticate, Refuse, nobody_refused
+
+OPTIONS = (
+    # On by default, it lets a second process bind the same port silently.
+    ("grpc.so_reuseport", 0),
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.http2.max_ping_strikes", 0),
+    *KEEPALIVE,
+)
+
+_SERVICER = re.compile(r"\w+Servicer")
+_GENERATED = re.compile(r"[\w.]+_pb2_grpc")
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Certificates of a process that listens on TCP: mutual TLS, reread when the files change."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Servicer:
+    """A servicer, how it is added to a server, and its descriptor."""
+
+    add: Callable[[Any, Any], None]
+    servicer: Any
+    descriptor: ServiceDescriptor
+
+
+def servicer(served: object) -> Servicer:
+    """How a server serves `served`, by the generated base class of its one contract service. Raises TypeError."""
+    bases = [
+        base
+        for base in type(served).__mro__
+        if _SERVICER.fullmatch(base.__name__) and _GENERATED.fullmatch(base.__module__)
+    ]
+    if len(bases) != 1:
+        found = ", ".join(base.__name__ for base in bases) or "none"
+        raise TypeError(f"{type(served).__name__}: exactly one generated servicer base class is needed; found: {found}")
+    generated, name = bases[0].__module__, bases[0].__name__
+    add: Callable[[Any, Any], None] = getattr(sys.modules[generated], f"add_{name}_to_server")
+    messages = importlib.import_module(generated.removesuffix("_grpc"))
+    return Servicer(add, served, messages.DESCRIPTOR.services_by_name[name.removesuffix("Servicer")])
+
+
+class Listener:
+    """One listening server of a process: `edge` (identity from Envoy's headers) or `peer` (other processes)."""
+
+    def __init__(self, server: Any, guard: Guard, address: str) -> None:
+        self._server = server
+        self._guard = guard
+        self.address = address
+
+    async def start(self) -> None:
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        await self._server.stop(grace)
+
+    def cut_refused(self) -> None:
+        self._guard.cut_refused()
+
+
+def edge_listener(
+    address: str, servicers: Sequence[Servicer], trust_domain: str, refuse: Refuse, *, tls: Tls | None = None
+) -> Listener:
+    """The listener that only the edge reaches: by the socket's 0700 directory, over TCP by the edge's certificate."""
+    edge = f"spiffe://{trust_domain}/service/edge"
+
+    def authenticate(metadata: Mapping[str, str], context: Any) -> Caller:
+        if tls is not None and _peer_uri(context) != edge:
+            # Any other holder of a certificate could write the headers that name a caller.
+            raise errors.unauthenticated("NOT_THE_EDGE", "Only the edge may call here.", "此地址仅供边缘网关访问。")
+        return callers.edge_caller(metadata, trust_domain)
+
+    return _listener(address, servicers, authenticate, refuse, tls, max_in_flight=512)
+
+
+def peer_listener(
+    address: str, servicers: Sequence[Servicer], trust_domain: str, *, tls: Tls | None = None
+) -> Listener:
+    """The listener for other processes of this hub."""
+
+    def authenticate(metadata: Mapping[str, str], context: Any) -> Caller:
+        return callers.peer_caller(metadata, _peer_uri(context) if tls else None, trust_domain)
+
+    return _listener(address, servicers, authenticate, nobody_refused, tls, max_in_flight=4096)
+
+
+def _peer_uri(context: Any) -> str:
+    names: Iterable[bytes] = context.auth_context().get("x509_subject_alternative_name", [])
+    return next((name.decode() for name in names if name.startswith(b"spiffe://")), "")
+
+
+def _listener(
+    address: str,
+    servicers: Sequence[Servicer],
+    authenticate: Authenticate,
+    refuse: Refuse,
+    tls: Tls | None,
+    *,
+    max_in_flight: int,
+) -> Listener:
+    guard = Guard(
+        policies(servicer.descriptor for servicer in servicers),
+        authenticate,
+        refuse,
+        max_in_flight=max_in_flight,
+        default_deadline=30.0,
+    )
+    server = grpc.aio.server(interceptors=[guard], options=OPTIONS, maximum_concurrent_rpcs=8192)
+    registry = _ByName(server)
+    for servicer in servicers:
+        servicer.add(servicer.servicer, registry)
+    if address.startswith("unix:"):
+        _clear(Path(address.removeprefix("unix:")))
+        server.add_insecure_port(address)
+    elif tls is None:
+        raise ValueError(f"{address}: a TCP listener needs TLS")
+    else:
+        server.add_secure_port(address, _credentials(tls))
+    return Listener(server, guard, address)
+
+
+class _ByName:
+    """Adds handlers to be found by name at each call, and leaves out gRPC's registration of each method: with it the
+    server waits for the next call of every method apart, so that every call costs time for all methods there are.
+    """
+
+    def __init__(self, server: Any) -> None:
+        self.add_generic_rpc_handlers = server.add_generic_rpc_handlers
+
+    def add_registered_method_handlers(self, service: str, handlers: Any) -> None:
+        """Does nothing."""
+
+
+def _clear(path: Path) -> None:
+    """Removes a socket that a killed process left. Raises OSError EADDRINUSE when somebody answers on it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, "the socket is in use", str(path))
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    def stamp() -> tuple[int, ...]:
+        return tuple(path.stat().st_mtime_ns for path in (tls.certificate, tls.key, tls.client_ca))
+
+    @functools.lru_cache(maxsize=1)
+    def configuration(_stamp: tuple[int, ...]) -> Any:
+        return grpc.ssl_server_certificate_configuration(
+            [(tls.key.read_bytes(), tls.certificate.read_bytes())], root_certificates=tls.client_ca.read_bytes()
+        )
+
+    return grpc.dynamic_ssl_server_credentials(
+        configuration(stamp()), lambda: configuration(stamp()), require_client_authentication=True
+    )

@@ -1,0 +1,31 @@
+"""The store: `Store` runs units of work, `kit_tables` is what every service stores, `Dialect` has bulk statements."""
+
+from shuniu.kit.store.store import Store
+from shuniu.kit.store.tables import kit_tables
+from shuniu.kit.store.types import (
+    Binding,
+    Dialect,
+    LostRaceError,
+    RowNumber,
+    SchemaError,
+    SchemaTooNewError,
+    SchemaTooOldError,
+    StoreLockedError,
+    binding_of,
+    writer_of,
+)
+
+__all__ = [
+    "Binding",
+    "Dialect",
+    "LostRaceError",
+    "RowNumber",
+    "SchemaError",
+    "SchemaTooNewError",
+    "SchemaTooOldError",
+    "Store",
+    "StoreLockedError",
+    "binding_of",
+    "kit_tables",
+    "writer_of",
+]

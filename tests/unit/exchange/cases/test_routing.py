@@ -1,0 +1,78 @@
+"""Which agency handles an application."""
+
+from datetime import date
+
+import pytest
+
+from services.exchange.cases.domain.routing import Item, ItemBook, ItemState, RoutingError
+
+TODAY = date(2026, 11, 20)
+BASE = "152009001000"
+
+
+def implementing(code, division, **changes):
+    values = {"handler": f"bureau-{code}", "state": ItemState.PUBLISHED, **changes}
+    return Item(code, BASE, "证明", division, **values)
+
+
+def book(*items):
+    found = ItemBook()
+    found.put(Item(BASE, "", "证明", "150000", "", ItemState.PUBLISHED, other_code="1509000001"))
+    for item in items:
+        found.put(item)
+    return found
+
+
+def reason(found, code, division=""):
+    with pytest.raises(RoutingError) as caught:
+        found.route(code, division, TODAY)
+    return caught.value.reason
+
+
+def test_a_division_without_its_own_item_belongs_to_its_city_then_its_province():
+    """District → city → province, the nearest one that offers the item."""
+    found = book(implementing("P", "150000"), implementing("C", "150100"), implementing("D", "150102"))
+    assert [found.route(BASE, each, TODAY).code for each in ("150102", "150103", "150100", "150202", "150000")] == [
+        "D",
+        "C",
+        "C",
+        "P",
+        "P",
+    ]
+    assert reason(found, BASE, "610100") == "NO_HANDLING_AGENCY"
+
+
+def test_codes_of_both_schemes_name_an_item():
+    """A base item by its 10- or 12-character code; an implementing item without a division, or with its own."""
+    found = book(implementing("C", "150100", other_code="SHORT"))
+    assert found.route("1509000001", "150100", TODAY).code == "C"
+    assert found.route("SHORT", "", TODAY).code == "C"
+    assert found.route("C", "150100", TODAY).code == "C"
+    assert reason(found, "C", "150200") == "DIVISION_NOT_EXPECTED"
+    assert reason(found, "X") == "ITEM_UNKNOWN"
+    for division in ("", "15", "15010a", "１５０１００"):
+        assert reason(found, BASE, division) == "DIVISION_FORM"
+
+
+def test_only_open_items_are_applied_for():
+    """Suspended, withdrawn, not yet or no longer in force: ITEM_NOT_OPEN; an open sibling at the same place wins."""
+    for closed in (
+        {"state": ItemState.SUSPENDED},
+        {"state": ItemState.WITHDRAWN},
+        {"begins": date(2026, 11, 21)},
+        {"ends": date(2026, 11, 20)},
+    ):
+        assert reason(book(implementing("A", "150100", **closed)), BASE, "150100") == "ITEM_NOT_OPEN"
+        found = book(implementing("A", "150100", **closed), implementing("B", "150100"))
+        assert found.route(BASE, "150100", TODAY).code == "B"
+
+
+def test_an_item_that_moves_leaves_nothing_behind():
+    """The feed replaces rows: the old place and the old second code lead nowhere."""
+    found = book(implementing("A", "150100", other_code="OLD"))
+    found.put(implementing("A", "150200", other_code="NEW"))
+    assert reason(found, BASE, "150100") == "NO_HANDLING_AGENCY"
+    assert reason(found, "OLD") == "ITEM_UNKNOWN"
+    assert found.route("NEW", "", TODAY).division == "150200"
+    found.clear()
+    assert len(found) == 0
