@@ -26,10 +26,12 @@ _LIGHT, _DARKER = 160, 64
 _OTHER_INK, _COLOURED = 112, 70
 # A sign owns the space beside it, and above and below it, by these shares of its height; at least these pixels. A
 # sign higher than these points counts as that high.
-_BESIDE, _ABOVE = 0.8, 0.25
+_BESIDE, _ABOVE, _BESIDE_A_SEAL = 0.8, 0.25, 0.3
 _NEAR, _HIGHEST = 3, 48.0
 # A rule is a line of at most this breadth and at least this length, in points.
 _RULE, _LONG = 2.0, 30.0
+# Pixels of the breadth of a smoothed edge, and its share of what it is the edge of.
+_FRINGE, _LESS_OF_WHOLE = 4, 0.3
 # Pixels in which a rule that came must meet a sign to change it.
 _FEWEST_OF_RULE = 3
 # A row of dots is a rule too: size of a dot and step to the next in points, pixels by which steps may differ, dots in
@@ -134,15 +136,25 @@ def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
     if len(before - rules) + sum(map(len, came.values())) > _MOST_INK:
         return any(came.values())
     signs = [_sign(each, was, width) for found in old.values() for each in _apart(found - rules, width)]
+    # What came, as it touches, whatever its hues.
+    wholes = {at: whole for whole in _apart(set().union(*came.values()), width) for at in whole}
     for found in came.values():
         lines = found & set(pixels_of(_rules(found, area, width, scale), area))
         for each in (*_apart(found - lines, width), *_apart(lines, width)):
             mark = _sign(each, now, width)
+            if _is_fringe(each, mark, wholes[each[0]]):
+                continue
             if any(_look_alike(sign, mark) and _are_near(sign, mark, scale) for sign in signs) and (
                 not lines.issuperset(each) or _touches(each, before - rules, width)
             ):
                 return True
     return False
+
+
+def _is_fringe(pixels: Sequence[int], mark: _Sign, whole: Sequence[int]) -> bool:
+    """Whether it is but an edge of ink of another hue, as smoothed letters have them. `whole`: all that touches it."""
+    narrow = min(mark.right - mark.left, mark.bottom - mark.top) <= _FRINGE
+    return narrow and len(pixels) < _LESS_OF_WHOLE * len(whole)
 
 
 def _touches(line: list[int], ink: set[int], width: int) -> bool:
@@ -278,6 +290,9 @@ def _look_alike(sign: _Sign, mark: _Sign) -> bool:
         return False
     if max(sign.ink) < _DARK and _lightness(mark.ink) < _COLOURED:
         return True
+    if (_hue(sign.ink) == _NEUTRAL) is not (_hue(mark.ink) == _NEUTRAL):
+        # Grey beside a seal.
+        return False
     return max(abs(a - b) for a, b in zip(sign.ink, mark.ink, strict=True)) < _OTHER_INK
 
 
@@ -291,8 +306,12 @@ def _lightness(colour: bytes) -> float:
 
 
 def _are_near(sign: _Sign, mark: _Sign, scale: float) -> bool:
-    height = min(sign.bottom - sign.top, math.ceil(_HIGHEST * scale))
-    beside, over = (max(_NEAR, math.ceil(share * height)) for share in (_BESIDE, _ABOVE))
+    highest = math.ceil(_HIGHEST * scale)
+    height, share = min(sign.bottom - sign.top, highest), _BESIDE
+    if sign.bottom - sign.top > highest:
+        # No text is set so large; seals are.
+        share = _BESIDE_A_SEAL
+    beside, over = (max(_NEAR, math.ceil(each * height)) for each in (share, _ABOVE))
     return (
         mark.left - sign.right < beside
         and sign.left - mark.right < beside

@@ -332,7 +332,7 @@ class _Stream:
             is_sure = not self._is_unsure and is_plain_picture(document, holder)
             if not is_sure or _density(holder.value, state.ctm) > _DENSEST:
                 self.walk.mark(box, state.clip)
-            if not is_sure or not is_light_picture(document, holder):
+            if self.walk.near is not None and not (is_sure and is_light_picture(document, holder)):
                 self.walk.paint([box], state.clip, None)
             return
         if holder.value.get("Subtype") != "Form" or not _NO_FORM.isdisjoint(holder.value.keys()):
