@@ -38,7 +38,7 @@ class Part:
     not_ready: Callable[[], list[str]] = list
     """Why the process cannot serve now; empty when it can."""
     on_drain: Callable[[], None] | None = None
-    """Called when the process is told to end: lets long polls go."""
+    """Called when the process begins to end: answers the long polls."""
     close: Callable[[], Awaitable[None]] | None = None
     """Called after all parts that were added later are closed."""
 

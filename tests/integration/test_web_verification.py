@@ -1,4 +1,4 @@
-"""Verification over real HTTP: verdicts as pages and JSON, uploads, and what is served while esign is away."""
+"""Verification over real HTTP: verdicts as pages and JSON, uploads, and what is served while esign is unavailable."""
 
 import asyncio
 import json
@@ -125,7 +125,7 @@ async def test_qr_content_is_judged_by_form_and_by_script(land: WebLand) -> None
 
 
 async def test_a_hash_or_a_number_is_judged_by_form_and_by_script(land: WebLand) -> None:
-    """The file itself never comes; a verdict is a page or JSON, in words of its own; faults are told, none repeated."""
+    """The answer never contains the file. It is a page or JSON; it names each fault once."""
     digest, script = "ab" * 32, {"accept": "application/json"}
     number = {"number": " 150000202600001 ", "issued_on": "2026-06-01"}
     async with land.browser() as http:

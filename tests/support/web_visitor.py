@@ -1,6 +1,7 @@
 """A browser that a test leads by hand."""
 
 import re
+from typing import Any
 
 import httpx
 
@@ -14,9 +15,9 @@ class Visitor:
         self.http = http
         self.cookies: dict[str, str] = {}
 
-    async def send(self, method: str, url: str, **more: object) -> httpx.Response:
-        headers = {**more.pop("headers", {}), "cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}  # type: ignore[dict-item]
-        answer = await self.http.request(method, url, headers=headers, **more)  # type: ignore[arg-type]
+    async def send(self, method: str, url: str, **more: Any) -> httpx.Response:
+        headers = {**more.pop("headers", {}), "cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())}
+        answer = await self.http.request(method, url, headers=headers, **more)
         for line in answer.headers.get_list("set-cookie"):
             name, _, rest = line.partition("=")
             value, _, attributes = rest.partition(";")

@@ -1,4 +1,4 @@
-"""One RPC under way, and what is told of its end: metrics, one log line, the error for the caller."""
+"""One running RPC. At its end it writes metrics, one log line and the error for the caller."""
 
 import functools
 import secrets
@@ -46,7 +46,7 @@ class Call:
         self._write_line(code, seconds, error)
 
     def failed(self, error: Exception) -> HubError:
-        """Records a failure and returns what the caller is told: nothing of an unknown exception but an incident id."""
+        """Records a failure and returns the caller's error: of an unknown exception only an incident id."""
         told = error if isinstance(error, HubError) else self._incident(error)
         self.done(told)
         return told

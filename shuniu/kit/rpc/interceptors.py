@@ -117,7 +117,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 call.done(refusal or stages.cancelled())
                 if refusal is None or writing:
                     raise
-                # Cut by `cut_refused`: the caller is told why.
+                # Cut by `cut_refused`: the caller gets the refusal.
                 task = asyncio.current_task()
                 assert task is not None
                 task.uncancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +21,12 @@ class OpenStream:
     writing: bool = False
     cut: bool = False
 
-    async def send(self, responses: AsyncIterator[Any], context: Any) -> None:
+    async def send(self, responses: AsyncGenerator[Any, None], context: Any) -> None:
         """Sends all responses. Raises CancelledError when the stream was cut.
 
         Written and not yielded: a task that is cut while it waits for a slow reader must hear of it here.
         """
-        async with contextlib.aclosing(responses) as opened:  # type: ignore[type-var]
+        async with contextlib.aclosing(responses) as opened:
             async for response in opened:
                 self.writing = True
                 await context.write(response)

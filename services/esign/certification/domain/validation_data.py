@@ -168,7 +168,7 @@ def standing(
         return Then.REVOKED
     if revoked and proven_us is None:
         return Then.UNPROVEN
-    # Whoever had the key while it was held may have signed then, whatever came of it.
+    # The certificate was on hold at that moment. A thief may have had the key, although the hold was lifted later.
     at_us = then_us if proven_us is None else proven_us
     if any(word.is_hold and word.revoked_us is not None and word.revoked_us <= at_us <= word.at_us for word in words):
         return Then.UNPROVEN

@@ -387,7 +387,7 @@ class FieldChanges:
         name = self._name_of(number, new)
         self._refuse_locked(name)
         if self._permitted < 2:
-            # Without a certification a form may be filled in (ISO 32000-2, 12.8.2.2): whoever did it forged nothing.
+            # ISO 32000-2, 12.8.2.2, allows filling in a form that nobody certified: it is no forgery.
             is_note = not self._is_certified and not self.forbidding
             raise ChangedError(
                 f"the form field {name} was changed", unclear=self._meant_to_permit >= 2, is_note=is_note

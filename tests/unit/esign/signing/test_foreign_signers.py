@@ -182,7 +182,10 @@ def test_an_endless_circle_of_issuers_ends():
         return builder.sign(secret, hashes.SHA256()).public_bytes(Encoding.DER)
 
     circle = [made(serial) for serial in range(1, 60)]
-    sign = lambda text: secret.sign(text, ec.ECDSA(hashes.SHA256()))  # noqa: E731 — handed on once
+
+    def sign(text: bytes) -> bytes:
+        return secret.sign(text, ec.ECDSA(hashes.SHA256()))
+
     signed = by_hand(usual_attributes(signer=circle[0]), signer=circle[0], sign=sign, certificates=circle)
     found = judged(signed)
     assert (found.reason("integrity"), found.reason("chain")) == (
