@@ -351,7 +351,7 @@ class Verifier:
         self.close()
 
     def close(self) -> None:
-        """Ends the workers; callers that still wait get VERIFY_AWAY."""
+        """Ends the workers; callers that still wait are cancelled."""
         while (waiting := self._quick.next() or self._slow.next()) is not None:
             waiting.done.cancel()
         for job in self._running:
