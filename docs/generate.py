@@ -228,17 +228,32 @@ class Reason:
 def reasons() -> dict[str, Reason]:
     """Every reason of the code, by name."""
     found: dict[str, Reason] = defaultdict(Reason)
+    of_state = _of_state()
     for path, tree in _sources():
         area = _area(path)
         for node in ast.walk(tree):
+            by_rule = isinstance(node, ast.Call) and _name(node.func) == "Violation"
             for reason, code, en, zh in _said(node):
                 entry = found[reason]
                 entry.areas.add(area)
-                if code:
+                if code and not (by_rule and (area, reason) in of_state):
                     entry.codes.add(code)
                 if en and not entry.en:
                     entry.en, entry.zh = en, zh
     return dict(sorted(found.items()))
+
+
+def _of_state() -> frozenset[tuple[str, str]]:
+    """(area, reason) of the violations that are faults of state: a table gives them a status of their own."""
+    return frozenset(
+        (_area(path), reason)
+        for path, tree in _sources()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Dict)
+        for key, value in zip(node.keys, node.values, strict=True)
+        if isinstance(value, ast.Tuple) and value.elts and _code_name(value.elts[0])
+        if key is not None and (reason := _reason(key))
+    )
 
 
 def _said(node: ast.AST) -> Iterator[tuple[str, str, str, str]]:
@@ -271,8 +286,24 @@ def _texts(expressions: list[ast.expr], code: str) -> Iterator[tuple[str, str, s
 
 
 def _reason(node: ast.expr) -> str:
+    if isinstance(node, ast.Name | ast.Attribute):
+        # A constant that is called as it reads.
+        name = node.id if isinstance(node, ast.Name) else node.attr
+        return name if name in _constants() else ""
     text = node.value if isinstance(node, ast.Constant) else None
     return text if isinstance(text, str) and _REASON.fullmatch(text) else ""
+
+
+@cache
+def _constants() -> frozenset[str]:
+    """Constants of modules whose value is their name: `REQUEST_ID_REUSED: Final = "REQUEST_ID_REUSED"`."""
+    return frozenset(
+        node.target.id
+        for _, tree in _sources()
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
+        if isinstance(node.value, ast.Constant) and node.value.value == node.target.id
+    )
 
 
 def _text(node: ast.expr) -> str:

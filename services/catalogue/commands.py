@@ -53,15 +53,16 @@ async def reindex(path: Path) -> int:
 def _reindex(conn: Connection) -> int:
     after, found = 0, 0
     while True:
-        changed, after, more = store.changes(conn, after, 500, 16 * 1024 * 1024)
-        for stored in changed:
+        page = store.changes(conn, after, limit=500, most_bytes=16 * 1024 * 1024)
+        for stored in page.items:
             if stored.record.visible is None:
                 search_index.forget(conn, stored.id)
             else:
                 search_index.index(conn, stored.record.visible)
                 found += 1
-        if not more:
+        if not page.more:
             return found
+        after = page.version
 
 
 async def _open(path: Path) -> Store:

@@ -7,10 +7,10 @@ from sqlalchemy import Connection
 
 from services.identity.openid import store as codes
 from services.identity.platforms import store as platforms
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.sessions import ends as session_ends
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc import requests
@@ -27,7 +27,7 @@ _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 class Housekeeping:
     """One replica at a time does it."""
 
-    def __init__(self, base: Foundation, feed: RegistryFeedService) -> None:
+    def __init__(self, base: Foundation, feed: FeedServer) -> None:
         self._base = base
         self._feed = feed
 
@@ -58,7 +58,7 @@ class Housekeeping:
         return len(over)
 
 
-async def open_housekeeping(base: Foundation, feed: RegistryFeedService) -> Part:
+async def open_housekeeping(base: Foundation, feed: FeedServer) -> Part:
     """Ends what expired before anything is served."""
     keeping = Housekeeping(base, feed)
     await keeping.tidy()

@@ -13,8 +13,9 @@ from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import lookup
 from services.esign.flows.domain.life import StepState
 from services.esign.flows.register import flow_of
-from services.esign.partial_indexes import ACTIVE, GRANTED, KEY_LEFT, LASTING, OUT
+from services.esign.flows.store.flows import GRANTED
 from services.esign.seals.domain.life import ENDED, SealState
+from services.esign.seals.store.seals import ACTIVE, KEY_LEFT, LASTING, OUT
 from services.esign.upkeep.store import ended_keys
 from shuniu.kit.store import Store
 from tests.support import plans

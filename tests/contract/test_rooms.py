@@ -11,12 +11,6 @@ from tests.support import rooms
 
 ROOT = Path(__file__).parents[2]
 
-# The conditions of indexes, which stores share, and the columns that hold wrapped values, of whatever table.
-OUTSIDE_STORES = {
-    "services/esign/partial_indexes.py",
-    "services/esign/upkeep/rewrapping.py",
-}
-
 # One story on one hub; one list of mutations; one kind of attack in all its forms.
 LONG_TESTS = {
     "tests/e2e/test_main_job.py",
@@ -67,7 +61,7 @@ def test_rule_is_kept(faults: Callable[[Path], list[str]]) -> None:
 
 def test_sql_stands_in_stores() -> None:
     """Whoever wants something of a table asks a store; only a store and the migrations build SQL."""
-    assert set(rooms.sql_outside_stores(ROOT)) == OUTSIDE_STORES
+    assert rooms.sql_outside_stores(ROOT) == []
 
 
 def test_no_file_of_tests_is_too_long() -> None:

@@ -239,10 +239,17 @@ def feed_version(conn: Connection) -> int:
     return int(conn.execute(select(counter.c.value).where(counter.c.name == _FEED)).scalar() or 0)
 
 
-def changes(conn: Connection, after: int, limit: int, most_bytes: int) -> tuple[list[Stored], int, bool]:
-    """(items changed after a version, version reached, whether more is there), at most `most_bytes` of content unless
-    one item alone is larger.
-    """
+@dataclass(frozen=True, slots=True)
+class ChangedItems:
+    """Items changed after a version, the version that they reach, and whether more is there."""
+
+    items: list[Stored]
+    version: int
+    more: bool
+
+
+def changes(conn: Connection, after: int, *, limit: int, most_bytes: int) -> ChangedItems:
+    """What changed after a version, at most `most_bytes` of content unless one item alone is larger."""
     last = feed_version(conn)
     query = select(item).where(item.c.feed_version > after).order_by(item.c.feed_version).limit(limit)
     found: list[Stored] = []
@@ -250,11 +257,11 @@ def changes(conn: Connection, after: int, limit: int, most_bytes: int) -> tuple[
     for row in conn.execute(query):
         size += len(row.published)
         if found and size > most_bytes:
-            return found, found[-1].feed_version, True
+            return ChangedItems(found, found[-1].feed_version, more=True)
         found.append(stored_of(row))
     if len(found) == limit and found[-1].feed_version < last:
-        return found, found[-1].feed_version, True
-    return found, last, False
+        return ChangedItems(found, found[-1].feed_version, more=True)
+    return ChangedItems(found, last, more=False)
 
 
 def counts(conn: Connection) -> dict[str, int]:

@@ -23,10 +23,10 @@ from services.catalogue.publishing.announcing import item_changed
 from services.catalogue.publishing.domain import Action
 from services.catalogue.publishing.refusals import code_taken, not_owned, refusal
 from services.catalogue.search import store as search_index
-from services.catalogue.sync.service import ItemFeedService
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import current_caller
@@ -46,7 +46,7 @@ Response = TypeVar("Response", bound=Message)
 class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
     """Mutations. Only the platform that made an item writes it."""
 
-    def __init__(self, base: Foundation, feed: ItemFeedService) -> None:
+    def __init__(self, base: Foundation, feed: FeedServer) -> None:
         self._base = base
         self._feed = feed
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.catalogue.items import store
 from services.catalogue.sync.service import ItemFeedService
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -12,15 +13,15 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPart(Part):
-    feed: ItemFeedService
+    feed: FeedServer
 
 
 def open_sync(base: Foundation) -> SyncPart:
-    feed = ItemFeedService(base)
+    feed = FeedServer(base.store)
 
     async def facts() -> Mapping[str, str]:
         found = await base.store.read(store.counts)
         version = await base.store.read(store.feed_version)
         return {"items_published": str(found.get("PUBLISHED", 0)), "feed_version": str(version)}
 
-    return SyncPart(feed=feed, edge=[servicer(feed)], facts=facts, on_drain=feed.drain)
+    return SyncPart(feed=feed, edge=[servicer(ItemFeedService(base, feed))], facts=facts, on_drain=feed.drain)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -25,10 +25,12 @@ from sqlalchemy import (
 
 from services.esign.licences.domain.status_list import Status
 from services.esign.licences.domain.types import LicenceState
-from services.esign.partial_indexes import UNDER_WAY, partial
 from shuniu.kit.store import binding_of
+from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
+
+UNDER_WAY: Final = "stage <> 'ISSUED'"
 
 # SLOT: number, time and place handed out. SIGNED: made. ISSUED: logged. `sealed` is the SD-JWT with its disclosures,
 # encrypted; `salt` opens the commitment. `receipt` is empty before ISSUED.

@@ -11,8 +11,8 @@ from services.identity.openid.profiles import Profiles
 from services.identity.openid.service.grants import Grants
 from services.identity.openid.service.openid import OpenIdService
 from services.identity.openid.tokens import Tokens
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -30,7 +30,7 @@ def open_openid(
     *,
     private: PrivateRequests,
     provider: ProviderKeys,
-    feed: RegistryFeedService,
+    feed: FeedServer,
     vault: grpc.aio.Channel,
 ) -> OpenIdPart:
     tokens = Tokens(provider, base.hub.issuer, settings.access_token_seconds)

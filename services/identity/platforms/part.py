@@ -13,6 +13,7 @@ from services.identity.platforms.service.enrolment import EnrolmentService
 from services.identity.platforms.service.platforms import PlatformAdminService, PlatformService
 from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -20,7 +21,7 @@ from shuniu.kit.rpc.server import servicer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformsPart(Part):
-    feed: RegistryFeedService
+    feed: FeedServer
 
 
 def open_platforms(
@@ -36,7 +37,7 @@ def open_platforms(
     """Connects to the bus in the background. `trust_pem`: the roots of the edge, for those who join."""
     accounts = Accounts(store.bus_accounts, store.bus_account)
     places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
-    feed = RegistryFeedService(base)
+    feed = FeedServer(base.store)
     part = PlatformsPart(
         feed=feed,
         edge=[
@@ -44,7 +45,7 @@ def open_platforms(
             servicer(PlatformAdminService(base, private, feed, places, provider)),
             servicer(EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem)),
         ],
-        peer=[servicer(feed), servicer(CarrierService(base, bus_keys))],
+        peer=[servicer(RegistryFeedService(base, feed)), servicer(CarrierService(base, bus_keys))],
         tasks=[places.run],
         on_drain=feed.drain,
         close=places.admin.close,

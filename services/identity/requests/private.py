@@ -13,7 +13,6 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.identity.requests import store
-from shuniu.kit import errors
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import BareFoundation, require_request_id
 from shuniu.kit.rpc import requests
@@ -38,11 +37,7 @@ class PrivateRequests:
             return None
         digest, response = kept
         if not hmac.compare_digest(digest, self._digest(request)):
-            raise errors.conflict(
-                "REQUEST_ID_REUSED",
-                "This request_id was used for other content. Use a new request_id for a new request.",
-                "该 request_id 已用于内容不同的请求。请为新的请求使用新的 request_id。",
-            )
+            raise requests.reused(request_id)
         return response_type.FromString(self._keyring.decrypt(response, _context(call, request_id)))
 
     async def mutate(

@@ -4,10 +4,10 @@ import grpc
 
 from services.identity.config import IdentitySettings
 from services.identity.keys.secrets import Secrets
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
 from services.identity.sessions.passwords import Passwords
 from services.identity.sessions.service import SignInService
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -19,7 +19,7 @@ def open_sessions(
     keys: Secrets,
     *,
     private: PrivateRequests,
-    feed: RegistryFeedService,
+    feed: FeedServer,
     vault: grpc.aio.Channel,
     exchange: grpc.aio.Channel,
 ) -> Part:

@@ -17,7 +17,6 @@ from services.identity.keys.secrets import Secrets
 from services.identity.persons import store as persons
 from services.identity.persons.store import Person, Proof
 from services.identity.platforms import store as platform_rows
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.requests.private import PrivateRequests
 from services.identity.service.refusals import of_rules
 from services.identity.sessions import ends as session_ends
@@ -36,6 +35,7 @@ from shuniu.api.identity.v1 import signin_pb2_grpc, vault_pb2, vault_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import current_caller
@@ -60,7 +60,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         settings: IdentitySettings,
         keys: Secrets,
         private: PrivateRequests,
-        feed: RegistryFeedService,
+        feed: FeedServer,
         passwords: Passwords,
         vault: grpc.aio.Channel,
         exchange: grpc.aio.Channel,

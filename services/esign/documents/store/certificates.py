@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -21,10 +21,13 @@ from sqlalchemy import (
 )
 
 from services.esign.pages.domain.certificates import CertificateState
-from services.esign.partial_indexes import REVOCATION_WAITS, UNDER_WAY, partial
 from shuniu.kit.rpc import paging
+from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
+
+UNDER_WAY: Final = "stage <> 'ISSUED'"
+REVOCATION_WAITS: Final = "revoked_us > 0 AND revocation_index < 0"
 
 # SLOT: number and signing time handed out. SEALED: bytes made. ISSUED: logged, released. `salt` opens the commitment.
 certificate = Table(

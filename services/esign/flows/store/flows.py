@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -25,12 +25,16 @@ from sqlalchemy import (
 
 from services.esign.flows.domain.life import Flow, FlowState, Role, Step, StepState
 from services.esign.flows.domain.scenarios import Actor, KeyMode
-from services.esign.partial_indexes import GRANTED, partial
 from shuniu.kit.rpc import paging
 from shuniu.kit.store import binding_of
+from shuniu.kit.store.partial import partial
 from shuniu.kit.store.types import LostRaceError
 
 TABLES = MetaData()
+
+_AUTHORISED: Final = "state = 'AUTHORISED'"
+GRANTED: Final = f"flow_step.{_AUTHORISED}"
+"""The same condition, where flows are asked too: they have a state of their own."""
 
 # `version` grows with each change: a unit that read an older one runs again. `work_us` is when the hub's next attempt
 # at unfinished work may begin, `remind_us` when parties are reminded, µs; 0: never.
@@ -88,7 +92,7 @@ flow_step = Table(
     Column("done_us", BigInteger, nullable=False),
     Index("flow_step_person", "person", "flow_id"),
     Index("flow_step_platform", "platform", "flow_id"),
-    partial("flow_step_granted", "seal_id", where=GRANTED),
+    partial("flow_step_granted", "seal_id", where=_AUTHORISED),
 )
 
 flow_document = Table(

@@ -1,7 +1,7 @@
 """Seals, and their certificates by serial number."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -20,12 +20,19 @@ from sqlalchemy import (
 )
 
 from services.esign.certification.domain.holders import SealKind
-from services.esign.partial_indexes import ACTIVE, KEY_LEFT, LASTING, OUT, partial
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
 from shuniu.kit.rpc import paging
 from shuniu.kit.store import binding_of, secret_values
+from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
+
+# Seals that are active, one for each holder; that can still expire; that are on the revocation lists; that ended
+# with a key left.
+ACTIVE: Final = "state = 'ACTIVE'"
+LASTING: Final = "state IN ('ISSUED', 'ACTIVE', 'SUSPENDED')"
+OUT: Final = "state IN ('SUSPENDED', 'REVOKED', 'REPLACED')"
+KEY_LEFT: Final = "state IN ('REVOKED', 'EXPIRED', 'REPLACED', 'REJECTED') AND length(wrapped_key) > 0"
 
 P256, SM2 = "P256", "SM2"
 

@@ -5,9 +5,9 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select, text, up
 from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.moments import DAY_US
 from services.esign.flows.domain.life import FlowState
-from services.esign.flows.store.flows import flow, flow_step
-from services.esign.licences.store import SLOT, licence
-from services.esign.partial_indexes import GRANTED, KEY_LEFT, UNDER_WAY
+from services.esign.flows.store.flows import GRANTED, flow, flow_step
+from services.esign.licences import store as licence_store
+from services.esign.licences.store import licence
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.history import seal_change
 from services.esign.seals.store.sm2_side import sm2_seal
@@ -21,7 +21,7 @@ def erase(conn: Connection, now_us: int) -> int:
     """Erases wrapped keys, P-256 and SM2, of seals that ended a day ago and owe no signature. How many seals."""
     due = conn.execute(
         select(seal_rows.seal.c.id).where(
-            text(KEY_LEFT),
+            text(seal_rows.KEY_LEFT),
             ~_owes(now_us),
             _quiet(now_us),
         )
@@ -40,12 +40,12 @@ def _owes(now_us: int) -> ColumnElement[bool]:
     document = exists().where(
         document_rows.certificate.c.seal_id == seal_rows.seal.c.id,
         document_rows.certificate.c.stage == document_rows.SLOT,
-        text(UNDER_WAY),
+        text(document_rows.UNDER_WAY),
     )
     credential = exists().where(
         licence.c.seal_id == seal_rows.seal.c.id,
-        licence.c.stage == SLOT,
-        text(UNDER_WAY),
+        licence.c.stage == licence_store.SLOT,
+        text(licence_store.UNDER_WAY),
         licence.c.expires_us > now_us,
     )
     step = exists().where(

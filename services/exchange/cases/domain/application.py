@@ -1,15 +1,19 @@
-"""What people and agencies send with a case: form answers, materials, notes. Every fault is reported at once."""
+"""What people and agencies send with a case: the application, form answers, materials, notes. Every fault is reported
+at once.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
+from services.exchange.cases.domain.routing import Item, ItemBook, RoutingError
 from services.exchange.domain.identity_numbers import holds_identity_number
-from services.exchange.domain.texts import text_faults
-from shuniu.rules import Violation
+from services.exchange.domain.texts import refuse, text_faults
+from shuniu.rules import RuleError, Violation
 
 MAX_ANSWERS: Final = 100
 MAX_ANSWER: Final = 4000
@@ -27,6 +31,67 @@ class Material:
     name: str
     sha256: str
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application as it came. `ial` is the applicant's identity assurance level; `channel` is the contract's name
+    without prefix, empty when unset.
+    """
+
+    ial: int
+    item_code: str
+    division: str
+    form: Mapping[str, str]
+    materials: Sequence[Material]
+    channel: str
+
+
+class AssuranceError(RuleError):
+    """The applicant's identity is not proved to the level that the item needs (`required`)."""
+
+    def __init__(self, required: int) -> None:
+        super().__init__(
+            [
+                Violation(
+                    "item_code",
+                    "ASSURANCE_TOO_LOW",
+                    f"this item needs identity assurance level {required}; sign in again with acr_values=L{required}",
+                    f"该事项需要 L{required} 级实名认证，请重新认证。",
+                )
+            ]
+        )
+        self.required = required
+
+
+def decide(asked: Application, items: ItemBook, today: date, is_linked: Callable[[str], bool]) -> Item:
+    """The implementing item that the application goes to. `is_linked`: whether a platform can be told of a case.
+
+    Raises RoutingError, ContentError (all faults of the content at once), AssuranceError.
+    """
+    item = items.route(asked.item_code, asked.division, today)
+    if not is_linked(item.handler):
+        raise RoutingError(
+            [
+                Violation(
+                    "item_code",
+                    "NO_HANDLING_AGENCY",
+                    "the agency of this item is not linked to the hub yet",
+                    "办理该事项的机构尚未接入",
+                )
+            ]
+        )
+    refuse(_content_faults(asked))
+    if asked.ial < item.min_ial:
+        raise AssuranceError(item.min_ial)
+    return item
+
+
+def _content_faults(asked: Application) -> Iterable[Violation]:
+    yield from form_faults(asked.form)
+    yield from material_faults(asked.materials)
+    if not asked.channel:
+        yield Violation("channel", "CHANNEL_MISSING", "name the channel", "请填写申请渠道")
 
 
 def form_faults(form: Mapping[str, str]) -> Iterable[Violation]:

@@ -5,7 +5,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.exchange.cases import store
-from services.exchange.cases.service.casework import Application, Casework
+from services.exchange.cases.domain.application import Application
+from services.exchange.cases.service.casework import Casework
 from services.exchange.cases.service.refusals import case_unknown
 from services.exchange.cases.service.views import case_view, channel_name, evaluation_channel, materials_of
 from services.exchange.cases.store import CaseRow
@@ -28,9 +29,8 @@ class CaseService(case_pb2_grpc.CaseServiceServicer):
 
     async def ApplyCase(self, request: pb.ApplyCaseRequest, context: Any) -> pb.ApplyCaseResponse:
         caller = current_caller()
+        person = await self._people.of(caller)
         asked = Application(
-            person=await self._people.of(caller),
-            platform=caller.platform,
             ial=caller.ial,
             item_code=request.item_code,
             division=request.division,
@@ -39,7 +39,10 @@ class CaseService(case_pb2_grpc.CaseServiceServicer):
             channel=channel_name(request.channel),
         )
         return await self._work.answer(
-            request, pb.ApplyCaseResponse, lambda conn: self._work.apply(conn, asked), f"item/{request.item_code[:31]}"
+            request,
+            pb.ApplyCaseResponse,
+            lambda conn: self._work.apply(conn, asked, person, caller.platform),
+            f"item/{request.item_code[:31]}",
         )
 
     async def SupplementCase(self, request: pb.SupplementCaseRequest, context: Any) -> pb.SupplementCaseResponse:

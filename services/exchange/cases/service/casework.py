@@ -12,10 +12,10 @@ from services.exchange import events
 from services.exchange.cases import store
 from services.exchange.cases.domain import application, life
 from services.exchange.cases.domain import codes as case_codes
-from services.exchange.cases.domain.application import Material
+from services.exchange.cases.domain.application import Application, Material
 from services.exchange.cases.domain.life import CaseState, Command, Move, Role
-from services.exchange.cases.domain.routing import Item, ItemBook, RoutingError
-from services.exchange.cases.service.refusals import assurance_too_low, case_unknown, refusal
+from services.exchange.cases.domain.routing import ItemBook
+from services.exchange.cases.service.refusals import case_unknown, refusal
 from services.exchange.cases.service.views import case_changed, case_view
 from services.exchange.cases.store import CaseRow
 from services.exchange.domain import clock, texts
@@ -61,20 +61,6 @@ Response = TypeVar(
 
 
 @dataclass(frozen=True, slots=True)
-class Application:
-    """An application as it came. `channel` is the contract's name without prefix; empty when unset."""
-
-    person: Person
-    platform: str
-    ial: int
-    item_code: str
-    division: str
-    form: Mapping[str, str]
-    materials: list[Material]
-    channel: str
-
-
-@dataclass(frozen=True, slots=True)
 class Casework:
     """The units and what they need: foundation, items, calendar, keys of forms, evidence."""
 
@@ -103,26 +89,24 @@ class Casework:
             response.case.form.update(self.opened_form(row))
         return response
 
-    def apply(self, conn: Connection, asked: Application) -> pb.Case:
-        """Stores a new case and publishes its event to the handling agency. Raises HubError."""
+    def apply(self, conn: Connection, asked: Application, person: Person, platform: str) -> pb.Case:
+        """Stores a new case and publishes its event to the handling agency. `platform`: through which it came.
+        Raises HubError.
+        """
         now_us = self.base.clock.now_us()
         today = clock.civil_date(now_us)
         try:
-            item = self.items.route(asked.item_code, asked.division, today)
-            self._handled(item)
-            texts.refuse([*_application_faults(asked)])
-            if asked.ial < item.min_ial:
-                raise assurance_too_low(item.min_ial)
-            day = f"{today:%Y%m%d}"
-            code = case_codes.build(item.code, today, store.next_serial(conn, item.code, day)).text
+            item = application.decide(asked, self.items, today, self._is_linked)
+            serial = store.next_serial(conn, item.code, f"{today:%Y%m%d}")
+            code = case_codes.build(item.code, today, serial).text
         except RuleError as error:
             raise refusal(error) from None
         case = life.submit(APPLICANT, now_us)
         limit = item.limit or Limit(0)
         row = CaseRow(
             case_code=code,
-            person_id=asked.person.person_id,
-            source_platform=asked.platform,
+            person_id=person.person_id,
+            source_platform=platform,
             handler_platform=item.handler,
             item_code=item.code,
             base_code=item.base_code,
@@ -132,7 +116,7 @@ class Casework:
             limit_amount=limit.value,
             limit_unit=limit.unit.value if item.limit else "",
             channel=asked.channel,
-            applicant_display=asked.person.display_name,
+            applicant_display=person.display_name,
             state=case.state.value,
             version=case.seq,
             applied_us=now_us,
@@ -147,24 +131,14 @@ class Casework:
         self._tell(conn, events.CASE_SUBMITTED, row, row.handler_platform, case_changed(row, case))
         return case_view(row, case)
 
-    def _handled(self, item: Item) -> None:
-        """Raises NO_HANDLING_AGENCY without an enrolled platform behind the item, in a zone and of a clearance that let
-        it be told. A suspended one still gets cases.
+    def _is_linked(self, platform: str) -> bool:
+        """Whether a platform is enrolled, in a zone and of a clearance that let it receive the case's event: without
+        that it cannot handle the case. A suspended one still gets cases.
         """
-        entry = self.base.registry.platform(item.handler)
-        # An agency that may not receive the case's event cannot handle it: refuse now, rather than lose the case later.
-        unreachable = entry is None or entry.state in ("APPLIED", "RETIRED")
-        if unreachable or self.base.receiver_refused(item.handler):
-            raise RoutingError(
-                [
-                    Violation(
-                        "item_code",
-                        "NO_HANDLING_AGENCY",
-                        "the agency of this item is not linked to the hub yet",
-                        "办理该事项的机构尚未接入",
-                    )
-                ]
-            )
+        entry = self.base.registry.platform(platform)
+        return (
+            entry is not None and entry.state not in ("APPLIED", "RETIRED") and not self.base.receiver_refused(platform)
+        )
 
     def supplement(
         self, conn: Connection, code: str, person_id: str, materials: list[Material], form: Mapping[str, str]
@@ -326,10 +300,3 @@ class Casework:
 
 def _context(code: str) -> bytes:
     return f"case_file/{code}/form".encode()
-
-
-def _application_faults(asked: Application) -> Iterable[Violation]:
-    yield from application.form_faults(asked.form)
-    yield from application.material_faults(asked.materials)
-    if not asked.channel:
-        yield Violation("channel", "CHANNEL_MISSING", "name the channel", "请填写申请渠道")

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from services.exchange.cases.domain.application import AssuranceError
 from services.exchange.cases.domain.codes import CaseCodeError
 from services.exchange.cases.domain.life import Case, MoveRefusedError
 from services.exchange.evaluations.domain import EvaluationError
@@ -21,6 +22,7 @@ _REFUSALS: Final = Refusals(
             "ALREADY_EVALUATED": (Code.ALREADY_EXISTS, "CASE_EVALUATED"),
             "CASE_NOT_OVER": (Code.FAILED_PRECONDITION, "CASE_STATE"),
         },
+        AssuranceError: {"ASSURANCE_TOO_LOW": (Code.PERMISSION_DENIED, "ASSURANCE_TOO_LOW")},
         CaseCodeError: {"SERIAL_EXHAUSTED": (Code.RESOURCE_EXHAUSTED, "CASE_SERIAL_EXHAUSTED")},
         RuleError: {
             "ITEM_UNKNOWN": (Code.NOT_FOUND, "ITEM_UNKNOWN"),
@@ -34,6 +36,8 @@ _REFUSALS: Final = Refusals(
 
 def refusal(error: RuleError, case: Case | None = None) -> HubError:
     """The caller's error. A fault of state is reported alone, with `state` and `allowed` where a case is at hand."""
+    if isinstance(error, AssuranceError):
+        return _REFUSALS.error(error, required_ial=str(error.required))
     if case is None:
         return _REFUSALS.error(error)
     return _REFUSALS.error(error, state=case.state.value, allowed=" ".join(move.value for move in case.allowed))
@@ -50,13 +54,4 @@ def case_unknown() -> HubError:
 def etag_mismatch() -> HubError:
     return errors.conflict(
         "ETAG_MISMATCH", "The case has moved since you read it; read it again.", "办件状态已变化，请重新读取后再操作。"
-    )
-
-
-def assurance_too_low(required: int) -> HubError:
-    return errors.denied(
-        "ASSURANCE_TOO_LOW",
-        f"This item needs identity assurance level {required}; sign in again with acr_values=L{required}.",
-        f"该事项需要 L{required} 级实名认证，请重新认证。",
-        required_ial=str(required),
     )

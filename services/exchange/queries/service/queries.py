@@ -1,9 +1,6 @@
 """QueryService: calls under a grant, each within its contract and with its evidence."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from google.protobuf.struct_pb2 import Struct
@@ -34,6 +31,8 @@ from shuniu.kit import errors
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation, content_digest, require_request_id
+from shuniu.kit.process.keyed_locks import KeyedLocks
+from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.rules import RuleError
 
@@ -50,28 +49,6 @@ class Begun:
     person_id: str
 
 
-@dataclass(slots=True)
-class _Turns:
-    """One lock per (caller, request id): a retry waits for its first try. Locks are dropped after their last user."""
-
-    _locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = field(default_factory=dict)
-
-    @contextlib.asynccontextmanager
-    async def turn(self, *key: str) -> AsyncIterator[None]:
-        name = (key[0], key[1])
-        lock, users = self._locks.get(name, (asyncio.Lock(), 0))
-        self._locks[name] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[name]
-            if users == 1:
-                del self._locks[name]
-            else:
-                self._locks[name] = (lock, users - 1)
-
-
 class QueryService(query_pb2_grpc.QueryServiceServicer):
     """Questions of handling agencies about the applicants of their cases."""
 
@@ -83,13 +60,14 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         self._asking = asking
         self._keyring = keyring
         self._evidence = evidence
-        self._turns = _Turns()
+        # A retry waits for its first try.
+        self._retries: KeyedLocks[tuple[str, str]] = KeyedLocks()
 
     async def Query(self, request: pb.QueryRequest, context: Any) -> pb.QueryResponse:
         request_id = require_request_id(request)
         caller = current_caller().key
         digest = content_digest(request)
-        async with self._turns.turn(caller, request_id):
+        async with self._retries.of((caller, request_id)):
             begun = await self._base.write(self._begin, request, request_id, digest)
             if isinstance(begun, pb.QueryResponse):
                 return begun
@@ -110,16 +88,11 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         caller = current_caller()
         known = calls.find_call(conn, caller.key, request_id)
         if known is not None and known.digest != digest:
-            raise errors.conflict(
-                "REQUEST_ID_REUSED",
-                "This request_id was used for other content. Use a new request_id for a new request.",
-                "该 request_id 已用于内容不同的请求。请为新的请求使用新的 request_id。",
-                request_id=request_id,
-            )
+            raise requests.reused(request_id)
         if known is not None and known.state is CallState.DONE:
             if known.answer is None:
                 raise errors.conflict(
-                    "REQUEST_ID_REUSED",
+                    requests.REQUEST_ID_REUSED,
                     "The answer to this request_id is no longer kept. Use a new request_id to ask again.",
                     "该 request_id 的答复已不再保存。如需再次查询请使用新的 request_id。",
                     request_id=request_id,

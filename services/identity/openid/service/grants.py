@@ -21,7 +21,6 @@ from services.identity.openid.tokens import Tokens
 from services.identity.persons import store as persons
 from services.identity.persons.domain import pairwise
 from services.identity.platforms.domain.platforms import OPENID_SCOPES
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.sessions import ends as session_ends
 from services.identity.sessions.domain import sessions, token_families
 from services.identity.sessions.domain.sessions import Session, SessionEndedError
@@ -29,6 +28,7 @@ from services.identity.sessions.domain.token_families import EndReason, GrantRef
 from services.identity.sessions.store import families
 from services.identity.sessions.store import sessions as rows
 from shuniu.api.identity.v1 import signin_pb2 as pb
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 
@@ -58,7 +58,7 @@ class Grants:
     """authorization_code, refresh_token and client_credentials."""
 
     def __init__(
-        self, base: Foundation, settings: IdentitySettings, keys: Secrets, tokens: Tokens, feed: RegistryFeedService
+        self, base: Foundation, settings: IdentitySettings, keys: Secrets, tokens: Tokens, feed: FeedServer
     ) -> None:
         self._base = base
         self._family_us = settings.refresh_hours * 3600 * 1_000_000

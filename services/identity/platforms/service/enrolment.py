@@ -22,7 +22,6 @@ from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.enrolment import EnrolmentToken
 from services.identity.platforms.domain.platforms import Move
 from services.identity.platforms.refusals import answered
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.platforms.store import Certificate
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
@@ -30,6 +29,7 @@ from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto import x509 as certificates
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.rules import Violation
 
@@ -48,7 +48,7 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         keys: Secrets,
         bus_keys: BusKeys,
         private: PrivateRequests,
-        feed: RegistryFeedService,
+        feed: FeedServer,
         places: BusPlaces,
         trust_pem: str,
     ) -> None:

@@ -17,12 +17,12 @@ from services.identity.platforms.announcing import platform_changed
 from services.identity.platforms.domain import enrolment, platforms
 from services.identity.platforms.domain.platforms import Move, Platform
 from services.identity.platforms.refusals import answered, platform_unknown
-from services.identity.platforms.service.registry_feed import RegistryFeedService
 from services.identity.platforms.store import Certificate
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit import errors
+from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc import paging
 from shuniu.kit.rpc.caller import CallerKind, current_caller
@@ -31,7 +31,7 @@ from shuniu.kit.rpc.caller import CallerKind, current_caller
 class PlatformService(platform_pb2_grpc.PlatformServiceServicer):
     """Reading the registry, and what a platform may do with its own row."""
 
-    def __init__(self, base: Foundation, keys: Secrets, feed: RegistryFeedService) -> None:
+    def __init__(self, base: Foundation, keys: Secrets, feed: FeedServer) -> None:
         self._base = base
         self._keys = keys
         self._feed = feed
@@ -77,7 +77,7 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         self,
         base: Foundation,
         private: PrivateRequests,
-        feed: RegistryFeedService,
+        feed: FeedServer,
         places: BusPlaces,
         provider: ProviderKeys,
     ) -> None:
