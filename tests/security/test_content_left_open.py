@@ -65,14 +65,15 @@ def test_every_content_stream_is_there(contents, expected):
     ("parts", "expected"),
     [
         ((DRAWN, b"q Q"), Outcome.INDETERMINATE),
-        ((b"0 g 2", b"0 160 5 5 re f"), Outcome.INDETERMINATE),
+        ((b"0 g 20 160 5", b"5 re f"), Outcome.INDETERMINATE),
         ((DRAWN, b"", b"q Q"), Outcome.INDETERMINATE),
         ((DRAWN + b"\n", b"q Q"), Outcome.VALID),
         ((DRAWN, b" q Q"), Outcome.VALID),
         ((DRAWN, b"\n", b"q Q"), Outcome.VALID),
+        ((DRAWN + b"\n", b"", b"q Q"), Outcome.VALID),
         ((DRAWN, b"[3] 0 d"), Outcome.VALID),
     ],
-    ids=["operators", "numbers", "nothing-between", "line-end", "space", "space-between", "bracket"],
+    ids=["operators", "numbers", "nothing-between", "line-end", "space", "space-between", "nothing-behind-space", "bracket"],
 )
 def test_content_streams_are_words_apart(parts, expected):
     """Two of them that meet are one word to some readers, and two to others."""

@@ -87,7 +87,7 @@ def test_the_ends_of_the_range_are_colours(colour):
     ("matrix", "line", "expected"),
     [
         (b"1 0 0 .2 0 0 cm", b"100 357 m 120 380 l", ONLY_APART),
-        (b"5 0 0 1 0 0 cm", b"20 72 m 24 76 l", ONLY_APART),
+        (b"5 0 0 1 0 0 cm", b"20 75 m 24 76 l", ONLY_APART),
         (b"1 0 .8 1 0 0 cm", b"40 72 m 60 76 l", ONLY_APART),
         (b"2 0 0 2 0 0 cm", b"50 36 m 60 38 l", EVERYWHERE),
         (b"0 1 -1 0 0 0 cm", b"72 -100 m 76 -120 l", EVERYWHERE),

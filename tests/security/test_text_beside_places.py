@@ -9,7 +9,7 @@ from tests.support.update_bases import form
 from tests.support.updates import Draft
 
 UNSURE_FILL, UNSURE_STROKE = b"/E cs 0 0 0 scn ", b"/E CS 0 0 0 SCN "
-WORD = b" BT /F1 6 Tf 100 72 Td (NOT) Tj ET"
+WORD = b" BT /F1 6 Tf 100 74 Td (NOT) Tj ET"
 
 
 @pytest.mark.parametrize(
@@ -139,9 +139,15 @@ def test_zeros_behind_large_type_make_another_number(size, gap, expected):
     assert behind(size, gap, b"(00)", new=False) is expected
 
 
-@pytest.mark.parametrize(("gap", "expected"), [(8, Outcome.INDETERMINATE), (45, Outcome.VALID)])
+SQUARE = 38 / 10**0.5
+"""Points of a square in which paper is looked for, on a page of this size."""
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(15, Outcome.INDETERMINATE), (45, Outcome.VALID)])
 def test_broad_strokes_are_ink(gap, expected):
-    """Where a stroke is broader than the squares in which paper is looked for, it is taken for no paper."""
-    place = b"[%d 110 %d 170]" % (42 + gap, 122 + gap)
-    look = b"0 g 0 0 30 60 re f 40 0 30 60 re f"
-    assert covered(page(b"0 g 12 110 30 60 re f", place=place), look, b"80 60") is expected
+    """A stroke that fills such squares, as those of large type do, is taken for no paper."""
+    bar = b"%.4f %.4f %.4f %.4f re f" % (SQUARE, 200 - 6 * SQUARE, 2 * SQUARE, 3 * SQUARE)
+    left = 3 * SQUARE + gap
+    place = b"[%.2f 110 %.2f 170]" % (left, left + 80)
+    look = b"0 g 0 18 20 36 re f 40 18 20 36 re f"
+    assert covered(page(b"0 g " + bar, place=place), look, b"80 60") is expected
