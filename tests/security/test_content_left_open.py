@@ -73,7 +73,16 @@ def test_every_content_stream_is_there(contents, expected):
         ((DRAWN + b"\n", b"", b"q Q"), Outcome.VALID),
         ((DRAWN, b"[3] 0 d"), Outcome.VALID),
     ],
-    ids=["operators", "numbers", "nothing-between", "line-end", "space", "space-between", "nothing-behind-space", "bracket"],
+    ids=[
+        "operators",
+        "numbers",
+        "nothing-between",
+        "line-end",
+        "space",
+        "space-between",
+        "nothing-behind-space",
+        "bracket",
+    ],
 )
 def test_content_streams_are_words_apart(parts, expected):
     """Two of them that meet are one word to some readers, and two to others."""
