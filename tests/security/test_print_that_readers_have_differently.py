@@ -3,6 +3,7 @@
 import pytest
 
 from services.esign.domain.verdict import Outcome
+from tests.support.odd_print import BOX, PROFILE, WHITE, said
 from tests.support.seal_pictures import picture_of, pictured
 from tests.support.signed_pages import (
     ABOVE,
@@ -23,19 +24,12 @@ from tests.support.signed_pages import (
 from tests.support.update_bases import form
 from tests.support.updates import Draft, stream
 
-BOX = b"/BBox[0 0 200 200]"
-WHITE = b"/ColorSpace<</E[/ICCBased 60 0 R]>>"
-PROFILE = {60: rgb_profile(white=True)}
 DOTS = [(60 + 8 * x, 30 + 8 * y) for x in range(8) for y in range(4)]
 
 
 def dots(drawn: bytes) -> bytes:
     """A row of points, each drawn by the same operators; @ is where it is."""
     return b" ".join(drawn.replace(b"@", b"%d %d" % at) for at in DOTS)
-
-
-def said(content, resources=b"", more=None, **entries):
-    return covered(page(PRICE + content, resources, more, **entries))
 
 
 def test_what_all_readers_have_alike_is_blank_or_print():
