@@ -96,7 +96,7 @@ def test_a_field_as_large_as_its_page_is_not_filled_in():
         shown = draft.add(
             form(b"1 g 0 0 200 200 re f 0 g BT /F1 18 Tf 12 50 Td (900000) Tj ET", b"/BBox[0 0 200 200]" + TYPE)
         )
-        draft.edit(20).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
+        draft.edit(20).update({"V": b"900000", "AP": {"N": Ref((shown, 0))}})
         found[name] = outcome(signed_by_another(draft))
     assert found == {"page": Outcome.INVALID, "line": Outcome.VALID}
 
@@ -132,7 +132,7 @@ def test_fields_filled_in_are_not_a_page_together():
     draft = Draft(signed(b"20 0 R 21 0 R 23 0 R", more))
     for number in (20, 21):
         shown = draft.add(form(b"1 g 0 0 200 99 re f 0 g BT /F1 18 Tf 12 50 Td (7) Tj ET", b"/BBox[0 0 200 99]" + TYPE))
-        draft.edit(number).update({"V": b"7", "AP": {"N": Ref((shown, 0))}})
+        draft.edit(number).update({"V": b"900000", "AP": {"N": Ref((shown, 0))}})
     assert outcome(signed_by_another(draft)) is Outcome.INDETERMINATE
 
 

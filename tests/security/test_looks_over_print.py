@@ -223,7 +223,7 @@ def test_over_print_is_one_picture():
     assert sealed_over(PRICE, FRAME, mark) is Outcome.INDETERMINATE
     for matrix, accepted in ((b"10 0 0 4", True), (b"-10 0 0 -4", True), (b"10 0 0 -4", False), (b"9 2 -2 4", False)):
         one = Draft(printed(PRICE))
-        value, number = one.sign(), one.add(picture_of(1, 1, bytes((200, 0, 0))))
+        value, number = one.sign(), one.add(picture_of(10, 4, bytes((200, 0, 0) * 40)))
         held = b"/BBox[0 0 180 50]/Resources<</XObject<</Im %d 0 R>>>>" % number
         shown = one.add(form(b"q %b 60 8 cm /Im Do Q" % matrix, held))
         one.edit(22).update({"V": Ref((value, 0)), "AP": {"N": Ref((shown, 0))}})

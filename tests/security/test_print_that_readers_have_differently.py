@@ -251,9 +251,9 @@ def test_a_group_that_knocks_out_is_no_blank(group):
     assert said(below, resources, plain) is Outcome.INDETERMINATE
 
 
-@pytest.mark.parametrize(("down", "expected"), [(-9000, Outcome.INDETERMINATE), (-1000, Outcome.VALID)])
-def test_vertical_writing_is_where_its_font_takes_it(down, expected):
-    """A sign that its font takes nine ems down stands in the place."""
+@pytest.mark.parametrize("down", [-9000, -1000])
+def test_vertical_writing_leaves_it_open(down):
+    """Readers follow it differently; a sign that its font takes nine ems down stands in the place."""
     name = b"STSong-Light"
     more = {
         **PROFILE,
@@ -267,4 +267,4 @@ def test_vertical_writing_is_where_its_font_takes_it(down, expected):
         % WHITE,
     }
     text = b"q /E cs 0 0 0 scn BT /FV 14 Tf 1 0 0 1 60 185 Tm <00204E0D> Tj ET Q"
-    assert said(text, more=more) is expected
+    assert said(text, more=more) is Outcome.INDETERMINATE

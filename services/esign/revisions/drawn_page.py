@@ -122,7 +122,8 @@ class DrawnPage:
     def shows(self, box: Box, colour: tuple[float, float, float] | None) -> bool:
         """Whether a part of a place has more than one colour, or the one that it is painted in."""
         if not self.is_blank(box):
-            return True
+            place = self.place(box)
+            return page_signs.unlike(place, place[:_BYTES_A_PIXEL], _SHADES[0]) != 0
         pixel = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
         wanted = None if colour is None else [255 * share for share in reversed(colour)]
         return wanted is not None and all(abs(a - b) <= _SHADES[1] for a, b in zip(pixel, wanted, strict=True))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from services.esign.revisions.domain.additions import Patch, Why
+from services.esign.revisions.domain.additions import Ink, Patch, Why
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
 from services.esign.revisions.drawn_page import EDGE, REACH, Box, DrawnPage
@@ -145,7 +145,9 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     if asked in found_well:
                         continue
                     _in_time(until)
-                    _refuse_unknown_ink(document, number, pixels, under, patch)
+                    _refuse_unknown_ink(document, number, pixels, under, patch.ink)
+                    if patch.shown.boxes or patch.shown.areas:
+                        _refuse_unknown_ink(now, number, pixels, after, patch.shown)
                     if _is_well(before, after, box, patch) and (
                         patch.why is Why.NEW
                         or under.is_paper(box)
@@ -182,14 +184,14 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
             raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
 
 
-def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, patch: Patch) -> None:
+def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, ink: Ink) -> None:
     """Raises _UnseenError where the page has text that this renderer shows nothing of, and another may."""
-    inked, signs = (_boxes(document, number, pixels, each) for each in (patch.ink.boxes, patch.ink.signs))
-    (place,) = _boxes(document, number, pixels, (patch.ink.place,))
+    inked, signs = (_boxes(document, number, pixels, each) for each in (ink.boxes, ink.signs))
+    (place,) = _boxes(document, number, pixels, (ink.place,))
     around = [box.wider(_AROUND, under.width, under.height) for box in dict.fromkeys(inked) if box.area]
     within = [box.wider(_AROUND, under.width, under.height).within(place) for box in dict.fromkeys(signs) if box.area]
-    dark = _boxes(document, number, pixels, [box for box, _ in patch.ink.areas])
-    inside = {(box.within(place), colour) for box, (_, colour) in zip(dark, patch.ink.areas, strict=True)}
+    dark = _boxes(document, number, pixels, [box for box, _ in ink.areas])
+    inside = {(box.within(place), colour) for box, (_, colour) in zip(dark, ink.areas, strict=True)}
     unseen = any(box.area and not under.shows(box, colour) for box, colour in inside)
     if unseen or any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
         raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")

@@ -239,12 +239,17 @@ def _with_metadata() -> Draft:
 def locked_since() -> bytes:
     """The later signer locks the field that was filled in: its signature says so (FieldMDP), the field is read-only."""
     draft = sign(_filled_draft(), hand(), permission=2)
-    field = draft.bodies[_TEXT_FIELD][:-2] + b"/V(seen)/Ff 1>>"
+    look = draft.free
+    field = draft.bodies[_TEXT_FIELD][:-2] + b"/V(seen)/Ff 1/AP<</N %d 0 R>>>>" % look
+    drawn = stream(
+        b"/Tx BMC BT /F1 10 Tf 2 6 Td (seen) Tj ET EMC",
+        b"/Type/XObject/Subtype/Form/BBox[0 0 160 20]/Resources<</Font<</F1 %d 0 R>>>>" % FONT,
+    )
     reference = (
         b"/Reference[<</Type/SigRef/TransformMethod/FieldMDP"
         b"/TransformParams<</Type/TransformParams/V/1.2/Action/Include/Fields[(remark)]>>>>]"
     )
-    return _twice(first=draft, extra={_TEXT_FIELD: field}, reference=reference)
+    return _twice(first=draft, extra={_TEXT_FIELD: field, look: drawn}, reference=reference)
 
 
 # What is not lawful, and needs more than one save to be done.

@@ -76,8 +76,7 @@ class Why(Enum):
 class Patch:
     """A place that may look different: page (from 0), rectangle in points from the lower left corner. `draws`: a look
     that has operators stands there; `is_plain`: it is a seal's picture; `is_certain`: every reader shows it
-    alike. `ink`: text that the
-    page itself has there, or near.
+    alike. `ink`: text that the page itself has there, or near; `shown`: what the look has there.
     """
 
     page: int
@@ -87,6 +86,7 @@ class Patch:
     is_plain: bool = True
     is_certain: bool = True
     ink: Ink = Ink()
+    shown: Ink = Ink()
 
 
 def rectangle(value: Any) -> Rectangle | None:
@@ -311,6 +311,12 @@ def page_box(document: Document, page: Mapping[str, Any]) -> Rectangle | None:
         return None
     found = (max(media[0], crop[0]), max(media[1], crop[1]), min(media[2], crop[2]), min(media[3], crop[3]))
     return found if min(size(found)) > 0 else None
+
+
+def is_upright(document: Document, page: Mapping[str, Any]) -> bool:
+    """Whether the page is turned by whole quarters, as the standard has it (table 30). Raises PdfError."""
+    turn = document.resolve(_of_page(document, page, "Rotate"))
+    return turn is None or (type(turn) is int and turn % 90 == 0)
 
 
 def _of_page(document: Document, page: Mapping[str, Any], key: str) -> Any:

@@ -23,6 +23,8 @@ _OPAQUE: Mapping[str, frozenset[tuple[type, Any]]] = {
     "TK": frozenset({(bool, True)}),
 }
 _PROCESS = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "CalGray", "CalRGB", "Lab", "ICCBased", "Pattern"})
+# Names of inks that devices have, and those that mean all of them or none (8.6.6.4).
+_PROCESS_INKS = frozenset({"cyan", "magenta", "yellow", "black", "red", "green", "blue", "gray", "all", "none"})
 _PLAIN_GROUPS: tuple[Any, ...] = (None, "DeviceRGB", "DeviceGray")
 # Resources that can hold nothing of the kind.
 _HARMLESS = frozenset({"ProcSet", "Properties"})
@@ -58,12 +60,16 @@ def is_plain_group(document: Document, value: Any) -> bool:
 
 def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool:
     """Whether the page would look different once something on it mixes colours: its group has a colour space of its
-    own, or something overprints. `resources`: the page's, which it may inherit. Raises PdfError.
+    own, something overprints, or has the inks of devices. `resources`: the page's, which it may inherit. Raises
+    PdfError.
     """
     group = document.resolve(page.get("Group"))
     if isinstance(group, Dict) and document.resolve(group.get("CS")) not in (None, "DeviceRGB"):
         return True
-    return any(_overprints(document, part) for part in parts_of_page(document, page, resources))
+    return any(
+        _overprints(document, part) or _has_process_inks(document, part)
+        for part in parts_of_page(document, page, resources)
+    )
 
 
 def parts_of_page(document: Document, page: Mapping[str, Any], resources: Any) -> Iterator[Dict]:
@@ -97,23 +103,38 @@ def parts(document: Document, root: Any) -> Iterator[Dict]:
 def _mixes(document: Document, value: Dict) -> bool:
     if not value.keys().isdisjoint({"Group", "SMask", "SMaskInData"}) and not _is_state(value):
         return True
-    if _states(document, value, _is_unusual):
-        return True
+    return _states(document, value, _is_unusual) or any(kind not in _PROCESS for kind, _ in _spaces(document, value))
+
+
+def _has_process_inks(document: Document, value: Dict) -> bool:
+    """Whether a colour is of inks that the page's own colours are of, too: once something is transparent some readers
+    paint it by these, and no more by the colours that the space gives for it.
+    """
+    return any(
+        kind in {None, "DeviceN"} or (kind == "Separation" and str(ink).lower() in _PROCESS_INKS)
+        for kind, ink in _spaces(document, value)
+    )
+
+
+def _spaces(document: Document, value: Dict) -> Iterator[tuple[Any, Any]]:
+    """Kind of each colour space that a dictionary has, and what stands behind it; of tables the space that they are
+    of. The kind is None where it is none.
+    """
     spaces = document.resolve(value.get("ColorSpace"))
-    listed = [document.resolve(each) for each in spaces.values()] if isinstance(spaces, Dict) else [spaces]
-    return any(not _is_process(document, each) for each in listed)
-
-
-def _is_process(document: Document, space: Any) -> bool:
-    for _ in range(3):
-        if not isinstance(space, list):
+    for each in spaces.values() if isinstance(spaces, Dict) else [spaces]:
+        space = document.resolve(each)
+        for _ in range(3):
+            kind, second = (
+                ([document.resolve(one) for one in space[:2]] + [None] * 2)[:2]
+                if isinstance(space, list)
+                else (space, None)
+            )
+            if kind not in {"Indexed", "Pattern"} or second is None:
+                break
+            space = second
+        if isinstance(space, list) or space is not None:
             # A name of the resources is judged there.
-            return space is None or isinstance(space, Name)
-        kind = document.resolve(space[0]) if space else None
-        if kind not in {"Indexed", "Pattern"} or len(space) < 2:
-            return isinstance(kind, Name) and kind in _PROCESS
-        space = document.resolve(space[1])
-    return False
+            yield ("DeviceRGB" if isinstance(space, Name) else kind if isinstance(kind, Name) else None), second
 
 
 def _overprints(document: Document, value: Dict) -> bool:

@@ -314,6 +314,8 @@ class _Comparison:
                 # Some readers take those of the tree of pages, until the page has its own.
                 raise ChangedError("annotations of all pages are put out of sight by those of one", unclear=True)
         elif role is _Role.PLAIN and number in self._fields.known:
+            if self._fields.may_annotate and not self._is_widget(old) and old != new:
+                raise ChangedError(f"the annotation {number} was changed", is_note=True)
             free = self._fields.rewritten(old, new, number)
         for key in dict.fromkeys((*old, *new)):
             if key in free:
@@ -350,8 +352,14 @@ class _Comparison:
             else:
                 kept.append(ref)
         if len(kept) != len(old or []):
-            raise ChangedError("a field or an annotation came or went")
+            gone = [each for each in old or [] if each not in kept]
+            is_note = self._fields.may_annotate and not any(map(self._is_widget, gone))
+            raise ChangedError("a field or an annotation came or went", is_note=is_note)
         self._members(zip(old or [], kept, strict=True))
+
+    def _is_widget(self, value: Any) -> bool:
+        held = self._two.before.resolve(value)
+        return not isinstance(held, Dict) or held.get("Subtype") in {None, "Widget"}
 
     def _resources(self, old: Any, new: Any, role: _Role) -> None:
         """Resources for what is filled in, or those of a category: more of them, and the old ones as they were."""

@@ -49,8 +49,9 @@ def metadata(two: TwoVersions, old: PdfObject, new: PdfObject) -> None:
         same = one == other or (
             xmp.properties(one) == xmp.properties(other) and xmp.prefixes(one) == xmp.prefixes(other)
         )
-    except XmpError:
-        same = False
+    except XmpError as cause:
+        # A comment, a processing instruction: makers write them.
+        raise ChangedError(f"the metadata were written anew, and cannot be compared: {cause}", unclear=True) from None
     if not same:
         raise ChangedError("the metadata say something else")
     if any(key not in old.value or old.value[key] != new.value[key] for key in new.value.keys() - _DATA_STREAM):

@@ -19,10 +19,18 @@ from services.esign.revisions.domain import (
     form_looks,
     standing_annotations,
 )
-from services.esign.revisions.domain.additions import MOST_OF_PAGE, MOST_OF_PAGE_FILLED, MOST_OF_PAGE_NEW, Patch, Why
+from services.esign.revisions.domain.additions import (
+    MOST_OF_PAGE,
+    MOST_OF_PAGE_FILLED,
+    MOST_OF_PAGE_NEW,
+    Ink,
+    Patch,
+    Why,
+)
 from services.esign.revisions.domain.content_stream import drawn_by_itself
 from services.esign.revisions.domain.field_locks import Locks, full_name, permitted
-from services.esign.revisions.domain.page.ink import Look, ink_of, is_certain, is_followed_alike
+from services.esign.revisions.domain.filled_values import shows_its_value
+from services.esign.revisions.domain.page.ink import Look, ink_of, is_certain, is_followed_alike, shown_by
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_look
 from services.esign.revisions.domain.sound_page import is_sound
@@ -86,7 +94,12 @@ class FieldChanges:
 
     @cached_property
     def looks_are_settled(self) -> bool:
-        return form_looks.are_settled(self._two.before)
+        return form_looks.are_settled(self._two.before) and form_looks.are_complete(self._two.before)
+
+    @property
+    def may_annotate(self) -> bool:
+        """Whether the certification lets people write notes, change them and take them away (table 257, P = 3)."""
+        return self._permitted == 3 or self._meant_to_permit == 3
 
     @cached_property
     def known(self) -> frozenset[int]:
@@ -104,7 +117,7 @@ class FieldChanges:
         self._placed.add(ref[0])
         if ref[0] not in self._new_widgets:
             text = f"object {ref[0]}, a new annotation, is no field of a signature"
-            raise ChangedError(text, is_note=self._permitted == 3 or self._meant_to_permit == 3)
+            raise ChangedError(text, is_note=self.may_annotate)
 
     @cached_property
     def _new_widgets(self) -> frozenset[int]:
@@ -202,13 +215,30 @@ class FieldChanges:
         def beside() -> list[Look]:
             return standing_annotations.looks_near(after, number, box, on)
 
-        ink = ink_of(after, on, resources, box, apart, beside) if is_sound(after, on, resources) else None
+        is_alike = additions.is_upright(after, on) and is_sound(after, on, resources)
+        ink = ink_of(after, on, resources, box, apart, beside) if is_alike else None
         if ink is None:
             raise ChangedError(f"page {page + 1} is drawn by what readers draw differently", unclear=True)
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look, box) and is_followed_alike(after, look) for look in looks)
         certain = plain or all(is_certain(after, look) for look in looks)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, certain, ink))
+        if why in {Why.FILLED, Why.TICKED} and not certain:
+            raise ChangedError(
+                f"what was filled in on page {page + 1} is drawn as readers draw differently", unclear=True
+            )
+        shown = Ink() if plain or not certain else self._shown(value, box)
+        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, certain, ink, shown))
+
+    def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink:
+        """What its look has in a place, which the renderer must show: else others show something else."""
+        holder = additions.stream_of(self._two.after, self._look(value))
+        if holder is None:
+            return Ink()
+        matrix = standing_annotations.fitted(self._two.after, holder, box)
+        shown = None if matrix is None else shown_by(self._two.after, (holder, matrix, box))
+        if shown is None:
+            raise ChangedError("a look is drawn by what readers draw differently", unclear=True)
+        return shown
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -429,7 +459,8 @@ class FieldChanges:
         """Whether readers that draw a field's value and readers that show its picture show different things."""
         after = self._two.after
         if kind != "Btn":
-            return "AP" in new and bool(changed & {"AP", "AS"}) != ("V" in changed)
+            one_alone = "AP" in new and bool(changed & {"AP", "AS"}) != ("V" in changed)
+            return one_alone or not shows_its_value(after, new, self._look(new))
         # A button shows one of its standing looks; which one is /AS, and it goes by the value.
         states = after.resolve(new.get("AP"))
         looks = after.resolve(states.get("N")) if isinstance(states, Dict) else None

@@ -1,13 +1,14 @@
 """Whether what a form says of looks (ISO 32000-1, table 218: NeedAppearances, DR, DA) changes how a field is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from services.esign.domain.pdf import signatures
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.signatures import inherited
-from services.esign.domain.pdf.syntax import Dict, Name
+from services.esign.domain.pdf.syntax import Census, Cursor, Dict, Name, PdfError
 from services.esign.revisions.domain import additions
+from services.esign.revisions.domain.content_stream import pieces
 
 
 def are_settled(document: Document) -> bool:
@@ -32,6 +33,46 @@ def are_of_the_form(document: Document) -> bool:
         inherited(document, each, "FT") not in {None, "Sig"} and inherited(document, each, "DA") is None
         for each in ends
     )
+
+
+def are_complete(document: Document) -> bool:
+    """Whether every look of a widget brings the fonts that it names: some readers take others from the form's
+    resources (table 218). Raises PdfError.
+    """
+    looks = [
+        look
+        for value in _widgets(document)
+        for look in additions.looks_of(document, value)
+        if additions.is_stream(document, look)
+    ]
+    return all(_brings_its_fonts(document, look) for look in looks)
+
+
+def _widgets(document: Document) -> Iterator[Dict]:
+    for _, page in document.pages():
+        listed = document.resolve(page.get("Annots"))
+        for each in listed if isinstance(listed, list) else []:
+            value = document.resolve(each)
+            if isinstance(value, Dict):
+                yield value
+
+
+def _brings_its_fonts(document: Document, look: Any) -> bool:
+    holder = additions.stream_of(document, look)
+    if holder is None:
+        return True
+    resources = document.resolve(holder.value.get("Resources"))
+    fonts = document.resolve(resources.get("Font")) if isinstance(resources, Dict) else None
+    own = fonts.keys() if isinstance(fonts, Dict) else set()
+    try:
+        named = [
+            operands for operator, operands in pieces(document.stream_of(holder), document.census) if operator == b"Tf"
+        ]
+        return all(Cursor(operands, 0, Census()).value() in own for operands in named)
+    except PdfError as cause:
+        if cause.limit:
+            raise
+        return False
 
 
 def _has_look(document: Document, value: Mapping[str, Any]) -> bool:

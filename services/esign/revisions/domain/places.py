@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import hypot
 
 Rectangle = tuple[float, float, float, float]
-_EVEN = 0.85
+_EVEN, _SLANT = 0.85, 1e-3
 Matrix = tuple[float, float, float, float, float, float]
 
 
@@ -35,6 +35,12 @@ def is_even(matrix: Matrix) -> bool:
     """Whether a matrix turns, mirrors and enlarges alike in both directions, or nearly."""
     a, b, c, d = matrix[:4]
     return abs(a * d - b * c) >= _EVEN * max(hypot(a, b), hypot(c, d)) ** 2
+
+
+def is_upright(matrix: Matrix) -> bool:
+    """Whether a matrix makes upright boxes of upright boxes."""
+    a, b, c, d = map(abs, matrix[:4])
+    return max(b, c) <= _SLANT * max(a, d) or max(a, d) <= _SLANT * max(b, c)
 
 
 def around(points: Sequence[tuple[float, float]]) -> Rectangle:

@@ -48,7 +48,7 @@ _COMPONENTS = {"DeviceGray": 1, "DeviceRGB": 3}
 _MOST_PIXELS, _DEEPEST = 4_000_000, 4
 # Pixels of a picture a point. Every how many pixels readers may take one; points in which the share that is covered is
 # compared, and by how much more of it may be covered by single pixels.
-_DENSEST, _STEPS, _WINDOW = 20.0, (2, 3, 4, 5, 6, 8, 10, 12, 16), 12.0
+_COARSEST, _DENSEST, _STEPS, _WINDOW = 1.0, 20.0, (2, 3, 4, 5, 6, 8, 10, 12, 16), 12.0
 _MOST_TIMES, _MOST_MORE = 2.0, 0.05
 # Levels of opacity from which on a pixel covers what lies below.
 _LEVELS = (64, 160)
@@ -148,11 +148,14 @@ def _is_alike_at_any_step(document: Document, picture: PdfObject, ctm: Matrix) -
     those that come to one of the screen's. Raises PdfError.
     """
     mask = _stream(document, picture.value.get("SMask"))
+    width, height = picture.value["Width"], picture.value["Height"]
+    across, up = hypot(ctm[0], ctm[1]), hypot(ctm[2], ctm[3])
+    if min(across, up) <= 0 or min(width / across, height / up) < _COARSEST:
+        # Some readers move a picture by half a sample when they smooth it.
+        return False
     if mask is None:
         return True
-    width, height = mask.value["Width"], mask.value["Height"]
-    across, up = hypot(ctm[0], ctm[1]), hypot(ctm[2], ctm[3])
-    if min(across, up) <= 0 or (density := max(width / across, height / up)) > _DENSEST:
+    if (density := max(width / across, height / up)) > _DENSEST:
         return False
     opacity = document.stream_of(mask)
     for level in _LEVELS:

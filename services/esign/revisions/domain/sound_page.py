@@ -47,9 +47,9 @@ def _is_sound_state(document: Document, state: Dict) -> bool:
     if not all(_is_number(share) and 0 <= share <= 1 for share in shares):
         return False
     width = document.resolve(state.get("LW", 0))
+    # A list of modes is transparent to some readers alone.
     mode = document.resolve(state.get("BM", Name("Normal")))
-    modes = mode if isinstance(mode, list) else [mode]
-    return _is_number(width) and width >= 0 and all(isinstance(document.resolve(each), Name) for each in modes)
+    return _is_number(width) and width >= 0 and isinstance(mode, Name)
 
 
 def _is_sound_pattern(document: Document, part: Dict) -> bool:

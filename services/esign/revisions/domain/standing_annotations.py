@@ -20,6 +20,8 @@ APART = 12.0
 _NEAR = 8.0
 # Points, of a rectangle that has an area.
 _LEAST_SIDE = 0.01
+# Flags NoZoom and NoRotate.
+_OWN_SIZE_OR_TURN = 1 << 3 | 1 << 4
 
 
 def shares_a_place(document: Document, number: int, box: Rectangle, page: Mapping[str, Any]) -> bool:
@@ -52,7 +54,10 @@ def is_over_another(document: Document, number: int, box: Rectangle, page: Mappi
 
 def are_in_their_places(document: Document, page: Mapping[str, Any]) -> bool:
     """Whether every reader draws each annotation of a page in its rectangle, if it draws it. Raises PdfError."""
-    return all(_is_in_its_place(document, value) for _, value in _listed(document, page))
+    return all(
+        _is_in_its_place(document, value) and not _is_held_upright(document, value)
+        for _, value in _listed(document, page)
+    )
 
 
 def looks_near(
@@ -78,14 +83,15 @@ def looks_near(
             if normal is None:
                 continue
         holder = additions.stream_of(document, normal)
-        matrix = None if holder is None else _fitted(document, holder, where)
+        matrix = None if holder is None else fitted(document, holder, where)
         if holder is None or matrix is None:
             raise UnclearError
         found.append((holder, matrix, where))
     return found
 
 
-def _fitted(document: Document, holder: PdfObject, box: Rectangle) -> Matrix | None:
+def fitted(document: Document, holder: PdfObject, box: Rectangle) -> Matrix | None:
+    """The matrix that fits a look into its rectangle (12.5.5, algorithm 8.1); None where there is none."""
     bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
     own = document.resolve(holder.value.get("Matrix", [1, 0, 0, 1, 0, 0]))
     if bounds is None or not isinstance(own, list) or len(own) != 6 or not all(type(n) in {int, float} for n in own):
@@ -102,8 +108,8 @@ def _fitted(document: Document, holder: PdfObject, box: Rectangle) -> Matrix | N
 def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
     box = additions.rectangle(document.resolve(value.get("Rect")))
     if additions.shows(document, value):
-        # Without an area to fit it in, some draw a look as large as it is.
-        return box is not None and min(additions.size(box)) >= _LEAST_SIDE
+        # Without an area to fit it in, some draw a look as large as it is; and some draw what it marks instead.
+        return box is not None and min(additions.size(box)) >= _LEAST_SIDE and _marks_within(document, value, box)
     if is_drawn_by_reader(document, value):
         return False
     if value.get("Subtype") in {"Widget", "Link"} or _is_drawn_nowhere(document, value):
@@ -113,10 +119,39 @@ def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
     return isinstance(states, Dict) and additions.is_stream(document, states.get("N"))
 
 
+def _marks_within(document: Document, value: Mapping[str, Any], box: Rectangle) -> bool:
+    """Whether the places of the page that it marks (12.5.6.10) are in its rectangle."""
+    listed = document.resolve(value.get("QuadPoints", []))
+    found = [document.resolve(each) for each in listed] if isinstance(listed, list) else [None]
+    numbers = [float(each) for each in found if isinstance(each, int | float)]
+    if len(numbers) % 8 or len(numbers) != len(found):
+        return False
+    corners = zip(numbers[::2], numbers[1::2], strict=True)
+    return all(places.is_in((x, y, x, y), places.wider(box, 1)) for x, y in corners)
+
+
+def _is_held_upright(document: Document, value: Mapping[str, Any]) -> bool:
+    """Whether it keeps its size or stands upright, whatever the page does (table 167): then it leaves its rectangle."""
+    flags = document.resolve(value.get("F", 0))
+    return type(flags) is not int or bool(flags & _OWN_SIZE_OR_TURN)
+
+
 def is_drawn_by_reader(document: Document, value: Mapping[str, Any]) -> bool:
     """Whether a field without a look has a ground or a border of its own, which some readers draw (table 189)."""
     marks = document.resolve(value.get("MK"))
-    return isinstance(marks, Dict) and "AP" not in value and not marks.keys().isdisjoint({"BG", "BC"})
+    is_drawn = isinstance(marks, Dict) and not marks.keys().isdisjoint({"BG", "BC"})
+    return is_drawn and not _has_look(document, value)
+
+
+def _has_look(document: Document, value: Mapping[str, Any]) -> bool:
+    """Whether a look is there to be drawn in its place: a stream, of its state where it has several."""
+    states = document.resolve(value.get("AP"))
+    normal = states.get("N") if isinstance(states, Dict) else None
+    if additions.is_stream(document, normal):
+        return True
+    named, state = document.resolve(normal), document.resolve(value.get("AS"))
+    chosen = named.get(state) if isinstance(named, Dict) and isinstance(state, Name) else None
+    return additions.is_stream(document, chosen)
 
 
 def _is_drawn_nowhere(document: Document, value: Mapping[str, Any]) -> bool:
@@ -125,7 +160,7 @@ def _is_drawn_nowhere(document: Document, value: Mapping[str, Any]) -> bool:
     if "AP" in value or kind not in {"Link", "Popup"}:
         return False
     if kind == "Popup":
-        return True
+        return document.resolve(value.get("Open")) in (None, False)
     style = document.resolve(value.get("BS"))
     if isinstance(style, Dict):
         return bool(document.resolve(style.get("W", 1)) == 0)

@@ -4,13 +4,15 @@ Nothing of a font program is read: every reader places signs by the widths in th
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, Name
+from services.esign.revisions.domain.page.glyph_names import LATIN
 from services.esign.revisions.domain.page.standard_widths import WIDTHS
+from services.esign.revisions.domain.page.streams import UnclearError
 
 _SPACE = 0x20
 # Space, and what rows of leaders are made of: hyphen, full stop, underline.
@@ -29,47 +31,95 @@ _STANDARD = (
     (re.compile(rb"."), 0.18, 1.05),
 )
 _STANDARD_NAMES = ("Helvetica", "Courier", "Times", "Arial", "Symbol", "ZapfDingbats")
-_COURIER = 0.6
-_PLAIN_CODES = frozenset({"WinAnsiEncoding", "MacRomanEncoding", "StandardEncoding"})
+_COURIER = (0.6, 0.6)
+# Of the standard encoding only what it has in common with ASCII.
+_CODECS: Mapping[Any, str] = {
+    None: "ascii",
+    "StandardEncoding": "ascii",
+    "WinAnsiEncoding": "cp1252",
+    "MacRomanEncoding": "mac_roman",
+}
+_PROGRAMS = frozenset({"FontFile", "FontFile2", "FontFile3"})
+# Fonts that have the widths of a standard one, by the names that programs write.
+_ALIASES: Mapping[str, str] = {
+    f"{family}{cut}": f"{standard}{cuts[at]}"
+    for families, standard, cuts in (
+        (("Arial", "ArialMT"), "Helvetica", ("", "-Bold", "-Oblique", "-BoldOblique")),
+        (
+            ("TimesNewRoman", "TimesNewRomanPS", "TimesNewRomanPSMT"),
+            "Times",
+            ("-Roman", "-Bold", "-Italic", "-BoldItalic"),
+        ),
+    )
+    for family in families
+    for at, cuts_named in enumerate(
+        (
+            ("",),
+            (",Bold", "-Bold", "-BoldMT"),
+            (",Italic", "-Italic", "-ItalicMT"),
+            (",BoldItalic", "-BoldItalic", "-BoldItalicMT"),
+        )
+    )
+    for cut in cuts_named
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """One code of a string: between which ems it moves on, and whether it is white."""
+    """A sign of a string: between which ems it moves on, whether it is white, and of how many codes and word spaces
+    it is, at least and at most.
+    """
 
     least: float
     most: float
     is_space: bool = False
-    is_word_space: bool = False
+    codes: tuple[int, int] = (1, 1)
+    word_spaces: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Font:
-    """Widths by code; `pairs`: codes have two bytes; `missing`: of codes without a width, None where nobody says."""
+    """Widths by code, between which ems; `missing`: of codes without a width, None where nobody says. `pairs`: codes
+    have two bytes; `codec`: by which signs are letters, empty where the file does not say it.
+    """
 
-    widths: dict[int, float]
-    missing: float | None
+    widths: Mapping[int, tuple[float, float]]
+    missing: tuple[float, float] | None
     pairs: bool = False
     is_exact: bool = True
-    is_vertical: bool = False
     # Whether codes are other signs than their numbers say.
     is_renamed: bool = False
+    # Whether a sign has a name that some readers do not know, in a font that is not in the file.
+    is_odd: bool = False
+    codec: str = ""
 
     def signs(self, text: bytes) -> Iterator[Sign]:
-        if self.pairs:
-            for at in range(0, len(text), 2):
-                code = int.from_bytes(text[at : at + 2], "big")
-                width = self.widths.get(code, self.missing or 0)
-                if self.is_exact:
-                    yield Sign(width, width, code in _BLANK_GLYPHS)
-                else:
-                    # Two signs of a byte each, or one.
-                    yield Sign(0, 2 * width)
+        """Raises UnclearError for half a code."""
+        if not self.pairs:
+            for code in text:
+                least, most = self.widths.get(code) or self.missing or _standard(code)
+                spaces = 1 if code == _SPACE else 0
+                yield Sign(least, most, code in _WHITE and not self.is_renamed, word_spaces=(spaces, spaces))
             return
-        for code in text:
-            found = self.widths.get(code, self.missing)
-            least, most = _standard(code) if found is None else (found, found)
-            yield Sign(least, most, code in _WHITE and not self.is_renamed, code == _SPACE)
+        if len(text) % 2 and self.is_exact:
+            raise UnclearError
+        for at in range(0, len(text), 2):
+            if not self.is_exact:
+                # Two signs of a byte each, or one.
+                yield Sign(0, 2, codes=(1, 2), word_spaces=(0, 2))
+                continue
+            code = int.from_bytes(text[at : at + 2], "big")
+            least, most = self.widths.get(code) or self.missing or (0, 0)
+            yield Sign(least, most, code in _BLANK_GLYPHS)
+
+    def letters(self, text: bytes) -> str:
+        """What a string says. Raises UnclearError where the file does not say it."""
+        if not self.codec or self.is_renamed:
+            raise UnclearError
+        try:
+            return text.decode(self.codec)
+        except UnicodeDecodeError:
+            raise UnclearError from None
 
 
 def font_of(document: Document, value: Any) -> Font | None:
@@ -81,24 +131,52 @@ def font_of(document: Document, value: Any) -> Font | None:
     if kind not in {"Type1", "MMType1", "TrueType"}:
         # Signs of a Type 3 font are content streams, which may draw anywhere.
         return None
-    unit, renamed = 1 / _UNITS, isinstance(document.resolve(font.get("Encoding")), Dict)
-    first, listed = document.resolve(font.get("FirstChar", 0)), document.resolve(font.get("Widths"))
+    coded = document.resolve(font.get("Encoding"))
+    codec = _CODECS.get(coded, "") if coded is None or isinstance(coded, Name) else ""
+    renamed = isinstance(coded, Dict)
+    descriptor = document.resolve(font.get("FontDescriptor"))
+    is_embedded = isinstance(descriptor, Dict) and not _PROGRAMS.isdisjoint(descriptor.keys())
+    is_odd = not is_embedded and isinstance(coded, Dict) and not _are_known(document, coded)
+    own = None if is_embedded else _own_widths(document.resolve(font.get("BaseFont")), is_plain=coded in _CODECS)
+    first, last, listed = (document.resolve(font.get(key)) for key in ("FirstChar", "LastChar", "Widths"))
     if listed is None:
-        name = document.resolve(font.get("BaseFont"))
-        if not isinstance(name, Name) or not name.startswith(_STANDARD_NAMES):
-            return None
-        coded = document.resolve(font.get("Encoding"))
-        exact = WIDTHS.get(name, {}) if coded is None or coded in _PLAIN_CODES else {}
-        return Font(dict(exact), _COURIER if name.startswith("Courier") else None, is_renamed=renamed)
-    if type(first) is not int or not isinstance(listed, list):
+        return None if own is None else Font(*own, is_renamed=renamed, is_odd=is_odd, codec=codec)
+    if type(first) is not int or not isinstance(listed, list) or last != first + len(listed) - 1:
+        # Some readers know no widths then.
         return None
     widths = [document.resolve(each) for each in listed[:256]]
-    descriptor = document.resolve(font.get("FontDescriptor"))
     missing = document.resolve(descriptor.get("MissingWidth", 0)) if isinstance(descriptor, Dict) else 0
     if not all(map(_is_number, [*widths, missing])):
         return None
-    known = {first + at: each * unit for at, each in enumerate(widths)}
-    return Font(known, missing * unit, is_renamed=renamed)
+    known = {first + at: (each / _UNITS, each / _UNITS) for at, each in enumerate(widths)}
+    default = missing / _UNITS, missing / _UNITS
+    if own is not None:
+        # A reader that has the font may keep to its own widths.
+        known = {
+            code: _between(known.get(code, default), own[0].get(code) or own[1] or _standard(code))
+            for code in range(256)
+        }
+    return Font(known, default, is_renamed=renamed, is_odd=is_odd, codec=codec)
+
+
+def _are_known(document: Document, encoding: Dict) -> bool:
+    listed = document.resolve(encoding.get("Differences", []))
+    members = [document.resolve(each) for each in listed] if isinstance(listed, list) else [None]
+    return all(type(each) is int or (isinstance(each, Name) and each in LATIN) for each in members)
+
+
+def _own_widths(
+    name: Any, *, is_plain: bool
+) -> tuple[Mapping[int, tuple[float, float]], tuple[float, float] | None] | None:
+    """Widths of a standard font by its name, and of codes that are not among them; None of any other font."""
+    if not isinstance(name, Name) or not name.startswith(_STANDARD_NAMES):
+        return None
+    exact = WIDTHS.get(_ALIASES.get(name, name), {}) if is_plain else {}
+    return {code: (width, width) for code, width in exact.items()}, _COURIER if name.startswith("Courier") else None
+
+
+def _between(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
 def _composite(document: Document, font: Dict) -> Font | None:
@@ -113,16 +191,22 @@ def _composite(document: Document, font: Dict) -> Font | None:
     if "W2" in own or document.resolve(own.get("DW2", _DW2)) != _DW2:
         # Written downwards its signs stand anywhere.
         return None
-    named = encoding if isinstance(encoding, Name) else None
-    vertical = named is not None and named.endswith("V")
-    if named not in {"Identity-H", "Identity-V"}:
+    named = encoding if isinstance(encoding, Name) else ""
+    if not named.endswith("-H"):
+        # Downwards, or by a table of the file's own that may say so.
+        return None
+    if named != "Identity-H":
         # Which code is which glyph, and how long codes are, is in a table of its own.
         found = _widths(document, own.get("W"))
         if found is None or not all(0 <= width <= 1 for width in (*found.values(), default / _UNITS)):
             return None
-        return Font({}, 1, pairs=True, is_exact=False, is_vertical=vertical)
+        codec = "utf-16-be" if named.startswith("Uni") and ("UCS2" in named or "UTF16" in named) else ""
+        return Font({}, None, pairs=True, is_exact=False, codec=codec)
     widths = _widths(document, own.get("W"))
-    return None if widths is None else Font(widths, default / _UNITS, pairs=True, is_vertical=vertical)
+    if widths is None:
+        return None
+    missing = default / _UNITS, default / _UNITS
+    return Font({code: (width, width) for code, width in widths.items()}, missing, pairs=True)
 
 
 def _widths(document: Document, value: Any) -> dict[int, float] | None:
@@ -141,14 +225,18 @@ def _widths(document: Document, value: Any) -> dict[int, float] | None:
             widths = [document.resolve(each) for each in second]
             if not all(map(_is_number, widths)):
                 return None
-            found.update((first + step, width / _UNITS) for step, width in enumerate(widths))
+            given = {first + step: width / _UNITS for step, width in enumerate(widths)}
             at += 2
-            continue
-        width = members[at + 2] if at + 2 < len(members) else None
-        if type(second) is not int or not isinstance(width, int | float) or not 0 <= second - first <= _MOST_RANGES:
+        else:
+            width = members[at + 2] if at + 2 < len(members) else None
+            if type(second) is not int or not isinstance(width, int | float) or not 0 <= second - first <= _MOST_RANGES:
+                return None
+            given = dict.fromkeys(range(first, second + 1), width / _UNITS)
+            at += 3
+        # Of two widths of one code some readers take the first.
+        if any(found.get(code, width) != width for code, width in given.items()):
             return None
-        found.update(dict.fromkeys(range(first, second + 1), width / _UNITS))
-        at += 3
+        found.update(given)
     document.census.count(len(found))
     return found
 

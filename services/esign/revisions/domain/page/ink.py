@@ -56,6 +56,19 @@ def ink_of(
     return Ink(place, tuple(walk.boxes), tuple(walk.signs), tuple(walk.areas))
 
 
+def shown_by(document: Document, look: Look) -> Ink | None:
+    """What a look has in its place on the page; None where readers may follow it differently. Raises PdfError where it
+    is too much work.
+    """
+    holder, ctm, place = look
+    walk = Walk(document, place)
+    try:
+        walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), State(place, ctm), 1)
+    except UnclearError:
+        return None
+    return Ink(place, tuple(walk.boxes), tuple(walk.signs), tuple(walk.areas))
+
+
 def is_certain(document: Document, look: Any) -> bool:
     """Whether every reader shows a form alike: its colours, lines, areas and pictures. Raises PdfError."""
     return _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf))
@@ -66,12 +79,20 @@ def is_followed_alike(document: Document, look: Any) -> bool:
     return _is_followed(document, look, None)
 
 
-def _is_followed(document: Document, look: Any, near: Rectangle | None) -> bool:
+def words_of(document: Document, look: Any) -> str | None:
+    """What a form says, where it is nothing but strings that everybody sees, on a ground; None where that is not
+    known. Raises PdfError where it is too much work.
+    """
+    said: list[str] = []
+    return "".join(said) if _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf), said) else None
+
+
+def _is_followed(document: Document, look: Any, near: Rectangle | None, said: list[str] | None = None) -> bool:
     holder = additions.stream_of(document, look)
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
         return document.resolve(look) is None
-    walk = Walk(document, box, near)
+    walk = Walk(document, box, near, said=said)
     try:
         walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), State(box), 1)
     except UnclearError:

@@ -2,6 +2,8 @@
 (ISO 32000-1, 8.5).
 """
 
+import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -17,6 +19,8 @@ _THINNEST, _SHORTEST = 0.2, 0.05
 _MOST_PIECES, _LONGEST = 1000, 100_000.0
 # Points of the shortest dash, and how much longer the gap behind it may be.
 _SHORTEST_DASH, _LONGEST_GAP = 0.5, 4
+# Of a corner that turns back, and how sharp one of an area may be; parts of one area that are compared.
+_SHARPEST, _SHARPEST_AREA, _MOST_PARTS = 1e-6, 30.0, 100
 _BEGINNINGS = frozenset({b"m", b"re"})
 Corner = tuple[float, float]
 
@@ -31,6 +35,8 @@ class Path:
     lines: list[Rectangle] = field(default_factory=list)
     clips: bool = False
     _areas: list[Rectangle] = field(default_factory=list)
+    # The corners of each part, those of curves too.
+    _corners: list[list[Corner]] = field(default_factory=list)
     _pieces: int = 0
     _length: float = 0
     _begun: Corner = (0, 0)
@@ -38,6 +44,10 @@ class Path:
     _has_length: bool = True
     _has_points: bool = False
     _is_rectangle: bool = True
+    # By how many half pens its corners reach beyond their place, and the directions of its first line and its last.
+    _sharpest: float = 1.0
+    _first: Corner | None = None
+    _last: Corner | None = None
 
     def extend(self, operator: bytes, numbers: list[float], ctm: Matrix) -> None:
         """Raises UnclearError."""
@@ -54,15 +64,20 @@ class Path:
         if operator in _BEGINNINGS:
             self._has_points, self._has_length = self.has_points, False
             self._begun = self._at = corners[0]
+            self._first = self._last = None
             self._areas.append(places.around(corners))
+            self._corners.append([])
         if operator == b"re":
             for corner in corners[1:]:
                 self._line([corner])
+            self._turn(self._first)
         elif operator == b"h":
             self._line([self._begun])
+            self._turn(self._first)
         elif operator != b"m":
             self._line(corners)
         if corners:
+            self._corners[-1] += corners
             self.box = places.around(corners if self.box is None else [*corners, self.box[:2], self.box[2:]])
             last = self._areas[-1]
             self._areas[-1] = places.around([*corners, last[:2], last[2:]])
@@ -74,7 +89,25 @@ class Path:
         self._length += sum(places.size(line))
         if max(places.size(line)) > _SHORTEST:
             self._has_length = True
+        way = [self._at, *corners]
+        steps = [(x - a, y - b) for (a, b), (x, y) in itertools.pairwise(way) if (x, y) != (a, b)]
+        if steps:
+            self._turn(steps[0])
+            self._first, self._last = self._first or steps[0], steps[-1]
         self._at = corners[-1]
+
+    def _turn(self, ahead: Corner | None) -> None:
+        """A corner between the last line and one that goes on in a direction."""
+        if self._last is None or ahead is None:
+            return
+        straight = math.hypot(*self._last) * math.hypot(*ahead)
+        cosine = (self._last[0] * ahead[0] + self._last[1] * ahead[1]) / straight
+        # The miter's length, in pens (8.4.3.5); of the angle between the lines, not of the turn.
+        self._sharpest = max(self._sharpest, 1 / math.sqrt(max((1 + cosine) / 2, _SHARPEST)))
+
+    def sharpness(self, limit: float) -> float:
+        """By how many half pens its corners reach beyond their place, where the miter limit is at most `limit`."""
+        return min(self._sharpest, limit)
 
     def areas(self) -> Iterator[Rectangle]:
         """Around each of its parts."""
@@ -96,9 +129,35 @@ class Path:
         """Whether a reader may run out of room for it."""
         return self._pieces > _MOST_PIECES or self._length > _LONGEST
 
-    def is_thin(self, *, fills: bool, pen: float) -> bool:
-        """Whether an area, or the pen (points; 0: none, or the thinnest there is), is thinner than some draw."""
-        return (fills and any(min(places.size(area)) < _THINNEST for area in self._areas)) or 0 < pen < _THINNEST
+    def is_thin(self, *, fills: bool, is_light: bool, pen: float) -> bool:
+        """Whether an area, or the pen (points; 0: none, or the thinnest there is), is thinner than some draw, or areas
+        are in each other's way; that does no harm where it `is_light`.
+        """
+        is_unclear = any(map(_is_sliver, self._corners)) or (not is_light and (self._has_spur or self._overlaps))
+        return (fills and is_unclear) or 0 < pen < _THINNEST
+
+    @property
+    def _has_spur(self) -> bool:
+        """Whether a line turns back nearly upon itself."""
+        return self._sharpest > _SHARPEST_AREA
+
+    @property
+    def _overlaps(self) -> bool:
+        """Whether two parts may have something in common: what is left of both depends on how they are wound."""
+        if len(self._areas) > _MOST_PARTS:
+            return True
+        return any(
+            min(places.size(places.within(one, other))) > _SHORTEST
+            for one, other in itertools.combinations(self._areas, 2)
+        )
+
+
+def _is_sliver(corners: list[Corner]) -> bool:
+    """Whether an area is thinner, over its length, than some draw."""
+    around = [*corners, corners[0]]
+    doubled = abs(sum(x * b - a * y for (x, y), (a, b) in itertools.pairwise(around)))
+    length = max(math.hypot(x - corners[0][0], y - corners[0][1]) for x, y in corners)
+    return doubled / 2 < _THINNEST * length or min(places.size(places.around(corners))) < _THINNEST
 
 
 def is_usual_dash(dashes: list[float], phase: float) -> bool:

@@ -32,7 +32,11 @@ class State:
     fill_parts: int = 1
     stroke_parts: int = 1
     mixed: bool = False
+    # Entries of graphics states by which colours are others than they say; each is taken back by itself alone.
+    changed: frozenset[str] = frozenset()
     is_faded: bool = False
+    # How many matrices make up this one: each rounds, for readers of single precision.
+    moves: int = 0
     font: Font | None = None
     size: float = 0
     spacing: float = 0
@@ -40,6 +44,8 @@ class State:
     stretch: float = 1
     leading: float = 0
     rise: float = 0
+    # Whether a form begins with what was set for the texts around it: for some readers nothing is.
+    is_text_left: bool = False
 
 
 def rgb_of(colour: Sequence[float]) -> Colour:

@@ -39,20 +39,26 @@ _IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
 # Entries of a graphics state by which colours become others, and values of which they do not.
 _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
-_SHOWN_STATES = frozenset({"Normal", "Compatible"})
+_SHOWN_MODES = frozenset({"Normal", "Compatible"})
 # Modes of text (table 106): filled, stroked, both, unseen; more would clip.
 _RENDERINGS, _TEXT_STROKES = frozenset({0, 1, 2, 3}), frozenset({1, 2})
 _THINNEST_PEN = 0.2
+# Pens that a sharp corner may reach (8.4.3.5: the usual limit), and a pen of signs in ems from which on they are none.
+_LIMIT, _BROADEST_PEN = 10.0, 0.2
 # Share of light from which on a colour is one of paper; points that something must reach into a place; how many do.
 _PAPER, _EDGE, _MOST_AREAS = 0.85, 0.5, 4000
 # Numbers that every reader computes with, in points (table C.1).
 _LARGEST, _SMALLEST = 32767.0, 1e-4
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
+# Moves one upon the other after which rounding may show.
+_MOST_MOVES = 500
 # Samples of a picture a point: of more some readers show single ones.
 _DENSEST = 5.0
 # Ems around a glyph's advance that its outline may take; the height in which every sign has ink, and by how many ems
 # one is in the place to be looked for there.
-_BEFORE, _BEHIND, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.3, 0.5, 0.4, 1.1, 0.5, 0.1
+# Share of its usual width from which on a sign is one to every reader.
+_NARROWEST = 0.4
+_BESIDE, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.5, 0.4, 1.1, 0.5, 0.1
 
 
 @dataclass(slots=True)
@@ -67,6 +73,8 @@ class Walk:
     signs: list[Rectangle] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     pieces: int = 0
+    # What its strings say, in their order; None where nobody asks.
+    said: list[str] | None = None
 
     def form(self, content: bytes, resources: Any, state: State, depth: int) -> None:
         if depth > _DEEPEST:
@@ -103,6 +111,9 @@ class _Stream:
     path: Path = field(default_factory=Path)
     line: Matrix | None = None
     text: Matrix = IDENTITY
+    # Points of the text's own space by which its place is known, to either side; moves since it was set.
+    spread: float = 0
+    moves: int = 0
 
     def follow(self, content: bytes) -> None:
         for operator, operands in pieces(content, self.walk.document.census):
@@ -142,6 +153,9 @@ class _Stream:
             if self.path.box is None:
                 raise UnclearError
             self.path.clips = True
+        elif operator in _OUTSIDE_TEXT and self.line is not None:
+            # Whether the place of the text is taken back too depends on the reader.
+            raise UnclearError
         elif operator == b"q":
             self.saved.append(self.state)
             if len(self.saved) > _MOST_SAVED:
@@ -152,10 +166,15 @@ class _Stream:
             self.state = self.saved.pop()
         elif operator == b"cm":
             a, b, c, d, e, f = numbers
-            self.state = replace(self.state, ctm=_usual(places.times((a, b, c, d, e, f), self.state.ctm)))
+            ctm, moves = _usual(places.times((a, b, c, d, e, f), self.state.ctm)), self.state.moves + 1
+            if moves > _MOST_MOVES:
+                raise UnclearError
+            self.state = replace(self.state, ctm=ctm, moves=moves)
         elif operator.lower() in DEVICE:
             self.space(b"cs" if operator in DEVICE else b"CS", [Name(DEVICE[operator.lower()])])
             self.colour(operator, numbers)
+        elif operator == b"M":
+            _refuse_limit(numbers[0])
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
@@ -166,7 +185,7 @@ class _Stream:
             if (self.line is None) is (operator == b"ET"):
                 raise UnclearError
             self.line = IDENTITY if operator == b"BT" else None
-            self.text = IDENTITY
+            self.text, self.spread, self.moves = IDENTITY, 0, 0
         elif operator in {b"Tm", b"Td", b"TD", b"T*"}:
             self._move(operator, numbers)
 
@@ -176,16 +195,31 @@ class _Stream:
         if operator == b"Tm":
             a, b, c, d, e, f = numbers
             self.line = self.text = _usual((a, b, c, d, e, f))
+            self.spread, self.moves = 0, 0
             return
         if operator == b"TD":
             self.state = replace(self.state, leading=-numbers[1])
         x, y = numbers if operator != b"T*" else (0, -self.state.leading)
         self.line = self.text = _usual(places.times((1, 0, 0, 1, x, y), self.line))
+        self.spread = 0
+        self._count_move()
+
+    def _count_move(self) -> None:
+        self.moves += 1
+        if self.moves > _MOST_MOVES:
+            raise UnclearError
+
+    def _change(self, key: str, *, usual: bool) -> None:
+        changed = self.state.changed - {key} if usual else self.state.changed | {key}
+        self.state = replace(self.state, changed=changed)
 
     # Paths.
 
     def _paint(self, operator: bytes) -> None:
         path, self.path = self.path, Path()
+        if self.walk.said is not None and operator != b"n" and (self.walk.said or not path.is_box):
+            # It could be another sign, or be over one.
+            raise UnclearError
         if path.box is None:
             if operator != b"n":
                 # Some paint a path that was begun outside.
@@ -195,25 +229,25 @@ class _Stream:
         pen = state.width if strokes else 0
         unsure = (
             self._is_unsure
-            or path.is_thin(fills=fills, pen=pen * places.least(state.ctm))
+            or path.is_thin(fills=fills, is_light=state.is_fill_light, pen=pen * places.least(state.ctm))
             or (strokes and (not state.stroke or state.is_dashed or path.has_points or not places.is_even(state.ctm)))
             or (fills and not state.fill)
             or path.is_long
         )
-        reach = pen * places.factor(state.ctm) / 2
+        reach = pen * places.factor(state.ctm) / 2 * path.sharpness(_LIMIT)
         if fills and not state.is_fill_light:
             self.walk.paint(path.areas(), state.clip, state.fill_colour)
         if strokes and not state.is_stroke_light:
             self.walk.paint((places.wider(line, reach) for line in path.lines), state.clip, None)
         if unsure and operator != b"n":
-            self.walk.mark(places.wider(path.box, pen * places.factor(state.ctm)), state.clip)
+            self.walk.mark(places.wider(path.box, max(reach, pen * places.factor(state.ctm))), state.clip)
         if path.clips:
             clip = places.within(state.clip, path.box)
             self.state = replace(state, clip=clip, mixed=state.mixed or not path.is_box)
 
     @property
     def _is_unsure(self) -> bool:
-        return self.state.mixed or self.state.is_faded or any(self.marks)
+        return self.state.mixed or bool(self.state.changed) or self.state.is_faded or any(self.marks)
 
     # What goes by the resources.
 
@@ -293,17 +327,18 @@ class _Stream:
         named = document.resolve(self._named("ExtGState", values))
         if not isinstance(named, Dict):
             raise UnclearError
-        mask = document.resolve(named.get("SMask", Name("None")))
-        mode = document.resolve(named.get("BM", Name("Normal")))
-        mixed = self.state.mixed
-        if not named.keys().isdisjoint({"SMask", "BM"}):
-            mixed = mask != "None" or mode not in _SHOWN_STATES
-        if any(document.resolve(named[key]) not in _UNCHANGED for key in _CHANGING & named.keys()):
-            mixed = True
+        for key in _CHANGING & named.keys():
+            self._change(key, usual=document.resolve(named[key]) in _UNCHANGED)
+        if "SMask" in named:
+            self._change("SMask", usual=document.resolve(named["SMask"]) == "None")
+        if "BM" in named:
+            self._change("BM", usual=document.resolve(named["BM"]) in _SHOWN_MODES)
+        if "ML" in named:
+            _refuse_limit(document.resolve(named["ML"]))
         # What is faint or unseen by itself comes out in a group that knocks out what lies below.
         shares = [document.resolve(named[key]) for key in ("ca", "CA") if key in named]
         faded = any(share != 1 for share in shares) if shares else self.state.is_faded
-        self.state = replace(self.state, mixed=mixed, is_faded=faded)
+        self.state = replace(self.state, is_faded=faded)
         width, chosen = document.resolve(named.get("LW")), document.resolve(named.get("Font"))
         if type(width) in {int, float}:
             self.state = replace(self.state, width=float(width))
@@ -325,12 +360,12 @@ class _Stream:
         named = self._named("XObject", values)
         # Where a name is not found some look for it in the resources of others.
         holder = additions.stream_of(document, named)
-        if self.line is not None or holder is None or not isinstance(holder.value, Dict):
+        if self.line is not None or holder is None or not isinstance(holder.value, Dict) or self.walk.said is not None:
             raise UnclearError
         if holder.value.get("Subtype") == "Image":
             box = places.moved((0, 0, 1, 1), state.ctm)
             is_sure = not self._is_unsure and is_plain_picture(document, holder)
-            if not is_sure or _density(holder.value, state.ctm) > _DENSEST:
+            if not is_sure or not places.is_upright(state.ctm) or _density(holder.value, state.ctm) > _DENSEST:
                 self.walk.mark(box, state.clip)
             if self.walk.near is not None and not (is_sure and is_light_picture(document, holder)):
                 self.walk.paint([box], state.clip, None)
@@ -345,7 +380,8 @@ class _Stream:
         clip = places.within(places.moved(bounds, ctm), state.clip)
         own = document.resolve(holder.value.get("Resources"))
         odd = "OC" in holder.value or not blending.is_plain_group(document, holder.value.get("Group"))
-        inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or odd)
+        left = state.is_text_left or any(getattr(state, key) != value for key, value in _FRESH_TEXT.items())
+        inner = replace(state, ctm=ctm, clip=clip, mixed=self._is_unsure or odd, font=None, is_text_left=left)
         self.walk.form(content_of(document, holder), self.resources if own is None else own, inner, self.depth + 1)
 
     def begin(self, operator: bytes, values: list[Any]) -> None:
@@ -369,13 +405,14 @@ class _Stream:
             self.state = replace(self.state, word=word, spacing=spacing)
         if operator in {b"'", b'"'}:
             self._move(b"T*", ())
-        if self.line is None or self.state.font is None or len(values) != 1:
+        if self.line is None or self.state.font is None or self.state.is_text_left or len(values) != 1:
             raise UnclearError
         shown = values[0] if operator == b"TJ" else [values[0]]
         if not isinstance(shown, list):
             raise UnclearError
         # Where widths are not known the next sign is somewhere between.
-        least = most = 0.0
+        self._count_move()
+        least, most = -self.spread, self.spread
         for each in shown:
             if type(each) in {int, float}:
                 if abs(each) > _LARGEST:
@@ -387,44 +424,78 @@ class _Stream:
             else:
                 raise UnclearError
         self.text = _usual(places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text))
+        self.spread = abs(most - least) / 2
 
     def _string(self, text: bytes, font: Font, least: float, most: float) -> tuple[float, float]:
         """Takes a string that begins between two places of its line; returns between which it ends."""
-        state, begin = self.state, least
+        state, begin, end = self.state, least, most
         em, factor = abs(state.size) or 1.0, state.size * state.stretch
         # Between which two places of the line each sign is that is not white.
         inked: list[tuple[float, float]] = []
         for sign in font.signs(text):
-            ahead = (state.spacing + (state.word if sign.is_word_space else 0)) * state.stretch
-            ends = least + sign.least * factor, most + sign.most * factor
+            ends = sorted((sign.least * factor, sign.most * factor))
             if not sign.is_space:
-                inked.append((min(least, *ends), max(most, *ends)))
-            least, most = ends[0] + ahead, ends[1] + ahead
+                inked.append((min(least, least + ends[0]), max(most, most + ends[1])))
+            ahead = sorted(
+                (codes * state.spacing + words * state.word) * state.stretch
+                for codes, words in zip(sign.codes, sign.word_spaces, strict=True)
+            )
+            least, most = least + ends[0] + ahead[0], most + ends[1] + ahead[1]
         pen = state.width * places.least(state.ctm)
         strokes, fills = state.rendering in _TEXT_STROKES, state.rendering != 1
         unsure = (fills and not state.fill) or (
-            strokes and (not state.stroke or state.is_dashed or pen < _THINNEST_PEN)
+            strokes
+            and (not state.stroke or state.is_dashed or not _THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale)
         )
-        if not (inked or unsure or self._is_unsure):
+        if not (inked or unsure or self._is_unsure or self.walk.said is not None):
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
-        down, up = (-len(text) * em, em) if font.is_vertical else (-_BELOW * em, _ABOVE * em)
-        low, high = min(begin, least, most) - _BEFORE * em, max(begin, least, most) + _BEHIND * em
-        box = places.within(self._box(placed, low, high, down, up), state.clip)
+        # What is pressed together some draw broad, and some not at all.
+        unsure = (
+            unsure or font.is_odd or not places.is_even(placed) or not _NARROWEST <= state.stretch <= 1 / _NARROWEST
+        )
+        low, high = min(begin, least) - _BESIDE * em, max(end, most) + _BESIDE * em
+        box = self._box(placed, low, high, -_BELOW * state.size, _ABOVE * state.size)
+        box = places.within(places.wider(box, self._reach_of_pen if strokes else 0), state.clip)
+        if walk.said is not None:
+            self._say(font.letters(text), self._box(placed, begin, most, 0, _WAIST * state.size))
         if self._is_unsure or unsure:
             walk.mark(box, state.clip)
         if places.meet(box, walk.place):
             walk.boxes.append(box)
             inner = places.wider(walk.place, -_REACHES_IN * em * places.factor(placed))
             for one, other in inked:
-                sign_box = places.within(self._box(placed, one, other, 0, _WAIST * em), state.clip)
-                if font.is_vertical or places.meet(sign_box, inner):
-                    walk.signs.append(box if font.is_vertical else sign_box)
+                sign_box = places.within(self._box(placed, one, other, 0, _WAIST * state.size), state.clip)
+                if places.meet(sign_box, inner):
+                    walk.signs.append(sign_box)
         return least, most
+
+    def _say(self, words: str, box: Rectangle) -> None:
+        """Raises UnclearError for what is not to be seen."""
+        state, said = self.state, self.walk.said
+        seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
+        if said is None or (words.strip() and not seen):
+            raise UnclearError
+        said.append(words)
+
+    @property
+    def _scale(self) -> float:
+        return places.factor(places.times(self.text, self.state.ctm))
+
+    @property
+    def _reach_of_pen(self) -> float:
+        """Points that the outline of a stroked sign may reach beyond it, sharp corners included."""
+        return self.state.width * places.factor(self.state.ctm) / 2 * _LIMIT
 
     def _box(self, placed: Matrix, left: float, right: float, down: float, up: float) -> Rectangle:
         rise = self.state.rise
         return places.around([places.at(placed, x, y + rise) for x in (left, right) for y in (down, up)])
+
+
+def _refuse_limit(limit: Any) -> None:
+    """Of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
+    if type(limit) not in {int, float} or not 1 <= limit <= _LIMIT:
+        raise UnclearError
 
 
 def _density(picture: Dict, ctm: Matrix) -> float:
@@ -450,6 +521,16 @@ def _is_matrix(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 6 and all(type(each) in {int, float} for each in value)
 
 
+_FRESH_TEXT: Mapping[str, float] = {
+    "spacing": 0,
+    "word": 0,
+    "stretch": 1,
+    "leading": 0,
+    "rise": 0,
+    "rendering": 0,
+}
+# Not allowed within a text (8.2, figure 9).
+_OUTSIDE_TEXT = frozenset({b"q", b"Q", b"cm"})
 _TEXT_STATE: Mapping[bytes, Callable[[State, float], State]] = {
     b"Tc": lambda state, number: replace(state, spacing=number),
     b"Tw": lambda state, number: replace(state, word=number),
