@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 
+from services.esign.verification import file_errors, plain_files
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc, seal_pb2, seal_pb2_grpc
 from shuniu.cli.output import out, table
@@ -24,6 +25,8 @@ REASONS = {
     for name, number in pb.RevocationReason.items()
 }
 REVIEWER, MAKER = "system", "security"
+# How many bytes tell a PNG: another file is not written over.
+_PNG = 8
 
 
 def listing(arguments: argparse.Namespace) -> int:
@@ -93,11 +96,11 @@ def picture(arguments: argparse.Namespace) -> int:
     request = pb.GetSealPictureRequest(id=arguments.id)
     found = _as(arguments, MAKER, lambda edge: edge.call(_owner(edge).GetSealPicture, request))
     try:
-        arguments.out.write_bytes(found.png)
+        plain_files.put(arguments.out, found.png, alike=_PNG)
         if arguments.eseal is not None and found.eseal:
-            arguments.eseal.write_bytes(found.eseal)
+            plain_files.put(arguments.eseal, found.eseal, alike=len(found.eseal))
     except OSError as error:
-        raise ConfigError(f"{error.filename}: {error.strerror}") from None
+        raise ConfigError(f"{error.filename}: {file_errors.told(error)}") from None
     source = "自有图像 / uploaded" if found.uploaded else "枢纽绘制 / drawn by the hub"
     fields = {"width_mm": found.width_mm, "height_mm": found.height_mm, "uploaded": found.uploaded}
     text = f"{arguments.out}: {found.width_mm} × {found.height_mm} mm, {source}"

@@ -10,6 +10,7 @@ from services.esign.domain.one_line import one_line
 
 _CHINESE: Final = {
     errno.ENOENT: "没有这个文件",
+    errno.EEXIST: "那里已有别的文件，没有覆盖",
     errno.EISDIR: "这是目录，不是文件",
     errno.ENOTDIR: "路径中有一段不是目录",
     errno.ENXIO: "不是普通文件，而是管道、套接字或设备",

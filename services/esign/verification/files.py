@@ -27,6 +27,7 @@ from services.esign.verification.workers import confined
 from services.esign.verification.workers.one_worker import OneWorker
 
 __all__ = [
+    "COMPANIONS",
     "EXIT_CODES",
     "Judged",
     "TrustError",
@@ -42,6 +43,9 @@ __all__ = [
 ]
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+_RECEIPT, _SES = ".tlog-proof", ".ses"
+COMPANIONS = (_RECEIPT, _SES)
+"""What is read beside a document: its name, and one of these."""
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
@@ -108,10 +112,10 @@ class _Files:
             # One byte more than allowed is enough for the verdict that it is too large.
             document = plain_files.content(file, path, MAX_BYTES + 1)
             size = max(len(document), os.fstat(file.fileno()).st_size)
-        proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
+        proof = plain_files.companion(path, _RECEIPT, MOST_RECEIPT + 1)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
         digest = sha256(document).digest() if size <= MAX_BYTES else b""
-        return cls(document, size, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
+        return cls(document, size, receipt, plain_files.companion(path, _SES, _MAX_SES), digest)
 
 
 def verify_file(
