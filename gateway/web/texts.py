@@ -152,7 +152,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verdict_INDETERMINATE": ("无法确定", "Cannot be determined"),
     "verdict_unread": ("没有核验", "Not verified"),
     "verdict_unsigned": ("没有电子签章", "Not signed"),
-    "verdict_qr_VALID": ("真实且有效", "Genuine and in force"),
+    "verdict_qr_VALID": ("二维码真实，登记有效", "Code genuine, certificate in force"),
     "verdict_qr_INVALID": ("无效", "Not valid"),
     "verdict_qr_INDETERMINATE": ("无法确定", "Cannot be determined"),
     "verdict_hash_VALID": ("登记有效", "Registered and in force"),

@@ -214,7 +214,7 @@ def _lines(found: _Found) -> list[str]:
     verdict, summary = found.verdict, found.verdict["summary"]
     name = esign.quoted(found.path)
     if not found.is_judged:
-        return [f"未核验 / not judged   {name}", *_sentences(summary)]
+        return [f"没有核验 / not judged   {name}", *_sentences(summary)]
     lines = [
         f"{verdict['verdict']}   {name}   结论对应时间 / speaks for {_beijing(verdict['as_of'])}",
         *_sentences(summary),

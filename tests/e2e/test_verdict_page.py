@@ -78,10 +78,10 @@ SITUATIONS = {
     "stranger": Situation(
         "无法确定",
         "unknown",
-        "签名者的身份无法确认",
+        "签名者的身份无法确认，核实之前不要接受",
         "未列入信任名单",
-        "请联系出具单位核实",
-        "who signed it cannot be confirmed",
+        "电话从别处查",
+        "Who signed it cannot be confirmed: do not accept it",
     ),
     "word": Situation(
         "没有核验", "not_checked", "不是 PDF 或 OFD 文件", "Word 文档", "请核验出具单位发来的", "no PDF or OFD file"
@@ -183,7 +183,7 @@ async def test_a_clerk_knows_what_it_is_and_what_to_do(
 
         whole = await shown.inner_text("section.verdict")
         good, bad = ("真实有效" in whole), ("不要接受" in whole or "不能接受" in whole)
-        assert (good, bad) == (name == "good", name in {"forged", "withdrawn"})
+        assert (good, bad) == (name == "good", name in {"forged", "stranger", "withdrawn"})
         assert await shown.locator(".verdict-head svg:visible").count() == 1
         ticks = await shown.locator(".verdict svg.is-valid:visible").count()
         assert (ticks > 0) is (name == "good")

@@ -103,6 +103,7 @@ def test_a_name_that_leaves_no_room_for_a_receipt_has_none(place):
 def test_a_hole_of_any_size_is_refused_by_its_size(place):
     """200 GB that hold nothing: too large, and nobody reads them for a digest."""
     with (place.folder / "hole.pdf").open("wb") as file:
+        file.write(b"%PDF-1.7\n")
         file.truncate(200 << 30)
     ran = here("verify", str(place.folder / "hole.pdf"), "--json", "--trust", str(place.folder / "trust"))
     found = json.loads(ran.out)

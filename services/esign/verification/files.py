@@ -17,7 +17,8 @@ from typing import Any
 from cryptography import x509
 
 from services.esign.certification.domain.trust import Trust
-from services.esign.domain.pdf.document import MAX_BYTES
+from services.esign.domain.ofd.archive import is_zip
+from services.esign.domain.pdf.document import MAX_BYTES, has_header
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.verification import file_errors, plain_files
@@ -168,7 +169,10 @@ def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
     files = _Files.of(path)
     if files.size > MAX_BYTES:
-        return Judged(path, too_large(files.size, by[1]), sha256=files.sha256, at_us=by[1])
+        if has_header(files.document) or is_zip(files.document):
+            return Judged(path, too_large(files.size, by[1]), at_us=by[1])
+        # What it is comes before its size: no issuer can make a photo smaller.
+        files = replace(files, document=files.document[:_MIB])
     try:
         found = worker.ask(_judge_inherited, files, *by)
     except confined.OverBoundsError:

@@ -46,6 +46,13 @@ def _seal_words() -> Iterator[tuple[tuple[str, str], Words]]:
 
 OF_STEP: Mapping[tuple[str, str], Words] = {
     **dict(_seal_words()),
+    # The hub seals with an active seal alone: at signing it was in use, and declared void from then on afterwards.
+    ("seal_then", "SEAL_REVOKED"): words(
+        say.BAD_SEAL,
+        "这枚印章后来被撤销，并被宣布自用印之前起无效（例如私钥被盗）。",
+        "The seal was revoked later and declared void from before it signed, as when its key was stolen.",
+        say.NEW_ONE,
+    ),
     ("seal_validity", "SEAL_EXPIRED"): words(
         say.BAD_SEAL, "用印时间不在印章的有效期内。", "The seal was used outside its period of validity.", say.ORIGINAL
     ),
@@ -163,8 +170,8 @@ _FILE: Mapping[str, Words] = {
     ),
     "LINES_REWRITTEN": words(
         Sentence(
-            "文件在传输中被改写，没有核验，真伪尚无结论。",
-            "The document was rewritten on its way, so it was not verified: it is neither confirmed nor refuted.",
+            "文件在传输中被改写，未能完成核验，真伪尚无结论。",
+            "The document was rewritten on its way, so it could not be judged: it is neither confirmed nor refuted.",
         ),
         "传输软件把它当作文本，改写了其中的换行。",
         "Some program took it for text when it passed it on, and rewrote its line ends.",
@@ -202,7 +209,10 @@ _FILE: Mapping[str, Words] = {
         ),
     ),
     "VERIFIER_FAILED": words(
-        Sentence("这个文件没有得到核验，真伪尚无结论。", "The file was not verified: nothing is known of it yet."),
+        Sentence(
+            "核验程序出错，未能完成核验，真伪尚无结论。",
+            "The verifier failed, so the document could not be judged: it is neither confirmed nor refuted.",
+        ),
         "核验程序在处理这个文件时出错，这不说明文件有问题。",
         "The verifier failed on this file, which does not speak against it.",
         say.ASK_ISSUER,
@@ -299,9 +309,9 @@ _SIGNER: Mapping[str, Words] = {
         "签名证书由未列入信任名单的机构颁发，证书上的名称无法核实。",
         "The certificate was issued by an authority that is not on the list of trust; its names are not confirmed.",
         Sentence(
-            "不要只凭页面上的名称接受；请联系出具单位核实，或请其用受信任机构的证书重新签章。",
-            "Do not accept it for the names it shows; ask the issuer to confirm it, or to sign it with a certificate "
-            "of a trusted authority.",
+            "请先向所称单位核实，电话从别处查，不用文件上的；其他枢纽签发的，请到该枢纽的核验页面核验，网址同样从别处查。",
+            "First ask the organisation it names, by a number looked up elsewhere, not the one in the file. If another "
+            "hub issued it, verify it on that hub's page, found in the same way.",
         ),
     ),
     "NO_ROOTS": words(

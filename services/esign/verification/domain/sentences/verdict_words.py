@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.esign.domain.verdict import Form, Outcome, Sentence, Status, Step, Verdict
+from services.esign.domain.verdict import NOT_REACHED, Form, Outcome, Sentence, Status, Step, Verdict
 from services.esign.verification.domain.sentences import document_sentences, licence_sentences
 from services.esign.verification.domain.sentences.step_sentences import MET, of_status
 from services.esign.verification.domain.sentences.verdict_sentences import (
@@ -23,13 +23,11 @@ from services.esign.verification.domain.sentences.verdict_sentences import (
     Words,
 )
 
-NOT_REACHED = "NOT_REACHED"
-"""Reason of a step that was not made because an earlier one failed."""
 # What follows from another step that failed or is no duty, and says nothing of its own.
 _ECHOES = frozenset(
     {
         *(NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "SES_UNSEEN", "NO_TIMESTAMP"),
-        *("SIGNER_CLAIMED", "NOTHING_REGISTERED"),
+        *("SIGNER_CLAIMED", "NOTHING_REGISTERED", "FILE_NOT_SEEN", "CODE_ONLY"),
     }
 )
 # What was left unjudged and keeps a verdict from being VALID.
