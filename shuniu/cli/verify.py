@@ -205,9 +205,14 @@ def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
         complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
     if as_json:
-        say_json(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
+        say_json(esign.escaped(json.dumps({"file": _named(found.path), **found.verdict}, ensure_ascii=False)))
     elif found.text:
         say(found.text)
+
+
+def _named(path: Path) -> str:
+    """The file's name; bytes that are no UTF-8 are spelt, for JSON has no characters for them."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _lines(found: _Found) -> list[str]:

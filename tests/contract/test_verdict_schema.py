@@ -299,6 +299,14 @@ async def test_every_way_of_asking_the_service(online: Any) -> None:
     assert answers["changed"].validation_report == b""
 
 
+def test_a_wrong_argument_of_a_question_is_told_in_one_sentence(online: Any) -> None:
+    """A text instead of a file's bytes or of a date: told before anything is sent, in both languages."""
+    hub = online.Hub("https://hub.example")
+    for ask in (lambda: hub.verify_document("证明.pdf"), lambda: hub.verify_number("1500", issued_on="2026-12-01")):
+        with pytest.raises(TypeError, match=r"请给出 ?.* / .*: give "):
+            ask()
+
+
 async def test_a_licence_has_the_form(online: Any) -> None:
     """A presented licence, good and broken, at the service."""
     async with licence_land() as land:

@@ -66,7 +66,9 @@ def test_what_is_no_regular_file_is_not_opened(place):
             listening.bind("socket.pdf")
         found = judged(place, "pipe.pdf", "endless.pdf", "socket.pdf", "folder.pdf")
     for name in ("pipe.pdf", "endless.pdf", "socket.pdf"):
-        assert found[name]["error"] == "不是普通文件，而是管道、套接字或设备 / Not a regular file"
+        zh, _, en = str(found[name]["error"]).partition(" / ")
+        assert zh.startswith("不是普通文件，而是管道、套接字或设备")
+        assert ("先存成文件" in zh, en.startswith("Not a regular file"), "save it as a file" in en) == (True,) * 3
     assert "目录" in str(found["folder.pdf"]["error"])
 
 

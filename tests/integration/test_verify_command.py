@@ -273,6 +273,7 @@ def test_help_names_every_exit_code() -> None:
         (0, "有效", "VALID"),
         (3, "没有核验", "not judged"),
         (64, "命令用法有误", "wrong use"),
+        (141, "输出没有读者", "nobody read the output"),
     ):
         assert f"{code} {chinese}" in shown
         assert f"{code} {english}" in shown
@@ -286,7 +287,8 @@ async def test_what_the_system_says_of_a_file_is_said_in_chinese_too(place):
         place.run(trust="absent"),
     )
     assert json.loads(absent.out)["error"] == "没有这个文件 / No such file or directory"
-    assert json.loads(folder.out)["error"] == "这是目录，不是文件 / Is a directory"
+    assert json.loads(folder.out)["error"].startswith("这是目录，不是文件；请给出其中的文件")
+    assert "DIR/*.pdf" in folder.err
     assert "不是目录 / not a directory" in trust.err
 
 

@@ -128,6 +128,21 @@ async def test_a_report_takes_the_place_of_nothing_else(place):
     assert [(await place.run("--report", str(empty))).status for _ in range(2)] == [0, 0]
 
 
+def test_standard_input_is_said_not_to_be_read(tmp_path, monkeypatch):
+    """`shuniu verify -`: with what to do, in both languages."""
+    monkeypatch.chdir(tmp_path)
+    ran = here("verify", "-", "--data", str(tmp_path / "no-hub"))
+    assert (ran.status, "请先存成文件" in ran.err, "save it as a file" in ran.err) == (3, True, True)
+
+
+def test_a_name_of_any_bytes_is_json_that_every_reader_takes(tmp_path):
+    """A name that is no UTF-8 is spelt: a lone surrogate is no character, and strict readers refuse the line."""
+    path = tmp_path / os.fsdecode(b"a\xff.pdf")
+    path.write_bytes(b"hello")
+    ran = here("verify", str(path), "--json", "--data", str(tmp_path / "no-hub"))
+    assert json.loads(ran.out)["file"].encode("utf-8").endswith(b"a\\xff.pdf")
+
+
 def test_a_file_that_has_nothing_yet_is_told_as_that(tmp_path, monkeypatch):
     """A file of the kernel that would keep a reader waiting is no failure of the verifier."""
     waiting = tmp_path / "waiting.pdf"

@@ -461,3 +461,17 @@ def test_a_seal_declared_void_from_an_earlier_date_is_told_as_that(step: str, re
     assert "用印之前起无效" in told.cause.zh.replace("签章之前", "用印之前")
     assert "申请新的" in told.advice.zh
     assert "原件" not in told.advice.zh
+
+
+@pytest.mark.parametrize(("status", "advised"), [(Status.UNKNOWN, "校准时钟"), (Status.INVALID, "索取原件")])
+def test_a_receipt_is_not_advised_where_the_signer_contradicts_himself(status: Status, advised: str) -> None:
+    """A signature that states a time outside its certificate's: no receipt can mend that; proven by others it is wrong."""
+    steps = (
+        Step("time", status, "OUTSIDE_VALIDITY", "不在证书有效期内", "outside"),
+        Step("ledger", Status.NOT_CHECKED, "NO_RECEIPT", "没有回执", "no receipt"),
+    )
+    told = verdict_words.explain(Verdict(Outcome.INDETERMINATE, NOW_US, steps))
+    assert advised in told.advice.zh
+    assert ".tlog-proof" not in told.advice.zh
+    assert told.cause is not None
+    assert "证书" in told.cause.zh

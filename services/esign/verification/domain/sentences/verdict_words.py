@@ -129,14 +129,15 @@ def words_of(step: Step, form: Form) -> Words:
     """What is said of a step that is not VALID: its reason's own words, else its step's. A reason that may be said of
     what is wrong and of what is not known is told by its step where its own words are of the other kind.
     """
-    own = (
-        licence_sentences.OF_FORM.get((form, step.reason))
-        or _OF_STEP.get((step.step, step.reason))
-        or _OF_REASON.get(step.reason)
-        or _OF_REASON.get(_bare(step.reason))
+    candidates = (
+        licence_sentences.OF_FORM.get((form, step.reason)),
+        _OF_STEP.get((step.step, step.reason)),
+        _OF_REASON.get(step.reason),
+        _OF_REASON.get(_bare(step.reason)),
     )
     unfit = OPEN if step.status is Status.INVALID else REFUSING
-    return own if own is not None and own.verdict.zh not in unfit else of_status(step.step, step.status)
+    fitting = (each for each in candidates if each is not None and each.verdict.zh not in unfit)
+    return next(fitting, None) or of_status(step.step, step.status)
 
 
 def own_words(step: str, reason: str) -> Words | None:
