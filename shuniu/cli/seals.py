@@ -5,6 +5,7 @@
 
 import argparse
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,8 +171,19 @@ def _revocation(arguments: argparse.Namespace, code: int) -> seal_pb2.RevokeSeal
 def _moved(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitable[Any]]) -> int:
     seal: pb.Seal = _as(arguments, name, work).seal
     lines = [_line(seal), *(_next(seal) if seal.state == pb.SEAL_STATE_REVIEWED else [])]
+    lines += later_than_asked(seal, getattr(arguments, "since", None))
     out(_dict(seal), "\n".join(lines), as_json=arguments.json)
     return 0
+
+
+def later_than_asked(seal: pb.Seal, asked: dt.datetime | None) -> list[str]:
+    """Why a seal is void from another moment than was asked for: before its certificate it signed nothing."""
+    if asked is None or seal.invalid_since.ToDatetime(dt.UTC) <= asked:
+        return []
+    return [
+        f"  所给时间 {asked.isoformat()} 早于证书的开始时间，按后者登记 / "
+        "the time given lies before the certificate began; it counts from then on"
+    ]
 
 
 def _as(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitable[T]]) -> T:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import datetime as dt
 import re
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.esign import commands
+from shuniu.api.esign.v1 import esign_pb2
 from shuniu.cli import keys, seals
 from shuniu.cli.main import GROUPS, listing, parser
 from shuniu.cli.syntax import init as init_syntax
@@ -164,3 +166,14 @@ def test_esigns_commands_are_all_there() -> None:
     assert set(re.findall(r"\b\w+\b", block)) >= rooms
     with pytest.raises(AttributeError):
         commands.nonsense  # noqa: B018
+
+
+def test_another_date_than_was_asked_for_comes_with_its_reason() -> None:
+    """Who revokes a seal from a day before its certificate is told why the hub says a later one."""
+    asked = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+    seal = esign_pb2.Seal()
+    for hours, told in ((0, False), (17, True)):
+        seal.invalid_since.FromDatetime(asked + dt.timedelta(hours=hours))
+        lines = seals.later_than_asked(seal, asked)
+        assert ["早于证书的开始时间" in line for line in lines] == [True] * told
+    assert seals.later_than_asked(seal, None) == []
