@@ -181,8 +181,10 @@ def later_than_asked(seal: pb.Seal, asked: dt.datetime | None) -> list[str]:
     if asked is None or seal.invalid_since.ToDatetime(dt.UTC) <= asked:
         return []
     return [
-        f"  所给时间 {asked.isoformat()} 早于证书的开始时间，按后者登记 / "
-        "the time given lies before the certificate began; it counts from then on"
+        (
+            f"  所给时间 {asked.isoformat()} 早于证书的开始时间，按后者登记 / "
+            "the time given lies before the certificate began; it counts from then on"
+        )
     ]
 
 
