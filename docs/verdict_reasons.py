@@ -61,6 +61,7 @@ _OF_MAKING: Final = frozenset(
 _OF_SEALS: Final = ("services.esign.ses.domain.check", "services.esign.ses.domain.validity")
 # How a seal stood, or stands: `…` is a state.
 _OF_A_STATE: Final = "SEAL_…"
+_TEXTS: Final = frozenset({"zh", "en"})
 ORDER: Final = tuple(dict.fromkeys((*STEPS[:7], *licence_check.STEPS, *STEPS)))
 _DOMAIN: Final = re.compile(r"services\.esign\.(\w+\.)?domain\b")
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9…]*(_[A-Z0-9…]+)*")
@@ -96,7 +97,11 @@ class Reason:
     def texts(self, statuses: Iterable[Status], step: str) -> tuple[str, str]:
         """As `text`, with everything else that is said so of this step."""
         first = self.text(statuses, step)
-        own = [each for each in self.said if step in each.steps and set(each.statuses) & set(statuses) and each.zh]
+        own = [
+            each
+            for each in self.said
+            if (step in each.steps or not step) and set(each.statuses) & set(statuses) and each.zh
+        ]
         found = dict.fromkeys([first, *((each.zh, each.en) for each in own)])
         return "；或：".join(zh for zh, _ in found), "; or: ".join(en for _, en in found)
 
@@ -133,12 +138,13 @@ def verdict_reasons() -> dict[str, Reason]:
 
 def _said(tree: ast.Module) -> Iterator[_Said]:
     speakers = _speakers(tree)
-    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+    for call, values in _calls(tree):
         speaker = speakers.get(_name(call.func))
         if speaker is None:
             continue
         given = dict(zip(speaker.parameters, call.args, strict=False))
         given |= {each.arg: each.value for each in call.keywords if each.arg}
+        given = {name: _resolved(name, value, call, values) for name, value in given.items()}
         reasons = _reasons(given.get("reason"))
         if not reasons:
             continue
@@ -146,6 +152,48 @@ def _said(tree: ast.Module) -> Iterator[_Said]:
         statuses = _statuses(given.get("status")) or _by_flag(given) or speaker.statuses
         zh, en = ("；或：".join(_literals(given.get("zh"))), "; or: ".join(_literals(given.get("en"))))
         yield _Said(reasons, steps, statuses, zh, en)
+
+
+def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, dict[str, list[ast.expr]]]]:
+    """Every call, with what the names of the module and of the function around it can stand for."""
+    inside: set[ast.AST] = set()
+    constants = _assigned(tree.body)
+    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+        values = {**constants, **_assigned(ast.walk(function))}
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and node not in inside:
+                inside.add(node)
+                yield node, values
+    yield from ((node, constants) for node in ast.walk(tree) if isinstance(node, ast.Call) and node not in inside)
+
+
+def _assigned(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
+    """What each name is assigned by these nodes."""
+    found: dict[str, list[ast.expr]] = defaultdict(list)
+    for node in nodes:
+        if not isinstance(node, ast.Assign):
+            continue
+        for target in node.targets:
+            pairs = [(target, node.value)]
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                pairs = list(zip(target.elts, node.value.elts, strict=False))
+            for name, value in pairs:
+                if isinstance(name, ast.Name):
+                    found[name.id].append(value)
+    return dict(found)
+
+
+def _resolved(argument: str, node: ast.expr, call: ast.Call, values: dict[str, list[ast.expr]]) -> ast.expr:
+    """A name as what it can stand for when it is said: a text is what it was assigned last, anything else a choice."""
+    if not isinstance(node, ast.Name):
+        return node
+    before = [value for value in values.get(node.id, ()) if value.lineno <= call.lineno]
+    if not before:
+        return node
+    first, *others = before[-1:] if argument in _TEXTS else before
+    for each in others:
+        first = ast.IfExp(ast.Constant(value=True), first, each)
+    return first
 
 
 def _speakers(tree: ast.Module) -> dict[str, _Speaker]:
@@ -309,15 +357,15 @@ def _said_of(step: Step) -> Summary:
 
 
 def _for(reason: Reason) -> Iterator[tuple[str, ...]]:
-    """A row for each text; what is said only against a document has none."""
+    """A row for each text; what is said only against a document has none. `*`: it may be said of any step."""
     statuses = [status for status in (Status.VALID, Status.NOT_CHECKED) if status in reason.statuses]
     if not statuses:
         return
     steps_of: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for step in in_order(reason.steps):
+    for step in in_order(reason.steps) or [""]:
         steps_of[reason.texts(statuses, step)].append(step)
     for (zh, en), steps in steps_of.items():
-        yield _code(reason.name), ", ".join(steps), ", ".join(statuses), f"{zh} / {en}" if zh else "–"
+        yield _code(reason.name), ", ".join(steps) or "*", ", ".join(statuses), f"{zh} / {en}" if zh else "–"
 
 
 def _code(name: str) -> str:

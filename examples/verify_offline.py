@@ -1,14 +1,15 @@
 """核验文件，不连接任何枢纽 / Judges documents without any hub: `python verify_offline.py TRUST FILE…`.
 
 Needs `shuniu-client[verify]` alone. TRUST is a directory as `shuniu trust --out TRUST` writes it. Beside FILE.pdf may
-lie its receipt FILE.pdf.tlog-proof and its seal signature FILE.pdf.ses. Exit 0 when all are VALID, 1 when one is not.
+lie its receipt FILE.pdf.tlog-proof and its seal signature FILE.pdf.ses. Exit 0 when all are VALID, 1 when one is not, 3
+when trust material or a file cannot be read.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from shuniu_client.verify import TrustStore, Verdict, verify
+from shuniu_client.verify import TrustError, TrustStore, Verdict, verify
 
 
 def judged(path: Path, trust: TrustStore) -> Verdict:
@@ -24,18 +25,27 @@ def judged(path: Path, trust: TrustStore) -> Verdict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("trust", type=Path, metavar="TRUST", help="信任材料目录 / a directory of trust material")
+    parser.add_argument("trust", metavar="TRUST", help="信任材料目录 / a directory of trust material")
     parser.add_argument("files", type=Path, nargs="+", metavar="FILE", help="要核验的文件 / the files to judge")
     given = parser.parse_args()
-    trust = TrustStore.load(given.trust)
-    bad = 0
+    try:
+        trust = TrustStore.load(given.trust)
+    except (TrustError, OSError) as error:
+        print(f"没有核验 / nothing was judged: {error}", file=sys.stderr)
+        return 3
+    bad = unread = 0
     for path in given.files:
-        verdict = judged(path, trust)
+        try:
+            verdict = judged(path, trust)
+        except (OSError, ValueError) as error:
+            print(f"没有核验 / not judged: {path}: {error}", file=sys.stderr)
+            unread += 1
+            continue
         print(f"{verdict.outcome}  {path.name}")
         for zh, en in zip(verdict.said("zh"), verdict.said("en"), strict=True):
             print(f"  {zh}\n  {en}")
         bad += not verdict.is_valid
-    return 1 if bad else 0
+    return 3 if unread else int(bad > 0)
 
 
 if __name__ == "__main__":

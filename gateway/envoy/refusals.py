@@ -1,6 +1,7 @@
-"""What the edge itself answers when it refuses: the hub's error vocabulary, for gRPC and for REST alike."""
+"""What the edge itself answers when it refuses: the hub's error vocabulary for gRPC and REST, a page for browsers."""
 
 import base64
+import html
 import json
 from dataclasses import dataclass
 
@@ -53,6 +54,19 @@ class Refusal:
         localized = {"@type": f"{kind}LocalizedMessage", "locale": "zh-CN", "message": self.zh}
         answer = {"code": self.code.value, "message": self.en, "details": [info, localized]}
         return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+
+    @property
+    def page(self) -> str:
+        """The same for people, whose browser sent a form or follows a link: no script of a page reads the JSON then."""
+        zh, en = html.escape(self.zh), html.escape(self.en)
+        return (
+            '<!doctype html><html lang="zh-CN"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            "<title>无法完成请求 / The request cannot be completed</title>"
+            '<link rel="stylesheet" href="/static/style.css"></head><body><main id="main"><div class="reading">'
+            f'<h1>无法完成请求</h1><div class="alert" role="alert"><p>{zh}</p><p lang="en">{en}</p></div>'
+            '<p><a href="/verify">返回核验页面 / Back to verification</a></p></div></main></body></html>'
+        )
 
 
 def refusals(document_bytes: int, request_bytes: int) -> tuple[Refusal, ...]:

@@ -139,6 +139,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "文件超过 {size} MiB，没有上传；请向出具单位索取较小的版本（自行压缩会使签章失效），或扫码、按编号核验。",
         "Over {size} MiB, so not sent; have the issuer make it smaller (you would lose the seal), or use its code.",
     ),
+    "verify_no_document": (
+        "这不是 PDF 或 OFD 文件；这不表示它是假的。请选择出具单位发来的原文件，不是照片或扫描件。",
+        "This is no PDF or OFD file, which does not mean that it is false; choose the original, not a photo or a scan.",
+    ),
     "verify_empty": (
         "文件是空的（0 字节）；请重新下载，或请对方重新发送。",
         "The file is empty (0 bytes); download it again, or have it sent again.",
@@ -152,7 +156,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "verdict_INDETERMINATE": ("无法确定", "Cannot be determined"),
     "verdict_unread": ("没有核验", "Not verified"),
     "verdict_unsigned": ("没有电子签章", "Not signed"),
-    "verdict_qr_VALID": ("真实且有效", "Genuine and in force"),
+    "verdict_qr_VALID": ("二维码真实，登记有效", "Code genuine, certificate in force"),
     "verdict_qr_INVALID": ("无效", "Not valid"),
     "verdict_qr_INDETERMINATE": ("无法确定", "Cannot be determined"),
     "verdict_hash_VALID": ("登记有效", "Registered and in force"),
@@ -205,8 +209,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "licence_link": ("核验他人出示的电子证照？", "Checking a licence that somebody presents?"),
     "licence_question": ("向持有人提问", "Ask the holder"),
-    "licence_audience": ("受众", "Audience"),
-    "licence_nonce": ("随机数", "Nonce"),
+    "licence_audience": ("受众（您的网址，由持有人填入）", "Audience (your address, for the holder to enter)"),
+    "licence_nonce": ("随机数（本次提问的编号，只用一次）", "Nonce (the number of this question, good once)"),
     "licence_presentation": ("出示的内容", "What the wallet shows"),
     "licence_presentation_hint": (
         "持有人按上面的受众和随机数出示的一段文本（SD-JWT）。随机数只能使用一次，几分钟内有效。",

@@ -33,6 +33,8 @@ _PUBLIC = {
 }
 # A QR code of version 40 holds 2,953 bytes (ISO/IEC 18004).
 _QR_CHARACTERS = 3000
+# Nothing went wrong: the file that was chosen cannot be judged.
+_UNFIT = frozenset({"DOCUMENT_EMPTY", "DOCUMENT_TOO_LARGE"})
 # What scripts import by their plain names.
 _IMPORTED = ("/static/qr.js", "/static/verdict.js")
 
@@ -185,6 +187,7 @@ def judged(
         here=here,
         verdict=verdict,
         problem=text_of(error, language) if error else "",
+        unfit=error is not None and not _UNFIT.isdisjoint({error.reason, *(one.reason for one in error.violations)}),
         texts=json.dumps(_script_texts(lambda key: text(key, language)), ensure_ascii=False),
         **values,
     )
@@ -200,6 +203,9 @@ def _script_texts(say: Callable[[str], str]) -> dict[str, str]:
         "verify_network",
         "verify_too_large",
         "verify_empty",
+        "verify_no_document",
+        "verdict_unread",
+        "asked",
         "lookup_hashing",
         "lookup_unreadable",
         "qr_",

@@ -14,7 +14,7 @@ from services.esign.verification import file_errors
 from shuniu.cli import interrupts, output
 from shuniu.cli.output import OutputError, complain
 from shuniu.cli.place import DEFAULT_DATA
-from shuniu.cli.usage import in_both
+from shuniu.cli.usage import in_both, named
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError
 
@@ -52,6 +52,11 @@ _EX_IOERR = 74
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # Every option of the type `Path`, in every command, is read by this.
+        self.register("type", Path, named)
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         complain(f"{self.prog}: {in_both(message)}")

@@ -85,7 +85,8 @@ def run_dir_for(data: Path) -> Path:
     if len(str(inside)) <= 70:
         return inside
     tag = hashlib.sha256(str(data).encode()).hexdigest()[:10]
-    base = Path(os.environ.get("XDG_RUNTIME_DIR", "/tmp"))  # noqa: S108 — a 0700 directory is made inside
+    # Set and empty means not set (XDG Base Directory Specification).
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 — a 0700 directory is made inside
     return base / f"shuniu-{os.getuid()}-{tag}"
 
 

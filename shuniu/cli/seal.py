@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
+from services.esign.verification import plain_files
 from shuniu.cli.output import complain, out
 from shuniu.cli.verify import EXITS, MARKS, UNREADABLE, trust_of
+
+# So many bytes tell the kind of an image: another file is not written over.
+_IMAGE = 4
 
 
 def inspect(arguments: argparse.Namespace) -> int:
     try:
         report = esign.inspect_seal(arguments.file, trust_of(arguments), document=_document(arguments))
         if arguments.picture is not None and report.picture is not None:
-            arguments.picture.write_bytes(report.picture.data)
+            plain_files.put(arguments.picture, report.picture.data, alike=_IMAGE)
     except (OSError, esign.TrustError) as error:
         complain(f"无法读取 / unreadable: {error}")
         return UNREADABLE

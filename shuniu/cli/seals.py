@@ -5,12 +5,14 @@
 
 import argparse
 import asyncio
+import datetime as dt
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from google.protobuf.json_format import MessageToDict
 
+from services.esign.verification import file_errors, plain_files
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc, seal_pb2, seal_pb2_grpc
 from shuniu.cli.output import out, table
@@ -24,6 +26,8 @@ REASONS = {
     for name, number in pb.RevocationReason.items()
 }
 REVIEWER, MAKER = "system", "security"
+# How many bytes tell a PNG: another file is not written over.
+_PNG = 8
 
 
 def listing(arguments: argparse.Namespace) -> int:
@@ -93,11 +97,11 @@ def picture(arguments: argparse.Namespace) -> int:
     request = pb.GetSealPictureRequest(id=arguments.id)
     found = _as(arguments, MAKER, lambda edge: edge.call(_owner(edge).GetSealPicture, request))
     try:
-        arguments.out.write_bytes(found.png)
+        plain_files.put(arguments.out, found.png, alike=_PNG)
         if arguments.eseal is not None and found.eseal:
-            arguments.eseal.write_bytes(found.eseal)
+            plain_files.put(arguments.eseal, found.eseal, alike=len(found.eseal))
     except OSError as error:
-        raise ConfigError(f"{error.filename}: {error.strerror}") from None
+        raise ConfigError(f"{error.filename}: {file_errors.told(error)}") from None
     source = "自有图像 / uploaded" if found.uploaded else "枢纽绘制 / drawn by the hub"
     fields = {"width_mm": found.width_mm, "height_mm": found.height_mm, "uploaded": found.uploaded}
     text = f"{arguments.out}: {found.width_mm} × {found.height_mm} mm, {source}"
@@ -167,8 +171,21 @@ def _revocation(arguments: argparse.Namespace, code: int) -> seal_pb2.RevokeSeal
 def _moved(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitable[Any]]) -> int:
     seal: pb.Seal = _as(arguments, name, work).seal
     lines = [_line(seal), *(_next(seal) if seal.state == pb.SEAL_STATE_REVIEWED else [])]
+    lines += later_than_asked(seal, getattr(arguments, "since", None))
     out(_dict(seal), "\n".join(lines), as_json=arguments.json)
     return 0
+
+
+def later_than_asked(seal: pb.Seal, asked: dt.datetime | None) -> list[str]:
+    """Why a seal is void from another moment than was asked for: before its certificate it signed nothing."""
+    if asked is None or seal.invalid_since.ToDatetime(dt.UTC) <= asked:
+        return []
+    return [
+        (
+            f"  所给时间 {asked.isoformat()} 早于证书的开始时间，按后者登记 / "
+            "the time given lies before the certificate began; it counts from then on"
+        )
+    ]
 
 
 def _as(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitable[T]]) -> T:

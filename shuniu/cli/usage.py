@@ -1,6 +1,8 @@
 """Wrong use of a command, said in Chinese: argparse itself speaks English only."""
 
+import argparse
 import re
+from pathlib import Path
 from typing import Final
 
 # What argparse says, and the same in Chinese. The first that fits is used.
@@ -17,10 +19,20 @@ _SAID: Final = tuple(
         (r"argument (.*): expected at least one argument", r"参数 \1 后面至少要有一个值"),
         (r"argument (.*): expected one argument", r"参数 \1 后面要有一个值"),
         (r"argument (.*): expected (\d+) arguments", r"参数 \1 后面要有 \2 个值"),
+        (r"argument (.*): the path is empty.*", r"参数 \1 的路径是空的（变量没有赋值？），没有执行"),
         (r"argument (.*): ignored explicit argument (.*)", r"参数 \1 不带值，却给了 \2"),
         (r"argument (.*?): .*", r"参数 \1 有误"),
     )
 )
+
+
+def named(text: str) -> Path:
+    """The path that somebody named. `Path` alone takes the empty text of an unset variable for the working directory,
+    whose files would then be trusted, judged or written over.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty (an unset variable?), so nothing was done")
+    return Path(text)
 
 
 def in_both(message: str) -> str:

@@ -41,6 +41,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.report is not None and (len(files) > 1 or files[0].suffix == LICENCE):
         complain("--report 仅用于一个文件 / --report is for one document")
         return EX_USAGE
+    if arguments.report is not None and (refusal := _would_destroy(arguments.report, files[0])):
+        complain(refusal)
+        return EX_USAGE
     try:
         trusted = trust_of(arguments)
         _warn_of_no_root(arguments, trusted)
@@ -67,10 +70,29 @@ def _unreadable(error: OSError | esign.TrustError) -> str:
     return f"无法读取 / unreadable: {error}"
 
 
+def _would_destroy(report: Path, document: Path) -> str:
+    """Why no report may be written there; empty where it may."""
+    name = esign.quoted(report)
+    if report.resolve() in {document.with_name(document.name + suffix).resolve() for suffix in esign.COMPANIONS}:
+        return (
+            f"--report 不能写到 {name}：那是与文件同名的附件，没有核验 / "
+            f"--report must not be {name}, which is read with the document; nothing was judged"
+        )
+    try:
+        plain_files.spare(report, esign.REPORT_BEGINNING)
+    except FileExistsError:
+        return (
+            f"--report 指向的 {name} 已经存在，而且不是核验报告：没有覆盖，也没有核验；请换一个文件名 / "
+            f"--report: {name} is there already and no report; it was not overwritten and nothing was judged: give "
+            "another name"
+        )
+    return ""
+
+
 def _write(path: Path, report: bytes) -> None:
     """Raises OutputError: that a report cannot be written says nothing of its document."""
     try:
-        plain_files.put(path, report)
+        plain_files.put(path, report, alike=len(esign.REPORT_BEGINNING))
     except OSError as cause:
         name = esign.quoted(path)
         raise OutputError(f"核验报告无法写入 / the report cannot be written: {name}") from cause
@@ -183,16 +205,21 @@ def _print(found: _Found, *, as_json: bool) -> None:
     if found.error:
         complain(f"无法读取 / unreadable: {esign.quoted(found.path)}: {esign.one_line(found.error)}")
     if as_json:
-        say_json(esign.escaped(json.dumps({"file": str(found.path), **found.verdict}, ensure_ascii=False)))
+        say_json(esign.escaped(json.dumps({"file": _named(found.path), **found.verdict}, ensure_ascii=False)))
     elif found.text:
         say(found.text)
+
+
+def _named(path: Path) -> str:
+    """The file's name; bytes that are no UTF-8 are spelt, for JSON has no characters for them."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _lines(found: _Found) -> list[str]:
     verdict, summary = found.verdict, found.verdict["summary"]
     name = esign.quoted(found.path)
     if not found.is_judged:
-        return [f"未核验 / not judged   {name}", *_sentences(summary)]
+        return [f"没有核验 / not judged   {name}", *_sentences(summary)]
     lines = [
         f"{verdict['verdict']}   {name}   结论对应时间 / speaks for {_beijing(verdict['as_of'])}",
         *_sentences(summary),

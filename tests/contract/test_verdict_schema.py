@@ -30,23 +30,40 @@ from services.esign.domain.verdict import (
     conclude,
 )
 from services.esign.licences.domain import check as licence_check
-from services.esign.verification.domain import verify
+from services.esign.verification.domain import validation_report, verify
 from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.sentences import verdict_words
 from services.esign.verification.domain.validation_report import NAMESPACE
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from tests.support.client_library import PROJECT, ROOT
-from tests.support.esign import NOW_US, sealed, setting
+from tests.support.esign import NOW_US, sealed, setting, small_pdf
 from tests.support.hub import command
 from tests.support.licence_land import licence_land
 from tests.support.seal_land import seal_land
 
 FORM = json.loads((ROOT / "docs" / "verdict.schema.json").read_text("utf-8"))
+PAGE = (ROOT / "docs" / "verdict.md").read_text("utf-8")
 VALIDATOR = jsonschema.Draft202012Validator(FORM)
 # What only JSON says: the contract has its version in the package's name, and other places for the rest.
 OF_JSON_ALONE = {"error", "schema", "file", "sha256", "claims"}
 STATUS = f"{{{NAMESPACE}}}SignatureValidationStatus"
 MAIN = {"VALID": "total-passed", "INVALID": "total-failed", "INDETERMINATE": "indeterminate"}
+
+
+LISTED = {
+    (reason.replace("…", "[A-Z]+"), status)
+    for reason, status_cell in re.findall(r"^\| `([A-Z_…]+)` \| [^|]* \| ([a-z_, ]+) \|", PAGE, re.MULTILINE)
+    for status in status_cell.split(", ")
+}
+
+
+def answered(told: dict[str, Any]) -> dict[str, Any]:
+    """What one of the doors answers: it has the form, and the page on verdicts lists each reason with its status."""
+    steps = [*told["steps"], *(step for each in told["signatures"] for step in each["steps"])]
+    for step in steps:
+        found = any(step["status"] == status and re.fullmatch(reason, step["reason"]) for reason, status in LISTED)
+        assert found, (step["step"], step["status"], step["reason"])
+    return follows(told)
 
 
 def follows(told: dict[str, Any]) -> dict[str, Any]:
@@ -144,11 +161,22 @@ def test_verdicts_on_files_have_the_form() -> None:
         (data, Trust()),
         (b"hello", trust),
         (b"", trust),
+        (sealed()[:-300], trust),
+        (small_pdf(), trust),
     ):
-        told = follows(verdict_words.as_json(verify.judge(document, trust=by, now_us=NOW_US)))
+        told = answered(verdict_words.as_json(verify.judge(document, trust=by, now_us=NOW_US)))
         assert tuple(step["step"] for step in told["steps"]) == STEPS
         outcomes.add(told["verdict"])
     assert {"VALID", "INDETERMINATE"} < outcomes
+
+
+def test_a_step_that_nobody_made_is_not_checked_and_makes_nothing_valid() -> None:
+    """`unknown` is said of what was looked at; a verdict that lacks any step is INDETERMINATE at best, whichever it is."""
+    for lacking in STEPS:
+        made = [Step(name, Status.VALID, "OK", "好", "well") for name in STEPS if name != lacking]
+        found = conclude(made, NOW_US)
+        assert (found.outcome, found.step(lacking).status) == (Outcome.INDETERMINATE, Status.NOT_CHECKED)
+        assert b"total-passed" not in validation_report.of(found, b"", NOW_US)
 
 
 STATUSES = st.sampled_from(list(Status))
@@ -242,6 +270,9 @@ async def test_every_way_of_asking_the_service(online: Any) -> None:
             "upload": upload,
             "changed": await asked.VerifyDocument(pb.VerifyDocumentRequest(pdf=document.pdf + b"%"), timeout=30),
             "hash": await asked.VerifyByHash(pb.VerifyByHashRequest(hash=digest)),
+            "unknown number": await asked.VerifyByNumber(
+                pb.VerifyByNumberRequest(number="1500002026999999", hash_tail=digest[-8:])
+            ),
             "unknown hash": await asked.VerifyByHash(pb.VerifyByHashRequest(hash="0" * 64)),
             "number": await asked.VerifyByNumber(
                 pb.VerifyByNumberRequest(number=certificate.number, issued_on=certificate.issued_on)
@@ -249,12 +280,13 @@ async def test_every_way_of_asking_the_service(online: Any) -> None:
             "qr": await asked.VerifyQr(pb.VerifyQrRequest(content=certificate.qr)),
             "no qr": await asked.VerifyQr(pb.VerifyQrRequest(content="https://elsewhere.example/")),
         }
-    told = {name: follows(online._verdict(as_rest(answer)).as_json()) for name, answer in answers.items()}
+    told = {name: answered(online._verdict(as_rest(answer)).as_json()) for name, answer in answers.items()}
     forms = {name: each["form"] for name, each in told.items()}
     assert forms == {
         "upload": "pdf",
         "changed": "pdf",
         "hash": "hash",
+        "unknown number": "number",
         "unknown hash": "hash",
         "number": "number",
         "qr": "code",
@@ -267,12 +299,20 @@ async def test_every_way_of_asking_the_service(online: Any) -> None:
     assert answers["changed"].validation_report == b""
 
 
+def test_a_wrong_argument_of_a_question_is_told_in_one_sentence(online: Any) -> None:
+    """A text instead of a file's bytes or of a date: told before anything is sent, in both languages."""
+    hub = online.Hub("https://hub.example")
+    for ask in (lambda: hub.verify_document("证明.pdf"), lambda: hub.verify_number("1500", issued_on="2026-12-01")):
+        with pytest.raises(TypeError, match=r"请给出 ?.* / .*: give "):
+            ask()
+
+
 async def test_a_licence_has_the_form(online: Any) -> None:
     """A presented licence, good and broken, at the service."""
     async with licence_land() as land:
         wallet, _ = await land.in_wallet()
         for answer in (await land.shown(wallet), await land.verified("garbage", await land.nonce())):
-            told = follows(online._verdict(as_rest(answer)).as_json())
+            told = answered(online._verdict(as_rest(answer)).as_json())
             assert tuple(step["step"] for step in told["steps"]) == licence_check.STEPS
 
 
@@ -288,7 +328,7 @@ async def test_the_command_line_has_the_form(tmp_path: Path) -> None:
         where = ("--trust", str(tmp_path / "trust"), "--data", str(tmp_path / "no-hub"))
         report = tmp_path / f"{name}.xml"
         ran = await command("verify", str(tmp_path / name), "--json", "--report", str(report), *where)
-        told = follows(json.loads(ran.out))
+        told = answered(json.loads(ran.out))
         assert (Path(told["file"]).name, told["sha256"]) == (name, sha256(data).hexdigest())
         mains = ET.fromstring(report.read_bytes()).findall(f".//{STATUS}/{{{NAMESPACE}}}MainIndication")
         assert {main.text.rpartition(":")[2] for main in mains} == {MAIN[told["verdict"]]}

@@ -78,10 +78,10 @@ SITUATIONS = {
     "stranger": Situation(
         "无法确定",
         "unknown",
-        "签名者的身份无法确认",
+        "签名者的身份无法确认，核实之前不要接受",
         "未列入信任名单",
-        "请联系出具单位核实",
-        "who signed it cannot be confirmed",
+        "电话从别处查",
+        "Who signed it cannot be confirmed: do not accept it",
     ),
     "word": Situation(
         "没有核验", "not_checked", "不是 PDF 或 OFD 文件", "Word 文档", "请核验出具单位发来的", "no PDF or OFD file"
@@ -183,7 +183,7 @@ async def test_a_clerk_knows_what_it_is_and_what_to_do(
 
         whole = await shown.inner_text("section.verdict")
         good, bad = ("真实有效" in whole), ("不要接受" in whole or "不能接受" in whole)
-        assert (good, bad) == (name == "good", name in {"forged", "withdrawn"})
+        assert (good, bad) == (name == "good", name in {"forged", "stranger", "withdrawn"})
         assert await shown.locator(".verdict-head svg:visible").count() == 1
         ticks = await shown.locator(".verdict svg.is-valid:visible").count()
         assert (ticks > 0) is (name == "good")
@@ -230,7 +230,7 @@ async def test_a_file_that_cannot_be_judged_is_told_before_it_is_sent(
         await shown.goto(f"/verify?lang={language}")
         limit = int(await shown.get_attribute("#upload", "data-limit") or "0")
         told = []
-        for data in (b"%PDF" + bytes(limit << 20), b""):
+        for data in (b"%PDF-1.7" + bytes(limit << 20), b""):
             large = counter.pictures / "chosen.pdf"
             large.write_bytes(data)
             await shown.set_input_files("#pdf", large)
@@ -238,6 +238,33 @@ async def test_a_file_that_cannot_be_judged_is_told_before_it_is_sent(
             told.append(await shown.locator("#problem p").inner_text())
         assert (f"{limit} MiB" in told[0], empty in told[1], sent) == (True, True, [])
         assert all(each.isascii() is (language == "en") for each in told)
+
+
+async def test_a_large_photo_is_told_as_no_document(browser: Browser, counter: Counter) -> None:
+    """Before its size, here and where only a hash would be sent; calmly, for nothing is wrong with the photo."""
+    photo = counter.pictures / "photo.jpg"
+    async with page(browser, counter.web.url) as shown:
+        sent: list[str] = []
+        shown.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        await shown.goto("/verify")
+        limit = int(await shown.get_attribute("#upload", "data-limit") or "0")
+        photo.write_bytes(b"\xff\xd8\xff\xe0" + bytes(limit << 20))
+        await shown.set_input_files("#pdf", photo)
+        await shown.click("#upload button[type=submit]")
+        await expect(shown.locator("#problem .calm h2")).to_have_text("没有核验")
+        await expect(shown.locator("#problem p")).to_contain_text("不是 PDF 或 OFD 文件")
+        await shown.goto("/verify/lookup")
+        await shown.set_input_files("#file", photo)
+        await expect(shown.locator("#problem .calm p")).to_contain_text("不是 PDF 或 OFD 文件")
+        assert sent == []
+
+
+async def test_the_form_for_another_file_holds_none(browser: Browser, counter: Counter) -> None:
+    """After a verdict a click cannot judge the same file again under the next one's eyes."""
+    async with page(browser, counter.web.url) as shown:
+        await shown.goto("/verify")
+        await upload(shown, *counter.files["good"])
+        assert await shown.input_value("#pdf") == ""
 
 
 async def test_what_the_edge_refuses_is_told_in_chinese(browser: Browser, counter: Counter) -> None:

@@ -291,6 +291,9 @@ def test_a_newcomers_example_works(library, place) -> None:
     assert library.program(example).stderr.startswith("usage: verify_offline.py")
     bad = library.program(example, place.trust, place.changed("longer.pdf", place.pdf.read_bytes() + b"%"), place.pdf)
     assert bad.returncode == 1, bad.stderr
+    for unread in ((place.trust, "absent.pdf"), ("absent", place.pdf), ("", place.pdf)):
+        told = library.program(example, *unread)
+        assert (told.returncode, told.stdout, told.stderr.count("\n")) == (3, "", 1), told.stderr
     assert [line.split()[0] for line in bad.stdout.splitlines() if line.startswith(("VALID", "IN"))][-1] == "VALID"
 
 

@@ -195,6 +195,25 @@ async def test_numbers_cannot_be_tried_out(land):
     assert (await by_number(land, "150000209900001", day=right)).verdict == "INDETERMINATE"
 
 
+async def test_a_number_is_found_as_people_type_it(land):
+    """Full-width digits of an input method, blanks, the label that stands before it on paper, and a hash in the same way;
+    what is no number is told by what a number is.
+    """
+    document = await issued(land)
+    number, day = document.certificate.number, document.certificate.issued_on
+    digest = sha256(document.pdf).hexdigest()
+    wide = {ord(digit): ord(digit) + 0xFEE0 for digit in "0123456789abcdef"}
+    for typed in (number.translate(wide), f" {number[:4]} {number[4:]}\u3000", f"证明编号：{number}", f"No. {number}"):
+        assert (await by_number(land, typed, day=day)).verdict == "VALID"
+    assert (await by_number(land, number, tail=digest[-8:].translate(wide))).verdict == "VALID"
+    request = pb.VerifyByHashRequest(hash=f"{digest[:32].translate(wide)} {digest[32:].upper()}")
+    assert (await asked(land.verification.VerifyByHash, request)).verdict == "VALID"
+    with pytest.raises(HubError) as caught:
+        await by_number(land, "第十五号证明", day=day)
+    (fault,) = caught.value.violations
+    assert "数字" in fault.zh
+
+
 async def test_a_number_alone_is_not_enough(land):
     """Every fault of the question is named."""
     for fields, reasons in (

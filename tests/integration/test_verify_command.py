@@ -173,7 +173,7 @@ async def test_people_read_a_block_for_each_file(place):
     ran = here("verify", *names, "--trust", str(place.folder / "trust"))
     good, text, bad = re.split(r"^(?=\S)", ran.out, flags=re.MULTILINE)[1:]
     assert good.startswith(f'VALID   "{names[0]}"')
-    assert text.startswith(f'未核验 / not judged   "{names[1]}"')
+    assert text.startswith(f'没有核验 / not judged   "{names[1]}"')
     assert "VALID" not in text
     assert "PDF" in text
     assert bad.startswith("IN")
@@ -271,8 +271,9 @@ def test_help_names_every_exit_code() -> None:
     shown = here("verify", "--help").out
     for code, chinese, english in (
         (0, "有效", "VALID"),
-        (3, "无法读取", "unreadable"),
+        (3, "没有核验", "not judged"),
         (64, "命令用法有误", "wrong use"),
+        (141, "输出没有读者", "nobody read the output"),
     ):
         assert f"{code} {chinese}" in shown
         assert f"{code} {english}" in shown
@@ -286,7 +287,8 @@ async def test_what_the_system_says_of_a_file_is_said_in_chinese_too(place):
         place.run(trust="absent"),
     )
     assert json.loads(absent.out)["error"] == "没有这个文件 / No such file or directory"
-    assert json.loads(folder.out)["error"] == "这是目录，不是文件 / Is a directory"
+    assert json.loads(folder.out)["error"].startswith("这是目录，不是文件；请给出其中的文件")
+    assert "DIR/*.pdf" in folder.err
     assert "不是目录 / not a directory" in trust.err
 
 
@@ -401,11 +403,41 @@ async def test_a_huge_file_is_told_by_its_size(place, size):
     """It is not read to its end, so a sparse terabyte is answered at once; it has no digest, just beyond the limit too."""
     huge = place.folder / "huge.pdf"
     with huge.open("wb") as file:
+        file.write(b"%PDF-1.7\n")
         file.truncate(size)
     found = json.loads((await place.run("--json", file=huge)).out)
     assert (found["verdict"], found["steps"][0]["reason"]) == ("INDETERMINATE", "TOO_LARGE")
     assert "sha256" not in found
     assert "20 MiB" in found["steps"][0]["zh"]
+
+
+async def test_a_large_photo_is_no_document_before_it_is_too_large(place):
+    """Nobody is sent to the issuer for a smaller one, and nobody says that a PDF was looked at."""
+    photo = place.folder / "photo.jpg"
+    with photo.open("wb") as file:
+        file.write(b"\xff\xd8\xff\xe0\x00\x10JFIF\x00")
+        file.truncate((20 << 20) + 1)
+    ran = await place.run("--json", file=photo)
+    found = json.loads(ran.out)
+    assert (ran.status, found["form"], found["steps"][0]["reason"]) == (3, "unreadable", "NOT_A_PDF")
+    assert "照片" in found["summary"]["cause"]["zh"]
+
+
+async def test_not_judged_has_one_word_and_one_code(place):
+    """Who reads 没有核验, there or in the first sentence, has the status 3; what was looked at without a result has 2."""
+    data = place.pdf.read_bytes()
+    files = {
+        "cut.pdf": data[: len(data) // 2],
+        "lines.pdf": data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"),
+        "text.pdf": b"hello",
+        "huge.pdf": b"%PDF-1.7\n" + bytes(20 << 20),
+        "flipped.pdf": data[:-200],
+    }
+    for name, content in files.items():
+        (place.folder / name).write_bytes(content)
+        ran = await place.run(file=place.folder / name)
+        said = "\n".join(ran.out.splitlines()[:2])
+        assert ("没有核验" in said, "not judged" in said) == (ran.status == 3,) * 2, said
 
 
 async def test_a_list_that_cannot_be_used_is_named_with_the_reason(place):

@@ -12,11 +12,14 @@ from types import SimpleNamespace
 import pytest
 
 from services.esign.verification import plain_files
+from services.esign.verification.domain.validation_report import REPORT_BEGINNING
 from shuniu.cli import verify
 from shuniu.cli.main import main
 from tests.support import ofd
 from tests.support.hub import program
 from tests.support.offline_place import here, laid
+
+EARLIER = REPORT_BEGINNING + b"of yesterday"
 
 
 @pytest.fixture
@@ -76,7 +79,7 @@ async def test_a_report_that_cannot_be_written_says_nothing_of_the_document(plac
     pipe, folder, kept = place.folder / "pipe", place.folder / "folder.xml", place.folder / "kept.xml"
     os.mkfifo(pipe)
     folder.mkdir()
-    kept.write_bytes(b"an earlier report")
+    kept.write_bytes(EARLIER)
     for target in (pipe, folder, place.folder / "absent" / "r.xml"):
         ran = await place.run("--report", str(target))
         assert (ran.status, ran.out.startswith("VALID")) == (74, True), ran.err
@@ -86,7 +89,7 @@ async def test_a_report_that_cannot_be_written_says_nothing_of_the_document(plac
         patch.setattr(os, "fsync", full)
         ran = await place.run("--report", str(kept))
     assert (ran.status, "存储空间已满" in ran.err) == (74, True)
-    assert kept.read_bytes() == b"an earlier report"
+    assert kept.read_bytes() == EARLIER
     assert not list(place.folder.glob(".*"))
 
 
@@ -97,12 +100,47 @@ def full(_descriptor: int) -> None:
 async def test_a_report_takes_the_place_of_the_one_before(place):
     """Under the same name, behind the same link, for the same readers."""
     real, link = place.folder / "real.xml", place.folder / "link.xml"
-    real.write_bytes(b"an earlier report")
+    real.write_bytes(EARLIER)
     real.chmod(0o640)
     link.symlink_to(real)
     assert (await place.run("--report", str(link))).status == 0
     assert b"ValidationReport" in real.read_bytes()
     assert (link.is_symlink(), real.stat().st_mode & 0o777) == (True, 0o640)
+
+
+async def test_a_report_takes_the_place_of_nothing_else(place):
+    """Not of the document, of what lies beside it or of any other file: wrong use (64), said before anything is judged.
+    `--report *.pdf` would otherwise turn a sealed document into a report of another.
+    """
+    place.beside.write_text(place.receipt)
+    link, other, seal = (place.folder / name for name in ("link.xml", "other.xml", "证明.pdf.ses"))
+    link.symlink_to(place.pdf)
+    other.write_bytes(b"<?xml version='1.0'?><address-book/>")
+    before = {path: path.read_bytes() for path in (place.pdf, place.beside, other)}
+    for target in (place.pdf, link, place.beside, other, seal, place.folder / "trust" / "root.pem"):
+        ran = await place.run("--report", str(target))
+        assert (ran.status, ran.out, target.name in ran.err) == (64, "", True)
+        assert "没有核验" in ran.err
+    assert {path: path.read_bytes() for path in before} == before
+    assert not seal.exists()
+    empty = place.folder / "empty.xml"
+    empty.touch()
+    assert [(await place.run("--report", str(empty))).status for _ in range(2)] == [0, 0]
+
+
+def test_standard_input_is_said_not_to_be_read(tmp_path, monkeypatch):
+    """`shuniu verify -`: with what to do, in both languages."""
+    monkeypatch.chdir(tmp_path)
+    ran = here("verify", "-", "--data", str(tmp_path / "no-hub"))
+    assert (ran.status, "请先存成文件" in ran.err, "save it as a file" in ran.err) == (3, True, True)
+
+
+def test_a_name_of_any_bytes_is_json_that_every_reader_takes(tmp_path):
+    """A name that is no UTF-8 is spelt: a lone surrogate is no character, and strict readers refuse the line."""
+    path = tmp_path / os.fsdecode(b"a\xff.pdf")
+    path.write_bytes(b"hello")
+    ran = here("verify", str(path), "--json", "--data", str(tmp_path / "no-hub"))
+    assert json.loads(ran.out)["file"].encode("utf-8").endswith(b"a\\xff.pdf")
 
 
 def test_a_file_that_has_nothing_yet_is_told_as_that(tmp_path, monkeypatch):

@@ -111,6 +111,22 @@ async def test_documents_pass_the_edge_up_to_the_limit(place: Place) -> None:
     assert far.status_code == 413
 
 
+async def test_who_has_no_script_reads_a_page_where_the_edge_refuses(place: Place) -> None:
+    """A form sent by the browser itself is answered with a page, in Chinese first, that leads back; programs get JSON."""
+    browser = {"accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    files = {"pdf": ("a.pdf", b"x" * (22 * 1024 * 1024))}
+    async with place.http("people") as http:
+        page = await http.post("/verify/upload", files=files, headers=browser)
+        program = await http.post("/verify/upload", files=files)
+        style = await http.get("/static/style.css")
+    assert (page.status_code, page.headers["content-type"]) == (413, "text/html; charset=utf-8")
+    assert (style.status_code, '"/static/style.css"' in page.text) == (200, True)
+    assert page.text.index("请勿自行压缩") < page.text.index("Do not make a signed document smaller")
+    assert 'href="/verify"' in page.text
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert (program.status_code, program.json()["details"][0]["reason"]) == (413, "REQUEST_TOO_LARGE")
+
+
 async def test_every_page_can_be_reached_through_the_edge(place: Place) -> None:
     """No route of web is forgotten at the people's listener, and the access log holds no query."""
     paths = [

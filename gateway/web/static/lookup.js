@@ -1,6 +1,6 @@
 // Verification by hash and by number. The file that is chosen is hashed on this device and never sent.
 // Without this file both forms work by themselves; the hash has then to be typed.
-import { problem, progress, refusal, sayer, show } from "./verdict.js";
+import { isDocument, problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const host = document.getElementById("result");
 const file = document.getElementById("file");
@@ -15,8 +15,15 @@ file.addEventListener("change", async () => {
   if (!file.files.length) return;
   const turn = (asked += 1);
   problem("", "");
+  host.replaceChildren();
   progress(say("lookup_hashing"));
   try {
+    if (!(await isDocument(file.files[0]))) {
+      if (turn !== asked) return;
+      progress("");
+      problem(say("verdict_unread"), say("verify_no_document"), { calm: true });
+      return;
+    }
     const digest = await crypto.subtle.digest("SHA-256", await file.files[0].arrayBuffer());
     if (turn !== asked) return;
     hash.value = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");

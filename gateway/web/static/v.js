@@ -61,7 +61,7 @@ function offline({ verdict, reason, code }) {
     partial: true,
     word: say(`qr_word_${told}`),
     holds: say(`qr_holds_${told}`),
-    asked: "",
+    asked: say("asked", { time: new Date().toLocaleString("sv-SE", { timeZone: "Asia/Shanghai" }) }),
     cause: verdict === "VALID" ? "" : found,
     advice: say(`qr_advice_${told}`),
     as_of: "",

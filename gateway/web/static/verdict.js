@@ -83,15 +83,21 @@ export function show(host, verdict, { focus = true } = {}) {
   }
 }
 
-/** Says what went wrong; an empty text takes it back. */
-export function problem(title, text) {
+/** Whether a file begins as a PDF or a package does; a photo is told as that before its size or its hash is. */
+export async function isDocument(file) {
+  const head = String.fromCharCode(...new Uint8Array(await file.slice(0, 1024).arrayBuffer()));
+  return head.includes("%PDF-") || head.startsWith("PK\x03\x04");
+}
+
+/** Says what went wrong; an empty text takes it back. `calm`: nothing is wrong but the choice. */
+export function problem(title, text, { calm = false } = {}) {
   const place = document.getElementById("problem");
   if (!text) {
     place.replaceChildren();
     return;
   }
   const box = document.createElement("div");
-  box.className = "alert";
+  box.className = calm ? "alert calm" : "alert";
   const heading = document.createElement("h2");
   const sentence = document.createElement("p");
   heading.textContent = title;

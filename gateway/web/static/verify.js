@@ -1,5 +1,5 @@
 // A page with the upload form: drop or choose, send, show. Without this file the form works by itself.
-import { isNewest, newTurn, problem, progress, refusal, sayer, show } from "./verdict.js";
+import { isDocument, isNewest, newTurn, problem, progress, refusal, sayer, show } from "./verdict.js";
 
 const form = document.getElementById("upload");
 const host = document.getElementById("result");
@@ -36,19 +36,21 @@ drop.addEventListener("drop", (event) => {
 for (const name of ["dragover", "drop"]) window.addEventListener(name, (event) => event.preventDefault());
 
 /** Why a file need not be sent: who has a slow line learns it at once, and the edge may cut off what is too large. */
-function unfitness(chosen) {
+async function unfitness(chosen) {
   if (!chosen) return "";
   if (!chosen.size) return say("verify_empty");
-  return chosen.size > form.dataset.limit * MEBIBYTE ? say("verify_too_large", { size: form.dataset.limit }) : "";
+  if (chosen.size <= form.dataset.limit * MEBIBYTE) return "";
+  return (await isDocument(chosen)) ? say("verify_too_large", { size: form.dataset.limit }) : say("verify_no_document");
 }
 
 async function verify() {
   const turn = newTurn();
   problem("", "");
   host.replaceChildren();
-  const unfit = unfitness(file.files[0]);
+  const unfit = await unfitness(file.files[0]).catch(() => "");
+  if (!isNewest(turn)) return;
   if (unfit) {
-    problem(say("verify_failed"), unfit);
+    problem(say("verdict_unread"), unfit, { calm: true });
     return;
   }
   progress(say("verify_busy"));
@@ -67,7 +69,11 @@ async function verify() {
       document.getElementById("again").hidden = false;
       // What to choose is known by now: the verdict comes first.
       document.getElementById("lead").hidden = true;
-    } else if (answer.status === TOO_LARGE) problem(say("verify_failed"), say("verify_too_large", { size: form.dataset.limit }));
+      // The form is for another file.
+      form.reset();
+    } else if (answer.status === TOO_LARGE) {
+      problem(say("verdict_unread"), say("verify_too_large", { size: form.dataset.limit }), { calm: true });
+    }
     else problem(say("verify_failed"), refusal(content) || say("verify_network"));
   } catch {
     if (isNewest(turn)) problem(say("verify_failed"), say("verify_network"));

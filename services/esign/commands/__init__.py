@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from services.esign.flows.recount import Kept, RecountReport
     from services.esign.licences.file import verify_licence
     from services.esign.ses.report import SealReport
+    from services.esign.verification.domain.validation_report import REPORT_BEGINNING
     from services.esign.verification.file_errors import quoted
     from services.esign.verification.files import (
+        COMPANIONS,
         EXIT_CODES,
         Judged,
         Trusted,
@@ -56,9 +58,11 @@ if TYPE_CHECKING:
     from services.esign.verification.renewal import Authorities
 
 __all__ = [
+    "COMPANIONS",
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
+    "REPORT_BEGINNING",
     "Authorities",
     "EvidenceReport",
     "EvidenceUnreadableError",
@@ -138,7 +142,9 @@ _ROOMS = {
     "verification.renewal": ("Authorities",),
     "commands.seals": ("RenewalError", "inspect_seal", "renew_file"),
     "ses.report": ("SealReport",),
+    "verification.domain.validation_report": ("REPORT_BEGINNING",),
     "verification.files": (
+        "COMPANIONS",
         "EXIT_CODES",
         "Judged",
         "TrustError",

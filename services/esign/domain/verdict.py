@@ -176,16 +176,18 @@ class Verdict:
         }
 
 
+NOT_REACHED = "NOT_REACHED"
+"""Reason of a step that was not made because an earlier one failed."""
 SCHEMA = "urn:shuniu:verdict:1"
 """Name and version of the verdict's JSON form: a new number when a reader of the old one would be misled."""
 
 
 def conclude(steps: Iterable[Step], as_of_us: int, *, at_best: Outcome = Outcome.VALID) -> Verdict:
-    """The verdict over the steps found; a step that nobody reached is unknown. `at_best` caps it."""
+    """The verdict over the steps found; one that lacks a step is not VALID. `at_best` caps it."""
     found = {step.step: step for step in steps}
-    whole = tuple(found.get(name) or _unreached(name) for name in STEPS)
+    whole = tuple(found.get(name) or unreached(name) for name in STEPS)
     statuses = {step.status for step in whole}
-    clear = all(step.status is Status.VALID for step in whole if step.step in _ESSENTIAL)
+    clear = found.keys() >= set(STEPS) and all(step.status is Status.VALID for step in whole if step.step in _ESSENTIAL)
     if Status.INVALID in statuses:
         outcome = Outcome.INVALID
     elif Status.UNKNOWN in statuses or not clear or at_best is not Outcome.VALID:
@@ -201,7 +203,8 @@ def unjudged(now_us: int) -> Verdict:
     return conclude([Step("parse", Status.UNKNOWN, "VERIFIER_FAILED", zh, en)], now_us)
 
 
-def _unreached(name: str) -> Step:
+def unreached(name: str) -> Step:
+    """A step that nobody made, because one before it failed: that one says what it does to the verdict."""
     return Step(
-        name, Status.UNKNOWN, "NOT_REACHED", "前面的步骤未通过，未能核验", "not reached: an earlier step failed"
+        name, Status.NOT_CHECKED, NOT_REACHED, "前面的步骤未通过，没有核验", "not checked: an earlier step failed"
     )

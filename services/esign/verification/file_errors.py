@@ -10,6 +10,7 @@ from services.esign.domain.one_line import one_line
 
 _CHINESE: Final = {
     errno.ENOENT: "没有这个文件",
+    errno.EEXIST: "那里已有别的文件，没有覆盖",
     errno.EISDIR: "这是目录，不是文件",
     errno.ENOTDIR: "路径中有一段不是目录",
     errno.ENXIO: "不是普通文件，而是管道、套接字或设备",
@@ -30,11 +31,21 @@ _CHINESE: Final = {
 def told(error: OSError, *, beside: Path | None = None) -> str:
     """Chinese, then English as the system has it. `beside`: the file that people asked about; another one is named."""
     chinese = _CHINESE.get(error.errno or 0, "文件无法读取")
-    text = f"{chinese} / {error.strerror or type(error).__name__}"
+    zh, en = ("", "") if beside is None else _hint(error, beside)
+    text = f"{chinese}{zh} / {error.strerror or type(error).__name__}{en}"
     named = error.filename
     if beside is None or not named or Path(os.fsdecode(named)) == beside:
         return text
     return f"{quoted(os.fsdecode(named))}: {text}"
+
+
+def _hint(error: OSError, asked: Path) -> tuple[str, str]:
+    """What to give instead of a file that people asked about."""
+    if error.errno == errno.EISDIR:
+        return "；请给出其中的文件，如 DIR/*.pdf", "; give the files in it, as DIR/*.pdf"
+    if error.errno == errno.ENXIO or (error.errno == errno.ENOENT and str(asked) == "-"):
+        return "；不读标准输入和管道，请先存成文件", "; standard input and pipes are not read: save it as a file first"
+    return "", ""
 
 
 def failed(error: Exception) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 from cryptography import x509
 
 from services.esign.certification.domain.trust import Trust
-from services.esign.domain.pdf.document import MAX_BYTES
+from services.esign.domain.ofd.archive import is_zip
+from services.esign.domain.pdf.document import MAX_BYTES, has_header
 from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, conclude
 from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.verification import file_errors, plain_files
@@ -27,6 +28,7 @@ from services.esign.verification.workers import confined
 from services.esign.verification.workers.one_worker import OneWorker
 
 __all__ = [
+    "COMPANIONS",
     "EXIT_CODES",
     "Judged",
     "TrustError",
@@ -42,6 +44,9 @@ __all__ = [
 ]
 
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
+_RECEIPT, _SES = ".tlog-proof", ".ses"
+COMPANIONS = (_RECEIPT, _SES)
+"""What is read beside a document: its name, and one of these."""
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
@@ -108,10 +113,10 @@ class _Files:
             # One byte more than allowed is enough for the verdict that it is too large.
             document = plain_files.content(file, path, MAX_BYTES + 1)
             size = max(len(document), os.fstat(file.fileno()).st_size)
-        proof = plain_files.companion(path, ".tlog-proof", MOST_RECEIPT + 1)
+        proof = plain_files.companion(path, _RECEIPT, MOST_RECEIPT + 1)
         receipt = None if proof is None else proof.decode("utf-8", errors="replace")
         digest = sha256(document).digest() if size <= MAX_BYTES else b""
-        return cls(document, size, receipt, plain_files.companion(path, ".ses", _MAX_SES), digest)
+        return cls(document, size, receipt, plain_files.companion(path, _SES, _MAX_SES), digest)
 
 
 def verify_file(
@@ -164,7 +169,10 @@ def _asked(worker: OneWorker, path: Path, by: tuple[int, int, bool]) -> Judged:
     """Raises OSError when the file cannot be read, RuntimeError for an error of the verifier."""
     files = _Files.of(path)
     if files.size > MAX_BYTES:
-        return Judged(path, too_large(files.size, by[1]), sha256=files.sha256, at_us=by[1])
+        if has_header(files.document) or is_zip(files.document):
+            return Judged(path, too_large(files.size, by[1]), at_us=by[1])
+        # What it is comes before its size: no issuer can make a photo smaller.
+        files = replace(files, document=files.document[:_MIB])
     try:
         found = worker.ask(_judge_inherited, files, *by)
     except confined.OverBoundsError:

@@ -43,10 +43,11 @@ def content(file: io.BufferedReader, path: Path, most: int) -> bytes:
     return found
 
 
-def put(path: Path, whole: bytes) -> None:
+def put(path: Path, whole: bytes, *, alike: int = 0) -> None:
     """Writes a file beside and gives it the name: what was there before stays unless all of it could be written. A pipe
-    or a device is refused. Raises OSError that names the path.
+    or a device is refused, and a file whose first `alike` bytes are others. Raises OSError that names the path.
     """
+    spare(path, whole[:alike])
     # A link stays one.
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{secrets.token_hex(8)}.part")
@@ -64,6 +65,17 @@ def put(path: Path, whole: bytes) -> None:
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def spare(path: Path, beginning: bytes) -> None:
+    """Raises FileExistsError where a file is there, not empty, that does not begin so: it was made by somebody else and
+    for something else. What cannot be looked at is left to who writes.
+    """
+    found = b""
+    with suppress(OSError), opened(path) as file:
+        found = content(file, path, max(1, len(beginning)))
+    if beginning and found and found != beginning:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _mode_of(target: Path, path: Path) -> int | None:

@@ -6,17 +6,19 @@ from pathlib import Path
 from shuniu.cli.syntax.later import later
 
 _HELP = """\
-退出码：0 有效，1 无效，2 无法确定，3 无法读取或此机器现在无法核验；多个文件取最大值。
-64 命令用法有误，70 内部错误，74 结果无法输出，130 被中断：这些都不是对文件的结论。
+退出码：0 有效，1 无效，2 无法确定，3 没有核验（不是 PDF 或 OFD、读不了，或此机器现在无法核验）；
+多个文件取最大值。
+64 命令用法有误，70 内部错误，74 结果无法输出，130 被中断，141 输出没有读者：
+这些都不是对文件的结论。
 加 --json 时每个文件一行。文件旁的存证回执（如 FILE.pdf.tlog-proof、FILE.ofd.tlog-proof）和
 国密签章文件 FILE.pdf.ses 自动使用。
 DIR 中放 *.pem 信任根、*.vkey 日志公钥、*.crl 撤销列表；没有信任根时，谁的签名都无法确认。
 FILE.sdjwt 是持有人出示的电子证照，给出 --audience 和 --nonce 才可能有效；
 旁边的 FILE.sdjwt.statuslist 是其状态列表。只读普通文件：管道的内容请先存成文件。
 
-Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 unreadable, or this machine cannot verify now;
-of several files the highest. 64 wrong use, 70 internal error, 74 output cannot be written,
-130 interrupted: these say nothing of any file. With --json one line for each file. A
+Exit 0 VALID, 1 INVALID, 2 INDETERMINATE, 3 not judged (no PDF or OFD, unreadable, or this
+machine cannot verify now); of several files the highest. 64 wrong use, 70 internal error, 74 output cannot be written,
+130 interrupted, 141 nobody read the output: these say nothing of any file. With --json one line for each file. A
 receipt beside the file (FILE.pdf.tlog-proof, FILE.ofd.tlog-proof) and a seal file
 FILE.pdf.ses are used. DIR holds *.pem roots, *.vkey log keys
 and *.crl lists; without any root nobody's signature can be confirmed. FILE.sdjwt is a
@@ -55,6 +57,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         type=Path,
         default=None,
         metavar="FILE.xml",
-        help="另写 ETSI TS 119 102-2 核验报告（仅限一个文件） / also write a validation report, of one document",
+        help="另写 ETSI TS 119 102-2 核验报告（仅限一个文件；不覆盖报告以外的文件） / also write a validation report, "
+        "of one document; of what is there only a report is written over",
     )
     parser.set_defaults(run=later("verify", "run"))

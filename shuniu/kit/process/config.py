@@ -70,6 +70,10 @@ def load(kind: type[Settings], path: Path, section: str) -> Settings:
     values: dict[str, Any] = {}
     for name, field in known.items():
         variable = f"SHUNIU_{section.upper()}_{name.upper()}"
+        # `Path` takes the empty text for the working directory; only a setting whose default is that means none by it.
+        if os.environ.get(variable, table.get(name)) == "" and _is_path(hints[name]) and field.default != Path():
+            where = variable if variable in os.environ else f"{path}: [{section}] {name}"
+            raise ConfigError(f"{where}: must not be an empty path")
         if variable in os.environ:
             values[name] = _from_text(os.environ[variable], hints[name], f"{variable}")
         elif name in table:
@@ -77,6 +81,10 @@ def load(kind: type[Settings], path: Path, section: str) -> Settings:
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{path}: [{section}] {name}: missing")
     return kind(**values)
+
+
+def _is_path(hint: Any) -> bool:
+    return hint is Path or Path in get_args(hint)
 
 
 def _typed(value: Any, hint: Any, where: str) -> Any:

@@ -2,13 +2,16 @@
 
 import argparse
 import asyncio
+import datetime as dt
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.esign import commands
+from shuniu.api.esign.v1 import esign_pb2
 from shuniu.cli import keys, seals
 from shuniu.cli.main import GROUPS, listing, parser
 from shuniu.cli.syntax import init as init_syntax
@@ -51,6 +54,39 @@ def test_the_list_says_what_the_commands_say() -> None:
     told = {name: text for group in GROUPS.values() for name, text in group.items()}
     assert listed(listing()) == told
     assert listed(parser()) == told
+
+
+def every_option(root: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, argparse.Action]]:
+    """Of all commands and their verbs, with the parser that takes it."""
+    for action in root._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for verb in action.choices.values():
+                yield from every_option(verb)
+        else:
+            yield root, action
+
+
+def test_no_command_takes_an_empty_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """The empty text of an unset variable is refused in every option that takes a path, and in every file that is
+    named: as `Path` alone reads it, it would be the working directory, whose files would be trusted or written over.
+    """
+    paths = [(command, action) for command, action in every_option(parser()) if action.type is Path]
+    assert len(paths) > 40
+    for command, action in paths:
+        with pytest.raises(argparse.ArgumentError, match="the path is empty"):
+            command._get_values(action, [""])  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit) as ended:
+        parser(["verify"]).parse_args(["verify", "a.pdf", "--trust", ""])
+    assert ended.value.code == 64
+    assert "参数 --trust 的路径是空的" in capsys.readouterr().err
+
+
+def test_what_is_called_a_path_is_read_as_one() -> None:
+    """No option whose value is shown as a directory or a file is plain text, which would escape the rule above."""
+    named = re.compile(r"DIR|FILE|PEM|PNG|OUT")
+    for command, action in every_option(parser()):
+        if isinstance(action.metavar, str) and named.match(action.metavar):
+            assert action.type is Path, (command.prog, action.dest)
 
 
 async def imported_by(*words: str) -> set[str]:
@@ -130,3 +166,14 @@ def test_esigns_commands_are_all_there() -> None:
     assert set(re.findall(r"\b\w+\b", block)) >= rooms
     with pytest.raises(AttributeError):
         commands.nonsense  # noqa: B018
+
+
+def test_another_date_than_was_asked_for_comes_with_its_reason() -> None:
+    """Who revokes a seal from a day before its certificate is told why the hub says a later one."""
+    asked = dt.datetime(2026, 11, 30, tzinfo=dt.UTC)
+    seal = esign_pb2.Seal()
+    for hours, told in ((0, False), (17, True)):
+        seal.invalid_since.FromDatetime(asked + dt.timedelta(hours=hours))
+        lines = seals.later_than_asked(seal, asked)
+        assert ["早于证书的开始时间" in line for line in lines] == [True] * told
+    assert seals.later_than_asked(seal, None) == []

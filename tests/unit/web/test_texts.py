@@ -136,6 +136,14 @@ def test_a_card_does_not_blame_a_signature_for_what_came_after_it(language: str,
     assert {"zh": "原因", "en": "Cause"}[language] not in dict(card.lines)
 
 
+@pytest.mark.parametrize(
+    ("language", "word"), [("zh", "二维码真实，登记有效"), ("en", "Code genuine, certificate in force")]
+)
+def test_a_good_code_says_nothing_of_the_paper_around_it(language: str, word: str) -> None:
+    """The largest words of the page: a genuine code may be printed on a forged paper."""
+    assert shown(esign_pb2.Verdict(verdict="VALID", form="code"), language, "qr_").word == word
+
+
 def test_what_is_no_code_of_this_hub_is_not_verified() -> None:
     """Half a code, a shop's, another hub's: no evidence against the paper, and word and sentence say the same."""
     step = Step("integrity", Status.UNKNOWN, "QR_MALFORMED", "不是本枢纽签发的二维码", "not a code of this hub")

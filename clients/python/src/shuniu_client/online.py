@@ -56,6 +56,10 @@ class Hub:
 
     def verify_document(self, data: bytes, *, receipt: str = "", ses: bytes = b"", report: bool = False) -> Answer:
         """On an uploaded document (PDF or OFD). Raises HubError, OSError."""
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(
+                "data：请给出文件的内容，如 path.read_bytes() / data: give the file's bytes, as path.read_bytes()"
+            )
         body = {
             "pdf": b64encode(data).decode("ascii"),
             "tlogProof": receipt,
@@ -72,6 +76,8 @@ class Hub:
     def verify_number(self, number: str, *, issued_on: date | None = None, hash_tail: str = "") -> Verdict:
         """What the register says of a document, by its number and what else is printed on it. Raises as above."""
         body: dict[str, Any] = {"number": number, "hashTail": hash_tail}
+        if not isinstance(issued_on, date | None):
+            raise TypeError("issued_on：请给出 date，如 date(2026, 6, 1) / issued_on: give a date, as date(2026, 6, 1)")
         if issued_on is not None:
             body["issuedOn"] = {"year": issued_on.year, "month": issued_on.month, "day": issued_on.day}
         return _verdict(self._ask("number", body))

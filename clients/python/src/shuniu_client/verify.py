@@ -29,10 +29,13 @@ class TrustStore:
     _trusted: offline.Trusted
 
     @classmethod
-    def load(cls, directory: Path) -> "TrustStore":
+    def load(cls, directory: Path | str) -> "TrustStore":
         """From a directory as `shuniu trust --out DIR` writes it: *.pem roots (tsa-*.pem vouch for timestamps only),
         *.vkey keys of logs and witnesses, *.crl lists, `policy` (C2SP tlog-policy). Raises TrustError.
         """
+        if directory == "":
+            # `Path` takes the empty text of an unset variable for the working directory, whose files would be trusted.
+            raise TrustError("信任目录的路径是空的（变量没有赋值？） / the path of the trust directory is empty")
         return cls(offline.Trusted.of(Path(directory)))
 
     @classmethod

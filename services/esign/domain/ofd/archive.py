@@ -102,6 +102,11 @@ def is_ofd(data: bytes) -> bool:
     return data.startswith(_LOCAL) and b"OFD.xml" in data
 
 
+def is_zip(data: bytes) -> bool:
+    """Whether it begins as a ZIP file does, which an OFD package is."""
+    return data.startswith(_LOCAL)
+
+
 def is_package_too(data: bytes) -> bool:
     """Whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some in all
     of the file, and go from there to its directory by ways of their own; others look for the entries themselves.

@@ -19,7 +19,7 @@ from services.esign.domain.cms.signature_value import public_key_of
 from services.esign.domain.errors import EsignError, TokenMalformedError
 from services.esign.domain.findings import Findings
 from services.esign.domain.moments import DAY_US
-from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict
+from services.esign.domain.verdict import Form, Outcome, Status, Step, Verdict, unreached
 from services.esign.licences.domain import jose, key_binding, sd_jwt
 from services.esign.licences.domain.jose import Token
 from services.esign.licences.domain.key_binding import Expected
@@ -309,21 +309,15 @@ def _ledger_step(index: int) -> Step:
 
 def _conclude(steps: Iterable[Step], as_of_us: int) -> Verdict:
     found = {step.step: step for step in steps}
-    whole = tuple(found.get(name) or _unreached(name) for name in STEPS)
+    whole = tuple(found.get(name) or unreached(name) for name in STEPS)
     statuses = {step.status for step in whole}
-    clear = all(step.status is Status.VALID for step in whole if step.step in _ESSENTIAL)
+    clear = found.keys() >= set(STEPS) and all(step.status is Status.VALID for step in whole if step.step in _ESSENTIAL)
     if Status.INVALID in statuses:
         outcome = Outcome.INVALID
     else:
         outcome = Outcome.VALID if clear and Status.UNKNOWN not in statuses else Outcome.INDETERMINATE
     form = Form.LICENCE if found["parse"].status is Status.VALID else Form.UNREADABLE
     return Verdict(outcome, as_of_us, whole, form=form)
-
-
-def _unreached(name: str) -> Step:
-    return Step(
-        name, Status.UNKNOWN, "NOT_REACHED", "前面的步骤未通过，未能核验", "not reached: an earlier step failed"
-    )
 
 
 def _good(step: str, reason: str, zh: str, en: str) -> Step:

@@ -350,7 +350,7 @@ def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | N
     then = path_standing(path, evidence.data, then_us, evidence.proven_us)
     maker = maker_standing(signature.seal, trust, evidence, now_us)
     if then is Then.REVOKED:
-        zh, en = "签章时签章证书已被撤销", "the signer's certificate, or its issuer's, was revoked before"
+        zh, en = "签章证书已被撤销，自签章之前起无效", "the signer's or issuer's certificate is revoked since before"
         return Step("revocation", Status.INVALID, "CERTIFICATE_REVOKED", zh, en)
     if maker is not None and (maker.status is Status.INVALID or then is not Then.UNPROVEN):
         return maker

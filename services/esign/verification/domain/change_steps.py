@@ -247,7 +247,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
         if document.data[present[-1].covered_to : end] not in _LINE_ENDS:
             stray = end - present[-1].covered_to
             return History(present, (), end, _say_padded(found, stray), stray=stray)
-        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+        found.add("changes", Status.VALID, "UNCHANGED", "签名后没有追加内容", "nothing was appended after signing")
         return History(present, (), end, Status.VALID)
     if certified and present[-1].covers_whole(document) and end > present[-1].covered_to:
         # It draws nothing; but what was certified was certified to the byte.

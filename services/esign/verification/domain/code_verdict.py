@@ -3,39 +3,51 @@ for a page that was printed or a file that was not seen.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import Enum
 
 from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Verdict
 
 
 class Asked(Enum):
-    """What was given instead of the file: the steps that must be there for VALID, and what the others are."""
+    """What was given instead of the file: the steps that must be there for VALID, and what those of the file are."""
 
     CODE = (
         Form.CODE,
         {"integrity", "document"},
-        "CODE_ONLY",
-        "仅核验二维码；如需核验文件内容请上传文件",
-        "only the code was judged; upload the file to have it judged",
+        Step(
+            "",
+            Status.NOT_CHECKED,
+            "CODE_ONLY",
+            "仅核验二维码；如需核验文件内容请上传文件",
+            "only the code was judged; upload the file to have it judged",
+        ),
     )
     HASH = (
         Form.HASH,
         {"ledger", "document"},
-        "FILE_NOT_SEEN",
-        "仅凭摘要核验，未查看文件本身",
-        "asked by hash: the file itself was not looked at",
+        Step(
+            "",
+            Status.NOT_CHECKED,
+            "FILE_NOT_SEEN",
+            "仅凭摘要核验，未查看文件本身",
+            "asked by hash: the file itself was not looked at",
+        ),
     )
     NUMBER = (
         Form.NUMBER,
         {"ledger", "document"},
-        "FILE_NOT_SEEN",
-        "仅凭编号核验，未查看文件，不能说明手中文件的内容未被改动",
-        "asked by number: no file was looked at, so this says nothing of the content of the one in hand",
+        Step(
+            "",
+            Status.NOT_CHECKED,
+            "FILE_NOT_SEEN",
+            "仅凭编号核验，未查看文件，不能说明手中文件的内容未被改动",
+            "asked by number: no file was looked at, so this says nothing of the content of the one in hand",
+        ),
     )
 
-    def __init__(self, form: Form, needed: set[str], reason: str, zh: str, en: str) -> None:
-        self.form = form
-        self.needed, self.reason, self.zh, self.en = frozenset(needed), reason, zh, en
+    def __init__(self, form: Form, needed: set[str], of_the_file: Step) -> None:
+        self.form, self.needed, self.of_the_file = form, frozenset(needed), of_the_file
 
 
 # What the register and the ledger say of a document that they have, and how its absence is called.
@@ -49,7 +61,8 @@ def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.COD
     found = {step.step: step for step in steps}
     missing = found.get("document", _STANDS).reason in _MISSING
     whole = tuple(
-        found.get(name) or (_not_asked(name) if missing and name in _REGISTERED else _of_the_file(name, asked))
+        found.get(name)
+        or (_not_asked(name) if missing and name in _REGISTERED else replace(asked.of_the_file, step=name))
         for name in STEPS
     )
     statuses = {step.status for step in whole}
@@ -67,7 +80,3 @@ def conclude_code(steps: Iterable[Step], as_of_us: int, asked: Asked = Asked.COD
 def _not_asked(name: str) -> Step:
     zh, en = "登记中没有相符的文件，没有可查询的", "nothing registered fits, so there was nothing to look up"
     return Step(name, Status.NOT_CHECKED, "NOTHING_REGISTERED", zh, en)
-
-
-def _of_the_file(name: str, asked: Asked) -> Step:
-    return Step(name, Status.NOT_CHECKED, asked.reason, asked.zh, asked.en)

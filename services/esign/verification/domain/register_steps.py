@@ -91,8 +91,8 @@ def _seal_then(found: Findings, known: Known | None, signer_sha256: str, then: T
             "seal_then",
             Status.INVALID,
             "CERTIFICATE_REVOKED",
-            "用印时签章证书已被撤销",
-            "the signer's certificate, or its issuer's, was revoked before",
+            "签章证书已被撤销，自用印之前起无效",
+            "the signer's certificate, or its issuer's, is revoked, with effect from before it signed",
         )
     elif then is Then.UNPROVEN:
         found.add(

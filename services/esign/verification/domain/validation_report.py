@@ -11,7 +11,16 @@ from enum import StrEnum
 from xml.etree import ElementTree as ET
 
 from services.esign.domain.moments import written
-from services.esign.domain.verdict import Form, Outcome, SignatureFinding, SignatureKind, Status, Step, Verdict
+from services.esign.domain.verdict import (
+    NOT_REACHED,
+    Form,
+    Outcome,
+    SignatureFinding,
+    SignatureKind,
+    Status,
+    Step,
+    Verdict,
+)
 
 NAMESPACE = "http://uri.etsi.org/19102/v1.2.1#"
 _DS = "http://www.w3.org/2000/09/xmldsig#"
@@ -24,6 +33,8 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 ET.register_namespace("vr", NAMESPACE)
 ET.register_namespace("ds", _DS)
+REPORT_BEGINNING = b"<?xml version='1.0' encoding='utf-8'?>\n<vr:ValidationReport "
+"""How each report begins."""
 
 
 class SubIndication(StrEnum):
@@ -194,7 +205,11 @@ def _judged(
     statuses = {step.status for step in steps}
     if Status.INVALID in statuses or signature.outcome is Outcome.INVALID:
         outcome = Outcome.INVALID
-    elif Status.UNKNOWN in statuses or signature.outcome is not Outcome.VALID:
+    elif (
+        Status.UNKNOWN in statuses
+        or signature.outcome is not Outcome.VALID
+        or any(step.reason == NOT_REACHED for step in steps)
+    ):
         outcome = Outcome.INDETERMINATE
     else:
         outcome = Outcome.VALID
@@ -205,9 +220,9 @@ def _causes(steps: Iterable[Step], outcome: Outcome) -> tuple[Step, ...]:
     if outcome is Outcome.VALID:
         return ()
     wanted = Status.INVALID if outcome is Outcome.INVALID else Status.UNKNOWN
-    found = tuple(step for step in steps if step.status is wanted and step.reason != "NOT_REACHED")
+    found = tuple(step for step in steps if step.status is wanted)
     # Where nothing else speaks: what nobody looked at, as was asked, or what could not be reached.
-    return found or tuple(step for step in steps if step.reason in {"ANY_SIGNER", "NOT_REACHED"})
+    return found or tuple(step for step in steps if step.reason in {"ANY_SIGNER", NOT_REACHED})
 
 
 def _identifier(one: ET.Element, verdict: Verdict, signature: SignatureFinding | None, number: int) -> None:

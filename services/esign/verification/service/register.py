@@ -24,6 +24,7 @@ from services.esign.seals.domain.life import SealState
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import sm2_side as ses_store
 from services.esign.seals.store.seals import SealRow
+from services.esign.verification.domain import as_typed
 from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
@@ -139,7 +140,7 @@ class RegisterQuestions:
 
     async def by_hash(self, given: str) -> tuple[Verdict, CertificateRow | None]:
         """On a file by its SHA-256 or SM3. Raises INVALID_ARGUMENT HASH_FORM."""
-        digest = given.strip().lower()
+        digest = as_typed.hexadecimal(given)
         if not _HASH.fullmatch(digest):
             raise errors.invalid_field(
                 "hash",
@@ -159,7 +160,7 @@ class RegisterQuestions:
 
     async def by_number(self, request: pb.VerifyByNumberRequest) -> tuple[Verdict, CertificateRow | None]:
         """On a document by its number and what else is known of it. Raises as the contract says."""
-        number, tail = request.number.strip(), request.hash_tail.strip().lower()
+        number, tail = as_typed.number(request.number), as_typed.hexadecimal(request.hash_tail)
         faults = list(_number_faults(number, tail, request))
         if faults:
             raise errors.invalid(faults)
@@ -211,14 +212,21 @@ def _fits(row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> 
 def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) -> list[Violation]:
     faults = []
     if not _NUMBER.fullmatch(number):
-        faults.append(Violation("number", "NUMBER_FORM", "Give the number as printed.", "请按证明填写编号。"))
+        faults.append(
+            Violation(
+                "number",
+                "NUMBER_FORM",
+                "Give the number as printed: 4 to 32 digits, letters or hyphens, and no other words.",
+                "请按证明填写编号：4 至 32 位数字、字母或连字符，不含其他文字。",
+            )
+        )
     if not tail and not request.HasField("issued_on"):
         faults.append(
             Violation(
                 "issued_on",
                 "PROOF_MISSING",
-                "Give the date of issue as printed, or the end of the file's SHA-256.",
-                "请填写证明上的签发日期，或文件 SHA-256 摘要的末尾若干位。",
+                "Give the date of issue as printed, or the last 8 digits of the file's SHA-256.",
+                "请填写证明上的签发日期，或文件 SHA-256 摘要的末 8 位。",
             )
         )
     if tail and not _TAIL.fullmatch(tail):

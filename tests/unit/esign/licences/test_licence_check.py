@@ -187,7 +187,7 @@ def test_algorithm_and_type_are_fixed(header: dict[str, object]) -> None:
     found = judged(issued(header=header).present("18"))
     assert found.verdict.outcome is Outcome.INVALID
     assert reason(found, "parse") in {"TYPE", "ALGORITHM", "HEADER"}
-    assert found.verdict.steps[-1].status is Status.UNKNOWN
+    assert found.verdict.steps[-1].status is Status.NOT_CHECKED
 
 
 def test_no_touched_byte_is_valid() -> None:

@@ -284,7 +284,7 @@ SITUATIONS = {
         "签章之后",
         "索取原件",
     ),
-    "by a stranger": (strangers, None, "INDETERMINATE", "身份无法确认", "未列入信任名单", "联系出具单位核实"),
+    "by a stranger": (strangers, None, "INDETERMINATE", "核实之前不要接受", "未列入信任名单", "电话从别处查"),
     "not signed": (small_pdf, None, None, "没有电子签章", "只是一幅图", "带电子签章的原文件"),
     "a photo": (
         lambda: b"\xff\xd8\xff\xe0" + bytes(2000),
@@ -440,3 +440,38 @@ def test_every_form_has_its_good_words() -> None:
         assert told.cause is None
         assert told.advice.zh.endswith("。")
     assert {type(words) for words in verdict_sentences.GOOD.values()} == {Words}
+
+
+def test_what_was_changed_inside_is_not_said_to_be_unchanged_since() -> None:
+    """Bytes that were flipped come with no later version: the step `changes` says that, and not that all is as signed."""
+    data = sealed()
+    at = data.index(b"stream") + 40
+    found = verify.judge(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], trust=TRUST, now_us=LATER_US)
+    assert (found.step("integrity").status, found.step("changes").status) == (Status.INVALID, Status.VALID)
+    assert "追加" in found.step("changes").zh
+    assert not re.search("修改|改动|changed", found.step("changes").text)
+
+
+@pytest.mark.parametrize(("step", "reason"), [("seal_then", "SEAL_REVOKED"), ("seal_then", "CERTIFICATE_REVOKED")])
+def test_a_seal_declared_void_from_an_earlier_date_is_told_as_that(step: str, reason: str) -> None:
+    """It was in use when it signed and revoked afterwards, so the original is no remedy: a new document is."""
+    found = Verdict(Outcome.INVALID, NOW_US, (Step(step, Status.INVALID, reason, "不可用", "void"),))
+    told = verdict_words.explain(found)
+    assert told.cause is not None
+    assert "用印之前起无效" in told.cause.zh.replace("签章之前", "用印之前")
+    assert "申请新的" in told.advice.zh
+    assert "原件" not in told.advice.zh
+
+
+@pytest.mark.parametrize(("status", "advised"), [(Status.UNKNOWN, "校准时钟"), (Status.INVALID, "索取原件")])
+def test_a_receipt_is_not_advised_where_the_signer_contradicts_himself(status: Status, advised: str) -> None:
+    """A signature that states a time outside its certificate's: no receipt can mend that; proven by others it is wrong."""
+    steps = (
+        Step("time", status, "OUTSIDE_VALIDITY", "不在证书有效期内", "outside"),
+        Step("ledger", Status.NOT_CHECKED, "NO_RECEIPT", "没有回执", "no receipt"),
+    )
+    told = verdict_words.explain(Verdict(Outcome.INDETERMINATE, NOW_US, steps))
+    assert advised in told.advice.zh
+    assert ".tlog-proof" not in told.advice.zh
+    assert told.cause is not None
+    assert "证书" in told.cause.zh

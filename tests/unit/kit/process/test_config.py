@@ -66,6 +66,7 @@ def test_absent_keys_have_their_default(file: Path) -> None:
         ('[web]\nname = "x"\nshare = true', "share: must be of type float"),
         ('[web]\nname = "x"\nstrict = 1', "strict: must be of type bool"),
         ('[web]\nname = "x"\nplace = 1', "place: must be a path"),
+        ('[web]\nname = "x"\nplace = ""', "place: must not be an empty path"),
         ('[web]\nname = "x"\nhosts = "a"', "hosts: must be a list"),
         ('[web]\nname = "x"\nhosts = [1]', "hosts: must be of type str"),
         ('[web]\nname = "x"\nlimits = 1', "limits: must be a table"),
@@ -113,7 +114,9 @@ def test_the_environment_wins(
     assert getattr(settings, key.lower()) == expected
 
 
-@pytest.mark.parametrize(("key", "text"), [("PORT", "x"), ("SHARE", "x"), ("STRICT", "yes"), ("LIMITS", "{}")])
+@pytest.mark.parametrize(
+    ("key", "text"), [("PORT", "x"), ("SHARE", "x"), ("STRICT", "yes"), ("LIMITS", "{}"), ("PLACE", "")]
+)
 def test_a_wrong_variable_is_named(file: Path, monkeypatch: pytest.MonkeyPatch, key: str, text: str) -> None:
     """A variable of the wrong type is fatal, under its own name; a table cannot come from a variable."""
     monkeypatch.setenv(f"SHUNIU_WEB_{key}", text)

@@ -233,7 +233,7 @@ def _unchanged(one: Covered) -> Step:
             "首个签名之后只有签名和验证数据",
             "after the first signature nothing was added but signatures",
         )
-    return Step("changes", Status.VALID, "UNCHANGED", "签名后没有任何修改", "nothing was changed after signing")
+    return Step("changes", Status.VALID, "UNCHANGED", "签名后没有追加内容", "nothing was appended after signing")
 
 
 def _stamps(one: Covered) -> Step | None:

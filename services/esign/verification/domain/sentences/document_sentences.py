@@ -9,6 +9,7 @@ from services.esign.verification.domain.sentences import (
     reader_sentences,
     register_sentences,
     seal_sentences,
+    time_sentences,
 )
 from services.esign.verification.domain.sentences import verdict_sentences as say
 from services.esign.verification.domain.sentences.verdict_sentences import Words, each, words
@@ -46,6 +47,13 @@ def _seal_words() -> Iterator[tuple[tuple[str, str], Words]]:
 
 OF_STEP: Mapping[tuple[str, str], Words] = {
     **dict(_seal_words()),
+    # The hub seals with an active seal alone: at signing it was in use, and declared void from then on afterwards.
+    ("seal_then", "SEAL_REVOKED"): words(
+        say.BAD_SEAL,
+        "这枚印章后来被撤销，并被宣布自用印之前起无效（例如私钥被盗）。",
+        "The seal was revoked later and declared void from before it signed, as when its key was stolen.",
+        say.NEW_ONE,
+    ),
     ("seal_validity", "SEAL_EXPIRED"): words(
         say.BAD_SEAL, "用印时间不在印章的有效期内。", "The seal was used outside its period of validity.", say.ORIGINAL
     ),
@@ -65,21 +73,7 @@ OF_STEP: Mapping[tuple[str, str], Words] = {
     ("ledger", "OFFLINE"): words(
         say.LEDGER_OPEN, "没有联网，未查询存证。", "Without a network the ledger was not asked.", say.ASK_ISSUER
     ),
-    ("time", "CRITICAL_EXTENSION"): words(
-        say.TIME_OPEN,
-        "时间戳机构的证书含有本核验器不认识的内容。",
-        "The timestamp authority's certificate holds what this reader does not know.",
-        say.REISSUE,
-    ),
-    **dict.fromkeys(
-        (("time", "WEAK_KEY"), ("time", "ALGORITHM")),
-        words(
-            say.TIME_OPEN,
-            "时间戳使用的算法强度不足或不受支持。",
-            "The timestamp uses an algorithm that is too weak or not known here.",
-            say.REISSUE,
-        ),
-    ),
+    **time_sentences.OF_STEP,
 }
 
 # --- by reason alone
@@ -163,8 +157,8 @@ _FILE: Mapping[str, Words] = {
     ),
     "LINES_REWRITTEN": words(
         Sentence(
-            "文件在传输中被改写，没有核验，真伪尚无结论。",
-            "The document was rewritten on its way, so it was not verified: it is neither confirmed nor refuted.",
+            "文件在传输中被改写，未能完成核验，真伪尚无结论。",
+            "The document was rewritten on its way, so it could not be judged: it is neither confirmed nor refuted.",
         ),
         "传输软件把它当作文本，改写了其中的换行。",
         "Some program took it for text when it passed it on, and rewrote its line ends.",
@@ -202,7 +196,10 @@ _FILE: Mapping[str, Words] = {
         ),
     ),
     "VERIFIER_FAILED": words(
-        Sentence("这个文件没有得到核验，真伪尚无结论。", "The file was not verified: nothing is known of it yet."),
+        Sentence(
+            "核验程序出错，未能完成核验，真伪尚无结论。",
+            "The verifier failed, so the document could not be judged: it is neither confirmed nor refuted.",
+        ),
         "核验程序在处理这个文件时出错，这不说明文件有问题。",
         "The verifier failed on this file, which does not speak against it.",
         say.ASK_ISSUER,
@@ -299,9 +296,9 @@ _SIGNER: Mapping[str, Words] = {
         "签名证书由未列入信任名单的机构颁发，证书上的名称无法核实。",
         "The certificate was issued by an authority that is not on the list of trust; its names are not confirmed.",
         Sentence(
-            "不要只凭页面上的名称接受；请联系出具单位核实，或请其用受信任机构的证书重新签章。",
-            "Do not accept it for the names it shows; ask the issuer to confirm it, or to sign it with a certificate "
-            "of a trusted authority.",
+            "请先向所称单位核实，电话从别处查，不用文件上的；其他枢纽签发的，请到该枢纽的核验页面核验，网址同样从别处查。",
+            "First ask the organisation it names, by a number looked up elsewhere, not the one in the file. If another "
+            "hub issued it, verify it on that hub's page, found in the same way.",
         ),
     ),
     "NO_ROOTS": words(
@@ -395,90 +392,6 @@ _SIGNER: Mapping[str, Words] = {
         ),
     ),
 }
-_TIME: Mapping[str, Words] = {
-    "TIME_NOT_PROVEN": words(
-        say.TIME_OPEN,
-        "签名证书已经过期，没有可信时间戳证明签名在此之前。",
-        "The certificate has expired and no trusted timestamp proves that the signature is older.",
-        say.REISSUE,
-    ),
-    "TIME_MISSING": words(say.TIME_OPEN, "签名没有载明时间。", "The signature states no time.", say.REISSUE),
-    "TIME_WITHOUT_CHAIN": words(
-        say.STRANGER,
-        "证书的颁发机构没有得到确认，签名时间也就无法认定。",
-        "As nobody trusted vouches for the certificate, the time of signing says nothing.",
-        say.ASK_ISSUER,
-    ),
-    "OUTSIDE_VALIDITY": words(
-        say.WRONG_TIME,
-        "签名时证书不在有效期内。",
-        "The certificate was not valid at the time of signing.",
-        say.ORIGINAL,
-    ),
-    **each(
-        "TIME_IN_FUTURE TIMESTAMP_IN_FUTURE",
-        words(
-            say.CLOCKS_DIFFER,
-            "签名时间晚于核验所用计算机的时钟。",
-            "The time of signing lies ahead of the clock of the computer that verifies.",
-            say.CHECK_CLOCK,
-        ),
-    ),
-    "TIME_AHEAD": words(
-        say.TIME_OPEN,
-        "载明的签名时间晚于时间戳，签名人的时钟可能偏快。",
-        "The stated time lies after the timestamp: the signer's clock may have been fast.",
-        say.ASK_ISSUER,
-    ),
-    "TIME_CONTRADICTED": words(
-        say.WRONG_TIME,
-        "载明的签名时间与存证日志矛盾。",
-        "The stated time contradicts the ledger.",
-        say.ORIGINAL,
-    ),
-    **each(
-        "TIMESTAMP_OF_ANOTHER TIMESTAMP_SIGNATURE TSA_KEY_USAGE TSA_OUTSIDE_VALIDITY",
-        words(
-            say.WRONG_TIME,
-            "文件所带的时间戳不成立（{what}）。",
-            "The timestamp it carries does not hold ({what}).",
-            say.ORIGINAL,
-        ),
-    ),
-    "TIMESTAMP_WEAK": words(
-        say.TIME_OPEN,
-        "时间戳使用了已不安全的算法。",
-        "The timestamp relies on an algorithm that no longer holds.",
-        say.REISSUE,
-    ),
-    "STAMP_EXPIRED": words(
-        say.TIME_OPEN,
-        "文档时间戳已经失效，没有更新的时间证明。",
-        "The document timestamp has ended, and no newer proof covers it.",
-        say.REISSUE,
-    ),
-    "TSA_NOT_TRUSTED": words(
-        say.TIME_OPEN,
-        "时间戳由未列入信任名单的机构签发。",
-        "The timestamp is of an authority that is not on the list of trust.",
-        say.REISSUE,
-    ),
-    "TSA_ENDED": words(
-        say.TIME_OPEN,
-        "时间戳机构的证书已过期或撤销，没有更新的时间证明。",
-        "The timestamp authority's certificate has ended, and no newer proof covers the timestamp.",
-        say.REISSUE,
-    ),
-    **each(
-        "TIMESTAMP_NOT_JUDGED TIMESTAMP_SYNTAX",
-        words(
-            say.TIME_OPEN,
-            "文件所带的时间戳不是本核验器能读取的写法。",
-            "The timestamp it carries is of a form that this reader does not know.",
-            say.REISSUE,
-        ),
-    ),
-}
 OF_REASON: Mapping[str, Words] = {
     **ofd_sentences.OF_REASON,
     **register_sentences.OF_REASON,
@@ -487,6 +400,6 @@ OF_REASON: Mapping[str, Words] = {
     **seal_sentences.OF_REASON,
     **_FILE,
     **_SIGNER,
-    **_TIME,
+    **time_sentences.OF_REASON,
 }
 """By reason, for what has one meaning in every step."""

@@ -9,9 +9,9 @@ from services.esign.verification.domain.sentences.verdict_sentences import Words
 _STANDING: Mapping[str, Words] = {
     "CERTIFICATE_REVOKED": words(
         say.BAD_SEAL,
-        "签章之前，签名证书已被颁发机构撤销。",
-        "The authority had revoked the certificate before the {it} was signed.",
-        say.ORIGINAL,
+        "签名证书已被颁发机构撤销，自签章之前起无效。",
+        "The authority revoked the certificate with effect from before the {it} was signed.",
+        say.NEW_ONE,
     ),
     "CERTIFICATE_REVOKED_SINCE": words(
         say.TIME_OPEN,

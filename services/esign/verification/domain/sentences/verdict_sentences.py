@@ -245,23 +245,24 @@ BEYOND = Sentence(
     "The document is written in a way that this hub cannot judge: it is neither confirmed nor refuted.",
 )
 INCOMPLETE = Sentence(
-    "文件不完整，没有核验，真伪尚无结论。",
-    "The document is not complete, so it was not verified: it is neither confirmed nor refuted.",
+    "文件不完整，未能完成核验，真伪尚无结论。",
+    "The document is not complete, so it could not be judged: it is neither confirmed nor refuted.",
 )
 LIMIT = Sentence(
-    "文件太大或太复杂，没有核验，真伪尚无结论。",
-    "The document is too big or too complex to be verified here: it is neither confirmed nor refuted.",
+    "文件太大或太复杂，未能完成核验，真伪尚无结论。",
+    "The document is too big or too complex to be judged here: it is neither confirmed nor refuted.",
 )
 NOT_NOW = Sentence(
-    "此机器现在无法核验，文件真伪尚无结论。",
-    "This machine cannot verify at the moment: the document is neither confirmed nor refuted.",
+    "此机器现在无法核验，没有核验；文件真伪尚无结论。",
+    "This machine cannot verify at the moment, so nothing was verified: the document is neither confirmed nor refuted.",
 )
 NOT_COMPARED = Sentence(
     "签章之后文件有增补，没能逐页比对，不能直接接受。",
     "The document was added to after it was signed, and its pages could not be compared.",
 )
 STRANGER = Sentence(
-    "{it}没有被改动，但签名者的身份无法确认。", "The {it} is unchanged, but who signed it cannot be confirmed."
+    "签名者的身份无法确认，核实之前不要接受；{it}在签名之后没有被改动。",
+    "Who signed it cannot be confirmed: do not accept it before that is checked. The {it} is unchanged since.",
 )
 UNSIGNED = Sentence(
     "这个文件没有电子签章，无法核验真伪。", "The document has no electronic signature, so nothing can be verified."

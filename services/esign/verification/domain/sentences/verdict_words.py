@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from services.esign.domain.verdict import Form, Outcome, Sentence, Status, Step, Verdict
+from services.esign.domain.verdict import NOT_REACHED, Form, Outcome, Sentence, Status, Step, Verdict
 from services.esign.verification.domain.sentences import document_sentences, licence_sentences
 from services.esign.verification.domain.sentences.step_sentences import MET, of_status
 from services.esign.verification.domain.sentences.verdict_sentences import (
@@ -23,13 +23,11 @@ from services.esign.verification.domain.sentences.verdict_sentences import (
     Words,
 )
 
-NOT_REACHED = "NOT_REACHED"
-"""Reason of a step that was not made because an earlier one failed."""
 # What follows from another step that failed or is no duty, and says nothing of its own.
 _ECHOES = frozenset(
     {
         *(NOT_REACHED, "TIME_WITHOUT_CHAIN", "SES_WITHOUT_DOCUMENT", "NO_SES", "SES_UNSEEN", "NO_TIMESTAMP"),
-        *("SIGNER_CLAIMED", "NOTHING_REGISTERED"),
+        *("SIGNER_CLAIMED", "NOTHING_REGISTERED", "FILE_NOT_SEEN", "CODE_ONLY"),
     }
 )
 # What was left unjudged and keeps a verdict from being VALID.
@@ -131,14 +129,15 @@ def words_of(step: Step, form: Form) -> Words:
     """What is said of a step that is not VALID: its reason's own words, else its step's. A reason that may be said of
     what is wrong and of what is not known is told by its step where its own words are of the other kind.
     """
-    own = (
-        licence_sentences.OF_FORM.get((form, step.reason))
-        or _OF_STEP.get((step.step, step.reason))
-        or _OF_REASON.get(step.reason)
-        or _OF_REASON.get(_bare(step.reason))
+    candidates = (
+        licence_sentences.OF_FORM.get((form, step.reason)),
+        _OF_STEP.get((step.step, step.reason)),
+        _OF_REASON.get(step.reason),
+        _OF_REASON.get(_bare(step.reason)),
     )
     unfit = OPEN if step.status is Status.INVALID else REFUSING
-    return own if own is not None and own.verdict.zh not in unfit else of_status(step.step, step.status)
+    fitting = (each for each in candidates if each is not None and each.verdict.zh not in unfit)
+    return next(fitting, None) or of_status(step.step, step.status)
 
 
 def own_words(step: str, reason: str) -> Words | None:
