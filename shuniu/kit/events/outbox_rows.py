@@ -72,6 +72,56 @@ def _deliveries() -> Select[Any]:
     return select(*_COLUMNS).join(outbox_event, _event.id == _delivery.event_id)
 
 
+# Statements of the hot paths are built once: building one costs more than to run it.
+_FOLLOWING: Final = (
+    select(_delivery.target)
+    .where(_delivery.state == bindparam("in_state"), _delivery.target > bindparam("last"))
+    .order_by(_delivery.target)
+    .limit(1)
+)
+_PARKED_UNTIL: Final = select(func.max(_delivery.next_at_us)).where(
+    _delivery.state == DeliveryState.PARKED.value, _delivery.target == bindparam("to")
+)
+_NEXT: Final = (
+    _deliveries()
+    .where(
+        _delivery.state == bindparam("in_state"),
+        _delivery.target == bindparam("to"),
+        _delivery.position > bindparam("after"),
+    )
+    .order_by(_delivery.position)
+    .limit(bindparam("most"))
+)
+_SOONEST: Final = select(func.min(_delivery.next_at_us)).where(_delivery.state == DeliveryState.PARKED.value)
+_MARK_STORED: Final = (
+    update(outbox_delivery)
+    .where(_delivery.position == bindparam("at"), _IS_OPEN)
+    .values(
+        state=DeliveryState.STORED.value,
+        stream_seq=bindparam("number"),
+        stored_us=bindparam("now"),
+        next_at_us=0,
+        cause="",
+    )
+)
+_RECEIPTED: Final = (
+    select(_delivery.position, _delivery.target, _delivery.state, _event.id, _event.digest)
+    .join(outbox_event, _event.id == _delivery.event_id)
+    .where(_delivery.event_id.in_(bindparam("ids", expanding=True)))
+)
+_CLOSE: Final = (
+    update(outbox_delivery)
+    .where(_delivery.position == bindparam("at"))
+    .values(
+        state=DeliveryState.RECEIPTED.value,
+        receipt_digest=bindparam("got"),
+        receipted_us=bindparam("now"),
+        next_at_us=0,
+        cause="",
+    )
+)
+
+
 def _pending(row: Row[Any]) -> Pending:
     return Pending(*tuple(row))
 
@@ -82,12 +132,7 @@ def targets_in(conn: Connection, states: Sequence[DeliveryState]) -> list[str]:
     for state in states:
         last = ""
         while True:
-            following = conn.execute(
-                select(_delivery.target)
-                .where(_delivery.state == state.value, _delivery.target > last)
-                .order_by(_delivery.target)
-                .limit(1)
-            ).scalar()
+            following = conn.execute(_FOLLOWING, {"in_state": state.value, "last": last}).scalar()
             if following is None:
                 break
             found.add(following)
@@ -95,14 +140,16 @@ def targets_in(conn: Connection, states: Sequence[DeliveryState]) -> list[str]:
     return sorted(found)
 
 
-def parked_until(conn: Connection, target: str) -> int:
-    """Instant until which the target waits, µs; 0 when it does not."""
-    found = conn.execute(
-        select(func.max(_delivery.next_at_us)).where(
-            _delivery.state == DeliveryState.PARKED.value, _delivery.target == target
-        )
-    ).scalar()
-    return int(found or 0)
+def soonest_parked(conn: Connection) -> int | None:
+    """Instant at which the first of the parked targets is due again, µs; None when no target is parked."""
+    found = conn.execute(_SOONEST).scalar()
+    return None if found is None else int(found)
+
+
+def due(conn: Connection, target: str, now_us: int, after: int, limit: int) -> list[Pending]:
+    """`next_pending` of a target that waits for nothing; else none."""
+    parked = conn.execute(_PARKED_UNTIL, {"to": target}).scalar()
+    return [] if int(parked or 0) > now_us else next_pending(conn, target, after, limit)
 
 
 def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[Pending]:
@@ -113,8 +160,8 @@ def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[
     """
     rows: list[Pending] = []
     for state in _OPEN:
-        query = _deliveries().where(_delivery.state == state, _delivery.target == target, _delivery.position > after)
-        rows += [_pending(row) for row in conn.execute(query.order_by(_delivery.position).limit(limit))]
+        asked = {"in_state": state, "to": target, "after": after, "most": limit}
+        rows += [_pending(row) for row in conn.execute(_NEXT, asked)]
     rows.sort(key=lambda row: row.position)
     return rows[:limit]
 
@@ -138,18 +185,7 @@ def last_stream_seq(conn: Connection, target: str) -> int:
 
 def mark_stored(conn: Connection, marks: Sequence[tuple[int, int]], now_us: int) -> None:
     """Note (position, stream sequence) of what a stream took; a receipt that was faster stays."""
-    statement = (
-        update(outbox_delivery)
-        .where(_delivery.position == bindparam("at"), _IS_OPEN)
-        .values(
-            state=DeliveryState.STORED.value,
-            stream_seq=bindparam("number"),
-            stored_us=bindparam("now"),
-            next_at_us=0,
-            cause="",
-        )
-    )
-    conn.execute(statement, [{"at": position, "number": seq, "now": now_us} for position, seq in marks])
+    conn.execute(_MARK_STORED, [{"at": position, "number": seq, "now": now_us} for position, seq in marks])
 
 
 def park(conn: Connection, position: int, cause: str, until_us: int) -> None:
@@ -188,11 +224,7 @@ def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) 
     """
     wanted = {(note.event_id, note.target): note for note in notes}
     ids = sorted({note.event_id for note in notes})
-    rows = conn.execute(
-        select(_delivery.position, _delivery.target, _delivery.state, _event.id, _event.digest)
-        .join(outbox_event, _event.id == _delivery.event_id)
-        .where(_delivery.event_id.in_(ids))
-    ).all()
+    rows = conn.execute(_RECEIPTED, {"ids": ids}).all()
     closed: list[dict[str, object]] = []
     wrong: list[ReceiptNote] = []
     for row in rows:
@@ -205,18 +237,7 @@ def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) 
             continue
         closed.append({"at": row.position, "got": note.digest, "now": now_us})
     if closed:
-        conn.execute(
-            update(outbox_delivery)
-            .where(_delivery.position == bindparam("at"))
-            .values(
-                state=DeliveryState.RECEIPTED.value,
-                receipt_digest=bindparam("got"),
-                receipted_us=bindparam("now"),
-                next_at_us=0,
-                cause="",
-            ),
-            closed,
-        )
+        conn.execute(_CLOSE, closed)
     return len(closed), wrong
 
 

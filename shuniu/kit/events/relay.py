@@ -45,8 +45,9 @@ _log = structlog.get_logger(__name__)
 
 # Beside the payload: headers and framing of one event, bytes.
 _ENVELOPE: Final = 600
-# After trouble that is not the bus's, s.
+# After trouble that is not the bus's, s; and between looks at a target that is due.
 _PAUSE: Final = 0.5
+_SHORTEST_IDLE: Final = 0.05
 _LEASE: Final = "relay"
 _LEASE_SECONDS: Final = 10.0
 _RENEW_SECONDS: Final = 3.0
@@ -63,8 +64,9 @@ class RelaySettings:
     batch_bytes: int = 2 * 1024 * 1024
     # Targets sent to at the same time.
     parallel: int = 8
-    # Idle time between looks at the outbox, s; `wake` ends it at once.
-    poll_s: float = 0.05
+    # Idle time between looks at the outbox, s; `wake` ends it at once. Shared: other processes emit, and wake nobody here.
+    idle_s: float = 3.0
+    idle_shared_s: float = 0.25
     # A parked target is tried again after these, s; the last one repeats.
     backoff_s: tuple[float, ...] = (0.5, 1, 2, 5, 10, 30)
     # Without a receipt for so long, a delivery is archived, s.
@@ -109,6 +111,8 @@ class Relay:
     watch: RelayWatch = field(default_factory=RelayWatch)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _sending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    # Targets that a round found while they were being sent to: looked at again when that ends.
+    _again: set[str] = field(default_factory=set)
     _gate: asyncio.Semaphore = field(init=False)
     _generation: int = -1
     # Targets whose stream was found alive on this connection.
@@ -142,10 +146,21 @@ class Relay:
                     _log.warning("relay_delayed", area=self.settings.area, cause=str(error))
                     await asyncio.sleep(_PAUSE)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.settings.poll_s):
+                    async with asyncio.timeout(await self._idle_s()):
                         await self._wake.wait()
         finally:
             await self._settle()
+
+    async def _idle_s(self) -> float:
+        """Until the next look at the outbox, when nobody wakes the relay: a parked target may be due before."""
+        longest = self.settings.idle_shared_s if self.store.is_shared else self.settings.idle_s
+        try:
+            soonest = await self.store.read(outbox_rows.soonest_parked)
+        except HubError:
+            return _PAUSE
+        if soonest is None:
+            return longest
+        return min(longest, max(_SHORTEST_IDLE, (soonest - self.clock.now_us()) / 1e6))
 
     async def drain(self) -> None:
         """Send everything that is due now, wait for it and return; for benches, tests and an orderly stop."""
@@ -161,7 +176,9 @@ class Relay:
         self._probed_all = self._probed.issuperset(targets)
         for target in targets:
             # One sender for each target: a slow one keeps nobody waiting.
-            if target not in self._sending:
+            if target in self._sending:
+                self._again.add(target)
+            else:
                 task = asyncio.create_task(self._send_target(target), name=f"relay {target}")
                 self._sending[target] = task
                 task.add_done_callback(functools.partial(self._sent, target))
@@ -169,6 +186,9 @@ class Relay:
 
     def _sent(self, target: str, _task: asyncio.Task[None]) -> None:
         self._sending.pop(target, None)
+        if target in self._again:
+            self._again.discard(target)
+            self.wake()
 
     async def _settle(self) -> None:
         for task in self._sending.values():
@@ -181,8 +201,10 @@ class Relay:
                 await self._drain_target(target)
             except BusAwayError:
                 # Known to the connection already; the rows wait.
+                self._again.add(target)
                 await asyncio.sleep(0.05)
             except Exception as error:  # noqa: BLE001 - one target's trouble must not end the relay
+                self._again.add(target)
                 _log.warning("target_delayed", target=target, cause=repr(error))
                 await asyncio.sleep(_PAUSE)
 
@@ -225,24 +247,22 @@ class Relay:
         _log.warning("stream_lost", target=target, resent=deliveries)
 
     async def _drain_target(self, target: str) -> None:
-        if await self.store.read(outbox_rows.parked_until, target) > self.clock.now_us():
-            return
+        found = await self.store.read(outbox_rows.due, target, self.clock.now_us(), 0, self.settings.batch)
+        # Before anything is sent to a target on a new connection its stream is looked at, also when nothing is due.
         if not await self._probe(target):
             return
-        after = 0
         marking: asyncio.Task[None] | None = None
         try:
-            while rows := self._fitting(
-                await self.store.read(outbox_rows.next_pending, target, after, self.settings.batch)
-            ):
+            while rows := self._fitting(found):
                 marks, held = await self._send(target, rows)
                 if marking is not None:
                     await marking
                 # While these are noted, the next ones are on their way.
                 marking = asyncio.create_task(self._mark(target, marks)) if marks else None
-                if held:
+                if held or len(found) < self.settings.batch:
+                    # What came meanwhile woke the relay.
                     break
-                after = rows[-1].position
+                found = await self.store.read(outbox_rows.next_pending, target, rows[-1].position, self.settings.batch)
         finally:
             if marking is not None:
                 await marking

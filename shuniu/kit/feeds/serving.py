@@ -10,7 +10,9 @@ from shuniu.kit.store import Store
 
 MOST_WAIT_S: Final = 25.0
 _LOOK_S: Final = 0.5
-"""How often a waiting call reads again: another replica may have committed. This replica's commits wake it at once."""
+"""How often a waiting call reads again where another replica may have committed. This process's commits wake it at
+once.
+"""
 
 
 class FeedPage(Protocol):
@@ -52,6 +54,7 @@ class FeedServer:
         after = 0 if reset else after_version
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(wait_s, 0), MOST_WAIT_S)
+        look_s = _LOOK_S if self._store.is_shared else MOST_WAIT_S
         while True:
             # Taken before the read: a commit between read and wait wakes the wait.
             changed = self._changed
@@ -63,7 +66,7 @@ class FeedServer:
             if reset or page.version != after or left <= 0 or self._draining:
                 return page, reset
             try:
-                async with asyncio.timeout(min(left, _LOOK_S)):
+                async with asyncio.timeout(min(left, look_s)):
                     await changed.wait()
             except TimeoutError:
                 continue

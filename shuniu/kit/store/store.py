@@ -87,6 +87,11 @@ class Store:
         return self._binding.dialect
 
     @property
+    def is_shared(self) -> bool:
+        """Whether other processes may write to it: then not every commit is this process's own."""
+        return isinstance(self._engine, PostgresqlEngine)
+
+    @property
     def epoch(self) -> int:
         """Raised by each restore: a cursor, lease or ledger head of another epoch belongs to another history."""
         return self._binding.epoch
