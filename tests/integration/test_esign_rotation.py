@@ -401,7 +401,7 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
         seal_rows.put_seal(conn, seal, now_us())
         seal_rows.made(conn, seal_rows.SealRow(seal, before.certificate, before.wrapped))
         seal_rows.certified(conn, serial, "seal-1", now_us())
-        seal_rows.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
+        seal_rows.set_seal_state(conn, replace(seal, state=SealState.REVOKED), "stolen")
 
     await base.store.write(revoke)
     service = RevocationService(base, secrets.seal_ca, None, secrets.seal_ca_retired)
