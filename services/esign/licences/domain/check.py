@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.cms.signature_value import public_key_of
 from services.esign.domain.errors import EsignError, TokenMalformedError
@@ -133,9 +133,9 @@ def replayed(judged: Judged, error: EsignError) -> Judged:
 def issuer_path(token: Token, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """From who signed a licence to a trusted root, as of a document. Raises ChainError, TokenMalformedError."""
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
-    path = chain.build(signer, others, roots)
-    chain.check_document_path(path)
-    return path
+    made = token.payload.get("iat")
+    moments = (made * 1_000_000,) if isinstance(made, int) else ()
+    return paths.build(signer, others, roots, paths.check_document_path, moments=moments)
 
 
 def _signature_steps(
@@ -171,7 +171,7 @@ def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotReg
     """Whether the signer may issue licences: the register knows what was issued; else the certificate's purpose says
     it, for anybody's certificate signs.
     """
-    if chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
+    if paths.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
         return _good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签发证照", "the certificate is for issuing licences")
     if isinstance(register, Registered):
         return _MAY_SIGN

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from cryptography import x509
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import chain, paths
 from services.esign.certification.domain.chain import ChainError
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
@@ -198,8 +198,7 @@ def path_of(
         )
         return None
     try:
-        path = _built(signer, others, beside, roots)
-        chain.check_document_path(path)
+        path = _built(signer, others, beside, roots, (found.as_of_us, found.now_us))
     except ChainError as cause:
         _claimed(found, signer, Status.UNKNOWN)
         found.add("chain", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
@@ -220,12 +219,13 @@ def _built(
     others: Sequence[x509.Certificate],
     beside: Sequence[x509.Certificate],
     roots: Sequence[x509.Certificate],
+    moments: Sequence[int],
 ) -> tuple[x509.Certificate, ...]:
     """Raises ChainError."""
     if beside:
         with suppress(ChainError):
-            return chain.build(signer, others, roots)
-    return chain.build(signer, (*others, *beside), roots)
+            return paths.build(signer, others, roots, paths.check_document_path, moments=moments)
+    return paths.build(signer, (*others, *beside), roots, paths.check_document_path, moments=moments)
 
 
 def _claimed(found: Findings, signer: x509.Certificate, status: Status) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.esign.certification.authorities import CertificateWish, open_authority
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.holders import SealKind
 from services.esign.config import EsignSettings
 from services.esign.domain.verdict import Outcome, Status
@@ -375,7 +375,7 @@ async def test_settings_say_whose_seals_may_issue_licences(
     wish = CertificateWish(ec.generate_private_key(ec.SECP256R1()), "某单位", "S", NOW_US, kind, owner=owner)
     certificate = (await authority.certify(wish)).certificate
     path = (certificate, setting().ca.certificate, setting().root.certificate)
-    assert chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string) is expected
+    assert paths.has_purpose(path, pki.LICENCE_ISSUING.dotted_string) is expected
 
 
 @pytest.mark.parametrize("which", ["seal", "authority"])

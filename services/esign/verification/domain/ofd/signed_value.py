@@ -19,6 +19,7 @@ from services.esign.domain.moments import DAY_US
 from services.esign.domain.verdict import SignatureKind, Status, Step
 from services.esign.ses.domain import check as ses_check
 from services.esign.ses.domain import sealed_value
+from services.esign.ses.domain import steps as seal_steps
 from services.esign.ses.domain import validity as seal_validity
 from services.esign.ses.domain.check import Covered, SmTrust
 from services.esign.ses.domain.values import Seal
@@ -94,7 +95,7 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
             "the seal's file is of another seal than the one that signed",
         )
     else:
-        found.steps.append(seal_validity.named(ses_check.summary(inspected), read.seal.info, signer))
+        found.steps.append(seal_validity.named(seal_steps.summary(inspected), read.seal.info, signer))
     if not _holds(found, steps):
         return None
     return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts, read.seal)
