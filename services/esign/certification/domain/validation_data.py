@@ -125,13 +125,14 @@ def _streams(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, .
 
 class Then(StrEnum):
     """How a certificate stood at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was before;
-    UNSAID: nothing is known.
+    UNSAID: nothing is known; UNREAD: there are more answers than are read, and one may say that it was revoked.
     """
 
     GOOD = "GOOD"
     REVOKED = "REVOKED"
     UNPROVEN = "UNPROVEN"
     UNSAID = "UNSAID"
+    UNREAD = "UNREAD"
 
 
 class _Says(Enum):
@@ -231,7 +232,11 @@ def path_standing(
     if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
         is_fresh = standing(path[0], path[1], data, now_us, None, now_us=now_us) is Then.GOOD
         found[0] = Then.GOOD if is_fresh else Then.UNSAID
-    return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
+    if (bad := next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), None)) is not None:
+        return bad
+    if not data.is_whole:
+        return Then.UNREAD
+    return found[0] if found else Then.UNSAID
 
 
 def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:

@@ -338,8 +338,6 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     known = case.known if last else None
     unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
-    if not data.is_whole:
-        one.found.take([register_steps.STORE_TOO_LARGE])
 
 
 def without_use(
