@@ -58,6 +58,11 @@ class CheckedToken:
     nonce: bytes
     path: tuple[x509.Certificate, ...]
 
+    @property
+    def latest_us(self) -> int:
+        """The moment by which what was stamped existed for certain (RFC 3161, 2.4.2: accuracy)."""
+        return self.time_us + self.accuracy_us
+
 
 @dataclass(frozen=True, slots=True)
 class _Info:

@@ -21,16 +21,25 @@ LOGGED_WITHIN_US = 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StampedTime:
-    """The step `time`, and the moment that is proven (µs); None when none is."""
+    """The step `time`, and the moment by which the signature is proven to have existed (µs); None when none is. The
+    proof itself may be `spread_us` older: its clock is only so accurate.
+    """
 
     step: Step
     proven_us: int | None = None
+    spread_us: int = 0
+
+    @property
+    def told_us(self) -> int | None:
+        """The time that the proof itself states, in the middle of its bounds."""
+        return None if self.proven_us is None else self.proven_us - self.spread_us // 2
 
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
     """What else speaks for a signature's time, µs: what its signer states, the moment by which the signed bytes are
-    proven to have existed (document timestamps), the ledger's, and now. `data` came with the document.
+    proven to have existed (document timestamps; `spread_us` as in `StampedTime`), the ledger's, and now. `data` came
+    with the document.
     """
 
     claimed_us: int | None
@@ -38,6 +47,7 @@ class Witnesses:
     proven_us: int | None = None
     logged_us: int | None = None
     data: ValidationData = NOTHING
+    spread_us: int = 0
 
     def contradicted(self, *, stamped: bool) -> bool:
         """Whether the ledger's entry is of quite another moment than the signer states. What is stamped may be logged
@@ -94,14 +104,15 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return _outside(path, others)
     if others.logged_us is not None:
         existed_us = others.logged_us if others.proven_us is None else min(others.logged_us, others.proven_us)
+        spread_us = others.spread_us if existed_us == others.proven_us else 0
         if not (chain.valid_at(path, existed_us) or chain.valid_at(path, existed_us - CLOCK_TOLERANCE_US)):
             return _ended()
         step = Step(
             "time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"
         )
-        return StampedTime(step, existed_us)
+        return StampedTime(step, existed_us, spread_us)
     if others.proven_us is not None:
-        return _by_document(path, others.proven_us, claimed)
+        return _by_document(path, others.proven_us, claimed, others.spread_us)
     if chain.valid_at(path, now):
         step = Step(
             "time",
@@ -128,7 +139,9 @@ def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime
     return _unknown("OUTSIDE_VALIDITY", zh, en)
 
 
-def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None) -> StampedTime:
+def _by_document(
+    path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None, spread_us: int
+) -> StampedTime:
     if claimed_us is not None and claimed_us > proven_us + CLOCK_TOLERANCE_US:
         return _ahead()
     if not chain.valid_at(path, proven_us):
@@ -140,7 +153,7 @@ def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: i
         "签名时间有文档时间戳或存证日志佐证",
         "a document timestamp or the ledger proves that the signature existed by then",
     )
-    return StampedTime(step, proven_us)
+    return StampedTime(step, proven_us, spread_us)
 
 
 def _judge_stamps(
@@ -176,8 +189,8 @@ def _judge_stamp(
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    existed_us, latest_us = others.existed_us, token.time_us + token.accuracy_us + CLOCK_TOLERANCE_US
-    if others.claimed_us is not None and others.claimed_us > latest_us:
+    existed_us = others.existed_us
+    if others.claimed_us is not None and others.claimed_us > token.latest_us + CLOCK_TOLERANCE_US:
         return _ahead()
     if existed_us is not None and token.time_us - token.accuracy_us > existed_us + CLOCK_TOLERANCE_US:
         return _ahead()
@@ -187,10 +200,10 @@ def _judge_stamp(
             "时间戳机构证书已过期或已撤销，此后没有更新的时间证明",
             "the authority's certificate has ended or was revoked, and no newer proof covers its timestamp",
         )
-    if not chain.valid_at(path, token.time_us):
+    if not (chain.valid_at(path, token.time_us) and chain.valid_at(path, token.latest_us)):
         return _ended()
     step = Step("time", Status.VALID, "TIME_STAMPED", "签名时间有时间戳佐证", "a timestamp proves the time")
-    return StampedTime(step, token.time_us)
+    return StampedTime(step, token.latest_us, 2 * token.accuracy_us)
 
 
 def _ended() -> StampedTime:

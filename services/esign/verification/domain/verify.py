@@ -315,6 +315,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     )
     one.certified = path is not None and not case.trust_any_signer
     signature = one.signature
+    proven_us, spread_us = proofs.of(signature.covered_to)
     timed = judge_time(
         opened.cms,
         path,
@@ -322,21 +323,23 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         Witnesses(
             opened.claimed_us,
             case.now_us,
-            proofs.of(signature.covered_to),
+            proven_us,
             entry.entry.time_us if entry is not None else None,
             data,
+            spread_us,
         ),
     )
     one.found.steps.append(timed.step)
     stated_us = one.found.as_of_us if opened.claimed_us is None else opened.claimed_us
-    one.found.as_of_us = timed.proven_us or stated_us
+    one.found.as_of_us = timed.told_us or stated_us
     one.proven_us = timed.proven_us
-    then = path_standing(path or (), data, one.found.as_of_us, timed.proven_us, now_us=case.now_us)
+    then_us = timed.proven_us or stated_us
+    then = path_standing(path or (), data, then_us, timed.proven_us, spread_us=timed.spread_us, now_us=case.now_us)
     if opened.seal is not None:
         seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
+    unfit = without_use(path, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
 
 
