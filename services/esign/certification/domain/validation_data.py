@@ -23,7 +23,7 @@ from services.esign.certification.domain import chain
 from services.esign.domain import der, sm2
 from services.esign.domain.cms.signature_value import public_key_of, sm2_key_of
 from services.esign.domain.cms.signed_cms import SignedCms
-from services.esign.domain.moments import us
+from services.esign.domain.moments import LAST_US, us
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
 
@@ -171,50 +171,61 @@ def standing(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     data: ValidationData,
-    then_us: int,
+    then_us: int | None,
     proven_us: int | None,
     *,
-    spread_us: int = 0,
     now_us: int | None = None,
 ) -> Then:
-    """How the certificate stood when its signature was made: `then_us`, of which `proven_us` says that it was not
-    later (None: nothing does); that proof itself may be `spread_us` older, as no clock is exact. µs. `now_us`: what is
-    not in force by this clock vouches for nobody.
+    """How the certificate stood when its signature was made: `then_us` as its signer states (None: he does not), of
+    which `proven_us` says that it was not later (None: nothing does). µs. `now_us`: what is not in force by this clock
+    vouches for nobody.
+
+    A proof bounds the moment from above alone: what was revoked before it may have been signed earlier still. Only who
+    states himself that he signed when he was revoked was (EN 319 102-1: REVOKED, else REVOKED_NO_POE).
     """
     if not data.ocsps and not data.crls:
         return Then.UNSAID
     words = [*_of_ocsps(certificate, issuer, data.ocsps), *_of_crls(certificate, issuer, data.crls)]
     words = [w for w in words if w.since_us is not None or now_us is None or is_in_force(w.at_us, now_us)]
-    latest_us, ends_us = then_us if proven_us is None else proven_us, us(certificate.not_valid_after_utc)
-    within = latest_us - spread_us, latest_us
-    against = {_against(word, words, within, ends_us) for word in words if word.since_us is not None}
+    latest_us = next((each for each in (proven_us, then_us, now_us) if each is not None), LAST_US)
+    made, ends_us = _Made(then_us, latest_us), us(certificate.not_valid_after_utc)
+    against = {_against(word, words, made, ends_us) for word in words if word.since_us is not None}
     if Then.REVOKED in against:
         return Then.REVOKED
     if Then.UNPROVEN in against or (proven_us is None and Then.GOOD in against):
         return Then.UNPROVEN
-    return Then.GOOD if any(_speaks_for(word, then_us, ends_us) for word in words) else Then.UNSAID
+    return Then.GOOD if any(_speaks_for(word, latest_us, ends_us) for word in words) else Then.UNSAID
 
 
-def _against(word: _Word, words: Sequence[_Word], within: tuple[int, int], ends_us: int) -> Then:
-    """What `word`, that the certificate is held or revoked, says against a signature of a moment that is known `within`
-    two others. GOOD: that it was not yet; UNSAID: nothing, as the hold was over.
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """When a signature was made, µs: as its signer states, and at the latest."""
+
+    stated_us: int | None
+    latest_us: int
+
+
+def _against(word: _Word, words: Sequence[_Word], made: _Made, ends_us: int) -> Then:
+    """What `word`, that the certificate is held or revoked, says against a signature. GOOD: that it was not yet;
+    UNSAID: nothing, as the hold was over.
 
     A hold is a fact of an interval. It begins with the entry's date, and lasts until the first answer after it that
     does not name the certificate: its end lies somewhere between, so what was signed before that answer may have been
     signed on hold. Only an answer of the certificate's life ends a hold (RFC 5280, 3.3: an entry stays on the list
     until the certificate has ended; 5.3.1: removeFromCRL is also said of one that has).
     """
-    earliest_us, latest_us = within
-    sure = Then.REVOKED if word.is_from(earliest_us) else Then.UNPROVEN
+    is_stated = made.stated_us is not None and word.is_from(made.stated_us)
+    sure = Then.REVOKED if is_stated and word.is_from(made.latest_us) else Then.UNPROVEN
     if word.says is _Says.REVOKED:
-        return sure if word.is_from(latest_us) else Then.GOOD
+        return sure if word.is_from(made.latest_us) else Then.GOOD
     later = (each.at_us for each in words if each.since_us is None and word.at_us < each.at_us <= ends_us)
     over_us = min(later, default=None)
-    if not word.is_from(latest_us):
-        return Then.GOOD if over_us is None else Then.UNSAID
     if over_us is not None:
-        return Then.UNPROVEN if earliest_us < over_us else Then.UNSAID
-    return sure if latest_us <= word.stands_until_us else Then.UNPROVEN
+        moments = (each for each in (made.stated_us, made.latest_us) if each is not None)
+        return Then.UNPROVEN if any(word.is_from(each) and each < over_us for each in moments) else Then.UNSAID
+    if not word.is_from(made.latest_us):
+        return Then.GOOD
+    return sure if made.latest_us <= word.stands_until_us else Then.UNPROVEN
 
 
 def is_in_force(at_us: int, now_us: int) -> bool:
@@ -225,19 +236,15 @@ def is_in_force(at_us: int, now_us: int) -> bool:
 def path_standing(
     path: Sequence[x509.Certificate],
     data: ValidationData,
-    then_us: int,
+    then_us: int | None,
     proven_us: int | None,
     *,
-    spread_us: int = 0,
     now_us: int | None = None,
 ) -> Then:
     """`standing` of the first certificate of a path, root last; where it or one above it was revoked, that. `now_us`:
     where nothing proves when it was signed, an old answer says nothing, as the signature may be younger.
     """
-    found = [
-        standing(below, above, data, then_us, proven_us, spread_us=spread_us, now_us=now_us)
-        for below, above in pairwise(path)
-    ]
+    found = [standing(below, above, data, then_us, proven_us, now_us=now_us) for below, above in pairwise(path)]
     if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
         is_fresh = standing(path[0], path[1], data, now_us, None, now_us=now_us) is Then.GOOD
         found[0] = Then.GOOD if is_fresh else Then.UNSAID

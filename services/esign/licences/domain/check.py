@@ -119,7 +119,7 @@ def judge(
     steps.append(_holder_step(found, claims, expected))
     steps += _register_steps(register)
     if not isinstance(register, Registered):
-        steps += [*_revoked(found.token, roots, beside), *beside.steps]
+        steps += [*_revoked(found.token, roots, beside, now_us), *beside.steps]
     verdict = _conclude(steps, now_us)
     return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
 
@@ -184,7 +184,7 @@ def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotReg
     )
 
 
-def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) -> list[Step]:
+def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside, now_us: int) -> list[Step]:
     """The step seal_then by lists of revoked certificates, where they speak of the issuer's."""
     made = token.payload.get("iat")
     try:
@@ -193,8 +193,8 @@ def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) ->
         return []
     if not isinstance(made, int):
         return []
-    then_us = made * 1_000_000 if beside.logged_us is None else beside.logged_us
-    then = path_standing(path, NOTHING.with_lists(beside.crls), then_us, beside.logged_us)
+    then_us = made * 1_000_000
+    then = path_standing(path, NOTHING.with_lists(beside.crls), then_us, beside.logged_us, now_us=now_us)
     if then is Then.UNSAID:
         return []
     found = Findings(then_us, then_us)

@@ -352,9 +352,7 @@ def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | N
     if evidence is None:
         return _NOT_ASKED
     path = _path_of(_SIGNER, signature.certificate, trust, signature.time_us)
-    # Where no time is stated, that it was revoked says only that it may have been before.
-    then_us = moments.FIRST_US if signature.time_us is None else signature.time_us
-    then = path_standing(path, evidence.data, then_us, evidence.proven_us)
+    then = path_standing(path, evidence.data, signature.time_us, evidence.proven_us, now_us=now_us)
     maker = maker_standing(signature.seal, trust, evidence, now_us)
     if then is Then.REVOKED:
         zh, en = "签章时签章证书已被撤销", "the signer's certificate, or its issuer's, was revoked before"
@@ -384,7 +382,7 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
     proven to be older.
     """
     path, made_us = _path_of(_MAKER, seal.maker, trust, now_us), seal.info.created_us
-    then = path_standing(path, evidence.data, made_us, None)
+    then = path_standing(path, evidence.data, made_us, None, now_us=now_us)
     if then is Then.REVOKED:
         zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
         return Step("revocation", Status.INVALID, "MAKER_REVOKED", zh, en)
@@ -436,7 +434,7 @@ def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us
     except TimestampInvalidError as cause:
         found.add("timestamp", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return
-    if path_standing(token.path, data, token.time_us, now_us) is Then.REVOKED:
+    if path_standing(token.path, data, token.time_us, now_us) in {Then.REVOKED, Then.UNPROVEN}:
         zh, en = "时间戳机构证书已被撤销", "the timestamp authority's certificate is revoked"
         found.add("timestamp", Status.UNKNOWN, "TSA_ENDED", zh, en)
         return

@@ -6,12 +6,11 @@ ends, the proof stands only if something newer, made in time, covers it: another
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from cryptography import x509
 
 from services.esign.certification.domain import chain
-from services.esign.certification.domain.validation_data import Then, ValidationData, standing
+from services.esign.certification.domain.validation_data import Then, ValidationData, path_standing
 from services.esign.domain import moments
 from services.esign.domain.cms.reader import unpadded
 from services.esign.domain.cms.signed_cms import CmsError
@@ -35,11 +34,11 @@ class ReadStamp:
 
 @dataclass(slots=True)
 class Proofs:
-    """Moments by which parts of the file existed: bytes from the start to `covered_to`, when (µs), and how much earlier
-    that proof may be (µs); and what is wrong with those that prove nothing.
+    """Moments by which parts of the file existed: bytes from the start to `covered_to`, and when (µs); and what is
+    wrong with those that prove nothing.
     """
 
-    known: list[tuple[int, int, int]] = field(default_factory=list)
+    known: list[tuple[int, int]] = field(default_factory=list)
     wrong: list[Step] = field(default_factory=list)
     # What each timestamp says, by the number of its signature dictionary.
     read: dict[int, "ReadStamp"] = field(default_factory=dict)
@@ -47,10 +46,9 @@ class Proofs:
     stamps: int = 0
     until_us: int = 0
 
-    def of(self, end: int) -> tuple[int, int] | tuple[None, int]:
-        """The earliest moment by which the bytes up to `end` are proven to have existed, and its spread."""
-        proven = ((latest_us, spread_us) for covered_to, latest_us, spread_us in self.known if covered_to >= end)
-        return min(proven, default=(None, 0))
+    def of(self, end: int) -> int | None:
+        """The earliest moment by which the bytes up to `end` are proven to have existed."""
+        return min((time_us for covered_to, time_us in self.known if covered_to >= end), default=None)
 
 
 def prove(
@@ -64,7 +62,7 @@ def prove(
     """What the document timestamps `stamps` (in the order of their coverage) and the ledger prove. `logged`: the bytes
     that an entry of the ledger is of, and its time.
     """
-    found = Proofs([(*logged, 0)] if logged is not None else [])
+    found = Proofs([logged] if logged is not None else [])
     for stamp in reversed(stamps):
         _judge(found, document, stamp, roots, data, now_us)
     return found
@@ -96,7 +94,7 @@ def _judge(
         status = Status.UNKNOWN if cause.unsupported else Status.INVALID
         _wrong(found, stamp, status, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
         return
-    newer, _ = found.of(stamp.covered_to)
+    newer = found.of(stamp.covered_to)
     stands = vouched(token.path, token.time_us, data, now_us if newer is None else newer)
     found.read[stamp.number] = ReadStamp(
         Step("time", Status.VALID, "STAMPED", "文档时间戳有效", "the document timestamp holds")
@@ -108,7 +106,7 @@ def _judge(
         *names_of(token.path[0]),
     )
     if stands:
-        found.known.append((stamp.gap[0], token.latest_us, 2 * token.accuracy_us))
+        found.known.append((stamp.gap[0], token.latest_us))
         found.until_us = found.until_us or moments.us(token.path[0].not_valid_after_utc)
         found.stamps += 1
 
@@ -134,6 +132,7 @@ def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData
     """Whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had not
     ended, and nothing that came with the document says that it was revoked. µs.
     """
-    return chain.valid_at(path, at_us) and not any(
-        standing(below, above, data, time_us, at_us) is Then.REVOKED for below, above in pairwise(path)
-    )
+    return chain.valid_at(path, at_us) and path_standing(path, data, time_us, at_us) not in {
+        Then.REVOKED,
+        Then.UNPROVEN,
+    }

@@ -21,25 +21,24 @@ LOGGED_WITHIN_US = 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StampedTime:
-    """The step `time`, and the moment by which the signature is proven to have existed (µs); None when none is. The
-    proof itself may be `spread_us` older: its clock is only so accurate.
+    """The step `time`, and the moment by which the signature is proven to have existed (µs); None when none is.
+    `accuracy_us`: by how much that is later than the time that the proof states.
     """
 
     step: Step
     proven_us: int | None = None
-    spread_us: int = 0
+    accuracy_us: int = 0
 
     @property
     def told_us(self) -> int | None:
-        """The time that the proof itself states, in the middle of its bounds."""
-        return None if self.proven_us is None else self.proven_us - self.spread_us // 2
+        """The time that the proof itself states, µs."""
+        return None if self.proven_us is None else self.proven_us - self.accuracy_us
 
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
     """What else speaks for a signature's time, µs: what its signer states, the moment by which the signed bytes are
-    proven to have existed (document timestamps; `spread_us` as in `StampedTime`), the ledger's, and now. `data` came
-    with the document.
+    proven to have existed (document timestamps), the ledger's, and now. `data` came with the document.
     """
 
     claimed_us: int | None
@@ -47,7 +46,6 @@ class Witnesses:
     proven_us: int | None = None
     logged_us: int | None = None
     data: ValidationData = NOTHING
-    spread_us: int = 0
 
     def contradicted(self, *, stamped: bool) -> bool:
         """Whether the ledger's entry is of quite another moment than the signer states. What is stamped may be logged
@@ -97,22 +95,18 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    # A certificate made a moment ago, and a signer whose clock is a little behind its issuer's.
-    if claimed is not None and not (
-        chain.valid_at(path, claimed) or chain.valid_at(path, claimed + CLOCK_TOLERANCE_US)
-    ):
+    if not _was_valid_at_claim(path, claimed):
         return _outside(path, others)
     if others.logged_us is not None:
         existed_us = others.logged_us if others.proven_us is None else min(others.logged_us, others.proven_us)
-        spread_us = others.spread_us if existed_us == others.proven_us else 0
         if not (chain.valid_at(path, existed_us) or chain.valid_at(path, existed_us - CLOCK_TOLERANCE_US)):
             return _ended()
         step = Step(
             "time", Status.VALID, "TIME_LOGGED", "签名时间有存证日志佐证", "the ledger confirms the stated time"
         )
-        return StampedTime(step, existed_us, spread_us)
+        return StampedTime(step, existed_us)
     if others.proven_us is not None:
-        return _by_document(path, others.proven_us, claimed, others.spread_us)
+        return _by_document(path, others.proven_us, claimed)
     if chain.valid_at(path, now):
         step = Step(
             "time",
@@ -124,6 +118,15 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return StampedTime(step)
     return _unknown(
         "TIME_NOT_PROVEN", "证书已过期，签名时间无佐证", "certificates have expired and nothing proves the time"
+    )
+
+
+def _was_valid_at_claim(path: Sequence[x509.Certificate], claimed_us: int | None) -> bool:
+    """Whether the certificates were valid when the signer says that he signed, if he says it. One may have been made a
+    moment ago, by an issuer whose clock is a little ahead of his.
+    """
+    return claimed_us is None or any(
+        chain.valid_at(path, each) for each in (claimed_us, claimed_us + CLOCK_TOLERANCE_US)
     )
 
 
@@ -139,9 +142,7 @@ def _outside(path: Sequence[x509.Certificate], others: Witnesses) -> StampedTime
     return _unknown("OUTSIDE_VALIDITY", zh, en)
 
 
-def _by_document(
-    path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None, spread_us: int
-) -> StampedTime:
+def _by_document(path: Sequence[x509.Certificate], proven_us: int, claimed_us: int | None) -> StampedTime:
     if claimed_us is not None and claimed_us > proven_us + CLOCK_TOLERANCE_US:
         return _ahead()
     if not chain.valid_at(path, proven_us):
@@ -153,7 +154,7 @@ def _by_document(
         "签名时间有文档时间戳或存证日志佐证",
         "a document timestamp or the ledger proves that the signature existed by then",
     )
-    return StampedTime(step, proven_us, spread_us)
+    return StampedTime(step, proven_us)
 
 
 def _judge_stamps(
@@ -202,8 +203,10 @@ def _judge_stamp(
         )
     if not (chain.valid_at(path, token.time_us) and chain.valid_at(path, token.latest_us)):
         return _ended()
+    if not _was_valid_at_claim(path, others.claimed_us):
+        return _outside(path, others)
     step = Step("time", Status.VALID, "TIME_STAMPED", "签名时间有时间戳佐证", "a timestamp proves the time")
-    return StampedTime(step, token.latest_us, 2 * token.accuracy_us)
+    return StampedTime(step, token.latest_us, token.accuracy_us)
 
 
 def _ended() -> StampedTime:

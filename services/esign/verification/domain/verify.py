@@ -315,7 +315,6 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     )
     one.certified = path is not None and not case.trust_any_signer
     signature = one.signature
-    proven_us, spread_us = proofs.of(signature.covered_to)
     timed = judge_time(
         opened.cms,
         path,
@@ -323,10 +322,9 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         Witnesses(
             opened.claimed_us,
             case.now_us,
-            proven_us,
+            proofs.of(signature.covered_to),
             entry.entry.time_us if entry is not None else None,
             data,
-            spread_us,
         ),
     )
     one.found.steps.append(timed.step)
@@ -334,7 +332,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     one.found.as_of_us = timed.told_us or stated_us
     one.proven_us = timed.proven_us
     then_us = timed.proven_us or stated_us
-    then = path_standing(path or (), data, then_us, timed.proven_us, spread_us=timed.spread_us, now_us=case.now_us)
+    then = path_standing(path or (), data, opened.claimed_us, timed.proven_us, now_us=case.now_us)
     if opened.seal is not None:
         seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]

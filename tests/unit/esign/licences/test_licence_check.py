@@ -403,6 +403,16 @@ def test_lists_at_hand_are_asked_of_the_issuer(which: str) -> None:
     assert found(NOW_US + DAY_US, NOW_US)[0] is Outcome.VALID
 
 
+@pytest.mark.parametrize(("days", "expected"), [(0, "OFFLINE"), (100, "CERTIFICATE_GOOD"), (400, "OFFLINE")])
+def test_a_list_of_another_time_says_nothing_of_a_licence(days: int, expected: str) -> None:
+    """When it was made its issuer alone says: a list that ended since, or that is not in force yet, is no word of it."""
+    now_us = NOW_US + 100 * DAY_US
+    beside = Beside((), (revocation.crl(setting().ca, [], NOW_US + days * DAY_US),))
+    text, asked = issued(issued_us=NOW_US).present("18", now_us=now_us), Expected(AUDIENCE, NONCE, 300, now_us)
+    judged = judge(text, [setting().root.certificate], asked, now_us, NotRegistered.OFFLINE, beside=beside)
+    assert reason(judged, "seal_then") == expected
+
+
 def test_the_issuers_word_alone_does_not_prove_when_a_licence_was_made() -> None:
     """Whose certificate has ended issues no more: a licence of a time inside its validity, by the issuer's word, is
     INDETERMINATE unless the ledger's receipt or the register proves that it existed by then. A proof of quite another

@@ -56,7 +56,8 @@ def verdict(pdf: bytes, *held: CertificateStanding, at_us: int = AT_US) -> Verdi
     [
         (2 * HOUR_US, Outcome.VALID, Outcome.VALID),
         (30 * MINUTE_US, Outcome.VALID, Outcome.INDETERMINATE),
-        (-30 * MINUTE_US, Outcome.INVALID, Outcome.INDETERMINATE),
+        # The signer states himself that he signed afterwards.
+        (-30 * MINUTE_US, Outcome.INVALID, Outcome.INVALID),
         (-2 * HOUR_US, Outcome.INVALID, Outcome.INVALID),
     ],
 )
@@ -77,6 +78,36 @@ def test_a_stamp_that_may_lie_behind_the_certificates_end_proves_nothing() -> No
     assert verdict(stamped(signer(), at_us), at_us=at_us).outcome is Outcome.VALID
     step = next(step for step in verdict(stamped(VAGUE, at_us), at_us=at_us).steps if step.step == "time")
     assert step.reason == "TIME_NOT_PROVEN"
+
+
+@pytest.mark.parametrize("proof", ["none", "stamp", "archive"])
+def test_a_late_proof_makes_no_honest_signature_invalid(proof: str) -> None:
+    """Signed, revoked five days later, stamped or archived later still: the proof bounds the moment from above alone."""
+    one = signed(AT_US)
+    late_us = AT_US + 18 * DAY_US
+    gone = CertificateStanding(CERTIFICATE.serial_number, Standing.REVOKED, AT_US + 5 * DAY_US)
+    pdf = {
+        "none": lambda: one.pdf,
+        "stamp": lambda: one.stamped(token(sha256(one.value).digest(), late_us)),
+        "archive": lambda: renewed(one.pdf, late_us),
+    }[proof]()
+    found = verdict(pdf, gone, at_us=late_us)
+    assert found.outcome is Outcome.INDETERMINATE
+    assert next(step.reason for step in found.steps if step.step == "seal_then") == "CERTIFICATE_REVOKED_SINCE"
+
+
+@pytest.mark.parametrize("proof", ["none", "stamp", "archive"])
+def test_nobody_signed_before_the_certificate_was_there(proof: str) -> None:
+    """A stated time before the signer's certificate began is open, whatever proves that it existed by a later one."""
+    one = signed(NOW_US - 3 * DAY_US)
+    pdf = {
+        "none": lambda: one.pdf,
+        "stamp": lambda: one.stamped(token(sha256(one.value).digest(), AT_US)),
+        "archive": lambda: renewed(one.pdf, AT_US),
+    }[proof]()
+    found = verdict(pdf)
+    assert found.outcome is Outcome.INDETERMINATE
+    assert next(step.reason for step in found.steps if step.step == "time") == "OUTSIDE_VALIDITY"
 
 
 def test_what_is_told_is_the_time_of_the_stamp() -> None:

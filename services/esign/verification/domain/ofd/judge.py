@@ -182,7 +182,7 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     stated_us = case.now_us if value.claimed_us is None else value.claimed_us
     own.as_of_us = timed.told_us or stated_us
     then_us = timed.proven_us or stated_us
-    then = path_standing(path or (), data, then_us, timed.proven_us, spread_us=timed.spread_us, now_us=case.now_us)
+    then = path_standing(path or (), data, value.claimed_us, timed.proven_us, now_us=case.now_us)
     if value.seal is not None:
         seal_steps.since(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
