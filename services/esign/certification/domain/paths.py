@@ -83,12 +83,14 @@ def build(
     rule: Rule,
     *,
     moments: Sequence[int] = (),
+    is_shunned: Callable[[Path], bool] = lambda _path: False,
 ) -> Path:
-    """A path whose signatures hold, whose authorities may certify, and that passes `rule`; of several the one that was
-    valid at most of `moments` (µs). Whether it was valid at all is judged by who asks. A signer that is trusted itself
-    is its own path. Raises ChainError: what is wrong with the path that comes nearest.
+    """A path whose signatures hold, whose authorities may certify, and that passes `rule`; of several one that is not
+    shunned and was valid at most of `moments` (µs). Whether it was valid at all is judged by who asks. A signer that is
+    trusted itself, and none of whose issuers is, is its own path. Raises ChainError: what is wrong with the path that
+    comes nearest.
     """
-    return _nearest(_passing(signer, tuple(others), tuple(roots), (rule,)), moments)
+    return _nearest(_passing(signer, tuple(others), tuple(roots), (rule,)), moments, is_shunned)
 
 
 def build_by(
@@ -101,11 +103,13 @@ def build_by(
     moments: Sequence[int] = (),
 ) -> Path:
     """`build` with another check of signatures; nothing of it is kept. Raises ChainError."""
-    return _nearest(_found(signer, tuple(others), tuple(roots), rule, has_issued), moments)
+    return _nearest(_found(signer, tuple(others), tuple(roots), rule, has_issued), moments, lambda _path: False)
 
 
-def _nearest(found: Sequence[Path], moments: Sequence[int]) -> Path:
-    return max(found, key=lambda path: sum(chain.valid_at(path, each) for each in moments))
+def _nearest(found: Sequence[Path], moments: Sequence[int], is_shunned: Callable[[Path], bool]) -> Path:
+    if len(found) == 1:
+        return found[0]
+    return max(found, key=lambda path: (not is_shunned(path), sum(chain.valid_at(path, each) for each in moments)))
 
 
 # A seal signs many documents, and its paths are the same. Errors are not kept.
@@ -169,21 +173,26 @@ class _Search:
 
     def paths(self, path: Path) -> Iterator[Path]:
         """Every way from the last of `path` to a trusted certificate: authorities that certify each other, or were
-        certified anew, leave several.
+        certified anew, leave several. A trusted certificate whose issuer is trusted too stands between: people give
+        whole chains, and what the issuer says of it, its lists and its limits, holds.
         """
-        if der_of(path[-1]) in self.trusted:
-            yield path
-            return
-        if len(path) == _MAX_LENGTH:
-            return
-        for issuer in self._candidates(path):
+        last = path[-1]
+        is_trusted = der_of(last) in self.trusted
+        is_end = len(path) == _MAX_LENGTH or (is_trusted and last.issuer == last.subject)
+        goes_on = False
+        for issuer in () if is_end else self._issuers(path):
             if self.left <= 0:
-                return
+                break
+            if is_trusted and der_of(issuer) not in self.trusted:
+                continue
             self.left -= 1
-            if self.has_issued(path[-1], issuer):
+            if self.has_issued(last, issuer):
+                goes_on = True
                 yield from self.paths((*path, issuer))
+        if is_trusted and not goes_on:
+            yield path
 
-    def _candidates(self, path: Path) -> list[x509.Certificate]:
+    def _issuers(self, path: Path) -> list[x509.Certificate]:
         """Certificates of the issuer by name: first those that were valid when its certificate was issued, the trusted
         and those that last longest before others.
         """

@@ -312,6 +312,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         case.trust.roots,
         trust_any_signer=case.trust_any_signer,
         beside=data.loaded(),
+        data=data,
     )
     one.certified = path is not None and not case.trust_any_signer
     signature = one.signature

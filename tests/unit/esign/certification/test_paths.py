@@ -10,14 +10,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.certification.domain import chain, paths, sm2_pki
+from services.esign.certification.domain import chain, paths, pki, sm2_pki
 from services.esign.certification.domain.chain import ChainError
+from services.esign.certification.domain.validation_data import ValidationData
+from services.esign.domain.findings import Findings
 from services.esign.domain.verdict import Outcome
 from services.esign.keys import sm2 as sm_keys
+from services.esign.revocation.domain.answers import CertificateStanding, Standing, crl
+from services.esign.signing.domain import signer_steps
 from services.esign.verification.offline import Trusted, judged
 from shuniu.kit.crypto import sm
 from tests.support import foreign_cms, ofd
-from tests.support.esign import NOW_US
+from tests.support.esign import NOW_US, sealed, setting
 from tests.support.sm import sm_setting
 
 DAY_US = 86_400_000_000
@@ -93,6 +97,46 @@ def test_of_several_paths_the_one_that_was_valid_then_is_taken() -> None:
     for order in ((ended, renewed), (renewed, ended)):
         assert built(*order, BELOW, moments=(NOW_US + DAY_US,)) == (SIGNER, BELOW, ended, ROOT)
         assert built(*order, BELOW, moments=(NOW_US + 5 * DAY_US,)) == (SIGNER, BELOW, renewed, ROOT)
+
+
+def revoking(gone: x509.Certificate, by: str, issuer: x509.Certificate) -> bytes:
+    entry = x509.RevokedCertificateBuilder().serial_number(gone.serial_number).revocation_date(NOW - timedelta(days=1))
+    entry = entry.add_extension(x509.CRLReason(x509.ReasonFlags.superseded), critical=False)
+    builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.subject).last_update(NOW)
+    builder = builder.next_update(NOW + timedelta(days=9)).add_revoked_certificate(entry.build())
+    return builder.sign(key(by), HASH).public_bytes(Encoding.DER)
+
+
+def test_an_authority_that_lies_beside_its_root_is_none() -> None:
+    """A directory that holds a whole chain asks the root's lists of the authority, and its limits, as without it. Who
+    trusts an authority without its root has it for a root.
+    """
+    assert paths.build(SIGNER, [BELOW], [GOOD, ROOT], paths.check_document_path) == (SIGNER, BELOW, GOOD, ROOT)
+    assert paths.build(SIGNER, [BELOW, ROOT], [GOOD], paths.check_document_path) == (SIGNER, BELOW, GOOD)
+    with pytest.raises(ChainError, match="some names"):
+        paths.build(SIGNER, [BELOW], [TWINS["NAME_CONSTRAINTS"], ROOT], paths.check_document_path)
+    files = {
+        "chain.pem": pki.certificate_pem(setting().ca.certificate) + pki.certificate_pem(setting().root.certificate)
+    }
+    entry = CertificateStanding(setting().ca.certificate.serial_number, Standing.REVOKED, NOW_US - DAY_US)
+    assert judged(sealed(), Trusted.of_files(files), NOW_US).outcome is Outcome.VALID
+    files["root.crl"] = crl(setting().root, [entry], NOW_US)
+    assert judged(sealed(), Trusted.of_files(files), NOW_US).outcome is Outcome.INVALID
+
+
+def test_a_superseded_certificate_of_an_authority_hides_no_path() -> None:
+    """The authority's earlier certificate lasts longer and is revoked; a signature with both beside it has a path over
+    the other.
+    """
+    old = certificate("authority", "root", days=(-2, 900))
+    data = ValidationData(crls=(revoking(old, "root", ROOT),))
+    for between in ((old, GOOD, BELOW), (GOOD, old, BELOW)):
+        found = Findings(NOW_US, NOW_US)
+        path = signer_steps.path_of(found, SIGNER, between, [ROOT], trust_any_signer=False, data=data)
+        assert path == (SIGNER, BELOW, GOOD, ROOT)
+    found = Findings(NOW_US, NOW_US)
+    alone = signer_steps.path_of(found, SIGNER, (old, BELOW), [ROOT], trust_any_signer=False, data=data)
+    assert alone == (SIGNER, BELOW, old, ROOT)
 
 
 def test_the_search_is_bounded() -> None:

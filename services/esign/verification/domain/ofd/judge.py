@@ -165,10 +165,12 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     if value is None:
         return
     others = (*value.others, *(between.parsed for between in case.sm_trust.between))
-    path = signer_steps.path_of(own, value.signer, others, case.roots, trust_any_signer=case.trust_any_signer)
+    data = case.data.with_carried(value.cms)
+    path = signer_steps.path_of(
+        own, value.signer, others, case.roots, trust_any_signer=case.trust_any_signer, data=data
+    )
     one.certified = path is not None and not case.trust_any_signer
     entry = case.entry if is_last else None
-    data = case.data.with_carried(value.cms)
     tsa_roots = (*case.roots, *case.trust.tsa_roots)
     logged_us = None if entry is None else entry.time_us
     timed = judge_time(
