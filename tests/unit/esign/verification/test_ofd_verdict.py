@@ -403,6 +403,25 @@ def test_the_seal_of_the_reader_is_what_it_says() -> None:
     assert (read.version, read.info.name) == (1, ORGANISATION)
 
 
+@pytest.mark.parametrize(
+    ("stated", "valid"),
+    [
+        ("Doc_0/Signs/Sign_0/Signature.xml", True),
+        ("Signs/Sign_0/Signature.xml", True),
+        ("./Doc_0/Signs/Sign_0/Signature.xml", True),
+        ("\\Doc_0\\Signs\\Sign_0\\Signature.xml", True),
+        (" /doc_0/signs/sign_0/signature.xml", True),
+        ("Doc_0/Signs/Sign_1/Signature.xml", False),
+        ("0/Signature.xml", False),
+        ("Doc_0/Signs/Sign_0/Other.xml", False),
+    ],
+)
+def test_a_seal_names_its_description_as_makers_name_locations(stated: str, valid: bool) -> None:
+    """From the root or from a folder above it, in any spelling; one that leads elsewhere was made for another place."""
+    found = judged(signed(value=lambda xml, _place: v4(xml, stated)))
+    assert found.outcome is (Outcome.VALID if valid else Outcome.INVALID)
+
+
 def test_lists_that_a_signature_carries_beyond_what_is_read_leave_it_open() -> None:
     """One of the rest may say that the certificate was revoked, as in a PDF; within the limit it is read and says so."""
     made = sm.sm_setting()

@@ -2,6 +2,7 @@
 signature alone (GM/T 0010, GB/T 35275, RFC 5652). GM/T 0099 allows both; the content decides, not the type in the list.
 """
 
+import posixpath
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -115,13 +116,15 @@ def _holds(found: Findings, steps: dict[str, Step]) -> bool:
 
 
 def _protected(stated: str, file: str) -> str:
-    """What propertyInfo must be: the location of Signature.xml, where it is a location at all. The data hash binds the
-    file either way; a location that leads elsewhere shows that the signature was made for another place.
+    """What propertyInfo must be: the location of Signature.xml, from the root or from a folder above it, where it is a
+    location at all. The data hash binds the file either way; a location that leads elsewhere shows that the signature
+    was made for another place.
     """
-    as_location = f"/{file}"
-    if stated in {as_location, file} or not stated.casefold().endswith(".xml"):
+    location = stated.strip().replace("\\", "/").casefold()
+    if not location.endswith(".xml"):
         return stated
-    return as_location
+    leads_here = f"/{file}".casefold().endswith(posixpath.normpath(f"/{location.lstrip('/')}"))
+    return stated if leads_here else f"/{file}"
 
 
 def _is_bare(value: bytes) -> bool:
