@@ -1,9 +1,60 @@
 """Esign's migrations make the tables that its code expects, on every database."""
 
+import importlib
+
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import select
+
+from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
+from services.esign.seals.store import history, seals
 from services.esign.store import METADATA
+from shuniu.kit.store import Store
+from shuniu.kit.store.migrations import migrate
+from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
 
 
 async def test_migrations_make_the_schema(store_url):
     """A migrated store is what the code was written for."""
     await assert_schema_matches("services.esign", METADATA, store_url)
+
+
+async def test_holds_of_before_are_dated(store_url):
+    """Migration 0013: a seal that is suspended, or ended so, is out of use since then; one that was resumed is not."""
+    lives = {
+        "suspended": (("ACTIVE", 1), ("SUSPENDED", 5)),
+        "revoked": (("ACTIVE", 1), ("SUSPENDED", 5), ("REVOKED", 9)),
+        "resumed": (("ACTIVE", 1), ("SUSPENDED", 5), ("ACTIVE", 7), ("REVOKED", 9)),
+        "expired": (("ACTIVE", 1), ("SUSPENDED", 5), ("EXPIRED", 9)),
+        "older": (("SUSPENDED", 5),),
+    }
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0013_held")
+
+    def put(conn):
+        for name, moves in lives.items():
+            state = SealState(moves[-1][0])
+            seals.put_seal(conn, Seal(name, "police", "机构", state, 0, 0, applicant=name), 1)
+            if state is SealState.REVOKED:
+                seals.set_revocation(conn, name, Revocation(RevocationReason.UNSPECIFIED, 9, 9))
+            seals.certified(conn, len(name), name, 5)
+            for number, (moved, at_us) in enumerate(moves if name != "older" else ()):
+                history.keep_change(conn, history.Change(f"{name}{number}", name, moved, at_us, "", ""))
+        with Operations.context(MigrationContext.configure(conn)):
+            step._date_holds()
+        rows = conn.execute(select(seals.seal.c.id, seals.seal.c.held_us, seals.seal.c.revoked_us))
+        return {name: (held_us, revoked_us) for name, held_us, revoked_us in rows}
+
+    try:
+        assert await store.write(put) == {
+            "suspended": (5, None),
+            "revoked": (5, 5),
+            "resumed": (None, 9),
+            "expired": (5, None),
+            "older": (5, None),
+        }
+    finally:
+        await store.close()

@@ -17,7 +17,7 @@ from cryptography.x509 import ocsp
 from sqlalchemy import select
 
 from services.esign import commands, store
-from services.esign.certification.domain import chain, pki, sm2_pki
+from services.esign.certification.domain import chain, paths, pki, sm2_pki
 from services.esign.certification.domain.holders import SealKind
 from services.esign.certification.domain.trust import Trust
 from services.esign.certification.sm2_checks import verifies
@@ -241,7 +241,7 @@ async def test_drill_the_sm2_seal_ca_is_rotated(hub: KeyHub, base: Foundation):
     assert [b"/crl/sm2?ca=%d" % number in made_by[number] for number in range(3)] == [False, True, True]
     trusted = [chain.load(pem) for pem in (found.root, *(one.certificate for one in found.seal_cas))]
     for certificate in made_by:
-        assert chain.build(chain.load(certificate), trusted[1:], trusted[:1])[-1] == trusted[0]
+        assert paths.build(chain.load(certificate), trusted[1:], trusted[:1], paths.any_purpose)[-1] == trusted[0]
     secrets = hub.start()
     service = RevocationService(base, secrets.seal_ca, found.seal_ca, (), found.seal_cas_retired)
     for one in found.seal_cas:
@@ -401,7 +401,7 @@ async def test_seals_of_a_retired_ca_are_still_answered_for(hub: KeyHub, base: F
         seal_rows.put_seal(conn, seal, now_us())
         seal_rows.made(conn, seal_rows.SealRow(seal, before.certificate, before.wrapped))
         seal_rows.certified(conn, serial, "seal-1", now_us())
-        seal_rows.set_seal_state(conn, "seal-1", SealState.REVOKED, "stolen")
+        seal_rows.set_seal_state(conn, replace(seal, state=SealState.REVOKED), "stolen")
 
     await base.store.write(revoke)
     service = RevocationService(base, secrets.seal_ca, None, secrets.seal_ca_retired)

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import paths
 from services.esign.certification.domain.chain import ChainError
 
 HASH = hashes.SHA256()
@@ -75,7 +75,7 @@ def test_an_authority_vouches_for_what_it_is_for(uses, stamps, signs):
     root = authority("root")
     between = authority("between", root, uses)
     path = (authority("signer", between)[0], between[0], root[0])
-    for check, accepted in ((chain.check_timestamp_path, stamps), (chain.check_document_path, signs)):
+    for check, accepted in ((paths.check_timestamp_path, stamps), (paths.check_document_path, signs)):
         if accepted:
             check(path)
         else:
@@ -95,8 +95,8 @@ def test_an_authority_for_signing_in_vouches_for_no_document(above, uses):
     for commits in (False, True):
         path = (signer(between, uses, commits=commits), between[0], root[0])
         if commits and uses == (CLIENT,):
-            chain.check_document_path(path)
+            paths.check_document_path(path)
             continue
         with pytest.raises(ChainError) as refused:
-            chain.check_document_path(path)
+            paths.check_document_path(path)
         assert (refused.value.reason, refused.value.unknown) == ("ISSUER_USAGE", True)

@@ -3,7 +3,7 @@
 import base64
 import io
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -102,8 +102,10 @@ def v1(xml: bytes, location: str) -> bytes:
     return der.tlv(der.SEQUENCE, content, bit_string(made.seal.sign(content)))
 
 
-def gm_cms(xml: bytes, _location: str) -> bytes:
-    """A signature of GM/T 0010 over the digest of Signature.xml, which it holds, without attributes."""
+def gm_cms(xml: bytes, _location: str, lists: Sequence[bytes] = ()) -> bytes:
+    """A signature of GM/T 0010 over the digest of Signature.xml, which it holds, without attributes. `lists`: CRLs (DER)
+    that it carries.
+    """
     made = sm_setting()
     digest, gm = SM3.of(xml), "1.2.156.10197.6.1.4.2"
     signer = der.tlv(
@@ -120,6 +122,7 @@ def gm_cms(xml: bytes, _location: str) -> bytes:
         der.tlv(der.SET, SM3.identifier),
         der.tlv(der.SEQUENCE, der.oid(f"{gm}.1"), der.tlv(0xA0, der.tlv(der.OCTET_STRING, digest))),
         der.tlv(0xA0, made.seal.certificate),
+        der.tlv(0xA1, *lists) if lists else b"",
         der.tlv(der.SET, signer),
     )
     return der.tlv(der.SEQUENCE, der.oid(f"{gm}.2"), der.tlv(0xA0, data))

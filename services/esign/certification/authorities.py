@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.holders import SealKind
 from services.esign.certification.domain.pki import Authority
@@ -183,7 +183,7 @@ def _checked(given: Sequence[x509.Certificate], roots: tuple[x509.Certificate, .
     """The first of them, if it is for signing documents, valid, and leads to a root over at least one authority."""
     try:
         loaded = [chain.load(one.public_bytes(serialization.Encoding.DER)) for one in given]
-        path = chain.build(loaded[0], loaded[1:], roots)
+        path = paths.build(loaded[0], loaded[1:], roots, paths.check_document_path, moments=(now_us,))
         chain.check_signer(loaded[0])
     except ChainError as error:
         raise _unfit(error.en) from error

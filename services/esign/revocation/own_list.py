@@ -15,20 +15,19 @@ from services.esign.seals.store.seals import StandingRow
 from shuniu.kit.foundation import Foundation
 
 _KEEP_US = revocation.CRL_HOURS * 3600 * 1_000_000 // 2
-_STANDING = {
-    SealState.SUSPENDED: Standing.HELD,
-    SealState.REVOKED: Standing.REVOKED,
-    SealState.REPLACED: Standing.REVOKED,
-}
+_REVOKED = frozenset({SealState.REVOKED, SealState.REPLACED})
 
 
 def standing(row: StandingRow) -> CertificateStanding:
     """What OCSP and CRL say of a seal's certificate."""
-    how = _STANDING.get(row.state, Standing.GOOD)
-    if row.revocation is None or how is not Standing.REVOKED:
-        return CertificateStanding(int(row.serial, 16), how, row.since_us)
-    known = row.revocation
-    return CertificateStanding(int(row.serial, 16), how, known.at_us, known.reason, known.invalid_us)
+    serial, known = int(row.serial, 16), row.revocation
+    if row.state in _REVOKED and known is not None:
+        return CertificateStanding(serial, Standing.REVOKED, known.at_us, known.reason, known.invalid_us)
+    if row.state in _REVOKED:
+        return CertificateStanding(serial, Standing.REVOKED, row.since_us)
+    if row.held_us is not None:
+        return CertificateStanding(serial, Standing.HELD, row.held_us)
+    return CertificateStanding(serial, Standing.GOOD, row.since_us)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.seals.domain import life as seals
-from services.esign.seals.domain.life import PENDING, Action, Revocation, RevocationReason, Seal, SealState
+from services.esign.seals.domain.life import PENDING, Action, RevocationReason, Seal, SealState
 from services.esign.seals.maker import Made
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import history as seal_store
@@ -115,8 +115,7 @@ class SealLife:
         for other in self._in_use(conn, found):
             if other.id != found.replaces:
                 raise _exists()
-            at_us = self._now(conn)
-            seal_rows.set_revocation(conn, other.id, Revocation(RevocationReason.SUPERSEDED, at_us, at_us))
+            seal_rows.set_revocation(conn, other.id, seals.supersede(other, self._now(conn)))
             self._move(conn, other, Action.REPLACE, actor, f"replaced by {found.id}")
         return self._move(conn, found, Action.ACTIVATE, actor, "")
 
@@ -191,8 +190,8 @@ class SealLife:
         return [s for s in own if s.state in {SealState.ACTIVE, SealState.SUSPENDED} and s.id != beside.id]
 
     def _move(self, conn: Connection, found: Seal, action: Action, actor: str, reason: str) -> Seal:
-        moved = replace(found, state=seals.move(found.state, action))
-        seal_rows.set_seal_state(conn, found.id, moved.state, reason)
+        moved = seals.moved(found, action, self._now(conn))
+        seal_rows.set_seal_state(conn, moved, reason)
         self._note(conn, moved, actor, reason)
         return moved
 

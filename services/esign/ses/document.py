@@ -18,6 +18,7 @@ from services.esign.domain.pdf.signatures import PdfSignature
 from services.esign.domain.pdf.syntax import PdfError
 from services.esign.domain.verdict import Status, Step
 from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import steps as seal_steps
 from services.esign.ses.domain import values as ses
 from services.esign.ses.domain.check import Covered, Evidence, SmTrust
 from services.esign.ses.domain.values import SealSignature, SesError
@@ -76,7 +77,7 @@ def check(
         return unfit
     evidence = Evidence(ValidationData.of(document).with_lists(crls), proven_us)
     found = ses_check.inspect(sidecar, trust(trusted), now_us, wanted, evidence)
-    step = ses_check.summary(found)
+    step = seal_steps.summary(found)
     if step.status is Status.VALID and found.seal is not None and found.seal.info.name != organisation:
         zh, en = "国密签章与文件签名的单位名称不同", "the seal is of another organisation than the PDF's signer"
         return Step("ses", Status.UNKNOWN, "SES_OTHER_ORGANISATION", zh, en)

@@ -64,7 +64,7 @@ class RelaySettings:
     batch_bytes: int = 2 * 1024 * 1024
     # Targets sent to at the same time.
     parallel: int = 8
-    # Idle time between looks at the outbox, s; `wake` ends it at once. Shared: other processes emit, and wake nobody here.
+    # Idle time between looks at the outbox, s; `wake` ends it at once. Where other processes emit too, nobody is woken.
     idle_s: float = 3.0
     idle_shared_s: float = 0.25
     # A parked target is tried again after these, s; the last one repeats.

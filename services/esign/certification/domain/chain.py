@@ -1,8 +1,8 @@
-"""Certificate paths from a signer to a trusted root (RFC 5280, section 6, for what document signers need)."""
+"""Certificates of document signers and their issuers: reading them, and what each by itself may do (RFC 5280)."""
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from cryptography import x509
@@ -23,7 +23,6 @@ from services.esign.domain.cms.signature_value import (
 )
 from services.esign.domain.kept import kept
 
-_MAX_LENGTH = 8
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
 _KEEP_MOST = 8192
 _VERSION_2, _VERSION_3 = b"\xa0\x03\x02\x01\x01", b"\xa0\x03\x02\x01\x02"
@@ -48,9 +47,6 @@ _CURVES = (
 )
 _EDWARDS = frozenset({SignatureAlgorithmOID.ED25519, SignatureAlgorithmOID.ED448})
 _RSA_BITS = 2048
-# Certificates looked at on the way to a root: more than any document brings; a bound against hostile ones.
-_NEAREST = 16
-_MOST_LOOKED_AT = 32
 _RSA_MOST_BITS = 8192
 UNDERSTOOD = frozenset(
     kind.dotted_string
@@ -77,9 +73,6 @@ _SIGNING_USES = frozenset(
         ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string,
         _DOCUMENT_SIGNING,
     }
-)
-_STAMPING_USES = frozenset(
-    {ExtendedKeyUsageOID.TIME_STAMPING.dotted_string, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE.dotted_string}
 )
 _SIGN_IN = frozenset({ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string})
 # The same from before RFC 9336: Microsoft's document signing, Adobe's authentic documents.
@@ -156,14 +149,14 @@ def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
 
 def check_strength(certificate: x509.Certificate) -> None:
     """Whether key and critical extensions are ones that can be relied on. Raises ChainError."""
-    _check_key(certificate)
+    check_key(certificate)
     _check_understood(certificate)
 
 
 @kept(1024)
 def check_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
-    _check_key(certificate)
+    check_key(certificate)
     _check_understood(certificate)
     profile = profile_of(certificate)
     if profile.usage is None or not profile.signs or profile.is_authority:
@@ -177,7 +170,7 @@ def check_document_signer(certificate: x509.Certificate) -> None:
     """Whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely unusual is
     unknown. Raises ChainError.
     """
-    _check_key(certificate)
+    check_key(certificate)
     _check_understood(certificate)
     profile = profile_of(certificate)
     if not profile.signs:
@@ -188,56 +181,22 @@ def check_document_signer(certificate: x509.Certificate) -> None:
         raise _unusual("SIGNER_IS_CA", "签章证书是颁发机构的证书", "the signer's certificate is an authority's")
     if profile.uses is None or (_SIGNING_USES | _OLDER_SIGNING_USES) & profile.uses:
         return
-    if _signs_in_and_commits(certificate):
+    if signs_in_and_commits(profile):
         return
     raise _unusual(
         "SIGNER_KEY_USAGE", "签章证书未声明用于文件签名", "the certificate does not say that it is for documents"
     )
 
 
-def _signs_in_and_commits(certificate: x509.Certificate) -> bool:
-    """Identity cards and the like: for signing in, and expressly for commitments. Raises ChainError."""
-    profile = profile_of(certificate)
+def signs_in_and_commits(profile: Profile) -> bool:
+    """Identity cards and the like: for signing in, and expressly for commitments."""
     return profile.uses is not None and bool(_SIGN_IN & profile.uses) and profile.commits
 
 
-def check_document_path(path: Sequence[x509.Certificate]) -> None:
-    """Whether the authorities between a document's signer and its root may vouch for it: their own restrictions count
-    (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more than those above
-    him). Raises ChainError.
-    """
+def document_uses(profile: Profile) -> frozenset[str]:
+    """Extended key usages of which an authority above this signer of documents has to have one."""
     uses = _SIGNING_USES | _OLDER_SIGNING_USES
-    _check_authorities(path, uses | _SIGN_IN if _signs_in_and_commits(path[0]) else uses)
-
-
-def check_timestamp_path(path: Sequence[x509.Certificate]) -> None:
-    """The same for an authority that states times (RFC 3161, 2.3). Raises ChainError."""
-    _check_authorities(path, _STAMPING_USES)
-
-
-def _check_authorities(path: Sequence[x509.Certificate], uses: frozenset[str]) -> None:
-    for authority in path[1:-1]:
-        profile = profile_of(authority)
-        if profile.constrains_names:
-            raise _unusual(
-                "NAME_CONSTRAINTS",
-                "上级证书限制了可签发的名称，本系统不能判定",
-                "an authority is limited to some names, which is not judged here",
-            )
-        if profile.uses is not None and not profile.uses & uses:
-            raise _unusual(
-                "ISSUER_USAGE",
-                "上级证书不用于签发此类证书",
-                "an authority is for certificates of other uses",
-            )
-
-
-def has_purpose(path: Sequence[x509.Certificate], purpose: str) -> bool:
-    """Whether the signer's certificate names this purpose (an OID of ExtendedKeyUsage), and no authority between it and
-    the root is confined to others. Raises ChainError.
-    """
-    named, *above = (profile_of(each).uses for each in path)
-    return named is not None and purpose in named and all(uses is None or purpose in uses for uses in above[:-1])
+    return uses | _SIGN_IN if signs_in_and_commits(profile) else uses
 
 
 def _unusual(reason: str, zh: str, en: str) -> ChainError:
@@ -254,117 +213,9 @@ def readable(certificates: Iterable[bytes], but: bytes = b"") -> tuple[x509.Cert
     return tuple(found)
 
 
-def build(
-    signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]
-) -> tuple[x509.Certificate, ...]:
-    """The path, signer first, root last; signatures and CA rights checked, times not. A signer that is trusted itself
-    is its own path. Raises ChainError.
-    """
-    return _build(signer, tuple(others), tuple(roots))
-
-
-# A seal signs many documents, and its path is the same. Errors are not kept.
-@kept(256)
-def _build(
-    signer: x509.Certificate, others: tuple[x509.Certificate, ...], roots: tuple[x509.Certificate, ...]
-) -> tuple[x509.Certificate, ...]:
-    trusted = {_der(root) for root in roots}
-    if _der(signer) in trusted:
-        return (signer,)
-    found = _search((signer,), (*roots, *others), trusted, [_MOST_LOOKED_AT])
-    if found is None:
-        raise _without_path(signer, (*roots, *others))
-    below = 0
-    for authority in found[1:]:
-        if authority is not found[-1] or authority.version is not x509.Version.v1:
-            _check_authority(authority, below)
-        else:
-            # A root from before there were extensions; who trusts it has said that it is an authority (6.1.1 d).
-            _check_key(authority)
-        # Self-issued ones do not count (6.1.4 l): an authority certified its own new key.
-        below += authority.issuer != authority.subject
-    return found
-
-
-def is_led_to(signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]) -> bool:
-    """Whether signatures lead from it to a trusted root, those by algorithms that no longer hold among them."""
-    pool, trusted = (*roots, *tuple(others)[:_NEAREST]), {_der(root) for root in roots}
-    return _search((signer,), pool, trusted, [_MOST_LOOKED_AT], _issued_somehow) is not None
-
-
-def _search(
-    path: tuple[x509.Certificate, ...],
-    pool: Sequence[x509.Certificate],
-    trusted: set[bytes],
-    left: list[int],
-    has_issued: Callable[[bytes, bytes], bool] | None = None,
-) -> tuple[x509.Certificate, ...] | None:
-    """Depth first: authorities that certify each other, or were certified anew, leave several ways."""
-    has_issued = has_issued or _issued
-    if _der(path[-1]) in trusted:
-        return path
-    if len(path) == _MAX_LENGTH:
-        return None
-    for issuer in _candidates(path[-1], pool, trusted):
-        if issuer in path or left[0] <= 0:
-            continue
-        if _der(issuer) not in trusted and not _may_certify(issuer):
-            # Anybody who has a certificate can sign others with its key.
-            continue
-        left[0] -= 1
-        if not has_issued(_der(path[-1]), _der(issuer)):
-            continue
-        if found := _search((*path, issuer), pool, trusted, left, has_issued):
-            return found
-    return None
-
-
-def _candidates(
-    child: x509.Certificate, pool: Sequence[x509.Certificate], trusted: set[bytes]
-) -> list[x509.Certificate]:
-    """Certificates of the child's issuer by name: first those that were valid when it was issued, the trusted and those
-    that last longest before others.
-    """
-    begin = child.not_valid_before_utc
-
-    def rank(issuer: x509.Certificate) -> tuple[bool, bool, float]:
-        was_valid = issuer.not_valid_before_utc <= begin <= issuer.not_valid_after_utc
-        return not was_valid, _der(issuer) not in trusted, -issuer.not_valid_after_utc.timestamp()
-
-    return sorted((each for each in pool if each.subject == child.issuer), key=rank)
-
-
-def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) -> ChainError:
-    """Why nobody trusted vouches for the signer, as far as it shows."""
-    at: x509.Certificate | None = signer
-    for _ in range(_MAX_LENGTH):
-        if at is None or at.issuer == at.subject:
-            break
-        if _weakly_issued(at):
-            return _unusual(
-                "WEAK_ALGORITHM",
-                "签章证书或其上级证书以已不安全的算法签发",
-                "a certificate on the way was issued with an algorithm that no longer holds",
-            )
-        below = at
-        at = next((c for c in pool if c != below and c.subject == below.issuer), None)
-    return not_trusted()
-
-
-def not_trusted() -> ChainError:
-    return _unusual("ISSUER_NOT_TRUSTED", "签章证书的颁发机构不在信任范围内", "no trusted root issued the certificate")
-
-
-def _weakly_issued(certificate: x509.Certificate) -> bool:
-    try:
-        return isinstance(certificate.signature_hash_algorithm, hashes.SHA1 | hashes.MD5)
-    except UnsupportedAlgorithm:
-        return False
-
-
 def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether `issuer` signed `child`, with an algorithm that still holds."""
-    return _issued(_der(child), _der(issuer))
+    return _issued(der_of(child), der_of(issuer))
 
 
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
@@ -380,29 +231,8 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
     return moments.us(first), moments.us(last)
 
 
-def _may_certify(certificate: x509.Certificate) -> bool:
-    try:
-        profile = profile_of(certificate)
-    except ChainError:
-        return False
-    return profile.certifies and profile.is_authority is not False
-
-
-def _check_authority(certificate: x509.Certificate, below: int) -> None:
-    _check_key(certificate)
-    _check_understood(certificate)
-    profile = profile_of(certificate)
-    if profile.is_authority is None and profile.certifies:
-        raise _unusual(
-            "ISSUER_NOT_A_CA", "上级证书未声明有权颁发证书", "an issuer does not say that it is an authority"
-        )
-    if not profile.is_authority or not profile.certifies:
-        raise ChainError("ISSUER_NOT_A_CA", "上级证书无权颁发证书", "an issuer is not a certification authority")
-    if profile.path_length is not None and profile.path_length < below:
-        raise ChainError("PATH_LENGTH", "证书链超过允许长度", "the path is longer than an authority allows")
-
-
-def _check_key(certificate: x509.Certificate) -> None:
+def check_key(certificate: x509.Certificate) -> None:
+    """Whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
     if sm2_key_of(certificate) is not None:
         return
     key = public_key_of(certificate)
@@ -465,13 +295,12 @@ def _issued(child: bytes, issuer: bytes) -> bool:
     return True
 
 
-def _issued_somehow(child: bytes, issuer: bytes) -> bool:
-    """The same with any algorithm that is known here."""
-    if _issued(child, issuer):
+def issued_somehow(below: x509.Certificate, above: x509.Certificate) -> bool:
+    """`issued` by any algorithm that is known here."""
+    if issued(below, above):
         return True
     try:
-        below, above = load(child), load(issuer)
-        algorithm = der.parse(child).children()[1]
+        algorithm = der.parse(der_of(below)).children()[1]
         digest = DIGEST_OF.get(algorithm.children()[0].raw)
         if digest is None or below.issuer != above.subject or _is_huge(public_key_of(above)):
             return False
@@ -492,7 +321,8 @@ def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
         ) from cause
 
 
-def _der(certificate: x509.Certificate) -> bytes:
+def der_of(certificate: x509.Certificate) -> bytes:
+    """DER."""
     return certificate.public_bytes(serialization.Encoding.DER)
 
 

@@ -1,4 +1,4 @@
-"""SM2 certificates: reading them strictly, and the path from a signer to a trusted root (RFC 5280, section 6).
+"""SM2 certificates: reading them strictly, and the path from a signer to a trusted root.
 
 The SM2 signature check itself is handed in, as it belongs to the provider.
 """
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign.certification.domain import paths
 from services.esign.certification.domain.certificate_extensions import Profile
-from services.esign.certification.domain.chain import UNDERSTOOD, ChainError, profile_of
+from services.esign.certification.domain.chain import UNDERSTOOD, ChainError, der_of, profile_of
+from services.esign.certification.domain.paths import Rule
 from services.esign.domain import der, moments
 from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
 
-_MAX_LENGTH = 8
 # AlgorithmIdentifier with NULL for parameters: some authorities write it so.
 _ALGORITHMS = frozenset({ALGORITHM, der.tlv(der.SEQUENCE, OID_SM2_WITH_SM3, b"\x05\x00")})
 
@@ -94,43 +95,26 @@ def build(
     others: Iterable[Sm2Certificate],
     roots: Sequence[Sm2Certificate],
     verify: Verify,
+    rule: Rule = paths.any_purpose,
+    *,
     at_us: int | None = None,
 ) -> list[Sm2Certificate]:
-    """The path, signer first, root last; signatures and CA rights checked, times not. Of several certificates of one
-    authority those come first that were valid at `at_us` (µs). Raises ChainError.
+    """The path, signer first, root last, as `paths.build` finds it among certificates that are all signed with SM2; of
+    several one that was valid at `at_us` (µs), if there is one. Raises ChainError.
     """
-    trusted = {root.der for root in roots}
-    pool = [*roots, *others]
-    if at_us is not None:
-        pool.sort(key=lambda each: not each.valid_at(at_us))
-    path = [signer]
-    while path[-1].der not in trusted:
-        issuer = next((c for c in pool if c not in path and _issued(path[-1], c, verify)), None)
-        if issuer is None or len(path) == _MAX_LENGTH:
-            raise ChainError(
-                "ISSUER_NOT_TRUSTED", "证书的颁发机构不在信任范围内", "no trusted SM2 root issued it", unknown=True
-            )
-        path.append(issuer)
+    others = tuple(others)
+    known = {each.der: each for each in (*roots, *others, signer)}
+
+    def has_issued(below: x509.Certificate, above: x509.Certificate) -> bool:
+        child, issuer = known[der_of(below)], known[der_of(above)]
+        return verify(issuer.spki, child.body, child.signature)
+
+    moments = () if at_us is None else (at_us,)
+    between, trusted = ([each.parsed for each in some] for some in (others, roots))
+    path = paths.build_by(signer.parsed, between, trusted, has_issued, rule, moments=moments)
     if len(path) == 1:
         raise ChainError("SIGNER_IS_ROOT", "签名证书就是根证书", "the signer is the root itself")
-    below = 0
-    for authority in path[1:]:
-        _check_authority(authority, below)
-        # Self-issued ones do not count (RFC 5280, 6.1.4 l): an authority certified its own new key.
-        below += authority.parsed.issuer != authority.parsed.subject
-    return path
-
-
-def _issued(child: Sm2Certificate, issuer: Sm2Certificate, verify: Verify) -> bool:
-    return child.parsed.issuer == issuer.parsed.subject and verify(issuer.spki, child.body, child.signature)
-
-
-def _check_authority(certificate: Sm2Certificate, below: int) -> None:
-    profile = _understood(certificate)
-    if not profile.is_authority or not profile.certifies:
-        raise ChainError("ISSUER_NOT_A_CA", "上级证书无权颁发证书", "an issuer is not a certification authority")
-    if profile.path_length is not None and profile.path_length < below:
-        raise ChainError("PATH_LENGTH", "证书链超过允许长度", "the path is longer than an authority allows")
+    return [known[der_of(each)] for each in path]
 
 
 def _understood(certificate: Sm2Certificate) -> Profile:

@@ -6,7 +6,7 @@ Whatever is malformed, of another certificate, or not signed by who may say so i
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from enum import Enum, StrEnum
 from functools import lru_cache
 from hashlib import sha1, sha256, sha384, sha512
 from itertools import accumulate, islice, pairwise
@@ -23,7 +23,7 @@ from services.esign.certification.domain import chain
 from services.esign.domain import der, sm2
 from services.esign.domain.cms.signature_value import public_key_of, sm2_key_of
 from services.esign.domain.cms.signed_cms import SignedCms
-from services.esign.domain.moments import us
+from services.esign.domain.moments import LAST_US, us
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
 
@@ -125,58 +125,107 @@ def _streams(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, .
 
 class Then(StrEnum):
     """How a certificate stood at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was before;
-    UNSAID: nothing is known.
+    UNSAID: nothing is known; UNREAD: there are more answers than are read, and one may say that it was revoked.
     """
 
     GOOD = "GOOD"
     REVOKED = "REVOKED"
     UNPROVEN = "UNPROVEN"
     UNSAID = "UNSAID"
+    UNREAD = "UNREAD"
+
+
+class _Says(Enum):
+    """What an answer says of a certificate. RELEASED: it was taken off the list again (removeFromCRL, RFC 5280, 5.3.1),
+    which says that a hold is over and nothing else.
+    """
+
+    GOOD = "GOOD"
+    HELD = "HELD"
+    REVOKED = "REVOKED"
+    RELEASED = "RELEASED"
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """What one answer says: as of `at_us`, until `until_us` if it says so; revoked since `revoked_us` if it is. µs.
-    `is_hold`: it may be taken back.
+    """One answer about a certificate: as of `at_us`, until `until_us` if it says so; `since_us`: from when on it is
+    held or revoked, None where it is neither. µs.
     """
 
+    says: _Says
     at_us: int
-    until_us: int | None
-    revoked_us: int | None
-    is_hold: bool = False
+    until_us: int | None = None
+    since_us: int | None = None
+
+    @property
+    def stands_until_us(self) -> int:
+        """Until when it is the newest word that a careful reader has."""
+        return max(self.at_us, self.at_us + _STALE_US if self.until_us is None else self.until_us)
+
+    def is_from(self, at_us: int) -> bool:
+        """Whether the certificate was held or revoked from that moment (µs) on, or before."""
+        return self.since_us is not None and self.since_us <= at_us
 
 
 def standing(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     data: ValidationData,
-    then_us: int,
+    then_us: int | None,
     proven_us: int | None,
     *,
     now_us: int | None = None,
 ) -> Then:
-    """How the certificate stood when its signature was made: `then_us`, of which `proven_us` says that it was not
-    later (None: nothing does). µs. `now_us`: what is not in force by this clock vouches for nobody.
+    """How the certificate stood when its signature was made: `then_us` as its signer states (None: he does not), of
+    which `proven_us` says that it was not later (None: nothing does). µs. `now_us`: what is not in force by this clock
+    vouches for nobody.
+
+    A proof bounds the moment from above alone: what was revoked before it may have been signed earlier still. Only who
+    states himself that he signed when he was revoked was (EN 319 102-1: REVOKED, else REVOKED_NO_POE).
     """
     if not data.ocsps and not data.crls:
         return Then.UNSAID
     words = [*_of_ocsps(certificate, issuer, data.ocsps), *_of_crls(certificate, issuer, data.crls)]
-    # Anybody may put an old answer beside a newer one: what was held and is so no more is not revoked.
-    newest = max((word.at_us for word in words if word.revoked_us is None), default=0)
-    revoked = [w.revoked_us for w in words if w.revoked_us is not None and not (w.is_hold and w.at_us < newest)]
-    if revoked and min(revoked) <= (then_us if proven_us is None else proven_us):
+    words = [w for w in words if w.since_us is not None or now_us is None or is_in_force(w.at_us, now_us)]
+    latest_us = next((each for each in (proven_us, then_us, now_us) if each is not None), LAST_US)
+    made, ends_us = _Made(then_us, latest_us), us(certificate.not_valid_after_utc)
+    against = {_against(word, words, made, ends_us) for word in words if word.since_us is not None}
+    if Then.REVOKED in against:
         return Then.REVOKED
-    if revoked and proven_us is None:
+    if Then.UNPROVEN in against or (proven_us is None and Then.GOOD in against):
         return Then.UNPROVEN
-    # The certificate was on hold at that moment. A thief may have had the key, although the hold was lifted later.
-    at_us = then_us if proven_us is None else proven_us
-    if any(word.is_hold and word.revoked_us is not None and word.revoked_us <= at_us <= word.at_us for word in words):
-        return Then.UNPROVEN
-    ends = us(certificate.not_valid_after_utc)
-    in_force = [
-        word for word in words if now_us is None or word.revoked_us is not None or is_in_force(word.at_us, now_us)
-    ]
-    return Then.GOOD if any(_speaks_for(word, then_us, ends) for word in in_force) else Then.UNSAID
+    return Then.GOOD if any(_speaks_for(word, latest_us, ends_us) for word in words) else Then.UNSAID
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """When a signature was made, µs: as its signer states, and at the latest."""
+
+    stated_us: int | None
+    latest_us: int
+
+
+def _against(word: _Word, words: Sequence[_Word], made: _Made, ends_us: int) -> Then:
+    """What `word`, that the certificate is held or revoked, says against a signature. GOOD: that it was not yet;
+    UNSAID: nothing, as the hold was over.
+
+    A hold is a fact of an interval. It begins with the entry's date, and lasts until the first answer after it that
+    does not name the certificate: its end lies somewhere between, so what was signed before that answer may have been
+    signed on hold. Only an answer of the certificate's life ends a hold (RFC 5280, 3.3: an entry stays on the list
+    until the certificate has ended; 5.3.1: removeFromCRL is also said of one that has).
+    """
+    is_stated = made.stated_us is not None and word.is_from(made.stated_us)
+    sure = Then.REVOKED if is_stated and word.is_from(made.latest_us) else Then.UNPROVEN
+    if word.says is _Says.REVOKED:
+        return sure if word.is_from(made.latest_us) else Then.GOOD
+    later = (each.at_us for each in words if each.since_us is None and word.at_us < each.at_us <= ends_us)
+    over_us = min(later, default=None)
+    if over_us is not None:
+        moments = (each for each in (made.stated_us, made.latest_us) if each is not None)
+        return Then.UNPROVEN if any(word.is_from(each) and each < over_us for each in moments) else Then.UNSAID
+    if not word.is_from(made.latest_us):
+        return Then.GOOD
+    return sure if made.latest_us <= word.stands_until_us else Then.UNPROVEN
 
 
 def is_in_force(at_us: int, now_us: int) -> bool:
@@ -187,7 +236,7 @@ def is_in_force(at_us: int, now_us: int) -> bool:
 def path_standing(
     path: Sequence[x509.Certificate],
     data: ValidationData,
-    then_us: int,
+    then_us: int | None,
     proven_us: int | None,
     *,
     now_us: int | None = None,
@@ -199,17 +248,21 @@ def path_standing(
     if now_us is not None and proven_us is None and found[:1] == [Then.GOOD]:
         is_fresh = standing(path[0], path[1], data, now_us, None, now_us=now_us) is Then.GOOD
         found[0] = Then.GOOD if is_fresh else Then.UNSAID
-    return next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), found[0] if found else Then.UNSAID)
+    if (bad := next((bad for bad in (Then.REVOKED, Then.UNPROVEN) if bad in found), None)) is not None:
+        return bad
+    if not data.is_whole:
+        return Then.UNREAD
+    return found[0] if found else Then.UNSAID
 
 
 def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
-    if word.revoked_us is not None:
-        return True
+    """Whether the answer says that the certificate was good at that moment (µs)."""
+    if word.since_us is not None:
+        return not word.is_from(then_us)
     # After its end a certificate may leave the lists of what is revoked.
-    if word.at_us > ends_us:
+    if word.says is not _Says.GOOD or word.at_us > ends_us:
         return False
-    until_us = word.at_us + _STALE_US if word.until_us is None else word.until_us
-    return word.at_us >= then_us or until_us >= then_us
+    return then_us <= word.stands_until_us
 
 
 def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: Sequence[bytes]) -> Iterator[_Word]:
@@ -234,8 +287,9 @@ def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes
         at_us, until, revoked = us(single.this_update_utc), single.next_update_utc, single.revocation_time_utc
         # The issuer's key says that it revoked, whichever certificate of it the document brought.
         if any(chain.valid_at((signer,), at_us) or (revoked is not None and signer == issuer) for signer in signers):
-            is_hold = revoked is not None and single.revocation_reason is x509.ReasonFlags.certificate_hold
-            yield _Word(at_us, None if until is None else us(until), None if revoked is None else us(revoked), is_hold)
+            is_hold = single.revocation_reason is x509.ReasonFlags.certificate_hold
+            says = _Says.GOOD if revoked is None else _Says.HELD if is_hold else _Says.REVOKED
+            yield _Word(says, at_us, None if until is None else us(until), None if revoked is None else us(revoked))
 
 
 def _is_about(single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -297,46 +351,70 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
     found = x509.load_der_x509_crl(data)
     if found.issuer != certificate.issuer or not lists(issuer, found):
         return None
+    at_us = us(found.last_update_utc)
+    until_us = None if found.next_update_utc is None else us(found.next_update_utc)
     entry = found.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is None:
         # A list of a part only, or of changes only, says nothing of what it does not name. What it names is revoked by
         # the issuer's key, whichever certificate of it the document brought.
-        if (
-            any(extension.critical for extension in found.extensions)
-            or not chain.profile_of(issuer).lists
-            or not chain.valid_at((issuer,), us(found.last_update_utc))
-        ):
-            return None
-        revoked_us = None
-    elif _is_of_another(found, entry):
+        is_word = covers(certificate, found) and chain.profile_of(issuer).lists and chain.valid_at((issuer,), at_us)
+        return _Word(_Says.GOOD, at_us, until_us) if is_word else None
+    if _is_of_another(found, entry):
         return None
-    else:
-        revoked_us = min(us(entry.revocation_date_utc), _invalid_since(entry))
-    until = found.next_update_utc
-    until_us = None if until is None else us(until)
-    return _Word(us(found.last_update_utc), until_us, revoked_us, entry is not None and _is_held(entry))
+    reason = _reason(entry)
+    if reason is x509.ReasonFlags.remove_from_crl:
+        return _Word(_Says.RELEASED, at_us, until_us)
+    says = _Says.HELD if reason is x509.ReasonFlags.certificate_hold else _Says.REVOKED
+    return _Word(says, at_us, until_us, min(us(entry.revocation_date_utc), _invalid_since(entry)))
 
 
-def _is_held(entry: x509.RevokedCertificate) -> bool:
-    """Whether it may be taken off the list again (RFC 5280, 5.3.1)."""
-    said = (extension.value for extension in entry.extensions)
-    return any(isinstance(r, x509.CRLReason) and r.reason is x509.ReasonFlags.certificate_hold for r in said)
+def covers(certificate: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
+    """Whether the list would name the certificate if it were revoked, for whatever reason: by what the list says of its
+    scope, whether or not it marks that critical (RFC 5280, 5.2.4, 5.2.5 and 6.3.3).
+    """
+    for each in found.extensions:
+        if isinstance(each.value, x509.IssuingDistributionPoint):
+            if not _is_in_scope(certificate, each.value):
+                return False
+        elif each.critical or isinstance(each.value, x509.DeltaCRLIndicator):
+            return False
+    return True
+
+
+def _is_in_scope(certificate: x509.Certificate, point: x509.IssuingDistributionPoint) -> bool:
+    is_authority = bool(chain.profile_of(certificate).is_authority)
+    if point.indirect_crl or point.only_contains_attribute_certs or point.only_some_reasons is not None:
+        return False
+    if (point.only_contains_user_certs and is_authority) or (point.only_contains_ca_certs and not is_authority):
+        return False
+    if point.relative_name is not None:
+        return False
+    return point.full_name is None or bool(set(point.full_name) & _places(certificate))
+
+
+def _places(certificate: x509.Certificate) -> set[x509.GeneralName]:
+    """Where the certificate says that lists which name it are published."""
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {name for each in points if each.reasons is None for name in each.full_name or ()}
+
+
+def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
+    """CRLReason (RFC 5280, 5.3.1)."""
+    said = (each.value for each in entry.extensions)
+    return next((each.reason for each in said if isinstance(each, x509.CRLReason)), None)
 
 
 def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:
-    """Whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3), or was taken off the list
-    (5.3.1): such an entry names nobody here. Whatever else a list is confined to, what it names is revoked.
+    """Whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3): such an entry names nobody
+    here. Whatever else a list is confined to, what it names is revoked.
     """
-    try:
-        point = found.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
-    except x509.ExtensionNotFound:
-        point = None
-    if point is not None and point.indirect_crl:
+    points = (each.value for each in found.extensions)
+    if any(isinstance(each, x509.IssuingDistributionPoint) and each.indirect_crl for each in points):
         return True
-    said = {type(extension.value): extension.value for extension in entry.extensions}
-    reason = said.get(x509.CRLReason)
-    is_off = isinstance(reason, x509.CRLReason) and reason.reason is x509.ReasonFlags.remove_from_crl
-    return is_off or x509.CertificateIssuer in said
+    return any(isinstance(each.value, x509.CertificateIssuer) for each in entry.extensions)
 
 
 def tells_of(
@@ -344,7 +422,9 @@ def tells_of(
 ) -> bool:
     """Whether the list says how the certificate stood at that moment (µs)."""
     word = _crl(certificate, issuer, found.public_bytes(Encoding.DER))
-    return word is not None and _speaks_for(word, then_us, us(certificate.not_valid_after_utc))
+    if word is None:
+        return False
+    return word.since_us is not None or _speaks_for(word, then_us, us(certificate.not_valid_after_utc))
 
 
 def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:

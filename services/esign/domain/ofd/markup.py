@@ -4,17 +4,19 @@ What has no fixed meaning is refused rather than guessed: two elements where one
 or of both that OFD has.
 """
 
-import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
+from services.esign.domain import namespaces
+from services.esign.domain.namespaces import NamespaceTooLongError
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
 
 MOST_BYTES = 8 * 1024 * 1024
 _MOST_DEPTH = 64
 _MOST_ELEMENTS = 200_000
+_MOST_TAG = 4 * 1024 * 1024
 # GB/T 33190 7.1; the second is what early makers wrote.
 _NAMESPACES = frozenset({"http://www.ofdspec.org/2016", "http://www.ofdspec.org"})
 _SEPARATOR = " "
@@ -174,9 +176,12 @@ def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None)
     parser.EntityDeclHandler = reader.refuse
     parser.ExternalEntityRefHandler = reader.refuse
     try:
+        namespaces.check(data)
         parser.Parse(data, True)
     except OfdError:
         raise
+    except NamespaceTooLongError as cause:
+        raise beyond_limit(f"{name} 的命名空间名称过长", f"{name}: the name of a namespace is too long") from cause
     except expat.ExpatError as cause:
         raise OfdError("XML_MALFORMED", f"{name} 不是合规的 XML", f"{name}: not well-formed XML: {cause}") from cause
     except (LookupError, ValueError) as cause:
@@ -189,22 +194,36 @@ def parse(data: bytes, name: str, root: str, allowance: Allowance | None = None)
 
 def root_of(chunks: Iterable[bytes]) -> str:
     """The name of the root element of OFD's XML, in whatever encoding; empty for other files. Raises OfdError where
-    `chunks` does.
+    `chunks` does, and where what stands before it is longer than is read.
     """
     begun: list[str] = []
-    parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+    # Without its namespaces, in which it may be any length (`namespaces`).
+    parser = expat.ParserCreate()
 
-    def begin(name: str, _attributes: object) -> None:
-        begun.append(name)
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        prefix, _, local = name.rpartition(":")
+        is_of_ofd = attributes.get(f"xmlns:{prefix}" if prefix else "xmlns") in _NAMESPACES
+        begun.append(local if is_of_ofd else "")
         parser.StartElementHandler = None
 
     parser.StartElementHandler = begin
+    fed = 0
     for chunk in chunks:
-        # What is wrong behind the root matters to nobody who asks for it.
-        with contextlib.suppress(expat.ExpatError, LookupError, ValueError):
+        try:
             parser.Parse(chunk, False)
-            if not begun:
-                continue
-        break
-    namespace, _, local = begun[0].rpartition(_SEPARATOR) if begun else ("", "", "")
-    return local if namespace in _NAMESPACES else ""
+        except (expat.ExpatError, LookupError, ValueError):
+            # What is wrong behind the root matters to nobody who asks for it.
+            break
+        fed += len(chunk)
+        if begun:
+            break
+        if is_too_long(parser, fed):
+            raise beyond_limit("一个标记过长", "a tag is too long")
+    return begun[0] if begun else ""
+
+
+def is_too_long(parser: expat.XMLParserType, fed: int) -> bool:
+    """Whether the tag, comment or section that is open after `fed` bytes is longer than is read: expat begins it anew
+    with each piece.
+    """
+    return fed - parser.CurrentByteIndex > _MOST_TAG

@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.cms.signature_value import public_key_of
 from services.esign.domain.errors import EsignError, TokenMalformedError
@@ -119,7 +119,7 @@ def judge(
     steps.append(_holder_step(found, claims, expected))
     steps += _register_steps(register)
     if not isinstance(register, Registered):
-        steps += [*_revoked(found.token, roots, beside), *beside.steps]
+        steps += [*_revoked(found.token, roots, beside, now_us), *beside.steps]
     verdict = _conclude(steps, now_us)
     return Judged(verdict, claims if verdict.outcome is Outcome.VALID else {})
 
@@ -133,9 +133,9 @@ def replayed(judged: Judged, error: EsignError) -> Judged:
 def issuer_path(token: Token, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
     """From who signed a licence to a trusted root, as of a document. Raises ChainError, TokenMalformedError."""
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
-    path = chain.build(signer, others, roots)
-    chain.check_document_path(path)
-    return path
+    made = token.payload.get("iat")
+    moments = (made * 1_000_000,) if isinstance(made, int) else ()
+    return paths.build(signer, others, roots, paths.check_document_path, moments=moments)
 
 
 def _signature_steps(
@@ -171,7 +171,7 @@ def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotReg
     """Whether the signer may issue licences: the register knows what was issued; else the certificate's purpose says
     it, for anybody's certificate signs.
     """
-    if chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
+    if paths.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
         return _good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签发证照", "the certificate is for issuing licences")
     if isinstance(register, Registered):
         return _MAY_SIGN
@@ -184,7 +184,7 @@ def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotReg
     )
 
 
-def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) -> list[Step]:
+def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside, now_us: int) -> list[Step]:
     """The step seal_then by lists of revoked certificates, where they speak of the issuer's."""
     made = token.payload.get("iat")
     try:
@@ -193,8 +193,8 @@ def _revoked(token: Token, roots: Sequence[x509.Certificate], beside: Beside) ->
         return []
     if not isinstance(made, int):
         return []
-    then_us = made * 1_000_000 if beside.logged_us is None else beside.logged_us
-    then = path_standing(path, NOTHING.with_lists(beside.crls), then_us, beside.logged_us)
+    then_us = made * 1_000_000
+    then = path_standing(path, NOTHING.with_lists(beside.crls), then_us, beside.logged_us, now_us=now_us)
     if then is Then.UNSAID:
         return []
     found = Findings(then_us, then_us)

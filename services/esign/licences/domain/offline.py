@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.trust import Trust
 from services.esign.certification.domain.validation_data import NOTHING, Then, path_standing
 from services.esign.domain.cms.signature_value import public_key_of
@@ -51,9 +51,8 @@ def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust,
     token = jose.parse(text.strip(), status_list.TYP)
     signer, *others = [chain.load(der) for der in jose.certificates(token)]
     key = public_key_of(signer)
-    path = chain.build(signer, others, trust.roots)
-    chain.check_document_path(path)
-    if not chain.has_purpose(path, pki.STATUS_SIGNING.dotted_string) or not isinstance(key, ec.EllipticCurvePublicKey):
+    path = paths.build(signer, others, trust.roots, paths.check_document_path, moments=(now_us,))
+    if not paths.has_purpose(path, pki.STATUS_SIGNING.dotted_string) or not isinstance(key, ec.EllipticCurvePublicKey):
         raise TokenWrongError("STATUS_SIGNER", "its signer may not sign status lists", "签发者无权签发状态列表")
     if not _is_of_one_hub(path, issuer):
         raise TokenWrongError(

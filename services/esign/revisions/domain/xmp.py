@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from services.esign.domain import namespaces
+
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMP = "http://ns.adobe.com/xap/1.0/"
 _MM = "http://ns.adobe.com/xap/1.0/mm/"
@@ -99,7 +101,9 @@ def _tree(text: bytes) -> _Element:
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = parser.CommentHandler = refused
     parser.ProcessingInstructionHandler = instruction
     try:
-        parser.Parse(text.strip(b"\x00\t\n\r "), True)
+        body = text.strip(b"\x00\t\n\r ")
+        namespaces.check(body)
+        parser.Parse(body, True)
     except (expat.ExpatError, ValueError, LookupError) as cause:
         # Of encodings that expat does not know it asks Python, which has more, and not all of them for texts.
         raise XmpError(str(cause)) from cause

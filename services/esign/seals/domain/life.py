@@ -4,7 +4,7 @@ APPLIED → REVIEWED → ISSUED → ACTIVE ⇄ SUSPENDED → REVOKED | EXPIRED |
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from types import MappingProxyType
 
@@ -101,6 +101,8 @@ class Seal:
     applicant: str = ""
     reviewer: str = ""
     revocation: "Revocation | None" = None
+    # Since when it is suspended (µs), also after a suspension that nobody lifted ended it.
+    held_us: int | None = None
 
     @property
     def holder(self) -> str:
@@ -150,15 +152,37 @@ def require_other_person(actor: str, others: Mapping[str, str]) -> None:
             )
 
 
+def moved(seal: Seal, action: Action, at_us: int) -> Seal:
+    """The seal after the action at that moment (µs). Only who resumes a suspended seal lifts the hold on its
+    certificate. Raises SealStateError.
+    """
+    held_us = {Action.SUSPEND: at_us, Action.RESUME: None}.get(action, seal.held_us)
+    return replace(seal, state=move(seal.state, action), held_us=held_us)
+
+
+def _out_since(seal: Seal, now_us: int) -> int:
+    """From when on a seal that ends now is out of use (µs). A revocation that follows a hold has the hold's date
+    (X.509, 8.5.2.2): else the later list would make good what was signed on hold.
+    """
+    return now_us if seal.held_us is None else min(seal.held_us, now_us)
+
+
+def supersede(seal: Seal, now_us: int) -> Revocation:
+    """The revocation of a seal whose successor is in use from now on."""
+    out_us = _out_since(seal, now_us)
+    return Revocation(RevocationReason.SUPERSEDED, out_us, out_us)
+
+
 def revoke(seal: Seal, reason: RevocationReason, invalid_us: int, now_us: int) -> Revocation:
-    """The revocation of a seal, or of one revoked before when the new finding is worse. `invalid_us` 0: from now on.
+    """The revocation of a seal, or of one revoked before when the new finding is worse. `invalid_us` 0: from now on,
+    or from the beginning of its suspension; no later date of a suspended seal counts.
 
     Raises SealStateError INVALIDITY_DATE when the date lies in the future or before the certificate, or when it would
     make good again what is invalid already.
     """
     move(seal.state, Action.REVOKE)
-    known = seal.revocation
-    invalid_us = invalid_us or (now_us if known is None else known.invalid_us)
+    known, out_us = seal.revocation, _out_since(seal, now_us)
+    invalid_us = invalid_us or (out_us if known is None else known.invalid_us)
     if invalid_us > now_us or (known is not None and invalid_us > known.invalid_us):
         raise SealStateError(
             "INVALIDITY_DATE",
@@ -168,8 +192,8 @@ def revoke(seal: Seal, reason: RevocationReason, invalid_us: int, now_us: int) -
         )
     if known is not None and known.reason is RevocationReason.KEY_COMPROMISE:
         reason = known.reason
-    at_us = now_us if known is None else known.at_us
-    return Revocation(reason, at_us, max(invalid_us, seal.not_before_us))
+    at_us = out_us if known is None else min(known.at_us, out_us)
+    return Revocation(reason, at_us, max(min(invalid_us, at_us), seal.not_before_us))
 
 
 def may_sign(seal: Seal, owner: str, at_us: int, kind: SealKind = SealKind.ORGANISATION) -> None:

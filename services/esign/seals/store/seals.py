@@ -31,7 +31,7 @@ TABLES = MetaData()
 # with a key left.
 ACTIVE: Final = "state = 'ACTIVE'"
 LASTING: Final = "state IN ('ISSUED', 'ACTIVE', 'SUSPENDED')"
-OUT: Final = "state IN ('SUSPENDED', 'REVOKED', 'REPLACED')"
+OUT: Final = "(state IN ('SUSPENDED', 'REVOKED', 'REPLACED') OR held_us IS NOT NULL)"
 KEY_LEFT: Final = "state IN ('REVOKED', 'EXPIRED', 'REPLACED', 'REJECTED') AND length(wrapped_key) > 0"
 
 P256, SM2 = "P256", "SM2"
@@ -65,6 +65,8 @@ seal = Table(
     Column("revocation_reason", BigInteger),
     Column("revoked_us", BigInteger),
     Column("invalid_us", BigInteger),
+    # Since when it is suspended, also where the suspension lasted to its end (µs).
+    Column("held_us", BigInteger),
     Index("seal_owner", "owner", "id"),
     Index("seal_holder", "holder", "id"),
     partial("seal_lasting", "not_after_us", where=LASTING),
@@ -120,6 +122,7 @@ def _seal(conn: Connection, row: Row[Any]) -> SealRow:
         row.applicant,
         row.reviewer,
         revocation,
+        row.held_us,
     )
     certificate = bytes(row.certificate or b"")
     if found.kind is SealKind.PERSON:
@@ -173,13 +176,16 @@ def list_seals(conn: Connection, owner: str, after: paging.Position, limit: int)
 
 @dataclass(frozen=True, slots=True)
 class StandingRow:
-    """A seal certificate's serial number (hex), its seal's state since `since_us`, its revocation if there is one."""
+    """A seal certificate's serial number (hex), its seal's state since `since_us`, its revocation if there is one, and
+    since when it is suspended, also after a suspension that nobody lifted (`held_us`). µs.
+    """
 
     serial: str
     state: SealState
     since_us: int
     revocation: Revocation | None
     seal_id: str = ""
+    held_us: int | None = None
 
 
 _STANDING = select(
@@ -190,14 +196,15 @@ _STANDING = select(
     seal.c.revoked_us,
     seal.c.invalid_us,
     seal_certificate.c.seal_id,
+    seal.c.held_us,
 ).join(seal, seal.c.id == seal_certificate.c.seal_id)
 
 
-def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
+def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
     revocation = None
     if row.invalid_us is not None:
         revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
-    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id)
+    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id, row.held_us)
 
 
 def standing_of(conn: Connection, serial: str) -> StandingRow | None:
@@ -206,7 +213,7 @@ def standing_of(conn: Connection, serial: str) -> StandingRow | None:
 
 
 def revoked_certificates(conn: Connection, family: str = P256) -> list[StandingRow]:
-    """Certificates of seals that are suspended, revoked or replaced, by serial number."""
+    """Certificates of seals that are suspended, revoked or replaced, or that expired suspended, by serial number."""
     # From their seals on, and sorted here: else SQLite goes through all certificates there are.
     out = select(seal.alias().c.id).where(text(OUT))
     rows = conn.execute(_STANDING.where(seal_certificate.c.seal_id.in_(out), seal_certificate.c.family == family))
@@ -240,8 +247,9 @@ def made(conn: Connection, found: SealRow) -> None:
     )
 
 
-def set_seal_state(conn: Connection, seal_id: str, state: SealState, reason: str) -> None:
-    conn.execute(update(seal).where(seal.c.id == seal_id).values(state=state.value, reason=reason))
+def set_seal_state(conn: Connection, changed: Seal, reason: str) -> None:
+    values = {"state": changed.state.value, "held_us": changed.held_us, "reason": reason}
+    conn.execute(update(seal).where(seal.c.id == changed.id).values(values))
 
 
 def set_reviewer(conn: Connection, seal_id: str, reviewer: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from cryptography import x509
 
-from services.esign.certification.domain import chain, sm2_chain
+from services.esign.certification.domain import chain, paths, sm2_chain
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.sm2_chain import Sm2Certificate
 from services.esign.certification.domain.validation_data import NOTHING, Then, ValidationData, path_standing
@@ -40,6 +40,7 @@ STEPS = (
     "timestamp",
 )
 _OF_A_SEAL = STEPS[:5]
+_MAKER, _SIGNER = "maker_chain", "signer_chain"
 # What lowers nothing when it is not checked: nobody can be asked offline, and a timestamp is not a duty.
 _OPTIONAL = frozenset({"revocation", "timestamp"})
 # Clocks of honest machines differ by less.
@@ -206,11 +207,9 @@ def _value(found: Findings, step: str, certificate: bytes, message: bytes, signa
 
 def _maker(found: Findings, seal: Seal, trust: SmTrust, now_us: int) -> bool:
     if seal.maker not in {maker.der for maker in trust.makers}:
-        found.add(
-            "maker_chain", Status.UNKNOWN, "MAKER_UNKNOWN", "制章者不在认可名单中", "not one of the makers trusted here"
-        )
+        found.add(_MAKER, Status.UNKNOWN, "MAKER_UNKNOWN", "制章者不在认可名单中", "not one of the makers trusted here")
         return True
-    return _path(found, "maker_chain", seal.maker, trust, seal.info.created_us, now_us)
+    return _path(found, _MAKER, seal.maker, trust, seal.info.created_us, now_us)
 
 
 def _path(
@@ -223,9 +222,10 @@ def _path(
     doubt: Callable[[Sequence[Sm2Certificate], int], Step | None] = lambda _path, _at_us: None,
 ) -> bool:
     """`doubt`: what else speaks against that moment (µs)."""
-    assert trust.verify is not None
     try:
-        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify, at_us)
+        path = _built(step, certificate, trust, at_us)
+        if step == _SIGNER:
+            chain.check_document_signer(path[0].parsed)
     except ChainError as cause:
         # Who vouches is unknown, but what was signed can still be followed to its end.
         return found.refused(step, cause) or cause.unknown
@@ -252,6 +252,16 @@ def _path(
     return found.add(step, Status.VALID, "TRUSTED", f"证书链可信，根证书：{root}", f"path to trusted root {root}")
 
 
+def _built(step: str, certificate: bytes, trust: SmTrust, at_us: int | None) -> list[Sm2Certificate]:
+    """The path of maker or signer to a root. Who signs is judged as the signer of any document is, by whatever door the
+    seal comes in; makers are named one by one. Raises ChainError.
+    """
+    assert trust.verify is not None
+    rule = paths.check_document_path if step == _SIGNER else paths.any_purpose
+    loaded = sm2_chain.load(certificate)
+    return sm2_chain.build(loaded, trust.between, trust.roots, trust.verify, rule, at_us=at_us)
+
+
 def _doubt(
     path: Sequence[Sm2Certificate], at_us: int, now_us: int, covered: Covered | None, proven_us: int | None
 ) -> Step | None:
@@ -263,7 +273,7 @@ def _doubt(
             "声明的签章时间早于所签文件载明的签名时间",
             "the stated time lies before that of the signature it covers",
         )
-        return Step("signer_chain", Status.UNKNOWN, "TIME_CONTRADICTED", zh, en)
+        return Step(_SIGNER, Status.UNKNOWN, "TIME_CONTRADICTED", zh, en)
     is_proven = (
         proven_us is not None
         and at_us <= proven_us + _CLOCK_TOLERANCE_US
@@ -272,7 +282,7 @@ def _doubt(
     if is_proven or all(each.valid_at(now_us) for each in path):
         return None
     zh, en = "证书已过期，签章时间无佐证", "certificates have expired and nothing proves the time"
-    return Step("signer_chain", Status.UNKNOWN, "TIME_NOT_PROVEN", zh, en)
+    return Step(_SIGNER, Status.UNKNOWN, "TIME_NOT_PROVEN", zh, en)
 
 
 def _validity(found: Findings, seal: Seal, at_us: int | None, now_us: int, evidence: Evidence | None) -> bool:
@@ -331,23 +341,18 @@ def _signer(
     covered: Covered | None,
     evidence: Evidence | None,
 ) -> bool:
-    step, certificate, at_us = "signer_chain", signature.certificate, signature.time_us
-    if evidence is None:
-        return _path(found, step, certificate, trust, at_us, now_us)
-    proven_us = evidence.proven_us
-    return _path(
-        found, step, certificate, trust, at_us, now_us, lambda path, us: _doubt(path, us, now_us, covered, proven_us)
-    )
+    def doubt(path: Sequence[Sm2Certificate], at_us: int) -> Step | None:
+        return None if evidence is None else _doubt(path, at_us, now_us, covered, evidence.proven_us)
+
+    return _path(found, _SIGNER, signature.certificate, trust, signature.time_us, now_us, doubt)
 
 
 def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | None, now_us: int) -> Step:
     """Of the signer and of the maker: the worse of what the lists say."""
     if evidence is None:
         return _NOT_ASKED
-    path = _path_to_ask(signature.certificate, trust, evidence.data)
-    # Where no time is stated, that it was revoked says only that it may have been before.
-    then_us = moments.FIRST_US if signature.time_us is None else signature.time_us
-    then = path_standing(path, evidence.data, then_us, evidence.proven_us)
+    path = _path_of(_SIGNER, signature.certificate, trust, signature.time_us)
+    then = path_standing(path, evidence.data, signature.time_us, evidence.proven_us, now_us=now_us)
     maker = maker_standing(signature.seal, trust, evidence, now_us)
     if then is Then.REVOKED:
         zh, en = "签章证书已被撤销，自签章之前起无效", "the signer's or issuer's certificate is revoked since before"
@@ -376,8 +381,8 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
     maker alone says, who may be a thief: revoked or ended later, the seal stands only where the sealed document is
     proven to be older.
     """
-    path, made_us = _path_of(seal.maker, trust, now_us), seal.info.created_us
-    then = path_standing(path, evidence.data, made_us, None)
+    path, made_us = _path_of(_MAKER, seal.maker, trust, now_us), seal.info.created_us
+    then = path_standing(path, evidence.data, made_us, None, now_us=now_us)
     if then is Then.REVOKED:
         zh, en = "印章制作之前制章者证书已被撤销", "the maker's certificate, or its issuer's, was revoked before"
         return Step("revocation", Status.INVALID, "MAKER_REVOKED", zh, en)
@@ -400,22 +405,16 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
     return Step("revocation", Status.UNKNOWN, "MAKER_REVOKED_SINCE", zh, en)
 
 
-def _path_to_ask(certificate: bytes, trust: SmTrust, data: ValidationData) -> tuple[x509.Certificate, ...]:
-    """From a certificate to a root, to be asked of lists. Empty where there is no list, or no path."""
-    return _path_of(certificate, trust) if data.crls or data.ocsps else ()
-
-
-def _path_of(certificate: bytes, trust: SmTrust, at_us: int | None = None) -> tuple[x509.Certificate, ...]:
+def _path_of(step: str, certificate: bytes, trust: SmTrust, at_us: int | None) -> tuple[x509.Certificate, ...]:
     """From a certificate to a root, valid at that moment (µs) if there is one. Empty where there is no path: the step
     about the path says why.
     """
     if trust.verify is None:
         return ()
     try:
-        path = sm2_chain.build(sm2_chain.load(certificate), trust.between, trust.roots, trust.verify, at_us)
+        return tuple(each.parsed for each in _built(step, certificate, trust, at_us))
     except ChainError:
         return ()
-    return tuple(each.parsed for each in path)
 
 
 def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us: int, data: ValidationData) -> None:
@@ -435,7 +434,7 @@ def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us
     except TimestampInvalidError as cause:
         found.add("timestamp", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return
-    if path_standing(token.path, data, token.time_us, now_us) is Then.REVOKED:
+    if path_standing(token.path, data, token.time_us, now_us) in {Then.REVOKED, Then.UNPROVEN}:
         zh, en = "时间戳机构证书已被撤销", "the timestamp authority's certificate is revoked"
         found.add("timestamp", Status.UNKNOWN, "TSA_ENDED", zh, en)
         return
@@ -469,25 +468,6 @@ def _protected(found: Findings, signature: SealSignature, covered: Covered) -> N
             "签章的保护范围与文件不符",
             "names other parts of the document",
         )
-
-
-def summary(found: Findings) -> Step:
-    """All of it as the one step `ses` of a document's verdict: the first thing that is not well, or that all is."""
-    for wanted in (Status.INVALID, Status.UNKNOWN):
-        for step in found.steps:
-            if step.status is wanted:
-                return of_a_document(step)
-    if found.outcome is not Outcome.VALID or found.seal is None:
-        return Step("ses", Status.UNKNOWN, "SES_INCOMPLETE", "国密签章未能完整核验", "seal data not wholly judged")
-    name = found.seal.info.name
-    zh, en = f"国密电子签章有效：{name}", f"GB/T 38540 seal signature of {name} holds"
-    return Step("ses", Status.VALID, "SES_VALID", zh, en)
-
-
-def of_a_document(step: Step) -> Step:
-    """A seal's step as the step `ses` of a document's verdict."""
-    zh, en = f"国密签章：{step.zh}", f"seal data, {step.step}: {step.en}"
-    return Step("ses", step.status, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
 
 
 def trust(certificates: Sequence[Sm2Certificate], verify: Verify | None, sm3: Callable[..., bytes]) -> SmTrust:

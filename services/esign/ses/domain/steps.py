@@ -1,5 +1,5 @@
-"""A seal signature inside a PDF (GB/T 38540 in /Contents), as the step `ses`: seal, maker, list and validity, by the
-same check as one beside the document.
+"""A seal signature as the step `ses` of a document's verdict, and one inside a PDF (GB/T 38540 in /Contents): seal,
+maker, list and validity, by the same check as one beside the document.
 """
 
 from cryptography import x509
@@ -9,7 +9,7 @@ from services.esign.certification.domain.chain import ChainError
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import CmsError
 from services.esign.domain.findings import Findings
-from services.esign.domain.verdict import Status, Step
+from services.esign.domain.verdict import Outcome, Status, Step
 from services.esign.ses.domain import check as ses_check
 from services.esign.ses.domain import validity as seal_validity
 from services.esign.ses.domain.check import Covered, Evidence, SmTrust
@@ -37,7 +37,7 @@ def in_file(
     except CmsError as cause:
         return Step("ses", Status.UNKNOWN, cause.reason, "国密签章数据未能解读", f"seal data: {cause}")
     covered = Covered(trust.sm3(*(bytes(part) for part in parts)), seal.protected)
-    step = ses_check.summary(ses_check.inspect(data, trust, now_us, covered))
+    step = summary(ses_check.inspect(data, trust, now_us, covered))
     try:
         return seal_validity.named(step, seal.seal.info, chain.load(seal.certificate))
     except ChainError as cause:
@@ -50,7 +50,26 @@ def since(found: Findings, seal: Seal, trust: SmTrust | None, evidence: Evidence
     """
     maker = None if trust is None else ses_check.maker_standing(seal, trust, evidence, found.now_us)
     ended = seal_validity.ended(seal.info, evidence.proven_us, found.now_us)
-    found.take(ses_check.of_a_document(step) for step in (maker, ended) if step is not None)
+    found.take(of_a_document(step) for step in (maker, ended) if step is not None)
+
+
+def summary(found: ses_check.Findings) -> Step:
+    """All of it as the one step `ses` of a document's verdict: the first thing that is not well, or that all is."""
+    for wanted in (Status.INVALID, Status.UNKNOWN):
+        for step in found.steps:
+            if step.status is wanted:
+                return of_a_document(step)
+    if found.outcome is not Outcome.VALID or found.seal is None:
+        return Step("ses", Status.UNKNOWN, "SES_INCOMPLETE", "国密签章未能完整核验", "seal data not wholly judged")
+    name = found.seal.info.name
+    zh, en = f"国密电子签章有效：{name}", f"GB/T 38540 seal signature of {name} holds"
+    return Step("ses", Status.VALID, "SES_VALID", zh, en)
+
+
+def of_a_document(step: Step) -> Step:
+    """A seal's step as the step `ses` of a document's verdict."""
+    zh, en = f"国密签章：{step.zh}", f"seal data, {step.step}: {step.en}"
+    return Step("ses", step.status, f"SES_{step.reason.removeprefix('SES_')}", zh, en)
 
 
 def between(trust: SmTrust) -> tuple[x509.Certificate, ...]:

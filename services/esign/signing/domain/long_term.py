@@ -13,7 +13,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import chain, paths
 from services.esign.certification.domain.validation_data import ValidationData
 from services.esign.domain.cms.reader import unpadded
 from services.esign.domain.cms.signed_cms import CmsError
@@ -129,7 +129,9 @@ def _paths(
         tokens.append((signature.cms, signature.signed_parts(document.data)))
     elif (one := signer_steps.opened(Findings(now_us, now_us), signature)) is not None:
         try:
-            found.append(chain.build(one.signer, (*one.others, *kept), roots))
+            found.append(
+                paths.build(one.signer, (*one.others, *kept), roots, paths.check_document_path, moments=(now_us,))
+            )
         except chain.ChainError:
             pass
         if one.cms.timestamp_token is not None:

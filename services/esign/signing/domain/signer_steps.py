@@ -1,14 +1,16 @@
 """Whether a signature is over the document, and who made it: the steps integrity, signer and chain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from cryptography import x509
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import chain, paths
 from services.esign.certification.domain.chain import ChainError
+from services.esign.certification.domain.validation_data import NOTHING, Then, ValidationData, path_standing
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.cms.signed_data import OID_GM_DATA
@@ -176,10 +178,12 @@ def path_of(
     *,
     trust_any_signer: bool,
     beside: Sequence[x509.Certificate] = (),
+    data: ValidationData = NOTHING,
 ) -> tuple[x509.Certificate, ...] | None:
     """The signer's path, root last, with the steps signer and chain; None when nobody trusted vouches for it. A name
     that nobody vouches for is a claim, and is told as one. `beside`: certificates that anybody may have stored, which
-    are asked where the signature's own do not do.
+    are asked where the signature's own do not do. `data`: of several paths one is taken whose authorities these lists
+    do not name: an authority's earlier certificate may be revoked as superseded.
     """
     if trust_any_signer:
         _claimed(found, signer, Status.NOT_CHECKED)
@@ -198,8 +202,13 @@ def path_of(
         )
         return None
     try:
-        path = _built(signer, others, beside, roots)
-        chain.check_document_path(path)
+        build = partial(
+            paths.build,
+            rule=paths.check_document_path,
+            moments=(found.as_of_us, found.now_us),
+            is_shunned=lambda path: path_standing(path[1:], data, None, None) is Then.UNPROVEN,
+        )
+        path = _built(build, signer, others, beside, roots)
     except ChainError as cause:
         _claimed(found, signer, Status.UNKNOWN)
         found.add("chain", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
@@ -216,6 +225,7 @@ def path_of(
 
 
 def _built(
+    build: Callable[..., tuple[x509.Certificate, ...]],
     signer: x509.Certificate,
     others: Sequence[x509.Certificate],
     beside: Sequence[x509.Certificate],
@@ -224,8 +234,8 @@ def _built(
     """Raises ChainError."""
     if beside:
         with suppress(ChainError):
-            return chain.build(signer, others, roots)
-    return chain.build(signer, (*others, *beside), roots)
+            return build(signer, others, roots)
+    return build(signer, (*others, *beside), roots)
 
 
 def _claimed(found: Findings, signer: x509.Certificate, status: Status) -> None:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from services.esign.certification.domain import chain
+from services.esign.certification.domain import chain, paths
 from services.esign.certification.domain.chain import ChainError
 from services.esign.domain import der, moments
 from services.esign.domain.cms import reader as cms_reader
@@ -58,6 +58,11 @@ class CheckedToken:
     nonce: bytes
     path: tuple[x509.Certificate, ...]
 
+    @property
+    def latest_us(self) -> int:
+        """The moment by which what was stamped existed for certain (RFC 3161, 2.4.2: accuracy)."""
+        return self.time_us + self.accuracy_us
+
 
 @dataclass(frozen=True, slots=True)
 class _Info:
@@ -95,7 +100,7 @@ def check_token(
         raise TimestampInvalidError(
             "TIMESTAMP_OF_ANOTHER", "时间戳不是对该签名签发的", "the timestamp is of something else"
         )
-    path = _judge_authority(signed, info, roots)
+    path = _judge_authority(signed, info, roots, now_us)
     if info.time_us > now_us + CLOCK_TOLERANCE_US:
         # An authority that is trusted says so: rather is this clock behind.
         raise TimestampInvalidError(
@@ -107,7 +112,9 @@ def check_token(
     return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path)
 
 
-def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certificate]) -> tuple[x509.Certificate, ...]:
+def _judge_authority(
+    signed: SignedCms, info: _Info, roots: Sequence[x509.Certificate], now_us: int
+) -> tuple[x509.Certificate, ...]:
     """Its path. Whether somebody trusted vouches for it comes first: what is passed over for being weak, anybody can
     make himself.
     """
@@ -115,7 +122,8 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
         signer = chain.load(signed.signer)
         if not signed.signature_holds(signer):
             raise TimestampInvalidError("TIMESTAMP_SIGNATURE", "时间戳签名无效", "the timestamp's signature is wrong")
-        path = _path_of(signer, chain.readable(signed.certificates, signed.signer), roots)
+        others = chain.readable(signed.certificates, signed.signer)
+        path = _path_of(signer, others, roots, (info.time_us, now_us))
         if signed.weak or HASHES[info.digest_algorithm].weak:
             raise TimestampInvalidError(
                 "TIMESTAMP_WEAK",
@@ -124,7 +132,6 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
                 unknown=True,
             )
         _check_use(signer)
-        chain.check_timestamp_path(path)
     except CmsError as cause:
         raise _malformed(str(cause), unknown=cause.unsupported) from cause
     except ChainError as cause:
@@ -137,15 +144,18 @@ def _judge_authority(signed: SignedCms, info: _Info, roots: Sequence[x509.Certif
 
 
 def _path_of(
-    signer: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate]
+    signer: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    moments: tuple[int, int],
 ) -> tuple[x509.Certificate, ...]:
     """Raises ChainError; for being weak only where it leads to somebody trusted all the same."""
     try:
-        return chain.build(signer, others, roots)
+        return paths.build(signer, others, roots, paths.check_timestamp_path, moments=moments)
     except ChainError as cause:
-        if cause.reason != "WEAK_ALGORITHM" or chain.is_led_to(signer, others, roots):
+        if cause.reason != "WEAK_ALGORITHM" or paths.is_led_to(signer, others, roots):
             raise
-        raise chain.not_trusted() from cause
+        raise paths.not_trusted() from cause
 
 
 def _of_authority(cause: ChainError) -> TimestampInvalidError:

@@ -6,12 +6,11 @@ ends, the proof stands only if something newer, made in time, covers it: another
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from cryptography import x509
 
 from services.esign.certification.domain import chain
-from services.esign.certification.domain.validation_data import Then, ValidationData, standing
+from services.esign.certification.domain.validation_data import Then, ValidationData, path_standing
 from services.esign.domain import moments
 from services.esign.domain.cms.reader import unpadded
 from services.esign.domain.cms.signed_cms import CmsError
@@ -107,7 +106,7 @@ def _judge(
         *names_of(token.path[0]),
     )
     if stands:
-        found.known.append((stamp.gap[0], token.time_us))
+        found.known.append((stamp.gap[0], token.latest_us))
         found.until_us = found.until_us or moments.us(token.path[0].not_valid_after_utc)
         found.stamps += 1
 
@@ -133,6 +132,7 @@ def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData
     """Whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had not
     ended, and nothing that came with the document says that it was revoked. µs.
     """
-    return chain.valid_at(path, at_us) and not any(
-        standing(below, above, data, time_us, at_us) is Then.REVOKED for below, above in pairwise(path)
-    )
+    return chain.valid_at(path, at_us) and path_standing(path, data, time_us, at_us) not in {
+        Then.REVOKED,
+        Then.UNPROVEN,
+    }

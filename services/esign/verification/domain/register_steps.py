@@ -56,7 +56,7 @@ class Known:
         return self.seal_then is not None and signer_sha256 in {self.certificate_sha256, *self.others_sha256}
 
 
-STORE_TOO_LARGE = Step(
+_TOO_LARGE = Step(
     "seal_then",
     Status.UNKNOWN,
     "VALIDATION_DATA_TOO_LARGE",
@@ -78,6 +78,8 @@ def seal_steps(
     document in. `known` None: nobody asked the register. `unfit`: lists of the verifier that could not be used.
     """
     _seal_then(found, known, signer_sha256, then, logged=logged)
+    if then is Then.UNREAD:
+        found.take([_TOO_LARGE])
     if unfit is not None and known is None and then in {Then.GOOD, Then.UNSAID}:
         step = found.steps.pop()
         found.add(step.step, step.status, step.reason, f"{step.zh}；{unfit.zh}", f"{step.en}; {unfit.en}")

@@ -21,10 +21,18 @@ LOGGED_WITHIN_US = 3600 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StampedTime:
-    """The step `time`, and the moment that is proven (µs); None when none is."""
+    """The step `time`, and the moment by which the signature is proven to have existed (µs); None when none is.
+    `accuracy_us`: by how much that is later than the time that the proof states.
+    """
 
     step: Step
     proven_us: int | None = None
+    accuracy_us: int = 0
+
+    @property
+    def told_us(self) -> int | None:
+        """The time that the proof itself states, µs."""
+        return None if self.proven_us is None else self.proven_us - self.accuracy_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +95,7 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    # A certificate made a moment ago, and a signer whose clock is a little behind its issuer's.
-    if claimed is not None and not (
-        chain.valid_at(path, claimed) or chain.valid_at(path, claimed + CLOCK_TOLERANCE_US)
-    ):
+    if not _was_valid_at_claim(path, claimed):
         return _outside(path, others)
     if others.logged_us is not None:
         existed_us = others.logged_us if others.proven_us is None else min(others.logged_us, others.proven_us)
@@ -113,6 +118,15 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
         return StampedTime(step)
     return _unknown(
         "TIME_NOT_PROVEN", "证书已过期，签名时间无佐证", "certificates have expired and nothing proves the time"
+    )
+
+
+def _was_valid_at_claim(path: Sequence[x509.Certificate], claimed_us: int | None) -> bool:
+    """Whether the certificates were valid when the signer says that he signed, if he says it. One may have been made a
+    moment ago, by an issuer whose clock is a little ahead of his.
+    """
+    return claimed_us is None or any(
+        chain.valid_at(path, each) for each in (claimed_us, claimed_us + CLOCK_TOLERANCE_US)
     )
 
 
@@ -176,8 +190,8 @@ def _judge_stamp(
         return _unknown(
             "TIME_WITHOUT_CHAIN", "证书链未确认，不能判定签名时效", "without a trusted path the time says nothing"
         )
-    existed_us, latest_us = others.existed_us, token.time_us + token.accuracy_us + CLOCK_TOLERANCE_US
-    if others.claimed_us is not None and others.claimed_us > latest_us:
+    existed_us = others.existed_us
+    if others.claimed_us is not None and others.claimed_us > token.latest_us + CLOCK_TOLERANCE_US:
         return _ahead()
     if existed_us is not None and token.time_us - token.accuracy_us > existed_us + CLOCK_TOLERANCE_US:
         return _ahead()
@@ -187,10 +201,12 @@ def _judge_stamp(
             "时间戳机构证书已过期或已撤销，此后没有更新的时间证明",
             "the authority's certificate has ended or was revoked, and no newer proof covers its timestamp",
         )
-    if not chain.valid_at(path, token.time_us):
+    if not (chain.valid_at(path, token.time_us) and chain.valid_at(path, token.latest_us)):
         return _ended()
+    if not _was_valid_at_claim(path, others.claimed_us):
+        return _outside(path, others)
     step = Step("time", Status.VALID, "TIME_STAMPED", "签名时间有时间戳佐证", "a timestamp proves the time")
-    return StampedTime(step, token.time_us)
+    return StampedTime(step, token.latest_us, token.accuracy_us)
 
 
 def _ended() -> StampedTime:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from services.esign.certification.domain import chain
-from services.esign.certification.domain.validation_data import is_in_force, lists, tells_of
+from services.esign.certification.domain.validation_data import covers, is_in_force, lists, tells_of
 from services.esign.domain.moments import CHINA
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Sentence
@@ -61,7 +61,7 @@ def _why(
 ) -> Sentence | None:
     if found.issuer != certificate.issuer:
         return Sentence("由其他机构发布", "of another authority")
-    if any(e.critical for e in found.extensions) and not tells_of(certificate, issuer, found, then_us):
+    if not covers(certificate, found) and not tells_of(certificate, issuer, found, then_us):
         return Sentence("只涉及部分证书", "of a part of the certificates only")
     if not chain.profile_of(issuer).lists:
         return Sentence("颁发机构的证书不许其发布列表", "its authority may not publish lists")

@@ -312,6 +312,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         case.trust.roots,
         trust_any_signer=case.trust_any_signer,
         beside=data.loaded(),
+        data=data,
     )
     one.certified = path is not None and not case.trust_any_signer
     signature = one.signature
@@ -329,17 +330,16 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
     )
     one.found.steps.append(timed.step)
     stated_us = one.found.as_of_us if opened.claimed_us is None else opened.claimed_us
-    one.found.as_of_us = timed.proven_us or stated_us
+    one.found.as_of_us = timed.told_us or stated_us
     one.proven_us = timed.proven_us
-    then = path_standing(path or (), data, one.found.as_of_us, timed.proven_us, now_us=case.now_us)
+    then_us = timed.proven_us or stated_us
+    then = path_standing(path or (), data, opened.claimed_us, timed.proven_us, now_us=case.now_us)
     if opened.seal is not None:
         seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    unfit = without_use(path, case.trust, one.found.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
+    unfit = without_use(path, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
-    if not data.is_whole:
-        one.found.take([register_steps.STORE_TOO_LARGE])
 
 
 def without_use(

@@ -290,7 +290,7 @@ class RevokeSealRequest(_message.Message):
     """Why, up to 500 characters."""
     @_builtins.property
     def invalid_since(self) -> _timestamp_pb2.Timestamp:
-        """From when on its signatures are not to be trusted; absent means from now on."""
+        """From when on its signatures are not to be trusted; absent means from now on, or since it is suspended. Never later than that."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ def point(**members: object) -> x509.IssuingDistributionPoint:
 
 
 PARTIAL: dict[str, x509.ExtensionType] = {
-    "of users": point(only_contains_user_certs=True),
+    "of authorities": point(only_contains_ca_certs=True),
     "of an address": point(full_name=[x509.UniformResourceIdentifier("http://ca.example/crl7.crl")]),
     "for some reasons": point(only_some_reasons=frozenset({SOME})),
     "of changes": x509.DeltaCRLIndicator(1),
@@ -47,6 +47,7 @@ def listed(
     serial: int | None = None,
     entry: tuple[x509.ExtensionType, ...],
     at: datetime = NOW,
+    critical: bool = True,
 ) -> bytes:
     ca = setting().ca
     gone = x509.RevokedCertificateBuilder().serial_number(serial or signer().serial_number)
@@ -56,7 +57,7 @@ def listed(
     builder = x509.CertificateRevocationListBuilder().issuer_name(ca.certificate.subject)
     builder = builder.last_update(at).next_update(at + timedelta(days=7)).add_revoked_certificate(gone.build())
     for each in extensions:
-        builder = builder.add_extension(each, critical=True)
+        builder = builder.add_extension(each, critical=critical)
     return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
@@ -66,12 +67,26 @@ def stood(crl: bytes) -> Then:
 
 @pytest.mark.parametrize("part", PARTIAL)
 def test_what_a_partial_list_names_is_revoked(part: str) -> None:
-    """A list with a critical extension that the certificate's issuer signed proves the revocation of whom it names, and
-    says nothing of whom it does not.
+    """A list of a part that the certificate's issuer signed proves the revocation of whom it names, and says nothing of
+    whom it does not.
     """
     assert stood(listed(PARTIAL[part], entry=(COMPROMISED,))) is Then.REVOKED
     assert stood(listed(PARTIAL[part], serial=5, entry=(COMPROMISED,))) is Then.UNSAID
     assert stood(listed(serial=5, entry=(COMPROMISED,))) is Then.GOOD
+
+
+@pytest.mark.parametrize("part", [each for each in PARTIAL if each != "of a kind not known"])
+def test_a_scope_counts_although_it_is_not_marked_critical(part: str) -> None:
+    """What a list says of its scope holds whether or not its maker marked it critical: silence is no word."""
+    assert stood(listed(PARTIAL[part], serial=5, entry=(COMPROMISED,), critical=False)) is Then.UNSAID
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_a_list_of_users_speaks_for_a_user(critical: bool) -> None:
+    """A list whose scope the certificate is in (RFC 5280, 6.3.3 b 2) is a whole one for it."""
+    assert stood(listed(point(only_contains_user_certs=True), serial=5, entry=(COMPROMISED,), critical=critical)) is (
+        Then.GOOD
+    )
 
 
 def test_an_entry_of_another_authority_or_taken_off_names_nobody() -> None:
@@ -90,11 +105,11 @@ def test_an_entry_of_another_authority_or_taken_off_names_nobody() -> None:
 
 
 def test_a_partial_list_in_the_trust_directory_counts() -> None:
-    """Offline a document whose signer a list of users alone names is INVALID, as by a whole list, and the list is not
+    """Offline a document whose signer a list of changes alone names is INVALID, as by a whole list, and the list is not
     called useless.
     """
     root = pki.certificate_pem(setting().root.certificate)
-    partial = listed(PARTIAL["of users"], entry=(COMPROMISED,))
+    partial = listed(PARTIAL["of changes"], entry=(COMPROMISED,))
     found = judged(foreign_sign(small_pdf()), Trusted.of_files({"root.pem": root, "ca.crl": partial}), NOW_US)
     step = next(each for each in found.steps if each.step == "seal_then")
     assert (found.outcome, step.reason) == (Outcome.INVALID, "CERTIFICATE_REVOKED")

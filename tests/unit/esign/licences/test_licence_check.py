@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from services.esign.certification.authorities import CertificateWish, open_authority
-from services.esign.certification.domain import chain, pki
+from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.holders import SealKind
 from services.esign.config import EsignSettings
 from services.esign.domain.verdict import Outcome, Status
@@ -375,7 +375,7 @@ async def test_settings_say_whose_seals_may_issue_licences(
     wish = CertificateWish(ec.generate_private_key(ec.SECP256R1()), "某单位", "S", NOW_US, kind, owner=owner)
     certificate = (await authority.certify(wish)).certificate
     path = (certificate, setting().ca.certificate, setting().root.certificate)
-    assert chain.has_purpose(path, pki.LICENCE_ISSUING.dotted_string) is expected
+    assert paths.has_purpose(path, pki.LICENCE_ISSUING.dotted_string) is expected
 
 
 @pytest.mark.parametrize("which", ["seal", "authority"])
@@ -401,6 +401,16 @@ def test_lists_at_hand_are_asked_of_the_issuer(which: str) -> None:
     assert found(NOW_US - DAY_US) == (Outcome.INVALID, "CERTIFICATE_REVOKED")
     assert found(NOW_US + DAY_US) == (Outcome.INDETERMINATE, "CERTIFICATE_REVOKED_SINCE")
     assert found(NOW_US + DAY_US, NOW_US)[0] is Outcome.VALID
+
+
+@pytest.mark.parametrize(("days", "expected"), [(0, "OFFLINE"), (100, "CERTIFICATE_GOOD"), (400, "OFFLINE")])
+def test_a_list_of_another_time_says_nothing_of_a_licence(days: int, expected: str) -> None:
+    """When it was made its issuer alone says: a list that ended since, or that is not in force yet, is no word of it."""
+    now_us = NOW_US + 100 * DAY_US
+    beside = Beside((), (revocation.crl(setting().ca, [], NOW_US + days * DAY_US),))
+    text, asked = issued(issued_us=NOW_US).present("18", now_us=now_us), Expected(AUDIENCE, NONCE, 300, now_us)
+    judged = judge(text, [setting().root.certificate], asked, now_us, NotRegistered.OFFLINE, beside=beside)
+    assert reason(judged, "seal_then") == expected
 
 
 def test_the_issuers_word_alone_does_not_prove_when_a_licence_was_made() -> None:

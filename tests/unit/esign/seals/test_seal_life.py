@@ -18,6 +18,8 @@ from sqlalchemy import Connection
 from services.esign import store
 from services.esign.certification.domain import pki
 from services.esign.domain.errors import ClockDoubtError, SealStateError
+from services.esign.revocation import own_list
+from services.esign.revocation.domain.answers import Standing
 from services.esign.seals.domain import life as seals
 from services.esign.seals.domain.life import Action, RevocationReason, Seal, SealState
 from services.esign.seals.life import SealLife
@@ -91,6 +93,7 @@ class Expected:
     reviewer: str = ""
     ends_us: int = 0
     invalid_us: int | None = None
+    held: bool = False
     serial: str = ""
     path: list[SealState] = field(default_factory=list)
 
@@ -202,6 +205,7 @@ class Life(RuleBasedStateMachine):
             self.goes(one, Action.SUSPEND), lambda c: self.room.life.suspend(c, seal_id, OPERATORS[0], "why")
         ):
             self.moved(one, SealState.SUSPENDED)
+            one.held = True
 
     @precondition(lambda self: self.known)
     @rule(which=st.integers(0, 5))
@@ -213,6 +217,7 @@ class Life(RuleBasedStateMachine):
         )
         if self.tried(lawful, lambda conn: self.room.life.resume(conn, seal_id, OPERATORS[0], "why")):
             self.moved(one, SealState.ACTIVE)
+            one.held = False
 
     @precondition(lambda self: self.known)
     @rule(which=st.integers(0, 5), ago_us=st.sampled_from((0, 1, DAY_US, -DAY_US)))
@@ -273,6 +278,16 @@ class Life(RuleBasedStateMachine):
             if one.serial:
                 standing = self.room.read(lambda c, serial=one.serial: seal_rows.standing_of(c, serial))
                 assert standing.state is one.state
+                self.lists_agree(one, standing)
+
+    def lists_agree(self, one: Expected, row: seal_rows.StandingRow) -> None:
+        """OCSP and lists forget no suspension that nobody lifted, however the seal ended (X.509, 8.5.2.2)."""
+        said, is_out = own_list.standing(row), one.held or one.state in {SealState.REVOKED, SealState.REPLACED}
+        assert (said.standing is not Standing.GOOD) is is_out
+        assert (row.held_us is not None) is one.held
+        assert row.held_us is None or said.since_us <= row.held_us
+        listed = self.room.read(seal_rows.revoked_certificates)
+        assert (row in listed) is is_out
 
 
 @pytest.mark.timeout(60)

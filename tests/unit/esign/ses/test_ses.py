@@ -12,6 +12,7 @@ from services.esign.domain import der, sm2
 from services.esign.domain.verdict import Outcome, Status
 from services.esign.keys import sm2 as sm_keys
 from services.esign.ses.domain import check as ses_check
+from services.esign.ses.domain import steps as seal_steps
 from services.esign.ses.domain import values as ses
 from services.esign.ses.domain.check import Covered
 from services.esign.ses.domain.values import SesError
@@ -56,7 +57,7 @@ def test_a_signature_holds_over_its_document() -> None:
     assert [step.step for step in found.steps] == list(ses_check.STEPS)
     assert set(statuses(found).items()) >= {("data_hash", "valid"), ("protected", "valid"), ("signer_listed", "valid")}
     assert found.outcome is Outcome.VALID
-    assert ses_check.summary(found).reason == "SES_VALID"
+    assert seal_steps.summary(found).reason == "SES_VALID"
     assert ses_check.inspect(signature(), trust(), NOW_US).outcome is Outcome.INDETERMINATE
 
 
@@ -122,7 +123,7 @@ def test_refusals_say_where() -> None:
     homeless = ses_check.inspect(signature(), trust(roots=()), NOW_US, COVERED)
     assert homeless.outcome is Outcome.INDETERMINATE
     assert statuses(homeless)["maker_chain"] == "unknown"
-    assert ses_check.summary(homeless).status is Status.UNKNOWN
+    assert seal_steps.summary(homeless).status is Status.UNKNOWN
 
 
 def test_a_seal_made_by_no_maker() -> None:
@@ -141,7 +142,7 @@ def test_a_seal_made_by_no_maker() -> None:
     assert last(ses_check.inspect(forged, trust(), NOW_US)) == ("maker_signature", "invalid", "SIGNATURE")
     usurped = ses_check.inspect(ses.make_seal(content, made.seal), trust(), NOW_US)
     assert usurped.outcome is Outcome.INDETERMINATE
-    assert ses_check.summary(usurped).reason == "SES_MAKER_UNKNOWN"
+    assert seal_steps.summary(usurped).reason == "SES_MAKER_UNKNOWN"
 
 
 def test_without_sm2_nothing_is_valid() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.esign.certification.domain import chain, sm2_pki
+from services.esign.certification.domain import chain, paths, sm2_pki
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.trust import Trust
 from services.esign.domain import der, sm2
@@ -125,7 +125,7 @@ def test_an_authority_of_another_key_issued_nothing() -> None:
     signer, ca = (chain.load(one.certificate) for one in (sm_setting().seal, sm_setting().ca))
     for root in (chain.load(stranger.certificate), setting().root.certificate):
         with pytest.raises(ChainError, match="no trusted root"):
-            chain.build(signer, [ca], [root])
+            paths.build(signer, [ca], [root], paths.any_purpose)
 
 
 def test_timestamps_with_sm2_prove_only_what_they_are_over() -> None:

@@ -10,12 +10,17 @@ zsbk, 发票示例, keyword, h (a later signature on a closed list). SESV4SignDo
 DigitalSign: a value without certificate; both INDETERMINATE. Documents that ofdrw signed by our authority are VALID.
 """
 
+from functools import partial
+
 import pytest
+from cryptography import x509
 
 from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.ofd.archive import is_ofd
 from services.esign.domain.verdict import STEPS, Form, Outcome, SignatureKind, Status
 from services.esign.pages.domain.certificates import CertificateState
+from services.esign.revocation.domain import sm2_answers
+from services.esign.revocation.domain.answers import CertificateStanding, Standing
 from services.esign.seals.domain.life import SealState
 from services.esign.ses.domain import values as ses
 from services.esign.ses.domain.check import SmTrust
@@ -396,3 +401,36 @@ def test_the_seal_of_the_reader_is_what_it_says() -> None:
     read = ses.read(v1_seal())
     assert isinstance(read, ses.Seal)
     assert (read.version, read.info.name) == (1, ORGANISATION)
+
+
+@pytest.mark.parametrize(
+    ("stated", "valid"),
+    [
+        ("Doc_0/Signs/Sign_0/Signature.xml", True),
+        ("Signs/Sign_0/Signature.xml", True),
+        ("./Doc_0/Signs/Sign_0/Signature.xml", True),
+        ("\\Doc_0\\Signs\\Sign_0\\Signature.xml", True),
+        (" /doc_0/signs/sign_0/signature.xml", True),
+        ("Doc_0/Signs/Sign_1/Signature.xml", False),
+        ("0/Signature.xml", False),
+        ("Doc_0/Signs/Sign_0/Other.xml", False),
+    ],
+)
+def test_a_seal_names_its_description_as_makers_name_locations(stated: str, valid: bool) -> None:
+    """From the root or from a folder above it, in any spelling; one that leads elsewhere was made for another place."""
+    found = judged(signed(value=lambda xml, _place: v4(xml, stated)))
+    assert found.outcome is (Outcome.VALID if valid else Outcome.INVALID)
+
+
+def test_lists_that_a_signature_carries_beyond_what_is_read_leave_it_open() -> None:
+    """One of the rest may say that the certificate was revoked, as in a PDF; within the limit it is read and says so."""
+    made = sm.sm_setting()
+    serial = x509.load_der_x509_certificate(made.seal.certificate).serial_number
+    gone = CertificateStanding(serial, Standing.REVOKED, NOW_US - 10**9)
+    revoked, clean = (sm2_answers.crl(made.ca, listed, NOW_US - 10**8) for listed in ([gone], []))
+    for lists, outcome, reason in (
+        ([revoked], Outcome.INVALID, "CERTIFICATE_REVOKED"),
+        ([clean] * 64 + [revoked], Outcome.INDETERMINATE, "VALIDATION_DATA_TOO_LARGE"),
+    ):
+        found = judged(signed(value=partial(gm_cms, lists=lists)))
+        assert (found.outcome, reasons(found)["seal_then"]) == (outcome, reason)

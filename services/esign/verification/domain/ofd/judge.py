@@ -165,10 +165,12 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     if value is None:
         return
     others = (*value.others, *(between.parsed for between in case.sm_trust.between))
-    path = signer_steps.path_of(own, value.signer, others, case.roots, trust_any_signer=case.trust_any_signer)
+    data = case.data.with_carried(value.cms)
+    path = signer_steps.path_of(
+        own, value.signer, others, case.roots, trust_any_signer=case.trust_any_signer, data=data
+    )
     one.certified = path is not None and not case.trust_any_signer
     entry = case.entry if is_last else None
-    data = case.data.with_carried(value.cms)
     tsa_roots = (*case.roots, *case.trust.tsa_roots)
     logged_us = None if entry is None else entry.time_us
     timed = judge_time(
@@ -180,12 +182,13 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     own.steps.append(signed_value.dated(timed.step, one.covered.signature, value.claimed_us))
     one.proven_us = timed.proven_us
     stated_us = case.now_us if value.claimed_us is None else value.claimed_us
-    own.as_of_us = stated_us if timed.proven_us is None else timed.proven_us
-    then = path_standing(path or (), data, own.as_of_us, timed.proven_us, now_us=case.now_us)
+    own.as_of_us = timed.told_us or stated_us
+    then_us = timed.proven_us or stated_us
+    then = path_standing(path or (), data, value.claimed_us, timed.proven_us, now_us=case.now_us)
     if value.seal is not None:
         seal_steps.since(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
-    unfit = without_use(path, case.trust, own.as_of_us, case.now_us, is_proven=timed.proven_us is not None)
+    unfit = without_use(path, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
     signer = _known_as(value, known, entry)
     register_steps.seal_steps(own, known, signer, then, logged=entry is not None, unfit=unfit)
 

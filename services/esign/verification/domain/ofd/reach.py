@@ -15,8 +15,9 @@ from urllib.parse import unquote
 from xml.parsers import expat
 
 from services.esign.domain.digests import SM3
+from services.esign.domain.namespaces import bounded
 from services.esign.domain.ofd.archive import MOST_NAME, Archive, plain_name
-from services.esign.domain.ofd.markup import OF_XML, is_wide
+from services.esign.domain.ofd.markup import OF_XML, is_too_long, is_wide
 from services.esign.domain.ofd.package import ENTRY, Box, Package, box_of
 
 # Attributes and elements of type ST_Loc in the schemas of GB/T 33190, and those that makers add (ImgLoc, PageFile).
@@ -57,8 +58,6 @@ _RESOURCES = frozenset({"ColorSpace", "DrawParam", "Font", "MultiMedia", "Compos
 _MOST_RESOURCES = 20_000
 # Of the whole document; those of a page are for it alone.
 _COMMON = frozenset({"PublicRes", "DocumentRes"})
-# Bytes of one tag.
-_MOST_TAG = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,8 @@ class _Scanner:
         self._heard: list[str] | None = None
         # Depths of those whose text has something in between.
         self._parted: set[int] = set()
-        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR)
+        # Names are not kept: a hostile file has as many as elements.
+        self._parser = expat.ParserCreate(namespace_separator=_SEPARATOR, intern=None)
         self._parser.buffer_text = True
         self._parser.StartElementHandler = self._begin
         self._parser.EndElementHandler = self._end
@@ -232,12 +232,12 @@ class _Scanner:
         is read here.
         """
         fed = 0
-        for chunk in chunks:
+        for chunk in bounded(chunks):
             if not fed and is_wide(chunk):
                 raise ValueError("not in UTF-8")
             self._parser.Parse(chunk, False)
             fed += len(chunk)
-            if fed - self._parser.CurrentByteIndex > _MOST_TAG:
+            if is_too_long(self._parser, fed):
                 raise ValueError("a tag is too long")
         self._parser.Parse(b"", True)
 

@@ -2,6 +2,7 @@
 signature alone (GM/T 0010, GB/T 35275, RFC 5652). GM/T 0099 allows both; the content decides, not the type in the list.
 """
 
+import posixpath
 from dataclasses import dataclass, field
 
 from cryptography import x509
@@ -19,6 +20,7 @@ from services.esign.domain.moments import DAY_US
 from services.esign.domain.verdict import SignatureKind, Status, Step
 from services.esign.ses.domain import check as ses_check
 from services.esign.ses.domain import sealed_value
+from services.esign.ses.domain import steps as seal_steps
 from services.esign.ses.domain import validity as seal_validity
 from services.esign.ses.domain.check import Covered, SmTrust
 from services.esign.ses.domain.values import Seal
@@ -94,7 +96,7 @@ def _seal_signature(found: Findings, signature: OfdSignature, trust: SmTrust) ->
             "the seal's file is of another seal than the one that signed",
         )
     else:
-        found.steps.append(seal_validity.named(ses_check.summary(inspected), read.seal.info, signer))
+        found.steps.append(seal_validity.named(seal_steps.summary(inspected), read.seal.info, signer))
     if not _holds(found, steps):
         return None
     return SignedValue(SignatureKind.SES, signer, (), read.time_us, parts, read.seal)
@@ -114,13 +116,15 @@ def _holds(found: Findings, steps: dict[str, Step]) -> bool:
 
 
 def _protected(stated: str, file: str) -> str:
-    """What propertyInfo must be: the location of Signature.xml, where it is a location at all. The data hash binds the
-    file either way; a location that leads elsewhere shows that the signature was made for another place.
+    """What propertyInfo must be: the location of Signature.xml, from the root or from a folder above it, where it is a
+    location at all. The data hash binds the file either way; a location that leads elsewhere shows that the signature
+    was made for another place.
     """
-    as_location = f"/{file}"
-    if stated in {as_location, file} or not stated.casefold().endswith(".xml"):
+    location = stated.strip().replace("\\", "/").casefold()
+    if not location.endswith(".xml"):
         return stated
-    return as_location
+    leads_here = f"/{file}".casefold().endswith(posixpath.normpath(f"/{location.lstrip('/')}"))
+    return stated if leads_here else f"/{file}"
 
 
 def _is_bare(value: bytes) -> bool:

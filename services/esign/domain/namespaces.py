@@ -1,0 +1,41 @@
+"""Names of XML namespaces, bounded before expat sees them: it writes the whole name out before each element and
+attribute, so a long one times many names is more memory than any file has bytes.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+_MOST_NAME = 128
+"""Bytes; those in use have half of that."""
+_MOST_BETWEEN = 512
+# A declaration with a longer name, or one whose own prefix and white space are too long to tell.
+_LONG = re.compile(
+    rb"xmlns(?::[^\s\"'=<>/]*)?\s*=\s*(?:\"[^\"]{%d}|'[^']{%d})|xmlns[:\s=][^\"'<>]{%d}"
+    % (_MOST_NAME + 1, _MOST_NAME + 1, _MOST_BETWEEN)
+)
+_LONGEST = len(b"xmlns:") + _MOST_BETWEEN + _MOST_NAME + 2
+
+
+class NamespaceTooLongError(ValueError):
+    """A namespace of the file has a longer name than any in use."""
+
+
+def check(data: bytes) -> None:
+    """Raises NamespaceTooLongError where a whole file, in UTF-8 or UTF-16, declares a namespace of too long a name."""
+    encodings = ("utf-16-le", "utf-16-be") if b"\0" in data[:4] or data[:2] in {b"\xff\xfe", b"\xfe\xff"} else ()
+    readings = (data.decode(each, "replace").encode("utf-8", "replace") for each in encodings)
+    for _ in bounded(readings if encodings else (data,)):
+        pass
+
+
+def bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same chunks of an XML file in UTF-8, as long as no namespace that they declare has too long a name. Raises
+    NamespaceTooLongError before the chunk that completes one.
+    """
+    before = b""
+    for chunk in chunks:
+        seen = before + chunk
+        if _LONG.search(seen) is not None:
+            raise NamespaceTooLongError("the name of a namespace is too long")
+        before = seen[-_LONGEST:]
+        yield chunk
