@@ -9,6 +9,7 @@ from services.exchange.cases.domain import life
 from services.exchange.config import ExchangeSettings
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as sharing
+from services.exchange.grants.expiry import expire_grants
 from services.exchange.queries import store as calls
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
@@ -45,7 +46,7 @@ class Housekeeping:
         """Task: expires grants whose term is over and deletes answers to old requests."""
         while True:
             now_us = self.clock.now_us()
-            await self.store.write(sharing.expire_grants, now_us)
+            await self.store.write(expire_grants, now_us)
             await self.store.write(calls.forget_answers, now_us - self.kept_us)
             await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)

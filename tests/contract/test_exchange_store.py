@@ -1,13 +1,15 @@
 """The exchange's store on every database: schema, quotas, terms, evidence."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from services.exchange.directory.domain import ShareClass
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as sharing
-from services.exchange.grants.domain import Action, Contract, Party
+from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
+from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
 from services.exchange.queries import store as calls
 from services.exchange.queries.store import CallRow, CallState
@@ -63,9 +65,21 @@ async def test_a_term_ends_by_itself(store, clock):
     row = granted(clock.now_us())
     await store.write(sharing.insert_grant, row)
     assert await store.read(sharing.find_grant, row.grant.id) == row
-    assert await store.write(sharing.expire_grants, clock.now_us()) == 0
+    assert await store.write(expire_grants, clock.now_us()) == 0
     clock.advance(86_401)
-    assert [await store.write(sharing.expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
+    assert [await store.write(expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
+    found = await store.read(sharing.find_grant, row.grant.id)
+    assert found.grant.state is grants.GrantState.EXPIRED
+
+
+@pytest.mark.parametrize("state", sorted(EXPIRING))
+async def test_a_term_ends_in_every_state_that_expires(store, clock, state):
+    """A term runs out for a grant at rest as for one in force."""
+    row = granted(clock.now_us())
+    kept = GrantRow(replace(row.grant, state=state))
+    await store.write(sharing.insert_grant, kept)
+    clock.advance(86_401)
+    assert await store.write(expire_grants, clock.now_us()) == 1
     found = await store.read(sharing.find_grant, row.grant.id)
     assert found.grant.state is grants.GrantState.EXPIRED
 

@@ -26,7 +26,7 @@ _REFUSALS: Final = Refusals(
             **dict.fromkeys(_OUTSIDE_CONTRACT, (Code.PERMISSION_DENIED, "GRANT_REQUIRED")),
         }
     },
-    {"quota": "daily_quota", "ends_us": "valid_until", "item": "item_code"},
+    {"ends_us": "valid_until", "item": "item_code"},
 )
 
 

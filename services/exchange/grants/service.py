@@ -106,7 +106,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
                 purpose=request.purpose,
                 item=request.item_code,
                 fields=frozenset(request.fields),
-                quota=request.daily_quota,
+                daily_quota=request.daily_quota,
                 begins_us=now_us,
                 ends_us=_ends_us(_day(request.valid_until), now_us),
             )
@@ -195,7 +195,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
 
     def _grant_view(self, row: GrantRow) -> pb.Grant:
         contract, state = row.grant.contract, row.grant.state
-        over = state is grants.GrantState.ACTIVE and contract.ends_us <= self._base.clock.now_us()
+        over = grants.term_is_over(row.grant, self._base.clock.now_us())
         last_day = clock.civil_date(contract.ends_us - 1)
         view = pb.Grant(
             id=row.grant.id,
@@ -204,7 +204,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
             item_code=contract.item,
             purpose=contract.purpose,
             fields=sorted(contract.fields),
-            daily_quota=contract.quota,
+            daily_quota=contract.daily_quota,
             valid_until=date_pb2.Date(year=last_day.year, month=last_day.month, day=last_day.day),
             state="EXPIRED" if over else _STATE_NAMES.get(state, state.value),
             reason=row.grant.note,

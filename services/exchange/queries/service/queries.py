@@ -153,13 +153,13 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         """Spends one call of today's quota; returns the day. Raises GRANT_REQUIRED and GRANT_QUOTA."""
         now_us = self._base.clock.now_us()
         day = f"{clock.civil_date(now_us):%Y%m%d}"
-        today = replace(grant, spent=sharing.calls_on(conn, grant.id, day))
+        today = replace(grant, spent_today=sharing.calls_on(conn, grant.id, day))
         use = Use(row.consumer, row.resource, row.purpose, item, now_us)
         try:
             grants.spend(today, use)
         except RuleError as error:
             raise refusal(error) from None
-        if not sharing.spend(conn, grant.id, day, grant.contract.quota):
+        if not sharing.spend(conn, grant.id, day, grant.contract.daily_quota):
             raise errors.exhausted("GRANT_QUOTA", "Today's calls of the grant are spent.", "今日授权调用次数已用完。")
         return day
 
