@@ -151,7 +151,7 @@ class Command:
 
     ``missing`` is the complete list of what a correction must bring (ASK_CORRECTION), ``given`` what it brings
     (SUPPLEMENT), both as material or field names. ``result`` is a certificate number (GRANT, DELIVER). ``level`` is 1
-    to 5 (EVALUATE).
+    to 5 (EVALUATE); what a person may choose is checked in ``evaluations``.
     """
 
     move: Move
@@ -302,8 +302,6 @@ def _content(case: Case, command: Command) -> Iterable[Violation]:
         for name in case.missing:
             if name not in command.given:
                 yield _fault("given", "MATERIAL_MISSING", f"still missing: {name}", f"仍缺少：{name}")
-    if move is Move.EVALUATE and not 1 <= command.level <= 5:
-        yield _fault("level", "LEVEL_MISSING", "choose one of the five levels", "请选择评价等级")
 
 
 def _correction(command: Command) -> Iterable[Violation]:

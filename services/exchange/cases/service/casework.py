@@ -22,7 +22,7 @@ from services.exchange.domain import clock, texts
 from services.exchange.domain.clock import Calendar, Limit, Unit
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
-from services.exchange.evaluations.domain import EvaluationError
+from services.exchange.evaluations.domain import Channel, Evaluation, Level
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.store import Person
@@ -165,15 +165,8 @@ class Casework:
         row, case = self._of_person(conn, code, person_id)
         now_us = self.base.clock.now_us()
         command = Command(Move.EVALUATE, APPLICANT, _PERSON, now_us, level=level)
-        faults = list(texts.text_faults("comment", comment, evaluations.MAX_COMMENT))
-        said = None
-        try:
-            said = evaluations.evaluate(code, level, channel, now_us, case_is_over=True, existing=None, comment=comment)
-        except EvaluationError as error:
-            faults += error.violations
-        view = self._moved(conn, row, case, command, faults)
-        assert said is not None
-        evaluation_store.insert_evaluation(conn, said)
+        view = self._moved(conn, row, case, command, evaluations.evaluation_faults(level, channel, comment))
+        evaluation_store.insert_evaluation(conn, Evaluation(code, Level(level), Channel(channel), now_us, comment))
         return view
 
     def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> pb.Case:
