@@ -23,9 +23,11 @@ from services.exchange.domain.clock import Calendar, Limit, Unit
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
 from services.exchange.evaluations.domain import Channel, Evaluation, Level
+from services.exchange.events import Addressee
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.store import Person
+from services.exchange.service.moments import instant
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring
@@ -34,7 +36,13 @@ from shuniu.kit.process.ids import new_ulid
 from shuniu.rules import RuleError, Violation
 
 APPLICANT: Final = "applicant"
-_TOLD_TO_HANDLER: Final = {Move.SUPPLEMENT: events.CASE_SUPPLEMENTED, Move.WITHDRAW: events.CASE_WITHDRAWN}
+# Every move that is not here is the agency's: CASE_MOVED.
+_TOPICS: Final = {
+    Move.SUBMIT: events.CASE_SUBMITTED,
+    Move.SUPPLEMENT: events.CASE_SUPPLEMENTED,
+    Move.WITHDRAW: events.CASE_WITHDRAWN,
+    Move.EVALUATE: events.CASE_EVALUATED,
+}
 # A platform states no roles of its officers here; it answers for them.
 _AGENCY: Final = life.OFFICER_ROLES
 _PERSON: Final = frozenset({Role.APPLICANT})
@@ -128,7 +136,7 @@ class Casework:
         )
         store.insert_case(conn, row, case)
         store.put_materials(conn, code, asked.materials, now_us)
-        self._tell(conn, events.CASE_SUBMITTED, row, row.handler_platform, case_changed(row, case))
+        self._tell(conn, row, case)
         return case_view(row, case)
 
     def _is_linked(self, platform: str) -> bool:
@@ -136,9 +144,7 @@ class Casework:
         that it cannot handle the case. A suspended one still gets cases.
         """
         entry = self.base.registry.platform(platform)
-        return (
-            entry is not None and entry.state not in ("APPLIED", "RETIRED") and not self.base.receiver_refused(platform)
-        )
+        return entry is not None and entry.state not in ("APPLIED", "RETIRED") and self.base.may_receive(platform)
 
     def supplement(
         self, conn: Connection, code: str, person_id: str, materials: list[Material], form: Mapping[str, str]
@@ -238,7 +244,7 @@ class Casework:
         store.move_case(conn, row, moved, after.steps[-1], officer)
         if command.move in _EVIDENCED:
             self._keep_evidence(conn, moved, after.steps[-1])
-        self._tell_moved(conn, moved, after, command.move)
+        self._tell(conn, moved, after)
         return case_view(moved, after)
 
     def _keep_evidence(self, conn: Connection, row: CaseRow, step: life.Step) -> None:
@@ -267,17 +273,17 @@ class Casework:
         reading = clock.measure(self.calendar, clock.civil_date(case.accepted_us), limit, case.clock_stops(), until)
         return None if reading.due is None else clock.end_of_day_us(reading.due)
 
-    def _tell_moved(self, conn: Connection, row: CaseRow, case: life.Case, move: Move) -> None:
-        if move is Move.EVALUATE:
-            said = events_pb2.CaseEvaluated(case_code=row.case_code, level=case.evaluation)
-            said.evaluated_at.FromMicroseconds(case.steps[-1].at_us)
-            self._tell(conn, events.CASE_EVALUATED, row, row.handler_platform, said)
-        elif move in _TOLD_TO_HANDLER:
-            self._tell(conn, _TOLD_TO_HANDLER[move], row, row.handler_platform, case_changed(row, case))
-        else:
-            self._tell(conn, events.CASE_MOVED, row, row.source_platform, case_changed(row, case))
-
-    def _tell(self, conn: Connection, topic: str, row: CaseRow, receiver: str, payload: Message) -> None:
+    def _tell(self, conn: Connection, row: CaseRow, case: life.Case) -> None:
+        """Publishes the event of the case's last step."""
+        step = case.steps[-1]
+        topic = _TOPICS.get(step.move, events.CASE_MOVED)
+        payload: Message = case_changed(row, case)
+        if step.move is Move.EVALUATE:
+            payload = events_pb2.CaseEvaluated(
+                case_code=row.case_code, level=case.evaluation, evaluated_at=instant(step.at_us)
+            )
+        handler = events.ADDRESSEES[topic] is Addressee.HANDLER
+        receiver = row.handler_platform if handler else row.source_platform
         receivers = self.base.recipients(topic, row.division, receiver)
         self.base.publish(conn, topic, row.case_code, payload, to=receivers, division=row.division)
 
