@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
+from shuniu.national_numbers import upwards
 from shuniu.rules import RuleError, Violation
 
 
@@ -79,9 +80,7 @@ def ancestors(code: str) -> tuple[str, ...]:
     above = []
     if len(code) == 12:
         above.append(code[:9])
-    if len(code) > 6:
-        above.append(code[:6])
-    above.extend((code[:4] + "00", code[:2] + "0000"))
+    above.extend(upwards(code[:6]))
     return tuple(dict.fromkeys(each for each in above if each != code))
 
 

@@ -19,6 +19,7 @@ from services.exchange.grants.domain import Action, Contract, Grant, Party
 from services.exchange.grants.refusals import refusal
 from services.exchange.grants.store import GrantRow
 from services.exchange.service.pages import Page, Pages, cut
+from shuniu import china_time
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
@@ -121,9 +122,9 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         """The hub's own move: activates an agreed grant, reviews an application that is in form."""
         if grant.state is grants.GrantState.GRANTED:
             return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
-        today = clock.civil_date(now_us)
+        today = china_time.civil_date(now_us)
         last_day = clock.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
-        return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), clock.end_of_day_us(last_day))
+        return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), china_time.end_of_day_us(last_day))
 
     async def DecideGrant(self, request: pb.DecideGrantRequest, context: Any) -> pb.DecideGrantResponse:
         return await self._base.mutate(
@@ -196,7 +197,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
     def _grant_view(self, row: GrantRow) -> pb.Grant:
         contract, state = row.grant.contract, row.grant.state
         over = grants.term_is_over(row.grant, self._base.clock.now_us())
-        last_day = clock.civil_date(contract.ends_us - 1)
+        last_day = china_time.civil_date(contract.ends_us - 1)
         view = pb.Grant(
             id=row.grant.id,
             resource=contract.resource,
@@ -244,5 +245,5 @@ def _day(found: Any) -> date | None:
 
 def _ends_us(last_day: date | None, now_us: int) -> int:
     """The end of the day wanted, but of no later one than the longest term allows: the answer names the day given."""
-    longest = clock.civil_date(now_us) + timedelta(days=grants.MAX_TERM_DAYS - 1)
-    return clock.end_of_day_us(min(last_day or longest, longest))
+    longest = china_time.civil_date(now_us) + timedelta(days=grants.MAX_TERM_DAYS - 1)
+    return china_time.end_of_day_us(min(last_day or longest, longest))

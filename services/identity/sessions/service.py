@@ -1,6 +1,5 @@
 """SignInService: registration with real-name proof, sign-in, sessions. Called by the web process."""
 
-import datetime as dt
 import hashlib
 import hmac
 import secrets
@@ -32,6 +31,7 @@ from services.identity.sessions.store.credentials import Credential
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc, vault_pb2, vault_pb2_grpc
+from shuniu.china_time import civil_date
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
 from shuniu.kit.errors import Code, HubError
@@ -44,7 +44,6 @@ from shuniu.kit.store import audit
 from shuniu.kit.store.audit import AuditRecord, Outcome
 from shuniu.rules import RuleError, Violation
 
-_BEIJING = dt.timezone(dt.timedelta(hours=8))
 _AUTHORITY_SECONDS = 15.0
 _PROVED = 2
 """ial of a person whose name and number the authority found to match."""
@@ -186,7 +185,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
 
     def _checked(self, request: pb.RegisterPersonRequest) -> vault_pb2.VaultRecord:
         """The person's record in its one spelling. Raises INVALID_ARGUMENT with every violation."""
-        today = dt.datetime.fromtimestamp(self._base.clock.now_us() / 1e6, _BEIJING).date()
+        today = civil_date(self._base.clock.now_us())
         rules = [
             *sign_in.check_login_name(request.login_name),
             *sign_in.check_password(request.password, request.login_name),

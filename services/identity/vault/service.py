@@ -17,6 +17,7 @@ from services.identity.vault.store import Kept
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2 as pb
 from shuniu.api.identity.v1 import vault_pb2_grpc
+from shuniu.china_time import civil_date
 from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto.keyring import Keyring
@@ -26,7 +27,6 @@ from shuniu.kit.process.ids import new_person_id
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.rules import RuleError, Violation
 
-_BEIJING = dt.timezone(dt.timedelta(hours=8))
 _DAY_US = 24 * 3600 * 1_000_000
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _CALLER = "identity"
@@ -112,7 +112,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         return pb.SealCandidateResponse(sealed=sealed)
 
     def _checked(self, record: pb.VaultRecord) -> Record:
-        today = dt.datetime.fromtimestamp(self._base.clock.now_us() / 1e6, _BEIJING).date()
+        today = civil_date(self._base.clock.now_us())
         try:
             return records.checked(record.document_type, record.document_number, record.full_name, today)
         except RuleError as error:

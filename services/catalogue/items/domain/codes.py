@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.national_numbers import is_uscc
 from shuniu.rules import RuleError, Violation
 
 

@@ -24,7 +24,7 @@ from services.catalogue.items.domain.item import (
     Limit,
     Material,
 )
-from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.national_numbers import is_uscc
 from shuniu.rules import RuleError, Violation
 
 # an..200 (GB/T 39046-2020, item table).

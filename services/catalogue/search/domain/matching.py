@@ -19,8 +19,8 @@ from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 
-from services.catalogue.search.domain.ideographs import is_ideograph
 from services.catalogue.search.domain.synonyms import GROUPS
+from shuniu.ideographs import is_ideograph
 
 # A longer query is cut: nobody types it, and each character is one index probe.
 MAX_QUERY = 64
@@ -137,7 +137,7 @@ def tokens(document: Document) -> frozenset[Token]:
 @lru_cache(maxsize=_REMEMBERED)
 def pinyin_suffixes(text: str) -> frozenset[str]:
     """Initials and full pinyin of a name, from each of its characters to the end."""
-    han = "".join(mark for mark in text if is_ideograph(mark))[:_MAX_PINYIN]
+    han = "".join(mark for mark in unicodedata.normalize("NFKC", text) if is_ideograph(mark))[:_MAX_PINYIN]
     syllables = [each for each in lazy_pinyin(han, style=Style.NORMAL, errors="ignore", v_to_u=False) if each]
     found = set()
     for start in range(len(syllables)):

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.exchange.domain.clock import Stop, civil_date
+from services.exchange.domain.clock import Stop
+from shuniu.china_time import civil_date
 from shuniu.rules import RuleError, Violation
 
 MAX_NOTE = 2000

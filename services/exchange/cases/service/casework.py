@@ -28,6 +28,7 @@ from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.store import Person
 from services.exchange.service.moments import instant
+from shuniu import china_time
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring
@@ -102,7 +103,7 @@ class Casework:
         Raises HubError.
         """
         now_us = self.base.clock.now_us()
-        today = clock.civil_date(now_us)
+        today = china_time.civil_date(now_us)
         try:
             item = application.decide(asked, self.items, today, self._is_linked)
             serial = store.next_serial(conn, item.code, f"{today:%Y%m%d}")
@@ -269,9 +270,11 @@ class Casework:
         if case.accepted_us is None or not row.limit_unit:
             return None
         limit = Limit(row.limit_amount, Unit(row.limit_unit))
-        until = clock.civil_date(case.decided_us or case.steps[-1].at_us)
-        reading = clock.measure(self.calendar, clock.civil_date(case.accepted_us), limit, case.clock_stops(), until)
-        return None if reading.due is None else clock.end_of_day_us(reading.due)
+        until = china_time.civil_date(case.decided_us or case.steps[-1].at_us)
+        reading = clock.measure(
+            self.calendar, china_time.civil_date(case.accepted_us), limit, case.clock_stops(), until
+        )
+        return None if reading.due is None else china_time.end_of_day_us(reading.due)
 
     def _tell(self, conn: Connection, row: CaseRow, case: life.Case) -> None:
         """Publishes the event of the case's last step."""

@@ -11,7 +11,6 @@ from services.exchange.cases import store as case_store
 from services.exchange.directory import domain as resources
 from services.exchange.directory import store as directory
 from services.exchange.directory.domain import Resource
-from services.exchange.domain import clock
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.grants import domain as grants
@@ -25,6 +24,7 @@ from services.exchange.queries.asking import Asking, Reply, answer_invalid
 from services.exchange.queries.service.refusals import grant_required
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.service.moments import instant
+from shuniu import china_time
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
@@ -152,7 +152,7 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
     def _spend(self, conn: Connection, grant: grants.Grant, item: str, row: CallRow) -> str:
         """Spends one call of today's quota; returns the day. Raises GRANT_REQUIRED and GRANT_QUOTA."""
         now_us = self._base.clock.now_us()
-        day = f"{clock.civil_date(now_us):%Y%m%d}"
+        day = f"{china_time.civil_date(now_us):%Y%m%d}"
         today = replace(grant, spent_today=sharing.calls_on(conn, grant.id, day))
         use = Use(row.consumer, row.resource, row.purpose, item, now_us)
         try:

@@ -8,6 +8,7 @@ from datetime import date
 
 from services.identity.domain import documents, names
 from services.identity.domain.names import MIDDLE_DOT
+from shuniu.national_numbers import RESIDENCE_PREFIXES
 from shuniu.rules import RuleError, Violation
 
 FIELDS = ("full_name", "document_type", "document_number", "birth_date")
@@ -56,7 +57,7 @@ def index_text(record: Record) -> bytes:
     """Document type and number: what persons are found by, under a keyed hash (`PersonIndex`)."""
     kind = _SAME_NUMBER.get(record.document_type, record.document_type)
     # A mainland resident's residence permit (居住证) carries the citizen number as well.
-    mainland = len(record.document_number) == _NUMBER_LENGTH and record.document_number[:2] not in {"81", "82", "83"}
+    mainland = len(record.document_number) == _NUMBER_LENGTH and record.document_number[:6] not in RESIDENCE_PREFIXES
     if kind == _RESIDENCE_PERMIT and mainland:
         kind = "111"
     return f"{kind}|{record.document_number}".encode()
