@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 
 from services.catalogue.config import CatalogueSettings
 from services.catalogue.items import store
-from services.catalogue.search import store as search_index
+from services.catalogue.search import store as search_store
 from services.catalogue.store import METADATA
 from shuniu.api.common.v1 import operations_pb2
 from shuniu.kit.operations import audit_check
@@ -56,9 +56,9 @@ def _reindex(conn: Connection) -> int:
         page = store.changes(conn, after, limit=500, most_bytes=16 * 1024 * 1024)
         for stored in page.items:
             if stored.record.visible is None:
-                search_index.forget(conn, stored.id)
+                search_store.forget(conn, stored.id)
             else:
-                search_index.index(conn, stored.record.visible)
+                search_store.index(conn, stored.record.visible)
                 found += 1
         if not page.more:
             return found

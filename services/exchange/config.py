@@ -10,7 +10,7 @@ from shuniu.kit.service_settings import ServiceSettings
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings(ServiceSettings):
     calendar_file: Path = Path()
-    """Holiday calendar of the region, TOML or JSON (shape: `domain.clock.calendar_from`); empty: weekends only."""
+    """Holidays of the region, TOML or JSON (shape: `domain.time_limits.calendar_from`); empty: weekends only."""
     page_key_file: Path = Path()
     """Key of page tokens and cursors, the same on each replica; empty means <data_dir>/keys/exchange-page.key."""
     keyring_dir: Path = Path()

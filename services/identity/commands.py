@@ -13,7 +13,7 @@ from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
 from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
-from services.identity.operators import store as operator_rows
+from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
@@ -138,7 +138,7 @@ async def verify_audit(config: Path) -> AuditReport:
 
 
 def _keep_operator(conn: Connection, made: Operator, now_us: int, audit_hash: str) -> None:
-    operator_rows.put_operator(conn, made, now_us)
+    operator_store.put_operator(conn, made, now_us)
     record = AuditRecord(
         actor="command-line",
         actor_kind="operator",

@@ -224,7 +224,7 @@ FORBIDDEN = {
     ),
     "a subject of identity that uses one above it": (
         "identity/platforms/views.py",
-        "from services.identity.sessions import ends",
+        "from services.identity.sessions import ending",
         "identity is a stack of subjects",
     ),
     "a subject of identity that uses the vault": (
@@ -243,7 +243,11 @@ FORBIDDEN = {
         "Domains are pure",
     ),
     "gRPC in a subject's domain folder": ("exchange/cases/domain/life.py", "import grpc", "Domains are pure"),
-    "the kit in a service's domain": ("exchange/domain/clock.py", "from shuniu.kit import errors", "Domains are pure"),
+    "the kit in a service's domain": (
+        "exchange/domain/time_limits.py",
+        "from shuniu.kit import errors",
+        "Domains are pure",
+    ),
 }
 
 

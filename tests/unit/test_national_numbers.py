@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.exchange.domain.identity_numbers import holds_identity_number
-from services.identity.domain import documents
+from services.identity.domain import identity_documents
 from shuniu.national_numbers import PROVINCES, RESIDENCE_PREFIXES, birth_date, citizen_check, is_uscc, upwards
 
 BEGINNINGS = st.one_of(
@@ -30,7 +30,7 @@ def test_what_identity_accepts_exchange_finds(beginning: tuple[str, str], day: d
     number = _number(prefix, day, order)
     # An all-digit card has no check character X.
     if kind != "553" or number[-1] != "X":
-        assert documents.check(kind, number).normalised == number
+        assert identity_documents.check(kind, number).normalised == number
     assert holds_identity_number(f"号码{number}。")
 
 
@@ -40,8 +40,8 @@ def test_what_is_no_division_begins_no_number(prefix: str) -> None:
     number = _number(prefix, date(1990, 1, 1))
     assert not holds_identity_number(number)
     for kind in ("111", "154", "553"):
-        with pytest.raises(documents.DocumentError):
-            documents.check(kind, number)
+        with pytest.raises(identity_documents.DocumentError):
+            identity_documents.check(kind, number)
 
 
 def test_organisation_codes() -> None:

@@ -160,12 +160,12 @@ def put(conn: Connection, stored: Stored) -> None:
     conn.execute(update(item).where(item.c.id == stored.id).values(_row_of(stored)))
 
 
-def by_id(conn: Connection, item_id: str) -> Stored | None:
+def find_by_id(conn: Connection, item_id: str) -> Stored | None:
     row = conn.execute(select(item).where(item.c.id == item_id)).first()
     return None if row is None else stored_of(row)
 
 
-def by_code(conn: Connection, code: str) -> Stored | None:
+def find_by_code(conn: Connection, code: str) -> Stored | None:
     row = conn.execute(
         select(item).join(item_code, item_code.c.item_id == item.c.id).where(item_code.c.code == code)
     ).first()

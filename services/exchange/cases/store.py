@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
+from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store import LostRaceError, binding_of
 
@@ -119,6 +120,11 @@ class CaseRow:
     certificate_number: str
     evaluation: int
     form: bytes
+
+    @property
+    def limit(self) -> Limit | None:
+        """The legal limit that the item had when the case was applied for; None when it had none."""
+        return Limit(self.limit_amount, Unit(self.limit_unit)) if self.limit_unit else None
 
 
 _COLUMNS: Final = tuple(column.name for column in case_file.columns)

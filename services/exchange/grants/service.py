@@ -8,11 +8,11 @@ from google.type import date_pb2
 from sqlalchemy import Connection
 
 from services.exchange.directory import domain as resources
-from services.exchange.directory import store as directory
+from services.exchange.directory import store as directory_store
 from services.exchange.directory.descriptions import describe, publish, resource_view
 from services.exchange.directory.refusals import not_owned, resource_unknown
-from services.exchange.domain import clock, texts
-from services.exchange.domain.clock import Calendar, Limit
+from services.exchange.domain import texts, time_limits
+from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store
 from services.exchange.grants.domain import Action, Contract, Grant, Party
@@ -69,7 +69,9 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
     async def ListResources(self, request: pb.ListResourcesRequest, context: Any) -> pb.ListResourcesResponse:
         caller = current_caller()
         page = self._pages.asked(caller.key, "resources", request.page_token, request.page_size, default=100, most=500)
-        rows = await self._base.store.read(directory.resources_seen_by, caller.platform, page.after, page.size + 1)
+        rows = await self._base.store.read(
+            directory_store.resources_seen_by, caller.platform, page.after, page.size + 1
+        )
         shown, last = cut(rows, page.size)
         response = pb.ListResourcesResponse(resources=[resource_view(row) for row in shown])
         if last is not None:
@@ -86,7 +88,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
 
     def _apply(self, conn: Connection, request: pb.ApplyGrantRequest) -> GrantRow:
         platform = current_caller().platform
-        found = directory.find_resource(conn, request.resource)
+        found = directory_store.find_resource(conn, request.resource)
         if found is None or found.state is not resources.ResourceState.PUBLISHED:
             raise resource_unknown()
         entry = self._base.registry.platform(platform)
@@ -123,7 +125,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         if grant.state is grants.GrantState.GRANTED:
             return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
         today = china_time.civil_date(now_us)
-        last_day = clock.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
+        last_day = time_limits.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
         return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), china_time.end_of_day_us(last_day))
 
     async def DecideGrant(self, request: pb.DecideGrantRequest, context: Any) -> pb.DecideGrantResponse:

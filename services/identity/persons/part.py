@@ -4,9 +4,9 @@ import grpc
 
 from services.identity.config import IdentitySettings
 from services.identity.keys.secrets import Secrets
-from services.identity.persons.sealing import Sealer
 from services.identity.persons.service.persons import PersonService
 from services.identity.persons.service.reveals import RevealService
+from services.identity.persons.vault_client import Sealer
 from services.identity.requests.private import PrivateRequests
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part

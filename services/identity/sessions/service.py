@@ -10,15 +10,15 @@ from sqlalchemy import Connection
 
 from services.identity import metrics
 from services.identity.config import IdentitySettings
-from services.identity.domain import documents, names
+from services.identity.domain import identity_documents, names
 from services.identity.domain.secret_hashes import token_hash
 from services.identity.keys.secrets import Secrets
-from services.identity.persons import store as persons
+from services.identity.persons import store as person_store
 from services.identity.persons.store import Person, Proof
-from services.identity.platforms import store as platform_rows
+from services.identity.platforms import store as platform_store
 from services.identity.requests.private import PrivateRequests
 from services.identity.service.refusals import of_rules
-from services.identity.sessions import ends as session_ends
+from services.identity.sessions import ending
 from services.identity.sessions.domain import sessions, sign_in
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.domain.sign_in import FailureLimit
@@ -26,7 +26,7 @@ from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.passwords import Passwords, PoolFullError
 from services.identity.sessions.refusals import answered
 from services.identity.sessions.store import credentials
-from services.identity.sessions.store import sessions as session_rows
+from services.identity.sessions.store import sessions as session_store
 from services.identity.sessions.store.credentials import Credential
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import signin_pb2 as pb
@@ -80,7 +80,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
             return answer
         record = self._checked(request)
         index = self._login_index(request.login_name)
-        if await self._base.store.read(credentials.get_credential, index) is not None:
+        if await self._base.store.read(credentials.find_credential, index) is not None:
             raise _name_taken()
         proof = await self._prove(record)
         put = vault_pb2.PutPersonRequest(request_id=request.request_id, record=record, confirm=True)
@@ -88,7 +88,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         password_hash = await self._hashed(request.password)
 
         def work(conn: Connection) -> pb.RegisterPersonResponse:
-            if credentials.get_credential(conn, index) is not None:
+            if credentials.find_credential(conn, index) is not None:
                 raise _name_taken()
             if credentials.has_credential(conn, kept.person_id):
                 raise errors.exists(
@@ -96,7 +96,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
                     "This person has registered already; sign in with the login name chosen then.",
                     "该人员已注册，请使用原登录名登录。",
                 )
-            persons.put(conn, Person(kept.person_id, kept.display_name, _PROVED), proof)
+            person_store.put(conn, Person(kept.person_id, kept.display_name, _PROVED), proof)
             credentials.add_credential(conn, index, Credential(kept.person_id, password_hash), proof.verified_us)
             return pb.RegisterPersonResponse(ial=_PROVED)
 
@@ -136,11 +136,11 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
 
     async def EndSession(self, request: pb.EndSessionRequest, context: Any) -> pb.EndSessionResponse:
         hashed = token_hash(request.session_token)
-        session = await self._base.store.read(session_rows.by_secret, hashed)
+        session = await self._base.store.read(session_store.find_by_secret, hashed)
 
         def work(conn: Connection) -> pb.EndSessionResponse:
             if session is not None:
-                session_ends.end(self._base, conn, session, EndReason.LOGOUT)
+                ending.end(self._base, conn, session, EndReason.LOGOUT)
             return pb.EndSessionResponse()
 
         target = f"session/{session.session_id}" if session else "session"
@@ -160,7 +160,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         def work(conn: Connection) -> pb.SignInResponse:
             if had_failures:
                 credentials.clear_failures(conn, index)
-            session_rows.add(conn, opened, token_hash(secret))
+            session_store.add(conn, opened, token_hash(secret))
             response = pb.SignInResponse(session_token=secret)
             response.expires_at.FromMicroseconds(opened.expires_us)
             return response
@@ -168,7 +168,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         return await self._private.mutate(request, pb.SignInResponse, work, target=f"person/{person_id}")
 
     def _count_failure(self, conn: Connection, index: str) -> None:
-        counted = self._limit.counted(credentials.failures(conn, index), self._base.clock.now_us())
+        counted = self._limit.counted(credentials.find_failures(conn, index), self._base.clock.now_us())
         credentials.put_failures(conn, index, counted)
         record = AuditRecord(
             actor=current_caller().platform,
@@ -197,7 +197,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         except RuleError as error:
             found += of_rules(error, {"name": "full_name"})
         try:
-            document = documents.check(request.document.type, request.document.number, today=today)
+            document = identity_documents.check(request.document.type, request.document.number, today=today)
             record.document_type, record.document_number = document.type, document.normalised
         except RuleError as error:
             found += of_rules(error, {"type": "document.type", "number": "document.number"})
@@ -208,7 +208,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
     async def _prove(self, record: vault_pb2.VaultRecord) -> Proof:
         """Asks the authority; it gets sealed data and answers with a code, never with data."""
         platform = self._settings.authority_platform
-        row = await self._base.store.read(platform_rows.get, platform)
+        row = await self._base.store.read(platform_store.find_platform, platform)
         key = row.encryption_key if row is not None and row.working else ""
         if not key:
             raise _authority_away()
@@ -242,12 +242,12 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
 
 
 def _sign_in_rows(conn: Connection, index: str) -> tuple[Credential | None, sign_in.Failures | None]:
-    return credentials.get_credential(conn, index), credentials.failures(conn, index)
+    return credentials.find_credential(conn, index), credentials.find_failures(conn, index)
 
 
 def _session_person(conn: Connection, secret_hash: str, now_us: int) -> tuple[Session, Person]:
-    session = sessions.live(session_rows.by_secret(conn, secret_hash), now_us)
-    person = persons.get(conn, session.person_id)
+    session = sessions.live(session_store.find_by_secret(conn, secret_hash), now_us)
+    person = person_store.find_person(conn, session.person_id)
     if person is None:
         raise sessions.SessionEndedError
     return session, person

@@ -6,13 +6,13 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.identity.openid.tokens import Tokens
-from services.identity.persons import store as persons
-from services.identity.platforms import store as platform_rows
+from services.identity.persons import store as person_store
+from services.identity.platforms import store as platform_store
 from services.identity.requests.private import PrivateRequests
 from services.identity.sessions.domain import sessions
 from services.identity.sessions.domain.sessions import SessionEndedError
 from services.identity.sessions.refusals import answered
-from services.identity.sessions.store import sessions as session_rows
+from services.identity.sessions.store import sessions as session_store
 from services.identity.signing import domain as signing
 from services.identity.signing.domain import Item, Signer
 from shuniu.api.identity.v1 import signing_pb2 as pb
@@ -59,9 +59,9 @@ class SigningService(signing_pb2_grpc.SigningServiceServicer):
 
 def _signer(conn: Connection, caller: Caller, now_us: int) -> Signer:
     """Raises SessionEndedError unless the session lives and is the caller's."""
-    session = sessions.live(session_rows.get(conn, caller.session), now_us)
-    platform = platform_rows.get(conn, caller.platform)
-    person = None if platform is None else persons.by_subject(conn, platform.sector, caller.person)
+    session = sessions.live(session_store.find_session(conn, caller.session), now_us)
+    platform = platform_store.find_platform(conn, caller.platform)
+    person = None if platform is None else person_store.find_by_subject(conn, platform.sector, caller.person)
     if person is None or person.person_id != session.person_id:
         raise SessionEndedError
     return Signer(

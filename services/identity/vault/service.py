@@ -57,7 +57,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         fresh_id = new_person_id()
 
         def work(conn: Connection) -> pb.PutPersonResponse:
-            found = store.by_index(conn, index_key) or self._moved(conn, index_key, older)
+            found = store.find_by_index(conn, index_key) or self._moved(conn, index_key, older)
             if request.confirm:
                 found, known = self._kept(conn, found, fresh_id, index_key, record), found is not None
             else:
@@ -80,7 +80,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         jwk = _receiver_key(request.receiver_jwk)
 
         def work(conn: Connection) -> bytes:
-            kept = store.by_id(conn, request.person_id)
+            kept = store.find_by_id(conn, request.person_id)
             if kept is None:
                 raise errors.not_found("PERSON_UNKNOWN", "The vault does not know this person.", "没有该人员的记录。")
             self._count(conn, request.receiver, request.purpose)
@@ -120,7 +120,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
 
     def _moved(self, conn: Connection, index_key: bytes, older: list[bytes]) -> Kept | None:
         """A person stored under another profile; re-indexed under the present one."""
-        found = next((kept for key in older if (kept := store.by_index(conn, key)) is not None), None)
+        found = next((kept for key in older if (kept := store.find_by_index(conn, key)) is not None), None)
         if found is not None:
             store.reindex(conn, found.person_id, index_key)
         return found

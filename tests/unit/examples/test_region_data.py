@@ -29,8 +29,8 @@ from services.catalogue.items.domain.item import (
 from services.catalogue.items.domain.rules import validate
 from services.catalogue.search.domain.matching import Document, plan, score
 from services.exchange.cases.domain import codes as case_codes
-from services.exchange.domain.clock import calendar_from
-from services.identity.domain import documents, names
+from services.exchange.domain.time_limits import calendar_from
+from services.identity.domain import identity_documents, names
 from shuniu import national_numbers
 from shuniu.national_numbers import is_uscc
 
@@ -81,7 +81,7 @@ def test_codes_are_valid_by_the_services_rules(region: Region) -> None:
     """The example's own check digits agree with identity's and catalogue's, and make case codes."""
     for agency in region.agencies:
         assert is_uscc(agency.uscc)
-        assert documents.check_uscc(agency.uscc) == agency.uscc
+        assert identity_documents.check_uscc(agency.uscc) == agency.uscc
         assert divisions.normalise(agency.division) == agency.division
     for each in region.implementing:
         code = codes.parse(each.code_b)
@@ -181,7 +181,7 @@ def test_the_command_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def _is_sound(person: Person) -> bool:
-    document = documents.check(person.document_type, person.number)
+    document = identity_documents.check(person.document_type, person.number)
     return (document.normalised, document.birth) == (person.number, person.birth) and document.sex == person.sex
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.exchange.domain.clock import Stop
+from services.exchange.domain.time_limits import Stop
 from shuniu.china_time import civil_date
 from shuniu.rules import RuleError, Violation
 
@@ -223,7 +223,7 @@ class Case:
         )
 
     def clock_stops(self) -> tuple[Stop, ...]:
-        """The stops of the legal clock by civil days, for ``clock.measure``."""
+        """The stops of the legal clock by civil days, for ``time_limits.measure``."""
         return tuple(
             Stop(civil_date(began), None if ended is None else civil_date(ended)) for began, ended in self.stops
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from services.exchange.domain.clock import Limit
+from services.exchange.domain.time_limits import Limit
 from shuniu.national_numbers import upwards
 from shuniu.rules import RuleError, Violation
 

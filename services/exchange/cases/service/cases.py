@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.exchange.cases import store
+from services.exchange.cases.casework import Casework
 from services.exchange.cases.domain.application import Application
-from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.refusals import case_unknown
-from services.exchange.cases.service.views import case_view, channel_name, evaluation_channel, materials_of
+from services.exchange.cases.refusals import case_unknown
 from services.exchange.cases.store import CaseRow
+from services.exchange.cases.views import case_view, channel_name, evaluation_channel, materials_of
 from services.exchange.people.resolving import People
 from services.exchange.people.store import Person
 from services.exchange.service.pages import Page, Pages, cut

@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.exchange.cases import store
-from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.refusals import case_unknown, etag_mismatch
-from services.exchange.cases.service.views import MOVES, case_view, etag, states_asked
+from services.exchange.cases.casework import Casework
+from services.exchange.cases.refusals import case_unknown, etag_mismatch
 from services.exchange.cases.store import CaseRow
+from services.exchange.cases.views import MOVES, case_view, etag, states_asked
 from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc

@@ -6,12 +6,12 @@ from sqlalchemy import Connection
 
 from services.exchange import metrics
 from services.exchange.directory import domain as resources
-from services.exchange.directory import store as directory
+from services.exchange.directory import store as directory_store
 from services.exchange.directory.domain import Resource
 from services.exchange.directory.refusals import resource_unknown
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
-from services.exchange.queries import store as calls
+from services.exchange.queries import store as query_store
 from services.exchange.queries.asking import Asking, Reply, answer_invalid
 from services.exchange.queries.digests import CallDigests
 from services.exchange.queries.store import CallRow, CallState
@@ -34,7 +34,7 @@ class AuthorityService(query_pb2_grpc.AuthorityServiceServicer):
         self._evidence = evidence
 
     async def VerifySubject(self, request: pb.VerifySubjectRequest, context: Any) -> pb.VerifySubjectResponse:
-        found = await self._base.store.read(directory.find_resource, request.resource)
+        found = await self._base.store.read(directory_store.find_resource, request.resource)
         if found is None or found.state is not resources.ResourceState.PUBLISHED or not found.authority:
             raise resource_unknown()
         if not request.subject.jwe:
@@ -88,7 +88,7 @@ class AuthorityService(query_pb2_grpc.AuthorityServiceServicer):
             result=reply.result,
             transaction_id=reply.transaction_id,
         )
-        calls.insert_call(conn, row)
+        query_store.insert_call(conn, row)
         parties = (row.consumer, row.provider)
-        self._evidence.keep(conn, row.call_id, Kind.AUTHORITY, row.answered_us, parties, calls.call_facts(row))
+        self._evidence.keep(conn, row.call_id, Kind.AUTHORITY, row.answered_us, parties, query_store.call_facts(row))
         self._base.audit(conn, "VerifySubject", f"resource/{found.code}", call=row.call_id)

@@ -9,17 +9,17 @@ from sqlalchemy import Connection
 from services.exchange import metrics
 from services.exchange.cases import store as case_store
 from services.exchange.directory import domain as resources
-from services.exchange.directory import store as directory
+from services.exchange.directory import store as directory_store
 from services.exchange.directory.domain import Resource
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.grants import domain as grants
-from services.exchange.grants import store as sharing
+from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import Contract, Use
 from services.exchange.grants.refusals import refusal
 from services.exchange.people.resolving import People
 from services.exchange.queries import domain as answers
-from services.exchange.queries import store as calls
+from services.exchange.queries import store as query_store
 from services.exchange.queries.asking import Asking, Reply, answer_invalid
 from services.exchange.queries.service.refusals import grant_required
 from services.exchange.queries.store import CallRow, CallState
@@ -86,7 +86,7 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
     ) -> Begun | pb.QueryResponse:
         """Checks the contract and spends one call; returns the stored answer when this request was answered before."""
         caller = current_caller()
-        known = calls.find_call(conn, caller.key, request_id)
+        known = query_store.find_call(conn, caller.key, request_id)
         if known is not None and known.digest != digest:
             raise requests.reused(request_id)
         if known is not None and known.state is CallState.DONE:
@@ -98,7 +98,7 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
                     request_id=request_id,
                 )
             return pb.QueryResponse.FromString(self._keyring.decrypt(known.answer, _context(known.call_id)))
-        found = sharing.find_grant(conn, request.grant_id)
+        found = grant_store.find_grant(conn, request.grant_id)
         if found is None or found.grant.contract.consumer != caller.platform:
             raise grant_required("GRANT_UNKNOWN")
         contract = found.grant.contract
@@ -135,13 +135,13 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         charged = row.charged_day or self._spend(conn, found.grant, case.base_code, row)
         row = replace(row, state=CallState.OPEN, charged_day=charged, answer=None)
         if known is None:
-            calls.insert_call(conn, row)
+            query_store.insert_call(conn, row)
         else:
-            calls.update_call(conn, row)
+            query_store.update_call(conn, row)
         return Begun(row, replace(contract, fields=wanted), resource, case.person_id)
 
     def _resource(self, conn: Connection, contract: Contract) -> Resource:
-        resource = directory.find_resource(conn, contract.resource)
+        resource = directory_store.find_resource(conn, contract.resource)
         if resource is None or resource.state is not resources.ResourceState.PUBLISHED:
             raise grant_required("RESOURCE_STATE")
         entry = self._base.registry.platform(contract.consumer)
@@ -153,13 +153,13 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
         """Spends one call of today's quota; returns the day. Raises GRANT_REQUIRED and GRANT_QUOTA."""
         now_us = self._base.clock.now_us()
         day = f"{china_time.civil_date(now_us):%Y%m%d}"
-        today = replace(grant, spent_today=sharing.calls_on(conn, grant.id, day))
+        today = replace(grant, spent_today=grant_store.calls_on(conn, grant.id, day))
         use = Use(row.consumer, row.resource, row.purpose, item, now_us)
         try:
             grants.spend(today, use)
         except RuleError as error:
             raise refusal(error) from None
-        if not sharing.spend(conn, grant.id, day, grant.contract.daily_quota):
+        if not grant_store.spend(conn, grant.id, day, grant.contract.daily_quota):
             raise errors.exhausted("GRANT_QUOTA", "Today's calls of the grant are spent.", "今日授权调用次数已用完。")
         return day
 
@@ -188,8 +188,8 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
     def _failed(self, conn: Connection, row: CallRow, reason: str) -> None:
         """Refunds the call and stores the reason in its row."""
         if row.charged_day:
-            sharing.refund(conn, row.grant_id, row.charged_day)
-        calls.update_call(conn, replace(row, state=CallState.FAILED, charged_day="", result=reason))
+            grant_store.refund(conn, row.grant_id, row.charged_day)
+        query_store.update_call(conn, replace(row, state=CallState.FAILED, charged_day="", result=reason))
 
     def _done(self, conn: Connection, row: CallRow, reply: Reply, leaving: dict[str, Any]) -> pb.QueryResponse:
         """Stores evidence, audit record and the answer for retries in one transaction."""
@@ -221,14 +221,14 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
             transaction_id=reply.transaction_id,
             answer=self._keyring.encrypt(response.SerializeToString(), _context(row.call_id)),
         )
-        calls.update_call(conn, kept)
+        query_store.update_call(conn, kept)
         self._evidence.keep(
             conn,
             kept.call_id,
             Kind.QUERY,
             kept.answered_us,
             (kept.consumer, kept.provider),
-            calls.call_facts(kept),
+            query_store.call_facts(kept),
             case_code=kept.case_code,
         )
         self._base.audit(conn, "Query", f"case/{row.case_code}", grant=row.grant_id, call=row.call_id)

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from services.identity.persons import store as persons
+from services.identity.persons import store as person_store
 from services.identity.persons.domain import reveals
 from services.identity.persons.refusals import answered
-from services.identity.persons.sealing import Sealer
 from services.identity.persons.store import Reveal
 from services.identity.persons.subjects import person_behind
+from services.identity.persons.vault_client import Sealer
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import person_pb2 as pb
 from shuniu.api.identity.v1 import person_pb2_grpc
@@ -61,7 +61,7 @@ class PersonService(person_pb2_grpc.PersonServiceServicer):
                 fields = reveals.checked_fields(request.fields)
                 id_ = new_ulid(self._base.clock)
                 given = Reveal(id_, request.person_id, receiver, request.case_code, fields, request.purpose, now)
-                persons.add_reveal(conn, given)
+                person_store.add_reveal(conn, given)
             self._base.audit_all(
                 conn,
                 [
@@ -79,7 +79,7 @@ class PersonService(person_pb2_grpc.PersonServiceServicer):
         with answered():
             fields = reveals.checked_fields(request.fields)
             reveals.check_service(service, request.purpose)
-            if await self._base.store.read(persons.get, request.person_id) is None:
+            if await self._base.store.read(person_store.find_person, request.person_id) is None:
                 raise errors.not_found("PERSON_UNKNOWN", "There is no such person.", "没有该人员。")
             if request.platform:
                 return await self._sealer.to_platform(request.person_id, fields, request.platform, request.purpose)

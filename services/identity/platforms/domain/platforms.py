@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from services.identity.domain import documents
+from services.identity.domain import identity_documents
 from shuniu.rules import RuleError, Violation
 
 # One token of a bus subject, one path segment of a SPIFFE id, one OAuth client id.
@@ -176,7 +176,7 @@ def applied(draft: Draft, now_us: int) -> Platform:
         kind=Kind(draft.kind),
         division=draft.division,
         created_us=now_us,
-        uscc=documents.check_uscc(draft.uscc) if draft.uscc else "",
+        uscc=identity_documents.check_uscc(draft.uscc) if draft.uscc else "",
         scopes=tuple(dict.fromkeys(draft.scopes)),
         redirect_uris=tuple(dict.fromkeys(draft.redirect_uris)),
         sector=draft.sector or draft.code,
@@ -230,8 +230,8 @@ def _placing(draft: Draft) -> list[Violation]:
         )
     if draft.uscc:
         try:
-            documents.check_uscc(draft.uscc)
-        except documents.DocumentError as error:
+            identity_documents.check_uscc(draft.uscc)
+        except identity_documents.DocumentError as error:
             found += [Violation("platform.uscc", each.reason, each.en, each.zh) for each in error.violations]
     if draft.zone and not _ZONE.fullmatch(draft.zone):
         found.append(Violation("platform.zone", "ZONE_FORM", "name a security zone", "请填写有效的安全区域名称"))

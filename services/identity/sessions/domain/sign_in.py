@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from services.identity.domain import documents
+from services.identity.domain import identity_documents
 from shuniu.rules import RuleError, Violation
 
 _LOGIN_NAME = re.compile(r"[A-Za-z0-9._-]{4,64}")
@@ -41,7 +41,7 @@ def check_login_name(name: str) -> list[Violation]:
 
 def _is_number(kind: str, name: str) -> bool:
     try:
-        documents.check(kind, name)
+        identity_documents.check(kind, name)
     except RuleError:
         return False
     return True

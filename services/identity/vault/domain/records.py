@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.identity.domain import documents, names
+from services.identity.domain import identity_documents, names
 from services.identity.domain.names import MIDDLE_DOT
 from shuniu.national_numbers import RESIDENCE_PREFIXES
 from shuniu.rules import RuleError, Violation
@@ -36,7 +36,7 @@ def checked(document_type: str, number: str, full_name: str, today: date) -> Rec
     found: list[Violation] = []
     document = name = None
     try:
-        document = documents.check(document_type, number, today=today)
+        document = identity_documents.check(document_type, number, today=today)
     except RuleError as error:
         found += [_renamed(each, {"type": "document_type", "number": "document_number"}) for each in error.violations]
     try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.exchange.domain.clock import (
+from services.exchange.domain.time_limits import (
     WEEKDAYS,
     CalendarError,
     Limit,

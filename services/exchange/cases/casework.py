@@ -14,12 +14,13 @@ from services.exchange.cases.domain import application, life
 from services.exchange.cases.domain import codes as case_codes
 from services.exchange.cases.domain.application import Application, Material
 from services.exchange.cases.domain.life import CaseState, Command, Move, Role
+from services.exchange.cases.domain.promise import promised_us
 from services.exchange.cases.domain.routing import ItemBook
-from services.exchange.cases.service.refusals import case_unknown, refusal
-from services.exchange.cases.service.views import case_changed, case_view
+from services.exchange.cases.refusals import case_unknown, refusal
 from services.exchange.cases.store import CaseRow
-from services.exchange.domain import clock, texts
-from services.exchange.domain.clock import Calendar, Limit, Unit
+from services.exchange.cases.views import case_changed, case_view
+from services.exchange.domain import texts
+from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
 from services.exchange.evaluations.domain import Channel, Evaluation, Level
@@ -237,7 +238,7 @@ class Casework:
             row,
             state=after.state.value,
             version=after.seq,
-            due_us=self._due_us(row, after),
+            due_us=promised_us(after, row.limit, self.calendar),
             missing=after.missing,
             certificate_number=after.result,
             evaluation=after.evaluation,
@@ -264,17 +265,6 @@ class Casework:
         kind = _EVIDENCED[step.move]
         piece_id = new_ulid(self.base.clock)
         self.evidence.keep(conn, piece_id, kind, step.at_us, parties, facts, case_code=row.case_code)
-
-    def _due_us(self, row: CaseRow, case: life.Case) -> int | None:
-        """The end of the promised limit; None before acceptance, without a limit and while the clock is stopped."""
-        if case.accepted_us is None or not row.limit_unit:
-            return None
-        limit = Limit(row.limit_amount, Unit(row.limit_unit))
-        until = china_time.civil_date(case.decided_us or case.steps[-1].at_us)
-        reading = clock.measure(
-            self.calendar, china_time.civil_date(case.accepted_us), limit, case.clock_stops(), until
-        )
-        return None if reading.due is None else china_time.end_of_day_us(reading.due)
 
     def _tell(self, conn: Connection, row: CaseRow, case: life.Case) -> None:
         """Publishes the event of the case's last step."""
