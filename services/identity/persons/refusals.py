@@ -11,5 +11,9 @@ def _reveal(error: RevealError) -> HubError:
     return build(error.reason, error.en, error.zh)
 
 
+def person_unknown() -> HubError:
+    return errors.not_found("PERSON_UNKNOWN", "There is no such person.", "没有该人员。")
+
+
 answered = answering({RevealError: _reveal})
 """Turns exceptions of this subject's domain into HubError."""

@@ -71,10 +71,6 @@ def display_name(full_name: str) -> str:
     return shown + "".join(mark if mark in f" {MIDDLE_DOT}-" else "*" for mark in full_name[1:])
 
 
-def unknown_fields(wanted: Sequence[str]) -> list[str]:
-    return [name for name in wanted if name not in FIELDS]
-
-
 def selected(record: Record, wanted: Sequence[str]) -> dict[str, str]:
     """The wanted fields; `birth_date` is ISO 8601, empty when the document does not tell it."""
     whole = {
