@@ -1,9 +1,9 @@
-"""Units of work on cases: each checks a move, stores the step and its event, and returns the case."""
+"""Units of work on cases: each checks a move, stores the step and its event, and returns row and history."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
@@ -18,7 +18,7 @@ from services.exchange.cases.domain.promise import promised_us
 from services.exchange.cases.domain.routing import ItemBook
 from services.exchange.cases.refusals import case_unknown, refusal
 from services.exchange.cases.store import CaseRow
-from services.exchange.cases.views import case_changed, case_view
+from services.exchange.cases.views import case_changed, case_view, etag
 from services.exchange.domain import texts
 from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.evaluations import domain as evaluations
@@ -59,6 +59,9 @@ _EVIDENCED: Final = {
 }
 
 
+Ts = TypeVarTuple("Ts")
+Worked = tuple[CaseRow, life.Case]
+"""The case as a unit left it."""
 # Answers that hold one case.
 Response = TypeVar(
     "Response",
@@ -84,22 +87,30 @@ class Casework:
         self,
         request: Message,
         response_type: type[Response],
-        unit: Callable[[Connection], pb.Case],
         target: str,
+        unit: Callable[[Connection, *Ts], Worked],
+        *args: *Ts,
     ) -> Response:
         """Runs a unit once per request_id and answers with its case.
 
         The form is filled in afterwards: the request log holds answers in clear, forms stay sealed.
         """
-        response = await self.base.mutate(
-            request, response_type, lambda conn: response_type(case=unit(conn)), target=target
-        )
-        row = await self.base.store.read(store.find_case, response.case.case_code)
-        if row is not None:
-            response.case.form.update(self.opened_form(row))
+        worked: list[CaseRow] = []
+
+        def work(conn: Connection) -> Response:
+            row, case = unit(conn, *args)
+            worked[:] = [row]
+            return response_type(case=case_view(row, case))
+
+        response = await self.base.mutate(request, response_type, work, target=target)
+        found = [row for row in worked if (row.case_code, etag(row)) == (response.case.case_code, response.case.etag)]
+        if not found:
+            # Answered before, by another call: this one's unit did not run, or lost to it.
+            found = [await self.base.store.read(_case, response.case.case_code)]
+        response.case.form.update(self.opened_form(found[0]))
         return response
 
-    def apply(self, conn: Connection, asked: Application, person: Person, platform: str) -> pb.Case:
+    def apply(self, conn: Connection, asked: Application, person: Person, platform: str) -> Worked:
         """Stores a new case and publishes its event to the handling agency. `platform`: through which it came.
         Raises HubError.
         """
@@ -139,7 +150,7 @@ class Casework:
         store.insert_case(conn, row, case)
         store.put_materials(conn, code, asked.materials, now_us)
         self._tell(conn, row, case)
-        return case_view(row, case)
+        return row, case
 
     def _is_linked(self, platform: str) -> bool:
         """Whether a platform is enrolled, in a zone and of a clearance that let it receive the case's event: without
@@ -150,34 +161,34 @@ class Casework:
 
     def supplement(
         self, conn: Connection, code: str, person_id: str, materials: list[Material], form: Mapping[str, str]
-    ) -> pb.Case:
+    ) -> Worked:
         """Stores what a correction requested. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         given = tuple(dict.fromkeys((*(each.name for each in materials), *form)))
         faults = [*application.material_faults(materials), *application.form_faults(form)]
         command = Command(Move.SUPPLEMENT, APPLICANT, _PERSON, self.base.clock.now_us(), given=given)
         merged = {**self.opened_form(row), **form}
-        view = self._moved(conn, replace(row, form=self._sealed_form(code, merged)), case, command, faults)
+        worked = self._moved(conn, replace(row, form=self._sealed_form(code, merged)), case, command, faults)
         store.put_materials(conn, code, materials, command.at_us)
-        return view
+        return worked
 
-    def withdraw(self, conn: Connection, code: str, person_id: str, reason: str) -> pb.Case:
+    def withdraw(self, conn: Connection, code: str, person_id: str, reason: str) -> Worked:
         """The applicant takes the case back. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         command = Command(Move.WITHDRAW, APPLICANT, _PERSON, self.base.clock.now_us(), note=reason)
         faults = texts.text_faults("reason", reason, life.MAX_NOTE)
         return self._moved(conn, row, case, command, faults)
 
-    def evaluate(self, conn: Connection, code: str, person_id: str, level: int, channel: str, comment: str) -> pb.Case:
+    def evaluate(self, conn: Connection, code: str, person_id: str, level: int, channel: str, comment: str) -> Worked:
         """Stores the person's only evaluation of a finished case. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         now_us = self.base.clock.now_us()
         command = Command(Move.EVALUATE, APPLICANT, _PERSON, now_us, level=level)
-        view = self._moved(conn, row, case, command, evaluations.evaluation_faults(level, channel, comment))
+        worked = self._moved(conn, row, case, command, evaluations.evaluation_faults(level, channel, comment))
         evaluation_store.insert_evaluation(conn, Evaluation(code, Level(level), Channel(channel), now_us, comment))
-        return view
+        return worked
 
-    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> pb.Case:
+    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> Worked:
         """One move of the handling agency. Raises HubError."""
         case = store.load_history(conn, row.case_code)
         delivers_grant = move is Move.DELIVER and case.state is CaseState.GRANTED
@@ -218,7 +229,7 @@ class Casework:
         faults: Iterable[Violation],
         *,
         officer: str = "",
-    ) -> pb.Case:
+    ) -> Worked:
         """Stores the step and publishes its event. A fault of state is raised alone, faults of content together."""
         found = list(faults)
         try:
@@ -247,7 +258,7 @@ class Casework:
         if command.move in _EVIDENCED:
             self._keep_evidence(conn, moved, after.steps[-1])
         self._tell(conn, moved, after)
-        return case_view(moved, after)
+        return moved, after
 
     def _keep_evidence(self, conn: Connection, row: CaseRow, step: life.Step) -> None:
         facts = {
@@ -288,6 +299,13 @@ class Casework:
         """The form answers of a case. Raises UnreadableError when the row was tampered with."""
         form: dict[str, str] = json.loads(self.keyring.decrypt(row.form, _context(row.case_code)))
         return form
+
+
+def _case(conn: Connection, code: str) -> CaseRow:
+    row = store.find_case(conn, code)
+    if row is None:
+        raise LookupError(f"case {code}: answered, and not there")
+    return row
 
 
 def _context(code: str) -> bytes:
