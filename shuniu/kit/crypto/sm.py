@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from shuniu.kit.crypto.libcrypto import LibcryptoAbsentError, find
+from shuniu.kit.crypto.libcrypto import LibcryptoAbsentError, load
 
 SIGNER_ID: Final = b"1234567812345678"
 """Signer id of GB/T 32918.2 5.5 where the parties agreed on no other (GM/T 0009 10); always given explicitly."""
@@ -283,7 +283,7 @@ def _library() -> ctypes.CDLL:
 def _found() -> ctypes.CDLL | str:
     """The library, or why there is none: the answer stays the same for the life of the process."""
     try:
-        return find(_proves_itself, os.environ.get("SHUNIU_LIBCRYPTO", ""))
+        return load(_proves_itself, os.environ.get("SHUNIU_LIBCRYPTO", ""))
     except LibcryptoAbsentError as cause:
         return str(cause)
 
