@@ -1,4 +1,4 @@
-"""What the command line may call of the catalogue while it does not run."""
+"""Commands on the catalogue's store while the catalogue does not run."""
 
 from pathlib import Path
 

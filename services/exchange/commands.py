@@ -1,4 +1,4 @@
-"""What the command line may call of the exchange while it does not run."""
+"""Commands on the exchange's files while the exchange does not run."""
 
 from pathlib import Path
 

@@ -16,11 +16,11 @@ class ExchangeSettings(ServiceSettings):
     keyring_dir: Path = Path()
     """Keys that form answers and kept query answers are encrypted with; empty means <data_dir>/keys/exchange."""
     provider_seconds: float = 10.0
-    """How long a provider may take to answer a question, in seconds."""
+    """Longest time for a provider to answer a question, in seconds."""
     provider_wait_seconds: float = 1.0
-    """How long a question waits for a provider that has no stream open, in seconds."""
+    """Longest wait of a question for a provider that has no stream open, in seconds."""
     answers_kept_hours: float = 48.0
-    """How long the answer of a query is kept for a repeated request_id, in hours; at least 24."""
+    """Time for which a query's answer is stored for a repeated request_id, in hours; at least 24."""
     inbox_idle_seconds: float = 60.0
     """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""
 

@@ -19,7 +19,7 @@ class Addressee(StrEnum):
 CASE_SUBMITTED: Final = "exchange.case.submitted"
 """A new application."""
 CASE_SUPPLEMENTED: Final = "exchange.case.supplemented"
-"""What a correction round asked for is there."""
+"""The applicant brought what a correction asked for."""
 CASE_WITHDRAWN: Final = "exchange.case.withdrawn"
 """The applicant took the case back."""
 CASE_MOVED: Final = "exchange.case.moved"

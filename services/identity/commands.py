@@ -1,4 +1,4 @@
-"""What the command line calls while the hub is down: making keys and operators."""
+"""Commands that make keys and operators while the hub is down."""
 
 import datetime as dt
 import os

@@ -1,4 +1,4 @@
-"""What every service stands on, opened in one place: settings, clock, store, registry, and the one way to mutate.
+"""Foundation of every service, opened in one place: settings, clock, store, registry, and the one way to mutate.
 
 `app.py` of a service opens a Foundation, builds its domain and servicers on it and returns a Process.
 """
@@ -94,7 +94,7 @@ class BareFoundation:
             audit.append_all(conn, records, algorithm=profile.of(self.hub.profile).audit_hash)
 
     def audit_record(self, action: str, target: str, **details: str) -> AuditRecord:
-        """What `audit` writes of the current call."""
+        """Makes the record that `audit` writes of the current call."""
         call = current_call()
         return AuditRecord(
             actor=call.caller.platform or call.caller.person or "anonymous",
@@ -159,7 +159,7 @@ class Foundation(BareFoundation):
         return recipients.recipients(self.registry, self.hub, topic, division, *direct, secrecy=secrecy)
 
     def may_receive(self, code: str, secrecy: str = "internal") -> bool:
-        """Whether a platform's zone and clearance let it receive what is labelled so."""
+        """Tells whether a platform's zone and clearance let it receive what is labelled so."""
         return not recipients.refusal(self.registry, self.hub, code, secrecy)
 
     def publish(

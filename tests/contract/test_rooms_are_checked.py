@@ -140,6 +140,11 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: put(service / "cases/long.py", "x = 1\n" * (rooms.MOST_LINES + 1)),
         "services/exchange/cases/long.py",
     ),
+    "a docstring that begins with What": (
+        rooms.docstrings_without_subject,
+        lambda service: put(service / "cases/verse.py", '"""What cases are."""\n'),
+        "services/exchange/cases/verse.py:1",
+    ),
     "a file of tests of 501 lines": (
         rooms.long_files_of_tests,
         lambda service: put(service.parents[1] / "tests/unit/test_long.py", "x = 1\n" * (rooms.MOST_LINES + 1)),

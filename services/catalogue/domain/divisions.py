@@ -17,7 +17,7 @@ from shuniu.rules import RuleError, Violation
 
 
 class DivisionLevel(IntEnum):
-    """How deep a code reaches; the value is the number of digits that carry it."""
+    """Level of a division code; the value is the number of digits that carry it."""
 
     PROVINCE = 2
     CITY = 4
@@ -85,7 +85,7 @@ def ancestors(code: str) -> tuple[str, ...]:
 
 
 def within(code: str, area: str) -> bool:
-    """Whether ``code`` is ``area`` or lies in it."""
+    """Tells whether ``code`` is ``area`` or lies in it."""
     return normalise(area) in {normalise(code), *ancestors(code)}
 
 

@@ -34,7 +34,7 @@ _MATCHED: Final = {8: "CODE", 7: "NAME", 6: "NAME", 5: "ALIAS", 4: "NAME", 3: "P
 
 
 class ItemService(item_pb2_grpc.ItemServiceServicer):
-    """What is published, and to its owner also what is not."""
+    """Serves published items, and unpublished ones to their owner."""
 
     def __init__(self, base: Foundation, page_key: bytes) -> None:
         self._base = base

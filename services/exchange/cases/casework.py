@@ -153,8 +153,9 @@ class Casework:
         return row, case
 
     def _is_linked(self, platform: str) -> bool:
-        """Whether a platform is enrolled, in a zone and of a clearance that let it receive the case's event: without
-        that it cannot handle the case. A suspended one still gets cases.
+        """Tells whether a platform can handle a case: enrolled, with zone and clearance that let it receive the event.
+
+        A suspended one still gets cases.
         """
         entry = self.base.registry.platform(platform)
         return entry is not None and entry.state not in ("APPLIED", "RETIRED") and self.base.may_receive(platform)

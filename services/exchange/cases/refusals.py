@@ -1,4 +1,4 @@
-"""What cases refuse, in the kit's words."""
+"""Maps refusals of cases to the kit's errors."""
 
 from typing import Final
 

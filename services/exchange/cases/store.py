@@ -193,13 +193,13 @@ def find_case(conn: Connection, case_code: str) -> CaseRow | None:
 
 
 def find_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CaseRow]:
-    """Those of the cases that are there, by case code."""
+    """Returns the cases that exist, by case code."""
     rows = conn.execute(select(case_file).where(case_file.c.case_code.in_(case_codes)))
     return {row.case_code: _case_row(row) for row in rows}
 
 
 def any_case(conn: Connection) -> bool:
-    """Whether there is a case at all."""
+    """Tells whether there is a case at all."""
     return conn.execute(select(case_file.c.case_code).limit(1)).first() is not None
 
 
@@ -232,7 +232,7 @@ def state_of(row: CaseRow) -> life.CaseState:
 
 
 def history_is_over(row: CaseRow) -> bool:
-    """Whether nothing may happen to the case any more but its evaluation."""
+    """Tells whether nothing may happen to the case any more but its evaluation."""
     return state_of(row) in life.OVER
 
 

@@ -23,7 +23,7 @@ _OLD_FOREIGN: Final = re.compile(r"(?<![A-Z0-9])[A-Z]{3}([0-9]{12})(?![0-9])")
 
 
 def holds_identity_number(text: str) -> bool:
-    """Whether the text holds something that passes as an identity number, whatever width, grouping or case."""
+    """Tells whether the text holds something that passes as an identity number, whatever width, grouping or case."""
     plain = _plain(text)
     return any(_reads_as_number(candidate) for candidate in {plain, _JOINTS.sub("", plain)})
 

@@ -32,7 +32,7 @@ class Unit(StrEnum):
 
 
 class Standing(StrEnum):
-    """How a case stands against one limit."""
+    """Standing of a case against one limit."""
 
     ON_TIME = "ON_TIME"
     WARNING = "WARNING"
@@ -102,7 +102,7 @@ def add(calendar: Calendar, start: date, limit: Limit) -> date:
 
 
 def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop], today: date) -> Reading:
-    """How a case accepted on a day stands today. A decided case is measured on the day of its decision.
+    """Measures a case that was accepted on a day, as of today. A decided case is measured on the day of its decision.
 
     It warns from 70 % of the limit and is overdue from the day after the last one.
     """

@@ -36,7 +36,7 @@ class GrantState(StrEnum):
 
 
 class Action(StrEnum):
-    """What may be done with it."""
+    """Action on it."""
 
     REVIEW = "REVIEW"
     GRANT = "GRANT"
@@ -49,7 +49,7 @@ class Action(StrEnum):
 
 
 class Party(StrEnum):
-    """Who acts."""
+    """Party that acts."""
 
     HUB = "hub"
     PROVIDER = "provider"
@@ -84,7 +84,7 @@ class GrantError(RuleError):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What is agreed. Fields are paths with dots (``record.found``); a path grants everything below it.
+    """Terms of a grant. Fields are paths with dots (``record.found``); a path grants everything below it.
 
     ``item`` is the base code of the item it serves. ``daily_quota`` is the number of answers in one
     civil day (Asia/Shanghai); ``max_rows`` the rows of one answer. ``begins_us`` ≤ t < ``ends_us``, µs UTC.
@@ -207,7 +207,7 @@ def act(grant: Grant, action: Action, party: Party, *, note: str = "") -> Grant:
 
 
 def term_is_over(grant: Grant, now_us: int) -> bool:
-    """Whether the grant expires now: its term has run out, and nothing else has ended it before."""
+    """Tells whether the grant expires now: its term has run out, and nothing else has ended it before."""
     return grant.state in EXPIRING and grant.contract.ends_us <= now_us
 
 

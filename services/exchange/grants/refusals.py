@@ -1,4 +1,4 @@
-"""What grants refuse, in the kit's words."""
+"""Maps refusals of grants to the kit's errors."""
 
 from typing import Final
 

@@ -149,7 +149,7 @@ def grant_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]
 
 
 def calls_on(conn: Connection, grant_id: str, day: str) -> int:
-    """How many calls of a grant a civil day (YYYYMMDD) has spent."""
+    """Counts the calls of a grant that a civil day (YYYYMMDD) has spent."""
     found = conn.execute(
         select(grant_use.c.calls).where(grant_use.c.grant_id == grant_id, grant_use.c.day == day)
     ).scalar()

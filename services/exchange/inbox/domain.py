@@ -1,4 +1,4 @@
-"""What a client of the HTTP carrier may ask for and hand in. Pure."""
+"""Rules for polls and receipts of clients of the HTTP carrier. Pure."""
 
 from __future__ import annotations
 

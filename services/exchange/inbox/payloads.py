@@ -1,4 +1,4 @@
-"""Which message an event's payload is, for those who read it as JSON."""
+"""Writes an event's payload as JSON, for clients that read no protobuf."""
 
 from typing import Final
 

@@ -11,7 +11,7 @@ from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.process import log
 
 FLOOR_SECONDS: Final = 5.0
-"""How often a client's progress is written down at most."""
+"""Shortest time between two records of a client's progress."""
 
 _log = log.get("inbox")
 

@@ -35,7 +35,7 @@ async def send(links: InboxLinks, platform: str, receipts: Sequence[Receipt], st
 
 
 def _message(platform: str, receipt: Receipt, stored_us: int) -> Outgoing:
-    """What a bus client publishes; the id lets the stream drop what a retry sends again."""
+    """Makes the message that a bus client publishes; its id lets the stream drop what a retry sends again."""
     content = receipt_pb2.Receipt(event_id=receipt.event_id, sha256=bytes.fromhex(receipt.sha256))
     content.stored_at.FromMicroseconds(stored_us)
     message_id = f"receipt.{platform}.{receipt.event_id}.{receipt.sha256[:16]}"

@@ -1,4 +1,4 @@
-"""What queries refuse, in the kit's words."""
+"""Refusals of queries, as the kit's errors."""
 
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError

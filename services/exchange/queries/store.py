@@ -116,7 +116,7 @@ _DIGESTS = ("question_sha256", "answer_sha256", "question_sm3", "answer_sm3")
 
 
 def call_facts(row: CallRow) -> dict[str, Any]:
-    """What evidence of a call says."""
+    """Returns the facts that the evidence of a call states."""
     return {
         "resource": row.resource,
         "consumer": row.consumer,

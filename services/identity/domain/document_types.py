@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Form(StrEnum):
-    """Which rule reads a number."""
+    """Rule that reads a number."""
 
     CITIZEN = "citizen"  # GB 11643
     RESIDENCE = "residence"  # residence permits: GB 11643, also with the prefixes 810000, 820000, 830000

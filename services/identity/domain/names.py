@@ -25,7 +25,7 @@ _SEPARATORS = frozenset(" -'’.,")
 
 
 class Script(StrEnum):
-    """How a name is written."""
+    """Script of a name."""
 
     CHINESE = "chinese"
     OTHER = "other"

@@ -19,7 +19,7 @@ from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store
 
 LOOK_SECONDS = 2.0
-"""How often the keys are read again: another replica may have made the next one."""
+"""Seconds between two reads of the keys: another replica may have made the next one."""
 _SKEW_SECONDS = 60
 
 

@@ -46,7 +46,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """What a unit of work decided for a person's tokens."""
+    """Decision of a unit of work about a person's tokens."""
 
     session: Session
     person: PersonHere

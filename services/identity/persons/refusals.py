@@ -1,4 +1,4 @@
-"""What reveals refuse, in the kit's words."""
+"""Maps refusals of reveals to the kit's errors."""
 
 from services.identity.persons.domain.reveals import RevealError
 from services.identity.service.refusals import answering

@@ -18,7 +18,7 @@ from shuniu.kit.process.ids import new_ulid
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a service wants of a person: for a platform, or under its own key (`receiver_jwk`)."""
+    """Data that a service wants of a person: for a platform, or under its own key (`receiver_jwk`)."""
 
     person_id: str
     fields: tuple[str, ...]

@@ -77,7 +77,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Who was given which fields of a person, for which case and purpose."""
+    """Record that a receiver was given fields of a person, for a case and purpose."""
 
     reveal_id: str
     person_id: str

@@ -139,7 +139,7 @@ def next_feed_version(conn: Connection) -> int:
 
 
 def feed(conn: Connection, after: int) -> FeedPage:
-    """What changed after a version: at most 500 platforms and 500 sessions, never a change without those before it."""
+    """Changes after a version: at most 500 platforms and 500 sessions, never a change without those before it."""
     current = int(conn.execute(select(counter.c.value).where(counter.c.name == FEED)).scalar() or 0)
     rows = conn.execute(
         select(platform).where(platform.c.feed_version > after).order_by(platform.c.feed_version).limit(FEED_PAGE + 1)

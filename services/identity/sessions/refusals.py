@@ -1,4 +1,4 @@
-"""What sessions refuse, in the kit's words."""
+"""Maps refusals of sessions to the kit's errors."""
 
 from typing import Final
 

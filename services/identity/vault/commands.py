@@ -1,4 +1,4 @@
-"""What the command line calls of the vault while it is down: its keys."""
+"""Commands that make the vault's keys while the vault is down."""
 
 import secrets
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the vault refuses, in the kit's words."""
+"""Refusals of the vault, as the kit's errors."""
 
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError

@@ -1,4 +1,4 @@
-"""What the vault keeps: an index that only its key makes, and encrypted fields. There is no list and no scan."""
+"""Stored persons of the vault: an index that only its key makes, and encrypted fields. There is no list and no scan."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -56,7 +56,7 @@ class Pkcs11Token:
 
     @property
     def sessions_opened(self) -> int:
-        """How many sessions were opened since start."""
+        """Number of sessions opened since start."""
         return self._sessions.opened
 
     def algorithms(self) -> frozenset[Algorithm]:

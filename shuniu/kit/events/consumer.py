@@ -54,7 +54,7 @@ class ConsumerSettings:
 
 
 class ConsumerWatch:
-    """What happens in a consumer, for metrics and alarms."""
+    """Hears of what happens in a consumer, for metrics and alarms."""
 
     def handled(self, events: int, duplicates: int) -> None: ...
 

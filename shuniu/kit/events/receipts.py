@@ -25,7 +25,7 @@ _BATCH: Final = 500
 
 
 class ReceiptWatch:
-    """What happens to receipts, for metrics and alarms."""
+    """Hears of what happens to receipts, for metrics and alarms."""
 
     def receipted(self, deliveries: int) -> None: ...
 

@@ -30,7 +30,7 @@ def recipients(
 
 
 def refusal(registry: Registry, hub: HubSettings, code: str, secrecy: str = "internal") -> str:
-    """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
+    """Returns why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
 
     A platform that the registry does not know yet is not refused: the relay parks what waits for it.
     """
@@ -50,7 +50,7 @@ def subscribers(registry: Registry, topic: str, division: str) -> list[str]:
 
 
 def subscribed(subscription: str, topic: str, division: str) -> bool:
-    """Whether one subscription (`topic`, `topic.*`, with `@division prefix`) covers an event."""
+    """Tells whether one subscription (`topic`, `topic.*`, with `@division prefix`) covers an event."""
     wanted, _, prefix = subscription.partition("@")
     if not division.startswith(prefix):
         return False

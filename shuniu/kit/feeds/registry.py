@@ -58,7 +58,7 @@ class Registry:
         return frozenset(code for code, entry in self._platforms.items() if entry.state not in _ADMITTED)
 
     def refuse(self, caller: Caller) -> HubError | None:
-        """Why a proved caller may not work now, or None."""
+        """Returns why a proved caller may not work now, or None."""
         if caller.kind in (CallerKind.PLATFORM, CallerKind.PERSON):
             entry = self._platforms.get(caller.platform)
             if entry is not None and entry.state not in _ADMITTED:

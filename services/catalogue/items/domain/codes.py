@@ -16,14 +16,14 @@ from shuniu.rules import RuleError, Violation
 
 
 class Scheme(StrEnum):
-    """Which standard a code follows."""
+    """Standard that a code follows."""
 
     A = "A"
     B = "B"
 
 
 class Kind(StrEnum):
-    """What a code names."""
+    """Kind of thing that a code names."""
 
     BASE = "base"
     IMPLEMENTING = "implementing"

@@ -37,7 +37,7 @@ class CaseState(StrEnum):
 
 
 class Move(StrEnum):
-    """What may happen to it."""
+    """Move of a case."""
 
     SUBMIT = "SUBMIT"
     PRE_REVIEW = "PRE_REVIEW"
@@ -57,7 +57,7 @@ class Move(StrEnum):
 
 
 class Role(StrEnum):
-    """Who acts: the applicant, the three roles of officers, or the hub itself (timers)."""
+    """Role of the person who acts: the applicant, the three roles of officers, or the hub itself (timers)."""
 
     APPLICANT = "applicant"
     ACCEPTANCE = "受理"
@@ -342,7 +342,7 @@ def _fold(case: Case | None, step: Step) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """What a set of steps makes: the case as far as its steps run without a gap, and the numbers to ask for."""
+    """Result of a set of steps: the case as far as its steps run without a gap, and the numbers to ask for."""
 
     case: Case | None
     missing: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""When a case has to be decided: the end of its item's legal limit."""
+"""Promised end of a case: the end of its item's legal limit."""
 
 from __future__ import annotations
 

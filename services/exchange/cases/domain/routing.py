@@ -1,4 +1,4 @@
-"""Which agency handles an application: the implementing item of (item, division), as far as the catalogue is known."""
+"""Routes an application to the agency that handles it, by the implementing item of (item, division)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shuniu.rules import RuleError, Violation
 
 
 class ItemState(StrEnum):
-    """What the catalogue says of an item."""
+    """State of an item, as the catalogue publishes it."""
 
     PUBLISHED = "PUBLISHED"
     SUSPENDED = "SUSPENDED"

@@ -18,7 +18,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.caller import current_caller
 
 HELLO_SECONDS: Final = 10.0
-"""How long a fresh stream may stay silent."""
+"""Longest silence of a fresh stream."""
 MAX_RESOURCES: Final = 100
 MAX_WINDOW: Final = 1000
 

@@ -38,7 +38,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Kind(StrEnum):
-    """What kind of organisation a platform is."""
+    """Kind of organisation behind a platform."""
 
     MINISTRY = "MINISTRY"
     NATIONAL = "NATIONAL"
@@ -59,7 +59,7 @@ class PlatformState(StrEnum):
 
 
 class Move(StrEnum):
-    """What changes a platform's state."""
+    """Action that changes a platform's state."""
 
     ENROL = "ENROL"
     PROMOTE = "PROMOTE"
@@ -287,7 +287,7 @@ def _granting(draft: Draft) -> list[Violation]:
 
 
 def redirectable(uri: str) -> bool:
-    """Whether a browser may be sent to `uri` (RFC 6749 3.1.2, RFC 8252 7.3)."""
+    """Tells whether a browser may be sent to `uri` (RFC 6749 3.1.2, RFC 8252 7.3)."""
     if len(uri) > _MAX_URI or not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
         return False
     try:
@@ -301,12 +301,12 @@ def redirectable(uri: str) -> bool:
 
 
 def printable(text: str) -> bool:
-    """Whether a text holds no control, format, surrogate, private or separator characters but plain spaces."""
+    """Tells whether a text holds no control, format, surrogate, private or separator characters but plain spaces."""
     return all(mark == " " or unicodedata.category(mark)[0] not in "CZ" for mark in text)
 
 
 def reason(text: str) -> str:
-    """Why a platform is suspended, as the audit record keeps it; may be empty. Raises RuleError."""
+    """Checks the reason of a suspension, as the audit record stores it; may be empty. Raises RuleError."""
     if len(text) > _MAX_NAME or not printable(text):
         raise RuleError(
             [

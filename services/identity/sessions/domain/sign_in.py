@@ -17,7 +17,7 @@ _NUMBERED = ("111", "154", "553")
 
 
 def check_login_name(name: str) -> list[Violation]:
-    """What is wrong with a login name. An identity number is refused: it would be typed, shown and stored as a name."""
+    """Faults of a login name. An identity number is refused: it would be typed, shown and stored as a name."""
     if not _LOGIN_NAME.fullmatch(name):
         return [
             Violation(
@@ -48,7 +48,7 @@ def _is_number(kind: str, name: str) -> bool:
 
 
 def check_password(password: str, login_name: str) -> list[Violation]:
-    """What is wrong with a password (NIST SP 800-63B 5.1.1.2: length decides, not composition)."""
+    """Faults of a password (NIST SP 800-63B 5.1.1.2: length decides, not composition)."""
     if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
         return [
             Violation(
@@ -90,7 +90,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """So many failures in a window of so many µs."""
+    """Limit of `most` failures in a window of `window_us` µs."""
 
     most: int
     window_us: int

@@ -34,7 +34,7 @@ sign_in_failure = Table(
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a password is checked against."""
+    """Stored credential that a password is checked against."""
 
     person_id: str
     password_hash: str

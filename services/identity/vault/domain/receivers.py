@@ -1,4 +1,4 @@
-"""Who may receive fields: the form of receiver and purpose, and which fields there are. Pure."""
+"""Rules for disclosing fields: the form of receiver and purpose, and which fields there are. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shuniu.rules import RuleError, Violation
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 CANDIDATE_FIELDS = ("full_name", "document_type", "document_number")
-"""What an authority gets of somebody who is to be proved."""
+"""Fields that an authority gets of a person who is to be proved."""
 
 
 def check(receiver: str, purpose: str) -> None:
