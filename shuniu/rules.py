@@ -1,4 +1,4 @@
-"""What a rule answers when it refuses: every violation at once, each with a reason for programs and a text for
+"""Refusals of rules: every violation at once, each with a reason for programs and a text for
 people. Pure: domains may import this module and nothing else of the hub.
 """
 

@@ -1,6 +1,6 @@
-"""Events of the catalogue. It publishes and reads none.
+"""Events of the catalogue: the topics it publishes. It reads none.
 
-Each carries ItemChanged: to the hub's services and to organisations that subscribed to the topic for the item's
+Each carries ItemChanged and is addressed to nobody: organisations hear it that subscribed to the topic for the item's
 division.
 """
 

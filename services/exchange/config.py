@@ -10,17 +10,17 @@ from shuniu.kit.service_settings import ServiceSettings
 @dataclass(frozen=True, slots=True)
 class ExchangeSettings(ServiceSettings):
     calendar_file: Path = Path()
-    """Holiday calendar of the region, TOML or JSON (shape: `domain.clock.calendar_from`); empty: weekends only."""
+    """Holidays of the region, TOML or JSON (shape: `domain.time_limits.calendar_from`); empty: weekends only."""
     page_key_file: Path = Path()
     """Key of page tokens and cursors, the same on each replica; empty means <data_dir>/keys/exchange-page.key."""
     keyring_dir: Path = Path()
     """Keys that form answers and kept query answers are encrypted with; empty means <data_dir>/keys/exchange."""
     provider_seconds: float = 10.0
-    """How long a provider may take to answer a question, in seconds."""
+    """Longest time for a provider to answer a question, in seconds."""
     provider_wait_seconds: float = 1.0
-    """How long a question waits for a provider that has no stream open, in seconds."""
+    """Longest wait of a question for a provider that has no stream open, in seconds."""
     answers_kept_hours: float = 48.0
-    """How long the answer of a query is kept for a repeated request_id, in hours; at least 24."""
+    """Time for which a query's answer is stored for a repeated request_id, in hours; at least 24."""
     inbox_idle_seconds: float = 60.0
     """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""
 

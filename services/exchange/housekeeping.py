@@ -8,8 +8,9 @@ from services.exchange.cases import store
 from services.exchange.cases.domain import life
 from services.exchange.config import ExchangeSettings
 from services.exchange.grants import domain as grants
-from services.exchange.grants import store as sharing
-from services.exchange.queries import store as calls
+from services.exchange.grants import store as grant_store
+from services.exchange.grants.expiry import expire_grants
+from services.exchange.queries import store as query_store
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
@@ -35,7 +36,7 @@ class Housekeeping:
             for state in life.CaseState:
                 metrics.CASES.labels(state.value).set(states.get(state.value, 0))
             metrics.CASES_OVERDUE.set(overdue)
-            by_state, late = await self.store.read(sharing.grant_counts, self.clock.now_us())
+            by_state, late = await self.store.read(grant_store.grant_counts, self.clock.now_us())
             for standing in grants.GrantState:
                 metrics.GRANTS.labels(standing.value).set(by_state.get(standing.value, 0))
             metrics.GRANTS_OVERDUE.set(late)
@@ -45,8 +46,8 @@ class Housekeeping:
         """Task: expires grants whose term is over and deletes answers to old requests."""
         while True:
             now_us = self.clock.now_us()
-            await self.store.write(sharing.expire_grants, now_us)
-            await self.store.write(calls.forget_answers, now_us - self.kept_us)
+            await self.store.write(expire_grants, now_us)
+            await self.store.write(query_store.forget_answers, now_us - self.kept_us)
             await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
 

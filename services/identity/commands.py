@@ -1,4 +1,4 @@
-"""What the command line calls while the hub is down: making keys, migrating, operators, checking the audit trail."""
+"""Commands that make keys and operators while the hub is down."""
 
 import datetime as dt
 import os
@@ -13,7 +13,7 @@ from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
 from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
-from services.identity.operators import store as operator_rows
+from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
@@ -23,10 +23,9 @@ from shuniu.kit.events import bus_server
 from shuniu.kit.process.clock import Clock, SystemClock
 from shuniu.kit.process.config import HubSettings, load, write_secret
 from shuniu.kit.service_settings import database_url
-from shuniu.kit.store import Store, audit, migrations
-from shuniu.kit.store.audit import AuditRecord, AuditReport
+from shuniu.kit.store import Store, audit
+from shuniu.kit.store.audit import AuditRecord
 
-PACKAGE = "services.identity"
 BUS_SERVICES = ("identity", "catalogue", "exchange", "esign")
 """Processes that connect to the bus, each with credentials of its own."""
 _OPERATOR_DAYS = 365
@@ -87,11 +86,6 @@ def write_bus_config(config: Path, target: Path, *, listen: str, websocket: str,
     bus_server.write(server, target)
 
 
-async def migrate(config: Path) -> str:
-    """Brings identity's store to the newest revision and returns it. The vault's has a command of its own."""
-    return await migrations.migrate(_url(config), PACKAGE, SystemClock())
-
-
 async def create_operator(config: Path, name: str, scopes: tuple[str, ...], directory: Path, clock: Clock) -> None:
     """Makes an operator with one administrator role: `cert.pem`, `key.pem`, `trust.pem` in `directory`, and the row.
 
@@ -121,24 +115,15 @@ async def create_operator(config: Path, name: str, scopes: tuple[str, ...], dire
             "trust.pem": edge_roots(hub, settings).read_bytes(),
         },
     )
-    store = await Store.open(_url(config), METADATA, clock=clock, writer="commands")
+    store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
     try:
         await store.write(_keep_operator, made, clock.now_us(), profile.of(hub.profile).audit_hash)
     finally:
         await store.close()
 
 
-async def verify_audit(config: Path) -> AuditReport:
-    """Checks identity's audit chains, while it is down."""
-    store = await Store.open(_url(config), METADATA, clock=SystemClock(), writer="commands")
-    try:
-        return await store.read(audit.verify)
-    finally:
-        await store.close()
-
-
 def _keep_operator(conn: Connection, made: Operator, now_us: int, audit_hash: str) -> None:
-    operator_rows.put_operator(conn, made, now_us)
+    operator_store.put_operator(conn, made, now_us)
     record = AuditRecord(
         actor="command-line",
         actor_kind="operator",
@@ -154,10 +139,6 @@ def _hand_over(directory: Path, files: dict[str, bytes]) -> None:
     for name, content in files.items():
         (directory / name).unlink(missing_ok=True)
         write_secret(directory / name, content)
-
-
-def _url(config: Path) -> str:
-    return database_url(load(HubSettings, config, "hub"), load(IdentitySettings, config, "identity"), "identity")
 
 
 def _write_public(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ from shuniu.kit.service_settings import ServiceSettings
 
 @dataclass(frozen=True, slots=True)
 class IdentitySettings(ServiceSettings):
-    """What identity needs beyond what every service has."""
+    """Settings of identity beyond those of every service."""
 
     platform_url: str = ""
     """External URL of the platforms listener, without trailing slash, for discovery; empty means the issuer."""
@@ -28,7 +28,7 @@ class IdentitySettings(ServiceSettings):
     access_token_seconds: int = 300
     """Life of an access token. Ended sessions are announced for longer than this."""
     jwks_seconds: int = 60
-    """How long others may keep the JWKS; a new key is published twice this long before it signs."""
+    """Longest time for which others may cache the JWKS; a new key is published twice this long before it signs."""
     password_threads: int = 2
     """Threads that check passwords; token traffic never waits for them."""
     password_queue: int = 200
@@ -38,12 +38,12 @@ class IdentitySettings(ServiceSettings):
     sign_in_window_seconds: int = 900
     """The window of that count."""
     reveal_days: int = 30
-    """How long a handling agency may use what was revealed to it for a case."""
+    """Time for which a handling agency may use what was revealed to it for a case."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFiles:
-    """Where identity's keys and certificates lie. Everything under `keys` is 0600."""
+    """Paths of identity's keys and certificates. Everything under `keys` is 0600."""
 
     data_dir: Path
 

@@ -1,13 +1,9 @@
-"""Events of identity. It publishes two and subscribes to none.
-
-| topic | payload | to |
-|---|---|---|
-| identity.platform.changed | PlatformChanged | the hub's services |
-| identity.session.ended | SessionEnded | the hub's services |
-"""
+"""Events of identity: the topics it publishes, for the hub's own services alone. It subscribes to none."""
 
 from typing import Final
 
 AREA: Final = "identity"
 PLATFORM_CHANGED: Final = "identity.platform.changed"
+"""Carries PlatformChanged."""
 SESSION_ENDED: Final = "identity.session.ended"
+"""Carries SessionEnded."""

@@ -5,9 +5,9 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from services.identity.openid import store as codes
-from services.identity.platforms import store as platforms
-from services.identity.sessions import ends as session_ends
+from services.identity.openid import store as openid_store
+from services.identity.platforms import store as platform_store
+from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
 from shuniu.kit.feeds.serving import FeedServer
@@ -48,9 +48,9 @@ class Housekeeping:
             return 0
         over = sessions.expired(conn, now)
         for session in over:
-            session_ends.end(self._base, conn, session, EndReason.EXPIRED)
-        codes.forget(conn, now - _KEPT_US)
-        platforms.forget_ended(conn, now - _FEED_KEPT_US)
+            ending.end(self._base, conn, session, EndReason.EXPIRED)
+        openid_store.forget(conn, now - _KEPT_US)
+        platform_store.forget_ended(conn, now - _FEED_KEPT_US)
         families.forget(conn, now - _KEPT_US)
         sessions.forget(conn, now - _KEPT_US)
         credentials.forget_failures(conn, now - _KEPT_US)

@@ -7,12 +7,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from services.esign import commands as esign
 from services.esign.verification import file_errors, plain_files
+from shuniu.china_time import CHINA
 from shuniu.cli import interrupts
 from shuniu.cli.hub_lists import revocation_lists
 from shuniu.cli.output import OutputError, complain, say, say_json
@@ -26,7 +27,6 @@ MARKS = {"valid": "✓", "invalid": "✗", "unknown": "?", "not_checked": "-"}
 LICENCE = ".sdjwt"
 # Claims that say how the token is used.
 _OF_THE_TOKEN = frozenset({"cnf", "status"})
-_CHINA = timezone(timedelta(hours=8))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -262,7 +262,7 @@ def _beijing(instant: str) -> str:
     """A verdict's time (RFC 3339, UTC) as clerks read it."""
     moment = datetime.fromisoformat(instant)
     try:
-        local, zone = moment.astimezone(_CHINA), "北京时间 (UTC+8)"
+        local, zone = moment.astimezone(CHINA), "北京时间 (UTC+8)"
     except OverflowError:
         # A stranger may state the last hours of the year 9999, of which no calendar has the time in Beijing.
         local, zone = moment, "世界时 (UTC)"

@@ -1,4 +1,4 @@
-"""What every service stands on, opened in one place: settings, clock, store, registry, and the one way to mutate.
+"""Foundation of every service, opened in one place: settings, clock, store, registry, and the one way to mutate.
 
 `app.py` of a service opens a Foundation, builds its domain and servicers on it and returns a Process.
 """
@@ -16,15 +16,14 @@ from sqlalchemy import Connection, MetaData
 
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
-from shuniu.kit.events import outbox
+from shuniu.kit.events import outbox, recipients
 from shuniu.kit.events.outbox import Event
 from shuniu.kit.feeds.registry import Registry
-from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import Clock, SystemClock
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.process.run import StartRefusedError
-from shuniu.kit.rpc import client, requests, zones
+from shuniu.kit.rpc import client, requests
 from shuniu.kit.rpc.caller import current_call
 from shuniu.kit.rpc.requests import RequestKey
 from shuniu.kit.rpc.server import Listener, Servicer, edge_listener, peer_listener
@@ -95,7 +94,7 @@ class BareFoundation:
             audit.append_all(conn, records, algorithm=profile.of(self.hub.profile).audit_hash)
 
     def audit_record(self, action: str, target: str, **details: str) -> AuditRecord:
-        """What `audit` writes of the current call."""
+        """Makes the record that `audit` writes of the current call."""
         call = current_call()
         return AuditRecord(
             actor=call.caller.platform or call.caller.person or "anonymous",
@@ -156,27 +155,12 @@ class Foundation(BareFoundation):
         return [*found, self._peer_listener([*edge, *peer])]
 
     def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
-        """Organisations that get an event: those it is addressed to and those subscribed, each once.
+        """Organisations that get an event, as `events/recipients.py` decides."""
+        return recipients.recipients(self.registry, self.hub, topic, division, *direct, secrecy=secrecy)
 
-        Whoever stands in a zone that the hub's may not send to, or is not cleared for `secrecy`, gets nothing.
-        """
-        wanted = dict.fromkeys([*(code for code in direct if code), *self.registry.subscribers(topic, division)])
-        return [code for code in wanted if not self.receiver_refused(code, secrecy)]
-
-    def receiver_refused(self, code: str, secrecy: str = "internal") -> str:
-        """Why a platform may not receive what is labelled so (ZONE_PAIR, SECRECY); empty when it may.
-
-        An organisation the registry does not know yet is not refused: the relay parks what waits for it.
-        """
-        entry = self.registry.platform(code)
-        if entry is None:
-            return ""
-        reason = zones.refusal(
-            self.hub.zone, entry.zone or self.hub.zone, self.hub.zone_pairs, secrecy, entry.secrecy or "internal"
-        )
-        if reason:
-            metrics.RECEIVERS_REFUSED.labels(reason).inc()
-        return reason
+    def may_receive(self, code: str, secrecy: str = "internal") -> bool:
+        """Tells whether a platform's zone and clearance let it receive what is labelled so."""
+        return not recipients.refusal(self.registry, self.hub, code, secrecy)
 
     def publish(
         self,

@@ -33,7 +33,7 @@ _log = log.get("messaging")
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a service takes from one stream.
+    """Subscription of a service to one stream.
 
     `stream` e.g. EVT_IDENTITY or SUBMIT; `handlers` by event type (`shuniu.<area>.<aggregate>.<verb>.v1`), each a unit
     of work; `filters` the subjects asked for, all of the stream when empty; `settings` for other than usual limits.
@@ -60,7 +60,7 @@ class Messaging:
         return Part(tasks=self.tasks, facts=self.facts)
 
     async def facts(self) -> Mapping[str, str]:
-        """What `shuniu status` shows of it."""
+        """Returns the facts that `shuniu status` shows of it."""
         return {"bus": "connected" if self.bus.connected else "away"}
 
     async def replay(self, number: int) -> None:
@@ -96,7 +96,7 @@ class Messaging:
 
 
 def bus_creds_file(hub: HubSettings, settings: ServiceSettings, service: str) -> Path:
-    """Where a service's credentials for the bus lie; `shuniu init` puts them there."""
+    """Returns the path of a service's credentials for the bus; `shuniu init` puts them there."""
     return settings.bus_creds_file if settings.bus_creds_file.name else hub.data_dir / "keys" / f"bus-{service}.creds"
 
 

@@ -25,7 +25,7 @@ P = TypeVar("P", bound="Part")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """What one subject adds to its process. A subject that others use returns a subclass that holds its objects."""
+    """Part of a process that one subject adds. A subject that others use returns a subclass that holds its objects."""
 
     edge: Sequence[Servicer] = ()
     """Served at the edge, and to other processes."""
@@ -34,9 +34,9 @@ class Part:
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
     """Background work that never ends."""
     facts: Facts = no_facts
-    """What `shuniu status` shows of the subject."""
+    """Facts that `shuniu status` shows of the subject."""
     not_ready: Callable[[], list[str]] = list
-    """Why the process cannot serve now; empty when it can."""
+    """Reason why the process cannot serve now; empty when it can."""
     on_drain: Callable[[], None] | None = None
     """Called when the process begins to end: answers the long polls."""
     close: Callable[[], Awaitable[None]] | None = None

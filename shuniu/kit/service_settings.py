@@ -18,9 +18,9 @@ class ServiceSettings:
     database_url: str = ""
     """Store; empty means SQLite at <data_dir>/db/<service>.db."""
     edge_address: str = ""
-    """Where the edge reaches it; empty means the Unix socket <run_dir>/<service>.edge.sock."""
+    """Address for the edge; empty means the Unix socket <run_dir>/<service>.edge.sock."""
     peer_address: str = ""
-    """Where other processes reach it; empty means the Unix socket <run_dir>/<service>.peer.sock."""
+    """Address for other processes; empty means the Unix socket <run_dir>/<service>.peer.sock."""
     ops_host: str = "127.0.0.1"
     """Address of /livez, /readyz and /metrics."""
     ops_port: int = 0

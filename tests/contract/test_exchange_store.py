@@ -1,15 +1,17 @@
 """The exchange's store on every database: schema, quotas, terms, evidence."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from services.exchange.directory.domain import ShareClass
 from services.exchange.grants import domain as grants
-from services.exchange.grants import store as sharing
-from services.exchange.grants.domain import Action, Contract, Party
+from services.exchange.grants import store as grant_store
+from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
+from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
-from services.exchange.queries import store as calls
+from services.exchange.queries import store as query_store
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.store import METADATA
 from shuniu.kit.store import Store
@@ -49,24 +51,40 @@ async def test_a_quota_is_never_overspent(store):
     """Fifty at once on a quota of three: three; a refund makes room for one; another day begins anew."""
 
     async def spend(day):
-        return await store.write(sharing.spend, "g", day, 3)
+        return await store.write(grant_store.spend, "g", day, 3)
 
     assert sum(await asyncio.gather(*(spend("20261120") for _ in range(50)))) == 3
-    await store.write(sharing.refund, "g", "20261120")
+    await store.write(grant_store.refund, "g", "20261120")
     assert sum(await asyncio.gather(*(spend("20261120") for _ in range(5)))) == 1
     assert await spend("20261121")
-    assert [await store.read(sharing.calls_on, "g", day) for day in ("20261120", "20261121", "20261122")] == [3, 1, 0]
+    assert [await store.read(grant_store.calls_on, "g", day) for day in ("20261120", "20261121", "20261122")] == [
+        3,
+        1,
+        0,
+    ]
 
 
 async def test_a_term_ends_by_itself(store, clock):
     """A grant comes back as it was kept, expires when its term is over, once."""
     row = granted(clock.now_us())
-    await store.write(sharing.insert_grant, row)
-    assert await store.read(sharing.find_grant, row.grant.id) == row
-    assert await store.write(sharing.expire_grants, clock.now_us()) == 0
+    await store.write(grant_store.insert_grant, row)
+    assert await store.read(grant_store.find_grant, row.grant.id) == row
+    assert await store.write(expire_grants, clock.now_us()) == 0
     clock.advance(86_401)
-    assert [await store.write(sharing.expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
-    found = await store.read(sharing.find_grant, row.grant.id)
+    assert [await store.write(expire_grants, clock.now_us()) for _ in range(2)] == [1, 0]
+    found = await store.read(grant_store.find_grant, row.grant.id)
+    assert found.grant.state is grants.GrantState.EXPIRED
+
+
+@pytest.mark.parametrize("state", sorted(EXPIRING))
+async def test_a_term_ends_in_every_state_that_expires(store, clock, state):
+    """A term runs out for a grant at rest as for one in force."""
+    row = granted(clock.now_us())
+    kept = GrantRow(replace(row.grant, state=state))
+    await store.write(grant_store.insert_grant, kept)
+    clock.advance(86_401)
+    assert await store.write(expire_grants, clock.now_us()) == 1
+    found = await store.read(grant_store.find_grant, row.grant.id)
     assert found.grant.state is grants.GrantState.EXPIRED
 
 
@@ -76,9 +94,9 @@ async def test_answers_are_forgotten_and_evidence_stays(store, clock):
         "c1", "query", "caller", "request", b"d", "records", "bureau", "ministry", fields=("a",),
         state=CallState.DONE, question_sha256="q", answer_sha256="s", answered_us=clock.now_us(), answer=b"sealed",
     )  # fmt: skip
-    await store.write(calls.insert_call, row)
-    assert await store.read(calls.find_call, "caller", "request") == row
-    assert await store.write(calls.forget_answers, clock.now_us()) == 0
-    assert await store.write(calls.forget_answers, clock.now_us() + 1) == 1
-    found = await store.read(calls.find_call, "caller", "request")
+    await store.write(query_store.insert_call, row)
+    assert await store.read(query_store.find_call, "caller", "request") == row
+    assert await store.write(query_store.forget_answers, clock.now_us()) == 0
+    assert await store.write(query_store.forget_answers, clock.now_us() + 1) == 1
+    found = await store.read(query_store.find_call, "caller", "request")
     assert (found.answer, found.question_sha256, found.answer_sha256) == (None, "q", "s")

@@ -51,6 +51,7 @@ def test_services_are_made_of_subjects() -> None:
         rooms.servicers_of_other_names,
         rooms.modules_without_name,
         rooms.modules_too_long,
+        rooms.docstrings_without_subject,
     ],
     ids=lambda rule: rule.__name__,
 )

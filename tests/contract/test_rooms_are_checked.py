@@ -140,6 +140,11 @@ BREAKS: dict[str, tuple[Callable[[Path], list[str]], Callable[[Path], None], str
         lambda service: put(service / "cases/long.py", "x = 1\n" * (rooms.MOST_LINES + 1)),
         "services/exchange/cases/long.py",
     ),
+    "a docstring that begins with What": (
+        rooms.docstrings_without_subject,
+        lambda service: put(service / "cases/verse.py", '"""What cases are."""\n'),
+        "services/exchange/cases/verse.py:1",
+    ),
     "a file of tests of 501 lines": (
         rooms.long_files_of_tests,
         lambda service: put(service.parents[1] / "tests/unit/test_long.py", "x = 1\n" * (rooms.MOST_LINES + 1)),
@@ -224,7 +229,7 @@ FORBIDDEN = {
     ),
     "a subject of identity that uses one above it": (
         "identity/platforms/views.py",
-        "from services.identity.sessions import ends",
+        "from services.identity.sessions import ending",
         "identity is a stack of subjects",
     ),
     "a subject of identity that uses the vault": (
@@ -243,7 +248,11 @@ FORBIDDEN = {
         "Domains are pure",
     ),
     "gRPC in a subject's domain folder": ("exchange/cases/domain/life.py", "import grpc", "Domains are pure"),
-    "the kit in a service's domain": ("exchange/domain/clock.py", "from shuniu.kit import errors", "Domains are pure"),
+    "the kit in a service's domain": (
+        "exchange/domain/time_limits.py",
+        "from shuniu.kit import errors",
+        "Domains are pure",
+    ),
 }
 
 

@@ -19,6 +19,7 @@ from shuniu.kit.errors import Code, HubError
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
 from tests.support.catalogue_land import BAOTOU, BASE, HOHHOT, USCC, base_item, catalogue_land, item, rid
+from tests.support.stopped_stores import audit_is_intact, raise_epoch
 
 DRAFT, REVIEW, PUBLISHED = (item_pb2.ITEM_STATE_DRAFT, item_pb2.ITEM_STATE_REVIEW, item_pb2.ITEM_STATE_PUBLISHED)
 SUSPENDED, WITHDRAWN = item_pb2.ITEM_STATE_SUSPENDED, item_pb2.ITEM_STATE_WITHDRAWN
@@ -365,7 +366,7 @@ async def test_a_restart_keeps_everything_and_a_restore_says_so(land):
     made = await owner.publish(base_item())
     await land.stop()
     assert await commands.reindex(land.path) == 1
-    assert (await commands.verify_audit(land.path)).intact
+    assert await audit_is_intact(land.path, "catalogue")
     await land.start()
     await eventually(lambda: land.admits("province"))
     assert made == await owner.get(BASE)
@@ -375,7 +376,7 @@ async def test_a_restart_keeps_everything_and_a_restore_says_so(land):
     ahead = await owner.pull(99)
     assert (ahead.version, ahead.reset, len(ahead.items)) == (1, True, 1)
     await land.stop()
-    assert await commands.raise_epoch(land.path) == 2
+    assert await raise_epoch(land.path, "catalogue") == 2
     await land.start()
     await eventually(lambda: land.admits("province"))
     page = await owner.pull(1)

@@ -6,12 +6,12 @@ from sqlalchemy import func, insert, select
 from services.identity.config import IdentitySettings
 from services.identity.housekeeping import Housekeeping
 from services.identity.keys.provider import ProviderKeys
-from services.identity.openid import store as codes
+from services.identity.openid import store as openid_store
 from services.identity.openid.domain.authorization import Code
 from services.identity.openid.store import authorization_code
-from services.identity.platforms import store as platforms
+from services.identity.platforms import store as platform_store
 from services.identity.platforms.store import ended_session
-from services.identity.sessions import ends as session_ends
+from services.identity.sessions import ending
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.domain.token_families import EndReason, begun
 from services.identity.sessions.store import families, sessions
@@ -59,9 +59,9 @@ async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, 
     clock.advance(HOUR)
     assert await base.write(house._round) == 1
     assert await base.write(house._round) == 0
-    family = await base.store.read(families.family, "f1")
+    family = await base.store.read(families.find_family, "f1")
     assert (family.ended_us, family.end_reason) == (clock.now_us(), EndReason.EXPIRED)
-    page = await base.store.read(platforms.feed, 0)
+    page = await base.store.read(platform_store.feed, 0)
     assert [(session_id, version) for session_id, _, version in page.ended] == [("s1", 1)]
     events = await base.store.read(lambda conn: conn.execute(select(outbox_event.c.type, outbox_event.c.data)).all())
     [(kind, data)] = events
@@ -78,8 +78,8 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     await base.store.raise_epoch()
     await base.store.write(sessions.add, new, "hash-new")
     await Housekeeping(base, FeedServer(base.store)).tidy()
-    assert (await base.store.read(sessions.get, "old")).ended_us == now
-    assert (await base.store.read(sessions.get, "new")).ended_us == 0
+    assert (await base.store.read(sessions.find_session, "old")).ended_us == now
+    assert (await base.store.read(sessions.find_session, "new")).ended_us == 0
 
 
 async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
@@ -92,8 +92,8 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
             sessions.add(conn, opened, f"hash-{name}")
             family = begun(f"f-{name}", opened.session_id, "app", "openid", now, opened.expires_us)
             families.add_family(conn, family, f"token-{name}")
-        codes.add_code(conn, "code", Code("s-old", "app", "https://a/", "openid", "", "c", now + 60_000_000))
-        session_ends.end(base, conn, Session("s-old", "p", now, now + HOUR * 1_000_000), EndReason.LOGOUT)
+        openid_store.add_code(conn, "code", Code("s-old", "app", "https://a/", "openid", "", "c", now + 60_000_000))
+        ending.end(base, conn, Session("s-old", "p", now, now + HOUR * 1_000_000), EndReason.LOGOUT)
 
     await base.store.write(fill)
     clock.advance(30 * HOUR)
@@ -116,7 +116,7 @@ async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, cloc
 
     def fill(conn, numbers):
         rows = [
-            {"session_id": f"s{number}", "ended_us": 1, "feed_version": platforms.next_feed_version(conn)}
+            {"session_id": f"s{number}", "ended_us": 1, "feed_version": platform_store.next_feed_version(conn)}
             for number in numbers
         ]
         conn.execute(insert(ended_session), rows)
@@ -125,7 +125,7 @@ async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, cloc
         await base.store.write(fill, range(first, first + 401))
     seen, after, pages = [], 0, []
     while True:
-        page = await base.store.read(platforms.feed, after)
+        page = await base.store.read(platform_store.feed, after)
         seen += [version for _, _, version in page.ended]
         pages.append(page.more)
         after = page.version

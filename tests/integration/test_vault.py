@@ -7,12 +7,12 @@ from collections.abc import Iterator
 import grpc
 import pytest
 
-from services.identity.domain.check_digits import citizen_check
 from shuniu.api.common.v1 import operations_pb2, operations_pb2_grpc
 from shuniu.api.identity.v1 import vault_pb2 as pb
 from shuniu.api.identity.v1 import vault_pb2_grpc
 from shuniu.kit.crypto import sealing
 from shuniu.kit.rpc.client import error_of
+from shuniu.national_numbers import citizen_check
 from tests.support.identity_land import IdentityLand, PlatformKeys, identity_land, request_id
 
 NUMBER = "11010519491231002X"

@@ -15,8 +15,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.web import app, config
-from services.identity.domain.check_digits import citizen_check
 from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
+from shuniu.national_numbers import citizen_check
 from tests.support.identity_land import (
     AUTHORITY,
     Certificate,

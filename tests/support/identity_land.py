@@ -29,12 +29,12 @@ from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
 from services.identity import commands
-from services.identity.vault import commands as vault_commands
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc, query_pb2, query_pb2_grpc
 from shuniu.kit.crypto import sealing
 from shuniu.kit.events import bus_server
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.rpc import client
+from tests.support.stopped_stores import migrate
 
 TRUST = "hub.test"
 ISSUER = "https://hub.test:8443"
@@ -213,8 +213,8 @@ def _edge_roots(path: Path) -> None:
 
 
 async def _fill(land: IdentityLand) -> None:
-    await commands.migrate(land.config)
-    await vault_commands.migrate(land.config)
+    await migrate(land.config, "identity", "services.identity")
+    await migrate(land.config, "vault", "services.identity.vault")
     for role in ("system", "security", "audit"):
         directory = land.data / "operators" / role
         await commands.create_operator(land.config, role, (f"admin.{role}",), directory, SystemClock())

@@ -21,6 +21,8 @@ MOST_FILES = 25
 MOST_LINES = 500
 # Names that say nothing of what is inside.
 NAMELESS = re.compile(r"(utils?|helpers?|managers?|base|common|misc)\.py")
+# Words that begin a clause which depends on another.
+SUBJECTLESS = re.compile(r"(Of|What|Who|Whom|Whose|Whether|Which|Where|When|How|Why) ")
 # What a unit of work needs to name its argument builds no statement.
 HARMLESS = frozenset({"Connection"})
 
@@ -237,6 +239,28 @@ def modules_without_name(root: Path) -> list[str]:
 def modules_too_long(root: Path) -> list[str]:
     """A module that passes 500 lines is split by subject."""
     return [name(root, path) for path in sources(root) if len(path.read_text("utf-8").splitlines()) > MOST_LINES]
+
+
+def docstrings_without_subject(root: Path) -> list[str]:
+    """A docstring begins with a noun or a verb: "Digests of …", "Tells whether …", not "Of …", "What …" or "Whether …"."""
+    folders = (root / "shuniu/kit", *(root / "services" / each for each in ("catalogue", "exchange", "identity")))
+    return [
+        f"{name(root, path)}:{line}"
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        for line, text in _docstrings(ast.parse(path.read_text("utf-8")))
+        if SUBJECTLESS.match(text.lstrip())
+    ]
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, text) of the docstrings of modules, classes and functions, and of those below attributes."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            for each in node.body:
+                match each:
+                    case ast.Expr(value=ast.Constant(value=str(text))):
+                        yield each.lineno, text
 
 
 def long_files_of_tests(root: Path) -> list[str]:

@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, urlsplit
 import grpc
 import pytest
 
-from services.identity.domain.check_digits import citizen_check
 from shuniu.api.common.v1 import operations_pb2_grpc, registry_pb2_grpc
 from shuniu.api.identity.v1 import (
     person_pb2_grpc,
@@ -24,6 +23,7 @@ from shuniu.api.identity.v1 import (
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing.postgresql import new_database
+from shuniu.national_numbers import citizen_check
 from tests.support.identity_land import (
     AUTHORITY,
     ISSUER,

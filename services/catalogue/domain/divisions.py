@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
+from shuniu.national_numbers import upwards
 from shuniu.rules import RuleError, Violation
 
 
 class DivisionLevel(IntEnum):
-    """How deep a code reaches; the value is the number of digits that carry it."""
+    """Level of a division code; the value is the number of digits that carry it."""
 
     PROVINCE = 2
     CITY = 4
@@ -79,14 +80,12 @@ def ancestors(code: str) -> tuple[str, ...]:
     above = []
     if len(code) == 12:
         above.append(code[:9])
-    if len(code) > 6:
-        above.append(code[:6])
-    above.extend((code[:4] + "00", code[:2] + "0000"))
+    above.extend(upwards(code[:6]))
     return tuple(dict.fromkeys(each for each in above if each != code))
 
 
 def within(code: str, area: str) -> bool:
-    """Whether ``code`` is ``area`` or lies in it."""
+    """Tells whether ``code`` is ``area`` or lies in it."""
     return normalise(area) in {normalise(code), *ancestors(code)}
 
 

@@ -1,4 +1,4 @@
-"""What rules of items refuse, in the kit's words."""
+"""Maps refusals of items to the kit's errors."""
 
 from services.catalogue.items.domain.rules import ItemError
 from services.catalogue.items.messages import wire_field

@@ -160,12 +160,12 @@ def put(conn: Connection, stored: Stored) -> None:
     conn.execute(update(item).where(item.c.id == stored.id).values(_row_of(stored)))
 
 
-def by_id(conn: Connection, item_id: str) -> Stored | None:
+def find_by_id(conn: Connection, item_id: str) -> Stored | None:
     row = conn.execute(select(item).where(item.c.id == item_id)).first()
     return None if row is None else stored_of(row)
 
 
-def by_code(conn: Connection, code: str) -> Stored | None:
+def find_by_code(conn: Connection, code: str) -> Stored | None:
     row = conn.execute(
         select(item).join(item_code, item_code.c.item_id == item.c.id).where(item_code.c.code == code)
     ).first()
@@ -179,7 +179,7 @@ def by_ids(conn: Connection, ids: Sequence[str]) -> dict[str, Stored]:
 
 
 def taken_codes(conn: Connection, codes: Sequence[str], item_id: str) -> list[str]:
-    """Those of `codes` that another item has."""
+    """Returns the codes, of `codes`, that another item has."""
     rows = conn.execute(select(item_code.c.code).where(item_code.c.code.in_(codes), item_code.c.item_id != item_id))
     return [row.code for row in rows]
 
@@ -199,14 +199,14 @@ def unname(conn: Connection, item_id: str) -> None:
 
 
 def is_needed(conn: Connection, base_id: str) -> bool:
-    """Whether implementing items that people see rest on this base item."""
+    """Tells whether implementing items that people see rest on this base item."""
     needing = select(item.c.id).where(item.c.base_id == base_id, item.c.public_state.in_(_OPEN))
     return conn.execute(needing.limit(1)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list asks for. `owner` is whose unpublished items are shown, "" for nobody's."""
+    """Request for a list. `owner` is the platform whose unpublished items are shown, "" for nobody's."""
 
     division: str
     kind: str
@@ -249,7 +249,7 @@ class ChangedItems:
 
 
 def changes(conn: Connection, after: int, *, limit: int, most_bytes: int) -> ChangedItems:
-    """What changed after a version, at most `most_bytes` of content unless one item alone is larger."""
+    """Changes after a version, at most `most_bytes` of content unless one item alone is larger."""
     last = feed_version(conn)
     query = select(item).where(item.c.feed_version > after).order_by(item.c.feed_version).limit(limit)
     found: list[Stored] = []

@@ -1,4 +1,4 @@
-"""How an item is published: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
+"""Life of an item: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
 
 The public sees ``published``, the last published content. An edit changes ``draft``; it replaces ``published`` only
 when a second person publishes. Suspended and withdrawn items are not served.
@@ -15,7 +15,7 @@ from shuniu.rules import RuleError, Violation
 
 
 class Action(StrEnum):
-    """What may be done with it."""
+    """Action on it."""
 
     EDIT = "EDIT"
     SUBMIT = "SUBMIT"

@@ -1,4 +1,4 @@
-"""What publishing refuses, in the kit's words."""
+"""Maps refusals of publishing to the kit's errors."""
 
 from services.catalogue.items import refusals
 from services.catalogue.publishing.domain import PublishingError

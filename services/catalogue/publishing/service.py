@@ -22,7 +22,7 @@ from services.catalogue.publishing import domain as publishing
 from services.catalogue.publishing.announcing import item_changed
 from services.catalogue.publishing.domain import Action
 from services.catalogue.publishing.refusals import code_taken, not_owned, refusal
-from services.catalogue.search import store as search_index
+from services.catalogue.search import store as search_store
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
@@ -182,7 +182,7 @@ class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
         """Requires a published base item and an enrolled platform that handles the cases."""
         if not isinstance(item, ImplementingItem):
             return
-        base = store.by_id(conn, item.base_id)
+        base = store.find_by_id(conn, item.base_id)
         if base is None or base.record.public_state is not ItemState.PUBLISHED:
             raise errors.precondition(
                 "BASE_NOT_PUBLISHED", "Publish the base item first.", "请先发布对应的基本目录事项。"
@@ -202,9 +202,9 @@ class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
         changed = replace(stored, public_version=record.version, public_us=record.changed_us)
         store.name(conn, record)
         if record.visible is None:
-            search_index.forget(conn, stored.id)
+            search_store.forget(conn, stored.id)
         else:
-            search_index.index(conn, record.visible)
+            search_store.index(conn, record.visible)
         item_changed(self._base, conn, record.public_state, public(changed))
         return store.numbered(conn, changed)
 
@@ -222,7 +222,7 @@ def _name(conn: Connection, record: Record) -> None:
 
 
 def _owned(conn: Connection, item_id: str) -> Stored:
-    stored = store.by_id(conn, item_id) if item_id.isalnum() and item_id.isascii() else None
+    stored = store.find_by_id(conn, item_id) if item_id.isalnum() and item_id.isascii() else None
     if stored is None:
         raise unknown()
     if stored.owner != current_caller().platform:
@@ -231,7 +231,7 @@ def _owned(conn: Connection, item_id: str) -> Stored:
 
 
 def _base_item(conn: Connection, code: str, owner: str) -> Stored:
-    found = store.by_code(conn, code) if code.isalnum() and code.isascii() else None
+    found = store.find_by_code(conn, code) if code.isalnum() and code.isascii() else None
     usable = (
         found is not None
         and isinstance(found.record.draft, BaseItem)

@@ -14,7 +14,7 @@ from services.catalogue.items.messages import STATE_OF
 from services.catalogue.items.refusals import refusal, unknown
 from services.catalogue.items.store import Stored, Wanted
 from services.catalogue.items.views import own, owner_of, public, shown
-from services.catalogue.search import store as search_index
+from services.catalogue.search import store as search_store
 from services.catalogue.search.domain import matching as search
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
@@ -34,7 +34,7 @@ _MATCHED: Final = {8: "CODE", 7: "NAME", 6: "NAME", 5: "ALIAS", 4: "NAME", 3: "P
 
 
 class ItemService(item_pb2_grpc.ItemServiceServicer):
-    """What is published, and to its owner also what is not."""
+    """Serves published items, and unpublished ones to their owner."""
 
     def __init__(self, base: Foundation, page_key: bytes) -> None:
         self._base = base
@@ -89,12 +89,12 @@ class ItemService(item_pb2_grpc.ItemServiceServicer):
 
 
 def _named(conn: Connection, name: str) -> Stored | None:
-    if found := store.by_id(conn, name):
+    if found := store.find_by_id(conn, name):
         return found
-    if found := store.by_code(conn, name) or store.by_code(conn, name.upper()):
+    if found := store.find_by_code(conn, name) or store.find_by_code(conn, name.upper()):
         return found
     # A handling-item code (业务办理项编码) is its implementing code and a suffix.
-    return store.by_code(conn, name[:_IMPLEMENTING].upper()) if len(name) == _HANDLING else None
+    return store.find_by_code(conn, name[:_IMPLEMENTING].upper()) if len(name) == _HANDLING else None
 
 
 def _listed(stored: Stored, wanted: Wanted) -> pb.Item:
@@ -107,7 +107,7 @@ def _search(conn: Connection, query: str, area: list[str], size: int) -> list[tu
     plan = search.plan(query)
     if plan.empty:
         return []
-    best = search.rank(plan, search_index.candidates(conn, plan, area))[:size]
+    best = search.rank(plan, search_store.candidates(conn, plan, area))[:size]
     items = store.by_ids(conn, [item_id for item_id, _ in best])
     return [(items[item_id], score) for item_id, score in best]
 

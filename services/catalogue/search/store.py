@@ -60,7 +60,7 @@ _ANYWHERE: Final = (Field.NAME.value, Field.ALIAS.value, Field.GUIDE.value)
 
 
 def document_of(content: Item) -> Document:
-    """What of an item is searched."""
+    """Makes the searched parts of an item."""
     body = content.content
     texts = (
         body.guide,
@@ -127,7 +127,7 @@ def _take(conn: Connection, found: dict[str, None], query: Select[Any], division
 
 
 def _rarity(conn: Connection, terms: Iterable[str]) -> dict[str, int]:
-    """How many rows each term has, counted up to a bound. One term needs no count."""
+    """Counts the rows of each term, up to a bound. One term needs no count."""
     wanted = sorted(terms)
     if len(wanted) < 2:
         return dict.fromkeys(wanted, 0)

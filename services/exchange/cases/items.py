@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 
 from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
-from services.exchange.domain.clock import Limit, Unit
+from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
 from shuniu.kit.feeds.feed import Change, Page, Replica
 from shuniu.kit.rpc.client import ask

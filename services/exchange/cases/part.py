@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import grpc
 
+from services.exchange.cases.casework import Casework
 from services.exchange.cases.items import Items
 from services.exchange.cases.service.cases import CaseService
-from services.exchange.cases.service.casework import Casework
 from services.exchange.cases.service.handling import CaseHandlingService
 from services.exchange.cases.service.registry import CaseRegistryService
-from services.exchange.domain.clock import Calendar
+from services.exchange.domain.time_limits import Calendar
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.resolving import People
 from services.exchange.service.pages import Pages

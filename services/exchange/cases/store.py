@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
+from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store import LostRaceError, binding_of
 
@@ -120,6 +121,11 @@ class CaseRow:
     evaluation: int
     form: bytes
 
+    @property
+    def limit(self) -> Limit | None:
+        """The legal limit that the item had when the case was applied for; None when it had none."""
+        return Limit(self.limit_amount, Unit(self.limit_unit)) if self.limit_unit else None
+
 
 _COLUMNS: Final = tuple(column.name for column in case_file.columns)
 
@@ -187,13 +193,13 @@ def find_case(conn: Connection, case_code: str) -> CaseRow | None:
 
 
 def find_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CaseRow]:
-    """Those of the cases that are there, by case code."""
+    """Returns the cases that exist, by case code."""
     rows = conn.execute(select(case_file).where(case_file.c.case_code.in_(case_codes)))
     return {row.case_code: _case_row(row) for row in rows}
 
 
 def any_case(conn: Connection) -> bool:
-    """Whether there is a case at all."""
+    """Tells whether there is a case at all."""
     return conn.execute(select(case_file.c.case_code).limit(1)).first() is not None
 
 
@@ -226,7 +232,7 @@ def state_of(row: CaseRow) -> life.CaseState:
 
 
 def history_is_over(row: CaseRow) -> bool:
-    """Whether nothing may happen to the case any more but its evaluation."""
+    """Tells whether nothing may happen to the case any more but its evaluation."""
     return state_of(row) in life.OVER
 
 

@@ -101,7 +101,7 @@ def publish(resource: Resource, reviewer: str) -> Resource:
 
 
 def may_receive(secrecy: str, clearance: str) -> bool:
-    """Whether a platform cleared up to one label may receive another; an unknown label of either side says no."""
+    """Tells whether a platform cleared up to one label may receive another; an unknown label of either side says no."""
     if secrecy not in LABELS or clearance not in LABELS:
         return False
     return LABELS.index(secrecy) <= LABELS.index(clearance)

@@ -1,4 +1,4 @@
-"""What the directory refuses, in the kit's words."""
+"""Maps refusals of the directory to the kit's errors."""
 
 from typing import Final
 

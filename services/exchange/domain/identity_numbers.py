@@ -9,52 +9,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import date
 from typing import Final
 
-_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
-_CHECKS: Final = "10X98765432"
-# GB/T 2260, first two digits; 81 to 83 are residence permits of Hong Kong, Macao and Taiwan residents.
-_PROVINCES: Final = frozenset(
-    [
-        "11",
-        "12",
-        "13",
-        "14",
-        "15",
-        "21",
-        "22",
-        "23",
-        "31",
-        "32",
-        "33",
-        "34",
-        "35",
-        "36",
-        "37",
-        "41",
-        "42",
-        "43",
-        "44",
-        "45",
-        "46",
-        "50",
-        "51",
-        "52",
-        "53",
-        "54",
-        "61",
-        "62",
-        "63",
-        "64",
-        "65",
-        "71",
-        "81",
-        "82",
-        "83",
-    ]
-)
-_OLDEST: Final = 1880
+from shuniu.national_numbers import PROVINCES, RESIDENCE_PREFIXES, birth_date, citizen_check
+
 # People group a number by blanks, hyphens or dots; nothing else joins two groups.
 _JOINTS: Final = re.compile(r"(?<=[0-9])[ \t\u00a0.\-_/·]{1,2}(?=[0-9X])")
 _INVISIBLE: Final = frozenset({"Cf", "Mn"})
@@ -65,7 +23,7 @@ _OLD_FOREIGN: Final = re.compile(r"(?<![A-Z0-9])[A-Z]{3}([0-9]{12})(?![0-9])")
 
 
 def holds_identity_number(text: str) -> bool:
-    """Whether the text holds something that passes as an identity number, whatever width, grouping or case."""
+    """Tells whether the text holds something that passes as an identity number, whatever width, grouping or case."""
     plain = _plain(text)
     return any(_reads_as_number(candidate) for candidate in {plain, _JOINTS.sub("", plain)})
 
@@ -82,20 +40,18 @@ def _plain(text: str) -> str:
 def _reads_as_number(text: str) -> bool:
     if any(_is_eighteen(match[1]) for match in _EIGHTEEN.finditer(text)):
         return True
-    if any(match[0][:2] in _PROVINCES and _is_day("19" + match[0][6:12]) for match in _FIFTEEN.finditer(text)):
+    if any(_is_old(match[0][:2], match[0][6:12]) for match in _FIFTEEN.finditer(text)):
         return True
-    return any(match[1][:2] in _PROVINCES and _is_day("19" + match[1][4:10]) for match in _OLD_FOREIGN.finditer(text))
+    return any(_is_old(match[1][:2], match[1][4:10]) for match in _OLD_FOREIGN.finditer(text))
 
 
 def _is_eighteen(number: str) -> bool:
-    total = sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, number[:17], strict=True))
-    if _CHECKS[total % 11] != number[17] or not _is_day(number[6:14]):
+    if citizen_check(number[:17]) != number[17] or birth_date(number[6:14]) is None:
         return False
-    return number[:2] in _PROVINCES or (number[0] == "9" and number[1:3] in _PROVINCES)
+    citizen, permit = number[:2] in PROVINCES, number[:6] in RESIDENCE_PREFIXES
+    return citizen or permit or (number[0] == "9" and number[1:3] in PROVINCES)
 
 
-def _is_day(digits: str) -> bool:
-    try:
-        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:])).year >= _OLDEST
-    except ValueError:
-        return False
+def _is_old(province: str, birth: str) -> bool:
+    """Numbers of before 1999 write the year in two digits."""
+    return province in PROVINCES and birth_date("19" + birth) is not None

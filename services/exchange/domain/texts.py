@@ -10,7 +10,7 @@ from shuniu.rules import RuleError, Violation
 
 
 class ContentError(RuleError):
-    """What was sent cannot be taken."""
+    """The content of a request is refused."""
 
 
 def refuse(violations: Iterable[Violation]) -> None:

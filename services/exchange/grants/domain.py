@@ -36,7 +36,7 @@ class GrantState(StrEnum):
 
 
 class Action(StrEnum):
-    """What may be done with it."""
+    """Action on it."""
 
     REVIEW = "REVIEW"
     GRANT = "GRANT"
@@ -49,7 +49,7 @@ class Action(StrEnum):
 
 
 class Party(StrEnum):
-    """Who acts."""
+    """Party that acts."""
 
     HUB = "hub"
     PROVIDER = "provider"
@@ -73,6 +73,8 @@ MOVES: dict[tuple[GrantState, Action], tuple[GrantState, frozenset[Party]]] = {
     (GrantState.ACTIVE, Action.REVOKE): (GrantState.REVOKED, _ANYBODY),
     (GrantState.SUSPENDED, Action.REVOKE): (GrantState.REVOKED, _ANYBODY),
 }
+# Every state whose contract has a term that can run out.
+EXPIRING = frozenset(state for state, action in MOVES if action is Action.EXPIRE)
 _REASON_NEEDED = frozenset({Action.REFUSE, Action.SUSPEND, Action.REVOKE})
 
 
@@ -82,10 +84,10 @@ class GrantError(RuleError):
 
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """What is agreed. Fields are paths with dots (``record.found``); a path grants everything below it.
+    """Terms of a grant. Fields are paths with dots (``record.found``); a path grants everything below it.
 
-    ``item`` is the base code of the item it serves. ``quota`` is the number of answers in the whole term;
-    ``max_rows`` the rows of one answer. ``begins_us`` ≤ t < ``ends_us``, µs UTC.
+    ``item`` is the base code of the item it serves. ``daily_quota`` is the number of answers in one
+    civil day (Asia/Shanghai); ``max_rows`` the rows of one answer. ``begins_us`` ≤ t < ``ends_us``, µs UTC.
     """
 
     consumer: str
@@ -94,7 +96,7 @@ class Contract:
     purpose: str
     item: str
     fields: frozenset[str]
-    quota: int
+    daily_quota: int
     begins_us: int
     ends_us: int
     max_rows: int = 1
@@ -104,13 +106,15 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A contract with its standing. ``spent`` answers have been given; ``version`` counts changes of state from 1."""
+    """A contract with its standing. ``spent_today`` answers of the daily quota have been given; ``version`` counts
+    changes of state from 1.
+    """
 
     id: str
     contract: Contract
     state: GrantState = GrantState.APPLIED
     version: int = 1
-    spent: int = 0
+    spent_today: int = 0
     note: str = ""
 
 
@@ -144,7 +148,13 @@ def _faults(contract: Contract, share: ShareClass, resource_fields: frozenset[st
         (not contract.purpose.strip(), "purpose", "FIELD_MISSING", "say what the data are for", "请填写使用目的"),
         (not contract.item.strip(), "item", "FIELD_MISSING", "name the item it serves", "请填写所服务的事项编码"),
         (not contract.fields, "fields", "FIELD_MISSING", "name the fields", "请列明所需字段"),
-        (contract.quota < 1, "quota", "VALUE_RANGE", "a quota is at least 1", "调用次数应至少为 1"),
+        (
+            contract.daily_quota < 1,
+            "daily_quota",
+            "VALUE_RANGE",
+            "a daily quota is at least 1",
+            "每日调用次数应至少为 1",
+        ),
         (contract.max_rows < 1, "max_rows", "VALUE_RANGE", "an answer has at least one row", "返回行数应至少为 1"),
         (
             not 0 < term_us <= MAX_TERM_DAYS * _DAY_US,
@@ -194,6 +204,11 @@ def act(grant: Grant, action: Action, party: Party, *, note: str = "") -> Grant:
     if action in _REASON_NEEDED and not note.strip():
         raise _error("note", "REASON_MISSING", "say why", "请填写理由")
     return replace(grant, state=target, version=grant.version + 1, note=note)
+
+
+def term_is_over(grant: Grant, now_us: int) -> bool:
+    """Tells whether the grant expires now: its term has run out, and nothing else has ended it before."""
+    return grant.state in EXPIRING and grant.contract.ends_us <= now_us
 
 
 def spend(grant: Grant, use: Use) -> Grant:
@@ -247,17 +262,17 @@ def spend(grant: Grant, use: Use) -> Grant:
             "须先取得本人同意",
         ),
         (
-            grant.spent >= contract.quota,
-            "quota",
+            grant.spent_today >= contract.daily_quota,
+            "daily_quota",
             "QUOTA_SPENT",
-            "the quota is spent: apply for more",
-            "授权调用次数已用完",
+            "today's calls of the grant are spent: continue tomorrow, or apply for more",
+            "今日授权调用次数已用完，请明日再试或申请更多次数",
         ),
     )
     violations = [Violation(field, reason, en, zh) for broken, field, reason, en, zh in rules if broken]
     if violations:
         raise GrantError(violations)
-    return replace(grant, spent=grant.spent + 1)
+    return replace(grant, spent_today=grant.spent_today + 1)
 
 
 Answer = Mapping[str, object]

@@ -1,6 +1,6 @@
 """Opens resources and the grants on them."""
 
-from services.exchange.domain.clock import Calendar
+from services.exchange.domain.time_limits import Calendar
 from services.exchange.grants.service import ResourceService
 from services.exchange.service.pages import Pages
 from shuniu.kit.foundation import Foundation

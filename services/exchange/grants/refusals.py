@@ -1,4 +1,4 @@
-"""What grants refuse, in the kit's words."""
+"""Maps refusals of grants to the kit's errors."""
 
 from typing import Final
 
@@ -26,7 +26,7 @@ _REFUSALS: Final = Refusals(
             **dict.fromkeys(_OUTSIDE_CONTRACT, (Code.PERMISSION_DENIED, "GRANT_REQUIRED")),
         }
     },
-    {"quota": "daily_quota", "ends_us": "valid_until", "item": "item_code"},
+    {"ends_us": "valid_until", "item": "item_code"},
 )
 
 

@@ -8,17 +8,18 @@ from google.type import date_pb2
 from sqlalchemy import Connection
 
 from services.exchange.directory import domain as resources
-from services.exchange.directory import store as directory
+from services.exchange.directory import store as directory_store
 from services.exchange.directory.descriptions import describe, publish, resource_view
 from services.exchange.directory.refusals import not_owned, resource_unknown
-from services.exchange.domain import clock, texts
-from services.exchange.domain.clock import Calendar, Limit
+from services.exchange.domain import texts, time_limits
+from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store
 from services.exchange.grants.domain import Action, Contract, Grant, Party
 from services.exchange.grants.refusals import refusal
 from services.exchange.grants.store import GrantRow
 from services.exchange.service.pages import Page, Pages, cut
+from shuniu import china_time
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.kit import errors
@@ -68,7 +69,9 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
     async def ListResources(self, request: pb.ListResourcesRequest, context: Any) -> pb.ListResourcesResponse:
         caller = current_caller()
         page = self._pages.asked(caller.key, "resources", request.page_token, request.page_size, default=100, most=500)
-        rows = await self._base.store.read(directory.resources_seen_by, caller.platform, page.after, page.size + 1)
+        rows = await self._base.store.read(
+            directory_store.resources_seen_by, caller.platform, page.after, page.size + 1
+        )
         shown, last = cut(rows, page.size)
         response = pb.ListResourcesResponse(resources=[resource_view(row) for row in shown])
         if last is not None:
@@ -85,7 +88,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
 
     def _apply(self, conn: Connection, request: pb.ApplyGrantRequest) -> GrantRow:
         platform = current_caller().platform
-        found = directory.find_resource(conn, request.resource)
+        found = directory_store.find_resource(conn, request.resource)
         if found is None or found.state is not resources.ResourceState.PUBLISHED:
             raise resource_unknown()
         entry = self._base.registry.platform(platform)
@@ -106,7 +109,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
                 purpose=request.purpose,
                 item=request.item_code,
                 fields=frozenset(request.fields),
-                quota=request.daily_quota,
+                daily_quota=request.daily_quota,
                 begins_us=now_us,
                 ends_us=_ends_us(_day(request.valid_until), now_us),
             )
@@ -121,9 +124,9 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         """The hub's own move: activates an agreed grant, reviews an application that is in form."""
         if grant.state is grants.GrantState.GRANTED:
             return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
-        today = clock.civil_date(now_us)
-        last_day = clock.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
-        return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), clock.end_of_day_us(last_day))
+        today = china_time.civil_date(now_us)
+        last_day = time_limits.add(self._calendar, today, Limit(grants.DECISION_WORKING_DAYS))
+        return GrantRow(grants.act(grant, Action.REVIEW, Party.HUB), china_time.end_of_day_us(last_day))
 
     async def DecideGrant(self, request: pb.DecideGrantRequest, context: Any) -> pb.DecideGrantResponse:
         return await self._base.mutate(
@@ -195,8 +198,8 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
 
     def _grant_view(self, row: GrantRow) -> pb.Grant:
         contract, state = row.grant.contract, row.grant.state
-        over = state is grants.GrantState.ACTIVE and contract.ends_us <= self._base.clock.now_us()
-        last_day = clock.civil_date(contract.ends_us - 1)
+        over = grants.term_is_over(row.grant, self._base.clock.now_us())
+        last_day = china_time.civil_date(contract.ends_us - 1)
         view = pb.Grant(
             id=row.grant.id,
             resource=contract.resource,
@@ -204,7 +207,7 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
             item_code=contract.item,
             purpose=contract.purpose,
             fields=sorted(contract.fields),
-            daily_quota=contract.quota,
+            daily_quota=contract.daily_quota,
             valid_until=date_pb2.Date(year=last_day.year, month=last_day.month, day=last_day.day),
             state="EXPIRED" if over else _STATE_NAMES.get(state, state.value),
             reason=row.grant.note,
@@ -244,5 +247,5 @@ def _day(found: Any) -> date | None:
 
 def _ends_us(last_day: date | None, now_us: int) -> int:
     """The end of the day wanted, but of no later one than the longest term allows: the answer names the day given."""
-    longest = clock.civil_date(now_us) + timedelta(days=grants.MAX_TERM_DAYS - 1)
-    return clock.end_of_day_us(min(last_day or longest, longest))
+    longest = china_time.civil_date(now_us) + timedelta(days=grants.MAX_TERM_DAYS - 1)
+    return china_time.end_of_day_us(min(last_day or longest, longest))

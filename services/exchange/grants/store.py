@@ -28,7 +28,7 @@ from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 
-# A grant is a contract; `spent` of a day is in grant_use.
+# A grant is a contract; what a day has spent of its quota is in grant_use.
 resource_grant = Table(
     "resource_grant",
     TABLES,
@@ -92,7 +92,7 @@ def _grant_values(row: GrantRow) -> dict[str, Any]:
         "item_code": contract.item,
         "purpose": contract.purpose,
         "fields": json.dumps(sorted(contract.fields)),
-        "daily_quota": contract.quota,
+        "daily_quota": contract.daily_quota,
         "begins_us": contract.begins_us,
         "ends_us": contract.ends_us,
         "state": grant.state.value,
@@ -110,7 +110,7 @@ def _grant(row: Row[Any]) -> GrantRow:
         purpose=row.purpose,
         item=row.item_code,
         fields=frozenset(json.loads(row.fields)),
-        quota=row.daily_quota,
+        daily_quota=row.daily_quota,
         begins_us=row.begins_us,
         ends_us=row.ends_us,
     )
@@ -132,16 +132,11 @@ def grants_of(conn: Connection, platform: str | None, after: Position, limit: in
     return [_grant(row) for row in conn.execute(keyset(statement, [resource_grant.c.id], after, limit))]
 
 
-def expire_grants(conn: Connection, now_us: int) -> int:
-    """Ends the grants whose term is over; returns how many."""
-    over = select(resource_grant).where(
-        resource_grant.c.state == grants.GrantState.ACTIVE.value, resource_grant.c.ends_us <= now_us
-    )
-    rows = [_grant(row) for row in conn.execute(over)]
-    for row in rows:
-        after = grants.act(row.grant, grants.Action.EXPIRE, grants.Party.HUB)
-        update_grant(conn, row.grant, GrantRow(after))
-    return len(rows)
+def grants_past_term(conn: Connection, now_us: int) -> list[GrantRow]:
+    """Grants that can expire (`EXPIRING`) and whose term has ended by an instant (µs)."""
+    states = [state.value for state in grants.EXPIRING]
+    over = select(resource_grant).where(resource_grant.c.state.in_(states), resource_grant.c.ends_us <= now_us)
+    return [_grant(row) for row in conn.execute(over)]
 
 
 def grant_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]:
@@ -154,7 +149,7 @@ def grant_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]
 
 
 def calls_on(conn: Connection, grant_id: str, day: str) -> int:
-    """How many calls of a grant a civil day (YYYYMMDD) has spent."""
+    """Counts the calls of a grant that a civil day (YYYYMMDD) has spent."""
     found = conn.execute(
         select(grant_use.c.calls).where(grant_use.c.grant_id == grant_id, grant_use.c.day == day)
     ).scalar()

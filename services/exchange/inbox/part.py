@@ -4,6 +4,7 @@ import grpc
 
 from services.exchange.config import ExchangeSettings
 from services.exchange.inbox.links import InboxLinks
+from services.exchange.inbox.polling import Polling
 from services.exchange.inbox.reader import Interrupted
 from services.exchange.inbox.service import InboxService
 from services.exchange.service.pages import Pages
@@ -16,7 +17,7 @@ def open_inbox(base: Foundation, settings: ExchangeSettings, identity: grpc.aio.
     links = InboxLinks(identity, settings.bus_url, base.clock, settings.inbox_idle_seconds)
     polls = Interrupted()
     return Part(
-        edge=[servicer(InboxService(base, links, pages, polls))],
+        edge=[servicer(InboxService(base, links, pages, Polling(links, polls)))],
         tasks=[links.sweep],
         on_drain=polls.all,
         close=links.close,

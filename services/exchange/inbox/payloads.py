@@ -1,4 +1,4 @@
-"""Which message an event's payload is, for those who read it as JSON."""
+"""Writes an event's payload as JSON, for clients that read no protobuf."""
 
 from typing import Final
 
@@ -7,30 +7,29 @@ from google.protobuf.message import DecodeError, Message
 
 from shuniu.api.events.v1 import events_pb2
 
+# By topic, then by its aggregate.
 _MESSAGES: Final[dict[str, type[Message]]] = {
-    **dict.fromkeys(("identity.platform.changed",), events_pb2.PlatformChanged),
-    **dict.fromkeys(("identity.session.ended",), events_pb2.SessionEnded),
-    **dict.fromkeys(
-        ("catalogue.item.published", "catalogue.item.suspended", "catalogue.item.withdrawn"), events_pb2.ItemChanged
-    ),
-    **dict.fromkeys(
-        (
-            "exchange.case.submitted",
-            "exchange.case.supplemented",
-            "exchange.case.withdrawn",
-            "exchange.case.moved",
-        ),
-        events_pb2.CaseChanged,
-    ),
-    **dict.fromkeys(("exchange.case.evaluated",), events_pb2.CaseEvaluated),
-    **dict.fromkeys(("esign.certificate.issued", "esign.certificate.revoked"), events_pb2.CertificateChanged),
-    **dict.fromkeys(("esign.seal.changed",), events_pb2.SealChanged),
+    "identity.platform": events_pb2.PlatformChanged,
+    "identity.session": events_pb2.SessionEnded,
+    "catalogue.item": events_pb2.ItemChanged,
+    "exchange.case": events_pb2.CaseChanged,
+    "exchange.case.evaluated": events_pb2.CaseEvaluated,
+    "esign.certificate": events_pb2.CertificateChanged,
+    "esign.seal": events_pb2.SealChanged,
+    "esign.licence": events_pb2.LicenceChanged,
+    "esign.flow": events_pb2.FlowChanged,
 }
 
 
+def payload_type(event_type: str) -> type[Message] | None:
+    """The message of an event type (`shuniu.<topic>.v1`); None for one that this version does not know."""
+    topic = event_type.removeprefix("shuniu.").removesuffix(".v1")
+    return _MESSAGES.get(topic) or _MESSAGES.get(topic.rpartition(".")[0])
+
+
 def as_json(event_type: str, data: bytes) -> str:
-    """The payload in protobuf's JSON mapping; empty for a type this version does not know."""
-    message = _MESSAGES.get(event_type.removeprefix("shuniu.").removesuffix(".v1"))
+    """The payload in protobuf's JSON mapping; empty for a type that this version does not know."""
+    message = payload_type(event_type)
     if message is None:
         return ""
     try:

@@ -53,7 +53,7 @@ class StreamNow:
         return Place(self.first_seq - 1, self.made)
 
     def knows(self, place: Place) -> bool:
-        """Whether a place belongs to this stream, and not to one before it or to what a backup set back."""
+        """Tells whether a place belongs to this stream, and not to one before it or to what a backup set back."""
         return place.made == self.made and place.seq <= self.last_seq
 
 

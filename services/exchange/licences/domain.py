@@ -25,7 +25,7 @@ class LicenceError(RuleError):
 
 
 class TrustGrade(StrEnum):
-    """How far a licence may be used: A is issued by the agency and directly usable, D is self-declared."""
+    """Trust level of a licence: A is issued by the agency and directly usable, D is self-declared."""
 
     A = "A"
     B = "B"

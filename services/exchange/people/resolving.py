@@ -15,7 +15,7 @@ from shuniu.kit.store import Store
 RESOLVE_SECONDS = 3.0
 SEAL_SECONDS = 5.0
 REGISTER_FIELDS = ("full_name", "document_type", "document_number")
-"""What a register needs to find a person."""
+"""Fields that a register needs to find a person."""
 
 
 class People:

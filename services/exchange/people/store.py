@@ -23,7 +23,7 @@ subject = Table(
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who a pairwise subject is, as identity said."""
+    """The person behind a pairwise subject, as identity resolved it."""
 
     person_id: str
     display_name: str

@@ -9,7 +9,7 @@ from shuniu.kit.crypto.usage import Purpose, count
 
 @dataclass(frozen=True, slots=True)
 class CallDigests:
-    """Of a question and its answer, hex; those of the other algorithm are empty."""
+    """Digests of a question and its answer, hex; those of the other algorithm are empty."""
 
     question_sha256: str = ""
     answer_sha256: str = ""

@@ -4,7 +4,9 @@ from services.exchange.config import ExchangeSettings
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.resolving import People
 from services.exchange.queries.asking import Asking
+from services.exchange.queries.authority_calls import AuthorityCalls
 from services.exchange.queries.digests import Digests
+from services.exchange.queries.granted_calls import GrantedCalls
 from services.exchange.queries.service.authority import AuthorityService
 from services.exchange.queries.service.providers import ProviderService
 from services.exchange.queries.service.queries import QueryService
@@ -22,11 +24,12 @@ def open_queries(
     streams = ProviderStreams(settings.provider_wait_seconds)
     digests = Digests(profile.of(base.hub.profile).evidence_hash)
     asking = Asking(streams, base.clock, settings.provider_seconds, digests)
+    calls = GrantedCalls(base, people, asking, keyring, evidence)
     return Part(
         edge=[
-            servicer(QueryService(base, people, asking, keyring, evidence)),
+            servicer(QueryService(base, calls)),
             servicer(ProviderService(base, streams)),
         ],
-        peer=[servicer(AuthorityService(base, asking, evidence))],
+        peer=[servicer(AuthorityService(AuthorityCalls(base, asking, evidence)))],
         on_drain=streams.drain,
     )

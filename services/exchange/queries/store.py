@@ -1,7 +1,7 @@
 """One row for each question to a provider. The row is stored permanently, its answer only for retries."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from services.exchange.queries.digests import CallDigests
+from services.exchange.queries.replies import Reply
 from shuniu.kit.store import LostRaceError
 
 TABLES: Final = MetaData()
@@ -97,12 +99,24 @@ class CallRow:
     question_sm3: str = ""
     answer_sm3: str = ""
 
+    def answered(self, reply: Reply, digests: CallDigests) -> "CallRow":
+        """The row after the provider's answer, with its evidence."""
+        return replace(
+            self,
+            state=CallState.DONE,
+            asked_us=reply.asked_us,
+            answered_us=reply.answered_us,
+            result=reply.result,
+            transaction_id=reply.transaction_id,
+            **asdict(digests),
+        )
+
 
 _DIGESTS = ("question_sha256", "answer_sha256", "question_sm3", "answer_sm3")
 
 
 def call_facts(row: CallRow) -> dict[str, Any]:
-    """What evidence of a call says."""
+    """Returns the facts that the evidence of a call states."""
     return {
         "resource": row.resource,
         "consumer": row.consumer,

@@ -4,7 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
-from services.exchange.domain.clock import WEEKDAYS, Calendar, CalendarError, calendar_from
+from services.exchange.domain.time_limits import WEEKDAYS, Calendar, CalendarError, calendar_from
 from shuniu.kit.process.config import ConfigError
 
 

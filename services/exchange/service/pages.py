@@ -14,7 +14,7 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a list call asked for: rows after a position, at most `size`."""
+    """Page that a list call asked for: rows after a position, at most `size`."""
 
     after: Position
     size: int

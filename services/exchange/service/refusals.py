@@ -1,4 +1,4 @@
-"""What a domain refuses, in the kit's words; each subject says which of its faults are faults of state."""
+"""Maps a domain's refusals to the kit's errors; each subject says which of its faults are faults of state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

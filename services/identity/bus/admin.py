@@ -50,7 +50,7 @@ def load_keys(path: Path) -> BusKeys:
 
 
 def server_tokens(keys: BusKeys, *, now_s: int, name: str = "hub") -> BusTokens:
-    """What the server's configuration holds. The HUB account begins empty; `BusAdmin` fills it."""
+    """Tokens and keys of the server's configuration. The HUB account begins empty; `BusAdmin` fills it."""
     return BusTokens(
         operator=bus_accounts.operator_token(keys, name=name, now_s=now_s),
         system_account=bus_accounts.system_account_id(keys),
@@ -91,7 +91,7 @@ class BusAdmin:
 
     @property
     def connected(self) -> bool:
-        """Whether accounts can be pushed now and the server has all of them."""
+        """Tells whether accounts can be pushed now and the server has all of them."""
         return self._bus.connected and self._restored == self._bus.generation
 
     def _now_s(self) -> int:

@@ -73,7 +73,7 @@ class BusKeys:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one organisation may hold on the bus."""
+    """Limits of one organisation on the bus."""
 
     inbox_bytes: int = 256 * 1024 * 1024
     connections: int = 64
@@ -255,12 +255,12 @@ def _service_import(subject: str, account: str, local: str) -> dict[str, Any]:
 
 
 def delivery_subject(keys: BusKeys) -> str:
-    """What stream INBOX listens to in each organisation's account: deliveries by the hub's account and no other."""
+    """Returns the subject of stream INBOX in an organisation's account: deliveries by the hub's account alone."""
     return f"hub.{hub_account_id(keys)}.>"
 
 
 def organisation_permissions() -> dict[str, Any]:
-    """What an organisation's credential may do in its own account: read INBOX, acknowledge, submit. Nothing else."""
+    """Permissions of an organisation's credential in its own account: read INBOX, acknowledge, submit. Nothing else."""
     api = "$JS.API"
     publish = [
         "submit.>",
@@ -286,7 +286,7 @@ def organisation_permissions() -> dict[str, Any]:
 
 
 def service_permissions(area: str) -> dict[str, Any]:
-    """What a service of the hub may do in the HUB account: publish its own area, read the hub's streams."""
+    """Permissions of a service of the hub in the HUB account: publish its own area, read the hub's streams."""
     if not _AREA.fullmatch(area):
         raise BusAccountError("AREA", "small letters")
     api = "$JS.API"

@@ -17,9 +17,9 @@ from shuniu.kit.store import Store
 _log = log.get("bus_places")
 
 OPEN_SECONDS = 8.0
-"""How long an enrolment waits for its place; its caller retries with the same request_id."""
+"""Longest wait of an enrolment for its place; its caller retries with the same request_id."""
 PUSH_SECONDS = 0.8
-"""How long a suspension waits for the bus before the retry takes over: it promises a second."""
+"""Longest wait of a suspension for the bus before the retry takes over: it promises a second."""
 RETRY_SECONDS = 0.2
 
 

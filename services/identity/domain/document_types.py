@@ -13,7 +13,7 @@ from enum import StrEnum
 
 
 class Form(StrEnum):
-    """Which rule reads a number."""
+    """Rule that reads a number."""
 
     CITIZEN = "citizen"  # GB 11643
     RESIDENCE = "residence"  # residence permits: GB 11643, also with the prefixes 810000, 820000, 830000
@@ -144,13 +144,3 @@ _ROWS = (
 )
 
 TYPES: dict[str, DocumentType] = {row.code: row for row in _ROWS}
-
-# GB/T 2260, first two digits. A number keeps the code of the place and day of its issue, so only this part, which has
-# never been withdrawn, can be checked for everybody alive.
-PROVINCES = frozenset(
-    str(code)
-    for low, high in ((11, 15), (21, 23), (31, 37), (41, 46), (50, 54), (61, 65), (71, 71))
-    for code in range(low, high + 1)
-)
-# Residence permits of Hong Kong, Macao and Taiwan residents (Regulation of 2018, article 5).
-RESIDENCE_PREFIXES = {"810000": "HKG", "820000": "MAC", "830000": "TWN"}

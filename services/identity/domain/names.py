@@ -11,6 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shuniu.ideographs import is_ideograph
 from shuniu.rules import RuleError, Violation
 
 MIDDLE_DOT = "·"
@@ -20,21 +21,11 @@ _DOT_VARIANTS = str.maketrans(dict.fromkeys("\u2022\u2027\u2219\u22c5\u30fb\uff6
 # few registers keep both with a separator.
 MAX_CHINESE = 50
 MAX_OTHER = 100
-# Ideographs by range: Python's own tables lag behind the extensions that the household register already uses.
-_HAN_RANGES = (
-    (0x3007, 0x3007),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xFA0E, 0xFA29),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2EE5F),
-    (0x30000, 0x3347F),
-)
 _SEPARATORS = frozenset(" -'’.,")
 
 
 class Script(StrEnum):
-    """How a name is written."""
+    """Script of a name."""
 
     CHINESE = "chinese"
     OTHER = "other"
@@ -72,12 +63,6 @@ def check(name: str) -> PersonName:
     if violations:
         raise PersonNameError(violations)
     return PersonName(text, script)
-
-
-def is_ideograph(mark: str) -> bool:
-    """Whether one character is a Chinese ideograph of any Unicode extension in use."""
-    point = ord(mark)
-    return any(low <= point <= high for low, high in _HAN_RANGES)
 
 
 def mask(name: str) -> str:

@@ -1,4 +1,4 @@
-"""How secrets that the hub gave out are stored: as SHA-256 only. Pure."""
+"""Hashes the secrets that the hub gives out: only their SHA-256 is stored. Pure."""
 
 from __future__ import annotations
 

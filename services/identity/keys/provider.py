@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from services.identity.config import IdentitySettings
 from services.identity.keys import domain as signing_keys
-from services.identity.keys import store as rows
+from services.identity.keys import store as key_store
 from services.identity.keys.domain import PUBLISHED, KeyTimes, SigningKey
 from services.identity.keys.store import KeptKey
 from shuniu.kit.crypto.keyring import Keyring
@@ -19,7 +19,7 @@ from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store
 
 LOOK_SECONDS = 2.0
-"""How often the keys are read again: another replica may have made the next one."""
+"""Seconds between two reads of the keys: another replica may have made the next one."""
 _SKEW_SECONDS = 60
 
 
@@ -61,7 +61,7 @@ class ProviderKeys:
 
     async def reload(self) -> None:
         """Brings the keys forward to now and takes them."""
-        known = await self._store.read(rows.keys)
+        known = await self._store.read(key_store.keys)
         if self._due(known):
             known = await self._store.write(self._advance)
         if known != self._known:
@@ -86,26 +86,26 @@ class ProviderKeys:
 
     def keep_next(self, conn: Connection, made: KeptKey) -> SigningKey:
         """Stores `made` as the next key, unless one waits already; returns the next key."""
-        waiting = signing_keys.waiting(kept.key for kept in rows.keys(conn))
+        waiting = signing_keys.waiting(kept.key for kept in key_store.keys(conn))
         if waiting is not None:
             return waiting
         following = signing_keys.following(made.key.kid, self._clock.now_us(), self._times)
-        rows.add(conn, replace(made, key=following))
+        key_store.add(conn, replace(made, key=following))
         return following
 
     def _ensure_first(self, conn: Connection, made: KeptKey) -> None:
-        if not rows.keys(conn):
-            rows.add(conn, made)
+        if not key_store.keys(conn):
+            key_store.add(conn, made)
 
     def _due(self, known: list[KeptKey]) -> bool:
         present = [kept.key for kept in known]
         return list(signing_keys.advanced(present, self._clock.now_us(), self._times)) != present
 
     def _advance(self, conn: Connection) -> list[KeptKey]:
-        present = [kept.key for kept in rows.keys(conn)]
+        present = [kept.key for kept in key_store.keys(conn)]
         after = signing_keys.advanced(present, self._clock.now_us(), self._times)
-        rows.put_states(conn, [new for old, new in zip(present, after, strict=True) if new != old])
-        return rows.keys(conn)
+        key_store.put_states(conn, [new for old, new in zip(present, after, strict=True) if new != old])
+        return key_store.keys(conn)
 
     def _take(self, known: list[KeptKey]) -> None:
         published: list[dict[str, Any]] = [json.loads(kept.public_jwk) for kept in known if kept.key.state in PUBLISHED]

@@ -23,7 +23,7 @@ class Secrets:
     authority: Authority = field(repr=False)
     keyring: Keyring = field(repr=False)
     pairwise: Mapping[int, bytes] = field(repr=False)
-    """By epoch; new subjects use the newest."""
+    """HMAC keys by epoch; new subjects use the newest."""
     login_index: bytes = field(repr=False)
     request_digest: bytes = field(repr=False)
     page_token: bytes = field(repr=False)

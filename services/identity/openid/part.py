@@ -8,8 +8,8 @@ from services.identity.config import IdentitySettings
 from services.identity.keys.provider import ProviderKeys
 from services.identity.keys.secrets import Secrets
 from services.identity.openid.profiles import Profiles
-from services.identity.openid.service.grants import Grants
-from services.identity.openid.service.openid import OpenIdService
+from services.identity.openid.service import OpenIdService
+from services.identity.openid.token_endpoint import TokenEndpoint
 from services.identity.openid.tokens import Tokens
 from services.identity.requests.private import PrivateRequests
 from shuniu.kit.feeds.serving import FeedServer
@@ -34,6 +34,6 @@ def open_openid(
     vault: grpc.aio.Channel,
 ) -> OpenIdPart:
     tokens = Tokens(provider, base.hub.issuer, settings.access_token_seconds)
-    grants = Grants(base, settings, keys, tokens, feed)
-    openid = OpenIdService(base, settings, private, provider, tokens, grants, Profiles(base, vault))
+    endpoint = TokenEndpoint(base, settings, keys, tokens, feed)
+    openid = OpenIdService(base, settings, private, provider, tokens, endpoint, Profiles(base, vault))
     return OpenIdPart(tokens=tokens, peer=[servicer(openid)])

@@ -11,7 +11,7 @@ import grpc
 from sqlalchemy import Connection
 
 from services.identity import metrics
-from services.identity.persons import store as persons
+from services.identity.persons import store as person_store
 from services.identity.persons.store import Reveal
 from services.identity.sessions.store import sessions
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
@@ -56,5 +56,5 @@ class Profiles:
         now = self._base.clock.now_us()
         if sessions.first_profile(conn, session_id, client, now):
             given = Reveal(new_ulid(self._base.clock), person_id, client, "", _FIELDS, PURPOSE, now)
-            persons.add_reveal(conn, given)
+            person_store.add_reveal(conn, given)
             metrics.REVEALS.labels(PURPOSE).inc()

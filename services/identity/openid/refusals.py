@@ -1,4 +1,4 @@
-"""What the OpenID provider refuses, in the kit's words."""
+"""Maps refusals of the OpenID provider to the kit's errors."""
 
 from services.identity.openid.domain.authorization import ClientRefusedError, OAuthError
 from services.identity.openid.domain.claims import TokenInvalidError

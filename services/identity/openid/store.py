@@ -50,7 +50,7 @@ def add_code(conn: Connection, code_hash: str, made: Code) -> None:
     conn.execute(insert(authorization_code), row)
 
 
-def code(conn: Connection, code_hash: str) -> Code | None:
+def find_code(conn: Connection, code_hash: str) -> Code | None:
     row = conn.execute(select(authorization_code).where(authorization_code.c.code_hash == code_hash)).first()
     if row is None:
         return None

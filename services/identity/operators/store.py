@@ -21,7 +21,7 @@ operator = Table(
 )
 
 
-def get_operator(conn: Connection, name: str) -> Operator | None:
+def find_operator(conn: Connection, name: str) -> Operator | None:
     row = conn.execute(select(operator).where(operator.c.name == name)).first()
     if row is None:
         return None

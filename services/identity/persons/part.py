@@ -4,9 +4,10 @@ import grpc
 
 from services.identity.config import IdentitySettings
 from services.identity.keys.secrets import Secrets
-from services.identity.persons.sealing import Sealer
 from services.identity.persons.service.persons import PersonService
 from services.identity.persons.service.reveals import RevealService
+from services.identity.persons.service_reveals import ServiceReveals
+from services.identity.persons.vault_client import Sealer
 from services.identity.requests.private import PrivateRequests
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
@@ -25,5 +26,5 @@ def open_persons(
     sealer = Sealer(base, vault)
     return Part(
         edge=[servicer(RevealService(base, settings, keys, private, sealer, exchange))],
-        peer=[servicer(PersonService(base, sealer))],
+        peer=[servicer(PersonService(base, ServiceReveals(base, sealer)))],
     )

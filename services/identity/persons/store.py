@@ -77,7 +77,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
-    """Who was given which fields of a person, for which case and purpose."""
+    """Record that a receiver was given fields of a person, for a case and purpose."""
 
     reveal_id: str
     person_id: str
@@ -88,7 +88,7 @@ class Reveal:
     time_us: int
 
 
-def get(conn: Connection, person_id: str) -> Person | None:
+def find_person(conn: Connection, person_id: str) -> Person | None:
     row = conn.execute(select(person).where(person.c.person_id == person_id)).first()
     return None if row is None else Person(row.person_id, row.display_name, row.ial)
 
@@ -107,7 +107,7 @@ def put(conn: Connection, proved: Person, proof: Proof) -> None:
     binding_of(conn).dialect.upsert(conn, person, [row], ["person_id"], None)
 
 
-def subject_of(conn: Connection, person_id: str, sector: str) -> str | None:
+def find_subject(conn: Connection, person_id: str, sector: str) -> str | None:
     found = select(subject.c.subject).where(subject.c.person_id == person_id, subject.c.sector == sector)
     return conn.execute(found).scalar()
 
@@ -120,11 +120,11 @@ def add_subject(conn: Connection, person_id: str, sector: str, made: Subject) ->
         raise LostRaceError("subject") from overtaken
 
 
-def by_subject(conn: Connection, sector: str, value: str) -> Person | None:
+def find_by_subject(conn: Connection, sector: str, value: str) -> Person | None:
     person_id = conn.execute(
         select(subject.c.person_id).where(subject.c.sector == sector, subject.c.subject == value)
     ).scalar()
-    return None if person_id is None else get(conn, person_id)
+    return None if person_id is None else find_person(conn, person_id)
 
 
 def add_reveal(conn: Connection, given: Reveal) -> None:

@@ -35,7 +35,7 @@ def open_platforms(
     trust_pem: str,
 ) -> PlatformsPart:
     """Connects to the bus in the background. `trust_pem`: the roots of the edge, for those who join."""
-    accounts = Accounts(store.bus_accounts, store.bus_account)
+    accounts = Accounts(store.bus_accounts, store.find_bus_account)
     places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
     feed = FeedServer(base.store)
     part = PlatformsPart(

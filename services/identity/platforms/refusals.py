@@ -1,4 +1,4 @@
-"""What the registry refuses, in the kit's words."""
+"""Maps refusals of the registry to the kit's errors."""
 
 from services.identity.platforms.domain.enrolment import TokenInvalidError
 from services.identity.platforms.domain.platforms import PlatformStateError

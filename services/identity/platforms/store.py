@@ -102,7 +102,7 @@ class FeedPage:
     more: bool
 
 
-def get(conn: Connection, code: str) -> Platform | None:
+def find_platform(conn: Connection, code: str) -> Platform | None:
     row = conn.execute(select(platform).where(platform.c.code == code)).first()
     return None if row is None else _platform(row)
 
@@ -113,7 +113,7 @@ def page(conn: Connection, after: Position, limit: int) -> list[Platform]:
 
 def add(conn: Connection, row: Platform) -> bool:
     """Stores a new platform; False when its code is taken."""
-    if get(conn, row.code) is not None:
+    if find_platform(conn, row.code) is not None:
         return False
     new = {**_columns(row), "feed_version": next_feed_version(conn)}
     if binding_of(conn).dialect.insert_ignore(conn, platform, [new]) == 0:
@@ -139,7 +139,7 @@ def next_feed_version(conn: Connection) -> int:
 
 
 def feed(conn: Connection, after: int) -> FeedPage:
-    """What changed after a version: at most 500 platforms and 500 sessions, never a change without those before it."""
+    """Changes after a version: at most 500 platforms and 500 sessions, never a change without those before it."""
     current = int(conn.execute(select(counter.c.value).where(counter.c.name == FEED)).scalar() or 0)
     rows = conn.execute(
         select(platform).where(platform.c.feed_version > after).order_by(platform.c.feed_version).limit(FEED_PAGE + 1)
@@ -200,7 +200,7 @@ def add_token(conn: Connection, token: EnrolmentToken) -> None:
     conn.execute(insert(enrolment_token), row)
 
 
-def token(conn: Connection, token_hash: str) -> EnrolmentToken | None:
+def find_token(conn: Connection, token_hash: str) -> EnrolmentToken | None:
     row = conn.execute(select(enrolment_token).where(enrolment_token.c.hash == token_hash)).first()
     return None if row is None else EnrolmentToken(row.hash, row.platform, row.expires_us, row.used_us)
 
@@ -220,7 +220,7 @@ def bus_accounts(conn: Connection) -> list[OrganisationAccount]:
     return [_account(row) for row in conn.execute(select(platform).where(platform.c.bus_generation > 0))]
 
 
-def bus_account(conn: Connection, code: str) -> OrganisationAccount | None:
+def find_bus_account(conn: Connection, code: str) -> OrganisationAccount | None:
     row = conn.execute(select(platform).where(platform.c.code == code, platform.c.bus_generation > 0)).first()
     return None if row is None else _account(row)
 

@@ -1,4 +1,4 @@
-"""How the registry's rows look in the contract."""
+"""Views of the registry's rows in the contract."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def platform(row: Platform, certificates: Sequence[Certificate]) -> pb.Platform:
 
 
 def public(row: Platform) -> pb.Platform:
-    """What every platform may know of another: whom it deals with and how to encrypt for it."""
+    """View of a platform that every other may read: whom it deals with and how to encrypt for it."""
     view = pb.Platform(
         code=row.code,
         name=row.name,

@@ -48,7 +48,7 @@ class PrivateRequests:
         *,
         target: str = "",
     ) -> Response:
-        """As `Foundation.mutate`. Raises what `work` raises, REQUEST_ID_REQUIRED, REQUEST_ID_REUSED."""
+        """Runs a unit like `Foundation.mutate`. Raises what `work` raises, REQUEST_ID_REQUIRED, REQUEST_ID_REUSED."""
         call, request_id = current_call(), require_request_id(request)
         digest = self._digest(request)
         context = _context(call, request_id)

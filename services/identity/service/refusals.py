@@ -1,4 +1,4 @@
-"""What domains refuse, in the kit's words; each subject lists its own exceptions."""
+"""Maps domains' refusals to the kit's errors; each subject lists its own exceptions."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager

@@ -5,7 +5,11 @@ import grpc
 from services.identity.config import IdentitySettings
 from services.identity.keys.secrets import Secrets
 from services.identity.requests.private import PrivateRequests
+from services.identity.sessions.login_index import LoginIndex
+from services.identity.sessions.password_sign_in import PasswordSignIn
 from services.identity.sessions.passwords import Passwords
+from services.identity.sessions.real_name import RealNameAuthority
+from services.identity.sessions.registration import Registration
 from services.identity.sessions.service import SignInService
 from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
@@ -28,5 +32,13 @@ def open_sessions(
     async def close() -> None:
         passwords.close()
 
-    sign_in = SignInService(base, settings, keys, private, feed, passwords, vault, exchange)
-    return Part(peer=[servicer(sign_in)], close=close)
+    login_index = LoginIndex(keys.login_index)
+    authority = RealNameAuthority(base, settings, vault, exchange)
+    service = SignInService(
+        base,
+        private,
+        feed,
+        registration=Registration(base.store, authority, passwords, login_index, vault),
+        sign_in=PasswordSignIn(base, settings, passwords, login_index),
+    )
+    return Part(peer=[servicer(service)], close=close)

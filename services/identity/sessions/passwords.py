@@ -40,7 +40,7 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(normalised(password)))
 
     async def matches(self, kept: str | None, password: str) -> bool:
-        """Whether `password` belongs to the kept hash; None stands for nobody. Raises PoolFullError."""
+        """Tells whether `password` belongs to the kept hash; None stands for nobody. Raises PoolFullError."""
         return await self._run(lambda: self._verify(kept or self._nobody, password)) and kept is not None
 
     def close(self) -> None:

@@ -1,10 +1,11 @@
-"""What sessions refuse, in the kit's words."""
+"""Maps refusals of sessions to the kit's errors."""
 
 from typing import Final
 
 from services.identity.service.refusals import Refusals, answering
 from services.identity.sessions.domain.sessions import SessionEndedError
 from services.identity.sessions.domain.token_families import GrantRefusedError
+from services.identity.sessions.passwords import PoolFullError
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
 
@@ -24,6 +25,49 @@ def _grant(_error: GrantRefusedError) -> HubError:
     )
 
 
-REFUSALS: Final[Refusals] = {SessionEndedError: _session, GrantRefusedError: _grant}
+def _pool_full(_error: PoolFullError) -> HubError:
+    return too_often()
+
+
+def name_taken() -> HubError:
+    return errors.exists("LOGIN_NAME_TAKEN", "This login name is taken; choose another.", "该登录名已被使用，请更换。")
+
+
+def person_registered() -> HubError:
+    return errors.exists(
+        "PERSON_REGISTERED",
+        "This person has registered already; sign in with the login name chosen then.",
+        "该人员已注册，请使用原登录名登录。",
+    )
+
+
+def sign_in_failed() -> HubError:
+    return errors.unauthenticated("SIGN_IN_FAILED", "Login name or password is wrong.", "登录名或密码错误。")
+
+
+def too_often() -> HubError:
+    return errors.exhausted(
+        "SIGN_IN_LIMIT", "Too many attempts; wait a while and try again.", "尝试次数过多，请稍后再试。"
+    )
+
+
+def authority_away() -> HubError:
+    return errors.unavailable(
+        "AUTHORITY_AWAY",
+        "The authority that proves real names does not answer; try again later with the same request_id.",
+        "实名核验服务暂不可用，请稍后使用相同的 request_id 重试。",
+    )
+
+
+def real_name_mismatch() -> HubError:
+    # The same words for a wrong name and an unknown number: neither tells who exists.
+    return errors.precondition(
+        "REAL_NAME_MISMATCH",
+        "Name and document number do not match the register; compare them with the document.",
+        "姓名与证件号码核验不一致，请对照证件核对后重试。",
+    )
+
+
+REFUSALS: Final[Refusals] = {SessionEndedError: _session, GrantRefusedError: _grant, PoolFullError: _pool_full}
 answered = answering(REFUSALS)
 """Turns exceptions of this subject's domain into HubError."""

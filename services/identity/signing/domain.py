@@ -32,7 +32,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Who consents: subject and session at a platform, the levels, and when they signed in (s since 1970)."""
+    """Person who consents: subject and session at a platform, the levels, and when they signed in (s since 1970)."""
 
     platform: str
     subject: str

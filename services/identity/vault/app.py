@@ -7,8 +7,11 @@ from pathlib import Path
 from services.identity.requests.private import PrivateRequests
 from services.identity.vault import person_index, store
 from services.identity.vault.config import VaultFiles, VaultSettings
+from services.identity.vault.disclosures import Disclosures
 from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.person_index import PersonIndex
+from services.identity.vault.person_records import PersonRecords
+from services.identity.vault.record_cipher import RecordCipher
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
 from shuniu.kit.crypto import profile
@@ -36,6 +39,11 @@ async def build(path: Path) -> AsyncIterator[Process]:
         older = person_index.made_with(await base.store.read(store.index_sizes)) - {mac}
         index = PersonIndex(index_secret, mac, tuple(sorted(older)))
         private = PrivateRequests(base, keyring, request_key)
-        service = VaultService(base, settings, keyring, index, private)
+        service = VaultService(
+            base,
+            private,
+            persons=PersonRecords(index, RecordCipher(keyring)),
+            disclosures=Disclosures(base, settings),
+        )
         parts.add(Part(peer=[servicer(service)], tasks=[Housekeeping(base).run]))
         yield parts.process()

@@ -9,7 +9,7 @@ from shuniu.kit.service_settings import ServiceSettings
 
 @dataclass(frozen=True, slots=True)
 class VaultSettings(ServiceSettings):
-    """What the vault needs beyond what every service has."""
+    """Settings of the vault beyond those of every service."""
 
     daily_quota: int = 200_000
     """Sealings a day (UTC) for one receiver and purpose that `quotas` does not name."""
@@ -23,7 +23,7 @@ class VaultSettings(ServiceSettings):
 
 @dataclass(frozen=True, slots=True)
 class VaultFiles:
-    """Where the vault's keys lie; all 0600 and readable by the vault alone."""
+    """Paths of the vault's keys; all 0600 and readable by the vault alone."""
 
     data_dir: Path
 

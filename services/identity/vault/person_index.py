@@ -39,6 +39,6 @@ class PersonIndex:
 
 
 def made_with(sizes: Iterable[int]) -> set[str]:
-    """What values of these sizes (bytes) were made with."""
+    """Returns the algorithms that made index values of these sizes (bytes)."""
     names = {len(mark) + _BYTES: mac for mac, mark in _MARKS.items()}
     return {names[size] for size in sizes}

@@ -1,4 +1,4 @@
-"""What the vault keeps: an index that only its key makes, and encrypted fields. There is no list and no scan."""
+"""Stored persons of the vault: an index that only its key makes, and encrypted fields. There is no list and no scan."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -58,12 +58,12 @@ class Kept:
     fields: bytes
 
 
-def by_index(conn: Connection, index_key: bytes) -> Kept | None:
+def find_by_index(conn: Connection, index_key: bytes) -> Kept | None:
     row = conn.execute(select(subject.c.person_id, subject.c.fields).where(subject.c.index_key == index_key)).first()
     return None if row is None else Kept(row.person_id, bytes(row.fields))
 
 
-def by_id(conn: Connection, person_id: str) -> Kept | None:
+def find_by_id(conn: Connection, person_id: str) -> Kept | None:
     row = conn.execute(select(subject.c.person_id, subject.c.fields).where(subject.c.person_id == person_id)).first()
     return None if row is None else Kept(row.person_id, bytes(row.fields))
 

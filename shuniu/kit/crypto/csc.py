@@ -44,7 +44,7 @@ _LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTT
 
 @dataclass(frozen=True, slots=True)
 class RemoteCredential:
-    """What a signer says of a credential: its certificate and those above it, as it gave them."""
+    """Description of a credential by its signer: its certificate and those above it, as it gave them."""
 
     reference: Reference
     chain: tuple[x509.Certificate, ...]

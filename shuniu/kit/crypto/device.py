@@ -19,7 +19,7 @@ SCHEMES: Final = ("pkcs11:", "sdf:", "csc:")
 
 
 class Algorithm(StrEnum):
-    """What a key signs with: ECDSA on P-256 with SHA-256, on P-384 with SHA-384, Ed25519, SM2 with SM3."""
+    """Signature algorithm of a key: ECDSA on P-256 with SHA-256, on P-384 with SHA-384, Ed25519, SM2 with SM3."""
 
     P256 = "p-256"
     P384 = "p-384"
@@ -101,11 +101,11 @@ class Cipher(Protocol):
 
 
 class Device(Protocol):
-    """What makes and holds keys."""
+    """Device that makes and holds keys."""
 
     @property
     def scheme(self) -> str:
-        """How its references begin, with the colon."""
+        """Prefix of its references, with the colon."""
         ...
 
     @property
@@ -114,7 +114,7 @@ class Device(Protocol):
         ...
 
     def algorithms(self) -> frozenset[Algorithm]:
-        """What keys it can make. Raises KeyAwayError."""
+        """Returns the kinds of keys that it can make. Raises KeyAwayError."""
         ...
 
     def generate(self, label: str, algorithm: Algorithm) -> "Reference":
@@ -142,14 +142,14 @@ class Device(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a key lies: `text`, and the public key (DER) of one that signs."""
+    """Reference to a key: `text`, and the public key (DER) of one that signs."""
 
     text: str
     spki: bytes = b""
 
     @property
     def content(self) -> bytes:
-        """What the key's file holds."""
+        """Text of the key's file."""
         lines = [self.text]
         if self.spki:
             lines += [_BEGIN, *textwrap.wrap(base64.b64encode(self.spki).decode("ascii"), 64), _END]

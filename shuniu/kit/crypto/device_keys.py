@@ -90,7 +90,7 @@ class Ed25519DeviceKey(Ed25519PrivateKey):
 
 
 def algorithm_of(spki: bytes) -> Algorithm:
-    """What a public key (DER) signs with. Raises KeyRefusedError for a kind that is not known here."""
+    """Returns the algorithm of a public key (DER). Raises KeyRefusedError for a kind that is not known here."""
     # OID 1.2.156.10197.1.301: `cryptography` knows no SM2.
     if bytes.fromhex("06082a811ccf5501822d") in spki[:32]:
         return Algorithm.SM2

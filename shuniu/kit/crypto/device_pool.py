@@ -22,7 +22,7 @@ _PATIENCE: Final = 5.0
 
 
 class Trouble(Enum):
-    """What a failure means."""
+    """Meaning of a device's failure."""
 
     LOST = "the session or the device is not there any more, perhaps"
     PASSWORD = "PIN or password refused: given again, it locks the device"  # noqa: S105 — says what, holds none

@@ -138,7 +138,7 @@ class KeyRoom:
         return add_key(directory, reference=_opened(directory, lambda: device.generate_cipher(directory.name)))
 
     def makes(self, algorithm: Algorithm) -> bool:
-        """Whether new keys of that kind come to lie in the device. Raises KeyAwayError."""
+        """Tells whether new keys of that kind come to lie in the device. Raises KeyAwayError."""
         return self.device is not None and algorithm in self.device.algorithms()
 
     def close(self) -> None:
@@ -171,7 +171,7 @@ SOFTWARE: Final = KeyRoom()
 
 
 def in_device(path: Path) -> bool:
-    """Whether a key file says where its key lies, rather than holding it. Raises ConfigError."""
+    """Tells whether a key file says where its key lies, rather than holding it. Raises ConfigError."""
     return _reference(path, secret(path)) is not None
 
 

@@ -61,7 +61,7 @@ class Keyring:
         return cls(keys)
 
     def number_of(self, value: bytes) -> int:
-        """Which key a value is encrypted with."""
+        """Returns the number of the key that a value is encrypted with."""
         return int.from_bytes(value[:4], "big")
 
     def encrypt(self, plain: bytes, context: bytes) -> bytes:

@@ -44,7 +44,7 @@ class LibcryptoAbsentError(Exception):
     """No libcrypto 3 with SM2 was found. The text names what was tried."""
 
 
-def find(proves_itself: Callable[[ctypes.CDLL], bool], named: str = "") -> ctypes.CDLL:
+def load(proves_itself: Callable[[ctypes.CDLL], bool], named: str = "") -> ctypes.CDLL:
     """The first library that loads, has every function and passes `proves_itself`. `named`: only that file is tried.
 
     Raises LibcryptoAbsentError.

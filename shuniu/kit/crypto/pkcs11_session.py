@@ -61,8 +61,8 @@ class TokenSession:
     generation: int
     _handles: dict[str, int] = field(default_factory=dict)
 
-    def find(self, label: str, kind: Kind) -> int:
-        """The object's handle. A token that holds none of that name, or several, is not the right one now."""
+    def handle(self, label: str, kind: Kind) -> int:
+        """The object's handle. Raises AbsentError: a token that holds none of that name, or several, is a wrong one."""
         found = self._handles.get(label)
         if found is None:
             wanted: Template = {Attribute.CLASS: int(kind), Attribute.LABEL: label.encode()}

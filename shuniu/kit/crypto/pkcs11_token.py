@@ -56,7 +56,7 @@ class Pkcs11Token:
 
     @property
     def sessions_opened(self) -> int:
-        """How many sessions were opened since start."""
+        """Number of sessions opened since start."""
         return self._sessions.opened
 
     def algorithms(self) -> frozenset[Algorithm]:
@@ -149,7 +149,7 @@ class _TokenKey:
         return encode_dss_signature(int.from_bytes(pair[:half], "big"), int.from_bytes(pair[half:], "big"))
 
     def _in(self, held: TokenSession, data: bytes, mechanism: Mechanism) -> bytes:
-        return held.library.sign(held.session, held.find(self._label, Kind.PRIVATE_KEY), mechanism, data)
+        return held.library.sign(held.session, held.handle(self._label, Kind.PRIVATE_KEY), mechanism, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class _TokenCipher:
         return opened
 
     def _in(self, held: TokenSession) -> int:
-        return held.find(self._label, Kind.SECRET_KEY)
+        return held.handle(self._label, Kind.SECRET_KEY)
 
 
 def _named(label: str) -> dict[Attribute, bytes]:

@@ -51,7 +51,7 @@ class TokenUri:
 
 
 def object_uri(label: str) -> str:
-    """How a key file names an object of the hub's token."""
+    """Writes the reference by which a key file names an object of the hub's token."""
     return f"pkcs11:object={quote(label, safe='')}"
 
 

@@ -1,4 +1,4 @@
-"""What the hub's cryptographic profile chooses where algorithms are free: `international`, or `sm` (GB/T 32905, 32907,
+"""Cryptographic profiles of a hub, which choose where algorithms are free: `international`, or `sm` (GB/T 32905, 32907,
 32918).
 
 Stored values name their algorithm (a hash by its id, a ciphertext by its key), so that a hub may change its profile:

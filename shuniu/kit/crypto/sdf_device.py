@@ -129,7 +129,7 @@ class SdfDevice:
 
     @property
     def sessions_opened(self) -> int:
-        """How many sessions were opened since start."""
+        """Number of sessions opened since start."""
         return self._pool.opened
 
     def algorithms(self) -> frozenset[Algorithm]:

@@ -56,7 +56,7 @@ def unseal(private: ECKey, text: str) -> dict[str, Any]:
 
 
 def _open(private: ECKey, text: str) -> bytes | None:
-    """What is behind a JWE of the form that `seal` writes, at half the library's cost; None for any other form.
+    """Opens a JWE of the form that `seal` writes, at half the library's cost; None for any other form.
 
     Raises InvalidTag, ValueError.
     """

@@ -18,7 +18,7 @@ from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from shuniu.kit.crypto.libcrypto import LibcryptoAbsentError, find
+from shuniu.kit.crypto.libcrypto import LibcryptoAbsentError, load
 
 SIGNER_ID: Final = b"1234567812345678"
 """Signer id of GB/T 32918.2 5.5 where the parties agreed on no other (GM/T 0009 10); always given explicitly."""
@@ -151,7 +151,7 @@ class PublicKey:
         return _pem(b"PUBLIC KEY", self.spki)
 
     def verify(self, message: bytes, signature: bytes, *, signer_id: bytes = SIGNER_ID) -> bool:
-        """Whether `signature` (DER, GM/T 0009) is this key's over Z(signer_id) and `message`."""
+        """Tells whether `signature` (DER, GM/T 0009) is this key's over Z(signer_id) and `message`."""
         return _verify(_library(), self._key, message, signature, signer_id)
 
 
@@ -234,7 +234,7 @@ class PrivateKey:
 
 
 def available() -> bool:
-    """Whether SM2 can be used here."""
+    """Tells whether SM2 can be used here."""
     try:
         _library()
     except SmUnavailableError:
@@ -248,7 +248,7 @@ def require() -> None:
 
 
 def missing() -> str:
-    """What of SM2, SM3 and SM4 this machine has not, and where it was looked for; empty when all is there."""
+    """Names the algorithms (SM2, SM3, SM4) that this machine lacks, and where they were looked for; empty for none."""
     probes: tuple[tuple[str, Callable[[], object]], ...] = (
         ("SM3", lambda: sm3(b"")),
         ("SM4", lambda: sm4_gcm_encrypt(bytes(SM4_KEY), bytes(SM4_NONCE), b"", b"")),
@@ -283,7 +283,7 @@ def _library() -> ctypes.CDLL:
 def _found() -> ctypes.CDLL | str:
     """The library, or why there is none: the answer stays the same for the life of the process."""
     try:
-        return find(_proves_itself, os.environ.get("SHUNIU_LIBCRYPTO", ""))
+        return load(_proves_itself, os.environ.get("SHUNIU_LIBCRYPTO", ""))
     except LibcryptoAbsentError as cause:
         return str(cause)
 

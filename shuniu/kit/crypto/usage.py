@@ -8,7 +8,7 @@ from shuniu.kit.process import metrics
 
 
 class Purpose(StrEnum):
-    """What an operation is for."""
+    """Purpose of an operation."""
 
     AUDIT = "audit"
     STORAGE = "storage"

@@ -81,7 +81,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """What a stream holds. A stream that lost its disk starts again at sequence 1."""
+    """State of a stream. A stream that lost its disk starts again at sequence 1."""
 
     messages: int
     bytes: int
@@ -302,7 +302,7 @@ class Bus:
         return _state(made)
 
     async def stream_state(self, name: str) -> StreamState | None:
-        """What the stream holds; None when it does not exist."""
+        """Returns the state of the stream; None when it does not exist."""
         try:
             return _state(await self.api(f"STREAM.INFO.{name}"))
         except BusError as error:

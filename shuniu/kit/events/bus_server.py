@@ -42,7 +42,7 @@ class BusCluster:
 
 @dataclass(frozen=True, slots=True)
 class BusServer:
-    """Where the bus listens and keeps its data. A port of 0 lets the system choose; see ``bound_ports``."""
+    """Addresses and directories of the bus. A port of 0 lets the system choose; see ``bound_ports``."""
 
     tokens: BusTokens
     data_dir: Path

@@ -85,12 +85,12 @@ _INCARNATION_ORIGIN = 1_767_225_600
 
 
 def first_sequence(now_s: int) -> int:
-    """Where a stream made now begins to count, so that its numbers tell it from one that was lost before."""
+    """Returns the first number of a stream made now: its numbers differ from those of one that was lost before."""
     return (max(0, now_s - _INCARNATION_ORIGIN) // _INCARNATION_SECONDS << _SEQUENCE_BITS) + 1
 
 
 def incarnation(seq: int) -> int:
-    """Which making of a stream a message number belongs to."""
+    """Tells to which making of a stream a message number belongs."""
     return seq >> _SEQUENCE_BITS
 
 
@@ -119,7 +119,7 @@ def event_stream(area: str, *, max_bytes: int = 0, max_age_s: float = 30 * 86400
 
 
 def submit_stream(*, replicas: int = 1) -> StreamSpec:
-    """What organisations send. Kept until each service has taken it; one that floods fills its own subjects only."""
+    """Stream of what organisations send, stored until each service took it; a flood fills its own subjects only."""
     return StreamSpec(
         name="SUBMIT",
         subjects=("submit.*.>",),

@@ -1,4 +1,4 @@
-"""What happens on the bus side of a service, as metrics. Labels never name organisations: there may be thousands."""
+"""Counts events of a service's bus side as metrics. Labels never name organisations: there may be thousands."""
 
 # ruff: noqa: ARG002 - the methods' arguments are what the kit tells; metrics need few of them.
 

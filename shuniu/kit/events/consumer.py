@@ -19,11 +19,12 @@ from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.events import inbox
-from shuniu.kit.events.bus import Bus, BusAwayError, BusError
+from shuniu.kit.events.bus import Bus
 from shuniu.kit.events.bus_pull import Delivered, Pull
 from shuniu.kit.events.bus_streams import ConsumerSpec
 from shuniu.kit.events.cloudevents import MalformedEventError, Received, received
 from shuniu.kit.events.dead_letters import DeadLetter, add, deaths, get, mark_replayed
+from shuniu.kit.events.following import follow
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import LostRaceError, Store, binding_of
 from shuniu.kit.store.tables import inbox as inbox_table
@@ -53,7 +54,7 @@ class ConsumerSettings:
 
 
 class ConsumerWatch:
-    """What happens in a consumer, for metrics and alarms."""
+    """Hears of what happens in a consumer, for metrics and alarms."""
 
     def handled(self, events: int, duplicates: int) -> None: ...
 
@@ -85,41 +86,14 @@ class Consumer:
     async def run(self) -> None:
         """Task: reads until cancelled; retries while store or bus is unavailable."""
         settings = self.settings
-        pull = Pull(self.bus, settings.stream, settings.durable)
-        try:
-            await self._read(pull)
-        finally:
-            await pull.close()
-
-    async def _read(self, pull: Pull) -> None:
-        generation = -1
-        limit = 1
-        while True:
-            try:
-                await self.bus.wait_connected()
-                if generation != self.bus.generation:
-                    generation = self.bus.generation
-                    await self._prepare()
-                    limit = 1
-                messages = await pull.fetch(limit, wait_s=5)
-                if messages:
-                    limit = await self._take(pull, messages, limit)
-            except BusAwayError:
-                await asyncio.sleep(0.05)
-            except (BusError, HubError) as error:
-                generation = -1
-                _log.warning("consumer_delayed", stream=self.settings.stream, cause=str(error))
-                await asyncio.sleep(0.5)
-
-    async def _prepare(self) -> None:
-        settings = self.settings
         spec = ConsumerSpec(
             settings.durable,
             settings.filters,
             ack_wait_s=settings.ack_wait_s,
             max_deliver=settings.max_deliver + _CRASHES,
         )
-        await self.bus.ensure_consumer(settings.stream, spec)
+        # One at first: an event that kills the process takes none with it.
+        await follow(self.bus, settings.stream, spec, self._take, first=1)
 
     async def _take(self, pull: Pull, messages: Sequence[Delivered], limit: int) -> int:
         """Handle what was fetched; returns how many to fetch next."""

@@ -57,7 +57,7 @@ _EVENT_COLUMNS: Final = [field.name for field in fields(Event)]
 
 @dataclass(frozen=True, slots=True)
 class OutboxCount:
-    """How many deliveries to a target are in a state, and the event time of the oldest, µs."""
+    """Number of deliveries to a target in a state, and the event time of the oldest, µs."""
 
     target: str
     state: DeliveryState

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,11 +10,11 @@ import structlog
 from google.protobuf.message import DecodeError
 
 from shuniu.api.common.v1 import receipt_pb2
-from shuniu.kit.errors import HubError
 from shuniu.kit.events import outbox_rows
-from shuniu.kit.events.bus import Bus, BusAwayError, BusError
+from shuniu.kit.events.bus import Bus
 from shuniu.kit.events.bus_pull import Delivered, Pull
 from shuniu.kit.events.bus_streams import receipt_consumer
+from shuniu.kit.events.following import follow
 from shuniu.kit.events.outbox_rows import ReceiptNote
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store
@@ -26,7 +25,7 @@ _BATCH: Final = 500
 
 
 class ReceiptWatch:
-    """What happens to receipts, for metrics and alarms."""
+    """Hears of what happens to receipts, for metrics and alarms."""
 
     def receipted(self, deliveries: int) -> None: ...
 
@@ -49,29 +48,9 @@ class ReceiptReader:
 
     async def run(self) -> None:
         """Task: reads until cancelled; retries while store or bus is unavailable."""
-        pull = Pull(self.bus, _STREAM, self.durable)
-        try:
-            await self._read(pull)
-        finally:
-            await pull.close()
+        await follow(self.bus, _STREAM, receipt_consumer(self.durable), self._take, first=_BATCH)
 
-    async def _read(self, pull: Pull) -> None:
-        generation = -1
-        while True:
-            try:
-                await self.bus.wait_connected()
-                if generation != self.bus.generation:
-                    generation = self.bus.generation
-                    await self.bus.ensure_consumer(_STREAM, receipt_consumer(self.durable))
-                await self._take(pull, await pull.fetch(_BATCH, wait_s=5))
-            except BusAwayError:
-                await asyncio.sleep(0.05)
-            except (BusError, HubError) as error:
-                generation = -1
-                _log.warning("receipts_delayed", cause=str(error))
-                await asyncio.sleep(0.2)
-
-    async def _take(self, pull: Pull, messages: Sequence[Delivered]) -> None:
+    async def _take(self, pull: Pull, messages: Sequence[Delivered], _limit: int) -> int:
         notes = [note for message in messages if (note := self._note(message)) is not None]
         if notes:
             closed, wrong = await self.store.write(outbox_rows.apply_receipts, notes, self.clock.now_us())
@@ -81,6 +60,7 @@ class ReceiptReader:
                 _log.error("receipt_mismatch", target=note.target, event_id=note.event_id)
         for message in messages:
             await pull.ack(message)
+        return _BATCH
 
     def _note(self, message: Delivered) -> ReceiptNote | None:
         # The server writes the organisation into the subject; nothing in the message can change it.

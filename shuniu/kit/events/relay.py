@@ -56,7 +56,7 @@ _OPEN: Final = (DeliveryState.PENDING, DeliveryState.PARKED)
 
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """How the relay of one service works. ``area`` names its events and its own stream ``EVT_<AREA>``."""
+    """Settings of one service's relay. ``area`` names its events and its own stream ``EVT_<AREA>``."""
 
     area: str
     # Events in one atomic batch, and their bytes.
@@ -83,7 +83,7 @@ class RelaySettings:
 
 
 class RelayWatch:
-    """What happens in the relay, for metrics; override what you count."""
+    """Hears of what happens in the relay, for metrics; override what you count."""
 
     def stored(self, target: str, deliveries: int) -> None: ...
 
@@ -280,7 +280,7 @@ class Relay:
         self.watch.stored(target, len(marks))
 
     async def _probe(self, target: str) -> bool:
-        """Whether the target's stream is the one we knew: the oldest delivery without receipt is sent once more.
+        """Tells whether the target's stream is the one we knew: the oldest delivery without receipt is sent once more.
 
         A stream that has it answers "duplicate" or with a higher number; receivers know events by their id. One that
         answers with a number it gave long ago has begun again from nothing.
@@ -383,7 +383,7 @@ class Relay:
 
 
 def begun_again(known: int, ack: Stored) -> bool:
-    """Whether a stream that once gave the number ``known`` was lost and made again, judged by a new PubAck.
+    """Tells whether a stream that once gave the number ``known`` was lost and made again, judged by a new PubAck.
 
     `first_sequence` puts the instant of making into the high bits, so another one shows even when the new stream has
     taken more messages than the old.

@@ -1,7 +1,7 @@
-"""The platform registry as every process reads it: who exists, who may work now, who subscribed to what."""
+"""The platform registry as every process reads it: who exists and who may work now."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -19,10 +19,11 @@ PULL_SECONDS = 20
 SESSION_MEMORY_US = 15 * 60 * 1_000_000
 """Ended sessions are remembered longer than any access token lives."""
 
-_WORKING = frozenset({"ACTIVE", "TESTING"})
+WORKING = frozenset({"ACTIVE", "TESTING"})
+"""States in which a platform takes part."""
 # Not turned away: one that this copy knows as not yet enrolled, or not at all, came with a token that identity gave it
 # a moment ago, and this copy is about to hear of it. Any other state, known here or not, is turned away.
-_ADMITTED = _WORKING | {"APPLIED"}
+_ADMITTED = WORKING | {"APPLIED"}
 
 
 class Registry:
@@ -48,15 +49,16 @@ class Registry:
     def platform(self, code: str) -> registry_pb2.PlatformEntry | None:
         return self._platforms.get(code)
 
-    def platforms(self) -> Iterable[registry_pb2.PlatformEntry]:
-        return self._platforms.values()
+    def platforms(self) -> list[registry_pb2.PlatformEntry]:
+        """All entries, in a copy: units of work ask from the store's threads."""
+        return list(self._platforms.values())
 
     def stopped(self) -> frozenset[str]:
         """Codes of platforms that may not work now."""
         return frozenset(code for code, entry in self._platforms.items() if entry.state not in _ADMITTED)
 
     def refuse(self, caller: Caller) -> HubError | None:
-        """Why a proved caller may not work now, or None."""
+        """Returns why a proved caller may not work now, or None."""
         if caller.kind in (CallerKind.PLATFORM, CallerKind.PERSON):
             entry = self._platforms.get(caller.platform)
             if entry is not None and entry.state not in _ADMITTED:
@@ -71,15 +73,6 @@ class Registry:
                 "SESSION_ENDED", "The session has ended; sign in again.", "会话已结束，请重新登录。"
             )
         return None
-
-    def subscribers(self, topic: str, division: str) -> list[str]:
-        """Working organisations that subscribed to a topic for a division."""
-        return [
-            entry.code
-            # A copy: units of work ask from the store's threads.
-            for entry in list(self._platforms.values())
-            if entry.state in _WORKING and any(subscribed(item, topic, division) for item in entry.subscriptions)
-        ]
 
     def encryption_key(self, code: str) -> dict[str, Any] | None:
         """The platform's public encryption key (JWK), or None when it registered none."""
@@ -114,13 +107,3 @@ class Registry:
     def _tell(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def subscribed(subscription: str, topic: str, division: str) -> bool:
-    """Whether one subscription (`topic`, `topic.*`, with `@division prefix`) covers an event."""
-    wanted, _, prefix = subscription.partition("@")
-    if not division.startswith(prefix):
-        return False
-    if wanted.endswith(".*"):
-        return topic.startswith(wanted[:-1])
-    return topic == wanted

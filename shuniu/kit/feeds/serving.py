@@ -10,13 +10,11 @@ from shuniu.kit.store import Store
 
 MOST_WAIT_S: Final = 25.0
 _LOOK_S: Final = 0.5
-"""How often a waiting call reads again where another replica may have committed. This process's commits wake it at
-once.
-"""
+"""Seconds between two reads of a waiting call where other replicas commit too; this process's commits wake it at once."""
 
 
 class FeedPage(Protocol):
-    """What a store read of a feed after a version."""
+    """Page of a feed that a store read after a version."""
 
     @property
     def version(self) -> int:

@@ -36,5 +36,5 @@ class KeyedLocks(Generic[Name]):
                 del self._locks[name]
 
     def __contains__(self, name: object) -> bool:
-        """Whether somebody holds the lock of that name or waits for it."""
+        """Tells whether somebody holds the lock of that name or waits for it."""
         return name in self._locks

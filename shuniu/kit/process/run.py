@@ -14,7 +14,7 @@ from shuniu.kit.process.config import EX_CONFIG, EX_USAGE, ConfigError, HubSetti
 from shuniu.kit.process.health import Health
 
 DRAIN_SECONDS = 10.0
-"""How long calls under way may take once the process is told to end."""
+"""Longest time for calls under way once the process is told to end."""
 
 
 class StartRefusedError(Exception):
@@ -35,7 +35,7 @@ class Listening(Protocol):
 
 @dataclass(slots=True)
 class Process:
-    """What an `app.py` wires together. Started in this order, stopped in the reverse; its builder closes it."""
+    """Parts that an `app.py` wires together, started in this order, stopped in the reverse; its builder closes it."""
 
     listeners: Sequence[Listening] = ()
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()

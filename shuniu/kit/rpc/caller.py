@@ -48,7 +48,7 @@ class Caller:
 
     @property
     def key(self) -> str:
-        """What request ids, page tokens and limits are bound to."""
+        """Key that request ids, page tokens and limits are bound to."""
         return f"{self.kind.name.lower()}:{self.platform}:{self.person}"
 
 
@@ -87,7 +87,7 @@ _TOKEN_KINDS = {"platform": CallerKind.PLATFORM, "person": CallerKind.PERSON, "o
 
 @dataclass(frozen=True, slots=True)
 class ClientCertificate:
-    """What the edge saw of a client certificate: URI SAN and SHA-256 of the DER, hex."""
+    """Client certificate as the edge saw it: URI SAN and SHA-256 of the DER, hex."""
 
     uri: str
     sha256: str

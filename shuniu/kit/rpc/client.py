@@ -18,7 +18,7 @@ from shuniu.kit.rpc.wire import DETAILS_HEADER
 from shuniu.rules import Violation
 
 _LEAVE_SECONDS = 30.0
-"""How long calls on a channel with old certificates may take to end."""
+"""Longest time for calls on a channel with old certificates to end."""
 _FIRST_PAUSE = 0.02
 """Before a call is asked again for the first time, s."""
 

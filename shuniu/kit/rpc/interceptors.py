@@ -1,4 +1,4 @@
-"""What every RPC passes, in one order: the stages of `Guard`, then the handler within its deadline, then the record.
+"""Chain that every RPC passes: the stages of `Guard`, then the handler within its deadline, then the record.
 
 identify        who calls, by certificate and token
 announce        the code below knows the call: request id, trace, caller, network

@@ -30,5 +30,5 @@ def set_current(forwarded: str) -> None:
 
 
 def current_network() -> str:
-    """Of the call that is being handled; empty when the edge did not say."""
+    """Network of the call that is being handled; empty when the edge did not say."""
     return _current.get()

@@ -12,7 +12,7 @@ from shuniu.kit.rpc.caller import Caller, CallerKind
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Who may call one RPC."""
+    """Access policy of one RPC."""
 
     method: str
     callers: frozenset[CallerKind]
@@ -24,7 +24,7 @@ class Policy:
 
     @property
     def internal(self) -> bool:
-        """Whether only processes of this hub may call it, so that the edge never routes it."""
+        """Tells whether only processes of this hub may call it, so that the edge never routes it."""
         return self.callers == {CallerKind.SERVICE}
 
     def check(self, caller: Caller) -> None:

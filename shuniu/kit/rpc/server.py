@@ -54,7 +54,7 @@ class Servicer:
 
 
 def servicer(served: object) -> Servicer:
-    """How a server serves `served`, by the generated base class of its one contract service. Raises TypeError."""
+    """Makes the registration of `served`, by the generated base class of its one contract service. Raises TypeError."""
     bases = [
         base
         for base in type(served).__mro__

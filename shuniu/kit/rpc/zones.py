@@ -1,4 +1,4 @@
-"""What may cross from one security zone to another, and up to which secrecy label: allowed per pair, default deny."""
+"""Rules for crossing from one security zone to another, up to a secrecy label: allowed per pair, default deny."""
 
 from collections.abc import Collection
 from typing import Final
@@ -12,12 +12,12 @@ def rank(label: str) -> int:
 
 
 def may_cross(source: str, target: str, pairs: Collection[str]) -> bool:
-    """Whether anything may go from `source` to `target`. Pairs are written `source>target`; within a zone all goes."""
+    """Tells whether anything may go from `source` to `target`. Pairs read `source>target`; within a zone all goes."""
     return source == target or f"{source}>{target}" in pairs
 
 
 def refusal(source: str, target: str, pairs: Collection[str], secrecy: str, cleared_for: str) -> str:
-    """Why a message labelled `secrecy` may not go to a receiver, UPPER_SNAKE; empty when it may."""
+    """Returns why a message labelled `secrecy` may not go to a receiver, UPPER_SNAKE; empty when it may."""
     if not may_cross(source, target, pairs):
         return "ZONE_PAIR"
     if rank(secrecy) > rank(cleared_for) or secrecy not in LABELS:

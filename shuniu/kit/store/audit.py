@@ -50,7 +50,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """Who did what to what. `details` holds codes and ids only, never personal data.
+    """One audited action: who did what to what. `details` holds codes and ids only, never personal data.
 
     actor: id of the platform, person or officer; actor_kind: its caller kind; action: a name of docs/audit-events.md;
     object: "<type>/<id>".
@@ -77,7 +77,7 @@ class Head:
 
 
 class Fault(StrEnum):
-    """What is wrong at a place in a chain."""
+    """Fault at a place in a chain."""
 
     CHANGED = "CHANGED"
     MISSING = "MISSING"

@@ -1,4 +1,4 @@
-"""What a caller is told when the database itself fails, whichever database it is."""
+"""Errors for callers when the database itself fails, whichever database it is."""
 
 from typing import Final
 

@@ -117,22 +117,22 @@ def sqlstate(error: BaseException) -> str:
 
 
 def lost_race(error: BaseException) -> bool:
-    """Whether the unit was overtaken by another and should run again."""
+    """Tells whether the unit was overtaken by another and should run again."""
     return isinstance(error, LostRaceError) or sqlstate(error) in _LOST_RACE
 
 
 def taken_meanwhile(error: BaseException) -> bool:
-    """Whether a key was there already: perhaps since a moment ago, so that the unit would now decide otherwise."""
+    """Tells whether a key was there already: perhaps since a moment ago, so the unit would now decide otherwise."""
     return sqlstate(error) == _UNIQUE_VIOLATION
 
 
 def on_standby(error: BaseException) -> bool:
-    """Whether the server takes no writes because another one is the primary."""
+    """Tells whether the server takes no writes because another one is the primary."""
     return sqlstate(error) == _READ_ONLY
 
 
 def connection_lost(error: BaseException) -> bool:
-    """Whether the connection died under the statement."""
+    """Tells whether the connection died under the statement."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 

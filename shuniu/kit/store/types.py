@@ -1,4 +1,4 @@
-"""What the parts of the store hand to each other."""
+"""Types that the parts of the store share."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long a unit may take, s: writing (it holds up others), reading, and waiting for a lock."""
+    """Time limits of a unit, s: writing (it holds up others), reading, and waiting for a lock."""
 
     write: float = 10.0
     read: float = 30.0
@@ -87,7 +87,7 @@ class ValueCipher(Protocol):
 
 @dataclass(slots=True)
 class Binding:
-    """What a unit of work can ask of the connection it was given: see `binding_of`."""
+    """Facts that a unit of work can ask of the connection it was given: see `binding_of`."""
 
     dialect: Dialect
     clock: Clock

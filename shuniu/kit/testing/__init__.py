@@ -1,4 +1,4 @@
-"""What tests of this and of other projects need to run parts of a hub: clocks, servers, stores."""
+"""Parts of a hub for tests, of this project and of others: clocks, servers, stores."""
 
 from shuniu.kit.testing.clock import ManualClock, eventually
 

@@ -26,13 +26,13 @@ from services.catalogue.items.domain.item import (
     Phones,
     ServiceObject,
 )
-from services.catalogue.items.domain.organisations import is_uscc
 from services.catalogue.items.domain.rules import validate
 from services.catalogue.search.domain.matching import Document, plan, score
 from services.exchange.cases.domain import codes as case_codes
-from services.exchange.domain.clock import calendar_from
-from services.identity.domain import check_digits as identity_digits
-from services.identity.domain import documents, names
+from services.exchange.domain.time_limits import calendar_from
+from services.identity.domain import identity_documents, names
+from shuniu import national_numbers
+from shuniu.national_numbers import is_uscc
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_codes_are_valid_by_the_services_rules(region: Region) -> None:
     """The example's own check digits agree with identity's and catalogue's, and make case codes."""
     for agency in region.agencies:
         assert is_uscc(agency.uscc)
-        assert documents.check_uscc(agency.uscc) == agency.uscc
+        assert identity_documents.check_uscc(agency.uscc) == agency.uscc
         assert divisions.normalise(agency.division) == agency.division
     for each in region.implementing:
         code = codes.parse(each.code_b)
@@ -181,7 +181,7 @@ def test_the_command_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def _is_sound(person: Person) -> bool:
-    document = documents.check(person.document_type, person.number)
+    document = identity_documents.check(person.document_type, person.number)
     return (document.normalised, document.birth) == (person.number, person.birth) and document.sex == person.sex
 
 
@@ -228,5 +228,5 @@ def test_people_with_a_record_are_asked_for() -> None:
 @given(st.text("0123456789", min_size=17, max_size=17))
 def test_the_check_digits_of_example_and_hub_agree(body: str) -> None:
     """Written twice, from the standard, with one result."""
-    assert identity_digits.citizen_check(body) == check_digits.citizen_check(body)
-    assert identity_digits.uscc_check(body) == check_digits.uscc_check(body)
+    assert national_numbers.citizen_check(body) == check_digits.citizen_check(body)
+    assert national_numbers.uscc_check(body) == check_digits.uscc_check(body)

@@ -11,19 +11,19 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.national_numbers import is_uscc
 from shuniu.rules import RuleError, Violation
 
 
 class Scheme(StrEnum):
-    """Which standard a code follows."""
+    """Standard that a code follows."""
 
     A = "A"
     B = "B"
 
 
 class Kind(StrEnum):
-    """What a code names."""
+    """Kind of thing that a code names."""
 
     BASE = "base"
     IMPLEMENTING = "implementing"

@@ -105,7 +105,7 @@ class LimitUnit(StrEnum):
 
 
 class Requirement(StrEnum):
-    """Whether a material must be given."""
+    """Tells whether a material must be given."""
 
     REQUIRED = "required"
     IF_APPLICABLE = "if-applicable"
@@ -162,7 +162,7 @@ class Phones:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a field comes from: its name and a source, or ``illustrative`` for what was invented."""
+    """Origin of a field: its name and a source, or ``illustrative`` for what was invented."""
 
     field: str
     source: str
@@ -170,7 +170,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What both kinds of item say to people; a base item leaves to its implementing items what only they know.
+    """Content that both kinds of item show to people; a base item leaves details to its implementing items.
 
     ``visits`` is the number of trips a person makes (到办事现场次数). ``range`` is 通办范围: the GB/T 2260 code of
     the area in which any counter takes the application. ``min_assurance`` is the lowest identity level (1..4) an

@@ -47,12 +47,12 @@ class Record:
 
     @property
     def visible(self) -> Item | None:
-        """What the public is served now."""
+        """The item as the public is served it now."""
         return None if self.suspended or self.state is ItemState.WITHDRAWN else self.published
 
     @property
     def public_state(self) -> ItemState | None:
-        """What everybody may know: None while it never was published."""
+        """The published item, which everybody may know; None while it never was published."""
         if self.published is None:
             return None
         if self.state is ItemState.WITHDRAWN:

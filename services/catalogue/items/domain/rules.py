@@ -1,4 +1,4 @@
-"""What GB/T 39046-2020 asks of an item's fields, and what makes a guide (办事指南) that people can follow.
+"""Rules of GB/T 39046-2020 for an item's fields, and for a guide (办事指南) that people can follow.
 
 Every violation is reported with the path of its field, so that a bureau mends a whole spreadsheet in one round.
 """
@@ -24,7 +24,7 @@ from services.catalogue.items.domain.item import (
     Limit,
     Material,
 )
-from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.national_numbers import is_uscc
 from shuniu.rules import RuleError, Violation
 
 # an..200 (GB/T 39046-2020, item table).
@@ -60,14 +60,14 @@ def require_right(item: BaseItem | ImplementingItem) -> None:
 
 
 def check_base(item: ImplementingItem, base: BaseItem) -> list[Violation]:
-    """Whether an implementing item's code agrees with its base item's."""
+    """Tells whether an implementing item's code agrees with its base item's."""
     if not item.codes.b or not base.codes.b or item.codes.b[19:31] == base.codes.b:
         return []
     return [Violation("codes.b", "CODE_BASE", "the code names another base item", "实施编码与基本编码不一致")]
 
 
 def check_fixed(before: BaseItem | ImplementingItem, after: BaseItem | ImplementingItem) -> list[Violation]:
-    """What may not change once people know the item: its codes (one that is missing may be added), division, base."""
+    """Faults of a change to an item that people know: codes (a missing one may be added), division and base stay."""
     found = [
         _fixed(f"codes.{scheme}")
         for scheme, old, new in (

@@ -19,8 +19,8 @@ from functools import lru_cache
 
 from pypinyin import Style, lazy_pinyin
 
-from services.catalogue.search.domain.ideographs import is_ideograph
 from services.catalogue.search.domain.synonyms import GROUPS
+from shuniu.ideographs import is_ideograph
 
 # A longer query is cut: nobody types it, and each character is one index probe.
 MAX_QUERY = 64
@@ -43,7 +43,7 @@ _CODE = re.compile(r"[0-9a-z._\-]{6,64}")
 
 
 class Field(StrEnum):
-    """Where in an item a token stands; the values are what the store keeps."""
+    """Place of a token in an item; the values are what the store keeps."""
 
     CODE = "c"
     NAME = "n"
@@ -62,7 +62,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What of an item is searched, and how often it was asked for here (decayed count of cases)."""
+    """Searched parts of an item, and the frequency of its cases here (decayed count)."""
 
     codes: tuple[str, ...]
     name: str
@@ -84,7 +84,7 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to ask the token table.
+    """Query for the token table.
 
     Candidates are the union of: items with CODE token = ``code``; for each alternative, items that hold all its terms
     in NAME, ALIAS or GUIDE; items with a PINYIN token that begins with ``pinyin`` (range ``pinyin`` ≤ term <
@@ -137,7 +137,7 @@ def tokens(document: Document) -> frozenset[Token]:
 @lru_cache(maxsize=_REMEMBERED)
 def pinyin_suffixes(text: str) -> frozenset[str]:
     """Initials and full pinyin of a name, from each of its characters to the end."""
-    han = "".join(mark for mark in text if is_ideograph(mark))[:_MAX_PINYIN]
+    han = "".join(mark for mark in unicodedata.normalize("NFKC", text) if is_ideograph(mark))[:_MAX_PINYIN]
     syllables = [each for each in lazy_pinyin(han, style=Style.NORMAL, errors="ignore", v_to_u=False) if each]
     found = set()
     for start in range(len(syllables)):
@@ -148,7 +148,7 @@ def pinyin_suffixes(text: str) -> frozenset[str]:
 
 
 def plan(query: str, synonyms: Iterable[tuple[str, ...]] = GROUPS) -> Plan:
-    """How to find what a person typed."""
+    """Makes the plan for what a person typed."""
     folded = unicodedata.normalize("NFKC", query[: 4 * MAX_QUERY]).casefold().strip()[:MAX_QUERY]
     code = folded if _CODE.fullmatch(folded) and any(mark.isdigit() for mark in folded) else ""
     phrase = normalise(folded)
@@ -195,7 +195,7 @@ _EXACT_CODE, _EXACT_NAME, _NAME_PHRASE, _ALIAS, _NAME_TERMS, _PINYIN, _GUIDE_PHR
 
 
 def score(asked: Plan, document: Document) -> float:
-    """How well an item answers; 0 means not at all. Whole part: the class; fraction: order inside it."""
+    """Scores how well an item answers; 0 means not at all. Whole part: the class; fraction: order inside it."""
     if asked.code and asked.code in {code.casefold() for code in document.codes}:
         return _EXACT_CODE + _within_class(document, 1.0)
     best = _pinyin_score(asked, document)

@@ -1,4 +1,4 @@
-"""What people and agencies send with a case: the application, form answers, materials, notes. Every fault is reported
+"""Rules for the content of a case: the application, form answers, materials, notes. Every fault is reported
 at once.
 """
 

@@ -8,9 +8,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from shuniu.national_numbers import is_uscc
 from shuniu.rules import RuleError, Violation
 
-_USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _FORM = re.compile(r"([0-9A-Z]{18})([1-7])([0-9A-Z]{12})([0-9]{8})([0-9]{4})", re.ASCII)
 MAX_SERIAL = 9999
 
@@ -54,7 +54,7 @@ def parse(text: str) -> CaseCode:
             "CASE_CODE_FORM", "a case code has 43 digits and capital letters", "办件编号应为 43 位数字或大写字母"
         )
     agency, level, base, digits, serial = match.groups()
-    if not _is_uscc(agency):
+    if not is_uscc(agency):
         raise _error(
             "CASE_CODE_AGENCY",
             "the first 18 characters are no unified social credit code",
@@ -67,14 +67,6 @@ def parse(text: str) -> CaseCode:
     if serial == "0000":
         raise _error("CASE_CODE_SERIAL", "serials begin at 1", "办件序号应从 1 开始")
     return CaseCode(text, agency + level + base, day, int(serial))
-
-
-def _is_uscc(code: str) -> bool:
-    """GB 32100-2015: weights 3^i mod 31, check = (31 - sum mod 31) mod 31."""
-    if not set(code) <= set(_USCC_ALPHABET):
-        return False
-    total = sum(pow(3, index, 31) * _USCC_ALPHABET.index(mark) for index, mark in enumerate(code[:17]))
-    return code[17] == _USCC_ALPHABET[(31 - total % 31) % 31]
 
 
 def _error(reason: str, en: str, zh: str) -> CaseCodeError:

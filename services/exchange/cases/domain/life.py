@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.exchange.domain.clock import Stop, civil_date
+from services.exchange.domain.time_limits import Stop
+from shuniu.china_time import civil_date
 from shuniu.rules import RuleError, Violation
 
 MAX_NOTE = 2000
@@ -36,7 +37,7 @@ class CaseState(StrEnum):
 
 
 class Move(StrEnum):
-    """What may happen to it."""
+    """Move of a case."""
 
     SUBMIT = "SUBMIT"
     PRE_REVIEW = "PRE_REVIEW"
@@ -56,7 +57,7 @@ class Move(StrEnum):
 
 
 class Role(StrEnum):
-    """Who acts: the applicant, the three roles of officers, or the hub itself (timers)."""
+    """Role of the person who acts: the applicant, the three roles of officers, or the hub itself (timers)."""
 
     APPLICANT = "applicant"
     ACCEPTANCE = "受理"
@@ -151,7 +152,7 @@ class Command:
 
     ``missing`` is the complete list of what a correction must bring (ASK_CORRECTION), ``given`` what it brings
     (SUPPLEMENT), both as material or field names. ``result`` is a certificate number (GRANT, DELIVER). ``level`` is 1
-    to 5 (EVALUATE).
+    to 5 (EVALUATE); what a person may choose is checked in ``evaluations``.
     """
 
     move: Move
@@ -222,7 +223,7 @@ class Case:
         )
 
     def clock_stops(self) -> tuple[Stop, ...]:
-        """The stops of the legal clock by civil days, for ``clock.measure``."""
+        """The stops of the legal clock by civil days, for ``time_limits.measure``."""
         return tuple(
             Stop(civil_date(began), None if ended is None else civil_date(ended)) for began, ended in self.stops
         )
@@ -302,8 +303,6 @@ def _content(case: Case, command: Command) -> Iterable[Violation]:
         for name in case.missing:
             if name not in command.given:
                 yield _fault("given", "MATERIAL_MISSING", f"still missing: {name}", f"仍缺少：{name}")
-    if move is Move.EVALUATE and not 1 <= command.level <= 5:
-        yield _fault("level", "LEVEL_MISSING", "choose one of the five levels", "请选择评价等级")
 
 
 def _correction(command: Command) -> Iterable[Violation]:
@@ -343,7 +342,7 @@ def _fold(case: Case | None, step: Step) -> Case:
 
 @dataclass(frozen=True, slots=True)
 class Healed:
-    """What a set of steps makes: the case as far as its steps run without a gap, and the numbers to ask for."""
+    """Result of a set of steps: the case as far as its steps run without a gap, and the numbers to ask for."""
 
     case: Case | None
     missing: tuple[int, ...]

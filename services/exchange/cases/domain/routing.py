@@ -1,18 +1,19 @@
-"""Which agency handles an application: the implementing item of (item, division), as far as the catalogue is known."""
+"""Routes an application to the agency that handles it, by the implementing item of (item, division)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from services.exchange.domain.clock import Limit
+from services.exchange.domain.time_limits import Limit
+from shuniu.national_numbers import upwards
 from shuniu.rules import RuleError, Violation
 
 
 class ItemState(StrEnum):
-    """What the catalogue says of an item."""
+    """State of an item, as the catalogue publishes it."""
 
     PUBLISHED = "PUBLISHED"
     SUSPENDED = "SUSPENDED"
@@ -102,7 +103,7 @@ class ItemBook:
             )
         if not item.is_open(today):
             raise _closed()
-        for place in _upwards(division):
+        for place in upwards(division):
             found = [self._items[each] for each in sorted(self._of_base.get(item.code, {}).get(place, ()))]
             if found:
                 return self._opened(found, today)
@@ -118,10 +119,6 @@ class ItemBook:
             if item.is_open(today):
                 return item
         raise _closed()
-
-
-def _upwards(division: str) -> Iterator[str]:
-    yield from dict.fromkeys((division, division[:4] + "00", division[:2] + "0000"))
 
 
 def _closed() -> RoutingError:

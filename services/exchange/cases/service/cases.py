@@ -5,11 +5,11 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.exchange.cases import store
+from services.exchange.cases.casework import Casework
 from services.exchange.cases.domain.application import Application
-from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.refusals import case_unknown
-from services.exchange.cases.service.views import case_view, channel_name, evaluation_channel, materials_of
+from services.exchange.cases.refusals import case_unknown
 from services.exchange.cases.store import CaseRow
+from services.exchange.cases.views import case_view, channel_name, evaluation_channel, materials_of
 from services.exchange.people.resolving import People
 from services.exchange.people.store import Person
 from services.exchange.service.pages import Page, Pages, cut
@@ -41,18 +41,24 @@ class CaseService(case_pb2_grpc.CaseServiceServicer):
         return await self._work.answer(
             request,
             pb.ApplyCaseResponse,
-            lambda conn: self._work.apply(conn, asked, person, caller.platform),
             f"item/{request.item_code[:31]}",
+            self._work.apply,
+            asked,
+            person,
+            caller.platform,
         )
 
     async def SupplementCase(self, request: pb.SupplementCaseRequest, context: Any) -> pb.SupplementCaseResponse:
         person = await self._people.of(current_caller())
-        materials, form = materials_of(request.materials), dict(request.form)
         return await self._work.answer(
             request,
             pb.SupplementCaseResponse,
-            lambda conn: self._work.supplement(conn, request.case_code, person.person_id, materials, form),
             _target(request.case_code),
+            self._work.supplement,
+            request.case_code,
+            person.person_id,
+            materials_of(request.materials),
+            dict(request.form),
         )
 
     async def WithdrawCase(self, request: pb.WithdrawCaseRequest, context: Any) -> pb.WithdrawCaseResponse:
@@ -60,20 +66,25 @@ class CaseService(case_pb2_grpc.CaseServiceServicer):
         return await self._work.answer(
             request,
             pb.WithdrawCaseResponse,
-            lambda conn: self._work.withdraw(conn, request.case_code, person.person_id, request.reason),
             _target(request.case_code),
+            self._work.withdraw,
+            request.case_code,
+            person.person_id,
+            request.reason,
         )
 
     async def EvaluateCase(self, request: pb.EvaluateCaseRequest, context: Any) -> pb.EvaluateCaseResponse:
         person = await self._people.of(current_caller())
-        channel = evaluation_channel(request.channel)
         return await self._work.answer(
             request,
             pb.EvaluateCaseResponse,
-            lambda conn: self._work.evaluate(
-                conn, request.case_code, person.person_id, request.level, channel, request.comment
-            ),
             _target(request.case_code),
+            self._work.evaluate,
+            request.case_code,
+            person.person_id,
+            request.level,
+            evaluation_channel(request.channel),
+            request.comment,
         )
 
     async def GetCase(self, request: pb.GetCaseRequest, context: Any) -> pb.GetCaseResponse:

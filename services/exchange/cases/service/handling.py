@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy import Connection
 
 from services.exchange.cases import store
-from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.refusals import case_unknown, etag_mismatch
-from services.exchange.cases.service.views import MOVES, case_view, etag, states_asked
+from services.exchange.cases.casework import Casework, Worked
+from services.exchange.cases.refusals import case_unknown, etag_mismatch
 from services.exchange.cases.store import CaseRow
+from services.exchange.cases.views import MOVES, case_view, etag, states_asked
 from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
@@ -26,10 +26,10 @@ class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):
 
     async def MoveCase(self, request: pb.MoveCaseRequest, context: Any) -> pb.MoveCaseResponse:
         return await self._work.answer(
-            request, pb.MoveCaseResponse, lambda conn: self._move(conn, request), f"case/{request.case_code[:43]}"
+            request, pb.MoveCaseResponse, f"case/{request.case_code[:43]}", self._move, request
         )
 
-    def _move(self, conn: Connection, request: pb.MoveCaseRequest) -> pb.Case:
+    def _move(self, conn: Connection, request: pb.MoveCaseRequest) -> Worked:
         row = store.find_case(conn, request.case_code)
         if row is None or row.handler_platform != current_caller().platform:
             raise case_unknown()

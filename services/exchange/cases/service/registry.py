@@ -3,10 +3,10 @@
 from typing import Any
 
 from services.exchange.cases import store
-from services.exchange.cases.service.casework import Casework
-from services.exchange.cases.service.refusals import case_unknown
-from services.exchange.cases.service.views import STATES
+from services.exchange.cases.casework import Casework
+from services.exchange.cases.refusals import case_unknown
 from services.exchange.cases.store import CaseRow
+from services.exchange.cases.views import STATES
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit import errors

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from services.exchange.directory import store as directory
+from services.exchange.directory import store as directory_store
 from services.exchange.directory.refusals import not_owned
 from services.exchange.queries.streams import ProviderStreams, Stream
 from shuniu.api.exchange.v1 import query_pb2 as pb
@@ -18,7 +18,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.caller import current_caller
 
 HELLO_SECONDS: Final = 10.0
-"""How long a fresh stream may stay silent."""
+"""Longest silence of a fresh stream."""
 MAX_RESOURCES: Final = 100
 MAX_WINDOW: Final = 1000
 
@@ -50,7 +50,7 @@ class ProviderService(query_pb2_grpc.ProviderServiceServicer):
 
     def _admit(self, conn: Connection, provider: str, codes: frozenset[str]) -> None:
         for code in sorted(codes):
-            found = directory.find_resource(conn, code)
+            found = directory_store.find_resource(conn, code)
             if found is None or found.provider != provider:
                 raise not_owned()
         self._base.audit(conn, "Serve", f"platform/{provider}", resources=" ".join(sorted(codes))[:1000])

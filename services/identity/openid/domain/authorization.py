@@ -135,7 +135,7 @@ class Code:
 
 
 class Redeemed(StrEnum):
-    """What presenting a code meant."""
+    """Meaning of presenting a code."""
 
     FIRST = "FIRST"
     REPLAYED = "REPLAYED"
@@ -143,7 +143,7 @@ class Redeemed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Redemption:
-    """What a client presents with a code."""
+    """Parameters that a client presents with a code."""
 
     platform: str
     redirect_uri: str
@@ -151,7 +151,7 @@ class Redemption:
 
 
 def redeemed(code: Code, by: Redemption, family_id: str, now_us: int) -> tuple[Redeemed, Code]:
-    """What presenting the code means, and the code after it. Raises GrantRefusedError when it does not work here.
+    """Returns the meaning of presenting the code, and the code after it. Raises GrantRefusedError when it is not valid.
 
     A code that comes again is a sign of theft: whatever it began must end.
     """

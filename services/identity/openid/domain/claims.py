@@ -1,4 +1,4 @@
-"""What tokens say: access tokens (RFC 9068, bound by RFC 8705), ID tokens and userinfo (OpenID Connect Core). Pure.
+"""Claims of tokens: access tokens (RFC 9068, bound by RFC 8705), ID tokens and userinfo (OpenID Connect Core). Pure.
 
 No token ever holds a name or a number of a document, and none has `nbf`: a clock that runs late would refuse it.
 """
@@ -16,7 +16,7 @@ AUDIENCE = "shuniu"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who holds the certificate: kind `platform` or `operator`, its code, `x5t#S256` of the certificate."""
+    """Holder of a certificate: kind `platform` or `operator`, its code, `x5t#S256` of the certificate."""
 
     kind: str
     code: str
@@ -36,7 +36,7 @@ class PersonHere:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """When a token is made and ends, seconds since 1970 UTC, and its id."""
+    """Begin and end of a token, seconds since 1970 UTC, and its id."""
 
     issued_s: int
     expires_s: int

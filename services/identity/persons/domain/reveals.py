@@ -1,4 +1,4 @@
-"""Who may be given a person's data, for what and for how long. Pure."""
+"""Rules for revealing a person's data: to whom, for what and for how long. Pure."""
 
 from __future__ import annotations
 

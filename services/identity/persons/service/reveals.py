@@ -7,12 +7,12 @@ from sqlalchemy import Connection
 
 from services.identity.config import IdentitySettings
 from services.identity.keys.secrets import Secrets
-from services.identity.persons import store as persons
+from services.identity.persons import store as person_store
 from services.identity.persons.domain import reveals
 from services.identity.persons.refusals import answered
-from services.identity.persons.sealing import Sealer
 from services.identity.persons.store import Reveal
 from services.identity.persons.subjects import person_behind
+from services.identity.persons.vault_client import Sealer
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2 as pb
@@ -64,7 +64,7 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
             given = Reveal(
                 new_ulid(self._base.clock), parties.person_id, caller, request.case_code, fields, purpose, now
             )
-            persons.add_reveal(conn, given)
+            person_store.add_reveal(conn, given)
             response = pb.RevealApplicantResponse(sealed=sealed)
             response.expires_at.FromMicroseconds(now + self._days * _DAY_US)
             return response
@@ -103,4 +103,4 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
 
 def _reveals_of(conn: Connection, platform: str, subject: str, before: str, limit: int) -> list[Reveal]:
     person = person_behind(conn, platform, subject)
-    return [] if person is None else list(persons.reveals(conn, person.person_id, before, limit))
+    return [] if person is None else list(person_store.reveals(conn, person.person_id, before, limit))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from services.identity.domain import documents
+from services.identity.domain import identity_documents
 from shuniu.rules import RuleError, Violation
 
 # One token of a bus subject, one path segment of a SPIFFE id, one OAuth client id.
@@ -38,7 +38,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Kind(StrEnum):
-    """What kind of organisation a platform is."""
+    """Kind of organisation behind a platform."""
 
     MINISTRY = "MINISTRY"
     NATIONAL = "NATIONAL"
@@ -59,7 +59,7 @@ class PlatformState(StrEnum):
 
 
 class Move(StrEnum):
-    """What changes a platform's state."""
+    """Action that changes a platform's state."""
 
     ENROL = "ENROL"
     PROMOTE = "PROMOTE"
@@ -176,7 +176,7 @@ def applied(draft: Draft, now_us: int) -> Platform:
         kind=Kind(draft.kind),
         division=draft.division,
         created_us=now_us,
-        uscc=documents.check_uscc(draft.uscc) if draft.uscc else "",
+        uscc=identity_documents.check_uscc(draft.uscc) if draft.uscc else "",
         scopes=tuple(dict.fromkeys(draft.scopes)),
         redirect_uris=tuple(dict.fromkeys(draft.redirect_uris)),
         sector=draft.sector or draft.code,
@@ -230,8 +230,8 @@ def _placing(draft: Draft) -> list[Violation]:
         )
     if draft.uscc:
         try:
-            documents.check_uscc(draft.uscc)
-        except documents.DocumentError as error:
+            identity_documents.check_uscc(draft.uscc)
+        except identity_documents.DocumentError as error:
             found += [Violation("platform.uscc", each.reason, each.en, each.zh) for each in error.violations]
     if draft.zone and not _ZONE.fullmatch(draft.zone):
         found.append(Violation("platform.zone", "ZONE_FORM", "name a security zone", "请填写有效的安全区域名称"))
@@ -287,7 +287,7 @@ def _granting(draft: Draft) -> list[Violation]:
 
 
 def redirectable(uri: str) -> bool:
-    """Whether a browser may be sent to `uri` (RFC 6749 3.1.2, RFC 8252 7.3)."""
+    """Tells whether a browser may be sent to `uri` (RFC 6749 3.1.2, RFC 8252 7.3)."""
     if len(uri) > _MAX_URI or not uri.isascii() or not uri.isprintable() or " " in uri or "\\" in uri:
         return False
     try:
@@ -301,12 +301,12 @@ def redirectable(uri: str) -> bool:
 
 
 def printable(text: str) -> bool:
-    """Whether a text holds no control, format, surrogate, private or separator characters but plain spaces."""
+    """Tells whether a text holds no control, format, surrogate, private or separator characters but plain spaces."""
     return all(mark == " " or unicodedata.category(mark)[0] not in "CZ" for mark in text)
 
 
 def reason(text: str) -> str:
-    """Why a platform is suspended, as the audit record keeps it; may be empty. Raises RuleError."""
+    """Checks the reason of a suspension, as the audit record stores it; may be empty. Raises RuleError."""
     if len(text) > _MAX_NAME or not printable(text):
         raise RuleError(
             [

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.identity.bus import domain as bus_accounts
 from services.identity.bus.domain import BusKeys
-from services.identity.platforms import store as platforms
+from services.identity.platforms import store as platform_store
 from services.identity.platforms.refusals import platform_unknown
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
@@ -26,7 +26,7 @@ class CarrierService(platform_pb2_grpc.CarrierServiceServicer):
     async def IssueCarrierCredential(
         self, request: pb.IssueCarrierCredentialRequest, context: Any
     ) -> pb.IssueCarrierCredentialResponse:
-        account = await self._base.store.read(platforms.bus_account, request.platform)
+        account = await self._base.store.read(platform_store.find_bus_account, request.platform)
         if account is None:
             raise platform_unknown(request.platform)
         if account.suspended_at is not None:

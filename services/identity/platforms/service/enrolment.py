@@ -15,7 +15,7 @@ from services.identity.bus.places import BusPlaces
 from services.identity.config import IdentitySettings
 from services.identity.domain.secret_hashes import token_hash
 from services.identity.keys.secrets import Secrets
-from services.identity.platforms import store as rows
+from services.identity.platforms import store as platform_store
 from services.identity.platforms import views
 from services.identity.platforms.announcing import platform_changed
 from services.identity.platforms.domain import enrolment, platforms
@@ -75,7 +75,7 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         hashed = token_hash(request.token)
         # Looked at before anything is signed: a stranger must not make the CA work.
         with answered():
-            enrolment.check(await self._base.store.read(rows.token, hashed), request.code, now)
+            enrolment.check(await self._base.store.read(platform_store.find_token, hashed), request.code, now)
         certificate = certificates.issue_client(
             self._keys.authority,
             public_key,
@@ -88,7 +88,7 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         bus_secret = secrets.token_bytes(32)
 
         def work(conn: Connection) -> pb.EnrolResponse:
-            token = enrolment.check(rows.token(conn, hashed), request.code, now)
+            token = enrolment.check(platform_store.find_token(conn, hashed), request.code, now)
             platform = self._enrolled(conn, token, jwks, kept, now)
             account = OrganisationAccount(request.code)
             credential = organisation_credential(self._bus_keys, account, bus_secret, now_s=now // 1_000_000)
@@ -107,13 +107,13 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         return response
 
     def _enrolled(self, conn: Connection, token: EnrolmentToken, jwks: str, kept: Certificate, now: int) -> pb.Platform:
-        before = rows.get(conn, token.platform)
+        before = platform_store.find_platform(conn, token.platform)
         if before is None:
             raise enrolment.TokenInvalidError
-        rows.use_token(conn, token, now)
-        rows.add_certificate(conn, token.platform, kept, now)
+        platform_store.use_token(conn, token, now)
+        platform_store.add_certificate(conn, token.platform, kept, now)
         moved = platforms.with_keys(platforms.moved(before, Move.ENROL), jwks)
-        after = rows.replace_row(conn, before, moved, bus_generation=1)
+        after = platform_store.replace_row(conn, before, moved, bus_generation=1)
         platform_changed(self._base, conn, after, [kept])
         return views.platform(after, [kept])
 

@@ -11,7 +11,7 @@ from services.identity import metrics
 from services.identity.bus.places import BusPlaces
 from services.identity.keys.provider import ProviderKeys
 from services.identity.keys.secrets import Secrets
-from services.identity.platforms import store as rows
+from services.identity.platforms import store as platform_store
 from services.identity.platforms import views
 from services.identity.platforms.announcing import platform_changed
 from services.identity.platforms.domain import enrolment, platforms
@@ -46,9 +46,11 @@ class PlatformService(platform_pb2_grpc.PlatformServiceServicer):
         size = paging.page_size(request.page_size, default=100, most=500)
         caller = current_caller().key
         after = paging.decode_token(self._keys.page_token, caller, b"platforms", request.page_token)
-        found = await self._base.store.read(rows.page, after, size + 1)
+        found = await self._base.store.read(platform_store.page, after, size + 1)
         shown = found[:size]
-        valid = await self._base.store.read(rows.certificates, [row.code for row in shown], self._base.clock.now_us())
+        valid = await self._base.store.read(
+            platform_store.certificates, [row.code for row in shown], self._base.clock.now_us()
+        )
         response = pb.ListPlatformsResponse(platforms=[_seen_by_caller(row, valid[row.code]) for row in shown])
         if len(found) > size:
             response.next_page_token = paging.encode_token(
@@ -94,14 +96,14 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         secret = secrets.token_urlsafe(32)
 
         def work(conn: Connection) -> pb.CreatePlatformResponse:
-            if not rows.add(conn, row):
+            if not platform_store.add(conn, row):
                 raise errors.exists(
                     "PLATFORM_EXISTS",
                     "A platform with this code is registered already; choose another code.",
                     "该代码的平台已登记，请更换代码。",
                     platform=row.code,
                 )
-            rows.add_token(conn, enrolment.issued(secret, row.code, now))
+            platform_store.add_token(conn, enrolment.issued(secret, row.code, now))
             platform_changed(self._base, conn, row, [])
             return pb.CreatePlatformResponse(platform=views.platform(row, []), enrolment_token=secret)
 
@@ -169,18 +171,18 @@ def _change(
     base: Foundation, conn: Connection, code: str, change: Callable[[Platform], Platform], **columns: int
 ) -> pb.Platform:
     """Changes one row and publishes it, in the caller's unit of work."""
-    before = rows.get(conn, code)
+    before = platform_store.find_platform(conn, code)
     if before is None:
         raise platform_unknown(code)
-    after = rows.replace_row(conn, before, change(before), **columns)
-    valid = rows.certificates(conn, [code], base.clock.now_us())[code]
+    after = platform_store.replace_row(conn, before, change(before), **columns)
+    valid = platform_store.certificates(conn, [code], base.clock.now_us())[code]
     platform_changed(base, conn, after, valid)
     return views.platform(after, valid)
 
 
 def _with_certificates(conn: Connection, code: str, now_us: int) -> tuple[Platform, list[Certificate]] | None:
-    row = rows.get(conn, code)
-    return None if row is None else (row, rows.certificates(conn, [code], now_us)[code])
+    row = platform_store.find_platform(conn, code)
+    return None if row is None else (row, platform_store.certificates(conn, [code], now_us)[code])
 
 
 def _seen_by_caller(row: Platform, valid: list[Certificate]) -> pb.Platform:

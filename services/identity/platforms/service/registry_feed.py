@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.identity.platforms import store as rows
+from services.identity.platforms import store as platform_store
 from services.identity.platforms import views
 from shuniu.api.common.v1 import registry_pb2 as pb
 from shuniu.api.common.v1 import registry_pb2_grpc
@@ -19,7 +19,7 @@ class RegistryFeedService(registry_pb2_grpc.RegistryFeedServiceServicer):
 
     async def PullRegistry(self, request: pb.PullRegistryRequest, context: Any) -> pb.PullRegistryResponse:
         page, reset = await self._feed.pull(
-            rows.feed, after_version=request.after_version, epoch=request.epoch, wait_s=request.wait_seconds
+            platform_store.feed, after_version=request.after_version, epoch=request.epoch, wait_s=request.wait_seconds
         )
         response = pb.PullRegistryResponse(
             platforms=[views.entry(row, version) for row, version in page.platforms],

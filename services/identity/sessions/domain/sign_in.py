@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from services.identity.domain import documents
+from services.identity.domain import identity_documents
 from shuniu.rules import RuleError, Violation
 
 _LOGIN_NAME = re.compile(r"[A-Za-z0-9._-]{4,64}")
@@ -17,7 +17,7 @@ _NUMBERED = ("111", "154", "553")
 
 
 def check_login_name(name: str) -> list[Violation]:
-    """What is wrong with a login name. An identity number is refused: it would be typed, shown and stored as a name."""
+    """Faults of a login name. An identity number is refused: it would be typed, shown and stored as a name."""
     if not _LOGIN_NAME.fullmatch(name):
         return [
             Violation(
@@ -41,14 +41,14 @@ def check_login_name(name: str) -> list[Violation]:
 
 def _is_number(kind: str, name: str) -> bool:
     try:
-        documents.check(kind, name)
+        identity_documents.check(kind, name)
     except RuleError:
         return False
     return True
 
 
 def check_password(password: str, login_name: str) -> list[Violation]:
-    """What is wrong with a password (NIST SP 800-63B 5.1.1.2: length decides, not composition)."""
+    """Faults of a password (NIST SP 800-63B 5.1.1.2: length decides, not composition)."""
     if not _MIN_PASSWORD <= len(password) <= _MAX_PASSWORD:
         return [
             Violation(
@@ -90,7 +90,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class FailureLimit:
-    """So many failures in a window of so many µs."""
+    """Limit of `most` failures in a window of `window_us` µs."""
 
     most: int
     window_us: int

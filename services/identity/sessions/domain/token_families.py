@@ -13,7 +13,7 @@ REPEAT_US = 30 * 1_000_000
 
 
 class EndReason(StrEnum):
-    """Why a family or a session ended, as in event SessionEnded."""
+    """Reason of the end of a family or session, as in event SessionEnded."""
 
     LOGOUT = "LOGOUT"
     REVOKED = "REVOKED"
@@ -22,7 +22,7 @@ class EndReason(StrEnum):
 
 
 class Presented(StrEnum):
-    """What presenting a token meant."""
+    """Meaning of presenting a token."""
 
     ROTATED = "ROTATED"
     REPEATED = "REPEATED"
@@ -57,7 +57,7 @@ def begun(family_id: str, session_id: str, platform: str, scope: str, now_us: in
 
 
 def presented(family: Family, generation: int, platform: str, now_us: int) -> tuple[Presented, Family]:
-    """What it means that `platform` presents the token of `generation` now, and the family after it.
+    """Returns the meaning of `platform` presenting the token of `generation` now, and the family after it.
 
     Raises GrantRefusedError for an ended or expired family and for another platform's token.
     """

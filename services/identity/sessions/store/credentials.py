@@ -34,13 +34,13 @@ sign_in_failure = Table(
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a password is checked against."""
+    """Stored credential that a password is checked against."""
 
     person_id: str
     password_hash: str
 
 
-def get_credential(conn: Connection, login_index: str) -> Credential | None:
+def find_credential(conn: Connection, login_index: str) -> Credential | None:
     row = conn.execute(select(credential).where(credential.c.login_index == login_index)).first()
     return None if row is None else Credential(row.person_id, row.password_hash)
 
@@ -63,7 +63,7 @@ def add_credential(conn: Connection, login_index: str, kept: Credential, now_us:
         raise LostRaceError("credential") from overtaken
 
 
-def failures(conn: Connection, login_index: str) -> Failures | None:
+def find_failures(conn: Connection, login_index: str) -> Failures | None:
     row = conn.execute(select(sign_in_failure).where(sign_in_failure.c.login_index == login_index)).first()
     return None if row is None else Failures(row.window_us, row.failures)
 

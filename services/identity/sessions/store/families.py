@@ -64,7 +64,7 @@ class KnownToken:
     generation: int
 
 
-def token(conn: Connection, token_hash: str) -> KnownToken | None:
+def find_token(conn: Connection, token_hash: str) -> KnownToken | None:
     row = conn.execute(
         select(token_family, refresh_token.c.generation.label("presented"))
         .join(refresh_token, refresh_token.c.family_id == token_family.c.family_id)
@@ -73,7 +73,7 @@ def token(conn: Connection, token_hash: str) -> KnownToken | None:
     return None if row is None else KnownToken(_family(row), row.presented)
 
 
-def family(conn: Connection, family_id: str) -> Family | None:
+def find_family(conn: Connection, family_id: str) -> Family | None:
     row = conn.execute(select(token_family).where(token_family.c.family_id == family_id)).first()
     return None if row is None else _family(row)
 

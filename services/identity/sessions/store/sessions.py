@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from services.identity.platforms import store as registry
+from services.identity.platforms import store as platform_store
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.store import families
 from shuniu.kit.store.types import binding_of
@@ -69,12 +69,12 @@ def add(conn: Connection, opened: Session, secret_hash: str) -> None:
     conn.execute(insert(session), row)
 
 
-def by_secret(conn: Connection, secret_hash: str) -> Session | None:
+def find_by_secret(conn: Connection, secret_hash: str) -> Session | None:
     row = conn.execute(select(session).where(session.c.secret_hash == secret_hash)).first()
     return None if row is None else _session(row)
 
 
-def get(conn: Connection, session_id: str) -> Session | None:
+def find_session(conn: Connection, session_id: str) -> Session | None:
     row = conn.execute(select(session).where(session.c.session_id == session_id)).first()
     return None if row is None else _session(row)
 
@@ -99,7 +99,7 @@ def end(conn: Connection, over: Session) -> list[str] | None:
     if done.rowcount == 0:
         return None
     families.end_of_session(conn, over)
-    registry.add_ended(conn, over.session_id, over.ended_us)
+    platform_store.add_ended(conn, over.session_id, over.ended_us)
     held = select(session_client.c.platform).where(session_client.c.session_id == over.session_id)
     return list(conn.execute(held.order_by(session_client.c.platform)).scalars())
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from services.identity.domain import documents, names
+from services.identity.domain import identity_documents, names
 from services.identity.domain.names import MIDDLE_DOT
+from shuniu.national_numbers import RESIDENCE_PREFIXES
 from shuniu.rules import RuleError, Violation
 
 FIELDS = ("full_name", "document_type", "document_number", "birth_date")
@@ -35,7 +36,7 @@ def checked(document_type: str, number: str, full_name: str, today: date) -> Rec
     found: list[Violation] = []
     document = name = None
     try:
-        document = documents.check(document_type, number, today=today)
+        document = identity_documents.check(document_type, number, today=today)
     except RuleError as error:
         found += [_renamed(each, {"type": "document_type", "number": "document_number"}) for each in error.violations]
     try:
@@ -56,7 +57,7 @@ def index_text(record: Record) -> bytes:
     """Document type and number: what persons are found by, under a keyed hash (`PersonIndex`)."""
     kind = _SAME_NUMBER.get(record.document_type, record.document_type)
     # A mainland resident's residence permit (居住证) carries the citizen number as well.
-    mainland = len(record.document_number) == _NUMBER_LENGTH and record.document_number[:2] not in {"81", "82", "83"}
+    mainland = len(record.document_number) == _NUMBER_LENGTH and record.document_number[:6] not in RESIDENCE_PREFIXES
     if kind == _RESIDENCE_PERMIT and mainland:
         kind = "111"
     return f"{kind}|{record.document_number}".encode()
@@ -68,10 +69,6 @@ def display_name(full_name: str) -> str:
     """
     shown = full_name[:1]
     return shown + "".join(mark if mark in f" {MIDDLE_DOT}-" else "*" for mark in full_name[1:])
-
-
-def unknown_fields(wanted: Sequence[str]) -> list[str]:
-    return [name for name in wanted if name not in FIELDS]
 
 
 def selected(record: Record, wanted: Sequence[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from services.catalogue.items.domain.codes import (
     parse,
     parts_b,
 )
-from services.catalogue.items.domain.organisations import is_uscc
+from shuniu.national_numbers import is_uscc
 
 AGENCY = "12441500196720244T"
 SAMPLE = "12441500196720244T3442199806003"

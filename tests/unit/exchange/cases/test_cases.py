@@ -122,10 +122,10 @@ def test_an_illegal_move_tells_the_legal_ones() -> None:
     assert "SUBMITTED" in caught.value.zh
 
 
-def test_one_evaluation_without_default() -> None:
-    """A level is given, and once."""
+def test_one_evaluation_of_a_case_that_is_over() -> None:
+    """A case is evaluated after its end, and once."""
+    assert _reasons(_run(Move.ACCEPT), Move.EVALUATE, level=4) == {"MOVE_NOT_ALLOWED"}
     done = _run(Move.NOT_ACCEPT)
-    assert _reasons(done, Move.EVALUATE) == {"LEVEL_MISSING"}
     assert _reasons(_do(done, Move.EVALUATE, level=4), Move.EVALUATE, level=4) == {"ALREADY_EVALUATED"}
 
 

@@ -32,7 +32,7 @@ CONTRACT = Contract(
     purpose="开具无犯罪记录证明",
     item="150020090010",
     fields=frozenset({"found", "person.name"}),
-    quota=2,
+    daily_quota=2,
     begins_us=0,
     ends_us=30 * DAY_US,
 )
@@ -81,7 +81,14 @@ def test_setbacks_need_a_reason() -> None:
 def test_faults_of_a_contract_are_told_at_once() -> None:
     """All faults come in one answer."""
     wrong = replace(
-        CONTRACT, consumer="mps-register", purpose="", item="", fields=frozenset({"x"}), quota=0, max_rows=0, ends_us=0
+        CONTRACT,
+        consumer="mps-register",
+        purpose="",
+        item="",
+        fields=frozenset({"x"}),
+        daily_quota=0,
+        max_rows=0,
+        ends_us=0,
     )
     with pytest.raises(GrantError) as caught:
         propose("g", wrong, ShareClass.NOT_SHARED, FIELDS)
@@ -95,12 +102,14 @@ def test_faults_of_a_contract_are_told_at_once() -> None:
     }
 
 
-def test_the_quota_is_spent() -> None:
-    """Two answers were granted, the third is refused."""
+def test_the_quota_of_a_day_is_spent() -> None:
+    """Two answers a day were granted, the third is refused; a grant of which today nothing is spent gives again."""
     grant = spend(spend(_active(), USE), USE)
     with pytest.raises(GrantError) as caught:
         spend(grant, USE)
     assert _reasons(caught) == {"QUOTA_SPENT"}
+    assert "今日" in caught.value.violations[0].zh
+    assert spend(replace(grant, spent_today=0), USE).spent_today == 1
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_consent_and_standing() -> None:
     with pytest.raises(GrantError) as caught:
         spend(asked, USE)
     assert _reasons(caught) == {"CONSENT_MISSING"}
-    assert spend(asked, replace(USE, consented=True)).spent == 1
+    assert spend(asked, replace(USE, consented=True)).spent_today == 1
     with pytest.raises(GrantError) as caught:
         spend(act(_active(), Action.SUSPEND, Party.HUB, note="x"), USE)
     assert _reasons(caught) == {"GRANT_NOT_ACTIVE"}

@@ -38,7 +38,7 @@ async def test_who_was_kept_under_the_other_profile_is_found(vault):
     assert person_index.made_with(await vault.read(store.index_sizes)) == {"hmac-sha256"}
     new, older = after.keys(TEXT)
     assert older == old
-    assert await vault.read(store.by_index, new) is None
+    assert await vault.read(store.find_by_index, new) is None
     await vault.write(store.reindex, "p" * 22, new)
-    assert (await vault.read(store.by_index, new)).person_id == "p" * 22
+    assert (await vault.read(store.find_by_index, new)).person_id == "p" * 22
     assert person_index.made_with(await vault.read(store.index_sizes)) == {"hmac-sm3"}

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from services.identity.vault.domain import records
+from services.identity.vault.domain import receivers, records
 from services.identity.vault.person_index import PersonIndex
 from shuniu.rules import RuleError
 
@@ -68,4 +68,6 @@ def test_only_the_wanted_fields_leave():
     """Field by field; the birth date of a passport is not known."""
     assert records.selected(record(), ["birth_date", "full_name"]) == {"full_name": "乌云", "birth_date": "1949-12-31"}
     assert records.selected(record("414", "E12345678"), ["birth_date"]) == {"birth_date": ""}
-    assert records.unknown_fields(["full_name", "face"]) == ["face"]
+    for fields in ([], ["full_name", "face"]):
+        with pytest.raises(RuleError):
+            receivers.check_fields(fields)

@@ -133,6 +133,6 @@ def test_absence_is_typed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_library_that_fails_its_example_is_not_used() -> None:
     """A libcrypto is used only after it has proved itself; a file that is none is passed over."""
     with pytest.raises(libcrypto.LibcryptoAbsentError, match="libcrypto"):
-        libcrypto.find(lambda _lib: False)
+        libcrypto.load(lambda _lib: False)
     with pytest.raises(libcrypto.LibcryptoAbsentError, match="absent"):
-        libcrypto.find(lambda _lib: True, "/absent/libcrypto.so")
+        libcrypto.load(lambda _lib: True, "/absent/libcrypto.so")

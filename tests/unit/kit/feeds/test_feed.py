@@ -14,7 +14,7 @@ from shuniu.api.common.v1 import registry_pb2 as pb
 from shuniu.api.common.v1 import registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.feeds.feed import Change, Page, Replica, replica_tables
-from shuniu.kit.feeds.registry import Registry, subscribed
+from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.rpc import client
 from shuniu.kit.rpc.caller import ANONYMOUS, Caller, CallerKind
 from shuniu.kit.rpc.server import Listener, peer_listener, servicer
@@ -242,37 +242,6 @@ async def test_an_ended_session_is_refused(land: tuple[Registry, Publisher, Any]
     clock.advance(16 * 60)
     publisher.say(ended="s2", clock=clock)
     await eventually(lambda: registry.refuse(person) is None)
-
-
-async def test_subscribers_are_working_organisations(land: tuple[Registry, Publisher, Any]) -> None:
-    """An event goes to those who work and subscribed to its topic and place."""
-    registry, publisher, _ = land
-    publisher.say(
-        entry("here", subscriptions=["catalogue.item.*@1501"]),
-        entry("elsewhere", subscriptions=["catalogue.item.*@1502"]),
-        entry("stopped", "SUSPENDED", subscriptions=["catalogue.item.*"]),
-        entry("everywhere", subscriptions=["catalogue.item.published", "catalogue.item.*"]),
-    )
-    await asyncio.wait_for(registry.replica.current.wait(), 5)
-    assert registry.subscribers("catalogue.item.published", "150100") == ["here", "everywhere"]
-
-
-@pytest.mark.parametrize(
-    ("subscription", "topic", "division", "expected"),
-    [
-        ("a.b.c", "a.b.c", "", True),
-        ("a.b.c", "a.b.cd", "", False),
-        ("a.b.*", "a.b.c", "150000", True),
-        ("a.*", "a.b.c", "", True),
-        ("a.*", "ab.c", "", False),
-        ("a.b.c@15", "a.b.c", "150100", True),
-        ("a.b.c@15", "a.b.c", "", False),
-        ("a.b.c@1501", "a.b.c", "150200", False),
-    ],
-)
-def test_subscription(subscription: str, topic: str, division: str, expected: bool) -> None:
-    """`topic` or `topic.*`, with a division prefix after `@` when there is one."""
-    assert subscribed(subscription, topic, division) is expected
 
 
 async def test_the_encryption_key_is_the_one_for_encryption(land: tuple[Registry, Publisher, Any]) -> None:

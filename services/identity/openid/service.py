@@ -17,17 +17,17 @@ from services.identity.openid.domain import authorization, claims
 from services.identity.openid.domain.authorization import Code, Parameters
 from services.identity.openid.profiles import Profiles
 from services.identity.openid.refusals import answered
-from services.identity.openid.service.grants import Grants, Issued
+from services.identity.openid.token_endpoint import Issued, TokenEndpoint
 from services.identity.openid.tokens import Tokens
-from services.identity.persons import store as persons
-from services.identity.platforms import store as platform_rows
+from services.identity.persons import store as person_store
+from services.identity.platforms import store as platform_store
 from services.identity.platforms.domain.platforms import OPENID_SCOPES, Platform
 from services.identity.requests.private import PrivateRequests
 from services.identity.sessions.domain import sessions, token_families
 from services.identity.sessions.domain.sessions import Session, SessionEndedError
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import families
-from services.identity.sessions.store import sessions as rows
+from services.identity.sessions.store import sessions as session_store
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.kit.foundation import Foundation
@@ -44,14 +44,14 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         private: PrivateRequests,
         provider: ProviderKeys,
         tokens: Tokens,
-        grants: Grants,
+        endpoint: TokenEndpoint,
         profiles: Profiles,
     ) -> None:
         self._base = base
         self._private = private
         self._provider = provider
         self._tokens = tokens
-        self._grants = grants
+        self._endpoint = endpoint
         self._profiles = profiles
         document = claims.discovery(
             base.hub.issuer,
@@ -65,7 +65,7 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         self, request: pb.CheckAuthorizationRequest, context: Any
     ) -> pb.CheckAuthorizationResponse:
         parameters = _parameters(request.parameters)
-        client = await self._base.store.read(platform_rows.get, parameters.client_id)
+        client = await self._base.store.read(platform_store.find_platform, parameters.client_id)
         with answered():
             scopes = authorization.check(parameters, client)
         assert client is not None
@@ -78,9 +78,9 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
 
         def work(conn: Connection) -> pb.AuthorizeResponse:
             now = self._base.clock.now_us()
-            scopes = authorization.check(parameters, platform_rows.get(conn, parameters.client_id))
-            session = sessions.live(rows.by_secret(conn, session_hash), now)
-            person = persons.get(conn, session.person_id)
+            scopes = authorization.check(parameters, platform_store.find_platform(conn, parameters.client_id))
+            session = sessions.live(session_store.find_by_secret(conn, session_hash), now)
+            person = person_store.find_person(conn, session.person_id)
             if person is None:
                 raise SessionEndedError
             authorization.check_assurance(parameters.acr_values, person.ial)
@@ -107,7 +107,7 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
 
     async def IssueToken(self, request: pb.IssueTokenRequest, context: Any) -> pb.IssueTokenResponse:
         with answered():
-            issued = await self._grants.issue(request)
+            issued = await self._endpoint.issue(request)
         metrics.TOKENS.labels(request.grant_type).inc()
         return _token_response(issued)
 
@@ -116,7 +116,7 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         with answered():
             token = self._tokens.read(request.access_token, _binding(request.certificate_sha256), now)
             session = await self._base.store.read(_token_session, token, now)
-            person = await self._base.store.read(persons.get, session.person_id)
+            person = await self._base.store.read(person_store.find_person, session.person_id)
         assert person is not None
         response = pb.GetUserInfoResponse(sub=str(token["sub"]), ial=person.ial)
         if "profile" in str(token["scope"]).split():
@@ -130,7 +130,7 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         hashed = token_hash(request.token)
 
         def work(conn: Connection) -> pb.RevokeTokenResponse:
-            known = families.token(conn, hashed)
+            known = families.find_token(conn, hashed)
             if known is not None and known.family.platform == request.client_id and not known.family.ended:
                 over = token_families.ended(known.family, EndReason.REVOKED, self._base.clock.now_us())
                 families.put_family(conn, known.family, over)
@@ -148,9 +148,9 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
 
 def _token_session(conn: Connection, token: dict[str, Any], now_us: int) -> Session:
     """The live session of a person's token. Raises TokenInvalidError."""
-    client: Platform | None = platform_rows.get(conn, str(token.get("client_id", "")))
+    client: Platform | None = platform_store.find_platform(conn, str(token.get("client_id", "")))
     try:
-        session = sessions.live(rows.get(conn, str(token.get("sid", ""))), now_us)
+        session = sessions.live(session_store.find_session(conn, str(token.get("sid", ""))), now_us)
     except SessionEndedError:
         raise claims.TokenInvalidError from None
     if token.get("kind") != "person" or client is None or not client.working:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.exchange.domain.clock import (
+from services.exchange.domain.time_limits import (
     WEEKDAYS,
     CalendarError,
     Limit,
@@ -17,8 +17,6 @@ from services.exchange.domain.clock import (
     Unit,
     add,
     calendar_from,
-    civil_date,
-    end_of_day_us,
     measure,
 )
 
@@ -77,13 +75,6 @@ def test_unpublished_years_are_told() -> None:
     """A reading says when it rests on a year whose holidays nobody has published."""
     assert measure(YEAR, date(2026, 3, 9), Limit(5), [], date(2026, 3, 10)).certain
     assert not measure(YEAR, date(2026, 12, 30), Limit(5), [], date(2026, 12, 31)).certain
-
-
-def test_days_are_beijing_days() -> None:
-    """16:00 UTC is the next day in Beijing, and a day ends at midnight there."""
-    instant = datetime(2026, 3, 9, 16, 0, tzinfo=UTC)
-    assert date(2026, 3, 10) == civil_date(int(instant.timestamp()) * 1_000_000)
-    assert end_of_day_us(date(2026, 3, 9)) == int(instant.timestamp()) * 1_000_000
 
 
 @given(DAYS, LIMITS, st.lists(st.tuples(DAYS, st.integers(0, 20)), max_size=3))

@@ -1,11 +1,10 @@
-"""What cases refuse, in the kit's words."""
+"""Maps refusals of cases to the kit's errors."""
 
 from typing import Final
 
 from services.exchange.cases.domain.application import AssuranceError
 from services.exchange.cases.domain.codes import CaseCodeError
 from services.exchange.cases.domain.life import Case, MoveRefusedError
-from services.exchange.evaluations.domain import EvaluationError
 from services.exchange.service.refusals import Refusals
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
@@ -17,10 +16,6 @@ _REFUSALS: Final = Refusals(
             "MOVE_NOT_ALLOWED": (Code.FAILED_PRECONDITION, "CASE_STATE"),
             "CORRECTION_ALREADY_ASKED": (Code.FAILED_PRECONDITION, "CASE_STATE"),
             "ALREADY_EVALUATED": (Code.ALREADY_EXISTS, "CASE_EVALUATED"),
-        },
-        EvaluationError: {
-            "ALREADY_EVALUATED": (Code.ALREADY_EXISTS, "CASE_EVALUATED"),
-            "CASE_NOT_OVER": (Code.FAILED_PRECONDITION, "CASE_STATE"),
         },
         AssuranceError: {"ASSURANCE_TOO_LOW": (Code.PERMISSION_DENIED, "ASSURANCE_TOO_LOW")},
         CaseCodeError: {"SERIAL_EXHAUSTED": (Code.RESOURCE_EXHAUSTED, "CASE_SERIAL_EXHAUSTED")},

@@ -1,4 +1,4 @@
-"""The token endpoint's three grants. One unit of work stores the result, also when the answer is a refusal."""
+"""Token endpoint: issues tokens for its three grant types. One unit of work stores the result, also of a refusal."""
 
 import hashlib
 import hmac
@@ -12,21 +12,21 @@ from services.identity import metrics
 from services.identity.config import IdentitySettings
 from services.identity.domain.secret_hashes import token_hash
 from services.identity.keys.secrets import Secrets
-from services.identity.openid import store as codes
+from services.identity.openid import store as openid_store
+from services.identity.openid.clients import KnownClient, authenticate
 from services.identity.openid.domain import authorization
 from services.identity.openid.domain.authorization import OAuthError, Redeemed, Redemption
 from services.identity.openid.domain.claims import PersonHere
-from services.identity.openid.service.clients import KnownClient, authenticate
 from services.identity.openid.tokens import Tokens
-from services.identity.persons import store as persons
+from services.identity.persons import store as person_store
 from services.identity.persons.domain import pairwise
 from services.identity.platforms.domain.platforms import OPENID_SCOPES
-from services.identity.sessions import ends as session_ends
+from services.identity.sessions import ending
 from services.identity.sessions.domain import sessions, token_families
 from services.identity.sessions.domain.sessions import Session, SessionEndedError
 from services.identity.sessions.domain.token_families import EndReason, GrantRefusedError, Presented
 from services.identity.sessions.store import families
-from services.identity.sessions.store import sessions as rows
+from services.identity.sessions.store import sessions as session_store
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
@@ -46,7 +46,7 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class _Granted:
-    """What a unit of work decided for a person's tokens."""
+    """Decision of a unit of work about a person's tokens."""
 
     session: Session
     person: PersonHere
@@ -54,8 +54,8 @@ class _Granted:
     nonce: str
 
 
-class Grants:
-    """authorization_code, refresh_token and client_credentials."""
+class TokenEndpoint:
+    """Issues tokens for authorization_code, refresh_token and client_credentials."""
 
     def __init__(
         self, base: Foundation, settings: IdentitySettings, keys: Secrets, tokens: Tokens, feed: FeedServer
@@ -104,7 +104,7 @@ class Grants:
 
         def work(conn: Connection) -> _Granted | None:
             now = self._base.clock.now_us()
-            code = codes.code(conn, hashed)
+            code = openid_store.find_code(conn, hashed)
             if code is None:
                 raise GrantRefusedError
             meaning, used = authorization.redeemed(code, by, family_id, now)
@@ -112,11 +112,11 @@ class Grants:
                 self._end_family(conn, code.family_id, now)
                 return None
             session = _live(conn, code.session_id, now)
-            codes.use_code(conn, hashed, used)
+            openid_store.use_code(conn, hashed, used)
             expires = min(session.expires_us, now + self._family_us)
             family = token_families.begun(family_id, session.session_id, by.platform, code.scope, now, expires)
             families.add_family(conn, family, token_hash(refresh))
-            rows.add_client(conn, session.session_id, by.platform)
+            session_store.add_client(conn, session.session_id, by.platform)
             return self._granted(conn, client, session, code.scope, code.nonce)
 
         granted = await self._base.write(work)
@@ -131,7 +131,7 @@ class Grants:
 
         def work(conn: Connection) -> _Granted | None:
             now = self._base.clock.now_us()
-            known = families.token(conn, hashed)
+            known = families.find_token(conn, hashed)
             if known is None:
                 raise GrantRefusedError
             family = known.family
@@ -161,7 +161,7 @@ class Grants:
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def _granted(self, conn: Connection, client: KnownClient, session: Session, scope: str, nonce: str) -> _Granted:
-        person = persons.get(conn, session.person_id)
+        person = person_store.find_person(conn, session.person_id)
         if person is None or client.platform is None:
             raise GrantRefusedError
         # What was granted then and is still granted to the platform now.
@@ -177,11 +177,11 @@ class Grants:
         return _Granted(session, here, scopes, nonce)
 
     def _subject(self, conn: Connection, person_id: str, sector: str) -> str:
-        kept = persons.subject_of(conn, person_id, sector)
+        kept = person_store.find_subject(conn, person_id, sector)
         if kept is not None:
             return kept
         made = pairwise.subject(self._keys.pairwise, person_id, sector)
-        persons.add_subject(conn, person_id, sector, made)
+        person_store.add_subject(conn, person_id, sector, made)
         return made.value
 
     def _for_person(self, client: KnownClient, granted: _Granted, refresh: str) -> Issued:
@@ -193,19 +193,19 @@ class Grants:
         return Issued(access, life.expires_s - life.issued_s, granted.scopes, identity, refresh)
 
     def _end_family(self, conn: Connection, family_id: str, now_us: int) -> None:
-        family = families.family(conn, family_id)
+        family = families.find_family(conn, family_id)
         if family is not None and not family.ended:
             families.put_family(conn, family, token_families.ended(family, EndReason.REUSE_DETECTED, now_us))
 
     def _end_session(self, conn: Connection, session_id: str) -> None:
         """A refresh token that comes back late was stolen, or its successor was: no token of that session stays."""
-        session = rows.get(conn, session_id)
+        session = session_store.find_session(conn, session_id)
         if session is not None:
-            session_ends.end(self._base, conn, session, EndReason.REUSE_DETECTED)
+            ending.end(self._base, conn, session, EndReason.REUSE_DETECTED)
 
 
 def _live(conn: Connection, session_id: str, now_us: int) -> Session:
     try:
-        return sessions.live(rows.get(conn, session_id), now_us)
+        return sessions.live(session_store.find_session(conn, session_id), now_us)
     except SessionEndedError:
         raise GrantRefusedError from None

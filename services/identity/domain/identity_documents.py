@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from services.identity.domain.check_digits import USCC_ALPHABET, citizen_check, uscc_check
-from services.identity.domain.document_types import PROVINCES, RESIDENCE_PREFIXES, TYPES, DocumentType, Form
+from services.identity.domain.document_types import TYPES, DocumentType, Form
+from shuniu.national_numbers import (
+    PROVINCES,
+    RESIDENCE_PREFIXES,
+    USCC_ALPHABET,
+    birth_date,
+    citizen_check,
+    uscc_check,
+)
 from shuniu.rules import RuleError, Violation
 
-# The oldest person ever recorded in China was born in this century; an earlier year is a typing error.
-EARLIEST_BIRTH = date(1880, 1, 1)
 # Longer input is refused before anything reads it.
 _MAX_INPUT = 64
 _DIGITS = frozenset("0123456789")
@@ -252,7 +257,7 @@ def _numeric_card_shape(text: str, *, all_digits: bool = False) -> list[Violatio
 def _person(
     kind: DocumentType, text: str, violations: list[Violation], *, division: str, nationality: str = ""
 ) -> _Answer:
-    birth = _birth(text[6:14])
+    birth = birth_date(text[6:14])
     if birth is None:
         violations.append(
             _number("BIRTH_INVALID", "digits 7 to 14 are not a date of birth", "第 7 至 14 位不是有效的出生日期")
@@ -263,14 +268,6 @@ def _person(
         violations.append(_check_digit())
     sex = Sex.MALE if int(text[16]) % 2 else Sex.FEMALE
     return Document(kind.code, text, birth, sex, division, nationality), violations
-
-
-def _birth(digits: str) -> date | None:
-    try:
-        day = date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
-    except ValueError:
-        return None
-    return day if day >= EARLIEST_BIRTH else None
 
 
 def _check_digit() -> Violation:

@@ -1,9 +1,9 @@
-"""Units of work on cases: each checks a move, stores the step and its event, and returns the case."""
+"""Units of work on cases: each checks a move, stores the step and its event, and returns row and history."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import Final, TypeVar, TypeVarTuple
 
 from google.protobuf.message import Message
 from sqlalchemy import Connection
@@ -14,18 +14,22 @@ from services.exchange.cases.domain import application, life
 from services.exchange.cases.domain import codes as case_codes
 from services.exchange.cases.domain.application import Application, Material
 from services.exchange.cases.domain.life import CaseState, Command, Move, Role
+from services.exchange.cases.domain.promise import promised_us
 from services.exchange.cases.domain.routing import ItemBook
-from services.exchange.cases.service.refusals import case_unknown, refusal
-from services.exchange.cases.service.views import case_changed, case_view
+from services.exchange.cases.refusals import case_unknown, refusal
 from services.exchange.cases.store import CaseRow
-from services.exchange.domain import clock, texts
-from services.exchange.domain.clock import Calendar, Limit, Unit
+from services.exchange.cases.views import case_changed, case_view, etag
+from services.exchange.domain import texts
+from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
-from services.exchange.evaluations.domain import EvaluationError
+from services.exchange.evaluations.domain import Channel, Evaluation, Level
+from services.exchange.events import Addressee
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.store import Person
+from services.exchange.service.moments import instant
+from shuniu import china_time
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.kit.crypto.keyring import Keyring
@@ -34,7 +38,13 @@ from shuniu.kit.process.ids import new_ulid
 from shuniu.rules import RuleError, Violation
 
 APPLICANT: Final = "applicant"
-_TOLD_TO_HANDLER: Final = {Move.SUPPLEMENT: events.CASE_SUPPLEMENTED, Move.WITHDRAW: events.CASE_WITHDRAWN}
+# Every move that is not here is the agency's: CASE_MOVED.
+_TOPICS: Final = {
+    Move.SUBMIT: events.CASE_SUBMITTED,
+    Move.SUPPLEMENT: events.CASE_SUPPLEMENTED,
+    Move.WITHDRAW: events.CASE_WITHDRAWN,
+    Move.EVALUATE: events.CASE_EVALUATED,
+}
 # A platform states no roles of its officers here; it answers for them.
 _AGENCY: Final = life.OFFICER_ROLES
 _PERSON: Final = frozenset({Role.APPLICANT})
@@ -49,6 +59,9 @@ _EVIDENCED: Final = {
 }
 
 
+Ts = TypeVarTuple("Ts")
+Worked = tuple[CaseRow, life.Case]
+"""The case as a unit left it."""
 # Answers that hold one case.
 Response = TypeVar(
     "Response",
@@ -74,27 +87,35 @@ class Casework:
         self,
         request: Message,
         response_type: type[Response],
-        unit: Callable[[Connection], pb.Case],
         target: str,
+        unit: Callable[[Connection, *Ts], Worked],
+        *args: *Ts,
     ) -> Response:
         """Runs a unit once per request_id and answers with its case.
 
         The form is filled in afterwards: the request log holds answers in clear, forms stay sealed.
         """
-        response = await self.base.mutate(
-            request, response_type, lambda conn: response_type(case=unit(conn)), target=target
-        )
-        row = await self.base.store.read(store.find_case, response.case.case_code)
-        if row is not None:
-            response.case.form.update(self.opened_form(row))
+        worked: list[CaseRow] = []
+
+        def work(conn: Connection) -> Response:
+            row, case = unit(conn, *args)
+            worked[:] = [row]
+            return response_type(case=case_view(row, case))
+
+        response = await self.base.mutate(request, response_type, work, target=target)
+        found = [row for row in worked if (row.case_code, etag(row)) == (response.case.case_code, response.case.etag)]
+        if not found:
+            # Answered before, by another call: this one's unit did not run, or lost to it.
+            found = [await self.base.store.read(_case, response.case.case_code)]
+        response.case.form.update(self.opened_form(found[0]))
         return response
 
-    def apply(self, conn: Connection, asked: Application, person: Person, platform: str) -> pb.Case:
+    def apply(self, conn: Connection, asked: Application, person: Person, platform: str) -> Worked:
         """Stores a new case and publishes its event to the handling agency. `platform`: through which it came.
         Raises HubError.
         """
         now_us = self.base.clock.now_us()
-        today = clock.civil_date(now_us)
+        today = china_time.civil_date(now_us)
         try:
             item = application.decide(asked, self.items, today, self._is_linked)
             serial = store.next_serial(conn, item.code, f"{today:%Y%m%d}")
@@ -128,55 +149,47 @@ class Casework:
         )
         store.insert_case(conn, row, case)
         store.put_materials(conn, code, asked.materials, now_us)
-        self._tell(conn, events.CASE_SUBMITTED, row, row.handler_platform, case_changed(row, case))
-        return case_view(row, case)
+        self._tell(conn, row, case)
+        return row, case
 
     def _is_linked(self, platform: str) -> bool:
-        """Whether a platform is enrolled, in a zone and of a clearance that let it receive the case's event: without
-        that it cannot handle the case. A suspended one still gets cases.
+        """Tells whether a platform can handle a case: enrolled, with zone and clearance that let it receive the event.
+
+        A suspended one still gets cases.
         """
         entry = self.base.registry.platform(platform)
-        return (
-            entry is not None and entry.state not in ("APPLIED", "RETIRED") and not self.base.receiver_refused(platform)
-        )
+        return entry is not None and entry.state not in ("APPLIED", "RETIRED") and self.base.may_receive(platform)
 
     def supplement(
         self, conn: Connection, code: str, person_id: str, materials: list[Material], form: Mapping[str, str]
-    ) -> pb.Case:
+    ) -> Worked:
         """Stores what a correction requested. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         given = tuple(dict.fromkeys((*(each.name for each in materials), *form)))
         faults = [*application.material_faults(materials), *application.form_faults(form)]
         command = Command(Move.SUPPLEMENT, APPLICANT, _PERSON, self.base.clock.now_us(), given=given)
         merged = {**self.opened_form(row), **form}
-        view = self._moved(conn, replace(row, form=self._sealed_form(code, merged)), case, command, faults)
+        worked = self._moved(conn, replace(row, form=self._sealed_form(code, merged)), case, command, faults)
         store.put_materials(conn, code, materials, command.at_us)
-        return view
+        return worked
 
-    def withdraw(self, conn: Connection, code: str, person_id: str, reason: str) -> pb.Case:
+    def withdraw(self, conn: Connection, code: str, person_id: str, reason: str) -> Worked:
         """The applicant takes the case back. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         command = Command(Move.WITHDRAW, APPLICANT, _PERSON, self.base.clock.now_us(), note=reason)
         faults = texts.text_faults("reason", reason, life.MAX_NOTE)
         return self._moved(conn, row, case, command, faults)
 
-    def evaluate(self, conn: Connection, code: str, person_id: str, level: int, channel: str, comment: str) -> pb.Case:
+    def evaluate(self, conn: Connection, code: str, person_id: str, level: int, channel: str, comment: str) -> Worked:
         """Stores the person's only evaluation of a finished case. Raises HubError."""
         row, case = self._of_person(conn, code, person_id)
         now_us = self.base.clock.now_us()
         command = Command(Move.EVALUATE, APPLICANT, _PERSON, now_us, level=level)
-        faults = list(texts.text_faults("comment", comment, evaluations.MAX_COMMENT))
-        said = None
-        try:
-            said = evaluations.evaluate(code, level, channel, now_us, case_is_over=True, existing=None, comment=comment)
-        except EvaluationError as error:
-            faults += error.violations
-        view = self._moved(conn, row, case, command, faults)
-        assert said is not None
-        evaluation_store.insert_evaluation(conn, said)
-        return view
+        worked = self._moved(conn, row, case, command, evaluations.evaluation_faults(level, channel, comment))
+        evaluation_store.insert_evaluation(conn, Evaluation(code, Level(level), Channel(channel), now_us, comment))
+        return worked
 
-    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> pb.Case:
+    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> Worked:
         """One move of the handling agency. Raises HubError."""
         case = store.load_history(conn, row.case_code)
         delivers_grant = move is Move.DELIVER and case.state is CaseState.GRANTED
@@ -217,7 +230,7 @@ class Casework:
         faults: Iterable[Violation],
         *,
         officer: str = "",
-    ) -> pb.Case:
+    ) -> Worked:
         """Stores the step and publishes its event. A fault of state is raised alone, faults of content together."""
         found = list(faults)
         try:
@@ -237,7 +250,7 @@ class Casework:
             row,
             state=after.state.value,
             version=after.seq,
-            due_us=self._due_us(row, after),
+            due_us=promised_us(after, row.limit, self.calendar),
             missing=after.missing,
             certificate_number=after.result,
             evaluation=after.evaluation,
@@ -245,8 +258,8 @@ class Casework:
         store.move_case(conn, row, moved, after.steps[-1], officer)
         if command.move in _EVIDENCED:
             self._keep_evidence(conn, moved, after.steps[-1])
-        self._tell_moved(conn, moved, after, command.move)
-        return case_view(moved, after)
+        self._tell(conn, moved, after)
+        return moved, after
 
     def _keep_evidence(self, conn: Connection, row: CaseRow, step: life.Step) -> None:
         facts = {
@@ -265,26 +278,17 @@ class Casework:
         piece_id = new_ulid(self.base.clock)
         self.evidence.keep(conn, piece_id, kind, step.at_us, parties, facts, case_code=row.case_code)
 
-    def _due_us(self, row: CaseRow, case: life.Case) -> int | None:
-        """The end of the promised limit; None before acceptance, without a limit and while the clock is stopped."""
-        if case.accepted_us is None or not row.limit_unit:
-            return None
-        limit = Limit(row.limit_amount, Unit(row.limit_unit))
-        until = clock.civil_date(case.decided_us or case.steps[-1].at_us)
-        reading = clock.measure(self.calendar, clock.civil_date(case.accepted_us), limit, case.clock_stops(), until)
-        return None if reading.due is None else clock.end_of_day_us(reading.due)
-
-    def _tell_moved(self, conn: Connection, row: CaseRow, case: life.Case, move: Move) -> None:
-        if move is Move.EVALUATE:
-            said = events_pb2.CaseEvaluated(case_code=row.case_code, level=case.evaluation)
-            said.evaluated_at.FromMicroseconds(case.steps[-1].at_us)
-            self._tell(conn, events.CASE_EVALUATED, row, row.handler_platform, said)
-        elif move in _TOLD_TO_HANDLER:
-            self._tell(conn, _TOLD_TO_HANDLER[move], row, row.handler_platform, case_changed(row, case))
-        else:
-            self._tell(conn, events.CASE_MOVED, row, row.source_platform, case_changed(row, case))
-
-    def _tell(self, conn: Connection, topic: str, row: CaseRow, receiver: str, payload: Message) -> None:
+    def _tell(self, conn: Connection, row: CaseRow, case: life.Case) -> None:
+        """Publishes the event of the case's last step."""
+        step = case.steps[-1]
+        topic = _TOPICS.get(step.move, events.CASE_MOVED)
+        payload: Message = case_changed(row, case)
+        if step.move is Move.EVALUATE:
+            payload = events_pb2.CaseEvaluated(
+                case_code=row.case_code, level=case.evaluation, evaluated_at=instant(step.at_us)
+            )
+        handler = events.ADDRESSEES[topic] is Addressee.HANDLER
+        receiver = row.handler_platform if handler else row.source_platform
         receivers = self.base.recipients(topic, row.division, receiver)
         self.base.publish(conn, topic, row.case_code, payload, to=receivers, division=row.division)
 
@@ -296,6 +300,13 @@ class Casework:
         """The form answers of a case. Raises UnreadableError when the row was tampered with."""
         form: dict[str, str] = json.loads(self.keyring.decrypt(row.form, _context(row.case_code)))
         return form
+
+
+def _case(conn: Connection, code: str) -> CaseRow:
+    row = store.find_case(conn, code)
+    if row is None:
+        raise LookupError(f"case {code}: answered, and not there")
+    return row
 
 
 def _context(code: str) -> bytes:

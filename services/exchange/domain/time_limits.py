@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from enum import StrEnum
 
 from shuniu.rules import RuleError, Violation
 
-# Asia/Shanghai has had no summer time since 1991.
-BEIJING = timezone(timedelta(hours=8))
 _DAY = timedelta(days=1)
 # A limit never reaches so far; it ends the search in a calendar that holds no working day.
 _HORIZON = 20_000
@@ -34,7 +32,7 @@ class Unit(StrEnum):
 
 
 class Standing(StrEnum):
-    """How a case stands against one limit."""
+    """Standing of a case against one limit."""
 
     ON_TIME = "ON_TIME"
     WARNING = "WARNING"
@@ -98,24 +96,13 @@ class Reading:
     certain: bool
 
 
-def civil_date(instant_us: int) -> date:
-    """The day in Asia/Shanghai of an instant in µs UTC."""
-    return datetime.fromtimestamp(instant_us / 1_000_000, UTC).astimezone(BEIJING).date()
-
-
-def end_of_day_us(day: date) -> int:
-    """The instant, µs UTC, at which a civil day in Asia/Shanghai is over."""
-    midnight = datetime.combine(day + _DAY, datetime.min.time(), BEIJING)
-    return int(midnight.timestamp()) * 1_000_000
-
-
 def add(calendar: Calendar, start: date, limit: Limit) -> date:
     """The last day of a limit that begins to count on the day after ``start``."""
     return _due(calendar, start, limit, ())
 
 
 def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop], today: date) -> Reading:
-    """How a case accepted on a day stands today. A decided case is measured on the day of its decision.
+    """Measures a case that was accepted on a day, as of today. A decided case is measured on the day of its decision.
 
     It warns from 70 % of the limit and is overdue from the day after the last one.
     """

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.domain.check_digits import USCC_ALPHABET, citizen_check, uscc_check
-from services.identity.domain.document_types import PROVINCES, TYPES
-from services.identity.domain.documents import Document, DocumentError, Sex, check, check_uscc, mask, upgrade
+from services.identity.domain.document_types import TYPES
+from services.identity.domain.identity_documents import Document, DocumentError, Sex, check, check_uscc, mask, upgrade
+from shuniu.national_numbers import PROVINCES, USCC_ALPHABET, citizen_check, uscc_check
 
 BIRTHS = st.dates(date(1900, 1, 1), date(2026, 1, 1))
 ORDERS = st.integers(1, 999)

@@ -4,7 +4,7 @@ import grpc
 
 from services.identity import metrics
 from services.identity.persons.domain import reveals
-from services.identity.platforms import store as platform_rows
+from services.identity.platforms import store as platform_store
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.foundation import Foundation
@@ -22,7 +22,7 @@ class Sealer:
         self, person_id: str, fields: tuple[str, ...], platform: str, purpose: str
     ) -> envelope_pb2.SealedData:
         """Raises RevealError NO_ENCRYPTION_KEY and what the vault raises."""
-        row = await self._base.store.read(platform_rows.get, platform)
+        row = await self._base.store.read(platform_store.find_platform, platform)
         key = row.encryption_key if row is not None and row.working else ""
         if not key:
             raise reveals.no_key()

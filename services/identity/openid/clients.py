@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from services.identity.openid.domain.authorization import OAuthError
 from services.identity.openid.domain.claims import Client
-from services.identity.operators import store as operators
-from services.identity.platforms import store as rows
+from services.identity.operators import store as operator_store
+from services.identity.platforms import store as platform_store
 from services.identity.platforms.domain.platforms import Platform
 from shuniu.kit.rpc.caller import binding_of
 
@@ -34,12 +34,12 @@ def authenticate(
         raise _refused()
     client = Client(kind, code, binding_of(fingerprint))
     if kind == "platform":
-        platform = rows.get(conn, code)
-        valid = rows.certificates(conn, [code], now_us)[code]
+        platform = platform_store.find_platform(conn, code)
+        valid = platform_store.certificates(conn, [code], now_us)[code]
         if platform is None or not platform.working or all(each.sha256 != fingerprint for each in valid):
             raise _refused()
         return KnownClient(client, platform.scopes, platform)
-    operator = operators.get_operator(conn, code) if kind == "operator" else None
+    operator = operator_store.find_operator(conn, code) if kind == "operator" else None
     if operator is None or operator.certificate_sha256 != fingerprint or operator.not_after_us <= now_us:
         raise _refused()
     return KnownClient(client, operator.scopes, None)

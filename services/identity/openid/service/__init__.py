@@ -1,1 +1,0 @@
-"""OpenIdService and the grants behind it."""
