@@ -334,20 +334,6 @@ async def test_a_worker_that_somebody_kills_late_is_replaced_too() -> None:
         assert len(await reading) == 32
 
 
-async def test_a_nursery_that_hangs_is_replaced(monkeypatch) -> None:
-    """Stopped, it forks nobody: another one does, in less time than a caller has."""
-    monkeypatch.setattr(verifier_module, "_START_SECONDS", 3.0)
-    with Verifier(10.0, workers=1) as verifier:
-        await verifier.run(operator.add, 1, 1)
-        first = verifier._nursery.pid
-        os.kill(first, signal.SIGSTOP)
-        while verifier._idle:
-            verifier._idle.pop().end()
-        assert await verifier.run(operator.add, 1, 2) == 3
-        assert verifier._nursery.pid != first
-    assert not Path(f"/proc/{first}").exists()
-
-
 async def test_nobody_waits_in_the_place_of_a_flooder() -> None:
     """One sender queues many heavy documents and then one that everybody has; whoever else sends that one is answered
     in his own turn, is not refused with the flooder, and his verdict is the flooder's too.
