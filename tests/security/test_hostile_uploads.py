@@ -19,10 +19,10 @@ from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.verification import cache as verdict_cache
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.fair_queue import Room
 from tests.security.test_document_attacks import HOSTILE
 from tests.support import hostile
 from tests.support.esign import small_pdf

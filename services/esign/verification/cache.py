@@ -10,7 +10,8 @@ from typing import Protocol
 
 from services.esign import metrics
 from services.esign.domain.verdict import Verdict
-from services.esign.verification.workers.verifier import Question, sender
+from services.esign.verification.workers.verifier import Question
+from shuniu.kit.rpc.uploads import sender
 
 # Verdicts that are kept, by their number and by the bytes they take.
 _KEPT = 2048

@@ -20,14 +20,13 @@ from services.esign.domain.verdict import Verdict
 from services.esign.verification.judging import Question, answer
 from services.esign.verification.workers import confined
 from services.esign.verification.workers.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
-from services.esign.verification.workers.fair_queue import FairQueue, Room
 from services.esign.verification.workers.nursery import Nursery
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.rpc import network
-from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.kit.process.fair_queue import FairQueue, Room
+from shuniu.kit.rpc.uploads import sender
 
-__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
+__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer", "busy"]
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
@@ -65,7 +64,6 @@ _STARTS = 3
 # Workers that nobody uses yet.
 _SPARE = 1
 _ROOM = Room(64, 128 * 1024 * 1024)
-_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
 
 
 class VerifierFailedError(Exception):
@@ -152,7 +150,7 @@ class Verifier:
         while (refused := self._room.overfull(self._quick, self._slow)) is not None:
             self._remove(refused)
             if not refused.done.done():
-                refused.done.set_exception(_busy())
+                refused.done.set_exception(busy())
         try:
             found: Read = await job.done
         except asyncio.CancelledError:
@@ -421,12 +419,6 @@ class Here:
         return await asyncio.to_thread(answer, question)
 
 
-def sender() -> str:
-    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
-    caller = current_caller()
-    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
-
-
 async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
     """Raises WorkerGoneError."""
     loop = asyncio.get_running_loop()
@@ -472,7 +464,8 @@ def _has_ended(worker: Worker) -> bool:
     return True
 
 
-def _busy() -> HubError:
+def busy() -> HubError:
+    """What a sender hears who has too many documents here."""
     return errors.exhausted(
         "VERIFY_BUSY",
         "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",

@@ -18,9 +18,9 @@ from services.esign.verification.cache import VerdictCache
 from services.esign.verification.workers import confined
 from services.esign.verification.workers import verifier as verifier_module
 from services.esign.verification.workers.confined import WorkerGoneError
-from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.fair_queue import Room
 from shuniu.kit.rpc import network
 from shuniu.kit.testing import eventually
 
