@@ -66,12 +66,15 @@ class Upload:
 
 class UploadRoom:
     """Room for the documents of a process's calls: `most` bytes, for one sender half of that, or one document. Each is
-    counted as the largest there may be before its first byte is read, then as what it is, until its answer. `waiting`
-    calls wait for room, in turns between senders; of more, the newest of the sender who has most of them gets `busy`.
+    counted as the largest there may be before its first byte is read, then as what it is, until its answer. No more
+    than `calls` are handled, of one sender a quarter of that, whatever they hold. `waiting` calls wait for room, in
+    turns between senders; of more, the newest of the sender who has most of them gets `busy`.
     """
 
-    def __init__(self, most: int, busy: Callable[[], HubError], *, waiting: int = 64) -> None:
+    def __init__(self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64) -> None:
         self._most = most
+        self._calls = calls
+        self._handled: Counter[str] = Counter()
         self._busy = busy
         self._total = 0
         self._of: Counter[str] = Counter()
@@ -123,11 +126,12 @@ class UploadRoom:
         try:
             await wanted.turn
         except BaseException:
+            self._waiting.remove(wanted)
             if wanted.turn.done() and not wanted.turn.cancelled() and wanted.turn.exception() is None:
                 # It came in the moment in which the caller left.
-                self._count(wanted.sender, -wanted.need)
-            self._waiting.remove(wanted)
-            self._admit()
+                self._leave(upload)
+            else:
+                self._admit()
             raise
 
     def _admit(self) -> None:
@@ -135,12 +139,15 @@ class UploadRoom:
         while (wanted := self._waiting.first(self._may)) is not None and self._total + wanted.need <= self._most:
             self._waiting.next(self._may)
             if not wanted.turn.done():
+                self._handled[wanted.sender] += 1
                 self._count(wanted.sender, wanted.need)
                 wanted.turn.set_result(None)
         metrics.UPLOADS_WAITING.set(len(self._waiting))
         metrics.UPLOAD_BYTES.set(self._total)
 
     def _may(self, sender: str) -> bool:
+        if self._handled.total() >= self._calls or self._handled[sender] >= max(1, self._calls // 4):
+            return False
         return sender not in self._of or self._of[sender] + MAX_MESSAGE <= self._most // 2
 
     def _count(self, sender: str, change: int) -> None:
@@ -159,6 +166,9 @@ class UploadRoom:
             elif was_first:
                 heir = document.holders[0]
                 self.resize(heir, heir.size + len(document.content))
+        self._handled[upload.sender] -= 1
+        # A counter keeps what it counted down to nothing.
+        self._handled += Counter()
         self.resize(upload, 0)
 
 

@@ -101,6 +101,21 @@ async def test_nothing_is_read_before_there_is_room() -> None:
     assert room.held == 0
 
 
+async def test_calls_that_hold_nothing_are_counted_too() -> None:
+    """They may share one document: of one sender no more than a quarter are handled, however little they hold."""
+    room = UploadRoom(SIX, busy, calls=8)
+    async with contextlib.AsyncExitStack() as opened:
+        for _ in range(2):
+            network.set_current("192.0.2.1")
+            await opened.enter_async_context(sent(room, b"same", "digest"))
+        third, other = Caller(room, "192.0.2.1"), Caller(room, "192.0.2.2")
+        await eventually(lambda: other.is_in)
+        assert not third.is_in
+    await all_leave(third, other)
+    network.set_current("")
+    assert (room.held, dict(room._handled)) == (0, {})
+
+
 async def test_whoever_needs_much_is_not_passed_over() -> None:
     """A call of four copies has its turn before those that came after it and would fit sooner."""
     room = UploadRoom(SIX, busy)
