@@ -416,7 +416,11 @@ class Here:
     """Judges in this process: for bytes that the hub made itself."""
 
     async def judge(self, question: Question) -> Verdict:
-        return await asyncio.to_thread(answer, question)
+        """Raises HubError UNAVAILABLE VERIFY_AWAY when this process has no memory."""
+        try:
+            return await asyncio.to_thread(confined.repeated, answer, question)
+        except MemoryError as cause:
+            raise _away() from cause
 
 
 async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
