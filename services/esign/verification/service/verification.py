@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -32,6 +33,7 @@ from services.esign.verification.cache import VerdictCache
 from services.esign.verification.domain import validation_report
 from services.esign.verification.domain.code_verdict import conclude_code
 from services.esign.verification.domain.register_steps import with_seal_of_signer
+from services.esign.verification.domain.verify import Known
 from services.esign.verification.files import limit_reached
 from services.esign.verification.registered import Register, Registered
 from services.esign.verification.service.register import RegisterQuestions, known, register_steps, seal_of_signer
@@ -44,6 +46,21 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.uploads import share
 
 _log = structlog.get_logger(__name__)
+
+
+# A verdict that took longer is given only if the register says the same as before: a document may be revoked meanwhile.
+_WAITED_SECONDS = 0.02
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the register says of a document at one moment."""
+
+    row: CertificateRow | None
+    seal: SealRow | None
+    other: Registered | None
+    known: Known
 
 
 @dataclass(slots=True)
@@ -87,29 +104,20 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(_digests, pdf)
         pdf = share(digests[0], pdf)
-        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
-        row = await self.base.store.read(lookup.certificate_by_digests, digests)
-        found = await self._seal(row)
-        other = await self._registered(digests) if row is None else None
-        question = Question(
-            pdf,
-            self._roots(),
-            tuple(key.vkey for key in self.secrets.ledger_keys),
-            self.base.clock.now_us(),
-            proof or await self._receipt(row if other is None else other),
-            other.known if other is not None else known(row, found, await self._others(found, pdf)),
-            ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
-            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
-            self.tsa_pem,
-            self.witness_vkeys,
-            () if row is not None or other is not None else await self._lists.current(),
-        )
-        # What the hub sealed itself needs no confined reader, and must not wait behind what does.
-        own = row is not None and row.sha256 == digests[0] and not (proof or ses)
-        try:
-            verdict = await (self._own if own else self._verdicts).judge(question)
-        except VerifierFailedError:
-            verdict = limit_reached(self.base.clock.now_us())
+        for _ in range(_ATTEMPTS):
+            standing, began = await self._standing(digests, pdf), time.monotonic()
+            row, found, other = standing.row, standing.seal, standing.other
+            question = await self._question(standing, pdf, ses, proof)
+            # What the hub sealed itself needs no confined reader, and must not wait behind what does.
+            own = row is not None and row.sha256 == digests[0] and not (proof or ses)
+            try:
+                verdict = await (self._own if own else self._verdicts).judge(question)
+            except VerifierFailedError:
+                verdict = limit_reached(self.base.clock.now_us())
+            if time.monotonic() - began < _WAITED_SECONDS:
+                break
+            if (await self._standing(digests, pdf)).known == standing.known:
+                break
         if row is not None and not own and await self._is_part(digests, row, verdict):
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = found = None
@@ -124,6 +132,31 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         if with_report:
             report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
+
+    async def _standing(self, digests: list[str], pdf: bytes) -> _Standing:
+        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
+        row = await self.base.store.read(lookup.certificate_by_digests, digests)
+        seal = await self._seal(row)
+        other = await self._registered(digests) if row is None else None
+        if other is not None:
+            return _Standing(row, seal, other, other.known)
+        return _Standing(row, seal, None, known(row, seal, await self._others(seal, pdf)))
+
+    async def _question(self, standing: _Standing, pdf: bytes, ses: bytes, proof: str) -> Question:
+        row, other = standing.row, standing.other
+        return Question(
+            pdf,
+            self._roots(),
+            tuple(key.vkey for key in self.secrets.ledger_keys),
+            self.base.clock.now_us(),
+            proof or await self._receipt(row if other is None else other),
+            standing.known,
+            ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
+            self.tsa_pem,
+            self.witness_vkeys,
+            () if row is not None or other is not None else await self._lists.current(),
+        )
 
     def _require_fit(self, pdf: bytes, proof: str) -> None:
         """Raises HubError."""
