@@ -36,7 +36,13 @@ from services.esign.verification.domain.register_steps import with_seal_of_signe
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.files import limit_reached
 from services.esign.verification.registered import Register, Registered
-from services.esign.verification.service.register import RegisterQuestions, known, register_steps, seal_of_signer
+from services.esign.verification.service.register import (
+    LEDGER_SECONDS,
+    RegisterQuestions,
+    known,
+    register_steps,
+    seal_of_signer,
+)
 from services.esign.verification.service.views import verdict_view
 from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -229,7 +235,8 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         if row is None:
             return None
         try:
-            witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
+            async with asyncio.timeout(LEDGER_SECONDS):
+                witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
         except (EsignError, OSError, ValueError) as cause:
             # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
             _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)

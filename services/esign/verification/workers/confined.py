@@ -56,6 +56,8 @@ _NEAR = 0.8
 _BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
 # How a library written in C ends its process when memory is refused, or before it looks whether it was.
 _BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
+# What a fault in a library ends with; a want of memory on the whole machine ends mostly otherwise.
+_BY_FAULT = frozenset({signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 _GREETING_SIZE = 8
 
 _log = logging.getLogger(__name__)
@@ -65,6 +67,10 @@ _warn = cache(_log.warning)
 
 class WorkerGoneError(Exception):
     """The worker ended, or never began, and nothing says that its document was the cause: nothing is known of it."""
+
+
+class CrashedError(WorkerGoneError):
+    """The worker ended by a fault of its own, as in a library written in C."""
 
 
 class StalledError(WorkerGoneError):
@@ -97,6 +103,8 @@ class Answer:
     is_worn: bool = False
     is_gone: bool = False
     """It is not the worker that says this, but the one who buried it."""
+    is_crash: bool = False
+    """It ended by a fault of its own."""
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
@@ -148,8 +156,12 @@ def read_answer(body: bytes) -> Answer:
     if not isinstance(found, Answer):
         raise WorkerGoneError("not an answer")
     if found.is_gone:
-        raise WorkerGoneError(found.failure)
+        raise gone(found)
     return found
+
+
+def gone(found: Answer) -> WorkerGoneError:
+    return CrashedError(found.failure) if found.is_crash else WorkerGoneError(found.failure)
 
 
 def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
@@ -172,7 +184,7 @@ def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
         return Answer(failure=name, is_limit=True)
     if by in _BY_ITSELF and peak - before > memory // 2:
         return Answer(failure=f"{name}, short of memory", is_limit=True)
-    return Answer(failure=name, is_gone=True)
+    return Answer(failure=name, is_gone=True, is_crash=by in _BY_FAULT)
 
 
 class _Values(pickle.Unpickler):

@@ -19,7 +19,14 @@ from services.esign import metrics
 from services.esign.domain.verdict import Verdict
 from services.esign.verification.judging import Question, answer
 from services.esign.verification.workers import confined
-from services.esign.verification.workers.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
+from services.esign.verification.workers.confined import (
+    Bounds,
+    CrashedError,
+    OverBoundsError,
+    StalledError,
+    Worker,
+    WorkerGoneError,
+)
 from services.esign.verification.workers.nursery import Nursery
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
@@ -231,12 +238,15 @@ class Verifier:
         """One pass of a job that has its place. Raises VerifierFailedError, HubError, RuntimeError, _SetAsideError."""
         try:
             said = await self._asked(job)
-        except WorkerGoneError:
+        except WorkerGoneError as first:
             # Somebody else may have ended it, and those that wait too: the document is read once more.
             self._end_idle(worker for worker in self._idle if worker not in self._births)
             try:
                 said = await self._asked(job)
             except WorkerGoneError as again:
+                if isinstance(first, CrashedError) and isinstance(again, CrashedError):
+                    # Both by themselves, over the same document.
+                    raise VerifierFailedError(str(again)) from again
                 raise _away() from again
         if said.is_limit:
             raise VerifierFailedError(said.failure)

@@ -202,6 +202,14 @@ async def test_a_worker_that_its_own_bound_ended_says_so(how) -> None:
         assert await verifier.run(operator.add, 1, 2) == 3
 
 
+async def test_a_document_that_crashes_every_worker_is_given_up() -> None:
+    """Twice by a fault of the worker's own: it is the document; once only, and it is read again."""
+    with Verifier(30.0, workers=1) as verifier:
+        with pytest.raises(VerifierFailedError, match="SIGSEGV"):
+            await verifier.run(eval, KILL.replace(", 9)", ", 11)"))
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
 async def test_how_a_worker_ended_is_heard_though_it_is_seen_first(monkeypatch) -> None:
     """It is gone when it is looked at, and the word how is still on its way: that word counts."""
     monkeypatch.setattr(verifier_module, "_LOOK_SECONDS", 0)
