@@ -86,6 +86,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 identity=beside.identity,
                 layouts=layouts,
                 verifier=verification.verifier,
+                uploads=verification.uploads,
                 stamps=timestamps.stamps,
                 long_term=long_term,
             )

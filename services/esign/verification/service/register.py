@@ -1,5 +1,6 @@
 """What the register and the ledger say of a document, for every way of asking."""
 
+import asyncio
 import datetime as dt
 import re
 import secrets
@@ -33,6 +34,8 @@ from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.rules import Violation
 
+LEDGER_SECONDS = 1.0
+"""How long a verdict waits for what it can do without: the log's disk may hang."""
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
 _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
@@ -184,7 +187,8 @@ class RegisterQuestions:
     async def _logged(self, row: CertificateRow) -> Step:
         """Looked up in the log itself: the register alone could be wrong."""
         try:
-            receipt = await self.log.receipt(row.ledger_index)
+            async with asyncio.timeout(LEDGER_SECONDS):
+                receipt = await self.log.receipt(row.ledger_index)
             entry = ledger.decode(receipt.entry)
         except (EsignError, OSError, ValueError):
             text = "存证日志暂不可读"

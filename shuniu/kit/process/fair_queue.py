@@ -43,18 +43,20 @@ class FairQueue(Generic[Item]):
         self._lanes.setdefault(item.sender, deque()).append(item)
         self._counted(item, 1)
 
-    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
-        """Takes whose turn it is among the senders who `may` have one; that sender's next one waits until all others
-        have had theirs.
-        """
+    def first(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+        """Whose turn it is among the senders who `may` have one."""
         sender = next((each for each in self._lanes if may(each)), None)
-        if sender is None:
-            return None
-        lane = self._lanes.pop(sender)
-        item = lane.popleft()
-        if lane:
-            self._lanes[sender] = lane
-        self._counted(item, -1)
+        return None if sender is None else self._lanes[sender][0]
+
+    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+        """Takes `first`; that sender's next one waits until all others have had theirs."""
+        item = self.first(may)
+        if item is not None:
+            lane = self._lanes.pop(item.sender)
+            lane.popleft()
+            if lane:
+                self._lanes[item.sender] = lane
+            self._counted(item, -1)
         return item
 
     def remove(self, item: Item) -> None:
