@@ -5,7 +5,7 @@ that went on, or a backup was made while documents and seals were revoked.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import Connection
 
@@ -111,7 +111,7 @@ def _change_seal(conn: Connection, base: Foundation, index: int, entry: Entry) -
         return False
     if state in {SealState.REVOKED, SealState.REPLACED}:
         seal_rows.set_revocation(conn, entry.seal, seals.revocation_of(entry.kind, entry.time_us))
-    seal_rows.set_seal_state(conn, entry.seal, state, _REASON)
+    seal_rows.set_seal_state(conn, replace(row.seal, state=state), _REASON)
     seal_rows.standing_changed(conn, entry.seal, entry.time_us)
     change = Change(new_ulid(base.clock), entry.seal, entry.state, entry.time_us, "hub", _REASON, index)
     seal_history.keep_change(conn, change)

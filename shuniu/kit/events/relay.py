@@ -320,6 +320,7 @@ class Relay:
 
     async def _send(self, target: str, rows: Sequence[Pending]) -> tuple[list[tuple[int, int]], bool]:
         """((position, stream sequence) of what is stored, whether the target must wait)."""
+        self._refuse_unprepared()
         if target in self._careful:
             return await self._send_each(target, rows)
         try:
@@ -357,7 +358,15 @@ class Relay:
         self._careful.discard(target)
         return marks, False
 
+    def _refuse_unprepared(self) -> None:
+        """Raises BusAwayError on a connection whose streams were not looked at: one that was lost would get new
+        deliveries before those that it has lost.
+        """
+        if self._generation != self.bus.generation:
+            raise BusAwayError(0, "the streams of this connection were not looked at yet")
+
     async def _publish(self, target: str, row: Pending) -> Stored:
+        self._refuse_unprepared()
         return await self.bus.publish(_outgoing(target, row), timeout_s=self.settings.timeout_s)
 
     async def _park(self, target: str, head: Pending, refusal: BusError) -> None:
