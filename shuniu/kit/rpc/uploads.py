@@ -28,7 +28,7 @@ def sender() -> str:
 
 @dataclass(eq=False, slots=True)
 class _Document:
-    """What several calls hold together; the first of them is counted for it."""
+    """A document that several calls hold together; the first of them is counted for it."""
 
     digest: str
     content: bytes = field(repr=False)
@@ -183,7 +183,7 @@ def share(digest: str, document: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Carries:
-    """How a call's request is received that carries a document; `copies` of it lie in memory until the answer."""
+    """Receives the request of a call that carries a document; `copies` of it lie in memory until the answer."""
 
     room: UploadRoom
     copies: int = 1

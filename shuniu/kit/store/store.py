@@ -88,7 +88,7 @@ class Store:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may write to it: then not every commit is this process's own."""
+        """True where other processes may write to it: then not every commit is this process's own."""
         return isinstance(self._engine, PostgresqlEngine)
 
     @property
