@@ -100,7 +100,7 @@ class Room:
     bytes: int
 
     def overfull(self, *queues: FairQueue[Item]) -> Item | None:
-        """Picks what has to go when more waits than there is room for: the newest of the sender who holds the most of it.
+        """Picks what goes when more waits than there is room for: the newest of the sender who holds the most of it.
 
         So the sender of a flood is rejected, not those who come after it.
         """
