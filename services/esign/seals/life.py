@@ -176,7 +176,6 @@ class SealLife:
             seal=change.seal_id,
             state=change.state,
             epoch=self.base.store.epoch,
-            kind=seals.note_of(row.seal.revocation) if row is not None and change.state in _REVOKED else "",
             **(self.marks.certificate(certificate) if certificate and change.state in _WITH_CERTIFICATE else {}),
         )
 
@@ -220,7 +219,6 @@ class SealLife:
         return (await self.base.write(self.slots.moment)).at_us
 
 
-_REVOKED = frozenset({SealState.REVOKED.value, SealState.REPLACED.value})
 _WITH_CERTIFICATE = frozenset(
     state.value for state in SealState if state not in {SealState.APPLIED, SealState.REVIEWED, SealState.REJECTED}
 )

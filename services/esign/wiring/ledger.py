@@ -13,7 +13,6 @@ from services.esign.ledger.service import LedgerService
 from services.esign.ledger.store import heads as head_store
 from services.esign.ledger.store.files import LedgerStore
 from services.esign.ledger.witness_sites import witness_sites
-from services.esign.upkeep.catching_up import CaughtUp, catch_up
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
@@ -31,7 +30,7 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
     """The ledger, compared with the newest head the store remembers. Raises ConfigError for witnesses that cannot be
     used, StartRefusedError saying what is wrong with the ledger.
     """
-    log, caught_up = await _log(base, settings, secrets)
+    log = await _log(base, settings, secrets)
     cosigning = _cosigning(log, settings)
 
     def not_ready() -> list[str]:
@@ -44,7 +43,6 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
             "ledger_size": str(head.size if head else 0),
             # The root under which everything sealed so far can be shown to stand.
             "last_proof": head.root.hex()[:16] if head else "",
-            **({"register_was_behind": str(caught_up)} if str(caught_up) else {}),
             **cosigning.facts(),
         }
 
@@ -59,7 +57,7 @@ async def open_ledger(base: Foundation, settings: EsignSettings, secrets: Secret
     )
 
 
-async def _log(base: Foundation, settings: EsignSettings, secrets: Secrets) -> tuple[Sequencer, CaughtUp]:
+async def _log(base: Foundation, settings: EsignSettings, secrets: Secrets) -> Sequencer:
     text = await base.store.read(head_store.remembered_head)
     remembered = open_checkpoint(text, secrets.ledger_keys) if text else None
     try:
@@ -68,8 +66,7 @@ async def _log(base: Foundation, settings: EsignSettings, secrets: Secrets) -> t
         )
     except LedgerDamagedError as error:
         raise StartRefusedError(f"ledger: {error.reason}: {error.en}") from None
-    caught_up = await catch_up(base, opened, 0 if remembered is None else remembered.size)
-    return Sequencer(opened, window_s=settings.ledger_window_ms / 1000), caught_up
+    return Sequencer(opened, window_s=settings.ledger_window_ms / 1000)
 
 
 def _cosigning(log: Sequencer, settings: EsignSettings) -> Cosigning:

@@ -12,11 +12,6 @@ _DIGESTS: BindParameter[str] = bindparam("digests", expanding=True)
 _NUMBERS = select(certificate.c.sha256, certificate.c.number).where(certificate.c.sha256.in_(_DIGESTS))
 
 
-def number_of(conn: Connection, sha256: str) -> str:
-    """Of the document that has this digest (hex), issued or still on its way; empty when there is none."""
-    return str(conn.execute(select(certificate.c.number).where(certificate.c.sha256 == sha256)).scalar() or "")
-
-
 def certificate_by_digests(conn: Connection, digests: Sequence[str]) -> CertificateRow | None:
     """The issued document that has the first of these digests (hex) that any has, in either of its forms. Two questions
     however many digests there are, and one for what they find.

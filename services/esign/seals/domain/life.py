@@ -125,20 +125,6 @@ class Revocation:
     invalid_us: int
 
 
-def note_of(revocation: Revocation | None) -> str:
-    """A revocation as the code that its ledger entry bears, so that a register that was lost can be made again."""
-    return "" if revocation is None else f"invalid:{revocation.invalid_us}:{revocation.reason.value}"
-
-
-def revocation_of(note: str, at_us: int) -> Revocation:
-    """What `note_of` wrote; without it what was signed before `at_us` stands."""
-    _, _, rest = note.partition("invalid:")
-    invalid, _, reason = rest.partition(":")
-    if not (invalid.isdecimal() and reason.isdecimal()):
-        return Revocation(RevocationReason.UNSPECIFIED, at_us, at_us)
-    return Revocation(RevocationReason(int(reason)), at_us, min(int(invalid), at_us))
-
-
 def move(current: SealState, action: Action) -> SealState:
     """Where the action takes the seal. Raises SealStateError naming what is possible."""
     target = MOVES.get((current, action))
