@@ -15,7 +15,6 @@ from pathlib import Path
 
 from sqlalchemy import MetaData
 
-from services.esign import commands as esign
 from services.identity import commands as identity
 from shuniu.cli.local import supervisor_state
 from shuniu.cli.output import complain, out
@@ -27,15 +26,12 @@ from shuniu.kit.process.config import ConfigError
 from shuniu.kit.store import Store, sqlite_copy
 
 MANIFEST = "manifest.json"
-# What a hub cannot be made anew from, beside databases and ledger; the bus's own files are rebuilt from outboxes
-# and the registry.
-KEPT = ("keys", "pki", "operators", CONFIG_NAME)
+# What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.
+KEPT = ("keys", "pki", "ledger", "operators", CONFIG_NAME)
 
 
 def backup(arguments: argparse.Namespace) -> int:
-    """Databases by SQLite's own online backup, so that each is one consistent state; then the ledger under one
-    checkpoint, which is audited and compared with what the copied database remembers of it.
-    """
+    """Databases by SQLite's own online backup, so that each is one consistent state; ledger files after them."""
     place = Place(arguments.data.resolve())
     place.hub()
     with tempfile.TemporaryDirectory(dir=place.data) as work:
@@ -47,15 +43,6 @@ def backup(arguments: argparse.Namespace) -> int:
                 continue
             source = Path(database.url.removeprefix("sqlite:///"))
             sqlite_copy.copy(source, staged / "db" / source.name)
-        esign_copy = staged / "db" / "esign.db"
-        url = f"sqlite:///{esign_copy}" if esign_copy.exists() else ""
-        problems = asyncio.run(esign.copy_ledger(place.config, staged / "ledger", url))
-        if problems:
-            complain(
-                "备份未完成：存证日志的副本不完整 / no backup was made: the copy of the ledger is not whole: "
-                + problems[0]
-            )
-            return 1
         for name in KEPT:
             original = place.data / name
             if original.is_dir():

@@ -18,8 +18,6 @@ from services.esign.flows.recount import Kept, RecountReport, kept_in, recount
 from services.esign.ledger import monitor
 from services.esign.ledger.domain import ledger, note, tiles, tree
 from services.esign.ledger.domain.tiles import TileName
-from services.esign.ledger.store import copying
-from services.esign.ledger.store.heads import remembered_head
 from services.esign.verification import plain_files
 from services.esign.verification.files import TrustError, load_trust
 from services.esign.verification.offline import TrustSource
@@ -50,30 +48,6 @@ def hub_ledger_verify(config: Path) -> LedgerReport:
     """`ledger_verify` over this hub's own ledger."""
     vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
     return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, vkeys)
-
-
-async def copy_ledger(config: Path, target: Path, database: str) -> list[str]:
-    """Copies this hub's ledger while it may grow, for a backup. `database`: the copied store of esign, which must not
-    remember more than the copied ledger has; empty: unknown. What is wrong with the copy. Raises OSError.
-    """
-    keys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
-    try:
-        copied = copying.copy(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, target, keys)
-        text = await _remembered(database) if database else ""
-        remembered = ledger.open_checkpoint(text, keys) if text else None
-    except EsignError as cause:
-        return [str(cause)]
-    if copied is None:
-        return [] if remembered is None else ["the ledger has no checkpoint"]
-    return ledger_verify(target, keys, earlier=remembered).problems
-
-
-async def _remembered(database: str) -> str:
-    kept = Store.unchecked(database, store.METADATA, clock=SystemClock(), writer="backup")
-    try:
-        return await kept.read(remembered_head)
-    finally:
-        await kept.close()
 
 
 def check_evidence(path: Path, source: TrustSource = None) -> EvidenceReport:

@@ -12,7 +12,7 @@ import os
 import shutil
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -28,7 +28,7 @@ _HEAD = struct.Struct(">4sI")
 _RECORD = struct.Struct(">QI")
 _DIGEST = 16
 # Beside the specification's own files: a reader that demands witnesses need not wait for the next ones.
-WITNESSED = "checkpoint.witnessed"
+_WITNESSED = "checkpoint.witnessed"
 # Replay of a journal this long takes well under a second.
 COMPACT_AT = 8 * 1024 * 1024
 # 4,096 tiles of 16 kB with their inner nodes: the tiles of a million entries.
@@ -185,7 +185,7 @@ class LedgerStore:
 
     def keep_witnessed(self, note: str) -> None:
         """Keeps a checkpoint of this log as the newest one that enough witnesses cosigned. Raises OSError."""
-        self._replace_synced(WITNESSED, note.encode())
+        self._replace_synced(_WITNESSED, note.encode())
         self._witnessed = note
 
     def witnessed_receipt(self, index: int) -> Receipt | None:
@@ -203,7 +203,19 @@ class LedgerStore:
         absent.
         """
         name = tiles.parse_path(path)
-        return content(name, lambda each: self._unwritten.get(each) or (self.directory / each).read_bytes())
+        waiting = self._unwritten.get(path)
+        if waiting is not None:
+            return waiting
+        try:
+            return (self.directory / path).read_bytes()
+        except FileNotFoundError:
+            if name.width == tiles.WIDTH:
+                raise
+            # A partial tile may be gone once the full one is there, whose beginning it is.
+            whole = self.read(TileName(name.level, name.index).path)
+            if name.level is None:
+                return tiles.bundle(tiles.unbundle(whole)[: name.width])
+            return whole[: name.width * tree.HASH_SIZE]
 
     def compact(self) -> None:
         """Syncs what the journal vouches for and empties it. Raises OSError; the log stays as it was.
@@ -361,7 +373,7 @@ class LedgerStore:
     def _witnessed_before(self) -> str:
         """What was kept, if it is still of this log; a lost or foreign one is asked for again."""
         try:
-            text = (self.directory / WITNESSED).read_text(encoding="utf-8")
+            text = (self.directory / _WITNESSED).read_text(encoding="utf-8")
             kept = ledger.open_checkpoint(text, self._keys)
         except (OSError, UnicodeDecodeError, EsignError):
             return ""
@@ -462,20 +474,6 @@ class LedgerStore:
             if len(self._bundles) > _BUNDLES_KEPT:
                 self._bundles.popitem(last=False)
         return tiles.entry_in(found, inside)
-
-
-def content(name: TileName, read: Callable[[str], bytes]) -> bytes:
-    """A tile or bundle, out of what `read` gives by path. Raises FileNotFoundError."""
-    try:
-        return read(name.path)
-    except FileNotFoundError:
-        if name.width == tiles.WIDTH:
-            raise
-        # A partial tile may be gone once the full one is there, whose beginning it is.
-        whole = read(TileName(name.level, name.index).path)
-        if name.level is None:
-            return tiles.bundle(tiles.unbundle(whole)[: name.width])
-        return whole[: name.width * tree.HASH_SIZE]
 
 
 def _hashes(data: bytes) -> list[bytes]:
