@@ -23,7 +23,7 @@ from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
 from shuniu.kit.crypto import profile, sm
 from shuniu.kit.errors import HubError
-from shuniu.kit.process.config import ConfigError, HubSettings, read
+from shuniu.kit.process.config import ConfigError, HubSettings, part
 from shuniu.kit.store import sqlite_copy
 
 GOOD, WARN, BAD = "好 ok", "注意 warn", "坏 bad"
@@ -41,6 +41,13 @@ class Finding:
     level: str
     found: str
     mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """The key of `[identity]` that is looked at here."""
+
+    authority_platform: str = ""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -235,7 +242,7 @@ def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     for database in databases(place):
-        if database.is_file and not Path(database.url.removeprefix("sqlite:///")).exists():
+        if database.is_file and not database.file.exists():
             yield Finding(f"数据库 {database.service}", BAD, "missing", "运行 shuniu migrate")
     if supervisor_state(place) is None:
         yield Finding("服务 services", WARN, "not running", f"运行 shuniu up --data {place.data}")
@@ -251,7 +258,7 @@ def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             yield Finding(f"服务 {service}", WARN, f"outbox {answer.outbox_age_seconds:.0f} s old", "检查总线与接收方")
         else:
             yield Finding(f"服务 {service}", GOOD, f"outbox {answer.outbox_age_seconds:.1f} s")
-    if read(place.config).get("identity", {}).get("authority_platform", "") == "":
+    if not part(_Authority, place.config, "identity").authority_platform:
         yield Finding(
             "实名核验 authority",
             WARN,

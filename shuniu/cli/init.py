@@ -113,6 +113,8 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         encoding="utf-8",
     )
+    # It may come to name a database with its password.
+    draft.chmod(0o600)
     draft.replace(place.config)
     try:
         asyncio.run(_fill(place, arguments.host, bus))

@@ -7,7 +7,7 @@ import os
 import sys
 
 from shuniu.cli.parts import bus_config, parts
-from shuniu.cli.place import Place
+from shuniu.cli.place import RESTORING, Place
 from shuniu.cli.supervise import Supervisor, print_report
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
@@ -17,6 +17,8 @@ def run(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
     # All settings that the command reads: what is wrong with them is told first.
     hub, _, _ = place.hub(), place.bus(), place.edge()
+    if (place.data / RESTORING).exists():
+        raise ConfigError(f"{place.data}: 恢复未完成，请重新恢复 / a restore was not finished here; restore again")
     hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hub.run_dir.stat().st_uid != os.getuid() or hub.run_dir.stat().st_mode & 0o077:
         raise ConfigError(f"{place.config}: [hub] run_dir: {hub.run_dir} must be ours alone (0700)")

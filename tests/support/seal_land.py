@@ -38,6 +38,7 @@ from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
 from services.esign.wiring.timestamps import open_timestamps
+from services.esign.wiring.upkeep import open_register_of_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.crypto import sm
@@ -286,6 +287,7 @@ async def seal_land(
         base = foundation_of("esign", hub, settings, clock, opened)
         people: Any = Neighbours()
         ledger = await open_ledger(base, settings, secrets)
+        await open_register_of_ledger(base, ledger.log)
         timestamps = open_timestamps(base, settings, secrets)
         sealing = open_seals(
             base,

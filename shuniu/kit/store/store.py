@@ -132,6 +132,10 @@ class Store:
             raise SchemaTooOldError(f"tables missing: {', '.join(missing)}; run `shuniu migrate`")
         self._binding.epoch = await self.read(_read_epoch)
 
+    async def empty(self) -> bool:
+        """Whether the database has no table at all."""
+        return not await self.read(_tables)
+
     async def raise_epoch(self) -> int:
         """Begin a new epoch, as a restore must; returns it."""
         self._binding.epoch = await self.write(_raise_epoch)
@@ -179,8 +183,12 @@ def dialect_of(url: str) -> tuple[Dialect, str, str]:
     raise ValueError(f"{parsed.drivername}: expected sqlite, postgresql or generic+sqlite")
 
 
+def _tables(conn: Connection) -> list[str]:
+    return inspect(conn).get_table_names()
+
+
 def _missing_tables(conn: Connection, metadata: MetaData) -> list[str]:
-    return sorted(set(metadata.tables) - set(inspect(conn).get_table_names()))
+    return sorted(set(metadata.tables) - set(_tables(conn)))
 
 
 def _read_epoch(conn: Connection) -> int:
