@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """Where a service's store is."""
+    """The place of a service's store."""
 
     database_url: str = ""
     """Store; empty means SQLite at <data_dir>/db/<service>.db. A PostgreSQL server's password stands in

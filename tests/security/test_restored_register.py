@@ -92,6 +92,18 @@ async def test_a_seal_that_was_suspended_is_so_until_an_operator_resumes_it(tmp_
         assert await land.state(seal) == "ACTIVE"
 
 
+async def test_no_number_is_given_twice(tmp_path: Path) -> None:
+    """A document that the register forgot is on paper somewhere, under its number."""
+    numbers = []
+
+    async def issue_another(land: SealLand, _seal: str, _number: str) -> None:
+        numbers.append((await land.issue("C2")).number)
+
+    life, _, _, first = await restored(tmp_path, issue_another)
+    async with seal_land(kept=life) as land:
+        assert (await land.issue("C3")).number not in {first, *numbers}
+
+
 async def test_a_restart_that_changed_nothing_reads_nothing_and_says_nothing(tmp_path: Path) -> None:
     """Changes that the register made itself are not made again, also when the ledger had them before it knew."""
     async with seal_land(kept=tmp_path) as land:

@@ -4,9 +4,11 @@ that lived on, or from a backup during which something was revoked.
 Every entry behind the head that the store remembers is read. What takes something away (a document or licence revoked,
 a seal revoked, suspended, replaced or ended) is applied where the register does not know it. What gives something (a
 seal made or in use again) is not: an operator does that anew. A document or seal that the register does not have at all
-is INDETERMINATE by itself; how many entries are about such ones is told to operators.
+is INDETERMINATE by itself; how many entries are about such ones is told to operators. The numbers of such documents are
+passed over: they are on paper somewhere.
 """
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,8 +19,10 @@ from sqlalchemy import Connection
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import lookup
 from services.esign.documents.store import sm3 as digest_store
+from services.esign.documents.store import stages as issue_rows
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.domain.errors import EsignError
+from services.esign.domain.moments import CHINA
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
@@ -70,7 +74,7 @@ class RegisterOfLedger:
         return {name: " ".join(f"{of}:{n}" for of, n in sorted(all_.items())) for name, all_ in told.items() if all_}
 
     def _apply(self, conn: Connection, *, first: int, entries: Sequence[bytes]) -> tuple[Counter[str], Counter[str]]:
-        applied, unknown = Counter[str](), Counter[str]()
+        applied, unknown, sealed = Counter[str](), Counter[str](), Counter[int]()
         for index, data in enumerate(entries, first):
             try:
                 entry = ledger.decode(data)
@@ -81,9 +85,17 @@ class RegisterOfLedger:
             done = False if work is None else work(self, conn, entry, index)
             if done is None:
                 unknown[entry.type] += 1
+                if entry.type is EntryType.DOCUMENT_SEALED:
+                    sealed[dt.datetime.fromtimestamp(entry.time_us / 1e6, CHINA).year] += 1
             elif done:
                 applied[entry.type] += 1
+        for year, count in sealed.items():
+            issue_rows.next_numbers(conn, f"{self.base.hub.code}{year}", count)
         return applied, unknown
+
+    def _sealed(self, conn: Connection, entry: Entry, index: int) -> bool | None:
+        """Documents of flows have numbers of their own."""
+        return False if entry.flow or _row_of(conn, entry) is not None else None
 
     def _document(self, conn: Connection, entry: Entry, index: int) -> bool | None:
         """Whether something changed; None: the register does not have it."""
@@ -134,6 +146,7 @@ class RegisterOfLedger:
 
 
 _WORK = {
+    EntryType.DOCUMENT_SEALED: RegisterOfLedger._sealed,  # noqa: SLF001
     EntryType.DOCUMENT_REVOKED: RegisterOfLedger._document,  # noqa: SLF001
     EntryType.SEAL_CHANGED: RegisterOfLedger._seal,  # noqa: SLF001
     EntryType.LICENCE_CHANGED: RegisterOfLedger._licence,  # noqa: SLF001

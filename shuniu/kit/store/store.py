@@ -133,7 +133,7 @@ class Store:
         self._binding.epoch = await self.read(_read_epoch)
 
     async def empty(self) -> bool:
-        """Whether the database has no table at all."""
+        """True while the database has no table at all."""
         return not await self.read(_tables)
 
     async def raise_epoch(self) -> int:
