@@ -93,6 +93,17 @@ def test_which_letters_a_look_has_is_known_of_every_readers_fonts(font, differen
     assert said(b"900", words(b"900"), resources=OF_THE_FORM, objects={63: CODED % (font, differences)}) is expected
 
 
+@pytest.mark.parametrize(
+    ("differences", "expected"),
+    [(b"39/quotesingle", Outcome.VALID), (b"32/hyphen", Outcome.INDETERMINATE), (b"32/zero", Outcome.INDETERMINATE)],
+)
+def test_a_blank_is_one_by_its_name(differences, expected):
+    """Eight of them between two figures, in a form's Helvetica."""
+    drawn = words(b"9        00")
+    font = {63: CODED % (b"Helvetica", differences)}
+    assert said(b"9        00", drawn, resources=OF_THE_FORM, objects=font) is expected
+
+
 @pytest.mark.parametrize(("is_embedded", "expected"), [(True, Outcome.INDETERMINATE), (False, Outcome.VALID)])
 def test_a_font_of_the_file_says_anything(is_embedded, expected):
     """Its program may draw a nine for a one."""

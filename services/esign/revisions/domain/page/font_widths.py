@@ -97,8 +97,8 @@ class Font:
     missing: tuple[float, float] | None
     pairs: bool = False
     is_exact: bool = True
-    # Whether codes are other signs than their numbers say.
-    is_renamed: bool = False
+    # Codes that may be other signs than their numbers say.
+    renamed: Collection[int] = ()
     # Whether a sign has a name that some readers do not know, in a font that is not in the file.
     is_odd: bool = False
     table: Mapping[int, str] = field(default_factory=dict)
@@ -110,7 +110,7 @@ class Font:
             for code in text:
                 least, most = self.widths.get(code) or self.missing or _standard(code)
                 spaces = 1 if code == _SPACE else 0
-                yield Sign(least, most, code in _WHITE and not self.is_renamed, word_spaces=(spaces, spaces))
+                yield Sign(least, most, code in _WHITE and code not in self.renamed, word_spaces=(spaces, spaces))
             return
         if len(text) % 2 and self.is_exact:
             raise UnclearError
@@ -145,18 +145,19 @@ def font_of(document: Document, value: Any) -> Font | None:
         # Signs of a Type 3 font are content streams, which may draw anywhere.
         return None
     coded, name = document.resolve(font.get("Encoding")), document.resolve(font.get("BaseFont"))
-    renamed = isinstance(coded, Dict)
     descriptor = document.resolve(font.get("FontDescriptor"))
     is_embedded = _is_embedded(descriptor)
     table, others = _coding(document, coded)
     is_odd = not is_embedded and None in others.values()
+    is_by_program = isinstance(coded, Dict) and (table is None or (is_embedded and "BaseEncoding" not in coded))
+    renamed = _WHITE if is_by_program else others.keys()
     own = None if is_embedded else _own_widths(name, None if table is None else others.keys())
     # A program may draw anything for a letter, and so may fonts that a reader happens to have.
     is_said = own is not None and table is not None and not name.startswith(_PICTURES)
     said = {code: sign for code, sign in {**(table or {}), **others}.items() if sign} if is_said else {}
     first, last, listed = (document.resolve(font.get(key)) for key in ("FirstChar", "LastChar", "Widths"))
     if listed is None:
-        return None if own is None else Font(*own, is_renamed=renamed, is_odd=is_odd, table=said)
+        return None if own is None else Font(*own, renamed=renamed, is_odd=is_odd, table=said)
     if type(first) is not int or not isinstance(listed, list) or last != first + len(listed) - 1:
         # Some readers know no widths then.
         return None
@@ -172,7 +173,7 @@ def font_of(document: Document, value: Any) -> Font | None:
             code: _between(known.get(code, default), own[0].get(code) or own[1] or _standard(code))
             for code in range(256)
         }
-    return Font(known, default, is_renamed=renamed, is_odd=is_odd, table=said)
+    return Font(known, default, renamed=renamed, is_odd=is_odd, table=said)
 
 
 def _is_embedded(descriptor: Any) -> bool:
