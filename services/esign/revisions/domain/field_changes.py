@@ -222,23 +222,23 @@ class FieldChanges:
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look, box) and is_followed_alike(after, look) for look in looks)
         certain = plain or all(is_certain(after, look) for look in looks)
-        if why in {Why.FILLED, Why.TICKED} and not certain:
+        shown = Ink() if plain or not certain else self._shown(value, box)
+        if why in {Why.FILLED, Why.TICKED} and (not certain or shown is None):
             raise ChangedError(
                 f"what was filled in on page {page + 1} is drawn as readers draw differently", unclear=True
             )
-        shown = Ink() if plain or not certain else self._shown(value, box)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, certain, ink, shown))
+        draws, certain = additions.shows(after, value), certain and shown is not None
+        self._two.patches.append(Patch(page, box, why, draws, plain, certain, ink, shown or Ink()))
 
-    def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink:
-        """What its look has in a place, which the renderer must show: else others show something else."""
+    def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink | None:
+        """What its look has in a place, which the renderer must show: else others show something else. None where that
+        is not known.
+        """
         holder = additions.stream_of(self._two.after, self._look(value))
         if holder is None:
             return Ink()
         matrix = standing_annotations.fitted(self._two.after, holder, box)
-        shown = None if matrix is None else shown_by(self._two.after, (holder, matrix, box))
-        if shown is None:
-            raise ChangedError("a look is drawn by what readers draw differently", unclear=True)
-        return shown
+        return None if matrix is None else shown_by(self._two.after, (holder, matrix, box))
 
     def _look(self, value: Mapping[str, Any]) -> Any:
         """What a widget shows: its one look, or that of its state."""
@@ -278,7 +278,7 @@ class FieldChanges:
     def _refuse_neighbours(self, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> None:
         """A place is nobody else's: neither another field's, unless it is new there, nor an annotation's."""
         after = self._two.after
-        if not standing_annotations.are_in_their_places(after, page):
+        if not standing_annotations.are_in_their_places(after, page, box):
             raise ChangedError(f"the field {number} is beside an annotation that some draw elsewhere", unclear=True)
         if why is not Why.NEW and standing_annotations.shares_a_place(after, number, box, page):
             raise ChangedError(f"the field {number} shares its place with another", unclear=True)

@@ -13,6 +13,7 @@ from services.esign.revisions.domain.page.ink import words_of
 
 # Flags of a text field whose look is not its value: a password, a file's name, rich text (table 231).
 _OTHERWISE: Final = 1 << 13 | 1 << 20 | 1 << 25
+_BLANKS: Final = " \t\n\r\xa0"
 
 
 def shows_its_value(document: Document, field: Mapping[str, Any], look: Any) -> bool:
@@ -24,7 +25,12 @@ def shows_its_value(document: Document, field: Mapping[str, Any], look: Any) -> 
     if value is None or type(flags) is not int or (flags & _OTHERWISE and inherited(document, field, "FT") == "Tx"):
         return False
     words = "" if document.resolve(look) is None else words_of(document, look)
-    return words is not None and "".join(words.split()) == "".join(text_of(value).split())
+    return words is not None and _letters(words) == _letters(text_of(value))
+
+
+def _letters(text: str) -> str:
+    """Without blanks: a look may break lines."""
+    return "".join(each for each in text if each not in _BLANKS)
 
 
 def _shown(document: Document, field: Mapping[str, Any], value: Any) -> bytes | None:

@@ -54,10 +54,10 @@ _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 _MOST_MOVES = 500
 # Samples of a picture a point: of more some readers show single ones.
 _DENSEST = 5.0
+# Share of its height, or of its width, from which on a sign is one to every reader.
+_NARROWEST = 0.4
 # Ems around a glyph's advance that its outline may take; the height in which every sign has ink, and by how many ems
 # one is in the place to be looked for there.
-# Share of its usual width from which on a sign is one to every reader.
-_NARROWEST = 0.4
 _BESIDE, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.5, 0.4, 1.1, 0.5, 0.1
 
 
@@ -175,6 +175,9 @@ class _Stream:
             self.colour(operator, numbers)
         elif operator == b"M":
             _refuse_limit(numbers[0])
+        elif operator == b"w" and numbers[0] < 0:
+            # The pen of some is as broad as it is without the sign.
+            raise UnclearError
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
@@ -445,15 +448,19 @@ class _Stream:
         strokes, fills = state.rendering in _TEXT_STROKES, state.rendering != 1
         unsure = (fills and not state.fill) or (
             strokes
-            and (not state.stroke or state.is_dashed or not _THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale)
+            and (
+                not state.stroke
+                or state.is_dashed
+                or not places.is_even(state.ctm)
+                or not _THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale
+            )
         )
         if not (inked or unsure or self._is_unsure or self.walk.said is not None):
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
         # What is pressed together some draw broad, and some not at all.
-        unsure = (
-            unsure or font.is_odd or not places.is_even(placed) or not _NARROWEST <= state.stretch <= 1 / _NARROWEST
-        )
+        shape = places.times((state.stretch, 0, 0, 1, 0, 0), placed)
+        unsure = unsure or font.is_odd or places.evenness(shape) < _NARROWEST
         low, high = min(begin, least) - _BESIDE * em, max(end, most) + _BESIDE * em
         box = self._box(placed, low, high, -_BELOW * state.size, _ABOVE * state.size)
         box = places.within(places.wider(box, self._reach_of_pen if strokes else 0), state.clip)
