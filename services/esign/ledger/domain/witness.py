@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+from services.esign.domain.malformed import parser
 from services.esign.ledger.domain import note
 
 _COSIGNER = b"\x04"
@@ -66,6 +67,7 @@ class Cosignature:
     line: str
 
 
+@parser(lambda _: _malformed("NOTE_TEXT", "not text"), NoteMalformedError, NoteUntrustedError)
 def cosignatures(text: str, witnesses: Iterable[WitnessKey]) -> tuple[Cosignature, ...]:
     """The cosignatures of known witnesses on a checkpoint; others are passed over.
 
