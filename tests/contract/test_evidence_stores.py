@@ -5,6 +5,7 @@ import pytest
 from services.esign import store as esign
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import sm3 as digest_store
+from services.esign.documents.store.sm3 import Form
 from services.esign.evidence import store as evidence_store
 from services.exchange.evidence import store as evidence
 from services.exchange.evidence.domain import Kind, Piece
@@ -75,9 +76,12 @@ async def test_a_digest_is_begun_once_and_keeps_its_place(logging):
 
 
 async def test_documents_are_found_by_their_sm3(logging):
-    """Told twice, known once; what is not known is nobody's."""
+    """Told twice, known once, by either form; what is not known is nobody's."""
     for _ in range(2):
-        await logging.write(digest_store.keep, [("N1", "c" * 64), ("N2", "d" * 64)])
-    assert await logging.read(digest_store.number_of, "d" * 64) == "N2"
-    assert await logging.read(digest_store.number_of, "e" * 64) is None
-    assert await logging.read(digest_store.without_sm3, document_rows.ISSUED, 10) == []
+        await logging.write(digest_store.keep, Form.PDF, [("N1", "c" * 64), ("N2", "d" * 64)])
+        await logging.write(digest_store.keep, Form.OFD, [("N1", "f" * 64)])
+    assert await logging.read(digest_store.find_number, "d" * 64) == "N2"
+    assert await logging.read(digest_store.find_number, "f" * 64) == "N1"
+    assert await logging.read(digest_store.find_number, "e" * 64) is None
+    for form in Form:
+        assert await logging.read(digest_store.without_sm3, form, document_rows.ISSUED, 10) == []

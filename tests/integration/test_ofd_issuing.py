@@ -1,6 +1,8 @@
 """The hub issues documents as OFD beside PDF: one number, one entry of the ledger, two seals."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -13,8 +15,10 @@ from cryptography import x509
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
 from services.esign.documents.packages import open_packages
+from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import ofd as ofd_store
+from services.esign.documents.store.sm3 import Form
 from services.esign.domain.errors import EsignError
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.ledger.domain import ledger
@@ -27,6 +31,7 @@ from services.esign.verification.service.register import known
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.crypto import sm
 from shuniu.kit.process.config import ConfigError
+from shuniu.kit.testing import eventually
 from tests.support import ofd_java
 from tests.support.ofd import PAGE, packed, unpacked
 from tests.support.seal_land import POLICE, SealLand, headers, seal_land
@@ -49,6 +54,48 @@ async def land() -> AsyncIterator[SealLand]:
 async def downloaded(land: SealLand, number: str, form: int = OFD) -> pb.DownloadCertificateResponse:
     request = pb.DownloadCertificateRequest(number=number, form=form)
     return await land.documents.DownloadCertificate(request, metadata=headers("platform", POLICE, "case.read"))
+
+
+async def test_either_form_is_known_by_every_digest(land: SealLand) -> None:
+    """SHA-256 and SM3 of the PDF and of the OFD, whole or their ends beside the number: VALID by each, and none counts
+    as a wrong try. Documents of before the index was there are found too.
+    """
+    document = await downloaded(land, (await land.issue("NMG202606010001")).number, pb.CERTIFICATE_FORM_PDF)
+    number = document.certificate.number
+    forms = [document.pdf, (await downloaded(land, number)).ofd]
+    digests = [digest for form in forms for digest in (sha256(form).hexdigest(), sm.sm3(form).hex())]
+    for digest in digests * 5:
+        asked = pb.VerifyByNumberRequest(number=number, hash_tail=digest[-8:])
+        assert (await land.verification.VerifyByNumber(asked)).verdict.verdict == "VALID"
+    early = Sm3Index(land.base.store)
+    await all_known(land, early, digests)
+    await land.base.store.write(lambda conn: [conn.execute(form.value[0].delete()) for form in Form])
+    assert await known_digests(land, digests) == {digests[0], digests[2]}
+    late = Sm3Index(land.base.store)
+    row = await land.base.store.read(document_rows.certificate_by_number, number)
+    assert row is not None
+    late.released(row)
+    await all_known(land, late, digests)
+
+
+async def known_digests(land: SealLand, digests: Iterable[str]) -> set[str]:
+    answers = {each: await land.verification.VerifyByHash(pb.VerifyByHashRequest(hash=each)) for each in digests}
+    return {each for each, answer in answers.items() if answer.verdict.verdict == "VALID"}
+
+
+async def all_known(land: SealLand, index: Sm3Index, digests: Iterable[str]) -> None:
+    """Waits until the index has made every digest known."""
+
+    async def done() -> bool:
+        return await known_digests(land, digests) == set(digests)
+
+    task = asyncio.create_task(index.follow())
+    try:
+        await eventually(done)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def judged(land: SealLand, document: bytes, receipt: str | None = None, *, online: bool = False) -> Verdict:

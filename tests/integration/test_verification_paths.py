@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+from functools import partial
 from hashlib import sha256
 
 import grpc
@@ -16,6 +17,7 @@ from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc.client import error_of
+from shuniu.kit.rpc.network import FORWARDED_HEADER
 from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, PERSON_NAME, SealLand, rid, seal_land
 
@@ -45,11 +47,12 @@ async def by_hash(land: SealLand, digest: str):
     return await asked(land.verification.VerifyByHash, pb.VerifyByHashRequest(hash=digest))
 
 
-async def by_number(land: SealLand, number: str, *, day=None, tail=""):
+async def by_number(land: SealLand, number: str, *, day=None, tail="", network=""):
     request = pb.VerifyByNumberRequest(number=number, hash_tail=tail)
     if day is not None:
         request.issued_on.CopyFrom(day)
-    return await asked(land.verification.VerifyByNumber, request)
+    metadata = ((FORWARDED_HEADER, network),) if network else ()
+    return await asked(partial(land.verification.VerifyByNumber, metadata=metadata), request)
 
 
 async def every_path(land: SealLand, document: pb.DownloadCertificateResponse):
@@ -62,6 +65,7 @@ async def every_path(land: SealLand, document: pb.DownloadCertificateResponse):
         "SM3": await by_hash(land, sm3(document.pdf).hex().upper()),
         "number and date": await by_number(land, told.number, day=told.issued_on),
         "number and hash": await by_number(land, told.number, tail=digest[-8:]),
+        "number and SM3": await by_number(land, told.number, tail=sm3(document.pdf).hex()[-8:]),
         "QR": await asked(land.verification.VerifyQr, pb.VerifyQrRequest(content=told.qr)),
     }
 
@@ -193,6 +197,25 @@ async def test_numbers_cannot_be_tried_out(land):
         assert (caught.value.code, caught.value.reason) == (Code.RESOURCE_EXHAUSTED, "NUMBER_GUESSED")
     assert (await land.verdict(document.pdf)).verdict == "VALID"
     assert (await by_number(land, "150000209900001", day=right)).verdict == "INDETERMINATE"
+    assert (await by_number(land, number, day=right, network="198.51.100.7")).verdict == "VALID"
+
+
+async def test_the_register_is_not_listed_by_what_the_ledger_publishes(land):
+    """Numbers follow one another, and the ledger has day and hash of each document in their order: who goes through them is
+    told of few, in whichever order he tries, and whoever asks from elsewhere is answered.
+    """
+    document = await issued(land)
+    number, day = document.certificate.number, document.certificate.issued_on
+    thief, told = "203.0.113.9", 0
+    for each in range(40):
+        with contextlib.suppress(HubError):
+            await by_number(land, f"{int(number) + each}", day=day, network=thief)
+            told += 1
+    assert told == 20
+    with pytest.raises(HubError) as caught:
+        await by_number(land, f"{int(number) + 99}", tail="0" * 8, network=thief)
+    assert (caught.value.code, caught.value.reason) == (Code.RESOURCE_EXHAUSTED, "NUMBERS_TRIED")
+    assert (await by_number(land, number, day=day, network="198.51.100.7")).verdict == "VALID"
 
 
 async def test_a_number_is_found_as_people_type_it(land):

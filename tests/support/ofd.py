@@ -103,24 +103,36 @@ def v1(xml: bytes, location: str) -> bytes:
 
 
 def gm_cms(xml: bytes, _location: str, lists: Sequence[bytes] = ()) -> bytes:
-    """A signature of GM/T 0010 over the digest of Signature.xml, which it holds, without attributes. `lists`: CRLs (DER)
-    that it carries.
+    """A signature of GM/T 0010 whose attributes hold the digest of Signature.xml. `lists`: CRLs (DER) that it
+    carries.
     """
-    made = sm_setting()
-    digest, gm = SM3.of(xml), "1.2.156.10197.6.1.4.2"
+    told = der.tlv(
+        der.SET,
+        cms.attribute(cms.OID_CONTENT_TYPE, cms.OID_GM_DATA),
+        cms.attribute(cms.OID_MESSAGE_DIGEST, der.tlv(der.OCTET_STRING, SM3.of(xml))),
+    )
+    return gm_value(told, attributes=b"\xa0" + told[1:], lists=lists)
+
+
+def gm_value(message: bytes, *, attributes: bytes = b"", content: bytes = b"", lists: Sequence[bytes] = ()) -> bytes:
+    """A structure of GM/T 0010 throughout, over a value that the seal's key made of `message`."""
+    made, gm = sm_setting(), "1.2.156.10197.6.1.4.2"
     signer = der.tlv(
         der.SEQUENCE,
         der.integer(1),
         der.tlv(der.SEQUENCE, *cms.issuer_and_serial(made.seal.certificate)),
         SM3.identifier,
+        attributes,
         der.tlv(der.SEQUENCE, der.oid("1.2.156.10197.1.301.1")),
-        der.tlv(der.OCTET_STRING, made.seal.sign(digest)),
+        der.tlv(der.OCTET_STRING, made.seal.sign(message)),
     )
     data = der.tlv(
         der.SEQUENCE,
         der.integer(1),
         der.tlv(der.SET, SM3.identifier),
-        der.tlv(der.SEQUENCE, der.oid(f"{gm}.1"), der.tlv(0xA0, der.tlv(der.OCTET_STRING, digest))),
+        der.tlv(
+            der.SEQUENCE, der.oid(f"{gm}.1"), der.tlv(0xA0, der.tlv(der.OCTET_STRING, content)) if content else b""
+        ),
         der.tlv(0xA0, made.seal.certificate),
         der.tlv(0xA1, *lists) if lists else b"",
         der.tlv(der.SET, signer),

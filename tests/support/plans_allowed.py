@@ -36,6 +36,8 @@ ALLOWED = {
     ("certificate", "SELECT count(*) AS count_1 FROM certificate"): "facts of `shuniu status`, in an index alone",
     ("licence", "SELECT count(*) AS count_1 FROM licence"): "facts of `shuniu status`, in an index alone",
     ("certificate", "LEFT OUTER JOIN certificate_sm3"): "once at the start, beside issuing, for hubs of before",
+    ("certificate", "LEFT OUTER JOIN certificate_ofd_sm3"): "the same",
+    ("certificate_ofd", "LEFT OUTER JOIN certificate_ofd_sm3"): "the same",
     ("flow", "flow.state = ? AND flow.begun_us < ?"): "drafts only, which are withdrawn after some days",
     ("flow", "JOIN flow_document"): "once an hour at most: of what came to nothing, which still has its document",
     (

@@ -19,6 +19,7 @@ from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.cms.signature_value import DIGEST_OF, HASHES, NULL, SHA1
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
 from services.esign.domain.der import Node
+from services.esign.domain.malformed import parser
 
 # GB/T 35275 (GM/T 0010): data and signedData of its own arc.
 OID_GM_SIGNED_DATA = der.oid("1.2.156.10197.6.1.4.2.2")
@@ -67,6 +68,16 @@ _TEXTS = frozenset({0x0C, 0x13, 0x14, 0x16})
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
 
 
+def _refusal(cause: Exception) -> CmsError:
+    if isinstance(cause, der.DerLimitError):
+        return CmsError("CMS_LIMIT", str(cause), unsupported=True)
+    return CmsError("CMS_SYNTAX", f"not a CMS SignedData: {cause}")
+
+
+_parser = parser(_refusal, CmsError)
+
+
+@_parser
 def unpadded(contents: bytes) -> bytes:
     """The CMS without the zero bytes that fill /Contents. Raises CmsError for anything else behind it."""
     if not any(contents):
@@ -74,43 +85,32 @@ def unpadded(contents: bytes) -> bytes:
     try:
         end = der.parse_prefix(contents).end
     except der.DerError:
-        end = _end_of_ber(contents)
+        end = ber.first(contents)[1]
     if any(contents[end:]):
         raise CmsError("CONTENTS_TAIL", "bytes behind the signature inside /Contents", unsupported=True)
     return contents[:end]
 
 
-def _end_of_ber(contents: bytes) -> int:
-    try:
-        return ber.first(contents)[1]
-    except der.DerLimitError as cause:
-        raise _too_much(cause) from cause
-    except der.DerError as cause:
-        raise CmsError("CMS_SYNTAX", str(cause)) from cause
-
-
+@_parser
 def read(data: bytes, kinds: frozenset[bytes] = DATA, others: Sequence[bytes] = ()) -> SignedCms:
     """The signature in `data`, which it fills exactly, over content of one of `kinds` (OIDs in DER). `others`:
     certificates (DER) beside it, looked at when it brings none. Raises CmsError.
     """
     try:
         return _read(data, kinds, others)
-    except der.DerLimitError as cause:
-        raise _too_much(cause) from cause
+    except der.DerLimitError:
+        raise
     except der.DerError as cause:
         strictly = cause
     try:
         return _read(ber.normalised(data), kinds, others)
-    except der.DerLimitError as cause:
-        raise _too_much(cause) from cause
+    except der.DerLimitError:
+        raise
     except der.DerError:
-        raise CmsError("CMS_SYNTAX", f"not a CMS SignedData: {strictly}") from strictly
+        raise strictly from None
 
 
-def _too_much(cause: der.DerLimitError) -> CmsError:
-    return CmsError("CMS_LIMIT", str(cause), unsupported=True)
-
-
+@parser(lambda cause: der.DerError(str(cause)), der.DerError)
 def content_type_of(data: bytes) -> tuple[bytes, bytes]:
     """Types (OIDs in DER) of the structure in `data` and of its content; empty where it has none. Raises DerError."""
     outer, *inside = der.parse(data).expect(der.SEQUENCE).children()

@@ -115,13 +115,27 @@ class SignedCms:
         algorithm, value = self.certificate_reference
         return HASHES[algorithm].of(self.signer) == value
 
+    def borne_out(self, binding: Binding, signer: x509.Certificate, *parts: bytes | memoryview) -> Binding | None:
+        """How the signature is bound to a document's parts, where `binding` is what it says; None: the signer's key did
+        not make the value. A value over their digest as a message binds INSIDE, whatever the key: 32 bytes do not say
+        what they are, and nothing else is signed. Raises CmsError for keys and algorithms unknown here.
+        """
+        if self.signature_holds(signer, *parts):
+            return binding
+        if binding is Binding.DIRECT and self._made_by(signer, (self.digest(*parts),)):
+            return Binding.INSIDE
+        return None
+
     def signature_holds(self, signer: x509.Certificate, *parts: bytes | memoryview) -> bool:
         """Whether the signer's key made the signature; `parts` are the document's, looked at when it is they that were
         signed. Raises CmsError for keys and algorithms unknown here.
         """
+        return self._made_by(signer, self._messages(parts))
+
+    def _made_by(self, signer: x509.Certificate, messages: Iterable[bytes]) -> bool:
         value = self.value
         try:
-            return any(value.made_by(signer, message) for message in self._messages(parts))
+            return any(value.made_by(signer, message) for message in messages)
         except UnknownAlgorithmError as cause:
             raise CmsError(cause.reason, str(cause), unsupported=True) from cause
 

@@ -5,7 +5,6 @@ it if the log is ever rewritten. Formats: C2SP tlog-checkpoint, signed-note, tlo
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from enum import StrEnum
 
 from services.esign.domain.digests import SHA256, SM3, Digest
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+from services.esign.domain.malformed import parser
 from services.esign.domain.moments import LAST_US
 from services.esign.ledger.domain import note, tree
 from services.esign.ledger.domain.witness import Policy
@@ -149,18 +149,16 @@ def encode(entry: Entry) -> bytes:
     return json.dumps({**fields, "v": 1}, sort_keys=True, separators=(",", ":")).encode()
 
 
+@parser(lambda _: NoteMalformedError("ENTRY", "not an entry", "日志条目格式错误"), NoteMalformedError)
 def decode(data: bytes) -> Entry:
     """The entry of such bytes. Raises NoteMalformedError."""
-    try:
-        fields = json.loads(data)
-        if not isinstance(fields, dict) or fields.pop("v", None) != 1:
-            raise NoteMalformedError("ENTRY", "not an entry of version 1", "日志条目格式错误")
-        entry = Entry(**{**fields, "type": EntryType(str(fields.get("type")))})
-        if encode(entry) == data:
-            return entry
-    except (ValueError, TypeError) as cause:
-        raise NoteMalformedError("ENTRY", "not an entry", "日志条目格式错误") from cause
-    raise NoteMalformedError("ENTRY", "not the entry's only spelling", "日志条目格式错误")
+    fields = json.loads(data)
+    if not isinstance(fields, dict) or fields.pop("v", None) != 1:
+        raise NoteMalformedError("ENTRY", "not an entry of version 1", "日志条目格式错误")
+    entry = Entry(**{**fields, "type": EntryType(str(fields.get("type")))})
+    if encode(entry) != data:
+        raise NoteMalformedError("ENTRY", "not the entry's only spelling", "日志条目格式错误")
+    return entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +219,7 @@ class Receipt:
         return "\n".join(lines)
 
 
+@parser(lambda _: NoteMalformedError("RECEIPT", "malformed extra line", "存证回执格式错误"), NoteMalformedError)
 def parse_receipt(text: str) -> Receipt:
     """A receipt from tlog-proof@v1 text. Raises NoteMalformedError."""
     if len(text) > MOST_RECEIPT:
@@ -231,10 +230,7 @@ def parse_receipt(text: str) -> Receipt:
         raise NoteMalformedError("RECEIPT", "not a tlog-proof@v1", "存证回执格式错误")
     if not lines[1].startswith("extra ") or not lines[2].startswith("index ") or not _DECIMAL.fullmatch(lines[2][6:]):
         raise NoteMalformedError("RECEIPT", "extra and index lines expected", "存证回执格式错误")
-    try:
-        entry = base64.b64decode(lines[1][6:], validate=True)
-    except binascii.Error as cause:
-        raise NoteMalformedError("RECEIPT", "malformed extra line", "存证回执格式错误") from cause
+    entry = base64.b64decode(lines[1][6:], validate=True)
     return Receipt(entry, int(lines[2][6:]), tuple(_hash(line) for line in lines[3:]), checkpoint)
 
 
@@ -278,11 +274,9 @@ def root_of(entries: Sequence[bytes]) -> bytes:
     return tree.node_hash(root_of(entries[:middle]), root_of(entries[middle:]))
 
 
+@parser(lambda _: NoteMalformedError("HASH", "malformed hash", "哈希格式错误"), NoteMalformedError)
 def _hash(line: str) -> bytes:
-    try:
-        raw = base64.b64decode(line, validate=True)
-    except binascii.Error as cause:
-        raise NoteMalformedError("HASH", "malformed hash", "哈希格式错误") from cause
+    raw = base64.b64decode(line, validate=True)
     if len(raw) != tree.HASH_SIZE or base64.b64encode(raw).decode() != line:
         raise NoteMalformedError("HASH", "not a SHA-256", "哈希格式错误")
     return raw

@@ -1,7 +1,6 @@
 """Signed notes (C2SP signed-note): text signed by one or more keys, Ed25519 (type 0x01)."""
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
 from services.esign.domain.negative import holds
+from services.esign.domain.malformed import parser
 
 _ED25519 = b"\x01"
 # The specification demands that 16 are accepted; more serve nobody but an attacker.
@@ -65,6 +65,7 @@ def parse_vkey(text: str) -> VerifierKey:
     return VerifierKey(name, key_id(name, typed), typed[1:])
 
 
+@parser(lambda _: _malformed("NOTE_TEXT", "not text"), NoteMalformedError, NoteUntrustedError)
 def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, tuple[VerifierKey, ...]]:
     """The text and the known keys that signed it; signatures of unknown keys are passed over.
 
@@ -116,6 +117,7 @@ def key_id(name: str, typed_key: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + typed_key).digest()[:4]
 
 
+@parser(lambda _: _malformed("VKEY", "not a verifier key"), NoteMalformedError)
 def split_vkey(text: str) -> tuple[str, bytes]:
     """Name and typed key of a verifier key of any type. Raises NoteMalformedError."""
     name, _, rest = text.strip().partition("+")
@@ -128,11 +130,9 @@ def split_vkey(text: str) -> tuple[str, bytes]:
     return name, typed
 
 
+@parser(lambda _: _malformed("BASE64", "malformed base64"), NoteMalformedError)
 def _base64(text: str) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as cause:
-        raise _malformed("BASE64", "malformed base64") from cause
+    raw = base64.b64decode(text, validate=True)
     if base64.b64encode(raw).decode() != text:
         raise _malformed("BASE64", "base64 with loose bits")
     return raw

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
+from services.esign.domain.malformed import parser
 from services.esign.ledger.domain import note
 
 _COSIGNER = b"\x04"
@@ -63,6 +64,7 @@ class Cosignature:
     line: str
 
 
+@parser(lambda _: _malformed("NOTE_TEXT", "not text"), NoteMalformedError, NoteUntrustedError)
 def cosignatures(text: str, witnesses: Iterable[WitnessKey]) -> tuple[Cosignature, ...]:
     """The cosignatures of known witnesses on a checkpoint; others are passed over.
 

@@ -12,7 +12,8 @@ from hashlib import sha256
 
 from services.esign.certification.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
 from services.esign.domain import der, moments
-from services.esign.domain.der import DerError, Node
+from services.esign.domain.der import Node
+from services.esign.domain.malformed import parser
 from services.esign.domain.moments import CHINA
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
 
@@ -170,19 +171,15 @@ def sign(seal: bytes, signer: Sm2Signer, data_hash: bytes, protected: str, at_us
     )
 
 
+@parser(lambda cause: SesError(f"not a seal or seal signature: {cause}"), SesError)
 def read(data: bytes) -> Seal | SealSignature:
     """A seal or a seal signature, whichever it is. Raises SesError."""
     if len(data) > MOST_BYTES:
         raise SesError("larger than any seal")
-    try:
-        top = der.parse(data).expect(der.SEQUENCE).children()
-        first = top[0].expect(der.SEQUENCE).children()
-        # A signature's toSign begins with its version, a seal's information with its header.
-        return _signature(top, first) if first[0].tag == der.INTEGER else _seal(data, top)
-    except SesError:
-        raise
-    except (DerError, ValueError, IndexError) as cause:
-        raise SesError(f"not a seal or seal signature: {cause}") from cause
+    top = der.parse(data).expect(der.SEQUENCE).children()
+    first = top[0].expect(der.SEQUENCE).children()
+    # A signature's toSign begins with its version, a seal's information with its header.
+    return _signature(top, first) if first[0].tag == der.INTEGER else _seal(data, top)
 
 
 def is_seal_data(data: bytes) -> bool:

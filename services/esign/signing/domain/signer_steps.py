@@ -120,10 +120,10 @@ def is_intact(found: Findings, data: bytes, one: OpenedSignature, sm: SmTrust | 
             )
         elif cms.certificate_reference is not None and not cms.names_its_certificate():
             _swapped(found)
-        elif not cms.signature_holds(one.signer, *parts):
+        elif (borne_out := cms.borne_out(binding, one.signer, *parts)) is None:
             _wrong_value(found, binding)
         else:
-            _holds(found, cms, binding)
+            _holds(found, cms, borne_out)
             return True
     except CmsError as cause:
         _unreadable(found, cause)

@@ -3,17 +3,18 @@
 import asyncio
 import datetime as dt
 import re
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from hashlib import blake2b, sha256
+from hashlib import sha256
 
 from sqlalchemy import Connection
 
 from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store import ofd as ofd_store
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.lookup import certificate_by_digests
+from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.moments import CHINA
 from services.esign.domain.verdict import Status, Step, Verdict
@@ -29,6 +30,8 @@ from services.esign.verification.domain import as_typed
 from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
+from services.esign.verification.service.tries import Tries
+from services.esign.verification.workers.verifier import sender
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
@@ -39,12 +42,6 @@ LEDGER_SECONDS = 1.0
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
 _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
-# A date of issue is guessed after some hundred tries; nobody reads the one on his paper wrong ten times.
-_WRONG_MOST = 10
-_WRONG_WINDOW_US = 600 * 1_000_000
-_MINUTE_US = 60 * 1_000_000
-# A quarter of a megabyte a minute; more than 600,000 wrong tries in the window before one number stands for another.
-_ROWS, _PLACES = 4, 65_536
 
 
 def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[bytes] = ()) -> Known:
@@ -97,49 +94,12 @@ def register_steps(row: CertificateRow, found: SealRow | None) -> list[Step]:
 
 
 @dataclass(slots=True)
-class Guesses:
-    """Wrong tries for each number, so that what is printed on a document cannot be guessed. Of this process only.
-
-    Counted in tables of fixed size, one a minute, each number in four places that nobody can foretell: however many
-    other numbers are asked for, none is forgotten before its time. A flood refuses some that were never tried.
-    """
-
-    _key: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
-    _minutes: dict[int, bytearray] = field(default_factory=dict, repr=False)
-
-    def refuse(self, number: str, now_us: int) -> None:
-        """Raises RESOURCE_EXHAUSTED NUMBER_GUESSED after too many wrong tries."""
-        first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
-        recent = [table for minute, table in self._minutes.items() if minute >= first]
-        if min(sum(table[place] for table in recent) for place in self._places(number)) >= _WRONG_MOST:
-            raise errors.exhausted(
-                "NUMBER_GUESSED",
-                "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
-                "该编号核对错误次数过多，请十分钟后再试，或改用文件、摘要、二维码核验。",
-            )
-
-    def wrong(self, number: str, now_us: int) -> None:
-        minute = now_us // _MINUTE_US
-        if minute not in self._minutes:
-            first = (now_us - _WRONG_WINDOW_US) // _MINUTE_US
-            self._minutes = {at: table for at, table in self._minutes.items() if at >= first}
-            self._minutes[minute] = bytearray(_PLACES * _ROWS)
-        table = self._minutes[minute]
-        for place in self._places(number):
-            table[place] = min(table[place] + 1, _WRONG_MOST)
-
-    def _places(self, number: str) -> list[int]:
-        digest = blake2b(number.encode("utf-8", "surrogatepass"), key=self._key, digest_size=4 * _ROWS).digest()
-        return [row * _PLACES + int.from_bytes(digest[4 * row : 4 * row + 4], "big") % _PLACES for row in range(_ROWS)]
-
-
-@dataclass(slots=True)
 class RegisterQuestions:
     """Verdicts for those who do not send the file."""
 
     base: Foundation
     log: Sequencer
-    guesses: Guesses = field(default_factory=Guesses)
+    tries: Tries = field(default_factory=Tries)
 
     async def by_hash(self, given: str) -> tuple[Verdict, CertificateRow | None]:
         """On a file by its SHA-256 or SM3. Raises INVALID_ARGUMENT HASH_FORM."""
@@ -153,7 +113,7 @@ class RegisterQuestions:
             )
         row = await self.base.store.read(certificate_by_digests, [digest])
         if row is None:
-            number = await self.base.store.read(digest_store.number_of, digest)
+            number = await self.base.store.read(digest_store.find_number, digest)
             row = None if number is None else await self.base.store.read(document_rows.certificate_by_number, number)
         if row is not None:
             return await self._released(row, Asked.HASH), row
@@ -168,16 +128,26 @@ class RegisterQuestions:
         if faults:
             raise errors.invalid(faults)
         now_us = self.base.clock.now_us()
-        self.guesses.refuse(number, now_us)
+        asker = sender()
+        self.tries.admit(asker, number, now_us)
         row = await self.base.store.read(document_rows.certificate_by_number, number)
-        if row is not None and row.stage == document_rows.ISSUED and _fits(row, tail, request):
+        if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
             return await self._released(row, Asked.NUMBER), row
-        self.guesses.wrong(number, now_us)
+        self.tries.wrong(asker, number, now_us)
         text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
         step = Step(
             "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"
         )
         return conclude_code([step], now_us, Asked.NUMBER), None
+
+    async def _fits(self, row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
+        """Tells whether everything that was given fits: the day, and the end of a hash of either form."""
+        if not _is_of_day(row, request):
+            return False
+        if row.sha256.endswith(tail):
+            return True
+        ofd = await self.base.store.read(ofd_store.ofd_of, row.number)
+        return await asyncio.to_thread(lambda: any(each.endswith(tail) for each in _hashes(row.pdf, ofd)))
 
     async def _released(self, row: CertificateRow, asked: Asked) -> Verdict:
         found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
@@ -200,17 +170,20 @@ class RegisterQuestions:
         return Step("ledger", Status.VALID, "LOGGED", f"已存证，序号 {row.ledger_index}，摘要一致", en)
 
 
-def _fits(row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
-    """Everything that was given fits, and something was."""
+def _is_of_day(row: CertificateRow, request: pb.VerifyByNumberRequest) -> bool:
+    """Tells whether the day of issue is that of the question, which may name none."""
     issued = dt.datetime.fromtimestamp(row.signed_us / 1e6, CHINA).date()
     given = request.issued_on
-    if request.HasField("issued_on") and (given.year, given.month, given.day) != (
+    return not request.HasField("issued_on") or (given.year, given.month, given.day) == (
         issued.year,
         issued.month,
         issued.day,
-    ):
-        return False
-    return row.sha256.endswith(tail)
+    )
+
+
+def _hashes(*forms: bytes) -> Iterator[str]:
+    """SHA-256 and SM3 (hex) of the forms that are there."""
+    return (digest.of(form).hex() for form in forms if form for digest in (SHA256, SM3))
 
 
 def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) -> list[Violation]:
@@ -229,8 +202,8 @@ def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) ->
             Violation(
                 "issued_on",
                 "PROOF_MISSING",
-                "Give the date of issue as printed, or the last 8 digits of the file's SHA-256.",
-                "请填写证明上的签发日期，或文件 SHA-256 摘要的末 8 位。",
+                "Give the date of issue as printed, or the last 8 digits of the file's SHA-256 or SM3.",
+                "请填写证明上的签发日期，或文件 SHA-256、SM3 摘要的末 8 位。",
             )
         )
     if tail and not _TAIL.fullmatch(tail):

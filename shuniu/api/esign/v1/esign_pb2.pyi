@@ -1293,7 +1293,7 @@ class VerifyByNumberRequest(_message.Message):
     number: _builtins.str
     """Number, as printed."""
     hash_tail: _builtins.str
-    """Instead of the date: at least the last 8 hexadecimal digits of the file's SHA-256."""
+    """Instead of the date: at least the last 8 hexadecimal digits of the file's SHA-256 or SM3."""
     @_builtins.property
     def issued_on(self) -> _date_pb2.Date:
         """Date of issue, as printed."""

@@ -239,10 +239,11 @@ class VerificationServiceStub:
     or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
     """
     VerifyByNumber: _grpc.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]
-    """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
-    on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+    """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
+    file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
     Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-    tries for this number; by hash, upload and QR code it can still be verified).
+    tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+    day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
     """
     GetTrust: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]
     """Trust material for offline verification: roots and the ledger's public key."""
@@ -264,10 +265,11 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     or issuer: the hashes stand in the public ledger. Errors: INVALID_ARGUMENT HASH_FORM.
     """
     VerifyByNumber: _aio.UnaryUnaryMultiCallable[_esign_pb2.VerifyByNumberRequest, _esign_pb2.VerifyByNumberResponse]  # type: ignore[assignment]
-    """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
-    on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+    """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
+    file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
     Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-    tries for this number; by hash, upload and QR code it can still be verified).
+    tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+    day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
     """
     GetTrust: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetTrustRequest, _esign_pb2.GetTrustResponse]  # type: ignore[assignment]
     """Trust material for offline verification: roots and the ledger's public key."""
@@ -310,10 +312,11 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _esign_pb2.VerifyByNumberRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_esign_pb2.VerifyByNumberResponse, _abc.Awaitable[_esign_pb2.VerifyByNumberResponse]]:
-        """What the register says of a document, by its number and one thing more that only who holds it knows: the date of issue printed
-        on it, or the end of its file's SHA-256. A wrong one is answered like a number that does not exist. Never says whose it is.
+        """What the register says of a document, by its number and one thing more that stands on it: the date of issue, or the end of its
+        file's SHA-256 or SM3, in either form. A wrong one is answered like a number that does not exist. Never says whose it is.
         Errors: INVALID_ARGUMENT NUMBER_FORM, PROOF_MISSING or HASH_TAIL_FORM, RESOURCE_EXHAUSTED NUMBER_GUESSED (too many wrong
-        tries for this number; by hash, upload and QR code it can still be verified).
+        tries of this caller for this number) or NUMBERS_TRIED (too many different numbers from this caller: 20 in ten minutes, 200 a
+        day; callers without name are told apart by network). By hash, upload and QR code documents can still be verified.
         """
 
     @_abc_1.abstractmethod

@@ -7,7 +7,8 @@ signature protects: 999 (OFD.xml), draw_param_ref (templates), testPathClip, tes
 by GM/T 0010, the first without OFD.xml). Also for a resource file that is not in the package: V4RideRight (a stamp over five
 pages' edges). Changed after signing, INVALID:
 zsbk, 发票示例, keyword, h (a later signature on a closed list). SESV4SignDoc: its seal had ended. n: a keyed digest;
-DigitalSign: a value without certificate; both INDETERMINATE. Documents that ofdrw signed by our authority are VALID.
+DigitalSign: a value without certificate; both INDETERMINATE. Documents that ofdrw signed by our authority are VALID, but for its
+signatures without attributes, whose message is a digest: INDETERMINATE.
 """
 
 from functools import partial

@@ -11,8 +11,6 @@ from services.esign.certification.domain import chain
 from services.esign.certification.domain.chain import ChainError
 from services.esign.domain import der
 from services.esign.domain.cms import reader as cms_reader
-from services.esign.domain.cms import signed_data
-from services.esign.domain.cms.signature_value import HASHES, sm2_key_of
 from services.esign.domain.cms.signed_cms import Binding, CmsError, SignedCms
 from services.esign.domain.digests import SM3
 from services.esign.domain.findings import Findings
@@ -194,8 +192,8 @@ def _unreadable(found: Findings, cause: ChainError) -> None:
 
 def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None:
     """What is wrong; None: it holds. Raises CmsError."""
-    binding = read.binding(xml)
-    if binding is Binding.NONE:
+    stated = read.binding(xml)
+    if stated is Binding.NONE:
         return Step(
             "integrity",
             Status.INVALID,
@@ -203,12 +201,12 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "签名描述文件与签名不符，已被篡改",
             "Signature.xml is not what was signed",
         )
-    # Without attributes GM/T 0010 signs the content; some makers take its digest for that. In other structures a digest
-    # may have been signed as anything.
-    messages = (xml, read.digest(xml)) if binding is Binding.DIRECT and _is_gm(read, signer) else (xml,)
-    if not any(read.signature_holds(signer, message) for message in messages):
+    binding = read.borne_out(stated, signer, xml)
+    if binding is None:
         return Step("integrity", Status.INVALID, "SIGNATURE", "签名值无效", "the signature value is wrong")
-    if binding is Binding.INSIDE and not _is_gm(read, signer):
+    # GM/T 0099 signs the file's digest, and some makers take that for a message of its own. Whatever else the structure
+    # says of it then stands outside the signature, where anybody writes it.
+    if binding is Binding.INSIDE:
         return Step(
             "integrity",
             Status.UNKNOWN,
@@ -233,9 +231,3 @@ def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None
             "the signature names another certificate",
         )
     return None
-
-
-def _is_gm(read: SignedCms, signer: x509.Certificate) -> bool:
-    """Whether a structure is one of GM/T 0010 throughout, as makers of OFD write it."""
-    is_sm3 = HASHES[read.digest_algorithm].name == "SM3"
-    return read.content_type == signed_data.OID_GM_DATA and is_sm3 and sm2_key_of(signer) is not None

@@ -1,0 +1,85 @@
+"""Meters questions by number: what stands beside a number is guessed, or read off the public ledger, by trying."""
+
+import secrets
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from shuniu.kit import errors
+
+_MINUTE_US = 60 * 1_000_000
+_HOUR_US = 60 * _MINUTE_US
+# A date of issue is guessed after some hundred tries; nobody reads the one on his paper wrong ten times.
+_WRONG_MOST = 10
+# The ledger tells the days of issue in the order of the numbers, so most tries of who lists the register are right: an
+# asker has numbers for the papers on his desk, and years to go for those of a hub.
+_QUICK_MOST, _DAY_MOST = 20, 200
+# A quarter of a megabyte a slot; more than 600,000 keys in the window before one stands for another.
+_ROWS, _PLACES, _FULL = 4, 65_536, 255
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counts of keys in a sliding window of `slots` slots of `slot_us` µs. Of this process only.
+
+    Kept in tables of fixed size, one a slot, each key in four places that nobody can foretell: however many other keys
+    are counted, none is forgotten before its time. A flood counts some keys too high.
+    """
+
+    slot_us: int
+    slots: int
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(16), repr=False)
+    _tables: dict[int, bytearray] = field(default_factory=dict, repr=False)
+
+    def of(self, key: str, now_us: int) -> int:
+        """At most 255 a slot."""
+        first = now_us // self.slot_us - self.slots
+        recent = [table for slot, table in self._tables.items() if slot >= first]
+        return min(sum(table[place] for table in recent) for place in self._places(key))
+
+    def add(self, key: str, now_us: int) -> None:
+        slot = now_us // self.slot_us
+        if slot not in self._tables:
+            self._tables = {at: table for at, table in self._tables.items() if at >= slot - self.slots}
+            self._tables[slot] = bytearray(_PLACES * _ROWS)
+        table = self._tables[slot]
+        for place in self._places(key):
+            table[place] = min(table[place] + 1, _FULL)
+
+    def _places(self, key: str) -> list[int]:
+        digest = blake2b(key.encode("utf-8", "surrogatepass"), key=self._key, digest_size=4 * _ROWS).digest()
+        return [row * _PLACES + int.from_bytes(digest[4 * row : 4 * row + 4], "big") % _PLACES for row in range(_ROWS)]
+
+
+@dataclass(slots=True)
+class Tries:
+    """Wrong tries of each asker for each number, and how many numbers each asker names. Nobody's tries count for
+    another, so no stranger shuts a number for those who hold the document.
+    """
+
+    _wrong: Counts = field(default_factory=lambda: Counts(_MINUTE_US, 10))
+    _quick: Counts = field(default_factory=lambda: Counts(_MINUTE_US, 10))
+    _day: Counts = field(default_factory=lambda: Counts(_HOUR_US, 24))
+
+    def admit(self, asker: str, number: str, now_us: int) -> None:
+        """Counts the number for the asker, once a day. Raises RESOURCE_EXHAUSTED NUMBER_GUESSED, NUMBERS_TRIED."""
+        pair = f"{asker}\n{number}"
+        if self._wrong.of(pair, now_us) >= _WRONG_MOST:
+            raise errors.exhausted(
+                "NUMBER_GUESSED",
+                "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
+                "该编号核对错误次数过多，请十分钟后再试，或改用文件、摘要、二维码核验。",
+            )
+        if self._day.of(pair, now_us):
+            return
+        if self._quick.of(asker, now_us) >= _QUICK_MOST or self._day.of(asker, now_us) >= _DAY_MOST:
+            raise errors.exhausted(
+                "NUMBERS_TRIED",
+                "Too many different numbers from one place; try again later, or verify by file, hash or QR code.",
+                "您查询的编号过多，请稍后再试，或改用文件、摘要、二维码核验。",
+            )
+        self._day.add(pair, now_us)
+        self._quick.add(asker, now_us)
+        self._day.add(asker, now_us)
+
+    def wrong(self, asker: str, number: str, now_us: int) -> None:
+        self._wrong.add(f"{asker}\n{number}", now_us)
