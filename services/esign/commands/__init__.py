@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from services.esign.commands.keys import (
+        COUNTERS,
         check_devices,
         initialise,
         rotate_ledger_key,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from services.esign.verification.renewal import Authorities
 
 __all__ = [
+    "COUNTERS",
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
@@ -112,6 +114,7 @@ _ROOMS = {
     "verification.file_errors": ("quoted",),
     "evidence.check": ("EvidenceReport", "EvidenceUnreadableError"),
     "commands.keys": (
+        "COUNTERS",
         "check_devices",
         "initialise",
         "rotate_ledger_key",
