@@ -5,6 +5,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
+import re
 import shutil
 import socket
 import tempfile
@@ -174,6 +175,21 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
         yield Finding("密钥文件 keys", BAD, f"{loose[0]} is readable by others", f"chmod 600 {loose[0]}")
     else:
         yield Finding("密钥文件 keys", GOOD, f"{len(files)} files, 0600")
+    if place.config.stat().st_mode & 0o077 and _has_password(place.config):
+        yield Finding(
+            "配置文件 settings file",
+            BAD,
+            f"{place.config} is readable by others and database_url holds a password",
+            f"chmod 600 {place.config}，或将密码移入 database_password_file",
+        )
+    together = sorted(path.parent.name for path in (place.data / "operators").glob("*/key.pem"))
+    if len(together) > 1:
+        yield Finding(
+            "三员凭据 roles",
+            WARN,
+            f"keys of {', '.join(together)} lie together",
+            f"将 {place.data / 'operators'} 下各目录分别交给各管理员保管，并从本机移走",
+        )
     software = esign.software_keys(place.config)
     if software:
         yield Finding(
@@ -182,6 +198,11 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             f"software keys, for development: {', '.join(software)}",
             "软件密钥仅供开发；正式使用请在 [esign] keys、sm_keys 设置密码设备，再以 shuniu keys rotate 更换",
         )
+
+
+def _has_password(settings: Path) -> bool:
+    """Whether an address in the file itself holds one: `user:password@host`."""
+    return re.search(r"://[^/@\s\"']*:[^/\s\"']+@", settings.read_text("utf-8")) is not None
 
 
 def _devices(place: Place, _hub: HubSettings) -> Iterator[Finding]:

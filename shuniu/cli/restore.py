@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import MetaData
 
+from services.esign import commands as esign
 from services.identity import commands as identity
 from shuniu.cli import archive
 from shuniu.cli.init import OPERATORS
@@ -172,7 +173,7 @@ async def _fill(place: Place, kept: dict[str, dict[str, str]]) -> dict[str, int]
                 postgresql_copy.fill(database.url, place.data / one["file"])
                 (place.data / one["file"]).unlink()
         await migrate_all(place)
-        epochs = {one.service: await _raise_epoch(one.url) for one in databases(place)}
+        epochs = {one.service: await _raise_epoch(one.service, one.url) for one in databases(place)}
         for name, scope in OPERATORS.items():
             await identity.create_operator(place.config, name, (scope,), place.operator(name), SystemClock())
         return epochs
@@ -199,10 +200,10 @@ async def _require_empty(service: str, url: str) -> None:
         )
 
 
-async def _raise_epoch(url: str) -> int:
+async def _raise_epoch(service: str, url: str) -> int:
     store = _opened(url)
     try:
-        return await store.raise_epoch()
+        return await store.begin_restored(esign.COUNTERS if service == "esign" else ())
     finally:
         await store.close()
 

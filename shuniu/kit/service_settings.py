@@ -19,7 +19,7 @@ class DatabaseSettings:
     database_url: str = ""
     """Store; empty means SQLite at <data_dir>/db/<service>.db. A PostgreSQL server's password stands in
     `database_password_file`, or in PGPASSWORD or PGPASSFILE of the environment, as PostgreSQL's own programs read them.
-    """
+    Connect directly, or through PgBouncer with `pool_mode = session`: units of work need a session of their own."""
     database_password_file: Path = Path()
     """File with the password for `database_url` (0600), any characters; a line end behind it does not count."""
 

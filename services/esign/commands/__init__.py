@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from services.esign.commands.keys import (
+        COUNTERS,
         check_devices,
         initialise,
         rotate_ledger_key,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPANIONS",
+    "COUNTERS",
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
@@ -116,6 +118,7 @@ _ROOMS = {
     "verification.file_errors": ("quoted",),
     "evidence.check": ("EvidenceReport", "EvidenceUnreadableError"),
     "commands.keys": (
+        "COUNTERS",
         "check_devices",
         "initialise",
         "rotate_ledger_key",

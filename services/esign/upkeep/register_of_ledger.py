@@ -156,5 +156,5 @@ _WORK = {
 def _row_of(conn: Connection, entry: Entry) -> CertificateRow | None:
     if entry.document_sha256:
         return lookup.certificate_by_digests(conn, [entry.document_sha256])
-    number = digest_store.number_of(conn, entry.document_sm3)
+    number = digest_store.find_number(conn, entry.document_sm3)
     return None if number is None else document_rows.certificate_by_number(conn, number)

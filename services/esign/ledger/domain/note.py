@@ -9,8 +9,8 @@ from hashlib import sha256
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
-from services.esign.domain.negative import holds
 from services.esign.domain.malformed import parser
+from services.esign.domain.negative import holds
 
 _ED25519 = b"\x01"
 # The specification demands that 16 are accepted; more serve nobody but an attacker.

@@ -31,10 +31,10 @@ from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.service.tries import Tries
-from services.esign.verification.workers.verifier import sender
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.uploads import sender
 from shuniu.rules import Violation
 
 LEDGER_SECONDS = 1.0
