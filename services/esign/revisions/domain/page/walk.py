@@ -24,6 +24,7 @@ from services.esign.revisions.domain.page.operators import (
     values_of,
 )
 from services.esign.revisions.domain.page.paths import Path, is_usual_dash
+from services.esign.revisions.domain.page.reading import Reading
 from services.esign.revisions.domain.page.state import IDENTITY, OF_INKS, State, lightness, rgb_of
 from services.esign.revisions.domain.page.streams import UnclearError, content_of
 from services.esign.revisions.domain.places import Matrix, Rectangle
@@ -73,8 +74,8 @@ class Walk:
     signs: list[Rectangle] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     pieces: int = 0
-    # What its strings say, in their order; None where nobody asks.
-    said: list[str] | None = None
+    # What its strings say; None where nobody asks.
+    reading: Reading | None = None
 
     def form(self, content: bytes, resources: Any, state: State, depth: int) -> None:
         if depth > _DEEPEST:
@@ -220,7 +221,8 @@ class _Stream:
 
     def _paint(self, operator: bytes) -> None:
         path, self.path = self.path, Path()
-        if self.walk.said is not None and operator != b"n" and (self.walk.said or not path.is_box):
+        reading = self.walk.reading
+        if reading is not None and operator != b"n" and (reading.words or not path.is_box):
             # It could be another sign, or be over one.
             raise UnclearError
         if path.box is None:
@@ -363,7 +365,12 @@ class _Stream:
         named = self._named("XObject", values)
         # Where a name is not found some look for it in the resources of others.
         holder = additions.stream_of(document, named)
-        if self.line is not None or holder is None or not isinstance(holder.value, Dict) or self.walk.said is not None:
+        if (
+            self.line is not None
+            or holder is None
+            or not isinstance(holder.value, Dict)
+            or self.walk.reading is not None
+        ):
             raise UnclearError
         if holder.value.get("Subtype") == "Image":
             box = places.moved((0, 0, 1, 1), state.ctm)
@@ -455,7 +462,7 @@ class _Stream:
                 or not _THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale
             )
         )
-        if not (inked or unsure or self._is_unsure or self.walk.said is not None):
+        if not (inked or unsure or self._is_unsure or self.walk.reading is not None):
             return least, most
         placed, walk = places.times(self.text, state.ctm), self.walk
         # What is pressed together some draw broad, and some not at all.
@@ -464,8 +471,9 @@ class _Stream:
         low, high = min(begin, least) - _BESIDE * em, max(end, most) + _BESIDE * em
         box = self._box(placed, low, high, -_BELOW * state.size, _ABOVE * state.size)
         box = places.within(places.wider(box, self._reach_of_pen if strokes else 0), state.clip)
-        if walk.said is not None:
-            self._say(font.letters(text), self._box(placed, begin, most, 0, _WAIST * state.size))
+        if walk.reading is not None:
+            way, whole = ((begin + end) / 2, (least + most) / 2), self._box(placed, begin, most, 0, _WAIST * state.size)
+            walk.reading.add(font.letters(text), state, placed, way, whole)
         if self._is_unsure or unsure:
             walk.mark(box, state.clip)
         if places.meet(box, walk.place):
@@ -476,14 +484,6 @@ class _Stream:
                 if places.meet(sign_box, inner):
                     walk.signs.append(sign_box)
         return least, most
-
-    def _say(self, words: str, box: Rectangle) -> None:
-        """Raises UnclearError for what is not to be seen."""
-        state, said = self.state, self.walk.said
-        seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
-        if said is None or (words.strip() and not seen):
-            raise UnclearError
-        said.append(words)
 
     @property
     def _scale(self) -> float:
