@@ -119,7 +119,7 @@ def test_a_choice_shows_the_text_of_its_value(value, shown):
 
 
 OF_THE_FORM = b"/Resources<</Font<</F1 63 0 R>>>>"
-CODED = b"<</Type/Font/Subtype/Type1/BaseFont/%b/Encoding<</Type/Encoding/Differences[%b]>>>>"
+CODED = b"<</Type/Font/Subtype/Type1/BaseFont/%%b%b/Encoding<</Type/Encoding/Differences[%%b]>>>>" % widths(advance=556)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from services.esign.revisions.domain.page.state import State
 from services.esign.revisions.domain.page.streams import UnclearError
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
-# Ems by which signs may be nearer to each other than they are broad, or off their line; and from which on it is the next.
+# Ems by which signs may be nearer to each other than they are broad, or off their line; from which on it is the next.
 _KERNED, _LEVEL, _NEXT_LINE = 0.3, 0.1, 0.7
 _SLANT = 1e-3
 
