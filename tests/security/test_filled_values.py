@@ -65,6 +65,51 @@ def test_all_of_a_value_is_seen(drawn, expected):
     assert said(b"900", drawn) is expected
 
 
+ROUND = b"BT /F1 9 Tf 0 g %b ET"
+
+
+@pytest.mark.parametrize(
+    ("drawn", "expected"),
+    [
+        (b"2 4 Td (19) Tj 10 0 Td (00) Tj", Outcome.VALID),
+        (b"2 4 Td [(1) 60 (9) -800 (00)] TJ", Outcome.VALID),
+        (b"2 9 Td (19) Tj 0 -8 Td (00) Tj", Outcome.VALID),
+        (b"2 9 Td 8 TL (19) Tj (00) '", Outcome.VALID),
+        (b"30 4 Td (19) Tj -20 0 Td (00) Tj", Outcome.INDETERMINATE),
+        (b"2 4 Td (19) Tj 0 0 Td (00) Tj", Outcome.INDETERMINATE),
+        (b"2 2 Td (19) Tj 0 7 Td (00) Tj", Outcome.INDETERMINATE),
+        (b"30 4 Td [(19) 2500 (00)] TJ", Outcome.INDETERMINATE),
+        (b"30 4 Td -11 Tc (1900) Tj", Outcome.INDETERMINATE),
+        (b"-1 0 0 1 40 4 Tm (1900) Tj", Outcome.INDETERMINATE),
+        (b"-1 0 0 -1 40 12 Tm (1900) Tj", Outcome.INDETERMINATE),
+        (b"-100 Tz 40 4 Td (1900) Tj", Outcome.INDETERMINATE),
+        (b"1 0 0 -1 2 12 Tm (1900) Tj", Outcome.INDETERMINATE),
+    ],
+    ids=[
+        "comb", "kerned", "lines", "next-line", "before", "over", "above", "back", "reversed", "mirrored",
+        "upside-down", "mirrored-signs", "on-its-head",
+    ],
+)  # fmt: skip
+def test_a_value_is_read_in_its_order(drawn, expected):
+    """Its signs stand one behind the other: the same strings in other places are another amount."""
+    assert said(b"1900", ROUND % drawn) is expected
+
+
+@pytest.mark.parametrize(
+    ("matrix", "expected"),
+    [
+        (b"", Outcome.VALID),
+        (b"/Matrix[1 0 0 1 0 0]", Outcome.VALID),
+        (b"/Matrix[-1 0 0 -1 60 16]", Outcome.INDETERMINATE),
+        (b"/Matrix[-1 0 0 1 60 0]", Outcome.INDETERMINATE),
+        (b"/Matrix[1 0 0 -1 0 16]", Outcome.INDETERMINATE),
+    ],
+)
+def test_a_value_does_not_stand_upside_down(matrix, expected):
+    """A six would be a nine."""
+    assert said(b"6000", words(b"6000"), resources=FONTS + matrix) is expected
+
+
 @pytest.mark.parametrize(("value", "shown"), [(b"1", b"one"), (b"1", b"1"), (b"1", b"two")])
 def test_a_choice_shows_the_text_of_its_value(value, shown):
     """Of two texts the second one (table 233)."""
@@ -74,7 +119,7 @@ def test_a_choice_shows_the_text_of_its_value(value, shown):
 
 
 OF_THE_FORM = b"/Resources<</Font<</F1 63 0 R>>>>"
-CODED = b"<</Type/Font/Subtype/Type1/BaseFont/%b/Encoding<</Type/Encoding/Differences[%b]>>>>"
+CODED = b"<</Type/Font/Subtype/Type1/BaseFont/%%b%b/Encoding<</Type/Encoding/Differences[%%b]>>>>" % widths(advance=556)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_an_area_has_some_breadth_everywhere(drawn, expected):
         (b"100 71 m 120 71 l 120 77 l 100 77 l h 101 72 m 101 76 l 119 76 l 119 72 l h f", EVERYWHERE),
         (b"100 71 20 6 re 100.1 71.1 19.8 5.8 re f*", ONLY_APART),
         (b"100 71 m 110 77 l 120 71 l h 105 72 10 1 re f*", ONLY_APART),
-        (b"100 71 20 6 re 101 72 m 101 76 110 76 119 76 c h f*", ONLY_APART),
+        (b"100 71 m 100 77 120 77 120 71 c h 101 72 18 4 re f*", ONLY_APART),
         (b"1 g 100 71 6 6 re 103 71 6 6 re f", EVERYWHERE),
         (b"100 71 6 6 re 103 71 6 6 re S", EVERYWHERE),
     ],

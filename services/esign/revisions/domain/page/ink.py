@@ -14,7 +14,8 @@ from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.syntax import PdfError
 from services.esign.revisions.domain import additions, blending, places
 from services.esign.revisions.domain.additions import Ink
-from services.esign.revisions.domain.page.state import State
+from services.esign.revisions.domain.page.reading import Reading, is_read_along
+from services.esign.revisions.domain.page.state import IDENTITY, State
 from services.esign.revisions.domain.page.streams import UnclearError, content_of, joined, streams_of
 from services.esign.revisions.domain.page.walk import Walk
 from services.esign.revisions.domain.places import Matrix, Rectangle
@@ -83,16 +84,19 @@ def words_of(document: Document, look: Any) -> str | None:
     """What a form says, where it is nothing but strings that everybody sees, on a ground; None where that is not
     known. Raises PdfError where it is too much work.
     """
-    said: list[str] = []
-    return "".join(said) if _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf), said) else None
+    holder, reading = additions.stream_of(document, look), Reading()
+    if holder is None or not is_read_along(document.resolve(holder.value.get("Matrix", [*IDENTITY]))):
+        return None
+    is_followed = _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf), reading)
+    return reading.words if is_followed else None
 
 
-def _is_followed(document: Document, look: Any, near: Rectangle | None, said: list[str] | None = None) -> bool:
+def _is_followed(document: Document, look: Any, near: Rectangle | None, reading: Reading | None = None) -> bool:
     holder = additions.stream_of(document, look)
     box = None if holder is None else additions.rectangle(document.resolve(holder.value.get("BBox")))
     if holder is None or box is None:
         return document.resolve(look) is None
-    walk = Walk(document, box, near, said=said)
+    walk = Walk(document, box, near, reading=reading)
     try:
         walk.form(document.stream_of(holder), document.resolve(holder.value.get("Resources")), State(box), 1)
     except UnclearError:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from services.esign.domain.pdf.document import Document
 from services.esign.revisions.domain import places
 from services.esign.revisions.domain.additions import Area, Colour
+from services.esign.revisions.domain.page.reading import Reading
 from services.esign.revisions.domain.page.streams import UnclearError
 from services.esign.revisions.domain.places import Rectangle
 
@@ -25,8 +26,8 @@ class Seen:
     signs: list[Rectangle] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     pieces: int = 0
-    # What its strings say, in their order; None where nobody asks.
-    said: list[str] | None = None
+    # What its strings say; None where nobody asks.
+    reading: Reading | None = None
 
     def mark(self, box: Rectangle, clip: Rectangle) -> None:
         """Something that readers may know differently, whatever one of them shows. Raises UnclearError in the place."""

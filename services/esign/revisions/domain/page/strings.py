@@ -6,7 +6,6 @@ from services.esign.revisions.domain import places
 from services.esign.revisions.domain.page.font_widths import Font
 from services.esign.revisions.domain.page.seen import Seen
 from services.esign.revisions.domain.page.state import LIMIT, THINNEST_PEN, State
-from services.esign.revisions.domain.page.streams import UnclearError
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
 # Modes of text (table 106) that stroke.
@@ -55,7 +54,7 @@ class Strings:
                 or not THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale
             )
         )
-        if not (inked or unsure or self.is_unsure or self.seen.said is not None):
+        if not (inked or unsure or self.is_unsure or self.seen.reading is not None):
             return least, most
         placed, seen = places.times(self.text, state.ctm), self.seen
         # What is pressed together some draw broad, and some not at all.
@@ -64,8 +63,9 @@ class Strings:
         low, high = min(begin, least) - _BESIDE * em, max(end, most) + _BESIDE * em
         box = self._box(placed, low, high, -_BELOW * state.size, _ABOVE * state.size)
         box = places.within(places.wider(box, self._reach_of_pen if strokes else 0), state.clip)
-        if seen.said is not None:
-            self._say(font.letters(text), self._box(placed, begin, most, 0, _WAIST * state.size))
+        if seen.reading is not None:
+            way, whole = ((begin + end) / 2, (least + most) / 2), self._box(placed, begin, most, 0, _WAIST * state.size)
+            seen.reading.add(font.letters(text), state, placed, way, whole)
         if self.is_unsure or unsure:
             seen.mark(box, state.clip)
         if places.meet(box, seen.place):
@@ -76,14 +76,6 @@ class Strings:
                 if places.meet(sign_box, inner):
                     seen.signs.append(sign_box)
         return least, most
-
-    def _say(self, words: str, box: Rectangle) -> None:
-        """Raises UnclearError for what is not to be seen."""
-        state, said = self.state, self.seen.said
-        is_shown = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
-        if said is None or (words.strip() and not is_shown):
-            raise UnclearError
-        said.append(words)
 
     @property
     def _scale(self) -> float:

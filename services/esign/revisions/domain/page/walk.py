@@ -187,7 +187,8 @@ class _Stream:
 
     def _paint(self, operator: bytes) -> None:
         path, self.path = self.path, Path()
-        if self.walk.said is not None and operator != b"n" and (self.walk.said or not path.is_box):
+        reading = self.walk.reading
+        if reading is not None and operator != b"n" and (reading.words or not path.is_box):
             # It could be another sign, or be over one.
             raise UnclearError
         if path.box is None:
@@ -330,7 +331,12 @@ class _Stream:
         named = self._named("XObject", values)
         # Where a name is not found some look for it in the resources of others.
         holder = additions.stream_of(document, named)
-        if self.line is not None or holder is None or not isinstance(holder.value, Dict) or self.walk.said is not None:
+        if (
+            self.line is not None
+            or holder is None
+            or not isinstance(holder.value, Dict)
+            or self.walk.reading is not None
+        ):
             raise UnclearError
         if holder.value.get("Subtype") == "Image":
             box = places.moved((0, 0, 1, 1), state.ctm)

@@ -1,0 +1,61 @@
+"""What the strings of a look say to a person: signs that everybody sees, one behind the other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from services.esign.revisions.domain import places
+from services.esign.revisions.domain.page.state import State
+from services.esign.revisions.domain.page.streams import UnclearError
+from services.esign.revisions.domain.places import Matrix, Rectangle
+
+# Ems by which signs may be nearer to each other than they are broad, or off their line; from which on it is the next.
+_KERNED, _LEVEL, _NEXT_LINE = 0.3, 0.1, 0.7
+_SLANT = 1e-3
+
+
+@dataclass(slots=True)
+class Reading:
+    """Collects strings; `words`: what was said so far."""
+
+    words: str = ""
+    _behind: tuple[float, float] | None = None
+
+    def add(self, letters: str, state: State, placed: Matrix, ends: tuple[float, float], box: Rectangle) -> None:
+        """A string that goes from one end to the other along its line, and what it takes of the form. Raises
+        UnclearError for what is not to be seen, or in another order.
+        """
+        if letters.strip():
+            start, behind = (places.at(placed, x, state.rise) for x in ends)
+            em = state.size * placed[3]
+            is_seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
+            if not (is_seen and _is_straight(state, placed) and self._goes_on(start, em)):
+                raise UnclearError
+            self._behind = behind
+        self.words += letters
+
+    def _goes_on(self, start: tuple[float, float], em: float) -> bool:
+        """Whether it begins behind what was said last, or on a line below."""
+        if self._behind is None:
+            return True
+        (x, y), (left, line) = start, self._behind
+        return y <= line - _NEXT_LINE * em or (abs(y - line) <= _LEVEL * em and x >= left - _KERNED * em)
+
+
+def _is_straight(state: State, placed: Matrix) -> bool:
+    """Whether signs stand upright and go from left to right, none over the one before."""
+    a, b, _, d = placed[:4]
+    return (
+        min(a, d, state.size, state.stretch) > 0
+        and abs(b) <= _SLANT * a
+        and min(state.spacing, state.word) >= -_KERNED * state.size
+    )
+
+
+def is_read_along(matrix: Any) -> bool:
+    """Whether signs under a form's matrix are read in the same order: not mirrored, and not upside down, where a six
+    is a nine.
+    """
+    if not isinstance(matrix, list) or len(matrix) != 6 or not all(type(each) in {int, float} for each in matrix):
+        return False
+    a, b, c, d = matrix[:4]
+    return bool(a * d - b * c > 0 and a >= 0)
