@@ -82,8 +82,10 @@ class TestCallerForwarding:
     async def test_web_sees_no_forged_header(self, running):
         """The web process is behind the same strip."""
         async with running.http(None, "people") as client:
-            answer = await client.get("/verify", headers={"X-Shuniu-Claims": "e30", "X-Shuniu-Service": "identity"})
-        assert not [name for name in answer.json()["headers"] if name.startswith("x-shuniu-")]
+            forged = {"X-Shuniu-Claims": "e30", "X-Shuniu-Service": "identity", "X-Shuniu-Sender": "192.0.2.1"}
+            answer = await client.get("/verify", headers=forged)
+        found = {name: value for name, value in answer.json()["headers"].items() if name.startswith("x-shuniu-")}
+        assert found == {"x-shuniu-sender": "127.0.0.1"}
 
 
 class TestCertificates:
@@ -302,8 +304,8 @@ class TestLimits:
 
     async def test_upload_to_web(self, running):
         async with running.http(None, "people") as client:
-            fits = await client.post("/verify", content=b"x" * (20 << 20), timeout=30)
-            too_large = await client.post("/verify", content=b"x" * (22 << 20), timeout=30)
+            fits = await client.post("/verify/upload", content=b"x" * (20 << 20), timeout=30)
+            too_large = await client.post("/verify/upload", content=b"x" * (22 << 20), timeout=30)
         assert fits.json()["bytes"] == 20 << 20
         assert too_large.status_code == 413
 
