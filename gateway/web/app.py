@@ -36,7 +36,12 @@ async def build(settings: Web) -> AsyncIterator[Process]:
     """The process. Raises ConfigError for a key that cannot be used."""
     forms = FormTokens(csrf_key(settings))
     async with connect(settings) as peers:
-        listener = WebListener(application(settings, peers, forms), settings.address, settings.web.client_tls())
+        listener = WebListener(
+            application(settings, peers, forms),
+            settings.address,
+            settings.web.client_tls(),
+            trust_domain=settings.hub.trust_domain,
+        )
         yield Process(
             listeners=[listener],
             # Ready without its peers: verification works while identity is away, and the other way round.
