@@ -96,8 +96,10 @@ class Secret:
         return f"secret-{self.name}.yaml"
 
 
-def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dict[str, bytes]:
-    """Every file of the edge, by name within its directory. `suspended` are platform codes."""
+def render(settings: Edge, contract: Contract, suspended: frozenset[str], control_port: int = 0) -> dict[str, bytes]:
+    """Every file of the edge, by name within its directory. `suspended` are platform codes; `control_port`: where the
+    control process answers for itself.
+    """
     values = {
         "hub": settings.hub,
         "edge": settings.edge,
@@ -109,6 +111,7 @@ def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dic
         "admin": str(settings.admin_socket),
         "listeners": [_listener(settings, contract, listener) for listener in Listener],
         "ops": {"host": settings.edge.ops_host, "port": settings.edge.ops_port},
+        "control_port": control_port,
         "clusters": clusters(settings),
         "upstream_tls": settings.edge.upstream_certificate is not None,
         "refusals": refusals(

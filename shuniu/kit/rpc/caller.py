@@ -183,7 +183,7 @@ def process_of(certificate_uri: str, trust_domain: str) -> str:
 
 
 def is_edge(certificate_uri: str, trust_domain: str) -> bool:
-    """Whether a peer is the edge, whose headers are believed. Any other holder of a certificate could write them."""
+    """True for the edge, whose headers are believed. Any other holder of a certificate could write them."""
     return process_of(certificate_uri, trust_domain) == EDGE
 
 

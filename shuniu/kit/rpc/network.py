@@ -1,4 +1,4 @@
-"""Whom a call comes from, for fairness between those who send: budgets, turns and counts of tries.
+"""The sender of a call, for fairness between those who send: budgets, turns and counts of tries.
 
 The edge alone sets `x-shuniu-sender`: the address of an IPv4 client, the /64 of an IPv6 one. One IPv4 address is a
 household or an office, often many behind one router, so nothing wider is taken together; one IPv6 subscriber gets a /64
@@ -26,6 +26,6 @@ def current_network() -> str:
 
 
 def sender() -> str:
-    """Whose turn a call takes: platform, person or operator by name, an anonymous one by network."""
+    """The sender whose turn a call takes: platform, person or operator by name, an anonymous one by network."""
     caller = current_caller()
     return caller.key if caller.kind in _NAMED else current_network() or caller.key

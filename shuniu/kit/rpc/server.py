@@ -84,7 +84,7 @@ def servicer(served: object, uploads: Mapping[str, Carries] = MappingProxyType({
 
 
 class Listener:
-    """Where a process listens: `edge` (identity from Envoy's headers) or `peer` (other processes, on Unix sockets each
+    """A listener of a process: `edge` (identity from Envoy's headers) or `peer` (other processes, on Unix sockets each
     by a server of its own).
     """
 

@@ -10,7 +10,7 @@ _UNIX = "unix:"
 
 
 def peer_address(address: str, caller: str) -> str:
-    """Where `caller` reaches the process at a peer address: `unix:<dir>/x.peer.sock` becomes
+    """The address at which `caller` reaches a process: `unix:<dir>/x.peer.sock` becomes
     `unix:<dir>/from/<caller>/x.peer.sock`; over TCP it is the same for everybody.
     """
     if not address.startswith(_UNIX):
