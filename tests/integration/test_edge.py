@@ -206,8 +206,14 @@ class TestRouting:
         assert answer.status_code == 200
         assert answer.json()["path"] == path.partition("?")[0]
 
-    @pytest.mark.parametrize("path", ["/verification", "/v1x", "/..%2fadmin", "/stats", "/server_info"])
-    async def test_other_paths_are_nowhere(self, running, path):
+    @pytest.mark.parametrize("path", ["/verification", "/v1x", "/stats", "/server_info", "/favicon.ico"])
+    async def test_other_paths_are_webs(self, running, path):
+        """Whoever mistyped an address meets web, which has a page for that."""
+        async with running.http(None, "people") as client:
+            assert (await client.get(path)).json()["path"] == path
+
+    @pytest.mark.parametrize("path", ["/..%2fadmin", "/v1/nothing"])
+    async def test_escaped_paths_and_unknown_calls_are_nowhere(self, running, path):
         async with running.http(None, "people") as client:
             assert (await client.get(path)).status_code in (400, 404)
 
@@ -399,7 +405,7 @@ class TestStreams:
 
     async def test_bus_is_for_websockets_only(self, running):
         async with running.http(None, "people") as client:
-            assert (await client.get("/bus")).status_code == 404
+            assert (await client.get("/bus")).json()["path"] == "/bus", "web, which has no such page"
 
 
 class TestOperations:

@@ -145,6 +145,7 @@ async def test_a_rented_block_is_one_neighbourhood(tmp_path: Path) -> None:
     ("path", "announced", "most"),
     [
         ("/sign-in", 20 * MIB, 64 * 1024),
+        ("/nowhere", 20 * MIB, 64 * 1024),
         ("/verify/upload", None, 21 * MIB),
         ("/v1/verification:document", None, 30 * MIB),
     ],
