@@ -262,13 +262,13 @@ def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 
 def _parts(place: Place) -> Iterator[Finding]:
-    """Of the running supervisor: parts that do not answer, or do not stay up."""
-    for part in (supervisor_state(place) or {"parts": []})["parts"]:
-        name, log = f"部件 {part['name']}", place.logs / f"{part['name']}.log"
-        if (times := restarts_lately(part, time.time())) >= OFTEN:
-            yield Finding(name, BAD, f"restarted {times} times in 10 min ({part['last_exit']})", f"查看 {log}")
-        elif part["state"] != "READY":
-            yield Finding(name, BAD, f"{part['state']}: does not answer", f"查看 {log}；若进程挂起，结束它即会重启")
+    """Parts of the running supervisor that do not answer, or do not stay up."""
+    for each in (supervisor_state(place) or {"parts": []})["parts"]:
+        name, log = f"部件 {each['name']}", place.logs / f"{each['name']}.log"
+        if (times := restarts_lately(each, time.time())) >= OFTEN:
+            yield Finding(name, BAD, f"restarted {times} times in 10 min ({each['last_exit']})", f"查看 {log}")
+        elif each["state"] != "READY":
+            yield Finding(name, BAD, f"{each['state']}: does not answer", f"查看 {log}；若进程挂起，结束它即会重启")
 
 
 def _warnings(service: str, facts: Mapping[str, str]) -> Iterator[Finding]:
