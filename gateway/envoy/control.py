@@ -13,9 +13,13 @@ from gateway.envoy.suspension import SuspendedFile, follow, replace
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process import log
 from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.health import Health
 from shuniu.kit.rpc import client
 
 _log = log.get("edge")
+
+
+_OPS_HOST = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,29 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
                 raise EnvoyRefusedError(f"{file}: no such file; the edge needs it for '{secret.name}'")
     suspended = SuspendedFile(directory, settings.hub.trust_domain)
     codes = suspended.remembered()
-    for name, content in render.render(settings, contract.shipped(), codes).items():
-        replace(directory / name, content)
-    await validate(directory / render.BOOTSTRAP)
-    suspended.apply_suspended(codes)
-    envoy = await EnvoyProcess.start(
-        directory / render.BOOTSTRAP,
-        settings.admin_socket,
-        workers=settings.edge.workers,
-        drain_seconds=settings.edge.drain_seconds,
-    )
+    # Envoy asks this process whether it is ready: one that hangs would never tell it of a suspension.
+    health = Health(list)
+    control_port = health.start(_OPS_HOST, 0)
+    envoy: EnvoyProcess | None = None
     try:
+        for name, content in render.render(settings, contract.shipped(), codes, control_port).items():
+            replace(directory / name, content)
+        await validate(directory / render.BOOTSTRAP)
+        suspended.apply_suspended(codes)
+        envoy = await EnvoyProcess.start(
+            directory / render.BOOTSTRAP,
+            settings.admin_socket,
+            workers=settings.edge.workers,
+            drain_seconds=settings.edge.drain_seconds,
+        )
         ports = await envoy.ports()
         for port in ports:
             replace(settings.hub.run_dir / f"edge.{port.name}", f"{port.host}:{port.port}\n".encode())
         yield RunningEdge(envoy, suspended, ports)
     finally:
-        await envoy.stop()
+        if envoy is not None:
+            await envoy.stop()
+        health.stop()
 
 
 async def run(settings: Edge) -> int:

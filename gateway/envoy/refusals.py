@@ -69,9 +69,11 @@ class Refusal:
         )
 
 
-def refusals(document_bytes: int, request_bytes: int) -> tuple[Refusal, ...]:
-    """All of them; the first that fits is answered. The largest request with a document, and any other."""
-    document, request = document_bytes // _MIB, request_bytes // _MIB
+def refusals(document_bytes: int, request_bytes: int, form_bytes: int) -> tuple[Refusal, ...]:
+    """All of them; the first that fits is answered. The largest request with a document, any other of a platform, and
+    any other of people.
+    """
+    document, request, form = document_bytes // _MIB, request_bytes // _MIB, form_bytes // 1024
     return (
         Refusal(
             401,
@@ -107,23 +109,31 @@ def refusals(document_bytes: int, request_bytes: int) -> tuple[Refusal, ...]:
             "此入口没有该接口，请检查方法和路径。",
         ),
         Refusal(
+            408,
+            Code.DEADLINE_EXCEEDED,
+            _UNKNOWN,
+            "REQUEST_SLOW",
+            "The request did not arrive in time; send it again, over a faster connection.",
+            "请求未能在规定时间内送达，请换用更快的网络后重试。",
+        ),
+        Refusal(
             413,
             Code.INVALID_ARGUMENT,
             _UNKNOWN,
             "REQUEST_TOO_LARGE",
             f"The request is larger than this call accepts ({document} MiB with a document to verify, {request} MiB "
-            "otherwise); sent again it is refused again. Do not make a signed document smaller, which destroys its "
-            "signature: ask its issuer, or verify by hash, number or QR code.",
-            f"请求内容超过上限（核验文件 {document} MiB，其他 {request} MiB），重发结果相同。请勿自行压缩已签章的文件，"
-            "那会使签章失效；请联系出具单位，或改用摘要、编号、二维码核验。",
+            f"from platforms, {form} KiB from people otherwise); sent again it is refused again. Do not make a signed "
+            "document smaller, which destroys its signature: ask its issuer, or verify by hash, number or QR code.",
+            f"请求内容超过上限（核验文件 {document} MiB；其他：平台 {request} MiB，个人 {form} KiB），重发结果相同。"
+            "请勿自行压缩已签章的文件，那会使签章失效；请联系出具单位，或改用摘要、编号、二维码核验。",
         ),
         Refusal(
             429,
             Code.RESOURCE_EXHAUSTED,
             Code.RESOURCE_EXHAUSTED.value,
             "RATE_LIMITED",
-            "Too many calls in a second; slow down and retry.",
-            "请求过于频繁，请稍后重试。",
+            "Too many calls in a second, or too much being sent at once; slow down and retry.",
+            "请求过于频繁，或同时发送的内容过多，请稍后重试。",
         ),
         Refusal(
             503,

@@ -21,6 +21,12 @@ _CALL_SECONDS = {"read": 35, "write": 35, "heavy": 65, "stream": 35}
 # Base64 in JSON takes 4/3; the rest of the envelope fits in the slack.
 _JSON_GROWTH = 1.4
 
+# A request beside its body, bytes: headers (32 KiB at most), the connection's buffers, and Envoy's own objects.
+REQUEST_BYTES = 128 * 1024
+
+# An answer of web; it stops by itself before.
+_WEB_SECONDS = 35
+
 # What a platform without gRPC needs of web on its own listener: tokens, keys, discovery.
 _PLATFORM_WEB = (
     ("POST", "/oauth2/token"),
@@ -40,7 +46,9 @@ _DOCUMENT_CALLS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RpcRoute:
-    """How one RPC is routed. `seconds` 0 means no limit; `bytes` 0 means not gathered before it is passed on."""
+    """How one RPC is routed. `seconds`: until the answer, from the last byte of the request; 0 means no limit. `bytes`
+    0 means not gathered before it is passed on. `lasts`: all of it, s.
+    """
 
     path: str
     cluster: str
@@ -48,6 +56,7 @@ class RpcRoute:
     rate: str
     seconds: int
     bytes: int
+    lasts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +96,10 @@ class Secret:
         return f"secret-{self.name}.yaml"
 
 
-def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dict[str, bytes]:
-    """Every file of the edge, by name within its directory. `suspended` are platform codes."""
+def render(settings: Edge, contract: Contract, suspended: frozenset[str], control_port: int = 0) -> dict[str, bytes]:
+    """Every file of the edge, by name within its directory. `suspended` are platform codes; `control_port`: where the
+    control process answers for itself.
+    """
     values = {
         "hub": settings.hub,
         "edge": settings.edge,
@@ -100,11 +111,16 @@ def render(settings: Edge, contract: Contract, suspended: frozenset[str]) -> dic
         "admin": str(settings.admin_socket),
         "listeners": [_listener(settings, contract, listener) for listener in Listener],
         "ops": {"host": settings.edge.ops_host, "port": settings.edge.ops_port},
+        "control_port": control_port,
         "clusters": clusters(settings),
         "upstream_tls": settings.edge.upstream_certificate is not None,
-        "refusals": refusals(settings.edge.max_document_bytes, settings.edge.max_request_bytes),
+        "refusals": refusals(
+            settings.edge.max_document_bytes, settings.edge.max_request_bytes, settings.edge.max_form_bytes
+        ),
         "rates": rates(settings.edge),
-        "json_bytes": int(settings.edge.max_document_bytes * _JSON_GROWTH),
+        "json_bytes": _json_bytes(settings.edge),
+        "web_seconds": _WEB_SECONDS,
+        "longest": settings.edge.body_seconds + max(_CALL_SECONDS.values()),
     }
     return {
         BOOTSTRAP: _fill("bootstrap.yaml.j2", values),
@@ -127,13 +143,11 @@ def rpc_routes(contract: Contract, listener: Listener, edge: EdgeSettings) -> tu
 
 def web_routes(listener: Listener, edge: EdgeSettings) -> tuple[WebRoute, ...]:
     if listener is Listener.PLATFORMS:
-        exact = tuple(
-            WebRoute(path, method, below=False, bytes=edge.max_request_bytes) for method, path in _PLATFORM_WEB
-        )
-        return (*exact, WebRoute("/.well-known", "GET", below=True, bytes=edge.max_request_bytes))
-    home = WebRoute("/", "", below=False, bytes=edge.max_request_bytes)
-    # The verification page takes an uploaded document, whatever its path.
-    return (home, *(WebRoute(path, "", below=True, bytes=edge.max_document_bytes) for path in edge.web_paths))
+        exact = tuple(WebRoute(path, method, below=False, bytes=edge.max_form_bytes) for method, path in _PLATFORM_WEB)
+        return (*exact, WebRoute("/.well-known", "GET", below=True, bytes=edge.max_form_bytes))
+    uploads = (WebRoute(path, "POST", below=False, bytes=edge.max_document_bytes) for path in edge.upload_paths)
+    home = WebRoute("/", "", below=False, bytes=edge.max_form_bytes)
+    return (*uploads, home, *(WebRoute(path, "", below=True, bytes=edge.max_form_bytes) for path in edge.web_paths))
 
 
 def rates(edge: EdgeSettings) -> dict[str, int]:
@@ -191,15 +205,19 @@ def split_address(key: str, address: str) -> tuple[str, int]:
 
 
 def _rpc_route(rpc: Rpc, listener: Listener, edge: EdgeSettings) -> RpcRoute:
-    limit = edge.max_document_bytes if rpc.path in _DOCUMENT_CALLS else edge.max_request_bytes
+    limit = edge.max_request_bytes if listener is Listener.PLATFORMS else edge.max_form_bytes
+    if rpc.path in _DOCUMENT_CALLS:
+        limit = edge.max_document_bytes
+    seconds = 0 if rpc.streaming else _CALL_SECONDS[rpc.rate]
     return RpcRoute(
         rpc.path,
         rpc.area,
         token="if_present" if rpc.open_to_all else "required",
         # Nobody in particular is counted by address, whatever he calls.
         rate=rpc.rate if listener is Listener.PLATFORMS else "people",
-        seconds=0 if rpc.streaming else _CALL_SECONDS[rpc.rate],
+        seconds=seconds,
         bytes=0 if rpc.streaming else limit,
+        lasts=seconds and seconds + edge.body_seconds,
     )
 
 
@@ -214,7 +232,33 @@ def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[st
         "rpcs": rpc_routes(contract, listener, edge),
         "webs": web_routes(listener, edge),
         "services": contract.services_at(listener),
+        "budget": budget(edge, listener),
     }
+
+
+def budget(edge: EdgeSettings, listener: Listener) -> str:
+    """The script that admits requests to a listener. Raises ValueError when one sender had no room for a document."""
+    key = f"{listener.value}_body_bytes"
+    # Each worker counts for itself.
+    room = (edge.people_body_bytes if listener is Listener.PEOPLE else edge.platforms_body_bytes) // edge.workers
+    largest = _json_bytes(edge)
+    least = 3 * (largest + REQUEST_BYTES)
+    if room < least:
+        raise ValueError(f"[edge] {key}: at least {least * edge.workers}, so that a sender has room for a document")
+    return _fill(
+        "budget.lua.j2",
+        {
+            "budget": room,
+            "request": REQUEST_BYTES,
+            "largest": largest,
+            "life": edge.body_seconds + max(_CALL_SECONDS.values()),
+            "mutual": listener is Listener.PLATFORMS,
+        },
+    ).decode()
+
+
+def _json_bytes(edge: EdgeSettings) -> int:
+    return int(edge.max_document_bytes * _JSON_GROWTH)
 
 
 def _quoted(value: object) -> str:

@@ -66,6 +66,18 @@ class EdgeSettings:
     """Largest request."""
     max_document_bytes: int = 21 * MIB
     """Largest request that carries a document to verify."""
+    max_form_bytes: int = 64 * 1024
+    """Largest request of people that carries no document: forms, and calls open to everybody."""
+    body_seconds: int = 60
+    """How long a request may take to arrive, however large it is."""
+    people_body_bytes: int = 256 * MIB
+    """Room for all requests of people that are under way, with what their bodies may take. A sender (IPv4 address,
+    IPv6 /64) holds at most half as much as it leaves free, its neighbours (/24, /48) together as much as they leave
+    free; more is refused at once with 429."""
+    platforms_body_bytes: int = 256 * MIB
+    """The same of platforms, each by its certificate."""
+    max_heap_bytes: int = 2560 * MIB
+    """Memory of Envoy. From 85 % of it the largest requests are ended, from 95 % on none is taken."""
     max_connections: int = 20_000
     """Connections of both listeners together."""
     max_bus_connections: int = 2000
@@ -95,6 +107,8 @@ class EdgeSettings:
         "/.well-known",
     )
     """Paths, with all below them, that the web process serves on the people listener; `/` itself is always one."""
+    upload_paths: tuple[str, ...] = ("/verify/upload",)
+    """Those of them that take a document."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -36,7 +36,12 @@ async def build(settings: Web) -> AsyncIterator[Process]:
     """The process. Raises ConfigError for a key that cannot be used."""
     forms = FormTokens(csrf_key(settings))
     async with connect(settings) as peers:
-        listener = WebListener(application(settings, peers, forms), settings.address, settings.web.client_tls())
+        listener = WebListener(
+            application(settings, peers, forms),
+            settings.address,
+            settings.web.client_tls(),
+            trust_domain=settings.hub.trust_domain,
+        )
         yield Process(
             listeners=[listener],
             # Ready without its peers: verification works while identity is away, and the other way round.
@@ -70,6 +75,14 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
             return Response(status_code=304, headers=headers)
         return Response(file.content, headers=headers, media_type=file.media_type)
 
+    async def favicon(_request: Request) -> Response:
+        # Asked for by browsers wherever no page names an icon.
+        file = pages.static["logo.svg"]
+        return Response(file.content, headers={"cache-control": "public, max-age=86400"}, media_type=file.media_type)
+
+    async def robots(_request: Request) -> Response:
+        return PlainTextResponse("User-agent: *\nDisallow: /\n", headers={"cache-control": "public, max-age=86400"})
+
     async def hub_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HubError)
         language = language_of(request)
@@ -83,6 +96,10 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
         assert isinstance(error, HTTPException)
         language = language_of(request)
         missing = error.status_code == 404
+        if wants_json(request):
+            reason, words = ("NOT_FOUND", "not_found_text") if missing else ("METHOD", "method_text")
+            found = {"reason": reason, "message": text(words, language)}
+            return JSONResponse(found, error.status_code, headers=error.headers)
         title = "not_found_title" if missing else "error_title"
         response = pages.message(
             request,
@@ -103,7 +120,12 @@ def application(settings: Web, peers: Peers, forms: FormTokens) -> ASGIApp:
         return pages.message(request, "error_title", paragraph, status=500, reason="INCIDENT", here="/")
 
     starlette = Starlette(
-        routes=[*routes, Route("/static/{name}", static, methods=["GET"])],
+        routes=[
+            *routes,
+            Route("/static/{name}", static, methods=["GET"]),
+            Route("/favicon.ico", favicon, methods=["GET"]),
+            Route("/robots.txt", robots, methods=["GET"]),
+        ],
         exception_handlers={HubError: hub_error, HTTPException: http_error, Exception: failed},
     )
     return Frame(starlette, paths, secure=settings.secure)

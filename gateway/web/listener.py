@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from shuniu.kit.process import log
 from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
+from shuniu.kit.rpc.caller import is_edge
 from shuniu.kit.rpc.client import ClientTls
+
+_log = log.get("web")
 
 # More than browsers and the edge keep open at once; beyond it the kernel's queue holds the rest.
 _BACKLOG = 1024
@@ -24,14 +29,40 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _of_edge(trust_domain: str) -> type[H11Protocol]:
+    """HTTP that hears the edge only: whoever else has a certificate of the hub could write the headers that name a
+    caller.
+    """
+
+    class OfEdge(H11Protocol):
+        believed = False
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            certificate = transport.get_extra_info("ssl_object").getpeercert()
+            names = [name for kind, name in certificate.get("subjectAltName", ()) if kind == "URI"]
+            self.believed = any(is_edge(name, trust_domain) for name in names)
+            if not self.believed:
+                _log.warning("not_the_edge", names=names)
+                transport.abort()
+
+        def data_received(self, data: bytes) -> None:
+            # What came with the handshake is read even after the end.
+            if self.believed:
+                super().data_received(data)
+
+    return OfEdge
+
+
 class WebListener:
     """An ASGI application on a Unix socket or a TCP address."""
 
-    def __init__(self, application: Any, address: str, tls: ClientTls | None = None) -> None:
-        """`tls` is used on TCP only, and then asks for a client certificate."""
+    def __init__(self, application: Any, address: str, tls: ClientTls | None = None, *, trust_domain: str = "") -> None:
+        """`tls` is used on TCP only, and then takes the edge's certificate and no other."""
         self._application = application
         self._address = address
         self._tls = None if address.startswith("unix:") else tls
+        self._trust_domain = trust_domain
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._lock: ProcessLock | None = None
@@ -53,20 +84,20 @@ class WebListener:
         if not self._address.startswith("unix:"):
             host = self._address.rpartition(":")[0]
             self._address = f"{host}:{listening.getsockname()[1]}"
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"http": "h11"}
         if self._tls is not None:
-            options = {
+            options |= {
                 "ssl_certfile": str(self._tls.certificate),
                 "ssl_keyfile": str(self._tls.key),
                 "ssl_ca_certs": str(self._tls.roots),
                 "ssl_cert_reqs": ssl.CERT_REQUIRED,
+                "http": _of_edge(self._trust_domain),
             }
         self._server = _Server(
             uvicorn.Config(
                 self._application,
                 lifespan="off",
                 ws="none",
-                http="h11",
                 # Our own log has one line a request, without its query; uvicorn's would show it.
                 log_config=None,
                 access_log=False,

@@ -101,7 +101,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(asset=self.asset, hub_name=self.hub_name)
+        self._templates.globals.update(asset=self.asset)
 
     def asset(self, name: str) -> str:
         """The address of one of our files; it changes with its content, so that it may be kept for ever."""
@@ -134,6 +134,7 @@ class Pages:
         form_cookie = self.forms.cookie(request)
         content = self._templates.get_template(template).render(
             language=language,
+            hub_name=self._name(language),
             t=lambda key, **filled: texts.text(key, language, **filled),
             known=lambda key, otherwise: texts.known(key, language, otherwise),
             switch_to=f"{here or request.url.path}?{urlencode([*query, ('lang', other)])}",
@@ -151,6 +152,10 @@ class Pages:
             self.forms.set_cookie(response, form_cookie)
         self._keep_language(request, response)
         return response
+
+    def _name(self, language: str) -> str:
+        """A hub that is named as the pages call themselves is so named in each language."""
+        return texts.text("service", language) if self.hub_name in texts.TEXTS["service"] else self.hub_name
 
     def message(
         self, request: Request, title: str, paragraph: str, *, status: int, reason: str = "", here: str = ""

@@ -14,10 +14,11 @@ from shuniu.api.esign.v1 import esign_pb2_grpc, licence_pb2_grpc, timestamp_pb2_
 from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc import client
+from shuniu.kit.rpc.network import SENDER_HEADER
 
 # Passed on as they came, so that one request can be followed through the hub, and people behind the pages have turns
-# of their own (the edge wrote the last address).
-_FOLLOWED = ("x-request-id", "traceparent", "x-forwarded-for")
+# of their own.
+_FOLLOWED = ("x-request-id", "traceparent", SENDER_HEADER)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
 from gateway.web.pages import Pages, language_of
 from gateway.web.peers import Peers, ask_again, while_there
-from gateway.web.places import Places
 from gateway.web.texts import TEXTS, text
 from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
+from shuniu.kit.process.places import Places
 from shuniu.kit.rpc import client
-from shuniu.kit.rpc.network import FORWARDED_HEADER, network_of
+from shuniu.kit.rpc.network import SENDER_HEADER
 
 _PUBLIC = {
     "cache-control": "public, max-age=60",
@@ -47,7 +47,14 @@ class Verification:
         self._pages = pages
         self._limit = settings.web.max_document_bytes
         self._seconds = settings.web.upload_seconds
-        self._places = Places(settings.web.max_uploads)
+        self._places = Places(
+            settings.web.max_uploads,
+            _busy,
+            share=settings.web.max_uploads // 3,
+            # Those who wait cost a socket here and their body at the edge.
+            waiting_of_one=4,
+            waiting=24,
+        )
         self._trust: Kept[str] = Kept(self._fetch_trust, settings.web.document_seconds)
 
     def routes(self) -> list[Route]:
@@ -76,7 +83,7 @@ class Verification:
         """Judges a document: a page for a plain form, JSON for our script."""
         language = language_of(request)
         try:
-            async with self._places.hold(network_of(request.headers.get(FORWARDED_HEADER, ""))):
+            async with self._places.hold(request.headers.get(SENDER_HEADER, "")):
                 document = await bodies.upload(request, self._limit, self._seconds)
                 asked = ask_again(
                     request,
@@ -234,3 +241,11 @@ async def _qr_content(request: Request) -> str:
             "请填写二维码内容，不超过 3000 个字符。",
         )
     return content.strip()
+
+
+def _busy() -> HubError:
+    return errors.exhausted(
+        "VERIFY_BUSY",
+        "Many documents are being verified; try again in a moment.",
+        "正在核验的文件较多，请稍后重试。",
+    )

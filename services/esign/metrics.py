@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from shuniu.kit.process.metrics import REGISTRY
+from shuniu.kit.process.metrics import REGISTRY, from_the_start
 
 CERTIFICATES = Counter("shuniu_esign_certificates_total", "Documents sealed and logged.", registry=REGISTRY)
 STEPS = Histogram(
@@ -13,6 +13,11 @@ STEPS = Histogram(
     registry=REGISTRY,
 )
 VERDICTS = Counter("shuniu_esign_verdicts_total", "Verifications, by verdict.", ["kind", "verdict"], registry=REGISTRY)
+from_the_start(
+    VERDICTS,
+    kind=("document", "qr", "hash", "number", "licence"),
+    verdict=("VALID", "INVALID", "INDETERMINATE"),
+)
 LEDGER_SIZE = Gauge("shuniu_esign_ledger_entries", "Entries under the newest checkpoint.", registry=REGISTRY)
 LEDGER_WITNESSED = Gauge(
     "shuniu_esign_ledger_witnessed_entries",
@@ -29,6 +34,24 @@ TIMESTAMPS = Counter(
     "shuniu_esign_timestamps_total",
     "Answers of the timestamp authority: granted, or why not.",
     ["outcome"],
+    registry=REGISTRY,
+)
+from_the_start(
+    TIMESTAMPS,
+    outcome=(
+        "granted",
+        "bad_alg",
+        "bad_request",
+        "bad_data_format",
+        "time_not_available",
+        "unaccepted_policy",
+        "unaccepted_extension",
+        "system_failure",
+    ),
+)
+CLOCK_DOUBTED = Gauge(
+    "shuniu_esign_clock_doubted",
+    "1 while the clock was set, or disagrees with its reference: no timestamp is given.",
     registry=REGISTRY,
 )
 FLOWS = Counter(

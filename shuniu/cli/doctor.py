@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from pathlib import Path
 from cryptography import x509
 
 from services.esign import commands as esign
-from shuniu.cli.local import statuses, supervisor_state
+from shuniu.cli.local import OFTEN, restarts_lately, statuses, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
@@ -157,7 +157,7 @@ def _disk(place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 
 def _sockets(place: Place, hub: HubSettings) -> Iterator[Finding]:
-    longest = len(str(hub.run_dir / "catalogue.peer.sock"))
+    longest = len(str(hub.run_dir / "from" / "catalogue" / "catalogue.peer.sock"))
     if longest > SOCKET_PATH_MOST:
         yield Finding(
             "套接字 sockets", BAD, f"{longest} characters", f"在 {place.config} 的 [hub] run_dir 换一个更短的目录"
@@ -261,6 +261,31 @@ def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             )
 
 
+def _parts(place: Place) -> Iterator[Finding]:
+    """Parts of the running supervisor that do not answer, or do not stay up."""
+    for each in (supervisor_state(place) or {"parts": []})["parts"]:
+        name, log = f"部件 {each['name']}", place.logs / f"{each['name']}.log"
+        if (times := restarts_lately(each, time.time())) >= OFTEN:
+            yield Finding(name, BAD, f"restarted {times} times in 10 min ({each['last_exit']})", f"查看 {log}")
+        elif each["state"] != "READY":
+            yield Finding(name, BAD, f"{each['state']}: does not answer", f"查看 {log}；若进程挂起，结束它即会重启")
+
+
+def _warnings(service: str, facts: Mapping[str, str]) -> Iterator[Finding]:
+    """What a service says of itself that somebody should mend."""
+    if step := facts.get("clock_step_seconds"):
+        yield Finding(f"时钟 {service}", BAD, f"set by {step} s since it started", "校准时钟（启用 NTP），然后重启枢纽")
+    if facts.get("clock") == "in doubt":
+        yield Finding(
+            f"时钟 {service}",
+            BAD,
+            "in doubt: no timestamp is given, sealed documents wait",
+            "校准时钟（启用 NTP）；[esign] clock_reference 指定的时间源须可达",
+        )
+    if service == "exchange" and (suspended := facts.get("suspended")):
+        yield Finding("停用平台 suspended", WARN, suspended, "原因消除后运行 shuniu platform resume")
+
+
 def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     for database in databases(place):
         if database.is_file and not database.file.exists():
@@ -268,7 +293,10 @@ def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     if supervisor_state(place) is None:
         yield Finding("服务 services", WARN, "not running", f"运行 shuniu up --data {place.data}")
         return
+    yield from _parts(place)
     for service, answer in asyncio.run(statuses(place)).items():
+        if not isinstance(answer, HubError):
+            yield from _warnings(service, answer.facts)
         if isinstance(answer, HubError) or not answer.ready:
             yield Finding(f"服务 {service}", BAD, answer.reason, f"查看 {place.logs / service}.log")
         elif answer.dead_letters:

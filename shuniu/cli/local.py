@@ -1,7 +1,7 @@
 """Calls from the command line to the hub's own processes, over their peer sockets (0700: this machine's owner only)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -15,7 +15,9 @@ from shuniu.kit.errors import HubError
 from shuniu.kit.rpc.client import ask, channel
 from shuniu.kit.service_settings import socket_address
 
-CALLER = "shuniu-cli"
+CALLER = "cli"
+LATELY_SECONDS = 600.0
+OFTEN = 3
 
 
 def supervisor_state(place: Place) -> dict[str, Any] | None:
@@ -26,6 +28,11 @@ def supervisor_state(place: Place) -> dict[str, Any] | None:
         return found if started and started == found["started"] else None
     except (OSError, ValueError, KeyError):
         return None
+
+
+def restarts_lately(part: Mapping[str, Any], now: float) -> int:
+    """How often a part was restarted in the last ten minutes; from three times on it does not stay up."""
+    return sum(now - when < LATELY_SECONDS for when in part.get("restarted", ()))
 
 
 def open_channel(place: Place, service: str) -> grpc.aio.Channel:

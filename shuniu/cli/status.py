@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from shuniu.api.common.v1 import operations_pb2 as pb
-from shuniu.cli.local import ask_all, statuses, supervisor_state
+from shuniu.cli.local import OFTEN, ask_all, restarts_lately, statuses, supervisor_state
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
 from shuniu.kit.errors import HubError
@@ -36,7 +36,10 @@ def status(arguments: argparse.Namespace) -> int:
                 facts=dict(answer.facts),
             )
         else:
-            row.update(ready=part.get("state") == "READY", reason="")
+            serves = part.get("state") == "READY"
+            row.update(ready=serves, reason="" if serves else "does not answer on its ops port")
+        if (times := restarts_lately(part, time.time())) >= OFTEN:
+            row.update(ready=False, reason=f"restarted {times} times in 10 min; {row['reason']}".rstrip("; "))
         rows.append(row)
     ready = bool(rows) and all(row["ready"] for row in rows)
     out(

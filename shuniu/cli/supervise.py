@@ -23,6 +23,7 @@ STEADY_SECONDS = 20.0
 STOP_SECONDS = 15.0
 """How long a part may take to drain before it is killed."""
 READY_POLL = 0.05
+RESTARTS_KEPT = 20
 # What each part finds in its environment, and hands on to what it starts: the data directory of its hub.
 _MARK = "SHUNIU_PART_OF"
 # What cannot be written on a full disk is written again after this time, s.
@@ -39,6 +40,8 @@ class State:
     restarts: int = 0
     last_exit: str = ""
     since: float = field(default_factory=time.time)
+    restarted: list[float] = field(default_factory=list)
+    """When it was restarted, the last few times."""
 
 
 class Supervisor:
@@ -124,6 +127,7 @@ class Supervisor:
                 backoff = BACKOFF_FIRST
             state = self.states[part.name]
             self._note(part.name, pid=0, state="RESTARTING", restarts=state.restarts + 1, last_exit=ended)
+            state.restarted = [*state.restarted, time.time()][-RESTARTS_KEPT:]
             self._report(f"{part.name}: {ended}; restart in {backoff:.1f} s (log: {self._logs / part.name}.log)")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff)

@@ -12,8 +12,9 @@ from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
 from shuniu.kit.events import dead_letters, outbox
 from shuniu.kit.events.outbox import DeliveryState
-from shuniu.kit.foundation import BareFoundation
+from shuniu.kit.foundation import BareFoundation, Foundation
 from shuniu.kit.process import metrics
+from shuniu.kit.process.clock import MOST_STEP_S, STEPS
 from shuniu.kit.store import audit
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
@@ -61,6 +62,12 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
     async def GetStatus(self, request: pb.GetStatusRequest, context: Any) -> pb.GetStatusResponse:
         found = await self._base.store.read(_outbox_state, self._base.clock.now_us())
         reasons = self._not_ready()
+        facts = dict(await self._facts())
+        step_s = STEPS.step_s()
+        if abs(step_s) > MOST_STEP_S:
+            facts["clock_step_seconds"] = f"{step_s:+.0f}"
+        if isinstance(self._base, Foundation) and (suspended := self._base.registry.stopped_by_state()["SUSPENDED"]):
+            facts["suspended"] = ",".join(suspended)
         response = pb.GetStatusResponse(
             service=self._base.service,
             version=version("shuniu"),
@@ -72,7 +79,7 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
             dead_letters=found.dead_letters,
             organisation_deliveries=found.organisations,
             organisation_open=found.organisations_open,
-            facts=dict(await self._facts()),
+            facts=facts,
         )
         response.started_at.FromMicroseconds(self._started_us)
         return response

@@ -31,7 +31,7 @@ class ServiceSettings(DatabaseSettings):
     edge_address: str = ""
     """Address for the edge; empty means the Unix socket <run_dir>/<service>.edge.sock."""
     peer_address: str = ""
-    """Address for other processes; empty means the Unix socket <run_dir>/<service>.peer.sock."""
+    """Address for other processes; empty means the Unix sockets <run_dir>/from/<caller>/<service>.peer.sock."""
     ops_host: str = "127.0.0.1"
     """Address of /livez, /readyz and /metrics."""
     ops_port: int = 0

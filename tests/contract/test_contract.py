@@ -54,6 +54,8 @@ def test_policy_is_complete(rpc: Rpc) -> None:
     assert 0 <= policy.min_ial <= 4
     assert not policy.min_ial or policy_pb2.CALLER_KIND_PERSON in rpc.callers, "assurance of nobody"
     assert len(set(policy.callers)) == len(policy.callers)
+    assert bool(policy.services) == (policy_pb2.CALLER_KIND_SERVICE in rpc.callers), "which processes of the hub?"
+    assert set(policy.services) <= {"edge", "web", "identity", "vault", "catalogue", "exchange", "esign", "cli"}
     assert len(set(policy.scopes)) == len(policy.scopes)
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.contract import rpcs
+
 ROOT = Path(__file__).parents[2]
 _METRIC_ROW = r"^\| `(\w+)` \| \w+ \| ([^|]*) \|"
 PARTS = {"identity", "vault", "catalogue", "exchange", "esign", "web", "edge"}
@@ -82,3 +84,23 @@ def test_alerts_watch_metrics_that_exist() -> None:
     prometheus = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     assert prometheus["rule_files"] == ["alerts.yml"]
     assert "./deploy/prometheus/alerts.yml:/etc/prometheus/alerts.yml" in (ROOT / "docker-compose.yml").read_text()
+
+
+def test_latency_panel_leaves_long_polls_out() -> None:
+    """A call that waits for news takes as long as the caller asks: it says nothing of how fast the hub is."""
+    panels = json.loads((ROOT / "deploy/grafana/dashboards/hub.json").read_text())["panels"]
+    (expression,) = (
+        target["expr"]
+        for panel in panels
+        for target in panel["targets"]
+        if "grpc_server_handling_seconds_bucket" in target["expr"]
+    )
+    left_out = set(re.search(r'grpc_method!~"([^"]*)"', expression)[1].split("|"))
+    waiting = {
+        rpc.method.name
+        for rpc in rpcs()
+        if rpc.method.client_streaming
+        or rpc.method.server_streaming
+        or "wait_seconds" in rpc.method.input_type.fields_by_name
+    }
+    assert left_out == waiting

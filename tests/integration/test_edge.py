@@ -82,8 +82,10 @@ class TestCallerForwarding:
     async def test_web_sees_no_forged_header(self, running):
         """The web process is behind the same strip."""
         async with running.http(None, "people") as client:
-            answer = await client.get("/verify", headers={"X-Shuniu-Claims": "e30", "X-Shuniu-Service": "identity"})
-        assert not [name for name in answer.json()["headers"] if name.startswith("x-shuniu-")]
+            forged = {"X-Shuniu-Claims": "e30", "X-Shuniu-Service": "identity", "X-Shuniu-Sender": "192.0.2.1"}
+            answer = await client.get("/verify", headers=forged)
+        found = {name: value for name, value in answer.json()["headers"].items() if name.startswith("x-shuniu-")}
+        assert found == {"x-shuniu-sender": "127.0.0.1"}
 
 
 class TestCertificates:
@@ -204,8 +206,14 @@ class TestRouting:
         assert answer.status_code == 200
         assert answer.json()["path"] == path.partition("?")[0]
 
-    @pytest.mark.parametrize("path", ["/verification", "/v1x", "/..%2fadmin", "/stats", "/server_info"])
-    async def test_other_paths_are_nowhere(self, running, path):
+    @pytest.mark.parametrize("path", ["/verification", "/v1x", "/stats", "/server_info", "/favicon.ico"])
+    async def test_other_paths_are_webs(self, running, path):
+        """Whoever mistyped an address meets web, which has a page for that."""
+        async with running.http(None, "people") as client:
+            assert (await client.get(path)).json()["path"] == path
+
+    @pytest.mark.parametrize("path", ["/..%2fadmin", "/v1/nothing"])
+    async def test_escaped_paths_and_unknown_calls_are_nowhere(self, running, path):
         async with running.http(None, "people") as client:
             assert (await client.get(path)).status_code in (400, 404)
 
@@ -302,8 +310,8 @@ class TestLimits:
 
     async def test_upload_to_web(self, running):
         async with running.http(None, "people") as client:
-            fits = await client.post("/verify", content=b"x" * (20 << 20), timeout=30)
-            too_large = await client.post("/verify", content=b"x" * (22 << 20), timeout=30)
+            fits = await client.post("/verify/upload", content=b"x" * (20 << 20), timeout=30)
+            too_large = await client.post("/verify/upload", content=b"x" * (22 << 20), timeout=30)
         assert fits.json()["bytes"] == 20 << 20
         assert too_large.status_code == 413
 
@@ -397,7 +405,7 @@ class TestStreams:
 
     async def test_bus_is_for_websockets_only(self, running):
         async with running.http(None, "people") as client:
-            assert (await client.get("/bus")).status_code == 404
+            assert (await client.get("/bus")).json()["path"] == "/bus", "web, which has no such page"
 
 
 class TestOperations:

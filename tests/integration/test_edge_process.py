@@ -28,6 +28,7 @@ from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.rpc import client
+from shuniu.kit.rpc.sockets import peer_address
 from shuniu.kit.testing.clock import eventually
 
 
@@ -65,7 +66,9 @@ class Feed(registry_pb2_grpc.RegistryFeedServiceServicer):
 async def serve(feed: Feed, address: str) -> grpc.aio.Server:
     server = grpc.aio.server()
     registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server(feed, server)
-    server.add_insecure_port(address)
+    mine = peer_address(address, "edge")
+    Path(mine.removeprefix("unix:")).parent.mkdir(parents=True, exist_ok=True)
+    server.add_insecure_port(mine)
     await server.start()
     return server
 
@@ -170,7 +173,7 @@ async def test_suspension_outlives_a_restart_without_identity(started):
     await eventually(lambda: memory.exists() and json.loads(memory.read_text()) == ["zone"])
     started.child.kill()
     await started.child.wait()
-    (started.world.run / "identity.peer.sock").unlink()
+    (started.world.run / "from" / "edge" / "identity.peer.sock").unlink()
     (started.world.run / "edge.ops").unlink()
     await started.start()
     zone, city = (started.world.platforms.platform(code) for code in ("zone", "city"))

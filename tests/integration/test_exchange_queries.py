@@ -16,6 +16,7 @@ from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.api.exchange.v1 import query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.rpc import client
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
 from tests.integration.test_exchange_cases import refused
@@ -367,7 +368,12 @@ async def test_an_authority_answers_the_hub_with_a_word_not_with_data(land):
     ministry = land.platform("ministry")
     await publish(ministry, resource(POPULATION, authority=True, share_class=pb.SHARE_CLASS_NOT_SHARED))
     await publish(ministry, resource())
-    stub = query_pb2_grpc.AuthorityServiceStub(land.peer)
+    address = f"unix:{land.directory}/run/exchange.peer.sock"
+    async with client.channel(address, service="identity") as asking:
+        await _authority_answers(land, ministry, query_pb2_grpc.AuthorityServiceStub(asking))
+
+
+async def _authority_answers(land, ministry, stub):
     candidate = person_pb2.SealPersonRequest(person_id="p1", platform="ministry", fields=["full_name"])
     sealed = await land.identity.SealPerson(candidate, None)
     request = pb.VerifySubjectRequest(resource=POPULATION, subject=sealed.sealed)

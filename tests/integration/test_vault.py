@@ -116,6 +116,7 @@ async def test_nothing_can_be_listed_and_nothing_stands_in_clear(land):
     async with land.channel("vault.peer", "identity") as channel:
         stub = vault_pb2_grpc.VaultServiceStub(channel)
         await put(stub)
+    async with land.channel("vault.peer", "cli") as channel:
         operations = operations_pb2_grpc.OperationsServiceStub(channel)
         report = await operations.VerifyAudit(operations_pb2.VerifyAuditRequest())
         assert report.intact

@@ -147,6 +147,25 @@ async def test_every_page_can_be_reached_through_the_edge(place: Place) -> None:
     assert "query-marker" not in (place.world.root / "access.log").read_text()
 
 
+@pytest.mark.parametrize("path", ["/nothing", "/server_info", "/verification", "/v9", "/index.php"])
+async def test_an_unknown_address_is_a_page(place: Place, path: str) -> None:
+    """In Chinese first, with the way home; JSON for a program that asks for it. Nothing of gRPC."""
+    async with place.http("people") as http:
+        page = await http.get(path, headers={"accept": "text/html"})
+        program = await http.get(path, headers={"accept": "application/json"})
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "没有这个页面" in page.text
+    assert (program.status_code, program.json()["reason"]) == (404, "NOT_FOUND")
+
+
+async def test_what_browsers_and_robots_ask_for_is_there(place: Place) -> None:
+    """An icon, and a file that keeps crawlers away."""
+    async with place.http("people") as http:
+        icon, robots = await http.get("/favicon.ico"), await http.get("/robots.txt")
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")
+    assert (robots.status_code, robots.text) == (200, "User-agent: *\nDisallow: /\n")
+
+
 async def test_programs_get_timestamps_without_a_certificate_of_their_own(place: Place) -> None:
     """POST /tsa on the people's listener is open to everybody; on the platforms' listener there is no such path."""
     question = timestamp.query(sha256(b"document").digest(), 7)

@@ -6,6 +6,7 @@ touch is the services' own rule and is tested with them.
 
 import asyncio
 import base64
+import contextlib
 import json
 import shutil
 import tempfile
@@ -20,6 +21,7 @@ import pytest_asyncio
 from shuniu.api.common.v1 import policy_pb2
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.rpc.server import Servicer, edge_listener, peer_listener
+from shuniu.kit.rpc.sockets import peer_address
 from tests.support.contract import Rpc, rpcs
 
 TRUST = "hub.test"
@@ -87,7 +89,10 @@ CALLERS = [
     Asking("operator with all scopes", policy_pb2.CALLER_KIND_OPERATOR, ALL_SCOPES),
     *ONLY_ONE_SCOPE,
     Asking("operator without scopes", policy_pb2.CALLER_KIND_OPERATOR),
-    Asking("service", policy_pb2.CALLER_KIND_SERVICE, peer=True),
+    *(
+        Asking(name, policy_pb2.CALLER_KIND_SERVICE, peer=True)
+        for name in sorted({name for rpc in rpcs() for name in rpc.policy.services})
+    ),
 ]
 
 
@@ -100,7 +105,7 @@ def expected(rpc: Rpc, caller: Asking) -> str:
     if caller.kind not in allowed:
         return "TOKEN_REQUIRED" if caller.kind == policy_pb2.CALLER_KIND_ANONYMOUS else "CALLER_KIND"
     if caller.kind == policy_pb2.CALLER_KIND_SERVICE:
-        return "OK"
+        return "OK" if caller.name in policy.services else "PEER_KIND"
     if not set(policy.scopes) <= caller.scopes:
         return "SCOPE_MISSING"
     if caller.kind == policy_pb2.CALLER_KIND_PERSON and caller.ial < policy.min_ial:
@@ -138,16 +143,16 @@ class EmptyAnswers:
 
 @dataclass
 class Hub:
-    """Both listeners of a process that serves the whole contract, and a channel to each."""
+    """Both listeners of a process that serves the whole contract; a channel of the edge, and one of each process."""
 
     edge: grpc.aio.Channel
-    peer: grpc.aio.Channel
+    peers: dict[str, grpc.aio.Channel]
     answers: EmptyAnswers
 
     async def outcome(self, rpc: Rpc, caller: Asking) -> str:
         """OK, or the reason why the call was refused."""
-        channel = self.peer if caller.peer else self.edge
-        metadata = caller.metadata() if not caller.peer else [("x-shuniu-service", "exchange")]
+        channel = self.peers[caller.name] if caller.peer else self.edge
+        metadata = caller.metadata() if not caller.peer else []
         write, read = rpc.request.SerializeToString, rpc.response.FromString
         arrived = len(self.answers.arrived)
         try:
@@ -192,11 +197,15 @@ async def hub(run_dir: Path) -> AsyncIterator[Hub]:
     for listener in (edge, peer):
         await listener.start()
     options = [("grpc.default_authority", "localhost"), ("grpc.use_local_subchannel_pool", 1)]
-    async with (
-        grpc.aio.insecure_channel(edge.address, options=options) as to_edge,
-        grpc.aio.insecure_channel(peer.address, options=options) as to_peer,
-    ):
-        yield Hub(to_edge, to_peer, answers)
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def connected(address: str) -> grpc.aio.Channel:
+            return await stack.enter_async_context(grpc.aio.insecure_channel(address, options=options))
+
+        peers = {
+            caller.name: await connected(peer_address(peer.address, caller.name)) for caller in CALLERS if caller.peer
+        }
+        yield Hub(await connected(edge.address), peers, answers)
     await asyncio.gather(edge.stop(0), peer.stop(0))
 
 
@@ -215,6 +224,7 @@ def test_matrix_tells_callers_apart() -> None:
         "OK",
         "TOKEN_REQUIRED",
         "CALLER_KIND",
+        "PEER_KIND",
         "SCOPE_MISSING",
         "ASSURANCE_TOO_LOW",
     }

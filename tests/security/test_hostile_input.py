@@ -280,6 +280,7 @@ async def test_forged_caller_headers_change_nothing(scene: Scene) -> None:
         ("x-shuniu-claims", base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")),
         ("x-shuniu-service", "vault"),
         ("x-forwarded-for", "127.0.0.1"),
+        ("x-shuniu-sender", "192.0.2.1"),
         ("x-envoy-internal", "true"),
     )
     own = await scene.app.token()

@@ -38,7 +38,7 @@ async def main(address, path, count):
             # Every other one is the same.
             request = esign_pb2.VerifyDocumentRequest(pdf=document + b"%%%d" % (n * (n % 2)))
             try:
-                await verify(request, timeout=8, metadata=[("x-forwarded-for", "192.0.2.1")])
+                await verify(request, timeout=8, metadata=[("x-shuniu-sender", "192.0.2.1")])
             except grpc.aio.AioRpcError as error:
                 return error.code().name
             return "OK"

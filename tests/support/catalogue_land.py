@@ -253,8 +253,8 @@ async def catalogue_land(
     descriptor = registry_pb2.DESCRIPTOR.services_by_name["RegistryFeedService"]
     add = registry_pb2_grpc.add_RegistryFeedServiceServicer_to_server
     identity = peer_listener(f"unix:{directory}/run/identity.peer.sock", [Servicer(add, registry, descriptor)], TRUST)
-    channel = client.channel(f"unix:{directory}/run/catalogue.edge.sock", service="edge")
-    peer = client.channel(f"unix:{directory}/run/catalogue.peer.sock", service="exchange")
+    channel = client.socket_channel(f"unix:{directory}/run/catalogue.edge.sock")
+    peer = client.channel(f"unix:{directory}/run/catalogue.peer.sock", service="cli")
     land = CatalogueLand(directory, path, registry, channel, peer)
     await identity.start()
     try:

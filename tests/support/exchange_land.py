@@ -245,6 +245,8 @@ class ExchangeLand:
     catalogue: Catalogue
     channel: grpc.aio.Channel
     peer: grpc.aio.Channel
+    """As esign has it."""
+    cli: grpc.aio.Channel
     path: Path
     process: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
@@ -300,7 +302,7 @@ class ExchangeLand:
         self._peers = []
 
     def operations(self) -> operations_pb2_grpc.OperationsServiceStub:
-        return operations_pb2_grpc.OperationsServiceStub(self.peer)
+        return operations_pb2_grpc.OperationsServiceStub(self.cli)
 
     async def items_known(self, number: int) -> bool:
         status = await self.operations().GetStatus(operations_pb2.GetStatusRequest())
@@ -352,9 +354,10 @@ async def exchange_land(
             await bus.enrol(code)
         catalogue.put(base_item())
         catalogue.put(item())
-        channel = client.channel(f"unix:{directory}/run/exchange.edge.sock", service="edge")
+        channel = client.socket_channel(f"unix:{directory}/run/exchange.edge.sock")
         peer = client.channel(f"unix:{directory}/run/exchange.peer.sock", service="esign")
-        land = ExchangeLand(directory, bus, identity, catalogue, channel, peer, path)
+        cli = client.channel(f"unix:{directory}/run/exchange.peer.sock", service="cli")
+        land = ExchangeLand(directory, bus, identity, catalogue, channel, peer, cli, path)
         await land.start_peers()
         try:
             await land.start()
@@ -366,6 +369,7 @@ async def exchange_land(
         finally:
             await channel.close()
             await peer.close()
+            await cli.close()
             await land.stop_peers()
             shutil.rmtree(directory, ignore_errors=True)
 

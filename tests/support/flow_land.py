@@ -272,7 +272,7 @@ class FlowLand:
             *(sys.executable, "-m", "services.esign", "--config", str(self.config)), stdout=log, stderr=log
         )
         log.close()
-        self.channel = client.channel(f"unix:{self.root}/run/esign.edge.sock", service="edge")
+        self.channel = client.socket_channel(f"unix:{self.root}/run/esign.edge.sock")
         for _ in range(600):
             assert self.process.returncode is None, (self.root / "esign.log").read_text()[-3000:]
             # The registry arrives a moment after the service answers: then the facts are missing and not the platform.

@@ -34,6 +34,7 @@ from shuniu.kit.crypto import sealing
 from shuniu.kit.events import bus_server
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.rpc import client
+from shuniu.kit.rpc.sockets import peer_address
 from tests.support.stopped_stores import migrate
 
 TRUST = "hub.test"
@@ -151,7 +152,8 @@ class IdentityLand:
         return headers(certificate, claims)
 
     def channel(self, socket_name: str, service: str = "web") -> grpc.aio.Channel:
-        return client.channel(f"unix:{self.run}/{socket_name}.sock", service=service)
+        address = f"unix:{self.run}/{socket_name}.sock"
+        return client.channel(address, service=service) if "peer" in socket_name else client.socket_channel(address)
 
     def write_config(self, identity: Mapping[str, object], vault: Mapping[str, object]) -> None:
         extra, kept = (
@@ -268,7 +270,9 @@ class StandInExchange(query_pb2_grpc.AuthorityServiceServicer, case_pb2_grpc.Cas
         self._server = grpc.server(ThreadPoolExecutor(4))
         query_pb2_grpc.add_AuthorityServiceServicer_to_server(self, self._server)
         case_pb2_grpc.add_CaseRegistryServiceServicer_to_server(self, self._server)
-        self._server.add_insecure_port(f"unix:{land.run}/exchange.peer.sock")
+        mine = peer_address(f"unix:{land.run}/exchange.peer.sock", "identity")
+        Path(mine.removeprefix("unix:")).parent.mkdir(parents=True, exist_ok=True)
+        self._server.add_insecure_port(mine)
         self._server.start()
 
     def stop(self) -> None:

@@ -137,16 +137,17 @@ async def stubs_of(world: World) -> AsyncIterator[Stubs]:
         world.land.channel("identity.peer", "exchange") as from_exchange,
         world.land.channel("identity.edge") as edge,
         world.land.channel("vault.peer", "identity") as vault,
+        world.land.channel("identity.peer", "cli") as cli,
     ):
         yield Stubs(
             signin_pb2_grpc.SignInServiceStub(peer),
             signin_pb2_grpc.OpenIdServiceStub(peer),
-            registry_pb2_grpc.RegistryFeedServiceStub(peer),
+            registry_pb2_grpc.RegistryFeedServiceStub(from_exchange),
             person_pb2_grpc.PersonServiceStub(from_exchange),
             person_pb2_grpc.RevealServiceStub(edge),
             platform_pb2_grpc.PlatformAdminServiceStub(edge),
             vault_pb2_grpc.VaultServiceStub(vault),
-            operations_pb2_grpc.OperationsServiceStub(peer),
+            operations_pb2_grpc.OperationsServiceStub(cli),
         )
 
 

@@ -394,7 +394,6 @@ class Issuing:
         """The receipt's checkpoint, read; the documents of one batch are under the same."""
         if self._newest is None or self._newest[0] != receipt.checkpoint:
             head = open_checkpoint(receipt.checkpoint, self.secrets.ledger_keys)
-            metrics.LEDGER_SIZE.set(head.size)
             self._newest = receipt.checkpoint, head
         return self._newest[1]
 

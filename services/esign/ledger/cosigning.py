@@ -19,6 +19,7 @@ from services.esign.ledger.domain.ledger import Checkpoint
 from services.esign.ledger.domain.witness import Cosignature, Policy, WitnessKey
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.witness_sites import WitnessSite
+from shuniu.kit.process.metrics import from_the_start
 
 # Far above a cosignature line; a witness that sends more is not believed.
 MAX_ANSWER = 64 * 1024
@@ -65,6 +66,11 @@ class Cosigning:
         Raises ValueError when there are fewer witnesses than that.
         """
         self._log = log
+        from_the_start(
+            metrics.WITNESS_REFUSALS,
+            witness=[site.key.name for site in sites],
+            reason=("LEDGER_FORKED", "LEDGER_ROLLED_BACK"),
+        )
         self._standings = [_Standing(site) for site in sites]
         self.policy = Policy.k_of_n([site.key for site in sites], least)
         self._round_s = round_s
@@ -184,7 +190,6 @@ class Cosigning:
         await self._log.publish(note_text)
         if self.policy.quorum.met_by(here) and not self._surpassed(head.size):
             await self._log.keep_witnessed(note_text)
-            metrics.LEDGER_WITNESSED.set(head.size)
 
     def _surpassed(self, size: int) -> bool:
         kept = self._log.witnessed_text

@@ -70,9 +70,7 @@ class Authority:
         try:
             found = timestamp.granted(self._token(timestamp.read_query(request)))
         except TimestampRefusedError as refusal:
-            metrics.TIMESTAMPS.labels(refusal.failure.name.lower()).inc()
             return timestamp.refused(refusal.failure, refusal.text)
-        metrics.TIMESTAMPS.labels("granted").inc()
         return found
 
     def token(self, digest: bytes) -> bytes:
@@ -84,6 +82,16 @@ class Authority:
         return self._longest
 
     def _token(self, asked: TimestampQuery) -> bytes:
+        """Whoever asks, outside or the hub's own sealing, is counted."""
+        try:
+            found = self._signed(asked)
+        except TimestampRefusedError as refusal:
+            metrics.TIMESTAMPS.labels(refusal.failure.name.lower()).inc()
+            raise
+        metrics.TIMESTAMPS.labels("granted").inc()
+        return found
+
+    def _signed(self, asked: TimestampQuery) -> bytes:
         now_us = self.guard.now_us()
         if now_us is None:
             raise TimestampRefusedError(Failure.TIME_NOT_AVAILABLE, "the authority's clock is in doubt")

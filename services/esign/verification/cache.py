@@ -11,7 +11,7 @@ from typing import Protocol
 from services.esign import metrics
 from services.esign.domain.verdict import Verdict
 from services.esign.verification.workers.verifier import Question
-from shuniu.kit.rpc.uploads import sender
+from shuniu.kit.rpc.network import sender
 
 # Verdicts that are kept, by their number and by the bytes they take.
 _KEPT = 2048

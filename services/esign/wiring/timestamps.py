@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from services.esign import metrics
 from services.esign.config import EsignSettings, KeyFiles
 from services.esign.keys.secrets import Secrets
 from services.esign.signing.domain.long_term import Level
@@ -39,6 +40,7 @@ def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets)
     async def facts() -> Mapping[str, str]:
         return {"clock": "in doubt" if guard.now_us() is None else "right"}
 
+    metrics.CLOCK_DOUBTED.set_function(lambda: float(guard.now_us() is None))
     return TimestampsPart(
         guard=guard,
         stamps=_stamps(base, settings, secrets, authority, http),

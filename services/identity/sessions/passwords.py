@@ -1,4 +1,4 @@
-"""Password hashing in a bounded pool of threads, so that token traffic never waits for it.
+"""Password hashing in a bounded pool of threads, so that token traffic never waits for it, in turns between senders.
 
 argon2id, 19 MiB, two passes, one lane (OWASP password storage; about 20 ms, and argon2 releases the GIL).
 """
@@ -14,10 +14,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from services.identity import metrics
 from services.identity.sessions.domain.sign_in import normalised
+from shuniu.kit.process.places import Places
+from shuniu.kit.rpc.network import sender
 
 T = TypeVar("T")
 _MEMORY_KIB: Final = 19 * 1024
 _PASSES: Final = 2
+_WAIT_SECONDS: Final = 8.0
+"""Longest wait for a turn; web gives up soon after."""
 
 
 class PoolFullError(Exception):
@@ -30,8 +34,15 @@ class Passwords:
     def __init__(self, threads: int, queue: int) -> None:
         self._hasher = PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="password")
-        self._queue = queue
-        self._waiting = 0
+        # A flood fills a quarter of the queue at most, and others have their turn before its second one.
+        self._turns = Places(
+            threads,
+            PoolFullError,
+            share=threads,
+            waiting_of_one=max(1, queue // 4),
+            waiting=queue,
+            seconds=_WAIT_SECONDS,
+        )
         # What is checked when there is nobody: made with the same parameters.
         self._nobody = self._hasher.hash("nobody's password")
 
@@ -53,12 +64,9 @@ class Passwords:
             return False
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._waiting >= self._queue:
-            raise PoolFullError
-        self._waiting += 1
         began = time.perf_counter()
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            async with self._turns.hold(sender()):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
-            self._waiting -= 1
             metrics.PASSWORD_CHECK.observe(time.perf_counter() - began)

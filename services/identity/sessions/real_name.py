@@ -8,14 +8,18 @@ from services.identity import metrics
 from services.identity.config import IdentitySettings
 from services.identity.persons.store import Proof
 from services.identity.platforms import store as platform_store
-from services.identity.sessions.refusals import authority_away, real_name_mismatch
+from services.identity.sessions.refusals import authority_away, real_name_mismatch, too_often
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process.places import Places
 from shuniu.kit.rpc.client import ask, ask_again
+from shuniu.kit.rpc.network import sender
 
 _SECONDS: Final = 15.0
+_MOST: Final = 16
+"""Questions to the authority under way at once."""
 _AWAY: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.NOT_FOUND, Code.PERMISSION_DENIED})
 
 
@@ -30,6 +34,8 @@ class RealNameAuthority:
         self._resource = settings.authority_resource
         self._vault = vault_pb2_grpc.VaultServiceStub(vault)
         self._exchange = query_pb2_grpc.AuthorityServiceStub(exchange)
+        # One sender has half of the questions under way, however many he asks.
+        self._turns = Places(_MOST, too_often, share=_MOST // 2, waiting_of_one=32, waiting=128, seconds=8.0)
 
     async def prove(self, record: vault_pb2.VaultRecord) -> Proof:
         """The authority's proof that name and number belong together. Raises AUTHORITY_AWAY, REAL_NAME_MISMATCH."""
@@ -41,9 +47,10 @@ class RealNameAuthority:
         candidate: vault_pb2.SealCandidateResponse = await ask_again(self._vault.SealCandidate, seal)
         question = query_pb2.VerifySubjectRequest(resource=self._resource, subject=candidate.sealed)
         try:
-            answer: query_pb2.VerifySubjectResponse = await ask(
-                self._exchange.VerifySubject, question, timeout=_SECONDS
-            )
+            async with self._turns.hold(sender()):
+                answer: query_pb2.VerifySubjectResponse = await ask(
+                    self._exchange.VerifySubject, question, timeout=_SECONDS
+                )
         except HubError as error:
             if error.code in _AWAY:
                 metrics.REGISTRATIONS.labels("authority_away").inc()

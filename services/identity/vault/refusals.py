@@ -4,10 +4,6 @@ from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 
 
-def only_identity() -> HubError:
-    return errors.denied("VAULT_CALLER", "Only identity may ask the vault.", "仅身份服务可以访问保险库。")
-
-
 def person_unknown() -> HubError:
     return errors.not_found("PERSON_UNKNOWN", "The vault does not know this person.", "没有该人员的记录。")
 

@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from services.identity.requests.private import PrivateRequests
 from services.identity.vault import metrics
-from services.identity.vault.disclosures import CALLER, Disclosure, Disclosures
+from services.identity.vault.disclosures import Disclosure, Disclosures
 from services.identity.vault.domain import receivers, records
 from services.identity.vault.domain.receivers import CANDIDATE_FIELDS
 from services.identity.vault.domain.records import Record
 from services.identity.vault.person_records import PersonRecords
-from services.identity.vault.refusals import only_identity, receiver_key_invalid
+from services.identity.vault.refusals import receiver_key_invalid
 from services.identity.vault.store import Kept
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2 as pb
@@ -24,7 +24,6 @@ from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.process.ids import new_person_id
-from shuniu.kit.rpc.caller import current_caller
 from shuniu.rules import RuleError
 
 _AUTHORITY = "authority"
@@ -42,7 +41,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         self._disclosures = disclosures
 
     async def PutPerson(self, request: pb.PutPersonRequest, context: Any) -> pb.PutPersonResponse:
-        with _asked_by_identity():
+        with _rules():
             record = self._checked(request.record)
         keys, fresh_id = self._persons.keys(record), new_person_id()
         response = await self._private.mutate(
@@ -71,7 +70,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         )
 
     async def SealFields(self, request: pb.SealFieldsRequest, context: Any) -> pb.SealFieldsResponse:
-        with _asked_by_identity():
+        with _rules():
             receivers.check(request.receiver, request.purpose)
             receivers.check_fields(request.fields)
             jwk = _receiver_key(request.receiver_jwk)
@@ -81,7 +80,7 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
         return pb.SealFieldsResponse(sealed=sealed)
 
     async def SealCandidate(self, request: pb.SealCandidateRequest, context: Any) -> pb.SealCandidateResponse:
-        with _asked_by_identity():
+        with _rules():
             record = self._checked(request.record)
             receivers.check(request.receiver, _AUTHORITY)
             jwk = _receiver_key(request.receiver_jwk)
@@ -95,10 +94,8 @@ class VaultService(vault_pb2_grpc.VaultServiceServicer):
 
 
 @contextlib.contextmanager
-def _asked_by_identity() -> Iterator[None]:
-    """Turns violated rules into HubError. Raises VAULT_CALLER for any other caller than identity."""
-    if current_caller().platform != CALLER:
-        raise only_identity()
+def _rules() -> Iterator[None]:
+    """Turns violated rules into HubError."""
     try:
         yield
     except RuleError as error:

@@ -51,6 +51,9 @@ class CountedConsumer(ConsumerWatch):
 
     def __init__(self, stream: str) -> None:
         self._stream = stream
+        metrics.from_the_start(
+            metrics.EVENTS, stream=(stream,), outcome=("handled", "duplicate", "failed", "dead", "conflict")
+        )
 
     def handled(self, events: int, duplicates: int) -> None:
         self._count("handled", events)

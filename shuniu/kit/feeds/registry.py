@@ -1,7 +1,7 @@
 """The platform registry as every process reads it: who exists and who may work now."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import grpc
@@ -10,6 +10,7 @@ from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.feeds.feed import Change, Page, Replica
+from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.rpc.caller import Caller, CallerKind
 from shuniu.kit.rpc.client import ask
@@ -52,6 +53,14 @@ class Registry:
     def platforms(self) -> list[registry_pb2.PlatformEntry]:
         """All entries, in a copy: units of work ask from the store's threads."""
         return list(self._platforms.values())
+
+    def stopped_by_state(self) -> Mapping[str, list[str]]:
+        """Codes of enrolled platforms that may not work now, by state: SUSPENDED, RETIRED."""
+        found: dict[str, list[str]] = {"SUSPENDED": [], "RETIRED": []}
+        for code, entry in sorted(self._platforms.items()):
+            if entry.state in found:
+                found[entry.state].append(code)
+        return found
 
     def stopped(self) -> frozenset[str]:
         """Codes of platforms that may not work now."""
@@ -105,5 +114,7 @@ class Registry:
         self._platforms.clear()
 
     def _tell(self) -> None:
+        for state, codes in self.stopped_by_state().items():
+            metrics.PLATFORMS_STOPPED.labels(state).set(len(codes))
         for listener in self._listeners:
             listener()

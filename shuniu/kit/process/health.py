@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from shuniu.kit.process import metrics
+from shuniu.kit.process import clock, metrics
 
 ALIVE_WITHIN = 5.0
 """Seconds in which a living event loop answers."""
@@ -107,6 +107,7 @@ class Health:
         if path == "/metrics":
             reasons = self.reasons()
             metrics.READY.set(0 if reasons else 1)
+            metrics.CLOCK_STEP.set(clock.STEPS.step_s())
             self._refresh()
             start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
             return [generate_latest(metrics.REGISTRY)]

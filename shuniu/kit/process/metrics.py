@@ -1,8 +1,21 @@
 """Metrics every process has. Names are listed in docs/metrics.md, which a test keeps true."""
 
+import itertools
+import time
+from collections.abc import Iterable
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
+
+
+def from_the_start(metric: Counter | Gauge | Histogram, **values: Iterable[str]) -> None:
+    """Makes the series of these label values, at 0. A counter that is born with its first event has not increased, so
+    no alert on its increase would hear of that event.
+    """
+    for combination in itertools.product(*values.values()):
+        metric.labels(**dict(zip(values, combination, strict=True)))
+
 
 HANDLED = Counter(
     "grpc_server_handled_total",
@@ -25,6 +38,7 @@ UPLOAD_BYTES = Gauge(
 )
 UPLOADS_WAITING = Gauge("shuniu_uploads_waiting", "Calls that wait to have their document read.", registry=REGISTRY)
 REFUSED = Counter("shuniu_rpcs_refused_total", "RPCs refused, by reason.", ["reason"], registry=REGISTRY)
+from_the_start(REFUSED, reason=("HSM_AWAY", "CA_AWAY", "LEDGER_AWAY"))
 RECEIVERS_REFUSED = Counter(
     "shuniu_receivers_refused_total",
     "Organisations that got no event because of their zone or secrecy label.",
@@ -42,6 +56,20 @@ CRYPTO_OPERATIONS = Counter(
     registry=REGISTRY,
 )
 READY = Gauge("shuniu_ready", "1 when the process serves.", registry=REGISTRY)
+STARTED = Gauge("shuniu_started_seconds", "When the process started, s since 1970.", registry=REGISTRY)
+STARTED.set(time.time())
+CLOCK_STEP = Gauge(
+    "shuniu_clock_step_seconds",
+    "How far the machine's clock was set forward (back: negative) since the process started.",
+    registry=REGISTRY,
+)
+PLATFORMS_STOPPED = Gauge(
+    "shuniu_platforms_stopped",
+    "Platforms that are suspended or retired, as this process knows.",
+    ["state"],
+    registry=REGISTRY,
+)
+from_the_start(PLATFORMS_STOPPED, state=("SUSPENDED", "RETIRED"))
 
 BUS_CONNECTED = Gauge("shuniu_bus_connected", "1 while this process is connected to the bus.", registry=REGISTRY)
 DELIVERIES = Counter(
@@ -50,6 +78,7 @@ DELIVERIES = Counter(
     ["outcome"],
     registry=REGISTRY,
 )
+from_the_start(DELIVERIES, outcome=("stored", "receipted", "resent", "archived", "dead"))
 PARKED = Counter(
     "shuniu_targets_parked_total",
     "Times an organisation's deliveries had to wait, by cause.",
@@ -65,6 +94,7 @@ RECEIPTS_REFUSED = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+from_the_start(RECEIPTS_REFUSED, reason=("mismatch", "malformed"))
 EVENTS = Counter(
     "shuniu_events_total",
     "Events taken in, by outcome: handled, duplicate, failed, dead, conflict (known id, other content: an alarm).",

@@ -2,7 +2,7 @@
 
 On the edge socket identity comes from two headers that Envoy alone sets (it strips them from outside):
 `x-forwarded-client-cert` (the verified client certificate) and `x-shuniu-claims` (the verified token's payload).
-On the peer socket the caller is another process of this hub.
+Another process of this hub is who its certificate says, or whom the socket is for that it called (`sockets.py`).
 """
 
 import base64
@@ -19,7 +19,7 @@ from shuniu.kit import errors
 
 CERTIFICATE_HEADER = "x-forwarded-client-cert"
 CLAIMS_HEADER = "x-shuniu-claims"
-SERVICE_HEADER = "x-shuniu-service"
+EDGE = "edge"
 _SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
@@ -176,11 +176,19 @@ def _token_refused() -> errors.HubError:
     )
 
 
-def peer_caller(metadata: Mapping[str, str], certificate_uri: str | None, trust_domain: str) -> Caller:
-    """Another process of this hub: named by its header on a Unix socket, by its certificate over TCP."""
-    if certificate_uri is not None:
-        name = certificate_uri.removeprefix(f"spiffe://{trust_domain}/service/")
-        if name == certificate_uri:
-            raise _forged()
-        return Caller(CallerKind.SERVICE, platform=name)
-    return Caller(CallerKind.SERVICE, platform=metadata.get(SERVICE_HEADER, "unnamed"))
+def process_of(certificate_uri: str, trust_domain: str) -> str:
+    """The process of this hub that a certificate's URI SAN names; empty when it names none."""
+    name = certificate_uri.removeprefix(f"spiffe://{trust_domain}/service/")
+    return "" if name == certificate_uri else name
+
+
+def is_edge(certificate_uri: str, trust_domain: str) -> bool:
+    """True for the edge, whose headers are believed. Any other holder of a certificate could write them."""
+    return process_of(certificate_uri, trust_domain) == EDGE
+
+
+def peer_caller(name: str) -> Caller:
+    """Another process of this hub. Raises UNAUTHENTICATED when nothing proves which."""
+    if not name:
+        raise _forged()
+    return Caller(CallerKind.SERVICE, platform=name)

@@ -12,8 +12,8 @@ from google.rpc import error_details_pb2, status_pb2
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.rpc.caller import SERVICE_HEADER
 from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
+from shuniu.kit.rpc.sockets import peer_address
 from shuniu.kit.rpc.wire import DETAILS_HEADER
 from shuniu.rules import Violation
 
@@ -33,7 +33,14 @@ class ClientTls:
 
 
 def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc.aio.Channel:
-    """A channel to another process of this hub. `service` names the caller. Make one and keep it."""
+    """A channel to another process of this hub at its peer address. `service` is the caller, which its own socket there
+    proves, or its certificate over TCP. Make one and keep it.
+    """
+    return socket_channel(peer_address(address, service), tls=tls)
+
+
+def socket_channel(address: str, *, tls: ClientTls | None = None) -> grpc.aio.Channel:
+    """A channel to exactly this address."""
     options: list[tuple[str, Any]] = [
         ("grpc.max_receive_message_length", MAX_MESSAGE),
         ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -49,7 +56,7 @@ def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc
             raise ValueError(f"{address}: a TCP peer needs TLS")
         # The authority of a Unix socket would be its path, which Envoy and others refuse.
         options.append(("grpc.default_authority", "localhost"))
-        return _Named(grpc.aio.insecure_channel(address, options=options), service)
+        return _Limited(grpc.aio.insecure_channel(address, options=options))
 
     def build() -> grpc.aio.Channel:
         credentials = grpc.ssl_channel_credentials(
@@ -57,7 +64,7 @@ def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc
         )
         return grpc.aio.secure_channel(address, credentials, options=options)
 
-    return _Named(_Renewed(build, (tls.certificate, tls.key, tls.roots)), service)
+    return _Limited(_Renewed(build, (tls.certificate, tls.key, tls.roots)))
 
 
 class _Renewed(grpc.aio.Channel):
@@ -130,21 +137,20 @@ class _Renewed(grpc.aio.Channel):
         await self._channel.channel_ready()
 
 
-class _Named(grpc.aio.Channel):
-    """Names the caller, and sets a deadline on calls without one.
+class _Limited(grpc.aio.Channel):
+    """Sets a deadline on calls without one.
 
     No interceptor: gRPC would run each call in a task of its own, at half the cost of the call itself.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, service: str) -> None:
+    def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
-        self._name = (SERVICE_HEADER, service)
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
         inner = self._channel.unary_unary(*args, **kwargs)
 
-        def call(request: Any, *, timeout: float | None = None, metadata: Any = None, **rest: Any) -> Any:
-            return inner(request, timeout=timeout or 10.0, metadata=(*(metadata or ()), self._name), **rest)
+        def call(request: Any, *, timeout: float | None = None, **rest: Any) -> Any:
+            return inner(request, timeout=timeout or 10.0, **rest)
 
         return call
 

@@ -1,34 +1,31 @@
-"""The network a call came from. It tells anonymous callers apart, for fairness between them only."""
+"""The sender of a call, for fairness between those who send: budgets, turns and counts of tries.
 
-import ipaddress
+The edge alone sets `x-shuniu-sender`: the address of an IPv4 client, the /64 of an IPv6 one. One IPv4 address is a
+household or an office, often many behind one router, so nothing wider is taken together; one IPv6 subscriber gets a /64
+and may use any address in it (RFC 6177). Web passes the header on.
+"""
+
 from contextvars import ContextVar
 
-FORWARDED_HEADER = "x-forwarded-for"
-# One subscriber gets a /64 and may use any address in it (RFC 6177).
-_SUBSCRIBER = 64
+from shuniu.kit.rpc.caller import CallerKind, current_caller
+
+SENDER_HEADER = "x-shuniu-sender"
+_LONGEST = 64
+_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
 
 _current: ContextVar[str] = ContextVar("shuniu_network", default="")
 
 
-def network_of(forwarded: str) -> str:
-    """From `x-forwarded-for`, whose last address the edge wrote: an IPv4 address, or the /64 of an IPv6 one. Empty when
-    there is none.
-    """
-    try:
-        address = ipaddress.ip_address(forwarded.rpartition(",")[2].strip())
-    except ValueError:
-        return ""
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped is not None:
-        return str(address.ipv4_mapped)
-    return str(ipaddress.ip_network((int(address), _SUBSCRIBER), strict=False))
-
-
-def set_current(forwarded: str) -> None:
-    _current.set(network_of(forwarded))
+def set_current(header: str) -> None:
+    _current.set(header[:_LONGEST])
 
 
 def current_network() -> str:
     """Network of the call that is being handled; empty when the edge did not say."""
     return _current.get()
+
+
+def sender() -> str:
+    """The sender whose turn a call takes: platform, person or operator by name, an anonymous one by network."""
+    caller = current_caller()
+    return caller.key if caller.kind in _NAMED else current_network() or caller.key

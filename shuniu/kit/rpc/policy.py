@@ -21,6 +21,8 @@ class Policy:
     audit: bool
     mutates: bool
     rate: str
+    services: frozenset[str] = frozenset()
+    """Processes of the hub that may call it."""
 
     @property
     def internal(self) -> bool:
@@ -29,6 +31,15 @@ class Policy:
 
     def check(self, caller: Caller) -> None:
         """Raises UNAUTHENTICATED or PERMISSION_DENIED when the caller may not."""
+        if caller.kind is CallerKind.SERVICE and CallerKind.SERVICE in self.callers:
+            if caller.platform not in self.services and CallerKind.ANONYMOUS not in self.callers:
+                raise errors.denied(
+                    "PEER_KIND",
+                    f"The process {caller.platform} of this hub may not use this call.",
+                    "枢纽的这一进程无权使用该接口。",
+                    process=caller.platform,
+                )
+            return
         if caller.kind not in self.callers:
             # A platform without token may still use what is open to everybody.
             if caller.kind is CallerKind.ANONYMOUS:
@@ -45,7 +56,7 @@ class Policy:
                 "此类调用方无权使用该接口。",
                 kind=caller.kind.name,
             )
-        if caller.kind in (CallerKind.SERVICE, CallerKind.ANONYMOUS):
+        if caller.kind is CallerKind.ANONYMOUS:
             return
         missing = self.scopes - caller.scopes
         if missing:
@@ -72,7 +83,11 @@ def policy_of(method: MethodDescriptor) -> Policy:
         raise LookupError(f"{name} has no policy")
     raw = options.Extensions[policy_pb2.policy]
     callers = frozenset(CallerKind(kind) for kind in raw.callers)
-    if not callers or raw.rate == policy_pb2.RATE_CLASS_UNSPECIFIED:
+    if (
+        not callers
+        or raw.rate == policy_pb2.RATE_CLASS_UNSPECIFIED
+        or (CallerKind.SERVICE in callers) != bool(raw.services)
+    ):
         raise LookupError(f"{name} has an incomplete policy")
     return Policy(
         name,
@@ -82,6 +97,7 @@ def policy_of(method: MethodDescriptor) -> Policy:
         raw.audit,
         raw.mutates,
         policy_pb2.RateClass.Name(raw.rate).removeprefix("RATE_CLASS_").lower(),
+        frozenset(raw.services),
     )
 
 

@@ -1,5 +1,6 @@
 """The only place where a gRPC server is built."""
 
+import asyncio
 import errno
 import functools
 import importlib
@@ -21,6 +22,7 @@ from shuniu.kit.rpc.caller import Caller
 from shuniu.kit.rpc.interceptors import Guard
 from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
 from shuniu.kit.rpc.policy import policies
+from shuniu.kit.rpc.sockets import peer_address
 from shuniu.kit.rpc.stages import Authenticate, Refuse, nobody_refused
 from shuniu.kit.rpc.uploads import Carries
 
@@ -35,6 +37,8 @@ OPTIONS = (
     *KEEPALIVE,
 )
 
+_PEER_CALLS = 4096
+"""Calls under way of one other process."""
 _SERVICER = re.compile(r"\w+Servicer")
 _GENERATED = re.compile(r"[\w.]+_pb2_grpc")
 
@@ -80,47 +84,67 @@ def servicer(served: object, uploads: Mapping[str, Carries] = MappingProxyType({
 
 
 class Listener:
-    """One listening server of a process: `edge` (identity from Envoy's headers) or `peer` (other processes)."""
+    """A listener of a process: `edge` (identity from Envoy's headers) or `peer` (other processes, on Unix sockets each
+    by a server of its own).
+    """
 
-    def __init__(self, server: Any, guard: Guard, address: str) -> None:
-        self._server = server
-        self._guard = guard
+    def __init__(self, address: str) -> None:
         self.address = address
+        self._served: list[tuple[Any, Guard]] = []
+
+    def add(self, server: Any, guard: Guard) -> None:
+        self._served.append((server, guard))
 
     async def start(self) -> None:
-        await self._server.start()
+        for server, _ in self._served:
+            await server.start()
 
     async def stop(self, grace: float) -> None:
-        await self._server.stop(grace)
+        await asyncio.gather(*(server.stop(grace) for server, _ in self._served))
 
     def cut_refused(self) -> None:
-        self._guard.cut_refused()
+        for _, guard in self._served:
+            guard.cut_refused()
 
 
 def edge_listener(
     address: str, servicers: Sequence[Servicer], trust_domain: str, refuse: Refuse, *, tls: Tls | None = None
 ) -> Listener:
     """The listener that only the edge reaches: by the socket's 0700 directory, over TCP by the edge's certificate."""
-    edge = f"spiffe://{trust_domain}/service/edge"
 
     def authenticate(metadata: Mapping[str, str], context: Any) -> Caller:
-        if tls is not None and _peer_uri(context) != edge:
-            # Any other holder of a certificate could write the headers that name a caller.
+        if tls is not None and not callers.is_edge(_peer_uri(context), trust_domain):
             raise errors.unauthenticated("NOT_THE_EDGE", "Only the edge may call here.", "此地址仅供边缘网关访问。")
         return callers.edge_caller(metadata, trust_domain)
 
-    return _listener(address, servicers, authenticate, refuse, tls, max_in_flight=512)
+    found = Listener(address)
+    found.add(*_served(address, servicers, authenticate, refuse, tls, max_in_flight=512))
+    return found
 
 
 def peer_listener(
     address: str, servicers: Sequence[Servicer], trust_domain: str, *, tls: Tls | None = None
 ) -> Listener:
-    """The listener for other processes of this hub."""
+    """The listener for other processes of this hub: on Unix a socket for each that the contract names as a caller."""
+    found = Listener(address)
+    if not address.startswith("unix:"):
 
-    def authenticate(metadata: Mapping[str, str], context: Any) -> Caller:
-        return callers.peer_caller(metadata, _peer_uri(context) if tls else None, trust_domain)
+        def certified(_metadata: Mapping[str, str], context: Any) -> Caller:
+            return callers.peer_caller(callers.process_of(_peer_uri(context), trust_domain))
 
-    return _listener(address, servicers, authenticate, nobody_refused, tls, max_in_flight=4096)
+        found.add(*_served(address, servicers, certified, nobody_refused, tls, max_in_flight=_PEER_CALLS))
+        return found
+    contract = policies(servicer.descriptor for servicer in servicers).values()
+    for name in sorted(frozenset().union(*(policy.services for policy in contract))):
+        socket_path = peer_address(address, name)
+        Path(socket_path.removeprefix("unix:")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        known = functools.partial(_known, callers.peer_caller(name))
+        found.add(*_served(socket_path, servicers, known, nobody_refused, None, max_in_flight=_PEER_CALLS))
+    return found
+
+
+def _known(caller: Caller, _metadata: Mapping[str, str], _context: Any) -> Caller:
+    return caller
 
 
 def _peer_uri(context: Any) -> str:
@@ -128,7 +152,7 @@ def _peer_uri(context: Any) -> str:
     return next((name.decode() for name in names if name.startswith(b"spiffe://")), "")
 
 
-def _listener(
+def _served(
     address: str,
     servicers: Sequence[Servicer],
     authenticate: Authenticate,
@@ -136,7 +160,7 @@ def _listener(
     tls: Tls | None,
     *,
     max_in_flight: int,
-) -> Listener:
+) -> tuple[Any, Guard]:
     guard = Guard(
         policies(servicer.descriptor for servicer in servicers),
         authenticate,
@@ -160,7 +184,7 @@ def _listener(
         raise ValueError(f"{address}: a TCP listener needs TLS")
     else:
         server.add_secure_port(address, _credentials(tls))
-    return Listener(server, guard, address)
+    return server, guard
 
 
 class _ByName:

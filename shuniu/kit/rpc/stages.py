@@ -35,7 +35,7 @@ def identify(authenticate: Authenticate) -> Stage:
 
 def announce(call: Call) -> None:
     """Tells the code below which call it works for."""
-    network.set_current(call.metadata.get(network.FORWARDED_HEADER, ""))
+    network.set_current(call.metadata.get(network.SENDER_HEADER, ""))
     traceparent = call.metadata.get("traceparent", "")
     set_current(CurrentCall(call.policy.method, call.request_id, traceparent, call.policy.audit, call.caller))
 

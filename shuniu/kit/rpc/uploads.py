@@ -13,17 +13,8 @@ import grpc
 from shuniu.kit.errors import HubError
 from shuniu.kit.process import metrics
 from shuniu.kit.process.fair_queue import FairQueue, Room
-from shuniu.kit.rpc import network
-from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.kit.rpc.network import sender
 from shuniu.kit.rpc.options import MAX_MESSAGE
-
-_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
-
-
-def sender() -> str:
-    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
-    caller = current_caller()
-    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
 
 
 @dataclass(eq=False, slots=True)

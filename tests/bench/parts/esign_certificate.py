@@ -222,7 +222,7 @@ async def run() -> list[dict[str, Any]]:
         async with contextlib.AsyncExitStack() as stack:
             process = await stack.enter_async_context(service(directory))
             await stack.enter_async_context(peers(directory / "run"))
-            channel = client.channel(f"unix:{directory}/run/esign.edge.sock", service="edge")
+            channel = client.socket_channel(f"unix:{directory}/run/esign.edge.sock")
             stack.push_async_callback(channel.close)
             agency = caller("platform", AGENCY, "seal.use")
             async with asyncio.timeout(60):

@@ -41,11 +41,19 @@ def test_token_is_required_unless_open_to_all(shipped):
 def test_only_calls_with_a_document_may_be_large(shipped):
     def large(listener):
         found = routes(shipped, listener)
-        return {path for path, route in found.items() if route.bytes > EDGE.edge.max_request_bytes}
+        usual = EDGE.edge.max_request_bytes if listener is Listener.PLATFORMS else 64 * 1024
+        return {path for path, route in found.items() if route.bytes > usual}
 
     verify = "/shuniu.api.esign.v1.VerificationService/VerifyDocument"
     assert large(Listener.PEOPLE) == {verify}
     assert large(Listener.PLATFORMS) == {verify, "/shuniu.api.esign.v1.FlowService/BeginFlow"}
+
+
+@pytest.mark.parametrize("listener", Listener)
+def test_only_uploads_to_web_may_be_large(listener):
+    """Any web path takes 64 KiB, but for the one that takes a document."""
+    large = {route.path for route in render.web_routes(listener, EDGE.edge) if route.bytes > 64 * 1024}
+    assert large == ({"/verify/upload"} if listener is Listener.PEOPLE else set())
 
 
 def test_streams_have_no_end_and_are_not_gathered(shipped):
@@ -101,7 +109,7 @@ def test_no_setting_breaks_out_of_its_place(shipped):
     assert "\n    evil" not in text
 
 
-@pytest.mark.parametrize("refusal", refusals(21 << 20, 4 << 20), ids=lambda refusal: refusal.reason)
+@pytest.mark.parametrize("refusal", refusals(21 << 20, 4 << 20, 64 << 10), ids=lambda refusal: refusal.reason)
 def test_refusals_say_the_same_both_ways(refusal):
     """REST and gRPC callers of the edge read one reason, in both languages."""
     over_rest = json.loads(refusal.json)

@@ -1,13 +1,17 @@
 """The web process on its socket: a second one takes nothing away from the first."""
 
+import ssl
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
 
+from gateway.envoy.testing import TRUST_DOMAIN, Authority
 from gateway.web.listener import WebListener
+from shuniu.kit.rpc.client import ClientTls
 
 
 @pytest.fixture
@@ -52,4 +56,37 @@ async def test_what_a_killed_process_left_does_not_keep_the_next_from_serving(ad
     listener = WebListener(hello, address)
     await listener.start()
     assert await answer(address) == "hello"
+    await listener.stop(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "heard"),
+    [("service/edge", True), ("service/exchange", False), ("platform/edge", False)],
+)
+async def test_over_tcp_only_the_edge_is_heard(tmp_path: Path, name: str, heard: bool) -> None:
+    """Whoever else has a certificate of the hub could write the headers that name a caller: its connection ends."""
+    authority = Authority("hub")
+    (tmp_path / "ca.pem").write_bytes(authority.certificate)
+
+    def files(uri: str) -> tuple[Path, Path]:
+        issued = authority.issue(
+            x509.UniformResourceIdentifier(f"spiffe://{TRUST_DOMAIN}/{uri}"), x509.DNSName("localhost")
+        )
+        paths = tmp_path / "cert.pem", tmp_path / "key.pem"
+        for path, content in zip(paths, (issued.certificate, issued.key), strict=True):
+            path.write_bytes(content)
+        return paths
+
+    tls = ClientTls(*files("service/web"), tmp_path / "ca.pem")
+    listener = WebListener(hello, "127.0.0.1:0", tls, trust_domain=TRUST_DOMAIN)
+    await listener.start()
+    context = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
+    context.load_cert_chain(*files(name))
+    url = f"https://localhost:{listener.address.rpartition(':')[2]}/"
+    async with httpx.AsyncClient(verify=context, trust_env=False) as asking:
+        if heard:
+            assert (await asking.get(url)).text == "hello"
+        else:
+            with pytest.raises(httpx.TransportError):
+                await asking.get(url)
     await listener.stop(0)

@@ -34,7 +34,7 @@ from services.esign.verification.service.tries import Tries
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
-from shuniu.kit.rpc.uploads import sender
+from shuniu.kit.rpc.network import sender
 from shuniu.rules import Violation
 
 LEDGER_SECONDS = 1.0

@@ -31,7 +31,7 @@ from services.esign.verification.workers.nursery import Nursery
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.fair_queue import FairQueue, Room
-from shuniu.kit.rpc.uploads import sender
+from shuniu.kit.rpc.network import sender
 
 __all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer", "busy"]
 

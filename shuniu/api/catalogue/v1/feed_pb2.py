@@ -27,7 +27,7 @@ from shuniu.api.catalogue.v1 import item_pb2 as shuniu_dot_api_dot_catalogue_dot
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/catalogue/v1/feed.proto\x12\x17shuniu.api.catalogue.v1\x1a\x1cgoogle/api/annotations.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a!shuniu/api/common/v1/policy.proto\"a\n\x10PullItemsRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x11\n\tmax_items\x18\x03 \x01(\x05\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x05\"\x82\x01\n\x11PullItemsResponse\x12\x30\n\x05items\x18\x01 \x03(\x0b\x32!.shuniu.api.catalogue.v1.FeedItem\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\r\n\x05reset\x18\x04 \x01(\x08\x12\x0c\n\x04more\x18\x05 \x01(\x08\"M\n\x08\x46\x65\x65\x64Item\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x01 \x01(\x03\x12+\n\x04item\x18\x02 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item2\x98\x01\n\x0fItemFeedService\x12\x84\x01\n\tPullItems\x12).shuniu.api.catalogue.v1.PullItemsRequest\x1a*.shuniu.api.catalogue.v1.PullItemsResponse\" \xb2\xe1\x18\x06\n\x02\x02\x05(\x01\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/feed/itemsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/catalogue/v1/feed.proto\x12\x17shuniu.api.catalogue.v1\x1a\x1cgoogle/api/annotations.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a!shuniu/api/common/v1/policy.proto\"a\n\x10PullItemsRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x11\n\tmax_items\x18\x03 \x01(\x05\x12\x14\n\x0cwait_seconds\x18\x04 \x01(\x05\"\x82\x01\n\x11PullItemsResponse\x12\x30\n\x05items\x18\x01 \x03(\x0b\x32!.shuniu.api.catalogue.v1.FeedItem\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\r\n\x05reset\x18\x04 \x01(\x08\x12\x0c\n\x04more\x18\x05 \x01(\x08\"M\n\x08\x46\x65\x65\x64Item\x12\x14\n\x0c\x66\x65\x65\x64_version\x18\x01 \x01(\x03\x12+\n\x04item\x18\x02 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item2\xa2\x01\n\x0fItemFeedService\x12\x8e\x01\n\tPullItems\x12).shuniu.api.catalogue.v1.PullItemsRequest\x1a*.shuniu.api.catalogue.v1.PullItemsResponse\"*\xb2\xe1\x18\x10\n\x02\x02\x05(\x01:\x08\x65xchange\x82\xd3\xe4\x93\x02\x10\x12\x0e/v1/feed/itemsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.catalogue.v1.fee
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ITEMFEEDSERVICE'].methods_by_name['PullItems']._loaded_options = None
-  _globals['_ITEMFEEDSERVICE'].methods_by_name['PullItems']._serialized_options = b'\262\341\030\006\n\002\002\005(\001\202\323\344\223\002\020\022\016/v1/feed/items'
+  _globals['_ITEMFEEDSERVICE'].methods_by_name['PullItems']._serialized_options = b'\262\341\030\020\n\002\002\005(\001:\010exchange\202\323\344\223\002\020\022\016/v1/feed/items'
   _globals['_PULLITEMSREQUEST']._serialized_start=164
   _globals['_PULLITEMSREQUEST']._serialized_end=261
   _globals['_PULLITEMSRESPONSE']._serialized_start=264
@@ -43,5 +43,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FEEDITEM']._serialized_start=396
   _globals['_FEEDITEM']._serialized_end=473
   _globals['_ITEMFEEDSERVICE']._serialized_start=476
-  _globals['_ITEMFEEDSERVICE']._serialized_end=628
+  _globals['_ITEMFEEDSERVICE']._serialized_end=638
 # @@protoc_insertion_point(module_scope)

@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/common/v1/policy.proto\x12\x14shuniu.api.common.v1\x1a google/protobuf/descriptor.proto\"\xab\x01\n\x06Policy\x12\x31\n\x07\x63\x61llers\x18\x01 \x03(\x0e\x32 .shuniu.api.common.v1.CallerKind\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07min_ial\x18\x03 \x01(\x05\x12\r\n\x05\x61udit\x18\x04 \x01(\x08\x12-\n\x04rate\x18\x05 \x01(\x0e\x32\x1f.shuniu.api.common.v1.RateClass\x12\x0f\n\x07mutates\x18\x06 \x01(\x08*\xa9\x01\n\nCallerKind\x12\x1b\n\x17\x43\x41LLER_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41LLER_KIND_ANONYMOUS\x10\x01\x12\x18\n\x14\x43\x41LLER_KIND_PLATFORM\x10\x02\x12\x16\n\x12\x43\x41LLER_KIND_PERSON\x10\x03\x12\x18\n\x14\x43\x41LLER_KIND_OPERATOR\x10\x04\x12\x17\n\x13\x43\x41LLER_KIND_SERVICE\x10\x05*\x7f\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x14\n\x10RATE_CLASS_WRITE\x10\x02\x12\x14\n\x10RATE_CLASS_HEAVY\x10\x03\x12\x15\n\x11RATE_CLASS_STREAM\x10\x04:N\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\x96\x8c\x03 \x01(\x0b\x32\x1c.shuniu.api.common.v1.Policyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/common/v1/policy.proto\x12\x14shuniu.api.common.v1\x1a google/protobuf/descriptor.proto\"\xbd\x01\n\x06Policy\x12\x31\n\x07\x63\x61llers\x18\x01 \x03(\x0e\x32 .shuniu.api.common.v1.CallerKind\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x0f\n\x07min_ial\x18\x03 \x01(\x05\x12\r\n\x05\x61udit\x18\x04 \x01(\x08\x12-\n\x04rate\x18\x05 \x01(\x0e\x32\x1f.shuniu.api.common.v1.RateClass\x12\x0f\n\x07mutates\x18\x06 \x01(\x08\x12\x10\n\x08services\x18\x07 \x03(\t*\xa9\x01\n\nCallerKind\x12\x1b\n\x17\x43\x41LLER_KIND_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41LLER_KIND_ANONYMOUS\x10\x01\x12\x18\n\x14\x43\x41LLER_KIND_PLATFORM\x10\x02\x12\x16\n\x12\x43\x41LLER_KIND_PERSON\x10\x03\x12\x18\n\x14\x43\x41LLER_KIND_OPERATOR\x10\x04\x12\x17\n\x13\x43\x41LLER_KIND_SERVICE\x10\x05*\x7f\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x13\n\x0fRATE_CLASS_READ\x10\x01\x12\x14\n\x10RATE_CLASS_WRITE\x10\x02\x12\x14\n\x10RATE_CLASS_HEAVY\x10\x03\x12\x15\n\x11RATE_CLASS_STREAM\x10\x04:N\n\x06policy\x12\x1e.google.protobuf.MethodOptions\x18\x96\x8c\x03 \x01(\x0b\x32\x1c.shuniu.api.common.v1.Policyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.common.v1.policy_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CALLERKIND']._serialized_start=268
-  _globals['_CALLERKIND']._serialized_end=437
-  _globals['_RATECLASS']._serialized_start=439
-  _globals['_RATECLASS']._serialized_end=566
+  _globals['_CALLERKIND']._serialized_start=286
+  _globals['_CALLERKIND']._serialized_end=455
+  _globals['_RATECLASS']._serialized_start=457
+  _globals['_RATECLASS']._serialized_end=584
   _globals['_POLICY']._serialized_start=94
-  _globals['_POLICY']._serialized_end=265
+  _globals['_POLICY']._serialized_end=283
 # @@protoc_insertion_point(module_scope)

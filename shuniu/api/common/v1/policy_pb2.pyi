@@ -40,7 +40,7 @@ class _CallerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallerKind
     CALLER_KIND_OPERATOR: _CallerKind.ValueType  # 4
     """An operator of the hub: operator certificate and a token bound to it, with administrator scopes."""
     CALLER_KIND_SERVICE: _CallerKind.ValueType  # 5
-    """Another process of this hub, over its own socket (or by its own certificate between machines)."""
+    """Another process of this hub, over a socket that is there for it alone (or by its own certificate between machines)."""
 
 class CallerKind(_CallerKind, metaclass=_CallerKindEnumTypeWrapper):
     """Kinds of caller, as proved by certificate and token."""
@@ -56,7 +56,7 @@ CALLER_KIND_PERSON: CallerKind.ValueType  # 3
 CALLER_KIND_OPERATOR: CallerKind.ValueType  # 4
 """An operator of the hub: operator certificate and a token bound to it, with administrator scopes."""
 CALLER_KIND_SERVICE: CallerKind.ValueType  # 5
-"""Another process of this hub, over its own socket (or by its own certificate between machines)."""
+"""Another process of this hub, over a socket that is there for it alone (or by its own certificate between machines)."""
 Global___CallerKind: _TypeAlias = CallerKind  # noqa: Y015
 
 class _RateClass:
@@ -103,6 +103,7 @@ class Policy(_message.Message):
     AUDIT_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     MUTATES_FIELD_NUMBER: _builtins.int
+    SERVICES_FIELD_NUMBER: _builtins.int
     min_ial: _builtins.int
     """Lowest identity assurance level (1 to 4, our L1..L4) of a person; 0 asks for none."""
     audit: _builtins.bool
@@ -119,6 +120,12 @@ class Policy(_message.Message):
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Scopes of which a platform's, person's or operator's token must hold all."""
 
+    @_builtins.property
+    def services(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The processes of this hub that may call, by the name that their socket or certificate proves: edge, web, identity,
+        vault, catalogue, exchange, esign, or cli for the command line. Never empty where callers name SERVICE.
+        """
+
     def __init__(
         self,
         *,
@@ -128,10 +135,11 @@ class Policy(_message.Message):
         audit: _builtins.bool = ...,
         rate: Global___RateClass.ValueType = ...,
         mutates: _builtins.bool = ...,
+        services: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "callers", b"callers", "min_ial", b"min_ial", "mutates", b"mutates", "rate", b"rate", "scopes", b"scopes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit", b"audit", "callers", b"callers", "min_ial", b"min_ial", "mutates", b"mutates", "rate", b"rate", "scopes", b"scopes", "services", b"services"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

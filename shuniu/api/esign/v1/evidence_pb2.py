@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/esign/v1/evidence.proto\x12\x13shuniu.api.esign.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"R\n\x08\x45vidence\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x15\x41ppendEvidenceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x08\x65vidence\x18\x02 \x03(\x0b\x32\x1d.shuniu.api.esign.v1.Evidence\"4\n\x0f\x45videnceReceipt\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x12\n\ntlog_proof\x18\x02 \x01(\t\"P\n\x16\x41ppendEvidenceResponse\x12\x36\n\x08receipts\x18\x01 \x03(\x0b\x32$.shuniu.api.esign.v1.EvidenceReceipt\"#\n\x11GetReceiptRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"K\n\x12GetReceiptResponse\x12\x35\n\x07receipt\x18\x01 \x01(\x0b\x32$.shuniu.api.esign.v1.EvidenceReceipt2\xf3\x01\n\x0f\x45videnceService\x12v\n\x0e\x41ppendEvidence\x12*.shuniu.api.esign.v1.AppendEvidenceRequest\x1a+.shuniu.api.esign.v1.AppendEvidenceResponse\"\x0b\xb2\xe1\x18\x07\n\x01\x05(\x02\x30\x01\x12h\n\nGetReceipt\x12&.shuniu.api.esign.v1.GetReceiptRequest\x1a\'.shuniu.api.esign.v1.GetReceiptResponse\"\t\xb2\xe1\x18\x05\n\x01\x05(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/esign/v1/evidence.proto\x12\x13shuniu.api.esign.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"R\n\x08\x45vidence\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x15\x41ppendEvidenceRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12/\n\x08\x65vidence\x18\x02 \x03(\x0b\x32\x1d.shuniu.api.esign.v1.Evidence\"4\n\x0f\x45videnceReceipt\x12\r\n\x05index\x18\x01 \x01(\x03\x12\x12\n\ntlog_proof\x18\x02 \x01(\t\"P\n\x16\x41ppendEvidenceResponse\x12\x36\n\x08receipts\x18\x01 \x03(\x0b\x32$.shuniu.api.esign.v1.EvidenceReceipt\"#\n\x11GetReceiptRequest\x12\x0e\n\x06\x64igest\x18\x01 \x01(\t\"K\n\x12GetReceiptResponse\x12\x35\n\x07receipt\x18\x01 \x01(\x0b\x32$.shuniu.api.esign.v1.EvidenceReceipt2\x88\x02\n\x0f\x45videnceService\x12\x80\x01\n\x0e\x41ppendEvidence\x12*.shuniu.api.esign.v1.AppendEvidenceRequest\x1a+.shuniu.api.esign.v1.AppendEvidenceResponse\"\x15\xb2\xe1\x18\x11\n\x01\x05(\x02\x30\x01:\x08\x65xchange\x12r\n\nGetReceipt\x12&.shuniu.api.esign.v1.GetReceiptRequest\x1a\'.shuniu.api.esign.v1.GetReceiptResponse\"\x13\xb2\xe1\x18\x0f\n\x01\x05(\x01:\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.esign.v1.evidenc
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVIDENCESERVICE'].methods_by_name['AppendEvidence']._loaded_options = None
-  _globals['_EVIDENCESERVICE'].methods_by_name['AppendEvidence']._serialized_options = b'\262\341\030\007\n\001\005(\0020\001'
+  _globals['_EVIDENCESERVICE'].methods_by_name['AppendEvidence']._serialized_options = b'\262\341\030\021\n\001\005(\0020\001:\010exchange'
   _globals['_EVIDENCESERVICE'].methods_by_name['GetReceipt']._loaded_options = None
-  _globals['_EVIDENCESERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\262\341\030\005\n\001\005(\001'
+  _globals['_EVIDENCESERVICE'].methods_by_name['GetReceipt']._serialized_options = b'\262\341\030\017\n\001\005(\001:\010exchange'
   _globals['_EVIDENCE']._serialized_start=127
   _globals['_EVIDENCE']._serialized_end=209
   _globals['_APPENDEVIDENCEREQUEST']._serialized_start=211
@@ -50,5 +50,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRECEIPTRESPONSE']._serialized_start=478
   _globals['_GETRECEIPTRESPONSE']._serialized_end=553
   _globals['_EVIDENCESERVICE']._serialized_start=556
-  _globals['_EVIDENCESERVICE']._serialized_end=799
+  _globals['_EVIDENCESERVICE']._serialized_end=820
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/esign/v1/timestamp.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a!shuniu/api/common/v1/policy.proto\"\x1f\n\x10TimestampRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11TimestampResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11\x41nswerOcspRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"!\n\x12\x41nswerOcspResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"+\n\rGetCrlRequest\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\n\n\x02\x63\x61\x18\x02 \x01(\r\"\x1d\n\x0eGetCrlResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\x32\x93\x01\n\x10TimestampService\x12\x7f\n\tTimestamp\x12%.shuniu.api.esign.v1.TimestampRequest\x1a&.shuniu.api.esign.v1.TimestampResponse\"#\xb2\xe1\x18\x06\n\x02\x02\x05(\x02\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/timestamps:\x01*2\x96\x02\n\x11RevocationService\x12\x87\x01\n\nAnswerOcsp\x12&.shuniu.api.esign.v1.AnswerOcspRequest\x1a\'.shuniu.api.esign.v1.AnswerOcspResponse\"(\xb2\xe1\x18\x06\n\x02\x02\x05(\x01\x82\xd3\xe4\x93\x02\x18\"\x13/v1/revocation:ocsp:\x01*\x12w\n\x06GetCrl\x12\".shuniu.api.esign.v1.GetCrlRequest\x1a#.shuniu.api.esign.v1.GetCrlResponse\"$\xb2\xe1\x18\x06\n\x02\x02\x05(\x03\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/revocation/crlb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/esign/v1/timestamp.proto\x12\x13shuniu.api.esign.v1\x1a\x1cgoogle/api/annotations.proto\x1a!shuniu/api/common/v1/policy.proto\"\x1f\n\x10TimestampRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11TimestampResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\" \n\x11\x41nswerOcspRequest\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"!\n\x12\x41nswerOcspResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\"+\n\rGetCrlRequest\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\n\n\x02\x63\x61\x18\x02 \x01(\r\"\x1d\n\x0eGetCrlResponse\x12\x0b\n\x03\x64\x65r\x18\x01 \x01(\x0c\x32\x99\x01\n\x10TimestampService\x12\x84\x01\n\tTimestamp\x12%.shuniu.api.esign.v1.TimestampRequest\x1a&.shuniu.api.esign.v1.TimestampResponse\"(\xb2\xe1\x18\x0b\n\x02\x02\x05(\x02:\x03web\x82\xd3\xe4\x93\x02\x13\"\x0e/v1/timestamps:\x01*2\xa0\x02\n\x11RevocationService\x12\x8c\x01\n\nAnswerOcsp\x12&.shuniu.api.esign.v1.AnswerOcspRequest\x1a\'.shuniu.api.esign.v1.AnswerOcspResponse\"-\xb2\xe1\x18\x0b\n\x02\x02\x05(\x01:\x03web\x82\xd3\xe4\x93\x02\x18\"\x13/v1/revocation:ocsp:\x01*\x12|\n\x06GetCrl\x12\".shuniu.api.esign.v1.GetCrlRequest\x1a#.shuniu.api.esign.v1.GetCrlResponse\")\xb2\xe1\x18\x0b\n\x02\x02\x05(\x03:\x03web\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/revocation/crlb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.esign.v1.timesta
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TIMESTAMPSERVICE'].methods_by_name['Timestamp']._loaded_options = None
-  _globals['_TIMESTAMPSERVICE'].methods_by_name['Timestamp']._serialized_options = b'\262\341\030\006\n\002\002\005(\002\202\323\344\223\002\023\"\016/v1/timestamps:\001*'
+  _globals['_TIMESTAMPSERVICE'].methods_by_name['Timestamp']._serialized_options = b'\262\341\030\013\n\002\002\005(\002:\003web\202\323\344\223\002\023\"\016/v1/timestamps:\001*'
   _globals['_REVOCATIONSERVICE'].methods_by_name['AnswerOcsp']._loaded_options = None
-  _globals['_REVOCATIONSERVICE'].methods_by_name['AnswerOcsp']._serialized_options = b'\262\341\030\006\n\002\002\005(\001\202\323\344\223\002\030\"\023/v1/revocation:ocsp:\001*'
+  _globals['_REVOCATIONSERVICE'].methods_by_name['AnswerOcsp']._serialized_options = b'\262\341\030\013\n\002\002\005(\001:\003web\202\323\344\223\002\030\"\023/v1/revocation:ocsp:\001*'
   _globals['_REVOCATIONSERVICE'].methods_by_name['GetCrl']._loaded_options = None
-  _globals['_REVOCATIONSERVICE'].methods_by_name['GetCrl']._serialized_options = b'\262\341\030\006\n\002\002\005(\003\202\323\344\223\002\024\022\022/v1/revocation/crl'
+  _globals['_REVOCATIONSERVICE'].methods_by_name['GetCrl']._serialized_options = b'\262\341\030\013\n\002\002\005(\003:\003web\202\323\344\223\002\024\022\022/v1/revocation/crl'
   _globals['_TIMESTAMPREQUEST']._serialized_start=125
   _globals['_TIMESTAMPREQUEST']._serialized_end=156
   _globals['_TIMESTAMPRESPONSE']._serialized_start=158
@@ -52,7 +52,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCRLRESPONSE']._serialized_start=306
   _globals['_GETCRLRESPONSE']._serialized_end=335
   _globals['_TIMESTAMPSERVICE']._serialized_start=338
-  _globals['_TIMESTAMPSERVICE']._serialized_end=485
-  _globals['_REVOCATIONSERVICE']._serialized_start=488
-  _globals['_REVOCATIONSERVICE']._serialized_end=766
+  _globals['_TIMESTAMPSERVICE']._serialized_end=491
+  _globals['_REVOCATIONSERVICE']._serialized_start=494
+  _globals['_REVOCATIONSERVICE']._serialized_end=782
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from shuniu.api.common.v1 import envelope_pb2 as shuniu_dot_api_dot_common_dot_v
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/identity/v1/vault.proto\x12\x16shuniu.api.identity.v1\x1a#shuniu/api/common/v1/envelope.proto\x1a!shuniu/api/common/v1/policy.proto\"P\n\x0bVaultRecord\x12\x15\n\rdocument_type\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\"l\n\x10PutPersonRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x06record\x18\x02 \x01(\x0b\x32#.shuniu.api.identity.v1.VaultRecord\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\"K\n\x11PutPersonResponse\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\r\n\x05known\x18\x02 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\"o\n\x11SealFieldsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x14\n\x0creceiver_jwk\x18\x03 \x01(\t\x12\x10\n\x08receiver\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\"F\n\x12SealFieldsResponse\x12\x30\n\x06sealed\x18\x01 \x01(\x0b\x32 .shuniu.api.common.v1.SealedData\"s\n\x14SealCandidateRequest\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.shuniu.api.identity.v1.VaultRecord\x12\x14\n\x0creceiver_jwk\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\"I\n\x15SealCandidateResponse\x12\x30\n\x06sealed\x18\x01 \x01(\x0b\x32 .shuniu.api.common.v1.SealedData2\xec\x02\n\x0cVaultService\x12o\n\tPutPerson\x12(.shuniu.api.identity.v1.PutPersonRequest\x1a).shuniu.api.identity.v1.PutPersonResponse\"\r\xb2\xe1\x18\t\n\x01\x05 \x01(\x02\x30\x01\x12p\n\nSealFields\x12).shuniu.api.identity.v1.SealFieldsRequest\x1a*.shuniu.api.identity.v1.SealFieldsResponse\"\x0b\xb2\xe1\x18\x07\n\x01\x05 \x01(\x02\x12y\n\rSealCandidate\x12,.shuniu.api.identity.v1.SealCandidateRequest\x1a-.shuniu.api.identity.v1.SealCandidateResponse\"\x0b\xb2\xe1\x18\x07\n\x01\x05 \x01(\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/identity/v1/vault.proto\x12\x16shuniu.api.identity.v1\x1a#shuniu/api/common/v1/envelope.proto\x1a!shuniu/api/common/v1/policy.proto\"P\n\x0bVaultRecord\x12\x15\n\rdocument_type\x18\x01 \x01(\t\x12\x17\n\x0f\x64ocument_number\x18\x02 \x01(\t\x12\x11\n\tfull_name\x18\x03 \x01(\t\"l\n\x10PutPersonRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x33\n\x06record\x18\x02 \x01(\x0b\x32#.shuniu.api.identity.v1.VaultRecord\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\"K\n\x11PutPersonResponse\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\r\n\x05known\x18\x02 \x01(\x08\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\"o\n\x11SealFieldsRequest\x12\x11\n\tperson_id\x18\x01 \x01(\t\x12\x0e\n\x06\x66ields\x18\x02 \x03(\t\x12\x14\n\x0creceiver_jwk\x18\x03 \x01(\t\x12\x10\n\x08receiver\x18\x04 \x01(\t\x12\x0f\n\x07purpose\x18\x05 \x01(\t\"F\n\x12SealFieldsResponse\x12\x30\n\x06sealed\x18\x01 \x01(\x0b\x32 .shuniu.api.common.v1.SealedData\"s\n\x14SealCandidateRequest\x12\x33\n\x06record\x18\x01 \x01(\x0b\x32#.shuniu.api.identity.v1.VaultRecord\x12\x14\n\x0creceiver_jwk\x18\x02 \x01(\t\x12\x10\n\x08receiver\x18\x03 \x01(\t\"I\n\x15SealCandidateResponse\x12\x30\n\x06sealed\x18\x01 \x01(\x0b\x32 .shuniu.api.common.v1.SealedData2\x8b\x03\n\x0cVaultService\x12y\n\tPutPerson\x12(.shuniu.api.identity.v1.PutPersonRequest\x1a).shuniu.api.identity.v1.PutPersonResponse\"\x17\xb2\xe1\x18\x13\n\x01\x05 \x01(\x02\x30\x01:\x08identity\x12z\n\nSealFields\x12).shuniu.api.identity.v1.SealFieldsRequest\x1a*.shuniu.api.identity.v1.SealFieldsResponse\"\x15\xb2\xe1\x18\x11\n\x01\x05 \x01(\x02:\x08identity\x12\x83\x01\n\rSealCandidate\x12,.shuniu.api.identity.v1.SealCandidateRequest\x1a-.shuniu.api.identity.v1.SealCandidateResponse\"\x15\xb2\xe1\x18\x11\n\x01\x05 \x01(\x02:\x08identityb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,11 +34,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.identity.v1.vaul
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_VAULTSERVICE'].methods_by_name['PutPerson']._loaded_options = None
-  _globals['_VAULTSERVICE'].methods_by_name['PutPerson']._serialized_options = b'\262\341\030\t\n\001\005 \001(\0020\001'
+  _globals['_VAULTSERVICE'].methods_by_name['PutPerson']._serialized_options = b'\262\341\030\023\n\001\005 \001(\0020\001:\010identity'
   _globals['_VAULTSERVICE'].methods_by_name['SealFields']._loaded_options = None
-  _globals['_VAULTSERVICE'].methods_by_name['SealFields']._serialized_options = b'\262\341\030\007\n\001\005 \001(\002'
+  _globals['_VAULTSERVICE'].methods_by_name['SealFields']._serialized_options = b'\262\341\030\021\n\001\005 \001(\002:\010identity'
   _globals['_VAULTSERVICE'].methods_by_name['SealCandidate']._loaded_options = None
-  _globals['_VAULTSERVICE'].methods_by_name['SealCandidate']._serialized_options = b'\262\341\030\007\n\001\005 \001(\002'
+  _globals['_VAULTSERVICE'].methods_by_name['SealCandidate']._serialized_options = b'\262\341\030\021\n\001\005 \001(\002:\010identity'
   _globals['_VAULTRECORD']._serialized_start=134
   _globals['_VAULTRECORD']._serialized_end=214
   _globals['_PUTPERSONREQUEST']._serialized_start=216
@@ -54,5 +54,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEALCANDIDATERESPONSE']._serialized_start=705
   _globals['_SEALCANDIDATERESPONSE']._serialized_end=778
   _globals['_VAULTSERVICE']._serialized_start=781
-  _globals['_VAULTSERVICE']._serialized_end=1145
+  _globals['_VAULTSERVICE']._serialized_end=1176
 # @@protoc_insertion_point(module_scope)

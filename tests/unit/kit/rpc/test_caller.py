@@ -17,8 +17,10 @@ from shuniu.kit.rpc.caller import (
     CallerKind,
     binding_of,
     edge_caller,
+    is_edge,
     parse_certificate_header,
     peer_caller,
+    process_of,
 )
 
 TRUST = "hub.test"
@@ -146,18 +148,23 @@ def test_quotes_and_case_of_the_certificate_header() -> None:
 
 
 def test_a_process_of_the_hub() -> None:
-    """On a Unix socket another process is named by its header; over TCP its certificate alone says who it is."""
-    assert peer_caller({"x-shuniu-service": "esign"}, None, TRUST) == Caller(CallerKind.SERVICE, "esign")
-    assert peer_caller({}, None, TRUST).platform == "unnamed"
-    over_tcp = peer_caller({"x-shuniu-service": "identity"}, f"spiffe://{TRUST}/service/esign", TRUST)
-    assert over_tcp == Caller(CallerKind.SERVICE, "esign")
+    """Who the socket is for, or whom the certificate names; nothing that the caller writes."""
+    assert peer_caller("esign") == Caller(CallerKind.SERVICE, "esign")
+    assert process_of(f"spiffe://{TRUST}/service/esign", TRUST) == "esign"
 
 
 @pytest.mark.parametrize("uri", ["", f"spiffe://{TRUST}/platform/x", "spiffe://other.test/service/esign"])
 def test_a_certificate_of_no_process(uri: str) -> None:
-    """Over TCP a platform's certificate, or one of another trust domain, makes no process of the hub."""
+    """Over TCP a platform's certificate, or one of another trust domain, makes no process of the hub, and no edge."""
     with pytest.raises(HubError, match="CALLER_UNPROVED"):
-        peer_caller({"x-shuniu-service": "esign"}, uri, TRUST)
+        peer_caller(process_of(uri, TRUST))
+    assert not is_edge(uri, TRUST)
+
+
+def test_the_edge_is_one_process() -> None:
+    """Its certificate names it; that of another process of the hub does not."""
+    assert is_edge(f"spiffe://{TRUST}/service/edge", TRUST)
+    assert not is_edge(f"spiffe://{TRUST}/service/esign", TRUST)
 
 
 def test_kinds_are_the_contracts() -> None:

@@ -230,7 +230,7 @@ async def test_a_call_without_deadline_gets_one() -> None:
     ("busy", "calm"),
     [
         ([("who", "busy")], [("who", "calm")]),
-        ([("who", "nobody"), ("x-forwarded-for", "192.0.2.1")], [("who", "nobody"), ("x-forwarded-for", "192.0.2.2")]),
+        ([("who", "nobody"), ("x-shuniu-sender", "192.0.2.1")], [("who", "nobody"), ("x-shuniu-sender", "192.0.2.2")]),
     ],
     ids=["platforms", "networks"],
 )

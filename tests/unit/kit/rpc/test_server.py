@@ -25,6 +25,7 @@ from shuniu.kit.rpc import client
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.client import ClientTls, ask, ask_again
 from shuniu.kit.rpc.server import Listener, Tls, peer_listener, servicer
+from shuniu.kit.rpc.sockets import peer_address
 from shuniu.rules import Violation
 from tests.support.guarded import short_directory
 
@@ -83,7 +84,7 @@ async def serving(address: str, asked: Asked, tls: Tls | None = None) -> AsyncIt
         await found.stop(0)
 
 
-async def caller_name(address: str, tls: ClientTls | None, service: str = "esign") -> str:
+async def caller_name(address: str, tls: ClientTls | None, service: str = "cli") -> str:
     """How the server sees a caller that connects anew."""
     async with client.channel(address, service=service, tls=tls) as channel:
         stub = operations_pb2_grpc.OperationsServiceStub(channel)
@@ -144,10 +145,10 @@ def pki(tmp_path: Path) -> Pki:
 
 
 async def test_over_tcp_the_certificate_says_who_calls(pki: Pki, tcp_address: str) -> None:
-    """Between machines a caller is its certificate's name, whatever its header says."""
+    """Between machines a caller is its certificate's name, whatever it calls itself."""
     async with serving(tcp_address, Asked(), pki.server()):
-        tls = pki.client(f"spiffe://{TRUST}/service/exchange")
-        assert await caller_name(tcp_address, tls, service="identity") == "exchange"
+        tls = pki.client(f"spiffe://{TRUST}/service/cli")
+        assert await caller_name(tcp_address, tls, service="identity") == "cli"
 
 
 async def test_over_tcp_a_platforms_certificate_is_no_process(pki: Pki, tcp_address: str) -> None:
@@ -159,7 +160,7 @@ async def test_over_tcp_a_platforms_certificate_is_no_process(pki: Pki, tcp_addr
 
 async def test_over_tcp_strangers_cannot_connect(pki: Pki, tcp_address: str, tmp_path: Path) -> None:
     """A certificate of another CA, or none, ends in the handshake."""
-    stranger = Pki(tmp_path, "other").client(f"spiffe://{TRUST}/service/esign", roots=pki.roots)
+    stranger = Pki(tmp_path, "other").client(f"spiffe://{TRUST}/service/cli", roots=pki.roots)
     async with serving(tcp_address, Asked(), pki.server()):
         with pytest.raises(HubError) as refused:
             await caller_name(tcp_address, stranger)
@@ -175,11 +176,11 @@ async def test_over_tcp_strangers_cannot_connect(pki: Pki, tcp_address: str, tmp
 async def test_renewed_certificates_are_taken_without_a_restart(pki: Pki, tcp_address: str, tmp_path: Path) -> None:
     """When the server's files are replaced, the next connection gets the new ones; open connections go on."""
     tls = pki.server()
-    mine = pki.client(f"spiffe://{TRUST}/service/esign")
+    mine = pki.client(f"spiffe://{TRUST}/service/cli")
     renewed = Pki(tmp_path, "renewed")
     async with (
         serving(tcp_address, Asked(), tls),
-        client.channel(tcp_address, service="esign", tls=mine) as open_channel,
+        client.channel(tcp_address, service="cli", tls=mine) as open_channel,
     ):
         stub = operations_pb2_grpc.OperationsServiceStub(open_channel)
         await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)
@@ -187,24 +188,26 @@ async def test_renewed_certificates_are_taken_without_a_restart(pki: Pki, tcp_ad
         with pytest.raises(HubError):
             await caller_name(tcp_address, trusting_renewed)
         renewed.server()
-        assert await caller_name(tcp_address, trusting_renewed) == "esign"
+        assert await caller_name(tcp_address, trusting_renewed) == "cli"
         await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)
 
 
 async def test_a_channel_takes_its_own_renewed_certificate(pki: Pki, tcp_address: str) -> None:
     """A channel and the stubs on it go on under a renewed certificate, without a restart."""
     tls = pki.server()
-    mine = pki.client(f"spiffe://{TRUST}/service/esign")
+    mine = pki.client(f"spiffe://{TRUST}/service/cli")
     async with (
         serving(tcp_address, Asked(), tls),
         client.channel(tcp_address, service="x", tls=mine) as channel,
     ):
         stub = operations_pb2_grpc.OperationsServiceStub(channel)
-        assert (await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)).service == "esign"
+        assert (await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)).service == "cli"
         other = pki.client(f"spiffe://{TRUST}/service/exchange")
         for new, known in ((other.key, mine.key), (other.certificate, mine.certificate)):
             new.replace(known)
-        assert (await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)).service == "exchange"
+        with pytest.raises(HubError, match="PEER_KIND") as refused:
+            await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)
+        assert refused.value.metadata == {"process": "exchange"}
 
 
 @pytest.mark.parametrize("kind", ["listener", "channel"])
@@ -214,7 +217,7 @@ async def test_nothing_goes_over_tcp_in_clear(kind: str, tcp_address: str) -> No
         if kind == "listener":
             listener(tcp_address, Asked())
         else:
-            client.channel(tcp_address, service="esign")
+            client.channel(tcp_address, service="cli")
 
 
 TAKE = """
@@ -242,22 +245,46 @@ async def test_a_served_socket_cannot_be_taken(socket_address: str) -> None:
     async with serving(socket_address, Asked()):
         with pytest.raises(OSError, match="in use"):
             listener(socket_address, Asked())
-        assert await caller_name(socket_address, None) == "esign"
+        assert await caller_name(socket_address, None) == "cli"
     with socket.socket(socket.AF_UNIX) as left:
-        left.bind(socket_address.removeprefix("unix:"))
+        left.bind(peer_address(socket_address, "cli").removeprefix("unix:"))
     async with serving(socket_address, Asked()):
-        assert await caller_name(socket_address, None) == "esign"
+        assert await caller_name(socket_address, None) == "cli"
 
 
 async def test_every_call_has_a_deadline_and_a_name(socket_address: str) -> None:
     """A call whose author forgot the deadline has one, and the server knows which process calls."""
     servicer = Asked()
-    async with serving(socket_address, servicer), client.channel(socket_address, service="catalogue") as channel:
+    async with serving(socket_address, servicer), client.channel(socket_address, service="cli") as channel:
         answer = await operations_pb2_grpc.OperationsServiceStub(channel).GetStatus(pb.GetStatusRequest())
-    assert answer.service == "catalogue"
+    assert answer.service == "cli"
     (remaining,) = servicer.times
     assert remaining is not None
     assert 0 < remaining < 11
+
+
+@pytest.mark.parametrize("how", ["socket", "header", "certificate"])
+async def test_a_peer_call_takes_the_processes_that_the_contract_names(
+    how: str, pki: Pki, socket_address: str, tcp_address: str
+) -> None:
+    """Another process of the hub has no socket there, over TCP its certificate is refused, and a name that it writes
+    counts for nothing.
+    """
+    if how == "certificate":
+        async with serving(tcp_address, Asked(), pki.server()):
+            with pytest.raises(HubError, match="PEER_KIND"):
+                await caller_name(tcp_address, pki.client(f"spiffe://{TRUST}/service/esign"))
+        return
+    async with serving(socket_address, Asked()):
+        assert not Path(peer_address(socket_address, "esign").removeprefix("unix:")).exists()
+        for channel in (client.channel(socket_address, service="esign"), client.socket_channel(socket_address)):
+            async with channel:
+                call = operations_pb2_grpc.OperationsServiceStub(channel).GetStatus
+                with pytest.raises(grpc.aio.AioRpcError) as away:
+                    await call(pb.GetStatusRequest(), metadata=(("x-shuniu-service", "cli"),), timeout=2)
+            assert away.value.code() is grpc.StatusCode.UNAVAILABLE
+        folder = Path(peer_address(socket_address, "cli").removeprefix("unix:")).parent
+        assert folder.stat().st_mode & 0o077 == 0
 
 
 async def test_an_error_passes_through_whole(socket_address: str) -> None:
@@ -280,10 +307,10 @@ async def test_only_what_is_safe_is_asked_again(socket_address: str) -> None:
     """`ask_again` repeats UNAVAILABLE until it is answered, and nothing else."""
     servicer = Asked()
     away = errors.unavailable("AWAY", "Away.", "不可用。")
-    async with serving(socket_address, servicer), client.channel(socket_address, service="esign") as channel:
+    async with serving(socket_address, servicer), client.channel(socket_address, service="cli") as channel:
         stub = operations_pb2_grpc.OperationsServiceStub(channel)
         servicer.failures = [away, away]
-        assert (await ask_again(stub.GetStatus, pb.GetStatusRequest())).service == "esign"
+        assert (await ask_again(stub.GetStatus, pb.GetStatusRequest())).service == "cli"
         assert len(servicer.times) == 3
         servicer.failures = [errors.conflict("REQUEST_ID_REUSED", "No.", "否。")] * 2
         with pytest.raises(HubError, match="REQUEST_ID_REUSED"):
@@ -293,11 +320,11 @@ async def test_only_what_is_safe_is_asked_again(socket_address: str) -> None:
 
 async def test_a_peer_that_comes_back_is_found(socket_address: str) -> None:
     """A call to a process that is away waits within its time, and succeeds once the process is there."""
-    async with client.channel(socket_address, service="esign") as channel:
+    async with client.channel(socket_address, service="cli") as channel:
         stub = operations_pb2_grpc.OperationsServiceStub(channel)
         with pytest.raises(HubError) as away:
             await ask(stub.GetStatus, pb.GetStatusRequest(), timeout=5)
         assert away.value.code is Code.UNAVAILABLE
         waiting = asyncio.create_task(ask_again(stub.GetStatus, pb.GetStatusRequest()))
         async with serving(socket_address, Asked()):
-            assert (await waiting).service == "esign"
+            assert (await waiting).service == "cli"

@@ -5,8 +5,15 @@ import contextlib
 
 import pytest
 
-from gateway.web.places import Places
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
+from shuniu.kit.process.places import Places
+
+
+def places_of(most: int, seconds: float = 20.0) -> Places:
+    return Places(
+        most, lambda: errors.exhausted("BUSY", "x", "x"), share=most // 3, waiting_of_one=4, waiting=24, seconds=seconds
+    )
 
 
 class Upload:
@@ -43,7 +50,7 @@ async def end(*uploads: Upload) -> None:
 
 async def test_a_network_that_sends_many_leaves_places_to_others() -> None:
     """A third of the places is the most of one network; others get theirs at once."""
-    places = Places(6)
+    places = places_of(6)
     flood = [Upload(places, "a") for _ in range(6)]
     assert (await settled(*flood)).count(True) == 2
     honest = [Upload(places, "b"), Upload(places, "c")]
@@ -55,10 +62,10 @@ async def test_a_network_that_sends_many_leaves_places_to_others() -> None:
 
 async def test_too_many_of_one_network_are_refused() -> None:
     """Two hold places, four wait, the next is told to come back; another network still waits or gets its place."""
-    places = Places(6)
+    places = places_of(6)
     flood = [Upload(places, "a") for _ in range(6)]
     await settled(*flood)
-    with pytest.raises(HubError, match="VERIFY_BUSY"):
+    with pytest.raises(HubError, match="BUSY"):
         async with places.hold("a"):
             pass
     async with places.hold("b"):
@@ -68,7 +75,7 @@ async def test_too_many_of_one_network_are_refused() -> None:
 
 async def test_turns_go_round_the_networks() -> None:
     """With all places taken the next goes to whoever waits, one network after the other, however many one has waiting."""
-    places = Places(3)
+    places = places_of(3)
     held = [Upload(places, name) for name in "xyz"]
     await settled(*held)
     waiting = [Upload(places, name) for name in ("a", "a", "b")]
@@ -82,7 +89,7 @@ async def test_turns_go_round_the_networks() -> None:
 
 async def test_whoever_leaves_while_waiting_takes_nothing() -> None:
     """Neither a place nor a turn is lost, even when the turn came in the moment of leaving."""
-    places = Places(3)
+    places = places_of(3)
     held = [Upload(places, name) for name in "xyz"]
     await settled(*held)
     gone, next_one = Upload(places, "a"), Upload(places, "b")
@@ -99,10 +106,10 @@ async def test_whoever_leaves_while_waiting_takes_nothing() -> None:
 
 async def test_waiting_has_an_end() -> None:
     """Whoever waited too long is told to come back, and is forgotten."""
-    places = Places(3, seconds=0.01)
+    places = places_of(3, seconds=0.01)
     held = [Upload(places, name) for name in "xyz"]
     await settled(*held)
-    with pytest.raises(HubError, match="VERIFY_BUSY"):
+    with pytest.raises(HubError, match="BUSY"):
         async with places.hold("a"):
             pass
     await held[0].leave()

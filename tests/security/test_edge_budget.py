@@ -1,0 +1,273 @@
+"""What a stranger can hold of the edge's memory: computed from the rendered configuration, and attacked on a real Envoy."""
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from gateway.envoy import contract, control, render
+from gateway.envoy.process import EnvoyProcess
+from gateway.envoy.settings import Edge, EdgeSettings
+from gateway.envoy.testing import EdgeWorld
+from shuniu.kit.process.config import HubSettings
+from shuniu.kit.testing.clock import eventually
+
+pytestmark = pytest.mark.asyncio
+MIB = 1024 * 1024
+# The smallest that the settings take: one sender has room for one document in JSON.
+BUDGET = 96 * MIB
+# Measured: an idle Envoy with its configuration; a connection with TLS; copies of a body (its JSON and its message).
+IDLE, CONNECTION, COPIES = 64 * MIB, 48 * 1024, 2
+
+
+class Attack:
+    """Requests whose bodies never end, each from an address of its choice."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._port, self._context = port, context
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def begin(
+        self, sender: str, path: str, announced: int | None, body: bytes = b"", method: str = "POST"
+    ) -> asyncio.StreamReader:
+        """Sends a request's head and the first part of its body."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self._port, ssl=self._context, server_hostname="localhost", local_addr=(sender, 0)
+        )
+        self._writers.append(writer)
+        length = "transfer-encoding: chunked" if announced is None else f"content-length: {announced}"
+        head = f"{method} {path} HTTP/1.1\r\nhost: h\r\ncontent-type: application/json\r\n{length}\r\n\r\n"
+        part = body if announced is not None else b"%x\r\n%s\r\n" % (len(body), body)
+        writer.write(head.encode() + part)
+        with contextlib.suppress(ConnectionError):
+            await writer.drain()
+        return reader
+
+    def leave(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+
+async def status(reader: asyncio.StreamReader, seconds: float = 0.5) -> int | None:
+    """The answer's status; None while the edge goes on reading."""
+    try:
+        line = await asyncio.wait_for(reader.readline(), seconds)
+    except TimeoutError:
+        return None
+    except ConnectionError:
+        return 0
+    return int(line.split()[1]) if line else 0
+
+
+async def statuses(readers: list[asyncio.StreamReader]) -> list[int | None]:
+    return list(await asyncio.gather(*(status(reader) for reader in readers)))
+
+
+@contextlib.asynccontextmanager
+async def attacked(tmp_path: Path, **changed: Any) -> AsyncIterator[tuple[Attack, control.RunningEdge, ssl.SSLContext]]:
+    world = EdgeWorld(tmp_path / "w")
+    context = ssl.create_default_context(cadata=world.server_authority.certificate.decode())
+    settings = world.settings(**{"people_body_bytes": BUDGET, "platforms_body_bytes": BUDGET, **changed})
+    async with world.web(), control.running(settings) as edge:
+        attack = Attack(edge.port("people"), context)
+        try:
+            yield attack, edge, context
+        finally:
+            attack.leave()
+
+
+def _budgets(bootstrap: str) -> list[int]:
+    return [int(found) for found in re.findall(r"local BUDGET = (\d+)", bootstrap)]
+
+
+async def test_the_worst_case_fits_the_memory() -> None:
+    """All bodies that may be under way, and all connections, fit under the point where the heap guard begins to shed; every
+    route but of streams gathers a bounded body and ends.
+    """
+    hub = HubSettings("150000", "h", "hub.test.example", "https://hub.test.example", Path("/d"), Path("/r"))
+    text = render.render(Edge(hub, EdgeSettings()), contract.shipped(), frozenset())[render.BOOTSTRAP].decode()
+    bootstrap = yaml.safe_load(text)
+    overload = bootstrap["overload_manager"]
+    heap, connections = (monitor["typed_config"] for monitor in overload["resource_monitors"])
+    triggers = {action["name"].rpartition(".")[2]: action["triggers"][0] for action in overload["actions"]}
+    sheds = triggers["reset_high_memory_stream"]["scaled"]["scaling_threshold"] * heap["max_heap_size_bytes"]
+    bodies = sum(_budgets(text)) * COPIES
+    assert len(_budgets(text)) == 2
+    assert IDLE + bodies + CONNECTION * connections["max_active_downstream_connections"] < sheds
+    assert triggers["stop_accepting_requests"]["threshold"]["value"] < 1
+    for listener in bootstrap["static_resources"]["listeners"][:2]:
+        manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
+        names = [found["name"] for found in manager["http_filters"]]
+        # Nothing that gathers a body comes before the budget.
+        assert names.index("budget") < min(names.index("transcoder"), names.index("size"))
+        largest = 0
+        for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
+            size = route["typed_per_filter_config"]["size"]
+            most = size["buffer"]["max_request_bytes"] if "buffer" in size else 0
+            assert route["metadata"]["filter_metadata"]["budget"]["bytes"] == most
+            assert (route["route"]["max_stream_duration"]["max_stream_duration"] == "0s") == (most == 0)
+            largest = max(largest, most)
+        # One sender alone may send the largest document; two thirds are left to others then.
+        assert 3 * (largest + render.REQUEST_BYTES) <= min(_budgets(text))
+
+
+async def test_slow_uploads_of_one_sender_leave_room_for_others(tmp_path: Path) -> None:
+    """Forty slow uploads of one address, to any path, hold no more than its share; neighbours and strangers get in."""
+    async with attacked(tmp_path) as (attack, edge, _):
+        uploads = [await attack.begin("127.0.0.2", "/verify/upload", 10 * MIB, b"x" * MIB) for _ in range(40)]
+        found = await statuses(uploads)
+        assert found.count(None) == 3
+        assert found.count(429) == 37
+        assert await status(await attack.begin("127.0.0.3", "/verify/upload", 10 * MIB, b"x")) is None
+        assert await status(await attack.begin("127.0.9.9", "/verify/upload", 15 * MIB, b"x")) is None
+        assert await status(await attack.begin("127.0.0.9", "/verify", 0, method="GET"), 5) == 200
+        assert await edge.envoy.counter("server.memory_allocated") < IDLE + 3 * 10 * MIB
+
+
+async def test_a_rented_block_is_one_neighbourhood(tmp_path: Path) -> None:
+    """The 250 addresses of a /24 together leave as much free as they hold."""
+    async with attacked(tmp_path) as (attack, _, _):
+        uploads = [await attack.begin(f"127.0.0.{n}", "/verify/upload", 5 * MIB, b"x") for n in range(2, 42)]
+        assert (await statuses(uploads)).count(None) * 5 * MIB <= BUDGET // 2
+        strangers = [await attack.begin("127.1.0.2", "/verify/upload", 10 * MIB, b"x") for _ in range(2)]
+        assert None in await statuses(strangers)
+
+
+@pytest.mark.parametrize(
+    ("path", "announced", "most"),
+    [
+        ("/sign-in", 20 * MIB, 64 * 1024),
+        ("/nowhere", 20 * MIB, 64 * 1024),
+        ("/verify/upload", None, 21 * MIB),
+        ("/v1/verification:document", None, 30 * MIB),
+    ],
+)
+async def test_what_is_not_announced_is_counted_at_its_most(
+    tmp_path: Path, path: str, announced: int | None, most: int
+) -> None:
+    """A body of unknown size holds the most that its path takes; a page's form 64 KiB, whatever it announces."""
+    async with attacked(tmp_path) as (attack, _, _):
+        share = BUDGET // 3 // (most + render.REQUEST_BYTES)
+        opened = [await attack.begin("127.0.0.2", path, announced, b"x") for _ in range(min(share + 3, 40))]
+        assert (await statuses(opened)).count(None) == min(share, 40)
+
+
+async def test_a_page_takes_64_kib(tmp_path: Path) -> None:
+    """More is refused when so much has arrived."""
+    async with attacked(tmp_path) as (attack, edge, _):
+        found = await statuses([await attack.begin("127.0.0.2", "/sign-in", 8 * MIB, b"x" * 300_000) for _ in range(8)])
+        assert set(found) <= {413, 0}
+        assert await edge.envoy.counter("http.people.downstream_rq_4xx") == 8
+
+
+async def test_a_slow_body_ends_in_time_and_gives_its_room_back(tmp_path: Path) -> None:
+    """After `body_seconds` an upload is over, with 408, and its sender has room again; so it is after its answer."""
+    async with attacked(tmp_path, body_seconds=1) as (attack, _, context):
+        slow = [await attack.begin("127.0.0.2", "/verify/upload", 20 * MIB, b"x") for _ in range(2)]
+        assert sorted([await status(reader, 5) or 0 for reader in slow]) == [408, 429]
+        base = f"https://127.0.0.1:{attack._port}"
+        async with httpx.AsyncClient(verify=context, base_url=base, trust_env=False) as client:
+            for _ in range(4):
+                answer = await client.post("/verify/upload", content=b"x" * 20 * MIB)
+                assert answer.json()["bytes"] == 20 * MIB
+
+
+async def test_room_of_those_who_left_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody tells the edge's script of a client that left; its room is free once no request can last longer."""
+    monkeypatch.setattr(render, "_CALL_SECONDS", {"read": 1, "write": 1, "heavy": 1, "stream": 1})
+    async with attacked(tmp_path, body_seconds=1) as (attack, _, _):
+        assert await status(await attack.begin("127.0.0.2", "/verify/upload", 20 * MIB, b"x")) is None
+        attack.leave()
+        assert await status(await attack.begin("127.0.0.2", "/verify/upload", 20 * MIB, b"x")) == 429
+
+        async def free() -> bool:
+            return await status(await attack.begin("127.0.0.2", "/verify/upload", 20 * MIB, b"x"), 0.2) is None
+
+        await eventually(free, within=15)
+
+
+async def test_heap_guard_sheds_and_recovers(tmp_path: Path) -> None:
+    """With the memory used up the largest requests end and new ones hear 503; metrics go on, and afterwards all does."""
+    async with attacked(tmp_path, people_body_bytes=4096 * MIB, max_heap_bytes=96 * MIB) as (attack, edge, _):
+        for n in range(24):
+            await attack.begin(f"127.0.{n}.2", "/verify/upload", 20 * MIB, b"x" * 12 * MIB)
+        assert await edge.envoy.counter("server.memory_allocated") < 160 * MIB
+        ended = await edge.envoy.counter("overload.envoy.overload_actions.reset_high_memory_stream.count")
+        refused = await edge.envoy.counter("http.people.downstream_rq_overload_close")
+        assert ended + refused > 0
+        async with httpx.AsyncClient(trust_env=False) as client:
+            assert (await client.get(f"http://127.0.0.1:{edge.port('ops')}/metrics", timeout=5)).status_code == 200
+        attack.leave()
+
+        async def serves() -> bool:
+            with contextlib.suppress(ConnectionError):
+                return await status(await attack.begin("127.9.0.1", "/verify", 0, method="GET"), 2) == 200
+            return False
+
+        await eventually(serves, within=15)
+
+
+async def test_networks_of_addresses(tmp_path: Path) -> None:
+    """An IPv4 address stands for itself within its /24, an IPv6 one for its /64 within its /48."""
+    script = render.budget(EdgeSettings(), contract.Listener.PEOPLE) + (
+        "\nfunction envoy_on_request(handle)\n"
+        '  local one, around = networks(handle:headers():get("x-address"))\n'
+        '  handle:respond({[":status"] = "200"}, one .. " " .. tostring(around))\nend\n'
+    )
+    manager = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "t",
+        "route_config": {"virtual_hosts": [{"name": "t", "domains": ["*"], "routes": []}]},
+        "http_filters": [
+            {
+                "name": "lua",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                    "default_source_code": {"inline_string": script},
+                },
+            },
+            {
+                "name": "router",
+                "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
+            },
+        ],
+    }
+    bootstrap = {
+        "admin": {"address": {"pipe": {"path": str(tmp_path / "a")}}},
+        "static_resources": {
+            "listeners": [
+                {
+                    "name": "t",
+                    "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
+                    "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+                }
+            ]
+        },
+    }
+    file = tmp_path / "b.yaml"
+    file.write_text(yaml.safe_dump(bootstrap))
+    envoy = await EnvoyProcess.start(file, tmp_path / "a", workers=1, drain_seconds=1)
+    try:
+        (port,) = await envoy.ports()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for address, expected in {
+                "192.0.2.7:1": "192.0.2.7 192.0.2.0/24",
+                "[::ffff:192.0.2.7]:1": "192.0.2.7 192.0.2.0/24",
+                "[2001:db8:1:2:3:4:5:6]:1": "2001:db8:1:2::/64 2001:db8:1::/48",
+                "[2001:db8::1]:1": "2001:db8:0:0::/64 2001:db8:0::/48",
+                "[2001:db8:1:2::]:1": "2001:db8:1:2::/64 2001:db8:1::/48",
+                "[::1]:1": "0:0:0:0::/64 0:0:0::/48",
+                "[fe80::1:2:3:4:5]:1": "fe80:0:0:1::/64 fe80:0:0::/48",
+            }.items():
+                answer = await client.get(f"http://127.0.0.1:{port.port}/", headers={"x-address": address})
+                assert answer.text == expected, address
+    finally:
+        await envoy.stop()
