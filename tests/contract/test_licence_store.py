@@ -44,7 +44,7 @@ async def test_a_licence_on_its_way_and_in_its_life(store: Store) -> None:
     assert await store.read(licence_store.unfinished) == ["N1"]
     for attempt in (True, False):
         assert await store.write(licence_store.release, "N1", 5, "receipt") is attempt
-    issued = await store.read(licence_store.by_sha256, "ab")
+    issued = await store.read(licence_store.find_by_digests, ["aa", "ab"])
     assert issued is not None
     assert (issued.stage, issued.sealed, issued.ledger_index) == (licence_store.ISSUED, b"sealed", 5)
     assert await store.read(licence_store.statuses, 1) == (0, {})

@@ -1,6 +1,6 @@
 """What is kept of licences: who holds which, its place in a status list, what was changed and is in the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -163,8 +163,9 @@ def by_number(conn: Connection, number: str) -> LicenceRow | None:
     return None if row is None else _licence(row)
 
 
-def by_sha256(conn: Connection, digest: str) -> LicenceRow | None:
-    row = conn.execute(select(licence).where(licence.c.sha256 == digest)).first()
+def find_by_digests(conn: Connection, digests: Sequence[str]) -> LicenceRow | None:
+    """The licence whose token has one of these SHA-256 (hex)."""
+    row = conn.execute(select(licence).where(licence.c.sha256.in_(digests))).first()
     return None if row is None else _licence(row)
 
 

@@ -80,9 +80,12 @@ class Beside:
 NOTHING_BESIDE = Beside()
 
 
-def token_sha256(text: str) -> str:
-    """By which the register knows a licence: SHA-256 of what the issuer signed, with the signature; hex."""
-    return sha256(text.partition("~")[0].encode("utf-8", "replace")).hexdigest()
+def token_digests(text: str) -> tuple[str, ...]:
+    """SHA-256 (hex) of what the issuer signed, with the signature in each of its spellings: the register knows a
+    licence by one of them.
+    """
+    tokens = jose.spellings(text.partition("~")[0])
+    return tuple(sha256(token.encode("utf-8", "replace")).hexdigest() for token in tokens)
 
 
 def judge(

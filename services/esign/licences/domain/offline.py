@@ -95,7 +95,9 @@ def ledger_step(receipt: str, token: str, trust: Trust) -> tuple[Step, int | Non
         return Step("ledger", Status.UNKNOWN, error.reason, error.zh, error.en), None
     except EsignError as error:
         return Step("ledger", Status.INVALID, error.reason, error.zh, error.en), None
-    if entry.type is not EntryType.LICENCE_ISSUED or not entry.is_of(token.encode()):
+    if entry.type is not EntryType.LICENCE_ISSUED or not any(
+        entry.is_of(each.encode()) for each in jose.spellings(token)
+    ):
         zh, en = "存证回执不是该证照的", "the receipt is another licence's"
         return Step("ledger", Status.INVALID, "LOGGED_OTHER", zh, en), None
     return Step("ledger", Status.VALID, "LOGGED", "已存证", "the receipt proves that it is logged"), entry.time_us
