@@ -1,7 +1,6 @@
 """Certificates of document signers and their issuers: reading them, and what each by itself may do (RFC 5280)."""
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -22,6 +21,7 @@ from services.esign.domain.cms.signature_value import (
     sm2_key_of,
 )
 from services.esign.domain.kept import kept
+from services.esign.domain.unwarned import unwarned
 
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
 _KEEP_MOST = 8192
@@ -99,16 +99,11 @@ def load(certificate: bytes) -> x509.Certificate:
     return _kept(certificate) if len(certificate) <= _KEEP_MOST else _load(certificate)
 
 
+@unwarned()
 def _load(certificate: bytes) -> x509.Certificate:
     try:
-        spki, is_numbered = _check_outside(certificate)
-        if is_numbered:
-            found = x509.load_der_x509_certificate(certificate)
-        else:
-            with warnings.catch_warnings():
-                # The library reads it and warns: that is said once, here.
-                warnings.simplefilter("ignore")
-                found = x509.load_der_x509_certificate(certificate)
+        spki = _check_outside(certificate)
+        found = x509.load_der_x509_certificate(certificate)
         _ = found.subject, found.issuer, moments.us(found.not_valid_before_utc), moments.us(found.not_valid_after_utc)
         if not sm2.is_key(spki):
             found.public_key()
@@ -130,9 +125,9 @@ def _load(certificate: bytes) -> x509.Certificate:
 _kept = lru_cache(maxsize=1024)(_load)
 
 
-def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
-    """What the issuer's signature does not cover. Gives the key in DER, and whether the serial number is positive: some
-    are not, and readers are to cope (RFC 5280, 4.1.2.2). Raises DerError, ChainError.
+def _check_outside(certificate: bytes) -> bytes:
+    """Checks what the issuer's signature does not cover, and gives the key in DER. A serial number need not be
+    positive: readers are to cope (RFC 5280, 4.1.2.2). Raises DerError, ChainError.
     """
     body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
     fields = body.expect(der.SEQUENCE).children()
@@ -144,7 +139,8 @@ def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
     # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
     if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
         raise _malformed()
-    return fields[5].raw, fields[0].integer() > 0
+    fields[0].integer()
+    return fields[5].raw
 
 
 def check_strength(certificate: x509.Certificate) -> None:
@@ -324,6 +320,12 @@ def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
 def der_of(certificate: x509.Certificate) -> bytes:
     """DER."""
     return certificate.public_bytes(serialization.Encoding.DER)
+
+
+@unwarned()
+def serial_of(certificate: x509.Certificate) -> str:
+    """The serial number in hex."""
+    return f"{certificate.serial_number:x}"
 
 
 def _malformed() -> ChainError:

@@ -26,6 +26,7 @@ from services.esign.domain.cms.signed_cms import SignedCms
 from services.esign.domain.moments import LAST_US, us
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
+from services.esign.domain.unwarned import unwarned
 
 # Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
 _MOST_ENTRIES = 64
@@ -268,12 +269,14 @@ def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
 def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: Sequence[bytes]) -> Iterator[_Word]:
     for answer in answers:
         try:
-            yield from _ocsp(certificate, issuer, answer)
+            with unwarned():
+                words = list(_ocsp(certificate, issuer, answer))
         except MemoryError:
             raise
         # The library raises some ten types, not all of one family, for what may be wrong in an answer.
         except Exception:  # noqa: BLE001, S112 — an answer that cannot be read says nothing
             continue
+        yield from words
 
 
 def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Iterator[_Word]:
@@ -347,6 +350,7 @@ def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Seq
             yield word
 
 
+@unwarned()
 def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
     found = x509.load_der_x509_crl(data)
     if found.issuer != certificate.issuer or not lists(issuer, found):
