@@ -433,7 +433,8 @@ Events are CloudEvents 1.0 in binary mode: attributes in headers (`ce-id`, `ce-t
 `ce-time`, `ce-seq`, `ce-division`, `ce-zone`, `ce-secrecy`, `traceparent`), the payload as protobuf from
 `shuniu.api.events.v1`. The hub's own services find an event on `evt.<topic>.v1`; an organisation finds what is
 addressed to it, or what it subscribed to, on `inbox.<topic>.v1` of its own stream. `ce-seq` counts per aggregate
-from 1 without gaps. Delivery is at least once: keep `ce-id`, and treat the same id with other content as an alarm.
+from 1 without gaps; after a restore of the hub it goes on a million further. Delivery is at least once: keep `ce-id`,
+and treat the same id with other content as an alarm.
 Unknown fields are ignored; a new major version runs beside the old one. An event is closed by the receiver's
 receipt alone: `submit.receipt` with the id and the SHA-256 of the stored bytes.
 """

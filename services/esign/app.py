@@ -18,7 +18,7 @@ from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
 from services.esign.wiring.signing import open_long_term
 from services.esign.wiring.timestamps import open_timestamps
-from services.esign.wiring.upkeep import open_upkeep
+from services.esign.wiring.upkeep import open_register_of_ledger, open_upkeep
 from services.esign.wiring.verification import open_verification
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
@@ -42,6 +42,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         base.store.use_cipher(secrets.keyring)
         parts.add(keys)
         ledger = parts.add(await open_ledger(base, settings, secrets))
+        # Before anything is answered: what the register forgot, the ledger knows.
+        parts.add(await open_register_of_ledger(base, ledger.log))
         parts.add(open_evidence(base, ledger.log))
         beside = parts.add(open_neighbours(base))
         layouts = parts.add(open_layouts(settings)).layouts
@@ -86,6 +88,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
                 identity=beside.identity,
                 layouts=layouts,
                 verifier=verification.verifier,
+                uploads=verification.uploads,
                 stamps=timestamps.stamps,
                 long_term=long_term,
             )

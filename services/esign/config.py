@@ -56,6 +56,9 @@ class EsignSettings(ServiceSettings):
     """Most uploaded documents that wait; beyond that the sender with the most is rejected (VERIFY_BUSY)."""
     verify_waiting_most_bytes: int = 128 * 1024 * 1024
     """How many bytes of uploaded documents may wait."""
+    uploads_most_bytes: int = 256 * 1024 * 1024
+    """How many bytes of memory uploaded documents may take, from the first byte of each to its answer; one sender has
+    half of that. Others wait before they are read."""
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
     timestamp: bool | None = None

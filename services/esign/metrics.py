@@ -76,3 +76,9 @@ VERIFIER_ENDED = Counter(
     ["cause"],
     registry=REGISTRY,
 )
+NURSERY_RESTARTS = Counter(
+    "shuniu_esign_verifier_nursery_restarts_total",
+    "Processes that fork workers started anew: hangs (a worker was asked for and did not come in time), died.",
+    ["cause"],
+    registry=REGISTRY,
+)

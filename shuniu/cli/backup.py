@@ -1,147 +1,136 @@
-"""`shuniu backup|restore`: what a hub cannot be made anew from, in one file."""
+"""`shuniu backup`: what a hub cannot be made anew from, in one file."""
 
 import argparse
 import asyncio
-import hashlib
-import json
-import os
+import contextlib
 import shutil
-import tarfile
-import tempfile
 import time
-import tomllib
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Final
 
-from sqlalchemy import MetaData
-
-from services.identity import commands as identity
-from shuniu.cli.local import supervisor_state
-from shuniu.cli.output import complain, out
-from shuniu.cli.parts import bus_config
-from shuniu.cli.place import CONFIG_NAME, Place, run_dir_for
-from shuniu.cli.stores import databases
-from shuniu.kit.process.clock import SystemClock
+from services.esign import commands as esign
+from shuniu.cli import archive
+from shuniu.cli.output import out
+from shuniu.cli.place import CONFIG_NAME, Place
+from shuniu.cli.stores import Database, databases
 from shuniu.kit.process.config import ConfigError
-from shuniu.kit.store import Store, sqlite_copy
+from shuniu.kit.process.process_lock import HeldElsewhereError, ProcessLock
+from shuniu.kit.store import postgresql_copy, sqlite_copy
 
-MANIFEST = "manifest.json"
-# What a hub cannot be made anew from; the bus's own files are rebuilt from outboxes and the registry.
-KEPT = ("keys", "pki", "ledger", "operators", CONFIG_NAME)
+# Folders of the data directory that are made anew (the bus's files from outboxes and registry), or are no files of the
+# hub: whoever holds an operator's role keeps its key, and nobody holds all roles by holding a backup.
+_MADE_ANEW: Final = frozenset({"nats", "edge", "logs", "run"})
+_ROLES: Final = "operators"
+# Copied each in its own way, before the rest: a key that was made meanwhile is in the backup, and opens what it must.
+_COPIED: Final = frozenset({"db", "ledger"})
+_STAGING: Final = ".backup"
 
 
 def backup(arguments: argparse.Namespace) -> int:
-    """Databases by SQLite's own online backup, so that each is one consistent state; ledger files after them."""
+    """Exit 0 only when everything is in it that `restore` needs, or was left out by name."""
     place = Place(arguments.data.resolve())
     place.hub()
-    with tempfile.TemporaryDirectory(dir=place.data) as work:
-        staged = Path(work)
-        (staged / "db").mkdir()
-        for database in databases(place):
-            if not database.is_file:
-                complain(f"{database.service}: on PostgreSQL; back it up with pg_dump")
-                continue
-            source = Path(database.url.removeprefix("sqlite:///"))
-            sqlite_copy.copy(source, staged / "db" / source.name)
-        for name in KEPT:
-            original = place.data / name
-            if original.is_dir():
-                shutil.copytree(original, staged / name)
-            elif original.exists():
-                shutil.copy2(original, staged / name)
-        files = {str(path.relative_to(staged)): _sha256(path) for path in sorted(staged.rglob("*")) if path.is_file()}
-        manifest = {"version": version("shuniu"), "made_at": int(time.time()), "files": files}
-        (staged / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        draft = arguments.file.with_name(arguments.file.name + ".part")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
-            with tarfile.open(fileobj=target, mode="w:gz") as archive:
-                for path in sorted(staged.iterdir()):
-                    archive.add(path, arcname=path.name)
-            target.flush()
-            os.fsync(target.fileno())
-        draft.replace(arguments.file)
-    out(
-        {"file": str(arguments.file), "files": len(files)},
-        f"{arguments.file}: {len(files)} files",
-        as_json=arguments.json,
+    target = arguments.file.resolve()
+    left_out = [one.service for one in databases(place) if not one.is_file and arguments.without_databases]
+    try:
+        with _staging(place) as staged, archive.writing(target, arguments.to) as made:
+            kept, head = asyncio.run(_stores(place, staged, made, left_out))
+            made.add(CONFIG_NAME, place.config)
+            for folder in sorted(place.data.iterdir()):
+                taken = folder.is_dir() and not folder.name.startswith(".") and folder not in target.parents
+                if taken and folder.name not in _MADE_ANEW | _COPIED | {_ROLES}:
+                    made.add_tree(folder.name, folder)
+            manifest = {"version": version("shuniu"), "made_at": int(time.time()), "databases": kept, "ledger": head}
+            made.close(manifest)
+    except (postgresql_copy.CopyError, esign.TrustError) as error:
+        raise ConfigError(f"未做备份 / no backup was made: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"未做备份 / no backup was made: {error.filename or target}: {error.strerror}") from None
+    names = ", ".join(left_out)
+    told = [f"{target}: {len(made.files)} files"]
+    told += (
+        [f"不含数据库，请用 pg_dump 另行备份 / without these databases, back them up with pg_dump: {names}"]
+        if names
+        else []
     )
+    told += [] if arguments.to else ["内含密钥且未加密，须同等保管 / holds keys in clear: keep it as you keep keys"]
+    found = {
+        "file": str(target),
+        "files": len(made.files),
+        "left_out": left_out,
+        "ledger_size": head["size"],
+        "encrypted": bool(arguments.to),
+    }
+    out(found, "\n".join(told), as_json=arguments.json)
     return 0
 
 
-def restore(arguments: argparse.Namespace) -> int:
-    """Checks every file against the manifest, then raises each store's epoch: old cursors and leases are void."""
-    place = Place(arguments.data.resolve())
-    if place.data.exists() and any(place.data.iterdir()):
-        raise ConfigError(f"{place.data}: not empty; restore into an empty directory")
-    if supervisor_state_safe(place):
-        raise ConfigError(f"{place.data}: a hub is running here; stop it first")
-    place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+@contextlib.contextmanager
+def _staging(place: Place) -> Iterator[Path]:
+    """A folder for copies on their way, without keys. What a killed backup left there goes first."""
+    staged = place.data / _STAGING
+    staged.mkdir(mode=0o700, exist_ok=True)
     try:
-        with tarfile.open(arguments.file, "r:gz") as archive:
-            _extract(archive, place.data)
-    except (OSError, tarfile.TarError) as error:
-        raise ConfigError(f"{arguments.file}: cannot be read: {error}") from None
-    manifest = json.loads((place.data / MANIFEST).read_text())
-    for name, digest in manifest["files"].items():
-        if _sha256(place.data / name) != digest:
-            raise ConfigError(f"{arguments.file}: {name} is damaged")
-    _move_config(place)
-    for directory in ("nats", "edge", "logs"):
-        (place.data / directory).mkdir(mode=0o700, exist_ok=True)
-    hub, bus = place.hub(), place.bus()
-    hub.run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    identity.write_bus_config(
-        place.config, bus_config(hub), listen=bus.listen, websocket=bus.websocket, monitoring=bus.monitoring
-    )
-    epochs = asyncio.run(_raise_epochs(place))
-    out(
-        {"data": str(place.data), "epochs": epochs}, f"已恢复 / restored: {place.data} {epochs}", as_json=arguments.json
-    )
-    return 0
-
-
-def _extract(archive: tarfile.TarFile, target: Path) -> None:
-    """Directories and plain files only, all of them inside `target`, readable by their owner alone."""
-    for member in archive:
-        path = Path(member.name)
-        if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
-            raise tarfile.TarError(f"{member.name}: not what a backup holds")
-        if member.isdir():
-            (target / path).mkdir(mode=0o700, parents=True, exist_ok=True)
-            continue
-        content = archive.extractfile(member)
-        assert content is not None
-        with content, os.fdopen(os.open(target / path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
-            shutil.copyfileobj(content, made)
-
-
-def supervisor_state_safe(place: Place) -> bool:
+        lock = ProcessLock(staged / ".lock")
+    except HeldElsewhereError:
+        raise ConfigError(f"{place.data}: 另一个备份正在进行 / another backup is under way") from None
     try:
-        return supervisor_state(place) is not None
-    except ConfigError:
-        return False
+        for left in staged.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+        work = staged / "copies"
+        work.mkdir(mode=0o700)
+        yield work
+    finally:
+        shutil.rmtree(staged)
+        lock.release()
 
 
-def _move_config(place: Place) -> None:
-    """The settings name the old place; everything else in them stays."""
-    text = place.config.read_text("utf-8")
-    old = tomllib.loads(text)["hub"]
-    text = text.replace(f'data_dir = "{old["data_dir"]}"', f'data_dir = "{place.data}"')
-    text = text.replace(f'run_dir = "{old["run_dir"]}"', f'run_dir = "{run_dir_for(place.data)}"')
-    place.config.write_text(text, "utf-8")
-
-
-async def _raise_epochs(place: Place) -> dict[str, int]:
-    epochs: dict[str, int] = {}
+async def _stores(
+    place: Place, staged: Path, made: archive.Writer, left_out: list[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Adds each database, one consistent state, and then the ledger, which so is never behind them. Returns what the
+    manifest says of both.
+    """
+    kept: dict[str, Any] = {}
+    esign_url = ""
     for database in databases(place):
-        store = Store.unchecked(database.url, MetaData(), clock=SystemClock(), writer="restore")
+        kind = "sqlite" if database.is_file else "postgresql"
+        copy = staged / f"{database.service}.{'db' if database.is_file else 'dump'}"
+        kept[database.service] = {"store": kind, "file": f"db/{copy.name}"}
+        esign_url = database.url if database.service == "esign" else esign_url
+        if database.service in left_out:
+            kept[database.service]["file"] = ""
+            continue
+        _copy(database, copy)
+        if database.service == "esign" and database.is_file:
+            esign_url = f"sqlite:///{copy}"
+            continue
+        made.add(f"db/{copy.name}", copy)
+        copy.unlink()
+    head = await esign.backup_ledger(place.config, staged / "ledger", esign_url)
+    if (staged / "esign.db").exists():
+        made.add("db/esign.db", staged / "esign.db")
+    made.add_tree("ledger", staged / "ledger")
+    return kept, {"size": head.size if head else 0, "root": head.root.hex() if head else ""}
+
+
+def _copy(database: Database, target: Path) -> None:
+    """Raises ConfigError, CopyError, OSError."""
+    if not database.is_file:
         try:
-            epochs[database.service] = await store.raise_epoch()
-        finally:
-            await store.close()
-    return epochs
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+            postgresql_copy.dump(database.url, target)
+        except postgresql_copy.CopyError as error:
+            raise ConfigError(
+                f"{database.service}: 数据库未能备份，未做备份；可改用 --without-databases / "
+                "its database cannot be backed up, no backup was made; or use --without-databases and pg_dump: "
+                f"{error}"
+            ) from None
+        return
+    if not database.file.is_file():
+        raise ConfigError(
+            f"{database.service}: {database.file}: 没有数据库，未做备份 / no database here, no backup was made"
+        )
+    sqlite_copy.copy(database.file, target)

@@ -5,6 +5,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
+import re
 import shutil
 import socket
 import tempfile
@@ -23,7 +24,7 @@ from shuniu.cli.place import Place
 from shuniu.cli.stores import databases
 from shuniu.kit.crypto import profile, sm
 from shuniu.kit.errors import HubError
-from shuniu.kit.process.config import ConfigError, HubSettings, read
+from shuniu.kit.process.config import ConfigError, HubSettings, part
 from shuniu.kit.store import sqlite_copy
 
 GOOD, WARN, BAD = "好 ok", "注意 warn", "坏 bad"
@@ -41,6 +42,13 @@ class Finding:
     level: str
     found: str
     mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """The key of `[identity]` that is looked at here."""
+
+    authority_platform: str = ""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -167,6 +175,21 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
         yield Finding("密钥文件 keys", BAD, f"{loose[0]} is readable by others", f"chmod 600 {loose[0]}")
     else:
         yield Finding("密钥文件 keys", GOOD, f"{len(files)} files, 0600")
+    if place.config.stat().st_mode & 0o077 and _has_password(place.config):
+        yield Finding(
+            "配置文件 settings file",
+            BAD,
+            f"{place.config} is readable by others and database_url holds a password",
+            f"chmod 600 {place.config}，或将密码移入 database_password_file",
+        )
+    together = sorted(path.parent.name for path in (place.data / "operators").glob("*/key.pem"))
+    if len(together) > 1:
+        yield Finding(
+            "三员凭据 roles",
+            WARN,
+            f"keys of {', '.join(together)} lie together",
+            f"将 {place.data / 'operators'} 下各目录分别交给各管理员保管，并从本机移走",
+        )
     software = esign.software_keys(place.config)
     if software:
         yield Finding(
@@ -175,6 +198,11 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             f"software keys, for development: {', '.join(software)}",
             "软件密钥仅供开发；正式使用请在 [esign] keys、sm_keys 设置密码设备，再以 shuniu keys rotate 更换",
         )
+
+
+def _has_password(settings: Path) -> bool:
+    """Whether an address in the file itself holds one: `user:password@host`."""
+    return re.search(r"://[^/@\s\"']*:[^/\s\"']+@", settings.read_text("utf-8")) is not None
 
 
 def _devices(place: Place, _hub: HubSettings) -> Iterator[Finding]:
@@ -235,7 +263,7 @@ def _ports(place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
     for database in databases(place):
-        if database.is_file and not Path(database.url.removeprefix("sqlite:///")).exists():
+        if database.is_file and not database.file.exists():
             yield Finding(f"数据库 {database.service}", BAD, "missing", "运行 shuniu migrate")
     if supervisor_state(place) is None:
         yield Finding("服务 services", WARN, "not running", f"运行 shuniu up --data {place.data}")
@@ -251,7 +279,7 @@ def _services(place: Place, _hub: HubSettings) -> Iterator[Finding]:
             yield Finding(f"服务 {service}", WARN, f"outbox {answer.outbox_age_seconds:.0f} s old", "检查总线与接收方")
         else:
             yield Finding(f"服务 {service}", GOOD, f"outbox {answer.outbox_age_seconds:.1f} s")
-    if read(place.config).get("identity", {}).get("authority_platform", "") == "":
+    if not part(_Authority, place.config, "identity").authority_platform:
         yield Finding(
             "实名核验 authority",
             WARN,

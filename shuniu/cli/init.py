@@ -83,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"{place.config}: 此处已有枢纽 / there is a hub here already")
     profile.require(arguments.profile)
     edge, bus = _addresses(arguments)
+    place.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     for directory in ("keys", "pki", "db", "nats", "ledger", "edge", "logs", "operators"):
         (place.data / directory).mkdir(mode=0o700, parents=True, exist_ok=True)
     run_dir = arguments.run_dir or run_dir_for(place.data)
@@ -113,6 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
         ),
         encoding="utf-8",
     )
+    # It may come to name a database with its password.
+    draft.chmod(0o600)
     draft.replace(place.config)
     try:
         asyncio.run(_fill(place, arguments.host, bus))

@@ -1,7 +1,6 @@
 """Calls from the command line to the hub's own processes, over their peer sockets (0700: this machine's owner only)."""
 
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +10,7 @@ from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
 from shuniu.cli.place import Place
 from shuniu.cli.stores import PACKAGES
+from shuniu.cli.supervise import started_at
 from shuniu.kit.errors import HubError
 from shuniu.kit.rpc.client import ask, channel
 from shuniu.kit.service_settings import socket_address
@@ -22,10 +22,10 @@ def supervisor_state(place: Place) -> dict[str, Any] | None:
     """What the running `shuniu up` says of its parts; None when none runs."""
     try:
         found: dict[str, Any] = json.loads((place.hub().run_dir / "supervisor.json").read_text())
-        os.kill(int(found["pid"]), 0)
+        started = started_at(int(found["pid"]))
+        return found if started and started == found["started"] else None
     except (OSError, ValueError, KeyError):
         return None
-    return found
 
 
 def open_channel(place: Place, service: str) -> grpc.aio.Channel:

@@ -6,10 +6,12 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-from shuniu.kit.process.config import ConfigError, HubSettings, load, read
+from shuniu.kit.process.config import ConfigError, HubSettings, load, part
 
 DEFAULT_DATA = Path("var/hub")
 CONFIG_NAME = "hub.toml"
+RESTORING = ".restore"
+"""In a data directory that a restore has not finished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,8 @@ class Place:
         return load(BusPlace, self.config, "nats")
 
     def edge(self) -> EdgePlace:
-        table = read(self.config).get("edge", {})
-        try:
-            return EdgePlace(_reachable(str(table["people"])), _reachable(str(table["platforms"])))
-        except KeyError as missing:
-            raise ConfigError(f"{self.config}: [edge] {missing.args[0]}: missing") from None
+        found = part(EdgePlace, self.config, "edge")
+        return EdgePlace(_reachable(found.people), _reachable(found.platforms))
 
 
 def _reachable(address: str) -> str:

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import IO
 
 from shuniu.cli.parts import Part
 
@@ -22,8 +23,10 @@ STEADY_SECONDS = 20.0
 STOP_SECONDS = 15.0
 """How long a part may take to drain before it is killed."""
 READY_POLL = 0.05
-# What each part finds in its environment, and hands on to what it starts: whose it is.
+# What each part finds in its environment, and hands on to what it starts: the data directory of its hub.
 _MARK = "SHUNIU_PART_OF"
+# What cannot be written on a full disk is written again after this time, s.
+_LOOK_AGAIN = 1.0
 
 
 @dataclass(slots=True)
@@ -39,14 +42,22 @@ class State:
 
 
 class Supervisor:
-    """Keeps parts running and writes what it knows to <run_dir>/supervisor.json."""
+    """Keeps parts running and writes what it knows to <run_dir>/supervisor.json; on a full disk it goes on without."""
 
     def __init__(
-        self, parts: Sequence[Part], run_dir: Path, logs: Path, bus_health: str, report: Callable[[str], None]
+        self,
+        parts: Sequence[Part],
+        data: Path,
+        run_dir: Path,
+        logs: Path,
+        bus_health: str,
+        report: Callable[[str], None],
     ) -> None:
         self._parts = parts
+        self._data = data
         self._run_dir = run_dir
         self._logs = logs
+        self._written = ""
         self._bus_health = bus_health
         self._report = report
         self._stopping = asyncio.Event()
@@ -55,7 +66,7 @@ class Supervisor:
     async def run(self, ready: Callable[[float], None]) -> None:
         """Runs until SIGINT or SIGTERM; calls `ready` with the seconds it took once all parts serve."""
         started = time.monotonic()
-        await asyncio.to_thread(end_orphans, self._run_dir, self._report)
+        await asyncio.to_thread(end_orphans, self._data, self._report)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stopping.set)
@@ -80,7 +91,9 @@ class Supervisor:
                 serves = await asyncio.to_thread(self._serves, part)
                 if self.states[part.name].state in ("STARTING", "NOT_READY", "READY"):
                     self._note(part.name, state="READY" if serves else "NOT_READY")
-            await asyncio.sleep(1.0)
+            # Also what could not be written when it was noted.
+            self._write()
+            await asyncio.sleep(_LOOK_AGAIN)
 
     def _serves(self, part: Part) -> bool:
         if not self.states[part.name].pid:
@@ -96,31 +109,43 @@ class Supervisor:
     async def _keep(self, part: Part) -> None:
         backoff = BACKOFF_FIRST
         while not self._stopping.is_set():
-            (self._run_dir / f"{part.ops or part.name}.ops").unlink(missing_ok=True)
             began = time.monotonic()
-            with (self._logs / f"{part.name}.log").open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    *part.argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    # A group of its own, so that Ctrl-C reaches us alone and we drain in order.
-                    start_new_session=True,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", _MARK: str(self._run_dir)},
-                )
-            self._note(part.name, pid=process.pid, state="STARTING")
-            code = await self._wait(process)
+            try:
+                process = await self._started(part)
+            except OSError as error:
+                ended = f"cannot be started: {error.strerror}"
+            else:
+                self._note(part.name, pid=process.pid, state="STARTING")
+                ended = _exit(await self._wait(process))
             if self._stopping.is_set():
-                self._note(part.name, pid=0, state="STOPPED", last_exit=_exit(code))
+                self._note(part.name, pid=0, state="STOPPED", last_exit=ended)
                 return
             if time.monotonic() - began > STEADY_SECONDS:
                 backoff = BACKOFF_FIRST
             state = self.states[part.name]
-            self._note(part.name, pid=0, state="RESTARTING", restarts=state.restarts + 1, last_exit=_exit(code))
-            self._report(f"{part.name}: {_exit(code)}; restart in {backoff:.1f} s (log: {self._logs / part.name}.log)")
+            self._note(part.name, pid=0, state="RESTARTING", restarts=state.restarts + 1, last_exit=ended)
+            self._report(f"{part.name}: {ended}; restart in {backoff:.1f} s (log: {self._logs / part.name}.log)")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), backoff)
             backoff = min(backoff * 2, BACKOFF_MOST)
+
+    async def _started(self, part: Part) -> asyncio.subprocess.Process:
+        """Raises OSError when the process cannot be made. A log that cannot be opened costs the log."""
+        with contextlib.ExitStack() as stack:
+            log: int | IO[bytes] = asyncio.subprocess.DEVNULL
+            with contextlib.suppress(OSError):
+                (self._run_dir / f"{part.ops or part.name}.ops").unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                log = stack.enter_context((self._logs / f"{part.name}.log").open("ab"))
+            return await asyncio.create_subprocess_exec(
+                *part.argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A group of its own, so that Ctrl-C reaches us alone and we drain in order.
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", _MARK: str(self._data)},
+            )
 
     async def _wait(self, process: asyncio.subprocess.Process) -> int:
         ended = asyncio.create_task(process.wait())
@@ -146,17 +171,38 @@ class Supervisor:
             self._write()
 
     def _write(self) -> None:
+        found = {
+            "pid": os.getpid(),
+            "started": started_at(os.getpid()),
+            "parts": [asdict(state) for state in self.states.values()],
+        }
+        text = json.dumps(found)
+        if text == self._written:
+            return
         target = self._run_dir / "supervisor.json"
         draft = target.with_suffix(".new")
-        draft.write_text(json.dumps({"pid": os.getpid(), "parts": [asdict(state) for state in self.states.values()]}))
-        draft.replace(target)
+        with contextlib.suppress(OSError):
+            draft.write_text(text)
+            draft.replace(target)
+            self._written = text
 
 
-def end_orphans(run_dir: Path, report: Callable[[str], None], seconds: float = STOP_SECONDS) -> None:
+def started_at(pid: int) -> str:
+    """When a process of this machine started, in the kernel's own count; empty when there is none. Its number may be
+    given again, never with this.
+    """
+    try:
+        # The name before may hold anything, also blanks and brackets.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def end_orphans(data: Path, report: Callable[[str], None], seconds: float = STOP_SECONDS) -> None:
     """Ends what a supervisor that was killed left behind: parts that nobody restarts, and that keep new ones from their
     stores and sockets. Only processes that were started as parts of this very hub.
     """
-    left = _orphans(run_dir)
+    left = _orphans(data)
     if left:
         numbers = ", ".join(map(str, left))
         report(f"上次异常中止遗留的进程，正在结束 / left by a supervisor that was killed, ending them: {numbers}")
@@ -165,13 +211,13 @@ def end_orphans(run_dir: Path, report: Callable[[str], None], seconds: float = S
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
         ends = time.monotonic() + seconds
-        while (left := _orphans(run_dir)) and time.monotonic() < ends:
+        while (left := _orphans(data)) and time.monotonic() < ends:
             time.sleep(READY_POLL)
 
 
-def _orphans(run_dir: Path) -> list[int]:
+def _orphans(data: Path) -> list[int]:
     """Processes of ours with the mark of this hub in the environment that they were started with."""
-    mark = f"{_MARK}={run_dir}".encode()
+    mark = f"{_MARK}={data}".encode()
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         # It may have ended meanwhile, or be another user's.
@@ -186,4 +232,6 @@ def _exit(code: int) -> str:
 
 
 def print_report(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    # On a full disk, or after its reader went.
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)

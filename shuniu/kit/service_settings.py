@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.config import ConfigError, HubSettings, secret
 
 if TYPE_CHECKING:
     from shuniu.kit.rpc.client import ClientTls
@@ -12,11 +13,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """Keys that every service's section has. Services add theirs by inheritance."""
+class DatabaseSettings:
+    """The place of a service's store."""
 
     database_url: str = ""
-    """Store; empty means SQLite at <data_dir>/db/<service>.db."""
+    """Store; empty means SQLite at <data_dir>/db/<service>.db. A PostgreSQL server's password stands in
+    `database_password_file`, or in PGPASSWORD or PGPASSFILE of the environment, as PostgreSQL's own programs read them.
+    Connect directly, or through PgBouncer with `pool_mode = session`: units of work need a session of their own."""
+    database_password_file: Path = Path()
+    """File with the password for `database_url` (0600), any characters; a line end behind it does not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings(DatabaseSettings):
+    """Keys that every service's section has. Services add theirs by inheritance."""
+
     edge_address: str = ""
     """Address for the edge; empty means the Unix socket <run_dir>/<service>.edge.sock."""
     peer_address: str = ""
@@ -62,8 +73,26 @@ class ServiceSettings:
         return ClientTls(self.tls_certificate, self.tls_key, self.tls_roots)
 
 
-def database_url(hub: HubSettings, settings: ServiceSettings, service: str) -> str:
-    return settings.database_url or f"sqlite:///{hub.data_dir}/db/{service}.db"
+def database_url(hub: HubSettings, settings: DatabaseSettings, service: str) -> str:
+    """The store's URL, with its password. Raises ConfigError, which never quotes the URL: it may hold a password."""
+    url = settings.database_url or f"sqlite:///{hub.data_dir}/db/{service}.db"
+    scheme, _, rest = url.partition("://")
+    server = rest.partition("/")[0].partition("?")[0]
+    if server.count("@") > 1:
+        raise ConfigError(
+            f"[{service}] database_url: 密码中的 @ 须写作 %40，或将密码放入 database_password_file / "
+            "an @ in its password must be written %40; or put the password into database_password_file"
+        )
+    if not settings.database_password_file.name:
+        return url
+    user, at, host = server.partition("@")
+    if not at or not user or ":" in user:
+        raise ConfigError(
+            f"[{service}] database_password_file: database_url 须写明用户且不含密码 / "
+            "needs a database_url that names a user and no password"
+        )
+    password = secret(settings.database_password_file).decode().rstrip("\r\n")
+    return f"{scheme}://{user}:{quote(password, safe='')}@{host}{rest[len(server) :]}"
 
 
 def socket_address(hub: HubSettings, service: str, kind: str) -> str:

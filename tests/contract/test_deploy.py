@@ -26,6 +26,15 @@ def test_compose_file_is_accepted() -> None:
     )
 
 
+def test_the_databases_password_may_have_any_characters() -> None:
+    """It stands beside the addresses and in none of them, where an @ in it would become part of the host's name."""
+    settings = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["x-hub"]["environment"]
+    urls = [value for name, value in settings.items() if name.endswith("_DATABASE_URL")]
+    assert len(urls) == 5
+    assert not [url for url in urls if "$" in url]
+    assert settings["PGPASSWORD"].startswith("${POSTGRES_PASSWORD")
+
+
 def test_every_part_is_scraped_at_the_port_it_is_given() -> None:
     """Prometheus scrapes each process at the ops port that compose sets."""
     compose = (ROOT / "docker-compose.yml").read_text()

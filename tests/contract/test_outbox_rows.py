@@ -44,8 +44,9 @@ async def test_a_delivery_runs_through_its_states(store, clock):
     rows = await store.read(outbox_rows.next_pending, "a", 0, 10)
     assert [row.data for row in rows] == [b"0", b"1", b"2"]
     await store.write(outbox_rows.park, rows[0].position, "INBOX_FULL", clock.now_us() + 5)
-    assert await store.read(outbox_rows.parked_until, "a") == clock.now_us() + 5
-    assert await store.read(outbox_rows.parked_until, "b") == 0
+    assert await store.read(outbox_rows.due, "a", clock.now_us(), 10) == (clock.now_us() + 5, [])
+    assert (await store.read(outbox_rows.due, "a", clock.now_us() + 5, 10))[1] != []
+    assert (await store.read(outbox_rows.due, "b", clock.now_us(), 10))[0] == 0
     again = await store.read(outbox_rows.next_pending, "a", 0, 10)
     assert [row.position for row in again] == [row.position for row in rows]
     note = outbox_rows.ReceiptNote("a", rows[0].id, hashlib.sha256(b"0").digest())

@@ -189,6 +189,7 @@ async def test_a_full_or_absent_inbox_parks_that_organisation_only(land, store):
         await in_state(store, "absent", "PARKED", 1)
         await in_state(store, "full", "PARKED", 1)
         await store.write(emit, ["fine"], b"payload", 500)
+        relay.wake()
         began = time.monotonic()
         await in_state(store, "fine", "STORED", 500)
         assert time.monotonic() - began < 2

@@ -124,6 +124,7 @@ class Land:
             identity=unused,
             layouts=self.executor,
             verifier=unused,
+            uploads=unused,
             stamps=self.stamps,
             long_term=None,
         )

@@ -145,6 +145,29 @@ def test_the_type_of_a_field_is_not_chosen_later(own, accepted):
 
 
 @pytest.mark.parametrize(
+    ("resources", "accepted"),
+    [
+        (b"", False),
+        (b"/Resources<<>>", False),
+        (b"/Resources<</Font<</F1 5 0 R>>>>", False),
+        (b"/Resources<</Font<</F9 5 0 R>>>>", True),
+    ],
+)
+def test_a_look_brings_the_fonts_that_it_names(resources, accepted):
+    """Readers that look for others among the form's would find what a later signer puts there: other signs."""
+    more = {
+        20: b"<</Type/Annot/Subtype/Widget/F 4/P 3 0 R/FT/Tx/T(sum)/V(1000)/Rect[80 6 160 22]/AP<</N 25 0 R>>"
+        b"/DA(/F9 12 Tf 0 g)>>",
+        25: form(b"/Tx BMC BT /F9 12 Tf 2 4 Td (1000) Tj ET EMC", b"/BBox[0 0 80 16]" + resources),
+    }
+    draft = Draft(base(b"20 0 R", b"20 0 R", more=more, catalog=b"/DR<</Font<</F1 5 0 R>>>>"))
+    draft.put_field(draft.add(INVISIBLE % (b"Later", draft.sign())), 0)
+    ticks = draft.add(b"<</Type/Font/Subtype/Type1/BaseFont/ZapfDingbats>>")
+    draft.acro_form()["DR"]["Font"]["F9"] = Ref((ticks, 0))
+    assert (status(draft.finished()) is Status.VALID) is accepted
+
+
+@pytest.mark.parametrize(
     ("entries", "lock"),
     [
         (b"/Reference[<</Type/SigRef/TransformMethod/FieldMDP/TransformParams<</V/1.2/Action/All>>>>]", b""),

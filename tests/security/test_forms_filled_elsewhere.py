@@ -3,60 +3,12 @@ of it is called wrong.
 """
 
 import pytest
-from pyhanko.sign.fields import MDPPerm
 
 from services.esign.domain.pdf.syntax import Name, Ref
 from services.esign.domain.verdict import Outcome
-from tests.support import documents as attack
-from tests.support.signed_pages import FONTS, PRICE, outcome
-from tests.support.update_bases import built, form
-from tests.support.updates import Draft, stream
-
-WIDGET = b"<</Type/Annot/Subtype/Widget/F 4/P 3 0 R"
-BOX, MARK = b"/BBox[0 0 16 16]/Resources<<>>", b"1 1 14 14 re S"
-TICKED = MARK + b" 3 3 m 13 13 l S"
-STATES = b"/AP<</N<</%b 26 0 R/Off 27 0 R>>>>"
-
-
-def blank_form(more=b""):
-    """Certified so that it may be filled in: a text, a list, a box, two radio buttons, a text in two places, and a
-    second signer's field.
-    """
-    text = b"/DA(/F1 9 Tf 0 g)/AP<</N 25 0 R>>>>"
-    objects = {
-        1: b"<</Type/Catalog/Pages 2 0 R/AcroForm<</Fields[20 0 R 21 0 R 22 0 R 23 0 R 30 0 R 40 0 R]"
-        b"/DA(/F1 9 Tf 0 g)/DR<</Font<</F1 5 0 R>>>>%b>>>>" % more,
-        2: b"<</Type/Pages/Count 1/Kids[3 0 R]/MediaBox[0 0 200 200]>>",
-        3: b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F1 5 0 R>>>>"
-        b"/Annots[20 0 R 21 0 R 22 0 R 23 0 R 31 0 R 32 0 R 41 0 R 42 0 R]>>",
-        4: stream(PRICE),
-        5: b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
-        11: b"<</Title(Form)>>",
-        20: WIDGET + b"/FT/Tx/T(amount)/V()/Rect[20 8 80 24]" + text,
-        21: WIDGET + b"/FT/Ch/T(kind)/Opt[(a)(b)(c)(d)(e)]/V(a)/I[0]/Rect[90 8 130 40]" + text,
-        22: WIDGET + b"/FT/Btn/T(agreed)/V/Off/AS/Off/Rect[140 8 156 24]" + STATES % b"Yes" + b">>",
-        23: WIDGET + b"/FT/Sig/T(later)/Rect[130 80 190 120]>>",
-        25: form(b"/Tx BMC EMC", b"/BBox[0 0 60 16]" + FONTS),
-        26: form(TICKED, BOX),
-        27: form(MARK, BOX),
-        30: b"<</FT/Btn/Ff 49152/T(choice)/V/A/Kids[31 0 R 32 0 R]>>",
-        31: WIDGET + b"/Parent 30 0 R/AS/A/Rect[20 50 36 66]" + STATES % b"A" + b">>",
-        32: WIDGET + b"/Parent 30 0 R/AS/Off/Rect[60 50 76 66]" + STATES % b"B" + b">>",
-        40: b"<</FT/Tx/T(name)/V()/DA(/F1 9 Tf 0 g)/Kids[41 0 R 42 0 R]>>",
-        41: WIDGET + b"/Parent 40 0 R/Rect[20 80 80 96]/AP<</N 25 0 R>>>>",
-        42: WIDGET + b"/Parent 40 0 R/Rect[20 110 80 126]/AP<</N 25 0 R>>>>",
-    }
-    return attack.foreign_sign(built(objects), "certifier", certify=MDPPerm.FILL_FORMS)
-
-
-def text(draft, words=b"100"):
-    """The look of a text field, as entries of its widget."""
-    drawn = b"/Tx BMC q BT /F1 9 Tf 0 g 2 4 Td (%b) Tj ET Q EMC" % words
-    return {"AP": {"N": Ref((draft.add(form(drawn, b"/BBox[0 0 60 16]" + FONTS)), 0))}}
-
-
-def filled(draft, field=20, words=b"100", **entries):
-    draft.edit(field).update({"V": words, **entries, **text(draft, words)})
+from tests.support.filled_forms import BOX, MARK, TICKED, blank_form, filled, finished, text, ticked
+from tests.support.update_bases import form
+from tests.support.updates import Draft
 
 
 def named_twice(draft, *widgets):
@@ -64,10 +16,6 @@ def named_twice(draft, *widgets):
     draft.edit(40)["V"] = b"100"
     for each in widgets:
         draft.edit(each).update(look)
-
-
-def ticked(draft, **entries):
-    draft.edit(22).update({"V": Name("Yes"), "AS": Name("Yes"), **entries})
 
 
 def chosen(draft, *, forgotten):
@@ -86,13 +34,6 @@ def drawn_anew(draft):
 def refreshed(draft):
     filled(draft)
     draft.edit(21).update(text(draft, b"a"))
-
-
-def finished(draft, **entries):
-    """Signed by the second signer, whose program writes these entries, too."""
-    value = draft.sign()
-    draft.edit(23).update({"V": Ref((value, 0)), **entries})
-    return outcome(draft.finished())
 
 
 @pytest.mark.parametrize(

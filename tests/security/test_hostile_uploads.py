@@ -4,6 +4,7 @@ import asyncio
 import errno
 import itertools
 import os
+import threading
 import time
 import tracemalloc
 from dataclasses import replace
@@ -18,11 +19,12 @@ from services.esign.domain.verdict import Outcome
 from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.verification import cache as verdict_cache
+from services.esign.verification.service import register, verification
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.fair_queue import Room
 from tests.security.test_document_attacks import HOSTILE
 from tests.support import hostile
 from tests.support.esign import small_pdf
@@ -130,6 +132,25 @@ async def test_a_ledger_that_cannot_be_read_takes_no_verdict(land, monkeypatch):
     verdict = await land.verdict(pdf)
     assert verdict.verdict == "INDETERMINATE"
     assert [step.status for step in verdict.steps if step.step == "ledger"] == ["unknown"]
+
+
+async def test_a_ledger_whose_disk_hangs_keeps_nobody_waiting(land, monkeypatch):
+    """The thread that writes it does not return: an own document is VALID by the receipt that was kept, and by its hash
+    the step ledger is unknown; neither waits for the disk.
+    """
+    monkeypatch.setattr(verification, "LEDGER_SECONDS", 0.1)
+    monkeypatch.setattr(register, "LEDGER_SECONDS", 0.1)
+    seal = await land.active()
+    issued = await land.issue("NMG202606010005", seal.id)
+    pdf = (await land.downloaded(issued.number)).pdf
+    hanging = threading.Event()
+    land.ledger._writer.submit(hanging.wait)
+    try:
+        assert (await asyncio.wait_for(land.verdict(pdf), MOST_SECONDS)).verdict == "VALID"
+        asked = land.verification.VerifyByHash(esign_pb2.VerifyByHashRequest(hash=issued.sha256), timeout=MOST_SECONDS)
+        assert [step.reason for step in (await asked).verdict.steps if step.step == "ledger"] == ["LEDGER_AWAY"]
+    finally:
+        hanging.set()
 
 
 async def test_a_receipt_longer_than_any_is_refused_by_its_size(land):

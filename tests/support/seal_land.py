@@ -32,12 +32,13 @@ from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.verifier import Verifier
+from services.esign.verification.workers.verifier import Verifier, busy
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
 from services.esign.wiring.timestamps import open_timestamps
+from services.esign.wiring.upkeep import open_register_of_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit.crypto import sm
@@ -47,6 +48,7 @@ from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.rpc.server import Listener, edge_listener, servicer
 from shuniu.kit.rpc.stages import nobody_refused
+from shuniu.kit.rpc.uploads import Carries, UploadRoom
 from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
@@ -285,6 +287,7 @@ async def seal_land(
         base = foundation_of("esign", hub, settings, clock, opened)
         people: Any = Neighbours()
         ledger = await open_ledger(base, settings, secrets)
+        await open_register_of_ledger(base, ledger.log)
         timestamps = open_timestamps(base, settings, secrets)
         sealing = open_seals(
             base,
@@ -308,10 +311,11 @@ async def seal_land(
         )
         with Verifier(10.0) as verifier:
             judging = VerificationService(base, secrets, verifier, 1 << 24, ledger=ledger.log, registers=(flow_of,))
+            uploads = UploadRoom(settings.uploads_most_bytes, busy)
             servicers = [
                 *sealing.edge,
                 *documents.edge,
-                servicer(judging),
+                servicer(judging, {"VerifyDocument": Carries(uploads)}),
                 *open_revocation(base, secrets).edge,
             ]
             listener = edge_listener(f"unix:{data}/e.sock", servicers, TRUST, nobody_refused)

@@ -3,6 +3,7 @@
 import functools
 
 from services.esign.domain import sm2
+from services.esign.domain.negative import holds
 from shuniu.kit.crypto import sm
 
 # Bytes; a certificate or a seal with its picture has less. Larger ones are hostile and would fill the memory.
@@ -24,7 +25,7 @@ def remembered(spki: bytes, message: bytes, signature: bytes) -> bool:
 
 def _holds(spki: bytes, message: bytes, signature: bytes) -> bool:
     try:
-        return _public_key(spki).verify(message, signature)
+        return holds(lambda: _public_key(spki).verify(message, signature))
     except sm.SmKeyError:
         return False
 

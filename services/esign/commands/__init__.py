@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from services.esign.commands.keys import (
+        COUNTERS,
         check_devices,
         initialise,
         rotate_ledger_key,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         MONITOR_ALARM,
         MONITOR_EXIT_CODES,
         LedgerReport,
+        backup_ledger,
         check_evidence,
         hub_ledger_verify,
         hub_recount,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPANIONS",
+    "COUNTERS",
     "EXIT_CODES",
     "MONITOR_ALARM",
     "MONITOR_EXIT_CODES",
@@ -74,6 +77,7 @@ __all__ = [
     "SealReport",
     "TrustError",
     "Trusted",
+    "backup_ledger",
     "check_devices",
     "check_evidence",
     "encodable",
@@ -114,6 +118,7 @@ _ROOMS = {
     "verification.file_errors": ("quoted",),
     "evidence.check": ("EvidenceReport", "EvidenceUnreadableError"),
     "commands.keys": (
+        "COUNTERS",
         "check_devices",
         "initialise",
         "rotate_ledger_key",
@@ -130,6 +135,7 @@ _ROOMS = {
         "MONITOR_ALARM",
         "MONITOR_EXIT_CODES",
         "LedgerReport",
+        "backup_ledger",
         "check_evidence",
         "hub_ledger_verify",
         "hub_recount",

@@ -7,6 +7,9 @@ from services.esign.keys import rotation
 from services.esign.keys import secrets as key_store
 from shuniu.kit.process.config import HubSettings, load
 
+COUNTERS = ("certificate:", "licence:")
+"""Beginnings of the names of counters whose numbers stand on documents and licences, and are given once."""
+
 
 def initialise(config: Path) -> None:
     """Makes what is absent of esign's keys and certificates; what is there stays."""

@@ -18,6 +18,8 @@ from services.esign.flows.recount import Kept, RecountReport, kept_in, recount
 from services.esign.ledger import monitor
 from services.esign.ledger.domain import ledger, note, tiles, tree
 from services.esign.ledger.domain.tiles import TileName
+from services.esign.ledger.store import heads
+from services.esign.ledger.store.copying import copy_ledger
 from services.esign.verification import plain_files
 from services.esign.verification.files import TrustError, load_trust
 from services.esign.verification.offline import TrustSource
@@ -48,6 +50,26 @@ def hub_ledger_verify(config: Path) -> LedgerReport:
     """`ledger_verify` over this hub's own ledger."""
     vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
     return ledger_verify(KeyFiles(load(HubSettings, config, "hub").data_dir).ledger, vkeys)
+
+
+async def backup_ledger(config: Path, target: Path, url: str) -> ledger.Checkpoint | None:
+    """Copies this hub's ledger into the new directory `target`, also while it grows. Returns its head, None when new.
+
+    `url`: the copy of esign's store that will stand beside it, or that store itself, copied before. The copy holds all
+    that this store remembers. Raises TrustError, one sentence, when it cannot be made so; OSError.
+    """
+    vkeys = [note.parse_vkey(text) for text in trust_files(config)["ledger.vkey"].split()]
+    kept = Store.unchecked(url, store.METADATA, clock=SystemClock(), writer="backup")
+    try:
+        text = await kept.read(heads.remembered_head)
+    finally:
+        await kept.close()
+    try:
+        remembered = ledger.open_checkpoint(text, vkeys) if text else None
+        directory = KeyFiles(load(HubSettings, config, "hub").data_dir).ledger
+        return copy_ledger(directory, target, vkeys, remembered=remembered)
+    except EsignError as cause:
+        raise TrustError(f"{cause.zh} / {cause.reason}: {cause.en}") from cause
 
 
 def check_evidence(path: Path, source: TrustSource = None) -> EvidenceReport:

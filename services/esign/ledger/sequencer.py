@@ -85,6 +85,10 @@ class Sequencer:
     def _find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
         return {entry: since + at for at, entry in enumerate(self._store.entries(since)) if entry in entries}
 
+    async def entries(self, since: int, limit: int) -> list[bytes]:
+        """At most that many entries from an index on. Raises OSError, EsignError."""
+        return await self._in_turn(lambda: list(islice(self._store.entries(since), limit)))
+
     async def receipts(self, indexes: Sequence[int]) -> list[Receipt]:
         """`receipt` of each. Raises ValueError when one is not in the log."""
         return await self._in_turn(lambda: [self._store.receipt(index) for index in indexes])

@@ -258,6 +258,17 @@ def change_state(conn: Connection, row: LicenceRow, state: LicenceState, reason:
     return True
 
 
+def change_of(conn: Connection, number: str, state: LicenceState, changed_us: int) -> ChangeRow | None:
+    """The change of a licence to that state at that time, if it had one."""
+    wanted = select(licence_change).where(
+        licence_change.c.number == number,
+        licence_change.c.state == state.value,
+        licence_change.c.changed_us == changed_us,
+    )
+    row = conn.execute(wanted).first()
+    return None if row is None else ChangeRow(row.number, row.change, LicenceState(row.state), row.changed_us)
+
+
 def unlogged(conn: Connection) -> list[ChangeRow]:
     """Changes that the ledger does not know yet, the oldest first."""
     rows = conn.execute(

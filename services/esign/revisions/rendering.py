@@ -18,7 +18,7 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -145,10 +145,13 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                     if asked in found_well:
                         continue
                     _in_time(until)
-                    _refuse_unknown_ink(document, number, pixels, under, patch.ink)
-                    if patch.shown.boxes or patch.shown.areas:
-                        _refuse_unknown_ink(now, number, pixels, after, patch.shown)
-                    if _is_well(before, after, box, patch) and (
+                    is_shown = _shows(now, number, pixels, after, patch.shown)
+                    if not _shows(document, number, pixels, under, patch.ink) or (
+                        patch.why in _OF_FIELDS and not is_shown
+                    ):
+                        raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
+                    known = replace(patch, is_certain=patch.is_certain and is_shown)
+                    if _is_well(before, after, box, known) and (
                         patch.why is Why.NEW
                         or under.is_paper(box)
                         or _can_be_read(now, document, number, under, box, patch)
@@ -184,8 +187,10 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
             raise _UnseenError(f"the renderer does not know a field on page {number + 1}")
 
 
-def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPage, ink: Ink) -> None:
-    """Raises _UnseenError where the page has text that this renderer shows nothing of, and another may."""
+def _shows(document: Any, number: int, pixels: int, under: DrawnPage, ink: Ink) -> bool:
+    """Whether this renderer shows something of all that is in a place; else another may show more."""
+    if not ink.boxes and not ink.areas:
+        return True
     inked, signs = (_boxes(document, number, pixels, each) for each in (ink.boxes, ink.signs))
     (place,) = _boxes(document, number, pixels, (ink.place,))
     around = [box.wider(_AROUND, under.width, under.height) for box in dict.fromkeys(inked) if box.area]
@@ -193,8 +198,7 @@ def _refuse_unknown_ink(document: Any, number: int, pixels: int, under: DrawnPag
     dark = _boxes(document, number, pixels, [box for box, _ in ink.areas])
     inside = {(box.within(place), colour) for box, (_, colour) in zip(dark, ink.areas, strict=True)}
     unseen = any(box.area and not under.shows(box, colour) for box, colour in inside)
-    if unseen or any(map(under.is_blank, around)) or (within and not under.shows_signs(place, within)):
-        raise _UnseenError(f"page {number + 1} draws something that the renderer does not show")
+    return not unseen and not any(map(under.is_blank, around)) and (not within or under.shows_signs(place, within))
 
 
 def _takes_too_much(before: DrawnPage, boxes: Sequence[Box]) -> bool:

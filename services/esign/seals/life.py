@@ -17,7 +17,7 @@ from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
 from services.esign.seals.domain import life as seals
-from services.esign.seals.domain.life import PENDING, Action, RevocationReason, Seal, SealState
+from services.esign.seals.domain.life import PENDING, Action, Revocation, RevocationReason, Seal, SealState
 from services.esign.seals.maker import Made
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import history as seal_store
@@ -176,6 +176,7 @@ class SealLife:
             seal=change.seal_id,
             state=change.state,
             epoch=self.base.store.epoch,
+            kind="" if row is None or change.state != SealState.REVOKED else revocation_kind(row.seal.revocation),
             **(self.marks.certificate(certificate) if certificate and change.state in _WITH_CERTIFICATE else {}),
         )
 
@@ -217,6 +218,25 @@ class SealLife:
     async def require_clock(self) -> int:
         """The time for a new certificate, µs. Raises ClockDoubtError."""
         return (await self.base.write(self.slots.moment)).at_us
+
+
+def revocation_kind(revocation: Revocation | None) -> str:
+    """How a ledger entry says why a seal was revoked and from when on its signatures count for nothing: without it a
+    register that lost the revocation could not learn that again.
+    """
+    return "" if revocation is None else f"revoked:{revocation.reason.value}:{revocation.invalid_us}"
+
+
+def revocation_of(entry: Entry) -> Revocation:
+    """What an entry about a revoked or replaced seal says. An entry that tells nothing more is about its own time."""
+    kind, _, rest = entry.kind.partition(":")
+    reason, _, invalid = rest.partition(":")
+    if kind == "revoked" and reason.isdecimal() and invalid.isdecimal():
+        return Revocation(RevocationReason(int(reason)), entry.time_us, int(invalid))
+    replaced = entry.state == SealState.REPLACED
+    return Revocation(
+        RevocationReason.SUPERSEDED if replaced else RevocationReason.UNSPECIFIED, entry.time_us, entry.time_us
+    )
 
 
 _WITH_CERTIFICATE = frozenset(

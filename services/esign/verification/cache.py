@@ -10,7 +10,8 @@ from typing import Protocol
 
 from services.esign import metrics
 from services.esign.domain.verdict import Verdict
-from services.esign.verification.workers.verifier import Question, sender
+from services.esign.verification.workers.verifier import Question
+from shuniu.kit.rpc.uploads import sender
 
 # Verdicts that are kept, by their number and by the bytes they take.
 _KEPT = 2048
@@ -33,9 +34,14 @@ class _UnderWay:
     the same question, whichever comes first.
     """
 
+    now_us: int
     task: asyncio.Task[Verdict]
     found: asyncio.Future[Verdict]
     waiting: int = 0
+
+    def is_of(self, now_us: int) -> bool:
+        """Whether it is a judgement for that time too; the clock may have been set since it began."""
+        return abs(now_us - self.now_us) < _FRESH_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +75,9 @@ class VerdictCache:
             metrics.VERDICTS_REPEATED.inc()
             return kept.verdict
         who = sender()
-        mine = self._under_way.get(key, {}).get(who) or self._begun(key, who, question)
+        mine = self._under_way.get(key, {}).get(who)
+        if mine is None or not mine.is_of(question.now_us):
+            mine = self._begun(key, who, question)
         mine.waiting += 1
         try:
             # A caller who leaves must not take the verdict from the others who wait for it.
@@ -84,7 +92,7 @@ class VerdictCache:
 
     def _begun(self, key: bytes, who: str, question: Question) -> _UnderWay:
         task = asyncio.create_task(self._judge(key, question), name="verdict")
-        mine = _UnderWay(task, asyncio.get_running_loop().create_future())
+        mine = _UnderWay(question.now_us, task, asyncio.get_running_loop().create_future())
         self._under_way.setdefault(key, {})[who] = mine
         task.add_done_callback(lambda _: self._over(key, who, mine))
         return mine
@@ -100,10 +108,11 @@ class VerdictCache:
             mine.found.set_exception(error)
         else:
             mine.found.set_result(mine.task.result())
-            for other in self._under_way.pop(key, {}).values():
-                if not other.found.done():
+            for other in self._under_way.get(key, {}).values():
+                if other.is_of(mine.now_us) and not other.found.done():
                     other.found.set_result(mine.task.result())
-                other.task.cancel()
+                    # Its end takes it out.
+                    other.task.cancel()
 
     def _forget(self, key: bytes, who: str, mine: _UnderWay) -> None:
         """Removes the judgement from those under way, unless a later one of the same key took its place."""

@@ -125,11 +125,16 @@ def verify_file(
     """The offline verdict on a document; its receipt is `<path>.tlog-proof` when that exists, its seal signature
     `<path>.ses`. In this very process: see `verify_files` for what strangers send.
 
-    `verdict.readable` is False when there is nothing to judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises
-    OSError when the file cannot be read, TrustError when the trust directory cannot.
+    This machine has no memory for it: INDETERMINATE, READER_AWAY. `verdict.readable` is False when there is nothing to
+    judge. Exit codes: `EXIT_CODES`, and 3 for unreadable. Raises OSError when the file cannot be read, TrustError when
+    the trust directory cannot.
     """
     trusted, files = Trusted.of(trust), _Files.of(path)
-    return _judge(files, trusted, time.time_ns() // 1000 if now_us is None else now_us, trust_any_signer)
+    at_us = time.time_ns() // 1000 if now_us is None else now_us
+    try:
+        return confined.repeated(_judge, files, trusted, at_us, trust_any_signer)
+    except MemoryError:
+        return reader_away(at_us)
 
 
 def verify_files(

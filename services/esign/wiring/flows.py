@@ -25,9 +25,11 @@ from services.esign.service.neighbours import Neighbours
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampSource
 from services.esign.verification.workers.verifier import Verifier
+from services.esign.wiring.verification import FLOW_COPIES
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
+from shuniu.kit.rpc.uploads import Carries, UploadRoom
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ def open_flows(
     identity: grpc.aio.Channel,
     layouts: Executor,
     verifier: Verifier,
+    uploads: UploadRoom,
     stamps: TimestampSource | None,
     long_term: LongTerm | None,
 ) -> FlowsPart:
@@ -63,7 +66,10 @@ def open_flows(
     flows = FlowService(base, scenarios, beginning, signers, journal, work, consents, secrets.page)
     return FlowsPart(
         flows=flows,
-        edge=[servicer(flows), servicer(RemoteSignatureService(base, secrets, slots, ledger, consents))],
+        edge=[
+            servicer(flows, {"BeginFlow": Carries(uploads, FLOW_COPIES)}),
+            servicer(RemoteSignatureService(base, secrets, slots, ledger, consents)),
+        ],
         tasks=[work.run, journal.run],
         close=work.close,
     )

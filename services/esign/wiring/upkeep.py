@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 
+from services.esign.domain.errors import EsignError
 from services.esign.keys.secrets import Secrets
+from services.esign.ledger.sequencer import Sequencer
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.upkeep.ended_keys import EndedKeys
+from services.esign.upkeep.register_of_ledger import RegisterOfLedger
 from services.esign.upkeep.rewrapping import Rewrapping
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
+from shuniu.kit.process.run import StartRefusedError
 
 
 def open_upkeep(base: Foundation, secrets: Secrets, guard: ClockGuard) -> Part:
@@ -17,3 +21,17 @@ def open_upkeep(base: Foundation, secrets: Secrets, guard: ClockGuard) -> Part:
         return {"older_wrapped": str(await rewrapping.older())}
 
     return Part(tasks=[rewrapping.run, EndedKeys(base, guard).watch], facts=facts)
+
+
+async def open_register_of_ledger(base: Foundation, log: Sequencer) -> Part:
+    """Brings the register up to its own ledger. Raises StartRefusedError when the ledger cannot be read."""
+    register = RegisterOfLedger(base, log)
+    try:
+        await register.catch_up()
+    except (EsignError, OSError) as error:
+        raise StartRefusedError(f"ledger: cannot be read: {error}") from None
+
+    async def facts() -> Mapping[str, str]:
+        return register.facts()
+
+    return Part(facts=facts)

@@ -6,26 +6,33 @@ from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.fair_queue import Room
-from services.esign.verification.workers.verifier import Verifier
+from services.esign.verification.workers.verifier import Verifier, busy
 from services.esign.wiring.ledger import LedgerPart
 from services.esign.wiring.timestamps import outside_roots
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.config import ConfigError
+from shuniu.kit.process.fair_queue import Room
+from shuniu.kit.rpc.options import MAX_MESSAGE
 from shuniu.kit.rpc.server import servicer
+from shuniu.kit.rpc.uploads import Carries, UploadRoom
+
+# A flow's request stays until it is recorded, beside it the document that it carries and the one prepared of that.
+FLOW_COPIES = 4
+UPLOADS_LEAST = FLOW_COPIES * MAX_MESSAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationPart(Part):
     verifier: Verifier
+    uploads: UploadRoom
 
 
 def open_verification(
     base: Foundation, settings: EsignSettings, secrets: Secrets, ledger: LedgerPart
 ) -> VerificationPart:
     """Raises ConfigError."""
-    tsa_pem, verifier = outside_roots(settings), _verifier(settings)
+    tsa_pem, uploads, verifier = outside_roots(settings), _uploads(settings), _verifier(settings)
 
     async def close() -> None:
         verifier.close()
@@ -40,7 +47,15 @@ def open_verification(
         witness_vkeys=ledger.witness_vkeys,
         registers=(flow_of,),
     )
-    return VerificationPart(verifier=verifier, edge=[servicer(verification)], close=close)
+    served = servicer(verification, {"VerifyDocument": Carries(uploads)})
+    return VerificationPart(verifier=verifier, uploads=uploads, edge=[served], close=close)
+
+
+def _uploads(settings: EsignSettings) -> UploadRoom:
+    """For all calls of esign that carry a document."""
+    if settings.uploads_most_bytes < UPLOADS_LEAST:
+        raise ConfigError(f"[esign] uploads_most_bytes: {UPLOADS_LEAST} or more")
+    return UploadRoom(settings.uploads_most_bytes, busy)
 
 
 def _verifier(settings: EsignSettings) -> Verifier:

@@ -24,11 +24,14 @@ from sqlalchemy import (
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
+from services.exchange.cases.domain.codes import MAX_SERIAL
 from services.exchange.domain.time_limits import Limit, Unit
+from shuniu.china_time import civil_date
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
+_HALF: Final = MAX_SERIAL // 2
 
 # One row a case; `version` is the number of its last step, `due_us` its promised end while the clock runs.
 case_file = Table(
@@ -145,7 +148,11 @@ def _json(value: Any) -> str:
 
 def next_serial(conn: Connection, item_code: str, day: str) -> int:
     """The next serial of an item's cases on a civil day (YYYYMMDD), from 1; never given twice."""
-    return binding_of(conn).dialect.next_value(conn, f"case:{item_code}:{day}")
+    binding = binding_of(conn)
+    serial = binding.dialect.next_value(conn, f"case:{item_code}:{day}")
+    # On the day of a restore the world may hold codes that this store has forgotten: their other half is left.
+    restored_today = binding.restored_us and f"{civil_date(binding.restored_us):%Y%m%d}" == day
+    return serial + _HALF if restored_today else serial
 
 
 def insert_case(conn: Connection, row: CaseRow, case: life.Case) -> None:

@@ -21,13 +21,45 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser("migrate", help="升级数据库结构 / bring schemas up to date")
     parser.set_defaults(run=later("migrate", "migrate"))
     parser = commands.add_parser("backup", help="备份（可在运行中） / back up, also while running")
+    parser.add_argument("file", type=Path, metavar="FILE.tar.gz", help="内含密钥 / holds keys")
     parser.add_argument(
-        "file", type=Path, metavar="FILE.tar.gz", help="内含密钥，须同等保管 / holds keys: keep it as you keep keys"
+        "--to",
+        action="append",
+        default=[],
+        metavar="RECIPIENT",
+        help="加密给该公钥（age 或 SSH，或其文件） / encrypt to this public key (age, SSH, or a file of them)",
+    )
+    parser.add_argument(
+        "--without-databases",
+        action="store_true",
+        help="不含 PostgreSQL 中的数据库，另用 pg_dump 备份 / without the databases on PostgreSQL: you back them up",
     )
     parser.set_defaults(run=later("backup", "backup"))
-    parser = commands.add_parser("restore", help="恢复到空目录 / restore into an empty directory")
+    parser = commands.add_parser(
+        "restore",
+        help="恢复到空目录 / restore into an empty directory",
+        description="Into an empty directory and empty databases; nothing else is touched. What fails leaves nothing.",
+    )
     parser.add_argument("file", type=Path, metavar="FILE.tar.gz")
-    parser.set_defaults(run=later("backup", "restore"))
+    parser.add_argument(
+        "--identity",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="解密私钥文件（age 或 SSH） / a file with the private key that opens it (age or SSH)",
+    )
+    parser.add_argument(
+        "--database",
+        action="append",
+        default=[],
+        metavar="SERVICE=URL",
+        help="某服务的新数据库（PostgreSQL） / the new database of a service (PostgreSQL)",
+    )
+    parser.add_argument(
+        "--run-dir", type=Path, default=None, metavar="DIR", help="套接字目录 / directory of sockets, for another place"
+    )
+    parser.set_defaults(run=later("restore", "restore"))
     keys = commands.add_parser("keys", help="密钥 / keys")
     verbs = keys.add_subparsers(metavar="VERB", required=True)
     parser = verbs.add_parser(

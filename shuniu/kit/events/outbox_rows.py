@@ -92,7 +92,6 @@ _NEXT: Final = (
     .order_by(_delivery.position)
     .limit(bindparam("most"))
 )
-_SOONEST: Final = select(func.min(_delivery.next_at_us)).where(_delivery.state == DeliveryState.PARKED.value)
 _MARK_STORED: Final = (
     update(outbox_delivery)
     .where(_delivery.position == bindparam("at"), _IS_OPEN)
@@ -140,16 +139,10 @@ def targets_in(conn: Connection, states: Sequence[DeliveryState]) -> list[str]:
     return sorted(found)
 
 
-def soonest_parked(conn: Connection) -> int | None:
-    """Instant at which the first of the parked targets is due again, µs; None when no target is parked."""
-    found = conn.execute(_SOONEST).scalar()
-    return None if found is None else int(found)
-
-
-def due(conn: Connection, target: str, now_us: int, after: int, limit: int) -> list[Pending]:
-    """`next_pending` of a target that waits for nothing; else none."""
-    parked = conn.execute(_PARKED_UNTIL, {"to": target}).scalar()
-    return [] if int(parked or 0) > now_us else next_pending(conn, target, after, limit)
+def due(conn: Connection, target: str, now_us: int, limit: int) -> tuple[int, list[Pending]]:
+    """Until when a target waits, µs, with nothing to send; or 0 and its next deliveries."""
+    parked = int(conn.execute(_PARKED_UNTIL, {"to": target}).scalar() or 0)
+    return (parked, []) if parked > now_us else (0, next_pending(conn, target, 0, limit))
 
 
 def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[Pending]:

@@ -111,6 +111,8 @@ class Relay:
     watch: RelayWatch = field(default_factory=RelayWatch)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _sending: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    # Until when parked targets wait, µs.
+    _parked: dict[str, int] = field(default_factory=dict)
     # Targets that a round found while they were being sent to: looked at again when that ends.
     _again: set[str] = field(default_factory=set)
     _gate: asyncio.Semaphore = field(init=False)
@@ -146,21 +148,16 @@ class Relay:
                     _log.warning("relay_delayed", area=self.settings.area, cause=str(error))
                     await asyncio.sleep(_PAUSE)
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(await self._idle_s()):
+                    async with asyncio.timeout(self._idle_s()):
                         await self._wake.wait()
         finally:
             await self._settle()
 
-    async def _idle_s(self) -> float:
+    def _idle_s(self) -> float:
         """Until the next look at the outbox, when nobody wakes the relay: a parked target may be due before."""
         longest = self.settings.idle_shared_s if self.store.is_shared else self.settings.idle_s
-        try:
-            soonest = await self.store.read(outbox_rows.soonest_parked)
-        except HubError:
-            return _PAUSE
-        if soonest is None:
-            return longest
-        return min(longest, max(_SHORTEST_IDLE, (soonest - self.clock.now_us()) / 1e6))
+        waits = (until - self.clock.now_us() for until in self._parked.values())
+        return min([longest, *(max(_SHORTEST_IDLE, wait / 1e6) for wait in waits)])
 
     async def drain(self) -> None:
         """Send everything that is due now, wait for it and return; for benches, tests and an orderly stop."""
@@ -247,10 +244,14 @@ class Relay:
         _log.warning("stream_lost", target=target, resent=deliveries)
 
     async def _drain_target(self, target: str) -> None:
-        found = await self.store.read(outbox_rows.due, target, self.clock.now_us(), 0, self.settings.batch)
-        # Before anything is sent to a target on a new connection its stream is looked at, also when nothing is due.
-        if not await self._probe(target):
+        found = await self._due(target)
+        if found is None:
             return
+        if target not in self._probed:
+            if not await self._probe(target):
+                return
+            # A stream that was lost gets the older ones first.
+            found = await self._due(target) or []
         marking: asyncio.Task[None] | None = None
         try:
             while rows := self._fitting(found):
@@ -266,6 +267,15 @@ class Relay:
         finally:
             if marking is not None:
                 await marking
+
+    async def _due(self, target: str) -> Sequence[Pending] | None:
+        """The next deliveries to a target; None while it is parked."""
+        until, found = await self.store.read(outbox_rows.due, target, self.clock.now_us(), self.settings.batch)
+        self._parked.pop(target, None)
+        if until:
+            self._parked[target] = until
+            return None
+        return found
 
     def _fitting(self, rows: Sequence[Pending]) -> Sequence[Pending]:
         size = 0
@@ -286,8 +296,6 @@ class Relay:
         answers with a number it gave long ago has begun again from nothing.
         """
         now = asyncio.get_running_loop().time()
-        if target in self._probed:
-            return True
         if now < self._probe_at.get(target, 0.0):
             return False
         oldest = await self.store.read(outbox_rows.oldest_stored, target)
@@ -312,6 +320,7 @@ class Relay:
 
     async def _send(self, target: str, rows: Sequence[Pending]) -> tuple[list[tuple[int, int]], bool]:
         """((position, stream sequence) of what is stored, whether the target must wait)."""
+        self._refuse_unprepared()
         if target in self._careful:
             return await self._send_each(target, rows)
         try:
@@ -349,7 +358,15 @@ class Relay:
         self._careful.discard(target)
         return marks, False
 
+    def _refuse_unprepared(self) -> None:
+        """Raises BusAwayError on a connection whose streams were not looked at: one that was lost would get new
+        deliveries before those that it has lost.
+        """
+        if self._generation != self.bus.generation:
+            raise BusAwayError(0, "the streams of this connection were not looked at yet")
+
     async def _publish(self, target: str, row: Pending) -> Stored:
+        self._refuse_unprepared()
         return await self.bus.publish(_outgoing(target, row), timeout_s=self.settings.timeout_s)
 
     async def _park(self, target: str, head: Pending, refusal: BusError) -> None:
@@ -361,6 +378,7 @@ class Relay:
         until = self.clock.now_us() + int(seconds * 1e6)
         cause = "INBOX_ABSENT" if isinstance(refusal, NobodyListensError) else "INBOX_FULL"
         await self.store.write(outbox_rows.park, head.position, cause, until)
+        self._parked[target] = until
         self.watch.parked(target, cause, seconds)
         _log.warning("target_parked", target=target, cause=cause, seconds=seconds, attempts=head.attempts + 1)
 

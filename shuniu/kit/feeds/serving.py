@@ -10,7 +10,7 @@ from shuniu.kit.store import Store
 
 MOST_WAIT_S: Final = 25.0
 _LOOK_S: Final = 0.5
-"""Seconds between two reads of a waiting call where other replicas commit too; this process's commits wake it at once."""
+"""Seconds between two reads of a waiting call where other replicas commit too; own commits wake it at once."""
 
 
 class FeedPage(Protocol):

@@ -59,23 +59,41 @@ def read(path: Path) -> dict[str, Any]:
 
 def load(kind: type[Settings], path: Path, section: str) -> Settings:
     """Reads one section into `kind`, a dataclass. Raises ConfigError naming the first wrong key."""
+    table = _table(path, section)
+    unknown = sorted(set(table) - {field.name for field in fields(kind)})  # type: ignore[arg-type]
+    if unknown:
+        raise ConfigError(f"{path}: [{section}] {unknown[0]}: unknown key")
+    return _values(kind, path, section, table)
+
+
+def part(kind: type[Settings], path: Path, section: str) -> Settings:
+    """The keys of one section that `kind` names, as `load` reads them; the section's other keys are somebody else's."""
+    return _values(kind, path, section, _table(path, section))
+
+
+def variable_of(section: str, name: str) -> str:
+    """The variable of the environment that overrides a key."""
+    return f"SHUNIU_{section.upper()}_{name.upper()}"
+
+
+def _table(path: Path, section: str) -> dict[str, Any]:
     table = read(path).get(section, {})
     if not isinstance(table, dict):
         raise ConfigError(f"{path}: [{section}] must be a table")
+    return table
+
+
+def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any]) -> Settings:
     hints = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(table) - set(known))
-    if unknown:
-        raise ConfigError(f"{path}: [{section}] {unknown[0]}: unknown key")
     values: dict[str, Any] = {}
-    for name, field in known.items():
-        variable = f"SHUNIU_{section.upper()}_{name.upper()}"
+    for field in fields(kind):  # type: ignore[arg-type]
+        name, variable = field.name, variable_of(section, field.name)
         # `Path` takes the empty text for the working directory; only a setting whose default is that means none by it.
         if os.environ.get(variable, table.get(name)) == "" and _is_path(hints[name]) and field.default != Path():
             where = variable if variable in os.environ else f"{path}: [{section}] {name}"
             raise ConfigError(f"{where}: must not be an empty path")
         if variable in os.environ:
-            values[name] = _from_text(os.environ[variable], hints[name], f"{variable}")
+            values[name] = _from_text(os.environ[variable], hints[name], variable)
         elif name in table:
             values[name] = _typed(table[name], hints[name], f"{path}: [{section}] {name}")
         elif field.default is MISSING and field.default_factory is MISSING:

@@ -18,6 +18,12 @@ HANDLING = Histogram(
     registry=REGISTRY,
 )
 IN_FLIGHT = Gauge("shuniu_rpcs_in_flight", "RPCs being handled now.", registry=REGISTRY)
+UPLOAD_BYTES = Gauge(
+    "shuniu_upload_bytes",
+    "Memory for documents that calls carry, from their first byte to the answer.",
+    registry=REGISTRY,
+)
+UPLOADS_WAITING = Gauge("shuniu_uploads_waiting", "Calls that wait to have their document read.", registry=REGISTRY)
 REFUSED = Counter("shuniu_rpcs_refused_total", "RPCs refused, by reason.", ["reason"], registry=REGISTRY)
 RECEIVERS_REFUSED = Counter(
     "shuniu_receivers_refused_total",

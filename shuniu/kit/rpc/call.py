@@ -23,9 +23,11 @@ def _counters(path: str, code: str) -> tuple[Callable[[], None], Callable[[float
 
 
 class Call:
-    """One RPC. Its request id is the edge's, or a new one. `admitted`: it is counted as under way."""
+    """One RPC. Its request id is the edge's, or a new one. `admitted_as`: whose it is among those under way; None: it
+    is not counted.
+    """
 
-    __slots__ = ("admitted", "caller", "context", "metadata", "policy", "request_id", "started")
+    __slots__ = ("admitted_as", "caller", "context", "metadata", "policy", "request_id", "started")
 
     def __init__(self, policy: Policy, context: Any) -> None:
         self.policy = policy
@@ -36,7 +38,7 @@ class Call:
         self.request_id = self.metadata.get(REQUEST_ID_HEADER, "") or secrets.token_hex(8)
         self.started = time.perf_counter()
         self.caller = ANONYMOUS
-        self.admitted = False
+        self.admitted_as: str | None = None
 
     def done(self, error: HubError | None = None) -> None:
         """Records how the call ended."""

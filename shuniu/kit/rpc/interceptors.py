@@ -6,12 +6,14 @@ refuse_stopped  suspended platforms and ended sessions end here
 check_policy    so do callers that the contract does not allow
 in flight       and more calls at a time than one platform may have
 deadline        the caller's, at most the server's own
+room            a call that carries a document waits here before that is read
 handler         the servicer's method
 record          metrics, one log line, and the error as the caller may see it
 """
 
 import asyncio
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import grpc
@@ -21,6 +23,7 @@ from shuniu.kit.rpc.call import Call
 from shuniu.kit.rpc.policy import Policy
 from shuniu.kit.rpc.stages import Authenticate, InFlight, Readable, Refuse, Stage, readable
 from shuniu.kit.rpc.streams import OpenStreams
+from shuniu.kit.rpc.uploads import Carries
 from shuniu.kit.rpc.wire import abort
 
 
@@ -35,8 +38,11 @@ class Guard(grpc.aio.ServerInterceptor):
         *,
         max_in_flight: int,
         default_deadline: float,
+        uploads: Mapping[str, Carries] = MappingProxyType({}),
     ) -> None:
+        """`uploads`: by its path, each call that carries a document."""
         self._policies = policies
+        self._uploads = uploads
         self._refuse = refuse
         self._default_deadline = default_deadline
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
@@ -70,6 +76,11 @@ class Guard(grpc.aio.ServerInterceptor):
             return grpc.stream_stream_rpc_method_handler(self._stream(policy, handler), parse, serialize)
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(self._stream(policy, handler), parse, serialize)
+        carries = self._uploads.get(policy.method)
+        if carries is not None:
+            # To the caller it is the same. Here the request is read when the handler reads it.
+            upload = self._unary(policy, _received(handler.unary_unary, carries, parse))
+            return grpc.stream_unary_rpc_method_handler(upload, None, serialize)
         return grpc.unary_unary_rpc_method_handler(self._unary(policy, handler.unary_unary), parse, serialize)
 
     def _unary(self, policy: Policy, handler: Any) -> Any:
@@ -128,3 +139,14 @@ class Guard(grpc.aio.ServerInterceptor):
                 self._in_flight.leave(call)
 
         return stream
+
+
+def _received(handler: Any, carries: Carries, parse: Any) -> Any:
+    """The handler of a call whose request is read when there is room for it."""
+
+    async def received(_requests: Any, context: Any) -> Any:
+        async with carries.room.hold(carries.copies) as upload:
+            # Nobody but the handler holds the request, so that it can let it go.
+            return await handler(readable(await upload.receive(context, parse)), context)
+
+    return received

@@ -57,7 +57,7 @@ def check_policy(call: Call) -> None:
 
 
 class InFlight:
-    """Calls under way by platform, at most so many of each."""
+    """Calls under way by platform, those of nobody in particular by network, at most so many of each."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -65,25 +65,25 @@ class InFlight:
 
     def enter(self, call: Call) -> None:
         """Counts the call in."""
-        if self._count[call.caller.platform] >= self._most:
+        who = call.caller.platform or network.current_network()
+        if self._count[who] >= self._most:
             raise errors.exhausted(
                 "TOO_MANY_CALLS",
-                "Too many calls of this platform are being handled; slow down and retry.",
-                "该平台并发请求过多，请稍后重试。",
+                "Too many calls of yours are being handled; slow down and retry.",
+                "您的并发请求过多，请稍后重试。",
             )
-        self._count[call.caller.platform] += 1
-        call.admitted = True
+        self._count[who] += 1
+        call.admitted_as = who
         metrics.IN_FLIGHT.inc()
 
     def leave(self, call: Call) -> None:
         """Counts the call out, if it was counted in."""
-        if call.admitted:
+        who = call.admitted_as
+        if who is not None:
             metrics.IN_FLIGHT.dec()
-            left = self._count[call.caller.platform] - 1
-            if left:
-                self._count[call.caller.platform] = left
-            else:
-                del self._count[call.caller.platform]
+            self._count[who] -= 1
+            if not self._count[who]:
+                del self._count[who]
 
 
 _MALFORMED = object()

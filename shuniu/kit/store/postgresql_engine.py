@@ -25,6 +25,8 @@ T = TypeVar("T")
 _POOL: Final = 10
 _ATTEMPTS: Final = 12
 _CONNECT_LIMIT: Final = 3.0
+# Four settings for the whole session.
+_SET: Final = "SELECT " + ", ".join(f"set_config(${at}, ${at + 1}, false)" for at in range(1, 9, 2))
 
 
 class PostgresqlEngine:
@@ -41,17 +43,18 @@ class PostgresqlEngine:
             connect_args={
                 "timeout": _CONNECT_LIMIT,
                 "command_timeout": max(limits.write, limits.read) + 1,
-                "server_settings": {
-                    "application_name": binding.writer,
-                    "statement_timeout": _milliseconds(max(limits.write, limits.read)),
-                    "lock_timeout": _milliseconds(limits.lock),
-                    "idle_in_transaction_session_timeout": _milliseconds(2 * limits.write),
-                    # What was answered is on the disk, whatever the server's own default says.
-                    "synchronous_commit": "on",
-                },
+                # No more than these at the start: a pooler in between takes them, and refuses a connection with others.
+                "server_settings": {"application_name": binding.writer},
             },
         )
         self._snapshot = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._session = {
+            "statement_timeout": _milliseconds(max(limits.write, limits.read)),
+            "lock_timeout": _milliseconds(limits.lock),
+            "idle_in_transaction_session_timeout": _milliseconds(2 * limits.write),
+            # What was answered is on the disk, whatever the server's own default says.
+            "synchronous_commit": "on",
+        }
         self._slots = itertools.count(1)
         self._losers = asyncio.Lock()
         event.listen(self._engine.sync_engine, "connect", self._connected)
@@ -65,7 +68,12 @@ class PostgresqlEngine:
     async def close(self) -> None:
         await self._engine.dispose()
 
-    def _connected(self, _dbapi: object, record: ConnectionPoolEntry) -> None:
+    def _connected(self, dbapi: Any, record: ConnectionPoolEntry) -> None:
+        cursor = dbapi.cursor()
+        cursor.execute(_SET, [word for setting in self._session.items() for word in setting])
+        cursor.close()
+        # As the session's, not only the transaction's.
+        dbapi.commit()
         # A place in the pool keeps its number when its connection is replaced.
         place = record.record_info
         assert place is not None

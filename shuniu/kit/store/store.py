@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar, TypeVarTuple
 
-from sqlalchemy import Connection, MetaData, inspect, make_url, select
+from sqlalchemy import Connection, MetaData, inspect, make_url, or_, select
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.clock import Clock
@@ -16,7 +16,7 @@ from shuniu.kit.store.postgresql import PostgresqlDialect
 from shuniu.kit.store.postgresql_engine import PostgresqlEngine
 from shuniu.kit.store.sqlite import SqliteDialect
 from shuniu.kit.store.sqlite_engine import SqliteEngine
-from shuniu.kit.store.tables import meta
+from shuniu.kit.store.tables import counter, meta
 from shuniu.kit.store.types import Binding, Dialect, Engine, Limits, SchemaTooOldError, ValueCipher, binding_of
 
 T = TypeVar("T")
@@ -24,6 +24,9 @@ Ts = TypeVarTuple("Ts")
 
 _EPOCH: Final = "epoch"
 _PROBE: Final = "probe"
+_RESTORED: Final = "restored_us"
+# Beyond what any service gave out between a backup and the end of the store it was made of.
+_JUMP: Final = 1_000_000
 # How often a store that could not write tries again by itself, s.
 _PROBE_EVERY: Final = 0.5
 
@@ -88,7 +91,7 @@ class Store:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other processes may write to it: then not every commit is this process's own."""
+        """True where other processes may write to it: then not every commit is this process's own."""
         return isinstance(self._engine, PostgresqlEngine)
 
     @property
@@ -130,11 +133,24 @@ class Store:
         missing = await self.read(_missing_tables, self._metadata)
         if missing:
             raise SchemaTooOldError(f"tables missing: {', '.join(missing)}; run `shuniu migrate`")
-        self._binding.epoch = await self.read(_read_epoch)
+        self._binding.epoch, self._binding.restored_us = await self.read(_read_history)
+
+    async def empty(self) -> bool:
+        """True while the database has no table at all."""
+        return not await self.read(_tables)
 
     async def raise_epoch(self) -> int:
         """Begin a new epoch, as a restore must; returns it."""
         self._binding.epoch = await self.write(_raise_epoch)
+        return self._binding.epoch
+
+    async def begin_restored(self, counters: Sequence[str]) -> int:
+        """Begin a new epoch behind what the world may have seen of the last one, and note when; returns the epoch.
+
+        The numbers of events, and of all counters whose names begin with one of `counters`, go on a million further:
+        what was given out after the backup is not given out again.
+        """
+        self._binding.epoch = await self.write(_begin_restored, ("seq:", *counters))
         return self._binding.epoch
 
     async def create_schema(self) -> None:
@@ -179,13 +195,29 @@ def dialect_of(url: str) -> tuple[Dialect, str, str]:
     raise ValueError(f"{parsed.drivername}: expected sqlite, postgresql or generic+sqlite")
 
 
+def _tables(conn: Connection) -> list[str]:
+    return inspect(conn).get_table_names()
+
+
 def _missing_tables(conn: Connection, metadata: MetaData) -> list[str]:
-    return sorted(set(metadata.tables) - set(inspect(conn).get_table_names()))
+    return sorted(set(metadata.tables) - set(_tables(conn)))
 
 
 def _read_epoch(conn: Connection) -> int:
     found = conn.execute(select(meta.c.value).where(meta.c.name == _EPOCH)).scalar()
     return int(found or 0)
+
+
+def _read_history(conn: Connection) -> tuple[int, int]:
+    restored = conn.execute(select(meta.c.value).where(meta.c.name == _RESTORED)).scalar()
+    return _read_epoch(conn), int(restored or 0)
+
+
+def _begin_restored(conn: Connection, counters: Sequence[str]) -> int:
+    wanted = or_(*(counter.c.name.startswith(name, autoescape=True) for name in counters))
+    conn.execute(counter.update().where(wanted).values(value=counter.c.value + _JUMP))
+    _put_meta(conn, _RESTORED, binding_of(conn).clock.now_us())
+    return _raise_epoch(conn)
 
 
 def _put_meta(conn: Connection, name: str, value: int) -> None:

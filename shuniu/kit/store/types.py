@@ -93,6 +93,8 @@ class Binding:
     clock: Clock
     writer: str
     epoch: int = 0
+    # When this store was last restored, µs; 0: never.
+    restored_us: int = 0
     # None: this store keeps no values encrypted (`secret_values`).
     cipher: ValueCipher | None = None
 

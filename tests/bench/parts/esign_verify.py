@@ -98,8 +98,7 @@ class _Use:
 
 async def _alone(name: str, question: Question, verifier: Verifier) -> _Use:
     """What one document takes of workers that are new."""
-    while verifier._idle:
-        verifier._idle.pop().end()
+    verifier._end_idle(verifier._idle)
     verifier._fill()
     use = _Use(verifier)
     began = time.perf_counter()

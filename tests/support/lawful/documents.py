@@ -236,6 +236,12 @@ def _with_metadata() -> Draft:
     return sign(replace(Draft.begin(), info=INFO).save(bodies), hand())
 
 
+_LOCKING = (
+    b"/Reference[<</Type/SigRef/TransformMethod/FieldMDP"
+    b"/TransformParams<</Type/TransformParams/V/1.2/Action/Include/Fields[(remark)]>>>>]"
+)
+
+
 def locked_since() -> bytes:
     """The later signer locks the field that was filled in: its signature says so (FieldMDP), the field is read-only."""
     draft = sign(_filled_draft(), hand(), permission=2)
@@ -245,11 +251,7 @@ def locked_since() -> bytes:
         b"/Tx BMC BT /F1 10 Tf 2 6 Td (seen) Tj ET EMC",
         b"/Type/XObject/Subtype/Form/BBox[0 0 160 20]/Resources<</Font<</F1 %d 0 R>>>>" % FONT,
     )
-    reference = (
-        b"/Reference[<</Type/SigRef/TransformMethod/FieldMDP"
-        b"/TransformParams<</Type/TransformParams/V/1.2/Action/Include/Fields[(remark)]>>>>]"
-    )
-    return _twice(first=draft, extra={_TEXT_FIELD: field, look: drawn}, reference=reference)
+    return _twice(first=draft, extra={_TEXT_FIELD: field, look: drawn}, reference=_LOCKING)
 
 
 # What is not lawful, and needs more than one save to be done.
@@ -263,11 +265,7 @@ def filled_against_certification() -> bytes:
 
 def filled_against_lock() -> bytes:
     """A signer locks a field (FieldMDP); somebody fills it in, and signs."""
-    reference = (
-        b"/Reference[<</Type/SigRef/TransformMethod/FieldMDP"
-        b"/TransformParams<</Type/TransformParams/V/1.2/Action/Include/Fields[(remark)]>>>>]"
-    )
-    draft = sign(_filled_draft(), hand(), reference=reference)
+    draft = sign(_filled_draft(), hand(), reference=_LOCKING)
     return _twice(first=draft, extra={_TEXT_FIELD: draft.bodies[_TEXT_FIELD][:-2] + b"/V(many records)>>"})
 
 

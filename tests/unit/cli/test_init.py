@@ -63,3 +63,31 @@ def test_the_check_up_says_what_a_hub_of_the_profile_sm_lacks(monkeypatch: pytes
         (doctor.BAD, "profile sm; no SM3"),
         (doctor.WARN, "profile international; no SM3"),
     ]
+
+
+def test_what_is_made_is_the_owners_alone_and_the_check_up_sees_when_it_is_not(tmp_path: Path) -> None:
+    """The data directory and the settings, which may come to name a database with its password; and three roles that lie
+    in one place are one role.
+    """
+    data = tmp_path / "hub"
+    init.run(parser().parse_args(["init", "--json", "--free-ports", "--data", str(data)]))
+    place = Place(data)
+    assert [path.stat().st_mode & 0o077 for path in (data, place.config, data / "keys", data / "operators")] == [0] * 4
+
+    def told() -> dict[str, str]:
+        return {
+            one.what.split()[-1]: one.level for one in doctor._secrets(place, place.hub()) if one.level != doctor.GOOD
+        }
+
+    assert told() == {"roles": doctor.WARN, "keys": doctor.WARN}
+    place.config.chmod(0o644)
+    assert "file" not in told()
+    text = place.config.read_text("utf-8")
+    place.config.write_text(
+        text.replace("[vault]", '[vault]\ndatabase_url = "postgresql://shuniu:x@db/vault"'), "utf-8"
+    )
+    assert told()["file"] == doctor.BAD
+    place.config.chmod(0o600)
+    for name in ("security", "audit"):
+        (data / "operators" / name).rename(tmp_path / name)
+    assert told() == {"keys": doctor.WARN}

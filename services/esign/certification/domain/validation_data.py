@@ -13,7 +13,6 @@ from itertools import accumulate, islice, pairwise
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
@@ -24,6 +23,7 @@ from services.esign.domain import der, sm2
 from services.esign.domain.cms.signature_value import public_key_of, sm2_key_of
 from services.esign.domain.cms.signed_cms import SignedCms
 from services.esign.domain.moments import LAST_US, us
+from services.esign.domain.negative import holds
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
 from services.esign.domain.unwarned import unwarned
@@ -326,16 +326,12 @@ def _signed_by(response: ocsp.OCSPResponse, responder: x509.Certificate) -> bool
     key, algorithm = public_key_of(responder), response.signature_hash_algorithm
     if algorithm is None or algorithm.name not in {"sha256", "sha384", "sha512"}:
         return False
-    try:
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(response.signature, response.tbs_response_bytes, ec.ECDSA(algorithm))
-        elif isinstance(key, rsa.RSAPublicKey):
-            key.verify(response.signature, response.tbs_response_bytes, padding.PKCS1v15(), algorithm)
-        else:
-            return False
-    except InvalidSignature:
-        return False
-    return True
+    value, signed = response.signature, response.tbs_response_bytes
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return holds(lambda: key.verify(value, signed, ec.ECDSA(algorithm)))
+    if isinstance(key, rsa.RSAPublicKey):
+        return holds(lambda: key.verify(value, signed, padding.PKCS1v15(), algorithm))
+    return False
 
 
 def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Sequence[bytes]) -> Iterator[_Word]:

@@ -9,7 +9,7 @@ from hashlib import md5, sha1, sha3_224, sha3_256, sha3_384, sha3_512, sha224, s
 from typing import Any
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 from services.esign.domain import der, sm2
 from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.digests import SM3, DigestState
+from services.esign.domain.negative import holds
 
 NULL = b"\x05\x00"
 
@@ -161,9 +162,10 @@ class SignatureValue:
         key = _key(signer)
         named = _NAMED.get(oid) or self.digest_algorithm
         try:
-            if self._holds(key, oid, parameters, named, message):
+            if holds(lambda: self._check(key, oid, parameters, named, message)):
                 return True
-            if named == self.digest_algorithm or not self._holds(key, oid, parameters, self.digest_algorithm, message):
+            stated = self.digest_algorithm
+            if named == stated or not holds(lambda: self._check(key, oid, parameters, stated, message)):
                 return False
             # The key's own work under a wrong name: what is unsigned does not decide what was signed.
             raise UnknownAlgorithmError("the signature uses another digest algorithm than it names")
@@ -172,27 +174,24 @@ class SignatureValue:
         except (UnsupportedAlgorithm, ValueError) as cause:
             raise UnknownAlgorithmError(f"signature algorithm or key cannot be used here: {cause}") from cause
 
-    def _holds(self, key: Any, oid: bytes, parameters: bytes, digest: bytes, message: bytes) -> bool:
-        try:
-            match key:
-                case ec.EllipticCurvePublicKey() if oid in _ECDSA and parameters in {b"", NULL}:
-                    key.verify(self.value, message, ec.ECDSA(_hash(digest)))
-                case rsa.RSAPublicKey() if oid in _RSA and parameters in {b"", NULL}:
-                    key.verify(self.value, message, padding.PKCS1v15(), _hash(digest))
-                case rsa.RSAPublicKey() if oid == cms.OID_RSA_PSS:
-                    key.verify(self.value, message, self._pss(parameters), _hash(digest))
-                case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() if oid in _EDWARDS and parameters in {
-                    b"",
-                    NULL,
-                }:
-                    key.verify(self.value, message)
-                case dsa.DSAPublicKey() if oid in _DSA and parameters in {b"", NULL}:
-                    key.verify(self.value, message, _hash(digest))
-                case _:
-                    raise UnknownAlgorithmError("signature algorithm and key do not fit or are not known")
-        except InvalidSignature:
-            return False
-        return True
+    def _check(self, key: Any, oid: bytes, parameters: bytes, digest: bytes, message: bytes) -> None:
+        """Raises InvalidSignature, UnknownAlgorithmError."""
+        match key:
+            case ec.EllipticCurvePublicKey() if oid in _ECDSA and parameters in {b"", NULL}:
+                key.verify(self.value, message, ec.ECDSA(_hash(digest)))
+            case rsa.RSAPublicKey() if oid in _RSA and parameters in {b"", NULL}:
+                key.verify(self.value, message, padding.PKCS1v15(), _hash(digest))
+            case rsa.RSAPublicKey() if oid == cms.OID_RSA_PSS:
+                key.verify(self.value, message, self._pss(parameters), _hash(digest))
+            case ed25519.Ed25519PublicKey() | ed448.Ed448PublicKey() if oid in _EDWARDS and parameters in {
+                b"",
+                NULL,
+            }:
+                key.verify(self.value, message)
+            case dsa.DSAPublicKey() if oid in _DSA and parameters in {b"", NULL}:
+                key.verify(self.value, message, _hash(digest))
+            case _:
+                raise UnknownAlgorithmError("signature algorithm and key do not fit or are not known")
 
     def _pss(self, parameters: bytes) -> padding.PSS:
         """Raises UnknownAlgorithmError when the parameters (RFC 4055, 3.1) are not understood, or name another digest

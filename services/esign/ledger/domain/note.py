@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
 from services.esign.domain.malformed import parser
+from services.esign.domain.negative import holds
 
 _ED25519 = b"\x01"
 # The specification demands that 16 are accepted; more serve nobody but an attacker.
@@ -78,14 +78,18 @@ def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, tuple[Verifi
         key = known.get((name, key_id))
         if key is None or key in signers:
             continue
-        try:
-            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, text.encode())
-        except InvalidSignature as cause:
-            raise NoteUntrustedError("NOTE_SIGNATURE", f"signature of {name} is wrong", f"{name} 的签名无效") from cause
+        if not signed_by(key.public, signature, text.encode()):
+            raise NoteUntrustedError("NOTE_SIGNATURE", f"signature of {name} is wrong", f"{name} 的签名无效")
         signers.append(key)
     if not signers:
         raise NoteUntrustedError("NOTE_UNSIGNED", "signed by no key known here", "没有受信密钥的签名")
     return text, tuple(signers)
+
+
+def signed_by(public: bytes, signature: bytes, message: bytes) -> bool:
+    """Whether this Ed25519 key, 32 bytes, signed the message."""
+    key = Ed25519PublicKey.from_public_bytes(public)
+    return holds(lambda: key.verify(signature, message))
 
 
 def split(note: str) -> tuple[str, list[tuple[str, bytes, bytes]]]:

@@ -9,9 +9,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from services.esign.domain.errors import NoteMalformedError, NoteUntrustedError
 from services.esign.domain.malformed import parser
 from services.esign.ledger.domain import note
@@ -81,12 +78,12 @@ def cosignatures(text: str, witnesses: Iterable[WitnessKey]) -> tuple[Cosignatur
         if key is None or key in found:
             continue
         time_s = int.from_bytes(signature[:_STAMP], "big")
-        try:
-            if len(signature) != _STAMP + 64 or not 0 < time_s <= _LATEST_S:
-                raise InvalidSignature
-            Ed25519PublicKey.from_public_bytes(key.public).verify(signature[_STAMP:], signed_message(body, time_s))
-        except InvalidSignature as cause:
-            raise NoteUntrustedError("COSIGNATURE", f"cosignature of {name} is wrong", f"{name} 的联署无效") from cause
+        if (
+            len(signature) != _STAMP + 64
+            or not 0 < time_s <= _LATEST_S
+            or not note.signed_by(key.public, signature[_STAMP:], signed_message(body, time_s))
+        ):
+            raise NoteUntrustedError("COSIGNATURE", f"cosignature of {name} is wrong", f"{name} 的联署无效")
         encoded = base64.b64encode(key_id + signature).decode()
         found[key] = Cosignature(key, time_s, f"— {name} {encoded}\n")
     return tuple(found.values())

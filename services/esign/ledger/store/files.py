@@ -10,10 +10,8 @@ import contextlib
 import fcntl
 import os
 import shutil
-import struct
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -22,13 +20,11 @@ from services.esign.ledger.domain import ledger, tiles, tree
 from services.esign.ledger.domain.ledger import Checkpoint, Receipt
 from services.esign.ledger.domain.note import NoteSigner, VerifierKey
 from services.esign.ledger.domain.tiles import TileName
+from services.esign.ledger.store import journal as journal_format
 
-_MAGIC = b"SNJ1"
-_HEAD = struct.Struct(">4sI")
-_RECORD = struct.Struct(">QI")
-_DIGEST = 16
+CHECKPOINT, JOURNAL = "checkpoint", ".journal"
 # Beside the specification's own files: a reader that demands witnesses need not wait for the next ones.
-_WITNESSED = "checkpoint.witnessed"
+WITNESSED = "checkpoint.witnessed"
 # Replay of a journal this long takes well under a second.
 COMPACT_AT = 8 * 1024 * 1024
 # 4,096 tiles of 16 kB with their inner nodes: the tiles of a million entries.
@@ -84,7 +80,7 @@ class LedgerStore:
         except OSError as cause:
             os.close(lock)
             raise _damaged("LEDGER_IN_USE", "another process appends to this log") from cause
-        journal = os.open(directory / ".journal", os.O_CREAT | os.O_RDWR, 0o600)
+        journal = os.open(directory / JOURNAL, os.O_CREAT | os.O_RDWR, 0o600)
         # A journal whose name is lost with the power would take with it what was answered.
         for folder in (directory, directory.parent):
             _sync(folder)
@@ -130,8 +126,7 @@ class LedgerStore:
         first = self._edge.size
         edge, full = self._grown(entries)
         head = ledger.sign_checkpoint(Checkpoint(self._signer.verifier.name, edge.size, edge.root()), self._signer)
-        payload = tiles.bundle(entries)
-        self._write_journal(_RECORD.pack(first, len(payload)) + payload + head.encode())
+        self._write_journal(journal_format.pack(first, entries, head))
         self._adopt(edge, entries, full, head)
         with contextlib.suppress(OSError):
             # The batch is durable; what could not be shown yet is served from memory and written with the next one.
@@ -180,12 +175,12 @@ class LedgerStore:
     def publish(self, note: str) -> None:
         """Shows a checkpoint of this log with its cosignatures, if it is still the newest. Raises OSError."""
         if note.startswith(self.checkpoint.text + "\n") and not self._unwritten:
-            self._replace_synced("checkpoint", note.encode())
+            self._replace_synced(CHECKPOINT, note.encode())
             self._head = self._public_head = note
 
     def keep_witnessed(self, note: str) -> None:
         """Keeps a checkpoint of this log as the newest one that enough witnesses cosigned. Raises OSError."""
-        self._replace_synced(_WITNESSED, note.encode())
+        self._replace_synced(WITNESSED, note.encode())
         self._witnessed = note
 
     def witnessed_receipt(self, index: int) -> Receipt | None:
@@ -228,7 +223,7 @@ class LedgerStore:
         whole = {path for path in self._unsynced if not path.parent.name.endswith(".p")}
         filled = {path.with_name(path.name + ".p") for path in whole}
         needed = whole | {self.directory / path for path in self._partial()}
-        for path in needed | {self.directory / "checkpoint"}:
+        for path in needed | {self.directory / CHECKPOINT}:
             _sync(path)
             folders.update(parent for parent in path.parents if parent.is_relative_to(self.directory))
         for folder in folders:
@@ -268,8 +263,7 @@ class LedgerStore:
         edge.append([tree.leaf_hash(entry) for entry in entries], keep)
         return edge, full
 
-    def _write_journal(self, payload: bytes) -> None:
-        record = _HEAD.pack(_MAGIC, len(payload)) + payload + sha256(payload).digest()[:_DIGEST]
+    def _write_journal(self, record: bytes) -> None:
         written = 0
         try:
             while written < len(record):
@@ -322,7 +316,7 @@ class LedgerStore:
             del self._unwritten[path]
         # What is there already may be synced; written anew it would not be, and no journal might vouch for it.
         if self._head != self._public_head:
-            self._replace("checkpoint", self._head.encode())
+            self._replace(CHECKPOINT, self._head.encode())
             self._public_head = self._head
 
     def _replace(self, path: str, data: bytes) -> None:
@@ -343,19 +337,19 @@ class LedgerStore:
 
     def _recover(self) -> None:
         shown = self._shown()
-        records = list(self._records())
-        start = records[0][0] if records else shown.size if shown else 0
+        records = self._records()
+        start = records[0].first if records else shown.size if shown else 0
         self._load_edge(start)
         heads = {start: self._edge.root()}
-        for first, entries, head in records:
-            if first != self._edge.size:
+        for record in records:
+            if record.first != self._edge.size:
                 raise _damaged("LEDGER_DAMAGED", "the journal has a gap")
-            edge, full = self._grown(entries)
-            signed = ledger.open_checkpoint(head, self._keys)
+            edge, full = self._grown(record.entries)
+            signed = ledger.open_checkpoint(record.checkpoint, self._keys)
             if (signed.size, signed.root) != (edge.size, edge.root()):
                 raise _damaged("LEDGER_FORKED", "entries do not give the root that was signed for them")
             heads[signed.size] = signed.root
-            self._adopt(edge, entries, full, head)
+            self._adopt(edge, record.entries, full, record.checkpoint)
         if shown is not None:
             if shown.size > self.size:
                 raise _damaged("LEDGER_ROLLED_BACK", "the log is shorter than its own checkpoint")
@@ -373,7 +367,7 @@ class LedgerStore:
     def _witnessed_before(self) -> str:
         """What was kept, if it is still of this log; a lost or foreign one is asked for again."""
         try:
-            text = (self.directory / _WITNESSED).read_text(encoding="utf-8")
+            text = (self.directory / WITNESSED).read_text(encoding="utf-8")
             kept = ledger.open_checkpoint(text, self._keys)
         except (OSError, UnicodeDecodeError, EsignError):
             return ""
@@ -385,7 +379,7 @@ class LedgerStore:
         return tree.root(size, tiles.nodes_from(self._pyramid))
 
     def _shown_text(self) -> str:
-        return (self.directory / "checkpoint").read_text(encoding="utf-8")
+        return (self.directory / CHECKPOINT).read_text(encoding="utf-8")
 
     def _shown(self) -> Checkpoint | None:
         try:
@@ -402,23 +396,12 @@ class LedgerStore:
         except (NoteMalformedError, EsignError) as cause:
             raise _damaged("LEDGER_DAMAGED", f"the public checkpoint is not ours: {cause.reason}") from cause
 
-    def _records(self) -> Iterator[tuple[int, list[bytes], str]]:
-        size = os.fstat(self._journal).st_size
-        data = os.pread(self._journal, size, 0)
-        at = 0
-        while at + _HEAD.size <= size:
-            magic, length = _HEAD.unpack_from(data, at)
-            payload = data[at + _HEAD.size : at + _HEAD.size + length]
-            end = at + _HEAD.size + length + _DIGEST
-            if magic != _MAGIC or end > size or data[end - _DIGEST : end] != sha256(payload).digest()[:_DIGEST]:
-                break
-            first, entries_size = _RECORD.unpack_from(payload)
-            body = payload[_RECORD.size :]
-            yield first, tiles.unbundle(body[:entries_size]), body[entries_size:].decode()
-            at = end
-        # A torn record is the last one by construction: appending stops at the first failure.
-        os.ftruncate(self._journal, at)
-        self._journal_size = at
+    def _records(self) -> list[journal_format.Record]:
+        """What the journal holds, and the journal cut off behind it."""
+        found = list(journal_format.records(os.pread(self._journal, os.fstat(self._journal).st_size, 0)))
+        self._journal_size = found[-1].end if found else 0
+        os.ftruncate(self._journal, self._journal_size)
+        return found
 
     def _load_edge(self, size: int) -> None:
         rows: list[list[bytes]] = []

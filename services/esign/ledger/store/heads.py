@@ -28,3 +28,7 @@ def remember_head(conn: Connection, size: int, checkpoint: str) -> None:
 
 def remembered_head(conn: Connection) -> str:
     return str(conn.execute(select(ledger_head.c.checkpoint)).scalar() or "")
+
+
+def remembered_size(conn: Connection) -> int:
+    return int(conn.execute(select(ledger_head.c.size)).scalar() or 0)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from services.esign.domain.errors import TokenMalformedError, TokenWrongError
+from services.esign.domain.negative import holds
 
 ALG = "ES256"
 DEPTH = 8
@@ -145,10 +145,9 @@ def check(token: Token, key: ec.EllipticCurvePublicKey) -> None:
     """Raises TokenWrongError unless `key` signed the token."""
     half = _COORDINATE
     pair = (int.from_bytes(token.signature[:half], "big"), int.from_bytes(token.signature[half:], "big"))
-    try:
-        key.verify(encode_dss_signature(*pair), token.signed, _SCHEME)
-    except InvalidSignature as cause:
-        raise TokenWrongError("SIGNATURE_WRONG", "the signature is wrong", "签名不正确") from cause
+    signature = encode_dss_signature(*pair)
+    if not holds(lambda: key.verify(signature, token.signed, _SCHEME)):
+        raise TokenWrongError("SIGNATURE_WRONG", "the signature is wrong", "签名不正确")
 
 
 def spellings(text: str) -> tuple[str, ...]:

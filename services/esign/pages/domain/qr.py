@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from services.esign.domain.errors import QrMalformedError
+from services.esign.domain.negative import holds
 from services.esign.pages.domain.certificates import CertificateData, digest
 
 VERSION = 1
@@ -127,10 +127,8 @@ def read(content: str, keys: Mapping[bytes, ec.EllipticCurvePublicKey]) -> QrCon
             "QR_KEY_UNKNOWN", "signed with a key that is not known here", "二维码的签名密钥不在信任范围内"
         )
     der_signature = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
-    try:
-        key.verify(der_signature, CONTEXT + body, _SCHEME)
-    except InvalidSignature as cause:
-        raise QrMalformedError("QR_SIGNATURE", "the code's signature is wrong", "二维码签名无效") from cause
+    if not holds(lambda: key.verify(der_signature, CONTEXT + body, _SCHEME)):
+        raise QrMalformedError("QR_SIGNATURE", "the code's signature is wrong", "二维码签名无效")
     return QrContent(
         number=body[_HEAD:].decode("ascii"),
         issued_on=_EPOCH + timedelta(days=int.from_bytes(body[1:3], "big")),

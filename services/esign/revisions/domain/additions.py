@@ -12,7 +12,7 @@ from math import hypot, isfinite
 from typing import Any
 
 from services.esign.domain.pdf.document import Document, PdfObject
-from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
+from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
 from services.esign.revisions.domain.places import Rectangle
 
 # Shares of its page that an appearance may take: of a signature in a field that the earlier signer saw, of one in a new
@@ -278,6 +278,17 @@ def looks_of(document: Document, field: Mapping[str, Any]) -> list[Any]:
         looks = document.resolve(each)
         found += looks.values() if isinstance(looks, Dict) and not is_stream(document, each) else [each]
     return found
+
+
+def look_of(document: Document, field: Mapping[str, Any]) -> Any:
+    """What a widget shows: its one look, or that of its state. Raises PdfError."""
+    states = document.resolve(field.get("AP"))
+    normal = states.get("N") if isinstance(states, Dict) else None
+    looks = document.resolve(normal)
+    if isinstance(looks, Dict) and not is_stream(document, normal):
+        state = document.resolve(field.get("AS", Name("Off")))
+        return looks.get(state) if isinstance(state, Name) else None
+    return normal
 
 
 def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool:

@@ -16,24 +16,22 @@ from enum import Enum, auto
 from itertools import pairwise
 from typing import Any
 
-from services.esign.domain.pdf.document import ELSEWHERE, Document, PdfObject
-from services.esign.domain.pdf.shadow import ACTIVE, VARYING, cut
+from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.signatures import PdfSignature, inherited
 from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
 from services.esign.domain.pdf.update import Revision
 from services.esign.domain.pdf.walk import walk
-from services.esign.revisions.domain import additions, bookkeeping, data_changes
+from services.esign.revisions.domain import bookkeeping, data_changes
 from services.esign.revisions.domain.additions import Patch
 from services.esign.revisions.domain.field_changes import FieldChanges
 from services.esign.revisions.domain.field_locks import Locks
+from services.esign.revisions.domain.leftovers import refuse_what_belongs_to_nothing
 from services.esign.revisions.domain.two_versions import Change, ChangedError, TwoVersions
 
 # What a trailer says of the file and not of the document; and what a cross-reference stream has as a stream.
 _OF_THE_FILE = frozenset(
     {"Size", "Prev", "ID", "XRefStm", "Type", "W", "Index", "Filter", "DecodeParms", "Length", "DocChecksum"}
 )
-# Keys by which a stream's content is that of another document (ISO 32000-1, table 95), or lies elsewhere.
-_ELSEWHERE = ELSEWHERE | {"Ref"}
 # Nodes of the tree of pages, which some makers write again as they were.
 _OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.
@@ -204,7 +202,7 @@ class _Comparison:
             self._pair(*self._waiting.pop())
         self._fields.refuse_other_uses()
         for revision in self.revisions:
-            _nothing_else(two, revision)
+            refuse_what_belongs_to_nothing(two, revision)
         bookkeeping.refuse_freeing(two, self.revisions)
         bookkeeping.refuse_shrinking(two)
         if self._fields.forbidding and not self._signed and not two.validation and not two.is_interim:
@@ -395,52 +393,6 @@ def _known_dictionaries(two: TwoVersions) -> dict[tuple[int, int], _Role]:
         if isinstance(old, Ref) and isinstance(new, Ref):
             found[old[0], new[0]] = role
     return found
-
-
-def _nothing_else(two: TwoVersions, revision: Revision) -> None:
-    """What was added belongs to something, and nothing of it acts or varies."""
-    containers = set(revision.packed.values())
-    own = (revision.objects.keys() | revision.packed.keys()) - revision.bookkeeping - containers
-    if left := sorted(n for n in own - two.explained if not _is_leftover(two, n, revision)):
-        raise ChangedError(f"object {left[0]} was added or rewritten and belongs to nothing", unclear=True)
-    for number in own:
-        holder = two.after.object(number)
-        elsewhere = _ELSEWHERE & holder.value.keys() if holder is not None and holder.stream is not None else None
-        if elsewhere:
-            raise ChangedError(f"the content of stream {number} lies elsewhere: /{min(elsewhere)}")
-    for number, names in two.names_brought(own).items():
-        if bad := sorted((names | cut(names)) & (ACTIVE | VARYING)):
-            raise ChangedError(f"object {number} brings /{bad[0]}")
-        if "OC" in names:
-            raise ChangedError(f"object {number} is not shown everywhere alike: /OC", unclear=True)
-
-
-def _is_leftover(two: TwoVersions, number: int, revision: Revision) -> bool:
-    """Whether an object that nothing points at is one of those that widespread libraries leave behind when they sign: a
-    font without a name, a form without an operator, a widget without extent, a list of validation data, a second copy
-    of the cross-reference section. No reader shows them.
-    """
-    value = two.after.value(number)
-    if not two.is_new(number):
-        return False
-    if isinstance(value, list):
-        return all(isinstance(each, Ref) and each[0] in two.data for each in value)
-    if not isinstance(value, Dict):
-        return False
-    holder = two.after.object(number)
-    if holder is not None and holder.stream is not None:
-        if value.get("Type") == "XRef":
-            listed = two.after.stream_section(holder).entries
-            return all(number == n or revision.section.entries.get(n) == entry for n, entry in listed.items())
-        plain = value.keys() <= additions.FORM_KEYS and value.get("Subtype") == "Form" and not value.get("Resources")
-        return plain and not holder.loose and additions.draws_nothing(two.after, holder)
-    if value == {"Type": "Font"} or (value.get("Type") == "VRI" and value.keys() <= data_changes.VALIDATION_OF_ONE):
-        return True
-    return (
-        value.keys() <= {"Type", "Subtype", "AP", "F", "Rect"}
-        and value.get("Subtype") == "Widget"
-        and additions.invisible(two.after, value)
-    )
 
 
 def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:

@@ -14,8 +14,8 @@ from services.esign.domain.pdf.syntax import Dict, Name, PdfError, Ref
 from services.esign.revisions.domain import (
     additions,
     blending,
-    button_looks,
     field_uses,
+    filled_values,
     form_looks,
     standing_annotations,
 )
@@ -29,7 +29,6 @@ from services.esign.revisions.domain.additions import (
 )
 from services.esign.revisions.domain.content_stream import drawn_by_itself
 from services.esign.revisions.domain.field_locks import Locks, full_name, permitted
-from services.esign.revisions.domain.filled_values import shows_its_value
 from services.esign.revisions.domain.page.ink import Look, ink_of, is_certain, is_followed_alike, shown_by
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.plain_look import is_plain_look
@@ -49,7 +48,6 @@ _FILLED_TYPES = frozenset({"Tx", "Ch", "Btn"})
 # Flag of a field (ISO 32000-1, table 221).
 _READ_ONLY = 1
 # Points.
-_LARGEST_MARK = 30.0
 _DEEPEST = 32
 # Values of a field that nobody has filled in.
 _UNFILLED: tuple[Any, ...] = (None, b"", Name("Off"))
@@ -222,34 +220,23 @@ class FieldChanges:
         looks = additions.looks_of(after, value)
         plain = all(is_plain_look(after, look, box) and is_followed_alike(after, look) for look in looks)
         certain = plain or all(is_certain(after, look) for look in looks)
-        if why in {Why.FILLED, Why.TICKED} and not certain:
+        shown = Ink() if plain or not certain else self._shown(value, box)
+        if why in {Why.FILLED, Why.TICKED} and (not certain or shown is None):
             raise ChangedError(
                 f"what was filled in on page {page + 1} is drawn as readers draw differently", unclear=True
             )
-        shown = Ink() if plain or not certain else self._shown(value, box)
-        self._two.patches.append(Patch(page, box, why, additions.shows(after, value), plain, certain, ink, shown))
+        draws, certain = additions.shows(after, value), certain and shown is not None
+        self._two.patches.append(Patch(page, box, why, draws, plain, certain, ink, shown or Ink()))
 
-    def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink:
-        """What its look has in a place, which the renderer must show: else others show something else."""
-        holder = additions.stream_of(self._two.after, self._look(value))
+    def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink | None:
+        """What its look has in a place, which the renderer must show: else others show something else. None where that
+        is not known.
+        """
+        holder = additions.stream_of(self._two.after, additions.look_of(self._two.after, value))
         if holder is None:
             return Ink()
         matrix = standing_annotations.fitted(self._two.after, holder, box)
-        shown = None if matrix is None else shown_by(self._two.after, (holder, matrix, box))
-        if shown is None:
-            raise ChangedError("a look is drawn by what readers draw differently", unclear=True)
-        return shown
-
-    def _look(self, value: Mapping[str, Any]) -> Any:
-        """What a widget shows: its one look, or that of its state."""
-        after = self._two.after
-        states = after.resolve(value.get("AP"))
-        normal = states.get("N") if isinstance(states, Dict) else None
-        looks = after.resolve(normal)
-        if isinstance(looks, Dict) and not additions.is_stream(after, normal):
-            state = after.resolve(value.get("AS", Name("Off")))
-            return looks.get(state) if isinstance(state, Name) else None
-        return normal
+        return None if matrix is None else shown_by(self._two.after, (holder, matrix, box))
 
     def _refuse_resources(self, number: int, value: Mapping[str, Any]) -> None:
         """A look that draws nothing brings nothing by which readers paint the page in another way."""
@@ -262,7 +249,7 @@ class FieldChanges:
         colours beside it.
         """
         after = self._two.after
-        form = self._look(value)
+        form = additions.look_of(self._two.after, value)
         if any(blending.mixes(after, look) for look in additions.looks_of(after, value)) and blending.depends(
             after, page, additions.resources_of(after, page)
         ):
@@ -278,7 +265,7 @@ class FieldChanges:
     def _refuse_neighbours(self, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> None:
         """A place is nobody else's: neither another field's, unless it is new there, nor an annotation's."""
         after = self._two.after
-        if not standing_annotations.are_in_their_places(after, page):
+        if not standing_annotations.are_in_their_places(after, page, box):
             raise ChangedError(f"the field {number} is beside an annotation that some draw elsewhere", unclear=True)
         if why is not Why.NEW and standing_annotations.shares_a_place(after, number, box, page):
             raise ChangedError(f"the field {number} shares its place with another", unclear=True)
@@ -427,8 +414,8 @@ class FieldChanges:
         if new.get("Subtype") == "Widget":
             page, value = self._on.page_of(Ref((number, 0)), new)
             box = additions.rectangle(self._two.after.resolve(new.get("Rect")))
-            shown = self._look(new)
-            why = self._misfilled(new, value, shown, kind)
+            shown = additions.look_of(self._two.after, new)
+            why = filled_values.misfit(self._two.after, new, value, shown, kind)
             if why or box is None:
                 raise ChangedError(f"the form field {name}: {why}", unclear=True)
             self._patch(number, page, box, Why.TICKED if kind == "Btn" else Why.FILLED, new)
@@ -436,7 +423,7 @@ class FieldChanges:
             self._refuse_effects(number, new, value)
             if "RV" in changed:
                 raise ChangedError(f"the form field {name} has a rich text, which some readers show", unclear=True)
-            if self._says_two_things(new, changed, kind):
+            if filled_values.says_two_things(self._two.after, new, shown, changed, kind):
                 # Programs that fill in forms draw looks anew, or leave them to the reader.
                 raise ChangedError(f"the form field {name} shows what is not its own", unclear=True)
         elif "AP" in changed:
@@ -444,29 +431,6 @@ class FieldChanges:
         if name not in self._two.filled:
             self._two.filled.append(name)
         return _FILLING
-
-    def _misfilled(self, new: Mapping[str, Any], page: Mapping[str, Any], shown: Any, kind: str) -> str:
-        after, most = self._two.after, MOST_OF_PAGE_FILLED
-        if kind != "Btn":
-            return additions.misfit(after, new, page, most=most)
-        why = additions.misplaced(after, new, page, most=most)
-        why = why or ("" if shown is None else additions.form_misfit(after, shown))
-        box = additions.rectangle(after.resolve(new.get("Rect")))
-        is_small = box is not None and max(additions.size(box)) <= _LARGEST_MARK
-        return why or ("" if is_small and button_looks.are_marks(after, new) else "its looks are no marks")
-
-    def _says_two_things(self, new: Mapping[str, Any], changed: set[str], kind: str) -> bool:
-        """Whether readers that draw a field's value and readers that show its picture show different things."""
-        after = self._two.after
-        if kind != "Btn":
-            one_alone = "AP" in new and bool(changed & {"AP", "AS"}) != ("V" in changed)
-            return one_alone or not shows_its_value(after, new, self._look(new))
-        # A button shows one of its standing looks; which one is /AS, and it goes by the value.
-        states = after.resolve(new.get("AP"))
-        looks = after.resolve(states.get("N")) if isinstance(states, Dict) else None
-        value = inherited(after, new, "V")
-        wanted = value if isinstance(looks, Dict) and isinstance(value, Name) and value in looks else "Off"
-        return "AP" in changed or after.resolve(new.get("AS", Name("Off"))) != wanted
 
     def _made_read_only(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         """Whether a signer made a field that could be filled in read-only, as a lock does: it shows the same."""

@@ -31,10 +31,16 @@ def least(matrix: Matrix) -> float:
     return abs(a * d - b * c) / largest if largest else 0.0
 
 
-def is_even(matrix: Matrix) -> bool:
-    """Whether a matrix turns, mirrors and enlarges alike in both directions, or nearly."""
+def evenness(matrix: Matrix) -> float:
+    """From 1, where a matrix turns, mirrors and enlarges alike in both directions, to 0, where nothing has an area."""
     a, b, c, d = matrix[:4]
-    return abs(a * d - b * c) >= _EVEN * max(hypot(a, b), hypot(c, d)) ** 2
+    largest = max(hypot(a, b), hypot(c, d))
+    return abs(a * d - b * c) / largest**2 if largest else 0.0
+
+
+def is_even(matrix: Matrix) -> bool:
+    """Whether a matrix enlarges alike in both directions, or nearly."""
+    return evenness(matrix) >= _EVEN
 
 
 def is_upright(matrix: Matrix) -> bool:

@@ -20,8 +20,8 @@ APART = 12.0
 _NEAR = 8.0
 # Points, of a rectangle that has an area.
 _LEAST_SIDE = 0.01
-# Flags NoZoom and NoRotate.
-_OWN_SIZE_OR_TURN = 1 << 3 | 1 << 4
+# Flags NoZoom and NoRotate, and how many times as large as its longer side what has them may be shown.
+_OWN_SIZE_OR_TURN, _MOST_TIMES = 1 << 3 | 1 << 4, 4
 
 
 def shares_a_place(document: Document, number: int, box: Rectangle, page: Mapping[str, Any]) -> bool:
@@ -52,10 +52,12 @@ def is_over_another(document: Document, number: int, box: Rectangle, page: Mappi
     return False
 
 
-def are_in_their_places(document: Document, page: Mapping[str, Any]) -> bool:
-    """Whether every reader draws each annotation of a page in its rectangle, if it draws it. Raises PdfError."""
+def are_in_their_places(document: Document, page: Mapping[str, Any], box: Rectangle) -> bool:
+    """Whether every reader draws each annotation of a page in its rectangle, if it draws it; or away from a place.
+    Raises PdfError.
+    """
     return all(
-        _is_in_its_place(document, value) and not _is_held_upright(document, value)
+        _is_in_its_place(document, value) and not _may_reach(document, value, places.wider(box, APART))
         for _, value in _listed(document, page)
     )
 
@@ -106,13 +108,13 @@ def fitted(document: Document, holder: PdfObject, box: Rectangle) -> Matrix | No
 
 
 def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
+    if is_drawn_by_reader(document, value):
+        return False
     box = additions.rectangle(document.resolve(value.get("Rect")))
     if additions.shows(document, value):
         # Without an area to fit it in, some draw a look as large as it is; and some draw what it marks instead.
         return box is not None and min(additions.size(box)) >= _LEAST_SIDE and _marks_within(document, value, box)
-    if is_drawn_by_reader(document, value):
-        return False
-    if value.get("Subtype") in {"Widget", "Link"} or _is_drawn_nowhere(document, value):
+    if value.get("Subtype") in {"Widget", "Link", "Popup"}:
         return True
     states = document.resolve(value.get("AP"))
     # Without a look it is drawn by its own coordinates.
@@ -130,10 +132,19 @@ def _marks_within(document: Document, value: Mapping[str, Any], box: Rectangle) 
     return all(places.is_in((x, y, x, y), places.wider(box, 1)) for x, y in corners)
 
 
-def _is_held_upright(document: Document, value: Mapping[str, Any]) -> bool:
-    """Whether it keeps its size or stands upright, whatever the page does (table 167): then it leaves its rectangle."""
-    flags = document.resolve(value.get("F", 0))
-    return type(flags) is not int or bool(flags & _OWN_SIZE_OR_TURN)
+def _may_reach(document: Document, value: Mapping[str, Any], place: Rectangle) -> bool:
+    """Whether it may leave its rectangle for a place: it keeps its size or stands upright whatever the page does, so
+    that it turns about a corner and grows from there (table 167); or its window is open, which some draw.
+    """
+    flags, box = document.resolve(value.get("F", 0)), additions.rectangle(document.resolve(value.get("Rect")))
+    if box is None:
+        return False
+    if value.get("Subtype") == "Popup" and not _is_drawn_nowhere(document, value):
+        return places.meet(box, place)
+    is_held = type(flags) is not int or bool(flags & _OWN_SIZE_OR_TURN)
+    if not is_held or _is_drawn_nowhere(document, value):
+        return False
+    return places.meet(places.wider(box, _MOST_TIMES * max(places.size(box))), place)
 
 
 def is_drawn_by_reader(document: Document, value: Mapping[str, Any]) -> bool:

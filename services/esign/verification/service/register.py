@@ -31,12 +31,14 @@ from services.esign.verification.domain.code_verdict import Asked, conclude_code
 from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.service.tries import Tries
-from services.esign.verification.workers.verifier import sender
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc.uploads import sender
 from shuniu.rules import Violation
 
+LEDGER_SECONDS = 1.0
+"""How long a verdict waits for what it can do without: the log's disk may hang."""
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
 _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
@@ -155,7 +157,8 @@ class RegisterQuestions:
     async def _logged(self, row: CertificateRow) -> Step:
         """Looked up in the log itself: the register alone could be wrong."""
         try:
-            receipt = await self.log.receipt(row.ledger_index)
+            async with asyncio.timeout(LEDGER_SECONDS):
+                receipt = await self.log.receipt(row.ledger_index)
             entry = ledger.decode(receipt.entry)
         except (EsignError, OSError, ValueError):
             text = "存证日志暂不可读"

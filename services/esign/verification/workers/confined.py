@@ -5,12 +5,14 @@ A *worker* answers over a socket, one document after another. A service forks th
 (`nursery`), a command from itself (`one_worker`).
 """
 
+import contextlib
 import ctypes
 import dataclasses
 import enum
 import importlib
 import io
 import logging
+import mmap
 import os
 import pickle
 import resource
@@ -23,8 +25,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
 
+Arguments = TypeVarTuple("Arguments")
+Read = TypeVar("Read")
 # prctl(2)
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -52,6 +56,8 @@ _NEAR = 0.8
 _BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
 # How a library written in C ends its process when memory is refused, or before it looks whether it was.
 _BY_ITSELF = frozenset({signal.SIGABRT, signal.SIGILL, signal.SIGSEGV, signal.SIGTRAP})
+# What a fault in a library ends with; a want of memory on the whole machine ends mostly otherwise.
+_BY_FAULT = frozenset({signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV})
 _GREETING_SIZE = 8
 
 _log = logging.getLogger(__name__)
@@ -61,6 +67,10 @@ _warn = cache(_log.warning)
 
 class WorkerGoneError(Exception):
     """The worker ended, or never began, and nothing says that its document was the cause: nothing is known of it."""
+
+
+class CrashedError(WorkerGoneError):
+    """The worker ended by a fault of its own, as in a library written in C."""
 
 
 class StalledError(WorkerGoneError):
@@ -93,6 +103,8 @@ class Answer:
     is_worn: bool = False
     is_gone: bool = False
     """It is not the worker that says this, but the one who buried it."""
+    is_crash: bool = False
+    """It ended by a fault of its own."""
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
@@ -144,8 +156,12 @@ def read_answer(body: bytes) -> Answer:
     if not isinstance(found, Answer):
         raise WorkerGoneError("not an answer")
     if found.is_gone:
-        raise WorkerGoneError(found.failure)
+        raise gone(found)
     return found
+
+
+def gone(found: Answer) -> WorkerGoneError:
+    return CrashedError(found.failure) if found.is_crash else WorkerGoneError(found.failure)
 
 
 def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
@@ -168,7 +184,7 @@ def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
         return Answer(failure=name, is_limit=True)
     if by in _BY_ITSELF and peak - before > memory // 2:
         return Answer(failure=f"{name}, short of memory", is_limit=True)
-    return Answer(failure=name, is_gone=True)
+    return Answer(failure=name, is_gone=True, is_crash=by in _BY_FAULT)
 
 
 class _Values(pickle.Unpickler):
@@ -195,6 +211,8 @@ def work(channel: socket.socket, memory: int) -> None:
         del parts
         if room.is_overdrawn() and not answer.failure:
             answer = Answer(failure=MemoryError.__name__, is_limit=True)
+        elif answer.failure == MemoryError.__name__ and not room.has_the_rest():
+            answer = Answer(failure="the machine has no memory", is_gone=True)
         if room.end():
             answer = dataclasses.replace(answer, is_worn=True)
         _send(channel, pickle.dumps(answer, pickle.HIGHEST_PROTOCOL))
@@ -221,6 +239,17 @@ class _Room:
         """Whether more was taken than a document may: what was found may come from a want of memory."""
         return _most_address_space() > self._base + self._memory
 
+    def has_the_rest(self) -> bool:
+        """Whether the machine gives what the document was refused: all that it may still take."""
+        rest = self._base + self._memory - _statm(0)
+        if rest <= 0:
+            return True
+        try:
+            mmap.mmap(-1, rest, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+        except (OSError, MemoryError):
+            return False
+        return True
+
     def end(self) -> bool:
         """Gives back what the document left, and the next one its own. Returns whether too much stays."""
         if resident() - self._resident > _TRIM_BYTES and hasattr(self._libc, "malloc_trim"):
@@ -245,13 +274,23 @@ def _answered(parts: list[bytearray]) -> Answer:
         reading, arguments, cpu_seconds = _Asked(parts[0], parts[1:]).load()
         # SIGPROF is not caught: it ends the process.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        return Answer(reading(*arguments))
+        return Answer(repeated(reading, *arguments))
     except (MemoryError, RecursionError) as limit:
         return Answer(failure=type(limit).__name__, is_limit=True)
     except Exception as error:  # noqa: BLE001 — said to the service, which has the log
         return Answer(failure=f"{type(error).__name__}: {error}"[:500])
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
+
+
+def repeated(reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
+    """What a reading gives; one that fails is made once more, since the machine may have been short of memory for a
+    moment. Raises what the second one raises.
+    """
+    # Not in the handler of an error: the first reading's memory hangs on that.
+    with contextlib.suppress(Exception):
+        return reading(*arguments)
+    return reading(*arguments)
 
 
 def _confine() -> None:

@@ -2,6 +2,7 @@
 key and no connection. It says of each worker how it ended.
 """
 
+import contextlib
 import gc
 import importlib
 import logging
@@ -14,7 +15,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from services.esign import metrics
 from services.esign.verification.workers.confined import frames, live, obituary, resident
+
+# How long the end of a service waits for that of a nursery that it killed, s.
+_END_SECONDS = 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -114,10 +119,15 @@ class Nursery:
     def __init__(self, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
         self._memory = memory
         self._modules = tuple(modules), tuple(optional)
+        # Killed, and not collected yet: a process that waits for its disk ends when the disk answers.
+        self._killed: list[subprocess.Popen[bytes]] = []
         self._start()
 
     def _start(self) -> None:
+        self._killed = [each for each in self._killed if each.poll() is None]
         self._control, theirs = socket.socketpair()
+        # The service's event loop waits for no nursery.
+        self._control.setblocking(False)
         program = (
             f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, *{self._modules})"
         )
@@ -139,12 +149,16 @@ class Nursery:
     def renew(self, pid: int) -> None:
         """Ends the nursery that has this process id, and starts another one: it hangs."""
         if self._process.pid == pid:
-            self.close()
+            metrics.NURSERY_RESTARTS.labels("hangs").inc()
+            self._kill()
             self._start()
 
     def fork(self) -> socket.socket:
-        """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died."""
+        """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died. Never
+        waits; raises OSError, BlockingIOError among them for a nursery that takes no orders.
+        """
         if self._process.poll() is not None:
+            metrics.NURSERY_RESTARTS.labels("died").inc()
             self._control.close()
             self._start()
         ours, theirs = socket.socketpair()
@@ -154,10 +168,17 @@ class Nursery:
             except OSError:
                 ours.close()
                 raise
+        ours.setblocking(False)
         return ours
 
     def close(self) -> None:
         """Ends the nursery, and with it every worker."""
+        self._kill()
+        for each in self._killed:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                each.wait(_END_SECONDS)
+
+    def _kill(self) -> None:
         self._control.close()
         self._process.kill()
-        self._process.wait()
+        self._killed.append(self._process)

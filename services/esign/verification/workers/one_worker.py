@@ -10,10 +10,12 @@ from typing import Any, Self
 from services.esign.verification.workers.confined import (
     Answer,
     Bounds,
+    CrashedError,
     OverBoundsError,
     StalledError,
     Worker,
     WorkerGoneError,
+    gone,
     live,
     obituary,
     out_of_time,
@@ -44,9 +46,15 @@ class OneWorker:
             answer = self._answer(reading, arguments)
         except StalledError:
             raise
-        except WorkerGoneError:
+        except WorkerGoneError as first:
             # Somebody may have ended it: the document is read once more.
-            answer = self._answer(reading, arguments)
+            try:
+                answer = self._answer(reading, arguments)
+            except CrashedError as again:
+                if isinstance(first, CrashedError):
+                    # Both by themselves, over the same document.
+                    raise OverBoundsError(str(again)) from again
+                raise
         if answer.is_limit:
             raise OverBoundsError(answer.failure)
         if answer.failure:
@@ -138,7 +146,7 @@ class OneWorker:
         status, peak = self._drop()
         told = obituary(status, peak, self._resident, self._bounds.memory)
         if told.is_gone:
-            raise WorkerGoneError(told.failure)
+            raise gone(told)
         return told
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
@@ -19,15 +19,21 @@ from services.esign import metrics
 from services.esign.domain.verdict import Verdict
 from services.esign.verification.judging import Question, answer
 from services.esign.verification.workers import confined
-from services.esign.verification.workers.confined import Bounds, OverBoundsError, StalledError, Worker, WorkerGoneError
-from services.esign.verification.workers.fair_queue import FairQueue, Room
+from services.esign.verification.workers.confined import (
+    Bounds,
+    CrashedError,
+    OverBoundsError,
+    StalledError,
+    Worker,
+    WorkerGoneError,
+)
 from services.esign.verification.workers.nursery import Nursery
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.rpc import network
-from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.kit.process.fair_queue import FairQueue, Room
+from shuniu.kit.rpc.uploads import sender
 
-__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
+__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer", "busy"]
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
@@ -55,15 +61,16 @@ _GRACE_SECONDS = 0.25
 _LAST_WORDS_SECONDS = 2.0
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
-# How long a worker may take to be there, and all attempts to have one together, s: ten times what the imports take, and
-# less than callers wait.
+# How long a worker may take to be there, s: ten times what the imports take. A nursery that takes longer hangs, and the
+# next one has twice the time: the machine may be slow.
 _START_SECONDS = 10.0
+_START_MOST_SECONDS = 80.0
+# How long a document waits for a worker, s: less than callers wait.
 _STARTS_SECONDS = 20.0
 _STARTS = 3
 # Workers that nobody uses yet.
 _SPARE = 1
 _ROOM = Room(64, 128 * 1024 * 1024)
-_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
 
 
 class VerifierFailedError(Exception):
@@ -126,6 +133,9 @@ class Verifier:
         self._running: set[_Job] = set()
         self._busy: set[Worker] = set()
         self._idle: list[Worker] = []
+        # Those that were asked for and are not there yet. The service waits for them, not their callers, who may leave.
+        self._births: dict[Worker, asyncio.Task[None]] = {}
+        self._patience = _START_SECONDS
         self._nursery = Nursery(memory, _IMPORTED, _OPTIONAL)
         self._most_idle = workers + _SPARE
         self._fill()
@@ -147,7 +157,7 @@ class Verifier:
         while (refused := self._room.overfull(self._quick, self._slow)) is not None:
             self._remove(refused)
             if not refused.done.done():
-                refused.done.set_exception(_busy())
+                refused.done.set_exception(busy())
         try:
             found: Read = await job.done
         except asyncio.CancelledError:
@@ -228,13 +238,15 @@ class Verifier:
         """One pass of a job that has its place. Raises VerifierFailedError, HubError, RuntimeError, _SetAsideError."""
         try:
             said = await self._asked(job)
-        except WorkerGoneError:
+        except WorkerGoneError as first:
             # Somebody else may have ended it, and those that wait too: the document is read once more.
-            while self._idle:
-                self._idle.pop().end()
+            self._end_idle(worker for worker in self._idle if worker not in self._births)
             try:
                 said = await self._asked(job)
             except WorkerGoneError as again:
+                if isinstance(first, CrashedError) and isinstance(again, CrashedError):
+                    # Both by themselves, over the same document.
+                    raise VerifierFailedError(str(again)) from again
                 raise _away() from again
         if said.is_limit:
             raise VerifierFailedError(said.failure)
@@ -302,39 +314,87 @@ class Verifier:
         """One that waits for its document: for what may break it a new one, else one that has read others and has all
         it needs at hand. Raises HubError UNAVAILABLE when none can be had.
         """
-        until = time.monotonic() + _STARTS_SECONDS
-        for _ in range(_STARTS):
-            nursery = self._nursery.pid
-            with contextlib.suppress(OSError):
-                worker = self._idle.pop(0 if may_break else -1) if self._idle else self._forked()
-                self._busy.add(worker)
-                try:
-                    if not worker.pid:
-                        async with asyncio.timeout(min(_START_SECONDS, until - time.monotonic())):
-                            worker.greeted(await _frame(worker))
-                    elif _has_ended(worker):
-                        raise WorkerGoneError("ended while nobody used it")
-                except (WorkerGoneError, TimeoutError, OSError) as cause:
-                    self._busy.discard(worker)
-                    worker.end()
-                    if isinstance(cause, TimeoutError):
-                        # The others that it has not forked yet are not to come either.
-                        while self._idle:
-                            self._idle.pop().end()
-                        self._nursery.renew(nursery)
-                    continue
-                except BaseException:
-                    self._busy.discard(worker)
-                    worker.end()
-                    raise
-                self._fill()
-                return worker
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_STARTS_SECONDS):
+                for _ in range(_STARTS):
+                    with contextlib.suppress(OSError, WorkerGoneError):
+                        worker = await self._ready(self._next(may_break=may_break))
+                        self._fill()
+                        return worker
         raise _away()
 
+    def _next(self, *, may_break: bool) -> Worker:
+        """Raises OSError."""
+        while self._idle:
+            worker = self._idle.pop(0 if may_break else -1)
+            if worker in self._births or not _has_ended(worker):
+                return worker
+            worker.end()
+        return self._forked()
+
+    async def _ready(self, worker: Worker) -> Worker:
+        """Raises WorkerGoneError."""
+        birth = self._births.get(worker)
+        self._busy.add(worker)
+        try:
+            if birth is not None:
+                await asyncio.shield(birth)
+        except BaseException:
+            self._busy.discard(worker)
+            if worker in self._births or worker.pid:
+                # For the next caller: no more workers are asked for than documents are read at a time.
+                self._idle.insert(0, worker)
+            raise
+        return worker
+
     def _forked(self) -> Worker:
-        channel = self._nursery.fork()
-        channel.setblocking(False)
-        return Worker(channel)
+        """Raises OSError."""
+        worker = Worker(self._nursery.fork())
+        birth = asyncio.create_task(self._born(worker, self._nursery.pid), name="birth")
+        self._births[worker] = birth
+        birth.add_done_callback(lambda _: self._delivered(worker, birth))
+        return worker
+
+    async def _born(self, worker: Worker, nursery: int) -> None:
+        """Raises WorkerGoneError."""
+        try:
+            async with asyncio.timeout(self._patience):
+                worker.greeted(await _frame(worker))
+        except TimeoutError as cause:
+            self._renew(nursery)
+            raise WorkerGoneError("not there in time") from cause
+        except OSError as cause:
+            raise WorkerGoneError(type(cause).__name__) from cause
+        self._patience = _START_SECONDS
+
+    def _delivered(self, worker: Worker, birth: asyncio.Task[None]) -> None:
+        del self._births[worker]
+        if birth.cancelled() or birth.exception() is not None:
+            # Its channel is closed here and not before: nothing waits at it any more.
+            worker.end()
+            if worker in self._idle:
+                self._idle.remove(worker)
+
+    def _renew(self, nursery: int) -> None:
+        """The nursery with this process id hangs: ends it, and with it all workers that it has or owes."""
+        if nursery == self._nursery.pid:
+            self._patience = min(2 * self._patience, _START_MOST_SECONDS)
+            with contextlib.suppress(OSError):
+                self._nursery.renew(nursery)
+            self._end_idle(self._idle)
+            self._fill()
+
+    def _end_idle(self, workers: Iterable[Worker]) -> None:
+        for worker in list(workers):
+            self._idle.remove(worker)
+            self._end(worker)
+
+    def _end(self, worker: Worker) -> None:
+        birth = self._births.get(worker)
+        if birth is None:
+            worker.end()
+        else:
+            birth.cancel()
 
     def _fill(self) -> None:
         """One more than is needed: the document after one that breaks its worker must not wait for the next."""
@@ -358,8 +418,7 @@ class Verifier:
             if job.task is not None:
                 job.task.cancel()
         for worker in (*self._idle, *self._busy):
-            worker.end()
-        self._idle.clear()
+            self._end(worker)
         self._nursery.close()
 
 
@@ -367,13 +426,11 @@ class Here:
     """Judges in this process: for bytes that the hub made itself."""
 
     async def judge(self, question: Question) -> Verdict:
-        return await asyncio.to_thread(answer, question)
-
-
-def sender() -> str:
-    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
-    caller = current_caller()
-    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
+        """Raises HubError UNAVAILABLE VERIFY_AWAY when this process has no memory."""
+        try:
+            return await asyncio.to_thread(confined.repeated, answer, question)
+        except MemoryError as cause:
+            raise _away() from cause
 
 
 async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
@@ -421,7 +478,8 @@ def _has_ended(worker: Worker) -> bool:
     return True
 
 
-def _busy() -> HubError:
+def busy() -> HubError:
+    """What a sender hears who has too many documents here."""
     return errors.exhausted(
         "VERIFY_BUSY",
         "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",

@@ -246,3 +246,11 @@ def test_what_was_found_beyond_the_memory_is_not_said():
         with pytest.raises(OverBoundsError, match="MemoryError"):
             worker.ask(eval, TAKE.format(260))
         assert worker.ask(eval, TAKE.format(240)) == 240 << 20
+
+
+def test_a_document_that_crashes_every_worker_is_given_up():
+    """Twice by a fault of its own: its limit, not this machine's."""
+    with OneWorker(BOUNDS, 10.0) as worker:
+        with pytest.raises(OverBoundsError, match="SIGSEGV"):
+            worker.ask(eval, KILL.format("SIGSEGV"))
+        assert worker.ask(operator.add, 1, 2) == 3

@@ -14,8 +14,9 @@ from services.esign.seals.domain.life import SealState
 from services.esign.verification import cache as verdict_cache
 from services.esign.verification.cache import VerdictCache
 from services.esign.verification.domain.verify import Known
-from services.esign.verification.workers.verifier import Question, VerifierFailedError, answer, sender
+from services.esign.verification.workers.verifier import Question, VerifierFailedError, answer
 from shuniu.kit.rpc import network
+from shuniu.kit.rpc.uploads import sender
 from shuniu.kit.testing import eventually
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.witnesses import LOG, entries
@@ -197,3 +198,27 @@ async def test_the_first_verdict_is_everybodys_and_a_failure_is_ones_own():
                 assert await tasks[other] is verdict
                 await eventually(waiting[other].cancelled)
             assert not cache._under_way
+
+
+async def test_nobody_joins_a_judgement_for_another_time():
+    """The clock is set while a verdict is under way: whoever asks then is judged for the time that it is, and gets no
+    verdict of the other.
+    """
+    waiting = {}
+
+    class Turns:
+        async def judge(self, question):
+            mine = waiting[question.now_us] = asyncio.get_running_loop().create_future()
+            return await mine
+
+    cache = VerdictCache(Turns())
+    times = (NOW_US + 60 * MINUTE, NOW_US, NOW_US + 1)
+    tasks = []
+    for now_us in times:
+        tasks.append(asyncio.create_task(cache.judge(question(now_us=now_us))))
+        await eventually(lambda: len(waiting) == min(len(tasks), 2))
+    await eventually(lambda: sum(each.waiting for by in cache._under_way.values() for each in by.values()) == 2)
+    for now_us, future in waiting.items():
+        future.set_result(Verdict(Outcome.INVALID, now_us, ()))
+    assert [(await task).as_of_us for task in tasks] == [times[0], NOW_US, NOW_US]
+    await eventually(lambda: not cache._under_way)

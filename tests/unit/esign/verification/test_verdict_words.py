@@ -58,6 +58,7 @@ NOT_TOLD = frozenset(
         *("LicenceUnfitError", "ProofWrongError", "ScenarioError", "SealStateError", "TimestampRefusedError"),
         *(
             "CffError",
+            "NamespaceTooLongError",
             "DerError",
             "DerLimitError",
             "PngError",

@@ -18,9 +18,9 @@ from services.esign.verification.cache import VerdictCache
 from services.esign.verification.workers import confined
 from services.esign.verification.workers import verifier as verifier_module
 from services.esign.verification.workers.confined import WorkerGoneError
-from services.esign.verification.workers.fair_queue import Room
 from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.fair_queue import Room
 from shuniu.kit.rpc import network
 from shuniu.kit.testing import eventually
 
@@ -202,6 +202,14 @@ async def test_a_worker_that_its_own_bound_ended_says_so(how) -> None:
         assert await verifier.run(operator.add, 1, 2) == 3
 
 
+async def test_a_document_that_crashes_every_worker_is_given_up() -> None:
+    """Twice by a fault of the worker's own: it is the document; once only, and it is read again."""
+    with Verifier(30.0, workers=1) as verifier:
+        with pytest.raises(VerifierFailedError, match="SIGSEGV"):
+            await verifier.run(eval, KILL.replace(", 9)", ", 11)"))
+        assert await verifier.run(operator.add, 1, 2) == 3
+
+
 async def test_how_a_worker_ended_is_heard_though_it_is_seen_first(monkeypatch) -> None:
     """It is gone when it is looked at, and the word how is still on its way: that word counts."""
     monkeypatch.setattr(verifier_module, "_LOOK_SECONDS", 0)
@@ -332,20 +340,6 @@ async def test_a_worker_that_somebody_kills_late_is_replaced_too() -> None:
         [worker] = verifier._busy
         os.kill(worker.pid, signal.SIGKILL)
         assert len(await reading) == 32
-
-
-async def test_a_nursery_that_hangs_is_replaced(monkeypatch) -> None:
-    """Stopped, it forks nobody: another one does, in less time than a caller has."""
-    monkeypatch.setattr(verifier_module, "_START_SECONDS", 3.0)
-    with Verifier(10.0, workers=1) as verifier:
-        await verifier.run(operator.add, 1, 1)
-        first = verifier._nursery.pid
-        os.kill(first, signal.SIGSTOP)
-        while verifier._idle:
-            verifier._idle.pop().end()
-        assert await verifier.run(operator.add, 1, 2) == 3
-        assert verifier._nursery.pid != first
-    assert not Path(f"/proc/{first}").exists()
 
 
 async def test_nobody_waits_in_the_place_of_a_flooder() -> None:

@@ -226,8 +226,18 @@ async def test_a_call_without_deadline_gets_one() -> None:
         assert time.monotonic() - begun < 5
 
 
-async def test_too_many_calls_of_one_platform_cost_the_others_nothing() -> None:
-    """A platform with its most calls under way is refused one more, while another is served; then it is served again."""
+@pytest.mark.parametrize(
+    ("busy", "calm"),
+    [
+        ([("who", "busy")], [("who", "calm")]),
+        ([("who", "nobody"), ("x-forwarded-for", "192.0.2.1")], [("who", "nobody"), ("x-forwarded-for", "192.0.2.2")]),
+    ],
+    ids=["platforms", "networks"],
+)
+async def test_too_many_calls_of_one_caller_cost_the_others_nothing(busy, calm) -> None:
+    """A platform, or a network that nobody in particular calls from, with its most calls under way is refused one more,
+    while another is served; then it is served again.
+    """
     gate = asyncio.Event()
 
     async def ask(_request: bytes) -> bytes:
@@ -235,18 +245,18 @@ async def test_too_many_calls_of_one_platform_cost_the_others_nothing() -> None:
         return b""
 
     def caller(metadata: dict[str, str]) -> Caller:
-        return Caller(PLATFORM.kind, platform=metadata["who"])
+        return Caller(PLATFORM.kind, platform="" if metadata["who"] == "nobody" else metadata["who"])
 
     methods = Methods(unary={"Ask": ask, "Echo": echo})
     async with guarded(methods, caller=caller, max_in_flight=2) as call:
-        waiting = [asyncio.create_task(call.unary("Ask", metadata=[("who", "busy")])) for _ in range(2)]
+        waiting = [asyncio.create_task(call.unary("Ask", metadata=busy)) for _ in range(2)]
         await eventually(lambda: metrics.IN_FLIGHT._value.get() == 2)
-        failure = await refused(call, "Echo", metadata=[("who", "busy")])
+        failure = await refused(call, "Echo", metadata=busy)
         assert (failure.code(), error_of(failure).reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MANY_CALLS")
-        assert await call.unary("Echo", b"x", metadata=[("who", "calm")]) == b"x"
+        assert await call.unary("Echo", b"x", metadata=calm) == b"x"
         gate.set()
         await asyncio.gather(*waiting)
-        assert await call.unary("Echo", b"y", metadata=[("who", "busy")]) == b"y"
+        assert await call.unary("Echo", b"y", metadata=busy) == b"y"
     assert metrics.IN_FLIGHT._value.get() == 0
 
 

@@ -4,8 +4,8 @@ Nothing of a font program is read: every reader places signs by the widths in th
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.esign.domain.pdf.document import Document
@@ -32,12 +32,22 @@ _STANDARD = (
 )
 _STANDARD_NAMES = ("Helvetica", "Courier", "Times", "Arial", "Symbol", "ZapfDingbats")
 _COURIER = (0.6, 0.6)
-# Of the standard encoding only what it has in common with ASCII.
-_CODECS: Mapping[Any, str] = {
-    None: "ascii",
-    "StandardEncoding": "ascii",
-    "WinAnsiEncoding": "cp1252",
-    "MacRomanEncoding": "mac_roman",
+# Fonts of those with signs that are no letters, whatever their codes say.
+_PICTURES = ("Symbol", "ZapfDingbats")
+
+
+def _table(codec: str) -> Mapping[int, str]:
+    found = ((code, bytes((code,)).decode(codec, "ignore")) for code in range(256))
+    return {code: sign for code, sign in found if sign}
+
+
+# Of the standard encoding what it has in common with ASCII.
+_STANDARD_TABLE: Mapping[int, str] = {code: sign for code, sign in _table("ascii").items() if sign not in "'`"}
+_TABLES: Mapping[Any, Mapping[int, str]] = {
+    None: _STANDARD_TABLE,
+    "StandardEncoding": _STANDARD_TABLE,
+    "WinAnsiEncoding": _table("cp1252"),
+    "MacRomanEncoding": _table("mac_roman"),
 }
 _PROGRAMS = frozenset({"FontFile", "FontFile2", "FontFile3"})
 # Fonts that have the widths of a standard one, by the names that programs write.
@@ -80,17 +90,18 @@ class Sign:
 @dataclass(frozen=True, slots=True)
 class Font:
     """Widths by code, between which ems; `missing`: of codes without a width, None where nobody says. `pairs`: codes
-    have two bytes; `codec`: by which signs are letters, empty where the file does not say it.
+    have two bytes; `table`, or `codec` of two bytes: which letters they are, empty where that depends on the reader.
     """
 
     widths: Mapping[int, tuple[float, float]]
     missing: tuple[float, float] | None
     pairs: bool = False
     is_exact: bool = True
-    # Whether codes are other signs than their numbers say.
-    is_renamed: bool = False
+    # Codes that may be other signs than their numbers say.
+    renamed: Collection[int] = ()
     # Whether a sign has a name that some readers do not know, in a font that is not in the file.
     is_odd: bool = False
+    table: Mapping[int, str] = field(default_factory=dict)
     codec: str = ""
 
     def signs(self, text: bytes) -> Iterator[Sign]:
@@ -99,7 +110,7 @@ class Font:
             for code in text:
                 least, most = self.widths.get(code) or self.missing or _standard(code)
                 spaces = 1 if code == _SPACE else 0
-                yield Sign(least, most, code in _WHITE and not self.is_renamed, word_spaces=(spaces, spaces))
+                yield Sign(least, most, code in _WHITE and code not in self.renamed, word_spaces=(spaces, spaces))
             return
         if len(text) % 2 and self.is_exact:
             raise UnclearError
@@ -113,13 +124,15 @@ class Font:
             yield Sign(least, most, code in _BLANK_GLYPHS)
 
     def letters(self, text: bytes) -> str:
-        """What a string says. Raises UnclearError where the file does not say it."""
-        if not self.codec or self.is_renamed:
-            raise UnclearError
+        """What a string says to every reader. Raises UnclearError where that is not known."""
         try:
-            return text.decode(self.codec)
-        except UnicodeDecodeError:
+            said = text.decode(self.codec) if self.codec else "".join(self.table[code] for code in text)
+        except (UnicodeDecodeError, KeyError):
             raise UnclearError from None
+        if not said.replace("\xa0", " ").isprintable():
+            # Some break the line there, or end the text.
+            raise UnclearError
+        return said
 
 
 def font_of(document: Document, value: Any) -> Font | None:
@@ -131,16 +144,20 @@ def font_of(document: Document, value: Any) -> Font | None:
     if kind not in {"Type1", "MMType1", "TrueType"}:
         # Signs of a Type 3 font are content streams, which may draw anywhere.
         return None
-    coded = document.resolve(font.get("Encoding"))
-    codec = _CODECS.get(coded, "") if coded is None or isinstance(coded, Name) else ""
-    renamed = isinstance(coded, Dict)
+    coded, name = document.resolve(font.get("Encoding")), document.resolve(font.get("BaseFont"))
     descriptor = document.resolve(font.get("FontDescriptor"))
-    is_embedded = isinstance(descriptor, Dict) and not _PROGRAMS.isdisjoint(descriptor.keys())
-    is_odd = not is_embedded and isinstance(coded, Dict) and not _are_known(document, coded)
-    own = None if is_embedded else _own_widths(document.resolve(font.get("BaseFont")), is_plain=coded in _CODECS)
+    is_embedded = _is_embedded(descriptor)
+    table, others = _coding(document, coded)
+    is_odd = not is_embedded and None in others.values()
+    is_by_program = isinstance(coded, Dict) and (table is None or (is_embedded and "BaseEncoding" not in coded))
+    renamed = _WHITE if is_by_program else others.keys()
+    own = None if is_embedded else _own_widths(name, None if table is None else others.keys())
+    # A program may draw anything for a letter, and so may fonts that a reader happens to have.
+    is_said = own is not None and table is not None and not name.startswith(_PICTURES)
+    said = {code: sign for code, sign in {**(table or {}), **others}.items() if sign} if is_said else {}
     first, last, listed = (document.resolve(font.get(key)) for key in ("FirstChar", "LastChar", "Widths"))
     if listed is None:
-        return None if own is None else Font(*own, is_renamed=renamed, is_odd=is_odd, codec=codec)
+        return None if own is None else Font(*own, renamed=renamed, is_odd=is_odd, table=said)
     if type(first) is not int or not isinstance(listed, list) or last != first + len(listed) - 1:
         # Some readers know no widths then.
         return None
@@ -156,23 +173,43 @@ def font_of(document: Document, value: Any) -> Font | None:
             code: _between(known.get(code, default), own[0].get(code) or own[1] or _standard(code))
             for code in range(256)
         }
-    return Font(known, default, is_renamed=renamed, is_odd=is_odd, codec=codec)
+    return Font(known, default, renamed=renamed, is_odd=is_odd, table=said)
 
 
-def _are_known(document: Document, encoding: Dict) -> bool:
-    listed = document.resolve(encoding.get("Differences", []))
-    members = [document.resolve(each) for each in listed] if isinstance(listed, list) else [None]
-    return all(type(each) is int or (isinstance(each, Name) and each in LATIN) for each in members)
+def _is_embedded(descriptor: Any) -> bool:
+    return isinstance(descriptor, Dict) and not _PROGRAMS.isdisjoint(descriptor.keys())
+
+
+def _coding(document: Document, encoding: Any) -> tuple[Mapping[int, str] | None, Mapping[int, str | None]]:
+    """Letters by code (9.6.6), None where nobody says, and those of codes that have other names; None of names that
+    some readers do not know.
+    """
+    if not isinstance(encoding, Dict):
+        return _TABLES.get(encoding) if encoding is None or isinstance(encoding, Name) else None, {}
+    base, listed = document.resolve(encoding.get("BaseEncoding")), document.resolve(encoding.get("Differences", []))
+    others: dict[int, str | None] = {}
+    code = 0
+    for member in listed if isinstance(listed, list) else [None]:
+        each = document.resolve(member)
+        if type(each) is int:
+            code = each
+        else:
+            others[code] = LATIN.get(each) if isinstance(each, Name) else None
+            code += 1
+    return _TABLES.get(base) if base is None or isinstance(base, Name) else None, others
 
 
 def _own_widths(
-    name: Any, *, is_plain: bool
+    name: Any, others: Collection[int] | None
 ) -> tuple[Mapping[int, tuple[float, float]], tuple[float, float] | None] | None:
-    """Widths of a standard font by its name, and of codes that are not among them; None of any other font."""
+    """Widths of a standard font by its name, and of codes that are not among them; None of any other font. `others`:
+    codes that are not the letters that they usually are; None where all may be others.
+    """
     if not isinstance(name, Name) or not name.startswith(_STANDARD_NAMES):
         return None
-    exact = WIDTHS.get(_ALIASES.get(name, name), {}) if is_plain else {}
-    return {code: (width, width) for code, width in exact.items()}, _COURIER if name.startswith("Courier") else None
+    exact = {} if others is None else WIDTHS.get(_ALIASES.get(name, name), {})
+    known = {code: (width, width) for code, width in exact.items() if code not in (others or ())}
+    return known, _COURIER if name.startswith("Courier") else None
 
 
 def _between(one: tuple[float, float], other: tuple[float, float]) -> tuple[float, float]:
@@ -200,7 +237,9 @@ def _composite(document: Document, font: Dict) -> Font | None:
         found = _widths(document, own.get("W"))
         if found is None or not all(0 <= width <= 1 for width in (*found.values(), default / _UNITS)):
             return None
-        codec = "utf-16-be" if named.startswith("Uni") and ("UCS2" in named or "UTF16" in named) else ""
+        is_unicode = named.startswith("Uni") and ("UCS2" in named or "UTF16" in named)
+        is_said = is_unicode and not _is_embedded(document.resolve(own.get("FontDescriptor")))
+        codec = "utf-16-be" if is_said else ""
         return Font({}, None, pairs=True, is_exact=False, codec=codec)
     widths = _widths(document, own.get("W"))
     if widths is None:

@@ -1,4 +1,6 @@
-"""Names of the signs that every reader has in the standard Latin fonts (ISO 32000-1, table D.2)."""
+"""Names of the signs that every reader has in the standard Latin fonts (ISO 32000-1, table D.2), and the signs."""
+
+from collections.abc import Mapping
 
 _NAMES = (
     "A AE Aacute Acircumflex Adieresis Agrave Aring Atilde B C Ccedilla D E Eacute Ecircumflex Edieresis Egrave "
@@ -18,4 +20,10 @@ _NAMES = (
     "threesuperior tilde trademark two twosuperior u uacute ucircumflex udieresis ugrave underscore v w x y "
     "yacute ydieresis yen z zcaron zero"
 )
-LATIN = frozenset(_NAMES.split())
+_SIGNS = (
+    "AÆÁÂÄÀÅÃBCÇDEÉÊËÈÐ€FGHIÍÎÏÌJKLŁMNÑOŒÓÔÖÒØÕPQRSŠTÞUÚÛÜÙVWXYÝŸZŽaáâ´äæà&å^~*@ãb\\|{}[]˘¦•cˇç¸¢ˆ:,©¤d†‡°¨÷$˙ıeéêëè8…"
+    "\N{EM DASH}\N{EN DASH}=ð!¡fﬁ5ﬂƒ4⁄gß`>«»‹›h˝-iíîïìjkl<¬łm¯\N{MINUS SIGN}µ\N{MULTIPLICATION SIGN}n9ñ#oóôöœ˛ò1½¼¹ªºøõ"
+    "p¶()%.·‰+±q?¿\"„“”\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}‚'r®˚sš§;76/ "
+    "£tþ3¾³˜™2²uúûüù_vwxyýÿ¥zž0"
+)
+LATIN: Mapping[str, str] = dict(zip(_NAMES.split(), _SIGNS, strict=True))

@@ -19,9 +19,11 @@ _THINNEST, _SHORTEST = 0.2, 0.05
 _MOST_PIECES, _LONGEST = 1000, 100_000.0
 # Points of the shortest dash, and how much longer the gap behind it may be.
 _SHORTEST_DASH, _LONGEST_GAP = 0.5, 4
+# Corners of a box, the first one twice.
+_MOST_CORNERS = 5
 # Of a corner that turns back, and how sharp one of an area may be; parts of one area that are compared.
 _SHARPEST, _SHARPEST_AREA, _MOST_PARTS = 1e-6, 30.0, 100
-_BEGINNINGS = frozenset({b"m", b"re"})
+_BEGINNINGS, _CURVES = frozenset({b"m", b"re"}), frozenset({b"c", b"v", b"y"})
 Corner = tuple[float, float]
 
 
@@ -44,6 +46,7 @@ class Path:
     _has_length: bool = True
     _has_points: bool = False
     _is_rectangle: bool = True
+    _has_curve: bool = False
     # By how many half pens its corners reach beyond their place, and the directions of its first line and its last.
     _sharpest: float = 1.0
     _first: Corner | None = None
@@ -55,6 +58,7 @@ class Path:
             raise UnclearError
         self._pieces += 1
         self._is_rectangle = self._is_rectangle and operator == b"re"
+        self._has_curve = self._has_curve or operator in _CURVES
         if operator == b"re":
             x, y, width, height = numbers
             numbers = [x, y, x + width, y, x + width, y + height, x, y + height, x, y]
@@ -147,17 +151,35 @@ class Path:
         if len(self._areas) > _MOST_PARTS:
             return True
         return any(
-            min(places.size(places.within(one, other))) > _SHORTEST
-            for one, other in itertools.combinations(self._areas, 2)
+            min(places.size(places.within(one, other))) > _SHORTEST and not self._is_frame(at, to)
+            for (at, one), (to, other) in itertools.combinations(enumerate(self._areas), 2)
         )
+
+    def _is_frame(self, one: int, other: int) -> bool:
+        """Whether two parts are upright boxes, one well within the other: what is left is a frame, or the whole."""
+        boxes = (self._areas[one], self._areas[other])
+        corners = (self._corners[one], self._corners[other])
+        if self._has_curve or not all(map(_is_upright, corners, boxes)):
+            return False
+        return any(places.is_in(places.wider(a, _THINNEST), b) for a, b in itertools.permutations(boxes))
 
 
 def _is_sliver(corners: list[Corner]) -> bool:
     """Whether an area is thinner, over its length, than some draw."""
-    around = [*corners, corners[0]]
-    doubled = abs(sum(x * b - a * y for (x, y), (a, b) in itertools.pairwise(around)))
     length = max(math.hypot(x - corners[0][0], y - corners[0][1]) for x, y in corners)
-    return doubled / 2 < _THINNEST * length or min(places.size(places.around(corners))) < _THINNEST
+    return _content(corners) < _THINNEST * length or min(places.size(places.around(corners))) < _THINNEST
+
+
+def _is_upright(corners: list[Corner], box: Rectangle) -> bool:
+    """Whether straight lines from corner to corner are a box, once around."""
+    width, height = places.size(box)
+    return len(corners) <= _MOST_CORNERS and abs(_content(corners) - width * height) < _SHORTEST
+
+
+def _content(corners: list[Corner]) -> float:
+    """Square points that are between straight lines from corner to corner."""
+    around = [*corners, corners[0]]
+    return abs(sum(x * b - a * y for (x, y), (a, b) in itertools.pairwise(around))) / 2
 
 
 def is_usual_dash(dashes: list[float], phase: float) -> bool:

@@ -10,6 +10,8 @@ from services.esign.revisions.domain.page.font_widths import Font
 from services.esign.revisions.domain.places import Matrix, Rectangle
 
 IDENTITY: Matrix = (1, 0, 0, 1, 0, 0)
+# Points of the thinnest pen that every reader draws; half pens that a sharp corner may reach (8.4.3.5).
+THINNEST_PEN, LIMIT = 0.2, 10.0
 OF_INKS = 4
 """Numbers of a colour of DeviceCMYK."""
 

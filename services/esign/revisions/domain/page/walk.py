@@ -1,17 +1,15 @@
 """Follows the content of a page or a form as every reader does (ISO 32000-1, 8, 9 and 11)."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Array, Dict, Name
 from services.esign.revisions.domain import additions, blending, places
-from services.esign.revisions.domain.additions import Area, Colour
 from services.esign.revisions.domain.content_stream import pieces
 from services.esign.revisions.domain.page import known_profiles
-from services.esign.revisions.domain.page.font_widths import Font, font_of
+from services.esign.revisions.domain.page.font_widths import font_of
 from services.esign.revisions.domain.page.operators import (
     COUNTS,
     DEVICE,
@@ -24,9 +22,11 @@ from services.esign.revisions.domain.page.operators import (
     values_of,
 )
 from services.esign.revisions.domain.page.paths import Path, is_usual_dash
-from services.esign.revisions.domain.page.state import IDENTITY, OF_INKS, State, lightness, rgb_of
+from services.esign.revisions.domain.page.seen import Seen
+from services.esign.revisions.domain.page.state import IDENTITY, LIMIT, OF_INKS, State, lightness, rgb_of
 from services.esign.revisions.domain.page.streams import UnclearError, content_of
-from services.esign.revisions.domain.places import Matrix, Rectangle
+from services.esign.revisions.domain.page.strings import Strings
+from services.esign.revisions.domain.places import Matrix
 from services.esign.revisions.domain.plain_look import is_light_picture, is_plain_picture
 
 # Colour spaces that every reader comes by; of the last one only black and grey.
@@ -41,12 +41,9 @@ _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op"
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
 _SHOWN_MODES = frozenset({"Normal", "Compatible"})
 # Modes of text (table 106): filled, stroked, both, unseen; more would clip.
-_RENDERINGS, _TEXT_STROKES = frozenset({0, 1, 2, 3}), frozenset({1, 2})
-_THINNEST_PEN = 0.2
-# Pens that a sharp corner may reach (8.4.3.5: the usual limit), and a pen of signs in ems from which on they are none.
-_LIMIT, _BROADEST_PEN = 10.0, 0.2
-# Share of light from which on a colour is one of paper; points that something must reach into a place; how many do.
-_PAPER, _EDGE, _MOST_AREAS = 0.85, 0.5, 4000
+_RENDERINGS = frozenset({0, 1, 2, 3})
+# Share of light from which on a colour is one of paper.
+_PAPER = 0.85
 # Numbers that every reader computes with, in points (table C.1).
 _LARGEST, _SMALLEST = 32767.0, 1e-4
 _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
@@ -54,47 +51,17 @@ _DEEPEST, _MOST_SAVED, _MOST_PIECES = 12, 64, 150_000
 _MOST_MOVES = 500
 # Samples of a picture a point: of more some readers show single ones.
 _DENSEST = 5.0
-# Ems around a glyph's advance that its outline may take; the height in which every sign has ink, and by how many ems
-# one is in the place to be looked for there.
-# Share of its usual width from which on a sign is one to every reader.
-_NARROWEST = 0.4
-_BESIDE, _BELOW, _ABOVE, _WAIST, _REACHES_IN = 0.5, 0.4, 1.1, 0.5, 0.1
 
 
 @dataclass(slots=True)
-class Walk:
-    """Follows content streams; keeps what meets the place."""
-
-    document: Document
-    place: Rectangle
-    # Where nothing may be that readers have differently; a look is judged by itself.
-    near: Rectangle | None = None
-    boxes: list[Rectangle] = field(default_factory=list)
-    signs: list[Rectangle] = field(default_factory=list)
-    areas: list[Area] = field(default_factory=list)
-    pieces: int = 0
-    # What its strings say, in their order; None where nobody asks.
-    said: list[str] | None = None
+class Walk(Seen):
+    """Follows content streams, and keeps what meets the place."""
 
     def form(self, content: bytes, resources: Any, state: State, depth: int) -> None:
         if depth > _DEEPEST:
             raise UnclearError
         held = self.document.resolve(resources)
         _Stream(self, held if isinstance(held, Dict) else Dict(), state, depth).follow(content)
-
-    def mark(self, box: Rectangle, clip: Rectangle) -> None:
-        """Something that readers may know differently, whatever one of them shows. Raises UnclearError in the place."""
-        if self.near is not None and places.meet(places.within(box, clip), self.near):
-            raise UnclearError
-
-    def paint(self, boxes: Iterable[Rectangle], clip: Rectangle, colour: Colour | None) -> None:
-        """Something dark that every reader draws: what lies over it here may lie elsewhere for another."""
-        inner = places.within(places.wider(self.place, -_EDGE), clip)
-        for box in boxes:
-            if places.meet(box, inner):
-                self.areas.append((places.within(box, clip), colour))
-                if len(self.areas) > _MOST_AREAS:
-                    raise UnclearError
 
 
 @dataclass(slots=True)
@@ -175,6 +142,9 @@ class _Stream:
             self.colour(operator, numbers)
         elif operator == b"M":
             _refuse_limit(numbers[0])
+        elif operator == b"w" and numbers[0] < 0:
+            # The pen of some is as broad as it is without the sign.
+            raise UnclearError
         elif operator in _TEXT_STATE:
             self.state = _TEXT_STATE[operator](self.state, numbers[0])
         elif operator == b"Tr":
@@ -234,7 +204,7 @@ class _Stream:
             or (fills and not state.fill)
             or path.is_long
         )
-        reach = pen * places.factor(state.ctm) / 2 * path.sharpness(_LIMIT)
+        reach = pen * places.factor(state.ctm) / 2 * path.sharpness(LIMIT)
         if fills and not state.is_fill_light:
             self.walk.paint(path.areas(), state.clip, state.fill_colour)
         if strokes and not state.is_stroke_light:
@@ -412,6 +382,7 @@ class _Stream:
             raise UnclearError
         # Where widths are not known the next sign is somewhere between.
         self._count_move()
+        strings = Strings(self.walk, self.state, self.text, self._is_unsure)
         least, most = -self.spread, self.spread
         for each in shown:
             if type(each) in {int, float}:
@@ -420,81 +391,16 @@ class _Stream:
                 shift = -each / 1000 * self.state.size * self.state.stretch
                 least, most = least + shift, most + shift
             elif isinstance(each, bytes):
-                least, most = self._string(each, self.state.font, least, most)
+                least, most = strings.taken(each, self.state.font, least, most)
             else:
                 raise UnclearError
         self.text = _usual(places.times((1, 0, 0, 1, (least + most) / 2, 0), self.text))
         self.spread = abs(most - least) / 2
 
-    def _string(self, text: bytes, font: Font, least: float, most: float) -> tuple[float, float]:
-        """Takes a string that begins between two places of its line; returns between which it ends."""
-        state, begin, end = self.state, least, most
-        em, factor = abs(state.size) or 1.0, state.size * state.stretch
-        # Between which two places of the line each sign is that is not white.
-        inked: list[tuple[float, float]] = []
-        for sign in font.signs(text):
-            ends = sorted((sign.least * factor, sign.most * factor))
-            if not sign.is_space:
-                inked.append((min(least, least + ends[0]), max(most, most + ends[1])))
-            ahead = sorted(
-                (codes * state.spacing + words * state.word) * state.stretch
-                for codes, words in zip(sign.codes, sign.word_spaces, strict=True)
-            )
-            least, most = least + ends[0] + ahead[0], most + ends[1] + ahead[1]
-        pen = state.width * places.least(state.ctm)
-        strokes, fills = state.rendering in _TEXT_STROKES, state.rendering != 1
-        unsure = (fills and not state.fill) or (
-            strokes
-            and (not state.stroke or state.is_dashed or not _THINNEST_PEN <= pen <= _BROADEST_PEN * em * self._scale)
-        )
-        if not (inked or unsure or self._is_unsure or self.walk.said is not None):
-            return least, most
-        placed, walk = places.times(self.text, state.ctm), self.walk
-        # What is pressed together some draw broad, and some not at all.
-        unsure = (
-            unsure or font.is_odd or not places.is_even(placed) or not _NARROWEST <= state.stretch <= 1 / _NARROWEST
-        )
-        low, high = min(begin, least) - _BESIDE * em, max(end, most) + _BESIDE * em
-        box = self._box(placed, low, high, -_BELOW * state.size, _ABOVE * state.size)
-        box = places.within(places.wider(box, self._reach_of_pen if strokes else 0), state.clip)
-        if walk.said is not None:
-            self._say(font.letters(text), self._box(placed, begin, most, 0, _WAIST * state.size))
-        if self._is_unsure or unsure:
-            walk.mark(box, state.clip)
-        if places.meet(box, walk.place):
-            walk.boxes.append(box)
-            inner = places.wider(walk.place, -_REACHES_IN * em * places.factor(placed))
-            for one, other in inked:
-                sign_box = places.within(self._box(placed, one, other, 0, _WAIST * state.size), state.clip)
-                if places.meet(sign_box, inner):
-                    walk.signs.append(sign_box)
-        return least, most
-
-    def _say(self, words: str, box: Rectangle) -> None:
-        """Raises UnclearError for what is not to be seen."""
-        state, said = self.state, self.walk.said
-        seen = state.rendering == 0 and not state.is_fill_light and places.is_in(box, state.clip)
-        if said is None or (words.strip() and not seen):
-            raise UnclearError
-        said.append(words)
-
-    @property
-    def _scale(self) -> float:
-        return places.factor(places.times(self.text, self.state.ctm))
-
-    @property
-    def _reach_of_pen(self) -> float:
-        """Points that the outline of a stroked sign may reach beyond it, sharp corners included."""
-        return self.state.width * places.factor(self.state.ctm) / 2 * _LIMIT
-
-    def _box(self, placed: Matrix, left: float, right: float, down: float, up: float) -> Rectangle:
-        rise = self.state.rise
-        return places.around([places.at(placed, x, y + rise) for x in (left, right) for y in (down, up)])
-
 
 def _refuse_limit(limit: Any) -> None:
     """Of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
-    if type(limit) not in {int, float} or not 1 <= limit <= _LIMIT:
+    if type(limit) not in {int, float} or not 1 <= limit <= LIMIT:
         raise UnclearError
 
 

@@ -1,4 +1,4 @@
-"""Who waits, in turns: one of each sender, then the next of each, however many one of them sent."""
+"""A queue in turns: one of each sender, then the next of each, however many one of them sent."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Waiting(Protocol):
-    """What stands in a queue. `size`: bytes that it keeps in memory."""
+    """An entry of a queue. `size`: bytes that it keeps in memory."""
 
     @property
     def sender(self) -> str: ...
@@ -32,7 +32,7 @@ class FairQueue(Generic[Item]):
         return self._count
 
     def __contains__(self, sender: object) -> bool:
-        """Whether anything of this sender waits."""
+        """True while anything of this sender waits."""
         return sender in self._lanes
 
     @property
@@ -43,18 +43,20 @@ class FairQueue(Generic[Item]):
         self._lanes.setdefault(item.sender, deque()).append(item)
         self._counted(item, 1)
 
-    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
-        """Takes whose turn it is among the senders who `may` have one; that sender's next one waits until all others
-        have had theirs.
-        """
+    def first(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+        """Picks the next entry among the senders who `may` have one."""
         sender = next((each for each in self._lanes if may(each)), None)
-        if sender is None:
-            return None
-        lane = self._lanes.pop(sender)
-        item = lane.popleft()
-        if lane:
-            self._lanes[sender] = lane
-        self._counted(item, -1)
+        return None if sender is None else self._lanes[sender][0]
+
+    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+        """Takes `first`; that sender's next one waits until all others have had theirs."""
+        item = self.first(may)
+        if item is not None:
+            lane = self._lanes.pop(item.sender)
+            lane.popleft()
+            if lane:
+                self._lanes[item.sender] = lane
+            self._counted(item, -1)
         return item
 
     def remove(self, item: Item) -> None:
@@ -83,7 +85,7 @@ class FairQueue(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one sender holds of a queue."""
+    """The share of a queue that one sender holds."""
 
     sender: str
     count: int
@@ -92,13 +94,13 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much may wait in queues together."""
+    """The most that may wait in queues together."""
 
     count: int
     bytes: int
 
     def overfull(self, *queues: FairQueue[Item]) -> Item | None:
-        """Who has to go when more waits than there is room for: the newest of the sender who holds the most of it.
+        """Picks what goes when more waits than there is room for: the newest of the sender who holds the most of it.
 
         So the sender of a flood is rejected, not those who come after it.
         """

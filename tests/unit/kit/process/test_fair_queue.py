@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.esign.verification.workers.fair_queue import FairQueue, Room
+from shuniu.kit.process.fair_queue import FairQueue, Room
 
 
 @dataclass(eq=False)

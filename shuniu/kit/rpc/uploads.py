@@ -1,0 +1,189 @@
+"""Calls that carry a document: how much of a process's memory the documents take, in all and of one sender."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from shuniu.kit.errors import HubError
+from shuniu.kit.process import metrics
+from shuniu.kit.process.fair_queue import FairQueue, Room
+from shuniu.kit.rpc import network
+from shuniu.kit.rpc.caller import CallerKind, current_caller
+from shuniu.kit.rpc.options import MAX_MESSAGE
+
+_NAMED = frozenset({CallerKind.PLATFORM, CallerKind.PERSON, CallerKind.OPERATOR})
+
+
+def sender() -> str:
+    """The caller for taking turns: platform, person or operator by name, an anonymous one by network."""
+    caller = current_caller()
+    return caller.key if caller.kind in _NAMED else network.current_network() or caller.key
+
+
+@dataclass(eq=False, slots=True)
+class _Document:
+    """A document that several calls hold together; the first of them is counted for it."""
+
+    digest: str
+    content: bytes = field(repr=False)
+    holders: list["Upload"]
+
+
+@dataclass(eq=False, slots=True)
+class _Wanted:
+    """A call that waits for room. None of its request is read yet."""
+
+    sender: str
+    need: int
+    turn: asyncio.Future[None]
+    size: int = 0
+
+
+@dataclass(eq=False, slots=True)
+class Upload:
+    """One call's part of the room: `size` bytes."""
+
+    room: "UploadRoom"
+    sender: str
+    copies: int
+    size: int
+    document: _Document | None = None
+
+    async def receive(self, context: Any, parse: Callable[[bytes], Any]) -> Any:
+        """The call's request, of which nothing was read before. Counts its real size from then on."""
+        content = await context.read()
+        if content is grpc.aio.EOF:
+            content = b""
+        self.room.resize(self, self.copies * len(content))
+        return parse(content)
+
+
+class UploadRoom:
+    """Room for the documents of a process's calls: `most` bytes, for one sender half of that, or one document. Each is
+    counted as the largest there may be before its first byte is read, then as what it is, until its answer. No more
+    than `calls` are handled, of one sender a quarter of that, whatever they hold. `waiting` calls wait for room, in
+    turns between senders; of more, the newest of the sender who has most of them gets `busy`.
+    """
+
+    def __init__(self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64) -> None:
+        self._most = most
+        self._calls = calls
+        self._handled: Counter[str] = Counter()
+        self._busy = busy
+        self._total = 0
+        self._of: Counter[str] = Counter()
+        self._waiting: FairQueue[_Wanted] = FairQueue()
+        self._seats = Room(waiting, 1)
+        self._documents: dict[str, _Document] = {}
+
+    @property
+    def held(self) -> int:
+        """Bytes."""
+        return self._total
+
+    @contextlib.asynccontextmanager
+    async def hold(self, copies: int = 1) -> AsyncIterator[Upload]:
+        """Room for the current call, which has so many `copies` of its document until its answer. Raises HubError."""
+        upload = Upload(self, sender(), copies, copies * MAX_MESSAGE)
+        await self._turn(upload)
+        token = _current.set(upload)
+        try:
+            yield upload
+        finally:
+            _current.reset(token)
+            self._leave(upload)
+
+    def resize(self, upload: Upload, size: int) -> None:
+        self._count(upload.sender, size - upload.size)
+        upload.size = size
+        self._admit()
+
+    def share(self, upload: Upload, digest: str, document: bytes) -> bytes:
+        """See the function `share`."""
+        known = self._documents.get(digest)
+        if known is None:
+            known = self._documents[digest] = _Document(digest, document, [])
+        else:
+            self.resize(upload, max(0, upload.size - len(document)))
+        known.holders.append(upload)
+        upload.document = known
+        return known.content
+
+    async def _turn(self, upload: Upload) -> None:
+        wanted = _Wanted(upload.sender, upload.size, asyncio.get_running_loop().create_future())
+        self._waiting.add(wanted)
+        self._admit()
+        while (refused := self._seats.overfull(self._waiting)) is not None:
+            self._waiting.remove(refused)
+            if not refused.turn.done():
+                refused.turn.set_exception(self._busy())
+        try:
+            await wanted.turn
+        except BaseException:
+            self._waiting.remove(wanted)
+            if wanted.turn.done() and not wanted.turn.cancelled() and wanted.turn.exception() is None:
+                # It came in the moment in which the caller left.
+                self._leave(upload)
+            else:
+                self._admit()
+            raise
+
+    def _admit(self) -> None:
+        # Whoever needs much waits for it in his turn; those after him do not take it away from him.
+        while (wanted := self._waiting.first(self._may)) is not None and self._total + wanted.need <= self._most:
+            self._waiting.next(self._may)
+            if not wanted.turn.done():
+                self._handled[wanted.sender] += 1
+                self._count(wanted.sender, wanted.need)
+                wanted.turn.set_result(None)
+        metrics.UPLOADS_WAITING.set(len(self._waiting))
+        metrics.UPLOAD_BYTES.set(self._total)
+
+    def _may(self, sender: str) -> bool:
+        if self._handled.total() >= self._calls or self._handled[sender] >= max(1, self._calls // 4):
+            return False
+        return sender not in self._of or self._of[sender] + MAX_MESSAGE <= self._most // 2
+
+    def _count(self, sender: str, change: int) -> None:
+        self._total += change
+        self._of[sender] += change
+        if not self._of[sender]:
+            del self._of[sender]
+
+    def _leave(self, upload: Upload) -> None:
+        document, upload.document = upload.document, None
+        if document is not None:
+            was_first = document.holders[0] is upload
+            document.holders.remove(upload)
+            if not document.holders:
+                del self._documents[document.digest]
+            elif was_first:
+                heir = document.holders[0]
+                self.resize(heir, heir.size + len(document.content))
+        self._handled[upload.sender] -= 1
+        # A counter keeps what it counted down to nothing.
+        self._handled += Counter()
+        self.resize(upload, 0)
+
+
+_current: ContextVar[Upload | None] = ContextVar("shuniu_upload", default=None)
+
+
+def share(digest: str, document: bytes) -> bytes:
+    """The current call's document, as another call holds it that has the same one: the caller lets its own copy go."""
+    upload = _current.get()
+    return document if upload is None else upload.room.share(upload, digest, document)
+
+
+@dataclass(frozen=True, slots=True)
+class Carries:
+    """Receives the request of a call that carries a document; `copies` of it lie in memory until the answer."""
+
+    room: UploadRoom
+    copies: int = 1
