@@ -17,7 +17,7 @@ from services.esign.verification.registered import Registered
 
 def flow_of(conn: Connection, digests: Sequence[str]) -> Registered | None:
     """The flow whose final document has one of these digests: it, or what it was before its renewal."""
-    row = flow_store.final_by_sha256(conn, digests)
+    row = flow_store.find_final_by_sha256(conn, digests)
     if row is None:
         return None
     *_, signed, _ = flow_store.revisions(conn, row.id)
@@ -34,7 +34,7 @@ def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealS
     for party in parties:
         if party.step.role is not Role.SIGNER or party.mode is not KeyMode.HELD:
             continue
-        found = seal_rows.seal_by_id(conn, party.seal_id)
+        found = seal_rows.find_seal_by_id(conn, party.seal_id)
         if found is None or found.seal.invalid_at(party.slot_us):
             then = SealState.REVOKED
         if found is not None and found.seal.state is not SealState.ACTIVE:

@@ -107,9 +107,9 @@ class Sequencer:
         """Whether nothing can be appended until the process starts again."""
         return self._store.broken or self._loop.done()
 
-    async def witnessed_receipt(self, index: int) -> Receipt | None:
+    async def find_witnessed_receipt(self, index: int) -> Receipt | None:
         """A receipt under the newest witnessed checkpoint; None while that does not reach the entry."""
-        return await self._in_turn(self._store.witnessed_receipt, index)
+        return await self._in_turn(self._store.find_witnessed_receipt, index)
 
     async def grown(self, seen: str) -> str:
         """The newest checkpoint, once its text is not (a beginning of) `seen`."""

@@ -158,7 +158,7 @@ def _licence(row: Row[Any]) -> LicenceRow:
     return LicenceRow(**fields)
 
 
-def by_number(conn: Connection, number: str) -> LicenceRow | None:
+def find_by_number(conn: Connection, number: str) -> LicenceRow | None:
     row = conn.execute(select(licence).where(licence.c.number == number)).first()
     return None if row is None else _licence(row)
 
@@ -169,7 +169,7 @@ def find_by_digests(conn: Connection, digests: Sequence[str]) -> LicenceRow | No
     return None if row is None else _licence(row)
 
 
-def of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
+def find_of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
     """The licence of a case that is neither revoked nor past its end."""
     row = conn.execute(
         select(licence).where(
@@ -258,7 +258,7 @@ def change_state(conn: Connection, row: LicenceRow, state: LicenceState, reason:
     return True
 
 
-def change_of(conn: Connection, number: str, state: LicenceState, changed_us: int) -> ChangeRow | None:
+def find_change(conn: Connection, number: str, state: LicenceState, changed_us: int) -> ChangeRow | None:
     """The change of a licence to that state at that time, if it had one."""
     wanted = select(licence_change).where(
         licence_change.c.number == number,
@@ -291,7 +291,7 @@ def unfinished(conn: Connection) -> list[str]:
     return [row.number for row in conn.execute(wanted)]
 
 
-def list_version(conn: Connection, list_: int) -> int | None:
+def find_list_version(conn: Connection, list_: int) -> int | None:
     """How often the list changed; None: there is no such list."""
     found = conn.execute(select(licence_list.c.version).where(licence_list.c.list == list_)).scalar()
     return None if found is None else int(found)
@@ -304,7 +304,7 @@ def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
             licence.c.list == list_, licence.c.state != LicenceState.VALID.value
         )
     )
-    return list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
+    return find_list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
 
 
 def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:

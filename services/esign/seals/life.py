@@ -151,7 +151,8 @@ class SealLife:
         async with self._turn:
             while changes := await self.base.store.read(seal_store.unlogged, _BATCH):
                 found = [
-                    (change, await self.base.store.read(seal_rows.seal_by_id, change.seal_id)) for change in changes
+                    (change, await self.base.store.read(seal_rows.find_seal_by_id, change.seal_id))
+                    for change in changes
                 ]
                 appends = (self.ledger.append(self._entry(change, row)) for change, row in found)
                 receipts = await asyncio.gather(*appends)
@@ -181,7 +182,7 @@ class SealLife:
         )
 
     def _found(self, conn: Connection, seal_id: str) -> SealRow:
-        found = seal_rows.seal_by_id(conn, seal_id)
+        found = seal_rows.find_seal_by_id(conn, seal_id)
         if found is None:
             raise _unknown(seal_id)
         return found

@@ -82,7 +82,7 @@ class SealMaker:
         if applied.kind is SealKind.PERSON:
             assert self.people is not None
             name = await self.people.name_for_seal(applied.person, self.secrets.receiving)
-        sent = await self.base.store.read(seal_store.picture_of, applied.id)
+        sent = await self.base.store.read(seal_store.find_picture, applied.id)
         if self.secrets.digest is SM3:
             work = functools.partial(self._make_sm2, applied, name, now_us, sent)
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)

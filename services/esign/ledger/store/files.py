@@ -183,7 +183,7 @@ class LedgerStore:
         self._replace_synced(WITNESSED, note.encode())
         self._witnessed = note
 
-    def witnessed_receipt(self, index: int) -> Receipt | None:
+    def find_witnessed_receipt(self, index: int) -> Receipt | None:
         """Receipt of an entry under the newest witnessed checkpoint; None when that does not reach it yet."""
         if not self._witnessed:
             return None

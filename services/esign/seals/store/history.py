@@ -99,7 +99,7 @@ def keep_picture(conn: Connection, seal_id: str, kept: KeptPicture, kind: SealKi
     binding_of(conn).dialect.insert_ignore(conn, seal_picture, [row])
 
 
-def picture_of(conn: Connection, seal_id: str) -> KeptPicture | None:
+def find_picture(conn: Connection, seal_id: str) -> KeptPicture | None:
     row = conn.execute(select(seal_picture).where(seal_picture.c.seal_id == seal_id)).first()
     if row is None:
         return None
