@@ -23,6 +23,8 @@ MOST_LINES = 500
 NAMELESS = re.compile(r"(utils?|helpers?|managers?|base|common|misc)\.py")
 # Words that begin a clause which depends on another.
 SUBJECTLESS = re.compile(r"(Of|What|Who|Whom|Whose|Whether|Which|Where|When|How|Why) ")
+# Rooms of esign whose docstrings are still to be rewritten.
+UNREAD = frozenset({"config.py", "domain", "migrations", "pages", "revisions", "verification"})
 # First words of functions that change what is stored.
 CHANGING = frozenset({"copy", "end", "raise"})
 # What a unit of work needs to name its argument builds no statement.
@@ -245,11 +247,13 @@ def modules_too_long(root: Path) -> list[str]:
 
 def docstrings_without_subject(root: Path) -> list[str]:
     """A docstring begins with a noun or a verb: "Digests of …", "Tells whether …", not "Of …", "What …" or "Whether …"."""
-    folders = (root / "shuniu/kit", *(root / "services" / each for each in ("catalogue", "exchange", "identity")))
+    services = (root / "services" / each for each in ("catalogue", "exchange", "identity"))
+    esign = (each for each in sorted((root / "services/esign").iterdir()) if each.name not in UNREAD)
+    folders = (root / "shuniu/kit", *services, *esign)
     return [
         f"{name(root, path)}:{line}"
         for folder in folders
-        for path in sorted(folder.rglob("*.py"))
+        for path in ([folder] if folder.suffix == ".py" else sorted(folder.rglob("*.py")))
         for line, text in _docstrings(ast.parse(path.read_text("utf-8")))
         if SUBJECTLESS.match(text.lstrip())
     ]

@@ -291,7 +291,9 @@ class Issuing:
         return replace(row, stage=document_rows.SEALED, pdf=pdf, sha256=made.sha256, qr=qr), ofd
 
     async def _picture(self, seal_id: str) -> bytes:
-        """What the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for life."""
+        """The picture that the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for
+        life.
+        """
         picture = self._pictures.get(seal_id)
         if picture is None:
             kept = await self.base.store.read(seal_store.find_picture, seal_id)

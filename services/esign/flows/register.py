@@ -1,4 +1,4 @@
-"""What the register says of a final document of a flow, for verification."""
+"""Looks up the final document of a flow, for verification."""
 
 from collections.abc import Iterable, Sequence
 
@@ -27,7 +27,7 @@ def flow_of(conn: Connection, digests: Sequence[str]) -> Registered | None:
 
 
 def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealState]:
-    """How the worst of the flow's seals stood at signing, and stands now. A key that signed once is gone with its
+    """The state of the worst of the flow's seals at signing, and now. A key that signed once is gone with its
     certificate: nothing can happen to it.
     """
     then = now = SealState.ACTIVE

@@ -1,4 +1,4 @@
-"""What signs a step: the key of an active seal (`held`), or a key made for this one signature (`once`)."""
+"""The signers of steps: the key of an active seal (`held`), or a key made for this one signature (`once`)."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class Ready:
 
 
 class StepSigners(Protocol):
-    """What signs for a party."""
+    """A source of the signers of parties."""
 
     def reserve(self, conn: Connection, party: Party) -> Party:
         """The party with its seal and signing time, in the unit that authorises. Raises SealStateError."""

@@ -44,7 +44,7 @@ from shuniu.kit.store.types import LostRaceError
 
 _log = log.get("flows")
 LEASE_US = 5_000_000
-"""How long work belongs to the process that began it."""
+"""The time for which work belongs to the process that began it."""
 _BACKOFF_US = (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000)
 # Attempts after which a flow is FAILED for all to see; it is tried again all the same.
 _VISIBLE = 3
@@ -262,7 +262,7 @@ class Work:
             self.journal.ended(conn, row, FlowState.COMPLETED, "", now_us)
 
     async def _digests(self, row: FlowRow, signed: Revision, final: Revision) -> dict[str, str]:
-        """Of the final document, and of whose certificate answers for it as it is: who signed last."""
+        """Marks of the final document, and of the certificate of who signed last, which answers for it as it is."""
         if self.marks.digest is SHA256:
             return {"document_sha256": final.sha256, "certificate_sha256": signed.certificate_sha256}
         _, pdf = await self.base.store.read(flow_store.document, row.id)
@@ -390,7 +390,7 @@ class Work:
 
 
 def next_reminder(scenario: Scenario | None, reminded: int, now_us: int, deadline_us: int) -> int:
-    """When to remind next, µs; 0: not again."""
+    """The moment of the next reminder, µs; 0: not again."""
     if scenario is None or reminded >= scenario.remind.most:
         return 0
     at_us = now_us + (scenario.remind.every_us if reminded else scenario.remind.after_us)

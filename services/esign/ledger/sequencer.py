@@ -79,7 +79,7 @@ class Sequencer:
         return self._store.size
 
     async def find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
-        """Which of these entries are in the log from an index on, and where. Raises OSError."""
+        """Finds which of these entries are in the log from an index on, and where. Raises OSError."""
         return await self._in_turn(self._find, entries, since)
 
     def _find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
@@ -104,7 +104,7 @@ class Sequencer:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing can be appended until the process starts again."""
+        """Tells whether nothing can be appended until the process starts again."""
         return self._store.broken or self._loop.done()
 
     async def find_witnessed_receipt(self, index: int) -> Receipt | None:

@@ -1,5 +1,5 @@
-"""How a licence is made: SLOT (number, time, place in a status list; only while the seal is ACTIVE), SIGNED (made once,
-kept encrypted), ISSUED (under a signed checkpoint). A repeated request goes on from the stage it finds.
+"""Makes licences in stages: SLOT (number, time, place in a status list; only while the seal is ACTIVE), SIGNED (made
+once, kept encrypted), ISSUED (under a signed checkpoint). A repeated request goes on from the stage it finds.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class LicenceIssuing:
 
     @property
     def audience(self) -> str:
-        """Whom proofs of keys are made for."""
+        """The audience of proofs of keys."""
         return self.base.hub.issuer
 
     def list_uri(self, number: int) -> str:
@@ -273,8 +273,8 @@ class LicenceIssuing:
             raise
 
     def _marks(self, row: LicenceRow) -> dict[str, str]:
-        """Of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can find
-        the licence in the ledger, nobody else.
+        """Digests of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can
+        find the licence in the ledger, nobody else.
         """
         signed = self.opened(row).partition("~")[0].encode()
         named = json.dumps([row.number, row.case_code]).encode()

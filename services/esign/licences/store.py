@@ -1,4 +1,4 @@
-"""What is kept of licences: who holds which, its place in a status list, what was changed and is in the ledger."""
+"""Stores licences: who holds which, its place in a status list, what was changed and is in the ledger."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -183,7 +183,7 @@ def find_of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> L
 
 
 def take_generation(conn: Connection, case_code: str, type_: str) -> bool:
-    """Whether the case's next licence of that type is the caller's to make; False when another was first."""
+    """Tells whether the case's next licence of that type is the caller's to make; False when another was first."""
     mine = (licence_generation.c.case_code == case_code) & (licence_generation.c.type == type_)
     before = conn.execute(select(func.count()).select_from(licence_generation).where(mine)).scalar_one()
     row = {"case_code": case_code, "type": type_, "generation": before + 1}
@@ -292,7 +292,7 @@ def unfinished(conn: Connection) -> list[str]:
 
 
 def find_list_version(conn: Connection, list_: int) -> int | None:
-    """How often the list changed; None: there is no such list."""
+    """Finds how often the list changed; None: there is no such list."""
     found = conn.execute(select(licence_list.c.version).where(licence_list.c.list == list_)).scalar()
     return None if found is None else int(found)
 
@@ -308,7 +308,7 @@ def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
 
 
 def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:
-    """Whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
+    """Tells whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
     conn.execute(delete(licence_nonce).where(licence_nonce.c.expires_us < now_us))
     row = {"digest": digest, "use": use, "expires_us": expires_us}
     if binding_of(conn).dialect.insert_ignore(conn, licence_nonce, [row]) == 1:

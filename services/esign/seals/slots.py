@@ -23,7 +23,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.clock import Clock
 
 TOLERANCE_US = 1_000_000
-"""How far replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
+"""The distance that replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
 _BEAT_SECONDS = 60.0
 
 

@@ -108,7 +108,7 @@ def _keep(conn: Connection, made: Sm2SealRow, seal: Seal, now_us: int) -> Sm2Sea
 
 @dataclass(frozen=True, slots=True)
 class Engraving:
-    """What a seal shows and for how long: the name on it, its picture, days; where its revocation can be asked."""
+    """The appearance and term of a seal: the name on it, its picture, days; where its revocation can be asked."""
 
     name: str = field(repr=False)
     picture: Picture = field(repr=False)

@@ -69,7 +69,7 @@ class RegisterOfLedger:
             _log.warning("register_was_behind", since=since, until=until, **self.facts())
 
     def facts(self) -> Mapping[str, str]:
-        """What `shuniu status` says, when there is something to say."""
+        """The line of `shuniu status`, when there is something to say."""
         told = {"revoked_from_ledger": self.applied, "ledger_entries_unknown": self.unknown}
         return {name: " ".join(f"{of}:{n}" for of, n in sorted(all_.items())) for name, all_ in told.items() if all_}
 
@@ -98,7 +98,7 @@ class RegisterOfLedger:
         return False if entry.flow or _row_of(conn, entry) is not None else None
 
     def _document(self, conn: Connection, entry: Entry, index: int) -> bool | None:
-        """Whether something changed; None: the register does not have it."""
+        """Tells whether something changed; None: the register does not have it."""
         row = _row_of(conn, entry)
         if row is None:
             return None

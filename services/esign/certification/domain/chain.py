@@ -145,14 +145,14 @@ def _check_outside(certificate: bytes) -> bytes:
 
 
 def check_strength(certificate: x509.Certificate) -> None:
-    """Whether key and critical extensions are ones that can be relied on. Raises ChainError."""
+    """Tells whether key and critical extensions are ones that can be relied on. Raises ChainError."""
     check_key(certificate)
     _check_understood(certificate)
 
 
 @kept(1024)
 def check_signer(certificate: x509.Certificate) -> None:
-    """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
+    """Tells whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
     check_key(certificate)
     _check_understood(certificate)
     profile = profile_of(certificate)
@@ -164,8 +164,8 @@ def check_signer(certificate: x509.Certificate) -> None:
 
 @kept(1024)
 def check_document_signer(certificate: x509.Certificate) -> None:
-    """Whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely unusual is
-    unknown. Raises ChainError.
+    """Tells whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely
+    unusual is unknown. Raises ChainError.
     """
     check_key(certificate)
     _check_understood(certificate)
@@ -211,12 +211,14 @@ def readable(certificates: Iterable[bytes], but: bytes = b"") -> tuple[x509.Cert
 
 
 def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    """Tells whether `issuer` signed `child`, with an algorithm that still holds."""
     return _issued(der_of(child), der_of(issuer))
 
 
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
-    """Whether every certificate of the path is inside its time. Any number is a time here, also one of no calendar."""
+    """Tells whether every certificate of the path is inside its time. Any number is a time here, also one of no
+    calendar.
+    """
     first, last = _window(tuple(path))
     return first <= at_us <= last
 
@@ -229,7 +231,7 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
 
 
 def check_key(certificate: x509.Certificate) -> None:
-    """Whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
+    """Tells whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
     if sm2_key_of(certificate) is not None:
         return
     key = public_key_of(certificate)
@@ -245,7 +247,7 @@ def check_key(certificate: x509.Certificate) -> None:
 
 
 def _is_huge(key: object) -> bool:
-    """Whether looking at its signatures costs more than any authority in use asks for."""
+    """Tells whether looking at its signatures costs more than any authority in use asks for."""
     return isinstance(key, rsa.RSAPublicKey) and key.key_size > _RSA_MOST_BITS
 
 
@@ -274,7 +276,7 @@ def profile_of(certificate: x509.Certificate) -> Profile:
 
 @lru_cache(maxsize=4096)
 def _issued(child: bytes, issuer: bytes) -> bool:
-    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    """Tells whether `issuer` signed `child`, with an algorithm that still holds."""
     try:
         below, above = load(child), load(issuer)
     except ChainError:

@@ -78,14 +78,14 @@ def load(certificate: bytes) -> Sm2Certificate:
 
 
 def check_signer(signer: Sm2Certificate) -> None:
-    """Whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
+    """Tells whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
     profile = _understood(signer)
     if not profile.signs or profile.is_authority:
         raise ChainError("SIGNER_KEY_USAGE", "证书不能用于签名", "the certificate is not for signing")
 
 
 def is_authority(certificate: Sm2Certificate) -> bool:
-    """Whether it may issue certificates."""
+    """Tells whether it may issue certificates."""
     try:
         return bool(profile_of(certificate.parsed).is_authority)
     except ChainError:

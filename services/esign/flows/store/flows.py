@@ -1,4 +1,4 @@
-"""What esign keeps of flows: the flow and its parties, the document with its revisions, used authorisations."""
+"""Stores flows: the flow and its parties, the document with its revisions, used authorisations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -329,7 +329,7 @@ def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int)
 
 
 def find_use_of_consent(conn: Connection, token_id: str) -> str | None:
-    """What an authorisation was burned for; None when it was not used yet."""
+    """Finds what an authorisation was used for; None when it was not used yet."""
     found = conn.execute(select(used_consent.c.used_for).where(used_consent.c.token_id == token_id)).scalar()
     return None if found is None else str(found)
 

@@ -1,4 +1,4 @@
-"""What stands beside a licence and is judged without the hub: a status list token, and the ledger's receipt."""
+"""Judges what stands beside a licence, without the hub: a status list token, and the ledger's receipt."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,9 +68,9 @@ def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust,
 
 
 def _is_of_one_hub(one: Sequence[x509.Certificate], other: Sequence[x509.Certificate]) -> bool:
-    """Whether the key of one authority certified both, or of two authorities that the same certificate issued under one
-    organisation's name: an authority's successor has another key. No name that somebody below wrote counts, and no
-    address of a list: another hub's authority can certify any.
+    """Tells whether the key of one authority certified both, or of two authorities that the same certificate issued
+    under one organisation's name: an authority's successor has another key. No name that somebody below wrote counts,
+    and no address of a list: another hub's authority can certify any.
     """
     if len(one) < 2 or len(other) < 2 or one[-1] != other[-1]:
         return False

@@ -1,4 +1,4 @@
-"""What esign keeps around seals: pictures, and every change of state."""
+"""Stores what belongs to seals: pictures, and every change of state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

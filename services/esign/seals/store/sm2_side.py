@@ -1,4 +1,4 @@
-"""What esign keeps of the SM2 side: each seal's SM2 certificate, key and SESeal, and each document's seal signature."""
+"""Stores the SM2 side: each seal's SM2 certificate, key and SESeal, and each document's seal signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
