@@ -10,14 +10,16 @@ from shuniu.kit.service_settings import ServiceSettings
 
 @dataclass(frozen=True, slots=True)
 class EsignSettings(ServiceSettings):
-    """What esign needs beyond what every service has."""
+    """Settings of esign beyond those of every service."""
 
     keys: str = "file"
-    """Where keys lie that sign documents' certificates, timestamps, QR codes and the ledger, and that wrap seal keys:
-    `file` (for development), or a PKCS #11 token as a URI (RFC 7512), `pkcs11:token=LABEL?module-path=FILE&pin-source=
-    file:FILE&x-sessions=4`. New keys are made there; what there is moves with `shuniu keys rotate`."""
+    """Place of the keys that sign documents' certificates, timestamps, QR codes and the ledger, and that wrap seal
+    keys: `file` (for development), or a PKCS #11 token as a URI (RFC 7512),
+    `pkcs11:token=LABEL?module-path=FILE&pin-source=file:FILE&x-sessions=4`. New keys are made there; what there is
+    moves with `shuniu keys rotate`.
+    """
     sm_keys: str = "file"
-    """Where the SM2 keys lie: `file`, or a device. In the profile sm it also wraps seal keys, with SM4."""
+    """Place of the SM2 keys: `file`, or a device. In the profile sm it also wraps seal keys, with SM4."""
     ca_url: str = ""
     """A certification authority that certifies seals instead of the hub's own (EST, RFC 7030): `https://host[:port]`,
     or with the path of its operations. Empty means the hub's own, which is for development / internal use."""
@@ -32,17 +34,19 @@ class EsignSettings(ServiceSettings):
     signer_login_file: Path = Path()
     """File with `user:password` for it (0600)."""
     signer_credentials: dict[str, str] = field(default_factory=dict)
-    """Which of its credentials is whose seal: `{ platform = "credential id" }`. Other seals are made here."""
+    """The platform of each of its credentials: `{ platform = "credential id" }`. Other seals are made here."""
     verify_host: str = ""
     """Host in QR codes, with port if it is not 443; empty means the issuer's host."""
     layout_threads: int = 1
     """Threads that lay out documents."""
     ledger_window_ms: int = 50
-    """How long the first entry of a ledger batch waits for others, ms."""
+    """Time that the first entry of a ledger batch waits for others, ms."""
     witnesses: tuple[str, ...] = ()
-    """Who cosigns the ledger's heads: `name+id+key URL` each (C2SP tlog-witness submission prefix). None: nobody."""
+    """Witnesses that cosign the ledger's heads: `name+id+key URL` each (C2SP tlog-witness submission prefix). None:
+    nobody.
+    """
     witness_quorum: int = 0
-    """How many of them make a head witnessed; 0 means the majority."""
+    """Number of them that make a head witnessed; 0 means the majority."""
     verify_seconds: float = 10.0
     """Longest time one uploaded document may take in its worker process, s."""
     verify_cpu_seconds: float = 2.5
@@ -55,18 +59,21 @@ class EsignSettings(ServiceSettings):
     verify_waiting_most: int = 64
     """Most uploaded documents that wait; beyond that the sender with the most is rejected (VERIFY_BUSY)."""
     verify_waiting_most_bytes: int = 128 * 1024 * 1024
-    """How many bytes of uploaded documents may wait."""
+    """Bytes of uploaded documents that may wait."""
     uploads_most_bytes: int = 256 * 1024 * 1024
-    """How many bytes of memory uploaded documents may take, from the first byte of each to its answer; one sender has
-    half of that. Others wait before they are read."""
+    """Bytes of memory that uploaded documents may take, from the first byte of each to its answer; one sender has half
+    of that. Others wait before they are read.
+    """
     document_most_bytes: int = 20 * 1024 * 1024
     """Largest document that is verified, bytes."""
     timestamp: bool | None = None
-    """Whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait and
-    are released as soon as one can. Absent: yes when there is an authority, the hub's own or an outside one."""
+    """Says whether each seal also carries a timestamp (PAdES B-T). While no timestamp can be had, sealed documents wait
+    and are released as soon as one can. Absent: yes when there is an authority, the hub's own or an outside one.
+    """
     level: str = ""
-    """How long a document stays verifiable by itself (PAdES): `B-B` as it is, `B-T` with a timestamp, `B-LT` with
-    validation data in it, `B-LTA` with a document timestamp over those. Absent: B-T or B-B, as `timestamp` says."""
+    """Time for which a document stays verifiable by itself (PAdES): `B-B` as it is, `B-T` with a timestamp, `B-LT` with
+    validation data in it, `B-LTA` with a document timestamp over those. Absent: B-T or B-B, as `timestamp` says.
+    """
     timestamp_url: str = ""
     """An outside timestamp authority (RFC 3161 over HTTP); empty means the hub's own."""
     timestamp_roots: Path = Path()
@@ -80,30 +87,37 @@ class EsignSettings(ServiceSettings):
     on say so, and offline no other licence is VALID. Empty: none; online the register says who issued a licence.
     Another authority (`ca_url`, `signer_url`) decides by itself."""
     licence_nonce_seconds: int = 300
-    """How long a nonce is good, and how old a proof of the holder's key may be, s."""
+    """Life of a nonce, and greatest age of a proof of the holder's key, s."""
     licence_status_ttl: int = 60
-    """How long a reader may rely on a status list before he asks again, s. The hub's own answers are always new."""
+    """Time for which a reader may rely on a status list before he asks again, s. The hub's own answers are always new.
+    """
     licence_status_lives: int = 3600
-    """How long after its signing a status list may be used at all, s. Readers take none that is older than a week."""
+    """Time after its signing in which a status list may be used at all, s. Readers take none that is older than a week.
+    """
     clock_reference: str = ""
     """NTP server, `host` or `host:port`, that the clock is compared with each minute; empty means that the authority
     only notices when the clock jumps after start."""
     revocation_url: str = ""
-    """Where readers of documents reach `/ocsp` and `/crl`, as `http://host`; named in seal certificates made from then
-    on. Empty means that they name no place, for networks where readers cannot reach the hub."""
+    """Address at which readers of documents reach `/ocsp` and `/crl`, as `http://host`; named in seal certificates made
+    from then on. Empty means that they name no place, for networks where readers cannot reach the hub.
+    """
     seal_days: int = 730
-    """How long certificates of seals made from then on last, days: two years, as licensed authorities commonly give."""
+    """Life of certificates of seals made from then on, days: two years, as licensed authorities commonly give."""
     seal_two_operators: bool = False
-    """Whether an application that nobody has reviewed is refused to the operator who makes the seal, so that review and
-    making take two operators. No: the platform that applied counts as the first hand, one operator as the second."""
+    """Says whether an application that nobody has reviewed is refused to the operator who makes the seal, so that
+    review and making take two operators. No: the platform that applied counts as the first hand, one operator as the
+    second.
+    """
     ses_sidecar: bool | None = None
-    """Whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has SM2
-    keys and this machine a libcrypto with SM2."""
+    """Says whether each document also gets a GB/T 38540 signature (SM2, SM3) beside it. Absent: yes when the hub has
+    SM2 keys and this machine a libcrypto with SM2.
+    """
     ofd: bool = False
-    """Whether each document is also made as OFD (GB/T 33190), sealed with SM2 inside (GM/T 0099, GB/T 38540), under the
-    same number and ledger entry. Needs the SM2 keys of `ses_sidecar`. About 60 kB more for each document."""
+    """Says whether each document is also made as OFD (GB/T 33190), sealed with SM2 inside (GM/T 0099, GB/T 38540),
+    under the same number and ledger entry. Needs the SM2 keys of `ses_sidecar`. About 60 kB more for each document.
+    """
     flow_keep_days: int = 30
-    """How long the document of a flow that came to nothing, or of a draft that nobody opened, is kept, days."""
+    """Time for which the document of a flow that came to nothing, or of a draft that nobody opened, is stored, days."""
     flow_scenarios: Path = Path()
     """Directory of further scenarios of signing flows (TOML, one a file); one of the same code takes the place of the
     hub's own. Empty: only those that come with the hub."""

@@ -35,16 +35,16 @@ async def test_a_licence_on_its_way_and_in_its_life(store: Store) -> None:
     assert await store.write(licence_store.take_place, 1, 7)
     assert not await store.write(licence_store.take_place, 1, 7)
     await store.write(licence_store.put, row)
-    assert await store.read(licence_store.by_number, "N1") == row
+    assert await store.read(licence_store.find_by_number, "N1") == row
     # Good until 2 µs: after that the case may have another one.
     for now_us, expected in ((1, row), (2, None)):
-        assert await store.read(licence_store.of_case, "case-1", "residence_permit", now_us) == expected
+        assert await store.read(licence_store.find_of_case, "case-1", "residence_permit", now_us) == expected
     for attempt in (True, False):
         assert await store.write(licence_store.keep_signed, "N1", "ab", b"sealed") is attempt
     assert await store.read(licence_store.unfinished) == ["N1"]
     for attempt in (True, False):
         assert await store.write(licence_store.release, "N1", 5, "receipt") is attempt
-    issued = await store.read(licence_store.by_sha256, "ab")
+    issued = await store.read(licence_store.find_by_digests, ["aa", "ab"])
     assert issued is not None
     assert (issued.stage, issued.sealed, issued.ledger_index) == (licence_store.ISSUED, b"sealed", 5)
     assert await store.read(licence_store.statuses, 1) == (0, {})
@@ -56,7 +56,7 @@ async def test_a_licence_on_its_way_and_in_its_life(store: Store) -> None:
     assert (change.number, change.state, change.changed_us) == ("N1", LicenceState.SUSPENDED, 9)
     await store.write(licence_store.logged, change, 6)
     assert await store.read(licence_store.unlogged) == []
-    assert await store.read(licence_store.list_version, 2) is None
+    assert await store.read(licence_store.find_list_version, 2) is None
     assert await store.read(licence_store.count) == 1
 
 

@@ -96,7 +96,7 @@ async def test_a_file_with_many_saves_costs_a_few_questions(register):
     """One look-up for all versions of an upload: questions are counted, and what SQLite does for them."""
     digests = [f"{_ROWS + n:064x}" for n in range(64)]
     for asked, found in ((digests, None), ([*digests, f"{7:064x}"], "N7")):
-        row, questions, steps = await register.read(_counted, lookup.certificate_by_digests, asked)
+        row, questions, steps = await register.read(_counted, lookup.find_certificate_by_digests, asked)
         assert (None if row is None else row.number) == found
         assert questions <= 3
         # Thousands of steps of its machine; a walk takes some for each of the rows.

@@ -52,6 +52,7 @@ def test_services_are_made_of_subjects() -> None:
         rooms.modules_without_name,
         rooms.modules_too_long,
         rooms.docstrings_without_subject,
+        rooms.finders_without_find,
     ],
     ids=lambda rule: rule.__name__,
 )

@@ -66,7 +66,7 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     failed = await asyncio.gather(*(issue(land, case) for case in CASES[1:]), return_exceptions=True)
     assert [error.reason for error in failed] == ["LEDGER_AWAY"] * 2
     assert disk.refused
-    waiting = [await land.base.store.read(document_rows.certificate_of_case, case) for case in CASES[1:]]
+    waiting = [await land.base.store.read(document_rows.find_certificate_of_case, case) for case in CASES[1:]]
     assert {row.stage for row in waiting} == {document_rows.SEALED}
     for row in waiting:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -78,7 +78,7 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     disk.full = False
 
     async def released():
-        rows = [await land.base.store.read(document_rows.certificate_of_case, case) for case in CASES]
+        rows = [await land.base.store.read(document_rows.find_certificate_of_case, case) for case in CASES]
         return {row.stage for row in rows} == {document_rows.ISSUED}
 
     await eventually(released, within=15)
@@ -110,7 +110,7 @@ async def test_a_caller_who_leaves_takes_nothing_with_him(land, monkeypatch):
     go.set()
 
     async def released():
-        row = await land.base.store.read(document_rows.certificate_of_case, CASES[0])
+        row = await land.base.store.read(document_rows.find_certificate_of_case, CASES[0])
         return row is not None and row.stage == document_rows.ISSUED
 
     await eventually(released, within=15)

@@ -55,7 +55,7 @@ async def test_documents_that_are_made_together_are_each_made_once(land: Land) -
     assert await land.base.store.read(counted) == (DOCUMENTS,) * 4
     assert (await land.base.store.read(audit.verify)).sound
     for answer in answers[:DOCUMENTS:8]:
-        row = await land.base.store.read(document_rows.certificate_by_number, answer.certificate.number)
+        row = await land.base.store.read(document_rows.find_certificate_by_number, answer.certificate.number)
         assert row is not None
         entry, _ = check_receipt(parse_receipt(row.receipt), [land.secrets.ledger.verifier])
         assert entry.document_sha256 == row.sha256 == answer.certificate.sha256

@@ -319,7 +319,7 @@ async def test_drill_the_wrapping_key_is_rotated(hub: KeyHub, base: Foundation):
     (hub.files.keyring / "000001.key").unlink()
     alone = hub.start()
     for one in (kept[0], kept[-1]):
-        row = await base.store.read(seal_rows.seal_by_id, one.seal_id)
+        row = await base.store.read(seal_rows.find_seal_by_id, one.seal_id)
         assert row is not None
         held = alone.seal_key(row.wrapped_key, key_context(one.seal_id), row.certificate)
         assert held.private.public_key() == x509.load_der_x509_certificate(one.certificate).public_key()
@@ -361,9 +361,9 @@ async def test_what_names_a_person_is_closed_and_wrapped_again(hub: KeyHub, base
 
     async def read():
         for one in kept:
-            row = await base.store.read(seal_rows.seal_by_id, one.seal_id)
-            beside = await base.store.read(ses_store.sm2_seal_of, one.seal_id)
-            picture = await base.store.read(seal_store.picture_of, one.seal_id)
+            row = await base.store.read(seal_rows.find_seal_by_id, one.seal_id)
+            beside = await base.store.read(ses_store.find_sm2_seal, one.seal_id)
+            picture = await base.store.read(seal_store.find_picture, one.seal_id)
             assert (row.certificate, beside.certificate, beside.eseal) == (one.certificate, one.certificate, b"0eseal")
             assert picture.picture.data == pictures[one.seal_id]
 

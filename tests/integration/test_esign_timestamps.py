@@ -78,7 +78,7 @@ class Land:
 
     async def move(self, state: SealState) -> None:
         def unit(conn: Any) -> None:
-            found = seal_rows.seal_by_id(conn, "seal-1")
+            found = seal_rows.find_seal_by_id(conn, "seal-1")
             assert found is not None
             held_us = SystemClock().now_us() if state is SealState.SUSPENDED else None
             seal_rows.set_seal_state(conn, replace(found.seal, state=state, held_us=held_us), "test")

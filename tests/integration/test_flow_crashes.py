@@ -133,7 +133,7 @@ class Land:
         return part.flows
 
     async def row(self, flow_id: str) -> flow_store.FlowRow:
-        found = await self.base.store.read(flow_store.get, flow_id)
+        found = await self.base.store.read(flow_store.find_flow, flow_id)
         assert found is not None
         return found
 

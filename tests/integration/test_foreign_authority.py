@@ -154,7 +154,7 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         for part in (sealing, timestamps):
             assert part.close is not None
             await part.close()
-        issued = await kept.read(document_rows.certificate_of_case, CASE)
+        issued = await kept.read(document_rows.find_certificate_of_case, CASE)
         assert issued is not None
         pdf = data / "document.pdf"
         pdf.write_bytes(issued.pdf)

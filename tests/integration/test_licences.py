@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from shuniu.cli.syntax import verify as verify_syntax
 from shuniu.kit.crypto import sm
 from shuniu.kit.testing import eventually
 from tests.support.licence_land import READER, Land, licence_land, step
-from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet
+from tests.support.licences import AUDIENCE, FACTS, PERSON, Wallet, other_spelling
 from tests.support.seal_land import AGENCY, ANOTHER, headers, rid
 from tests.support.seal_land import PERSON as HOLDER
 
@@ -62,6 +63,18 @@ async def refused(call: Any) -> tuple[grpc.StatusCode, str, dict[str, str]]:
 async def change(land: Land, what: str, number: str, metadata: Any = AGENCY) -> pb.Licence:
     request = getattr(pb, f"{what}LicenceRequest")(request_id=rid(), number=number, reason="测试")
     return (await getattr(land.stub, f"{what}Licence")(request, metadata=metadata)).licence
+
+
+async def test_no_other_spelling_hides_a_licence_from_the_register(land: Land) -> None:
+    """Of an ECDSA value (r, s) the holder makes (r, n - s), which holds too: it is the same licence, in force and revoked."""
+    wallet, licence = await land.in_wallet()
+    wallet.token = other_spelling(wallet.token)
+    assert sha256(wallet.token.encode()).hexdigest() != licence.sha256
+    answer = await land.shown(wallet, "18")
+    assert (answer.verdict.verdict, {s.status for s in answer.verdict.steps}) == ("VALID", {"valid"})
+    await change(land, "Revoke", licence.number)
+    answer = await land.shown(wallet, "18")
+    assert (answer.verdict.verdict, step(answer, "document")[1]) == ("INVALID", "LICENCE_REVOKED")
 
 
 async def test_over_eighteen_without_the_birthday(land: Land) -> None:

@@ -95,10 +95,10 @@ async def test_a_closed_value_opens_in_its_place_only() -> None:
         picture = update(seal_store.seal_picture).where(seal_store.seal_picture.c.seal_id == mine.id)
         await land.base.store.write(lambda conn: conn.execute(picture.values(data=value)).rowcount)
         with pytest.raises(UnreadableError):
-            await land.base.store.read(seal_store.picture_of, mine.id)
+            await land.base.store.read(seal_store.find_picture, mine.id)
         await land.base.store.write(lambda conn: conn.execute(update(seal_rows.seal).values(id="other")).rowcount)
         with pytest.raises(UnreadableError):
-            await land.base.store.read(seal_rows.seal_by_id, "other")
+            await land.base.store.read(seal_rows.find_seal_by_id, "other")
         without = Store.unchecked(f"sqlite:///{land.folder}/none.db", MetaData(), clock=land.clock)
         for unit in (
             lambda conn: secret_values.reveal(conn, value, b""),

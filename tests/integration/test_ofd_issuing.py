@@ -72,7 +72,7 @@ async def test_either_form_is_known_by_every_digest(land: SealLand) -> None:
     await land.base.store.write(lambda conn: [conn.execute(form.value[0].delete()) for form in Form])
     assert await known_digests(land, digests) == {digests[0], digests[2]}
     late = Sm3Index(land.base.store)
-    row = await land.base.store.read(document_rows.certificate_by_number, number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, number)
     assert row is not None
     late.released(row)
     await all_known(land, late, digests)
@@ -117,10 +117,10 @@ async def registered(land: SealLand, document: bytes) -> Known:
     digest = sha256(document).hexdigest()
     number = (await land.base.store.read(ofd_store.numbers_of, [digest])).get(digest)
     assert number is not None
-    row = await land.base.store.read(document_rows.certificate_by_number, number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, number)
     assert row is not None
-    seal = await land.base.store.read(seal_rows.seal_by_id, row.seal_id)
-    beside = await land.base.store.read(ses_store.sm2_seal_of, row.seal_id)
+    seal = await land.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
+    beside = await land.base.store.read(ses_store.find_sm2_seal, row.seal_id)
     assert beside is not None
     found = known(row, seal)
     return Known(found.document, found.seal_then, found.seal_now, sha256(beside.certificate).hexdigest())
@@ -213,7 +213,7 @@ async def test_what_was_sealed_before_a_crash_is_logged_with_both(land: SealLand
     case = "1500001000000000000006"
     with pytest.raises(grpc.aio.AioRpcError):
         await land.issue(case)
-    row = await land.base.store.read(document_rows.certificate_of_case, case)
+    row = await land.base.store.read(document_rows.find_certificate_of_case, case)
     assert row is not None
     kept = await land.base.store.read(ofd_store.ofd_of, row.number)
     monkeypatch.setattr(land.issuing.ledger, "append", append, raising=False)
@@ -238,7 +238,7 @@ async def test_a_stolen_seal_key_makes_no_valid_ofd(land: SealLand) -> None:
     """What a seal signed from its invalidity date on is INVALID offline with the hub's SM2 list."""
     issued = await land.issue("1500001000000000000008")
     document = (await downloaded(land, issued.number)).ofd
-    row = await land.base.store.read(document_rows.certificate_by_number, issued.number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, issued.number)
     assert row is not None
     await land.revoked(row.seal_id, since_us=row.signed_us - 1_000_000)
     assert land.secrets.sm is not None

@@ -93,7 +93,7 @@ async def test_an_old_seal_is_never_dated_before_it_was_made(bench: Bench) -> No
 async def test_the_key_lies_wrapped_and_bound_to_its_seal(bench: Bench) -> None:
     """What is stored opens only under the KEK and only as this seal's key."""
     await bench.sidecars().sign(sealed(), SEAL, NOW_US)
-    row = await bench.base.store.read(ses_store.sm2_seal_of, SEAL_ID)
+    row = await bench.base.store.read(ses_store.find_sm2_seal, SEAL_ID)
     assert row is not None
     with pytest.raises(UnreadableError):
         bench.keyring.decrypt(row.wrapped_key, sidecars.key_context("another"))

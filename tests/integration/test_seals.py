@@ -245,7 +245,7 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
 async def a_slot(land: SealLand, seal_id: str) -> document_rows.CertificateRow:
     """A document whose slot was handed out, to be changed by the test."""
     number = (await land.issue(f"C-{seal_id}")).number
-    row = await land.base.store.read(document_rows.certificate_by_number, number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, number)
     assert row is not None
     return dataclasses.replace(row, seal_id=seal_id, stage=document_rows.SLOT, pdf=b"", sha256="")
 
@@ -305,7 +305,7 @@ async def test_a_person_has_a_seal_of_their_own(land: SealLand) -> None:
     await refused(
         land.personal.ApplyPersonalSeal(apply, metadata=PERSON), grpc.StatusCode.ALREADY_EXISTS, "SEAL_EXISTS"
     )
-    row = await land.base.store.read(seal_rows.seal_by_id, seal.id)
+    row = await land.base.store.read(seal_rows.find_seal_by_id, seal.id)
     assert row is not None
     assert (row.seal.name, row.seal.person) == ("", PERSON_ID)
 

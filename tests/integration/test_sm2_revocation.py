@@ -44,7 +44,7 @@ async def openssl(*command: str) -> str:
 
 
 async def certificate_of(land: SealLand, seal_id: str) -> x509.Certificate:
-    kept = await land.base.store.read(ses_store.sm2_seal_of, seal_id)
+    kept = await land.base.store.read(ses_store.find_sm2_seal, seal_id)
     assert kept is not None
     return x509.load_der_x509_certificate(kept.certificate)
 
@@ -127,13 +127,13 @@ async def test_a_replaced_seal_is_bound_anew(land: SealLand) -> None:
     """The successor's SESeal has its own certificate in its list and its own picture; the old one is on the SM2 list."""
     old = await land.active()
     new = await land.active(replaces=old.id)
-    first, second = [await land.base.store.read(ses_store.sm2_seal_of, one.id) for one in (old, new)]
+    first, second = [await land.base.store.read(ses_store.find_sm2_seal, one.id) for one in (old, new)]
     assert first is not None
     assert second is not None
     read = ses.read(second.eseal)
     assert isinstance(read, ses.Seal)
     assert (read.info.id, read.info.certificates) == (new.id, (second.certificate,))
-    kept = await land.base.store.read(seal_store.picture_of, new.id)
+    kept = await land.base.store.read(seal_store.find_picture, new.id)
     assert kept is not None
     assert read.info.picture == kept.picture
     listed = x509.load_der_x509_crl(await land.crl(seal_rows.SM2))

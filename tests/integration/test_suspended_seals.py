@@ -73,7 +73,7 @@ async def test_what_was_signed_on_hold_stays_invalid_when_the_seal_is_revoked(
 ) -> None:
     """The revocation of a suspended seal is dated from the suspension, whatever its reason (X.509, 8.5.2.2)."""
     seal = await land.active()
-    row = await land.rows(lambda conn: seal_rows.seal_by_id(conn, seal.id))
+    row = await land.rows(lambda conn: seal_rows.find_seal_by_id(conn, seal.id))
     thief = Thief(land, row)
     before = thief.signed()
     land.clock.moved_us += HOUR_US

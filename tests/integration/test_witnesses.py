@@ -120,7 +120,7 @@ async def test_heads_and_receipts_carry_the_cosignatures(tmp_path):
                 ledger.check_receipt(receipts[0], KEYS, policy=cosigning.policy)
             await eventually(lambda: size_of(log.witnessed_text) == 300)
             for index in (0, 255, 256, 299):
-                receipt = await log.witnessed_receipt(index)
+                receipt = await log.find_witnessed_receipt(index)
                 ledger.check_receipt(ledger.parse_receipt(receipt.text), KEYS, policy=cosigning.policy)
             shown = (tmp_path / "log" / "checkpoint").read_text()
             assert len(cosigning.policy.check(shown)) == 2
@@ -129,7 +129,7 @@ async def test_heads_and_receipts_carry_the_cosignatures(tmp_path):
             assert cosigning.facts()["cosignatures"].startswith("complete: 2 of 2")
         store = LedgerStore.open(tmp_path / "log", LOG)
         assert size_of(store.witnessed) == 301
-        assert ledger.check_receipt(store.witnessed_receipt(300), KEYS, policy=cosigning.policy)[1].size == 301
+        assert ledger.check_receipt(store.find_witnessed_receipt(300), KEYS, policy=cosigning.policy)[1].size == 301
         store.close()
 
 

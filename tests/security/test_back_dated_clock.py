@@ -43,7 +43,7 @@ async def everything_is_refused(land: SealLand, seal_id: str, pending_id: str, r
     with pytest.raises(ClockDoubtError, match=reason):
         async with land.once.key(OnceSigner(SealKind.PERSON, "巴特尔", "person/p")):
             pytest.fail("no key at a wrong time")
-    assert await land.base.store.read(document_rows.certificate_of_case, "late") is None
+    assert await land.base.store.read(document_rows.find_certificate_of_case, "late") is None
 
 
 async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand) -> None:
@@ -91,7 +91,7 @@ async def test_a_revocation_does_not_wait_for_the_clock(land: SealLand) -> None:
     document = await land.issue("C1")
     land.clock.moved_us = -HOUR_US
     revoked = await land.revoked(seal.id, reason=5)
-    row = await land.base.store.read(document_rows.certificate_by_number, document.number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, document.number)
     assert row is not None
     assert revoked.invalid_since.ToMicroseconds() >= row.signed_us
     changes = await land.base.store.read(seal_store.changes_of, seal.id)

@@ -124,11 +124,11 @@ async def test_a_ledger_that_cannot_be_read_takes_no_verdict(land, monkeypatch):
     async def broken(*_):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(Sequencer, "witnessed_receipt", broken)
+    monkeypatch.setattr(Sequencer, "find_witnessed_receipt", broken)
     verdict = await land.verdict(pdf)
     assert verdict.verdict == "VALID"
-    known = lookup.certificate_by_digests
-    monkeypatch.setattr(lookup, "certificate_by_digests", lambda *asked: replace(known(*asked), receipt=""))
+    known = lookup.find_certificate_by_digests
+    monkeypatch.setattr(lookup, "find_certificate_by_digests", lambda *asked: replace(known(*asked), receipt=""))
     verdict = await land.verdict(pdf)
     assert verdict.verdict == "INDETERMINATE"
     assert [step.status for step in verdict.steps if step.step == "ledger"] == ["unknown"]

@@ -32,7 +32,7 @@ async def land() -> AsyncIterator[SealLand]:
 
 async def forged(land: SealLand, seal_id: str, at_us: int, number: str = "15000020260009999") -> bytes:
     """A document as the thief makes it: with the real key and certificate, with any time, outside of the hub."""
-    row = await land.base.store.read(seal_rows.seal_by_id, seal_id)
+    row = await land.base.store.read(seal_rows.find_seal_by_id, seal_id)
     assert row is not None
     held = land.secrets.seal_key(row.wrapped_key, key_context(seal_id), row.certificate)
     data = certificate_data("盗用者", number)
@@ -122,7 +122,7 @@ async def test_what_was_logged_before_the_date_stays_valid_and_later_is_not(land
     seal = await land.applied()
     await land.owner.ApproveSeal(esign_pb2.ApproveSealRequest(request_id=rid(), id=seal.id), metadata=SECURITY)
     before = await land.issue("C1")
-    row = await land.base.store.read(document_rows.certificate_by_number, before.number)
+    row = await land.base.store.read(document_rows.find_certificate_by_number, before.number)
     assert row is not None
     # Lists and OCSP speak in whole seconds.
     land.slots.guard = None

@@ -132,7 +132,7 @@ class Land:
         )
 
     async def row(self) -> document_rows.CertificateRow:
-        found = await self.base.store.read(document_rows.certificate_of_case, CASE)
+        found = await self.base.store.read(document_rows.find_certificate_of_case, CASE)
         assert found is not None
         return found
 

@@ -73,6 +73,13 @@ class Wallet:
         return bare + jose.sign({"typ": "kb+jwt"}, claims, self.key)
 
 
+def other_spelling(token: str) -> str:
+    """The same token with (r, n - s) for the ECDSA value (r, s)."""
+    signed, _, value = token.rpartition(".")
+    raw, order = jose.decode(value), 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    return f"{signed}.{jose.encode(raw[:32] + (order - int.from_bytes(raw[32:], 'big')).to_bytes(32, 'big'))}"
+
+
 def _seconds(now_us: int | None) -> int:
     return (time.time_ns() // 1000 if now_us is None else now_us) // 1_000_000
 

@@ -218,7 +218,7 @@ class SealLand:
         return bytes((await self.revocation.GetCrl(request, metadata=AGENCY)).der)
 
     async def state(self, seal_id: str) -> str:
-        found = await self.base.store.read(seal_rows.seal_by_id, seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, seal_id)
         assert found is not None
         return found.seal.state.value
 

@@ -1,5 +1,5 @@
-"""Who certifies seals: this hub's own development authority, another one over EST (RFC 7030), or an existing seal
-system that holds key and certificate already (CSC API v2). All by configuration.
+"""The authority that certifies seals: this hub's own development authority, another one over EST (RFC 7030), or an
+existing seal system that holds key and certificate already (CSC API v2). All by configuration.
 
 What another authority answers is checked before it is used: the certificate bears the seal's own key, is for signing
 documents, valid now, and leads to a root that was configured.
@@ -73,7 +73,7 @@ class Certified:
 
     @property
     def ours(self) -> bool:
-        """Whether this hub answers for its revocation."""
+        """Tells whether this hub answers for its revocation."""
         return not self.above
 
 

@@ -1,5 +1,5 @@
-"""What the command line may call without a running service: making keys, handing out trust material, judging a
-document, and auditing the ledger's files.
+"""The commands that need no running service: making keys, handing out trust material, judging a document, and auditing
+the ledger's files.
 
 A command should start at once, so what it calls is imported when it is named: `verify` brings no database with it.
 """

@@ -33,7 +33,7 @@ MONITOR_ALARM = monitor.EXIT_CODES[monitor.Finding.FORKED]
 
 @dataclass(slots=True)
 class LedgerReport:
-    """What an audit of a log's files found. `problems` empty: every entry and tile gives the signed root."""
+    """The result of an audit of a log's files. `problems` empty: every entry and tile gives the signed root."""
 
     origin: str = ""
     size: int = 0
@@ -73,7 +73,7 @@ async def backup_ledger(config: Path, target: Path, url: str) -> ledger.Checkpoi
 
 
 def check_evidence(path: Path, source: TrustSource = None) -> EvidenceReport:
-    """Whether the ledger holds the record of an evidence file. Exit codes: `EXIT_CODES`, and 3 for unreadable.
+    """Tells whether the ledger holds the record of an evidence file. Exit codes: `EXIT_CODES`, and 3 for unreadable.
 
     Raises OSError when the file cannot be read, EvidenceUnreadableError when it is none, TrustError.
     """
@@ -98,7 +98,7 @@ async def hub_recount(config: Path, ask: Callable[[], Awaitable[Kept]]) -> Recou
 
 
 async def kept_in_store(url: str) -> Kept:
-    """What esign's store counts, while no service runs."""
+    """The counts of esign's store, while no service runs."""
     kept = Store.unchecked(url, store.METADATA, clock=SystemClock(), writer="recount")
     try:
         return await kept.read(kept_in)

@@ -1,4 +1,6 @@
-"""What others verify this hub's documents by, for the command line. `verify` runs it, so it imports little."""
+"""Writes the material by which others verify this hub's documents, for the command line. `verify` runs it, so it
+imports little.
+"""
 
 import dataclasses
 from pathlib import Path

@@ -219,7 +219,7 @@ class Issuing:
         return found_all
 
     def _seal_of(self, conn: Connection, seal_id: str) -> SealRow:
-        found = seal_rows.seal_by_id(conn, seal_id)
+        found = seal_rows.find_seal_by_id(conn, seal_id)
         if found is None:
             raise seal_unknown(seal_id)
         return found
@@ -283,7 +283,7 @@ class Issuing:
         with step("store"):
             kept = await self._kept.do(made)
         if not kept:
-            again = await self.base.store.read(document_rows.certificate_by_number, row.number)
+            again = await self.base.store.read(document_rows.find_certificate_by_number, row.number)
             assert again is not None
             return again, None
         if away is not None:
@@ -291,10 +291,12 @@ class Issuing:
         return replace(row, stage=document_rows.SEALED, pdf=pdf, sha256=made.sha256, qr=qr), ofd
 
     async def _picture(self, seal_id: str) -> bytes:
-        """What the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for life."""
+        """The picture that the seal's owner uploaded, PNG; empty: the page draws the seal. A seal keeps its picture for
+        life.
+        """
         picture = self._pictures.get(seal_id)
         if picture is None:
-            kept = await self.base.store.read(seal_store.picture_of, seal_id)
+            kept = await self.base.store.read(seal_store.find_picture, seal_id)
             uploaded = kept is not None and kept.source == seal_store.UPLOADED
             picture = self._pictures[seal_id] = kept.picture.data if kept is not None and uploaded else b""
         return picture
@@ -343,7 +345,7 @@ class Issuing:
             return row
         digest = sha256(pdf).hexdigest()
         await self.base.write(document_rows.replace_bytes, row.number, row.sha256, pdf, digest)
-        again = await self.base.store.read(document_rows.certificate_by_number, row.number)
+        again = await self.base.store.read(document_rows.find_certificate_by_number, row.number)
         assert again is not None
         return again
 
@@ -414,7 +416,7 @@ class Issuing:
             row = one.row
             if one.head is not None and row.number not in first:
                 # Another replica released it meanwhile, under its own place in the ledger.
-                there = document_rows.certificate_by_number(conn, row.number)
+                there = document_rows.find_certificate_by_number(conn, row.number)
                 assert there is not None
                 row = there
             answer = pb.IssueCertificateResponse(certificate=view(row)).SerializeToString()
@@ -451,16 +453,16 @@ class Issuing:
             await self._finish(number)
 
     async def _finish(self, number: str) -> None:
-        row = await self.base.store.read(document_rows.certificate_by_number, number)
+        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
         if row is None:
             return
         # The case's turn: a caller may be asking for the same document.
         async with self._turns.of(row.case_code):
-            row = await self.base.store.read(document_rows.certificate_by_number, number)
+            row = await self.base.store.read(document_rows.find_certificate_by_number, number)
             if row is not None and row.stage == document_rows.SEALED:
                 row = await self._stamp(row)
             if row is not None and row.stage == document_rows.SEALED:
-                found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+                found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
                 assert found is not None
                 await self._release(row, found, None)
 

@@ -107,7 +107,7 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
     async def DownloadCertificate(
         self, request: pb.DownloadCertificateRequest, context: Any
     ) -> pb.DownloadCertificateResponse:
-        row = await self.base.store.read(document_rows.certificate_by_number, request.number)
+        row = await self.base.store.read(document_rows.find_certificate_by_number, request.number)
         if row is None or row.stage != document_rows.ISSUED or not await self._may_read(row):
             raise certificate_unknown(request.number)
         ofd = b""
@@ -117,7 +117,7 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
                 raise _without_ofd()
         await self.base.write(lambda conn: self.base.audit(conn, "DownloadCertificate", f"certificate/{row.number}"))
         # Made before any witness could answer; by now enough of them may have cosigned a head that covers it.
-        witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
+        witnessed = await self.ledger.find_witnessed_receipt(row.ledger_index)
         receipt = row.receipt if witnessed is None else witnessed.text
         if request.form == pb.CERTIFICATE_FORM_OFD:
             return pb.DownloadCertificateResponse(certificate=view(row), tlog_proof=receipt, ofd=ofd)
@@ -141,7 +141,7 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
         caller = current_caller().platform
 
         def unit(conn: Connection) -> pb.RevokeCertificateResponse:
-            row = document_rows.certificate_by_number(conn, request.number)
+            row = document_rows.find_certificate_by_number(conn, request.number)
             if row is None or row.stage != document_rows.ISSUED or row.issuer != caller:
                 raise certificate_unknown(request.number)
             try:
@@ -149,7 +149,7 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
             except EsignError as error:
                 raise refusal(error) from None
             document_rows.revoke(conn, row.number, request.reason, self.base.clock.now_us())
-            revoked = document_rows.certificate_by_number(conn, row.number)
+            revoked = document_rows.find_certificate_by_number(conn, row.number)
             assert revoked is not None
             recipients = self.base.recipients(CERTIFICATE_REVOKED, revoked.division, revoked.issuer)
             self.base.publish(

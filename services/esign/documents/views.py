@@ -37,7 +37,7 @@ def sealed_by(
 
 
 def changed(row: CertificateRow) -> events_pb2.CertificateChanged:
-    """What events say of a document."""
+    """The payload of events about a document."""
     return events_pb2.CertificateChanged(
         number=row.number,
         case_code=row.case_code,

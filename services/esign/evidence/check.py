@@ -52,7 +52,7 @@ class EvidenceReport:
 
 
 def check(text: str, trust: Trust) -> EvidenceReport:
-    """Whether the ledger that `trust` knows holds this very record. Raises EvidenceUnreadableError."""
+    """Tells whether the ledger that `trust` knows holds this very record. Raises EvidenceUnreadableError."""
     record_text, salt, algorithm, receipt_text = _parts(text)
     record = _record(record_text)
     if not receipt_text:

@@ -81,7 +81,7 @@ class EvidenceService(evidence_pb2_grpc.EvidenceServiceServicer):
             raise errors.not_found(
                 "EVIDENCE_UNKNOWN", "You have logged no such digest.", "未登记过该摘要。", digest=request.digest[:68]
             )
-        receipt = await self.ledger.witnessed_receipt(row.index) or await self.ledger.receipt(row.index)
+        receipt = await self.ledger.find_witnessed_receipt(row.index) or await self.ledger.receipt(row.index)
         return pb.GetReceiptResponse(receipt=pb.EvidenceReceipt(index=receipt.index, tlog_proof=receipt.text))
 
 

@@ -1,4 +1,4 @@
-"""Which digests of other services are in the ledger, and where."""
+"""Stores which digests of other services are in the ledger, and where."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ def begin(conn: Connection, source: str, rows: Iterable[EvidenceRow], since: int
 
 
 def rows(conn: Connection, source: str, digests: Sequence[str]) -> dict[str, EvidenceRow]:
-    """What is kept of these digests."""
+    """The stored rows of these digests."""
     found: dict[str, EvidenceRow] = {}
     for first in range(0, len(digests), _ASKED_AT_ONCE):
         wanted = select(evidence).where(

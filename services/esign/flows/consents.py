@@ -43,7 +43,7 @@ class Consents:
     _fetching: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def read(self, token: str) -> Consent:
-        """What the assertion says. Raises ConsentError AUTHORISATION_INVALID, HubError UNAVAILABLE."""
+        """Reads the assertion. Raises ConsentError AUTHORISATION_INVALID, HubError UNAVAILABLE."""
         if not token or len(token) > _LONGEST or not token.isascii():
             raise flow_consent.invalid()
         keys = await self._current(_key_id(token))

@@ -1,4 +1,4 @@
-"""What flows tell: the ledger, the counters and the bus, all written in the unit of work that makes it true."""
+"""Writes a flow's ledger entry, counters and events in the transaction that changes it."""
 
 import asyncio
 from collections.abc import Mapping

@@ -72,7 +72,8 @@ def own(
 
 
 def foreign(pdf: bytes, signers: Sequence[ScenarioStep]) -> Prepared:
-    """What a platform uploaded, with invisible fields: nothing is put over text that the hub has not laid out.
+    """Adds invisible fields to a document that a platform uploaded: nothing is put over text that the hub has not laid
+    out.
 
     Raises DocumentUnfitError: what the strict reader or the shadow scan found.
     """
@@ -81,7 +82,7 @@ def foreign(pdf: bytes, signers: Sequence[ScenarioStep]) -> Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Unfit:
-    """Why a document cannot be signed; what a worker process can hand back."""
+    """The reason why a document cannot be signed, as a worker process can hand it back."""
 
     reason: str
     en: str
@@ -97,7 +98,7 @@ def try_foreign(pdf: bytes, signers: Sequence[ScenarioStep]) -> Prepared | Unfit
 
 
 def person_mark(name: str, place: Place, at_us: int) -> PageDrawing:
-    """What a person's signature shows. Raises CharacterNotCoveredError."""
+    """Draws what a person's signature shows. Raises CharacterNotCoveredError."""
     require_coverage([("name", name)])
     moment = dt.datetime.fromtimestamp(at_us // 1_000_000, CHINA).strftime("%Y-%m-%d %H:%M:%S")
     return PageDrawing(
@@ -107,7 +108,7 @@ def person_mark(name: str, place: Place, at_us: int) -> PageDrawing:
 
 @lru_cache(maxsize=_SEALS_KEPT)
 def seal_mark(name: str) -> PageDrawing:
-    """What a platform's signature shows. Raises CharacterNotCoveredError."""
+    """Draws what a platform's signature shows. Raises CharacterNotCoveredError."""
     require_coverage([("name", name)])
     return PageDrawing(_compile("seal-mark", {"name": name, "size": flow_page.SEAL_MM}, 0))
 

@@ -24,7 +24,7 @@ _MOST_PENDING = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the store counts, and the entries it has not yet brought into the ledger: known, or only how many."""
+    """The counts of the store, and the entries it has not yet brought into the ledger: known, or only how many."""
 
     counts: Counter[Place]
     pending: tuple[Entry, ...] = ()

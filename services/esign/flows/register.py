@@ -1,4 +1,4 @@
-"""What the register says of a final document of a flow, for verification."""
+"""Looks up the final document of a flow, for verification."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,7 +17,7 @@ from services.esign.verification.registered import Registered
 
 def flow_of(conn: Connection, digests: Sequence[str]) -> Registered | None:
     """The flow whose final document has one of these digests: it, or what it was before its renewal."""
-    row = flow_store.final_by_sha256(conn, digests)
+    row = flow_store.find_final_by_sha256(conn, digests)
     if row is None:
         return None
     *_, signed, _ = flow_store.revisions(conn, row.id)
@@ -27,14 +27,14 @@ def flow_of(conn: Connection, digests: Sequence[str]) -> Registered | None:
 
 
 def _seals(conn: Connection, parties: Iterable[Party]) -> tuple[SealState, SealState]:
-    """How the worst of the flow's seals stood at signing, and stands now. A key that signed once is gone with its
+    """The state of the worst of the flow's seals at signing, and now. A key that signed once is gone with its
     certificate: nothing can happen to it.
     """
     then = now = SealState.ACTIVE
     for party in parties:
         if party.step.role is not Role.SIGNER or party.mode is not KeyMode.HELD:
             continue
-        found = seal_rows.seal_by_id(conn, party.seal_id)
+        found = seal_rows.find_seal_by_id(conn, party.seal_id)
         if found is None or found.seal.invalid_at(party.slot_us):
             then = SealState.REVOKED
         if found is not None and found.seal.state is not SealState.ACTIVE:

@@ -1,4 +1,4 @@
-"""What signs a step: the key of an active seal (`held`), or a key made for this one signature (`once`)."""
+"""The signers of steps: the key of an active seal (`held`), or a key made for this one signature (`once`)."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ class Ready:
 
 
 class StepSigners(Protocol):
-    """What signs for a party."""
+    """A source of the signers of parties."""
 
     def reserve(self, conn: Connection, party: Party) -> Party:
         """The party with its seal and signing time, in the unit that authorises. Raises SealStateError."""
@@ -92,10 +92,10 @@ class Signers:
 
     async def _held(self, party: Party) -> Ready:
         def look(conn: Connection) -> tuple[SealRow, seal_store.KeptPicture | None]:
-            found = seal_rows.seal_by_id(conn, party.seal_id)
+            found = seal_rows.find_seal_by_id(conn, party.seal_id)
             if found is None:
                 raise _no_seal(party)
-            return found, seal_store.picture_of(conn, party.seal_id)
+            return found, seal_store.find_picture(conn, party.seal_id)
 
         found, kept = await self.base.store.read(look)
         held = self.secrets.seal_key(found.wrapped_key, key_context(found.seal.id), found.certificate)
@@ -115,7 +115,7 @@ class Signers:
 def chosen_seal(conn: Connection, party: Party) -> SealRow:
     """The seal that was named, or the only active one of platform or person. Raises SealStateError."""
     if party.seal_id:
-        named = seal_rows.seal_by_id(conn, party.seal_id)
+        named = seal_rows.find_seal_by_id(conn, party.seal_id)
         if named is None or not _belongs(named, party):
             raise _no_seal(party)
         return named

@@ -44,7 +44,7 @@ from shuniu.kit.store.types import LostRaceError
 
 _log = log.get("flows")
 LEASE_US = 5_000_000
-"""How long work belongs to the process that began it."""
+"""The time for which work belongs to the process that began it."""
 _BACKOFF_US = (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000)
 # Attempts after which a flow is FAILED for all to see; it is tried again all the same.
 _VISIBLE = 3
@@ -148,7 +148,7 @@ class Work:
     async def _attempt(self, flow_id: str, work: Callable[[FlowRow], Awaitable[FlowRow]]) -> FlowRow | None:
         """One attempt, alone in this process; the flow after it, None when there is none."""
         async with self._turns.of(flow_id):
-            row: FlowRow | None = await self.base.store.read(flow_store.get, flow_id)
+            row: FlowRow | None = await self.base.store.read(flow_store.find_flow, flow_id)
             if row is None:
                 return None
             try:
@@ -157,7 +157,7 @@ class Work:
                 return await work(row)
             except FlowError:
                 # It ended while the hub was at work: nothing of that work was kept.
-                return await self.base.store.read(flow_store.get, flow_id)
+                return await self.base.store.read(flow_store.find_flow, flow_id)
             except TimestampAwayError as error:
                 return await self._trouble(flow_id, "TIMESTAMP_PENDING", str(error))
             except (EsignError, HubError) as error:
@@ -167,7 +167,7 @@ class Work:
 
     async def _sign_all(self, row: FlowRow) -> FlowRow:
         while row.flow.state is FlowState.OPEN and row.flow.authorised:
-            party = row.party(row.flow.authorised[0])
+            party = row.find_party(row.flow.authorised[0])
             assert party is not None
             row = await (self._approve(row, party) if party.step.role is Role.APPROVER else self._sign(row, party))
         return row
@@ -198,7 +198,7 @@ class Work:
 
     def _keep_step(self, conn: Connection, flow_id: str, key: str, made: tuple[Revision, bytes] | None) -> FlowRow:
         """Signature, step, event, entry and count: all in one. Raises FlowError when the flow has ended."""
-        before = flow_store.get(conn, flow_id)
+        before = flow_store.find_flow(conn, flow_id)
         assert before is not None
         if before.flow.step(key).state is StepState.SIGNED:
             return before
@@ -253,7 +253,7 @@ class Work:
 
     def _keep_close(self, conn: Connection, flow_id: str, pdf: bytes) -> None:
         """The final bytes, once. From here on the flow has one end; what it tells the ledger is told before it."""
-        row = flow_store.get(conn, flow_id)
+        row = flow_store.find_flow(conn, flow_id)
         assert row is not None
         flows.require(row.flow, flows.Act.FINISH)
         now_us = self.base.clock.now_us()
@@ -262,7 +262,7 @@ class Work:
             self.journal.ended(conn, row, FlowState.COMPLETED, "", now_us)
 
     async def _digests(self, row: FlowRow, signed: Revision, final: Revision) -> dict[str, str]:
-        """Of the final document, and of whose certificate answers for it as it is: who signed last."""
+        """Marks of the final document, and of the certificate of who signed last, which answers for it as it is."""
         if self.marks.digest is SHA256:
             return {"document_sha256": final.sha256, "certificate_sha256": signed.certificate_sha256}
         _, pdf = await self.base.store.read(flow_store.document, row.id)
@@ -282,7 +282,7 @@ class Work:
         receipt, _ = await asyncio.gather(self.ledger.append(entry), self.journal.settle(row.id))
 
         def unit(conn: Connection) -> FlowRow:
-            before = flow_store.get(conn, row.id)
+            before = flow_store.find_flow(conn, row.id)
             assert before is not None
             if before.flow.state is FlowState.COMPLETED:
                 return before
@@ -316,7 +316,7 @@ class Work:
         _log.warning("flow_waits", flow=flow_id, reason=reason, cause=cause)
 
         def unit(conn: Connection) -> FlowRow | None:
-            before = flow_store.get(conn, flow_id)
+            before = flow_store.find_flow(conn, flow_id)
             if before is None or before.flow.state not in (FlowState.OPEN, FlowState.SEALING):
                 return before
             now_us = self.base.clock.now_us()
@@ -338,7 +338,7 @@ class Work:
 
     async def _change(self, row: FlowRow, change: Callable[[FlowRow], FlowRow]) -> FlowRow:
         def unit(conn: Connection) -> FlowRow:
-            before = flow_store.get(conn, row.id)
+            before = flow_store.find_flow(conn, row.id)
             if before is None:
                 raise LostRaceError(row.id)
             return flow_store.put(conn, before, change(before))
@@ -362,7 +362,7 @@ class Work:
         self.journal.wake()
 
     def _expire(self, conn: Connection, flow_id: str) -> None:
-        before = flow_store.get(conn, flow_id)
+        before = flow_store.find_flow(conn, flow_id)
         now_us = self.base.clock.now_us()
         if before is None or before.deadline_us > now_us:
             return
@@ -376,7 +376,7 @@ class Work:
 
     def remind(self, conn: Connection, flow_id: str) -> FlowRow | None:
         """Tells the parties whose turn it is once more, and notes when to do so again."""
-        before = flow_store.get(conn, flow_id)
+        before = flow_store.find_flow(conn, flow_id)
         if before is None or before.flow.state is not FlowState.OPEN:
             return before
         now_us = self.base.clock.now_us()
@@ -390,7 +390,7 @@ class Work:
 
 
 def next_reminder(scenario: Scenario | None, reminded: int, now_us: int, deadline_us: int) -> int:
-    """When to remind next, µs; 0: not again."""
+    """The moment of the next reminder, µs; 0: not again."""
     if scenario is None or reminded >= scenario.remind.most:
         return 0
     at_us = now_us + (scenario.remind.every_us if reminded else scenario.remind.after_us)

@@ -1,4 +1,4 @@
-"""What a seal signs with, as it is kept: a key of this process, or where it lies, and the certificates above its own.
+"""The key of a seal, as it is stored: a key of this process, or where it lies, and the certificates above its own.
 
 Kept wrapped by the key-encryption key. Three forms: PKCS #8 in DER (certified by a seal CA of this hub), PEM of key and
 chain (certified by another authority), and a reference to a remote signer with its chain.
@@ -46,7 +46,7 @@ class SealKey:
 
     @property
     def digest(self) -> Digest:
-        """What goes with the key."""
+        """The digest that goes with the key."""
         return SM3 if isinstance(self.private, Sm2Key) else SHA256
 
     @property
@@ -70,7 +70,7 @@ class SealOfAnotherProfileError(EsignError):
 
 
 def check_profile(certificate: bytes, digest: Digest) -> None:
-    """Whether a seal with this certificate (DER) signs with what the hub signs with now: `digest` SM3 wants SM2.
+    """Tells whether a seal with this certificate (DER) signs with what the hub signs with now: `digest` SM3 wants SM2.
 
     Raises SealOfAnotherProfileError.
     """
@@ -83,7 +83,7 @@ def check_profile(certificate: bytes, digest: Digest) -> None:
 
 
 def is_sm2(certificate: bytes) -> bool:
-    """Whether a certificate (DER) is of an SM2 key."""
+    """Tells whether a certificate (DER) is of an SM2 key."""
     return sm2.key_of(chain.load(certificate)) is not None
 
 

@@ -189,7 +189,7 @@ def _retire(old: x509.Certificate, key: Path, path: Path, place_of: Callable[[in
 
 
 def _half_done(room: KeyRoom, passing: Path, certificate: Path) -> bool:
-    """Whether an earlier attempt put the certificate in place, and only the key's turn is left."""
+    """Tells whether an earlier attempt put the certificate in place, and only the key's turn is left."""
     if not passing.exists():
         return False
     public = x509.load_pem_x509_certificate(certificate.read_bytes()).public_key()

@@ -74,8 +74,8 @@ class Secrets:
         return Marks(self.digest)
 
     def seal_key(self, wrapped: bytes, context: bytes, certificate: bytes) -> SealKey:
-        """What a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError, SealStateError
-        when the seal ended and its key was erased.
+        """Opens what a seal signs with, from its row. `certificate`: the seal's own, DER. Raises KeyAwayError,
+        SealStateError when the seal ended and its key was erased.
         """
         if not wrapped:
             raise SealStateError("SEAL_STATE", "the seal ended and its key is erased", "印章已终止，其密钥已清除")

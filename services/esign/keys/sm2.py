@@ -22,7 +22,7 @@ ROOT, SEAL_CA, MAKER = "root", "seal-ca", "maker"
 
 @dataclass(frozen=True, slots=True)
 class SmSecrets:
-    """What certifies SM2 seals and what makes them."""
+    """The SM2 keys: the authority that certifies seals, and their maker."""
 
     root: bytes = field(repr=False)
     seal_ca: Sm2Signer = field(repr=False)
@@ -43,7 +43,7 @@ class SmSecrets:
 
     @property
     def trust_pem(self) -> bytes:
-        """What a verifier needs: root, seal CA and seal makers, PEM one after the other."""
+        """The material that a verifier needs: root, seal CA and seal makers, PEM one after the other."""
         return "".join(self.trust_pems).encode("ascii")
 
     @property

@@ -21,7 +21,7 @@ CA, AUTHORITY = "tsa-ca", "tsa"
 
 
 def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
-    """What stamps under `policy` (OID) with SM2 and SM3; None when this hub has no such authority.
+    """Opens the authority that stamps under `policy` (OID) with SM2 and SM3; None when this hub has no such authority.
 
     Raises ConfigError naming the file that is no key, or readable by others.
     """

@@ -13,7 +13,7 @@ from shuniu.kit.process.config import ConfigError, secret, write_secret
 
 
 def load(files: KeyFiles, room: KeyRoom, policy: str) -> TimestampSigner | None:
-    """What stamps under `policy` (OID); None when this hub has no timestamp authority of its own.
+    """Opens the authority that stamps under `policy` (OID); None when this hub has no timestamp authority of its own.
 
     Raises ConfigError naming the file that is no key, or readable by others.
     """

@@ -30,7 +30,7 @@ _LONGEST_PAUSE_S = 60.0
 
 @dataclass(slots=True)
 class _Standing:
-    """What is known of one witness."""
+    """The state of one witness."""
 
     site: WitnessSite
     size: int = 0

@@ -26,7 +26,7 @@ MAX_FILE = tiles.WIDTH * (2 + tiles.MAX_ENTRY)
 
 
 class Finding(StrEnum):
-    """What a look at the log found."""
+    """The result of a look at the log."""
 
     CONSISTENT = "consistent"
     ROLLED_BACK = "rolled back"
@@ -49,7 +49,7 @@ class SourceError(Exception):
 
 
 class Source(Protocol):
-    """Where a log's public files are read."""
+    """The source of a log's public files."""
 
     def read(self, path: str) -> bytes | None:
         """The file, None when there is none. Raises SourceError."""
@@ -97,7 +97,7 @@ class Web:
 
 @dataclass(slots=True)
 class Memory:
-    """What a monitor has seen: the last checkpoint as signed, and the edge of its tree."""
+    """The memory of a monitor: the last checkpoint as signed, and the edge of its tree."""
 
     checkpoint: str = ""
     edge: tiles.Edge = field(default_factory=tiles.Edge)

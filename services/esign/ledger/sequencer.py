@@ -79,7 +79,7 @@ class Sequencer:
         return self._store.size
 
     async def find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
-        """Which of these entries are in the log from an index on, and where. Raises OSError."""
+        """Finds which of these entries are in the log from an index on, and where. Raises OSError."""
         return await self._in_turn(self._find, entries, since)
 
     def _find(self, entries: Collection[bytes], since: int) -> dict[bytes, int]:
@@ -104,12 +104,12 @@ class Sequencer:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing can be appended until the process starts again."""
+        """Tells whether nothing can be appended until the process starts again."""
         return self._store.broken or self._loop.done()
 
-    async def witnessed_receipt(self, index: int) -> Receipt | None:
+    async def find_witnessed_receipt(self, index: int) -> Receipt | None:
         """A receipt under the newest witnessed checkpoint; None while that does not reach the entry."""
-        return await self._in_turn(self._store.witnessed_receipt, index)
+        return await self._in_turn(self._store.find_witnessed_receipt, index)
 
     async def grown(self, seen: str) -> str:
         """The newest checkpoint, once its text is not (a beginning of) `seen`."""

@@ -1,5 +1,5 @@
-"""How a licence is made: SLOT (number, time, place in a status list; only while the seal is ACTIVE), SIGNED (made once,
-kept encrypted), ISSUED (under a signed checkpoint). A repeated request goes on from the stage it finds.
+"""Makes licences in stages: SLOT (number, time, place in a status list; only while the seal is ACTIVE), SIGNED (made
+once, kept encrypted), ISSUED (under a signed checkpoint). A repeated request goes on from the stage it finds.
 """
 
 import asyncio
@@ -90,7 +90,7 @@ class LicenceIssuing:
 
     @property
     def audience(self) -> str:
-        """Whom proofs of keys are made for."""
+        """The audience of proofs of keys."""
         return self.base.hub.issuer
 
     def list_uri(self, number: int) -> str:
@@ -100,7 +100,7 @@ class LicenceIssuing:
         """The licence of this case, type and key, released. Raises EsignError, HubError."""
         place = (order.case_code, order.type.name)
         async with self._turns.of(place):
-            row = await self.base.store.read(licence_store.of_case, *place, self.base.clock.now_us())
+            row = await self.base.store.read(licence_store.find_of_case, *place, self.base.clock.now_us())
             key = jose.thumbprint(order.proof.key)
             if row is None or (row.stage == licence_store.SLOT and row.key != key):
                 row = await self._take_slot(order)
@@ -128,7 +128,7 @@ class LicenceIssuing:
         key = jose.thumbprint(order.proof.key)
 
         def unit(conn: Connection) -> LicenceRow:
-            known = licence_store.of_case(conn, order.case_code, order.type.name, now_us)
+            known = licence_store.find_of_case(conn, order.case_code, order.type.name, now_us)
             if known is not None and (known.stage != licence_store.SLOT or known.key == key):
                 return known
             use = sha256(json.dumps([order.case_code, order.type.name, key]).encode()).hexdigest()
@@ -191,7 +191,7 @@ class LicenceIssuing:
         person = await self.neighbours.person(
             row.holder, order.type.person_fields, row.case_code, self.secrets.receiving
         )
-        found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
         assert found is not None
         today = dt.datetime.fromtimestamp(row.issued_us / 1e6, CHINA).date()
         claims: dict[str, Any] = {
@@ -236,12 +236,12 @@ class LicenceIssuing:
         return self.secrets.keyring.decrypt(row.sealed, licence_context(row.number)).decode()
 
     async def _again(self, row: LicenceRow) -> LicenceRow:
-        now = await self.base.store.read(licence_store.by_number, row.number)
+        now = await self.base.store.read(licence_store.find_by_number, row.number)
         assert now is not None
         return now
 
     async def _release(self, row: LicenceRow) -> LicenceRow:
-        found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
         assert found is not None
         receipt = await self._log(
             Entry(
@@ -273,8 +273,8 @@ class LicenceIssuing:
             raise
 
     def _marks(self, row: LicenceRow) -> dict[str, str]:
-        """Of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can find
-        the licence in the ledger, nobody else.
+        """Digests of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can
+        find the licence in the ledger, nobody else.
         """
         signed = self.opened(row).partition("~")[0].encode()
         named = json.dumps([row.number, row.case_code]).encode()
@@ -302,7 +302,7 @@ class LicenceIssuing:
         """
         async with self._logging:
             for change in await self.base.store.read(licence_store.unlogged):
-                row = await self.base.store.read(licence_store.by_number, change.number)
+                row = await self.base.store.read(licence_store.find_by_number, change.number)
                 assert row is not None
                 entry = Entry(
                     EntryType.LICENCE_CHANGED,
@@ -337,7 +337,7 @@ class LicenceIssuing:
         await self.log_changes()
 
     async def _finish(self, number: str) -> None:
-        row = await self.base.store.read(licence_store.by_number, number)
+        row = await self.base.store.read(licence_store.find_by_number, number)
         assert row is not None
         # The case's turn: a caller may be asking for the same licence.
         async with self._turns.of((row.case_code, row.type)):

@@ -110,11 +110,11 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         return await self.base.mutate(request, pb.IssueLicenceResponse, answer, target=f"licence/{row.number}")
 
     async def DownloadLicence(self, request: pb.DownloadLicenceRequest, context: Any) -> pb.DownloadLicenceResponse:
-        row = await self.base.store.read(licence_store.by_number, request.number)
+        row = await self.base.store.read(licence_store.find_by_number, request.number)
         if row is None or row.stage != licence_store.ISSUED or not await self._may_read(row):
             raise licence_unknown(request.number)
         await self.base.write(lambda conn: self.base.audit(conn, "DownloadLicence", f"licence/{row.number}"))
-        witnessed = await self.issuing.ledger.witnessed_receipt(row.ledger_index)
+        witnessed = await self.issuing.ledger.find_witnessed_receipt(row.ledger_index)
         return pb.DownloadLicenceResponse(
             licence=self._view(row),
             sd_jwt=self.issuing.opened(row),
@@ -144,7 +144,7 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         caller = current_caller().platform
 
         def unit(conn: Connection) -> _Changed:
-            row = licence_store.by_number(conn, request.number)
+            row = licence_store.find_by_number(conn, request.number)
             if row is None or row.stage != licence_store.ISSUED or row.issuer != caller:
                 raise licence_unknown(request.number)
             try:
@@ -183,7 +183,8 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         require_request_id(request)
         _require_question(request)
         now_us = self.base.clock.now_us()
-        row = await self.base.store.read(licence_store.by_sha256, licence_check.token_sha256(request.presentation))
+        digests = licence_check.token_digests(request.presentation)
+        row = await self.base.store.read(licence_store.find_by_digests, digests)
         register = NotRegistered.UNKNOWN if row is None else await self._registered(row)
         expected = Expected(request.audience, request.nonce, self.issuing.nonce_seconds, now_us)
         judged = licence_check.judge(request.presentation, self.roots, expected, now_us, register)
@@ -196,7 +197,7 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         )
 
     async def _registered(self, row: LicenceRow) -> Registered:
-        found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
         assert found is not None
         return Registered(row.state, found.seal, row.issued_us, row.ledger_index)
 

@@ -36,7 +36,7 @@ class StatusLists:
 
     async def get(self, number: int, uri: str) -> SignedList | None:
         """The list's token; None: there is no such list."""
-        version = await self.base.store.read(licence_store.list_version, number)
+        version = await self.base.store.read(licence_store.find_list_version, number)
         if version is None:
             return None
         kept, now_us = self._tokens.get(number), self.base.clock.now_us()

@@ -1,6 +1,6 @@
-"""What is kept of licences: who holds which, its place in a status list, what was changed and is in the ledger."""
+"""Stores licences: who holds which, its place in a status list, what was changed and is in the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -158,17 +158,18 @@ def _licence(row: Row[Any]) -> LicenceRow:
     return LicenceRow(**fields)
 
 
-def by_number(conn: Connection, number: str) -> LicenceRow | None:
+def find_by_number(conn: Connection, number: str) -> LicenceRow | None:
     row = conn.execute(select(licence).where(licence.c.number == number)).first()
     return None if row is None else _licence(row)
 
 
-def by_sha256(conn: Connection, digest: str) -> LicenceRow | None:
-    row = conn.execute(select(licence).where(licence.c.sha256 == digest)).first()
+def find_by_digests(conn: Connection, digests: Sequence[str]) -> LicenceRow | None:
+    """The licence whose token has one of these SHA-256 (hex)."""
+    row = conn.execute(select(licence).where(licence.c.sha256.in_(digests))).first()
     return None if row is None else _licence(row)
 
 
-def of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
+def find_of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> LicenceRow | None:
     """The licence of a case that is neither revoked nor past its end."""
     row = conn.execute(
         select(licence).where(
@@ -182,7 +183,7 @@ def of_case(conn: Connection, case_code: str, type_: str, now_us: int) -> Licenc
 
 
 def take_generation(conn: Connection, case_code: str, type_: str) -> bool:
-    """Whether the case's next licence of that type is the caller's to make; False when another was first."""
+    """Tells whether the case's next licence of that type is the caller's to make; False when another was first."""
     mine = (licence_generation.c.case_code == case_code) & (licence_generation.c.type == type_)
     before = conn.execute(select(func.count()).select_from(licence_generation).where(mine)).scalar_one()
     row = {"case_code": case_code, "type": type_, "generation": before + 1}
@@ -257,7 +258,7 @@ def change_state(conn: Connection, row: LicenceRow, state: LicenceState, reason:
     return True
 
 
-def change_of(conn: Connection, number: str, state: LicenceState, changed_us: int) -> ChangeRow | None:
+def find_change(conn: Connection, number: str, state: LicenceState, changed_us: int) -> ChangeRow | None:
     """The change of a licence to that state at that time, if it had one."""
     wanted = select(licence_change).where(
         licence_change.c.number == number,
@@ -290,8 +291,8 @@ def unfinished(conn: Connection) -> list[str]:
     return [row.number for row in conn.execute(wanted)]
 
 
-def list_version(conn: Connection, list_: int) -> int | None:
-    """How often the list changed; None: there is no such list."""
+def find_list_version(conn: Connection, list_: int) -> int | None:
+    """Finds how often the list changed; None: there is no such list."""
     found = conn.execute(select(licence_list.c.version).where(licence_list.c.list == list_)).scalar()
     return None if found is None else int(found)
 
@@ -303,11 +304,11 @@ def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
             licence.c.list == list_, licence.c.state != LicenceState.VALID.value
         )
     )
-    return list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
+    return find_list_version(conn, list_) or 0, {row.place: _STATUS[row.state] for row in rows}
 
 
 def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:
-    """Whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
+    """Tells whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
     conn.execute(delete(licence_nonce).where(licence_nonce.c.expires_us < now_us))
     row = {"digest": digest, "use": use, "expires_us": expires_us}
     if binding_of(conn).dialect.insert_ignore(conn, licence_nonce, [row]) == 1:

@@ -11,7 +11,7 @@ import typst
 FAMILY: Final = "Noto Serif SC"
 SIGNS_FAMILY: Final = "New Computer Modern Math"
 SIGNS: Final = frozenset({0x2252})
-"""What GB 18030-2022 level 2 has and the first family lacks: ≒. The engine alone sets it."""
+"""The character that GB 18030-2022 level 2 has and the first family lacks: ≒. The engine alone sets it."""
 
 
 def read() -> typst.Fonts:

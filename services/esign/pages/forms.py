@@ -50,12 +50,12 @@ _SAMPLE_NUMBER = "1500002026000001"
 Page = Callable[[CertificateData, str, int, bool], bytes]
 """The engine: data, host, time in µs, and whether number and text are left out."""
 Description = Callable[[CertificateData, str], Mapping[str, object]]
-"""What a template says of itself with these data."""
+"""Facts of a template about itself with these data."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a template's number and text stand, in points: the number around `centre`, text in `column`; heights of
+    """The places of a template's number and text, in points: the number around `centre`, text in `column`; heights of
     their first baselines, then how far the next line and the next paragraph lie below. `before`: how much the page
     draws before them.
     """
@@ -279,7 +279,7 @@ def _key(data: CertificateData, host: str) -> tuple[str, str, date, str, bytes]:
 
 
 def _agree(drawn: Sequence[Run], number: Written, text: Written) -> bool:
-    """Whether the engine's page has these lines: each where it begins, and as wide."""
+    """Tells whether the engine's page has these lines: each where it begins, and as wide."""
     first = {run.y: run for run in reversed(drawn)}
     if len(first) != len(number.lines) + len(text.lines) or len(drawn) > len(text.lines) + _NUMBER_RUNS:
         return False

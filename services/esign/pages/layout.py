@@ -57,7 +57,7 @@ class Typesetter:
         )
 
     def describe(self, data: CertificateData, host: str) -> Mapping[str, object]:
-        """What the template says of itself with these data. Raises DocumentUnfitError."""
+        """Facts of the template about itself with these data. Raises DocumentUnfitError."""
         page_data = _page_data(data, certificates.TEMPLATES[data.template], host, form=True)
         source = f'#import "{data.template}.typ": described\n#described(json(bytes({_quoted(page_data)})))'
         try:
@@ -173,7 +173,7 @@ def seal_field(template: Template) -> SignatureField:
 
 
 def seal_box(template: Template, picture: Picture) -> tuple[float, float, float, float]:
-    """Where a seal shows on an OFD page: left, top, width and height in mm, as large as its place, in its own
+    """The place of a seal on an OFD page: left, top, width and height in mm, as large as its place, in its own
     proportions.
     """
     scale = template.seal_size / max(picture.width_mm, picture.height_mm)

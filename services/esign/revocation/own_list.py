@@ -19,7 +19,7 @@ _REVOKED = frozenset({SealState.REVOKED, SealState.REPLACED})
 
 
 def standing(row: StandingRow) -> CertificateStanding:
-    """What OCSP and CRL say of a seal's certificate."""
+    """The standing of a seal's certificate, as OCSP and CRL have it."""
     serial, known = int(row.serial, 16), row.revocation
     if row.state in _REVOKED and known is not None:
         return CertificateStanding(serial, Standing.REVOKED, known.at_us, known.reason, known.invalid_us)

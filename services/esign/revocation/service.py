@@ -79,11 +79,11 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
         return (self.seal_ca, *self.retired)
 
     async def _standing_of(self, serial: int) -> CertificateStanding | None:
-        row = await self.base.store.read(seal_rows.standing_of, f"{serial:x}")
+        row = await self.base.store.read(seal_rows.find_standing, f"{serial:x}")
         if row is not None:
             return standing(row)
         # A key that signed once is gone before anybody could revoke its certificate.
-        made_us = await self.base.store.read(slot_rows.once_since, f"{serial:x}")
+        made_us = await self.base.store.read(slot_rows.find_once_since, f"{serial:x}")
         return None if made_us is None else CertificateStanding(serial, Standing.GOOD, made_us)
 
     def _current(self, ca: Authority, now_us: int) -> Authority:

@@ -140,7 +140,7 @@ class SealLife:
         return self._move(conn, replace(found, revocation=revocation), Action.REVOKE, actor, reason)
 
     def expire(self, conn: Connection) -> list[Seal]:
-        """What has ended by its certificate says so from now on."""
+        """Marks seals as expired whose certificate has ended."""
         return [
             self._move(conn, row.seal, Action.EXPIRE, HUB, "")
             for row in seal_rows.ended_by(conn, self.base.clock.now_us())
@@ -151,7 +151,8 @@ class SealLife:
         async with self._turn:
             while changes := await self.base.store.read(seal_store.unlogged, _BATCH):
                 found = [
-                    (change, await self.base.store.read(seal_rows.seal_by_id, change.seal_id)) for change in changes
+                    (change, await self.base.store.read(seal_rows.find_seal_by_id, change.seal_id))
+                    for change in changes
                 ]
                 appends = (self.ledger.append(self._entry(change, row)) for change, row in found)
                 receipts = await asyncio.gather(*appends)
@@ -181,7 +182,7 @@ class SealLife:
         )
 
     def _found(self, conn: Connection, seal_id: str) -> SealRow:
-        found = seal_rows.seal_by_id(conn, seal_id)
+        found = seal_rows.find_seal_by_id(conn, seal_id)
         if found is None:
             raise _unknown(seal_id)
         return found
@@ -221,14 +222,14 @@ class SealLife:
 
 
 def revocation_kind(revocation: Revocation | None) -> str:
-    """How a ledger entry says why a seal was revoked and from when on its signatures count for nothing: without it a
+    """Writes for a ledger entry why a seal was revoked and from when on its signatures count for nothing: without it a
     register that lost the revocation could not learn that again.
     """
     return "" if revocation is None else f"revoked:{revocation.reason.value}:{revocation.invalid_us}"
 
 
 def revocation_of(entry: Entry) -> Revocation:
-    """What an entry about a revoked or replaced seal says. An entry that tells nothing more is about its own time."""
+    """Reads an entry about a revoked or replaced seal. An entry that tells nothing more is about its own time."""
     kind, _, rest = entry.kind.partition(":")
     reason, _, invalid = rest.partition(":")
     if kind == "revoked" and reason.isdecimal() and invalid.isdecimal():

@@ -41,7 +41,7 @@ class Made:
     picture: KeptPicture = field(repr=False)
     beside: Sm2SealRow | None = field(repr=False)
     ours: bool = True
-    """Whether this hub's own authority issued the certificate, and answers for its revocation."""
+    """Tells whether this hub's own authority issued the certificate, and answers for its revocation."""
 
     def keep(self, conn: Connection, now_us: int) -> None:
         """Picture, SM2 side, and both certificates by serial number."""
@@ -55,7 +55,7 @@ class Made:
 
 
 class People(Protocol):
-    """Who knows persons: identity and its vault."""
+    """The services that know persons: identity and its vault."""
 
     async def name_for_seal(self, person_id: str, receiving: ECKey) -> str: ...
     async def person_id(self, platform: str, subject: str) -> str: ...
@@ -82,7 +82,7 @@ class SealMaker:
         if applied.kind is SealKind.PERSON:
             assert self.people is not None
             name = await self.people.name_for_seal(applied.person, self.secrets.receiving)
-        sent = await self.base.store.read(seal_store.picture_of, applied.id)
+        sent = await self.base.store.read(seal_store.find_picture, applied.id)
         if self.secrets.digest is SM3:
             work = functools.partial(self._make_sm2, applied, name, now_us, sent)
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)

@@ -53,7 +53,7 @@ class OnceSpentError(EsignError):
 
 @dataclass(frozen=True, slots=True)
 class OnceSigner:
-    """Who signs: kind, the name that the certificate states, and the holder (`person/<hub id>`, `platform/<code>`)."""
+    """The signer: kind, the name that the certificate states, and the holder (`person/<hub id>`, `platform/<code>`)."""
 
     kind: SealKind
     name: str = field(repr=False)

@@ -23,7 +23,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.clock import Clock
 
 TOLERANCE_US = 1_000_000
-"""How far replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
+"""The distance that replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
 _BEAT_SECONDS = 60.0
 
 
@@ -51,7 +51,7 @@ class Slots:
         A person's seal is granted only where `kind` says that its flow has checked whose hand it is.
         """
         slot = self.moment(conn)
-        found = seal_rows.seal_by_id(conn, seal_id)
+        found = seal_rows.find_seal_by_id(conn, seal_id)
         if found is None:
             raise SealStateError("SEAL_UNKNOWN", "there is no such seal", "没有该印章", seal=seal_id[:64])
         seals.may_sign(found.seal, owner, slot.at_us, kind)

@@ -86,7 +86,7 @@ class Sidecars:
         return ready
 
     async def _prepare(self, seal: Seal) -> Prepared:
-        row = await self.base.store.read(ses_store.sm2_seal_of, seal.id)
+        row = await self.base.store.read(ses_store.find_sm2_seal, seal.id)
         if row is None:
             make = functools.partial(make_sm2_seal, self.secrets, self.keyring, seal, self.base.clock.now_us())
             made = await asyncio.get_running_loop().run_in_executor(self.executor, make)
@@ -108,7 +108,7 @@ def _keep(conn: Connection, made: Sm2SealRow, seal: Seal, now_us: int) -> Sm2Sea
 
 @dataclass(frozen=True, slots=True)
 class Engraving:
-    """What a seal shows and for how long: the name on it, its picture, days; where its revocation can be asked."""
+    """The appearance and term of a seal: the name on it, its picture, days; where its revocation can be asked."""
 
     name: str = field(repr=False)
     picture: Picture = field(repr=False)

@@ -1,4 +1,4 @@
-"""What esign asks of exchange and identity: who a case concerns, and the data that the document prints."""
+"""Asks exchange and identity: who a case concerns, and the data that the document prints."""
 
 import json
 from collections.abc import Sequence

@@ -26,12 +26,12 @@ from shuniu.kit.crypto import sm
 
 
 def protected_parts(first: int, gap_end: int, rest: int) -> str:
-    """How a seal signature names what it covers of a PDF (propertyInfo): the ByteRange itself."""
+    """The name of what a seal signature covers of a PDF (propertyInfo): the ByteRange itself."""
     return f"/ByteRange[0 {first} {gap_end} {rest}]"
 
 
 def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
-    """Of certificates that somebody chose to trust, those signed with SM2; malformed ones are passed over."""
+    """The SM2 ones among certificates that somebody chose to trust; malformed ones are passed over."""
     found: list[Sm2Certificate] = []
     for certificate in certificates:
         try:
@@ -43,7 +43,9 @@ def trust(certificates: Iterable[x509.Certificate]) -> SmTrust:
 
 
 def covered(pdf: bytes) -> Covered:
-    """What a seal signature beside `pdf` must be over: what its last signer's signature covers. Raises PdfError."""
+    """The bytes that a seal signature beside `pdf` must be over: what its last signer's signature covers. Raises
+    PdfError.
+    """
     return _covered(pdf, _last(Document(pdf)))
 
 
@@ -85,7 +87,7 @@ def check(
 
 
 def _unfit(sidecar: bytes, wanted: Covered) -> Step | None:
-    """Why a seal file is not of this document; None where it is."""
+    """The reason why a seal file is not of this document; None where it is."""
     try:
         read = ses.read(sidecar)
     except SesError as cause:

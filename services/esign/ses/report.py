@@ -1,4 +1,4 @@
-"""What `shuniu seal inspect` says of a seal or seal signature."""
+"""The report of `shuniu seal inspect` on a seal or seal signature."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from services.esign.ses.domain import values as ses
 
 @dataclass(frozen=True, slots=True)
 class SealReport:
-    """What was read of a seal or seal signature, and each step's finding."""
+    """The parts of a seal or seal signature, and each step's finding."""
 
     found: ses_check.Findings
 

@@ -28,7 +28,7 @@ _STORE, _SIGNATURE = b"/DSS", b"/ETSI.CAdES.detached"
 
 
 class OcspSource(Protocol):
-    """Where OCSP answers come from."""
+    """A source of OCSP answers."""
 
     async def answer(self, need: Need) -> bytes:
         """OCSPResponse (DER) about a certificate; empty when nobody answers."""
@@ -79,7 +79,7 @@ class LongTerm:
     _kept: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
 
     def has(self, pdf: bytes) -> bool:
-        """Whether a document sealed here was raised already."""
+        """Tells whether a document sealed here was raised already."""
         return pdf.rfind(_STORE) > pdf.rfind(_SIGNATURE)
 
     async def raised(self, pdf: bytes) -> bytes:
@@ -103,7 +103,9 @@ class LongTerm:
         return ValidationData(longterm.certificates_of(wanted), tuple(filter(None, answers)))
 
     async def _answer(self, need: Need, now_us: int) -> bytes:
-        """What somebody knows of the certificate; empty when nobody does, or when what is said is no evidence."""
+        """The answer of somebody who knows the certificate; empty when nobody does, or when what is said is no
+        evidence.
+        """
         key = _question(need)
         found, made_us = self._kept.get(key, (b"", 0))
         if found and now_us - made_us < _KEPT_US:

@@ -1,4 +1,4 @@
-"""Whether the machine's clock may be believed: what stands between a wrong clock and a signed wrong time."""
+"""Checks whether the machine's clock may be believed: it stands between a wrong clock and a signed wrong time."""
 
 import asyncio
 import struct
@@ -24,7 +24,9 @@ class ClockReference(Protocol):
     """A source of time outside this machine."""
 
     async def offset_us(self) -> int:
-        """How far the machine's clock is behind the source, µs. Raises OSError when the source cannot be asked."""
+        """The time by which the machine's clock is behind the source, µs. Raises OSError when the source cannot be
+        asked.
+        """
         ...
 
 
@@ -53,7 +55,7 @@ class ClockGuard:
         self._anchor_us = self.clock.now_us() - self.passed_us()
 
     def stepped(self) -> bool:
-        """Whether the clock was changed by more than a second since it was last known to be right."""
+        """Tells whether the clock was changed by more than a second since it was last known to be right."""
         return self._wrong(self.clock.now_us(), self.passed_us())
 
     def now_us(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Where timestamps come from: the hub's own authority, or an outside one by configuration."""
+"""The sources of timestamps: the hub's own authority, or an outside one by configuration."""
 
 import asyncio
 import itertools

@@ -69,7 +69,7 @@ class RegisterOfLedger:
             _log.warning("register_was_behind", since=since, until=until, **self.facts())
 
     def facts(self) -> Mapping[str, str]:
-        """What `shuniu status` says, when there is something to say."""
+        """The line of `shuniu status`, when there is something to say."""
         told = {"revoked_from_ledger": self.applied, "ledger_entries_unknown": self.unknown}
         return {name: " ".join(f"{of}:{n}" for of, n in sorted(all_.items())) for name, all_ in told.items() if all_}
 
@@ -98,7 +98,7 @@ class RegisterOfLedger:
         return False if entry.flow or _row_of(conn, entry) is not None else None
 
     def _document(self, conn: Connection, entry: Entry, index: int) -> bool | None:
-        """Whether something changed; None: the register does not have it."""
+        """Tells whether something changed; None: the register does not have it."""
         row = _row_of(conn, entry)
         if row is None:
             return None
@@ -109,7 +109,7 @@ class RegisterOfLedger:
         return True
 
     def _seal(self, conn: Connection, entry: Entry, index: int) -> bool | None:
-        found = seal_rows.seal_by_id(conn, entry.seal)
+        found = seal_rows.find_seal_by_id(conn, entry.seal)
         if found is None:
             return None
         state, known = SealState(entry.state), seal_store.changes_of(conn, entry.seal)
@@ -130,16 +130,16 @@ class RegisterOfLedger:
         return True
 
     def _licence(self, conn: Connection, entry: Entry, index: int) -> bool | None:
-        row = licence_store.by_sha256(conn, entry.document_sha256) if entry.document_sha256 else None
+        row = licence_store.find_by_digests(conn, [entry.document_sha256]) if entry.document_sha256 else None
         if row is None:
             return None
         state = LicenceState(entry.state)
         if state is LicenceState.VALID or row.state in {state, LicenceState.REVOKED}:
             return False
-        if licence_store.change_of(conn, row.number, state, entry.time_us) is not None:
+        if licence_store.find_change(conn, row.number, state, entry.time_us) is not None:
             return False
         licence_store.change_state(conn, row, state, REASON, entry.time_us)
-        change = licence_store.change_of(conn, row.number, state, entry.time_us)
+        change = licence_store.find_change(conn, row.number, state, entry.time_us)
         assert change is not None
         licence_store.logged(conn, change, index)
         return True
@@ -155,6 +155,6 @@ _WORK = {
 
 def _row_of(conn: Connection, entry: Entry) -> CertificateRow | None:
     if entry.document_sha256:
-        return lookup.certificate_by_digests(conn, [entry.document_sha256])
+        return lookup.find_certificate_by_digests(conn, [entry.document_sha256])
     number = digest_store.find_number(conn, entry.document_sm3)
-    return None if number is None else document_rows.certificate_by_number(conn, number)
+    return None if number is None else document_rows.find_certificate_by_number(conn, number)

@@ -31,7 +31,7 @@ class Rewrapping:
     _done: bool = False
 
     async def older(self) -> int:
-        """How many values an older key wraps. Counts no more once none was left."""
+        """The number of values that an older key wraps. Counts no more once none was left."""
         if self._done:
             return 0
         newest = self.keyring.newest

@@ -24,8 +24,8 @@ def open_long_term(
     revocation: RevocationService,
     http: httpx.AsyncClient,
 ) -> LongTerm | None:
-    """What raises documents to B-LT and B-LTA; None when they stay below. Other authorities are asked over HTTP where
-    their certificates say so. Raises ConfigError.
+    """Opens what raises documents to B-LT and B-LTA; None when they stay below. Other authorities are asked over HTTP
+    where their certificates say so. Raises ConfigError.
     """
     level = level_of(settings)
     if level not in {Level.LT, Level.LTA} or level is None:

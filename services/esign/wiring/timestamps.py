@@ -59,8 +59,8 @@ def _stamps(
     authority: Authority | None,
     http: httpx.AsyncClient,
 ) -> TimestampSource | None:
-    """What stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with the digest of
-    the hub's profile. Raises ConfigError.
+    """Opens what stamps seals; None when they carry no timestamp. An outside authority is asked to stamp with the
+    digest of the hub's profile. Raises ConfigError.
     """
     level = level_of(settings)
     if settings.timestamp is False or level is Level.B:
@@ -79,7 +79,7 @@ def _stamps(
 
 
 def level_of(settings: EsignSettings) -> Level | None:
-    """How long documents stay verifiable; None when the settings do not say. Raises ConfigError."""
+    """The time for which documents stay verifiable; None when the settings do not say. Raises ConfigError."""
     try:
         return Level(settings.level) if settings.level else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""What a certificate's extensions say of its key, read from the bytes (RFC 5280, 4.2.1)."""
+"""Reads what a certificate's extensions say of its key, read from the bytes (RFC 5280, 4.2.1)."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +16,8 @@ _DIGITAL_SIGNATURE, _COMMITMENT, _CERTIFIES, _LISTS = 0x8000, 0x4000, 0x0400, 0x
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a certificate's extensions allow it (RFC 5280, 4.2.1). `usage`: the bits of KeyUsage, the first the highest
-    of 16; None: any. `uses`: OIDs of ExtendedKeyUsage; None: any. `is_authority` None: no word of it.
+    """The uses that a certificate's extensions allow it (RFC 5280, 4.2.1). `usage`: the bits of KeyUsage, the first the
+    highest of 16; None: any. `uses`: OIDs of ExtendedKeyUsage; None: any. `is_authority` None: no word of it.
     """
 
     critical: frozenset[str]
@@ -38,7 +38,7 @@ class Profile:
 
     @property
     def lists(self) -> bool:
-        """Whether it may sign lists of revoked certificates."""
+        """Tells whether it may sign lists of revoked certificates."""
         return self.usage is None or bool(self.usage & _LISTS)
 
     @property

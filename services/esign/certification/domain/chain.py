@@ -1,7 +1,6 @@
 """Certificates of document signers and their issuers: reading them, and what each by itself may do (RFC 5280)."""
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
@@ -23,6 +22,7 @@ from services.esign.domain.cms.signature_value import (
 )
 from services.esign.domain.kept import kept
 from services.esign.domain.negative import holds
+from services.esign.domain.unwarned import unwarned
 
 # Certificates up to this size (bytes) are kept once read: none in use is larger.
 _KEEP_MOST = 8192
@@ -100,16 +100,11 @@ def load(certificate: bytes) -> x509.Certificate:
     return _kept(certificate) if len(certificate) <= _KEEP_MOST else _load(certificate)
 
 
+@unwarned()
 def _load(certificate: bytes) -> x509.Certificate:
     try:
-        spki, is_numbered = _check_outside(certificate)
-        if is_numbered:
-            found = x509.load_der_x509_certificate(certificate)
-        else:
-            with warnings.catch_warnings():
-                # The library reads it and warns: that is said once, here.
-                warnings.simplefilter("ignore")
-                found = x509.load_der_x509_certificate(certificate)
+        spki = _check_outside(certificate)
+        found = x509.load_der_x509_certificate(certificate)
         _ = found.subject, found.issuer, moments.us(found.not_valid_before_utc), moments.us(found.not_valid_after_utc)
         if not sm2.is_key(spki):
             found.public_key()
@@ -131,9 +126,9 @@ def _load(certificate: bytes) -> x509.Certificate:
 _kept = lru_cache(maxsize=1024)(_load)
 
 
-def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
-    """What the issuer's signature does not cover. Gives the key in DER, and whether the serial number is positive: some
-    are not, and readers are to cope (RFC 5280, 4.1.2.2). Raises DerError, ChainError.
+def _check_outside(certificate: bytes) -> bytes:
+    """Checks what the issuer's signature does not cover, and gives the key in DER. A serial number need not be
+    positive: readers are to cope (RFC 5280, 4.1.2.2). Raises DerError, ChainError.
     """
     body, algorithm, signature = der.parse(certificate).expect(der.SEQUENCE).children()
     fields = body.expect(der.SEQUENCE).children()
@@ -145,18 +140,19 @@ def _check_outside(certificate: bytes) -> tuple[bytes, bool]:
     # A bit string of whole bytes: otherwise its count of unused bits could change and nobody would notice.
     if signature.expect(der.BIT_STRING).body[:1] != b"\x00":
         raise _malformed()
-    return fields[5].raw, fields[0].integer() > 0
+    fields[0].integer()
+    return fields[5].raw
 
 
 def check_strength(certificate: x509.Certificate) -> None:
-    """Whether key and critical extensions are ones that can be relied on. Raises ChainError."""
+    """Tells whether key and critical extensions are ones that can be relied on. Raises ChainError."""
     check_key(certificate)
     _check_understood(certificate)
 
 
 @kept(1024)
 def check_signer(certificate: x509.Certificate) -> None:
-    """Whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
+    """Tells whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
     check_key(certificate)
     _check_understood(certificate)
     profile = profile_of(certificate)
@@ -168,8 +164,8 @@ def check_signer(certificate: x509.Certificate) -> None:
 
 @kept(1024)
 def check_document_signer(certificate: x509.Certificate) -> None:
-    """Whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely unusual is
-    unknown. Raises ChainError.
+    """Tells whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely
+    unusual is unknown. Raises ChainError.
     """
     check_key(certificate)
     _check_understood(certificate)
@@ -215,12 +211,14 @@ def readable(certificates: Iterable[bytes], but: bytes = b"") -> tuple[x509.Cert
 
 
 def issued(child: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    """Tells whether `issuer` signed `child`, with an algorithm that still holds."""
     return _issued(der_of(child), der_of(issuer))
 
 
 def valid_at(path: Sequence[x509.Certificate], at_us: int) -> bool:
-    """Whether every certificate of the path is inside its time. Any number is a time here, also one of no calendar."""
+    """Tells whether every certificate of the path is inside its time. Any number is a time here, also one of no
+    calendar.
+    """
     first, last = _window(tuple(path))
     return first <= at_us <= last
 
@@ -233,7 +231,7 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
 
 
 def check_key(certificate: x509.Certificate) -> None:
-    """Whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
+    """Tells whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
     if sm2_key_of(certificate) is not None:
         return
     key = public_key_of(certificate)
@@ -249,7 +247,7 @@ def check_key(certificate: x509.Certificate) -> None:
 
 
 def _is_huge(key: object) -> bool:
-    """Whether looking at its signatures costs more than any authority in use asks for."""
+    """Tells whether looking at its signatures costs more than any authority in use asks for."""
     return isinstance(key, rsa.RSAPublicKey) and key.key_size > _RSA_MOST_BITS
 
 
@@ -278,7 +276,7 @@ def profile_of(certificate: x509.Certificate) -> Profile:
 
 @lru_cache(maxsize=4096)
 def _issued(child: bytes, issuer: bytes) -> bool:
-    """Whether `issuer` signed `child`, with an algorithm that still holds."""
+    """Tells whether `issuer` signed `child`, with an algorithm that still holds."""
     try:
         below, above = load(child), load(issuer)
     except ChainError:
@@ -324,6 +322,12 @@ def _issued_with_sm2(below: x509.Certificate, above: x509.Certificate) -> bool:
 def der_of(certificate: x509.Certificate) -> bytes:
     """DER."""
     return certificate.public_bytes(serialization.Encoding.DER)
+
+
+@unwarned()
+def serial_of(certificate: x509.Certificate) -> str:
+    """The serial number in hex."""
+    return f"{certificate.serial_number:x}"
 
 
 def _malformed() -> ChainError:

@@ -1,10 +1,10 @@
-"""Whose certificate it is."""
+"""The kinds of holders of certificates."""
 
 from enum import StrEnum
 
 
 class SealKind(StrEnum):
-    """Whose seal it is (GB/T 38540 6.1.2.4: 单位印章, 个人印章)."""
+    """The kind of a seal's holder (GB/T 38540 6.1.2.4: 单位印章, 个人印章)."""
 
     ORGANISATION = "ORGANISATION"
     PERSON = "PERSON"

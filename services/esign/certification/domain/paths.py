@@ -19,7 +19,7 @@ from services.esign.domain.kept import kept
 Path = tuple[x509.Certificate, ...]
 """Signer first, root last."""
 Rule = Callable[[Path], None]
-"""What a path has to be for; raises ChainError."""
+"""A check of what a path is for; raises ChainError."""
 Issued = Callable[[x509.Certificate, x509.Certificate], bool]
 """(certificate, issuer) → whether the one's signature is the other's."""
 
@@ -37,9 +37,9 @@ def any_purpose(_path: Path) -> None:
 
 
 def check_document_path(path: Sequence[x509.Certificate]) -> None:
-    """Whether the authorities between a document's signer and its root may vouch for it: their own restrictions count
-    (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more than those above
-    him). Raises ChainError.
+    """Tells whether the authorities between a document's signer and its root may vouch for it: their own restrictions
+    count (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more than those
+    above him). Raises ChainError.
     """
     _check_confined(path, chain.document_uses(profile_of(path[0])))
 
@@ -69,8 +69,8 @@ def _check_confined(path: Sequence[x509.Certificate], uses: frozenset[str]) -> N
 
 
 def has_purpose(path: Sequence[x509.Certificate], purpose: str) -> bool:
-    """Whether the signer's certificate names this purpose (an OID of ExtendedKeyUsage), and no authority between it and
-    the root is confined to others. Raises ChainError.
+    """Tells whether the signer's certificate names this purpose (an OID of ExtendedKeyUsage), and no authority between
+    it and the root is confined to others. Raises ChainError.
     """
     named, *above = (profile_of(each).uses for each in path)
     return named is not None and purpose in named and all(uses is None or purpose in uses for uses in above[:-1])
@@ -152,7 +152,7 @@ def _found(
 
 
 def is_led_to(signer: x509.Certificate, others: Iterable[x509.Certificate], roots: Sequence[x509.Certificate]) -> bool:
-    """Whether signatures lead from it to a trusted root, those by algorithms that no longer hold among them."""
+    """Tells whether signatures lead from it to a trusted root, those by algorithms that no longer hold among them."""
     search = _Search.of((*roots, *tuple(others)[:_NEAREST]), roots, chain.issued_somehow)
     return next(search.paths((signer,)), None) is not None
 
@@ -244,7 +244,7 @@ def _check_authority(certificate: x509.Certificate, below: int) -> None:
 
 
 def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) -> ChainError:
-    """Why nobody trusted vouches for the signer, as far as it shows."""
+    """The reason why nobody trusted vouches for the signer, as far as it shows."""
     at: x509.Certificate | None = signer
     for _ in range(_MAX_LENGTH):
         if at is None or at.issuer == at.subject:

@@ -53,7 +53,7 @@ class Authority:
     certificate: x509.Certificate
     above: tuple[x509.Certificate, ...] = ()
     number: int = 0
-    """Which of its kind in the life of a hub: the first is 0, its successor 1."""
+    """The authority's place among its kind in the life of a hub: the first is 0, its successor 1."""
 
     @property
     def der(self) -> bytes:
@@ -222,7 +222,7 @@ def issue_once_certificate(
 
 
 def _holder(kind: SealKind, name: str, serial: str) -> x509.Name:
-    """Whose seal it is; `serial` tells holders of the same name apart and says nothing about them."""
+    """Subject of a seal's holder; `serial` tells holders of the same name apart and says nothing about them."""
     organisation = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, name)] if kind is SealKind.ORGANISATION else []
     return x509.Name(
         [

@@ -15,6 +15,7 @@ from services.esign.certification.domain.chain import UNDERSTOOD, ChainError, de
 from services.esign.certification.domain.paths import Rule
 from services.esign.domain import der, moments
 from services.esign.domain.sm2 import ALGORITHM, OID_SM2_WITH_SM3, SIGNATURE_ALGORITHM, Verify
+from services.esign.domain.unwarned import unwarned
 
 # AlgorithmIdentifier with NULL for parameters: some authorities write it so.
 _ALGORITHMS = frozenset({ALGORITHM, der.tlv(der.SEQUENCE, OID_SM2_WITH_SM3, b"\x05\x00")})
@@ -51,6 +52,7 @@ def of(certificate: x509.Certificate) -> Sm2Certificate:
     return load(certificate.public_bytes(Encoding.DER))
 
 
+@unwarned()
 def load(certificate: bytes) -> Sm2Certificate:
     """Raises ChainError when the bytes are no DER certificate of version 3 signed with SM2."""
     try:
@@ -76,14 +78,14 @@ def load(certificate: bytes) -> Sm2Certificate:
 
 
 def check_signer(signer: Sm2Certificate) -> None:
-    """Whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
+    """Tells whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
     profile = _understood(signer)
     if not profile.signs or profile.is_authority:
         raise ChainError("SIGNER_KEY_USAGE", "证书不能用于签名", "the certificate is not for signing")
 
 
 def is_authority(certificate: Sm2Certificate) -> bool:
-    """Whether it may issue certificates."""
+    """Tells whether it may issue certificates."""
     try:
         return bool(profile_of(certificate.parsed).is_authority)
     except ChainError:

@@ -54,7 +54,7 @@ class Sm2Signer:
     spki: bytes
     sign: Callable[[bytes], bytes]
     number: int = 0
-    """Which of its kind in the life of a hub, as in `pki.Authority`."""
+    """The authority's place among its kind in the life of a hub, as in `pki.Authority`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,9 @@ def make_tsa(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
 
 
 def make_ocsp_responder(ca: Sm2Signer, key: KeyPair, hub: str, now_us: int) -> Sm2Signer:
-    """Who answers for `ca` (RFC 6960, 4.2.2.2), for days, so that nobody asks after its own revocation."""
+    """Makes the responder that answers for `ca` (RFC 6960, 4.2.2.2), for days, so that nobody asks after its own
+    revocation.
+    """
     name = _ca_name("Shuniu SM2 OCSP responder", hub)
     no_check = _extension(_OCSP_NO_CHECK, _NULL)
     extensions = [*_end_entity(), _uses(_OCSP_SIGNING, critical=False), no_check]
@@ -246,7 +248,7 @@ def _uses(kind: bytes, *, critical: bool) -> bytes:
 
 
 def _status(url: str, number: int) -> list[bytes]:
-    """Where a reader asks for revocation (RFC 5280, 4.2.2.1 and 4.2.1.13)."""
+    """The extensions that say where a reader asks for revocation (RFC 5280, 4.2.2.1 and 4.2.1.13)."""
     ocsp = der.tlv(der.SEQUENCE, der.oid("1.3.6.1.5.5.7.48.1"), der.tlv(0x86, f"{url}/ocsp".encode("ascii")))
     place = f"{url}/crl/sm2?ca={number}" if number else f"{url}/crl/sm2"
     names = der.tlv(0xA0, der.tlv(0x86, place.encode("ascii")))

@@ -1,4 +1,4 @@
-"""Whom a verifier trusts."""
+"""The roots, lists and logs that a verifier trusts."""
 
 from dataclasses import dataclass
 
@@ -20,4 +20,4 @@ class Trust:
     crls: tuple[bytes, ...] = ()
     """CRLs (DER) that the verifier has, beside those in the document."""
     crl_names: tuple[str, ...] = ()
-    """What their files are called, in the same order; for people."""
+    """The names of their files, in the same order, for people."""

@@ -26,6 +26,7 @@ from services.esign.domain.moments import LAST_US, us
 from services.esign.domain.negative import holds
 from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
+from services.esign.domain.unwarned import unwarned
 
 # Above what a document with dozens of signers brings. Bytes of all entries of a kind together.
 _MOST_ENTRIES = 64
@@ -47,7 +48,7 @@ class ValidationData:
 
     @classmethod
     def of(cls, document: Document) -> "ValidationData":
-        """What the document carries. Never raises: where something cannot be read, it is not whole."""
+        """Takes in what the document carries. Never raises: where something cannot be read, it is not whole."""
         holder = document.catalog().get("DSS")
         if holder is None:
             return NOTHING
@@ -64,7 +65,7 @@ class ValidationData:
         return cls(certificates, ocsps, crls, is_whole=all_ocsps and all_crls)
 
     def is_part_of(self, other: "ValidationData") -> bool:
-        """Whether all of it is in the other, each in its list."""
+        """Tells whether all of it is in the other, each in its list."""
         pairs = ((self.certificates, other.certificates), (self.ocsps, other.ocsps), (self.crls, other.crls))
         return all(set(one) <= set(more) for one, more in pairs)
 
@@ -97,7 +98,7 @@ def _within(found: Sequence[bytes], most: int) -> tuple[bytes, ...]:
 
 
 def _read(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, ...], bool]:
-    """What of a list can be read, and whether that is all."""
+    """The items of a list that can be read, and whether those are all."""
     try:
         return _streams(document, listed, most)
     except PdfError:
@@ -124,8 +125,8 @@ def _streams(document: Document, listed: Any, most: int) -> tuple[tuple[bytes, .
 
 
 class Then(StrEnum):
-    """How a certificate stood at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was before;
-    UNSAID: nothing is known; UNREAD: there are more answers than are read, and one may say that it was revoked.
+    """The standing of a certificate at some moment. UNPROVEN: it is revoked, and nothing proves that the moment was
+    before; UNSAID: nothing is known; UNREAD: there are more answers than are read, and one may say that it was revoked.
     """
 
     GOOD = "GOOD"
@@ -136,8 +137,8 @@ class Then(StrEnum):
 
 
 class _Says(Enum):
-    """What an answer says of a certificate. RELEASED: it was taken off the list again (removeFromCRL, RFC 5280, 5.3.1),
-    which says that a hold is over and nothing else.
+    """The statement of an answer about a certificate. RELEASED: it was taken off the list again (removeFromCRL, RFC
+    5280, 5.3.1), which says that a hold is over and nothing else.
     """
 
     GOOD = "GOOD"
@@ -163,7 +164,7 @@ class _Word:
         return max(self.at_us, self.at_us + _STALE_US if self.until_us is None else self.until_us)
 
     def is_from(self, at_us: int) -> bool:
-        """Whether the certificate was held or revoked from that moment (µs) on, or before."""
+        """Tells whether the certificate was held or revoked from that moment (µs) on, or before."""
         return self.since_us is not None and self.since_us <= at_us
 
 
@@ -176,9 +177,9 @@ def standing(
     *,
     now_us: int | None = None,
 ) -> Then:
-    """How the certificate stood when its signature was made: `then_us` as its signer states (None: he does not), of
-    which `proven_us` says that it was not later (None: nothing does). µs. `now_us`: what is not in force by this clock
-    vouches for nobody.
+    """Tells how the certificate stood when its signature was made: `then_us` as its signer states (None: he does not),
+    of which `proven_us` says that it was not later (None: nothing does). µs. `now_us`: what is not in force by this
+    clock vouches for nobody.
 
     A proof bounds the moment from above alone: what was revoked before it may have been signed earlier still. Only who
     states himself that he signed when he was revoked was (EN 319 102-1: REVOKED, else REVOKED_NO_POE).
@@ -199,15 +200,15 @@ def standing(
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """When a signature was made, µs: as its signer states, and at the latest."""
+    """The moments of a signature, µs: as its signer states, and at the latest."""
 
     stated_us: int | None
     latest_us: int
 
 
 def _against(word: _Word, words: Sequence[_Word], made: _Made, ends_us: int) -> Then:
-    """What `word`, that the certificate is held or revoked, says against a signature. GOOD: that it was not yet;
-    UNSAID: nothing, as the hold was over.
+    """Judges a signature by `word`, that its certificate is held or revoked. GOOD: it was not yet; UNSAID:
+    the hold was over.
 
     A hold is a fact of an interval. It begins with the entry's date, and lasts until the first answer after it that
     does not name the certificate: its end lies somewhere between, so what was signed before that answer may have been
@@ -229,7 +230,7 @@ def _against(word: _Word, words: Sequence[_Word], made: _Made, ends_us: int) -> 
 
 
 def is_in_force(at_us: int, now_us: int) -> bool:
-    """Whether an answer of that moment is one of today: clocks of honest machines differ by less (µs)."""
+    """Tells whether an answer of that moment is one of today: clocks of honest machines differ by less (µs)."""
     return at_us <= now_us + _CLOCK_TOLERANCE_US
 
 
@@ -256,7 +257,7 @@ def path_standing(
 
 
 def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
-    """Whether the answer says that the certificate was good at that moment (µs)."""
+    """Tells whether the answer says that the certificate was good at that moment (µs)."""
     if word.since_us is not None:
         return not word.is_from(then_us)
     # After its end a certificate may leave the lists of what is revoked.
@@ -268,12 +269,14 @@ def _speaks_for(word: _Word, then_us: int, ends_us: int) -> bool:
 def _of_ocsps(certificate: x509.Certificate, issuer: x509.Certificate, answers: Sequence[bytes]) -> Iterator[_Word]:
     for answer in answers:
         try:
-            yield from _ocsp(certificate, issuer, answer)
+            with unwarned():
+                words = list(_ocsp(certificate, issuer, answer))
         except MemoryError:
             raise
         # The library raises some ten types, not all of one family, for what may be wrong in an answer.
         except Exception:  # noqa: BLE001, S112 — an answer that cannot be read says nothing
             continue
+        yield from words
 
 
 def _ocsp(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Iterator[_Word]:
@@ -343,6 +346,7 @@ def _of_crls(certificate: x509.Certificate, issuer: x509.Certificate, lists: Seq
             yield word
 
 
+@unwarned()
 def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> _Word | None:
     found = x509.load_der_x509_crl(data)
     if found.issuer != certificate.issuer or not lists(issuer, found):
@@ -365,8 +369,8 @@ def _crl(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -
 
 
 def covers(certificate: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
-    """Whether the list would name the certificate if it were revoked, for whatever reason: by what the list says of its
-    scope, whether or not it marks that critical (RFC 5280, 5.2.4, 5.2.5 and 6.3.3).
+    """Tells whether the list would name the certificate if it were revoked, for whatever reason: by what the list says
+    of its scope, whether or not it marks that critical (RFC 5280, 5.2.4, 5.2.5 and 6.3.3).
     """
     for each in found.extensions:
         if isinstance(each.value, x509.IssuingDistributionPoint):
@@ -389,7 +393,7 @@ def _is_in_scope(certificate: x509.Certificate, point: x509.IssuingDistributionP
 
 
 def _places(certificate: x509.Certificate) -> set[x509.GeneralName]:
-    """Where the certificate says that lists which name it are published."""
+    """The places where lists that name the certificate are published, by its own word."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
     except x509.ExtensionNotFound:
@@ -404,8 +408,8 @@ def _reason(entry: x509.RevokedCertificate) -> x509.ReasonFlags | None:
 
 
 def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCertificate) -> bool:
-    """Whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3): such an entry names nobody
-    here. Whatever else a list is confined to, what it names is revoked.
+    """Tells whether the serial number may be another authority's (RFC 5280, 5.2.5 and 5.3.3): such an entry names
+    nobody here. Whatever else a list is confined to, what it names is revoked.
     """
     points = (each.value for each in found.extensions)
     if any(isinstance(each, x509.IssuingDistributionPoint) and each.indirect_crl for each in points):
@@ -416,7 +420,7 @@ def _is_of_another(found: x509.CertificateRevocationList, entry: x509.RevokedCer
 def tells_of(
     certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList, then_us: int
 ) -> bool:
-    """Whether the list says how the certificate stood at that moment (µs)."""
+    """Tells whether the list says how the certificate stood at that moment (µs)."""
     word = _crl(certificate, issuer, found.public_bytes(Encoding.DER))
     if word is None:
         return False
@@ -424,7 +428,7 @@ def tells_of(
 
 
 def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
-    """Whether the issuer's key made the list, with an algorithm that still holds."""
+    """Tells whether the issuer's key made the list, with an algorithm that still holds."""
     if (sm2_key := sm2_key_of(issuer)) is not None:
         is_sm2 = found.signature_algorithm_oid == sm2.SIGNATURE_ALGORITHM
         return is_sm2 and sm2.holds(sm2_key, found.tbs_certlist_bytes, found.signature)

@@ -1,4 +1,4 @@
-"""What esign keeps of the OFD form of documents: one row a document that was made as OFD too."""
+"""Stores the OFD form of documents: one row a document that was made as OFD too."""
 
 from collections.abc import Sequence
 

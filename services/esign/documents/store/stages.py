@@ -1,4 +1,4 @@
-"""What the three stages of issuing write, for several documents in one unit of work: SLOT, SEALED, ISSUED."""
+"""Writes the three stages of issuing, for several documents in one unit of work: SLOT, SEALED, ISSUED."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,7 +55,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """Where a document stands in the ledger."""
+    """The place of a document in the ledger."""
 
     number: str
     ledger_index: int

@@ -20,6 +20,7 @@ from services.esign.domain.cms.signature_value import DIGEST_OF, HASHES, NULL, S
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
 from services.esign.domain.der import Node
 from services.esign.domain.malformed import parser
+from services.esign.domain.unwarned import unwarned
 
 # GB/T 35275 (GM/T 0010): data and signedData of its own arc.
 OID_GM_SIGNED_DATA = der.oid("1.2.156.10197.6.1.4.2.2")
@@ -422,6 +423,7 @@ def _texts(name: Node) -> list[tuple[bytes, bytes]]:
 
 
 @lru_cache(maxsize=256)
+@unwarned()
 def _key_ids(certificate: bytes) -> tuple[bytes, ...]:
     """Identifiers of a certificate's key: the one it states, and SHA-1 of the key (RFC 5280, 4.2.1.2)."""
     try:

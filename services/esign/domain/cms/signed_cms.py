@@ -9,6 +9,7 @@ from cryptography import x509
 from services.esign.domain import der
 from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.cms.signature_value import HASHES, SHA1, SignatureValue, UnknownAlgorithmError, sm2_key_of
+from services.esign.domain.unwarned import unwarned
 
 
 class CmsError(ValueError):
@@ -104,7 +105,8 @@ class SignedCms:
         if HASHES[self.digest_algorithm].name != "SM3":
             return False
         try:
-            return sm2_key_of(x509.load_der_x509_certificate(self.signer)) is not None
+            with unwarned():
+                return sm2_key_of(x509.load_der_x509_certificate(self.signer)) is not None
         except ValueError:
             return False
 

@@ -42,12 +42,12 @@ class Role(StrEnum):
 
     @property
     def acts(self) -> bool:
-        """Whether the flow waits for such a party."""
+        """Tells whether the flow waits for such a party."""
         return self in (Role.SIGNER, Role.APPROVER)
 
 
 class Act(StrEnum):
-    """What can happen to a flow as a whole."""
+    """The events in the life of a flow as a whole."""
 
     OPEN = "open"
     AUTHORISE = "authorise"

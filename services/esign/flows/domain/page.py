@@ -1,4 +1,4 @@
-"""Where the signatures of a flow stand on its own document. Pure; millimetres from the lower left of an A4 page."""
+"""Places the signatures of a flow on its own document. Pure; millimetres from the lower left of an A4 page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

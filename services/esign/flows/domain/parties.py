@@ -1,4 +1,4 @@
-"""Who takes which place of a scenario. Pure."""
+"""Assigns parties to the places of a scenario. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with a party: its position in what was given (-1: it is missing), reason and texts."""
+    """A fault of a party: its position in what was given (-1: it is missing), reason and texts."""
 
     at: int
     reason: str

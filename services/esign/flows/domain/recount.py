@@ -12,7 +12,7 @@ Place = tuple[str, str, str]
 
 @dataclass(slots=True)
 class Tally:
-    """What was counted, and what is wrong."""
+    """The counts, and what is wrong."""
 
     counts: Counter[Place] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -65,7 +65,7 @@ class Tally:
 
 
 def differences(counted: Counter[Place], kept: Counter[Place]) -> list[str]:
-    """Where the ledger and the store do not say the same."""
+    """The differences between the ledger and the store."""
     return [
         f"{'/'.join(filter(None, place))}: {counted[place]} in the ledger, {kept[place]} in the store"
         for place in sorted(counted.keys() | kept.keys())

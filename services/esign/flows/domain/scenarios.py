@@ -29,7 +29,7 @@ class ScenarioError(EsignError):
 
 
 class Actor(StrEnum):
-    """Who takes the step."""
+    """The kind of party that takes the step."""
 
     PLATFORM = "platform"
     PERSON = "person"
@@ -59,7 +59,7 @@ class ScenarioStep:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What the scenario's own document prints."""
+    """The texts that the scenario's own document prints."""
 
     name: str
     label: str
@@ -68,7 +68,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Reminding:
-    """When parties are told again: first after, then every so long (µs), at most so often."""
+    """The times at which parties are told again: first after, then every so long (µs), at most so often."""
 
     after_us: int
     every_us: int

@@ -271,7 +271,7 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
                 raise FlowError("FLOW_STATE", "there is no final document", "流程尚未完成", state=row.flow.state.value)
 
         def read(conn: Connection) -> tuple[FlowRow, bytes]:
-            now = flow_store.get(conn, row.id)
+            now = flow_store.find_flow(conn, row.id)
             assert now is not None
             _, pdf = flow_store.document(conn, row.id)
             if now.flow.state is not FlowState.COMPLETED:
@@ -312,21 +312,21 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
         return Viewer(caller.platform)
 
     async def _seen(self, flow_id: str, viewer: Viewer) -> FlowRow:
-        row: FlowRow | None = await self.base.store.read(flow_store.get, flow_id[:26])
+        row: FlowRow | None = await self.base.store.read(flow_store.find_flow, flow_id[:26])
         if row is None or not viewer.may_see(row):
             raise flow_unknown(flow_id)
         return row
 
     def _of(self, conn: Connection, flow_id: str, viewer: Viewer, *, began: bool = True) -> FlowRow:
         """The flow, in the unit that changes it: of its platform, or of anybody concerned."""
-        row = flow_store.get(conn, flow_id[:26])
+        row = flow_store.find_flow(conn, flow_id[:26])
         if row is None or not (viewer.began(row) if began else viewer.may_see(row)):
             raise flow_unknown(flow_id)
         return row
 
     def _turn(self, row: FlowRow, step: str, viewer: Viewer) -> Party:
         row.flow.step(step)
-        party = row.party(step)
+        party = row.find_party(step)
         assert party is not None
         if not viewer.takes(party):
             raise not_yours(step)

@@ -1,4 +1,4 @@
-"""What the rules of flows refuse, in the hub's vocabulary."""
+"""Maps the refusals of the rules of flows to the hub's vocabulary."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

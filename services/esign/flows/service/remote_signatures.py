@@ -58,7 +58,7 @@ class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
     )
 
     async def GetCredential(self, request: pb.GetCredentialRequest, context: Any) -> pb.GetCredentialResponse:
-        found: SealRow | None = await self.base.store.read(seal_rows.seal_by_id, request.credential_id)
+        found: SealRow | None = await self.base.store.read(seal_rows.find_seal_by_id, request.credential_id)
         # A person's seal is nobody's credential here, and its certificate says their name.
         own = found is not None and (found.seal.owner, found.seal.kind) == (
             current_caller().platform,
@@ -114,7 +114,7 @@ class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
                 ):
                     raise flow_consent.used()
                 granted = self.slots.grant(conn, request.credential_id, caller.platform)
-                found = seal_rows.seal_by_id(conn, request.credential_id)
+                found = seal_rows.find_seal_by_id(conn, request.credential_id)
                 assert found is not None
                 return found, granted.at_us
 
@@ -145,7 +145,7 @@ class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
         """The person's consent to exactly these hashes, given through the calling platform. Raises ConsentError."""
         consent = await self.consents.read(sad)
         now_s = self.base.clock.now_us() // 1_000_000
-        if await self.base.store.read(flow_store.consent_used_for, consent.token_id) == used_for(asked):
+        if await self.base.store.read(flow_store.find_use_of_consent, consent.token_id) == used_for(asked):
             # It came in time and was burned for this very request, whose key or ledger was away then.
             now_s = consent.issued_s
         flow_consent.check(consent, platform=platform, subject=consent.subject, list_sha256=bound, now_s=now_s)

@@ -20,13 +20,13 @@ _ROLES: "Mapping[Role, pb.PartyRole.ValueType]" = {role: pb.PartyRole.Value(f"PA
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks: a platform, or a person (the hub's id) through one."""
+    """The viewer: a platform, or a person (the hub's id) through one."""
 
     platform: str
     person: str = ""
 
     def takes(self, party: Party) -> bool:
-        """Whether this is the viewer's place."""
+        """Tells whether this is the viewer's place."""
         if party.actor is Actor.PERSON:
             return bool(self.person) and party.person == self.person
         return not self.person and party.platform == self.platform
@@ -42,7 +42,7 @@ class Viewer:
         return self.began(row) or (row.flow.state is not FlowState.DRAFT and bool(self.places(row)))
 
     def may_read(self, row: FlowRow) -> bool:
-        """Whether the document as it stands may be read: who only gets a copy waits for the final one."""
+        """Tells whether the document as it stands may be read: who only gets a copy waits for the final one."""
         if self.began(row) or row.flow.state is FlowState.COMPLETED:
             return True
         return any(party.step.role is not Role.COPY for party in self.places(row))

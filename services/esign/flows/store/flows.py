@@ -1,4 +1,4 @@
-"""What esign keeps of flows: the flow and its parties, the document with its revisions, used authorisations."""
+"""Stores flows: the flow and its parties, the document with its revisions, used authorisations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -193,7 +193,7 @@ class FlowRow:
     receipt: str = field(default="", repr=False)
     version: int = 1
 
-    def party(self, key: str) -> Party | None:
+    def find_party(self, key: str) -> Party | None:
         return next((party for party in self.parties if party.key == key), None)
 
 
@@ -234,7 +234,7 @@ def add(conn: Connection, row: FlowRow, pdf: bytes) -> None:
     _add_revision(conn, row.id, Revision(0, "", len(pdf), row.document_sha256, "", row.begun_us))
 
 
-def get(conn: Connection, flow_id: str) -> FlowRow | None:
+def find_flow(conn: Connection, flow_id: str) -> FlowRow | None:
     found = conn.execute(select(flow).where(flow.c.id == flow_id)).first()
     return None if found is None else _row(found, _parties(conn, [flow_id])[flow_id])
 
@@ -325,11 +325,11 @@ def use_consent(conn: Connection, token_id: str, used_for: str, expires_us: int)
     row = {"token_id": token_id, "used_for": used_for, "expires_us": expires_us}
     if binding_of(conn).dialect.insert_ignore(conn, used_consent, [row]):
         return True
-    return consent_used_for(conn, token_id) == used_for
+    return find_use_of_consent(conn, token_id) == used_for
 
 
-def consent_used_for(conn: Connection, token_id: str) -> str | None:
-    """What an authorisation was burned for; None when it was not used yet."""
+def find_use_of_consent(conn: Connection, token_id: str) -> str | None:
+    """Finds what an authorisation was used for; None when it was not used yet."""
     found = conn.execute(select(used_consent.c.used_for).where(used_consent.c.token_id == token_id)).scalar()
     return None if found is None else str(found)
 
@@ -339,11 +339,11 @@ def forget_consents(conn: Connection, before_us: int) -> int:
     return conn.execute(delete(used_consent).where(used_consent.c.expires_us < before_us)).rowcount
 
 
-def final_by_sha256(conn: Connection, digests: Sequence[str]) -> FlowRow | None:
+def find_final_by_sha256(conn: Connection, digests: Sequence[str]) -> FlowRow | None:
     """The completed flow of the final document that has the first of these digests that any has."""
     wanted = select(flow.c.final_sha256, flow.c.id).where(flow.c.final_sha256.in_(digests))
     ids = {row.final_sha256: row.id for row in conn.execute(wanted)}
-    return next((get(conn, ids[digest]) for digest in digests if digest in ids), None)
+    return next((find_flow(conn, ids[digest]) for digest in digests if digest in ids), None)
 
 
 def list_flows(

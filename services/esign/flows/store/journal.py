@@ -1,4 +1,4 @@
-"""What happened to flows, on its way into the ledger, and how often it happened.
+"""Stores what happened to flows until it is in the ledger, and how often it happened.
 
 Both are written in the unit of work that makes them true, so a recount from the ledger must give the same.
 """
@@ -89,7 +89,7 @@ def unlogged(conn: Connection, limit: int, flow_id: str = "") -> list[JournalRow
 
 
 def pending(conn: Connection) -> int:
-    """How many entries are on their way into the ledger."""
+    """The number of entries on their way into the ledger."""
     waiting = select(func.count()).select_from(flow_journal).where(flow_journal.c.ledger_index == UNLOGGED)
     return int(conn.execute(waiting).scalar_one())
 

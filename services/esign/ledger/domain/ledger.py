@@ -93,16 +93,16 @@ class Entry:
         return (SM3, self.document_sm3) if self.document_sm3 else (SHA256, self.document_sha256)
 
     def is_of(self, document: bytes) -> bool:
-        """Whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
+        """Tells whether the entry is about these bytes: every digest it has of a document is theirs, and it has one."""
         return _agree({SHA256: self.document_sha256, SM3: self.document_sm3}, document)
 
     def is_of_ofd(self, document: bytes) -> bool:
-        """Whether these bytes are the OFD form of the document that the entry is about."""
+        """Tells whether these bytes are the OFD form of the document that the entry is about."""
         found = _OFD_FORM.fullmatch(self.kind) if self.type is EntryType.DOCUMENT_SEALED else None
         return found is not None and _BY_NAME[found[1]].of(document).hex() == found[2]
 
     def names(self, certificate: bytes) -> bool:
-        """Whether the entry names this certificate (DER)."""
+        """Tells whether the entry names this certificate (DER)."""
         return _agree({SHA256: self.certificate_sha256, SM3: self.certificate_sm3}, certificate)
 
 
@@ -126,11 +126,11 @@ class Marks:
         return {f"document_{self.digest.name}": self.digest.of(document).hex()}
 
     def ofd(self, document: bytes) -> dict[str, str]:
-        """Of the OFD form of the same document; nothing when it has none."""
+        """Digest of the OFD form of the same document; nothing when it has none."""
         return {"kind": f"ofd:{self.digest.name}:{self.digest.of(document).hex()}"} if document else {}
 
     def certificate(self, certificate: bytes) -> dict[str, str]:
-        """Of a certificate in DER."""
+        """Digest of a certificate in DER."""
         return {f"certificate_{self.digest.name}": self.digest.of(certificate).hex()}
 
     def commitment(self, *parts: bytes) -> dict[str, str]:

@@ -87,7 +87,7 @@ def open_note(note: str, keys: Iterable[VerifierKey]) -> tuple[str, tuple[Verifi
 
 
 def signed_by(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Whether this Ed25519 key, 32 bytes, signed the message."""
+    """Tells whether this Ed25519 key, 32 bytes, signed the message."""
     key = Ed25519PublicKey.from_public_bytes(public)
     return holds(lambda: key.verify(signature, message))
 

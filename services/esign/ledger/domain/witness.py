@@ -46,12 +46,12 @@ def parse_vkey(text: str) -> WitnessKey:
 
 
 def is_witness(vkey: str) -> bool:
-    """Whether a verifier key is one that cosigns. Raises NoteMalformedError."""
+    """Tells whether a verifier key is one that cosigns. Raises NoteMalformedError."""
     return note.split_vkey(vkey)[1][:1] == _COSIGNER
 
 
 def signed_message(body: str, time_s: int) -> bytes:
-    """What a cosignature signs: header, time (POSIX seconds), and the checkpoint's note text."""
+    """The message that a cosignature signs: header, time (POSIX seconds), and the checkpoint's note text."""
     return f"cosignature/v1\ntime {time_s}\n{body}".encode()
 
 
@@ -149,7 +149,7 @@ class Policy:
 
     @property
     def demanding(self) -> bool:
-        """Whether it asks for any cosignature at all."""
+        """Tells whether it asks for any cosignature at all."""
         return self.quorum.least > 0
 
     def check(self, text: str) -> tuple[Cosignature, ...]:

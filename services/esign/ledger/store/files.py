@@ -101,7 +101,7 @@ class LedgerStore:
 
     @property
     def broken(self) -> bool:
-        """Whether a write failed so that only opening the log again tells what is on disk."""
+        """Tells whether a write failed so that only opening the log again tells what is on disk."""
         return self._broken
 
     @property
@@ -183,7 +183,7 @@ class LedgerStore:
         self._replace_synced(WITNESSED, note.encode())
         self._witnessed = note
 
-    def witnessed_receipt(self, index: int) -> Receipt | None:
+    def find_witnessed_receipt(self, index: int) -> Receipt | None:
         """Receipt of an entry under the newest witnessed checkpoint; None when that does not reach it yet."""
         if not self._witnessed:
             return None
@@ -365,7 +365,7 @@ class LedgerStore:
         self._show()
 
     def _witnessed_before(self) -> str:
-        """What was kept, if it is still of this log; a lost or foreign one is asked for again."""
+        """Reads the stored checkpoint, if it is still of this log; a lost or foreign one is asked for again."""
         try:
             text = (self.directory / WITNESSED).read_text(encoding="utf-8")
             kept = ledger.open_checkpoint(text, self._keys)
@@ -397,7 +397,7 @@ class LedgerStore:
             raise _damaged("LEDGER_DAMAGED", f"the public checkpoint is not ours: {cause.reason}") from cause
 
     def _records(self) -> list[journal_format.Record]:
-        """What the journal holds, and the journal cut off behind it."""
+        """Reads what the journal holds, and cuts the journal off behind it."""
         found = list(journal_format.records(os.pread(self._journal, os.fstat(self._journal).st_size, 0)))
         self._journal_size = found[-1].end if found else 0
         os.ftruncate(self._journal, self._journal_size)

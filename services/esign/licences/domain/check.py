@@ -42,7 +42,7 @@ _MAY_SIGN = Step("signer", Status.VALID, "SIGNER_MAY_SIGN", "签章证书可用�
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What the register says of a licence. `ledger_index` below 0: not logged yet. `issued_us` in µs."""
+    """The register's facts about a licence. `ledger_index` below 0: not logged yet. `issued_us` in µs."""
 
     state: LicenceState
     seal: Seal
@@ -51,7 +51,7 @@ class Registered:
 
 
 class NotRegistered(Enum):
-    """Why the register says nothing of a licence."""
+    """The reason why the register says nothing of a licence."""
 
     UNKNOWN = "not in the register"
     OFFLINE = "the register cannot be asked"
@@ -67,9 +67,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What a reader has beside a licence that the register cannot be asked for: steps in the place of the register's,
-    lists of revoked certificates (DER), and the moment (µs) by which the ledger had the licence; None: nothing proves
-    one.
+    """The material that a reader has beside a licence when he cannot ask the register: steps in the place of the
+    register's, lists of revoked certificates (DER), and the moment (µs) by which the ledger had the licence; None:
+    nothing proves one.
     """
 
     steps: tuple[Step, ...] = ()
@@ -80,9 +80,12 @@ class Beside:
 NOTHING_BESIDE = Beside()
 
 
-def token_sha256(text: str) -> str:
-    """By which the register knows a licence: SHA-256 of what the issuer signed, with the signature; hex."""
-    return sha256(text.partition("~")[0].encode("utf-8", "replace")).hexdigest()
+def token_digests(text: str) -> tuple[str, ...]:
+    """SHA-256 (hex) of what the issuer signed, with the signature in each of its spellings: the register knows a
+    licence by one of them.
+    """
+    tokens = jose.spellings(text.partition("~")[0])
+    return tuple(sha256(token.encode("utf-8", "replace")).hexdigest() for token in tokens)
 
 
 def judge(
@@ -168,8 +171,8 @@ def _signature_steps(
 
 
 def _issuer_step(path: Sequence[x509.Certificate], register: Registered | NotRegistered) -> Step:
-    """Whether the signer may issue licences: the register knows what was issued; else the certificate's purpose says
-    it, for anybody's certificate signs.
+    """Tells whether the signer may issue licences: the register knows what was issued; else the certificate's purpose
+    says it, for anybody's certificate signs.
     """
     if paths.has_purpose(path, pki.LICENCE_ISSUING.dotted_string):
         return _good("signer", "SIGNER_MAY_SIGN", "签章证书可用于签发证照", "the certificate is for issuing licences")
@@ -240,9 +243,9 @@ def _time_step(
 
 
 def _was_issued_in_time(token: Token, roots: Sequence[x509.Certificate], existed_us: int | None, now_us: int) -> bool:
-    """Whether the issuer's certificates are valid now, or were when the licence is proven to have existed: what the
-    licence says of its time is the issuer's word alone, and a key whose certificate has ended may be in other hands.
-    Without a path the step chain says what is wrong.
+    """Tells whether the issuer's certificates are valid now, or were when the licence is proven to have existed: what
+    the licence says of its time is the issuer's word alone, and a key whose certificate has ended may be in other
+    hands. Without a path the step chain says what is wrong.
     """
     try:
         path = issuer_path(token, roots)

@@ -25,6 +25,8 @@ AHEAD_SECONDS = 60
 """The clock of an issuer or a holder may be so much ahead of ours."""
 _COORDINATE = 32
 _SCHEME = ec.ECDSA(hashes.SHA256())
+# Order of the base point of P-256 (SP 800-186, 3.2.1.3).
+_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 # Header parameters that may stand in a token of ours; RFC 7515, 4.1.11 forbids what is not understood when critical.
 _HEADER_NAMES = frozenset({"alg", "typ", "kid", "x5c", "jwk"})
 _MOST_CERTIFICATES = 4
@@ -146,6 +148,22 @@ def check(token: Token, key: ec.EllipticCurvePublicKey) -> None:
     signature = encode_dss_signature(*pair)
     if not holds(lambda: key.verify(signature, token.signed, _SCHEME)):
         raise TokenWrongError("SIGNATURE_WRONG", "the signature is wrong", "签名不正确")
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """The texts of one compact JWS whose values hold where one's does: where (r, s) is an ECDSA value, (r, n - s) is
+    one too, and anybody computes it. What a register or a ledger knows by its digest is known by that of each. `text`
+    alone where it is no token.
+    """
+    signed, _, value = text.rpartition(".")
+    try:
+        raw = decode(value)
+    except TokenMalformedError:
+        return (text,)
+    r, s = raw[:_COORDINATE], int.from_bytes(raw[_COORDINATE:], "big")
+    if len(raw) != 2 * _COORDINATE or not 0 < s < _ORDER:
+        return (text,)
+    return text, f"{signed}.{encode(r + (_ORDER - s).to_bytes(_COORDINATE, 'big'))}"
 
 
 def public_key(jwk: object) -> ec.EllipticCurvePublicKey:

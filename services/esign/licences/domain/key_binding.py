@@ -23,7 +23,7 @@ _CONTEXT = b"shuniu-licence-nonce-v1\n"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Whom a proof must be made for, with which nonce, at most how old (s), and the time now (µs)."""
+    """The audience that a proof must be made for, with which nonce, at most how old (s), and the time now (µs)."""
 
     audience: str
     nonce: str
@@ -57,7 +57,7 @@ def _mac(key: bytes, body: bytes) -> bytes:
 
 
 def nonce_digest(audience: str, nonce: str) -> str:
-    """What is remembered of a nonce that was used, hex."""
+    """The digest by which a used nonce is remembered, hex."""
     return sha256(f"{len(audience)}:{audience}{nonce}".encode()).hexdigest()
 
 
@@ -86,7 +86,7 @@ def possession(proof: str) -> Possession:
 
 
 def check_binding(found: Presentation, cnf: object, expected: Expected) -> None:
-    """Whether the holder made this presentation for this question now (RFC 9901, 7.3, step 5).
+    """Tells whether the holder made this presentation for this question now (RFC 9901, 7.3, step 5).
 
     Raises TokenMalformedError, TokenWrongError.
     """

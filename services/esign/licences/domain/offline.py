@@ -1,4 +1,4 @@
-"""What stands beside a licence and is judged without the hub: a status list token, and the ledger's receipt."""
+"""Judges what stands beside a licence, without the hub: a status list token, and the ledger's receipt."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,9 +68,9 @@ def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust,
 
 
 def _is_of_one_hub(one: Sequence[x509.Certificate], other: Sequence[x509.Certificate]) -> bool:
-    """Whether the key of one authority certified both, or of two authorities that the same certificate issued under one
-    organisation's name: an authority's successor has another key. No name that somebody below wrote counts, and no
-    address of a list: another hub's authority can certify any.
+    """Tells whether the key of one authority certified both, or of two authorities that the same certificate issued
+    under one organisation's name: an authority's successor has another key. No name that somebody below wrote counts,
+    and no address of a list: another hub's authority can certify any.
     """
     if len(one) < 2 or len(other) < 2 or one[-1] != other[-1]:
         return False
@@ -95,7 +95,9 @@ def ledger_step(receipt: str, token: str, trust: Trust) -> tuple[Step, int | Non
         return Step("ledger", Status.UNKNOWN, error.reason, error.zh, error.en), None
     except EsignError as error:
         return Step("ledger", Status.INVALID, error.reason, error.zh, error.en), None
-    if entry.type is not EntryType.LICENCE_ISSUED or not entry.is_of(token.encode()):
+    if entry.type is not EntryType.LICENCE_ISSUED or not any(
+        entry.is_of(each.encode()) for each in jose.spellings(token)
+    ):
         zh, en = "存证回执不是该证照的", "the receipt is another licence's"
         return Step("ledger", Status.INVALID, "LOGGED_OTHER", zh, en), None
     return Step("ledger", Status.VALID, "LOGGED", "已存证", "the receipt proves that it is logged"), entry.time_us

@@ -62,7 +62,7 @@ class Disclosure:
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What arrived, taken apart: form checked, signatures not. `binding` None: no key binding."""
+    """A presentation taken apart: form checked, signatures not. `binding` None: no key binding."""
 
     token: jose.Token
     disclosures: tuple[Disclosure, ...]

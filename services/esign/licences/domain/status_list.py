@@ -85,7 +85,7 @@ def expand(found: object) -> StatusList:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """What signs status lists: a key and its certificates (DER), signer first."""
+    """The signer of status lists: a key and its certificates (DER), signer first."""
 
     key: ec.EllipticCurvePrivateKey
     certificates: Sequence[bytes]

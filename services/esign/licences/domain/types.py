@@ -78,7 +78,7 @@ class LicenceType:
 
     @property
     def person_fields(self) -> tuple[str, ...]:
-        """What the vault is asked for: no more than the type prints, and the date of birth for its ages."""
+        """The fields that the vault is asked for: no more than the type prints, and the date of birth for its ages."""
         wanted = {c.source.removeprefix("person.") for c in self.claims if c.source.startswith("person.")}
         return tuple(sorted(wanted | ({"birth_date"} if self.ages else set())))
 

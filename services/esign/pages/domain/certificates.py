@@ -63,7 +63,7 @@ TEMPLATES: Mapping[str, Template] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class CertificateData:
-    """What a certificate says. `issuer` is the agency's official name; facts are named as the template names them.
+    """The data of a certificate. `issuer` is the agency's official name; facts are named as the template names them.
     `picture` (PNG) is what the seal shows when its owner uploaded one; it says nothing and is no part of the data.
     """
 

@@ -227,7 +227,7 @@ class _Flat:
         self._stems = 0
 
     def run(self, code: bytes, depth: int) -> bool:
-        """Whether the glyph ended. Raises CffError."""
+        """Tells whether the glyph ended. Raises CffError."""
         if depth > _DEEPEST:
             raise CffError("subroutines call each other too deep")
         at = 0

@@ -124,7 +124,9 @@ def runs(pdf: bytes) -> list[Run]:
 
 
 def _added(shown: bytes) -> float:
-    """What the operand of TJ adds between characters: minus the sum of its numbers, which stand outside of strings."""
+    """The space that the operand of TJ adds between characters: minus the sum of its numbers, which stand outside of
+    strings.
+    """
     outside, depth, at = bytearray(), 0, 0
     while at < len(shown):
         byte = shown[at : at + 1]
@@ -147,7 +149,7 @@ def _added(shown: bytes) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What all documents of one form share."""
+    """The parts that all documents of one form share."""
 
     font: Font
     head: bytes = field(repr=False)

@@ -1,4 +1,6 @@
-"""What a page needs of an OpenType font with CFF outlines (ISO/IEC 14496-22): characters, advances, glyphs, metrics."""
+"""Reads what a page needs of an OpenType font with CFF outlines (ISO/IEC 14496-22): characters, advances, glyphs,
+metrics.
+"""
 
 import struct
 from collections.abc import Mapping
@@ -10,7 +12,7 @@ from services.esign.pages.domain.cff import CffFont
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Of the whole face, in thousandths of the em: bounding box, ascender, descender, height of capitals."""
+    """Measures of the whole face, in thousandths of the em: bounding box, ascender, descender, height of capitals."""
 
     box: tuple[int, int, int, int]
     ascender: int

@@ -41,7 +41,7 @@ _NUMBER = re.compile(rb"[0-9A-Z-]{4,32}")
 
 @dataclass(frozen=True, slots=True)
 class QrContent:
-    """What a code says, once its signature has been checked."""
+    """The content of a code whose signature has been checked."""
 
     number: str
     issued_on: date
@@ -49,7 +49,7 @@ class QrContent:
     key_id: bytes
 
     def matches(self, data: CertificateData) -> bool:
-        """Whether the code was made for exactly this data."""
+        """Tells whether the code was made for exactly this data."""
         return (
             self.number == data.number
             and self.issued_on == data.issued_on

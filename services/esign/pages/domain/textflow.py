@@ -41,7 +41,7 @@ _FITS = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Where paragraphs stand: left edge and width, indent of first lines, size of the text, all in points."""
+    """The place of paragraphs: left edge and width, indent of first lines, size of the text, all in points."""
 
     left: float
     width: float
@@ -66,7 +66,7 @@ def is_han(character: str) -> bool:
 
 
 def advance_of(text: str, glyphs: Mapping[int, int], advances: Sequence[int]) -> int:
-    """How long a text is in one line, in thousandths of the em. Raises KeyError for a character without a glyph."""
+    """Length of a text in one line, in thousandths of the em. Raises KeyError for a character without a glyph."""
     return sum(advances[glyphs[ord(c)]] for c in text)
 
 
@@ -109,14 +109,16 @@ def _kind(character: str) -> str:
 
 
 def _spaces(pairs: Sequence[str]) -> tuple[list[int], list[int]]:
-    """What is added before and behind each character for its neighbours, in thousandths of the em."""
+    """Space added before and behind each character for its neighbours, in thousandths of the em."""
     before = [_BEFORE.get(pair, 0) for pair in pairs]
     behind = [_BEHIND.get(pair, 0) for pair in pairs]
     return [0, *before], [*behind, 0]
 
 
 def _trimmed(kind: str, added: int, edge: str) -> int:
-    """What a character gains at the edge of a line (mostly less than 0): `added` is undone, punctuation is its ink."""
+    """Space that a character gains at the edge of a line (mostly less than 0): `added` is undone, punctuation is its
+    ink.
+    """
     if kind == edge:
         # It may have closed up with its neighbour already.
         return -_HALF - min(added, 0)
@@ -135,7 +137,7 @@ class _Paragraph:
     behind: Sequence[int]
 
     def end_of_line(self, start: int, room: float) -> int | None:
-        """Where the line that begins there ends: the last place where it may and fits; None when there is none."""
+        """Finds where the line that begins there ends: the last place where it may and fits; None: there is none."""
         width = _trimmed(self.kinds[start], self.before[start], "O")
         found: int | None = None
         final = len(self.kinds) - 1

@@ -1,4 +1,6 @@
-"""Whether seal certificates are revoked: OCSP (RFC 6960) and the CRL (RFC 5280, section 5). Pure: states come in."""
+"""Answers whether seal certificates are revoked: OCSP (RFC 6960) and the CRL (RFC 5280, section 5). Pure: states come
+in.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ _FLAGS = {
 
 
 class Standing(StrEnum):
-    """How a seal certificate stands. HELD: the seal is suspended and may come back."""
+    """The standing of a seal certificate. HELD: the seal is suspended and may come back."""
 
     GOOD = "GOOD"
     HELD = "HELD"
@@ -102,7 +104,7 @@ def read_request(request: bytes) -> ocsp.OCSPRequest | None:
 
 
 def means(request: ocsp.OCSPRequest, issuer: x509.Certificate) -> bool:
-    """Whether the request asks after a certificate of this issuer."""
+    """Tells whether the request asks after a certificate of this issuer."""
     digest = _HASHES.get(request.hash_algorithm.name)
     if digest is None:
         return False

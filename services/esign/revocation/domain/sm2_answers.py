@@ -1,4 +1,5 @@
-"""Whether SM2 seal certificates are revoked: OCSP (RFC 6960) and CRL (RFC 5280, 5) signed with SM2 and SM3, in DER.
+"""Answers whether SM2 seal certificates are revoked: OCSP (RFC 6960) and CRL (RFC 5280, 5) signed with SM2 and SM3, in
+DER.
 
 What is stated is the same as `revocation` states of the others; only the signature, and so the writing, is ours.
 """

@@ -37,7 +37,7 @@ class Action(StrEnum):
 
 
 class RevocationReason(IntEnum):
-    """Why a certificate ended (CRLReason, RFC 5280 5.3.1). Others of that list do not occur with seals."""
+    """The reason why a certificate ended (CRLReason, RFC 5280 5.3.1). Others of that list do not occur with seals."""
 
     UNSPECIFIED = 0
     KEY_COMPROMISE = 1
@@ -106,18 +106,18 @@ class Seal:
 
     @property
     def holder(self) -> str:
-        """Who may have one active seal: the platform, or the person wherever they applied."""
+        """The key under which there is one active seal: the platform, or the person wherever they applied."""
         return f"person/{self.person}" if self.kind is SealKind.PERSON else f"platform/{self.owner}"
 
     def invalid_at(self, at_us: int) -> bool:
-        """Whether what the seal signed at that time counts for nothing, as the revocation's invalidity date says."""
+        """Tells whether what the seal signed then counts for nothing, by the invalidity date of its revocation."""
         return self.revocation is not None and at_us >= self.revocation.invalid_us
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """Why a seal was revoked or replaced, when (µs), and from when on its signatures are not to be trusted (µs;
-    invalidityDate, RFC 5280 5.3.2). That is never after the revocation.
+    """The revocation or replacement of a seal: its reason, its time (µs), and from when on its signatures are not to be
+    trusted (µs; invalidityDate, RFC 5280 5.3.2). That is never after the revocation.
     """
 
     reason: RevocationReason
@@ -126,7 +126,7 @@ class Revocation:
 
 
 def move(current: SealState, action: Action) -> SealState:
-    """Where the action takes the seal. Raises SealStateError naming what is possible."""
+    """The state to which the action takes the seal. Raises SealStateError naming what is possible."""
     target = MOVES.get((current, action))
     if target is None:
         possible = sorted(each.value for state, each in MOVES if state is current)

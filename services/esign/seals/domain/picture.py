@@ -31,8 +31,9 @@ class SquareSeal:
 
 
 def square(name: str) -> SquareSeal:
-    """How a person's name of 2 to 6 characters stands: 姓名 → 姓名之印 in two columns, 张三丰 → 张三丰印. Raises
-    DocumentUnfitError.
+    """Arranges a person's name of 2 to 6 characters: 姓名 → 姓名之印 in two columns, 张三丰 → 张三丰印.
+
+    Raises DocumentUnfitError.
     """
     # The middle dot of transliterated names is not carved.
     carved = name.replace("·", "").strip()

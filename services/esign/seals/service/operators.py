@@ -64,7 +64,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         kept = await self.seals.base.store.read(requests.answered, [asked])
         if kept:
             return pb.MakeSealResponse.FromString(kept[asked.key])
-        found = await self.seals.base.store.read(seal_rows.seal_by_id, request.id)
+        found = await self.seals.base.store.read(seal_rows.find_seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
         try:
@@ -83,7 +83,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
 
     async def ReplaceSeal(self, request: pb.ReplaceSealRequest, context: Any) -> pb.ReplaceSealResponse:
         by, reason = actor(current_caller()), seal_views.reason(request.reason)
-        found = await self.seals.base.store.read(seal_rows.seal_by_id, request.id)
+        found = await self.seals.base.store.read(seal_rows.find_seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
         old = found.seal
@@ -112,7 +112,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         self, request: pb.ListSealedDocumentsRequest, context: Any
     ) -> pb.ListSealedDocumentsResponse:
         base, page_key, caller = self.seals.base, self.seals.secrets.page, current_caller()
-        if await base.store.read(seal_rows.seal_by_id, request.id) is None:
+        if await base.store.read(seal_rows.find_seal_by_id, request.id) is None:
             raise seal_unknown(request.id)
         since = seal_views.since(request, "since")
         size = paging.page_size(request.page_size, default=100)
@@ -133,7 +133,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
                 moved = move(conn)
             except EsignError as error:
                 raise refusal(error) from None
-            kept = seal_rows.seal_by_id(conn, moved.id)
+            kept = seal_rows.find_seal_by_id(conn, moved.id)
             return response(seal=view_for(caller, kept or SealRow(moved, b"", b"")))
 
         answer = await self.seals.base.mutate(request, response, unit, target=f"seal/{request.id}")

@@ -75,7 +75,7 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
         kept = await self.base.store.read(requests.answered, [asked])
         if kept:
             return pb.ApproveSealResponse.FromString(kept[asked.key])
-        found = await self.base.store.read(seal_rows.seal_by_id, request.id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
         if found.seal.state is SealState.APPLIED and self.two_operators:
@@ -94,7 +94,7 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
 
         def unit(conn: Connection) -> pb.ApproveSealResponse:
             try:
-                now = seal_rows.seal_by_id(conn, request.id)
+                now = seal_rows.find_seal_by_id(conn, request.id)
                 if now is not None and now.seal.state is SealState.APPLIED and not self.two_operators:
                     self.life.review_alone(conn, request.id, by)
                 self.life.make(conn, made, by)
@@ -120,7 +120,7 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
             raise errors.invalid(violations)
 
         def unit(conn: Connection) -> pb.ChangeSealStateResponse:
-            found = seal_rows.seal_by_id(conn, request.id)
+            found = seal_rows.find_seal_by_id(conn, request.id)
             if found is None or not found.certificate:
                 raise seal_unknown(request.id)
             try:
@@ -165,10 +165,10 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
         found = await self._readable(caller, request.id)
         if found.seal.kind is SealKind.PERSON and caller.kind is not CallerKind.PERSON:
             raise seal_unknown(request.id)
-        kept = await self.base.store.read(seal_store.picture_of, request.id)
+        kept = await self.base.store.read(seal_store.find_picture, request.id)
         if kept is None:
             raise errors.not_found("PICTURE_ABSENT", "The seal has no picture yet.", "该印章尚无图像。")
-        beside = await self.base.store.read(ses_store.sm2_seal_of, request.id)
+        beside = await self.base.store.read(ses_store.find_sm2_seal, request.id)
         return pb.GetSealPictureResponse(
             png=kept.picture.data,
             width_mm=kept.picture.width_mm,
@@ -179,7 +179,7 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
 
     async def _readable(self, caller: Caller, seal_id: str) -> SealRow:
         """Raises NOT_FOUND SEAL_UNKNOWN, also for those who may not know of it."""
-        found = await self.base.store.read(seal_rows.seal_by_id, seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, seal_id)
         if found is None:
             raise seal_unknown(seal_id)
         seal = found.seal

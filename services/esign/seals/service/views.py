@@ -73,7 +73,7 @@ def moment(us: int) -> Timestamp:
 
 
 def actor(caller: Caller) -> str:
-    """Who acts, as journal and second-person rule know them: `operator/name`, `platform/code`, `person`."""
+    """The actor, as journal and second-person rule know them: `operator/name`, `platform/code`, `person`."""
     return "person" if caller.kind is CallerKind.PERSON else f"{caller.kind.name.lower()}/{caller.platform}"
 
 

@@ -1,4 +1,4 @@
-"""What esign keeps around seals: pictures, and every change of state."""
+"""Stores what belongs to seals: pictures, and every change of state."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -99,7 +99,7 @@ def keep_picture(conn: Connection, seal_id: str, kept: KeptPicture, kind: SealKi
     binding_of(conn).dialect.insert_ignore(conn, seal_picture, [row])
 
 
-def picture_of(conn: Connection, seal_id: str) -> KeptPicture | None:
+def find_picture(conn: Connection, seal_id: str) -> KeptPicture | None:
     row = conn.execute(select(seal_picture).where(seal_picture.c.seal_id == seal_id)).first()
     if row is None:
         return None

@@ -152,7 +152,7 @@ def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
     )
 
 
-def seal_by_id(conn: Connection, seal_id: str) -> SealRow | None:
+def find_seal_by_id(conn: Connection, seal_id: str) -> SealRow | None:
     """The seal, as this unit's snapshot has it."""
     row = conn.execute(select(seal).where(seal.c.id == seal_id)).first()
     return None if row is None else _seal(conn, row)
@@ -207,7 +207,7 @@ def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
     return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id, row.held_us)
 
 
-def standing_of(conn: Connection, serial: str) -> StandingRow | None:
+def find_standing(conn: Connection, serial: str) -> StandingRow | None:
     row = conn.execute(_STANDING.where(seal_certificate.c.serial == serial)).first()
     return None if row is None else _standing(row)
 

@@ -73,7 +73,7 @@ def once_logged(conn: Connection, serial: int, index: int) -> None:
     conn.execute(update(once_certificate).where(once_certificate.c.serial == f"{serial:x}").values(ledger_index=index))
 
 
-def once_since(conn: Connection, serial: str) -> int | None:
-    """When the certificate of that serial number (hex) was made for one signature, µs; None: it was not."""
+def find_once_since(conn: Connection, serial: str) -> int | None:
+    """Finds when the certificate of that serial number (hex) was made for one signature, µs; None: it was not."""
     found = conn.execute(select(once_certificate.c.made_us).where(once_certificate.c.serial == serial)).scalar()
     return None if found is None else int(found)

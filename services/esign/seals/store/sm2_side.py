@@ -1,4 +1,4 @@
-"""What esign keeps of the SM2 side: each seal's SM2 certificate, key and SESeal, and each document's seal signature."""
+"""Stores the SM2 side: each seal's SM2 certificate, key and SESeal, and each document's seal signature."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ def eseal_context(seal_id: str) -> bytes:
     return secret_values.context("sm2_seal", seal_id, "eseal")
 
 
-def sm2_seal_of(conn: Connection, seal_id: str) -> Sm2SealRow | None:
+def find_sm2_seal(conn: Connection, seal_id: str) -> Sm2SealRow | None:
     row = conn.execute(select(sm2_seal).where(sm2_seal.c.seal_id == seal_id)).first()
     if row is None:
         return None
@@ -74,7 +74,7 @@ def keep_sm2_seal(conn: Connection, made: Sm2SealRow, kind: SealKind) -> Sm2Seal
         "eseal": eseal,
     }
     binding_of(conn).dialect.insert_ignore(conn, sm2_seal, [values])
-    kept = sm2_seal_of(conn, made.seal_id)
+    kept = find_sm2_seal(conn, made.seal_id)
     assert kept is not None
     return kept
 

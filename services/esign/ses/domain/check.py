@@ -69,7 +69,7 @@ class SmTrust:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What else speaks of a seal: lists of revoked certificates, and the moment (µs) by which the sealed document is
+    """Other evidence about a seal: lists of revoked certificates, and the moment (µs) by which the sealed document is
     proven to have existed; None: nothing proves one.
     """
 
@@ -82,8 +82,8 @@ NO_EVIDENCE = Evidence()
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """What a signature must be over: SM3 of the document's part, and the name of that part. `stated_us`: the moment
-    (µs) that this part itself states, before which nobody signed it; None: it states none.
+    """The bytes that a signature must be over: SM3 of the document's part, and the name of that part. `stated_us`: the
+    moment (µs) that this part itself states, before which nobody signed it; None: it states none.
     """
 
     data_hash: bytes
@@ -93,7 +93,7 @@ class Covered:
 
 @dataclass(slots=True)
 class Findings:
-    """What was read and found, in order."""
+    """The parts that were read, and the steps that were found, in order."""
 
     steps: list[Step] = field(default_factory=list)
     seal: Seal | None = None
@@ -265,8 +265,8 @@ def _built(step: str, certificate: bytes, trust: SmTrust, at_us: int | None) -> 
 def _doubt(
     path: Sequence[Sm2Certificate], at_us: int, now_us: int, covered: Covered | None, proven_us: int | None
 ) -> Step | None:
-    """What speaks against the moment that a signature outside a document states: its signer's word alone, as that of
-    any signature (`stamped_time`). What the document proves counts for a moment it does not lie before.
+    """The objection to the moment that a signature outside a document states: its signer's word alone, as that of any
+    signature (`stamped_time`). What the document proves counts for a moment it does not lie before.
     """
     if covered is not None and covered.stated_us is not None and at_us < covered.stated_us - _CLOCK_TOLERANCE_US:
         zh, en = (
@@ -348,7 +348,7 @@ def _signer(
 
 
 def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | None, now_us: int) -> Step:
-    """Of the signer and of the maker: the worse of what the lists say."""
+    """The worse of what the lists say of the signer and of the maker."""
     if evidence is None:
         return _NOT_ASKED
     path = _path_of(_SIGNER, signature.certificate, trust, signature.time_us)
@@ -377,7 +377,7 @@ _NOT_ASKED = Step(
 
 
 def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) -> Step | None:
-    """What lists and the calendar say against the seal's maker or those above; None: nothing. When a seal was made its
+    """The objection of lists and calendar to the seal's maker or those above; None: none. When a seal was made its
     maker alone says, who may be a thief: revoked or ended later, the seal stands only where the sealed document is
     proven to be older.
     """

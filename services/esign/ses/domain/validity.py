@@ -1,4 +1,4 @@
-"""When a seal may be used, and whose it is: what its maker wrote of its time and its name, against the signature's."""
+"""Compares the time and the name that a seal's maker wrote with those of the signature."""
 
 import unicodedata
 from dataclasses import replace
@@ -30,8 +30,8 @@ def at(info: SealInfo, at_us: int | None) -> Step:
 
 
 def ended(info: SealInfo, proven_us: int | None, now_us: int) -> Step | None:
-    """What the calendar says against a signature by a seal whose time is over; None: nothing. When it signed, its
-    holder alone says, unless the signature is proven (µs) to be older: as of a certificate that has ended.
+    """The objection of the calendar to a signature by a seal whose time is over; None: none. When it signed, its holder
+    alone says, unless the signature is proven (µs) to be older: as of a certificate that has ended.
     """
     if now_us <= info.valid_to_us or (proven_us is not None and proven_us <= info.valid_to_us):
         return None

@@ -54,7 +54,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class SealInfo:
-    """What the maker signs (eSealInfo). Times in µs since 1970.
+    """The content that the maker signs (eSealInfo). Times in µs since 1970.
 
     `certificates` holds the certificates (DER) that may use the seal, or `digests` pairs of algorithm and digest of
     them.
@@ -74,7 +74,9 @@ class SealInfo:
     critical_extensions: tuple[bytes, ...] = ()
 
     def lists(self, certificate: bytes, sm3: bytes) -> bool | None:
-        """Whether the seal's list holds this certificate; `sm3` is its SM3. None: digests of a kind not known here."""
+        """Tells whether the seal's list holds this certificate; `sm3` is its SM3. None: digests of a kind not known
+        here.
+        """
         if self.certificates:
             return certificate in self.certificates
         known = {_SM3: sm3, "SM3": sm3, _SHA256: sha256(certificate).digest(), "SHA256": sha256(certificate).digest()}
@@ -125,7 +127,7 @@ def info(
     created_us: int,
     picture: Picture,
 ) -> bytes:
-    """What a maker's device signs: eSealInfo of GB/T 38540, DER."""
+    """The content that a maker's device signs: eSealInfo of GB/T 38540, DER."""
     return der.tlv(
         der.SEQUENCE,
         der.tlv(der.SEQUENCE, _ia5("ES"), der.integer(V4), _ia5(VENDOR)),
@@ -183,7 +185,7 @@ def read(data: bytes) -> Seal | SealSignature:
 
 
 def is_seal_data(data: bytes) -> bool:
-    """Whether the bytes are a seal or a seal signature by themselves."""
+    """Tells whether the bytes are a seal or a seal signature by themselves."""
     if not data.startswith(b"\x30") or len(data) > MOST_BYTES:
         return False
     try:

@@ -68,7 +68,7 @@ def with_validation_data(pdf: bytes, data: ValidationData) -> bytes:
 
 @typed
 def adds(pdf: bytes, data: ValidationData) -> bool:
-    """Whether the document lacks any of these validation data. Raises DocumentUnfitError."""
+    """Tells whether the document lacks any of these validation data. Raises DocumentUnfitError."""
     there = ValidationData.of(Document(pdf))
     return not (
         set(data.certificates) <= set(there.certificates)

@@ -49,14 +49,14 @@ _FLAGS = 132
 
 
 class Permission(IntEnum):
-    """What a certification allows afterwards (DocMDP, ISO 32000-2, 12.8.2.2)."""
+    """The changes that a certification allows afterwards (DocMDP, ISO 32000-2, 12.8.2.2)."""
 
     NOTHING = 1
     SIGN = 2
 
 
 class LockAction(StrEnum):
-    """Which fields a signature locks: all, those named, or all but those named."""
+    """The fields that a signature locks: all, those named, or all but those named."""
 
     ALL = "All"
     INCLUDE = "Include"
@@ -65,7 +65,7 @@ class LockAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What a signature in the field locks (FieldMDP)."""
+    """The lock of a signature in the field (FieldMDP)."""
 
     action: LockAction | str = LockAction.ALL
     fields: tuple[str, ...] = ()
@@ -133,7 +133,7 @@ class Prepared:
 
     @property
     def covered(self) -> bytes:
-        """What the signature is over, for those who hash themselves."""
+        """The bytes that the signature is over, for those who hash themselves."""
         return self.pdf[: self.start - 1] + self.pdf[self.end + 1 :]
 
     def finish(self, signature: bytes) -> bytes:
@@ -151,7 +151,7 @@ class Prepared:
 
 
 def typed(work: Callable[_P, _T]) -> Callable[_P, _T]:
-    """What the strict reader says of a document, in the words of this module."""
+    """Decorates what reads a document strictly: its refusals come in the words of this module."""
 
     @wraps(work)
     def worded(*args: _P.args, **kwargs: _P.kwargs) -> _T:

@@ -86,7 +86,7 @@ class SigningSeal:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What signing needs to know of a document: where it ends and the two objects that the update replaces."""
+    """The facts about a document that signing needs: where it ends and the two objects that the update replaces."""
 
     size: int
     root: tuple[int, int]

@@ -1,5 +1,5 @@
-"""What a PDF signature's /Contents holds: decided by its bytes, since the names in /SubFilter are not standardised for
-seals and not kept to by makers.
+"""Tells what a PDF signature's /Contents holds: decided by its bytes, since the names in /SubFilter are not
+standardised for seals and not kept to by makers.
 """
 
 from enum import StrEnum
@@ -29,7 +29,7 @@ _RAW_RSA = "adbe.x509.rsa_sha1"
 
 
 def kind_of(contents: bytes, subfilter: str = "") -> Kind:
-    """Of what stands in /Contents, with its padding. `subfilter` decides only where the bytes do not."""
+    """The kind of what stands in /Contents, with its padding. `subfilter` decides only where the bytes do not."""
     try:
         node = der.parse_prefix(contents)
         return _kind(contents[: node.end])

@@ -1,4 +1,4 @@
-"""Whether a signature is over the document, and who made it: the steps integrity, signer and chain."""
+"""Judges whether a signature is over the document, and who made it: the steps integrity, signer and chain."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -46,7 +46,7 @@ class OpenedSignature:
 
     @property
     def claimed_us(self) -> int | None:
-        """When the signer says that he signed: by /M, else inside the signature. µs since 1970."""
+        """The moment at which the signer says that he signed: by /M, else inside the signature. µs since 1970."""
         return self.signature.claimed_us if self.signature.claimed_us is not None else self.cms.signing_time_us
 
 

@@ -47,7 +47,7 @@ class TimestampInvalidError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CheckedToken:
-    """What a good token proves: something existed at `time_us`, give or take `accuracy_us` (µs). `path` is the
+    """The proof of a good token: something existed at `time_us`, give or take `accuracy_us` (µs). `path` is the
     authority's, root last.
     """
 

@@ -1,1 +1,1 @@
-"""What upkeep reads and writes across the subjects' tables."""
+"""Reads and writes what upkeep needs across the subjects' tables."""

@@ -13,7 +13,8 @@ from services.esign.seals.store.history import seal_change
 from services.esign.seals.store.sm2_side import sm2_seal
 
 GRACE_US = DAY_US
-"""How long a key stays after its seal's end, µs: what was granted before is sealed in seconds, or after a restart."""
+"""The time that a key stays after its seal's end, µs: what was granted before is sealed in seconds, or after a restart.
+"""
 _GONE = b""
 
 

@@ -27,7 +27,7 @@ class Place:
     value: "Column[bytes]"
     context: Callable[[str], bytes]
     only: ColumnElement[bool] | None = None
-    """Which rows hold such values; an earlier version wrote some of them in clear. None: all rows, none in clear."""
+    """The rows that hold such values; an earlier version wrote some of them in clear. None: all rows, none in clear."""
 
     @property
     def table(self) -> str:

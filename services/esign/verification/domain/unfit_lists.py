@@ -9,6 +9,7 @@ from services.esign.certification.domain import chain
 from services.esign.certification.domain.validation_data import covers, is_in_force, lists, tells_of
 from services.esign.domain.moments import CHINA
 from services.esign.domain.shown_names import shown
+from services.esign.domain.unwarned import unwarned
 from services.esign.domain.verdict import Sentence
 
 # More of them tell a reader no more.
@@ -32,8 +33,9 @@ def told(
     others: list[tuple[str, Sentence]] = []
     for name, data in given:
         try:
-            found = x509.load_der_x509_crl(data)
-            why = _why(certificate, issuer, found, then_us, now_us, is_proven=is_proven)
+            with unwarned():
+                found = x509.load_der_x509_crl(data)
+                why = _why(certificate, issuer, found, then_us, now_us, is_proven=is_proven)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001 — the library raises some ten types for what may be wrong in a list

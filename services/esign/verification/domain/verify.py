@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
+from services.esign.certification.domain import chain
 from services.esign.certification.domain.trust import Trust
 from services.esign.certification.domain.validation_data import ValidationData, path_standing
 from services.esign.domain.findings import OF_EACH, Findings
@@ -383,7 +384,7 @@ def _reported(case: _Case, one: _One) -> SignatureFinding:
         proven_us=one.proven_us,
         later=case.history.later(one.signature),
         steps=tuple(step for step in one.found.steps if step.step in OF_EACH or step.step == "ses"),
-        serial="" if opened is None else f"{opened.signer.serial_number:x}",
+        serial="" if opened is None else chain.serial_of(opened.signer),
         certificate_sha256="" if opened is None else opened.signer_sha256,
     )
 

@@ -13,7 +13,7 @@ from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import ofd as ofd_store
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
-from services.esign.documents.store.lookup import certificate_by_digests
+from services.esign.documents.store.lookup import find_certificate_by_digests
 from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.errors import EsignError
 from services.esign.domain.moments import CHINA
@@ -56,11 +56,11 @@ def seal_of_signer(conn: Connection, serial: str, certificate_sha256: str) -> Se
     """How the seal stands now that has this very certificate (serial number and SHA-256, both hex); None: no seal
     has it.
     """
-    standing = seal_rows.standing_of(conn, serial)
-    found = None if standing is None else seal_rows.seal_by_id(conn, standing.seal_id)
+    standing = seal_rows.find_standing(conn, serial)
+    found = None if standing is None else seal_rows.find_seal_by_id(conn, standing.seal_id)
     if found is None:
         return None
-    beside = ses_store.sm2_seal_of(conn, found.seal.id)
+    beside = ses_store.find_sm2_seal(conn, found.seal.id)
     certificates = [found.certificate, *([] if beside is None else [beside.certificate])]
     return found.seal.state if certificate_sha256 in {sha256(each).hexdigest() for each in certificates} else None
 
@@ -111,10 +111,12 @@ class RegisterQuestions:
                 "Give the file's SHA-256 or SM3: 64 hexadecimal digits.",
                 "请填写文件的 SHA-256 或 SM3 摘要（64 位十六进制）。",
             )
-        row = await self.base.store.read(certificate_by_digests, [digest])
+        row = await self.base.store.read(find_certificate_by_digests, [digest])
         if row is None:
             number = await self.base.store.read(digest_store.find_number, digest)
-            row = None if number is None else await self.base.store.read(document_rows.certificate_by_number, number)
+            row = (
+                None if number is None else await self.base.store.read(document_rows.find_certificate_by_number, number)
+            )
         if row is not None:
             return await self._released(row, Asked.HASH), row
         text = "登记中没有该摘要的文件：不是本枢纽签发的原件，或已被改动"
@@ -130,7 +132,7 @@ class RegisterQuestions:
         now_us = self.base.clock.now_us()
         asker = sender()
         self.tries.admit(asker, number, now_us)
-        row = await self.base.store.read(document_rows.certificate_by_number, number)
+        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
         if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
             return await self._released(row, Asked.NUMBER), row
         self.tries.wrong(asker, number, now_us)
@@ -150,7 +152,7 @@ class RegisterQuestions:
         return await asyncio.to_thread(lambda: any(each.endswith(tail) for each in _hashes(row.pdf, ofd)))
 
     async def _released(self, row: CertificateRow, asked: Asked) -> Verdict:
-        found = await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
         steps = [step for step in register_steps(row, found) if step.step != "ledger"]
         return conclude_code([*steps, await self._logged(row)], self.base.clock.now_us(), asked)
 

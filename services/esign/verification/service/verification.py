@@ -141,7 +141,7 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
 
     async def _standing(self, digests: list[str], pdf: bytes) -> _Standing:
         # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
-        row = await self.base.store.read(lookup.certificate_by_digests, digests)
+        row = await self.base.store.read(lookup.find_certificate_by_digests, digests)
         seal = await self._seal(row)
         other = await self._registered(digests) if row is None else None
         if other is not None:
@@ -195,7 +195,7 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         """Whether what is registered is only the beginning of the file, and more came than its renewal."""
         if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
             return False
-        return await self.base.store.read(lookup.certificate_by_digests, digests[:1]) is None
+        return await self.base.store.read(lookup.find_certificate_by_digests, digests[:1]) is None
 
     async def _unregistered(self, question: Question) -> Verdict:
         """The verdict on a document that the register does not know."""
@@ -205,13 +205,13 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
             return limit_reached(self.base.clock.now_us())
 
     async def _seal(self, row: CertificateRow | None) -> SealRow | None:
-        return None if row is None else await self.base.store.read(seal_rows.seal_by_id, row.seal_id)
+        return None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
 
     async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
         """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
         if found is None or not is_ofd(document):
             return ()
-        beside = await self.base.store.read(ses_store.sm2_seal_of, found.seal.id)
+        beside = await self.base.store.read(ses_store.find_sm2_seal, found.seal.id)
         return () if beside is None else (beside.certificate,)
 
     async def _with_seal(self, verdict: Verdict) -> Verdict:
@@ -236,7 +236,7 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
             return None
         try:
             async with asyncio.timeout(LEDGER_SECONDS):
-                witnessed = await self.ledger.witnessed_receipt(row.ledger_index)
+                witnessed = await self.ledger.find_witnessed_receipt(row.ledger_index)
         except (EsignError, OSError, ValueError) as cause:
             # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
             _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)
@@ -260,7 +260,7 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
                 Step("parse", Status.VALID, "QR_READ", "二维码内容完整", "the code reads well"),
                 Step("integrity", Status.VALID, "QR_SIGNATURE", "二维码签名有效", "the code's signature is right"),
             ]
-            row = await self.base.store.read(document_rows.certificate_by_number, content.number)
+            row = await self.base.store.read(document_rows.find_certificate_by_number, content.number)
             if row is not None and row.stage == document_rows.ISSUED:
                 found = await self._seal(row)
                 steps += register_steps(row, found)

@@ -25,7 +25,7 @@ async def test_a_flow_that_waits_for_its_place_is_not_begun_again(monkeypatch: p
         if work is flow_store.due_work:
             looks += 1
             return ["F"]
-        return None if work is flow_store.get else []
+        return None if work is flow_store.find_flow else []
 
     async def write(*_: Any) -> int:
         return 0

@@ -33,7 +33,7 @@ from services.esign.revocation.domain import answers as revocation
 from services.esign.revocation.domain.answers import CertificateStanding, Standing
 from services.esign.seals.domain.life import RevocationReason
 from tests.support.esign import NOW_US, setting
-from tests.support.licences import AUDIENCE, NONCE, issued
+from tests.support.licences import AUDIENCE, NONCE, issued, other_spelling
 from tests.support.sm import sm_setting
 from tests.support.witnesses import LOG
 
@@ -226,6 +226,7 @@ def test_the_receipt_is_this_licences() -> None:
     token, trust = issued().token, Trust(log_keys=(LOG.verifier,))
     for text, known, expected in (
         (receipt(token), trust, (Status.VALID, "LOGGED")),
+        (receipt(other_spelling(token)), trust, (Status.VALID, "LOGGED")),
         (receipt(issued().token), trust, (Status.INVALID, "LOGGED_OTHER")),
         (receipt(token, EntryType.DOCUMENT_SEALED), trust, (Status.INVALID, "LOGGED_OTHER")),
         (receipt(token), Trust(), (Status.UNKNOWN, None)),

@@ -182,7 +182,7 @@ class Life(RuleBasedStateMachine):
         if self.tried(lawful, lambda conn: self.room.life.activate(conn, seal_id, by)):
             for other_id, other in used.items():
                 self.moved(other, SealState.REPLACED)
-                kept = self.room.read(lambda conn, i=other_id: seal_rows.seal_by_id(conn, i))
+                kept = self.room.read(lambda conn, i=other_id: seal_rows.find_seal_by_id(conn, i))
                 other.invalid_us = kept.seal.revocation.invalid_us
                 assert kept.seal.revocation.reason is RevocationReason.SUPERSEDED
             self.moved(one, SealState.ACTIVE)
@@ -276,7 +276,7 @@ class Life(RuleBasedStateMachine):
             known = rows[seal_id].revocation
             assert (None if known is None else known.invalid_us) == one.invalid_us
             if one.serial:
-                standing = self.room.read(lambda c, serial=one.serial: seal_rows.standing_of(c, serial))
+                standing = self.room.read(lambda c, serial=one.serial: seal_rows.find_standing(c, serial))
                 assert standing.state is one.state
                 self.lists_agree(one, standing)
 

@@ -1,4 +1,4 @@
-"""What the layout engine drew on a page: its texts, character by character, and where the QR code lies.
+"""Reads what the layout engine drew on a page: its texts, character by character, and where the QR code lies.
 
 An OFD page is written from the engine's own PDF page, so that both forms show the same in the same places.
 """
@@ -90,7 +90,7 @@ def read(pdf: bytes) -> DrawnPage:
 
 
 def _is_pixel(image: bytes) -> bool:
-    """Whether it is what stands where no seal is to be seen."""
+    """Tells whether it is what stands where no seal is to be seen."""
     return b"/Width 1/" in image
 
 

@@ -26,7 +26,7 @@ from services.esign.pages.domain.opentype import Font
 
 SIGNATURE_FILE = "Doc_0/Signs/Sign_0/Signature.xml"
 PROTECTED = f"/{SIGNATURE_FILE}"
-"""What the seal signature names as its original (propertyInfo)."""
+"""The file that the seal signature names as its original (propertyInfo)."""
 _VALUE_FILE = "Doc_0/Signs/Sign_0/SignedValue.dat"
 _NAMESPACE = 'xmlns:ofd="http://www.ofdspec.org/2016"'
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -44,7 +44,7 @@ _SIGNATURES = f"""{_HEAD}<ofd:Signatures {_NAMESPACE}><ofd:MaxSignId>1</ofd:MaxS
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the package says of itself: number, title and author of the document."""
+    """The package's facts about itself: number, title and author of the document."""
 
     number: str
     title: str
@@ -53,7 +53,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class OfdForm:
-    """What all packages of one form share. `code`: where the QR code lies, mm from the upper left."""
+    """The parts that all packages of one form share. `code`: where the QR code lies, mm from the upper left."""
 
     font: Font
     width: float

@@ -9,6 +9,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign.certification.domain import chain
 from services.esign.certification.domain.trust import Trust
 from services.esign.certification.domain.validation_data import NOTHING, ValidationData, path_standing
 from services.esign.domain.findings import OF_EACH, Findings
@@ -254,7 +255,7 @@ def _told(opened: Package, one: _One) -> SignatureFinding:
         proven_us=one.proven_us,
         later=coverage.later(one.covered),
         steps=tuple(sorted(steps, key=lambda step: STEPS.index(step.step))),
-        serial="" if value is None else f"{value.signer.serial_number:x}",
+        serial="" if value is None else chain.serial_of(value.signer),
         certificate_sha256="" if value is None else sha256(value.signer.public_bytes(Encoding.DER)).hexdigest(),
     )
 
