@@ -10,7 +10,7 @@ export GRPC_VERBOSITY ?= ERROR
 
 $(STAMP): pyproject.toml constraints.txt
 	@test -x $(PY) || python3 -m venv $(VENV)
-	@echo 'setting up .venv …'
+	@echo 'setting up .venv, some minutes the first time …'
 	@$(PY) -m pip install -qqq --disable-pip-version-check --upgrade pip 'setuptools>=77'
 	@$(PY) -m pip install -qqq --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[dev]'
 	@touch $@

@@ -46,6 +46,7 @@ async def main() -> int:
     running = await RunningHub.start(ROOT.resolve() / "hub", profile)
     try:
         progress.say(f"枢纽就绪，用时 {running.seconds_to_ready:.1f} 秒 / ready: {running.hub.people_url}")
+        progress.say("接入平台、发布事项、授权、制章，约需一分钟 / setting the region up, about a minute …")
         began = time.monotonic()
         stage = await set_stage(running, load(), everybody, certificates, times)
         progress.say(

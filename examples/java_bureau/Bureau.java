@@ -51,14 +51,18 @@ public final class Bureau {
             System.err.println("usage: java Bureau HUB-URL CODE CREDENTIALS-DIRECTORY GRANT-ID [CASES]");
             System.exit(64);
         }
-        new Bureau(args[0], args[1], Paths.get(args[2]), args[3]).run(args.length > 4 ? Integer.parseInt(args[4]) : Integer.MAX_VALUE);
+        try {
+            new Bureau(args[0], args[1], Paths.get(args[2]), args[3]).run(args.length > 4 ? Integer.parseInt(args[4]) : Integer.MAX_VALUE);
+        } catch (java.io.IOException | IllegalStateException error) {
+            System.err.println(error);
+            System.exit(1);
+        }
     }
 
     /** Polls, handles, and sends receipts only after handling: what is not receipted comes again. */
     void run(int cases) throws Exception {
         String cursor = "";
-        int delivered = 0;
-        while (delivered < cases) {
+        for (int delivered = 0; delivered < cases; ) {
             Map<String, Object> page = get("/v1/inbox?maxEvents=50&waitSeconds=20&cursor=" + URLEncoder.encode(cursor, "UTF-8"));
             List<String> receipts = new ArrayList<>();
             for (Object row : list(page.get("events"))) {
@@ -76,24 +80,29 @@ public final class Bureau {
         }
     }
 
-    /** One case from acceptance to delivery. The same request id for the same step makes a second run harmless. */
+    /** One case from where it stands to delivery, also when another program or an earlier run began it. True when it was delivered now. */
     private boolean handle(String caseCode) throws Exception {
-        move(caseCode, "ACCEPT", "");
-        move(caseCode, "PROCESS", "");
-        Map<String, Object> answer = map(post("/v1/grants/" + grant + ":query", "{\"requestId\":\"query-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + "}").get("answer"));
-        if (!Boolean.FALSE.equals(answer.get("has_record"))) {
-            move(caseCode, "REFUSE", ",\"note\":\"\u7ecf\u67e5\u8be2\u6709\u72af\u7f6a\u8bb0\u5f55\u3002\"");
+        String state = text(map(get("/v1/cases/" + caseCode).get("case")), "state");
+        state = state.equals("CASE_STATE_SUBMITTED") ? move(caseCode, "ACCEPT", "") : state;
+        state = state.equals("CASE_STATE_ACCEPTED") ? move(caseCode, "PROCESS", "") : state;
+        state = state.equals("CASE_STATE_PROCESSING") ? decide(caseCode) : state;
+        if (!state.equals("CASE_STATE_GRANTED")) {
             return false;
         }
-        move(caseCode, "GRANT", "");
-        Map<String, Object> issued = post("/v1/certificates", "{\"requestId\":\"issue-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + "}");
-        move(caseCode, "DELIVER", ",\"certificateNumber\":" + quote(text(map(issued.get("certificate")), "number")));
+        Map<String, Object> issued = map(post("/v1/certificates", "{\"requestId\":\"java-issue-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + "}").get("certificate"));
+        move(caseCode, "DELIVER", ",\"certificateNumber\":" + quote(text(issued, "number")));
         System.out.println(caseCode + " delivered");
         return true;
     }
 
-    private void move(String caseCode, String move, String more) throws Exception {
-        post("/v1/cases/" + caseCode + ":move", "{\"requestId\":\"" + move + "-" + caseCode + "\",\"move\":\"CASE_MOVE_" + move + "\",\"officer\":\"J-0001\"" + more + "}");
+    private String decide(String caseCode) throws Exception {
+        Map<String, Object> answer = map(post("/v1/grants/" + grant + ":query", "{\"requestId\":\"java-query-" + caseCode + "\",\"caseCode\":" + quote(caseCode) + "}").get("answer"));
+        return Boolean.FALSE.equals(answer.get("has_record")) ? move(caseCode, "GRANT", "") : move(caseCode, "REFUSE", ",\"note\":\"\u7ecf\u67e5\u8be2\u6709\u72af\u7f6a\u8bb0\u5f55\u3002\"");
+    }
+
+    /** The same request id for the same step of the same program makes a repetition harmless. Returns the case's state. */
+    private String move(String caseCode, String move, String more) throws Exception {
+        return text(map(post("/v1/cases/" + caseCode + ":move", "{\"requestId\":\"java-" + move + "-" + caseCode + "\",\"move\":\"CASE_MOVE_" + move + "\",\"officer\":\"J-0001\"" + more + "}").get("case")), "state");
     }
 
     private Map<String, Object> get(String path) throws Exception {

@@ -34,6 +34,7 @@ class Bureau {
     this.tls = { ca: read('trust.pem'), key: read('key.pem'), cert: read('cert.pem') };
     this.credentials = grpc.credentials.createSsl(this.tls.ca, this.tls.key, this.tls.cert);
     const api = contract();
+    this.cases = new api.exchange.v1.CaseService(hub, this.credentials);
     this.handling = new api.exchange.v1.CaseHandlingService(hub, this.credentials);
     this.queries = new api.exchange.v1.QueryService(hub, this.credentials);
     this.certificates = new api.esign.v1.CertificateService(hub, this.credentials);
@@ -78,27 +79,35 @@ class Bureau {
     }
   }
 
-  move(caseCode, move, more = {}) {
-    return this.call(this.handling, 'MoveCase',
-      { request_id: `${move}-${caseCode}`, case_code: caseCode, move: `CASE_MOVE_${move}`, officer: 'N-0001', ...more });
+  /** The same request id for the same step of the same program makes a repetition harmless. The case's state. */
+  async move(caseCode, move, more = {}) {
+    const answer = await this.call(this.handling, 'MoveCase',
+      { request_id: `node-${move}-${caseCode}`, case_code: caseCode, move: `CASE_MOVE_${move}`, officer: 'N-0001', ...more });
+    return answer.case.state;
   }
 
-  /** One case from acceptance to delivery. */
+  /** One case from where it stands to delivery, also when another program or an earlier run began it. True when it was
+   *  delivered now. */
   async handle(caseCode) {
-    await this.move(caseCode, 'ACCEPT');
-    await this.move(caseCode, 'PROCESS');
-    const { answer } = await this.call(this.queries, 'Query',
-      { request_id: `query-${caseCode}`, grant_id: this.grant, case_code: caseCode });
-    if (answer.fields.has_record.boolValue !== false) {
-      await this.move(caseCode, 'REFUSE', { note: '经查询有犯罪记录。' });
-      return false;
-    }
-    await this.move(caseCode, 'GRANT');
+    let { state } = (await this.call(this.cases, 'GetCase', { case_code: caseCode })).case;
+    if (state === 'CASE_STATE_SUBMITTED') state = await this.move(caseCode, 'ACCEPT');
+    if (state === 'CASE_STATE_ACCEPTED') state = await this.move(caseCode, 'PROCESS');
+    if (state === 'CASE_STATE_PROCESSING') state = await this.decide(caseCode);
+    if (state !== 'CASE_STATE_GRANTED') return false;
     const { certificate } = await this.call(this.certificates, 'IssueCertificate',
-      { request_id: `issue-${caseCode}`, case_code: caseCode });
+      { request_id: `node-issue-${caseCode}`, case_code: caseCode });
     await this.move(caseCode, 'DELIVER', { certificate_number: certificate.number });
     console.log(`${caseCode} delivered`);
     return true;
+  }
+
+  async decide(caseCode) {
+    const { answer } = await this.call(this.queries, 'Query',
+      { request_id: `node-query-${caseCode}`, grant_id: this.grant, case_code: caseCode });
+    if (answer.fields.has_record.boolValue !== false) {
+      return this.move(caseCode, 'REFUSE', { note: '经查询有犯罪记录。' });
+    }
+    return this.move(caseCode, 'GRANT');
   }
 
   /** Events from the bureau's own INBOX; a receipt leaves only after the event is handled. */

@@ -3,17 +3,21 @@
     python -m examples.practice --data var/hub [--cases N]
 
 It enrols, on a running hub, an app, the ministry's register, the department and the bureau 150100-ga, publishes the
-item, gets grant and seal, prints how to start a bureau, then sends cases and tells when each one is delivered.
+item, gets grant and seal, prints how to start a bureau, then sends cases and tells when each one is delivered. It can
+be run again: what it set up before stays.
 """
 
 import argparse
 import asyncio
+import socket
 import sys
 import tomllib
 import uuid
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+import grpc
 
 from examples.city_bureau.bureau import Bureau
 from examples.demo.hub import HubFailedError
@@ -36,8 +40,9 @@ from examples.hub_client.session import Session
 from examples.inner_mongolia.load import load
 from examples.inner_mongolia.people import people
 from examples.ministry_register.register import Entry, Register
-from examples.provincial_app.app import REDIRECT_URI, App
+from examples.provincial_app.app import REDIRECT_URI, App, JourneyError
 from examples.provincial_app.citizen import Citizen
+from shuniu.api.identity.v1 import platform_pb2
 
 BUREAU = "150100-ga"
 DIVISION = "150100"
@@ -55,6 +60,7 @@ def hub_at(data: Path) -> Hub:
 
 async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> int:
     hub, region = hub_at(data), load()
+    reachable(hub, data)
     folder = data / "practice"
     run = uuid.uuid4().hex[:8]
     everybody = people(cases, seed=uuid.UUID(hex=run * 4).int % 10**8, divisions=(DIVISION,))
@@ -77,18 +83,13 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
             ),
             BUREAU: bureau_platform(agency),
         }
-        first_time = not (folder / BUREAU / "cert.pem").exists()
         sessions: dict[str, Session] = {}
         for code, platform in wanted.items():
-            if first_time:
-                credentials = await enrol_at(hub, system, platform, folder / code)
-            else:
-                credentials = Credentials.load(code, folder / code)
-            sessions[code] = await opened(credentials)
+            sessions[code] = await opened(await credentials_of(hub, system, platform, data))
         population = {person.number: Entry(person.name, person.document_type, False) for person in everybody}
         register = Register(sessions[REGISTER], population)
         grant_file = folder / "grant"
-        if first_time:
+        if not grant_file.exists():
             await register.publish_resources()
             item = region.item(CERTIFICATE_ITEM)
             entry = next(one for one in region.implementing_of(CERTIFICATE_ITEM) if one.agency.division == DIVISION)
@@ -104,13 +105,11 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
             await make_seal(system, security, await bureau.apply_for_seal(agency.name))
             grant_file.write_text(bureau.grant)
         grant = grant_file.read_text()
-        say(f"公安局凭据 / credentials of the bureau: {folder / BUREAU}")
+        at = sessions[BUREAU].credentials.directory
+        say(f"公安局凭据 / credentials of the bureau: {at}")
         say("启动公安局 / start a bureau, one of:")
-        say(f"  java -cp var/java Bureau {hub.platforms_url} {BUREAU} {folder / BUREAU} {grant} {cases}")
-        say(
-            f"  node examples/node_bureau/bureau.js {hub.platforms} nats://{hub.bus} {BUREAU} {folder / BUREAU}"
-            f" {grant} {cases}"
-        )
+        say(f"  java -cp var/java Bureau {hub.platforms_url} {BUREAU} {at} {grant} {cases}")
+        say(f"  node examples/node_bureau/bureau.js {hub.platforms} nats://{hub.bus} {BUREAU} {at} {grant} {cases}")
         certificates = folder / "certificates"
         certificates.mkdir(exist_ok=True)
         app = App(sessions[APP], BusInbox(hub, sessions[APP].credentials), certificates, lambda _step, _seconds: None)
@@ -137,6 +136,43 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
     return 0
 
 
+async def credentials_of(hub: Hub, system: Session, platform: platform_pb2.Platform, data: Path) -> Credentials:
+    """Of a platform of the practice, enrolled now or before, or by `shuniu platform enrol` on this machine."""
+    code = platform.code
+    for directory in (data / "practice" / code, data / "platforms" / code):
+        if (directory / "sealing.jwk").exists():
+            return Credentials.load(code, directory)
+    try:
+        return await enrol_at(hub, system, platform, data / "practice" / code)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is not grpc.StatusCode.ALREADY_EXISTS:
+            raise
+    raise HubFailedError(
+        f"{code}: 该平台已接入，但此处没有其凭据；请将凭据目录复制到 {data / 'platforms' / code}，或另建枢纽练习 / "
+        "is enrolled already and its credentials are not here; copy their directory there, or practise on a new hub"
+    )
+
+
+def reachable(hub: Hub, data: Path) -> None:
+    """Raises HubFailedError at once, where calls would be repeated for a minute."""
+    host, _, port = hub.platforms.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError:
+        raise HubFailedError(
+            f"{hub.platforms}: 枢纽未运行 / no hub answers there; start it: shuniu up --data {data}"
+        ) from None
+
+
+def sentence(error: Exception) -> str:
+    """What ended the practice, without where in the program that was."""
+    if isinstance(error, grpc.aio.AioRpcError):
+        return f"枢纽拒绝或无应答 / the hub refused, or did not answer: {error.code().name}: {error.details()}"
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("var/hub"))
@@ -144,6 +180,9 @@ if __name__ == "__main__":
     given = parser.parse_args()
     try:
         sys.exit(asyncio.run(main(given.data.resolve(), given.cases)))
-    except HubFailedError as error:
-        print(error, file=sys.stderr)
+    except (HubFailedError, JourneyError, RuntimeError, OSError, grpc.aio.AioRpcError) as error:
+        print(sentence(error), file=sys.stderr)
+        print("解决后可再次运行，已完成的设置会保留 / run it again after that: what was set up stays", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

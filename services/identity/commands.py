@@ -15,6 +15,7 @@ from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
 from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
+from services.identity.platforms import store as platform_store
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
 from shuniu.kit.crypto import profile, x509
@@ -118,6 +119,18 @@ async def create_operator(config: Path, name: str, scopes: tuple[str, ...], dire
     store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
     try:
         await store.write(_keep_operator, made, clock.now_us(), profile.of(hub.profile).audit_hash)
+    finally:
+        await store.close()
+
+
+async def end_tokens(config: Path, clock: Clock) -> None:
+    """Ends all enrolment tokens, as a restore must: one that was used after the backup would be good again. While
+    identity is down only.
+    """
+    hub, settings = load(HubSettings, config, "hub"), load(IdentitySettings, config, "identity")
+    store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
+    try:
+        await store.write(platform_store.end_tokens, clock.now_us())
     finally:
         await store.close()
 

@@ -62,6 +62,9 @@ class Edge:
                     )
                 except httpx.TransportError as error:
                     raise _edge_away(type(error).__name__) from None
+            refused = _refusal(answer)
+            if refused is not None:
+                raise refused
             if answer.status_code != 200:
                 raise HubError(
                     Code.UNAUTHENTICATED,
@@ -77,6 +80,19 @@ class Edge:
             return await method(request, metadata=(("authorization", f"Bearer {await self.token()}"),), timeout=30)
         except grpc.aio.AioRpcError as error:
             raise error_of(error) from None
+
+
+def _refusal(answer: httpx.Response) -> HubError | None:
+    """The hub's own words, where the answer has them: why it is, and not only that there is no token."""
+    if answer.status_code == 200:
+        return None
+    try:
+        details = {one["@type"].rpartition(".")[2]: one for one in answer.json()["details"]}
+        said = {one["locale"]: one["message"] for one in answer.json()["details"] if "locale" in one}
+        reason, en = str(details["ErrorInfo"]["reason"]), str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return HubError(Code.UNAUTHENTICATED, reason, en, said.get("zh-CN", en))
 
 
 def _edge_away(detail: str) -> HubError:

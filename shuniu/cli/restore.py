@@ -174,6 +174,7 @@ async def _fill(place: Place, kept: dict[str, dict[str, str]]) -> dict[str, int]
                 (place.data / one["file"]).unlink()
         await migrate_all(place)
         epochs = {one.service: await _raise_epoch(one.service, one.url) for one in databases(place)}
+        await identity.end_tokens(place.config, SystemClock())
         for name, scope in OPERATORS.items():
             await identity.create_operator(place.config, name, (scope,), place.operator(name), SystemClock())
         return epochs

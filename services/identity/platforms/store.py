@@ -205,6 +205,11 @@ def find_token(conn: Connection, token_hash: str) -> EnrolmentToken | None:
     return None if row is None else EnrolmentToken(row.hash, row.platform, row.expires_us, row.used_us)
 
 
+def end_tokens(conn: Connection, now_us: int) -> None:
+    """Nobody enrols with a token that was given out until now."""
+    conn.execute(update(enrolment_token).where(enrolment_token.c.used_us == 0).values(used_us=now_us))
+
+
 def use_token(conn: Connection, used: EnrolmentToken, now_us: int) -> None:
     done = conn.execute(
         update(enrolment_token)
