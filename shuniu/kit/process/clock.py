@@ -21,8 +21,8 @@ class SystemClock:
 
 @dataclass(slots=True)
 class StepWatch:
-    """How far the clock was set since this was made. Nobody can set what counts on beside it; slow corrections change
-    both alike.
+    """Measures how far the clock was set since this was made. Nobody can set what counts on beside it; slow corrections
+    change both alike.
     """
 
     wall_s: Callable[[], float] = time.time
@@ -38,6 +38,6 @@ class StepWatch:
 
 
 STEPS = StepWatch()
-"""Of this process."""
+"""The watch of this process."""
 MOST_STEP_S = 1.0
 """Above it the clock is in doubt."""
