@@ -15,7 +15,12 @@ from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
 from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
+<<<<<<< HEAD
 from services.identity.platforms import store as platform_store
+=======
+from services.identity.platforms import store as platform_rows
+from services.identity.platforms.domain.platforms import WORKING, Move, moved
+>>>>>>> h2
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
 from shuniu.kit.crypto import profile, x509
@@ -30,6 +35,8 @@ from shuniu.kit.store.audit import AuditRecord
 BUS_SERVICES = ("identity", "catalogue", "exchange", "esign")
 """Processes that connect to the bus, each with credentials of its own."""
 _OPERATOR_DAYS = 365
+# Of one hub; far above what its bus holds.
+_MOST_PLATFORMS = 100_000
 
 
 def initialise(config: Path) -> None:
@@ -123,14 +130,49 @@ async def create_operator(config: Path, name: str, scopes: tuple[str, ...], dire
         await store.close()
 
 
-async def end_tokens(config: Path, clock: Clock) -> None:
-    """Ends all enrolment tokens, as a restore must: one that was used after the backup would be good again. While
-    identity is down only.
+async def close_restored(config: Path, clock: Clock) -> list[str]:
+    """Closes a restored registry until an operator has gone through it: suspends every platform that may work, and ends
+    all enrolment tokens, for what was suspended or used after the backup would be good again. Returns the platforms'
+    codes. While identity is down only.
     """
+<<<<<<< HEAD
     hub, settings = load(HubSettings, config, "hub"), load(IdentitySettings, config, "identity")
     store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
     try:
         await store.write(platform_store.end_tokens, clock.now_us())
+=======
+    algorithm = profile.of(load(HubSettings, config, "hub").profile).audit_hash
+    store = await Store.open(_url(config), METADATA, clock=clock, writer="commands")
+    try:
+        return await store.write(_close, clock.now_us(), algorithm)
+    finally:
+        await store.close()
+
+
+def _close(conn: Connection, now_us: int, audit_hash: str) -> list[str]:
+    platform_rows.end_tokens(conn, now_us)
+    closed = list[str]()
+    for row in platform_rows.page(conn, (), _MOST_PLATFORMS):
+        if row.state in WORKING:
+            platform_rows.replace_row(conn, row, moved(row, Move.SUSPEND), bus_suspended_s=now_us // 1_000_000)
+            record = AuditRecord(
+                actor="command-line",
+                actor_kind="operator",
+                action="PlatformSuspended",
+                object=f"platform/{row.code}",
+                details={"reason": "restored from a backup"},
+            )
+            audit.append(conn, record, algorithm=audit_hash)
+            closed.append(row.code)
+    return closed
+
+
+async def verify_audit(config: Path) -> AuditReport:
+    """Checks identity's audit chains, while it is down."""
+    store = await Store.open(_url(config), METADATA, clock=SystemClock(), writer="commands")
+    try:
+        return await store.read(audit.verify)
+>>>>>>> h2
     finally:
         await store.close()
 

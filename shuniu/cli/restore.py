@@ -52,10 +52,12 @@ def restore(arguments: argparse.Namespace) -> int:
             place.config, bus_config(hub), listen=bus.listen, websocket=bus.websocket, monitoring=bus.monitoring
         )
         # Last: what fails here empties the databases that it filled.
-        epochs = asyncio.run(_fill(place, kept))
+        epochs, closed = asyncio.run(_fill(place, kept))
     out(
-        {"data": str(place.data), "epochs": epochs},
+        {"data": str(place.data), "epochs": epochs, "suspended": closed},
         f"已恢复 / restored: {place.data} {epochs}\n"
+        f"平台均已停用，核对后用 shuniu platform resume 逐一恢复 / platforms are suspended: "
+        f"{len(closed)}; go through them and resume each\n"
         f"操作员凭据已重新签发，请分别交付 / operators have new credentials, hand them out: {place.operator('')}",
         as_json=arguments.json,
     )
@@ -161,8 +163,10 @@ def _settings(
     return text
 
 
-async def _fill(place: Place, kept: dict[str, dict[str, str]]) -> dict[str, int]:
-    """Fills the databases on servers, raises all epochs and makes new credentials for operators. Raises ConfigError."""
+async def _fill(place: Place, kept: dict[str, dict[str, str]]) -> tuple[dict[str, int], list[str]]:
+    """Fills the databases on servers, raises all epochs, closes the registry and makes new credentials for operators.
+    Raises ConfigError.
+    """
     filled = list[str]()
     try:
         for database in databases(place):
@@ -174,10 +178,10 @@ async def _fill(place: Place, kept: dict[str, dict[str, str]]) -> dict[str, int]
                 (place.data / one["file"]).unlink()
         await migrate_all(place)
         epochs = {one.service: await _raise_epoch(one.service, one.url) for one in databases(place)}
-        await identity.end_tokens(place.config, SystemClock())
+        closed = await identity.close_restored(place.config, SystemClock())
         for name, scope in OPERATORS.items():
             await identity.create_operator(place.config, name, (scope,), place.operator(name), SystemClock())
-        return epochs
+        return epochs, closed
     except BaseException as error:
         for url in filled:
             await postgresql_copy.clear(url)

@@ -1,6 +1,7 @@
 """A hub from a backup: it runs, its operators work with their new credentials, and the former ones are out."""
 
 import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,17 @@ from examples.demo.hub import RunningHub
 from shuniu.cli.place import Place
 from shuniu.cli.platform import redeem
 from shuniu.kit.errors import HubError
+from shuniu.kit.testing import eventually
 from tests.support.hub import command
 
 pytestmark = [pytest.mark.timeout(200)]
+
+
+def probing(place: Path) -> Callable[[], Awaitable[bool]]:
+    async def probe() -> bool:
+        return (await command("platform", "test", "trial", "--data", str(place))).status == 0
+
+    return probe
 
 
 async def test_a_restored_hub_runs_and_its_operators_have_new_credentials(tmp_path: Path) -> None:
@@ -35,8 +44,12 @@ async def test_a_restored_hub_runs_and_its_operators_have_new_credentials(tmp_pa
         # Used after the backup or not: nobody knows, so it is good no more.
         with pytest.raises(HubError, match="TOKEN"):
             await redeem(Place(place), "later", token.out.strip(), tmp_path / "later")
+        # It opens closed: what was suspended after the backup must not work again before somebody looked.
         probed = await command("platform", "test", "trial", "--data", str(place))
-        assert probed.status == 0, probed.out
+        assert (probed.status, "PLATFORM_SUSPENDED" in probed.out) == (1, True), probed.out
+        resumed = await command("platform", "resume", "trial", "--data", str(place))
+        assert resumed.status == 0, resumed.err
+        probed = await eventually(probing(place), within=20, message="it works again")
         status = await command("status", "--data", str(place), "--json")
         assert status.json["ready"], status.out
         assert {part["epoch"] for part in status.json["parts"] if "epoch" in part} == {2}
