@@ -15,12 +15,8 @@ from services.identity.keys.secrets import Secrets
 from services.identity.operators import domain as operators
 from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
-<<<<<<< HEAD
 from services.identity.platforms import store as platform_store
-=======
-from services.identity.platforms import store as platform_rows
 from services.identity.platforms.domain.platforms import WORKING, Move, moved
->>>>>>> h2
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
 from shuniu.kit.crypto import profile, x509
@@ -135,14 +131,9 @@ async def close_restored(config: Path, clock: Clock) -> list[str]:
     all enrolment tokens, for what was suspended or used after the backup would be good again. Returns the platforms'
     codes. While identity is down only.
     """
-<<<<<<< HEAD
     hub, settings = load(HubSettings, config, "hub"), load(IdentitySettings, config, "identity")
+    algorithm = profile.of(hub.profile).audit_hash
     store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
-    try:
-        await store.write(platform_store.end_tokens, clock.now_us())
-=======
-    algorithm = profile.of(load(HubSettings, config, "hub").profile).audit_hash
-    store = await Store.open(_url(config), METADATA, clock=clock, writer="commands")
     try:
         return await store.write(_close, clock.now_us(), algorithm)
     finally:
@@ -150,11 +141,11 @@ async def close_restored(config: Path, clock: Clock) -> list[str]:
 
 
 def _close(conn: Connection, now_us: int, audit_hash: str) -> list[str]:
-    platform_rows.end_tokens(conn, now_us)
+    platform_store.end_tokens(conn, now_us)
     closed = list[str]()
-    for row in platform_rows.page(conn, (), _MOST_PLATFORMS):
+    for row in platform_store.page(conn, (), _MOST_PLATFORMS):
         if row.state in WORKING:
-            platform_rows.replace_row(conn, row, moved(row, Move.SUSPEND), bus_suspended_s=now_us // 1_000_000)
+            platform_store.replace_row(conn, row, moved(row, Move.SUSPEND), bus_suspended_s=now_us // 1_000_000)
             record = AuditRecord(
                 actor="command-line",
                 actor_kind="operator",
@@ -165,16 +156,6 @@ def _close(conn: Connection, now_us: int, audit_hash: str) -> list[str]:
             audit.append(conn, record, algorithm=audit_hash)
             closed.append(row.code)
     return closed
-
-
-async def verify_audit(config: Path) -> AuditReport:
-    """Checks identity's audit chains, while it is down."""
-    store = await Store.open(_url(config), METADATA, clock=SystemClock(), writer="commands")
-    try:
-        return await store.read(audit.verify)
->>>>>>> h2
-    finally:
-        await store.close()
 
 
 def _keep_operator(conn: Connection, made: Operator, now_us: int, audit_hash: str) -> None:
