@@ -32,6 +32,7 @@ _PLATFORM_WEB = (
     ("POST", "/oauth2/token"),
     ("POST", "/oauth2/revoke"),
     ("GET", "/oauth2/userinfo"),
+    ("POST", "/oauth2/userinfo"),
     ("GET", "/oauth2/jwks"),
 )
 

@@ -136,7 +136,10 @@ class Accounts:
 
     async def sign_out(self, request: Request) -> Response:
         form = await bodies.form(request)
-        self._pages.forms.check(request, form.get("form_token", ""))
+        if "form_token" not in form:
+            # From a platform: its POST brings no cookie of ours, so the person is asked by the page.
+            return self._pages.redirect("/sign-out")
+        self._pages.forms.check(request, form["form_token"])
         token = cookies.session_of(request)
         if token:
             await ask_again(

@@ -4,6 +4,7 @@ No state is kept between the pages: the request's own parameters travel in the q
 The browser is sent to another site only where identity has said so, so there is no open redirect to find.
 """
 
+import time
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -44,6 +45,39 @@ class SignedIn:
 
     display_name: str
     ial: int
+    since_s: float
+    """When the session was opened."""
+
+
+_OBJECTS = frozenset({"request", "request_uri"})
+_PROMPTS = frozenset({"none", "login", "consent", "select_account"})
+# What is asked of this one visit, and does not go along to the sign-in page and back.
+_ABOUT_NOW = frozenset({"prompt", "max_age"}) | _OBJECTS
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How an authorisation request wants the person to be asked (OpenID Connect Core 3.1.2.1)."""
+
+    prompt: frozenset[str]
+    max_age_s: int | None
+
+    @classmethod
+    def of(cls, request: Request) -> "Wanted | None":
+        """None for what is not a request: `none` beside another value, an age that is no number."""
+        prompt = frozenset(request.query_params.get("prompt", "").split())
+        age = request.query_params.get("max_age", "")
+        if not prompt <= _PROMPTS or ("none" in prompt and len(prompt) > 1):
+            return None
+        if age and not (age.isascii() and age.isdigit() and len(age) < 10):
+            return None
+        return cls(prompt, int(age) if age else None)
+
+    def content_with(self, person: SignedIn) -> bool:
+        """Whether this sign-in will do, or the person is to sign in anew."""
+        if self.prompt & {"login", "select_account"}:
+            return False
+        return self.max_age_s is None or (self.max_age_s > 0 and time.time() - person.since_s <= self.max_age_s)
 
 
 def query_of(parameters: signin_pb2.AuthorizationParameters) -> str:
@@ -83,11 +117,18 @@ class Authorization:
             asked = await self.check(request, parameters)
         except HubError as error:
             return await self.refused(request, error)
+        for name in _OBJECTS & request.query_params.keys():
+            # Never ignored: what is in it would have counted before what stands beside it (6.1).
+            return self.back(parameters, f"{name}_not_supported")
+        wanted = Wanted.of(request)
+        if wanted is None:
+            return self.back(parameters, "invalid_request")
         person = await self.signed_in(request)
-        if request.query_params.get("prompt") == "none":
+        fresh = person is not None and wanted.content_with(person)
+        if "none" in wanted.prompt:
             # We ask each time: what cannot be shown cannot be agreed to.
-            return self.back(parameters, "interaction_required" if person else "login_required")
-        if person is None or request.query_params.get("prompt") == "login":
+            return self.back(parameters, "interaction_required" if fresh else "login_required")
+        if person is None or not fresh:
             return self._pages.redirect(f"/sign-in{query_of(parameters)}")
         return self._question(request, asked, person)
 
@@ -98,7 +139,9 @@ class Authorization:
             parameters = signin_pb2.AuthorizationParameters(**{n: form[n] for n in PARAMETERS if n in form})
         except HubError as error:
             return await self.refused(request, error)
-        return self._pages.redirect(f"/oauth2/authorize{query_of(parameters)}")
+        query = query_of(parameters)
+        about = urlencode({name: form[name] for name in sorted(_ABOUT_NOW & form.keys())})
+        return self._pages.redirect(f"/oauth2/authorize{query}{'&' if query else '?'}{about}".rstrip("&?"))
 
     async def consent(self, request: Request) -> Response:
         """The person's answer. Only after identity has accepted the request again does anything lead away from here."""
@@ -155,7 +198,7 @@ class Authorization:
             if error.code is Code.UNAUTHENTICATED:
                 return None
             raise
-        return SignedIn(answer.display_name, answer.ial)
+        return SignedIn(answer.display_name, answer.ial, answer.authenticated_at.ToMicroseconds() / 1e6)
 
     def back(self, parameters: signin_pb2.AuthorizationParameters, error: str) -> Response:
         """An error response to the platform (RFC 6749 4.1.2.1, RFC 9207). `parameters` were accepted by identity."""

@@ -58,6 +58,7 @@ class Identity:
     tokens: list[signin_pb2.IssueTokenRequest] = field(default_factory=list)
     issue: Callable[[signin_pb2.IssueTokenRequest], signin_pb2.IssueTokenResponse] | None = None
     breaks: bool = False
+    session_age_s: int = 0
     redirects: dict[str, str] = field(default_factory=lambda: {"mengsuban": REDIRECT})
 
     async def RegisterPerson(self, request: Any, _context: Any) -> Any:
@@ -91,7 +92,9 @@ class Identity:
             raise RuntimeError("marker-secret-7733")
         if request.session_token not in self.sessions:
             raise errors.unauthenticated("SESSION_ENDED", "Sign in again.", "请重新登录。")
-        return signin_pb2.GetSessionResponse(display_name="巴**", ial=2)
+        answer = signin_pb2.GetSessionResponse(display_name="巴**", ial=2)
+        answer.authenticated_at.FromSeconds(int(time.time()) - self.session_age_s)
+        return answer
 
     async def EndSession(self, request: Any, _context: Any) -> Any:
         self.ended.append(request.session_token)

@@ -144,5 +144,8 @@ def discovery(issuer: str, platform_url: str, scopes: tuple[str, ...]) -> dict[s
         "claims_supported": ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "birthdate"],
         "tls_client_certificate_bound_access_tokens": True,
         "authorization_response_iss_parameter_supported": True,
+        # Absent, the second would mean true (OpenID Connect Discovery 1.0, 3).
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
         "ui_locales_supported": ["zh-CN", "en"],
     }
