@@ -129,7 +129,7 @@ async def test_the_worst_case_fits_the_memory() -> None:
 
 async def test_slow_uploads_of_one_sender_leave_room_for_others(tmp_path: Path) -> None:
     """Forty slow uploads of one address, to any path, hold no more than its share; neighbours and strangers get in."""
-    async with attacked(tmp_path) as (attack, edge, _):
+    async with attacked(tmp_path) as (attack, _, _):
         uploads = [await attack.begin("127.0.0.2", "/verify/upload", 10 * MIB, b"x" * MIB) for _ in range(40)]
         found = await statuses(uploads)
         assert found.count(None) == 3
