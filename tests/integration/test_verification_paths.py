@@ -17,7 +17,7 @@ from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc.client import error_of
-from shuniu.kit.rpc.network import FORWARDED_HEADER
+from shuniu.kit.rpc.network import SENDER_HEADER
 from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, PERSON_NAME, SealLand, rid, seal_land
 
@@ -51,7 +51,7 @@ async def by_number(land: SealLand, number: str, *, day=None, tail="", network="
     request = pb.VerifyByNumberRequest(number=number, hash_tail=tail)
     if day is not None:
         request.issued_on.CopyFrom(day)
-    metadata = ((FORWARDED_HEADER, network),) if network else ()
+    metadata = ((SENDER_HEADER, network),) if network else ()
     return await asked(partial(land.verification.VerifyByNumber, metadata=metadata), request)
 
 
