@@ -29,6 +29,8 @@ class RunningEdge:
     envoy: EnvoyProcess
     suspended: SuspendedFile
     ports: tuple[Port, ...]
+    not_ready: list[str]
+    """Why the edge gets no new calls, for /readyz; what is added here is told at once."""
 
     def port(self, listener: str) -> int:
         return next(port.port for port in self.ports if port.name == listener)
@@ -47,7 +49,8 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
     suspended = SuspendedFile(directory, settings.hub.trust_domain)
     codes = suspended.remembered()
     # Envoy asks this process whether it is ready: one that hangs would never tell it of a suspension.
-    health = Health(list)
+    not_ready: list[str] = []
+    health = Health(lambda: not_ready)
     control_port = health.start(_OPS_HOST, 0)
     envoy: EnvoyProcess | None = None
     try:
@@ -64,7 +67,7 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
         ports = await envoy.ports()
         for port in ports:
             replace(settings.hub.run_dir / f"edge.{port.name}", f"{port.host}:{port.port}\n".encode())
-        yield RunningEdge(envoy, suspended, ports)
+        yield RunningEdge(envoy, suspended, ports, not_ready)
     finally:
         if envoy is not None:
             await envoy.stop()
@@ -97,6 +100,7 @@ async def run(settings: Edge) -> int:
         asked = tasks["stop"].done()
         if asked:
             _log.info("draining")
+            started.not_ready.append("draining")
             await started.envoy.drain(edge.drain_seconds)
         else:
             _log.error("ended", what=[name for name, task in tasks.items() if task.done()])
