@@ -29,8 +29,8 @@ async def build(path: Path) -> AsyncIterator[Process]:
         Parts(base) as parts,
     ):
         parts.add(messaging.part)
-        feed = parts.add(open_sync(base)).feed
+        parts.add(open_sync(base))
         parts.add(open_search(base, page_key_file(hub, settings)))
-        parts.add(open_publishing(base, feed))
+        parts.add(open_publishing(base))
         parts.add(open_housekeeping(base))
         yield parts.process(replay=messaging.replay)

@@ -47,16 +47,14 @@ async def build(path: Path) -> AsyncIterator[Process]:
         beside = parts.add(open_neighbours(base))
         vault, exchange = beside.vault, beside.exchange
         provider = parts.add(await open_provider(base, settings, keys)).provider
-        feed = parts.add(
+        parts.add(
             open_platforms(base, settings, keys, bus_keys, private=private, provider=provider, trust_pem=trust_pem)
-        ).feed
+        )
         parts.add(open_persons(base, settings, keys, private=private, vault=vault, exchange=exchange))
-        parts.add(open_sessions(base, settings, keys, private=private, feed=feed, vault=vault, exchange=exchange))
-        tokens = parts.add(
-            open_openid(base, settings, keys, private=private, provider=provider, feed=feed, vault=vault)
-        ).tokens
+        parts.add(open_sessions(base, settings, keys, private=private, vault=vault, exchange=exchange))
+        tokens = parts.add(open_openid(base, settings, keys, private=private, provider=provider, vault=vault)).tokens
         parts.add(open_signing(base, private, tokens))
-        parts.add(await open_housekeeping(base, feed))
+        parts.add(await open_housekeeping(base))
         yield parts.process(replay=messaging.replay)
 
 

@@ -10,7 +10,6 @@ from services.identity.platforms import store as platform_store
 from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc import requests
@@ -27,9 +26,8 @@ _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 class Housekeeping:
     """One replica at a time does it."""
 
-    def __init__(self, base: Foundation, feed: FeedServer) -> None:
+    def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._feed = feed
 
     async def run(self) -> None:
         while True:
@@ -39,7 +37,7 @@ class Housekeeping:
     async def tidy(self) -> None:
         """Ends expired sessions. Also called before the first request: a restore brings ended sessions back."""
         while await self._base.write(self._round):
-            self._feed.wake()
+            continue
 
     def _round(self, conn: Connection) -> int:
         """One batch; returns how many sessions it ended."""
@@ -58,8 +56,8 @@ class Housekeeping:
         return len(over)
 
 
-async def open_housekeeping(base: Foundation, feed: FeedServer) -> Part:
+async def open_housekeeping(base: Foundation) -> Part:
     """Ends what expired before anything is served."""
-    keeping = Housekeeping(base, feed)
+    keeping = Housekeeping(base)
     await keeping.tidy()
     return Part(tasks=[keeping.run])

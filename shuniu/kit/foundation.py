@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
 import grpc
@@ -51,8 +51,6 @@ class BareFoundation:
     clock: Clock
     store: Store
     writer: str
-    committed: list[Callable[[], None]] = field(default_factory=list)
-    """Called after each commit of `write` and `mutate`: what sends or serves news looks at once instead of soon."""
 
     @property
     def tasks(self) -> Sequence[Callable[[], Awaitable[None]]]:
@@ -61,10 +59,7 @@ class BareFoundation:
 
     async def write(self, work: Callable[[Connection, *Ts], T], *args: *Ts) -> T:
         """A unit of work outside of a call's idempotency, e.g. a timer's; see `mutate`."""
-        result = await self.store.write(work, *args)
-        for tell in self.committed:
-            tell()
-        return result
+        return await self.store.write(work, *args)
 
     def channel(self, peer: str) -> grpc.aio.Channel:
         """A channel to another service; make one at start and keep it."""

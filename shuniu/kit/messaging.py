@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shuniu.kit import errors
-from shuniu.kit.events import dead_letters
+from shuniu.kit.events import dead_letters, outbox
 from shuniu.kit.events.advisories import AdvisoryReader
 from shuniu.kit.events.bus import Bus
 from shuniu.kit.events.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
@@ -106,12 +106,22 @@ async def open_messaging(
 ) -> AsyncIterator[Messaging]:
     """Connects a service to the bus until the context ends. Returns at once, also while the bus is away.
 
-    `area` names the service's own stream EVT_<AREA>. The relay is woken by each commit of `base.mutate` and
-    `base.write`. Raises ConfigError when the credentials are absent or readable by others.
+    `area` names the service's own stream EVT_<AREA>. The relay is woken by each commit that emitted an
+    event. Raises ConfigError when the credentials are absent or readable by others.
     """
     settings = base.settings
+
+    def connected(up: bool) -> None:  # noqa: FBT001 - the bus says so
+        metrics.BUS_CONNECTED.set(1 if up else 0)
+        if up:
+            _log.info("bus_connected")
+            # What the bus lost meanwhile is seen now.
+            sender.wake()
+        else:
+            _log.warning("bus_lost")
+
     creds = config.secret(bus_creds_file(base.hub, settings, base.service)).decode()
-    bus = Bus(settings.bus_url, creds, name=base.service, on_state=_connected, on_error=_complained)
+    bus = Bus(settings.bus_url, creds, name=base.service, on_state=connected, on_error=_complained)
     relay_settings = relay or RelaySettings(area=area, holder=base.writer, replicas=settings.bus_replicas)
     sender = Relay(base.store, bus, base.clock, relay_settings, watch=CountedRelay())
     consumers = tuple(_consumer(base, bus, reading) for reading in reads)
@@ -122,25 +132,17 @@ async def open_messaging(
     tasks = [sender.run, receipts.run, *(each.run for each in consumers), *(each.run for each in advisories)]
     metrics.BUS_CONNECTED.set(0)
     bus.start()
-    base.committed.append(sender.wake)
+    base.store.listen(outbox.TOPIC, sender.wake)
     try:
         yield Messaging(bus, sender, consumers, tasks)
     finally:
-        base.committed.remove(sender.wake)
+        base.store.unlisten(outbox.TOPIC, sender.wake)
         await bus.close()
 
 
 def _consumer(base: Foundation, bus: Bus, reading: Reading) -> Consumer:
     settings = reading.settings or ConsumerSettings(reading.stream, base.service, reading.filters)
     return Consumer(base.store, bus, base.clock, settings, reading.handlers, watch=CountedConsumer(reading.stream))
-
-
-def _connected(up: bool) -> None:  # noqa: FBT001 - the bus says so
-    metrics.BUS_CONNECTED.set(1 if up else 0)
-    if up:
-        _log.info("bus_connected")
-    else:
-        _log.warning("bus_lost")
 
 
 def _complained(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -29,9 +30,9 @@ from shuniu.kit.events.outbox import DeliveryState, Event
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.paging import keyset
-from shuniu.kit.store import LostRaceError, SchemaTooOldError, Store, audit, kit_tables, lease
+from shuniu.kit.store import LostRaceError, SchemaTooOldError, Store, announce, audit, kit_tables, lease
 from shuniu.kit.store.tables import outbox_delivery, outbox_event, request_log
-from shuniu.kit.testing import ManualClock
+from shuniu.kit.testing import ManualClock, eventually
 
 metadata = MetaData()
 kit_tables(metadata)
@@ -497,3 +498,56 @@ async def test_audit_chains_hold_under_concurrency(store: Store) -> None:
     assert (report.records, report.findings) == (30, ())
     assert report.sound
     assert sum(head.seq for head in await store.read(audit.heads)) == 30
+
+
+def put_with_news(conn: Connection, code: str) -> None:
+    announce(conn, "items")
+    put(conn, code)
+
+
+async def test_listeners_hear_of_what_is_committed(store: Store) -> None:
+    """After the commit, each of its topics, and never of a unit that failed, in whatever company it failed."""
+    heard: list[int] = []
+
+    def fail(conn: Connection, code: str) -> None:
+        announce(conn, "failed")
+        put_then_fail(conn, code)
+
+    store.listen("items", lambda: heard.append(1))
+    store.listen("failed", lambda: heard.append(2))
+    work = [
+        store.write(fail, "a"),
+        store.write(put_with_news, "b"),
+        store.write(put, "c"),
+        store.write(fail, "d"),
+    ]
+    await asyncio.gather(*work, return_exceptions=True)
+    await eventually(lambda: heard == [1])
+    assert await store.read(codes) == ["b", "c"]
+    store.unlisten("items", store._listeners["items"][0])
+    await store.write(put_with_news, "e")
+    assert heard == [1]
+
+
+async def test_listeners_hear_of_a_commit_whose_caller_has_left(store: Store) -> None:
+    """What was committed all the same is told all the same."""
+    heard: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(conn: Connection) -> None:
+        put_with_news(conn, "a")
+        begun.set()
+        go_on.wait(10)
+
+    if store.is_shared:
+        # There a unit runs on the caller's own task: who leaves takes it along, and nothing is committed.
+        go_on.set()
+    store.listen("items", lambda: heard.append(1))
+    leaving = asyncio.create_task(store.write(slow))
+    await asyncio.to_thread(begun.wait, 10)
+    leaving.cancel()
+    go_on.set()
+    await asyncio.gather(leaving, return_exceptions=True)
+    await store.write(put, "b")
+    assert ("a" in await store.read(codes)) is (heard == [1])
+    assert store.is_shared or heard == [1]

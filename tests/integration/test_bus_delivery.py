@@ -62,7 +62,10 @@ def settings(**changes):
 
 
 async def relay_for(land, store, **changes):
-    return Relay(store, await land.service("exchange"), CLOCK, settings(**changes))
+    """Woken by what is emitted, as a service's is."""
+    relay = Relay(store, await land.service("exchange"), CLOCK, settings(**changes))
+    store.listen(outbox.TOPIC, relay.wake)
+    return relay
 
 
 def emit(conn, orgs, payload, count):
@@ -189,7 +192,6 @@ async def test_a_full_or_absent_inbox_parks_that_organisation_only(land, store):
         await in_state(store, "absent", "PARKED", 1)
         await in_state(store, "full", "PARKED", 1)
         await store.write(emit, ["fine"], b"payload", 500)
-        relay.wake()
         began = time.monotonic()
         await in_state(store, "fine", "STORED", 500)
         assert time.monotonic() - began < 2
@@ -209,6 +211,26 @@ async def test_a_full_or_absent_inbox_parks_that_organisation_only(land, store):
         assert seen == [b"x" * 1000 + b" %d" % number for number in range(40)]
         await land.enrol("absent")
         await in_state(store, "absent", "STORED", 40)
+
+
+async def test_the_relay_looks_when_there_is_something_and_not_before(land, store):
+    """Nobody wakes it but what is emitted: large events go out to the last, a parked target is tried again when it is
+    due, and what waits for nothing any more shortens no wait.
+    """
+    await land.enrol("large")
+    relay = await relay_for(land, store, batch_bytes=5_000, idle_s=600)
+    async with running(relay):
+        await store.write(emit, ["large"], b"x" * 1_000, 40)
+        await in_state(store, "large", "STORED", 40)
+        await store.write(emit, ["absent"], b"payload", 3)
+        await in_state(store, "absent", "PARKED", 1)
+        await land.enrol("absent")
+        await in_state(store, "absent", "STORED", 3)
+        await store.write(emit, ["gone"], b"payload", 1)
+        await in_state(store, "gone", "PARKED", 1)
+        (row,) = await store.read(outbox_rows.next_pending, "gone", 0, 1)
+        await store.write(outbox_rows.bury, row.position, "10054: given up")
+        await eventually(lambda: relay._idle_s() == 600, within=20)
 
 
 async def test_a_message_the_bus_cannot_carry_dies_alone(land, store):

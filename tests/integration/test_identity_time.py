@@ -20,7 +20,6 @@ from services.identity.sessions.store.sessions import session
 from services.identity.store import METADATA
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit.crypto.keyring import Keyring
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.store import Store
 from shuniu.kit.store.tables import outbox_event
@@ -54,7 +53,7 @@ async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, 
         sessions.add_client(conn, "s1", "app")
 
     await base.store.write(fill)
-    house = Housekeeping(base, FeedServer(base.store))
+    house = Housekeeping(base)
     assert await base.write(house._round) == 0
     clock.advance(HOUR)
     assert await base.write(house._round) == 1
@@ -77,7 +76,7 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     await base.store.write(sessions.add, old, "hash-old")
     await base.store.raise_epoch()
     await base.store.write(sessions.add, new, "hash-new")
-    await Housekeeping(base, FeedServer(base.store)).tidy()
+    await Housekeeping(base).tidy()
     assert (await base.store.read(sessions.find_session, "old")).ended_us == now
     assert (await base.store.read(sessions.find_session, "new")).ended_us == 0
 
@@ -97,7 +96,7 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
 
     await base.store.write(fill)
     clock.advance(30 * HOUR)
-    await base.write(Housekeeping(base, FeedServer(base.store))._round)
+    await base.write(Housekeeping(base)._round)
     counts = {
         table.name: await rows(base, table)
         for table in (session, token_family, refresh_token, authorization_code, ended_session)

@@ -34,11 +34,11 @@ from services.catalogue.items.domain.item import BaseItem, ImplementingItem
 from services.catalogue.items.domain.record import ItemState, Record
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store.tables import counter
-from shuniu.kit.store.types import binding_of
+from shuniu.kit.store.types import announce, binding_of
 
 TABLES: Final = MetaData()
 
-_FEED: Final = "item_feed"
+FEED: Final = "item_feed"
 
 
 # One row an item: the owner's draft and, beside it, what everybody sees. Contents are canonical bytes.
@@ -231,12 +231,13 @@ def numbered(conn: Connection, stored: Stored) -> Stored:
     """The item with the feed's next version. The counter stays locked until the unit ends, so versions are in the order
     of commits and without gaps; call it late.
     """
-    return replace(stored, feed_version=binding_of(conn).dialect.next_value(conn, _FEED))
+    announce(conn, FEED)
+    return replace(stored, feed_version=binding_of(conn).dialect.next_value(conn, FEED))
 
 
 def feed_version(conn: Connection) -> int:
     """Version of the feed's last change."""
-    return int(conn.execute(select(counter.c.value).where(counter.c.name == _FEED)).scalar() or 0)
+    return int(conn.execute(select(counter.c.value).where(counter.c.name == FEED)).scalar() or 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,10 @@
 """Opens publishing."""
 
 from services.catalogue.publishing.service import ItemEditService
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
 
-def open_publishing(base: Foundation, feed: FeedServer) -> Part:
-    return Part(edge=[servicer(ItemEditService(base, feed))])
+def open_publishing(base: Foundation) -> Part:
+    return Part(edge=[servicer(ItemEditService(base))])

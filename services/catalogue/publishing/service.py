@@ -26,7 +26,6 @@ from services.catalogue.search import store as search_store
 from shuniu.api.catalogue.v1 import item_pb2 as pb
 from shuniu.api.catalogue.v1 import item_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc.caller import current_caller
@@ -46,9 +45,8 @@ Response = TypeVar("Response", bound=Message)
 class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
     """Mutations. Only the platform that made an item writes it."""
 
-    def __init__(self, base: Foundation, feed: FeedServer) -> None:
+    def __init__(self, base: Foundation) -> None:
         self._base = base
-        self._feed = feed
 
     async def CreateItem(self, request: pb.CreateItemRequest, context: Any) -> pb.CreateItemResponse:
         editor = _person("editor", request.editor)
@@ -136,7 +134,6 @@ class ItemEditService(item_pb2_grpc.ItemEditServiceServicer):
         except RuleError as error:
             raise refusal(error) from None
         metrics.CHANGES.labels(change).inc()
-        self._feed.wake()
         return response
 
     def _read_item(self, conn: Connection, message: pb.Item, item_id: str, owner: str) -> tuple[Item, str]:

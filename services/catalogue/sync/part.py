@@ -1,7 +1,6 @@
 """Opens the item feed, and what `shuniu status` shows of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from services.catalogue.items import store
 from services.catalogue.sync.service import ItemFeedService
@@ -11,17 +10,12 @@ from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncPart(Part):
-    feed: FeedServer
-
-
-def open_sync(base: Foundation) -> SyncPart:
-    feed = FeedServer(base.store)
+def open_sync(base: Foundation) -> Part:
+    feed = FeedServer(base.store, store.FEED)
 
     async def facts() -> Mapping[str, str]:
         found = await base.store.read(store.counts)
         version = await base.store.read(store.feed_version)
         return {"items_published": str(found.get("PUBLISHED", 0)), "feed_version": str(version)}
 
-    return SyncPart(feed=feed, edge=[servicer(ItemFeedService(base, feed))], facts=facts, on_drain=feed.drain)
+    return Part(edge=[servicer(ItemFeedService(base, feed))], facts=facts, on_drain=feed.drain)

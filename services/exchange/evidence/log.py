@@ -20,7 +20,7 @@ from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log
 from shuniu.kit.rpc import client
-from shuniu.kit.store import lease
+from shuniu.kit.store import announce, lease
 
 _log = log.get("evidence")
 _BATCH: Final = 500
@@ -28,6 +28,8 @@ _LEASE: Final = "evidence"
 # Longer than a batch may take; a replica that died holds the others up no longer than this.
 _LEASE_US: Final = 60_000_000
 _SECONDS: Final = 30.0
+# Announced by units that store evidence.
+_TOPIC: Final = "evidence"
 # How long new evidence waits for more, s.
 _GATHERING: Final = 0.05
 # How often to look for evidence that another replica stored, s.
@@ -41,9 +43,8 @@ class EvidenceBook:
     def __init__(self, base: Foundation) -> None:
         self._algorithm = profile.of(base.hub.profile).audit_hash
         self._hub = base.hub.code
-        self._kept = False
         self.news = asyncio.Event()
-        base.committed.append(self._tell)
+        base.store.listen(_TOPIC, self.news.set)
 
     def keep(
         self,
@@ -61,12 +62,7 @@ class EvidenceBook:
         salt = os.urandom(SALT_BYTES)
         count(Purpose.EVIDENCE, self._algorithm)
         store.keep(conn, Piece(evidence_id, kind, time_us, case_code, parties, text, self._algorithm, salt))
-        self._kept = True
-
-    def _tell(self) -> None:
-        if self._kept:
-            self._kept = False
-            self.news.set()
+        announce(conn, _TOPIC)
 
 
 @dataclass(slots=True)

@@ -21,14 +21,20 @@ OPEN_SECONDS = 8.0
 PUSH_SECONDS = 0.8
 """Longest wait of a suspension for the bus before the retry takes over: it promises a second."""
 RETRY_SECONDS = 0.2
+_LAST = 2**62
+"""A version that no registry reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accounts:
-    """Units that read accounts from the registry: all organisations with a place on the bus, or one of them."""
+    """Units that read accounts from the registry: all organisations with a place on the bus, one of them, and its
+    version with the codes of those that changed after another version. Changes announce `topic`.
+    """
 
     all: Callable[[Connection], list[OrganisationAccount]]
     of: Callable[[Connection, str], OrganisationAccount | None]
+    changed: Callable[[Connection, int], tuple[int, list[str]]]
+    topic: str
 
 
 class BusPlaces:
@@ -40,8 +46,13 @@ class BusPlaces:
         self.admin = BusAdmin(keys, url, clock, self._load)
         self._late: set[str] = set()
         self._wake = asyncio.Event()
+        # Of the registry, up to which changes were pushed or are late; None: before the first connection.
+        self._version: int | None = None
+        # A change is pushed though the caller who made it has left.
+        store.listen(accounts.topic, self._wake.set)
 
     async def _load(self) -> list[OrganisationAccount]:
+        self._version, _ = await self._store.read(self._accounts.changed, _LAST)
         return await self._store.read(self._accounts.all)
 
     async def open(self, code: str) -> None:
@@ -79,10 +90,11 @@ class BusPlaces:
         self._wake.set()
 
     async def run(self) -> None:
-        """Task: retries pushes that failed."""
+        """Task: pushes changes that nobody pushed, and retries pushes that failed."""
         while True:
             await self._wake.wait()
             self._wake.clear()
+            await self._look()
             for code in sorted(self._late):
                 try:
                     async with asyncio.timeout(OPEN_SECONDS):
@@ -93,3 +105,15 @@ class BusPlaces:
             if self._late:
                 await asyncio.sleep(RETRY_SECONDS)
                 self._wake.set()
+
+    async def _look(self) -> None:
+        """Finds what changed since the last look, or since `BusAdmin` pushed everything on its connection."""
+        if self._version is None:
+            return
+        try:
+            self._version, changed = await self._store.read(self._accounts.changed, self._version)
+        except errors.HubError:
+            self._wake.set()
+            await asyncio.sleep(RETRY_SECONDS)
+            return
+        self._late.update(changed)

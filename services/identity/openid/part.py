@@ -12,7 +12,6 @@ from services.identity.openid.service import OpenIdService
 from services.identity.openid.token_endpoint import TokenEndpoint
 from services.identity.openid.tokens import Tokens
 from services.identity.requests.private import PrivateRequests
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -30,10 +29,9 @@ def open_openid(
     *,
     private: PrivateRequests,
     provider: ProviderKeys,
-    feed: FeedServer,
     vault: grpc.aio.Channel,
 ) -> OpenIdPart:
     tokens = Tokens(provider, base.hub.issuer, settings.access_token_seconds)
-    endpoint = TokenEndpoint(base, settings, keys, tokens, feed)
+    endpoint = TokenEndpoint(base, settings, keys, tokens)
     openid = OpenIdService(base, settings, private, provider, tokens, endpoint, Profiles(base, vault))
     return OpenIdPart(tokens=tokens, peer=[servicer(openid)])

@@ -28,7 +28,6 @@ from services.identity.sessions.domain.token_families import EndReason, GrantRef
 from services.identity.sessions.store import families
 from services.identity.sessions.store import sessions as session_store
 from shuniu.api.identity.v1 import signin_pb2 as pb
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
 
@@ -57,14 +56,11 @@ class _Granted:
 class TokenEndpoint:
     """Issues tokens for authorization_code, refresh_token and client_credentials."""
 
-    def __init__(
-        self, base: Foundation, settings: IdentitySettings, keys: Secrets, tokens: Tokens, feed: FeedServer
-    ) -> None:
+    def __init__(self, base: Foundation, settings: IdentitySettings, keys: Secrets, tokens: Tokens) -> None:
         self._base = base
         self._family_us = settings.refresh_hours * 3600 * 1_000_000
         self._keys = keys
         self._tokens = tokens
-        self._feed = feed
 
     async def issue(self, request: pb.IssueTokenRequest) -> Issued:
         """Raises OAuthError and GrantRefusedError."""
@@ -151,7 +147,6 @@ class TokenEndpoint:
         granted = await self._base.write(work)
         if granted is None:
             metrics.REPLAYS.labels("refresh_token").inc()
-            self._feed.wake()
             raise GrantRefusedError
         return self._for_person(client, granted, successor)
 

@@ -1,7 +1,5 @@
 """Opens platforms: their life, enrolment, place on the bus, and the registry feed."""
 
-from dataclasses import dataclass
-
 from services.identity.bus.domain import BusKeys
 from services.identity.bus.places import Accounts, BusPlaces
 from services.identity.config import IdentitySettings
@@ -19,11 +17,6 @@ from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlatformsPart(Part):
-    feed: FeedServer
-
-
 def open_platforms(
     base: Foundation,
     settings: IdentitySettings,
@@ -33,17 +26,16 @@ def open_platforms(
     private: PrivateRequests,
     provider: ProviderKeys,
     trust_pem: str,
-) -> PlatformsPart:
+) -> Part:
     """Connects to the bus in the background. `trust_pem`: the roots of the edge, for those who join."""
-    accounts = Accounts(store.bus_accounts, store.find_bus_account)
+    accounts = Accounts(store.bus_accounts, store.find_bus_account, store.bus_accounts_changed, store.FEED)
     places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
-    feed = FeedServer(base.store)
-    part = PlatformsPart(
-        feed=feed,
+    feed = FeedServer(base.store, store.FEED)
+    part = Part(
         edge=[
-            servicer(PlatformService(base, keys, feed)),
-            servicer(PlatformAdminService(base, private, feed, places, provider)),
-            servicer(EnrolmentService(base, settings, keys, bus_keys, private, feed, places, trust_pem)),
+            servicer(PlatformService(base, keys)),
+            servicer(PlatformAdminService(base, private, places, provider)),
+            servicer(EnrolmentService(base, settings, keys, bus_keys, private, places, trust_pem)),
         ],
         peer=[servicer(RegistryFeedService(base, feed)), servicer(CarrierService(base, bus_keys))],
         tasks=[places.run],

@@ -15,7 +15,7 @@ from services.identity.platforms.domain.enrolment import EnrolmentToken
 from services.identity.platforms.domain.platforms import Kind, Platform, PlatformState, SecrecyLabel, Subscription
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store.tables import counter
-from shuniu.kit.store.types import LostRaceError, binding_of
+from shuniu.kit.store.types import LostRaceError, announce, binding_of
 
 TABLES: Final = MetaData()
 
@@ -135,6 +135,7 @@ def replace_row(conn: Connection, before: Platform, after: Platform, **columns: 
 
 
 def next_feed_version(conn: Connection) -> int:
+    announce(conn, FEED)
     return binding_of(conn).dialect.next_value(conn, FEED)
 
 
@@ -223,6 +224,13 @@ def use_token(conn: Connection, used: EnrolmentToken, now_us: int) -> None:
 def bus_accounts(conn: Connection) -> list[OrganisationAccount]:
     """All organisations that have a place on the bus."""
     return [_account(row) for row in conn.execute(select(platform).where(platform.c.bus_generation > 0))]
+
+
+def bus_accounts_changed(conn: Connection, after: int) -> tuple[int, list[str]]:
+    """The feed's version, and codes of organisations with a place on the bus that changed after another version."""
+    current = int(conn.execute(select(counter.c.value).where(counter.c.name == FEED)).scalar() or 0)
+    wanted = select(platform.c.code).where(platform.c.feed_version > after, platform.c.bus_generation > 0)
+    return current, list(conn.execute(wanted).scalars())
 
 
 def find_bus_account(conn: Connection, code: str) -> OrganisationAccount | None:

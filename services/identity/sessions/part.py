@@ -11,7 +11,6 @@ from services.identity.sessions.passwords import Passwords
 from services.identity.sessions.real_name import RealNameAuthority
 from services.identity.sessions.registration import Registration
 from services.identity.sessions.service import SignInService
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc.server import servicer
@@ -23,7 +22,6 @@ def open_sessions(
     keys: Secrets,
     *,
     private: PrivateRequests,
-    feed: FeedServer,
     vault: grpc.aio.Channel,
     exchange: grpc.aio.Channel,
 ) -> Part:
@@ -37,7 +35,6 @@ def open_sessions(
     service = SignInService(
         base,
         private,
-        feed,
         registration=Registration(base.store, authority, passwords, login_index, vault),
         sign_in=PasswordSignIn(base, settings, passwords, login_index),
     )

@@ -20,7 +20,6 @@ from services.identity.sessions.store import sessions as session_store
 from shuniu.api.identity.v1 import signin_pb2 as pb
 from shuniu.api.identity.v1 import signin_pb2_grpc
 from shuniu.china_time import civil_date
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 
 
@@ -31,14 +30,12 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         self,
         base: Foundation,
         private: PrivateRequests,
-        feed: FeedServer,
         *,
         registration: Registration,
         sign_in: PasswordSignIn,
     ) -> None:
         self._base = base
         self._private = private
-        self._feed = feed
         self._registration = registration
         self._sign_in = sign_in
 
@@ -98,14 +95,12 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
 
     async def EndSession(self, request: pb.EndSessionRequest, context: Any) -> pb.EndSessionResponse:
         session = await self._base.store.read(session_store.find_by_secret, token_hash(request.session_token))
-        response = await self._private.mutate(
+        return await self._private.mutate(
             request,
             pb.EndSessionResponse,
             lambda conn: self._ended(conn, session),
             target=f"session/{session.session_id}" if session else "session",
         )
-        self._feed.wake()
-        return response
 
     def _ended(self, conn: Connection, session: Session | None) -> pb.EndSessionResponse:
         if session is not None:

@@ -9,10 +9,12 @@ from typing import Final
 from sqlalchemy import Connection, func, insert, select
 
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
-from shuniu.kit.store.types import binding_of
+from shuniu.kit.store.types import announce, binding_of
 
 # The target that stands for the hub's own streams; every other target is an organisation's code.
 HUB_TARGET: Final = "evt"
+TOPIC: Final = "outbox"
+"""Announced by units that give the relay something to send (`shuniu.kit.store.announce`)."""
 
 
 class DeliveryState(StrEnum):
@@ -110,6 +112,7 @@ def _write(conn: Connection, events: Sequence[tuple[Event, Iterable[str]]], *, i
     conn.execute(_EVENTS, rows)
     if deliveries:
         conn.execute(_DELIVERIES, deliveries)
+        announce(conn, TOPIC)
 
 
 def counts(conn: Connection) -> list[OutboxCount]:

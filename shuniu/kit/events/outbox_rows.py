@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, or_, select, update
 
-from shuniu.kit.events.outbox import HUB_TARGET, DeliveryState
+from shuniu.kit.events.outbox import HUB_TARGET, TOPIC, DeliveryState
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
+from shuniu.kit.store.types import announce
 
 _delivery = outbox_delivery.c
 _event = outbox_event.c
@@ -203,6 +204,7 @@ def bury(conn: Connection, position: int, cause: str) -> None:
 
 def requeue(conn: Connection, target: str, state: DeliveryState) -> int:
     """Send again all that stands in a state: STORED after the target's stream was lost, DEAD by an operator."""
+    announce(conn, TOPIC)
     return conn.execute(
         update(outbox_delivery)
         .where(_delivery.target == target, _delivery.state == state.value)

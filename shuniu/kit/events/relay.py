@@ -143,10 +143,12 @@ class Relay:
                     await self.bus.wait_connected()
                     await self._round()
                 except BusAwayError:
-                    await asyncio.sleep(0.05)
+                    await asyncio.sleep(_SHORTEST_IDLE)
+                    continue
                 except (BusError, HubError) as error:
                     _log.warning("relay_delayed", area=self.settings.area, cause=str(error))
                     await asyncio.sleep(_PAUSE)
+                    continue
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._idle_s()):
                         await self._wake.wait()
@@ -171,6 +173,7 @@ class Relay:
         states = _OPEN if self._probed_all else (*_OPEN, DeliveryState.STORED)
         targets = await self.store.read(outbox_rows.targets_in, states)
         self._probed_all = self._probed.issuperset(targets)
+        self._parked = {target: until for target, until in self._parked.items() if target in targets}
         for target in targets:
             # One sender for each target: a slow one keeps nobody waiting.
             if target in self._sending:
@@ -260,7 +263,7 @@ class Relay:
                     await marking
                 # While these are noted, the next ones are on their way.
                 marking = asyncio.create_task(self._mark(target, marks)) if marks else None
-                if held or len(found) < self.settings.batch:
+                if held or (len(rows) == len(found) and len(found) < self.settings.batch):
                     # What came meanwhile woke the relay.
                     break
                 found = await self.store.read(outbox_rows.next_pending, target, rows[-1].position, self.settings.batch)
@@ -379,6 +382,8 @@ class Relay:
         cause = "INBOX_ABSENT" if isinstance(refusal, NobodyListensError) else "INBOX_FULL"
         await self.store.write(outbox_rows.park, head.position, cause, until)
         self._parked[target] = until
+        # It may be due before the wait ends that began without it.
+        self._again.add(target)
         self.watch.parked(target, cause, seconds)
         _log.warning("target_parked", target=target, cause=cause, seconds=seconds, attempts=head.attempts + 1)
 

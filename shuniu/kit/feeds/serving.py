@@ -25,10 +25,13 @@ P = TypeVar("P", bound=FeedPage)
 
 
 class FeedServer:
-    """Answers the long polls of one feed. `wake` after each commit that changed it; `drain` when the process ends."""
+    """Answers the long polls of one feed. `topic`: what each unit announces that changes it; `drain` when the process
+    ends.
+    """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, topic: str) -> None:
         self._store = store
+        store.listen(topic, self.wake)
         self._changed = asyncio.Event()
         self._draining = False
 

@@ -11,6 +11,7 @@ from shuniu.kit.store.types import (
     SchemaTooNewError,
     SchemaTooOldError,
     StoreLockedError,
+    announce,
     binding_of,
     writer_of,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "SchemaTooOldError",
     "Store",
     "StoreLockedError",
+    "announce",
     "binding_of",
     "kit_tables",
     "writer_of",

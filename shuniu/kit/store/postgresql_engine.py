@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import event, make_url
+from sqlalchemy import Connection, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from shuniu.kit.store.failures import store_busy, store_unavailable
 from shuniu.kit.store.postgresql import connection_lost, lost_race, on_standby, taken_meanwhile
-from shuniu.kit.store.types import Binding, Limits, bind
+from shuniu.kit.store.types import Binding, Limits, announced, bind
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ _SET: Final = "SELECT " + ", ".join(f"set_config(${at}, ${at + 1}, false)" for a
 
 class PostgresqlEngine:
     def __init__(self, url: str, binding: Binding, limits: Limits) -> None:
+        self.told: Callable[[frozenset[str]], None] = lambda _news: None
         self._limits = limits
         self._binding = binding
         self._engine = create_async_engine(
@@ -122,9 +123,13 @@ class PostgresqlEngine:
         raise store_busy()
 
     async def _write(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+        def unit(conn: Connection) -> tuple[T, frozenset[str]]:
+            announced(conn)
+            return work(conn, *args), announced(conn)
+
         async with self._engine.connect() as conn:
             try:
-                result = await conn.run_sync(work, *args)
+                result, news = await conn.run_sync(unit)
             except DBAPIError as error:
                 if on_standby(error):
                     raise store_unavailable() from error
@@ -136,6 +141,10 @@ class PostgresqlEngine:
                     # Whether it happened nobody knows: the caller asks again with its request_id.
                     raise store_unavailable() from error
                 raise
+            finally:
+                # Also when its caller has left: the commit may have happened, and who looks in vain looks again.
+                if news:
+                    self.told(news)
             return result
 
     async def _read(self, work: Callable[..., T], args: tuple[Any, ...]) -> T:

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shuniu.kit.store.failures import STORE_FULL, store_busy
 from shuniu.kit.store.sqlite_file import FileLock, SqliteConnection, open_reader, open_writer
-from shuniu.kit.store.types import Binding, Limits, LostRaceError
+from shuniu.kit.store.types import Binding, Limits, LostRaceError, announced
 
 T = TypeVar("T")
 
@@ -43,12 +43,14 @@ class _Outcome(NamedTuple):
     answer: asyncio.Future[Any]
     result: Any
     error: BaseException | None
+    news: frozenset[str] = frozenset()
 
 
 class SqliteEngine:
     """`group_limit` is the most units that share a commit; 1 gives every unit its own."""
 
     def __init__(self, path: Path, binding: Binding, limits: Limits, group_limit: int) -> None:
+        self.told: Callable[[frozenset[str]], None] = lambda _news: None
         self._loop = asyncio.get_running_loop()
         self._arriving: list[_Unit] = []
         self._waiting = 0
@@ -101,13 +103,17 @@ class SqliteEngine:
 
     def _resolve(self, outcomes: list[_Outcome]) -> None:
         self._waiting -= len(outcomes)
-        for answer, result, error in outcomes:
+        news: set[str] = set()
+        for answer, result, error, announced_here in outcomes:
+            news |= announced_here
             if answer.done():
                 continue
             if error is None:
                 answer.set_result(result)
             else:
                 answer.set_exception(error)
+        if news:
+            self.told(frozenset(news))
 
 
 class _Writer:
@@ -204,6 +210,7 @@ class _Writer:
         raw = self._on.raw
         self._on.watch.start(self._limit)
         before = raw.total_changes
+        announced(self._on.conn)
         try:
             result = unit.context.run(unit.work, self._on.conn, *unit.args)
         except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
@@ -214,13 +221,14 @@ class _Writer:
             if changed or isinstance(error, LostRaceError):
                 raise _SavepointsNeededError from error
             return _Outcome(unit.answer, None, self._binding.dialect.failure(error) or error)
-        return _Outcome(unit.answer, result, None)
+        return _Outcome(unit.answer, result, None, announced(self._on.conn))
 
     def _run_unit(self, unit: _Unit) -> _Outcome:
         raw, control = self._on.raw, self._on.control
         self._on.watch.start(self._limit)
         for attempt in range(_ATTEMPTS):
             control("SAVEPOINT unit")
+            announced(self._on.conn)
             try:
                 result = unit.context.run(unit.work, self._on.conn, *unit.args)
             except BaseException as error:  # whatever it is belongs to the caller; the thread goes on
@@ -232,7 +240,7 @@ class _Writer:
                     continue
                 return _Outcome(unit.answer, None, self._binding.dialect.failure(error) or error)
             control("RELEASE unit")
-            return _Outcome(unit.answer, result, None)
+            return _Outcome(unit.answer, result, None, announced(self._on.conn))
         raise AssertionError("unreachable")
 
     def _recover(self, error: BaseException) -> None:

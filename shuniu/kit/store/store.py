@@ -43,6 +43,22 @@ class Store:
         self._binding = binding
         self._metadata = metadata
         self._probe: asyncio.Task[None] | None = None
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        engine.told = self._tell
+
+    def listen(self, topic: str, tell: Callable[[], None]) -> None:
+        """Calls `tell` on the event loop after each commit of a unit of this process that announced the topic
+        (`announce`), whether or not its caller still waits. Commits of other processes are not told (`is_shared`).
+        """
+        self._listeners.setdefault(topic, []).append(tell)
+
+    def unlisten(self, topic: str, tell: Callable[[], None]) -> None:
+        self._listeners[topic].remove(tell)
+
+    def _tell(self, news: frozenset[str]) -> None:
+        for topic in news:
+            for tell in self._listeners.get(topic, ()):
+                tell()
 
     @classmethod
     async def open(

@@ -56,6 +56,9 @@ class Dialect(Protocol):
 class Engine(Protocol):
     """Runs units of work on one database."""
 
+    told: Callable[[frozenset[str]], None]
+    """Called with what a unit announced, on the event loop, after its commit."""
+
     # Not a coroutine: one more frame for every write would be a tenth of its cost on SQLite.
     def write(self, work: Callable[..., T], args: tuple[Any, ...]) -> Awaitable[T]: ...
 
@@ -121,6 +124,7 @@ class SchemaTooOldError(SchemaError):
 
 _BINDING: Final = "shuniu.binding"
 _SLOT: Final = "shuniu.slot"
+_NEWS: Final = "shuniu.news"
 
 
 def bind(info: dict[str, Any], binding: Binding, slot: int | None = None) -> None:
@@ -133,6 +137,18 @@ def binding_of(conn: Connection) -> Binding:
     """The dialect, clock and epoch of the store that `conn` belongs to."""
     binding: Binding = conn.info[_BINDING]
     return binding
+
+
+def announce(conn: Connection, topic: str) -> None:
+    """Tells the listeners of a topic (`Store.listen`) once this unit is committed, also when its caller has left by
+    then. A unit that fails announces nothing.
+    """
+    conn.info.setdefault(_NEWS, set()).add(topic)
+
+
+def announced(conn: Connection) -> frozenset[str]:
+    """Takes what the unit that ended announced, or what one that failed left behind."""
+    return frozenset(conn.info.pop(_NEWS, ()))
 
 
 def writer_of(conn: Connection) -> str:

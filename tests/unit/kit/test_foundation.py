@@ -156,17 +156,6 @@ async def test_an_event_carries_where_it_comes_from(base: Foundation) -> None:
     assert await base.store.read(read) == [(*expected, n, "government-extranet", "trace") for n in (1, 2, 3)]
 
 
-async def test_listeners_hear_of_a_commit_only(base: Foundation) -> None:
-    """What looks for news is told after the commit, and not of a unit that failed."""
-    heard: list[int] = []
-    base.committed.append(lambda: heard.append(1))
-    with pytest.raises(LookupError):
-        await mutate(base, request(), LookupError("no"))
-    assert heard == []
-    await mutate(base, request())
-    assert heard == [1]
-
-
 async def test_a_store_without_schema_refuses_the_start(tmp_path: Path, clock: ManualClock) -> None:
     """A service whose store was never migrated does not start, and says so in one line naming the service."""
     hub = HubSettings("150000", "枢纽", "hub.test", "https://hub.test", tmp_path, tmp_path)

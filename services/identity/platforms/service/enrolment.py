@@ -29,7 +29,6 @@ from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import sealing
 from shuniu.kit.crypto import x509 as certificates
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.rules import Violation
 
@@ -48,7 +47,6 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         keys: Secrets,
         bus_keys: BusKeys,
         private: PrivateRequests,
-        feed: FeedServer,
         places: BusPlaces,
         trust_pem: str,
     ) -> None:
@@ -57,7 +55,6 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
         self._keys = keys
         self._bus_keys = bus_keys
         self._private = private
-        self._feed = feed
         self._places = places
         self._trust_pem = trust_pem
 
@@ -102,7 +99,6 @@ class EnrolmentService(platform_pb2_grpc.EnrolmentServiceServicer):
 
         with answered():
             response = await self._private.mutate(request, pb.EnrolResponse, work, target=f"platform/{request.code}")
-        self._feed.wake()
         metrics.ENROLMENTS.inc()
         return response
 

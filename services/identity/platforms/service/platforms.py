@@ -22,7 +22,6 @@ from services.identity.requests.private import PrivateRequests
 from shuniu.api.identity.v1 import platform_pb2 as pb
 from shuniu.api.identity.v1 import platform_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.feeds.serving import FeedServer
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc import paging
 from shuniu.kit.rpc.caller import CallerKind, current_caller
@@ -31,10 +30,9 @@ from shuniu.kit.rpc.caller import CallerKind, current_caller
 class PlatformService(platform_pb2_grpc.PlatformServiceServicer):
     """Reading the registry, and what a platform may do with its own row."""
 
-    def __init__(self, base: Foundation, keys: Secrets, feed: FeedServer) -> None:
+    def __init__(self, base: Foundation, keys: Secrets) -> None:
         self._base = base
         self._keys = keys
-        self._feed = feed
 
     async def GetPlatform(self, request: pb.GetPlatformRequest, context: Any) -> pb.GetPlatformResponse:
         found = await self._base.store.read(_with_certificates, request.code, self._base.clock.now_us())
@@ -67,9 +65,7 @@ class PlatformService(platform_pb2_grpc.PlatformServiceServicer):
             view = _change(self._base, conn, code, lambda row: replace(row, subscriptions=wanted))
             return pb.SetSubscriptionsResponse(platform=view)
 
-        response = await self._base.mutate(request, pb.SetSubscriptionsResponse, work, target=f"platform/{code}")
-        self._feed.wake()
-        return response
+        return await self._base.mutate(request, pb.SetSubscriptionsResponse, work, target=f"platform/{code}")
 
 
 class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
@@ -79,13 +75,11 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         self,
         base: Foundation,
         private: PrivateRequests,
-        feed: FeedServer,
         places: BusPlaces,
         provider: ProviderKeys,
     ) -> None:
         self._base = base
         self._private = private
-        self._feed = feed
         self._places = places
         self._provider = provider
 
@@ -107,9 +101,7 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
             platform_changed(self._base, conn, row, [])
             return pb.CreatePlatformResponse(platform=views.platform(row, []), enrolment_token=secret)
 
-        response = await self._private.mutate(request, pb.CreatePlatformResponse, work, target=f"platform/{row.code}")
-        self._feed.wake()
-        return response
+        return await self._private.mutate(request, pb.CreatePlatformResponse, work, target=f"platform/{row.code}")
 
     async def SuspendPlatform(self, request: pb.SuspendPlatformRequest, context: Any) -> pb.SuspendPlatformResponse:
         with answered():
@@ -163,7 +155,6 @@ class PlatformAdminService(platform_pb2_grpc.PlatformAdminServiceServicer):
         return response
 
     async def _effective(self, code: str) -> None:
-        self._feed.wake()
         await self._places.push(code)
 
 

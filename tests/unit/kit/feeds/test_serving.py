@@ -44,7 +44,7 @@ async def store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
 
 async def test_a_change_is_answered_at_once(store: Store) -> None:
     """Who is behind gets the page without a wait."""
-    served = FeedServer(store)
+    served = FeedServer(store, "feed")
     assert await served.pull(Publisher(7).read, after_version=3, epoch=store.epoch, wait_s=20) == (Page(7), False)
 
 
@@ -52,7 +52,7 @@ async def test_a_change_is_answered_at_once(store: Store) -> None:
 async def test_another_history_starts_anew(store: Store, after: int, epoch: int | None) -> None:
     """Another epoch, a version that this store has never reached, a version that is none: all from the beginning."""
     publisher = Publisher(7)
-    answer = await FeedServer(store).pull(
+    answer = await FeedServer(store, "feed").pull(
         publisher.read, after_version=after, epoch=store.epoch if epoch is None else epoch, wait_s=20
     )
     assert answer == (Page(7), True)
@@ -61,12 +61,15 @@ async def test_another_history_starts_anew(store: Store, after: int, epoch: int 
 
 async def test_an_empty_history_is_no_reason_to_ask_again(store: Store) -> None:
     """A caller of another epoch is told so at once, though there is nothing yet."""
-    assert await FeedServer(store).pull(Publisher(0).read, after_version=5, epoch=99, wait_s=20) == (Page(0), True)
+    assert await FeedServer(store, "feed").pull(Publisher(0).read, after_version=5, epoch=99, wait_s=20) == (
+        Page(0),
+        True,
+    )
 
 
 async def test_a_wait_ends_with_the_change(store: Store) -> None:
     """A commit that wakes the server is answered to those who wait."""
-    served, publisher = FeedServer(store), Publisher(7)
+    served, publisher = FeedServer(store, "feed"), Publisher(7)
     waiting = asyncio.create_task(served.pull(publisher.read, after_version=7, epoch=store.epoch, wait_s=20))
     await eventually(lambda: publisher.reads)
     publisher.version = 8
@@ -76,7 +79,7 @@ async def test_a_wait_ends_with_the_change(store: Store) -> None:
 
 async def test_a_commit_beside_the_read_is_not_missed(store: Store) -> None:
     """What is committed after the read and before the wait wakes the wait; else it would be seen half a second later."""
-    served, publisher = FeedServer(store), Publisher(7)
+    served, publisher = FeedServer(store, "feed"), Publisher(7)
     loop = asyncio.get_running_loop()
     reads = 0
 
@@ -95,7 +98,7 @@ async def test_a_commit_beside_the_read_is_not_missed(store: Store) -> None:
 
 async def test_changes_of_other_replicas_are_seen(store: Store) -> None:
     """They wake nobody here; a waiting call reads again by itself."""
-    served, publisher = FeedServer(store), Publisher(7)
+    served, publisher = FeedServer(store, "feed"), Publisher(7)
     waiting = asyncio.create_task(served.pull(publisher.read, after_version=7, epoch=store.epoch, wait_s=20))
     await eventually(lambda: publisher.reads)
     publisher.version = 8
@@ -104,14 +107,14 @@ async def test_changes_of_other_replicas_are_seen(store: Store) -> None:
 
 async def test_a_wait_without_change_ends(store: Store) -> None:
     """With the version that the caller has."""
-    served = FeedServer(store)
+    served = FeedServer(store, "feed")
     assert await served.pull(Publisher(7).read, after_version=7, epoch=store.epoch, wait_s=0) == (Page(7), False)
     assert await served.pull(Publisher(7).read, after_version=7, epoch=store.epoch, wait_s=-5) == (Page(7), False)
 
 
 async def test_draining_ends_every_wait(store: Store) -> None:
     """The one that waits, and one that comes later."""
-    served, publisher = FeedServer(store), Publisher(7)
+    served, publisher = FeedServer(store, "feed"), Publisher(7)
     waiting = asyncio.create_task(served.pull(publisher.read, after_version=7, epoch=store.epoch, wait_s=20))
     await eventually(lambda: publisher.reads)
     served.drain()
