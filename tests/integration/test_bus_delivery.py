@@ -230,7 +230,7 @@ async def test_the_relay_looks_when_there_is_something_and_not_before(land, stor
         await in_state(store, "gone", "PARKED", 1)
         (row,) = await store.read(outbox_rows.next_pending, "gone", 0, 1)
         await store.write(outbox_rows.bury, row.position, "10054: given up")
-        await eventually(lambda: relay._idle_s() == 600, within=20)
+        await eventually(lambda: not relay._sending and relay._idle_s() == 600, within=20)
 
 
 async def test_a_message_the_bus_cannot_carry_dies_alone(land, store):
