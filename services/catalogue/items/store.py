@@ -271,6 +271,8 @@ def counts(conn: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def in_divisions(query: Select[Any], item_id: ColumnElement[str], divisions: Sequence[str]) -> Select[Any]:
+def in_divisions(
+    query: Select[Any], item_id: ColumnElement[str], divisions: Sequence[str | ColumnElement[str]]
+) -> Select[Any]:
     """A query over rows of items, cut to items of these divisions; `item_id` is its column of item ids."""
     return query.join(item, item.c.id == item_id).where(item.c.division.in_(divisions))

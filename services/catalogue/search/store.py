@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    CompoundSelect,
     Connection,
     Index,
     MetaData,
     Select,
     Table,
     Text,
+    bindparam,
     delete,
     exists,
     func,
@@ -27,7 +29,7 @@ from sqlalchemy import (
 
 from services.catalogue.items.domain.record import Item
 from services.catalogue.items.store import in_divisions
-from services.catalogue.search.domain.matching import Alternative, Document, Field, Plan, tokens
+from services.catalogue.search.domain.matching import Document, Field, Plan, tokens
 from shuniu.kit.store.types import KeyText, binding_of
 
 TABLES: Final = MetaData()
@@ -93,37 +95,83 @@ def forget(conn: Connection, item_id: str) -> None:
 
 def candidates(conn: Connection, plan: Plan, divisions: Sequence[str]) -> list[tuple[str, Document]]:
     """Items that may answer, at most a few hundred; only of these divisions unless there are none given."""
-    found: dict[str, None] = {}
+    found = _Found(conn, tuple(divisions))
     if plan.code:
-        _take(conn, found, select(token.c.item_id).where(_at(Field.CODE), token.c.term == plan.code), divisions)
+        found.take(_holding(1, len(divisions)), [plan.code], Field.CODE)
     rarity = _rarity(conn, {term for reading in plan.alternatives for term in reading.terms})
+    # Of each reading its rarest term is looked up, and the others are looked for in what holds it.
+    readings = [
+        sorted(reading.terms, key=lambda term: (rarity.get(term, 0), term))[:_MOST_TERMS]
+        for reading in plan.alternatives
+    ]
     for field in (Field.NAME, Field.ALIAS):
-        for reading in plan.alternatives:
-            _take(conn, found, _holding(reading, field, rarity), divisions)
+        for terms in readings:
+            found.take(_holding(len(terms), len(divisions)), terms, field)
     if plan.pinyin:
-        initials = select(token.c.item_id).where(
-            _at(Field.PINYIN), token.c.term >= plan.pinyin, token.c.term < plan.pinyin_end
-        )
-        _take(conn, found, initials.distinct(), divisions)
-    for reading in plan.alternatives:
-        _take(conn, found, _holding(reading, Field.GUIDE, rarity), divisions)
-    return _documents(conn, list(found))
+        found.take(_between(len(divisions)), [plan.pinyin, plan.pinyin_end], Field.PINYIN)
+    for terms in readings:
+        found.take(_holding(len(terms), len(divisions)), terms, Field.GUIDE)
+    return _documents(conn, list(found.ids))
 
 
-def _at(field: Field) -> Any:
-    return token.c.field == field.value
+class _Found:
+    """Ids of candidates in the order in which they were found, at most `_MOST`."""
 
+    def __init__(self, conn: Connection, divisions: Sequence[str]) -> None:
+        self._conn = conn
+        self._divisions = {f"division{number}": code for number, code in enumerate(divisions)}
+        self.ids: dict[str, None] = {}
 
-def _take(conn: Connection, found: dict[str, None], query: Select[Any], divisions: Sequence[str]) -> None:
-    room = _MOST - len(found)
-    if room <= 0:
-        return
-    if divisions:
-        query = in_divisions(query, token.c.item_id, divisions)
-    for row in conn.execute(query.limit(room + len(found))):
-        if len(found) >= _MOST:
+    def take(self, query: Select[Any], terms: Sequence[str], field: Field) -> None:
+        """Adds what a query finds of these terms in a field."""
+        room = _MOST - len(self.ids)
+        if room <= 0:
             return
-        found[row.item_id] = None
+        named = {f"term{number}": term for number, term in enumerate(terms)}
+        rows = self._conn.execute(
+            query, {**self._divisions, **named, "field": field.value, "most": room + len(self.ids)}
+        )
+        for row in rows:
+            if len(self.ids) >= _MOST:
+                return
+            self.ids[row.item_id] = None
+
+
+# A search asks some fifteen statements of few shapes. To put one together costs ten times what it costs to run it.
+
+
+@lru_cache(maxsize=256)
+def _holding(terms: int, divisions: int) -> Select[Any]:
+    """Items that hold `term0` in `field` and the other terms anywhere, in so many divisions (0: wherever)."""
+    query = _in_field().where(token.c.term == bindparam("term0"))
+    for number in range(1, terms):
+        other = token.alias()
+        query = query.where(
+            exists().where(
+                other.c.term == bindparam(f"term{number}"),
+                other.c.field.in_(_ANYWHERE),
+                other.c.item_id == token.c.item_id,
+            )
+        )
+    return _within(query, divisions)
+
+
+@lru_cache(maxsize=256)
+def _between(divisions: int) -> Select[Any]:
+    """Items that hold in `field` a term from `term0` on and before `term1`."""
+    query = _in_field().where(token.c.term >= bindparam("term0"), token.c.term < bindparam("term1"))
+    return _within(query.distinct(), divisions)
+
+
+def _in_field() -> Select[Any]:
+    return select(token.c.item_id).where(token.c.field == bindparam("field"))
+
+
+def _within(query: Select[Any], divisions: int) -> Select[Any]:
+    if divisions:
+        named = [bindparam(f"division{number}") for number in range(divisions)]
+        query = in_divisions(query, token.c.item_id, named)
+    return query.limit(bindparam("most"))
 
 
 def _rarity(conn: Connection, terms: Iterable[str]) -> dict[str, int]:
@@ -131,25 +179,20 @@ def _rarity(conn: Connection, terms: Iterable[str]) -> dict[str, int]:
     wanted = sorted(terms)
     if len(wanted) < 2:
         return dict.fromkeys(wanted, 0)
-    counted = [
-        select(literal(number).label("number"), func.count().label("rows")).select_from(
-            select(token.c.item_id).where(token.c.term == term).limit(_COUNTED).subquery()
-        )
-        for number, term in enumerate(wanted)
-    ]
-    return {wanted[row.number]: row.rows for row in conn.execute(union_all(*counted))}
+    named = {f"term{number}": term for number, term in enumerate(wanted)}
+    return {wanted[row.number]: row.rows for row in conn.execute(_counted(len(wanted)), named)}
 
 
-def _holding(reading: Alternative, field: Field, rarity: dict[str, int]) -> Select[Any]:
-    """Items that hold the rarest term in `field` and the others anywhere."""
-    first, *others = sorted(reading.terms, key=lambda term: (rarity.get(term, 0), term))[:_MOST_TERMS]
-    query = select(token.c.item_id).where(_at(field), token.c.term == first)
-    for term in others:
-        other = token.alias()
-        query = query.where(
-            exists().where(other.c.term == term, other.c.field.in_(_ANYWHERE), other.c.item_id == token.c.item_id)
+@lru_cache(maxsize=256)
+def _counted(terms: int) -> CompoundSelect[Any]:
+    return union_all(
+        *(
+            select(literal(number).label("number"), func.count().label("rows")).select_from(
+                select(token.c.item_id).where(token.c.term == bindparam(f"term{number}")).limit(_COUNTED).subquery()
+            )
+            for number in range(terms)
         )
-    return query
+    )
 
 
 def _documents(conn: Connection, ids: Sequence[str]) -> list[tuple[str, Document]]:
