@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-AREAS = ("sql", "edge", "bus", "esign", "ledger", "demo", "start", "cli")
+AREAS = ("sql", "edge", "bus", "esign", "ledger", "demo", "rpc", "start", "cli")
 RESULT = Path("var/bench.json")
 
 

@@ -1,11 +1,16 @@
-"""demo.case: whole journeys of citizens a second at concurrency 16, and p50/p99 of each step."""
+"""demo.case: whole journeys of citizens a second at concurrency 16, and p50/p99 of each step. demo.cost: processor time
+of the hub a journey, ms, by process, client left out; demo.idle: share of a core that a hub takes when nobody asks; both
+and demo.case.beside beside the version of the goals, in turns.
+"""
 
 import asyncio
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from examples.demo.hub import RunningHub
@@ -13,9 +18,12 @@ from examples.demo.journeys import citizens_of, serve_all, set_stage
 from examples.demo.progress import Progress, Times
 from examples.inner_mongolia.load import load
 from examples.inner_mongolia.people import people
+from tests.bench.parts.beside import START, in_turns
 
 CONCURRENCY = 16
 WARM_UP = 16
+# What one turn of costs takes: journeys, and seconds of rest.
+_COST_OF, _IDLE_S = "60", "6"
 
 
 async def run() -> list[dict[str, Any]]:
@@ -48,6 +56,25 @@ async def run() -> list[dict[str, Any]]:
             rows.append(
                 {"name": f"demo.case.{step}.{label}", "value": times.quantile(step, share) * 1000, "unit": "ms"}
             )
+    return [*rows, *await _costs(int(os.environ.get("ROUNDS", "2")))]
+
+
+async def _costs(rounds: int) -> list[dict[str, Any]]:
+    ours, theirs = await in_turns("journey_cost.py", [_COST_OF, _IDLE_S], START, rounds)
+
+    def row(name: str, unit: str, of: Callable[[Any], float]) -> dict[str, Any]:
+        now, then = median(map(of, ours)), median(map(of, theirs))
+        return {"name": name, "value": now, "unit": unit, "against": then, "ratio": now / then if then else None}
+
+    rows = [
+        row("demo.case.beside", "journeys/s", lambda found: found["journeys_a_second"]),
+        row("demo.cost", "ms", lambda found: sum(found["ms_a_journey"].values())),
+        row("demo.idle", "% of a core", lambda found: sum(found["idle_share"].values())),
+    ]
+    rows.extend(
+        row(f"demo.cost.{part}", "ms", lambda found, part=part: found["ms_a_journey"].get(part, 0.0))
+        for part in ours[0]["ms_a_journey"]
+    )
     return rows
 
 

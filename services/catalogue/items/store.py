@@ -272,7 +272,7 @@ def counts(conn: Connection) -> dict[str, int]:
 
 
 def in_divisions(
-    query: Select[Any], item_id: ColumnElement[str], divisions: Sequence[str | ColumnElement[str]]
+    query: Select[Any], item_id: ColumnElement[str], divisions: Sequence[str] | Sequence[ColumnElement[str]]
 ) -> Select[Any]:
     """A query over rows of items, cut to items of these divisions; `item_id` is its column of item ids."""
     return query.join(item, item.c.id == item_id).where(item.c.division.in_(divisions))

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     CompoundSelect,
     Connection,
     Index,
@@ -169,7 +170,7 @@ def _in_field() -> Select[Any]:
 
 def _within(query: Select[Any], divisions: int) -> Select[Any]:
     if divisions:
-        named = [bindparam(f"division{number}") for number in range(divisions)]
+        named: list[ColumnElement[str]] = [bindparam(f"division{number}") for number in range(divisions)]
         query = in_divisions(query, token.c.item_id, named)
     return query.limit(bindparam("most"))
 
