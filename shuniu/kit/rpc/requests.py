@@ -18,13 +18,21 @@ LEAST_KEPT_US: Final = 24 * 3600 * 1_000_000
 
 
 # Built once: that costs more than to run it.
-_ANSWERED: Final = select(
+_KEPT: Final = select(
     request_log.c.caller_key,
     request_log.c.rpc,
     request_log.c.request_id,
     request_log.c.digest,
     request_log.c.response,
-).where(
+)
+_KEEP: Final = insert(request_log)
+# Nearly every call asks for one, and lists are expanded anew each time.
+_ONE_ANSWERED: Final = _KEPT.where(
+    request_log.c.caller_key == bindparam("caller"),
+    request_log.c.rpc == bindparam("rpc"),
+    request_log.c.request_id == bindparam("id"),
+)
+_ANSWERED: Final = _KEPT.where(
     request_log.c.caller_key.in_(bindparam("callers", expanding=True)),
     request_log.c.rpc.in_(bindparam("rpcs", expanding=True)),
     request_log.c.request_id.in_(bindparam("ids", expanding=True)),
@@ -71,14 +79,18 @@ def answered(conn: Connection, asked: Sequence[RequestKey]) -> dict[tuple[str, s
     used for other content.
     """
     digests = {one.key: one.digest for one in asked}
-    found = conn.execute(
-        _ANSWERED,
-        {
-            "callers": list({one.caller_key for one in asked}),
-            "rpcs": list({one.rpc for one in asked}),
-            "ids": [one.request_id for one in asked],
-        },
-    )
+    if len(asked) == 1:
+        one = asked[0]
+        found = conn.execute(_ONE_ANSWERED, {"caller": one.caller_key, "rpc": one.rpc, "id": one.request_id})
+    else:
+        found = conn.execute(
+            _ANSWERED,
+            {
+                "callers": list({one.caller_key for one in asked}),
+                "rpcs": list({one.rpc for one in asked}),
+                "ids": [one.request_id for one in asked],
+            },
+        )
     kept: dict[tuple[str, str, str], bytes] = {}
     for row in found:
         key = (row.caller_key, row.rpc, row.request_id)
@@ -115,7 +127,7 @@ def keep(conn: Connection, asked: Sequence[RequestKey]) -> None:
         for one in asked
     ]
     try:
-        conn.execute(insert(request_log), rows)
+        conn.execute(_KEEP, rows)
     except IntegrityError as overtaken:
         # The same request ran beside this one on another connection; run again, this unit finds its answer.
         raise LostRaceError(asked[0].request_id) from overtaken
