@@ -100,6 +100,8 @@ class Bus:
     on_state: Callable[[bool], None] = field(default=lambda _up: None, repr=False)
     # Called with each error the server reports, e.g. a permission violation.
     on_error: Callable[[Exception], None] = field(default=lambda _error: None, repr=False)
+    # Called at each new connection: what the bus lost meanwhile is looked for at once.
+    _listeners: list[Callable[[], None]] = field(default_factory=list, repr=False)
     _client: Client | None = field(default=None, repr=False)
     _generation: int = 0
     _up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -122,6 +124,10 @@ class Bus:
     def start(self) -> None:
         """Begin to connect and keep doing so until ``close``."""
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"bus {self.name}")
+
+    def listen(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` at each new connection."""
+        self._listeners.append(tell)
 
     async def wait_connected(self, timeout_s: float | None = None) -> None:
         """Return once connected; raises BusAwayError after ``timeout_s``."""
@@ -171,6 +177,8 @@ class Bus:
             if not client.is_closed:
                 self._up.set()
                 self.on_state(True)
+                for tell in self._listeners:
+                    tell()
                 await self._down.wait()
             self._up.clear()
             self._fail_waiting()

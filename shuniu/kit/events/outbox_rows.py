@@ -160,11 +160,21 @@ def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[
     return rows[:limit]
 
 
-def oldest_stored(conn: Connection, target: str) -> Pending | None:
-    """The oldest delivery that the target's stream took and nobody receipted."""
-    query = _deliveries().where(_delivery.state == DeliveryState.STORED.value, _delivery.target == target)
-    row = conn.execute(query.order_by(_delivery.position).limit(1)).first()
-    return None if row is None else _pending(row)
+def oldest_stored(conn: Connection, target: str) -> tuple[Pending, int] | None:
+    """The oldest delivery that the target's stream took and nobody receipted, with the number it got there."""
+    asked = {"in_state": DeliveryState.STORED.value, "to": target, "after": 0, "most": 1}
+    row = conn.execute(_NEXT, asked).first()
+    if row is None:
+        return None
+    found = _pending(row)
+    number = conn.execute(select(_delivery.stream_seq).where(_delivery.position == found.position)).scalar_one()
+    return found, int(number)
+
+
+def renumber(conn: Connection, position: int, seq: int) -> None:
+    """Notes the number under which a stream took a delivery once more."""
+    stored = _delivery.state == DeliveryState.STORED.value
+    conn.execute(update(outbox_delivery).where(_delivery.position == position, stored).values(stream_seq=seq))
 
 
 def last_stream_seq(conn: Connection, target: str) -> int:
