@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
-from shuniu.kit.events import dead_letters, outbox
+from shuniu.kit.events import dead_letters, outbox_upkeep
 from shuniu.kit.events.outbox import DeliveryState
 from shuniu.kit.foundation import BareFoundation, Foundation
 from shuniu.kit.process import metrics
@@ -146,7 +146,7 @@ def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Outbox:
-    """Deliveries by state, the oldest not yet stored, and those to organisations."""
+    """Deliveries by state, the oldest not yet stored, and those to organisations; each counted to a limit."""
 
     states: dict[str, int]
     age_seconds: float
@@ -156,17 +156,16 @@ class _Outbox:
 
 
 def _outbox_state(conn: Connection, now_us: int) -> _Outbox:
-    states: dict[str, int] = {}
-    oldest, organisations, still_open = now_us, 0, 0
-    for count in outbox.counts(conn):
-        states[count.state.value] = states.get(count.state.value, 0) + count.deliveries
-        if count.state in (DeliveryState.PENDING, DeliveryState.PARKED):
-            oldest = min(oldest, count.oldest_us)
-        if count.target != outbox.HUB_TARGET:
-            organisations += count.deliveries
-            still_open += 0 if count.state is DeliveryState.RECEIPTED else count.deliveries
-    age = max(0, now_us - oldest) / 1e6
-    return _Outbox(states, age, len(dead_letters.deaths(conn)), organisations, still_open)
+    found = outbox_upkeep.standing(conn)
+    sums = {state.value: found.organisations[state] + found.internal[state] for state in DeliveryState}
+    published = sum(found.organisations.values())
+    return _Outbox(
+        states={state: number for state, number in sums.items() if number},
+        age_seconds=max(0, now_us - found.oldest_us) / 1e6 if found.oldest_us else 0.0,
+        dead_letters=dead_letters.count(conn),
+        organisations=published,
+        organisations_open=published - found.organisations[DeliveryState.RECEIPTED],
+    )
 
 
 def _trace(conn: Connection, aggregate: str) -> pb.TraceAggregateResponse:

@@ -19,6 +19,7 @@ from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store, audit, kit_tables, lease
 from shuniu.kit.store.tables import outbox_delivery, outbox_event, request_log
 from shuniu.kit.testing import ManualClock
+from tests.support.outbox import OutboxCount, counts
 
 metadata = MetaData()
 kit_tables(metadata)
@@ -161,9 +162,9 @@ async def test_outbox_is_counted(store: Store, clock: ManualClock) -> None:
     clock.advance(5)
     await store.write(lambda conn: outbox.emit(conn, event(clock), to=["150100"], internal=False))
     assert [
-        outbox.OutboxCount("150100", DeliveryState.PENDING, 1, born + 5 * SECOND_US),
-        outbox.OutboxCount("evt", DeliveryState.PENDING, 1, born),
-    ] == await store.read(outbox.counts)
+        OutboxCount("150100", DeliveryState.PENDING, 1, born + 5 * SECOND_US),
+        OutboxCount("evt", DeliveryState.PENDING, 1, born),
+    ] == await store.read(counts)
     with pytest.raises(ValueError, match="evt"):
         await store.write(lambda conn: outbox.emit(conn, event(clock), to=["evt"]))
 

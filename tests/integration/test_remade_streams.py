@@ -17,6 +17,7 @@ from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS, bus_land
+from tests.support.outbox import counts
 
 CLOCK = SystemClock()
 metadata = MetaData()
@@ -86,7 +87,7 @@ def emit(conn, orgs, count):
 
 
 async def stored(store, target, number):
-    rows = await store.read(outbox.counts)
+    rows = await store.read(counts)
     return {(row.target, row.state): row.deliveries for row in rows}.get((target, "STORED")) == number
 
 

@@ -6,14 +6,15 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.store.tables import dead_letter
 
 _c = dead_letter.c
+_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ def deaths(conn: Connection, limit: int = 1000) -> list[DeadLetter]:
     """Open dead letters, oldest first: what a replay would send."""
     query = select(dead_letter).where(_c.replayed_us == 0).order_by(_c.id).limit(limit)
     return [_letter(row) for row in conn.execute(query)]
+
+
+def count(conn: Connection) -> int:
+    """How many are open, counted up to 10,000."""
+    open_ones = select(_c.id).where(_c.replayed_us == 0).limit(_COUNTED)
+    return int(conn.execute(select(func.count()).select_from(open_ones.subquery())).scalar_one())
 
 
 def get(conn: Connection, number: int) -> DeadLetter:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
 
-from shuniu.kit.events.outbox import HUB_TARGET, TOPIC, DeliveryState
+from shuniu.kit.events.outbox import TOPIC, DeliveryState
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce
 
@@ -18,8 +18,8 @@ _event = outbox_event.c
 _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.PARKED.value)
 # Spelled out: an IN list cannot be bound in executemany.
 _IS_OPEN: Final = or_(_delivery.state == _OPEN[0], _delivery.state == _OPEN[1])
-# Rows deleted in one unit, so that housekeeping never holds the writer for long.
-_SWEEP: Final = 1000
+# A receipted delivery is kept for so long, µs.
+KEPT_US: Final = 7 * 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,7 @@ _MARK_STORED: Final = (
         state=DeliveryState.STORED.value,
         stream_seq=bindparam("number"),
         stored_us=bindparam("now"),
+        look_us=bindparam("look"),
         next_at_us=0,
         cause="",
     )
@@ -116,6 +117,7 @@ _CLOSE: Final = (
         state=DeliveryState.RECEIPTED.value,
         receipt_digest=bindparam("got"),
         receipted_us=bindparam("now"),
+        look_us=bindparam("look"),
         next_at_us=0,
         cause="",
     )
@@ -187,9 +189,12 @@ def last_stream_seq(conn: Connection, target: str) -> int:
     return int(found or 0)
 
 
-def mark_stored(conn: Connection, marks: Sequence[tuple[int, int]], now_us: int) -> None:
-    """Note (position, stream sequence) of what a stream took; a receipt that was faster stays."""
-    conn.execute(_MARK_STORED, [{"at": position, "number": seq, "now": now_us} for position, seq in marks])
+def mark_stored(conn: Connection, marks: Sequence[tuple[int, int]], now_us: int, look_us: int) -> None:
+    """Note (position, stream sequence) of what a stream took, and when upkeep looks at it; a receipt that was faster
+    stays.
+    """
+    rows = [{"at": position, "number": seq, "now": now_us, "look": look_us} for position, seq in marks]
+    conn.execute(_MARK_STORED, rows)
 
 
 def park(conn: Connection, position: int, cause: str, until_us: int) -> None:
@@ -240,7 +245,7 @@ def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) 
             wrong.append(note)
             _note_mismatch(conn, row.position, note.digest)
             continue
-        closed.append({"at": row.position, "got": note.digest, "now": now_us})
+        closed.append({"at": row.position, "got": note.digest, "now": now_us, "look": now_us + KEPT_US})
     if closed:
         conn.execute(_CLOSE, closed)
     return len(closed), wrong
@@ -252,61 +257,3 @@ def _note_mismatch(conn: Connection, position: int, digest: bytes) -> None:
         .where(_delivery.position == position)
         .values(receipt_digest=digest, cause="RECEIPT_MISMATCH")
     )
-
-
-def archive(conn: Connection, before_us: int) -> int:
-    """Stop trying deliveries to organisations whose event is older than an instant; returns how many."""
-    old = (
-        select(_delivery.position)
-        .join(outbox_event, _event.id == _delivery.event_id)
-        .where(
-            _delivery.state.in_((*_OPEN, DeliveryState.STORED.value)),
-            _delivery.target != HUB_TARGET,
-            _event.time_us < before_us,
-        )
-        .limit(_SWEEP)
-    )
-    positions = list(conn.execute(old).scalars())
-    if positions:
-        conn.execute(
-            update(outbox_delivery)
-            .where(_delivery.position.in_(positions))
-            .values(state=DeliveryState.ARCHIVED.value, next_at_us=0)
-        )
-    return len(positions)
-
-
-def forget(conn: Connection, receipted_before_us: int, internal_before_us: int) -> int:
-    """Delete deliveries closed long enough and events without any; returns how many deliveries went."""
-    receipted = select(_delivery.position).where(
-        _delivery.state == DeliveryState.RECEIPTED.value, _delivery.receipted_us < receipted_before_us
-    )
-    internal = select(_delivery.position).where(
-        _delivery.state == DeliveryState.STORED.value,
-        _delivery.target == HUB_TARGET,
-        _delivery.stored_us < internal_before_us,
-    )
-    gone = 0
-    for query in (receipted, internal):
-        positions = list(conn.execute(query.limit(_SWEEP)).scalars())
-        if positions:
-            gone += conn.execute(delete(outbox_delivery).where(_delivery.position.in_(positions))).rowcount
-    if gone:
-        held = exists().where(_delivery.event_id == _event.id)
-        conn.execute(delete(outbox_event).where(_event.time_us < max(receipted_before_us, internal_before_us), ~held))
-    return gone
-
-
-def unreceipted(conn: Connection, stored_before_us: int) -> list[tuple[str, int]]:
-    """(organisation, deliveries) stored before an instant and never receipted."""
-    rows = conn.execute(
-        select(_delivery.target, func.count())
-        .where(
-            _delivery.state == DeliveryState.STORED.value,
-            _delivery.target != HUB_TARGET,
-            _delivery.stored_us < stored_before_us,
-        )
-        .group_by(_delivery.target)
-        .order_by(_delivery.target)
-    )
-    return [(target, int(number)) for target, number in rows]

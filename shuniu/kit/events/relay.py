@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from shuniu.kit.errors import HubError
-from shuniu.kit.events import cloudevents, outbox_rows
+from shuniu.kit.events import cloudevents, outbox_rows, outbox_upkeep
 from shuniu.kit.events.bus import (
     Bus,
     BusAwayError,
@@ -38,6 +38,7 @@ from shuniu.kit.events.bus_streams import (
 )
 from shuniu.kit.events.outbox import HUB_TARGET, DeliveryState
 from shuniu.kit.events.outbox_rows import Pending
+from shuniu.kit.events.outbox_upkeep import Terms
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store, lease
 
@@ -69,12 +70,8 @@ class RelaySettings:
     idle_shared_s: float = 0.25
     # A parked target is tried again after these, s; the last one repeats.
     backoff_s: tuple[float, ...] = (0.5, 1, 2, 5, 10, 30)
-    # Without a receipt for so long, a delivery is archived, s.
-    max_age_s: float = 30 * 86400
-    # A receipted delivery is kept for so long, s.
-    keep_s: float = 7 * 86400
-    # Internal events are kept for so long, so that a lost EVT stream can be filled again, s.
-    keep_internal_s: float = 30 * 86400
+    # How long deliveries stay as they are, and how often those that are due are looked at, s.
+    terms: Terms = field(default_factory=Terms)
     sweep_s: float = 60
     timeout_s: float = 10
     replicas: int = 1
@@ -313,7 +310,9 @@ class Relay:
         return rows
 
     async def _mark(self, target: str, marks: Sequence[tuple[int, int]]) -> None:
-        await self.store.write(outbox_rows.mark_stored, marks, self.clock.now_us())
+        now_us, terms = self.clock.now_us(), self.settings.terms
+        look_us = now_us + (terms.keep_internal_us if target == HUB_TARGET else terms.resend_us)
+        await self.store.write(outbox_rows.mark_stored, marks, now_us, look_us)
         self.watch.stored(target, len(marks))
 
     async def _probe(self, target: str) -> bool:
@@ -335,6 +334,8 @@ class Relay:
                 raise
             except (NobodyListensError, StreamFullError) as refusal:
                 self._probe_at[target] = asyncio.get_running_loop().time() + self.settings.backoff_s[-1]
+                # The wait that has begun meanwhile knows nothing of it.
+                self._again.add(target)
                 await self._park_head(target, refusal)
                 return False
             if target in self._lost or (ack.duplicate and (ack.seq != number or target in self._doubted)):
@@ -435,16 +436,21 @@ class Relay:
             return
         self._sweep_at = now + self.settings.sweep_s
         now_us = self.clock.now_us()
-        archived = await self.store.write(outbox_rows.archive, now_us - int(self.settings.max_age_s * 1e6))
-        if archived:
-            self.watch.archived(archived)
-            _log.warning("deliveries_archived", deliveries=archived)
-        await self.store.write(
-            outbox_rows.forget,
-            now_us - int(self.settings.keep_s * 1e6),
-            now_us - int(self.settings.keep_internal_s * 1e6),
-        )
-        self.watch.unreceipted(await self.store.read(outbox_rows.unreceipted, now_us - 86_400_000_000))
+        while True:
+            looked = await self.store.write(outbox_upkeep.look, self.settings.terms, now_us)
+            if looked.archived:
+                self.watch.archived(looked.archived)
+                _log.warning("deliveries_archived", deliveries=looked.archived)
+            if looked.resent:
+                self.watch.resent("", looked.resent)
+                _log.info("deliveries_without_receipt_resent", deliveries=looked.resent)
+            # Is it still the stream that took them? Asked with the next round.
+            self._unprobed |= looked.owing
+            if looked.owing:
+                self.wake()
+            if looked.rows < outbox_upkeep.BATCH:
+                break
+        self.watch.unreceipted(await self.store.read(outbox_upkeep.unreceipted, now_us - 86_400_000_000))
 
 
 def begun_again(known: int, ack: Stored) -> bool:

@@ -114,7 +114,7 @@ class GetStatusResponse(_message.Message):
     """Those of them that have no receipt yet."""
     @_builtins.property
     def outbox(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Counts of outbox deliveries by state name (PENDING, STORED, RECEIPTED, PARKED, DEAD, ARCHIVED)."""
+        """Counts of outbox deliveries by state name (PENDING, STORED, RECEIPTED, PARKED, DEAD, ARCHIVED), up to 10,000 each."""
 
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
