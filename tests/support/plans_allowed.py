@@ -2,7 +2,7 @@
 
 # Tables that do not grow with use, or only with what an operator does.
 SMALL = {
-    "audit_head": "one row for each process that writes",
+    "audit_head": "one row for each process that writes; on PostgreSQL, for each start of one",
     "counter": "one row for each name of a counter",
     "flow_count": "scenarios times their outcomes",
     "item": "matters that offices publish: thousands, changed by editors",

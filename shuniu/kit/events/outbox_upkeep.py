@@ -70,6 +70,9 @@ class Looked:
     owing: frozenset[str]
 
 
+NOTHING: Final = Looked(0, 0, 0, frozenset())
+
+
 def fate(row: Aged, terms: Terms, now_us: int) -> tuple[Act, int]:
     """What becomes of a delivery now, and when to look at it next, µs."""
     match row.state:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.events import cloudevents, outbox_rows, outbox_upkeep
@@ -155,6 +156,14 @@ class Relay:
                         await self._wake.wait()
         finally:
             await self._settle()
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Another replica sends at once; a store that is away lets the lease run out."""
+        if self._holds_until:
+            with contextlib.suppress(HubError, TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self.store.write(lease.release, _LEASE, self.settings.holder)
 
     def _idle_s(self) -> float:
         """Until the next look at the outbox, when nobody wakes the relay: a parked target may be due before."""
@@ -226,7 +235,7 @@ class Relay:
         if now < self._holds_until:
             return True
         ttl = int(_LEASE_SECONDS * 1e6)
-        if await self.store.write(lease.acquire, _LEASE, self.settings.holder, ttl, self.clock.now_us()):
+        if await self.store.write(lease.acquire, _LEASE, self.settings.holder, ttl):
             self._holds_until = now + _RENEW_SECONDS
             return True
         await asyncio.sleep(_RENEW_SECONDS / 3)
@@ -430,6 +439,13 @@ class Relay:
         self.watch.parked(target, cause, seconds)
         _log.warning("target_parked", target=target, cause=cause, seconds=seconds, attempts=head.attempts + 1)
 
+    def _look(self, conn: Connection, now_us: int) -> outbox_upkeep.Looked:
+        """A relay whose lease went to another while it was held up changes nothing."""
+        if not lease.held(conn, _LEASE, self.settings.holder):
+            self._holds_until = 0.0
+            return outbox_upkeep.NOTHING
+        return outbox_upkeep.look(conn, self.settings.terms, now_us)
+
     async def _sweep_when_due(self) -> None:
         now = asyncio.get_running_loop().time()
         if now < self._sweep_at:
@@ -437,7 +453,7 @@ class Relay:
         self._sweep_at = now + self.settings.sweep_s
         now_us = self.clock.now_us()
         while True:
-            looked = await self.store.write(outbox_upkeep.look, self.settings.terms, now_us)
+            looked = await self.store.write(self._look, now_us)
             if looked.archived:
                 self.watch.archived(looked.archived)
                 _log.warning("deliveries_archived", deliveries=looked.archived)
