@@ -9,7 +9,7 @@ from sqlalchemy import MetaData
 
 from services.identity.bus import admin as bus_admin
 from services.identity.bus import domain as bus_accounts
-from shuniu.kit.events import outbox
+from shuniu.kit.events import outbox, outbox_rows
 from shuniu.kit.events.bus import Bus, BusAwayError
 from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.process.clock import SystemClock
@@ -86,9 +86,13 @@ def emit(conn, orgs, count):
     return ids
 
 
-async def stored(store, target, number):
+async def in_state(store, target, state, number):
     rows = await store.read(counts)
-    return {(row.target, row.state): row.deliveries for row in rows}.get((target, "STORED")) == number
+    return {(row.target, row.state): row.deliveries for row in rows}.get((target, state)) == number
+
+
+async def stored(store, target, number):
+    return await in_state(store, target, "STORED", number)
 
 
 async def inbox_ids(land, credential, count):
@@ -104,19 +108,24 @@ async def inbox_ids(land, credential, count):
     return list(dict.fromkeys(ids))
 
 
-async def remake_inbox(land, code):
-    """As an operator does who deletes the stream: no connection of the hub is lost with it."""
+async def at_inbox(land, code, verb, body=None):
+    """What an operator does to an organisation's stream: no connection of the hub is lost with it."""
     account = land.accounts[code]
-    may = bus_accounts._permissions(["$JS.API.STREAM.DELETE.INBOX"], ["_INBOX.>"])
+    may = bus_accounts._permissions([f"$JS.API.STREAM.{verb}.INBOX"], ["_INBOX.>"])
     operator = bus_accounts._credential(
         bus_accounts._organisation(KEYS, account), b"d" * 32, name="operator", now_s=int(time.time()), permissions=may
     )
     bus = Bus(land.server.url, operator.creds, name="operator")
     bus.start()
     await bus.wait_connected(10)
-    await bus.api("STREAM.DELETE.INBOX")
+    answer = await bus.api(f"STREAM.{verb}.INBOX", body)
     await bus.close()
-    await land.admin._provision(account)
+    return answer
+
+
+async def remake_inbox(land, code):
+    await at_inbox(land, code, "DELETE")
+    await land.admin._provision(land.accounts[code])
 
 
 async def test_a_lost_stream_is_noticed_though_the_answer_that_says_so_is_lost(land, store):
@@ -145,3 +154,18 @@ async def test_a_remade_inbox_is_noticed_with_the_next_event(land, store):
         assert set(await inbox_ids(land, credential, 22)) == set(ids)
         assert relay.bus.generation == generation
         await eventually(lambda: stored(store, "a", 22), within=20)
+
+
+async def test_an_error_that_nobody_foresaw_gives_no_event_up(land, store):
+    """A stream that refuses for a reason of its own has its organisation wait; once it takes events, all arrive."""
+    credential = await land.enrol("a")
+    async with relaying(land, store):
+        config = (await at_inbox(land, "a", "INFO"))["config"]
+        await at_inbox(land, "a", "UPDATE", {**config, "sealed": True})
+        ids = await store.write(emit, ["a"], 3)
+        await eventually(lambda: in_state(store, "a", "PARKED", 1), within=20)
+        (head, *_) = await store.read(outbox_rows.next_pending, "a", 0, 1)
+        assert head.id == ids[0]
+        await remake_inbox(land, "a")
+        await eventually(lambda: stored(store, "a", 3), within=20)
+        assert await inbox_ids(land, credential, 3) == ids

@@ -32,6 +32,8 @@ STREAM_NOT_FOUND = 10059
 MESSAGE_NOT_FOUND = 10037
 MESSAGE_TOO_BIG = 10054
 DUPLICATE_IN_BATCH = 10201
+# The message itself is at fault: it, or its headers, are larger than the stream takes.
+_REFUSED = frozenset({MESSAGE_TOO_BIG, 10097})
 # Quota of the account, of the server, of the stream: the receiver must make room.
 _FULL = frozenset({10002, 10023, 10028, 10047, 10077})
 
@@ -55,6 +57,10 @@ class NobodyListensError(BusError):
 
 class StreamFullError(BusError):
     """The stream or its account has used its quota."""
+
+
+class MessageRefusedError(BusError):
+    """No stream will ever take this message."""
 
 
 class DuplicateInBatchError(BusError):
@@ -244,7 +250,7 @@ class Bus:
                 await client.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
                 answer = await waiter
         except nats.errors.MaxPayloadError as error:
-            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+            raise MessageRefusedError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise BusAwayError(0, f"no answer on {subject}: {error!r}") from error
         finally:
@@ -285,7 +291,7 @@ class Bus:
                 headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
                 await client.publish(message.subject, message.data, headers=headers)
         except nats.errors.MaxPayloadError as error:
-            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+            raise MessageRefusedError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
         except (OSError, nats.errors.Error) as error:
             raise BusAwayError(0, f"connection lost: {error!r}") from error
         last = messages[-1]
@@ -363,6 +369,8 @@ def _refusal(error: Mapping[str, Any]) -> BusError:
         return DuplicateInBatchError(code, description)
     if code in _FULL:
         return StreamFullError(code, description)
+    if code in _REFUSED:
+        return MessageRefusedError(code, description)
     return BusError(code, description)
 
 

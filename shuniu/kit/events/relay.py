@@ -24,6 +24,7 @@ from shuniu.kit.events.bus import (
     BusAwayError,
     BusError,
     DuplicateInBatchError,
+    MessageRefusedError,
     NobodyListensError,
     Outgoing,
     Stored,
@@ -388,18 +389,19 @@ class Relay:
         for row in rows:
             try:
                 marks.append((row.position, (await self._publish(target, row)).seq))
-            except (NobodyListensError, StreamFullError) as refusal:
-                await self._park(target, row, refusal)
-                return marks, True
             except BusAwayError:
                 self._careful.add(target)
                 if marks and target not in self._lost:
                     await self._mark(target, marks)
                 raise
-            except BusError as refusal:
+            except MessageRefusedError as refusal:
                 await self.store.write(outbox_rows.bury, row.position, str(refusal))
                 self.watch.dead(target, row.id, str(refusal))
                 _log.error("delivery_dead", target=target, event_id=row.id, cause=str(refusal))
+            except BusError as refusal:
+                # Whatever it is, it may pass: only what no stream will ever take is given up.
+                await self._park(target, row, refusal)
+                return marks, True
         self._careful.discard(target)
         return marks, False
 
@@ -431,8 +433,8 @@ class Relay:
         backoff = self.settings.backoff_s
         seconds = backoff[min(head.attempts, len(backoff) - 1)]
         until = self.clock.now_us() + int(seconds * 1e6)
-        cause = "INBOX_ABSENT" if isinstance(refusal, NobodyListensError) else "INBOX_FULL"
-        await self.store.write(outbox_rows.park, head.position, cause, until)
+        cause = _park_cause(refusal)
+        await self.store.write(outbox_rows.park, head.position, f"{cause} {refusal}", until)
         self._parked[target] = until
         # It may be due before the wait ends that began without it.
         self._again.add(target)
@@ -467,6 +469,15 @@ class Relay:
             if looked.rows < outbox_upkeep.BATCH:
                 break
         self.watch.unreceipted(await self.store.read(outbox_upkeep.unreceipted, now_us - 86_400_000_000))
+
+
+def _park_cause(refusal: BusError) -> str:
+    match refusal:
+        case NobodyListensError():
+            return "INBOX_ABSENT"
+        case StreamFullError():
+            return "INBOX_FULL"
+    return "BUS_REFUSED"
 
 
 def begun_again(known: int, ack: Stored) -> bool:
