@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -83,10 +83,16 @@ def _letter(row: Row[Any]) -> DeadLetter:
     )
 
 
-def deaths(conn: Connection, limit: int = 1000) -> list[DeadLetter]:
-    """Open dead letters, oldest first: what a replay would send."""
-    query = select(dead_letter).where(_c.replayed_us == 0).order_by(_c.id).limit(limit)
+def deaths(conn: Connection, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
+    """A page of the open dead letters, oldest first, behind one of them."""
+    query = select(dead_letter).where(_c.replayed_us == 0, _c.id > after).order_by(_c.id).limit(limit)
     return [_letter(row) for row in conn.execute(query)]
+
+
+def open_ids(conn: Connection, wanted: Collection[str] = ()) -> list[tuple[int, str]]:
+    """(number, event id) of all open dead letters, or of those of some events, oldest first: what a replay sends."""
+    rows = conn.execute(select(_c.id, _c.event_id).where(_c.replayed_us == 0).order_by(_c.id))
+    return [(row.id, row.event_id) for row in rows if not wanted or row.event_id in wanted]
 
 
 def count(conn: Connection) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
 
 from shuniu.kit.events.outbox import TOPIC, DeliveryState
+from shuniu.kit.store import Store
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce
 
@@ -20,6 +21,10 @@ _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.PARKED.value)
 _IS_OPEN: Final = or_(_delivery.state == _OPEN[0], _delivery.state == _OPEN[1])
 # A receipted delivery is kept for so long, µs.
 KEPT_US: Final = 7 * 86_400 * 1_000_000
+REQUEUED: Final = 1000
+"""Deliveries queued again in one unit, so that it never holds the writer for long."""
+MOST_COUNTED: Final = 10_000
+"""What is shown is counted up to here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,20 @@ _CLOSE: Final = (
 )
 
 
+_STANDING: Final = (
+    select(_delivery.position)
+    .where(_delivery.state == bindparam("in_state"), _delivery.target == bindparam("to"))
+    .order_by(_delivery.position)
+    .limit(bindparam("most"))
+)
+_COUNT_STANDING: Final = select(func.count()).select_from(_STANDING.subquery())
+_REQUEUE: Final = (
+    update(outbox_delivery)
+    .where(_delivery.position == bindparam("at"), _delivery.state == bindparam("seen"))
+    .values(state=DeliveryState.PENDING.value, stream_seq=0, next_at_us=0, cause="")
+)
+
+
 def _pending(row: Row[Any]) -> Pending:
     return Pending(*tuple(row))
 
@@ -218,13 +237,28 @@ def bury(conn: Connection, position: int, cause: str) -> None:
 
 
 def requeue(conn: Connection, target: str, state: DeliveryState) -> int:
-    """Send again all that stands in a state: STORED after the target's stream was lost, DEAD by an operator."""
+    """Send again what stands in a state, `REQUEUED` deliveries at most: STORED after the target's stream was lost, DEAD
+    or ARCHIVED by an operator. Returns how many; fewer than that means that no more are.
+    """
     announce(conn, TOPIC)
-    return conn.execute(
-        update(outbox_delivery)
-        .where(_delivery.target == target, _delivery.state == state.value)
-        .values(state=DeliveryState.PENDING.value, stream_seq=0, next_at_us=0, cause="")
-    ).rowcount
+    these = conn.execute(_STANDING, {"in_state": state.value, "to": target, "most": REQUEUED}).scalars().all()
+    if these:
+        conn.execute(_REQUEUE, [{"at": position, "seen": state.value} for position in these])
+    return len(these)
+
+
+async def requeue_all(store: Store, target: str, state: DeliveryState) -> int:
+    """`requeue` until no more are; returns how many there were."""
+    total = 0
+    while (number := await store.write(requeue, target, state)) == REQUEUED:
+        total += number
+    return total + number
+
+
+def standing_in(conn: Connection, target: str, states: Sequence[DeliveryState]) -> int:
+    """Number of a target's deliveries in some states, each counted up to `MOST_COUNTED`."""
+    asked = [{"in_state": state.value, "to": target, "most": MOST_COUNTED} for state in states]
+    return sum(int(conn.execute(_COUNT_STANDING, each).scalar_one()) for each in asked)
 
 
 def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) -> tuple[int, list[ReceiptNote]]:

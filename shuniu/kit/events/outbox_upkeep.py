@@ -14,15 +14,13 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, exists, func, literal, select, update
 
 from shuniu.kit.events.outbox import HUB_TARGET, MAX_AGE_US, TOPIC, DeliveryState
-from shuniu.kit.events.outbox_rows import KEPT_US, targets_in
+from shuniu.kit.events.outbox_rows import KEPT_US, MOST_COUNTED, targets_in
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce
 
 BATCH: Final = 1000
 """Deliveries looked at in one unit, so that upkeep never holds the writer for long."""
 _DAY_US: Final = 86_400 * 1_000_000
-COUNTED: Final = 10_000
-"""What is shown is counted up to here, and late deliveries of each target."""
 _delivery = outbox_delivery.c
 _event = outbox_event.c
 
@@ -181,7 +179,7 @@ def _forget_events(conn: Connection, ids: set[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Deliveries by state, each counted up to `COUNTED`: those to organisations, and those to the hub's own streams;
+    """Deliveries by state, each counted up to `MOST_COUNTED`: those to organisations, and those to the hub's own streams;
     the event time of the oldest that no stream took yet, µs, or 0.
     """
 
@@ -194,7 +192,7 @@ def standing(conn: Connection) -> Standing:
     """What gauges and `shuniu status` show; it costs no more with what is kept."""
     organisations, internal = {}, {}
     for state in DeliveryState:
-        asked = {"in_state": state.value, "most": COUNTED}
+        asked = {"in_state": state.value, "most": MOST_COUNTED}
         beside = [int(conn.execute(counted, asked).scalar_one()) for counted in (_COUNT_BELOW, _COUNT_ABOVE)]
         organisations[state] = sum(beside)
         internal[state] = int(conn.execute(_COUNT_INTERNAL, asked).scalar_one())
@@ -229,7 +227,7 @@ _FIRST_TIME: Final = (
 
 def unreceipted(conn: Connection, stored_before_us: int) -> list[tuple[str, int]]:
     """(organisation, deliveries) stored before an instant and never receipted, of those whose oldest one is so late;
-    `COUNTED` of one are so many or more.
+    `MOST_COUNTED` of one are so many or more.
     """
     late: list[tuple[str, int]] = []
     for target in targets_in(conn, (DeliveryState.STORED,)):
@@ -247,6 +245,6 @@ _LATE: Final = select(func.count()).select_from(
     select(literal(1))
     .where(*_STORED_TO, _delivery.stored_us < bindparam("before"))
     .order_by(_delivery.position)
-    .limit(COUNTED)
+    .limit(MOST_COUNTED)
     .subquery()
 )

@@ -264,7 +264,7 @@ class Relay:
         self._generation = generation
 
     async def _resend(self, target: str) -> None:
-        deliveries = await self.store.write(outbox_rows.requeue, target, DeliveryState.STORED)
+        deliveries = await outbox_rows.requeue_all(self.store, target, DeliveryState.STORED)
         self._careful.add(target)
         self._lost.discard(target)
         self.watch.resent(target, deliveries)
