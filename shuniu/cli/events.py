@@ -58,7 +58,8 @@ def replay(arguments: argparse.Namespace) -> int:
         )
         async with open_channel(place, arguments.service) as opened:
             stub = operations_pb2_grpc.OperationsServiceStub(opened)
-            return await ask(stub.ReplayDeadLetters, request, timeout=60)
+            answer: pb.ReplayDeadLettersResponse = await ask(stub.ReplayDeadLetters, request, timeout=60)
+            return answer
 
     answer = asyncio.run(send())
     sent, failed = list(answer.event_ids), list(answer.failed)
@@ -82,8 +83,6 @@ def requeue(arguments: argparse.Namespace) -> int:
             return int((await ask(stub.RequeueDeliveries, request, timeout=60)).deliveries)
 
     number = asyncio.run(send())
-    verb = (
-        "已重新投递 / queued again" if arguments.yes else "将重新投递（加 --yes 执行） / would queue again (add --yes)"
-    )
+    verb = "已重新投递 / queued again" if arguments.yes else "将重新投递（加 --yes 执行） / would queue (add --yes)"
     out({"deliveries": number, "sent": arguments.yes}, f"{verb}: {number}", as_json=arguments.json)
     return 0

@@ -96,7 +96,7 @@ def open_ids(conn: Connection, wanted: Collection[str] = ()) -> list[tuple[int, 
 
 
 def count(conn: Connection) -> int:
-    """How many are open, counted up to 10,000."""
+    """Number of open dead letters, counted up to 10,000."""
     open_ones = select(_c.id).where(_c.replayed_us == 0).limit(_COUNTED)
     return int(conn.execute(select(func.count()).select_from(open_ones.subquery())).scalar_one())
 

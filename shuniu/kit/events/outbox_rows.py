@@ -24,7 +24,7 @@ KEPT_US: Final = 7 * 86_400 * 1_000_000
 REQUEUED: Final = 1000
 """Deliveries queued again in one unit, so that it never holds the writer for long."""
 MOST_COUNTED: Final = 10_000
-"""What is shown is counted up to here."""
+"""Limit up to which shown deliveries are counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _event = outbox_event.c
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How long deliveries stay as they are, µs."""
+    """Periods for which deliveries stay as they are, µs."""
 
     max_age_us: int = MAX_AGE_US
     keep_us: int = KEPT_US
@@ -72,7 +72,7 @@ NOTHING: Final = Looked(0, 0, 0, frozenset())
 
 
 def fate(row: Aged, terms: Terms, now_us: int) -> tuple[Act, int]:
-    """What becomes of a delivery now, and when to look at it next, µs."""
+    """Decides what becomes of a delivery now, and when to look at it next, µs."""
     match row.state:
         case DeliveryState.RECEIPTED:
             return _delete_at(row.receipted_us + terms.keep_us, now_us)
@@ -179,8 +179,8 @@ def _forget_events(conn: Connection, ids: set[str]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Deliveries by state, each counted up to `MOST_COUNTED`: those to organisations, and those to the hub's own streams;
-    the event time of the oldest that no stream took yet, µs, or 0.
+    """Deliveries by state, each counted up to `MOST_COUNTED`: to organisations, and to the hub's own streams; the event
+    time of the oldest that no stream took yet, µs, or 0.
     """
 
     organisations: Mapping[DeliveryState, int]
@@ -189,7 +189,7 @@ class Standing:
 
 
 def standing(conn: Connection) -> Standing:
-    """What gauges and `shuniu status` show; it costs no more with what is kept."""
+    """Counts for gauges and `shuniu status`; they cost no more with what is kept."""
     organisations, internal = {}, {}
     for state in DeliveryState:
         asked = {"in_state": state.value, "most": MOST_COUNTED}
