@@ -42,7 +42,7 @@ class Housekeeping:
     def _round(self, conn: Connection) -> int:
         """One batch; returns how many sessions it ended."""
         now = self._base.clock.now_us()
-        if not lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US, now):
+        if not lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US):
             return 0
         over = sessions.expired(conn, now)
         for session in over:

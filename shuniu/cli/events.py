@@ -1,4 +1,4 @@
-"""`shuniu events dead|replay`: events that could not take effect, and sending them again."""
+"""`shuniu events dead|replay|requeue`: events that could not take effect, or were given up, and sending them again."""
 
 import argparse
 import asyncio
@@ -7,20 +7,31 @@ from typing import Any
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
-from shuniu.cli.local import ask_all, open_channel
+from shuniu.cli.local import open_channel
 from shuniu.cli.output import out, table
 from shuniu.cli.place import Place
-from shuniu.kit.errors import HubError
+from shuniu.cli.stores import PACKAGES
 from shuniu.kit.rpc.client import ask
+
+
+async def _letters(place: Place, service: str) -> list[pb.DeadLetter]:
+    """All of a service's dead letters, page by page. Raises HubError."""
+    found: list[pb.DeadLetter] = []
+    request = pb.ListDeadLettersRequest(page_size=500)
+    async with open_channel(place, service) as opened:
+        stub = operations_pb2_grpc.OperationsServiceStub(opened)
+        while True:
+            answer = await ask(stub.ListDeadLetters, request, timeout=5)
+            found += answer.dead_letters
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                return found
 
 
 def dead(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
-    answers = asyncio.run(ask_all(place, lambda stub: stub.ListDeadLetters, pb.ListDeadLettersRequest(page_size=500)))
     rows: list[dict[str, Any]] = []
-    for service, answer in answers.items():
-        if isinstance(answer, HubError):
-            raise answer
+    for service in PACKAGES:
         rows += [
             {
                 "service": service,
@@ -31,7 +42,7 @@ def dead(arguments: argparse.Namespace) -> int:
                 "cause": letter.cause,
                 "died_at": letter.died_at.ToJsonString(),
             }
-            for letter in answer.dead_letters
+            for letter in asyncio.run(_letters(place, service))
         ]
     text = table(list(rows[0]), [list(row.values()) for row in rows]) if rows else "没有死信 / no dead letters"
     out({"dead_letters": rows}, text, as_json=arguments.json)
@@ -41,15 +52,37 @@ def dead(arguments: argparse.Namespace) -> int:
 def replay(arguments: argparse.Namespace) -> int:
     place = Place(arguments.data.resolve())
 
-    async def send() -> list[str]:
+    async def send() -> pb.ReplayDeadLettersResponse:
         request = pb.ReplayDeadLettersRequest(
             request_id=str(uuid.uuid4()), event_ids=arguments.event, preview=not arguments.yes
         )
         async with open_channel(place, arguments.service) as opened:
             stub = operations_pb2_grpc.OperationsServiceStub(opened)
-            return list((await ask(stub.ReplayDeadLetters, request, timeout=60)).event_ids)
+            answer: pb.ReplayDeadLettersResponse = await ask(stub.ReplayDeadLetters, request, timeout=60)
+            return answer
 
-    sent = asyncio.run(send())
+    answer = asyncio.run(send())
+    sent, failed = list(answer.event_ids), list(answer.failed)
     verb = "已重放 / replayed" if arguments.yes else "将重放（加 --yes 执行） / would replay (add --yes)"
-    out({"event_ids": sent, "sent": arguments.yes}, f"{verb}: {len(sent)}\n" + "\n".join(sent), as_json=arguments.json)
+    lines = [f"{verb}: {len(sent)}", *sent]
+    if failed:
+        lines += [f"再次失败，仍为死信 / failed again, still dead: {len(failed)}", *failed]
+    out({"event_ids": sent, "failed": failed, "sent": arguments.yes}, "\n".join(lines), as_json=arguments.json)
+    return 1 if failed else 0
+
+
+def requeue(arguments: argparse.Namespace) -> int:
+    place = Place(arguments.data.resolve())
+
+    async def send() -> int:
+        request = pb.RequeueDeliveriesRequest(
+            request_id=str(uuid.uuid4()), organisation=arguments.organisation, preview=not arguments.yes
+        )
+        async with open_channel(place, arguments.service) as opened:
+            stub = operations_pb2_grpc.OperationsServiceStub(opened)
+            return int((await ask(stub.RequeueDeliveries, request, timeout=60)).deliveries)
+
+    number = asyncio.run(send())
+    verb = "已重新投递 / queued again" if arguments.yes else "将重新投递（加 --yes 执行） / would queue (add --yes)"
+    out({"deliveries": number, "sent": arguments.yes}, f"{verb}: {number}", as_json=arguments.json)
     return 0

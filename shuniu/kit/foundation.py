@@ -6,6 +6,7 @@
 import contextlib
 import hashlib
 import re
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
@@ -266,12 +267,9 @@ async def open_bare(
     profile.require(hub.profile)
     clock = clock or SystemClock()
     url = database_url(hub, settings, service)
-    # One writer name per place: a SQLite file has one writer, replicas on PostgreSQL differ by host and run directory.
-    writer = (
-        service
-        if url.startswith("sqlite")
-        else f"{service}-{hashlib.sha256(str(hub.run_dir).encode()).hexdigest()[:8]}"
-    )
+    # A SQLite file has one writer. Replicas on PostgreSQL may be alike in everything, so each start draws a name: else
+    # two would hold each other's leases and write one audit chain.
+    writer = service if url.startswith("sqlite") else f"{service}-{secrets.token_hex(5)}"
     try:
         store = await Store.open(url, metadata, clock=clock, writer=writer)
         await check_schema(store, package)

@@ -110,18 +110,8 @@ async def open_messaging(
     event. Raises ConfigError when the credentials are absent or readable by others.
     """
     settings = base.settings
-
-    def connected(up: bool) -> None:  # noqa: FBT001 - the bus says so
-        metrics.BUS_CONNECTED.set(1 if up else 0)
-        if up:
-            _log.info("bus_connected")
-            # What the bus lost meanwhile is seen now.
-            sender.wake()
-        else:
-            _log.warning("bus_lost")
-
     creds = config.secret(bus_creds_file(base.hub, settings, base.service)).decode()
-    bus = Bus(settings.bus_url, creds, name=base.service, on_state=connected, on_error=_complained)
+    bus = Bus(settings.bus_url, creds, name=base.service, on_state=_connected, on_error=_complained)
     relay_settings = relay or RelaySettings(area=area, holder=base.writer, replicas=settings.bus_replicas)
     sender = Relay(base.store, bus, base.clock, relay_settings, watch=CountedRelay())
     consumers = tuple(_consumer(base, bus, reading) for reading in reads)
@@ -143,6 +133,14 @@ async def open_messaging(
 def _consumer(base: Foundation, bus: Bus, reading: Reading) -> Consumer:
     settings = reading.settings or ConsumerSettings(reading.stream, base.service, reading.filters)
     return Consumer(base.store, bus, base.clock, settings, reading.handlers, watch=CountedConsumer(reading.stream))
+
+
+def _connected(up: bool) -> None:  # noqa: FBT001 - the bus says so
+    metrics.BUS_CONNECTED.set(1 if up else 0)
+    if up:
+        _log.info("bus_connected")
+    else:
+        _log.warning("bus_lost")
 
 
 def _complained(error: Exception) -> None:

@@ -1,7 +1,7 @@
 """OperationsService for every process: status, dead letters, traces and the audit check. One implementation."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -10,11 +10,14 @@ from sqlalchemy import Connection, select
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import operations_pb2_grpc
-from shuniu.kit.events import dead_letters, outbox
+from shuniu.kit import errors
+from shuniu.kit.errors import HubError
+from shuniu.kit.events import dead_letters, outbox_rows, outbox_upkeep
 from shuniu.kit.events.outbox import DeliveryState
 from shuniu.kit.foundation import BareFoundation, Foundation
 from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import MOST_STEP_S, STEPS
+from shuniu.kit.rpc.paging import invalid_token
 from shuniu.kit.store import audit
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
@@ -23,6 +26,7 @@ Replay = Callable[[int], Awaitable[None]]
 """Sends one dead letter again, by its number."""
 
 REFRESH_SECONDS = 5.0
+_GIVEN_UP = (DeliveryState.DEAD, DeliveryState.ARCHIVED)
 
 
 async def no_facts() -> Mapping[str, str]:
@@ -85,9 +89,10 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         return response
 
     async def ListDeadLetters(self, request: pb.ListDeadLettersRequest, context: Any) -> pb.ListDeadLettersResponse:
-        letters = await self._base.store.read(dead_letters.deaths, min(request.page_size or 100, 500))
+        size = min(request.page_size or 100, 500)
+        letters = await self._base.store.read(dead_letters.deaths, size + 1, _after(request.page_token))
         response = pb.ListDeadLettersResponse()
-        for letter in letters:
+        for letter in letters[:size]:
             row = response.dead_letters.add(
                 event_id=letter.event_id,
                 type=letter.type,
@@ -97,25 +102,49 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
                 attempts=letter.attempts,
             )
             row.died_at.FromMicroseconds(letter.time_us)
+        if len(letters) > size:
+            response.next_page_token = str(letters[size - 1].id)
         return response
 
     async def ReplayDeadLetters(
         self, request: pb.ReplayDeadLettersRequest, context: Any
     ) -> pb.ReplayDeadLettersResponse:
-        if request.preview:
-            letters = await self._base.store.read(dead_letters.deaths)
-            return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in _chosen(letters, request)])
-
         def decide(conn: Connection) -> pb.ReplayDeadLettersResponse:
-            found = _chosen(dead_letters.deaths(conn), request)
-            return pb.ReplayDeadLettersResponse(event_ids=[letter.event_id for letter in found])
+            found = dead_letters.open_ids(conn, frozenset(request.event_ids))
+            return pb.ReplayDeadLettersResponse(event_ids=[event_id for _, event_id in found])
 
+        if request.preview:
+            return await self._base.store.read(decide)
         # Decided and recorded first: after a crash a retry sends what this decision still owes.
         decided = await self._base.mutate(request, pb.ReplayDeadLettersResponse, decide, target="dead-letter/*")
-        owed = set(decided.event_ids)
-        for letter in await self._base.store.read(dead_letters.deaths):
-            if letter.event_id in owed:
-                await self._replay(letter.id)
+        owed = frozenset(decided.event_ids)
+        for number, event_id in await self._base.store.read(dead_letters.open_ids, owed) if owed else ():
+            try:
+                await self._replay(number)
+            except HubError as error:
+                if error.reason.startswith("STORE_"):
+                    raise
+                decided.failed.append(event_id)
+        return decided
+
+    async def RequeueDeliveries(
+        self, request: pb.RequeueDeliveriesRequest, context: Any
+    ) -> pb.RequeueDeliveriesResponse:
+        organisation = request.organisation
+        if not organisation:
+            raise errors.invalid_field(
+                "organisation", "ORGANISATION_REQUIRED", "Give the organisation's code.", "请提供机构代码。"
+            )
+
+        def decide(conn: Connection) -> pb.RequeueDeliveriesResponse:
+            return pb.RequeueDeliveriesResponse(deliveries=outbox_rows.standing_in(conn, organisation, _GIVEN_UP))
+
+        if request.preview:
+            return await self._base.store.read(decide)
+        target = f"organisation/{organisation}"
+        decided = await self._base.mutate(request, pb.RequeueDeliveriesResponse, decide, target=target)
+        for state in _GIVEN_UP if decided.deliveries else ():
+            await outbox_rows.requeue_all(self._base.store, organisation, state)
         return decided
 
     async def TraceAggregate(self, request: pb.TraceAggregateRequest, context: Any) -> pb.TraceAggregateResponse:
@@ -125,11 +154,10 @@ class Operations(operations_pb2_grpc.OperationsServiceServicer):
         return await self._base.store.read(audit_check)
 
 
-def _chosen(
-    letters: Sequence[dead_letters.DeadLetter], request: pb.ReplayDeadLettersRequest
-) -> list[dead_letters.DeadLetter]:
-    wanted = set(request.event_ids)
-    return [letter for letter in letters if not wanted or letter.event_id in wanted]
+def _after(token: str) -> int:
+    if token and not token.isdecimal():
+        raise invalid_token()
+    return int(token or 0)
 
 
 def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
@@ -146,7 +174,7 @@ def audit_check(conn: Connection) -> pb.VerifyAuditResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Outbox:
-    """Deliveries by state, the oldest not yet stored, and those to organisations."""
+    """Deliveries by state, the oldest not yet stored, and those to organisations; each counted to a limit."""
 
     states: dict[str, int]
     age_seconds: float
@@ -156,17 +184,16 @@ class _Outbox:
 
 
 def _outbox_state(conn: Connection, now_us: int) -> _Outbox:
-    states: dict[str, int] = {}
-    oldest, organisations, still_open = now_us, 0, 0
-    for count in outbox.counts(conn):
-        states[count.state.value] = states.get(count.state.value, 0) + count.deliveries
-        if count.state in (DeliveryState.PENDING, DeliveryState.PARKED):
-            oldest = min(oldest, count.oldest_us)
-        if count.target != outbox.HUB_TARGET:
-            organisations += count.deliveries
-            still_open += 0 if count.state is DeliveryState.RECEIPTED else count.deliveries
-    age = max(0, now_us - oldest) / 1e6
-    return _Outbox(states, age, len(dead_letters.deaths(conn)), organisations, still_open)
+    found = outbox_upkeep.standing(conn)
+    sums = {state.value: found.organisations[state] + found.internal[state] for state in DeliveryState}
+    published = sum(found.organisations.values())
+    return _Outbox(
+        states={state: number for state, number in sums.items() if number},
+        age_seconds=max(0, now_us - found.oldest_us) / 1e6 if found.oldest_us else 0.0,
+        dead_letters=dead_letters.count(conn),
+        organisations=published,
+        organisations_open=published - found.organisations[DeliveryState.RECEIPTED],
+    )
 
 
 def _trace(conn: Connection, aggregate: str) -> pb.TraceAggregateResponse:

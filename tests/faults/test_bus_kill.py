@@ -20,6 +20,7 @@ from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
+from tests.support.outbox import counts
 
 CLOCK = SystemClock()
 TYPE = "shuniu.exchange.case.submitted.v1"
@@ -106,7 +107,7 @@ async def effects(store):
 
 
 async def all_stored(store):
-    rows = await store.read(outbox.counts)
+    rows = await store.read(counts)
     return rows and all(row.state in {"STORED", "RECEIPTED"} for row in rows)
 
 
@@ -215,7 +216,7 @@ async def test_the_buss_disk_is_lost_and_every_stream_is_filled_again(land, tmp_
 
 
 async def receipted(store, number):
-    rows = await store.read(outbox.counts)
+    rows = await store.read(counts)
     return [row.deliveries for row in rows if row.state == "RECEIPTED"] == [number]
 
 

@@ -20,9 +20,9 @@ from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.store import Store, kit_tables
-from shuniu.kit.store.tables import outbox_delivery
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
+from tests.support.outbox import counts
 
 CLOCK = SystemClock()
 TYPE = "shuniu.exchange.case.submitted.v1"
@@ -88,7 +88,7 @@ def emit(conn, orgs, payload, count):
 
 async def states(store):
     def read(conn):
-        return {(row.target, row.state): row.deliveries for row in outbox.counts(conn)}
+        return {(row.target, row.state): row.deliveries for row in counts(conn)}
 
     return await store.read(read)
 
@@ -383,8 +383,7 @@ async def test_known_event_with_other_content_is_a_dead_letter_not_an_overwrite(
     reader = consumer(land, other_store, bus, take)
     async with running(relay, reader):
         await eventually(lambda: _count(other_store, 1))
-        stored = await relay.bus.stored_message("EVT_EXCHANGE", 1)
-        assert stored is not None
+        assert (await relay.bus.stream_state("EVT_EXCHANGE")).messages == 1
         forged = {"ce-specversion": "1.0", "ce-id": event_id, "ce-type": TYPE, "ce-source": "//hub.test/exchange"}
         await relay.bus.client().publish("evt.exchange.case.submitted.v1", b"other", headers=forged)
         (letter,) = await eventually(reader.dead)
@@ -452,29 +451,6 @@ def _consumer_config():
     from nats.js.api import ConsumerConfig
 
     return ConsumerConfig(ack_wait=1)
-
-
-async def test_old_rows_leave_the_outbox_and_unreceipted_ones_are_told(land, store):
-    """Receipted rows go after their time, unreceipted ones are reported, then archived; nothing else is touched."""
-    await store.write(emit, ["a", "b"], b"payload", 2)
-    now = CLOCK.now_us()
-
-    def positions(conn):
-        return list(
-            conn.execute(select(outbox_delivery.c.position, outbox_delivery.c.target).order_by("position")).all()
-        )
-
-    rows = await store.read(positions)
-    await store.write(outbox_rows.mark_stored, [(row.position, 1) for row in rows], now - 10)
-    note = outbox_rows.ReceiptNote
-    ids = await store.read(lambda conn: list(conn.execute(select(outbox_delivery.c.event_id).distinct()).scalars()))
-    digests = [hashlib.sha256(b"payload %d" % number).digest() for number in range(2)]
-    notes = [note("a", event_id, digest) for event_id, digest in zip(sorted(ids), digests, strict=True)]
-    assert await store.write(outbox_rows.apply_receipts, notes, now - 10) == (2, [])
-    assert await store.read(outbox_rows.unreceipted, now) == [("b", 2)]
-    assert await store.write(outbox_rows.forget, now, now - 1000) == 2
-    assert await store.write(outbox_rows.archive, now + 1) == 2
-    assert await states(store) == {("b", "ARCHIVED"): 2, ("evt", "STORED"): 2}
 
 
 async def test_a_service_runs_while_its_bus_is_away_and_connects_when_it_comes(land, store):

@@ -21,7 +21,7 @@ async def land():
     """A hub with streams EVT_EXCHANGE and SUBMIT, victim A with one event in its INBOX, and attacker B."""
     async with bus_land() as it:
         it.hub = await it.service("exchange")
-        await it.hub.ensure_stream(event_stream("exchange"))
+        await it.hub.ensure_stream(event_stream("exchange", now_s=0))
         await it.hub.ensure_stream(submit_stream())
         it.victim_creds = await it.enrol("a")
         it.attacker_creds = await it.enrol("b")

@@ -2,7 +2,7 @@
 
 # Tables that do not grow with use, or only with what an operator does.
 SMALL = {
-    "audit_head": "one row for each process that writes",
+    "audit_head": "one row for each process that writes; on PostgreSQL, for each start of one",
     "counter": "one row for each name of a counter",
     "flow_count": "scenarios times their outcomes",
     "item": "matters that offices publish: thousands, changed by editors",
@@ -41,11 +41,5 @@ ALLOWED = {
     ("certificate_ofd", "LEFT OUTER JOIN certificate_ofd_sm3"): "the same",
     ("flow", "flow.state = ? AND flow.begun_us < ?"): "drafts only, which are withdrawn after some days",
     ("flow", "JOIN flow_document"): "once an hour at most: of what came to nothing, which still has its document",
-    (
-        "outbox_delivery",
-        "GROUP BY outbox_delivery.target",
-    ): "`shuniu status` and gauges: deliveries are deleted after days",
-    ("outbox_delivery", "outbox_delivery.receipted_us < ?"): "sweeping, some at a time, of what is kept for days",
-    ("outbox_delivery", "outbox_event.time_us < ? LIMIT"): "the same",
     ("subject", "SELECT DISTINCT length(subject.index_key)"): "once at the start of the vault, in an index alone",
 }

@@ -353,7 +353,7 @@ class Work:
         reminding = await self.base.store.read(flow_store.due_reminders, now_us, _AT_ONCE)
         if not expiring and not reminding:
             return
-        if not await self.base.write(lease.acquire, _TIMERS, self.base.writer, _TIMERS_US, now_us):
+        if not await self.base.write(lease.acquire, _TIMERS, self.base.writer, _TIMERS_US):
             return
         for flow_id in expiring:
             await self.base.write(functools.partial(self._expire, flow_id=flow_id))

@@ -122,7 +122,7 @@ class EvidenceLog:
         return True
 
     def _leased(self, conn: Connection) -> bool:
-        return lease.acquire(conn, _LEASE, self.base.writer, _LEASE_US, self.base.clock.now_us())
+        return lease.acquire(conn, _LEASE, self.base.writer, _LEASE_US)
 
 
 def _request(rows: list[EvidenceRow]) -> evidence_pb2.AppendEvidenceRequest:

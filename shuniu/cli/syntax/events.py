@@ -1,4 +1,4 @@
-"""`shuniu events dead|replay`: events that could not take effect, and sending them again."""
+"""`shuniu events dead|replay|requeue`: events that could not take effect, or were given up, and sending them again."""
 
 import argparse
 
@@ -17,3 +17,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--yes", action="store_true", help="真正重放；缺省只预览 / send; without it only a preview")
     parser.set_defaults(run=later("events", "replay"))
+    parser = verbs.add_parser(
+        "requeue", help="重新投递已放弃的事件 / send an organisation's deliveries again that were given up"
+    )
+    parser.add_argument("service", choices=sorted(PACKAGES))
+    parser.add_argument("organisation", metavar="CODE", help="机构代码 / the organisation's code")
+    parser.add_argument("--yes", action="store_true", help="真正投递；缺省只预览 / send; without it only a preview")
+    parser.set_defaults(run=later("events", "requeue"))

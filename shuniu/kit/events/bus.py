@@ -32,6 +32,8 @@ STREAM_NOT_FOUND = 10059
 MESSAGE_NOT_FOUND = 10037
 MESSAGE_TOO_BIG = 10054
 DUPLICATE_IN_BATCH = 10201
+# The message itself is at fault: it, or its headers, are larger than the stream takes.
+_REFUSED = frozenset({MESSAGE_TOO_BIG, 10097})
 # Quota of the account, of the server, of the stream: the receiver must make room.
 _FULL = frozenset({10002, 10023, 10028, 10047, 10077})
 
@@ -55,6 +57,10 @@ class NobodyListensError(BusError):
 
 class StreamFullError(BusError):
     """The stream or its account has used its quota."""
+
+
+class MessageRefusedError(BusError):
+    """No stream will ever take this message."""
 
 
 class DuplicateInBatchError(BusError):
@@ -100,6 +106,8 @@ class Bus:
     on_state: Callable[[bool], None] = field(default=lambda _up: None, repr=False)
     # Called with each error the server reports, e.g. a permission violation.
     on_error: Callable[[Exception], None] = field(default=lambda _error: None, repr=False)
+    # Called at each new connection: what the bus lost meanwhile is looked for at once.
+    _listeners: list[Callable[[], None]] = field(default_factory=list, repr=False)
     _client: Client | None = field(default=None, repr=False)
     _generation: int = 0
     _up: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
@@ -122,6 +130,10 @@ class Bus:
     def start(self) -> None:
         """Begin to connect and keep doing so until ``close``."""
         self._supervisor = asyncio.get_running_loop().create_task(self._supervise(), name=f"bus {self.name}")
+
+    def listen(self, tell: Callable[[], None]) -> None:
+        """Calls `tell` at each new connection."""
+        self._listeners.append(tell)
 
     async def wait_connected(self, timeout_s: float | None = None) -> None:
         """Return once connected; raises BusAwayError after ``timeout_s``."""
@@ -171,6 +183,8 @@ class Bus:
             if not client.is_closed:
                 self._up.set()
                 self.on_state(True)
+                for tell in self._listeners:
+                    tell()
                 await self._down.wait()
             self._up.clear()
             self._fail_waiting()
@@ -236,7 +250,7 @@ class Bus:
                 await client.publish(subject, data, reply=reply, headers=dict(headers) if headers else None)
                 answer = await waiter
         except nats.errors.MaxPayloadError as error:
-            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+            raise MessageRefusedError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
         except (TimeoutError, OSError, nats.errors.Error) as error:
             raise BusAwayError(0, f"no answer on {subject}: {error!r}") from error
         finally:
@@ -277,7 +291,7 @@ class Bus:
                 headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
                 await client.publish(message.subject, message.data, headers=headers)
         except nats.errors.MaxPayloadError as error:
-            raise BusError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
+            raise MessageRefusedError(MESSAGE_TOO_BIG, "message larger than the bus allows") from error
         except (OSError, nats.errors.Error) as error:
             raise BusAwayError(0, f"connection lost: {error!r}") from error
         last = messages[-1]
@@ -355,6 +369,8 @@ def _refusal(error: Mapping[str, Any]) -> BusError:
         return DuplicateInBatchError(code, description)
     if code in _FULL:
         return StreamFullError(code, description)
+    if code in _REFUSED:
+        return MessageRefusedError(code, description)
     return BusError(code, description)
 
 

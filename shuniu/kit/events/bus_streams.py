@@ -76,10 +76,10 @@ def _ns(seconds: float) -> int:
     return int(seconds * 1_000_000_000)
 
 
-# Ten minutes, the unit in which streams tell when they were made, and the bits left for their messages: together 52,
+# A minute, the unit in which streams tell when they were made, and the bits left for their messages: together 52,
 # which every client's numbers hold exactly.
-_INCARNATION_SECONDS = 600
-_SEQUENCE_BITS = 32
+_INCARNATION_SECONDS = 60
+_SEQUENCE_BITS = 28
 # 2026-01-01T00:00:00Z
 _INCARNATION_ORIGIN = 1_767_225_600
 
@@ -106,15 +106,15 @@ def inbox_stream(delivery_subject: str, max_bytes: int, *, now_s: int, replicas:
     )
 
 
-def event_stream(area: str, *, max_bytes: int = 0, max_age_s: float = 30 * 86400, replicas: int = 1) -> StreamSpec:
+def event_stream(area: str, *, now_s: int, replicas: int = 1) -> StreamSpec:
     """The hub's own stream of one area. Services build read models from it; for older rows they request a snapshot."""
     return StreamSpec(
         name=f"EVT_{area.upper()}",
         subjects=(f"evt.{area}.>",),
-        max_bytes=max_bytes,
-        max_age_s=max_age_s,
+        max_age_s=30 * 86400,
         replicas=replicas,
         discard="old",
+        first_seq=first_sequence(now_s),
     )
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.store.tables import dead_letter
 
 _c = dead_letter.c
+_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,22 @@ def _letter(row: Row[Any]) -> DeadLetter:
     )
 
 
-def deaths(conn: Connection, limit: int = 1000) -> list[DeadLetter]:
-    """Open dead letters, oldest first: what a replay would send."""
-    query = select(dead_letter).where(_c.replayed_us == 0).order_by(_c.id).limit(limit)
+def deaths(conn: Connection, limit: int = 1000, after: int = 0) -> list[DeadLetter]:
+    """A page of the open dead letters, oldest first, behind one of them."""
+    query = select(dead_letter).where(_c.replayed_us == 0, _c.id > after).order_by(_c.id).limit(limit)
     return [_letter(row) for row in conn.execute(query)]
+
+
+def open_ids(conn: Connection, wanted: Collection[str] = ()) -> list[tuple[int, str]]:
+    """(number, event id) of all open dead letters, or of those of some events, oldest first: what a replay sends."""
+    rows = conn.execute(select(_c.id, _c.event_id).where(_c.replayed_us == 0).order_by(_c.id))
+    return [(row.id, row.event_id) for row in rows if not wanted or row.event_id in wanted]
+
+
+def count(conn: Connection) -> int:
+    """Number of open dead letters, counted up to 10,000."""
+    open_ones = select(_c.id).where(_c.replayed_us == 0).limit(_COUNTED)
+    return int(conn.execute(select(func.count()).select_from(open_ones.subquery())).scalar_one())
 
 
 def get(conn: Connection, number: int) -> DeadLetter:

@@ -6,13 +6,15 @@ from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert
 
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce, binding_of
 
 # The target that stands for the hub's own streams; every other target is an organisation's code.
 HUB_TARGET: Final = "evt"
+# Without a receipt for so long, a delivery is archived.
+MAX_AGE_US: Final = 30 * 86_400 * 1_000_000
 TOPIC: Final = "outbox"
 """Announced by units that give the relay something to send (`shuniu.kit.store.announce`)."""
 
@@ -57,16 +59,6 @@ _DELIVERIES: Final = insert(outbox_delivery)
 _EVENT_COLUMNS: Final = [field.name for field in fields(Event)]
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxCount:
-    """Number of deliveries to a target in a state, and the event time of the oldest, µs."""
-
-    target: str
-    state: DeliveryState
-    deliveries: int
-    oldest_us: int
-
-
 def next_seq(conn: Connection, aggregate: str) -> int:
     """The aggregate's next sequence number, from 1; the aggregate stays locked until the unit ends.
 
@@ -106,22 +98,12 @@ def _write(conn: Connection, events: Sequence[tuple[Event, Iterable[str]]], *, i
             raise ValueError(f"{HUB_TARGET!r} is not an organisation")
         if internal:
             targets[HUB_TARGET] = None
+        look_us = event.time_us + MAX_AGE_US
         deliveries += [
-            {"event_id": event.id, "target": target, "state": DeliveryState.PENDING.value} for target in targets
+            {"event_id": event.id, "target": target, "state": DeliveryState.PENDING.value, "look_us": look_us}
+            for target in targets
         ]
     conn.execute(_EVENTS, rows)
     if deliveries:
         conn.execute(_DELIVERIES, deliveries)
         announce(conn, TOPIC)
-
-
-def counts(conn: Connection) -> list[OutboxCount]:
-    """Deliveries by target and state, for metrics and `shuniu status`."""
-    delivery = outbox_delivery.c
-    rows = conn.execute(
-        select(delivery.target, delivery.state, func.count(), func.min(outbox_event.c.time_us))
-        .join(outbox_event, outbox_event.c.id == delivery.event_id)
-        .group_by(delivery.target, delivery.state)
-        .order_by(delivery.target, delivery.state)
-    )
-    return [OutboxCount(target, DeliveryState(state), number, oldest) for target, state, number, oldest in rows]

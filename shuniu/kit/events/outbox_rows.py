@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, or_, select, update
 
-from shuniu.kit.events.outbox import HUB_TARGET, TOPIC, DeliveryState
+from shuniu.kit.events.outbox import TOPIC, DeliveryState
+from shuniu.kit.store import Store
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 from shuniu.kit.store.types import announce
 
@@ -18,8 +19,12 @@ _event = outbox_event.c
 _OPEN: Final = (DeliveryState.PENDING.value, DeliveryState.PARKED.value)
 # Spelled out: an IN list cannot be bound in executemany.
 _IS_OPEN: Final = or_(_delivery.state == _OPEN[0], _delivery.state == _OPEN[1])
-# Rows deleted in one unit, so that housekeeping never holds the writer for long.
-_SWEEP: Final = 1000
+# A receipted delivery is kept for so long, µs.
+KEPT_US: Final = 7 * 86_400 * 1_000_000
+REQUEUED: Final = 1000
+"""Deliveries queued again in one unit, so that it never holds the writer for long."""
+MOST_COUNTED: Final = 10_000
+"""Limit up to which shown deliveries are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,7 @@ _MARK_STORED: Final = (
         state=DeliveryState.STORED.value,
         stream_seq=bindparam("number"),
         stored_us=bindparam("now"),
+        look_us=bindparam("look"),
         next_at_us=0,
         cause="",
     )
@@ -116,9 +122,24 @@ _CLOSE: Final = (
         state=DeliveryState.RECEIPTED.value,
         receipt_digest=bindparam("got"),
         receipted_us=bindparam("now"),
+        look_us=bindparam("look"),
         next_at_us=0,
         cause="",
     )
+)
+
+
+_STANDING: Final = (
+    select(_delivery.position)
+    .where(_delivery.state == bindparam("in_state"), _delivery.target == bindparam("to"))
+    .order_by(_delivery.position)
+    .limit(bindparam("most"))
+)
+_COUNT_STANDING: Final = select(func.count()).select_from(_STANDING.subquery())
+_REQUEUE: Final = (
+    update(outbox_delivery)
+    .where(_delivery.position == bindparam("at"), _delivery.state == bindparam("seen"))
+    .values(state=DeliveryState.PENDING.value, stream_seq=0, next_at_us=0, cause="")
 )
 
 
@@ -160,11 +181,21 @@ def next_pending(conn: Connection, target: str, after: int, limit: int) -> list[
     return rows[:limit]
 
 
-def oldest_stored(conn: Connection, target: str) -> Pending | None:
-    """The oldest delivery that the target's stream took and nobody receipted."""
-    query = _deliveries().where(_delivery.state == DeliveryState.STORED.value, _delivery.target == target)
-    row = conn.execute(query.order_by(_delivery.position).limit(1)).first()
-    return None if row is None else _pending(row)
+def oldest_stored(conn: Connection, target: str) -> tuple[Pending, int] | None:
+    """The oldest delivery that the target's stream took and nobody receipted, with the number it got there."""
+    asked = {"in_state": DeliveryState.STORED.value, "to": target, "after": 0, "most": 1}
+    row = conn.execute(_NEXT, asked).first()
+    if row is None:
+        return None
+    found = _pending(row)
+    number = conn.execute(select(_delivery.stream_seq).where(_delivery.position == found.position)).scalar_one()
+    return found, int(number)
+
+
+def renumber(conn: Connection, position: int, seq: int) -> None:
+    """Notes the number under which a stream took a delivery once more."""
+    stored = _delivery.state == DeliveryState.STORED.value
+    conn.execute(update(outbox_delivery).where(_delivery.position == position, stored).values(stream_seq=seq))
 
 
 def last_stream_seq(conn: Connection, target: str) -> int:
@@ -177,9 +208,12 @@ def last_stream_seq(conn: Connection, target: str) -> int:
     return int(found or 0)
 
 
-def mark_stored(conn: Connection, marks: Sequence[tuple[int, int]], now_us: int) -> None:
-    """Note (position, stream sequence) of what a stream took; a receipt that was faster stays."""
-    conn.execute(_MARK_STORED, [{"at": position, "number": seq, "now": now_us} for position, seq in marks])
+def mark_stored(conn: Connection, marks: Sequence[tuple[int, int]], now_us: int, look_us: int) -> None:
+    """Note (position, stream sequence) of what a stream took, and when upkeep looks at it; a receipt that was faster
+    stays.
+    """
+    rows = [{"at": position, "number": seq, "now": now_us, "look": look_us} for position, seq in marks]
+    conn.execute(_MARK_STORED, rows)
 
 
 def park(conn: Connection, position: int, cause: str, until_us: int) -> None:
@@ -203,13 +237,28 @@ def bury(conn: Connection, position: int, cause: str) -> None:
 
 
 def requeue(conn: Connection, target: str, state: DeliveryState) -> int:
-    """Send again all that stands in a state: STORED after the target's stream was lost, DEAD by an operator."""
+    """Send again what stands in a state, `REQUEUED` deliveries at most: STORED after the target's stream was lost, DEAD
+    or ARCHIVED by an operator. Returns how many; fewer than that means that no more are.
+    """
     announce(conn, TOPIC)
-    return conn.execute(
-        update(outbox_delivery)
-        .where(_delivery.target == target, _delivery.state == state.value)
-        .values(state=DeliveryState.PENDING.value, stream_seq=0, next_at_us=0, cause="")
-    ).rowcount
+    these = conn.execute(_STANDING, {"in_state": state.value, "to": target, "most": REQUEUED}).scalars().all()
+    if these:
+        conn.execute(_REQUEUE, [{"at": position, "seen": state.value} for position in these])
+    return len(these)
+
+
+async def requeue_all(store: Store, target: str, state: DeliveryState) -> int:
+    """`requeue` until no more are; returns how many there were."""
+    total = 0
+    while (number := await store.write(requeue, target, state)) == REQUEUED:
+        total += number
+    return total + number
+
+
+def standing_in(conn: Connection, target: str, states: Sequence[DeliveryState]) -> int:
+    """Number of a target's deliveries in some states, each counted up to `MOST_COUNTED`."""
+    asked = [{"in_state": state.value, "to": target, "most": MOST_COUNTED} for state in states]
+    return sum(int(conn.execute(_COUNT_STANDING, each).scalar_one()) for each in asked)
 
 
 def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) -> tuple[int, list[ReceiptNote]]:
@@ -230,7 +279,7 @@ def apply_receipts(conn: Connection, notes: Sequence[ReceiptNote], now_us: int) 
             wrong.append(note)
             _note_mismatch(conn, row.position, note.digest)
             continue
-        closed.append({"at": row.position, "got": note.digest, "now": now_us})
+        closed.append({"at": row.position, "got": note.digest, "now": now_us, "look": now_us + KEPT_US})
     if closed:
         conn.execute(_CLOSE, closed)
     return len(closed), wrong
@@ -242,61 +291,3 @@ def _note_mismatch(conn: Connection, position: int, digest: bytes) -> None:
         .where(_delivery.position == position)
         .values(receipt_digest=digest, cause="RECEIPT_MISMATCH")
     )
-
-
-def archive(conn: Connection, before_us: int) -> int:
-    """Stop trying deliveries to organisations whose event is older than an instant; returns how many."""
-    old = (
-        select(_delivery.position)
-        .join(outbox_event, _event.id == _delivery.event_id)
-        .where(
-            _delivery.state.in_((*_OPEN, DeliveryState.STORED.value)),
-            _delivery.target != HUB_TARGET,
-            _event.time_us < before_us,
-        )
-        .limit(_SWEEP)
-    )
-    positions = list(conn.execute(old).scalars())
-    if positions:
-        conn.execute(
-            update(outbox_delivery)
-            .where(_delivery.position.in_(positions))
-            .values(state=DeliveryState.ARCHIVED.value, next_at_us=0)
-        )
-    return len(positions)
-
-
-def forget(conn: Connection, receipted_before_us: int, internal_before_us: int) -> int:
-    """Delete deliveries closed long enough and events without any; returns how many deliveries went."""
-    receipted = select(_delivery.position).where(
-        _delivery.state == DeliveryState.RECEIPTED.value, _delivery.receipted_us < receipted_before_us
-    )
-    internal = select(_delivery.position).where(
-        _delivery.state == DeliveryState.STORED.value,
-        _delivery.target == HUB_TARGET,
-        _delivery.stored_us < internal_before_us,
-    )
-    gone = 0
-    for query in (receipted, internal):
-        positions = list(conn.execute(query.limit(_SWEEP)).scalars())
-        if positions:
-            gone += conn.execute(delete(outbox_delivery).where(_delivery.position.in_(positions))).rowcount
-    if gone:
-        held = exists().where(_delivery.event_id == _event.id)
-        conn.execute(delete(outbox_event).where(_event.time_us < max(receipted_before_us, internal_before_us), ~held))
-    return gone
-
-
-def unreceipted(conn: Connection, stored_before_us: int) -> list[tuple[str, int]]:
-    """(organisation, deliveries) stored before an instant and never receipted."""
-    rows = conn.execute(
-        select(_delivery.target, func.count())
-        .where(
-            _delivery.state == DeliveryState.STORED.value,
-            _delivery.target != HUB_TARGET,
-            _delivery.stored_us < stored_before_us,
-        )
-        .group_by(_delivery.target)
-        .order_by(_delivery.target)
-    )
-    return [(target, int(number)) for target, number in rows]

@@ -1,8 +1,8 @@
 """Outbox → bus: every delivery is sent until the receiver's stream has it, in order for each target.
 
 A delivery is STORED on the PubAck of the receiver's stream and RECEIPTED on the receiver's receipt. A target whose
-stream is full or absent is parked; other targets are not affected. A stream that is younger than what it acknowledged
-was lost: everything without a receipt is sent again.
+stream is full or absent is parked; other targets are not affected. The number in each PubAck tells whether the stream
+is still the one that took the deliveries before it; if not, everything without a receipt is sent again.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from shuniu.kit.errors import HubError
-from shuniu.kit.events import cloudevents, outbox_rows
+from shuniu.kit.events import cloudevents, outbox_rows, outbox_upkeep
 from shuniu.kit.events.bus import (
     Bus,
     BusAwayError,
     BusError,
     DuplicateInBatchError,
+    MessageRefusedError,
     NobodyListensError,
     Outgoing,
     Stored,
@@ -38,6 +40,7 @@ from shuniu.kit.events.bus_streams import (
 )
 from shuniu.kit.events.outbox import HUB_TARGET, DeliveryState
 from shuniu.kit.events.outbox_rows import Pending
+from shuniu.kit.events.outbox_upkeep import Terms
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store, lease
 
@@ -69,12 +72,8 @@ class RelaySettings:
     idle_shared_s: float = 0.25
     # A parked target is tried again after these, s; the last one repeats.
     backoff_s: tuple[float, ...] = (0.5, 1, 2, 5, 10, 30)
-    # Without a receipt for so long, a delivery is archived, s.
-    max_age_s: float = 30 * 86400
-    # A receipted delivery is kept for so long, s.
-    keep_s: float = 7 * 86400
-    # Internal events are kept for so long, so that a lost EVT stream can be filled again, s.
-    keep_internal_s: float = 30 * 86400
+    # How long deliveries stay as they are, and how often those that are due are looked at, s.
+    terms: Terms = field(default_factory=Terms)
     sweep_s: float = 60
     timeout_s: float = 10
     replicas: int = 1
@@ -117,18 +116,22 @@ class Relay:
     _again: set[str] = field(default_factory=set)
     _gate: asyncio.Semaphore = field(init=False)
     _generation: int = -1
-    # Targets whose stream was found alive on this connection.
-    _probed: set[str] = field(default_factory=set)
+    # Targets whose stream owes us receipts and was not found alive on this connection yet.
+    _unprobed: set[str] = field(default_factory=set)
+    # The last number that each target's stream gave, and targets whose stream has begun again since.
+    _known: dict[str, int] = field(default_factory=dict)
+    _lost: set[str] = field(default_factory=set)
+    # Targets whose stream was asked and whose answer was lost.
+    _doubted: set[str] = field(default_factory=set)
     # Targets whose next batch goes one by one: nobody knows what their stream already has.
     _careful: set[str] = field(default_factory=set)
     _probe_at: dict[str, float] = field(default_factory=dict)
-    # Whether every stream that owes us receipts was found alive on this connection.
-    _probed_all: bool = False
     _holds_until: float = 0.0
     _sweep_at: float = 0.0
 
     def __post_init__(self) -> None:
         self._gate = asyncio.Semaphore(self.settings.parallel)
+        self.bus.listen(self.wake)
 
     def wake(self) -> None:
         """Tells the relay that the outbox has new rows."""
@@ -154,12 +157,25 @@ class Relay:
                         await self._wake.wait()
         finally:
             await self._settle()
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        """Another replica sends at once; a store that is away lets the lease run out."""
+        if self._holds_until:
+            with contextlib.suppress(HubError, TimeoutError):
+                async with asyncio.timeout(_PAUSE):
+                    await self.store.write(lease.release, _LEASE, self.settings.holder)
 
     def _idle_s(self) -> float:
         """Until the next look at the outbox, when nobody wakes the relay: a parked target may be due before."""
         longest = self.settings.idle_shared_s if self.store.is_shared else self.settings.idle_s
-        waits = (until - self.clock.now_us() for until in self._parked.values())
-        return min([longest, *(max(_SHORTEST_IDLE, wait / 1e6) for wait in waits)])
+        parked = [(until - self.clock.now_us()) / 1e6 for until in self._parked.values()]
+        now = asyncio.get_running_loop().time()
+        return min([longest, *(max(_SHORTEST_IDLE, wait) for wait in [*parked, *self._probe_waits(now)])])
+
+    def _probe_waits(self, now: float) -> list[float]:
+        """Seconds until each stream that has not answered yet may be asked again."""
+        return [at - now for target, at in self._probe_at.items() if target not in self._parked]
 
     async def drain(self) -> None:
         """Send everything that is due now, wait for it and return; for benches, tests and an orderly stop."""
@@ -170,11 +186,9 @@ class Relay:
         if not await self._leader():
             return
         await self._prepare()
-        states = _OPEN if self._probed_all else (*_OPEN, DeliveryState.STORED)
-        targets = await self.store.read(outbox_rows.targets_in, states)
-        self._probed_all = self._probed.issuperset(targets)
-        self._parked = {target: until for target, until in self._parked.items() if target in targets}
-        for target in targets:
+        waiting = await self.store.read(outbox_rows.targets_in, _OPEN)
+        self._parked = {target: until for target, until in self._parked.items() if target in waiting}
+        for target in self._due_now({*waiting, *self._unprobed}):
             # One sender for each target: a slow one keeps nobody waiting.
             if target in self._sending:
                 self._again.add(target)
@@ -183,6 +197,15 @@ class Relay:
                 self._sending[target] = task
                 task.add_done_callback(functools.partial(self._sent, target))
         await self._sweep_when_due()
+
+    def _due_now(self, targets: set[str]) -> list[str]:
+        """Those of the targets that are neither parked nor asked in vain a moment ago: these cost a round nothing."""
+        now_us, now = self.clock.now_us(), asyncio.get_running_loop().time()
+        return sorted(
+            target
+            for target in targets
+            if self._parked.get(target, 0) <= now_us and self._probe_at.get(target, 0.0) <= now
+        )
 
     def _sent(self, target: str, _task: asyncio.Task[None]) -> None:
         self._sending.pop(target, None)
@@ -213,7 +236,7 @@ class Relay:
         if now < self._holds_until:
             return True
         ttl = int(_LEASE_SECONDS * 1e6)
-        if await self.store.write(lease.acquire, _LEASE, self.settings.holder, ttl, self.clock.now_us()):
+        if await self.store.write(lease.acquire, _LEASE, self.settings.holder, ttl):
             self._holds_until = now + _RENEW_SECONDS
             return True
         await asyncio.sleep(_RENEW_SECONDS / 3)
@@ -225,32 +248,35 @@ class Relay:
             return
         generation = self.bus.generation
         await self._settle()
-        self._probed.clear()
         self._probe_at.clear()
-        self._probed_all = False
         replicas = self.settings.replicas
         await self.bus.ensure_stream(submit_stream(replicas=replicas))
         await self.bus.ensure_consumer("SUBMIT", receipt_consumer(receipts_durable(self.settings.area)))
         await self.bus.ensure_stream(advisory_stream(replicas=replicas))
-        state = await self.bus.ensure_stream(event_stream(self.settings.area, replicas=replicas))
+        now_s = self.clock.now_us() // 1_000_000
+        state = await self.bus.ensure_stream(event_stream(self.settings.area, now_s=now_s, replicas=replicas))
         known = await self.store.read(outbox_rows.last_stream_seq, HUB_TARGET)
-        if state.last_seq < known:
+        if known and (state.last_seq < known or incarnation(state.last_seq) != incarnation(known)):
             await self._resend(HUB_TARGET)
-        self._probed.add(HUB_TARGET)
+        self._known[HUB_TARGET] = state.last_seq
+        self._unprobed = {*await self.store.read(outbox_rows.targets_in, (DeliveryState.STORED,))} - {HUB_TARGET}
         self._careful.update(await self.store.read(outbox_rows.targets_in, _OPEN))
         self._generation = generation
 
     async def _resend(self, target: str) -> None:
-        deliveries = await self.store.write(outbox_rows.requeue, target, DeliveryState.STORED)
+        deliveries = await outbox_rows.requeue_all(self.store, target, DeliveryState.STORED)
         self._careful.add(target)
+        self._lost.discard(target)
         self.watch.resent(target, deliveries)
         _log.warning("stream_lost", target=target, resent=deliveries)
 
     async def _drain_target(self, target: str) -> None:
+        if target in self._lost:
+            await self._resend(target)
         found = await self._due(target)
         if found is None:
             return
-        if target not in self._probed:
+        if target in self._unprobed:
             if not await self._probe(target):
                 return
             # A stream that was lost gets the older ones first.
@@ -261,6 +287,11 @@ class Relay:
                 marks, held = await self._send(target, rows)
                 if marking is not None:
                     await marking
+                if target in self._lost:
+                    # Those before them are gone with the old stream; they go out next.
+                    await self._resend(target)
+                    self._again.add(target)
+                    held = True
                 # While these are noted, the next ones are on their way.
                 marking = asyncio.create_task(self._mark(target, marks)) if marks else None
                 if held or (len(rows) == len(found) and len(found) < self.settings.batch):
@@ -289,30 +320,40 @@ class Relay:
         return rows
 
     async def _mark(self, target: str, marks: Sequence[tuple[int, int]]) -> None:
-        await self.store.write(outbox_rows.mark_stored, marks, self.clock.now_us())
+        now_us, terms = self.clock.now_us(), self.settings.terms
+        look_us = now_us + (terms.keep_internal_us if target == HUB_TARGET else terms.resend_us)
+        await self.store.write(outbox_rows.mark_stored, marks, now_us, look_us)
         self.watch.stored(target, len(marks))
 
     async def _probe(self, target: str) -> bool:
-        """Tells whether the target's stream is the one we knew: the oldest delivery without receipt is sent once more.
+        """Tells whether the target's stream answers: the oldest delivery without receipt is sent once more.
 
-        A stream that has it answers "duplicate" or with a higher number; receivers know events by their id. One that
-        answers with a number it gave long ago has begun again from nothing.
+        A stream that has it answers "duplicate" with the number it gave before, or takes it under a higher one;
+        receivers know events by their id. One that answers otherwise has begun again from nothing. After an answer that
+        was lost, "duplicate" may mean no more than that the question came before.
         """
-        now = asyncio.get_running_loop().time()
-        if now < self._probe_at.get(target, 0.0):
-            return False
         oldest = await self.store.read(outbox_rows.oldest_stored, target)
         if oldest is not None:
-            known = await self.store.read(outbox_rows.last_stream_seq, target)
+            row, number = oldest
+            stored = await self.store.read(outbox_rows.last_stream_seq, target)
+            self._known[target] = max(stored, self._known.get(target, 0))
             try:
-                ack = await self._publish(target, oldest)
+                ack = await self._publish(target, row)
+            except BusAwayError:
+                self._doubted.add(target)
+                raise
             except (NobodyListensError, StreamFullError) as refusal:
-                self._probe_at[target] = now + self.settings.backoff_s[-1]
+                self._probe_at[target] = asyncio.get_running_loop().time() + self.settings.backoff_s[-1]
+                # The wait that has begun meanwhile knows nothing of it.
+                self._again.add(target)
                 await self._park_head(target, refusal)
                 return False
-            if begun_again(known, ack):
+            if target in self._lost or (ack.duplicate and (ack.seq != number or target in self._doubted)):
                 await self._resend(target)
-        self._probed.add(target)
+            elif not ack.duplicate:
+                await self.store.write(outbox_rows.renumber, row.position, ack.seq)
+        self._unprobed.discard(target)
+        self._doubted.discard(target)
         self._probe_at.pop(target, None)
         return True
 
@@ -339,6 +380,8 @@ class Relay:
         except BusError:
             return await self._send_each(target, rows)
         first = last.seq - len(rows) + 1
+        self._look_at_number(target, replace(last, seq=first))
+        self._known[target] = last.seq
         return [(row.position, first + number) for number, row in enumerate(rows)], False
 
     async def _send_each(self, target: str, rows: Sequence[Pending]) -> tuple[list[tuple[int, int]], bool]:
@@ -346,18 +389,19 @@ class Relay:
         for row in rows:
             try:
                 marks.append((row.position, (await self._publish(target, row)).seq))
-            except (NobodyListensError, StreamFullError) as refusal:
-                await self._park(target, row, refusal)
-                return marks, True
             except BusAwayError:
                 self._careful.add(target)
-                if marks:
+                if marks and target not in self._lost:
                     await self._mark(target, marks)
                 raise
-            except BusError as refusal:
+            except MessageRefusedError as refusal:
                 await self.store.write(outbox_rows.bury, row.position, str(refusal))
                 self.watch.dead(target, row.id, str(refusal))
                 _log.error("delivery_dead", target=target, event_id=row.id, cause=str(refusal))
+            except BusError as refusal:
+                # Whatever it is, it may pass: only what no stream will ever take is given up.
+                await self._park(target, row, refusal)
+                return marks, True
         self._careful.discard(target)
         return marks, False
 
@@ -370,7 +414,17 @@ class Relay:
 
     async def _publish(self, target: str, row: Pending) -> Stored:
         self._refuse_unprepared()
-        return await self.bus.publish(_outgoing(target, row), timeout_s=self.settings.timeout_s)
+        ack = await self.bus.publish(_outgoing(target, row), timeout_s=self.settings.timeout_s)
+        self._look_at_number(target, ack)
+        return ack
+
+    def _look_at_number(self, target: str, ack: Stored) -> None:
+        """Notes a stream that begins again under our eyes: no connection is lost with it."""
+        known = self._known.get(target, 0)
+        if begun_again(known, ack):
+            self._lost.add(target)
+            known = 0
+        self._known[target] = max(known, ack.seq)
 
     async def _park(self, target: str, head: Pending, refusal: BusError) -> None:
         if target == HUB_TARGET:
@@ -379,13 +433,20 @@ class Relay:
         backoff = self.settings.backoff_s
         seconds = backoff[min(head.attempts, len(backoff) - 1)]
         until = self.clock.now_us() + int(seconds * 1e6)
-        cause = "INBOX_ABSENT" if isinstance(refusal, NobodyListensError) else "INBOX_FULL"
-        await self.store.write(outbox_rows.park, head.position, cause, until)
+        cause = _park_cause(refusal)
+        await self.store.write(outbox_rows.park, head.position, f"{cause} {refusal}", until)
         self._parked[target] = until
         # It may be due before the wait ends that began without it.
         self._again.add(target)
         self.watch.parked(target, cause, seconds)
         _log.warning("target_parked", target=target, cause=cause, seconds=seconds, attempts=head.attempts + 1)
+
+    def _look(self, conn: Connection, now_us: int) -> outbox_upkeep.Looked:
+        """A relay whose lease went to another while it was held up changes nothing."""
+        if not lease.held(conn, _LEASE, self.settings.holder):
+            self._holds_until = 0.0
+            return outbox_upkeep.NOTHING
+        return outbox_upkeep.look(conn, self.settings.terms, now_us)
 
     async def _sweep_when_due(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -393,27 +454,41 @@ class Relay:
             return
         self._sweep_at = now + self.settings.sweep_s
         now_us = self.clock.now_us()
-        archived = await self.store.write(outbox_rows.archive, now_us - int(self.settings.max_age_s * 1e6))
-        if archived:
-            self.watch.archived(archived)
-            _log.warning("deliveries_archived", deliveries=archived)
-        await self.store.write(
-            outbox_rows.forget,
-            now_us - int(self.settings.keep_s * 1e6),
-            now_us - int(self.settings.keep_internal_s * 1e6),
-        )
-        self.watch.unreceipted(await self.store.read(outbox_rows.unreceipted, now_us - 86_400_000_000))
+        while True:
+            looked = await self.store.write(self._look, now_us)
+            if looked.archived:
+                self.watch.archived(looked.archived)
+                _log.warning("deliveries_archived", deliveries=looked.archived)
+            if looked.resent:
+                self.watch.resent("", looked.resent)
+                _log.info("deliveries_without_receipt_resent", deliveries=looked.resent)
+            # Is it still the stream that took them? Asked with the next round.
+            self._unprobed |= looked.owing
+            if looked.owing:
+                self.wake()
+            if looked.rows < outbox_upkeep.BATCH:
+                break
+        self.watch.unreceipted(await self.store.read(outbox_upkeep.unreceipted, now_us - 86_400_000_000))
+
+
+def _park_cause(refusal: BusError) -> str:
+    match refusal:
+        case NobodyListensError():
+            return "INBOX_ABSENT"
+        case StreamFullError():
+            return "INBOX_FULL"
+    return "BUS_REFUSED"
 
 
 def begun_again(known: int, ack: Stored) -> bool:
     """Tells whether a stream that once gave the number ``known`` was lost and made again, judged by a new PubAck.
 
     `first_sequence` puts the instant of making into the high bits, so another one shows even when the new stream has
-    taken more messages than the old.
+    taken more messages than the old, and in the answer to a duplicate too.
     """
-    if ack.duplicate or not known:
+    if not known:
         return False
-    return ack.seq <= known or incarnation(ack.seq) != incarnation(known)
+    return (ack.seq <= known and not ack.duplicate) or incarnation(ack.seq) != incarnation(known)
 
 
 def _outgoing(target: str, row: Pending) -> Outgoing:

@@ -46,14 +46,14 @@ def decode_token(key: bytes, caller: str, query: bytes, token: str) -> Position:
     if not token:
         return ()
     if len(token) > _MOST_CHARACTERS:
-        raise _invalid_token()
+        raise invalid_token()
     try:
         sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
-        raise _invalid_token() from None
+        raise invalid_token() from None
     tag, body = sealed[:_TAG], sealed[_TAG:]
     if not hmac.compare_digest(tag, _tag(key, caller, query, body)):
-        raise _invalid_token()
+        raise invalid_token()
     return tuple(json.loads(body))
 
 
@@ -66,7 +66,7 @@ def keyset(statement: Select[Any], columns: Sequence[ColumnElement[Any]], after:
     if not after:
         return ordered
     if len(after) != len(columns):
-        raise _invalid_token()
+        raise invalid_token()
     # (a, b) > (x, y) spelled out: not every database compares rows.
     later = (and_(*(columns[j] == after[j] for j in range(i)), columns[i] > after[i]) for i in range(len(columns)))
     return ordered.where(or_(*later))
@@ -78,7 +78,7 @@ def _tag(key: bytes, caller: str, query: bytes, body: bytes) -> bytes:
     return hmac.digest(key, b"page-token\0" + bound, hashlib.sha256)[:_TAG]
 
 
-def _invalid_token() -> HubError:
+def invalid_token() -> HubError:
     return errors.invalid_field(
         "page_token",
         "PAGE_TOKEN_INVALID",

@@ -52,6 +52,9 @@ class GenericDialect:
     def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
         return [self.next_value(conn, name) for name in names]
 
+    def time_us(self, conn: Connection) -> int:
+        return self._driver.time_us(conn)
+
     def take_schema(self, conn: Connection) -> bool:
         return self._driver.take_schema(conn)
 

@@ -7,12 +7,14 @@ from shuniu.kit.store.tables import lease
 from shuniu.kit.store.types import LostRaceError, binding_of
 
 
-def acquire(conn: Connection, name: str, holder: str, ttl_us: int, now_us: int) -> bool:
-    """Take or renew a lease for `ttl_us` from `now_us`; False while somebody else holds it.
+def acquire(conn: Connection, name: str, holder: str, ttl_us: int) -> bool:
+    """Take or renew a lease for `ttl_us` from now; False while somebody else holds it.
 
-    A lease of another epoch, from before a restore, is free.
+    Time is the database's, so replicas with clocks that differ agree on when it ends. A lease of another epoch, from
+    before a restore, is free.
     """
-    epoch = binding_of(conn).epoch
+    binding = binding_of(conn)
+    epoch, now_us = binding.epoch, binding.dialect.time_us(conn)
     row = conn.execute(select(lease).where(lease.c.name == name)).first()
     taken = {"holder": holder, "expires_us": now_us + ttl_us, "epoch": epoch}
     if row is None:
@@ -30,6 +32,17 @@ def acquire(conn: Connection, name: str, holder: str, ttl_us: int, now_us: int) 
         .values(fence=row.fence if mine else row.fence + 1, **taken)
     )
     return changed.rowcount == 1
+
+
+def held(conn: Connection, name: str, holder: str) -> bool:
+    """Tells whether `holder` holds the lease, and keeps it from changing hands until the unit ends: what is written in
+    this unit is written by the holder.
+    """
+    binding = binding_of(conn)
+    row = conn.execute(select(lease).where(lease.c.name == name).with_for_update()).first()
+    if row is None or row.holder != holder or row.epoch != binding.epoch:
+        return False
+    return bool(row.expires_us > binding.dialect.time_us(conn))
 
 
 def release(conn: Connection, name: str, holder: str) -> bool:

@@ -25,11 +25,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, insert
+from sqlalchemy import Connection, MetaData
 
 from shuniu.kit.process.clock import Clock
+from shuniu.kit.store import kit_steps
 from shuniu.kit.store.store import Store
-from shuniu.kit.store.tables import KIT, meta
 from shuniu.kit.store.types import PATIENT, SchemaTooNewError, SchemaTooOldError, binding_of
 
 _ENVIRONMENT: Final = Path(__file__).parent / "migration_env"
@@ -63,12 +63,8 @@ async def check_schema(store: Store, service_package: str) -> str:
 
 
 def create_kit_tables(conn: Connection) -> None:
-    """Create the shared tables, in a service's first revision.
-
-    A later change to them is a step of its own that looks at what is there before it changes it.
-    """
-    KIT.create_all(conn)
-    conn.execute(insert(meta).values(name="epoch", value=1))
+    """Create the shared tables, in a service's first revision. Later changes to them are steps in `kit_steps.py`."""
+    kit_steps.create(conn)
 
 
 def revision_of(conn: Connection) -> str | None:
@@ -83,6 +79,7 @@ def _upgrade(conn: Connection, service_package: str) -> str | None:
     _refuse_newer(conn, ScriptDirectory.from_config(config))
     config.attributes["connection"] = conn
     command.upgrade(config, "head")
+    kit_steps.upgrade(conn)
     return revision_of(conn)
 
 
@@ -92,6 +89,7 @@ def _check(conn: Connection, service_package: str) -> str:
     head = scripts.get_current_head()
     if current is None or current != head:
         raise SchemaTooOldError(f"{service_package}: schema at {current}, {head} needed; run `shuniu migrate`")
+    kit_steps.check(conn, service_package)
     return current
 
 

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select
+from sqlalchemy import BigInteger, Connection, Select, Table, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
@@ -30,6 +30,9 @@ _READ_ONLY: Final = "25006"
 
 # Any number that nothing else in the database uses: "shuniu" in ASCII.
 _SCHEMA_LOCK: Final = int.from_bytes(b"shuniu", "big")
+
+# Not the transaction's beginning: a unit may have waited for a lock since.
+_NOW_US: Final = select(cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger))
 
 # From here on COPY pays for the round trip it needs to begin.
 _COPY_FROM: Final = 64
@@ -90,6 +93,9 @@ class PostgresqlDialect:
         )
         values = {row.name: row.value for row in conn.execute(grown, _columns_of(rows))}
         return [values[name] for name in names]
+
+    def time_us(self, conn: Connection) -> int:
+        return int(conn.execute(_NOW_US).scalar_one())
 
     def take_schema(self, conn: Connection) -> bool:
         # Taken or not at once: a snapshot that waited for the lock would not see what the other has made.

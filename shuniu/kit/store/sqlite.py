@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from shuniu.kit import errors
 from shuniu.kit.store.failures import store_busy, store_full, store_slow
 from shuniu.kit.store.tables import counter
-from shuniu.kit.store.types import Row, latest_by_key
+from shuniu.kit.store.types import Row, binding_of, latest_by_key
 
 _FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 _BUSY: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_CANTOPEN}
@@ -68,6 +68,10 @@ class SqliteDialect:
         if names:
             conn.execute(_SET_COUNTERS, [{"name": n, "value": v} for n, v in zip(names, values, strict=True)])
         return values
+
+    def time_us(self, conn: Connection) -> int:
+        # One process has the file, so its clock is everybody's.
+        return binding_of(conn).clock.now_us()
 
     def take_schema(self, conn: Connection) -> bool:  # noqa: ARG002 - whoever can write holds the file's lock
         return True

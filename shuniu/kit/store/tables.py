@@ -56,7 +56,6 @@ outbox_event = Table(
     _text("zone"),
     _text("secrecy"),
     Index("outbox_event_aggregate", "aggregate", "seq", unique=True),
-    Index("outbox_event_time", "time_us"),
 )
 
 # One row for each event and target. Position orders a target's deliveries; poll by state, never by "position > last":
@@ -75,8 +74,11 @@ outbox_delivery = Table(
     Column("receipt_digest", LargeBinary),
     _number("receipted_us"),
     _text("cause"),
+    # When upkeep looks at the row next, whatever its state: no row is looked at before, none is forgotten.
+    _number("look_us"),
     Index("outbox_delivery_state", "state", "target", "position"),
     Index("outbox_delivery_event", "event_id", "target", unique=True),
+    Index("outbox_delivery_look", "look_us"),
     # Positions of deleted rows are never used again: order per target depends on it.
     sqlite_autoincrement=True,
 )

@@ -46,6 +46,9 @@ class Dialect(Protocol):
     def next_values(self, conn: Connection, names: Sequence[str]) -> list[int]:
         """`next_value` of several different counters, in the order of `names`."""
 
+    def time_us(self, conn: Connection) -> int:
+        """The instant now, µs, by a clock that all processes of the store share."""
+
     def take_schema(self, conn: Connection) -> bool:
         """Make this unit the only one that changes the schema until it ends; False while another replica does."""
 

@@ -10,8 +10,9 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, func, insert, 
 
 from shuniu.api.common.v1 import operations_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2
+from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.events import dead_letters
+from shuniu.kit.events import dead_letters, outbox_rows
 from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.foundation import BareFoundation, Foundation, ServiceSettings, open_foundation
 from shuniu.kit.operations import Operations
@@ -192,11 +193,14 @@ class Desk:
         self.sent: list[int] = []
         self.reasons: list[str] = []
         self.fail = False
+        self.hopeless = 0
         self.operations = Operations(base, lambda: self.reasons, replay=self.replay)
 
     async def replay(self, number: int) -> None:
         if self.fail:
             raise ConnectionError
+        if number == self.hopeless:
+            raise errors.precondition("EVENT_FAILED_AGAIN", "The event failed again.", "该事件再次处理失败。")
         self.sent.append(number)
         await self.base.store.write(dead_letters.mark_replayed, number, 1)
 
@@ -240,6 +244,45 @@ async def test_a_replay_that_broke_off_goes_on(desk: Desk) -> None:
     desk.fail = False
     assert list((await desk.operations.ReplayDeadLetters(request(), None)).event_ids) == ["event-1", "event-2"]
     assert desk.sent == [1, 2]
+
+
+async def test_a_letter_that_fails_again_keeps_no_other_from_its_replay(desk: Desk) -> None:
+    """It is named in the answer and stays; those behind it are sent. Letters beyond a first thousand are reached too."""
+    desk.hopeless = 1
+    for number in range(3, 1_005):
+        await desk.base.write(dead_letters.add, "consumer", letter(number), "ValueError", 7)
+    answer = await desk.operations.ReplayDeadLetters(request(), None)
+    assert (len(answer.event_ids), list(answer.failed)) == (1_004, ["event-1"])
+    assert desk.sent == list(range(2, 1_005))
+    listed = await desk.operations.ListDeadLetters(pb.ListDeadLettersRequest(), None)
+    assert ([row.event_id for row in listed.dead_letters], listed.next_page_token) == (["event-1"], "")
+
+
+async def test_dead_letters_are_listed_by_pages(desk: Desk) -> None:
+    """Each once, oldest first; a token that no page gave is refused."""
+    first = await desk.operations.ListDeadLetters(pb.ListDeadLettersRequest(page_size=1), None)
+    asked = pb.ListDeadLettersRequest(page_size=1, page_token=first.next_page_token)
+    second = await desk.operations.ListDeadLetters(asked, None)
+    assert [row.event_id for page in (first, second) for row in page.dead_letters] == ["event-1", "event-2"]
+    assert second.next_page_token == ""
+    with pytest.raises(HubError) as refused:
+        await desk.operations.ListDeadLetters(pb.ListDeadLettersRequest(page_token="-1"), None)
+    assert refused.value.reason == "PAGE_TOKEN_INVALID"
+
+
+async def test_deliveries_that_were_given_up_are_queued_again(desk: Desk) -> None:
+    """An operator's word sends an organisation's dead and archived ones once more, on record; a preview sends none."""
+    calling()
+    await mutate(desk.base, request("request-0009"))
+    (row,) = await desk.base.store.read(outbox_rows.next_pending, "nmg-app", 0, 10)
+    await desk.base.write(outbox_rows.bury, row.position, "10054: too big")
+    for preview, waiting in ((True, 0), (False, 1)):
+        asked = pb.RequeueDeliveriesRequest(request_id="request-0010", organisation="nmg-app", preview=preview)
+        assert (await desk.operations.RequeueDeliveries(asked, None)).deliveries == 1
+        assert len(await desk.base.store.read(outbox_rows.next_pending, "nmg-app", 0, 10)) == waiting
+    with pytest.raises(HubError) as refused:
+        await desk.operations.RequeueDeliveries(pb.RequeueDeliveriesRequest(request_id="request-0011"), None)
+    assert refused.value.reason == "ORGANISATION_REQUIRED"
 
 
 async def test_status_and_gauges(desk: Desk, clock: ManualClock) -> None:

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%shuniu/api/common/v1/operations.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"\x12\n\x10GetStatusRequest\"\xe6\x03\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x43\n\x06outbox\x18\x06 \x03(\x0b\x32\x33.shuniu.api.common.v1.GetStatusResponse.OutboxEntry\x12\x1a\n\x12outbox_age_seconds\x18\x07 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x08 \x01(\x03\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x05\x66\x61\x63ts\x18\n \x03(\x0b\x32\x32.shuniu.api.common.v1.GetStatusResponse.FactsEntry\x12\x1f\n\x17organisation_deliveries\x18\x0b \x01(\x03\x12\x19\n\x11organisation_open\x18\x0c \x01(\x03\x1a-\n\x0bOutboxEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"+\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\"\x8c\x01\n\nDeadLetter\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x63onsumer\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12+\n\x07\x64ied_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Q\n\x17ListDeadLettersResponse\x12\x36\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32 .shuniu.api.common.v1.DeadLetter\"R\n\x18ReplayDeadLettersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x0f\n\x07preview\x18\x03 \x01(\x08\".\n\x19ReplayDeadLettersResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\"*\n\x15TraceAggregateRequest\x12\x11\n\taggregate\x18\x01 \x01(\t\"\xe3\x01\n\nTraceEntry\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12-\n\tstored_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceipted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x16TraceAggregateResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .shuniu.api.common.v1.TraceEntry\"\x14\n\x12VerifyAuditRequest\"\xbe\x01\n\x13VerifyAuditResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\x13\n\x0b\x66irst_break\x18\x03 \x01(\t\x12\x43\n\x05heads\x18\x04 \x03(\x0b\x32\x34.shuniu.api.common.v1.VerifyAuditResponse.HeadsEntry\x1a,\n\nHeadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xfd\x04\n\x11OperationsService\x12l\n\tGetStatus\x12&.shuniu.api.common.v1.GetStatusRequest\x1a\'.shuniu.api.common.v1.GetStatusResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12~\n\x0fListDeadLetters\x12,.shuniu.api.common.v1.ListDeadLettersRequest\x1a-.shuniu.api.common.v1.ListDeadLettersResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12\x88\x01\n\x11ReplayDeadLetters\x12..shuniu.api.common.v1.ReplayDeadLettersRequest\x1a/.shuniu.api.common.v1.ReplayDeadLettersResponse\"\x12\xb2\xe1\x18\x0e\n\x01\x05 \x01(\x02\x30\x01:\x03\x63li\x12{\n\x0eTraceAggregate\x12+.shuniu.api.common.v1.TraceAggregateRequest\x1a,.shuniu.api.common.v1.TraceAggregateResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12r\n\x0bVerifyAudit\x12(.shuniu.api.common.v1.VerifyAuditRequest\x1a).shuniu.api.common.v1.VerifyAuditResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x03:\x03\x63lib\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%shuniu/api/common/v1/operations.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"\x12\n\x10GetStatusRequest\"\xe6\x03\n\x11GetStatusResponse\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\r\n\x05ready\x18\x03 \x01(\x08\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12\x43\n\x06outbox\x18\x06 \x03(\x0b\x32\x33.shuniu.api.common.v1.GetStatusResponse.OutboxEntry\x12\x1a\n\x12outbox_age_seconds\x18\x07 \x01(\x01\x12\x14\n\x0c\x64\x65\x61\x64_letters\x18\x08 \x01(\x03\x12.\n\nstarted_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x05\x66\x61\x63ts\x18\n \x03(\x0b\x32\x32.shuniu.api.common.v1.GetStatusResponse.FactsEntry\x12\x1f\n\x17organisation_deliveries\x18\x0b \x01(\x03\x12\x19\n\x11organisation_open\x18\x0c \x01(\x03\x1a-\n\x0bOutboxEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1a,\n\nFactsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"?\n\x16ListDeadLettersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"\x8c\x01\n\nDeadLetter\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x10\n\x08\x63onsumer\x18\x03 \x01(\t\x12\r\n\x05\x63\x61use\x18\x04 \x01(\t\x12\x10\n\x08\x61ttempts\x18\x05 \x01(\x05\x12+\n\x07\x64ied_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"j\n\x17ListDeadLettersResponse\x12\x36\n\x0c\x64\x65\x61\x64_letters\x18\x01 \x03(\x0b\x32 .shuniu.api.common.v1.DeadLetter\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"R\n\x18ReplayDeadLettersRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x11\n\tevent_ids\x18\x02 \x03(\t\x12\x0f\n\x07preview\x18\x03 \x01(\x08\"U\n\x18RequeueDeliveriesRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x14\n\x0corganisation\x18\x02 \x01(\t\x12\x0f\n\x07preview\x18\x03 \x01(\x08\"/\n\x19RequeueDeliveriesResponse\x12\x12\n\ndeliveries\x18\x01 \x01(\x03\">\n\x19ReplayDeadLettersResponse\x12\x11\n\tevent_ids\x18\x01 \x03(\t\x12\x0e\n\x06\x66\x61iled\x18\x02 \x03(\t\"*\n\x15TraceAggregateRequest\x12\x11\n\taggregate\x18\x01 \x01(\t\"\xe3\x01\n\nTraceEntry\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0b\n\x03seq\x18\x03 \x01(\x03\x12(\n\x04time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06target\x18\x05 \x01(\t\x12\r\n\x05state\x18\x06 \x01(\t\x12-\n\tstored_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0creceipted_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x16TraceAggregateResponse\x12\x31\n\x07\x65ntries\x18\x01 \x03(\x0b\x32 .shuniu.api.common.v1.TraceEntry\"\x14\n\x12VerifyAuditRequest\"\xbe\x01\n\x13VerifyAuditResponse\x12\x0e\n\x06intact\x18\x01 \x01(\x08\x12\x0f\n\x07records\x18\x02 \x01(\x03\x12\x13\n\x0b\x66irst_break\x18\x03 \x01(\t\x12\x43\n\x05heads\x18\x04 \x03(\x0b\x32\x34.shuniu.api.common.v1.VerifyAuditResponse.HeadsEntry\x1a,\n\nHeadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x88\x06\n\x11OperationsService\x12l\n\tGetStatus\x12&.shuniu.api.common.v1.GetStatusRequest\x1a\'.shuniu.api.common.v1.GetStatusResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12~\n\x0fListDeadLetters\x12,.shuniu.api.common.v1.ListDeadLettersRequest\x1a-.shuniu.api.common.v1.ListDeadLettersResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12\x88\x01\n\x11ReplayDeadLetters\x12..shuniu.api.common.v1.ReplayDeadLettersRequest\x1a/.shuniu.api.common.v1.ReplayDeadLettersResponse\"\x12\xb2\xe1\x18\x0e\n\x01\x05 \x01(\x02\x30\x01:\x03\x63li\x12\x88\x01\n\x11RequeueDeliveries\x12..shuniu.api.common.v1.RequeueDeliveriesRequest\x1a/.shuniu.api.common.v1.RequeueDeliveriesResponse\"\x12\xb2\xe1\x18\x0e\n\x01\x05 \x01(\x02\x30\x01:\x03\x63li\x12{\n\x0eTraceAggregate\x12+.shuniu.api.common.v1.TraceAggregateRequest\x1a,.shuniu.api.common.v1.TraceAggregateResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x01:\x03\x63li\x12r\n\x0bVerifyAudit\x12(.shuniu.api.common.v1.VerifyAuditRequest\x1a).shuniu.api.common.v1.VerifyAuditResponse\"\x0e\xb2\xe1\x18\n\n\x01\x05(\x03:\x03\x63lib\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPERATIONSSERVICE'].methods_by_name['ListDeadLetters']._serialized_options = b'\262\341\030\n\n\001\005(\001:\003cli'
   _globals['_OPERATIONSSERVICE'].methods_by_name['ReplayDeadLetters']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['ReplayDeadLetters']._serialized_options = b'\262\341\030\016\n\001\005 \001(\0020\001:\003cli'
+  _globals['_OPERATIONSSERVICE'].methods_by_name['RequeueDeliveries']._loaded_options = None
+  _globals['_OPERATIONSSERVICE'].methods_by_name['RequeueDeliveries']._serialized_options = b'\262\341\030\016\n\001\005 \001(\0020\001:\003cli'
   _globals['_OPERATIONSSERVICE'].methods_by_name['TraceAggregate']._loaded_options = None
   _globals['_OPERATIONSSERVICE'].methods_by_name['TraceAggregate']._serialized_options = b'\262\341\030\n\n\001\005(\001:\003cli'
   _globals['_OPERATIONSSERVICE'].methods_by_name['VerifyAudit']._loaded_options = None
@@ -58,27 +60,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_start=594
   _globals['_GETSTATUSRESPONSE_FACTSENTRY']._serialized_end=638
   _globals['_LISTDEADLETTERSREQUEST']._serialized_start=640
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=683
-  _globals['_DEADLETTER']._serialized_start=686
-  _globals['_DEADLETTER']._serialized_end=826
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=828
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=909
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=911
-  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=993
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=995
-  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=1041
-  _globals['_TRACEAGGREGATEREQUEST']._serialized_start=1043
-  _globals['_TRACEAGGREGATEREQUEST']._serialized_end=1085
-  _globals['_TRACEENTRY']._serialized_start=1088
-  _globals['_TRACEENTRY']._serialized_end=1315
-  _globals['_TRACEAGGREGATERESPONSE']._serialized_start=1317
-  _globals['_TRACEAGGREGATERESPONSE']._serialized_end=1392
-  _globals['_VERIFYAUDITREQUEST']._serialized_start=1394
-  _globals['_VERIFYAUDITREQUEST']._serialized_end=1414
-  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1417
-  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1607
-  _globals['_VERIFYAUDITRESPONSE_HEADSENTRY']._serialized_start=1563
-  _globals['_VERIFYAUDITRESPONSE_HEADSENTRY']._serialized_end=1607
-  _globals['_OPERATIONSSERVICE']._serialized_start=1610
-  _globals['_OPERATIONSSERVICE']._serialized_end=2247
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=703
+  _globals['_DEADLETTER']._serialized_start=706
+  _globals['_DEADLETTER']._serialized_end=846
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=848
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=954
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_start=956
+  _globals['_REPLAYDEADLETTERSREQUEST']._serialized_end=1038
+  _globals['_REQUEUEDELIVERIESREQUEST']._serialized_start=1040
+  _globals['_REQUEUEDELIVERIESREQUEST']._serialized_end=1125
+  _globals['_REQUEUEDELIVERIESRESPONSE']._serialized_start=1127
+  _globals['_REQUEUEDELIVERIESRESPONSE']._serialized_end=1174
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_start=1176
+  _globals['_REPLAYDEADLETTERSRESPONSE']._serialized_end=1238
+  _globals['_TRACEAGGREGATEREQUEST']._serialized_start=1240
+  _globals['_TRACEAGGREGATEREQUEST']._serialized_end=1282
+  _globals['_TRACEENTRY']._serialized_start=1285
+  _globals['_TRACEENTRY']._serialized_end=1512
+  _globals['_TRACEAGGREGATERESPONSE']._serialized_start=1514
+  _globals['_TRACEAGGREGATERESPONSE']._serialized_end=1589
+  _globals['_VERIFYAUDITREQUEST']._serialized_start=1591
+  _globals['_VERIFYAUDITREQUEST']._serialized_end=1611
+  _globals['_VERIFYAUDITRESPONSE']._serialized_start=1614
+  _globals['_VERIFYAUDITRESPONSE']._serialized_end=1804
+  _globals['_VERIFYAUDITRESPONSE_HEADSENTRY']._serialized_start=1760
+  _globals['_VERIFYAUDITRESPONSE_HEADSENTRY']._serialized_end=1804
+  _globals['_OPERATIONSSERVICE']._serialized_start=1807
+  _globals['_OPERATIONSSERVICE']._serialized_end=2583
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class OperationsServiceStub:
                 request_serializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersRequest.SerializeToString,
                 response_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersResponse.FromString,
                 _registered_method=True)
+        self.RequeueDeliveries = channel.unary_unary(
+                '/shuniu.api.common.v1.OperationsService/RequeueDeliveries',
+                request_serializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesResponse.FromString,
+                _registered_method=True)
         self.TraceAggregate = channel.unary_unary(
                 '/shuniu.api.common.v1.OperationsService/TraceAggregate',
                 request_serializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.TraceAggregateRequest.SerializeToString,
@@ -87,6 +92,13 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RequeueDeliveries(self, request, context):
+        """Sends an organisation's deliveries again that were given up (DEAD, ARCHIVED), or with preview only counts them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def TraceAggregate(self, request, context):
         """Where each event of one aggregate stands: stored, receipted, parked. Used by `shuniu trace`.
         """
@@ -118,6 +130,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.ReplayDeadLetters,
                     request_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersRequest.FromString,
                     response_serializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersResponse.SerializeToString,
+            ),
+            'RequeueDeliveries': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequeueDeliveries,
+                    request_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesResponse.SerializeToString,
             ),
             'TraceAggregate': grpc.unary_unary_rpc_method_handler(
                     servicer.TraceAggregate,
@@ -212,6 +229,33 @@ class OperationsService:
             '/shuniu.api.common.v1.OperationsService/ReplayDeadLetters',
             shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersRequest.SerializeToString,
             shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.ReplayDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequeueDeliveries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.common.v1.OperationsService/RequeueDeliveries',
+            shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesRequest.SerializeToString,
+            shuniu_dot_api_dot_common_dot_v1_dot_operations__pb2.RequeueDeliveriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

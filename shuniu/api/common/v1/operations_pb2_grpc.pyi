@@ -39,6 +39,8 @@ class OperationsServiceStub:
     """Events that could not take effect after all attempts, oldest first."""
     ReplayDeadLetters: _grpc.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]
     """Sends dead events again, or with preview only tells which would be sent."""
+    RequeueDeliveries: _grpc.UnaryUnaryMultiCallable[_operations_pb2.RequeueDeliveriesRequest, _operations_pb2.RequeueDeliveriesResponse]
+    """Sends an organisation's deliveries again that were given up (DEAD, ARCHIVED), or with preview only counts them."""
     TraceAggregate: _grpc.UnaryUnaryMultiCallable[_operations_pb2.TraceAggregateRequest, _operations_pb2.TraceAggregateResponse]
     """Where each event of one aggregate stands: stored, receipted, parked. Used by `shuniu trace`."""
     VerifyAudit: _grpc.UnaryUnaryMultiCallable[_operations_pb2.VerifyAuditRequest, _operations_pb2.VerifyAuditResponse]
@@ -55,6 +57,8 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """Events that could not take effect after all attempts, oldest first."""
     ReplayDeadLetters: _aio.UnaryUnaryMultiCallable[_operations_pb2.ReplayDeadLettersRequest, _operations_pb2.ReplayDeadLettersResponse]  # type: ignore[assignment]
     """Sends dead events again, or with preview only tells which would be sent."""
+    RequeueDeliveries: _aio.UnaryUnaryMultiCallable[_operations_pb2.RequeueDeliveriesRequest, _operations_pb2.RequeueDeliveriesResponse]  # type: ignore[assignment]
+    """Sends an organisation's deliveries again that were given up (DEAD, ARCHIVED), or with preview only counts them."""
     TraceAggregate: _aio.UnaryUnaryMultiCallable[_operations_pb2.TraceAggregateRequest, _operations_pb2.TraceAggregateResponse]  # type: ignore[assignment]
     """Where each event of one aggregate stands: stored, receipted, parked. Used by `shuniu trace`."""
     VerifyAudit: _aio.UnaryUnaryMultiCallable[_operations_pb2.VerifyAuditRequest, _operations_pb2.VerifyAuditResponse]  # type: ignore[assignment]
@@ -86,6 +90,14 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_pb2.ReplayDeadLettersResponse, _abc.Awaitable[_operations_pb2.ReplayDeadLettersResponse]]:
         """Sends dead events again, or with preview only tells which would be sent."""
+
+    @_abc_1.abstractmethod
+    def RequeueDeliveries(
+        self,
+        request: _operations_pb2.RequeueDeliveriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_pb2.RequeueDeliveriesResponse, _abc.Awaitable[_operations_pb2.RequeueDeliveriesResponse]]:
+        """Sends an organisation's deliveries again that were given up (DEAD, ARCHIVED), or with preview only counts them."""
 
     @_abc_1.abstractmethod
     def TraceAggregate(
