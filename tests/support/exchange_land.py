@@ -138,8 +138,8 @@ class Identity(
             jwks=json.dumps({"keys": [key.as_dict(private=False)]}),
         )
         for name, value in changes.items():
-            if name == "subscriptions":
-                entry.subscriptions.extend(value)
+            if isinstance(value, list):
+                getattr(entry, name).extend(value)
             else:
                 setattr(entry, name, value)
         entry.version = self.feed.version + 1
