@@ -179,7 +179,7 @@ async def test_who_may_ask_about_whom(land):
 
 
 async def test_revocation_stops_the_next_call(land):
-    """By the provider or by the consumer itself; what was answered before stays answered."""
+    """By the provider or by the consumer itself."""
     given, case = await ready(land)
     ministry, bureau = land.platform("ministry"), land.platform("bureau")
     async with register(land):

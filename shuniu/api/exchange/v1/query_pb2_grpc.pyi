@@ -40,11 +40,18 @@ class ResourceServiceStub:
     ListResources: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListResourcesRequest, _query_pb2.ListResourcesResponse]
     """Published resources and the caller's own, by code."""
     ApplyGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.ApplyGrantRequest, _query_pb2.ApplyGrantResponse]
-    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+    ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+    """
     DecideGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.DecideGrantRequest, _query_pb2.DecideGrantResponse]
-    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+    FAILED_PRECONDITION GRANT_STATE.
+    """
     RevokeGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.RevokeGrantRequest, _query_pb2.RevokeGrantResponse]
-    """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+    """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+    the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+    the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+    """
     ListGrants: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListGrantsRequest, _query_pb2.ListGrantsResponse]
     """Grants the caller holds or gives, by id."""
 
@@ -60,11 +67,18 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     ListResources: _aio.UnaryUnaryMultiCallable[_query_pb2.ListResourcesRequest, _query_pb2.ListResourcesResponse]  # type: ignore[assignment]
     """Published resources and the caller's own, by code."""
     ApplyGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.ApplyGrantRequest, _query_pb2.ApplyGrantResponse]  # type: ignore[assignment]
-    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+    ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+    """
     DecideGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.DecideGrantRequest, _query_pb2.DecideGrantResponse]  # type: ignore[assignment]
-    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+    FAILED_PRECONDITION GRANT_STATE.
+    """
     RevokeGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.RevokeGrantRequest, _query_pb2.RevokeGrantResponse]  # type: ignore[assignment]
-    """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+    """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+    the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+    the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+    """
     ListGrants: _aio.UnaryUnaryMultiCallable[_query_pb2.ListGrantsRequest, _query_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Grants the caller holds or gives, by id."""
 
@@ -101,7 +115,9 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ApplyGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ApplyGrantResponse, _abc.Awaitable[_query_pb2.ApplyGrantResponse]]:
-        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+        ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+        """
 
     @_abc_1.abstractmethod
     def DecideGrant(
@@ -109,7 +125,9 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.DecideGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.DecideGrantResponse, _abc.Awaitable[_query_pb2.DecideGrantResponse]]:
-        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+        FAILED_PRECONDITION GRANT_STATE.
+        """
 
     @_abc_1.abstractmethod
     def RevokeGrant(
@@ -117,7 +135,10 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.RevokeGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.RevokeGrantResponse, _abc.Awaitable[_query_pb2.RevokeGrantResponse]]:
-        """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+        """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+        the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+        the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+        """
 
     @_abc_1.abstractmethod
     def ListGrants(
@@ -138,9 +159,10 @@ class QueryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueryServiceAsyncStub: ...
     Query: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryRequest, _query_pb2.QueryResponse]
     """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+    looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 @_typing.type_check_only
@@ -150,9 +172,10 @@ class QueryServiceAsyncStub(QueryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Query: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryRequest, _query_pb2.QueryResponse]  # type: ignore[assignment]
     """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+    looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -165,9 +188,10 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.QueryResponse, _abc.Awaitable[_query_pb2.QueryResponse]]:
         """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+        looked at before the question leaves, before the answer is handed out, and before it is handed out again.
         Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
         """
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
