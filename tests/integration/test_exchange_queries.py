@@ -292,6 +292,29 @@ async def test_absent_silent_and_dying_providers(land):
         await third.start()
 
 
+async def test_a_stream_that_hangs_costs_one_question(land):
+    """Beside one that answers, it gets no more while it owes the first; alone, askers are told at once after a few."""
+    given, case = await ready(land)
+    async with register(land) as hung:
+        hung.reply = lambda question, subject: None
+        await refused(ask(land, given.id, case.case_code), "PROVIDER_SLOW", Code.DEADLINE_EXCEEDED)
+        async with register(land) as sound:
+            await eventually(lambda: metrics.PROVIDER_STREAMS._value.get() == 2)
+            for _ in range(5):
+                await ask(land, given.id, case.case_code)
+            assert (len(hung.questions), len(sound.questions)) == (1, 5)
+        await eventually(lambda: metrics.PROVIDER_STREAMS._value.get() == 1)
+        for _ in range(2):
+            await refused(ask(land, given.id, case.case_code), "PROVIDER_SLOW", Code.DEADLINE_EXCEEDED)
+        await refused(ask(land, given.id, case.case_code), "PROVIDER_STALLED", Code.UNAVAILABLE)
+        assert metrics.PROVIDER_STREAMS_STALLED._value.get() == 1
+        # A late answer shows that it is there again.
+        hung.reply = lambda question, subject: ("OK", {"has_record": False})
+        hung.send(hung.questions[0].call_id, "OK", {"has_record": False})
+        await eventually(lambda: metrics.PROVIDER_STREAMS_STALLED._value.get() == 0)
+        await ask(land, given.id, case.case_code)
+
+
 async def test_streams_share_the_load_within_their_windows(land):
     """Two streams with a window of two: never more than two at once on each, all hundred answered, both used."""
     given, case = await ready(land, quota=1000)

@@ -19,10 +19,10 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import Contract, Grant, Use
 from services.exchange.grants.refusals import refusal
 from services.exchange.people.resolving import People
-from services.exchange.queries import domain as answers
 from services.exchange.queries import store
 from services.exchange.queries.asking import Asking
 from services.exchange.queries.digests import CallDigests
+from services.exchange.queries.domain import answers
 from services.exchange.queries.refusals import (
     answer_forgotten,
     case_over,
@@ -50,7 +50,7 @@ _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """What a call may do now: under a grant, for a case, of a resource; the contract is cut to the wanted fields."""
+    """Permission for a call as things are now: under a grant, for a case, of a resource; the contract is cut to the wanted fields."""
 
     grant: Grant
     case: CaseRow
@@ -121,7 +121,7 @@ class GrantedCalls:
     def _decide(
         self, conn: Connection, grant_id: str, case_code: str, platform: str, fields: frozenset[str]
     ) -> Permitted:
-        """What the grant, the case and the registry allow at this moment. Raises HubError."""
+        """Decides by grant, case and registry as they are now. Raises HubError."""
         grant = _grant(conn, grant_id, platform)
         case = _open_case(conn, case_code, platform)
         contract = _cut(grant.contract, fields)

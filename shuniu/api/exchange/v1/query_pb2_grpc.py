@@ -395,7 +395,8 @@ class QueryServiceServicer:
         sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
         looked at before the question leaves, before the answer is handed out, and before it is handed out again.
         Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
+        UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+        PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -472,7 +473,9 @@ class ProviderServiceServicer:
 
     def Serve(self, request_iterator, context):
         """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-        provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+        provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+        result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+        Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -549,7 +552,7 @@ class AuthorityServiceServicer:
 
     def VerifySubject(self, request, context):
         """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

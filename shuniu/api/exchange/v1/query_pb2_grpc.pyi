@@ -162,7 +162,8 @@ class QueryServiceStub:
     sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
     looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
+    UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+    PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 @_typing.type_check_only
@@ -175,7 +176,8 @@ class QueryServiceAsyncStub(QueryServiceStub):
     sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
     looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
+    UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+    PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -191,7 +193,8 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
         looked at before the question leaves, before the answer is handed out, and before it is handed out again.
         Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
+        UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+        PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
         """
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -205,7 +208,9 @@ class ProviderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     Serve: _grpc.StreamStreamMultiCallable[_query_pb2.ServeRequest, _query_pb2.ServeResponse]
     """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-    provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+    provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+    result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+    Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
     """
 
 @_typing.type_check_only
@@ -215,7 +220,9 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Serve: _aio.StreamStreamMultiCallable[_query_pb2.ServeRequest, _query_pb2.ServeResponse]  # type: ignore[assignment]
     """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-    provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+    provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+    result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+    Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
     """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -228,7 +235,9 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.ServeResponse], _abc.AsyncIterator[_query_pb2.ServeResponse]]:
         """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-        provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+        provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+        result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+        Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
         """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -242,7 +251,7 @@ class AuthorityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuthorityServiceAsyncStub: ...
     VerifySubject: _grpc.UnaryUnaryMultiCallable[_query_pb2.VerifySubjectRequest, _query_pb2.VerifySubjectResponse]
     """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
     """
 
 @_typing.type_check_only
@@ -252,7 +261,7 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifySubject: _aio.UnaryUnaryMultiCallable[_query_pb2.VerifySubjectRequest, _query_pb2.VerifySubjectResponse]  # type: ignore[assignment]
     """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
     """
 
 class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -265,7 +274,7 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.VerifySubjectResponse, _abc.Awaitable[_query_pb2.VerifySubjectResponse]]:
         """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
         """
 
 def add_AuthorityServiceServicer_to_server(servicer: AuthorityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
