@@ -50,7 +50,9 @@ _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 
 @dataclass(frozen=True, slots=True)
 class Permitted:
-    """Permission for a call as things are now: under a grant, for a case, of a resource; the contract is cut to the wanted fields."""
+    """Permission for a call as things are now: under a grant, for a case, of a resource; the contract is cut to the
+    wanted fields.
+    """
 
     grant: Grant
     case: CaseRow

@@ -22,13 +22,15 @@ class Standing(Enum):
 
 @dataclass(slots=True)
 class Breaker:
-    """Keeps questions from a stream that does not answer. Each trial that fails doubles the pause. Instants are seconds of any one clock."""
+    """Keeps questions from a stream that does not answer. Each trial that fails doubles the pause. Instants are seconds
+    of any one clock.
+    """
 
     failures: int = 0
     pause_s: float = 0.0
     opens_at: float = 0.0
     tried: bool = False
-    """Whether a trial is under way."""
+    """A trial is under way."""
 
     def standing(self, now: float) -> Standing:
         if not self.pause_s:
