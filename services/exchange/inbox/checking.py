@@ -17,6 +17,9 @@ from shuniu.kit.rpc import client
 from shuniu.kit.store import Store
 
 _SECONDS: Final = 3.0
+# Another service may know more.
+_OPEN: Final = frozenset({pb.RECEIPT_STANDING_UNKNOWN, pb.RECEIPT_STANDING_FORGOTTEN})
+_REFUSED: Final = frozenset({pb.RECEIPT_STANDING_UNKNOWN, pb.RECEIPT_STANDING_NOT_SENT})
 
 
 class ReceiptCheck:
@@ -31,7 +34,7 @@ class ReceiptCheck:
         receipts = [pb.Receipt(event_id=each.event_id, sha256=bytes.fromhex(each.sha256)) for each in given]
         found = dict(enumerate(await self._store.read(receipt_check.standings, platform, receipts)))
         for stub in self._neighbours:
-            left = [index for index, standing in found.items() if standing == pb.RECEIPT_STANDING_UNKNOWN]
+            left = [index for index, standing in found.items() if standing in _OPEN]
             if not left:
                 break
             request = pb.CheckReceiptsRequest(platform=platform, receipts=[receipts[index] for index in left])
@@ -39,10 +42,14 @@ class ReceiptCheck:
                 answer = await client.ask(stub.CheckReceipts, request, timeout=_SECONDS)
             except HubError:
                 raise _unchecked() from None
-            found |= dict(zip(left, answer.standings, strict=True))
+            # What one of them may have forgotten stays so, unless another knows it.
+            found |= {
+                index: standing
+                for index, standing in zip(left, answer.standings, strict=True)
+                if standing != pb.RECEIPT_STANDING_UNKNOWN
+            }
         wrong = [index for index, standing in found.items() if standing == pb.RECEIPT_STANDING_DIFFERS]
-        fits = pb.RECEIPT_STANDING_FITS
-        unknown = [index for index, standing in found.items() if standing != fits and index not in wrong]
+        unknown = [index for index, standing in found.items() if standing in _REFUSED]
         metrics.RECEIPTS_REFUSED.labels("mismatch").inc(len(wrong))
         if wrong or unknown:
             raise errors.invalid(domain.mismatches(unknown, wrong))

@@ -8,9 +8,14 @@ from sqlalchemy import Connection, bindparam, select
 from shuniu.api.common.v1 import receipt_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2_grpc
 from shuniu.api.common.v1.receipt_pb2 import Receipt
-from shuniu.kit.store import Store
+from shuniu.kit.events.relay import RelaySettings
+from shuniu.kit.process.ids import ulid_time_us
+from shuniu.kit.store import Store, binding_of
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
 
+# What the relay keeps of receipted deliveries, less a day for clocks that differ and sweeps that wait.
+_KEPT_US: Final = int((RelaySettings(area="").keep_s - 86_400) * 1e6)
+_NEVER_US: Final = 1 << 62
 _SENT: Final = (
     select(outbox_event.c.id, outbox_event.c.digest, outbox_delivery.c.target)
     .outerjoin(
@@ -27,15 +32,26 @@ def standings(conn: Connection, platform: str, receipts: Sequence[Receipt]) -> l
     """
     ids = sorted({each.event_id for each in receipts})
     sent = {row.id: row for row in conn.execute(_SENT, {"to": platform, "ids": ids})}
-    return [_standing(sent.get(each.event_id), each.sha256) for each in receipts]
+    binding = binding_of(conn)
+    known_since_us = max(binding.restored_us, binding.clock.now_us() - _KEPT_US)
+    return [_standing(sent.get(each.event_id), each, known_since_us) for each in receipts]
 
 
-def _standing(row: Any, digest: bytes) -> "pb.ReceiptStanding.ValueType":
+def _standing(row: Any, receipt: Receipt, known_since_us: int) -> "pb.ReceiptStanding.ValueType":
     if row is None:
-        return pb.RECEIPT_STANDING_UNKNOWN
+        forgotten = _instant(receipt.event_id) < known_since_us
+        return pb.RECEIPT_STANDING_FORGOTTEN if forgotten else pb.RECEIPT_STANDING_UNKNOWN
     if row.target is None:
         return pb.RECEIPT_STANDING_NOT_SENT
-    return pb.RECEIPT_STANDING_FITS if bytes(row.digest) == digest else pb.RECEIPT_STANDING_DIFFERS
+    return pb.RECEIPT_STANDING_FITS if bytes(row.digest) == receipt.sha256 else pb.RECEIPT_STANDING_DIFFERS
+
+
+def _instant(event_id: str) -> int:
+    """The instant inside an event id, µs; of what is no id, one that nothing was forgotten of."""
+    try:
+        return ulid_time_us(event_id)
+    except ValueError:
+        return _NEVER_US
 
 
 class ReceiptService(receipt_pb2_grpc.ReceiptServiceServicer):

@@ -36,6 +36,8 @@ class _ReceiptStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Recei
     """The event was sent with another digest."""
     RECEIPT_STANDING_FITS: _ReceiptStanding.ValueType  # 4
     """The event was sent with this digest."""
+    RECEIPT_STANDING_FORGOTTEN: _ReceiptStanding.ValueType  # 5
+    """This process knows no such event, and may have sent it: it is of before a restore, or older than what is kept."""
 
 class ReceiptStanding(_ReceiptStanding, metaclass=_ReceiptStandingEnumTypeWrapper):
     """How a receipt stands to what was sent."""
@@ -50,6 +52,8 @@ RECEIPT_STANDING_DIFFERS: ReceiptStanding.ValueType  # 3
 """The event was sent with another digest."""
 RECEIPT_STANDING_FITS: ReceiptStanding.ValueType  # 4
 """The event was sent with this digest."""
+RECEIPT_STANDING_FORGOTTEN: ReceiptStanding.ValueType  # 5
+"""This process knows no such event, and may have sent it: it is of before a restore, or older than what is kept."""
 Global___ReceiptStanding: _TypeAlias = ReceiptStanding  # noqa: Y015
 
 @_typing.final

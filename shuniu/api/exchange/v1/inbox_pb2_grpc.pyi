@@ -39,7 +39,8 @@ class InboxServiceStub:
     """
     AckInbox: _grpc.UnaryUnaryMultiCallable[_inbox_pb2.AckInboxRequest, _inbox_pb2.AckInboxResponse]
     """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
-    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent; UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+    forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
     """
 
 @_typing.type_check_only
@@ -53,7 +54,8 @@ class InboxServiceAsyncStub(InboxServiceStub):
     """
     AckInbox: _aio.UnaryUnaryMultiCallable[_inbox_pb2.AckInboxRequest, _inbox_pb2.AckInboxResponse]  # type: ignore[assignment]
     """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
-    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent; UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+    forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
     """
 
 class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -76,7 +78,8 @@ class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_inbox_pb2.AckInboxResponse, _abc.Awaitable[_inbox_pb2.AckInboxResponse]]:
         """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
-        not sent to the platform, DIGEST_OTHER for another digest than that of what was sent; UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+        not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+        forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
         """
 
 def add_InboxServiceServicer_to_server(servicer: InboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
