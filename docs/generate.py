@@ -1,7 +1,7 @@
 """Writes the reference pages of docs/ from what they describe: `python -m docs.generate`. A test compares.
 
 metrics.md from the metric objects, audit-events.md from the policies and the records written in code, errors.md from
-every refusal in the code with its texts, events.md from the comments of the event messages, and in verdict.md the
+every refusal in the code with its texts, events.md from the event messages, and in verdict.md the
 tables of reasons from the verifier's code.
 """
 
@@ -23,7 +23,7 @@ from grpc_tools import protoc
 from prometheus_client.metrics import MetricWrapperBase
 
 from docs import verdict_reasons
-from shuniu.api.common.v1 import policy_pb2
+from shuniu.api.common.v1 import audience_pb2, policy_pb2
 from shuniu.kit.errors import Code
 
 ROOT: Final = Path(__file__).parents[1]
@@ -32,7 +32,6 @@ _HEADER: Final = "<!-- Written by `python -m docs.generate`; do not edit. -->"
 
 _REASON: Final = re.compile(r"[A-Z][A-Z0-9]+(_[A-Z0-9]+)*")
 _CHINESE: Final = re.compile(r"[\u4e00-\u9fff]")
-_TYPE: Final = re.compile(r"(?:shuniu\.(\w+)\.|…)(\w+\.\w+)\.v1")
 _TOPIC: Final = re.compile(r"(identity|catalogue|exchange|esign)\.[a-z]+\.[a-z]+")
 
 # The kit's constructors, by the status they make; the rest names its Code, or is a rule that a servicer maps.
@@ -383,27 +382,37 @@ says what to do. `…` stands for a value.
 
 # Events.
 
+_AUDIENCES: Final = {
+    audience_pb2.AUDIENCE_HUB: "nobody: the hub's own services alone",
+    audience_pb2.AUDIENCE_ADDRESSED: "nobody",
+    audience_pb2.AUDIENCE_SUPERVISORS: "subscribers with the scope `{scope}`, in their division and below",
+    audience_pb2.AUDIENCE_PUBLIC: "every subscriber",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One event type: its topic, payload message and what its comment says."""
+    """One event type: its topic, payload message, who it is addressed to and who else hears it."""
 
     topic: str
     payload: str
-    comment: str
+    addressees: str
+    audience: str
 
 
 def event_types() -> list[EventType]:
-    """Every event type that the contract names, by topic."""
-    found = []
-    for file in contract().files:
-        if file.package == "shuniu.api.events.v1":
-            for message in file.message_type:
-                comment = contract().comments[f"{file.package}.{message.name}"]
-                area = ""
-                for match in _TYPE.finditer(comment):
-                    area = match[1] or area
-                    found.append(EventType(f"{area}.{match[2]}", message.name, comment))
+    """Every event type that the contract declares, by topic."""
+    found = [
+        EventType(
+            each.topic,
+            message.name,
+            ", ".join(f"`{name}`" for name in each.addressees),
+            _AUDIENCES[each.audience].format(scope=each.scope),
+        )
+        for file in contract().files
+        for message in file.message_type
+        for each in message.options.Extensions[audience_pb2.event]
+    ]
     return sorted(found, key=lambda event: event.topic)
 
 
@@ -421,18 +430,26 @@ def published_topics() -> set[str]:
 def events_page() -> str:
     types = event_types()
     rows = [
-        (f"`shuniu.{event.topic}.v1`", event.topic.split(".")[0], f"[{event.payload}](#{event.payload.lower()})")
+        (
+            f"`shuniu.{event.topic}.v1`",
+            event.topic.split(".")[0],
+            f"[{event.payload}](#{event.payload.lower()})",
+            event.addressees,
+            event.audience,
+        )
         for event in types
     ]
-    parts = [_table(("type", "published by", "payload"), rows)]
+    parts = [_table(("type", "published by", "payload", "addressed to", "others that hear it"), rows)]
     for file in contract().files:
         if file.package == "shuniu.api.events.v1":
             parts += [_payload(message) for message in file.message_type]
     preface = """
 Events are CloudEvents 1.0 in binary mode: attributes in headers (`ce-id`, `ce-type`, `ce-source`, `ce-subject`,
 `ce-time`, `ce-seq`, `ce-division`, `ce-zone`, `ce-secrecy`, `traceparent`), the payload as protobuf from
-`shuniu.api.events.v1`. The hub's own services find an event on `evt.<topic>.v1`; an organisation finds what is
-addressed to it, or what it subscribed to, on `inbox.<topic>.v1` of its own stream. `ce-seq` counts per aggregate
+`shuniu.api.events.v1`. The hub's own services find an event on `evt.<topic>.v1`; an organisation finds what it may
+hear on `inbox.<topic>.v1` of its own stream: what is addressed to it, by the named field of the payload, without a
+subscription; what others hear, when it subscribed to the topic and division. Nobody hears an event whose label is
+above its clearance, or whose way crosses zones that the hub does not let it cross. `ce-seq` counts per aggregate
 from 1 without gaps; after a restore of the hub it goes on a million further. Delivery is at least once: keep `ce-id`,
 and treat the same id with other content as an alarm.
 Unknown fields are ignored; a new major version runs beside the old one. An event is closed by the receiver's

@@ -1,7 +1,6 @@
 """Events of the catalogue: the topics it publishes. It reads none.
 
-Each carries ItemChanged and is addressed to nobody: organisations hear it that subscribed to the topic for the item's
-division.
+Each carries ItemChanged; the contract says who hears it.
 """
 
 from typing import Final

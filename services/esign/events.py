@@ -1,15 +1,15 @@
-"""Events of esign: the topics it publishes. It subscribes to none."""
+"""Events of esign: the topics it publishes; the contract says who hears each. It subscribes to none."""
 
 from typing import Final
 
 SEAL_CHANGED: Final = "esign.seal.changed"
-"""To the seal's owner: applied for, active, suspended or revoked."""
+"""A seal was applied for, or became, active, suspended or revoked."""
 CERTIFICATE_ISSUED: Final = "esign.certificate.issued"
-"""To the issuing agency: the document is sealed and logged."""
+"""The document is sealed and logged."""
 CERTIFICATE_REVOKED: Final = "esign.certificate.revoked"
-"""To the issuing agency: the document is withdrawn."""
+"""The document is withdrawn."""
 FLOW_BEGUN: Final = "esign.flow.begun"
-"""To whom a flow concerns, as all that follow: it is open."""
+"""A flow is open."""
 FLOW_SIGNED: Final = "esign.flow.signed"
 """A step was done; the payload says which can be done now."""
 FLOW_REMINDED: Final = "esign.flow.reminded"
@@ -25,22 +25,6 @@ FLOW_WITHDRAWN: Final = "esign.flow.withdrawn"
 FLOW_EXPIRED: Final = "esign.flow.expired"
 """Nobody signed in time."""
 LICENCE_ISSUED: Final = "esign.licence.issued"
-"""To the issuing agency: the licence is made and logged."""
+"""The licence is made and logged."""
 LICENCE_CHANGED: Final = "esign.licence.changed"
-"""To the issuing agency: the licence is suspended, in force again or revoked."""
-
-PUBLISHED: Final = (
-    SEAL_CHANGED,
-    CERTIFICATE_ISSUED,
-    CERTIFICATE_REVOKED,
-    FLOW_BEGUN,
-    FLOW_SIGNED,
-    FLOW_REMINDED,
-    FLOW_FAILED,
-    FLOW_COMPLETED,
-    FLOW_REJECTED,
-    FLOW_WITHDRAWN,
-    FLOW_EXPIRED,
-    LICENCE_ISSUED,
-    LICENCE_CHANGED,
-)
+"""The licence is suspended, in force again or revoked."""

@@ -57,6 +57,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
         )
         parts.add(open_grants(base, pages, calendar))
         parts.add(open_queries(base, settings, people=people, keyring=keyring, evidence=evidence))
-        parts.add(open_inbox(base, settings, beside.identity, pages))
+        parts.add(open_inbox(base, settings, beside, pages))
         parts.add(open_housekeeping(base, settings))
         yield parts.process(replay=messaging.replay)

@@ -1,4 +1,4 @@
-"""Periodic work of the exchange: refreshes gauges, expires grants, deletes old answers."""
+"""Periodic work of the exchange: refreshes gauges, expires grants, ends abandoned calls, deletes what is old."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from services.exchange.grants import domain as grants
 from services.exchange.grants import store as grant_store
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.queries import store as query_store
+from services.exchange.queries.granted_calls import close_abandoned
+from shuniu.china_time import civil_date
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
@@ -19,6 +21,9 @@ from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 5.0
 TIDY_SECONDS = 60.0
+# Beside the time of the provider: sealing, and writing on a busy machine.
+_SLACK_SECONDS = 60.0
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,8 @@ class Housekeeping:
     store: Store
     clock: Clock
     kept_us: int
+    abandoned_us: int
+    """Time after which a call that has not ended will not."""
 
     async def watch(self) -> None:
         """Task: refreshes the business gauges."""
@@ -43,15 +50,23 @@ class Housekeeping:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Task: expires grants whose term is over and deletes answers to old requests."""
+        """Task: expires grants whose term is over, refunds calls that were cut off, deletes old answers and counts."""
         while True:
             now_us = self.clock.now_us()
             await self.store.write(expire_grants, now_us)
+            while swept := await self.store.write(close_abandoned, now_us - self.abandoned_us):
+                metrics.QUERIES.labels("query", "CUT_OFF").inc(swept)
+            await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - _DAY_US):%Y%m%d}")
             await self.store.write(query_store.forget_answers, now_us - self.kept_us)
             await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
 
 
 def open_housekeeping(base: Foundation, settings: ExchangeSettings) -> Part:
-    keeping = Housekeeping(base.store, base.clock, int(settings.answers_kept_hours * 3600) * 1_000_000)
+    keeping = Housekeeping(
+        base.store,
+        base.clock,
+        int(settings.answers_kept_hours * 3600) * 1_000_000,
+        int((settings.provider_seconds + _SLACK_SECONDS) * 1_000_000),
+    )
     return Part(tasks=[keeping.watch, keeping.tidy])

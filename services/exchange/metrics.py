@@ -31,6 +31,11 @@ EVIDENCE_UNLOGGED = Gauge(
     "shuniu_exchange_evidence_unlogged", "Pieces of evidence that wait for the ledger.", registry=REGISTRY
 )
 PROVIDER_STREAMS = Gauge("shuniu_exchange_provider_streams", "Streams that providers hold open.", registry=REGISTRY)
+PROVIDER_STREAMS_STALLED = Gauge(
+    "shuniu_exchange_provider_streams_stalled",
+    "Open streams that did not answer and get no questions, or one as a trial.",
+    registry=REGISTRY,
+)
 INBOX_LINKS = Gauge(
     "shuniu_exchange_inbox_links", "Bus connections held for organisations that use HTTPS only.", registry=REGISTRY
 )

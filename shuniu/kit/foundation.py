@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar, TypeVarTuple
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection, MetaData
 
 from shuniu.kit import errors
 from shuniu.kit.crypto import profile
-from shuniu.kit.events import outbox, recipients
+from shuniu.kit.events import outbox
+from shuniu.kit.events import recipients as audiences
 from shuniu.kit.events.outbox import Event
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process.clock import Clock, SystemClock
@@ -150,13 +151,9 @@ class Foundation(BareFoundation):
             found.append(listener)
         return [*found, self._peer_listener([*edge, *peer])]
 
-    def recipients(self, topic: str, division: str, *direct: str, secrecy: str = "internal") -> list[str]:
-        """Organisations that get an event, as `events/recipients.py` decides."""
-        return recipients.recipients(self.registry, self.hub, topic, division, *direct, secrecy=secrecy)
-
     def may_receive(self, code: str, secrecy: str = "internal") -> bool:
         """Tells whether a platform's zone and clearance let it receive what is labelled so."""
-        return not recipients.refusal(self.registry, self.hub, code, secrecy)
+        return not audiences.refusal(self.registry, self.hub, code, secrecy)
 
     def publish(
         self,
@@ -165,18 +162,21 @@ class Foundation(BareFoundation):
         aggregate: str,
         payload: Message,
         *,
-        to: Iterable[str] = (),
         division: str = "",
         secrecy: str = "internal",
     ) -> Event:
-        """Writes an event into the unit of work: to the hub's own stream and to `to` (see `recipients`)."""
-        return outbox.emit(conn, self.event(topic, aggregate, payload, division=division, secrecy=secrecy), to=to)
+        """Writes an event into the unit of work: to the hub's own stream, and to whom the contract lets hear it."""
+        event, recipients = self.event(topic, aggregate, payload, division=division, secrecy=secrecy)
+        return outbox.emit(conn, event, to=recipients)
 
     def event(
         self, topic: str, aggregate: str, payload: Message, *, division: str = "", secrecy: str = "internal"
-    ) -> Event:
-        """An event of the current call, for `publish` or `outbox.emit_all`."""
-        return Event(
+    ) -> tuple[Event, list[str]]:
+        """An event of the current call and the organisations that get it, for `outbox.emit_all`.
+
+        Raises LookupError when the payload's message does not declare the topic.
+        """
+        event = Event(
             id=new_ulid(self.clock),
             type=f"shuniu.{topic}.v1",
             source=f"//{self.hub.trust_domain}/{self.service}",
@@ -189,6 +189,7 @@ class Foundation(BareFoundation):
             zone=self.hub.zone,
             secrecy=secrecy,
         )
+        return event, audiences.recipients(self.registry, self.hub, topic, payload, division, secrecy)
 
 
 def require_request_id(request: Message) -> str:

@@ -20,12 +20,14 @@ from shuniu.kit.events.advisories import AdvisoryReader
 from shuniu.kit.events.bus import Bus
 from shuniu.kit.events.bus_watch import CountedConsumer, CountedReceipts, CountedRelay
 from shuniu.kit.events.consumer import Consumer, ConsumerSettings, Handler
+from shuniu.kit.events.receipt_check import ReceiptService
 from shuniu.kit.events.receipts import ReceiptReader
 from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process import config, log, metrics
 from shuniu.kit.process.config import HubSettings
+from shuniu.kit.rpc.server import servicer
 from shuniu.kit.service_settings import ServiceSettings
 
 _log = log.get("messaging")
@@ -56,8 +58,8 @@ class Messaging:
 
     @property
     def part(self) -> Part:
-        """The tasks and facts, as a part of the process."""
-        return Part(tasks=self.tasks, facts=self.facts)
+        """The tasks, facts and the check of receipts, as a part of the process."""
+        return Part(peer=[servicer(ReceiptService(self.relay.store))], tasks=self.tasks, facts=self.facts)
 
     async def facts(self) -> Mapping[str, str]:
         """Returns the facts that `shuniu status` shows of it."""

@@ -39,7 +39,7 @@ def test_metric_names_are_ours_and_told_once() -> None:
 
 
 def test_every_published_event_is_in_the_contract() -> None:
-    """What services publish is what the comments of the event messages promise, no more and no less."""
+    """What services publish is what the event messages declare, no more and no less."""
     assert generate.published_topics() == {event.topic for event in generate.event_types()}
 
 

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from services.exchange.directory.domain import ShareClass
+from services.exchange.directory.domain import Field, Resource, ShareClass
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
 from services.exchange.queries import store as query_store
+from services.exchange.queries.granted_calls import close_abandoned
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.store import METADATA
 from shuniu.kit.store import Store
@@ -38,7 +39,9 @@ def granted(now_us, days=1):
         now_us,
         now_us + days * 86_400_000_000,
     )
-    grant = grants.propose("01" * 13, contract, ShareClass.UNCONDITIONAL, frozenset({"a", "b"}))
+    fields = (Field("a", "a", "internal"), Field("b", "b", "internal"))
+    resource = Resource("records", "r", "ministry", fields, ShareClass.UNCONDITIONAL, "internal", False, "E1")
+    grant = grants.propose("01" * 13, contract, resource)
     return GrantRow(grants.act(grant, Action.ACTIVATE, Party.HUB))
 
 
@@ -50,18 +53,17 @@ async def test_the_migration_makes_what_the_code_expects(store_url):
 async def test_a_quota_is_never_overspent(store):
     """Fifty at once on a quota of three: three; a refund makes room for one; another day begins anew."""
 
-    async def spend(day):
-        return await store.write(grant_store.spend, "g", day, 3)
+    async def spend(day, resource="records"):
+        return await store.write(grant_store.spend, day, "bureau", resource, 3)
 
     assert sum(await asyncio.gather(*(spend("20261120") for _ in range(50)))) == 3
-    await store.write(grant_store.refund, "g", "20261120")
+    await store.write(grant_store.refund, "20261120", "bureau", "records")
     assert sum(await asyncio.gather(*(spend("20261120") for _ in range(5)))) == 1
     assert await spend("20261121")
-    assert [await store.read(grant_store.calls_on, "g", day) for day in ("20261120", "20261121", "20261122")] == [
-        3,
-        1,
-        0,
-    ]
+    assert await spend("20261120", "others")
+    # What past days spent is forgotten, and this day's stays.
+    assert await store.write(grant_store.forget_uses, "20261121") == 2
+    assert sum([await spend("20261121") for _ in range(5)]) == 2
 
 
 async def test_a_term_ends_by_itself(store, clock):
@@ -86,6 +88,35 @@ async def test_a_term_ends_in_every_state_that_expires(store, clock, state):
     assert await store.write(expire_grants, clock.now_us()) == 1
     found = await store.read(grant_store.find_grant, row.grant.id)
     assert found.grant.state is grants.GrantState.EXPIRED
+
+
+async def test_an_abandoned_call_is_refunded_once_and_its_late_end_changes_nothing(store, clock):
+    """Whoever comes late finds the call ended: no second refund, no answer over it."""
+    row = CallRow(
+        "c1", "query", "caller", "request", b"d", "records", "bureau", "ministry",
+        charged_day="20261120", begun_us=clock.now_us(),
+    )  # fmt: skip
+    assert await store.write(grant_store.spend, "20261120", "bureau", "records", 1)
+    await store.write(query_store.insert_call, row)
+    assert await store.write(close_abandoned, clock.now_us()) == 0
+    assert [await store.write(close_abandoned, clock.now_us() + 1) for _ in range(2)] == [1, 0]
+    found = await store.read(query_store.find_call, "caller", "request")
+    assert (found.state, found.charged_day, found.result) == (CallState.FAILED, "", "CUT_OFF")
+    assert not await store.write(query_store.update_call, row, replace(row, state=CallState.DONE))
+    assert await store.write(grant_store.spend, "20261120", "bureau", "records", 1)
+    # Another try of the request has another call id: the first cannot end it.
+    again = replace(row, call_id="c2")
+    assert await store.write(query_store.update_call, found, again)
+    assert not await store.write(query_store.update_call, row, replace(row, state=CallState.DONE))
+    assert await store.read(query_store.find_call, "caller", "request") == again
+
+
+async def test_what_a_provider_stopped_is_remembered(store, clock):
+    """For one consumer and one resource, however often it was stopped."""
+    for _ in range(2):
+        await store.write(grant_store.stop, "bureau", "records", clock.now_us())
+    asked = [("bureau", "records"), ("bureau", "others"), ("bureau2", "records")]
+    assert [await store.read(grant_store.stopped, *each) for each in asked] == [True, False, False]
 
 
 async def test_answers_are_forgotten_and_evidence_stays(store, clock):

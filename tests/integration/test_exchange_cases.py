@@ -327,15 +327,17 @@ async def test_keys_rotate_and_are_never_replaced_silently(land):
     await land.start()
 
 
-async def test_subscribers_hear_of_cases_in_their_division_only(land):
-    """A subscription with a division prefix gets those events, codes only."""
-    land.identity.put("app2", subscriptions=["exchange.case.*@1501"])
-    land.identity.put("bureau2", subscriptions=["exchange.case.*@1502"])
+async def test_supervisors_hear_of_cases_in_their_division_only(land):
+    """Who may supervise and subscribed hears of cases where it may; a subscription alone opens nobody's case."""
+    wanted = ["exchange.*", "esign.*"]
+    land.identity.put("app2", subscriptions=["exchange.case.*@1501"], scopes=["case.supervise"])
+    land.identity.put("bureau2", subscriptions=wanted, scopes=["case.supervise"], division=BAOTOU)
+    land.identity.put("ministry", subscriptions=wanted, scopes=["case.read", "case.handle"])
     await land.registry_current()
     case = await land.person().apply()
     await eventually(lambda: _stored(land, case.case_code, 3))
     assert [kind for kind, _ in await events_of(land, "app2")] == ["submitted"]
-    assert await events_of(land, "bureau2") == []
+    assert await events_of(land, "bureau2") == await events_of(land, "ministry") == []
 
 
 async def test_the_audit_chain_holds_and_names_no_person(land):

@@ -13,6 +13,9 @@ from services.identity.bus.domain import organisation_account_id
 from shuniu.api.events.v1 import events_pb2
 from shuniu.api.exchange.v1 import inbox_pb2 as pb
 from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process import metrics as kit_metrics
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.testing import eventually
 from tests.integration.test_exchange_cases import refused
 from tests.support.bus_land import KEYS
@@ -125,8 +128,21 @@ async def test_receipts_are_checked_and_only_count_for_the_caller(land):
     assert [each.reason for each in error.violations] == ["EVENT_ID_FORM", "DIGEST_FORM", "DIGEST_FORM"]
     await refused(ack(land, []), "RECEIPTS_COUNT")
     await refused(ack(land, [event] * 501), "RECEIPTS_COUNT")
-    await ack(land, [event], who="bureau2")
-    await ack(land, [pb.InboxEvent(id=event.id, sha256="0" * 64)])
+    error = await refused(ack(land, [event], who="bureau2"), "EVENT_UNKNOWN", Code.INVALID_ARGUMENT)
+    assert [(each.field, each.reason) for each in error.violations] == [("receipts[0].event_id", "EVENT_UNKNOWN")]
+    told = kit_metrics.RECEIPTS_REFUSED.labels("mismatch")._value.get
+    before = told()
+    stranger = pb.InboxEvent(id=new_ulid(SystemClock()), sha256=event.sha256)
+    wrong = [event, pb.InboxEvent(id=event.id, sha256="0" * 64), stranger]
+    error = await refused(ack(land, wrong), "INVALID_REQUEST", Code.INVALID_ARGUMENT)
+    assert {(each.field, each.reason) for each in error.violations} == {
+        ("receipts[1].sha256", "DIGEST_OTHER"),
+        ("receipts[2].event_id", "EVENT_UNKNOWN"),
+    }
+    # Operators hear of it as of a wrong receipt on the bus.
+    assert told() == before + 1
+    entries = {entry.target: entry.state for entry in (await land.trace(case.case_code)).entries}
+    assert entries["bureau"] != "RECEIPTED"
     await ack(land, [event])
 
     async def state():
@@ -134,6 +150,20 @@ async def test_receipts_are_checked_and_only_count_for_the_caller(land):
 
     await eventually(lambda: _is(state, "bureau", "RECEIPTED"))
     assert set(await state()) == {"bureau", "evt"}
+
+
+async def test_receipts_for_a_neighbours_events_are_checked_with_it(land):
+    """Whoever sent the event is asked; while it is away nothing is taken, and the client hears to come again."""
+    sealed = pb.InboxEvent(id=new_ulid(SystemClock()), sha256="5" * 64)
+    land.sealed["bureau", sealed.id] = sealed.sha256
+    await ack(land, [sealed])
+    error = await refused(ack(land, [pb.InboxEvent(id=sealed.id, sha256="6" * 64)]), "DIGEST_OTHER")
+    assert [(each.field, each.reason) for each in error.violations] == [("receipts[0].sha256", "DIGEST_OTHER")]
+    await refused(ack(land, [sealed], who="bureau2"), "EVENT_UNKNOWN", Code.INVALID_ARGUMENT)
+    # Nobody may know an old one any more, and its receiver must come on with what it reads.
+    await ack(land, [pb.InboxEvent(id="01J00000000000000000000001", sha256="5" * 64)])
+    await land.stop_peers()
+    await refused(ack(land, [sealed]), "RECEIPTS_UNCHECKED", Code.UNAVAILABLE)
 
 
 async def _is(state, target, wanted):

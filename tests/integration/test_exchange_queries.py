@@ -179,7 +179,7 @@ async def test_who_may_ask_about_whom(land):
 
 
 async def test_revocation_stops_the_next_call(land):
-    """By the provider or by the consumer itself; what was answered before stays answered."""
+    """By the provider or by the consumer itself."""
     given, case = await ready(land)
     ministry, bureau = land.platform("ministry"), land.platform("bureau")
     async with register(land):
@@ -290,6 +290,29 @@ async def test_absent_silent_and_dying_providers(land):
         await third.stop()
         await refused(waiting, "PROVIDER_AWAY", Code.UNAVAILABLE)
         await third.start()
+
+
+async def test_a_stream_that_hangs_costs_one_question(land):
+    """Beside one that answers, it gets no more while it owes the first; alone, askers are told at once after a few."""
+    given, case = await ready(land)
+    async with register(land) as hung:
+        hung.reply = lambda question, subject: None
+        await refused(ask(land, given.id, case.case_code), "PROVIDER_SLOW", Code.DEADLINE_EXCEEDED)
+        async with register(land) as sound:
+            await eventually(lambda: metrics.PROVIDER_STREAMS._value.get() == 2)
+            for _ in range(5):
+                await ask(land, given.id, case.case_code)
+            assert (len(hung.questions), len(sound.questions)) == (1, 5)
+        await eventually(lambda: metrics.PROVIDER_STREAMS._value.get() == 1)
+        for _ in range(2):
+            await refused(ask(land, given.id, case.case_code), "PROVIDER_SLOW", Code.DEADLINE_EXCEEDED)
+        await refused(ask(land, given.id, case.case_code), "PROVIDER_STALLED", Code.UNAVAILABLE)
+        assert metrics.PROVIDER_STREAMS_STALLED._value.get() == 1
+        # A late answer shows that it is there again.
+        hung.reply = lambda question, subject: ("OK", {"has_record": False})
+        hung.send(hung.questions[0].call_id, "OK", {"has_record": False})
+        await eventually(lambda: metrics.PROVIDER_STREAMS_STALLED._value.get() == 0)
+        await ask(land, given.id, case.case_code)
 
 
 async def test_streams_share_the_load_within_their_windows(land):

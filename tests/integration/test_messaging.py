@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Column, MetaData, Table, Text, insert, select
 
 from services.identity.bus import admin as bus_admin
-from shuniu.api.common.v1 import receipt_pb2
+from shuniu.api.events.v1.events_pb2 import CaseChanged
 from shuniu.kit.errors import HubError
 from shuniu.kit.events.consumer import ConsumerSettings
 from shuniu.kit.foundation import ServiceSettings
@@ -57,7 +57,7 @@ async def test_writes_go_on_without_a_bus(tmp_path):
     credentials(tmp_path)
     async with foundation(tmp_path, "nats://127.0.0.1:9") as base, open_messaging(base, area="exchange") as messaging:
         event = await base.write(
-            lambda conn: base.publish(conn, "exchange.case.moved", "c", receipt_pb2.Receipt(event_id="x"))
+            lambda conn: base.publish(conn, "exchange.case.moved", "c", CaseChanged(case_code="c"))
         )
         assert event.seq == 1
         assert await messaging.facts() == {"bus": "away"}
@@ -85,7 +85,7 @@ async def test_an_event_goes_round_and_a_dead_one_comes_back(tmp_path):
     ):
         running = [asyncio.create_task(task()) for task in messaging.tasks]
         event = await base.write(
-            lambda conn: base.publish(conn, "exchange.case.moved", "c", receipt_pb2.Receipt(event_id="x"))
+            lambda conn: base.publish(conn, "exchange.case.moved", "c", CaseChanged(case_code="c"))
         )
 
         async def dead() -> list[int]:

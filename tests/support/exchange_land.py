@@ -21,7 +21,15 @@ from services.exchange import app
 from services.identity.bus import admin as bus_admin
 from services.identity.bus import domain as bus_accounts
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
-from shuniu.api.common.v1 import envelope_pb2, operations_pb2, operations_pb2_grpc, registry_pb2, registry_pb2_grpc
+from shuniu.api.common.v1 import (
+    envelope_pb2,
+    operations_pb2,
+    operations_pb2_grpc,
+    receipt_pb2,
+    receipt_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
+)
 from shuniu.api.exchange.v1 import case_pb2 as case_pb
 from shuniu.api.exchange.v1 import case_pb2_grpc, inbox_pb2_grpc, query_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2, person_pb2_grpc, platform_pb2, platform_pb2_grpc
@@ -138,8 +146,8 @@ class Identity(
             jwks=json.dumps({"keys": [key.as_dict(private=False)]}),
         )
         for name, value in changes.items():
-            if name == "subscriptions":
-                entry.subscriptions.extend(value)
+            if isinstance(value, list):
+                getattr(entry, name).extend(value)
             else:
                 setattr(entry, name, value)
         entry.version = self.feed.version + 1
@@ -181,6 +189,28 @@ class Identity(
         response = platform_pb2.IssueCarrierCredentialResponse(nats_creds=credential.creds)
         response.expires_at.FromSeconds(now_s + self.carrier_seconds)
         return response
+
+
+@dataclass
+class Sent(receipt_pb2_grpc.ReceiptServiceServicer):
+    """The events of a neighbour, as the HTTP carrier asks for them."""
+
+    events: dict[tuple[str, str], str]
+
+    async def CheckReceipts(self, request, context):
+        return receipt_pb2.CheckReceiptsResponse(
+            standings=[self._standing(request.platform, each) for each in request.receipts]
+        )
+
+    def _standing(self, platform, receipt):
+        digest = self.events.get((platform, receipt.event_id))
+        if digest is None:
+            return receipt_pb2.RECEIPT_STANDING_UNKNOWN
+        return (
+            receipt_pb2.RECEIPT_STANDING_FITS
+            if digest == receipt.sha256.hex()
+            else receipt_pb2.RECEIPT_STANDING_DIFFERS
+        )
 
 
 class Caller:
@@ -248,6 +278,8 @@ class ExchangeLand:
     """As esign has it."""
     cli: grpc.aio.Channel
     path: Path
+    sealed: dict[tuple[str, str], str] = field(default_factory=dict)
+    """What esign sent: digest (hex) by platform and event id."""
     process: Any = None
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _stack: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
@@ -289,6 +321,8 @@ class ExchangeLand:
             ("identity", self.identity, person_pb2_grpc.add_PersonServiceServicer_to_server, _service(person_pb2, "PersonService")),
             ("catalogue", self.catalogue, feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, _service(feed_pb2, "ItemFeedService")),
             ("identity", self.identity, platform_pb2_grpc.add_CarrierServiceServicer_to_server, _service(platform_pb2, "CarrierService")),
+            ("catalogue", Sent({}), receipt_pb2_grpc.add_ReceiptServiceServicer_to_server, _service(receipt_pb2, "ReceiptService")),
+            ("esign", Sent(self.sealed), receipt_pb2_grpc.add_ReceiptServiceServicer_to_server, _service(receipt_pb2, "ReceiptService")),
         ]  # fmt: skip
         self._peers = []
         for name, group in itertools.groupby(sorted(peers, key=lambda each: each[0]), key=lambda each: each[0]):

@@ -50,9 +50,9 @@ async def apply_grant(consumer, fields=("has_record",), quota=100, code=RECORDS,
     return (await consumer.call(consumer.resources.ApplyGrant, request)).grant
 
 
-async def grant(provider, consumer, **wanted):
+async def grant(provider, consumer, given=0, **wanted):
     applied = await apply_grant(consumer, **wanted)
-    decide = pb.DecideGrantRequest(request_id=rid(), id=applied.id, decision=pb.GRANT_DECISION_GRANT)
+    decide = pb.DecideGrantRequest(request_id=rid(), id=applied.id, decision=pb.GRANT_DECISION_GRANT, daily_quota=given)
     return (await provider.call(provider.resources.DecideGrant, decide)).grant
 
 

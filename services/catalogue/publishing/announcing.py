@@ -22,5 +22,4 @@ def item_changed(base: Foundation, conn: Connection, state: ItemState, message: 
     """Publishes the public view of an item in the transaction that changes it."""
     topic = _TOPICS[state]
     payload = events_pb2.ItemChanged(item=message)
-    to = base.recipients(topic, message.division)
-    base.publish(conn, topic, message.id, payload, to=to, division=message.division, secrecy="public")
+    base.publish(conn, topic, message.id, payload, division=message.division, secrecy="public")

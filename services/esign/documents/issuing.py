@@ -110,8 +110,8 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Finish:
-    """A document that is logged, as it will be. `event`: None when it was released before. `order`: None when nobody
-    waits for an answer.
+    """A document that is logged, as it will be. `event` with its recipients: None when it was released before.
+    `order`: None when nobody waits for an answer.
     """
 
     row: CertificateRow
@@ -375,9 +375,8 @@ class Issuing:
         with step("ledger"):
             receipt = await self.ledger.append(entry)
         issued = replace(row, stage=document_rows.ISSUED, ledger_index=receipt.index, receipt=receipt.text)
-        recipients = self.base.recipients(CERTIFICATE_ISSUED, issued.division, issued.issuer)
         event = self.base.event(CERTIFICATE_ISSUED, issued.number, changed(issued), division=issued.division)
-        finish = _Finish(issued, self._head(receipt), receipt.checkpoint, (event, recipients), order)
+        finish = _Finish(issued, self._head(receipt), receipt.checkpoint, event, order)
         with step("store"):
             try:
                 answer = await self._finished.do(finish)

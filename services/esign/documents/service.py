@@ -151,10 +151,7 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
             document_rows.revoke(conn, row.number, request.reason, self.base.clock.now_us())
             revoked = document_rows.find_certificate_by_number(conn, row.number)
             assert revoked is not None
-            recipients = self.base.recipients(CERTIFICATE_REVOKED, revoked.division, revoked.issuer)
-            self.base.publish(
-                conn, CERTIFICATE_REVOKED, revoked.number, changed(revoked), to=recipients, division=revoked.division
-            )
+            self.base.publish(conn, CERTIFICATE_REVOKED, revoked.number, changed(revoked), division=revoked.division)
             return pb.RevokeCertificateResponse(certificate=view(revoked))
 
         response = await self.base.mutate(

@@ -62,7 +62,7 @@ class Journal:
         self.tell(conn, _TOPICS[row.flow.state.value.lower()], row, now_us, step=step)
 
     def tell(self, conn: Connection, topic: str, row: FlowRow, now_us: int, *, step: str = "") -> None:
-        """An event to the platform that began it and to those of its parties."""
+        """Publishes an event of the flow."""
         payload = events_pb2.FlowChanged(
             id=row.id,
             scenario=row.scenario,
@@ -74,10 +74,10 @@ class Journal:
             final_sha256=row.final_sha256,
             ledger_index=row.ledger_index,
             failure=row.failure,
+            party_platforms=dict.fromkeys(party.platform for party in row.parties),
         )
         payload.changed_at.FromMicroseconds(now_us)
-        concerned = dict.fromkeys([row.platform, *(party.platform for party in row.parties)])
-        self.base.publish(conn, topic, row.id, payload, to=self.base.recipients(topic, "", *concerned))
+        self.base.publish(conn, topic, row.id, payload)
 
     def wake(self) -> None:
         """There are new entries."""

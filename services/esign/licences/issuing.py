@@ -285,8 +285,7 @@ class LicenceIssuing:
         payload = events_pb2.LicenceChanged(
             number=row.number, type=row.type, issuer=row.issuer, state=row.state.value, ledger_index=row.ledger_index
         )
-        recipients = self.base.recipients(topic, row.division, row.issuer)
-        self.base.publish(conn, topic, row.number, payload, to=recipients, division=row.division)
+        self.base.publish(conn, topic, row.number, payload, division=row.division)
 
     def change(self, conn: Connection, row: LicenceRow, wanted: LicenceState, reason: str) -> LicenceRow:
         """Changes a licence's state inside the unit; the ledger is told by `log_changes`. Raises LicenceStateError."""

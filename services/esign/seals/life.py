@@ -207,7 +207,6 @@ class SealLife:
             SEAL_CHANGED,
             changed.id,
             events_pb2.SealChanged(id=changed.id, owner=changed.owner, state=changed.state.value),
-            to=self.base.recipients(SEAL_CHANGED, "", changed.owner),
         )
 
     def _now(self, conn: Connection) -> int:

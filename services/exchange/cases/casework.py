@@ -24,7 +24,6 @@ from services.exchange.domain.time_limits import Calendar, Limit
 from services.exchange.evaluations import domain as evaluations
 from services.exchange.evaluations import store as evaluation_store
 from services.exchange.evaluations.domain import Channel, Evaluation, Level
-from services.exchange.events import Addressee
 from services.exchange.evidence.domain import Kind
 from services.exchange.evidence.log import EvidenceBook
 from services.exchange.people.store import Person
@@ -285,12 +284,12 @@ class Casework:
         payload: Message = case_changed(row, case)
         if step.move is Move.EVALUATE:
             payload = events_pb2.CaseEvaluated(
-                case_code=row.case_code, level=case.evaluation, evaluated_at=instant(step.at_us)
+                case_code=row.case_code,
+                level=case.evaluation,
+                evaluated_at=instant(step.at_us),
+                handler_platform=row.handler_platform,
             )
-        handler = events.ADDRESSEES[topic] is Addressee.HANDLER
-        receiver = row.handler_platform if handler else row.source_platform
-        receivers = self.base.recipients(topic, row.division, receiver)
-        self.base.publish(conn, topic, row.case_code, payload, to=receivers, division=row.division)
+        self.base.publish(conn, topic, row.case_code, payload, division=row.division)
 
     def _sealed_form(self, code: str, form: Mapping[str, str]) -> bytes:
         plain = json.dumps(dict(form), ensure_ascii=False, separators=(",", ":")).encode()

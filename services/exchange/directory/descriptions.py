@@ -70,6 +70,7 @@ def _resource_asked(request: pb.CreateResourceRequest, provider: str, share: Sha
         secrecy=asked.secrecy,
         authority=asked.authority,
         editor=request.editor,
+        daily_calls=asked.daily_calls,
     )
 
 
@@ -85,5 +86,6 @@ def resource_view(found: Resource) -> pb.Resource:
         secrecy=found.secrecy,
         state=found.state.value,
         authority=found.authority,
+        daily_calls=found.daily_calls,
         etag=f'"{found.version}"',
     )

@@ -27,6 +27,9 @@ class ShareClass(StrEnum):
 LABELS: Final = ("public", "internal", "sensitive")
 MAX_TITLE: Final = 200
 MAX_FIELDS: Final = 200
+MAX_DAILY_CALLS: Final = 10_000_000
+USUAL_DAILY_CALLS: Final = 10_000
+"""Calls a day and consumer of an unconditional resource whose provider set no number."""
 _CODE: Final = re.compile(r"[a-z0-9.-]{3,60}")
 _FIELD: Final = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _EMPLOYEE: Final = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f\x7f])?")
@@ -55,7 +58,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A resource; the hub itself may query ``authority`` ones to prove real names."""
+    """A resource; the hub itself may query ``authority`` ones to prove real names. ``daily_calls``: the calls a day
+    that the provider gives each consumer; 0 when it set no number.
+    """
 
     code: str
     title: str
@@ -68,6 +73,15 @@ class Resource:
     state: ResourceState = ResourceState.DRAFT
     reviewer: str = ""
     version: int = 1
+    daily_calls: int = 0
+
+    @property
+    def most_calls(self) -> int:
+        """Calls a day of one consumer, over all its grants. Where the provider decides on each grant, its decision sets
+        the number.
+        """
+        usual = USUAL_DAILY_CALLS if self.share is ShareClass.UNCONDITIONAL else MAX_DAILY_CALLS
+        return self.daily_calls or usual
 
     @property
     def field_names(self) -> frozenset[str]:
@@ -100,13 +114,6 @@ def publish(resource: Resource, reviewer: str) -> Resource:
     return replace(resource, state=ResourceState.PUBLISHED, reviewer=reviewer, version=resource.version + 1)
 
 
-def may_receive(secrecy: str, clearance: str) -> bool:
-    """Tells whether a platform cleared up to one label may receive another; an unknown label of either side says no."""
-    if secrecy not in LABELS or clearance not in LABELS:
-        return False
-    return LABELS.index(secrecy) <= LABELS.index(clearance)
-
-
 def _faults(resource: Resource) -> Iterable[Violation]:
     if not _CODE.fullmatch(resource.code):
         yield _fault(
@@ -117,6 +124,8 @@ def _faults(resource: Resource) -> Iterable[Violation]:
         )
     if not 0 < len(resource.title.strip()) <= MAX_TITLE:
         yield _fault("resource.title", "TITLE_FORM", f"1 to {MAX_TITLE} characters", f"应为 1 至 {MAX_TITLE} 个字符")
+    if not 0 <= resource.daily_calls <= MAX_DAILY_CALLS:
+        yield _fault("resource.daily_calls", "VALUE_RANGE", f"0 to {MAX_DAILY_CALLS}", f"应为 0 至 {MAX_DAILY_CALLS}")
     if not resource.secrecy:
         yield _fault("resource.secrecy", "LABEL_MISSING", "label it: public, internal or sensitive", "请标注密级标签")
     elif resource.secrecy not in LABELS:

@@ -27,6 +27,7 @@ resource = Table(
     Column("reviewer", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
+    Column("daily_calls", BigInteger, nullable=False),
 )
 
 
@@ -59,6 +60,7 @@ def _resource_values(made: Resource, now_us: int) -> dict[str, Any]:
         "reviewer": made.reviewer,
         "version": made.version,
         "changed_us": now_us,
+        "daily_calls": made.daily_calls,
     }
 
 
@@ -75,6 +77,7 @@ def _resource(row: Row[Any]) -> Resource:
         state=resources.ResourceState(row.state),
         reviewer=row.reviewer,
         version=row.version,
+        daily_calls=row.daily_calls,
     )
 
 

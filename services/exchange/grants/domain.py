@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.exchange.directory.domain import ShareClass
+from services.exchange.directory.domain import Resource, ShareClass
 from shuniu.rules import RuleError, Violation
 
 DECISION_WORKING_DAYS = 5
 # The longest term of a contract.
 MAX_TERM_DAYS = 3 * 366
-MAX_DAILY_QUOTA = 10_000_000
 _DAY_US = 86_400_000_000
 
 
@@ -75,6 +74,10 @@ MOVES: dict[tuple[GrantState, Action], tuple[GrantState, frozenset[Party]]] = {
 }
 # Every state whose contract has a term that can run out.
 EXPIRING = frozenset(state for state, action in MOVES if action is Action.EXPIRE)
+# Every state that nothing leads out of.
+ENDED = frozenset(GrantState) - {state for state, _ in MOVES}
+# Grants of one consumer on one resource that have not ended, at most.
+MOST_LIVE = 100
 _REASON_NEEDED = frozenset({Action.REFUSE, Action.SUSPEND, Action.REVOKE})
 
 
@@ -87,7 +90,8 @@ class Contract:
     """Terms of a grant. Fields are paths with dots (``record.found``); a path grants everything below it.
 
     ``item`` is the base code of the item it serves. ``daily_quota`` is the number of answers in one
-    civil day (Asia/Shanghai); ``max_rows`` the rows of one answer. ``begins_us`` ≤ t < ``ends_us``, µs UTC.
+    civil day (Asia/Shanghai), counted together with the consumer's other grants on the resource; ``max_rows`` the rows
+    of one answer. ``begins_us`` ≤ t < ``ends_us``, µs UTC.
     """
 
     consumer: str
@@ -106,15 +110,12 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A contract with its standing. ``spent_today`` answers of the daily quota have been given; ``version`` counts
-    changes of state from 1.
-    """
+    """A contract with its standing; ``version`` counts changes of state from 1."""
 
     id: str
     contract: Contract
     state: GrantState = GrantState.APPLIED
     version: int = 1
-    spent_today: int = 0
     note: str = ""
 
 
@@ -130,30 +131,38 @@ class Use:
     consented: bool = False
 
 
-def propose(grant_id: str, contract: Contract, share: ShareClass, resource_fields: frozenset[str]) -> Grant:
-    """A new grant over a resource with these fields. Raises GrantError with every violation.
+def propose(grant_id: str, contract: Contract, resource: Resource, *, stopped: bool = False) -> Grant:
+    """A new grant over a resource. Raises GrantError with every violation.
 
-    Unconditional resources pass by themselves: the grant is GRANTED at once.
+    Unconditional resources pass by themselves: the grant is GRANTED at once. When the provider revoked a grant of this
+    consumer on it (`stopped`), the provider decides.
     """
-    violations = _faults(contract, share, resource_fields)
+    violations = _faults(contract, resource)
     if violations:
         raise GrantError(violations)
-    return Grant(grant_id, contract, GrantState.GRANTED if share is ShareClass.UNCONDITIONAL else GrantState.APPLIED)
+    passes = resource.share is ShareClass.UNCONDITIONAL and not stopped
+    return Grant(grant_id, contract, GrantState.GRANTED if passes else GrantState.APPLIED)
 
 
-def _faults(contract: Contract, share: ShareClass, resource_fields: frozenset[str]) -> list[Violation]:
+def _faults(contract: Contract, resource: Resource) -> list[Violation]:
     term_us = contract.ends_us - contract.begins_us
     rules: tuple[tuple[bool, str, str, str, str], ...] = (
-        (share is ShareClass.NOT_SHARED, "resource", "NOT_SHARED", "this resource is not shared", "该资源不予共享"),
+        (
+            resource.share is ShareClass.NOT_SHARED,
+            "resource",
+            "NOT_SHARED",
+            "this resource is not shared",
+            "该资源不予共享",
+        ),
         (not contract.purpose.strip(), "purpose", "FIELD_MISSING", "say what the data are for", "请填写使用目的"),
         (not contract.item.strip(), "item", "FIELD_MISSING", "name the item it serves", "请填写所服务的事项编码"),
         (not contract.fields, "fields", "FIELD_MISSING", "name the fields", "请列明所需字段"),
         (
-            contract.daily_quota < 1,
+            not 1 <= contract.daily_quota <= resource.most_calls,
             "daily_quota",
             "VALUE_RANGE",
-            "a daily quota is at least 1",
-            "每日调用次数应至少为 1",
+            f"the resource gives each consumer 1 to {resource.most_calls} calls a day",
+            f"该资源每日可供每个使用方调用 1 至 {resource.most_calls} 次",
         ),
         (contract.max_rows < 1, "max_rows", "VALUE_RANGE", "an answer has at least one row", "返回行数应至少为 1"),
         (
@@ -172,7 +181,7 @@ def _faults(contract: Contract, share: ShareClass, resource_fields: frozenset[st
         ),
     )
     found = [Violation(field, reason, en, zh) for broken, field, reason, en, zh in rules if broken]
-    known = {prefix for path in resource_fields for prefix in _prefixes(path)}
+    known = {prefix for path in resource.field_names for prefix in _prefixes(path)}
     found.extend(
         Violation(f"fields.{path}", "FIELD_UNKNOWN", "the resource has no such field", "资源中没有该字段")
         for path in sorted(contract.fields - known)
@@ -206,15 +215,23 @@ def act(grant: Grant, action: Action, party: Party, *, note: str = "") -> Grant:
     return replace(grant, state=target, version=grant.version + 1, note=note)
 
 
+def limited(grant: Grant, daily_quota: int) -> Grant:
+    """The grant with the calls a day that its provider gives; 0 gives what was wanted. Raises GrantError."""
+    if not 0 <= daily_quota <= grant.contract.daily_quota:
+        wanted = grant.contract.daily_quota
+        raise _error(
+            "daily_quota", "VALUE_RANGE", f"give 1 to the {wanted} calls wanted", f"应为 1 至申请的 {wanted} 次"
+        )
+    return replace(grant, contract=replace(grant.contract, daily_quota=daily_quota or grant.contract.daily_quota))
+
+
 def term_is_over(grant: Grant, now_us: int) -> bool:
     """Tells whether the grant expires now: its term has run out, and nothing else has ended it before."""
     return grant.state in EXPIRING and grant.contract.ends_us <= now_us
 
 
-def spend(grant: Grant, use: Use) -> Grant:
-    """The grant after one more use. Raises GrantError with every breach of the contract; a refused use spends
-    nothing.
-    """
+def permit(grant: Grant, use: Use) -> None:
+    """Raises GrantError with every breach of the contract. The quota is spent apart (`store.spend`)."""
     contract = grant.contract
     rules: tuple[tuple[bool, str, str, str, str], ...] = (
         (
@@ -261,18 +278,10 @@ def spend(grant: Grant, use: Use) -> Grant:
             "ask the person first",
             "须先取得本人同意",
         ),
-        (
-            grant.spent_today >= contract.daily_quota,
-            "daily_quota",
-            "QUOTA_SPENT",
-            "today's calls of the grant are spent: continue tomorrow, or apply for more",
-            "今日授权调用次数已用完，请明日再试或申请更多次数",
-        ),
     )
     violations = [Violation(field, reason, en, zh) for broken, field, reason, en, zh in rules if broken]
     if violations:
         raise GrantError(violations)
-    return replace(grant, spent_today=grant.spent_today + 1)
 
 
 Answer = Mapping[str, object]

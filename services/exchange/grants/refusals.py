@@ -22,7 +22,6 @@ _REFUSALS: Final = Refusals(
         GrantError: {
             "MOVE_NOT_ALLOWED": (Code.FAILED_PRECONDITION, "GRANT_STATE"),
             "NOT_SHARED": (Code.FAILED_PRECONDITION, "RESOURCE_NOT_SHARED"),
-            "QUOTA_SPENT": (Code.RESOURCE_EXHAUSTED, "GRANT_QUOTA"),
             **dict.fromkeys(_OUTSIDE_CONTRACT, (Code.PERMISSION_DENIED, "GRANT_REQUIRED")),
         }
     },

@@ -8,8 +8,10 @@ from google.type import date_pb2
 from sqlalchemy import Connection
 
 from services.exchange.directory import domain as resources
+from services.exchange.directory import receiving
 from services.exchange.directory import store as directory_store
 from services.exchange.directory.descriptions import describe, publish, resource_view
+from services.exchange.directory.domain import Resource, ShareClass
 from services.exchange.directory.refusals import not_owned, resource_unknown
 from services.exchange.domain import texts, time_limits
 from services.exchange.domain.time_limits import Calendar, Limit
@@ -91,13 +93,12 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
         found = directory_store.find_resource(conn, request.resource)
         if found is None or found.state is not resources.ResourceState.PUBLISHED:
             raise resource_unknown()
-        entry = self._base.registry.platform(platform)
-        if entry is None or not resources.may_receive(found.secrecy, entry.secrecy):
-            raise errors.denied(
-                "SECRECY_TOO_HIGH",
-                "The resource's label is above what your platform may receive; ask the hub's operator.",
-                "该资源的密级高于贵平台可接收的级别，请联系枢纽管理员。",
-                label=found.secrecy,
+        _refuse_receiver(receiving.refusal(self._base, found, platform), found)
+        if len(store.live_grants(conn, platform, found.code)) >= grants.MOST_LIVE:
+            raise errors.exhausted(
+                "GRANTS_COUNT",
+                f"Your platform has {grants.MOST_LIVE} grants on this resource; end one that is not needed.",
+                f"贵平台在该资源上已有 {grants.MOST_LIVE} 项授权，请先终止不需要的授权。",
             )
         now_us = self._base.clock.now_us()
         try:
@@ -113,7 +114,8 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
                 begins_us=now_us,
                 ends_us=_ends_us(_day(request.valid_until), now_us),
             )
-            grant = grants.propose(new_ulid(self._base.clock), contract, found.share, found.field_names)
+            stopped = store.stopped(conn, platform, found.code)
+            grant = grants.propose(new_ulid(self._base.clock), contract, found, stopped=stopped)
             row = self._forward(grant, now_us)
         except RuleError as error:
             raise refusal(error) from None
@@ -146,8 +148,21 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
             return self._act(conn, row, Action.REFUSE, Party.PROVIDER, request.reason)
         if row.grant.state is grants.GrantState.ACTIVE:
             return row
+        contract = row.grant.contract
+        found = directory_store.find_resource(conn, contract.resource)
+        if found is None:
+            raise resource_unknown()
+        _refuse_receiver(receiving.refusal(self._base, found, contract.consumer), found)
+        row = self._limited(row, request.daily_quota)
         agreed = self._act(conn, row, Action.GRANT, Party.PROVIDER, request.reason)
         return self._act(conn, agreed, Action.ACTIVATE, Party.HUB, request.reason)
+
+    @staticmethod
+    def _limited(row: GrantRow, daily_quota: int) -> GrantRow:
+        try:
+            return GrantRow(grants.limited(row.grant, daily_quota), row.deadline_us)
+        except RuleError as error:
+            raise refusal(error) from None
 
     async def RevokeGrant(self, request: pb.RevokeGrantRequest, context: Any) -> pb.RevokeGrantResponse:
         return await self._base.mutate(
@@ -159,8 +174,18 @@ class ResourceService(query_pb2_grpc.ResourceServiceServicer):
 
     def _revoke(self, conn: Connection, request: pb.RevokeGrantRequest) -> GrantRow:
         row = self._mine(conn, request.id)
-        provides = row.grant.contract.provider == current_caller().platform
-        return self._act(conn, row, Action.REVOKE, Party.PROVIDER if provides else Party.CONSUMER, request.reason)
+        contract = row.grant.contract
+        if contract.provider != current_caller().platform:
+            return self._act(conn, row, Action.REVOKE, Party.CONSUMER, request.reason)
+        revoked = self._act(conn, row, Action.REVOKE, Party.PROVIDER, request.reason)
+        store.stop(conn, contract.consumer, contract.resource, self._base.clock.now_us())
+        found = directory_store.find_resource(conn, contract.resource)
+        if found is not None and found.share is ShareClass.UNCONDITIONAL:
+            # The consumer may have made more of them beforehand, which the provider never decided on.
+            for other in store.live_grants(conn, contract.consumer, contract.resource):
+                if (other.grant.state, Action.REVOKE) in grants.MOVES:
+                    self._act(conn, other, Action.REVOKE, Party.PROVIDER, request.reason)
+        return revoked
 
     def _mine(self, conn: Connection, grant_id: str) -> GrantRow:
         row = store.find_grant(conn, grant_id)
@@ -221,19 +246,30 @@ def _grant_rows(conn: Connection, platform: str | None, page: Page) -> list[Gran
     return store.grants_of(conn, platform, page.after, page.size + 1)
 
 
+def _refuse_receiver(reason: str, found: Resource) -> None:
+    """Raises PERMISSION_DENIED when there is a reason."""
+    if reason == "SECRECY":
+        raise errors.denied(
+            "SECRECY_TOO_HIGH",
+            "The resource's label is above what the consumer may receive; ask the hub's operator.",
+            "该资源的密级高于使用方可接收的级别，请联系枢纽管理员。",
+            label=found.secrecy,
+        )
+    if reason:
+        raise errors.denied(
+            "ZONE_PAIR",
+            "Data of this resource may not go into the consumer's zone; ask the hub's operator.",
+            "该资源的数据不得进入使用方所在的安全域，请联系枢纽管理员。",
+            cause=reason,
+        )
+
+
 def _grant_faults(request: pb.ApplyGrantRequest) -> Iterable[Violation]:
     yield from texts.text_faults("purpose", request.purpose, _MAX_PURPOSE)
     if len(request.item_code) > _MAX_CODE or not (request.item_code.isascii() and request.item_code.isalnum()):
         yield Violation("item_code", "CODE_FORM", "the code of a base item", "请填写基本事项编码")
     if len(set(request.fields)) != len(request.fields):
         yield Violation("fields", "ROW_REPEATED", "a field is given twice", "字段重复")
-    if request.daily_quota > grants.MAX_DAILY_QUOTA:
-        yield Violation(
-            "daily_quota",
-            "VALUE_RANGE",
-            f"at most {grants.MAX_DAILY_QUOTA} calls a day",
-            f"每日调用次数不得超过 {grants.MAX_DAILY_QUOTA}",
-        )
     if _day(request.valid_until) is None:
         yield Violation("valid_until", "DATE_FORM", "a day of the calendar", "请填写有效日期")
 

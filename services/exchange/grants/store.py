@@ -1,4 +1,4 @@
-"""Grants and their daily use. Lists are JSON text, instants µs UTC."""
+"""Grants, what a day has spent, and what providers stopped. Lists are JSON text, instants µs UTC."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,15 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Index,
     MetaData,
     Row,
     Table,
     Text,
+    and_,
+    delete,
     func,
     insert,
     or_,
@@ -28,7 +31,7 @@ from shuniu.kit.store import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 
-# A grant is a contract; what a day has spent of its quota is in grant_use.
+# A grant is a contract; what a day has spent is in share_use.
 resource_grant = Table(
     "resource_grant",
     TABLES,
@@ -51,13 +54,23 @@ resource_grant = Table(
     Index("resource_grant_state", "state", "ends_us"),
 )
 
-# Calls of one grant on one civil day (Asia/Shanghai, YYYYMMDD).
-grant_use = Table(
-    "grant_use",
+# Calls of one consumer on one resource, over all its grants, on one civil day (Asia/Shanghai, YYYYMMDD).
+share_use = Table(
+    "share_use",
     TABLES,
-    Column("grant_id", Text, primary_key=True),
     Column("day", Text, primary_key=True),
+    Column("consumer", Text, primary_key=True),
+    Column("resource", Text, primary_key=True),
     Column("calls", BigInteger, nullable=False),
+)
+
+# Consumers of whom the provider revoked a grant on a resource: nothing on it passes by itself again.
+share_stop = Table(
+    "share_stop",
+    TABLES,
+    Column("consumer", Text, primary_key=True),
+    Column("resource", Text, primary_key=True),
+    Column("stopped_us", BigInteger, nullable=False),
 )
 
 
@@ -148,29 +161,51 @@ def grant_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]
     return {row[0]: row[1] for row in by_state}, int(late)
 
 
-def calls_on(conn: Connection, grant_id: str, day: str) -> int:
-    """Counts the calls of a grant that a civil day (YYYYMMDD) has spent."""
-    found = conn.execute(
-        select(grant_use.c.calls).where(grant_use.c.grant_id == grant_id, grant_use.c.day == day)
-    ).scalar()
-    return int(found or 0)
+def live_grants(conn: Connection, consumer: str, resource: str) -> list[GrantRow]:
+    """Grants of a consumer on a resource that have not ended, by id."""
+    statement = select(resource_grant).where(
+        resource_grant.c.consumer == consumer,
+        resource_grant.c.resource == resource,
+        resource_grant.c.state.not_in(sorted(grants.ENDED)),
+    )
+    return [_grant(row) for row in conn.execute(statement.order_by(resource_grant.c.id))]
 
 
-def spend(conn: Connection, grant_id: str, day: str, quota: int) -> bool:
-    """Spend one call of a day; False when its quota is spent. Right also when replicas spend at the same time."""
-    binding_of(conn).dialect.insert_ignore(conn, grant_use, [{"grant_id": grant_id, "day": day, "calls": 0}])
+def stop(conn: Connection, consumer: str, resource: str, now_us: int) -> None:
+    """Remembers that the provider revoked a grant of this consumer."""
+    row = {"consumer": consumer, "resource": resource, "stopped_us": now_us}
+    binding_of(conn).dialect.insert_ignore(conn, share_stop, [row])
+
+
+def stopped(conn: Connection, consumer: str, resource: str) -> bool:
+    """Tells whether the provider revoked a grant of this consumer on this resource."""
+    found = select(share_stop.c.stopped_us).where(share_stop.c.consumer == consumer, share_stop.c.resource == resource)
+    return conn.execute(found).first() is not None
+
+
+def spend(conn: Connection, day: str, consumer: str, resource: str, quota: int) -> bool:
+    """Spends one call of a day (YYYYMMDD); False when the quota is spent. Right also when replicas spend at once."""
+    row = {"day": day, "consumer": consumer, "resource": resource}
+    binding_of(conn).dialect.insert_ignore(conn, share_use, [{**row, "calls": 0}])
     changed = conn.execute(
-        update(grant_use)
-        .where(grant_use.c.grant_id == grant_id, grant_use.c.day == day, grant_use.c.calls < quota)
-        .values(calls=grant_use.c.calls + 1)
+        update(share_use).where(_use(**row), share_use.c.calls < quota).values(calls=share_use.c.calls + 1)
     )
     return changed.rowcount == 1
 
 
-def refund(conn: Connection, grant_id: str, day: str) -> None:
-    """Give one call back: its question never reached the provider."""
+def refund(conn: Connection, day: str, consumer: str, resource: str) -> None:
+    """Gives one call back."""
     conn.execute(
-        update(grant_use)
-        .where(grant_use.c.grant_id == grant_id, grant_use.c.day == day, grant_use.c.calls > 0)
-        .values(calls=grant_use.c.calls - 1)
+        update(share_use)
+        .where(_use(day, consumer, resource), share_use.c.calls > 0)
+        .values(calls=share_use.c.calls - 1)
     )
+
+
+def forget_uses(conn: Connection, before: str) -> int:
+    """Deletes what days before one (YYYYMMDD) spent; returns how many rows."""
+    return conn.execute(delete(share_use).where(share_use.c.day < before)).rowcount
+
+
+def _use(day: str, consumer: str, resource: str) -> ColumnElement[bool]:
+    return and_(share_use.c.day == day, share_use.c.consumer == consumer, share_use.c.resource == resource)

@@ -34,6 +34,24 @@ def poll_faults(max_events: int, wait_seconds: int) -> Iterable[Violation]:
         yield Violation("wait_seconds", "VALUE_RANGE", f"Use 0 to {MOST_WAIT}.", f"请使用 0 至 {MOST_WAIT}。")
 
 
+def mismatches(unknown: Sequence[int], other: Sequence[int]) -> Iterable[Violation]:
+    """Faults of receipts, by place: of events that were not sent to the client, and with another digest than sent."""
+    for index in unknown:
+        yield Violation(
+            f"receipts[{index}].event_id",
+            "EVENT_UNKNOWN",
+            "Your platform was sent no such event; leave this receipt out.",
+            "贵平台未收到过该事件，请去掉此回执。",
+        )
+    for index in other:
+        yield Violation(
+            f"receipts[{index}].sha256",
+            "DIGEST_OTHER",
+            "The event was sent with another digest; read it again and store it as it came.",
+            "与所发送事件的摘要不一致，请重新读取并按原样保存该事件。",
+        )
+
+
 def receipt_faults(receipts: Sequence[Receipt]) -> Iterable[Violation]:
     """Faults of receipts; of their number alone when there are none or too many."""
     if not 0 < len(receipts) <= MOST_RECEIPTS:

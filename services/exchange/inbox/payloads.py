@@ -2,34 +2,22 @@
 
 from typing import Final
 
-from google.protobuf import json_format
+from google.protobuf import json_format, message_factory
 from google.protobuf.message import DecodeError, Message
 
 from shuniu.api.events.v1 import events_pb2
+from shuniu.kit.events.recipients import event_types
 
-# By topic, then by its aggregate.
 _MESSAGES: Final[dict[str, type[Message]]] = {
-    "identity.platform": events_pb2.PlatformChanged,
-    "identity.session": events_pb2.SessionEnded,
-    "catalogue.item": events_pb2.ItemChanged,
-    "exchange.case": events_pb2.CaseChanged,
-    "exchange.case.evaluated": events_pb2.CaseEvaluated,
-    "esign.certificate": events_pb2.CertificateChanged,
-    "esign.seal": events_pb2.SealChanged,
-    "esign.licence": events_pb2.LicenceChanged,
-    "esign.flow": events_pb2.FlowChanged,
+    f"shuniu.{each.topic}.v1": message_factory.GetMessageClass(payload)
+    for payload in events_pb2.DESCRIPTOR.message_types_by_name.values()
+    for each in event_types(payload)
 }
-
-
-def payload_type(event_type: str) -> type[Message] | None:
-    """The message of an event type (`shuniu.<topic>.v1`); None for one that this version does not know."""
-    topic = event_type.removeprefix("shuniu.").removesuffix(".v1")
-    return _MESSAGES.get(topic) or _MESSAGES.get(topic.rpartition(".")[0])
 
 
 def as_json(event_type: str, data: bytes) -> str:
     """The payload in protobuf's JSON mapping; empty for a type that this version does not know."""
-    message = payload_type(event_type)
+    message = _MESSAGES.get(event_type)
     if message is None:
         return ""
     try:

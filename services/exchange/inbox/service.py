@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from services.exchange import metrics
 from services.exchange.inbox import domain, receipts
+from services.exchange.inbox.checking import ReceiptCheck
 from services.exchange.inbox.domain import Receipt
 from services.exchange.inbox.links import InboxLinks
 from services.exchange.inbox.payloads import as_json
@@ -31,8 +32,11 @@ _log = log.get("inbox")
 class InboxService(inbox_pb2_grpc.InboxServiceServicer):
     """The caller's own INBOX; whose it is comes from the certificate."""
 
-    def __init__(self, base: Foundation, links: InboxLinks, pages: Pages, polling: Polling) -> None:
+    def __init__(
+        self, base: Foundation, links: InboxLinks, pages: Pages, polling: Polling, checking: ReceiptCheck
+    ) -> None:
         self._base = base
+        self._checking = checking
         self._links = links
         self._pages = pages
         self._polling = polling
@@ -70,6 +74,7 @@ class InboxService(inbox_pb2_grpc.InboxServiceServicer):
     async def AckInbox(self, request: pb.AckInboxRequest, context: Any) -> pb.AckInboxResponse:
         given = [Receipt(each.event_id, each.sha256) for each in request.receipts]
         _refuse(domain.receipt_faults(given))
+        await self._checking.refuse(current_caller().platform, given)
         response = await self._base.mutate(request, pb.AckInboxResponse, lambda _conn: pb.AckInboxResponse())
         # A retry sends them again.
         await receipts.send(self._links, current_caller().platform, given, self._base.clock.now_us())

@@ -1,4 +1,4 @@
-"""Calls under a grant: checked and charged, asked, stored with their evidence. A failed call is refunded."""
+"""Calls under a grant: decided, charged, asked, decided again, stored with their evidence. A failed one is refunded."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from services.exchange.cases import store as case_store
 from services.exchange.cases.store import CaseRow
 from services.exchange.directory import domain as resources
+from services.exchange.directory import receiving
 from services.exchange.directory import store as directory_store
 from services.exchange.directory.domain import Resource
 from services.exchange.evidence.domain import Kind
@@ -18,14 +19,16 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import Contract, Grant, Use
 from services.exchange.grants.refusals import refusal
 from services.exchange.people.resolving import People
-from services.exchange.queries import domain as answers
 from services.exchange.queries import store
 from services.exchange.queries.asking import Asking
+from services.exchange.queries.digests import CallDigests
+from services.exchange.queries.domain import answers
 from services.exchange.queries.refusals import (
     answer_forgotten,
     case_over,
     grant_required,
     not_handling,
+    overtaken,
     quota_spent,
 )
 from services.exchange.queries.replies import Reply, answer_invalid
@@ -34,22 +37,35 @@ from services.exchange.service.moments import instant
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.china_time import civil_date
 from shuniu.kit.crypto.keyring import Keyring
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.requests import RequestKey
+from shuniu.kit.store import LostRaceError
 from shuniu.rules import RuleError
 
+_SWEPT: Final = 500
 _ANSWERED: Final = frozenset({"OK", "MATCH", "MISMATCH", "NOT_FOUND"})
 
 
 @dataclass(frozen=True, slots=True)
+class Permitted:
+    """Permission for a call as things are now: under a grant, for a case, of a resource; the contract is cut to the
+    wanted fields.
+    """
+
+    grant: Grant
+    case: CaseRow
+    resource: Resource
+    contract: Contract
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
-    """A call that may be sent: its row, the contract cut to the wanted fields, the resource, the person."""
+    """A call that may be sent: its row and what it may do."""
 
     row: CallRow
-    contract: Contract
-    resource: Resource
-    person_id: str
+    permitted: Permitted
 
 
 class GrantedCalls:
@@ -67,20 +83,22 @@ class GrantedCalls:
     def begin(
         self, conn: Connection, request: pb.QueryRequest, asked: RequestKey, platform: str
     ) -> Begun | pb.QueryResponse:
-        """Checks the contract and spends one call; returns the stored answer when this request was answered before.
+        """Decides, then spends one call; returns the stored answer when this request was answered before, if it may be
+        handed out still.
 
         Raises HubError.
         """
         known = store.find_call(conn, asked.caller_key, asked.request_id)
         if known is not None and known.digest != asked.digest:
             raise requests.reused(asked.request_id)
+        permitted = self._decide(conn, request.grant_id, request.case_code, platform, frozenset(request.fields))
         if known is not None and known.state is CallState.DONE:
             return self._stored_answer(known)
-        grant = _grant(conn, request.grant_id, platform)
-        case = _open_case(conn, request.case_code, platform)
-        resource = self._resource(conn, grant.contract)
-        contract = _cut(grant.contract, frozenset(request.fields))
-        row = known or CallRow(
+        if known is not None:
+            # An earlier try ended without an answer, perhaps with this process; this one is charged anew.
+            _refund(conn, known)
+        contract, now_us = permitted.contract, self._base.clock.now_us()
+        row = CallRow(
             call_id=self._asking.new_call(),
             kind="query",
             caller_key=asked.caller_key,
@@ -89,57 +107,54 @@ class GrantedCalls:
             resource=contract.resource,
             consumer=contract.consumer,
             provider=contract.provider,
-            grant_id=grant.id,
-            case_code=case.case_code,
+            grant_id=permitted.grant.id,
+            case_code=permitted.case.case_code,
             fields=tuple(sorted(contract.fields)),
             purpose=contract.purpose,
+            charged_day=_spend(conn, permitted, now_us),
+            begun_us=now_us,
         )
-        # A call that was begun and never ended (this process died in between) has been charged already.
-        charged = row.charged_day or self._spend(conn, grant, case.base_code, row)
-        row = replace(row, state=CallState.OPEN, charged_day=charged, answer=None)
         if known is None:
             store.insert_call(conn, row)
-        else:
-            store.update_call(conn, row)
-        return Begun(row, contract, resource, case.person_id)
+        elif not store.update_call(conn, known, row):
+            raise LostRaceError(row.request_id)
+        return Begun(row, permitted)
+
+    def _decide(
+        self, conn: Connection, grant_id: str, case_code: str, platform: str, fields: frozenset[str]
+    ) -> Permitted:
+        """Decides by grant, case and registry as they are now. Raises HubError."""
+        grant = _grant(conn, grant_id, platform)
+        case = _open_case(conn, case_code, platform)
+        contract = _cut(grant.contract, fields)
+        resource = directory_store.find_resource(conn, contract.resource)
+        if resource is None or resource.state is not resources.ResourceState.PUBLISHED:
+            raise grant_required("RESOURCE_STATE")
+        reason = receiving.refusal(self._base, resource, platform)
+        if reason:
+            raise grant_required(reason)
+        try:
+            grants.permit(
+                grant, Use(platform, resource.code, contract.purpose, case.base_code, self._base.clock.now_us())
+            )
+        except RuleError as error:
+            raise refusal(error) from None
+        return Permitted(grant, case, resource, contract)
 
     def _stored_answer(self, known: CallRow) -> pb.QueryResponse:
         if known.answer is None:
             raise answer_forgotten(known.request_id)
         return pb.QueryResponse.FromString(self._keyring.decrypt(known.answer, _context(known.call_id)))
 
-    def _resource(self, conn: Connection, contract: Contract) -> Resource:
-        resource = directory_store.find_resource(conn, contract.resource)
-        if resource is None or resource.state is not resources.ResourceState.PUBLISHED:
-            raise grant_required("RESOURCE_STATE")
-        entry = self._base.registry.platform(contract.consumer)
-        if entry is None or not resources.may_receive(resource.secrecy, entry.secrecy):
-            raise grant_required("SECRECY_TOO_HIGH")
-        return resource
-
-    def _spend(self, conn: Connection, grant: Grant, item: str, row: CallRow) -> str:
-        """Spends one call of today's quota; returns the day. Raises GRANT_REQUIRED and GRANT_QUOTA."""
-        now_us = self._base.clock.now_us()
-        day = f"{civil_date(now_us):%Y%m%d}"
-        today = replace(grant, spent_today=grant_store.calls_on(conn, grant.id, day))
-        use = Use(row.consumer, row.resource, row.purpose, item, now_us)
-        try:
-            grants.spend(today, use)
-        except RuleError as error:
-            raise refusal(error) from None
-        if not grant_store.spend(conn, grant.id, day, grant.contract.daily_quota):
-            raise quota_spent()
-        return day
-
     async def ask(self, begun: Begun, left: float | None) -> tuple[Reply, dict[str, Any]]:
         """The reply, and what of it may leave. `left`: seconds of the caller's deadline. Raises HubError."""
-        row = begun.row
-        sealed = await self._people.seal_for_register(begun.person_id, row.provider, row.case_code)
+        row, permitted = begun.row, begun.permitted
+        sealed = await self._people.seal_for_register(permitted.case.person_id, row.provider, row.case_code)
         reply = await self._asking.ask(
             row.call_id,
-            begun.resource,
+            permitted.resource,
             sealed.sealed,
-            fields=begun.contract.fields,
+            fields=permitted.contract.fields,
             purpose=row.purpose,
             left=left,
         )
@@ -147,7 +162,7 @@ class GrantedCalls:
             raise answer_invalid("NO_FIELDS", reply.result)
         try:
             found = answers.read_answer(reply.answer.answer_json)
-            (leaving,) = grants.mask_answer(begun.contract, [found])
+            (leaving,) = grants.mask_answer(permitted.contract, [found])
             answers.check_leaving(leaving)
         except RuleError as error:
             raise answer_invalid(error.reason, reply.result) from None
@@ -155,29 +170,32 @@ class GrantedCalls:
 
     def failed(self, conn: Connection, row: CallRow, reason: str) -> None:
         """Refunds the call and stores the reason in its row."""
-        if row.charged_day:
-            grant_store.refund(conn, row.grant_id, row.charged_day)
-        store.update_call(conn, replace(row, state=CallState.FAILED, charged_day="", result=reason))
+        if store.update_call(conn, row, replace(row, state=CallState.FAILED, charged_day="", result=reason)):
+            _refund(conn, row)
 
-    def done(self, conn: Connection, row: CallRow, reply: Reply, leaving: dict[str, Any]) -> pb.QueryResponse:
-        """Stores evidence, audit record and the answer for retries in one transaction."""
+    def done(
+        self, conn: Connection, row: CallRow, reply: Reply, leaving: dict[str, Any]
+    ) -> pb.QueryResponse | HubError:
+        """Decides again, then stores evidence, audit record and the answer for retries in one transaction.
+
+        Returns the refusal when what allowed the call was withdrawn meanwhile: the evidence stays, the answer does not.
+        Raises QUERY_OVERTAKEN.
+        """
         digests = reply.of_fields
-        answer = Struct()
-        answer.update(leaving)
-        response = pb.QueryResponse(
-            answer=answer,
-            evidence=pb.CallEvidence(
-                call_id=row.call_id,
-                asked_at=instant(reply.asked_us),
-                answered_at=instant(reply.answered_us),
-                **asdict(digests),
-            ),
-        )
-        kept = replace(
-            row.answered(reply, digests),
-            answer=self._keyring.encrypt(response.SerializeToString(), _context(row.call_id)),
-        )
-        store.update_call(conn, kept)
+        answered = row.answered(reply, digests)
+        result: pb.QueryResponse | HubError
+        try:
+            self._decide(conn, row.grant_id, row.case_code, row.consumer, frozenset(row.fields))
+        except HubError as refused:
+            result = refused
+            kept = replace(answered, state=CallState.FAILED, charged_day="", result=refused.reason)
+            _refund(conn, row)
+        else:
+            result = _response(answered, leaving, digests)
+            sealed = self._keyring.encrypt(result.SerializeToString(), _context(row.call_id))
+            kept = replace(answered, answer=sealed)
+        if not store.update_call(conn, row, kept):
+            raise overtaken()
         self._evidence.keep(
             conn,
             kept.call_id,
@@ -187,8 +205,50 @@ class GrantedCalls:
             store.call_facts(kept),
             case_code=kept.case_code,
         )
-        self._base.audit(conn, "Query", f"case/{row.case_code}", grant=row.grant_id, call=row.call_id)
-        return response
+        self._base.audit(
+            conn, "Query", f"case/{row.case_code}", grant=row.grant_id, call=row.call_id, result=kept.result
+        )
+        return result
+
+
+def close_abandoned(conn: Connection, before_us: int) -> int:
+    """Ends and refunds calls that began before an instant and whose process died or whose caller left; some at a time.
+    Returns how many.
+    """
+    rows = store.open_calls(conn, before_us, _SWEPT)
+    for row in rows:
+        if store.update_call(conn, row, replace(row, state=CallState.FAILED, charged_day="", result="CUT_OFF")):
+            _refund(conn, row)
+    return len(rows)
+
+
+def _refund(conn: Connection, row: CallRow) -> None:
+    if row.charged_day:
+        grant_store.refund(conn, row.charged_day, row.consumer, row.resource)
+
+
+def _spend(conn: Connection, permitted: Permitted, now_us: int) -> str:
+    """Spends one call of today's; returns the day. Raises GRANT_QUOTA."""
+    contract = permitted.contract
+    day = f"{civil_date(now_us):%Y%m%d}"
+    quota = min(contract.daily_quota, permitted.resource.most_calls)
+    if not grant_store.spend(conn, day, contract.consumer, contract.resource, quota):
+        raise quota_spent()
+    return day
+
+
+def _response(row: CallRow, leaving: dict[str, Any], digests: CallDigests) -> pb.QueryResponse:
+    answer = Struct()
+    answer.update(leaving)
+    return pb.QueryResponse(
+        answer=answer,
+        evidence=pb.CallEvidence(
+            call_id=row.call_id,
+            asked_at=instant(row.asked_us),
+            answered_at=instant(row.answered_us),
+            **asdict(digests),
+        ),
+    )
 
 
 def _grant(conn: Connection, grant_id: str, platform: str) -> Grant:

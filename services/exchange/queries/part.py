@@ -21,7 +21,7 @@ from shuniu.kit.rpc.server import servicer
 def open_queries(
     base: Foundation, settings: ExchangeSettings, *, people: People, keyring: Keyring, evidence: EvidenceBook
 ) -> Part:
-    streams = ProviderStreams(settings.provider_wait_seconds)
+    streams = ProviderStreams(settings.provider_wait_seconds, settings.provider_seconds)
     digests = Digests(profile.of(base.hub.profile).evidence_hash)
     asking = Asking(streams, base.clock, settings.provider_seconds, digests)
     calls = GrantedCalls(base, people, asking, keyring, evidence)

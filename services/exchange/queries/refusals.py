@@ -30,7 +30,17 @@ def case_over(state: str) -> HubError:
 
 
 def quota_spent() -> HubError:
-    return errors.exhausted("GRANT_QUOTA", "Today's calls of the grant are spent.", "今日授权调用次数已用完。")
+    return errors.exhausted(
+        "GRANT_QUOTA", "Today's calls of the grant on this resource are spent.", "今日在该资源上的授权调用次数已用完。"
+    )
+
+
+def overtaken() -> HubError:
+    return errors.conflict(
+        "QUERY_OVERTAKEN",
+        "The same request was sent again meanwhile; ask with the same request_id.",
+        "同一请求已再次发出，请使用相同的 request_id 查询。",
+    )
 
 
 def answer_forgotten(request_id: str) -> HubError:

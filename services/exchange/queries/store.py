@@ -17,6 +17,7 @@ from sqlalchemy import (
     Text,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.exc import IntegrityError
@@ -26,6 +27,9 @@ from services.exchange.queries.replies import Reply
 from shuniu.kit.store import LostRaceError
 
 TABLES: Final = MetaData()
+
+OPEN: Final = "state = 'OPEN'"
+"""Condition of the index of calls that have not ended; a question repeats it."""
 
 # One row per question to a provider. `answer` is ciphertext, stored only while a retry may need it.
 provider_call = Table(
@@ -55,14 +59,16 @@ provider_call = Table(
     Column("answer", LargeBinary),
     Column("question_sm3", Text, nullable=False),
     Column("answer_sm3", Text, nullable=False),
+    Column("begun_us", BigInteger, nullable=False),
     Index("provider_call_request", "caller_key", "request_id", unique=True),
     Index("provider_call_case", "case_code", "asked_us"),
     Index("provider_call_answered", "answered_us"),
+    Index("provider_call_open", "begun_us", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
 )
 
 
 class CallState(StrEnum):
-    """OPEN: begun, perhaps sent. DONE: answered. FAILED: no usable answer came."""
+    """OPEN: begun, perhaps sent. DONE: answered. FAILED: no usable answer came, or it was not handed on."""
 
     OPEN = "OPEN"
     DONE = "DONE"
@@ -98,6 +104,7 @@ class CallRow:
     answer: bytes | None = None
     question_sm3: str = ""
     answer_sm3: str = ""
+    begun_us: int = 0
 
     def answered(self, reply: Reply, digests: CallDigests) -> "CallRow":
         """The row after the provider's answer, with its evidence."""
@@ -170,8 +177,18 @@ def insert_call(conn: Connection, row: CallRow) -> None:
         raise LostRaceError(row.request_id) from overtaken
 
 
-def update_call(conn: Connection, row: CallRow) -> None:
-    conn.execute(update(provider_call).where(provider_call.c.call_id == row.call_id).values(_values(row)))
+def update_call(conn: Connection, before: CallRow, row: CallRow) -> bool:
+    """Changes a call; False when it is no longer as before. Each try of a request has a call id of its own, so a try
+    that was overtaken changes nothing.
+    """
+    same = (provider_call.c.call_id == before.call_id, provider_call.c.state == before.state.value)
+    return conn.execute(update(provider_call).where(*same).values(_values(row))).rowcount == 1
+
+
+def open_calls(conn: Connection, before_us: int, limit: int) -> list[CallRow]:
+    """Calls that began before an instant and have not ended, oldest first."""
+    found = select(provider_call).where(text(OPEN), provider_call.c.begun_us < before_us)
+    return [_row(row) for row in conn.execute(found.order_by(provider_call.c.begun_us).limit(limit))]
 
 
 def forget_answers(conn: Connection, before_us: int) -> int:

@@ -1,17 +1,27 @@
 """Questions to providers over the streams that they hold open: no provider needs an open port.
 
 One process, one set of streams. Several streams of a provider share its load. When one ends, its questions go to the
-others; the asker gets an error only when no stream takes the question in time.
+others; the asker gets an error only when no stream takes the question in time. A question that was sent holds its place
+in the stream's window until the provider answers, also when nobody waits for it any more: a stream that hangs fills up
+and is left alone, it does not look idle.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.exchange import metrics
+from services.exchange.queries.domain.breaker import Breaker, Standing
 from shuniu.api.exchange.v1 import query_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
+
+MOST_STREAMS: Final = 32
+"""Streams that a provider may hold at once."""
+MOST_WAITING: Final = 256
+"""Questions to a provider that may wait at once for a stream with room."""
 
 
 class StreamLostError(Exception):
@@ -20,31 +30,67 @@ class StreamLostError(Exception):
 
 @dataclass(slots=True, eq=False)
 class Stream:
-    """One open stream: what it serves, how many questions it takes at once, which ones it has."""
+    """One open stream: what it serves, how many questions it takes at once, which ones it has.
+
+    `_owed`: questions that nobody waits for any more and that were not answered, with the instant by which a provider
+    should have answered, oldest first.
+    """
 
     provider: str
     resources: frozenset[str]
     window: int
+    breaker: Breaker = field(default_factory=Breaker)
     _outgoing: asyncio.Queue[pb.ServeResponse | None] = field(default_factory=asyncio.Queue)
     _waiting: dict[str, asyncio.Future[pb.ServeAnswer]] = field(default_factory=dict)
+    _owed: dict[str, float] = field(default_factory=dict)
 
     @property
     def load(self) -> float:
-        return len(self._waiting) / self.window
+        return (len(self._waiting) + len(self._owed)) / self.window
 
-    def put(self, question: pb.ServeResponse) -> asyncio.Future[pb.ServeAnswer]:
+    def takes(self, now: float) -> bool:
+        """Tells whether a question may go out; of a stream that is tried again only when it has read all others."""
+        if self.breaker.standing(now) is Standing.HALF_OPEN:
+            return self._outgoing.empty() and len(self._waiting) < self.window
+        return self.breaker.standing(now) is Standing.CLOSED and self.load < 1
+
+    def works(self, now: float) -> bool:
+        """Tells whether an asker has a reason to wait for room. Opens the breaker of a stream that owes everything."""
+        owes_all = len(self._owed) >= self.window and max(self._owed.values()) <= now
+        if owes_all and self.breaker.standing(now) is Standing.CLOSED:
+            self.breaker.open(now)
+        return self.breaker.standing(now) is Standing.CLOSED or self.takes(now)
+
+    def put(self, question: pb.ServeResponse, now: float) -> asyncio.Future[pb.ServeAnswer]:
+        if self.load >= 1:
+            # A trial: the oldest answer is not coming.
+            del self._owed[next(iter(self._owed))]
+        self.breaker.begin(now)
         answer: asyncio.Future[pb.ServeAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[question.call_id] = answer
         self._outgoing.put_nowait(question)
         return answer
 
-    def drop(self, call_id: str) -> None:
-        """Drops the waiter of an answer."""
-        self._waiting.pop(call_id, None)
+    def left(self, call_id: str, due: float) -> None:
+        """Nobody waits for an answer any more; the provider owes it, by an instant (loop time)."""
+        if self._waiting.pop(call_id, None) is not None:
+            self._owed[call_id] = due
+            self.breaker.left()
+
+    def overdue(self, call_id: str, now: float) -> None:
+        """The provider had its whole time and did not answer."""
+        if self._waiting.pop(call_id, None) is not None:
+            self._owed[call_id] = now
+            self.breaker.failed(now)
 
     def answered(self, answer: pb.ServeAnswer) -> None:
-        """Hands an answer to its waiter; an answer without a waiter is dropped."""
-        waiting = self._waiting.get(answer.call_id)
+        """Hands an answer to its waiter; a late one returns its place, and one to no question is dropped."""
+        waiting = self._waiting.pop(answer.call_id, None)
+        if waiting is None and self._owed.pop(answer.call_id, None) is None:
+            return
+        if self.breaker.answered():
+            # It answers again: what it owed from before is not coming.
+            self._owed.clear()
         if waiting is not None and not waiting.done():
             waiting.set_result(answer)
 
@@ -61,24 +107,36 @@ class Stream:
     async def questions(self) -> AsyncIterator[pb.ServeResponse]:
         """Questions as they come, until the stream ends."""
         while (question := await self._outgoing.get()) is not None:
-            # The asker may have left while the question waited here: it is not sent then.
+            # The asker may have left while the question waited here: it is not sent then, and nothing is owed.
             if question.call_id in self._waiting:
                 yield question
+            else:
+                self._owed.pop(question.call_id, None)
 
 
 class ProviderStreams:
-    """All streams of this process."""
+    """All streams of this process. A question waits `wait_seconds` at most for a provider that has none, and a provider
+    has `answer_seconds` to answer.
+    """
 
-    def __init__(self, wait_seconds: float) -> None:
+    def __init__(self, wait_seconds: float, answer_seconds: float) -> None:
         self._wait_seconds = wait_seconds
+        self._answer_seconds = answer_seconds
         self._streams: list[Stream] = []
+        self._waiting: Counter[str] = Counter()
         self._changed = asyncio.Event()
         self._draining = False
 
     def open(self, provider: str, resources: frozenset[str], window: int) -> Stream:
+        """A new stream. Raises RESOURCE_EXHAUSTED TOO_MANY_STREAMS."""
+        if sum(each.provider == provider for each in self._streams) >= MOST_STREAMS:
+            raise errors.exhausted(
+                "TOO_MANY_STREAMS",
+                f"Your platform holds {MOST_STREAMS} streams; use a larger window instead of more.",
+                f"贵平台已打开 {MOST_STREAMS} 个数据流，请增大窗口而不是增加数据流。",
+            )
         stream = Stream(provider, resources, window)
         self._streams.append(stream)
-        metrics.PROVIDER_STREAMS.set(len(self._streams))
         if self._draining:
             stream.end()
         self._tell()
@@ -87,8 +145,12 @@ class ProviderStreams:
     def close(self, stream: Stream) -> None:
         """The stream is over; its questions go to others."""
         self._streams.remove(stream)
-        metrics.PROVIDER_STREAMS.set(len(self._streams))
         stream.lost()
+        self._tell()
+
+    def answered(self, stream: Stream, answer: pb.ServeAnswer) -> None:
+        """An answer came on a stream."""
+        stream.answered(answer)
         self._tell()
 
     def drain(self) -> None:
@@ -98,45 +160,70 @@ class ProviderStreams:
             stream.end()
 
     async def ask(self, question: pb.ServeResponse, provider: str, seconds: float) -> pb.ServeAnswer:
-        """The provider's answer. Raises UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW."""
+        """The provider's answer. Raises UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY,
+        DEADLINE_EXCEEDED PROVIDER_SLOW.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         absent_until = min(deadline, loop.time() + self._wait_seconds)
         while True:
+            now = loop.time()
             serving = [each for each in self._streams if self._serves(each, provider, question.resource)]
-            free = min((each for each in serving if each.load < 1), key=lambda each: each.load, default=None)
-            if free is None:
-                if not await self._change(deadline if serving else absent_until):
-                    raise provider_slow() if serving else provider_away()
+            stream = _best(serving, now)
+            if stream is None:
+                working = [each for each in serving if each.works(now)]
+                if not await self._change(provider, deadline if working else absent_until):
+                    raise provider_slow() if working else provider_stalled() if serving else provider_away()
                 continue
-            answer = free.put(question)
+            answer, due = stream.put(question, now), now + self._answer_seconds
             try:
                 async with asyncio.timeout_at(deadline):
                     return await answer
             except TimeoutError:
+                # An asker that gave it less time than it has says nothing about the provider.
+                if seconds >= self._answer_seconds:
+                    stream.overdue(question.call_id, loop.time())
                 raise provider_slow() from None
             except StreamLostError:
                 absent_until = min(deadline, loop.time() + self._wait_seconds)
             finally:
-                free.drop(question.call_id)
+                stream.left(question.call_id, due)
                 self._tell()
 
     @staticmethod
     def _serves(stream: Stream, provider: str, resource: str) -> bool:
         return stream.provider == provider and resource in stream.resources
 
-    async def _change(self, until: float) -> bool:
-        """Waits for streams to come, go or have room; False when `until` (loop time) passed first."""
+    async def _change(self, provider: str, until: float) -> bool:
+        """Waits for streams to come, go or have room; False when `until` (loop time) passed first.
+
+        Raises UNAVAILABLE PROVIDER_BUSY when too many wait already.
+        """
+        if self._waiting[provider] >= MOST_WAITING:
+            raise provider_busy()
+        self._waiting[provider] += 1
         try:
             async with asyncio.timeout_at(until):
                 await self._changed.wait()
         except TimeoutError:
             return False
+        finally:
+            self._waiting[provider] -= 1
         return True
 
     def _tell(self) -> None:
+        now = asyncio.get_running_loop().time()
+        metrics.PROVIDER_STREAMS.set(len(self._streams))
+        stalled = sum(each.breaker.standing(now) is not Standing.CLOSED for each in self._streams)
+        metrics.PROVIDER_STREAMS_STALLED.set(stalled)
         told, self._changed = self._changed, asyncio.Event()
         told.set()
+
+
+def _best(streams: list[Stream], now: float) -> Stream | None:
+    """The stream for the next question: of those that answer the least loaded, else one that may be tried again."""
+    free = [each for each in streams if each.takes(now)]
+    return min(free, key=lambda each: (each.breaker.standing(now) is not Standing.CLOSED, each.load), default=None)
 
 
 def provider_away() -> HubError:
@@ -144,6 +231,22 @@ def provider_away() -> HubError:
         "PROVIDER_AWAY",
         "The provider is not connected; retry with the same request_id.",
         "数据提供方未连接，请使用相同的 request_id 重试。",
+    )
+
+
+def provider_stalled() -> HubError:
+    return errors.unavailable(
+        "PROVIDER_STALLED",
+        "The provider is connected and did not answer the last questions; retry in a minute with the same request_id.",
+        "数据提供方已连接但近期未答复，请稍后使用相同的 request_id 重试。",
+    )
+
+
+def provider_busy() -> HubError:
+    return errors.unavailable(
+        "PROVIDER_BUSY",
+        "Too many questions wait for the provider; retry in a moment with the same request_id.",
+        "等待该数据提供方答复的请求过多，请稍后使用相同的 request_id 重试。",
     )
 
 

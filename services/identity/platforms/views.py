@@ -56,4 +56,5 @@ def entry(row: Platform, feed_version: int) -> registry_pb2.PlatformEntry:
         subscriptions=[f"{each.topic}@{each.division}" if each.division else each.topic for each in row.subscriptions],
         uscc=row.uscc,
         version=feed_version,
+        scopes=row.scopes,
     )

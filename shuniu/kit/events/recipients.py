@@ -1,26 +1,51 @@
-"""Decides which organisations hear an event.
+"""Decides which organisations hear an event, from the contract alone: the payload's message declares the event type.
 
-1. A service names whom each of its topics is addressed to (its `events.py`, and the unit of work that publishes).
-2. Working organisations that subscribed to the topic, for the event's division, hear it too.
-3. Nobody hears it whose zone or clearance does not allow the event's label (`rpc/zones.py`).
+1. The platforms that the payload names in the fields that the contract calls addressees.
+2. Working subscribers that the event type's audience includes: none, supervisors of the division, or all.
+3. Nobody whose zone or clearance does not allow the event's label (`rpc/zones.py`).
 
 The hub's own services hear every event, on the stream of the publishing service: they need no entry here.
 """
 
+from collections.abc import Iterator
+from functools import cache
+
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from shuniu import national_numbers
+from shuniu.api.common.v1 import audience_pb2
+from shuniu.api.common.v1.audience_pb2 import EventType
+from shuniu.api.common.v1.registry_pb2 import PlatformEntry
 from shuniu.kit.feeds.registry import WORKING, Registry
 from shuniu.kit.process import metrics
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.rpc import zones
 
 
+def event_types(payload: Descriptor) -> list[EventType]:
+    """The event types that a message declares; empty for one that is no payload."""
+    return list(payload.GetOptions().Extensions[audience_pb2.event])
+
+
+@cache
+def event_type(payload: Descriptor, topic: str) -> EventType:
+    """The event type of a topic. Raises LookupError for a topic that the payload's message does not declare."""
+    found = next((each for each in event_types(payload) if each.topic == topic), None)
+    if found is None:
+        raise LookupError(f"{topic}: {payload.full_name} does not declare it")
+    return found
+
+
 def recipients(
-    registry: Registry, hub: HubSettings, topic: str, division: str, *direct: str, secrecy: str = "internal"
+    registry: Registry, hub: HubSettings, topic: str, payload: Message, division: str, secrecy: str = "internal"
 ) -> list[str]:
-    """Codes of the organisations that get an event, each once: those it is addressed to (`direct`), then those that
-    subscribed. Those that may not receive it are left out and counted.
+    """Codes of the organisations that get an event, each once: the addressed, then the subscribers. Those that may not
+    receive it are left out and counted. Raises LookupError as `event_type`.
     """
+    kind = event_type(payload.DESCRIPTOR, topic)
     found = []
-    for code in dict.fromkeys([*(code for code in direct if code), *subscribers(registry, topic, division)]):
+    for code in dict.fromkeys([*_addressed(kind, payload), *_subscribers(registry, kind, division)]):
         reason = refusal(registry, hub, code, secrecy)
         if reason:
             metrics.RECEIVERS_REFUSED.labels(reason).inc()
@@ -40,13 +65,27 @@ def refusal(registry: Registry, hub: HubSettings, code: str, secrecy: str = "int
     return zones.refusal(hub.zone, entry.zone or hub.zone, hub.zone_pairs, secrecy, entry.secrecy or "internal")
 
 
-def subscribers(registry: Registry, topic: str, division: str) -> list[str]:
-    """Working organisations that subscribed to a topic for a division."""
+def _addressed(kind: EventType, payload: Message) -> Iterator[str]:
+    for name in kind.addressees:
+        value = getattr(payload, name)
+        yield from filter(None, [value] if isinstance(value, str) else value)
+
+
+def _subscribers(registry: Registry, kind: EventType, division: str) -> list[str]:
+    if kind.audience not in (audience_pb2.AUDIENCE_SUPERVISORS, audience_pb2.AUDIENCE_PUBLIC):
+        return []
     return [
         entry.code
         for entry in registry.platforms()
-        if entry.state in WORKING and any(subscribed(item, topic, division) for item in entry.subscriptions)
+        if entry.state in WORKING
+        and any(subscribed(item, kind.topic, division) for item in entry.subscriptions)
+        and (kind.audience == audience_pb2.AUDIENCE_PUBLIC or _supervises(entry, kind.scope, division))
     ]
+
+
+def _supervises(entry: PlatformEntry, scope: str, division: str) -> bool:
+    """Tells whether a platform holds the scope, and the event concerns its division or one below."""
+    return bool(division) and scope in entry.scopes and entry.division in national_numbers.upwards(division)
 
 
 def subscribed(subscription: str, topic: str, division: str) -> bool:

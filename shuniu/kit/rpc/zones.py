@@ -20,6 +20,6 @@ def refusal(source: str, target: str, pairs: Collection[str], secrecy: str, clea
     """Returns why a message labelled `secrecy` may not go to a receiver, UPPER_SNAKE; empty when it may."""
     if not may_cross(source, target, pairs):
         return "ZONE_PAIR"
-    if rank(secrecy) > rank(cleared_for) or secrecy not in LABELS:
+    if secrecy not in LABELS or cleared_for not in LABELS or rank(secrecy) > rank(cleared_for):
         return "SECRECY"
     return ""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Column, Connection, MetaData, Table, Text, func, insert, select
 
 from shuniu.api.common.v1 import operations_pb2 as pb
-from shuniu.api.common.v1 import receipt_pb2
+from shuniu.api.events.v1.events_pb2 import CaseChanged
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.events import dead_letters, outbox_rows
@@ -58,7 +58,7 @@ async def mutate(base: Foundation, asked: pb.ReplayDeadLettersRequest, fail: Exc
 
     def work(conn: Connection) -> pb.ReplayDeadLettersResponse:
         conn.execute(insert(effects), {"what": " ".join(asked.event_ids)})
-        base.publish(conn, "exchange.case.moved", "case-1", receipt_pb2.Receipt(event_id="x"), to=["nmg-app"])
+        base.publish(conn, "exchange.case.moved", "case-1", CaseChanged(source_platform="nmg-app"))
         if fail:
             raise fail
         done = conn.execute(select(func.count()).select_from(effects)).scalar_one()

@@ -38,7 +38,7 @@ class ProviderService(query_pb2_grpc.ProviderServiceServicer):
         hello = await _hello(request_iterator)
         await self._base.write(self._admit, provider, frozenset(hello.resources))
         stream = self._streams.open(provider, frozenset(hello.resources), hello.window)
-        reading = asyncio.create_task(_read_answers(request_iterator, stream), name=f"answers of {provider}")
+        reading = asyncio.create_task(self._read_answers(request_iterator, stream), name=f"answers of {provider}")
         try:
             async for question in stream.questions():
                 yield question
@@ -47,6 +47,14 @@ class ProviderService(query_pb2_grpc.ProviderServiceServicer):
             reading.cancel()
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await reading
+
+    async def _read_answers(self, request_iterator: AsyncIterator[pb.ServeRequest], stream: Stream) -> None:
+        try:
+            async for message in request_iterator:
+                if message.WhichOneof("message") == "answer":
+                    self._streams.answered(stream, message.answer)
+        finally:
+            stream.end()
 
     def _admit(self, conn: Connection, provider: str, codes: frozenset[str]) -> None:
         for code in sorted(codes):
@@ -80,12 +88,3 @@ async def _hello(request_iterator: AsyncIterator[pb.ServeRequest]) -> pb.ServeHe
             "hello.window", "VALUE_RANGE", f"A window is 1 to {MAX_WINDOW}.", f"窗口应为 1 至 {MAX_WINDOW}。"
         )
     return hello
-
-
-async def _read_answers(request_iterator: AsyncIterator[pb.ServeRequest], stream: Stream) -> None:
-    try:
-        async for message in request_iterator:
-            if message.WhichOneof("message") == "answer":
-                stream.answered(message.answer)
-    finally:
-        stream.end()

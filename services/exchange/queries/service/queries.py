@@ -34,5 +34,8 @@ class QueryService(query_pb2_grpc.QueryServiceServicer):
                 metrics.QUERIES.labels("query", error.reason).inc()
                 raise
             response = await self._base.write(self._calls.done, begun.row, reply, leaving)
+            if isinstance(response, HubError):
+                metrics.QUERIES.labels("query", response.reason).inc()
+                raise response
             metrics.QUERIES.labels("query", "OK").inc()
             return response

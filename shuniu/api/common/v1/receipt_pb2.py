@@ -23,15 +23,26 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/common/v1/receipt.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"Z\n\x07Receipt\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12-\n\tstored_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shuniu/api/common/v1/receipt.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"Y\n\x14\x43heckReceiptsRequest\x12\x10\n\x08platform\x18\x01 \x01(\t\x12/\n\x08receipts\x18\x02 \x03(\x0b\x32\x1d.shuniu.api.common.v1.Receipt\"Q\n\x15\x43heckReceiptsResponse\x12\x38\n\tstandings\x18\x01 \x03(\x0e\x32%.shuniu.api.common.v1.ReceiptStanding\"Z\n\x07Receipt\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\x0c\x12-\n\tstored_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\xc9\x01\n\x0fReceiptStanding\x12 \n\x1cRECEIPT_STANDING_UNSPECIFIED\x10\x00\x12\x1c\n\x18RECEIPT_STANDING_UNKNOWN\x10\x01\x12\x1d\n\x19RECEIPT_STANDING_NOT_SENT\x10\x02\x12\x1c\n\x18RECEIPT_STANDING_DIFFERS\x10\x03\x12\x19\n\x15RECEIPT_STANDING_FITS\x10\x04\x12\x1e\n\x1aRECEIPT_STANDING_FORGOTTEN\x10\x05\x32\x8f\x01\n\x0eReceiptService\x12}\n\rCheckReceipts\x12*.shuniu.api.common.v1.CheckReceiptsRequest\x1a+.shuniu.api.common.v1.CheckReceiptsResponse\"\x13\xb2\xe1\x18\x0f\n\x01\x05(\x01:\x08\x65xchangeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.common.v1.receipt_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RECEIPT']._serialized_start=93
-  _globals['_RECEIPT']._serialized_end=183
+  _globals['_RECEIPTSERVICE'].methods_by_name['CheckReceipts']._loaded_options = None
+  _globals['_RECEIPTSERVICE'].methods_by_name['CheckReceipts']._serialized_options = b'\262\341\030\017\n\001\005(\001:\010exchange'
+  _globals['_RECEIPTSTANDING']._serialized_start=395
+  _globals['_RECEIPTSTANDING']._serialized_end=596
+  _globals['_CHECKRECEIPTSREQUEST']._serialized_start=128
+  _globals['_CHECKRECEIPTSREQUEST']._serialized_end=217
+  _globals['_CHECKRECEIPTSRESPONSE']._serialized_start=219
+  _globals['_CHECKRECEIPTSRESPONSE']._serialized_end=300
+  _globals['_RECEIPT']._serialized_start=302
+  _globals['_RECEIPT']._serialized_end=392
+  _globals['_RECEIPTSERVICE']._serialized_start=599
+  _globals['_RECEIPTSERVICE']._serialized_end=742
 # @@protoc_insertion_point(module_scope)

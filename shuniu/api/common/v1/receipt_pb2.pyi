@@ -3,9 +3,12 @@
 isort:skip_file
 What closes a delivery."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -16,6 +19,94 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReceiptStanding:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReceiptStandingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReceiptStanding.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RECEIPT_STANDING_UNSPECIFIED: _ReceiptStanding.ValueType  # 0
+    """Never valid."""
+    RECEIPT_STANDING_UNKNOWN: _ReceiptStanding.ValueType  # 1
+    """This process knows no such event."""
+    RECEIPT_STANDING_NOT_SENT: _ReceiptStanding.ValueType  # 2
+    """The event was not sent to the organisation."""
+    RECEIPT_STANDING_DIFFERS: _ReceiptStanding.ValueType  # 3
+    """The event was sent with another digest."""
+    RECEIPT_STANDING_FITS: _ReceiptStanding.ValueType  # 4
+    """The event was sent with this digest."""
+    RECEIPT_STANDING_FORGOTTEN: _ReceiptStanding.ValueType  # 5
+    """This process knows no such event, and may have sent it: it is of before a restore, or older than what is kept."""
+
+class ReceiptStanding(_ReceiptStanding, metaclass=_ReceiptStandingEnumTypeWrapper):
+    """How a receipt stands to what was sent."""
+
+RECEIPT_STANDING_UNSPECIFIED: ReceiptStanding.ValueType  # 0
+"""Never valid."""
+RECEIPT_STANDING_UNKNOWN: ReceiptStanding.ValueType  # 1
+"""This process knows no such event."""
+RECEIPT_STANDING_NOT_SENT: ReceiptStanding.ValueType  # 2
+"""The event was not sent to the organisation."""
+RECEIPT_STANDING_DIFFERS: ReceiptStanding.ValueType  # 3
+"""The event was sent with another digest."""
+RECEIPT_STANDING_FITS: ReceiptStanding.ValueType  # 4
+"""The event was sent with this digest."""
+RECEIPT_STANDING_FORGOTTEN: ReceiptStanding.ValueType  # 5
+"""This process knows no such event, and may have sent it: it is of before a restore, or older than what is kept."""
+Global___ReceiptStanding: _TypeAlias = ReceiptStanding  # noqa: Y015
+
+@_typing.final
+class CheckReceiptsRequest(_message.Message):
+    """Receipts of one organisation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PLATFORM_FIELD_NUMBER: _builtins.int
+    RECEIPTS_FIELD_NUMBER: _builtins.int
+    platform: _builtins.str
+    """Its platform code."""
+    @_builtins.property
+    def receipts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Receipt]:
+        """The receipts, at most 500; their instants are not looked at."""
+
+    def __init__(
+        self,
+        *,
+        platform: _builtins.str = ...,
+        receipts: _abc.Iterable[Global___Receipt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["platform", b"platform", "receipts", b"receipts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckReceiptsRequest: _TypeAlias = CheckReceiptsRequest  # noqa: Y015
+
+@_typing.final
+class CheckReceiptsResponse(_message.Message):
+    """What is known of them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STANDINGS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def standings(self) -> _containers.RepeatedScalarFieldContainer[Global___ReceiptStanding.ValueType]:
+        """One for each receipt, in order."""
+
+    def __init__(
+        self,
+        *,
+        standings: _abc.Iterable[Global___ReceiptStanding.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["standings", b"standings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckReceiptsResponse: _TypeAlias = CheckReceiptsResponse  # noqa: Y015
 
 @_typing.final
 class Receipt(_message.Message):

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from shuniu.api.common.v1 import receipt_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -22,3 +23,79 @@ if _version_not_supported:
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
     )
+
+
+class ReceiptServiceStub:
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.CheckReceipts = channel.unary_unary(
+                '/shuniu.api.common.v1.ReceiptService/CheckReceipts',
+                request_serializer=shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsResponse.FromString,
+                _registered_method=True)
+
+
+class ReceiptServiceServicer:
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one.
+    """
+
+    def CheckReceipts(self, request, context):
+        """Compares receipts with what this process sent. Errors: none of its own.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_ReceiptServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'CheckReceipts': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckReceipts,
+                    request_deserializer=shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shuniu.api.common.v1.ReceiptService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shuniu.api.common.v1.ReceiptService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class ReceiptService:
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one.
+    """
+
+    @staticmethod
+    def CheckReceipts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.common.v1.ReceiptService/CheckReceipts',
+            shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsRequest.SerializeToString,
+            shuniu_dot_api_dot_common_dot_v1_dot_receipt__pb2.CheckReceiptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -5,9 +5,16 @@ What closes a delivery."""
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from shuniu.api.common.v1 import receipt_pb2 as _receipt_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
 import typing as _typing
+
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
 
 _T = _typing.TypeVar("_T")
 
@@ -18,3 +25,34 @@ class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ig
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
+
+class ReceiptServiceStub:
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ReceiptServiceAsyncStub: ...
+    CheckReceipts: _grpc.UnaryUnaryMultiCallable[_receipt_pb2.CheckReceiptsRequest, _receipt_pb2.CheckReceiptsResponse]
+    """Compares receipts with what this process sent. Errors: none of its own."""
+
+@_typing.type_check_only
+class ReceiptServiceAsyncStub(ReceiptServiceStub):
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    CheckReceipts: _aio.UnaryUnaryMultiCallable[_receipt_pb2.CheckReceiptsRequest, _receipt_pb2.CheckReceiptsResponse]  # type: ignore[assignment]
+    """Compares receipts with what this process sent. Errors: none of its own."""
+
+class ReceiptServiceServicer(metaclass=_abc_1.ABCMeta):
+    """What a process that publishes events knows of receipts, for the HTTP carrier: it refuses a wrong one."""
+
+    @_abc_1.abstractmethod
+    def CheckReceipts(
+        self,
+        request: _receipt_pb2.CheckReceiptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_receipt_pb2.CheckReceiptsResponse, _abc.Awaitable[_receipt_pb2.CheckReceiptsResponse]]:
+        """Compares receipts with what this process sent. Errors: none of its own."""
+
+def add_ReceiptServiceServicer_to_server(servicer: ReceiptServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from shuniu.api.common.v1 import policy_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_policy__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/common/v1/registry.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"Q\n\x13PullRegistryRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05\"\xc7\x01\n\x14PullRegistryResponse\x12\x36\n\tplatforms\x18\x01 \x03(\x0b\x32#.shuniu.api.common.v1.PlatformEntry\x12:\n\x0e\x65nded_sessions\x18\x02 \x03(\x0b\x32\".shuniu.api.common.v1.EndedSession\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\r\n\x05reset\x18\x05 \x01(\x08\x12\x0c\n\x04more\x18\x06 \x01(\x08\"\xbd\x01\n\rPlatformEntry\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08\x64ivision\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0c\n\x04zone\x18\x06 \x01(\t\x12\x0f\n\x07secrecy\x18\x07 \x01(\t\x12\x0c\n\x04jwks\x18\x08 \x01(\t\x12\x15\n\rsubscriptions\x18\t \x03(\t\x12\x0c\n\x04uscc\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\x03\"a\n\x0c\x45ndedSession\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12,\n\x08\x65nded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x03 \x01(\x03\x32\xaa\x01\n\x13RegistryFeedService\x12\x92\x01\n\x0cPullRegistry\x12).shuniu.api.common.v1.PullRegistryRequest\x1a*.shuniu.api.common.v1.PullRegistryResponse\"+\xb2\xe1\x18\'\n\x01\x05(\x01:\x04\x65\x64ge:\tcatalogue:\x08\x65xchange:\x05\x65signb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#shuniu/api/common/v1/registry.proto\x12\x14shuniu.api.common.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!shuniu/api/common/v1/policy.proto\"Q\n\x13PullRegistryRequest\x12\x15\n\rafter_version\x18\x01 \x01(\x03\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x14\n\x0cwait_seconds\x18\x03 \x01(\x05\"\xc7\x01\n\x14PullRegistryResponse\x12\x36\n\tplatforms\x18\x01 \x03(\x0b\x32#.shuniu.api.common.v1.PlatformEntry\x12:\n\x0e\x65nded_sessions\x18\x02 \x03(\x0b\x32\".shuniu.api.common.v1.EndedSession\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12\r\n\x05reset\x18\x05 \x01(\x08\x12\x0c\n\x04more\x18\x06 \x01(\x08\"\xcd\x01\n\rPlatformEntry\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x10\n\x08\x64ivision\x18\x04 \x01(\t\x12\r\n\x05state\x18\x05 \x01(\t\x12\x0c\n\x04zone\x18\x06 \x01(\t\x12\x0f\n\x07secrecy\x18\x07 \x01(\t\x12\x0c\n\x04jwks\x18\x08 \x01(\t\x12\x15\n\rsubscriptions\x18\t \x03(\t\x12\x0c\n\x04uscc\x18\n \x01(\t\x12\x0f\n\x07version\x18\x0b \x01(\x03\x12\x0e\n\x06scopes\x18\x0c \x03(\t\"a\n\x0c\x45ndedSession\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12,\n\x08\x65nded_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07version\x18\x03 \x01(\x03\x32\xaa\x01\n\x13RegistryFeedService\x12\x92\x01\n\x0cPullRegistry\x12).shuniu.api.common.v1.PullRegistryRequest\x1a*.shuniu.api.common.v1.PullRegistryResponse\"+\xb2\xe1\x18\'\n\x01\x05(\x01:\x04\x65\x64ge:\tcatalogue:\x08\x65xchange:\x05\x65signb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,9 +40,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PULLREGISTRYRESPONSE']._serialized_start=213
   _globals['_PULLREGISTRYRESPONSE']._serialized_end=412
   _globals['_PLATFORMENTRY']._serialized_start=415
-  _globals['_PLATFORMENTRY']._serialized_end=604
-  _globals['_ENDEDSESSION']._serialized_start=606
-  _globals['_ENDEDSESSION']._serialized_end=703
-  _globals['_REGISTRYFEEDSERVICE']._serialized_start=706
-  _globals['_REGISTRYFEEDSERVICE']._serialized_end=876
+  _globals['_PLATFORMENTRY']._serialized_end=620
+  _globals['_ENDEDSESSION']._serialized_start=622
+  _globals['_ENDEDSESSION']._serialized_end=719
+  _globals['_REGISTRYFEEDSERVICE']._serialized_start=722
+  _globals['_REGISTRYFEEDSERVICE']._serialized_end=892
 # @@protoc_insertion_point(module_scope)

@@ -114,6 +114,7 @@ class PlatformEntry(_message.Message):
     SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
     USCC_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SCOPES_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code."""
     name: _builtins.str
@@ -138,6 +139,10 @@ class PlatformEntry(_message.Message):
     def subscriptions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Topics it subscribed to, each `topic` or `topic.*`, with a division prefix after `@` when it has one."""
 
+    @_builtins.property
+    def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Scopes that the hub's operator gave it."""
+
     def __init__(
         self,
         *,
@@ -152,10 +157,11 @@ class PlatformEntry(_message.Message):
         subscriptions: _abc.Iterable[_builtins.str] | None = ...,
         uscc: _builtins.str = ...,
         version: _builtins.int = ...,
+        scopes: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "division", b"division", "jwks", b"jwks", "kind", b"kind", "name", b"name", "secrecy", b"secrecy", "state", b"state", "subscriptions", b"subscriptions", "uscc", b"uscc", "version", b"version", "zone", b"zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "division", b"division", "jwks", b"jwks", "kind", b"kind", "name", b"name", "scopes", b"scopes", "secrecy", b"secrecy", "state", b"state", "subscriptions", b"subscriptions", "uscc", b"uscc", "version", b"version", "zone", b"zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

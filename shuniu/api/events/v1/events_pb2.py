@@ -24,33 +24,52 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from shuniu.api.catalogue.v1 import item_pb2 as shuniu_dot_api_dot_catalogue_dot_v1_dot_item__pb2
+from shuniu.api.common.v1 import audience_pb2 as shuniu_dot_api_dot_common_dot_v1_dot_audience__pb2
 from shuniu.api.exchange.v1 import case_pb2 as shuniu_dot_api_dot_exchange_dot_v1_dot_case__pb2
 from shuniu.api.identity.v1 import platform_pb2 as shuniu_dot_api_dot_identity_dot_v1_dot_platform__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/events/v1/events.proto\x12\x14shuniu.api.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a!shuniu/api/exchange/v1/case.proto\x1a%shuniu/api/identity/v1/platform.proto\"E\n\x0fPlatformChanged\x12\x32\n\x08platform\x18\x01 \x01(\x0b\x32 .shuniu.api.identity.v1.Platform\"E\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\tplatforms\x18\x03 \x03(\t\":\n\x0bItemChanged\x12+\n\x04item\x18\x01 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item\"\xa9\x02\n\x0b\x43\x61seChanged\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\x10\n\x08\x64ivision\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.shuniu.api.exchange.v1.CaseState\x12\x16\n\x0enational_state\x18\x05 \x01(\t\x12\x19\n\x11missing_materials\x18\x06 \x03(\t\x12\x1a\n\x12\x63\x65rtificate_number\x18\x07 \x01(\t\x12\x17\n\x0fsource_platform\x18\x08 \x01(\t\x12\x18\n\x10handler_platform\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"c\n\rCaseEvaluated\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"|\n\x12\x43\x65rtificateChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x14\n\x0cledger_index\x18\x06 \x01(\x03\"7\n\x0bSealChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\"c\n\x0eLicenceChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x14\n\x0cledger_index\x18\x05 \x01(\x03\"\xe9\x01\n\x0b\x46lowChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08scenario\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x03(\t\x12\x10\n\x08platform\x18\x06 \x01(\t\x12\x11\n\tcase_code\x18\x07 \x01(\t\x12\x14\n\x0c\x66inal_sha256\x18\x08 \x01(\t\x12\x14\n\x0cledger_index\x18\t \x01(\x03\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12.\n\nchanged_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!shuniu/api/events/v1/events.proto\x12\x14shuniu.api.events.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"shuniu/api/catalogue/v1/item.proto\x1a#shuniu/api/common/v1/audience.proto\x1a!shuniu/api/exchange/v1/case.proto\x1a%shuniu/api/identity/v1/platform.proto\"h\n\x0fPlatformChanged\x12\x32\n\x08platform\x18\x01 \x01(\x0b\x32 .shuniu.api.identity.v1.Platform:!\xba\xe1\x18\x1d\n\x19identity.platform.changed\x10\x01\"e\n\x0cSessionEnded\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x11\n\tplatforms\x18\x03 \x03(\t:\x1e\xba\xe1\x18\x1a\n\x16identity.session.ended\x10\x01\"\x9c\x01\n\x0bItemChanged\x12+\n\x04item\x18\x01 \x01(\x0b\x32\x1d.shuniu.api.catalogue.v1.Item:`\xba\xe1\x18\x1c\n\x18\x63\x61talogue.item.published\x10\x04\xba\xe1\x18\x1c\n\x18\x63\x61talogue.item.suspended\x10\x04\xba\xe1\x18\x1c\n\x18\x63\x61talogue.item.withdrawn\x10\x04\"\xae\x04\n\x0b\x43\x61seChanged\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\x11\n\titem_code\x18\x02 \x01(\t\x12\x10\n\x08\x64ivision\x18\x03 \x01(\t\x12\x30\n\x05state\x18\x04 \x01(\x0e\x32!.shuniu.api.exchange.v1.CaseState\x12\x16\n\x0enational_state\x18\x05 \x01(\t\x12\x19\n\x11missing_materials\x18\x06 \x03(\t\x12\x1a\n\x12\x63\x65rtificate_number\x18\x07 \x01(\t\x12\x17\n\x0fsource_platform\x18\x08 \x01(\t\x12\x18\n\x10handler_platform\x18\t \x01(\t\x12.\n\nchanged_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp:\x82\x02\xba\xe1\x18=\n\x17\x65xchange.case.submitted\x10\x03\x1a\x10handler_platform\"\x0e\x63\x61se.supervise\xba\xe1\x18@\n\x1a\x65xchange.case.supplemented\x10\x03\x1a\x10handler_platform\"\x0e\x63\x61se.supervise\xba\xe1\x18=\n\x17\x65xchange.case.withdrawn\x10\x03\x1a\x10handler_platform\"\x0e\x63\x61se.supervise\xba\xe1\x18\x38\n\x13\x65xchange.case.moved\x10\x03\x1a\x0fsource_platform\"\x0e\x63\x61se.supervise\"\xc0\x01\n\rCaseEvaluated\x12\x11\n\tcase_code\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\x05\x12\x30\n\x0c\x65valuated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10handler_platform\x18\x04 \x01(\t:A\xba\xe1\x18=\n\x17\x65xchange.case.evaluated\x10\x03\x1a\x10handler_platform\"\x0e\x63\x61se.supervise\"\xcf\x01\n\x12\x43\x65rtificateChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x11\n\tcase_code\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x0e\n\x06sha256\x18\x05 \x01(\t\x12\x14\n\x0cledger_index\x18\x06 \x01(\x03:Q\xba\xe1\x18$\n\x18\x65sign.certificate.issued\x10\x02\x1a\x06issuer\xba\xe1\x18%\n\x19\x65sign.certificate.revoked\x10\x02\x1a\x06issuer\"Z\n\x0bSealChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05owner\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t:!\xba\xe1\x18\x1d\n\x12\x65sign.seal.changed\x10\x02\x1a\x05owner\"\xae\x01\n\x0eLicenceChanged\x12\x0e\n\x06number\x18\x01 \x01(\t\x12\x0c\n\x04type\x18\x02 \x01(\t\x12\x0e\n\x06issuer\x18\x03 \x01(\t\x12\r\n\x05state\x18\x04 \x01(\t\x12\x14\n\x0cledger_index\x18\x05 \x01(\x03:I\xba\xe1\x18 \n\x14\x65sign.licence.issued\x10\x02\x1a\x06issuer\xba\xe1\x18!\n\x15\x65sign.licence.changed\x10\x02\x1a\x06issuer\"\xaf\x05\n\x0b\x46lowChanged\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08scenario\x18\x02 \x01(\t\x12\r\n\x05state\x18\x03 \x01(\t\x12\x0c\n\x04step\x18\x04 \x01(\t\x12\r\n\x05ready\x18\x05 \x03(\t\x12\x10\n\x08platform\x18\x06 \x01(\t\x12\x11\n\tcase_code\x18\x07 \x01(\t\x12\x14\n\x0c\x66inal_sha256\x18\x08 \x01(\t\x12\x14\n\x0cledger_index\x18\t \x01(\x03\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12.\n\nchanged_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fparty_platforms\x18\x0c \x03(\t:\xaa\x03\xba\xe1\x18/\n\x10\x65sign.flow.begun\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x30\n\x11\x65sign.flow.signed\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x32\n\x13\x65sign.flow.reminded\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x30\n\x11\x65sign.flow.failed\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x33\n\x14\x65sign.flow.completed\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x32\n\x13\x65sign.flow.rejected\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x33\n\x14\x65sign.flow.withdrawn\x10\x02\x1a\x08platform\x1a\x0fparty_platforms\xba\xe1\x18\x31\n\x12\x65sign.flow.expired\x10\x02\x1a\x08platform\x1a\x0fparty_platformsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shuniu.api.events.v1.events_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PLATFORMCHANGED']._serialized_start=202
-  _globals['_PLATFORMCHANGED']._serialized_end=271
-  _globals['_SESSIONENDED']._serialized_start=273
-  _globals['_SESSIONENDED']._serialized_end=342
-  _globals['_ITEMCHANGED']._serialized_start=344
-  _globals['_ITEMCHANGED']._serialized_end=402
-  _globals['_CASECHANGED']._serialized_start=405
-  _globals['_CASECHANGED']._serialized_end=702
-  _globals['_CASEEVALUATED']._serialized_start=704
-  _globals['_CASEEVALUATED']._serialized_end=803
-  _globals['_CERTIFICATECHANGED']._serialized_start=805
-  _globals['_CERTIFICATECHANGED']._serialized_end=929
-  _globals['_SEALCHANGED']._serialized_start=931
-  _globals['_SEALCHANGED']._serialized_end=986
-  _globals['_LICENCECHANGED']._serialized_start=988
-  _globals['_LICENCECHANGED']._serialized_end=1087
-  _globals['_FLOWCHANGED']._serialized_start=1090
-  _globals['_FLOWCHANGED']._serialized_end=1323
+  _globals['_PLATFORMCHANGED']._loaded_options = None
+  _globals['_PLATFORMCHANGED']._serialized_options = b'\272\341\030\035\n\031identity.platform.changed\020\001'
+  _globals['_SESSIONENDED']._loaded_options = None
+  _globals['_SESSIONENDED']._serialized_options = b'\272\341\030\032\n\026identity.session.ended\020\001'
+  _globals['_ITEMCHANGED']._loaded_options = None
+  _globals['_ITEMCHANGED']._serialized_options = b'\272\341\030\034\n\030catalogue.item.published\020\004\272\341\030\034\n\030catalogue.item.suspended\020\004\272\341\030\034\n\030catalogue.item.withdrawn\020\004'
+  _globals['_CASECHANGED']._loaded_options = None
+  _globals['_CASECHANGED']._serialized_options = b'\272\341\030=\n\027exchange.case.submitted\020\003\032\020handler_platform\"\016case.supervise\272\341\030@\n\032exchange.case.supplemented\020\003\032\020handler_platform\"\016case.supervise\272\341\030=\n\027exchange.case.withdrawn\020\003\032\020handler_platform\"\016case.supervise\272\341\0308\n\023exchange.case.moved\020\003\032\017source_platform\"\016case.supervise'
+  _globals['_CASEEVALUATED']._loaded_options = None
+  _globals['_CASEEVALUATED']._serialized_options = b'\272\341\030=\n\027exchange.case.evaluated\020\003\032\020handler_platform\"\016case.supervise'
+  _globals['_CERTIFICATECHANGED']._loaded_options = None
+  _globals['_CERTIFICATECHANGED']._serialized_options = b'\272\341\030$\n\030esign.certificate.issued\020\002\032\006issuer\272\341\030%\n\031esign.certificate.revoked\020\002\032\006issuer'
+  _globals['_SEALCHANGED']._loaded_options = None
+  _globals['_SEALCHANGED']._serialized_options = b'\272\341\030\035\n\022esign.seal.changed\020\002\032\005owner'
+  _globals['_LICENCECHANGED']._loaded_options = None
+  _globals['_LICENCECHANGED']._serialized_options = b'\272\341\030 \n\024esign.licence.issued\020\002\032\006issuer\272\341\030!\n\025esign.licence.changed\020\002\032\006issuer'
+  _globals['_FLOWCHANGED']._loaded_options = None
+  _globals['_FLOWCHANGED']._serialized_options = b'\272\341\030/\n\020esign.flow.begun\020\002\032\010platform\032\017party_platforms\272\341\0300\n\021esign.flow.signed\020\002\032\010platform\032\017party_platforms\272\341\0302\n\023esign.flow.reminded\020\002\032\010platform\032\017party_platforms\272\341\0300\n\021esign.flow.failed\020\002\032\010platform\032\017party_platforms\272\341\0303\n\024esign.flow.completed\020\002\032\010platform\032\017party_platforms\272\341\0302\n\023esign.flow.rejected\020\002\032\010platform\032\017party_platforms\272\341\0303\n\024esign.flow.withdrawn\020\002\032\010platform\032\017party_platforms\272\341\0301\n\022esign.flow.expired\020\002\032\010platform\032\017party_platforms'
+  _globals['_PLATFORMCHANGED']._serialized_start=239
+  _globals['_PLATFORMCHANGED']._serialized_end=343
+  _globals['_SESSIONENDED']._serialized_start=345
+  _globals['_SESSIONENDED']._serialized_end=446
+  _globals['_ITEMCHANGED']._serialized_start=449
+  _globals['_ITEMCHANGED']._serialized_end=605
+  _globals['_CASECHANGED']._serialized_start=608
+  _globals['_CASECHANGED']._serialized_end=1166
+  _globals['_CASEEVALUATED']._serialized_start=1169
+  _globals['_CASEEVALUATED']._serialized_end=1361
+  _globals['_CERTIFICATECHANGED']._serialized_start=1364
+  _globals['_CERTIFICATECHANGED']._serialized_end=1571
+  _globals['_SEALCHANGED']._serialized_start=1573
+  _globals['_SEALCHANGED']._serialized_end=1663
+  _globals['_LICENCECHANGED']._serialized_start=1666
+  _globals['_LICENCECHANGED']._serialized_end=1840
+  _globals['_FLOWCHANGED']._serialized_start=1843
+  _globals['_FLOWCHANGED']._serialized_end=2530
 # @@protoc_insertion_point(module_scope)

@@ -60,7 +60,9 @@ class InboxServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AckInbox(self, request, context):
-        """Receipts: what the platform has stored. Errors: INVALID_ARGUMENT, UNAVAILABLE BUS_AWAY.
+        """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
+        not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+        forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,10 @@ class InboxServiceStub:
     Errors: INVALID_ARGUMENT CURSOR_INVALID, FAILED_PRECONDITION CURSOR_EPOCH (start again from the cursor given in metadata), UNAVAILABLE BUS_AWAY.
     """
     AckInbox: _grpc.UnaryUnaryMultiCallable[_inbox_pb2.AckInboxRequest, _inbox_pb2.AckInboxResponse]
-    """Receipts: what the platform has stored. Errors: INVALID_ARGUMENT, UNAVAILABLE BUS_AWAY."""
+    """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
+    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+    forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+    """
 
 @_typing.type_check_only
 class InboxServiceAsyncStub(InboxServiceStub):
@@ -50,7 +53,10 @@ class InboxServiceAsyncStub(InboxServiceStub):
     Errors: INVALID_ARGUMENT CURSOR_INVALID, FAILED_PRECONDITION CURSOR_EPOCH (start again from the cursor given in metadata), UNAVAILABLE BUS_AWAY.
     """
     AckInbox: _aio.UnaryUnaryMultiCallable[_inbox_pb2.AckInboxRequest, _inbox_pb2.AckInboxResponse]  # type: ignore[assignment]
-    """Receipts: what the platform has stored. Errors: INVALID_ARGUMENT, UNAVAILABLE BUS_AWAY."""
+    """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
+    not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+    forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+    """
 
 class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
     """The caller's own INBOX over HTTP: the same events, ids and receipts as on the bus."""
@@ -71,6 +77,9 @@ class InboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _inbox_pb2.AckInboxRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_inbox_pb2.AckInboxResponse, _abc.Awaitable[_inbox_pb2.AckInboxResponse]]:
-        """Receipts: what the platform has stored. Errors: INVALID_ARGUMENT, UNAVAILABLE BUS_AWAY."""
+        """Receipts: what the platform has stored. All are taken or none. Errors: INVALID_ARGUMENT, by field: EVENT_UNKNOWN for an event that was
+        not sent to the platform, DIGEST_OTHER for another digest than that of what was sent. A receipt for an event that the hub has
+        forgotten (it was receipted some days ago, or is of before a restore) is taken and changes nothing. UNAVAILABLE BUS_AWAY, RECEIPTS_UNCHECKED.
+        """
 
 def add_InboxServiceServicer_to_server(servicer: InboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

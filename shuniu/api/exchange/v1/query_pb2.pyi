@@ -120,6 +120,7 @@ class Resource(_message.Message):
     STATE_FIELD_NUMBER: _builtins.int
     AUTHORITY_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    DAILY_CALLS_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Code, 3 to 60 of a-z, 0-9, dot and hyphen, unique in the hub."""
     title: _builtins.str
@@ -136,6 +137,10 @@ class Resource(_message.Message):
     """Whether the hub itself may ask it to prove real names (authority resource)."""
     etag: _builtins.str
     """For conditional updates."""
+    daily_calls: _builtins.int
+    """Calls a day that the provider gives each consumer, over all its grants; at most 10,000,000. 0: 10,000 for an unconditional
+    resource, else what the provider decides on each grant.
+    """
     @_builtins.property
     def fields(self) -> _containers.RepeatedCompositeFieldContainer[Global___ResourceField]:
         """Fields an answer may hold."""
@@ -152,10 +157,11 @@ class Resource(_message.Message):
         state: _builtins.str = ...,
         authority: _builtins.bool = ...,
         etag: _builtins.str = ...,
+        daily_calls: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "code", b"code", "etag", b"etag", "fields", b"fields", "provider", b"provider", "secrecy", b"secrecy", "share_class", b"share_class", "state", b"state", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authority", b"authority", "code", b"code", "daily_calls", b"daily_calls", "etag", b"etag", "fields", b"fields", "provider", b"provider", "secrecy", b"secrecy", "share_class", b"share_class", "state", b"state", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,7 +195,7 @@ class Grant(_message.Message):
     purpose: _builtins.str
     """Purpose."""
     daily_quota: _builtins.int
-    """Calls a day."""
+    """Calls a day, counted together with the consumer's other grants on the resource."""
     state: _builtins.str
     """State: APPLIED, ACTIVE, REFUSED, REVOKED, EXPIRED."""
     reason: _builtins.str
@@ -415,7 +421,7 @@ class ApplyGrantRequest(_message.Message):
     purpose: _builtins.str
     """Purpose."""
     daily_quota: _builtins.int
-    """Calls a day wanted, 1 to 10,000,000."""
+    """Calls a day wanted, 1 to what the resource gives (`daily_calls`)."""
     @_builtins.property
     def fields(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Fields wanted."""
@@ -477,6 +483,7 @@ class DecideGrantRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
+    DAILY_QUOTA_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     id: _builtins.str
@@ -485,6 +492,8 @@ class DecideGrantRequest(_message.Message):
     """The decision."""
     reason: _builtins.str
     """Reason; required with a refusal."""
+    daily_quota: _builtins.int
+    """Calls a day given, at most those wanted; 0 gives what was wanted."""
     def __init__(
         self,
         *,
@@ -492,10 +501,11 @@ class DecideGrantRequest(_message.Message):
         id: _builtins.str = ...,
         decision: Global___GrantDecision.ValueType = ...,
         reason: _builtins.str = ...,
+        daily_quota: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "id", b"id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["daily_quota", b"daily_quota", "decision", b"decision", "id", b"id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,21 +98,25 @@ class ResourceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ApplyGrant(self, request, context):
-        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN.
+        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+        ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideGrant(self, request, context):
-        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE.
+        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+        FAILED_PRECONDITION GRANT_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeGrant(self, request, context):
-        """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE.
+        """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+        the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+        the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -388,9 +392,11 @@ class QueryServiceServicer:
 
     def Query(self, request, context):
         """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+        looked at before the question leaves, before the answer is handed out, and before it is handed out again.
         Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+        UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+        PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -467,7 +473,9 @@ class ProviderServiceServicer:
 
     def Serve(self, request_iterator, context):
         """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-        provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+        provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+        result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+        Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -544,7 +552,7 @@ class AuthorityServiceServicer:
 
     def VerifySubject(self, request, context):
         """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

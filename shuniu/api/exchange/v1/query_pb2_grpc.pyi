@@ -40,11 +40,18 @@ class ResourceServiceStub:
     ListResources: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListResourcesRequest, _query_pb2.ListResourcesResponse]
     """Published resources and the caller's own, by code."""
     ApplyGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.ApplyGrantRequest, _query_pb2.ApplyGrantResponse]
-    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+    ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+    """
     DecideGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.DecideGrantRequest, _query_pb2.DecideGrantResponse]
-    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+    FAILED_PRECONDITION GRANT_STATE.
+    """
     RevokeGrant: _grpc.UnaryUnaryMultiCallable[_query_pb2.RevokeGrantRequest, _query_pb2.RevokeGrantResponse]
-    """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+    """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+    the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+    the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+    """
     ListGrants: _grpc.UnaryUnaryMultiCallable[_query_pb2.ListGrantsRequest, _query_pb2.ListGrantsResponse]
     """Grants the caller holds or gives, by id."""
 
@@ -60,11 +67,18 @@ class ResourceServiceAsyncStub(ResourceServiceStub):
     ListResources: _aio.UnaryUnaryMultiCallable[_query_pb2.ListResourcesRequest, _query_pb2.ListResourcesResponse]  # type: ignore[assignment]
     """Published resources and the caller's own, by code."""
     ApplyGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.ApplyGrantRequest, _query_pb2.ApplyGrantResponse]  # type: ignore[assignment]
-    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+    """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+    ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+    """
     DecideGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.DecideGrantRequest, _query_pb2.DecideGrantResponse]  # type: ignore[assignment]
-    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+    """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+    FAILED_PRECONDITION GRANT_STATE.
+    """
     RevokeGrant: _aio.UnaryUnaryMultiCallable[_query_pb2.RevokeGrantRequest, _query_pb2.RevokeGrantResponse]  # type: ignore[assignment]
-    """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+    """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+    the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+    the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+    """
     ListGrants: _aio.UnaryUnaryMultiCallable[_query_pb2.ListGrantsRequest, _query_pb2.ListGrantsResponse]  # type: ignore[assignment]
     """Grants the caller holds or gives, by id."""
 
@@ -101,7 +115,9 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.ApplyGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.ApplyGrantResponse, _abc.Awaitable[_query_pb2.ApplyGrantResponse]]:
-        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN."""
+        """Applies for a grant. Errors: NOT_FOUND RESOURCE_UNKNOWN, INVALID_ARGUMENT FIELD_UNKNOWN, PERMISSION_DENIED SECRECY_TOO_HIGH or
+        ZONE_PAIR, RESOURCE_EXHAUSTED GRANTS_COUNT.
+        """
 
     @_abc_1.abstractmethod
     def DecideGrant(
@@ -109,7 +125,9 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.DecideGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.DecideGrantResponse, _abc.Awaitable[_query_pb2.DecideGrantResponse]]:
-        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, FAILED_PRECONDITION GRANT_STATE."""
+        """The provider's decision. A refusal needs a reason. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED, SECRECY_TOO_HIGH or ZONE_PAIR,
+        FAILED_PRECONDITION GRANT_STATE.
+        """
 
     @_abc_1.abstractmethod
     def RevokeGrant(
@@ -117,7 +135,10 @@ class ResourceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _query_pb2.RevokeGrantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.RevokeGrantResponse, _abc.Awaitable[_query_pb2.RevokeGrantResponse]]:
-        """Ends a grant; the next call fails. By provider, or by the consumer itself. Errors: FAILED_PRECONDITION GRANT_STATE."""
+        """Ends a grant; the next call fails, and an answer that is under way is not handed out. By provider, or by the consumer itself. Once
+        the provider revoked, every application of that consumer for the resource waits for the provider, and on an unconditional resource
+        the consumer's other grants end too. Errors: FAILED_PRECONDITION GRANT_STATE.
+        """
 
     @_abc_1.abstractmethod
     def ListGrants(
@@ -138,9 +159,11 @@ class QueryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> QueryServiceAsyncStub: ...
     Query: _grpc.UnaryUnaryMultiCallable[_query_pb2.QueryRequest, _query_pb2.QueryResponse]
     """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+    looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+    UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+    PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 @_typing.type_check_only
@@ -150,9 +173,11 @@ class QueryServiceAsyncStub(QueryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Query: _aio.UnaryUnaryMultiCallable[_query_pb2.QueryRequest, _query_pb2.QueryResponse]  # type: ignore[assignment]
     """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+    sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+    looked at before the question leaves, before the answer is handed out, and before it is handed out again.
     Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-    UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+    UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+    PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
     """
 
 class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -165,9 +190,11 @@ class QueryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.QueryResponse, _abc.Awaitable[_query_pb2.QueryResponse]]:
         """Asks a provider about the applicant of a case the caller handles. The subject's number goes from the vault to the provider
-        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call.
+        sealed to its key; the answer holds only granted fields; one evidence record is kept of each call. Grant, case and registry are
+        looked at before the question leaves, before the answer is handed out, and before it is handed out again.
         Errors: PERMISSION_DENIED GRANT_REQUIRED or NOT_HANDLING_AGENCY, RESOURCE_EXHAUSTED GRANT_QUOTA,
-        UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION PROVIDER_ANSWER_INVALID.
+        UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW, FAILED_PRECONDITION
+        PROVIDER_ANSWER_INVALID, ABORTED QUERY_OVERTAKEN.
         """
 
 def add_QueryServiceServicer_to_server(servicer: QueryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -181,7 +208,9 @@ class ProviderServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     Serve: _grpc.StreamStreamMultiCallable[_query_pb2.ServeRequest, _query_pb2.ServeResponse]
     """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-    provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+    provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+    result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+    Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
     """
 
 @_typing.type_check_only
@@ -191,7 +220,9 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Serve: _aio.StreamStreamMultiCallable[_query_pb2.ServeRequest, _query_pb2.ServeResponse]  # type: ignore[assignment]
     """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-    provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+    provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+    result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+    Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
     """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -204,7 +235,9 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_query_pb2.ServeResponse], _abc.AsyncIterator[_query_pb2.ServeResponse]]:
         """The provider opens this stream outward and answers questions on it; several streams share the load. The hub ends it when the
-        provider is suspended. Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own.
+        provider is suspended. A question holds its place in the window until it is answered: answer also what has become useless, with a
+        result code of your own. A stream that does not answer gets no questions for a while, then one as a trial.
+        Errors: PERMISSION_DENIED RESOURCE_NOT_OWNED for a resource that is not its own, RESOURCE_EXHAUSTED TOO_MANY_STREAMS.
         """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
@@ -218,7 +251,7 @@ class AuthorityServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuthorityServiceAsyncStub: ...
     VerifySubject: _grpc.UnaryUnaryMultiCallable[_query_pb2.VerifySubjectRequest, _query_pb2.VerifySubjectResponse]
     """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
     """
 
 @_typing.type_check_only
@@ -228,7 +261,7 @@ class AuthorityServiceAsyncStub(AuthorityServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     VerifySubject: _aio.UnaryUnaryMultiCallable[_query_pb2.VerifySubjectRequest, _query_pb2.VerifySubjectResponse]  # type: ignore[assignment]
     """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+    Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
     """
 
 class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -241,7 +274,7 @@ class AuthorityServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_query_pb2.VerifySubjectResponse, _abc.Awaitable[_query_pb2.VerifySubjectResponse]]:
         """Sends sealed subject data to the provider of an authority resource and returns its result code, never data.
-        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, DEADLINE_EXCEEDED PROVIDER_SLOW.
+        Errors: NOT_FOUND RESOURCE_UNKNOWN, UNAVAILABLE PROVIDER_AWAY, PROVIDER_STALLED or PROVIDER_BUSY, DEADLINE_EXCEEDED PROVIDER_SLOW.
         """
 
 def add_AuthorityServiceServicer_to_server(servicer: AuthorityServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -204,7 +204,7 @@ Global___Platform: _TypeAlias = Platform  # noqa: Y015
 
 @_typing.final
 class Subscription(_message.Message):
-    """What a platform wants to hear of."""
+    """What a platform wants to hear of. It hears an event when the event type's audience includes it, whatever it subscribed to."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

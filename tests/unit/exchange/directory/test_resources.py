@@ -1,9 +1,9 @@
-"""Shared resources: described, published, compared by label."""
+"""Shared resources: described, published."""
 
 import pytest
 
 from services.exchange.directory import domain as resources
-from services.exchange.directory.domain import Field, Resource, ResourceError, ResourceState, ShareClass, may_receive
+from services.exchange.directory.domain import Field, Resource, ResourceError, ResourceState, ShareClass
 
 
 def resource(**changes):
@@ -37,6 +37,8 @@ def reasons(call, *arguments):
         ({"fields": (Field("a.b", "", "public"),)}, "NAME_FORM"),
         ({"code": "Aé"}, "CODE_FORM"),
         ({"editor": " "}, "PERSON_MISSING"),
+        ({"daily_calls": -1}, "VALUE_RANGE"),
+        ({"daily_calls": 10_000_001}, "VALUE_RANGE"),
     ],
 )
 def test_a_description_is_refused_by_name(changes, reason):
@@ -53,14 +55,3 @@ def test_a_second_person_publishes_once():
     assert (published.state, published.reviewer, published.version) == (ResourceState.PUBLISHED, "E2", 2)
     assert resources.publish(published, "E3") is published
     assert reasons(resources.publish, resource(state=ResourceState.WITHDRAWN), "E2") == {"RESOURCE_STATE"}
-
-
-def test_labels_compare_and_the_unknown_is_denied():
-    """Up to one's clearance, and nothing for an empty or unknown label on either side."""
-    assert [may_receive(each, "internal") for each in ("public", "internal", "sensitive", "")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert not may_receive("public", "")

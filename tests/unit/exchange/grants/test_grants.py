@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.exchange.directory.domain import ShareClass
+from services.exchange.directory.domain import USUAL_DAILY_CALLS, Field, Resource, ShareClass
 from services.exchange.grants.domain import (
     MOVES,
     Action,
@@ -19,9 +19,10 @@ from services.exchange.grants.domain import (
     Party,
     Use,
     act,
+    limited,
     mask_answer,
+    permit,
     propose,
-    spend,
 )
 
 DAY_US = 86_400_000_000
@@ -36,7 +37,11 @@ CONTRACT = Contract(
     begins_us=0,
     ends_us=30 * DAY_US,
 )
-FIELDS = frozenset({"found", "person.name", "person.number", "details"})
+FIELDS = tuple(Field(name, name, "internal") for name in ("found", "person.name", "person.number", "details"))
+RESOURCE = Resource(
+    "criminal-record", "记录", "mps-register", FIELDS, ShareClass.UNCONDITIONAL, "internal", False, "E1"
+)
+ASKED_FOR = replace(RESOURCE, share=ShareClass.CONDITIONAL)
 USE = Use("150100-ga", "criminal-record", "开具无犯罪记录证明", "150020090010", DAY_US)
 
 
@@ -45,13 +50,13 @@ def _reasons(error: pytest.ExceptionInfo[GrantError]) -> set[str]:
 
 
 def _active() -> Grant:
-    grant = propose("g", CONTRACT, ShareClass.UNCONDITIONAL, FIELDS)
+    grant = propose("g", CONTRACT, RESOURCE)
     return act(grant, Action.ACTIVATE, Party.HUB)
 
 
 def test_the_way_of_a_conditional_resource() -> None:
     """The hub reviews, the provider decides, the hub activates."""
-    grant = propose("g", CONTRACT, ShareClass.CONDITIONAL, FIELDS)
+    grant = propose("g", CONTRACT, ASKED_FOR)
     with pytest.raises(GrantError):
         act(grant, Action.GRANT, Party.PROVIDER)
     grant = act(grant, Action.REVIEW, Party.HUB)
@@ -91,7 +96,7 @@ def test_faults_of_a_contract_are_told_at_once() -> None:
         ends_us=0,
     )
     with pytest.raises(GrantError) as caught:
-        propose("g", wrong, ShareClass.NOT_SHARED, FIELDS)
+        propose("g", wrong, replace(RESOURCE, share=ShareClass.NOT_SHARED))
     assert _reasons(caught) == {
         "NOT_SHARED",
         "FIELD_MISSING",
@@ -102,14 +107,37 @@ def test_faults_of_a_contract_are_told_at_once() -> None:
     }
 
 
-def test_the_quota_of_a_day_is_spent() -> None:
-    """Two answers a day were granted, the third is refused; a grant of which today nothing is spent gives again."""
-    grant = spend(spend(_active(), USE), USE)
+def test_what_a_provider_stopped_does_not_pass_by_itself() -> None:
+    """A consumer whose grant was revoked asks again, and the provider decides; also on an unconditional resource."""
+    assert propose("g", CONTRACT, RESOURCE).state is GrantState.GRANTED
+    assert propose("g", CONTRACT, RESOURCE, stopped=True).state is GrantState.APPLIED
+
+
+@pytest.mark.parametrize(
+    ("resource", "most"),
+    [
+        (RESOURCE, USUAL_DAILY_CALLS),
+        (replace(RESOURCE, daily_calls=7), 7),
+        (replace(ASKED_FOR, daily_calls=7), 7),
+        (ASKED_FOR, 10_000_000),
+    ],
+)
+def test_the_provider_sets_the_calls_of_a_day(resource: Resource, most: int) -> None:
+    """A consumer wants no more than the resource gives; where nobody decides, a usual number stands for none."""
+    propose("g", replace(CONTRACT, daily_quota=most), resource)
     with pytest.raises(GrantError) as caught:
-        spend(grant, USE)
-    assert _reasons(caught) == {"QUOTA_SPENT"}
-    assert "今日" in caught.value.violations[0].zh
-    assert spend(replace(grant, spent_today=0), USE).spent_today == 1
+        propose("g", replace(CONTRACT, daily_quota=most + 1), resource)
+    assert _reasons(caught) == {"VALUE_RANGE"}
+
+
+def test_a_decision_gives_at_most_what_was_wanted() -> None:
+    """The provider lowers a quota, and never raises it; no number gives what was wanted."""
+    grant = propose("g", CONTRACT, ASKED_FOR)
+    assert [limited(grant, each).contract.daily_quota for each in (0, 1, 2)] == [2, 1, 2]
+    for wrong in (-1, 3):
+        with pytest.raises(GrantError) as caught:
+            limited(grant, wrong)
+        assert _reasons(caught) == {"VALUE_RANGE"}
 
 
 @pytest.mark.parametrize(
@@ -126,7 +154,7 @@ def test_the_quota_of_a_day_is_spent() -> None:
 def test_uses_outside_the_contract(use: Use, reason: str) -> None:
     """Each term of the contract is checked at each use."""
     with pytest.raises(GrantError) as caught:
-        spend(_active(), use)
+        permit(_active(), use)
     assert _reasons(caught) == {reason}
 
 
@@ -134,11 +162,11 @@ def test_consent_and_standing() -> None:
     """Where consent is needed it is asked for; a suspended grant gives nothing."""
     asked = replace(_active(), contract=replace(CONTRACT, consent_needed=True))
     with pytest.raises(GrantError) as caught:
-        spend(asked, USE)
+        permit(asked, USE)
     assert _reasons(caught) == {"CONSENT_MISSING"}
-    assert spend(asked, replace(USE, consented=True)).spent_today == 1
+    permit(asked, replace(USE, consented=True))
     with pytest.raises(GrantError) as caught:
-        spend(act(_active(), Action.SUSPEND, Party.HUB, note="x"), USE)
+        permit(act(_active(), Action.SUSPEND, Party.HUB, note="x"), USE)
     assert _reasons(caught) == {"GRANT_NOT_ACTIVE"}
 
 

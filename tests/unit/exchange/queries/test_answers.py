@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.exchange.queries import domain as answers
+from services.exchange.queries.domain import answers
 
 
 def test_answers_are_read_strictly():

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from shuniu.api.common.v1 import registry_pb2 as pb
-from shuniu.kit.events.recipients import recipients, refusal, subscribed, subscribers
+from shuniu.api.events.v1.events_pb2 import CaseChanged, FlowChanged
+from shuniu.kit.events.recipients import recipients, refusal, subscribed
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.process import metrics
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.foundation import registry_of
-
-TOPIC = "catalogue.item.published"
 
 
 @pytest.fixture
@@ -40,22 +39,17 @@ def _refused(reason: str) -> float:
     return metrics.RECEIVERS_REFUSED.labels(reason)._value.get()
 
 
-def test_subscribers_are_working_organisations(clock: ManualClock) -> None:
-    """An event goes to those who work and subscribed to its topic and place."""
-    registry = _registry(
-        clock,
-        _entry("here", subscriptions=["catalogue.item.*@1501"]),
-        _entry("elsewhere", subscriptions=["catalogue.item.*@1502"]),
-        _entry("stopped", "SUSPENDED", subscriptions=["catalogue.item.*"]),
-        _entry("everywhere", subscriptions=["catalogue.item.published", "catalogue.item.*"]),
-    )
-    assert subscribers(registry, TOPIC, "150100") == ["here", "everywhere"]
-
-
 def test_the_addressed_come_first_and_each_once(clock: ManualClock, hub: HubSettings) -> None:
     """An event reaches its addressee even when it is suspended or not known yet, and a subscriber only once."""
-    registry = _registry(clock, _entry("both", subscriptions=[TOPIC]), _entry("stopped", "SUSPENDED"))
-    assert recipients(registry, hub, TOPIC, "", "stopped", "", "new", "both") == ["stopped", "new", "both"]
+    registry = _registry(
+        clock,
+        _entry("both", subscriptions=["exchange.case.*"], scopes=["case.supervise"], division="150100"),
+        _entry("stopped", "SUSPENDED"),
+    )
+    for handler in ("both", "stopped", "new"):
+        payload = CaseChanged(handler_platform=handler)
+        heard = recipients(registry, hub, "exchange.case.submitted", payload, "150100")
+        assert heard == list(dict.fromkeys([handler, "both"]))
 
 
 def test_who_may_not_receive_is_left_out_and_counted(clock: ManualClock, hub: HubSettings) -> None:
@@ -66,7 +60,8 @@ def test_who_may_not_receive_is_left_out_and_counted(clock: ManualClock, hub: Hu
     before = _refused("ZONE_PAIR"), _refused("SECRECY")
     assert [refusal(registry, hub, code) for code in ("near", "far", "low", "new")] == ["", "ZONE_PAIR", "SECRECY", ""]
     assert (_refused("ZONE_PAIR"), _refused("SECRECY")) == before
-    assert recipients(registry, hub, TOPIC, "", "near", "far", "low") == ["near"]
+    payload = FlowChanged(platform="near", party_platforms=["far", "low"])
+    assert recipients(registry, hub, "esign.flow.begun", payload, "") == ["near"]
     assert (_refused("ZONE_PAIR"), _refused("SECRECY")) == (before[0] + 1, before[1] + 1)
 
 

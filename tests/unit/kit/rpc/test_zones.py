@@ -17,6 +17,8 @@ PAIRS = ("police>government-extranet",)
         ("SECRECY", "police", "police", "sensitive", "internal"),
         ("SECRECY", "police", "police", "", "sensitive"),
         ("SECRECY", "police", "police", "top", "top"),
+        ("SECRECY", "police", "police", "public", "top"),
+        ("SECRECY", "police", "police", "public", ""),
     ],
 )
 def test_what_may_cross(expected: str, source: str, target: str, secrecy: str, cleared: str) -> None:

@@ -1,0 +1,19 @@
+"""Decides whether a consumer may receive what a resource answers, by zones and clearance as they are now."""
+
+from services.exchange.directory.domain import Resource
+from shuniu.kit.foundation import Foundation
+from shuniu.kit.rpc import zones
+
+
+def refusal(base: Foundation, resource: Resource, consumer: str) -> str:
+    """Returns why not: PLATFORM_UNKNOWN, ZONE_PAIR or SECRECY; empty when it may.
+
+    Answers come from the provider through the hub: both ways into the consumer's zone have to be open.
+    """
+    provider, receiver = base.registry.platform(resource.provider), base.registry.platform(consumer)
+    if provider is None or receiver is None:
+        return "PLATFORM_UNKNOWN"
+    zone, pairs = receiver.zone or base.hub.zone, base.hub.zone_pairs
+    if not zones.may_cross(provider.zone or base.hub.zone, zone, pairs):
+        return "ZONE_PAIR"
+    return zones.refusal(base.hub.zone, zone, pairs, resource.secrecy, receiver.secrecy)

@@ -1,0 +1,146 @@
+"""Places in a stream's window: taken by a question, given back by its answer."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from services.exchange.queries import streams
+from services.exchange.queries.domain.breaker import FAILURES, Standing
+from services.exchange.queries.streams import ProviderStreams, Stream
+from shuniu.api.exchange.v1 import query_pb2 as pb
+from shuniu.kit.errors import HubError
+
+PATIENCE = 0.05
+
+
+def _question(number: int) -> pb.ServeResponse:
+    return pb.ServeResponse(call_id=f"c{number}", resource="records")
+
+
+@pytest.fixture
+def land() -> ProviderStreams:
+    return ProviderStreams(0.02, PATIENCE)
+
+
+def _open(land: ProviderStreams, window: int = 4) -> Stream:
+    return land.open("ministry", frozenset({"records"}), window)
+
+
+async def _refused(land: ProviderStreams, number: int, seconds: float = PATIENCE) -> str:
+    with pytest.raises(HubError) as caught:
+        await land.ask(_question(number), "ministry", seconds)
+    return caught.value.reason
+
+
+@contextlib.asynccontextmanager
+async def _reading(stream: Stream):
+    """Takes the stream's questions as a provider that never answers; yields those it has."""
+    taken: list[pb.ServeResponse] = []
+
+    async def read() -> None:
+        async for question in stream.questions():
+            taken.append(question)  # noqa: PERF401
+
+    reading = asyncio.create_task(read())
+    yield taken
+    stream.end()
+    await reading
+
+
+async def test_a_hung_stream_does_not_look_idle(land: ProviderStreams) -> None:
+    """Its timed-out questions keep their places: the next question goes to the stream that answers."""
+    hung, sound = _open(land), _open(land)
+    async with _reading(hung) as taken, _reading(sound) as answered:
+
+        async def answer() -> None:
+            async with asyncio.timeout(5):
+                while not answered:
+                    await asyncio.sleep(0)
+            land.answered(sound, pb.ServeAnswer(call_id=answered[-1].call_id, result="OK"))
+
+        assert await _refused(land, 1) == "PROVIDER_SLOW"
+        assert [each.call_id for each in taken] == ["c1"]
+        assert hung.load == 0.25
+        asking = asyncio.create_task(land.ask(_question(2), "ministry", 5.0))
+        await answer()
+        assert (await asking).call_id == "c2"
+        assert (len(taken), sound.load) == (1, 0.0)
+
+
+async def test_a_stream_that_hangs_is_left_alone_and_told_apart_from_an_absent_one(land: ProviderStreams) -> None:
+    """After some questions without an answer the asker is told at once; a late answer brings the stream back."""
+    stream = _open(land)
+    async with _reading(stream) as taken:
+        for number in range(FAILURES):
+            assert await _refused(land, number) == "PROVIDER_SLOW"
+        assert await _refused(land, 9, seconds=5.0) == "PROVIDER_STALLED"
+        assert len(taken) == FAILURES
+        land.answered(stream, pb.ServeAnswer(call_id="c0", result="OK"))
+        # What it owed from before its answer is not coming.
+        assert stream.load == 0
+        assert await _refused(land, 10) == "PROVIDER_SLOW"
+
+
+async def test_an_asker_in_a_hurry_opens_no_breaker(land: ProviderStreams) -> None:
+    """Less time than a provider has is no proof against it; the places are taken all the same, until all are owed."""
+    stream = _open(land, window=6)
+    now = asyncio.get_running_loop().time
+    async with _reading(stream):
+        for number in range(6):
+            assert await _refused(land, number, seconds=0.001) == "PROVIDER_SLOW"
+        assert (stream.load, stream.breaker.standing(now())) == (1.0, Standing.CLOSED)
+        async with asyncio.timeout(5):
+            while await _refused(land, 7, seconds=0.01) != "PROVIDER_STALLED":
+                pass
+        assert stream.breaker.standing(now()) is Standing.OPEN
+
+
+async def test_a_trial_takes_the_place_of_the_oldest_and_an_answer_to_it_forgives_the_rest(
+    land: ProviderStreams,
+) -> None:
+    """Never more than the window, also when it is tried again."""
+    stream = _open(land, window=FAILURES)
+    async with _reading(stream) as taken:
+        for number in range(FAILURES):
+            await _refused(land, number)
+        stream.breaker.opens_at = 0.0
+        asking = asyncio.create_task(land.ask(_question(8), "ministry", 5.0))
+        async with asyncio.timeout(5):
+            while len(taken) <= FAILURES:
+                await asyncio.sleep(0)
+        assert stream.load == 1
+        assert await _refused(land, 9, seconds=0.01) == "PROVIDER_STALLED"
+        land.answered(stream, pb.ServeAnswer(call_id="c8", result="OK"))
+        assert (await asking).call_id == "c8"
+        assert stream.load == 0
+
+
+async def test_what_was_not_sent_is_not_owed(land: ProviderStreams) -> None:
+    """A question whose asker left before the provider read it gives its place back when the provider reads on."""
+    stream = _open(land)
+    await _refused(land, 1, seconds=0.001)
+    assert stream.load == 0.25
+    async with _reading(stream) as taken:
+        async with asyncio.timeout(5):
+            while stream.load:
+                await asyncio.sleep(0)
+        assert taken == []
+
+
+async def test_waiting_and_streams_are_bounded(land: ProviderStreams, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when too many wait is told at once; a provider holds so many streams and no more."""
+    monkeypatch.setattr(streams, "MOST_WAITING", 3)
+    stream = _open(land, window=1)
+    tasks = [asyncio.create_task(land.ask(_question(number), "ministry", 5.0)) for number in range(4)]
+    await asyncio.sleep(0)
+    assert await _refused(land, 5, seconds=5.0) == "PROVIDER_BUSY"
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    monkeypatch.setattr(streams, "MOST_STREAMS", 1)
+    with pytest.raises(HubError) as caught:
+        _open(land)
+    assert caught.value.reason == "TOO_MANY_STREAMS"
+    land.close(stream)
+    _open(land)
