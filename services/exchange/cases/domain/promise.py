@@ -28,8 +28,8 @@ class Deadline:
 
 
 def deadline(case: Case, limit: Limit | None, calendar: Calendar) -> Deadline:
-    """Finds the agency's next deadline. Nothing is due while the applicant has to bring something, nor after acceptance where
-    the item has no limit. A decided case keeps the end that it was promised.
+    """Finds the agency's next deadline. Nothing is due while the applicant has to bring something, nor after
+    acceptance where the item has no limit. A decided case keeps the end that it was promised.
     """
     if case.state in UNACCEPTED:
         begins, limit, until = civil_date(case.lodged_us), ACCEPTANCE, civil_date(case.steps[-1].at_us)
