@@ -100,11 +100,9 @@ def candidates(conn: Connection, plan: Plan, divisions: Sequence[str]) -> list[t
     for field in (Field.NAME, Field.ALIAS):
         for reading in plan.alternatives:
             _take(conn, found, _holding(reading, field, rarity), divisions)
-    if plan.pinyin:
-        initials = select(token.c.item_id).where(
-            _at(Field.PINYIN), token.c.term >= plan.pinyin, token.c.term < plan.pinyin_end
-        )
-        _take(conn, found, initials.distinct(), divisions)
+    for begin, end in plan.pinyin_ranges:
+        spelt = select(token.c.item_id).where(_at(Field.PINYIN), token.c.term >= begin, token.c.term < end)
+        _take(conn, found, spelt.distinct(), divisions)
     for reading in plan.alternatives:
         _take(conn, found, _holding(reading, Field.GUIDE, rarity), divisions)
     return _documents(conn, list(found))
