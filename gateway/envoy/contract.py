@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from google.protobuf import descriptor_pb2
@@ -34,7 +34,9 @@ _ARRIVING = {
 
 @dataclass(frozen=True, slots=True)
 class Rpc:
-    """One RPC as the edge sees it. `area` names the upstream, `rate` is the class in lower case."""
+    """One RPC as the edge sees it. `area` names the upstream, `rate` is the class in lower case; its REST paths and
+    messages are in the descriptor.
+    """
 
     service: str
     method: str
@@ -42,6 +44,7 @@ class Rpc:
     callers: frozenset[CallerKind]
     rate: str
     streaming: bool
+    descriptor: MethodDescriptor = field(repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -101,6 +104,7 @@ def _rpc(method: MethodDescriptor) -> Rpc:
         policy.callers,
         policy.rate,
         streaming=method.client_streaming or method.server_streaming,
+        descriptor=method,
     )
 
 

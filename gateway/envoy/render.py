@@ -8,6 +8,7 @@ from pathlib import Path
 import jinja2
 
 from gateway.envoy.contract import Contract, Listener, Rpc
+from gateway.envoy.json_fields import fields_of, lua
 from gateway.envoy.refusals import refusals
 from gateway.envoy.settings import Edge, EdgeSettings
 
@@ -19,7 +20,7 @@ DESCRIPTORS = "contract.binpb"
 _CALL_SECONDS = {"read": 35, "write": 35, "heavy": 65, "stream": 35}
 
 # Base64 in JSON takes 4/3; the rest of the envelope fits in the slack.
-_JSON_GROWTH = 1.4
+_JSON_GROWTH = 1.36
 
 # A request beside its body, bytes: headers (32 KiB at most), the connection's buffers, and Envoy's own objects.
 REQUEST_BYTES = 128 * 1024
@@ -48,7 +49,8 @@ _DOCUMENT_CALLS = frozenset(
 @dataclass(frozen=True, slots=True)
 class RpcRoute:
     """How one RPC is routed. `seconds`: until the answer, from the last byte of the request; 0 means no limit. `bytes`
-    0 means not gathered before it is passed on. `lasts`: all of it, s.
+    0 means not gathered before it is passed on. `json_bytes`: the same of a request in JSON, where that may be more.
+    `lasts`: all of it, s.
     """
 
     path: str
@@ -57,6 +59,7 @@ class RpcRoute:
     rate: str
     seconds: int
     bytes: int
+    json_bytes: int
     lasts: int
 
 
@@ -218,6 +221,7 @@ def _rpc_route(rpc: Rpc, listener: Listener, edge: EdgeSettings) -> RpcRoute:
         rate=rpc.rate if listener is Listener.PLATFORMS else "people",
         seconds=seconds,
         bytes=0 if rpc.streaming else limit,
+        json_bytes=_json_bytes(edge) if rpc.path in _DOCUMENT_CALLS else 0,
         lasts=seconds and seconds + edge.body_seconds,
     )
 
@@ -234,7 +238,14 @@ def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[st
         "webs": web_routes(listener, edge),
         "services": contract.services_at(listener),
         "budget": budget(edge, listener),
+        "fields": fields(contract, listener),
     }
+
+
+def fields(contract: Contract, listener: Listener) -> str:
+    """The script that refuses what the contract does not know in a listener's REST requests, by name."""
+    found = fields_of(rpc.descriptor for rpc in contract.at(listener))
+    return _fill("fields.lua.j2", {"fields": found}).decode()
 
 
 def budget(edge: EdgeSettings, listener: Listener) -> str:
@@ -276,6 +287,7 @@ _TEMPLATES = jinja2.Environment(
     autoescape=False,  # noqa: S701 — YAML, not HTML: every value passes the filter `q`
 )
 _TEMPLATES.filters["q"] = _quoted
+_TEMPLATES.filters["lua"] = lua
 
 
 def _fill(template: str, values: dict[str, object]) -> bytes:

@@ -48,6 +48,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
             await open_cases(
                 base,
                 beside.catalogue,
+                beside.esign,
                 people=people,
                 pages=pages,
                 keyring=keyring,

@@ -5,7 +5,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from shuniu.kit.process.metrics import REGISTRY
 
 CASES = Gauge("shuniu_exchange_cases", "Cases, by state.", ["state"], registry=REGISTRY)
-CASES_OVERDUE = Gauge("shuniu_exchange_cases_overdue", "Open cases past their promised end.", registry=REGISTRY)
+CASES_OVERDUE = Gauge(
+    "shuniu_exchange_cases_overdue",
+    "Open cases past the deadline of acceptance or their promised end.",
+    registry=REGISTRY,
+)
 GRANTS = Gauge("shuniu_exchange_grants", "Grants, by state.", ["state"], registry=REGISTRY)
 GRANTS_OVERDUE = Gauge(
     "shuniu_exchange_grants_overdue",

@@ -5,7 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from services.exchange.cases import store as case_store
+from services.exchange.cases.deadlines import Deadlines, dated
+from services.exchange.cases.domain import life
+from services.exchange.cases.store import CaseRow
 from services.exchange.directory.domain import Field, Resource, ShareClass
+from services.exchange.domain.time_limits import WEEKDAYS, calendar_from
 from services.exchange.grants import domain as grants
 from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
@@ -16,6 +21,7 @@ from services.exchange.queries.granted_calls import close_abandoned
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.store import METADATA
 from shuniu.kit.store import Store
+from shuniu.kit.testing import eventually
 from shuniu.kit.testing.schema import assert_schema_matches
 
 
@@ -131,3 +137,64 @@ async def test_answers_are_forgotten_and_evidence_stays(store, clock):
     assert await store.write(query_store.forget_answers, clock.now_us() + 1) == 1
     found = await store.read(query_store.find_call, "caller", "request")
     assert (found.answer, found.question_sha256, found.answer_sha256) == (None, "q", "s")
+
+
+def case_of(code, state_moves, now_us):
+    """A case that has made these moves, one a day, and its row."""
+    case = life.submit("applicant", now_us)
+    for number, move in enumerate(state_moves, 1):
+        at_us = now_us + number * 86_400_000_000
+        case = life.apply(case, life.Command(move, "bureau", frozenset(life.Role), at_us, note="x"))
+    row = CaseRow(
+        code, "p", "app", "bureau", "item", "base", "title", "150100", "", 5, "working-day", "APP", "*", case.state.value,
+        case.seq, now_us, None, (), "", 0, b"form",
+    )  # fmt: skip
+    return dated(row, case, WEEKDAYS), case
+
+
+async def test_a_silent_agency_is_overdue(store, clock):
+    """Whoever neither accepts nor refuses counts after five working days, whoever promised after his promise, and whoever holds
+    a special procedure open after its days; who has decided never.
+    """
+    accept, process, special = life.Move.ACCEPT, life.Move.PROCESS, life.Move.BEGIN_SPECIAL
+    moves = {
+        "silent": [],
+        "accepted": [accept],
+        "special": [accept, process, special],
+        "refused": [accept, process, life.Move.REFUSE],
+    }
+    for code, made in moves.items():
+        await store.write(case_store.insert_case, *case_of(code, made, clock.now_us()))
+
+    async def overdue(days):
+        counts, late = await store.read(case_store.case_counts, clock.now_us() + days * 86_400_000_000)
+        assert sum(counts.values()) == len(moves)
+        return late
+
+    assert [await overdue(days) for days in (1, 20, 90)] == [0, 2, 3]
+
+
+async def test_deadlines_are_counted_anew_in_batches_and_by_one_calendar_once(store, clock):
+    """All open cases get the new calendar's deadline, however many; a second pass finds nothing; a case that moved meanwhile keeps
+    what its move counted.
+    """
+    now_us = clock.now_us()
+    for number in range(230):
+        await store.write(case_store.insert_case, *case_of(f"c{number:03d}", [], now_us))
+    decided = case_of("decided", [life.Move.NOT_ACCEPT], now_us)
+    await store.write(case_store.insert_case, *decided)
+    calendar = calendar_from({"region": "150000", "years": {"2026": {}, "2027": {}}})
+    stale = await store.read(case_store.find_case, "c000")
+    task = asyncio.create_task(Deadlines(store, calendar).count_anew())
+
+    async def done():
+        return not await store.read(case_store.cases_counted_otherwise, calendar.digest, "", 1)
+
+    await eventually(done)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    rows = [await store.read(case_store.find_case, f"c{number:03d}") for number in (0, 115, 229)]
+    assert {(row.counted_by, row.version) for row in rows} == {(calendar.digest, 1)}
+    assert await store.read(case_store.find_case, "decided") == decided[0]
+    await store.write(case_store.put_deadline, replace(stale, version=7, due_us=1))
+    assert await store.read(case_store.find_case, "c000") == rows[0]

@@ -106,7 +106,8 @@ async def test_decisions_and_deliveries_are_evidence_for_agency_and_platform(lan
     """What decides a case is logged with its end; who had no part in it sees nothing of it."""
     case = await land.person().apply()
     bureau, code = land.platform("bureau"), case.case_code
-    async with ledger_side(land.directory):
+    async with ledger_side(land.directory) as side:
+        await side.issued(code, "150000202600001")
         for move, more in (
             ("ACCEPT", {}),
             ("PROCESS", {}),

@@ -192,16 +192,17 @@ async def test_malformed_bytes_are_refused_in_words(scene: Scene) -> None:
     assert before == await scene.count()
 
 
-async def test_unknown_fields_are_passed_over(scene: Scene) -> None:
-    """A caller of a newer contract is served: what nobody here knows is no error and changes nothing, in JSON and in
-    protobuf; nor does it smuggle in what only the hub decides.
+async def test_unknown_fields_are_named_in_json_and_passed_over_in_protobuf(scene: Scene) -> None:
+    """Who misspells a field in JSON learns which; protobuf has no names, and a caller of a newer contract is served: what nobody
+    here knows changes nothing. Neither smuggles in what only the hub decides.
     """
     good = {"requestId": request_id(), "itemCode": scene.item.code, "channel": "CHANNEL_APP", "form": {"purpose": "新"}}
     smuggled = {**good, "noSuchField": [1, {"a": 2}], "state": "CASE_STATE_DELIVERED", "personId": "x"}
+    before = await scene.count()
     answer = await scene.rest("POST", "/v1/cases", json.dumps(smuggled))
-    assert answer.status_code == 200
-    case = await scene.get(answer.json()["case"]["caseCode"])
-    assert (case.state, dict(case.form)) == (case_pb2.CASE_STATE_SUBMITTED, {"purpose": "新"})
+    named = {each["field"] for each in answer.json()["details"][2]["fieldViolations"]}
+    assert (answer.status_code, named) == (400, {"noSuchField", "state", "personId"})
+    assert before == await scene.count()
     raw = scene.app.channel.unary_unary(
         APPLY, request_serializer=bytes, response_deserializer=case_pb2.ApplyCaseResponse.FromString
     )

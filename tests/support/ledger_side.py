@@ -1,4 +1,4 @@
-"""Esign's side of evidence: a real ledger, a real store and the real servicer on its peer socket, and nothing else.
+"""Esign's side of exchange: a real ledger, a real store and the real servicers on its peer socket, and nothing else.
 
 `python -m tests.support.ledger_side DIR KEY` serves until it is killed, the log's Ed25519 key in hex; it prints a line
 when it is ready.
@@ -13,15 +13,20 @@ from pathlib import Path
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection, update
 
 from services.esign import store
 from services.esign.certification.domain.trust import Trust
+from services.esign.documents.registry import CertificateRegistryService
+from services.esign.documents.store import stages
+from services.esign.documents.store.certificates import SLOT, CertificateRow, certificate
 from services.esign.evidence.service import EvidenceService
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.domain.note import NoteSigner
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store.files import LedgerStore
+from services.esign.pages.domain.certificates import CertificateState
 from shuniu.kit.foundation import ServiceSettings
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings
@@ -43,6 +48,28 @@ class LedgerSide:
     log: Sequencer
     store: Store
 
+    async def issued(self, case_code: str, number: str) -> str:
+        """Registers a document of a case as issued, and returns its number."""
+        row = CertificateRow(
+            number, case_code, "no_criminal_record", "bureau", "app", "p1", "150100", "seal", 1, b"salt", SLOT,
+            CertificateState.VALID, "", "", b"", -1, "",
+        )  # fmt: skip
+
+        def unit(conn: Connection) -> None:
+            stages.take_slots(conn, [row])
+            stages.keep_bytes(conn, [stages.Made(number, b"%PDF", number, "qr", b"")])
+            stages.release(conn, [stages.Logged(number, 0, "receipt")])
+
+        await self.store.write(unit)
+        return number
+
+    async def revoked(self, number: str) -> None:
+        """Withdraws a document."""
+        state = {"state": CertificateState.REVOKED.value}
+        await self.store.write(
+            lambda conn: conn.execute(update(certificate).where(certificate.c.number == number).values(state))
+        )
+
 
 @contextlib.asynccontextmanager
 async def ledger_side(directory: Path, signer: NoteSigner = LOG) -> AsyncIterator[LedgerSide]:
@@ -55,8 +82,8 @@ async def ledger_side(directory: Path, signer: NoteSigner = LOG) -> AsyncIterato
     hub = HubSettings("150000", "t", "hub.test", "https://hub.test", directory, directory / "run")
     base = foundation_of("esign", hub, ServiceSettings(), clock, kept)
     log = Sequencer(LedgerStore.open(directory / "ledger", signer), window_s=0.01)
-    serving = servicer(EvidenceService(base, log))
-    listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", [serving], "hub.test")
+    serving = [servicer(EvidenceService(base, log)), servicer(CertificateRegistryService(base))]
+    listener = peer_listener(f"unix:{directory}/run/esign.peer.sock", serving, "hub.test")
     await listener.start()
     try:
         yield LedgerSide(directory, log, kept)

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from services.catalogue.search.domain.matching import pinyin_suffixes
+from services.catalogue.search.domain.pinyin import pinyin_suffixes
 from services.identity.domain.names import check
 from shuniu.ideographs import is_ideograph
 

@@ -1,7 +1,8 @@
 """Life of an item: DRAFT → REVIEW → PUBLISHED → SUSPENDED → WITHDRAWN, one table, two persons.
 
 The public sees ``published``, the last published content. An edit changes ``draft``; it replaces ``published`` only
-when a second person publishes. Suspended and withdrawn items are not served.
+when a second person publishes. Suspended and withdrawn items are not served. What is published is suspended and resumed
+also while a draft or a review is open beside it, which stays as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from enum import StrEnum
 
 from services.catalogue.items.domain.record import Item, ItemState, Record
 from services.catalogue.items.domain.rules import require_valid
+from shuniu.reading import same_person
 from shuniu.rules import RuleError, Violation
 
 
@@ -41,6 +43,9 @@ MOVES: dict[tuple[ItemState, Action], ItemState] = {
     (ItemState.SUSPENDED, Action.RESUME): ItemState.PUBLISHED,
     (ItemState.SUSPENDED, Action.WITHDRAW): ItemState.WITHDRAWN,
 }
+# Moves of the published content, and what it is before them, in the states in which something newer waits beside it.
+_BESIDE = {Action.SUSPEND: ItemState.PUBLISHED, Action.RESUME: ItemState.SUSPENDED}
+_WAITING = frozenset({ItemState.DRAFT, ItemState.REVIEW})
 _REASON_NEEDED = frozenset({Action.RETURN, Action.SUSPEND, Action.WITHDRAW})
 
 
@@ -66,7 +71,10 @@ def act(record: Record, action: Action, actor: str, now_us: int, *, note: str = 
     """Any move but an edit. Raises PublishingError, and ItemError with every violation on SUBMIT and PUBLISH."""
     if action is Action.EDIT:
         raise _refuse("CONTENT_MISSING", "an edit needs the new content", "修改须提供新内容")
-    changed = replace(_move(record, action, now_us, etag), note=note)
+    changed = _move(record, action, now_us, etag)
+    if record.state not in _WAITING or action not in _BESIDE:
+        # The note is of the draft where there is one.
+        changed = replace(changed, note=note)
     if action in _REASON_NEEDED and not note.strip():
         raise _refuse("REASON_MISSING", "say why", "请填写原因")
     if action in {Action.SUBMIT, Action.PUBLISH}:
@@ -84,7 +92,8 @@ def act(record: Record, action: Action, actor: str, now_us: int, *, note: str = 
 
 
 def _require_second_person(record: Record, actor: str) -> None:
-    if not actor or actor in {*record.editors, record.submitted_by}:
+    earlier = {same_person(person) for person in (*record.editors, record.submitted_by)}
+    if not actor or same_person(actor) in earlier:
         raise _refuse(
             "SECOND_PERSON_NEEDED",
             "somebody who neither edited nor submitted the item must publish it",
@@ -95,15 +104,22 @@ def _require_second_person(record: Record, actor: str) -> None:
 def _move(record: Record, action: Action, now_us: int, etag: str) -> Record:
     if etag and etag != record.etag:
         raise _refuse("ETAG_MISMATCH", "the item changed meanwhile: read it again", "事项已被他人修改，请刷新后重试")
-    target = MOVES.get((record.state, action))
+    target = _target(record, action)
     if target is None:
-        allowed = ", ".join(each.value for state, each in MOVES if state is record.state) or "none"
+        allowed = ", ".join(each.value for each in Action if _target(record, each)) or "none"
         raise _refuse(
             "MOVE_NOT_ALLOWED",
             f"{action.value} is not possible in state {record.state.value}; possible: {allowed}",
             f"当前状态 {record.state.value} 不允许操作 {action.value}",
         )
     return replace(record, state=target, version=record.version + 1, changed_us=max(now_us, record.changed_us))
+
+
+def _target(record: Record, action: Action) -> ItemState | None:
+    """The state after an action; None where it is not possible."""
+    if record.state in _WAITING and action in _BESIDE:
+        return record.state if record.public_state is _BESIDE[action] else None
+    return MOVES.get((record.state, action))
 
 
 def _refuse(reason: str, en: str, zh: str) -> PublishingError:

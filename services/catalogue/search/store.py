@@ -108,8 +108,8 @@ def candidates(conn: Connection, plan: Plan, divisions: Sequence[str]) -> list[t
     for field in (Field.NAME, Field.ALIAS):
         for terms in readings:
             found.take(_holding(len(terms), len(divisions)), terms, field)
-    if plan.pinyin:
-        found.take(_between(len(divisions)), [plan.pinyin, plan.pinyin_end], Field.PINYIN)
+    for spelt in plan.pinyin_ranges:
+        found.take(_between(len(divisions)), spelt, Field.PINYIN)
     for terms in readings:
         found.take(_holding(len(terms), len(divisions)), terms, Field.GUIDE)
     return _documents(conn, list(found.ids))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.packages import open_packages
+from services.esign.documents.registry import CertificateRegistryService
 from services.esign.documents.service import CertificateService
 from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
@@ -62,6 +63,7 @@ def open_documents(
     return DocumentsPart(
         certificates=certificates,
         edge=[servicer(certificates)],
+        peer=[servicer(CertificateRegistryService(base))],
         tasks=[issuing.finish_interrupted, certificates.withdrawals.watch, by_sm3.follow],
         facts=facts,
     )

@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 
 from services.exchange import events
 from services.exchange.cases import store
+from services.exchange.cases.deadlines import dated
 from services.exchange.cases.domain import application, life
 from services.exchange.cases.domain import codes as case_codes
 from services.exchange.cases.domain.application import Application, Material
 from services.exchange.cases.domain.life import CaseState, Command, Move, Role
-from services.exchange.cases.domain.promise import promised_us
 from services.exchange.cases.domain.routing import ItemBook
 from services.exchange.cases.refusals import case_unknown, refusal
 from services.exchange.cases.store import CaseRow
@@ -146,6 +146,7 @@ class Casework:
             evaluation=0,
             form=self._sealed_form(code, asked.form),
         )
+        row = dated(row, case, self.calendar)
         store.insert_case(conn, row, case)
         store.put_materials(conn, code, asked.materials, now_us)
         self._tell(conn, row, case)
@@ -188,8 +189,8 @@ class Casework:
         evaluation_store.insert_evaluation(conn, Evaluation(code, Level(level), Channel(channel), now_us, comment))
         return worked
 
-    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move) -> Worked:
-        """One move of the handling agency. Raises HubError."""
+    def move(self, conn: Connection, row: CaseRow, asked: pb.MoveCaseRequest, move: Move, certificate: str) -> Worked:
+        """One move of the handling agency. `certificate`: number of the case's own valid document. Raises HubError."""
         case = store.load_history(conn, row.case_code)
         delivers_grant = move is Move.DELIVER and case.state is CaseState.GRANTED
         command = Command(
@@ -200,12 +201,16 @@ class Casework:
             note=asked.note,
             missing=tuple(asked.missing_materials),
             result=asked.certificate_number,
+            days=asked.special_days,
         )
         faults = [
             *texts.text_faults("note", asked.note, life.MAX_NOTE),
             *texts.text_faults("officer", asked.officer, _OFFICER_LONGEST),
             *application.certificate_faults(
-                asked.certificate_number, wanted=delivers_grant and bool(row.result_template), possible=delivers_grant
+                asked.certificate_number,
+                own=certificate,
+                wanted=delivers_grant and bool(row.result_template),
+                possible=delivers_grant,
             ),
         ]
         for name in asked.missing_materials[: life.MAX_MISSING]:
@@ -249,11 +254,11 @@ class Casework:
             row,
             state=after.state.value,
             version=after.seq,
-            due_us=promised_us(after, row.limit, self.calendar),
             missing=after.missing,
             certificate_number=after.result,
             evaluation=after.evaluation,
         )
+        moved = dated(moved, after, self.calendar)
         store.move_case(conn, row, moved, after.steps[-1], officer)
         if command.move in _EVIDENCED:
             self._keep_evidence(conn, moved, after.steps[-1])

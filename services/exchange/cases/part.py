@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import grpc
 
 from services.exchange.cases.casework import Casework
+from services.exchange.cases.certificates import Certificates
+from services.exchange.cases.deadlines import Deadlines
 from services.exchange.cases.items import Items
 from services.exchange.cases.service.cases import CaseService
 from services.exchange.cases.service.handling import CaseHandlingService
@@ -22,6 +24,7 @@ from shuniu.kit.rpc.server import servicer
 async def open_cases(
     base: Foundation,
     catalogue: grpc.aio.Channel,
+    esign: grpc.aio.Channel,
     *,
     people: People,
     pages: Pages,
@@ -37,8 +40,11 @@ async def open_cases(
         return {"items_known": str(len(items.book))}
 
     return Part(
-        edge=[servicer(CaseService(work, people, pages)), servicer(CaseHandlingService(work, pages))],
+        edge=[
+            servicer(CaseService(work, people, pages)),
+            servicer(CaseHandlingService(work, pages, Certificates(esign))),
+        ],
         peer=[servicer(CaseRegistryService(work))],
-        tasks=[items.replica.follow],
+        tasks=[items.replica.follow, Deadlines(base.store, calendar).count_anew],
         facts=facts,
     )

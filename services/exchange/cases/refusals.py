@@ -5,6 +5,7 @@ from typing import Final
 from services.exchange.cases.domain.application import AssuranceError
 from services.exchange.cases.domain.codes import CaseCodeError
 from services.exchange.cases.domain.life import Case, MoveRefusedError
+from services.exchange.cases.domain.routing import RoutingError
 from services.exchange.service.refusals import Refusals
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
@@ -23,9 +24,10 @@ _REFUSALS: Final = Refusals(
             "ITEM_UNKNOWN": (Code.NOT_FOUND, "ITEM_UNKNOWN"),
             "ITEM_NOT_OPEN": (Code.FAILED_PRECONDITION, "ITEM_NOT_OPEN"),
             "NO_HANDLING_AGENCY": (Code.FAILED_PRECONDITION, "NO_HANDLING_AGENCY"),
+            "AGENCY_AMBIGUOUS": (Code.FAILED_PRECONDITION, "AGENCY_AMBIGUOUS"),
         },
     },
-    {"missing": "missing_materials", "given": "materials", "result": "certificate_number"},
+    {"missing": "missing_materials", "given": "materials", "result": "certificate_number", "days": "special_days"},
 )
 
 
@@ -33,6 +35,8 @@ def refusal(error: RuleError, case: Case | None = None) -> HubError:
     """The caller's error. A fault of state is reported alone, with `state` and `allowed` where a case is at hand."""
     if isinstance(error, AssuranceError):
         return _REFUSALS.error(error, required_ial=str(error.required))
+    if isinstance(error, RoutingError) and error.codes:
+        return _REFUSALS.error(error, codes=" ".join(error.codes))
     if case is None:
         return _REFUSALS.error(error)
     return _REFUSALS.error(error, state=case.state.value, allowed=" ".join(move.value for move in case.allowed))
@@ -49,4 +53,12 @@ def case_unknown() -> HubError:
 def etag_mismatch() -> HubError:
     return errors.conflict(
         "ETAG_MISMATCH", "The case has moved since you read it; read it again.", "办件状态已变化，请重新读取后再操作。"
+    )
+
+
+def esign_away() -> HubError:
+    return errors.unavailable(
+        "ESIGN_AWAY",
+        "The register of documents does not answer; retry with the same request_id.",
+        "证照登记服务暂时不可用，请使用相同的 request_id 重试。",
     )

@@ -19,21 +19,25 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
 from services.exchange.cases.domain.codes import MAX_SERIAL
+from services.exchange.cases.domain.promise import DECIDED
 from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.china_time import civil_date
 from shuniu.kit.rpc.paging import Position, keyset
 from shuniu.kit.store import LostRaceError, binding_of
+from shuniu.kit.store.partial import partial
 
 TABLES: Final = MetaData()
 _HALF: Final = MAX_SERIAL // 2
+_COUNTED: Final = "counted_by is not null"
 
-# One row a case; `version` is the number of its last step, `due_us` its promised end while the clock runs.
+# One row a case; `version` is the number of its last step, `due_us` the agency's next deadline while its clock runs.
 case_file = Table(
     "case_file",
     TABLES,
@@ -59,6 +63,11 @@ case_file = Table(
     Column("certificate_number", Text, nullable=False),
     Column("evaluation", BigInteger, nullable=False),
     Column("form", LargeBinary, nullable=False),
+    # 1 while a year without published holidays counts for `due_us`.
+    Column("provisional", BigInteger, nullable=False, server_default="0"),
+    # Digest of the calendar that `due_us` was counted with; absent where no deadline runs.
+    Column("counted_by", Text),
+    partial("case_file_counted", "case_code", "counted_by", where=_COUNTED),
     Index("case_file_person", "person_id", "applied_us"),
     Index("case_file_handler", "handler_platform", "case_code"),
     Index("case_file_due", "state", "due_us"),
@@ -82,6 +91,8 @@ case_step = Table(
     Column("given", Text, nullable=False),
     Column("result", Text, nullable=False),
     Column("level", BigInteger, nullable=False),
+    # Working days given to the special procedure that begins; 0 for the usual ones.
+    Column("days", BigInteger, nullable=False, server_default="0"),
 )
 
 case_material = Table(
@@ -95,7 +106,7 @@ case_material = Table(
 )
 
 
-_OVER: Final = tuple(state.value for state in life.OVER)
+_DECIDED: Final = tuple(state.value for state in DECIDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +134,8 @@ class CaseRow:
     certificate_number: str
     evaluation: int
     form: bytes
+    provisional: int = 0
+    counted_by: str | None = None
 
     @property
     def limit(self) -> Limit | None:
@@ -190,6 +203,7 @@ def _insert_step(conn: Connection, case_code: str, step: life.Step, officer: str
             "given": _json(step.given),
             "result": step.result,
             "level": step.level,
+            "days": step.days,
         },
     )
 
@@ -226,6 +240,7 @@ def load_history(conn: Connection, case_code: str) -> life.Case:
             given=tuple(json.loads(row.given)),
             result=row.result,
             level=row.level,
+            days=row.days,
         )
         for row in rows
     )
@@ -241,6 +256,23 @@ def state_of(row: CaseRow) -> life.CaseState:
 def history_is_over(row: CaseRow) -> bool:
     """Tells whether nothing may happen to the case any more but its evaluation."""
     return state_of(row) in life.OVER
+
+
+def cases_counted_otherwise(conn: Connection, calendar: str, after: str, limit: int) -> list[CaseRow]:
+    """Cases whose deadline was counted with another calendar than this digest's, by code, from after a code."""
+    statement = select(case_file).where(
+        text(_COUNTED), case_file.c.case_code > after, case_file.c.counted_by != calendar
+    )
+    return [_case_row(row) for row in conn.execute(statement.order_by(case_file.c.case_code).limit(limit))]
+
+
+def put_deadline(conn: Connection, row: CaseRow) -> None:
+    """Stores a deadline that was counted anew, unless the case has moved since it was read: the move counted too."""
+    conn.execute(
+        update(case_file)
+        .where(case_file.c.case_code == row.case_code, case_file.c.version == row.version)
+        .values(due_us=row.due_us, provisional=row.provisional, counted_by=row.counted_by)
+    )
 
 
 def cases_of_person(conn: Connection, person_id: str, after: Position, limit: int) -> list[CaseRow]:
@@ -284,12 +316,11 @@ def put_materials(conn: Connection, case_code: str, materials: Sequence[Material
 
 
 def case_counts(conn: Connection, now_us: int) -> tuple[Mapping[str, int], int]:
-    """(cases by state, cases past their promised end)."""
+    """(cases by state, cases past the agency's next deadline)."""
     by_state = conn.execute(select(case_file.c.state, func.count()).group_by(case_file.c.state))
-    decided = (*_OVER, life.CaseState.GRANTED.value, life.CaseState.REFUSED.value)
     overdue = conn.execute(
         select(func.count())
         .select_from(case_file)
-        .where(case_file.c.due_us < now_us, case_file.c.state.not_in(decided))
+        .where(case_file.c.due_us < now_us, case_file.c.state.not_in(_DECIDED))
     ).scalar_one()
     return {row[0]: row[1] for row in by_state}, int(overdue)

@@ -6,6 +6,7 @@ from typing import Final
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
 from services.exchange.cases.domain.life import CaseState, Move
+from services.exchange.cases.domain.promise import UNACCEPTED
 from services.exchange.cases.store import CaseRow
 from services.exchange.evaluations.domain import Channel
 from services.exchange.service.moments import instant
@@ -83,7 +84,9 @@ def case_view(row: CaseRow, history: life.Case | None = None) -> pb.Case:
         applied_at=instant(row.applied_us),
     )
     if row.due_us is not None:
-        view.promised_at.FromMicroseconds(row.due_us)
+        due = view.accept_by if CaseState(row.state) in UNACCEPTED else view.promised_at
+        due.FromMicroseconds(row.due_us)
+        view.deadline_provisional = bool(row.provisional)
     if history is not None:
         view.steps.extend(_step_view(step) for step in history.steps)
     return view

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from shuniu.reading import same_person
 from shuniu.rules import RuleError, Violation
 
 
@@ -103,7 +104,7 @@ def publish(resource: Resource, reviewer: str) -> Resource:
     """
     if not _EMPLOYEE.fullmatch(reviewer):
         raise ResourceError([_fault("reviewer", "PERSON_MISSING", "say who reviewed it", "请填写审核人工号")])
-    if reviewer.casefold() == resource.editor.casefold():
+    if same_person(reviewer) == same_person(resource.editor):
         raise ResourceError(
             [_fault("reviewer", "SAME_PERSON", "a second person reviews", "审核人不能与编制人为同一人")]
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable
 
 from services.exchange.domain.identity_numbers import holds_identity_number
+from shuniu.reading import is_readable, unreadable
 from shuniu.rules import RuleError, Violation
 
 
@@ -21,13 +21,14 @@ def refuse(violations: Iterable[Violation]) -> None:
 
 
 def text_faults(field: str, text: str, longest: int, *, reason: str = "IDENTITY_NUMBER_IN_TEXT") -> Iterable[Violation]:
-    """Faults of free text: too long (characters), invisible characters, an identity number (told as ``reason``)."""
+    """Faults of free text: too long (characters), not readable as it is stored, an identity number (told as
+    ``reason``).
+    """
     if len(text) > longest:
         yield Violation(field, "TEXT_TOO_LONG", f"at most {longest} characters", f"不得超过 {longest} 个字符")
         return
-    # Line breaks and tabs are text; NUL and its kind are not, and PostgreSQL cannot hold them.
-    if any(unicodedata.category(mark) in {"Cc", "Cs"} and mark not in "\n\r\t" for mark in text):
-        yield Violation(field, "TEXT_CONTROL", "remove invisible characters", "请去掉不可见字符")
+    if not is_readable(text):
+        yield unreadable(field)
     if holds_identity_number(text):
         yield Violation(
             field,

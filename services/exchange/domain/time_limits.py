@@ -7,6 +7,7 @@ starts again has not: a stop takes out the days after its first up to and includ
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -56,8 +57,15 @@ class Calendar:
             return True
         return day.weekday() < 5 and day not in self.holidays
 
-    def is_certain(self, day: date) -> bool:
-        return day.year in self.years
+    def is_certain(self, first: date, last: date) -> bool:
+        """Tells whether the holidays of every year from one day to another are published."""
+        return all(year in self.years for year in range(first.year, last.year + 1))
+
+    @property
+    def digest(self) -> str:
+        """Names this content: two calendars with one digest measure alike."""
+        days = [sorted(map(date.isoformat, kind)) for kind in (self.holidays, self.workdays)]
+        return hashlib.sha256(repr((self.region, days, sorted(self.years))).encode()).hexdigest()[:16]
 
 
 # What counts where no calendar is set: weekends are free, nothing else.
@@ -104,7 +112,8 @@ def add(calendar: Calendar, start: date, limit: Limit) -> date:
 def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop], today: date) -> Reading:
     """Measures a case that was accepted on a day, as of today. A decided case is measured on the day of its decision.
 
-    It warns from 70 % of the limit and is overdue from the day after the last one.
+    It warns from 70 % of the limit and is overdue from the day after the last one (`due`, which is moved to a working
+    day).
     """
     held = tuple(stops)
     counted = [day for day in _days(accepted, today) if _counts(calendar, limit.unit, day, held)]
@@ -116,13 +125,13 @@ def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[St
         left=limit.value - used,
         due=due,
         stopped=stopped,
-        standing=_standing(used, limit.value),
-        certain=all(calendar.is_certain(day) for day in (accepted, today, due or today)),
+        standing=_standing(used, limit.value, is_over=used > limit.value if due is None else today > due),
+        certain=calendar.is_certain(accepted, max(today, due or today)),
     )
 
 
-def _standing(used: int, limit: int) -> Standing:
-    if used > limit:
+def _standing(used: int, limit: int, *, is_over: bool) -> Standing:
+    if is_over:
         return Standing.OVERDUE
     return Standing.WARNING if limit and used >= WARNING_SHARE * limit else Standing.ON_TIME
 

@@ -79,7 +79,7 @@ class Guard(grpc.aio.ServerInterceptor):
         carries = self._uploads.get(policy.method)
         if carries is not None:
             # To the caller it is the same. Here the request is read when the handler reads it.
-            upload = self._unary(policy, _received(handler.unary_unary, carries, parse))
+            upload = self._unary(policy, _received(handler.unary_unary, carries, parse, policy))
             return grpc.stream_unary_rpc_method_handler(upload, None, serialize)
         return grpc.unary_unary_rpc_method_handler(self._unary(policy, handler.unary_unary), parse, serialize)
 
@@ -92,7 +92,7 @@ class Guard(grpc.aio.ServerInterceptor):
                 remaining = context.time_remaining()
                 limit = self._default_deadline if remaining is None else min(remaining, self._default_deadline)
                 async with asyncio.timeout(limit):
-                    response = await handler(readable(request), context)
+                    response = await handler(readable(request, policy), context)
                 call.done()
                 return response
             except asyncio.CancelledError:
@@ -114,9 +114,9 @@ class Guard(grpc.aio.ServerInterceptor):
                 for stage in self._stages:
                     stage(call)
                 if handler.request_streaming:
-                    responses = handler.stream_stream(Readable(request), context)
+                    responses = handler.stream_stream(Readable(request, policy), context)
                 else:
-                    responses = handler.unary_stream(readable(request), context)
+                    responses = handler.unary_stream(readable(request, policy), context)
                 with self._streams.opened(call.caller) as mine:
                     try:
                         await mine.send(responses, context)
@@ -141,12 +141,12 @@ class Guard(grpc.aio.ServerInterceptor):
         return stream
 
 
-def _received(handler: Any, carries: Carries, parse: Any) -> Any:
+def _received(handler: Any, carries: Carries, parse: Any, policy: Policy) -> Any:
     """The handler of a call whose request is read when there is room for it."""
 
     async def received(_requests: Any, context: Any) -> Any:
         async with carries.room.hold(carries.copies) as upload:
             # Nobody but the handler holds the request, so that it can let it go.
-            return await handler(readable(await upload.receive(context, parse)), context)
+            return await handler(readable(await upload.receive(context, parse), policy), context)
 
     return received

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
@@ -12,6 +12,8 @@ from shuniu.kit.process import metrics
 from shuniu.kit.rpc import network
 from shuniu.kit.rpc.call import Call
 from shuniu.kit.rpc.caller import Caller, CurrentCall, set_current
+from shuniu.kit.rpc.policy import Policy
+from shuniu.kit.rpc.texts import check_texts
 
 Stage = Callable[[Call], None]
 Authenticate = Callable[[Mapping[str, str], Any], Caller]
@@ -104,8 +106,10 @@ def parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]
     return parse
 
 
-def readable(request: Any) -> Any:
-    """The request. Raises INVALID_ARGUMENT for bytes that were no message."""
+def readable(request: Any, policy: Policy) -> Any:
+    """The request. Raises INVALID_ARGUMENT for bytes that were no message; in calls that change something also for
+    texts that people would read otherwise than they are stored.
+    """
     if request is _MALFORMED:
         raise HubError(
             Code.INVALID_ARGUMENT,
@@ -113,16 +117,20 @@ def readable(request: Any) -> Any:
             "The request is not a message of this call; check encoding and field types against the contract.",
             "请求内容不是该调用的消息，请对照接口契约检查编码与字段类型。",
         )
+    # The request of an upload arrives later; then it comes through here again.
+    if policy.mutates and isinstance(request, Message):
+        check_texts(request)
     return request
 
 
 class Readable:
     """A stream of requests, each one readable."""
 
-    __slots__ = ("_iterator", "_requests")
+    __slots__ = ("_iterator", "_policy", "_requests")
 
-    def __init__(self, requests: Any) -> None:
+    def __init__(self, requests: Any, policy: Policy) -> None:
         self._requests = requests
+        self._policy = policy
         self._iterator: Any = None
 
     def __aiter__(self) -> "Readable":
@@ -132,7 +140,7 @@ class Readable:
         # Begun with the first read: a receiver that nobody reads from would be reported as never awaited.
         if self._iterator is None:
             self._iterator = aiter(self._requests)
-        return readable(await anext(self._iterator))
+        return readable(await anext(self._iterator), self._policy)
 
 
 def too_late() -> HubError:

@@ -6,7 +6,6 @@ Every violation is reported with the path of its field, so that a bureau mends a
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from typing import TypeVar
@@ -25,6 +24,7 @@ from services.catalogue.items.domain.item import (
     Material,
 )
 from shuniu.national_numbers import is_uscc
+from shuniu.reading import is_readable, unreadable
 from shuniu.rules import RuleError, Violation
 
 # an..200 (GB/T 39046-2020, item table).
@@ -301,12 +301,8 @@ def _text(value: str, name: str, limit: int, *, needed: bool = False) -> Iterato
         yield Violation(name, "FIELD_MISSING", "fill in this field", "请填写此项")
     if len(value) > limit:
         yield Violation(name, "TEXT_TOO_LONG", f"at most {limit} characters", f"不得超过 {limit} 个字符")
-    if _has_control(value):
-        yield Violation(name, "TEXT_CONTROL", "remove invisible characters", "请去掉不可见字符")
-
-
-def _has_control(value: str) -> bool:
-    return any(unicodedata.category(mark) in {"Cc", "Cs", "Cf"} and mark not in "\n\t" for mark in value)
+    if not is_readable(value):
+        yield unreadable(name)
 
 
 def _identifier(value: str, name: str) -> Iterable[Violation]:

@@ -17,24 +17,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
-from pypinyin import Style, lazy_pinyin
-
-from services.catalogue.search.domain.synonyms import GROUPS
+from services.catalogue.search.domain.pinyin import initials, pinyin_suffixes, spells
+from services.catalogue.search.domain.synonyms import EVENTS, GROUPS
 from shuniu.ideographs import is_ideograph
 
 # A longer query is cut: nobody types it, and each character is one index probe.
 MAX_QUERY = 64
 # Alternatives by synonyms: beyond this the plan costs more than it finds.
 _MAX_ALTERNATIVES = 8
-# Names longer than this keep pinyin of their beginning only (one row per suffix).
-_MAX_PINYIN = 40
 # Guide texts are long; their distinct characters level off far below this.
 _MAX_GUIDE_TOKENS = 2_000
 # Texts of items come again with every query that they may answer.
 _REMEMBERED = 4096
 # What people say around the matter itself: 我想开一个…, 怎么办…, …需要什么材料.
 _LEAD = re.compile(
-    r"^(?:请问|你好|我想要?|我要|帮我|怎么样?|怎样|如何|在?哪里?|去哪里?|可以|能|网上|在线)*(?:(?:申请)?办理?|开具?|申请|查询?)?(?:一?[个张份])?"
+    r"^(?:请问|你好|我的|我想要?|我要|帮我|怎么样?|怎样|如何|在?哪里?|去哪里?|可以|能|网上|在线)*(?:(?:申请)?办理?|开具?|申请|查询?)?(?:一?[个张份])?"
 )
 _TAIL = re.compile(r"(?:怎么办理?|如何办理?|在?哪里?[办开]理?|要?需?要?什么(?:材料|手续)|流程|材料|吗|呢|[??!!。])+$")
 _RUN = re.compile(r"[0-9a-z]+")
@@ -87,18 +84,19 @@ class Plan:
     """Query for the token table.
 
     Candidates are the union of: items with CODE token = ``code``; for each alternative, items that hold all its terms
-    in NAME, ALIAS or GUIDE; items with a PINYIN token that begins with ``pinyin`` (range ``pinyin`` ≤ term <
-    ``pinyin_end``). Empty strings ask nothing. A plan with no code, alternative and pinyin finds nothing.
+    in NAME, ALIAS or GUIDE; items with a PINYIN token that begins with one of ``pinyin`` (ranges of ``pinyin_ranges``),
+    the first of which is what was typed. Empty strings ask nothing. A plan with no code, alternative and pinyin finds
+    nothing.
     """
 
     text: str
     code: str
     alternatives: tuple[Alternative, ...]
-    pinyin: str
+    pinyin: tuple[str, ...] = ()
 
     @property
-    def pinyin_end(self) -> str:
-        return self.pinyin + "{" if self.pinyin else ""
+    def pinyin_ranges(self) -> tuple[tuple[str, str], ...]:
+        return tuple((begin, begin + "{") for begin in self.pinyin)
 
     @property
     def empty(self) -> bool:
@@ -134,25 +132,12 @@ def tokens(document: Document) -> frozenset[Token]:
     return frozenset(rows)
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def pinyin_suffixes(text: str) -> frozenset[str]:
-    """Initials and full pinyin of a name, from each of its characters to the end."""
-    han = "".join(mark for mark in unicodedata.normalize("NFKC", text) if is_ideograph(mark))[:_MAX_PINYIN]
-    syllables = [each for each in lazy_pinyin(han, style=Style.NORMAL, errors="ignore", v_to_u=False) if each]
-    found = set()
-    for start in range(len(syllables)):
-        rest = syllables[start:]
-        found.add("".join(each[0] for each in rest))
-        found.add("".join(rest))
-    return frozenset(found)
-
-
 def plan(query: str, synonyms: Iterable[tuple[str, ...]] = GROUPS) -> Plan:
     """Makes the plan for what a person typed."""
     folded = unicodedata.normalize("NFKC", query[: 4 * MAX_QUERY]).casefold().strip()[:MAX_QUERY]
     code = folded if _CODE.fullmatch(folded) and any(mark.isdigit() for mark in folded) else ""
     phrase = normalise(folded)
-    pinyin = phrase if _LATIN.fullmatch(phrase) else ""
+    pinyin = (phrase, *initials(phrase)) if _LATIN.fullmatch(phrase) else ()
     alternatives: dict[str, Alternative] = {}
     for text, weight in _readings(folded, tuple(synonyms)):
         wanted = terms(text)
@@ -167,7 +152,19 @@ def _readings(text: str, synonyms: tuple[tuple[str, ...], ...]) -> Iterable[tupl
     if matter != text:
         yield matter, 0.9
     # Synonyms of the matter only: of a whole sentence they would use up the alternatives and find nothing.
-    yield from _by_synonyms(matter, synonyms, 0.8)
+    meant = _by_events(matter)
+    if meant != matter:
+        yield meant, 0.85
+    yield from _by_synonyms(meant, synonyms, 0.8)
+
+
+def _by_events(text: str) -> str:
+    """What the catalogue calls the way out of what happened: 身份证丢了 → 身份证补领."""
+    for said, way_out in EVENTS:
+        happened = next((word for word in said if word in text), "")
+        if happened and way_out not in text:
+            return text.replace(happened, way_out)
+    return text
 
 
 def _by_synonyms(text: str, synonyms: tuple[tuple[str, ...], ...], weight: float) -> Iterable[tuple[str, float]]:
@@ -239,7 +236,9 @@ def _pinyin_score(asked: Plan, document: Document) -> float:
     if not asked.pinyin:
         return 0.0
     for text in (document.name, *document.aliases):
-        if any(suffix.startswith(asked.pinyin) for suffix in pinyin_suffixes(text)):
+        # The store offers what begins with one of them; which of those was meant, the syllables say.
+        offered = any(suffix.startswith(asked.pinyin) for suffix in pinyin_suffixes(text))
+        if offered and spells(text, asked.pinyin[0]):
             return _PINYIN + _within_class(document, 0.5)
     return 0.0
 

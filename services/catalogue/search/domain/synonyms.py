@@ -29,3 +29,9 @@ GROUPS: tuple[tuple[str, ...], ...] = (
     ("烟花爆竹", "鞭炮"),
     ("出入境", "出国"),
 )
+
+# What people say has happened, and what the catalogue calls the way out; the longest first.
+EVENTS: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("弄丢了", "丢失了", "遗失了", "不见了", "找不到了", "丢了", "掉了", "丢失", "遗失"), "补领"),
+    (("过期了", "到期了", "损坏了", "坏了", "过期", "到期", "损坏"), "换领"),
+)

@@ -7,6 +7,7 @@ numbers, limited depth. `alg` is never chosen by what arrives: it is ES256 or th
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -27,11 +28,12 @@ _COORDINATE = 32
 _SCHEME = ec.ECDSA(hashes.SHA256())
 # Order of the base point of P-256 (SP 800-186, 3.2.1.3).
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-# Header parameters that may stand in a token of ours; RFC 7515, 4.1.11 forbids what is not understood when critical.
-_HEADER_NAMES = frozenset({"alg", "typ", "kid", "x5c", "jwk"})
+# Instants of RFC 7519 (NumericDate) may have a fraction. No other number may: readers differ in what they hold of it.
+_INSTANTS = ("iat", "nbf", "exp")
 _MOST_CERTIFICATES = 4
 # The largest integer that every JSON reader holds exactly (RFC 8259, 6).
 _MOST = 2**53 - 1
+_LONGEST_FRACTION = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +71,15 @@ def json_bytes(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read_json(data: bytes) -> Any:
-    """The value of JSON text that every reader reads alike. Raises TokenMalformedError."""
+def read_json(data: bytes, *, fractions: bool = False) -> Any:
+    """The value of JSON text that every reader reads alike; numbers with a fraction where they are allowed. Raises
+    TokenMalformedError.
+    """
     try:
         value = json.loads(
             data.decode("utf-8"),
             object_pairs_hook=_object,
-            parse_float=_no_number,
+            parse_float=_fraction if fractions else _no_number,
             parse_constant=_no_number,
             parse_int=_integer,
         )
@@ -97,6 +101,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(_text: str) -> NoReturn:
     raise TokenMalformedError("JSON_NUMBER", "only integers are numbers here", "只接受整数")
+
+
+def _fraction(text: str) -> float:
+    if len(text) > _LONGEST_FRACTION or not abs(found := float(text)) <= _MOST:
+        _no_number(text)
+    return found
 
 
 def _integer(text: str) -> int:
@@ -128,7 +138,7 @@ def parse(text: str, typ: str) -> Token:
     parts = text.split(".")
     if len(parts) != 3:
         raise TokenMalformedError("JWS", "not a compact JWS", "不是紧凑格式的 JWS")
-    header, payload = read_json(decode(parts[0])), read_json(decode(parts[1]))
+    header, payload = (read_json(decode(part), fractions=True) for part in parts[:2])
     signature = decode(parts[2])
     if not isinstance(header, dict) or not isinstance(payload, dict) or len(signature) != 2 * _COORDINATE:
         raise TokenMalformedError("JWS", "not a compact JWS", "不是紧凑格式的 JWS")
@@ -136,9 +146,30 @@ def parse(text: str, typ: str) -> Token:
         raise TokenMalformedError("ALGORITHM", f"signed otherwise than with {ALG}", f"签名算法不是 {ALG}")
     if header.get("typ") != typ:
         raise TokenMalformedError("TYPE", f"not of the type {typ}", f"类型不是 {typ}")
-    if not set(header) <= _HEADER_NAMES:
-        raise TokenMalformedError("HEADER", "a header parameter is not understood", "头部含有不能识别的参数")
-    return Token(text, header, payload, signature)
+    # RFC 7515, 4: what is not understood is ignored, unless it is critical (4.1.11); here nothing critical is
+    # understood.
+    if "crit" in header:
+        raise TokenMalformedError(
+            "HEADER", "a critical header parameter is not understood", "头部含有不能识别的关键参数"
+        )
+    return Token(text, header, _whole(payload), signature)
+
+
+def _whole(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The payload with its instants in whole seconds, as long as no other number has a fraction."""
+    whole = {
+        name: math.floor(value) if name in _INSTANTS and isinstance(value, float) else value
+        for name, value in payload.items()
+    }
+    if _has_fraction(whole):
+        _no_number("")
+    return whole
+
+
+def _has_fraction(value: object) -> bool:
+    if isinstance(value, dict | list):
+        return any(map(_has_fraction, value.values() if isinstance(value, dict) else value))
+    return isinstance(value, float)
 
 
 def check(token: Token, key: ec.EllipticCurvePublicKey) -> None:

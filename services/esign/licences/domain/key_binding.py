@@ -78,7 +78,8 @@ def possession(proof: str) -> Possession:
     if len(proof) > _MOST_PROOF:
         raise TokenMalformedError("SIZE", "the proof is too long", "密钥证明过长")
     token = jose.parse(proof, PROOF_TYP)
-    if not set(token.header) <= {"alg", "typ", "jwk"}:
+    # OpenID4VCI, appendix F.1: of these only one may name the key. What attests the key besides is not needed here.
+    if {"kid", "x5c"} & token.header.keys():
         raise TokenMalformedError("HEADER", "the key comes as jwk only", "公钥只能以 jwk 提供")
     key = jose.public_key(token.header.get("jwk"))
     jose.check(token, key)

@@ -72,14 +72,12 @@ def decide(asked: Application, items: ItemBook, today: date, is_linked: Callable
     item = items.route(asked.item_code, asked.division, today)
     if not is_linked(item.handler):
         raise RoutingError(
-            [
-                Violation(
-                    "item_code",
-                    "NO_HANDLING_AGENCY",
-                    "the agency of this item is not linked to the hub yet",
-                    "办理该事项的机构尚未接入",
-                )
-            ]
+            Violation(
+                "item_code",
+                "NO_HANDLING_AGENCY",
+                "the agency of this item is not linked to the hub yet",
+                "办理该事项的机构尚未接入",
+            )
         )
     refuse(_content_faults(asked))
     if asked.ial < item.min_ial:
@@ -135,8 +133,10 @@ def material_faults(materials: Collection[Material]) -> Iterable[Violation]:
             )
 
 
-def certificate_faults(number: str, *, wanted: bool, possible: bool) -> Iterable[Violation]:
-    """Faults of a certificate number: ``wanted`` where the item ends with a document, ``possible`` on this move."""
+def certificate_faults(number: str, *, own: str, wanted: bool, possible: bool) -> Iterable[Violation]:
+    """Faults of a certificate number: ``own`` is that of the valid document issued for the case, empty without one;
+    ``wanted`` where the item ends with a document, ``possible`` on this move.
+    """
     field = "certificate_number"
     if wanted and not number:
         yield Violation(
@@ -157,4 +157,11 @@ def certificate_faults(number: str, *, wanted: bool, possible: bool) -> Iterable
             "CERTIFICATE_FORM",
             "1 to 64 letters, digits, '.', '_' or '-', no identity number",
             "应为 1 至 64 位字母、数字、“.”、“_”或“-”，且不得为证件号码",
+        )
+    elif possible and number != own:
+        yield Violation(
+            field,
+            "CERTIFICATE_NOT_OF_CASE",
+            "give the number of the valid document that the hub issued for this case",
+            "请填写枢纽为本办件出具且有效的证照编号",
         )

@@ -12,12 +12,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from services.exchange.domain.time_limits import Stop
+from services.exchange.domain.time_limits import Calendar, Limit, Stop, add
 from shuniu.china_time import civil_date
 from shuniu.rules import RuleError, Violation
 
 MAX_NOTE = 2000
 MAX_MISSING = 50
+# Working days for which one special procedure stops the legal clock: what an agency states, this where it states none,
+# and what all of a case may take together. The law excludes the procedure's own time, not an agency's silence.
+MOST_SPECIAL_DAYS = 90
+USUAL_SPECIAL_DAYS = 30
+ALL_SPECIAL_DAYS = 180
 
 
 class CaseState(StrEnum):
@@ -152,7 +157,8 @@ class Command:
 
     ``missing`` is the complete list of what a correction must bring (ASK_CORRECTION), ``given`` what it brings
     (SUPPLEMENT), both as material or field names. ``result`` is a certificate number (GRANT, DELIVER). ``level`` is 1
-    to 5 (EVALUATE); what a person may choose is checked in ``evaluations``.
+    to 5 (EVALUATE); what a person may choose is checked in ``evaluations``. ``days`` are the working days that a
+    special procedure needs (BEGIN_SPECIAL), 0 for the usual ones.
     """
 
     move: Move
@@ -164,6 +170,7 @@ class Command:
     given: tuple[str, ...] = ()
     result: str = ""
     level: int = 0
+    days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +190,19 @@ class Step:
     given: tuple[str, ...] = ()
     result: str = ""
     level: int = 0
+    days: int = 0
+
+    @property
+    def special_days(self) -> int:
+        """Working days for which this step stops the clock; 0 unless it begins a special procedure."""
+        return (self.days or USUAL_SPECIAL_DAYS) if self.move is Move.BEGIN_SPECIAL else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as its steps have made it. Times are µs UTC, None where it has not come to that."""
+    """A case as its steps have made it. Times are µs UTC, None where it has not come to that. A stop is (began, ended,
+    the most working days it lasts: 0 for no limit).
+    """
 
     state: CaseState
     steps: tuple[Step, ...]
@@ -195,7 +210,7 @@ class Case:
     decided_us: int | None = None
     asked_in: CaseState | None = None
     missing: tuple[str, ...] = ()
-    stops: tuple[tuple[int, int | None], ...] = ()
+    stops: tuple[tuple[int, int | None, int], ...] = ()
     result: str = ""
     evaluation: int = 0
 
@@ -218,15 +233,35 @@ class Case:
         return tuple(move for state, move in MOVES if state is self.state and not self._used_up(move))
 
     def _used_up(self, move: Move) -> bool:
-        return (move is Move.ASK_CORRECTION and self.asked_in is not None) or (
-            move is Move.EVALUATE and self.evaluation > 0
+        return (
+            (move is Move.ASK_CORRECTION and self.asked_in is not None)
+            or (move is Move.EVALUATE and self.evaluation > 0)
+            or (move is Move.BEGIN_SPECIAL and self.special_days >= ALL_SPECIAL_DAYS)
         )
 
-    def clock_stops(self) -> tuple[Stop, ...]:
-        """The stops of the legal clock by civil days, for ``time_limits.measure``."""
-        return tuple(
-            Stop(civil_date(began), None if ended is None else civil_date(ended)) for began, ended in self.stops
-        )
+    @property
+    def special_days(self) -> int:
+        """Working days that special procedures were given so far."""
+        return sum(step.special_days for step in self.steps)
+
+    @property
+    def lodged_us(self) -> int:
+        """Time at which the application, or what a correction asked for, last came in."""
+        return next(step.at_us for step in reversed(self.steps) if step.move in (Move.SUBMIT, Move.SUPPLEMENT))
+
+    def clock_stops(self, calendar: Calendar) -> tuple[Stop, ...]:
+        """The stops of the legal clock by civil days, for ``time_limits.measure``. A special procedure stops it for the
+        days it was given at most, whether or not the agency has ended it.
+        """
+        return tuple(_stop(calendar, *stop) for stop in self.stops)
+
+
+def _stop(calendar: Calendar, began_us: int, ended_us: int | None, most_days: int) -> Stop:
+    began, ended = civil_date(began_us), None if ended_us is None else civil_date(ended_us)
+    if not most_days:
+        return Stop(began, ended)
+    last = add(calendar, began, Limit(most_days))
+    return Stop(began, last if ended is None else min(ended, last))
 
 
 def submit(actor: str, at_us: int, note: str = "") -> Case:
@@ -257,6 +292,7 @@ def apply(case: Case, command: Command) -> Case:
         given=command.given,
         result=command.result,
         level=command.level,
+        days=command.days,
     )
     return _fold(case, step)
 
@@ -299,10 +335,34 @@ def _content(case: Case, command: Command) -> Iterable[Violation]:
         yield _fault(
             "missing", "FIELD_NOT_EXPECTED", "only a correction asks for materials", "仅补正告知时可列出所缺材料"
         )
+    yield from _special(case, command)
     if move is Move.SUPPLEMENT:
         for name in case.missing:
             if name not in command.given:
                 yield _fault("given", "MATERIAL_MISSING", f"still missing: {name}", f"仍缺少：{name}")
+
+
+def _special(case: Case, command: Command) -> Iterable[Violation]:
+    if command.move is not Move.BEGIN_SPECIAL:
+        if command.days:
+            yield _fault("days", "FIELD_NOT_EXPECTED", "only a special procedure has days", "仅特别程序需要填写天数")
+        return
+    left = ALL_SPECIAL_DAYS - case.special_days
+    if not 0 <= command.days <= MOST_SPECIAL_DAYS:
+        yield _fault(
+            "days",
+            "VALUE_RANGE",
+            f"1 to {MOST_SPECIAL_DAYS} working days",
+            f"特别程序应为 1 至 {MOST_SPECIAL_DAYS} 个工作日",
+        )
+    elif (command.days or USUAL_SPECIAL_DAYS) > left:
+        yield _fault(
+            "days",
+            "SPECIAL_DAYS_USED_UP",
+            f"special procedures of a case take at most {ALL_SPECIAL_DAYS} working days, of which {left} are left:"
+            " state fewer, or decide",
+            f"特别程序合计不得超过 {ALL_SPECIAL_DAYS} 个工作日，尚余 {left} 个，请减少天数或作出决定",
+        )
 
 
 def _correction(command: Command) -> Iterable[Violation]:
@@ -319,10 +379,10 @@ def _fold(case: Case | None, step: Step) -> Case:
         return Case(step.state, (step,))
     after = replace(case, state=step.state, steps=(*case.steps, step))
     if case.state in {CaseState.CORRECTION, CaseState.SPECIAL}:
-        (began, _) = after.stops[-1]
-        after = replace(after, stops=(*after.stops[:-1], (began, step.at_us)))
+        (began, _, most) = after.stops[-1]
+        after = replace(after, stops=(*after.stops[:-1], (began, step.at_us, most)))
     if step.state in {CaseState.CORRECTION, CaseState.SPECIAL}:
-        after = replace(after, stops=(*after.stops, (step.at_us, None)))
+        after = replace(after, stops=(*after.stops, (step.at_us, None, step.special_days)))
     match step.move:
         case Move.ACCEPT:
             return replace(after, accepted_us=step.at_us)

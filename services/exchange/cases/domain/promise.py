@@ -1,16 +1,45 @@
-"""Promised end of a case: the end of its item's legal limit."""
+"""The agency's next deadline in a case: to decide on acceptance, then the end of its item's legal limit."""
 
 from __future__ import annotations
 
-from services.exchange.cases.domain.life import Case
-from services.exchange.domain.time_limits import Calendar, Limit, measure
+from dataclasses import dataclass
+from typing import Final
+
+from services.exchange.cases.domain.life import OVER, Case, CaseState
+from services.exchange.domain.time_limits import Calendar, Limit, Stop, measure
 from shuniu.china_time import civil_date, end_of_day_us
 
+# Administrative Licensing Law, article 32: who is not told otherwise within five working days counts as accepted.
+ACCEPTANCE: Final = Limit(5)
+UNACCEPTED: Final = frozenset({CaseState.SUBMITTED, CaseState.PRE_REVIEW})
+"""States in which the deadline is that of acceptance."""
+DECIDED: Final = frozenset({*OVER, CaseState.GRANTED, CaseState.REFUSED})
+"""States in which no deadline runs any more."""
 
-def promised_us(case: Case, limit: Limit | None, calendar: Calendar) -> int | None:
-    """The end of the promised limit, µs UTC; None before acceptance, without a limit and while the clock is stopped."""
-    if case.accepted_us is None or limit is None:
-        return None
-    until = civil_date(case.decided_us or case.steps[-1].at_us)
-    reading = measure(calendar, civil_date(case.accepted_us), limit, case.clock_stops(), until)
-    return None if reading.due is None else end_of_day_us(reading.due)
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """`due_us`: its end, µs UTC; None where nothing is due. `provisional`: a year that counts for it has no published
+    holidays yet, so that its end may move.
+    """
+
+    due_us: int | None = None
+    provisional: bool = False
+
+
+def deadline(case: Case, limit: Limit | None, calendar: Calendar) -> Deadline:
+    """Finds the agency's next deadline. Nothing is due while the applicant has to bring something, nor after
+    acceptance where the item has no limit. A decided case keeps the end that it was promised.
+    """
+    if case.state in UNACCEPTED:
+        begins, limit, until = civil_date(case.lodged_us), ACCEPTANCE, civil_date(case.steps[-1].at_us)
+        stops: tuple[Stop, ...] = ()
+    elif case.accepted_us is not None and limit is not None:
+        begins, until = civil_date(case.accepted_us), civil_date(case.decided_us or case.steps[-1].at_us)
+        stops = case.clock_stops(calendar)
+    else:
+        return Deadline()
+    reading = measure(calendar, begins, limit, stops, until)
+    if reading.due is None:
+        return Deadline()
+    return Deadline(end_of_day_us(reading.due), provisional=not calendar.is_certain(begins, reading.due))

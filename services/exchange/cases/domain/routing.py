@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -21,7 +21,14 @@ class ItemState(StrEnum):
 
 
 class RoutingError(RuleError):
-    """No agency handles it; the reason is ITEM_UNKNOWN, ITEM_NOT_OPEN, NO_HANDLING_AGENCY or about a field."""
+    """No agency handles it: ITEM_UNKNOWN, ITEM_NOT_OPEN, NO_HANDLING_AGENCY, AGENCY_AMBIGUOUS, or a field is wrong.
+
+    `codes` are the implementing items to choose from, where there are several.
+    """
+
+    def __init__(self, violation: Violation, codes: tuple[str, ...] = ()) -> None:
+        super().__init__([violation])
+        self.codes = codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,48 +49,63 @@ class Item:
     other_code: str = ""
 
     def is_open(self, today: date) -> bool:
-        if self.state is not ItemState.PUBLISHED:
+        return self.state is ItemState.PUBLISHED and self.is_in_force(today)
+
+    def is_in_force(self, today: date) -> bool:
+        """Tells whether the agency offers the item at all: a suspended one is its own still; one that is withdrawn,
+        over or not yet begun leaves people to the agency above.
+        """
+        if self.state is ItemState.WITHDRAWN:
             return False
         return (self.begins is None or self.begins <= today) and (self.ends is None or today < self.ends)
 
 
 @dataclass(slots=True)
 class ItemBook:
-    """The items known, by code of either scheme and by (base, division)."""
+    """The items known, by code of either scheme and by (base, division).
+
+    The feed changes it in one thread while units of work read it in others: each method sees a change whole or not at
+    all.
+    """
 
     _items: dict[str, Item] = field(default_factory=dict)
     _aliases: dict[str, str] = field(default_factory=dict)
     _of_base: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __len__(self) -> int:
         return len(self._items)
 
     def put(self, item: Item) -> None:
         """Add an item, or replace the one with its code."""
-        known = self._items.get(item.code)
-        if known is not None:
-            self._of_base.get(known.base_code, {}).get(known.division, set()).discard(known.code)
-            self._aliases.pop(known.other_code, None)
-        self._items[item.code] = item
-        if item.other_code:
-            self._aliases[item.other_code] = item.code
-        if item.base_code:
-            self._of_base.setdefault(item.base_code, {}).setdefault(item.division, set()).add(item.code)
+        with self._lock:
+            known = self._items.get(item.code)
+            if known is not None:
+                self._of_base.get(known.base_code, {}).get(known.division, set()).discard(known.code)
+                self._aliases.pop(known.other_code, None)
+            self._items[item.code] = item
+            if item.other_code:
+                self._aliases[item.other_code] = item.code
+            if item.base_code:
+                self._of_base.setdefault(item.base_code, {}).setdefault(item.division, set()).add(item.code)
 
     def clear(self) -> None:
-        for known in (self._items, self._aliases, self._of_base):
-            known.clear()
-
-    def find(self, code: str) -> Item | None:
-        return self._items.get(self._aliases.get(code, code))
+        with self._lock:
+            for known in (self._items, self._aliases, self._of_base):
+                known.clear()
 
     def route(self, code: str, division: str, today: date) -> Item:
         """The implementing item that an application goes to. Raises RoutingError.
 
         ``code`` names an implementing item, or a base item together with ``division`` (6 digits). A division without an
-        implementing item of its own belongs to the one of its city, then of its province.
+        implementing item in force belongs to the one of its city, then of its province. Where several agencies of one
+        place take applications, the hub chooses none of them: AGENCY_AMBIGUOUS.
         """
-        item = self.find(code)
+        with self._lock:
+            return self._route(code, division, today)
+
+    def _route(self, code: str, division: str, today: date) -> Item:
+        item = self._items.get(self._aliases.get(code, code))
         if item is None:
             raise _error(
                 "item_code", "ITEM_UNKNOWN", "no such item: search the catalogue", "事项不存在，请先查询事项目录"
@@ -96,7 +118,7 @@ class ItemBook:
                     "an implementing code names its division already: leave it empty",
                     "实施编码已包含行政区划，请勿另填",
                 )
-            return self._opened([item], today)
+            return _only([item], today)
         if len(division) != 6 or not (division.isascii() and division.isdecimal()):
             raise _error(
                 "division", "DIVISION_FORM", "with a base code give a division of 6 digits", "请填写 6 位行政区划代码"
@@ -104,9 +126,10 @@ class ItemBook:
         if not item.is_open(today):
             raise _closed()
         for place in upwards(division):
-            found = [self._items[each] for each in sorted(self._of_base.get(item.code, {}).get(place, ()))]
+            here = (self._items[each] for each in sorted(self._of_base.get(item.code, {}).get(place, ())))
+            found = [each for each in here if each.is_in_force(today)]
             if found:
-                return self._opened(found, today)
+                return _only(found, today)
         raise _error(
             "division",
             "NO_HANDLING_AGENCY",
@@ -114,11 +137,23 @@ class ItemBook:
             "该地区暂无办理该事项的机构",
         )
 
-    def _opened(self, found: Iterable[Item], today: date) -> Item:
-        for item in found:
-            if item.is_open(today):
-                return item
+
+def _only(found: list[Item], today: date) -> Item:
+    """The one item of these that takes applications. Raises RoutingError when none does, or several do."""
+    opened = [item for item in found if item.is_open(today)]
+    if not opened:
         raise _closed()
+    if len(opened) > 1:
+        raise RoutingError(
+            Violation(
+                "item_code",
+                "AGENCY_AMBIGUOUS",
+                "several agencies of this place handle the item: apply with the implementing code of one of them",
+                "该地区有多个机构办理该事项，请选择办理机构并使用其实施编码申请",
+            ),
+            tuple(item.code for item in opened),
+        )
+    return opened[0]
 
 
 def _closed() -> RoutingError:
@@ -131,4 +166,4 @@ def _closed() -> RoutingError:
 
 
 def _error(where: str, reason: str, en: str, zh: str) -> RoutingError:
-    return RoutingError([Violation(where, reason, en, zh)])
+    return RoutingError(Violation(where, reason, en, zh))

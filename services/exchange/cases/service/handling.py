@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from services.exchange.cases import store
 from services.exchange.cases.casework import Casework, Worked
+from services.exchange.cases.certificates import Certificates
 from services.exchange.cases.refusals import case_unknown, etag_mismatch
 from services.exchange.cases.store import CaseRow
 from services.exchange.cases.views import MOVES, case_view, etag, states_asked
@@ -19,17 +20,19 @@ from shuniu.kit.rpc.caller import current_caller
 class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):
     """Moves of the agency that a case was routed to."""
 
-    def __init__(self, work: Casework, pages: Pages) -> None:
+    def __init__(self, work: Casework, pages: Pages, certificates: Certificates) -> None:
         self._work = work
+        self._certificates = certificates
         self._base = work.base
         self._pages = pages
 
     async def MoveCase(self, request: pb.MoveCaseRequest, context: Any) -> pb.MoveCaseResponse:
+        own = await self._certificates.of_case(request.case_code) if request.certificate_number else ""
         return await self._work.answer(
-            request, pb.MoveCaseResponse, f"case/{request.case_code[:43]}", self._move, request
+            request, pb.MoveCaseResponse, f"case/{request.case_code[:43]}", self._move, request, own
         )
 
-    def _move(self, conn: Connection, request: pb.MoveCaseRequest) -> Worked:
+    def _move(self, conn: Connection, request: pb.MoveCaseRequest, certificate: str) -> Worked:
         row = store.find_case(conn, request.case_code)
         if row is None or row.handler_platform != current_caller().platform:
             raise case_unknown()
@@ -38,7 +41,7 @@ class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):
         move = MOVES.get(request.move)
         if move is None:
             raise errors.invalid_field("move", "MOVE_UNKNOWN", "Name the move.", "请填写要执行的操作。")
-        return self._work.move(conn, row, request, move)
+        return self._work.move(conn, row, request, move, certificate)
 
     async def ListHandledCases(self, request: pb.ListHandledCasesRequest, context: Any) -> pb.ListHandledCasesResponse:
         caller = current_caller()

@@ -1484,3 +1484,51 @@ class GetTileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetTileResponse: _TypeAlias = GetTileResponse  # noqa: Y015
+
+@_typing.final
+class GetCaseCertificateRequest(_message.Message):
+    """Asks for the document of a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CASE_CODE_FIELD_NUMBER: _builtins.int
+    case_code: _builtins.str
+    """Case code."""
+    def __init__(
+        self,
+        *,
+        case_code: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_code", b"case_code"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCaseCertificateRequest: _TypeAlias = GetCaseCertificateRequest  # noqa: Y015
+
+@_typing.final
+class GetCaseCertificateResponse(_message.Message):
+    """The document of a case."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    number: _builtins.str
+    """Number."""
+    state: _builtins.str
+    """State: VALID or REVOKED."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.str = ...,
+        state: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCaseCertificateResponse: _TypeAlias = GetCaseCertificateResponse  # noqa: Y015

@@ -495,6 +495,82 @@ class CertificateService:
             _registered_method=True)
 
 
+class CertificateRegistryServiceStub:
+    """Documents for the other services of the hub.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.GetCaseCertificate = channel.unary_unary(
+                '/shuniu.api.esign.v1.CertificateRegistryService/GetCaseCertificate',
+                request_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateRequest.SerializeToString,
+                response_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateResponse.FromString,
+                _registered_method=True)
+
+
+class CertificateRegistryServiceServicer:
+    """Documents for the other services of the hub.
+    """
+
+    def GetCaseCertificate(self, request, context):
+        """The document that was issued for a case. Errors: NOT_FOUND CERTIFICATE_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_CertificateRegistryServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'GetCaseCertificate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCaseCertificate,
+                    request_deserializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateRequest.FromString,
+                    response_serializer=shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'shuniu.api.esign.v1.CertificateRegistryService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('shuniu.api.esign.v1.CertificateRegistryService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class CertificateRegistryService:
+    """Documents for the other services of the hub.
+    """
+
+    @staticmethod
+    def GetCaseCertificate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/shuniu.api.esign.v1.CertificateRegistryService/GetCaseCertificate',
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateRequest.SerializeToString,
+            shuniu_dot_api_dot_esign_dot_v1_dot_esign__pb2.GetCaseCertificateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
 class VerificationServiceStub:
     """Verification: anybody may ask.
     """

@@ -220,6 +220,37 @@ class CertificateServiceServicer(metaclass=_abc_1.ABCMeta):
 
 def add_CertificateServiceServicer_to_server(servicer: CertificateServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
+class CertificateRegistryServiceStub:
+    """Documents for the other services of the hub."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CertificateRegistryServiceAsyncStub: ...
+    GetCaseCertificate: _grpc.UnaryUnaryMultiCallable[_esign_pb2.GetCaseCertificateRequest, _esign_pb2.GetCaseCertificateResponse]
+    """The document that was issued for a case. Errors: NOT_FOUND CERTIFICATE_UNKNOWN."""
+
+@_typing.type_check_only
+class CertificateRegistryServiceAsyncStub(CertificateRegistryServiceStub):
+    """Documents for the other services of the hub."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetCaseCertificate: _aio.UnaryUnaryMultiCallable[_esign_pb2.GetCaseCertificateRequest, _esign_pb2.GetCaseCertificateResponse]  # type: ignore[assignment]
+    """The document that was issued for a case. Errors: NOT_FOUND CERTIFICATE_UNKNOWN."""
+
+class CertificateRegistryServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Documents for the other services of the hub."""
+
+    @_abc_1.abstractmethod
+    def GetCaseCertificate(
+        self,
+        request: _esign_pb2.GetCaseCertificateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_esign_pb2.GetCaseCertificateResponse, _abc.Awaitable[_esign_pb2.GetCaseCertificateResponse]]:
+        """The document that was issued for a case. Errors: NOT_FOUND CERTIFICATE_UNKNOWN."""
+
+def add_CertificateRegistryServiceServicer_to_server(servicer: CertificateRegistryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
 class VerificationServiceStub:
     """Verification: anybody may ask."""
 

@@ -39,7 +39,7 @@ class _CaseStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CaseState.V
     CASE_STATE_PROCESSING: _CaseState.ValueType  # 5
     """办理 (8): being handled."""
     CASE_STATE_SPECIAL: _CaseState.ValueType  # 6
-    """特别程序 (9 begins, 10 ends); the legal clock stands."""
+    """特别程序 (9 begins, 10 ends); the legal clock stands for the days that the procedure was given, then runs on."""
     CASE_STATE_GRANTED: _CaseState.ValueType  # 7
     """办结 (11), granted."""
     CASE_STATE_REFUSED: _CaseState.ValueType  # 8
@@ -65,7 +65,7 @@ CASE_STATE_NOT_ACCEPTED: CaseState.ValueType  # 4
 CASE_STATE_PROCESSING: CaseState.ValueType  # 5
 """办理 (8): being handled."""
 CASE_STATE_SPECIAL: CaseState.ValueType  # 6
-"""特别程序 (9 begins, 10 ends); the legal clock stands."""
+"""特别程序 (9 begins, 10 ends); the legal clock stands for the days that the procedure was given, then runs on."""
 CASE_STATE_GRANTED: CaseState.ValueType  # 7
 """办结 (11), granted."""
 CASE_STATE_REFUSED: CaseState.ValueType  # 8
@@ -281,8 +281,10 @@ class Case(_message.Message):
     STEPS_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     FORM_FIELD_NUMBER: _builtins.int
+    ACCEPT_BY_FIELD_NUMBER: _builtins.int
+    DEADLINE_PROVISIONAL_FIELD_NUMBER: _builtins.int
     case_code: _builtins.str
-    """Case code, 43 characters: implementing code 31 + YYYYMMDD + serial."""
+    """Case code, 43 characters: implementing code 31 + YYYYMMDD + serial, 0001 to 9999 and then A000 to ZZZZ."""
     item_code: _builtins.str
     """Implementing item code."""
     item_title: _builtins.str
@@ -305,6 +307,8 @@ class Case(_message.Message):
     """Evaluation level 1 (very satisfied) to 5; 0 when none."""
     etag: _builtins.str
     """For conditional moves."""
+    deadline_provisional: _builtins.bool
+    """accept_by or promised_at counts a year whose holidays are not published yet: it is counted anew when they are."""
     @_builtins.property
     def missing_materials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Materials asked for in the correction round."""
@@ -315,7 +319,9 @@ class Case(_message.Message):
 
     @_builtins.property
     def promised_at(self) -> _timestamp_pb2.Timestamp:
-        """Promised end, moved by the time the clock stood; unset before acceptance."""
+        """Promised end, moved by the time the clock stood; unset before acceptance and in a correction round. In a special procedure: the
+        end if that takes all its days.
+        """
 
     @_builtins.property
     def steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CaseStep]:
@@ -324,6 +330,10 @@ class Case(_message.Message):
     @_builtins.property
     def form(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Form answers, name to value; for the handling agency and the applicant only."""
+
+    @_builtins.property
+    def accept_by(self) -> _timestamp_pb2.Timestamp:
+        """By when the agency must accept, refuse to, or ask for a correction: five working days; unset once it has."""
 
     def __init__(
         self,
@@ -345,10 +355,12 @@ class Case(_message.Message):
         steps: _abc.Iterable[Global___CaseStep] | None = ...,
         etag: _builtins.str = ...,
         form: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        accept_by: _timestamp_pb2.Timestamp | None = ...,
+        deadline_provisional: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["applied_at", b"applied_at", "promised_at", b"promised_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "applied_at", b"applied_at", "promised_at", b"promised_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["applicant_display", b"applicant_display", "applied_at", b"applied_at", "case_code", b"case_code", "certificate_number", b"certificate_number", "channel", b"channel", "division", b"division", "etag", b"etag", "evaluation", b"evaluation", "form", b"form", "handler_platform", b"handler_platform", "item_code", b"item_code", "item_title", b"item_title", "missing_materials", b"missing_materials", "promised_at", b"promised_at", "source_platform", b"source_platform", "state", b"state", "steps", b"steps"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accept_by", b"accept_by", "applicant_display", b"applicant_display", "applied_at", b"applied_at", "case_code", b"case_code", "certificate_number", b"certificate_number", "channel", b"channel", "deadline_provisional", b"deadline_provisional", "division", b"division", "etag", b"etag", "evaluation", b"evaluation", "form", b"form", "handler_platform", b"handler_platform", "item_code", b"item_code", "item_title", b"item_title", "missing_materials", b"missing_materials", "promised_at", b"promised_at", "source_platform", b"source_platform", "state", b"state", "steps", b"steps"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -756,6 +768,7 @@ class MoveCaseRequest(_message.Message):
     CERTIFICATE_NUMBER_FIELD_NUMBER: _builtins.int
     OFFICER_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SPECIAL_DAYS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     case_code: _builtins.str
@@ -765,11 +778,13 @@ class MoveCaseRequest(_message.Message):
     note: _builtins.str
     """Reason or opinion; required for NOT_ACCEPT, REFUSE, ASK_CORRECTION and special procedures."""
     certificate_number: _builtins.str
-    """Number of the issued document; required for DELIVER where the item ends with one."""
+    """Number of the document that the hub issued for this case, valid; required for DELIVER where the item ends with one."""
     officer: _builtins.str
     """Officer's employee number at the agency."""
     etag: _builtins.str
     """Expected etag; empty moves whatever is there."""
+    special_days: _builtins.int
+    """For BEGIN_SPECIAL: working days for which it stops the clock, 1 to 90; 0 means 30. All of a case together: at most 180."""
     @_builtins.property
     def missing_materials(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of everything missing; required for ASK_CORRECTION, which works once."""
@@ -785,10 +800,11 @@ class MoveCaseRequest(_message.Message):
         certificate_number: _builtins.str = ...,
         officer: _builtins.str = ...,
         etag: _builtins.str = ...,
+        special_days: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_code", b"case_code", "certificate_number", b"certificate_number", "etag", b"etag", "missing_materials", b"missing_materials", "move", b"move", "note", b"note", "officer", b"officer", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["case_code", b"case_code", "certificate_number", b"certificate_number", "etag", b"etag", "missing_materials", b"missing_materials", "move", b"move", "note", b"note", "officer", b"officer", "request_id", b"request_id", "special_days", b"special_days"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

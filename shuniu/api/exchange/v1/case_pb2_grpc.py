@@ -74,7 +74,8 @@ class CaseServiceServicer:
     def ApplyCase(self, request, context):
         """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
         Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
-        PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
+        FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
+        from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -352,7 +353,8 @@ class CaseHandlingServiceServicer:
 
     def MoveCase(self, request, context):
         """One move of a case through its table of states. Errors: FAILED_PRECONDITION CASE_STATE (metadata state, allowed),
-        NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT, ABORTED ETAG_MISMATCH.
+        NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT (CERTIFICATE_NOT_OF_CASE: the number is of another case, or its document is not valid),
+        ABORTED ETAG_MISMATCH, UNAVAILABLE ESIGN_AWAY (only where a certificate number is given).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

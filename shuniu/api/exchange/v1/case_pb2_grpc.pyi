@@ -36,7 +36,8 @@ class CaseServiceStub:
     ApplyCase: _grpc.UnaryUnaryMultiCallable[_case_pb2.ApplyCaseRequest, _case_pb2.ApplyCaseResponse]
     """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
     Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
-    PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
+    FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
+    from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
     """
     SupplementCase: _grpc.UnaryUnaryMultiCallable[_case_pb2.SupplementCaseRequest, _case_pb2.SupplementCaseResponse]
     """Gives what was asked for in a correction round. Errors: FAILED_PRECONDITION CASE_STATE, INVALID_ARGUMENT MATERIAL_MISSING for each one."""
@@ -59,7 +60,8 @@ class CaseServiceAsyncStub(CaseServiceStub):
     ApplyCase: _aio.UnaryUnaryMultiCallable[_case_pb2.ApplyCaseRequest, _case_pb2.ApplyCaseResponse]  # type: ignore[assignment]
     """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
     Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
-    PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
+    FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
+    from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
     """
     SupplementCase: _aio.UnaryUnaryMultiCallable[_case_pb2.SupplementCaseRequest, _case_pb2.SupplementCaseResponse]  # type: ignore[assignment]
     """Gives what was asked for in a correction round. Errors: FAILED_PRECONDITION CASE_STATE, INVALID_ARGUMENT MATERIAL_MISSING for each one."""
@@ -85,7 +87,8 @@ class CaseServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_case_pb2.ApplyCaseResponse, _abc.Awaitable[_case_pb2.ApplyCaseResponse]]:
         """Applies for an item. The case is kept, its code given and the handling agency told (event) before the answer.
         Errors: NOT_FOUND ITEM_UNKNOWN, FAILED_PRECONDITION ITEM_NOT_OPEN or NO_HANDLING_AGENCY,
-        PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
+        FAILED_PRECONDITION AGENCY_AMBIGUOUS (several agencies of the place handle it: metadata codes, the implementing codes to choose
+        from), PERMISSION_DENIED ASSURANCE_TOO_LOW (metadata required_ial), INVALID_ARGUMENT.
         """
 
     @_abc_1.abstractmethod
@@ -141,7 +144,8 @@ class CaseHandlingServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CaseHandlingServiceAsyncStub: ...
     MoveCase: _grpc.UnaryUnaryMultiCallable[_case_pb2.MoveCaseRequest, _case_pb2.MoveCaseResponse]
     """One move of a case through its table of states. Errors: FAILED_PRECONDITION CASE_STATE (metadata state, allowed),
-    NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT, ABORTED ETAG_MISMATCH.
+    NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT (CERTIFICATE_NOT_OF_CASE: the number is of another case, or its document is not valid),
+    ABORTED ETAG_MISMATCH, UNAVAILABLE ESIGN_AWAY (only where a certificate number is given).
     """
     ListHandledCases: _grpc.UnaryUnaryMultiCallable[_case_pb2.ListHandledCasesRequest, _case_pb2.ListHandledCasesResponse]
     """Cases routed to the caller, by code."""
@@ -153,7 +157,8 @@ class CaseHandlingServiceAsyncStub(CaseHandlingServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     MoveCase: _aio.UnaryUnaryMultiCallable[_case_pb2.MoveCaseRequest, _case_pb2.MoveCaseResponse]  # type: ignore[assignment]
     """One move of a case through its table of states. Errors: FAILED_PRECONDITION CASE_STATE (metadata state, allowed),
-    NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT, ABORTED ETAG_MISMATCH.
+    NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT (CERTIFICATE_NOT_OF_CASE: the number is of another case, or its document is not valid),
+    ABORTED ETAG_MISMATCH, UNAVAILABLE ESIGN_AWAY (only where a certificate number is given).
     """
     ListHandledCases: _aio.UnaryUnaryMultiCallable[_case_pb2.ListHandledCasesRequest, _case_pb2.ListHandledCasesResponse]  # type: ignore[assignment]
     """Cases routed to the caller, by code."""
@@ -168,7 +173,8 @@ class CaseHandlingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_case_pb2.MoveCaseResponse, _abc.Awaitable[_case_pb2.MoveCaseResponse]]:
         """One move of a case through its table of states. Errors: FAILED_PRECONDITION CASE_STATE (metadata state, allowed),
-        NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT, ABORTED ETAG_MISMATCH.
+        NOT_FOUND CASE_UNKNOWN, INVALID_ARGUMENT (CERTIFICATE_NOT_OF_CASE: the number is of another case, or its document is not valid),
+        ABORTED ETAG_MISMATCH, UNAVAILABLE ESIGN_AWAY (only where a certificate number is given).
         """
 
     @_abc_1.abstractmethod

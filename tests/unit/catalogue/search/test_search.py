@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.catalogue.search.domain.matching import Document, Field, Plan, Token, plan, rank, score, terms, tokens
+from services.catalogue.search.domain.pinyin import syllables_of
 
 ITEMS = {
     "ncr": Document(("442199806003",), "无犯罪记录证明", ("无犯罪证明",), "查询本人犯罪记录"),
@@ -31,9 +32,8 @@ def _select(asked: Plan) -> set[str]:
             found.add(key)
         if any(each.terms <= texts for each in asked.alternatives):
             found.add(key)
-        if asked.pinyin and any(
-            row.field is Field.PINYIN and asked.pinyin <= row.term < asked.pinyin_end for row in held
-        ):
+        spelt = [row.term for row in held if row.field is Field.PINYIN]
+        if any(begin <= term < end for begin, end in asked.pinyin_ranges for term in spelt):
             found.add(key)
     return found
 
@@ -67,11 +67,37 @@ def _find(query: str) -> list[str]:
         ("我想开一个无犯罪证明", "ncr"),
         ("怎么办理良民证？", "ncr"),
         ("身份证补办需要什么材料", "idr"),
+        ("身份证丢了怎么办", "idr"),
+        ("身份证丢了", "idr"),
+        ("我的身份证找不到了", "idr"),
+        ("身份证过期了怎么办", "idx"),
+        ("wufzjl", "ncr"),
+        ("wufanzuijl", "ncr"),
+        ("ｗｕｆｚ ｊｌ", "ncr"),
+        ("shenfzbl", "idr"),
+        ("shfzhbl", "idr"),
     ],
 )
 def test_people_find(query: str, first: str) -> None:
     """A query leads to the item that people mean."""
     assert first == _find(query)[0]
+
+
+@pytest.mark.parametrize("typed", ["wufzlj", "wuzfjl", "wwufzjl", "jianshen"])
+def test_letters_that_spell_no_name_find_none(typed: str) -> None:
+    """Initials and syllables stand in the order of the characters."""
+    assert _find(typed) == []
+
+
+@given(st.sampled_from(sorted(ITEMS)), st.data())
+@settings(deadline=None)
+def test_any_mixture_of_syllables_and_initials_finds_a_name(key: str, data: st.DataObject) -> None:
+    """As every input method takes it: full syllables first, initials after them."""
+    syllables = syllables_of(ITEMS[key].name)
+    full = data.draw(st.integers(0, len(syllables)))
+    typed = "".join(syllables[:full]) + "".join(each[0] for each in syllables[full:])
+    if len(typed) > 1:
+        assert key in _find(typed)
 
 
 def test_order_of_classes() -> None:

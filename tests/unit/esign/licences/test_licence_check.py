@@ -180,14 +180,20 @@ def test_issuer_that_nobody_trusts() -> None:
 
 
 @pytest.mark.parametrize(
-    "header", [{"typ": "vc+sd-jwt"}, {"alg": "none"}, {"alg": "HS256"}, {"crit": ["b64"]}, {"jku": "https://x"}]
+    "header", [{"typ": "vc+sd-jwt"}, {"alg": "none"}, {"alg": "HS256"}, {"crit": ["b64"]}, {"crit": []}]
 )
 def test_algorithm_and_type_are_fixed(header: dict[str, object]) -> None:
-    """Neither algorithm nor type is taken from what arrives; what is not understood is refused."""
+    """Neither algorithm nor type is taken from what arrives; what is critical and not understood is refused."""
     found = judged(issued(header=header).present("18"))
     assert found.verdict.outcome is Outcome.INVALID
     assert reason(found, "parse") in {"TYPE", "ALGORITHM", "HEADER"}
     assert found.verdict.steps[-1].status is Status.NOT_CHECKED
+
+
+def test_header_parameters_that_are_not_understood_are_ignored() -> None:
+    """RFC 7515, 4: a wallet's or issuer's own parameter changes nothing, whatever it holds."""
+    header = {"jku": "https://x", "key_attestation": "a.b.c", "trust_chain": ["x"], "cty": "json", "n": {"a": [1, 0.5]}}
+    assert judged(issued(header=header).present("18")).verdict.outcome is Outcome.VALID
 
 
 def test_no_touched_byte_is_valid() -> None:

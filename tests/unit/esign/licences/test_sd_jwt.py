@@ -321,6 +321,20 @@ def test_proof_of_the_key() -> None:
             key_binding.possession(wrong).check(expected)
 
 
+@pytest.mark.parametrize("made", [NOW_US / 1e6 - 0.75, float(NOW_US // 1_000_000), 1.79e9])
+def test_a_proof_of_a_usual_wallet(made: float) -> None:
+    """Instants with a fraction (RFC 7519, 2) and parameters of the header that the protocol lets a wallet add."""
+    wallet = Wallet()
+    header = {"typ": key_binding.PROOF_TYP, "jwk": wallet.jwk, "key_attestation": "a.b.c", "trust_chain": ["a.b.c"]}
+    claims = {"aud": "https://hub.example", "nonce": NONCE, "iat": made, "exp": made + 300.5}
+    proof = key_binding.possession(jose.sign(header, claims, wallet.key))
+    proof.check(Expected("https://hub.example", NONCE, 300, int(made * 1e6) + 1_000_000))
+    for fraction in ({"age": 18.5}, {"a": [{"iat": 1.5}]}):
+        with pytest.raises(EsignError) as caught:
+            jose.parse(jose.sign(header, {**claims, **fraction}, wallet.key), key_binding.PROOF_TYP)
+        assert caught.value.reason == "JSON_NUMBER"
+
+
 def test_nonce_of_ours() -> None:
     """A nonce says until when it holds; one that was touched, or given out elsewhere, is unknown."""
     nonce = key_binding.new_nonce(b"k" * 32, NOW_US, b"r" * 16)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.exchange.cases.domain.codes import CaseCodeError, build, parse
+from services.exchange.cases.domain.codes import MAX_SERIAL, CaseCodeError, build, parse
 
 ITEM = "12441500196720244T3442199806003"
 
@@ -40,16 +40,24 @@ def test_other_texts_are_refused(text: str, reason: str) -> None:
     assert reason == caught.value.reason
 
 
+def test_a_day_of_many_cases_goes_on_in_letters() -> None:
+    """The 10,000th case of an item on a day has a code of the same length, and codes sort as the cases came."""
+    serials = [1, 9999, 10000, 10001, 10035, 10036, 9999 + 36**3, 10000 + 36**3, MAX_SERIAL]
+    codes = [build(ITEM, date(2026, 1, 1), serial).text for serial in serials]
+    assert [code[-4:] for code in codes] == ["0001", "9999", "A000", "A001", "A00Z", "A010", "AZZZ", "B000", "ZZZZ"]
+    assert codes == sorted(codes)
+    assert {len(code) for code in codes} == {43}
+
+
 def test_serials_end() -> None:
-    """After 9999 cases of an item on a day there is a typed refusal, never a code of another form."""
-    assert build(ITEM, date(2026, 1, 1), 9999).text.endswith("9999")
-    for serial, reason in ((10000, "SERIAL_EXHAUSTED"), (0, "CASE_CODE_SERIAL")):
+    """Beyond a million cases of an item on a day there is a typed refusal, never a code of another form."""
+    for serial, reason in ((MAX_SERIAL + 1, "SERIAL_EXHAUSTED"), (0, "CASE_CODE_SERIAL")):
         with pytest.raises(CaseCodeError) as caught:
             build(ITEM, date(2026, 1, 1), serial)
         assert reason == caught.value.reason
 
 
-@given(st.dates(), st.integers(1, 9999))
+@given(st.dates(), st.integers(1, MAX_SERIAL))
 def test_codes_read_back(day: date, serial: int) -> None:
     """Whatever is built is read back equal."""
     assert build(ITEM, day, serial) == parse(build(ITEM, day, serial).text)

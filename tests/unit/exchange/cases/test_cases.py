@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,8 @@ from services.exchange.cases.domain.life import (
     heal,
     submit,
 )
+from services.exchange.domain.time_limits import WEEKDAYS, Limit, Stop, add
+from shuniu.china_time import civil_date
 
 DAY_US = 86_400_000_000
 EVERYBODY = frozenset(Role)
@@ -64,14 +68,14 @@ def test_the_whole_way() -> None:
     )
     assert [step.national for step in case.steps] == ["1", "", "6", "", "3", "8", "9", "10", "11", "", ""]
     assert (case.state, case.evaluation, case.is_over, case.national) == (CaseState.DELIVERED, 5, True, "11")
-    assert len(case.clock_stops()) == 2
-    assert all(stop.ended is not None for stop in case.clock_stops())
+    assert len(case.clock_stops(WEEKDAYS)) == 2
+    assert all(stop.ended is not None for stop in case.clock_stops(WEEKDAYS))
 
 
 def test_a_correction_is_asked_once_and_completely() -> None:
     """A second request is refused, also from another state; what comes back must be everything that was asked."""
     asked = _run(Move.ASK_CORRECTION)
-    assert asked.clock_stops()[0].ended is None
+    assert asked.clock_stops(WEEKDAYS)[0].ended is None
     assert _reasons(asked, Move.SUPPLEMENT, given=("甲",)) == {"MATERIAL_MISSING"}
     back = _do(asked, Move.SUPPLEMENT, given=("乙", "甲", "丙"))
     assert back.state is CaseState.SUBMITTED
@@ -100,7 +104,7 @@ def test_each_move_has_its_roles() -> None:
         if state is None:
             continue
         for role in Role:
-            case = Case(state, _run().steps, asked_in=CaseState.SUBMITTED, stops=((1, None),))
+            case = Case(state, _run().steps, asked_in=CaseState.SUBMITTED, stops=((1, None, 0),))
             try:
                 _do(
                     case, move, roles=frozenset({role}), missing=("甲",) if move is Move.ASK_CORRECTION else (), level=3
@@ -132,6 +136,30 @@ def test_one_evaluation_of_a_case_that_is_over() -> None:
 def test_nothing_moves_a_withdrawn_case() -> None:
     """Withdrawn is the end."""
     assert _run(Move.WITHDRAW).allowed == ()
+
+
+def test_special_procedures_end_by_themselves() -> None:
+    """One stops the clock for the working days it was given, 30 where none were stated, however long the agency keeps it open;
+    all of a case together have 180.
+    """
+    processing = _run(Move.ACCEPT, Move.PROCESS)
+    stated, usual = (_do(processing, Move.BEGIN_SPECIAL, days=days) for days in (5, 0))
+    began = civil_date(stated.steps[-1].at_us)
+    assert stated.clock_stops(WEEKDAYS) == (Stop(began, add(WEEKDAYS, began, Limit(5))),)
+    assert usual.clock_stops(WEEKDAYS) == (Stop(began, add(WEEKDAYS, began, Limit(30))),)
+    kept_open = apply(stated, Command(Move.END_SPECIAL, "someone", EVERYBODY, stated.steps[-1].at_us + 300 * DAY_US))
+    assert kept_open.clock_stops(WEEKDAYS) == stated.clock_stops(WEEKDAYS)
+    soon = _do(stated, Move.END_SPECIAL)
+    assert soon.clock_stops(WEEKDAYS) == (Stop(began, began + timedelta(days=1)),)
+    for days in (-1, 91):
+        assert _reasons(processing, Move.BEGIN_SPECIAL, days=days) == {"VALUE_RANGE"}
+    assert _reasons(_run(), Move.ACCEPT, days=5) == {"FIELD_NOT_EXPECTED"}
+    case = processing
+    for days in (90, 60):
+        case = _do(_do(case, Move.BEGIN_SPECIAL, days=days), Move.END_SPECIAL)
+    assert _reasons(case, Move.BEGIN_SPECIAL, days=31) == {"SPECIAL_DAYS_USED_UP"}
+    case = _do(_do(case, Move.BEGIN_SPECIAL), Move.END_SPECIAL)
+    assert Move.BEGIN_SPECIAL not in case.allowed
 
 
 def test_history_never_runs_backwards() -> None:
@@ -206,7 +234,7 @@ class AnyMoves(RuleBasedStateMachine):
     def promises(self) -> None:
         assert self.corrections <= 1
         assert [step.seq for step in self.case.steps] == list(range(1, self.case.seq + 1))
-        running = [ended for _, ended in self.case.stops if ended is None]
+        running = [ended for _, ended, _ in self.case.stops if ended is None]
         assert len(running) == (self.case.state in {CaseState.CORRECTION, CaseState.SPECIAL})
         assert heal(reversed(self.case.steps)).case == self.case
 

@@ -1,5 +1,7 @@
 """Which agency handles an application."""
 
+import sys
+import threading
 from datetime import date
 
 import pytest
@@ -54,17 +56,63 @@ def test_codes_of_both_schemes_name_an_item():
         assert reason(found, BASE, division) == "DIVISION_FORM"
 
 
+GONE = ({"state": ItemState.WITHDRAWN}, {"begins": date(2026, 11, 21)}, {"ends": date(2026, 11, 20)})
+
+
 def test_only_open_items_are_applied_for():
-    """Suspended, withdrawn, not yet or no longer in force: ITEM_NOT_OPEN; an open sibling at the same place wins."""
-    for closed in (
-        {"state": ItemState.SUSPENDED},
-        {"state": ItemState.WITHDRAWN},
-        {"begins": date(2026, 11, 21)},
-        {"ends": date(2026, 11, 20)},
-    ):
-        assert reason(book(implementing("A", "150100", **closed)), BASE, "150100") == "ITEM_NOT_OPEN"
+    """Suspended, withdrawn, not yet or no longer in force: nobody applies; an open sibling at the same place wins."""
+    for closed in ({"state": ItemState.SUSPENDED}, *GONE):
+        assert reason(book(implementing("A", "150100", **closed)), "A") == "ITEM_NOT_OPEN"
         found = book(implementing("A", "150100", **closed), implementing("B", "150100"))
         assert found.route(BASE, "150100", TODAY).code == "B"
+
+
+def test_what_a_county_no_longer_offers_hides_nothing_above_it():
+    """Withdrawn, over or not yet begun, a county's item leaves its people to the city; a suspended one is the county's still."""
+    for gone in GONE:
+        found = book(implementing("D", "150102", **gone), implementing("C", "150100"))
+        assert found.route(BASE, "150102", TODAY).code == "C"
+        assert reason(book(implementing("D", "150102", **gone)), BASE, "150102") == "NO_HANDLING_AGENCY"
+    shut = book(implementing("D", "150102", state=ItemState.SUSPENDED), implementing("C", "150100"))
+    assert reason(shut, BASE, "150102") == "ITEM_NOT_OPEN"
+
+
+def test_of_two_agencies_of_one_place_none_is_chosen():
+    """The hub names both codes and sends the case to neither; with a code of one of them it goes there."""
+    found = book(implementing("A", "150100"), implementing("B", "150100"), implementing("P", "150000"))
+    with pytest.raises(RoutingError) as caught:
+        found.route(BASE, "150102", TODAY)
+    assert (caught.value.reason, caught.value.codes) == ("AGENCY_AMBIGUOUS", ("A", "B"))
+    assert found.route("B", "", TODAY).code == "B"
+
+
+def test_a_unit_of_work_never_sees_half_of_a_change():
+    """An item that moves between two codes of the other scheme is found by one of them or the other, never lost."""
+    found = book(implementing("A", "150100", other_code="OLD"))
+    stop = threading.Event()
+    lost: list[str] = []
+
+    def read():
+        while not stop.is_set():
+            try:
+                found.route(BASE, "150100", TODAY)
+            except RoutingError as error:
+                lost.append(error.reason)
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for reader in readers:
+            reader.start()
+        for turn in range(2000):
+            found.put(implementing("A", "150100", other_code=f"NEW{turn}"))
+    finally:
+        stop.set()
+        for reader in readers:
+            reader.join(10)
+        sys.setswitchinterval(before)
+    assert lost == []
 
 
 def test_an_item_that_moves_leaves_nothing_behind():

@@ -71,6 +71,21 @@ def test_warning_and_overdue(today: date, standing: Standing) -> None:
     assert standing is measure(WEEKDAYS, date(2026, 3, 9), Limit(5), [], today).standing
 
 
+def test_a_calendar_is_known_by_its_content() -> None:
+    """The same days in another order have one digest; another holiday, region or year has another."""
+    year = {"holidays": ["2026-10-01", "2026-10-02"], "workdays": ["2026-10-10"]}
+    turned = {"holidays": ["2026-10-02", "2026-10-01"], "workdays": ["2026-10-10"]}
+    first = calendar_from({"region": "1", "years": {"2026": year}}).digest
+    assert first == calendar_from({"region": "1", "years": {"2026": turned}}).digest
+    others = [
+        calendar_from({"region": "1", "years": {"2026": {**year, "holidays": ["2026-10-01"]}}}),
+        calendar_from({"region": "2", "years": {"2026": year}}),
+        calendar_from({"region": "1", "years": {"2026": year, "2027": {}}}),
+        WEEKDAYS,
+    ]
+    assert len({first, *(each.digest for each in others)}) == 5
+
+
 def test_unpublished_years_are_told() -> None:
     """A reading says when it rests on a year whose holidays nobody has published."""
     assert measure(YEAR, date(2026, 3, 9), Limit(5), [], date(2026, 3, 10)).certain
@@ -84,8 +99,9 @@ def test_reading_and_due_date_agree(accepted: date, limit: Limit, pauses: list[t
     due = measure(YEAR, accepted, limit, stops, accepted).due
     assert due is not None
     assert due >= add(YEAR, accepted, limit)
+    assert measure(YEAR, accepted, limit, stops, due).standing is not Standing.OVERDUE
+    assert measure(YEAR, accepted, limit, stops, due + timedelta(days=1)).standing is Standing.OVERDUE
     if limit.unit is Unit.WORKING_DAY:
-        assert measure(YEAR, accepted, limit, stops, due).standing is not Standing.OVERDUE
         assert measure(YEAR, accepted, limit, [], add(YEAR, accepted, limit)).left == 0
 
 

@@ -1,0 +1,116 @@
+"""What an agency owes by when, and the document that it may deliver, through the real exchange."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+
+from services.exchange.domain.time_limits import WEEKDAYS, Limit, add, calendar_from
+from shuniu.api.exchange.v1 import case_pb2 as pb
+from shuniu.china_time import civil_date, end_of_day_us
+from shuniu.kit.errors import Code, HubError
+from shuniu.kit.process.clock import SystemClock
+from shuniu.kit.testing import eventually
+from tests.support.exchange_land import exchange_land
+from tests.support.ledger_side import ledger_side
+
+
+@pytest.fixture
+async def land():
+    async with exchange_land() as it:
+        yield it
+
+
+async def refused(awaitable, reason, code=Code.INVALID_ARGUMENT):
+    with pytest.raises(HubError) as caught:
+        await awaitable
+    assert (reason, code) == (caught.value.reason, caught.value.code), caught.value
+
+
+async def granted(land):
+    """A case that waits for its delivery."""
+    code = (await land.person().apply()).case_code
+    for move in ("ACCEPT", "PROCESS", "GRANT"):
+        await land.platform("bureau").move(code, move)
+    return code
+
+
+async def test_only_the_own_valid_document_of_a_case_is_delivered(land):
+    """Another case's number, an invented one, and the case's own once it is withdrawn are refused; where the register cannot be
+    asked nothing is believed, and the same request goes through when it is there again.
+    """
+    bureau = land.platform("bureau")
+    mine, other = await granted(land), await granted(land)
+
+    def deliver(number, request_id="0" * 32):
+        return bureau.move(mine, "DELIVER", certificate_number=number, request_id=request_id)
+
+    await refused(deliver("A-1"), "ESIGN_AWAY", Code.UNAVAILABLE)
+    async with ledger_side(land.directory) as side:
+        await side.issued(other, "B-1")
+        for number in ("B-1", "X-1"):
+            await refused(deliver(number), "CERTIFICATE_NOT_OF_CASE")
+        await side.issued(mine, "A-1")
+        await refused(deliver("B-1"), "CERTIFICATE_NOT_OF_CASE")
+        assert (await deliver("A-1")).state == pb.CASE_STATE_DELIVERED
+        await side.revoked("A-1")
+        # Answered before, and not asked again.
+        assert (await deliver("A-1")).state == pb.CASE_STATE_DELIVERED
+        await side.revoked("B-1")
+        await refused(bureau.move(other, "DELIVER", certificate_number="B-1"), "CERTIFICATE_NOT_OF_CASE")
+
+
+async def test_an_agency_is_told_by_when_to_accept(land):
+    """From the application on; the promise takes its place with acceptance, and special procedures have a known end."""
+    bureau = land.platform("bureau")
+    case = await land.person().apply()
+    today = civil_date(case.applied_at.ToMicroseconds())
+    assert case.accept_by.ToMicroseconds() == end_of_day_us(add(WEEKDAYS, today, Limit(5)))
+    assert not case.HasField("promised_at")
+    case = await bureau.move(case.case_code, "ACCEPT")
+    assert not case.HasField("accept_by")
+    promised = case.promised_at.ToMicroseconds()
+    await bureau.move(case.case_code, "PROCESS")
+    await refused(bureau.move(case.case_code, "BEGIN_SPECIAL", note="听证", special_days=91), "VALUE_RANGE")
+    special = await bureau.move(case.case_code, "BEGIN_SPECIAL", note="听证", special_days=20)
+    assert special.promised_at.ToMicroseconds() == promised + timedelta(days=28) // timedelta(microseconds=1)
+
+
+async def test_promises_follow_the_calendar_when_it_arrives(land):
+    """Without published holidays a deadline is provisional; with them open cases have the new one after a start, decided ones what
+    they were promised, and nobody's etag changes.
+    """
+    bureau, person = land.platform("bureau"), land.person()
+    waiting = await person.apply()
+    running = await bureau.move((await person.apply()).case_code, "ACCEPT")
+    decided = await person.get(await granted(land))
+    assert waiting.deadline_provisional
+    assert running.deadline_provisional
+    today = civil_date(SystemClock().now_us())
+    years = {str(year): {"holidays": [], "workdays": []} for year in (today.year, today.year + 1)}
+    for day in (today + timedelta(days=number) for number in range(1, 4)):
+        years[str(day.year)]["holidays"].append(day.isoformat())
+    data = {"region": "150000", "years": years}
+    await land.stop()
+    (land.directory / "calendar.json").write_text(json.dumps(data))
+    with land.path.open("a") as settings:
+        settings.write(f'calendar_file = "{land.directory}/calendar.json"\n')
+    await land.start()
+    due = end_of_day_us(add(calendar_from(data), today, Limit(5)))
+
+    async def counted_anew():
+        return not (await person.get(running.case_code)).deadline_provisional
+
+    await eventually(counted_anew)
+    after = await person.get(waiting.case_code)
+    assert (after.accept_by.ToMicroseconds(), after.deadline_provisional, after.etag) == (due, False, waiting.etag)
+    assert (await person.get(running.case_code)).promised_at.ToMicroseconds() == due
+    assert (await person.get(decided.case_code)).promised_at == decided.promised_at
+
+
+def test_the_calendar_of_that_test_moves_the_deadline():
+    """Three days off from tomorrow on hold at least one working day, whatever today is."""
+    for today in (date(2026, 11, 23) + timedelta(days=number) for number in range(7)):
+        off = [(today + timedelta(days=number)).isoformat() for number in range(1, 4)]
+        calendar = calendar_from({"region": "x", "years": {"2026": {"holidays": off}}})
+        assert add(calendar, today, Limit(5)) > add(WEEKDAYS, today, Limit(5))
