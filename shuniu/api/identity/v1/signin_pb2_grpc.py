@@ -300,6 +300,8 @@ class OpenIdServiceServicer:
 
     def IssueToken(self, request, context):
         """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+        For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+        is unused: an answer may have been lost. Later it is a replay, which ends the family.
         Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -126,6 +126,8 @@ class OpenIdServiceStub:
     """Records consent and issues a one-time authorisation code (60 s). Errors as CheckAuthorization; UNAUTHENTICATED SESSION_ENDED."""
     IssueToken: _grpc.UnaryUnaryMultiCallable[_signin_pb2.IssueTokenRequest, _signin_pb2.IssueTokenResponse]
     """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+    For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+    is unused: an answer may have been lost. Later it is a replay, which ends the family.
     Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
     """
     GetUserInfo: _grpc.UnaryUnaryMultiCallable[_signin_pb2.GetUserInfoRequest, _signin_pb2.GetUserInfoResponse]
@@ -148,6 +150,8 @@ class OpenIdServiceAsyncStub(OpenIdServiceStub):
     """Records consent and issues a one-time authorisation code (60 s). Errors as CheckAuthorization; UNAUTHENTICATED SESSION_ENDED."""
     IssueToken: _aio.UnaryUnaryMultiCallable[_signin_pb2.IssueTokenRequest, _signin_pb2.IssueTokenResponse]  # type: ignore[assignment]
     """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+    For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+    is unused: an answer may have been lost. Later it is a replay, which ends the family.
     Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
     """
     GetUserInfo: _aio.UnaryUnaryMultiCallable[_signin_pb2.GetUserInfoRequest, _signin_pb2.GetUserInfoResponse]  # type: ignore[assignment]
@@ -185,6 +189,8 @@ class OpenIdServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.IssueTokenResponse, _abc.Awaitable[_signin_pb2.IssueTokenResponse]]:
         """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+        For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+        is unused: an answer may have been lost. Later it is a replay, which ends the family.
         Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
         """
 
