@@ -9,7 +9,7 @@ from services.identity.openid import store as openid_store
 from services.identity.platforms import store as platform_store
 from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
-from services.identity.sessions.store import credentials, families, sessions
+from services.identity.sessions.store import families, sessions, tries
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc import requests
@@ -51,7 +51,7 @@ class Housekeeping:
         platform_store.forget_ended(conn, now - _FEED_KEPT_US)
         families.forget(conn, now - _KEPT_US)
         sessions.forget(conn, now - _KEPT_US)
-        credentials.forget_failures(conn, now - _KEPT_US)
+        tries.forget(conn, now - _KEPT_US)
         requests.prune(conn, now)
         return len(over)
 

@@ -179,7 +179,7 @@ async def test_registration_names_every_violation_and_keeps_to_the_authoritys_wo
     taken = Citizen(right.login.upper(), "别人", citizen_number())
     assert (await refused(stubs.sign_in.RegisterPerson(registration(taken)))).reason == "LOGIN_NAME_TAKEN"
     second = Citizen(f"user-{secrets.token_hex(6)}", right.name, right.number)
-    assert (await refused(stubs.sign_in.RegisterPerson(registration(second)))).reason == "PERSON_REGISTERED"
+    assert (await refused(stubs.sign_in.RegisterPerson(registration(second)))).reason == "REAL_NAME_MISMATCH"
     as_login = Citizen(right.number, right.name, right.number)
     error = await refused(stubs.sign_in.RegisterPerson(registration(as_login)))
     assert error.reason == "LOGIN_NAME_IS_NUMBER"

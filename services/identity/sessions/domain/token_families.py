@@ -71,7 +71,7 @@ def presented(family: Family, generation: int, platform: str, now_us: int) -> tu
 
 
 def untouched(family: Family, now_us: int) -> bool:
-    """Whether the family is so young, and its first token unused, that its begin may be answered once more."""
+    """Tells whether the first token is unused and so young that its answer may be given once more."""
     return not family.ended and family.generation == 1 and now_us - family.rotated_us <= REPEAT_US
 
 

@@ -35,13 +35,14 @@ class SignInServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SignInServiceAsyncStub: ...
     RegisterPerson: _grpc.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]
     """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-    registration with the right data and a new login name is refused.
-    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-    FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+    registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+    RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
     """
     SignIn: _grpc.UnaryUnaryMultiCallable[_signin_pb2.SignInRequest, _signin_pb2.SignInResponse]
     """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-    same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+    same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+    Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_signin_pb2.GetSessionRequest, _signin_pb2.GetSessionResponse]
     """The session behind a session cookie. Errors: UNAUTHENTICATED SESSION_ENDED."""
@@ -55,13 +56,14 @@ class SignInServiceAsyncStub(SignInServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterPerson: _aio.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]  # type: ignore[assignment]
     """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-    registration with the right data and a new login name is refused.
-    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-    FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+    registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+    RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
     """
     SignIn: _aio.UnaryUnaryMultiCallable[_signin_pb2.SignInRequest, _signin_pb2.SignInResponse]  # type: ignore[assignment]
     """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-    same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+    same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+    Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_signin_pb2.GetSessionRequest, _signin_pb2.GetSessionResponse]  # type: ignore[assignment]
     """The session behind a session cookie. Errors: UNAUTHENTICATED SESSION_ENDED."""
@@ -78,9 +80,9 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.RegisterPersonResponse, _abc.Awaitable[_signin_pb2.RegisterPersonResponse]]:
         """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-        registration with the right data and a new login name is refused.
-        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-        FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+        registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+        RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
         """
 
     @_abc_1.abstractmethod
@@ -90,7 +92,8 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.SignInResponse, _abc.Awaitable[_signin_pb2.SignInResponse]]:
         """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-        same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+        same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+        Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
         """
 
     @_abc_1.abstractmethod
