@@ -23,6 +23,7 @@ tries = Table(
     Index("sign_in_failure_window", "window_us"),
 )
 
+_BATCH: Final = 500
 _METER: Final = tries.c.login_index == bindparam("of")
 _GROW: Final = (
     update(tries)
@@ -35,7 +36,9 @@ _RENEW: Final = (
 _FIND: Final = select(tries.c.failures).where(_METER)
 _GIVE_BACK: Final = update(tries).where(_METER, tries.c.failures > 0).values(failures=tries.c.failures - 1)
 _CLEAR: Final = delete(tries).where(_METER)
-_FORGET: Final = delete(tries).where(tries.c.window_us < bindparam("before"))
+_FORGET: Final = delete(tries).where(
+    tries.c.login_index.in_(select(tries.c.login_index).where(tries.c.window_us < bindparam("before")).limit(_BATCH))
+)
 
 
 def take(conn: Connection, meters: Sequence[Meter], now_us: int) -> None:
@@ -68,6 +71,6 @@ def clear(conn: Connection, meter: Meter) -> None:
     conn.execute(_CLEAR, {"of": meter.key})
 
 
-def forget(conn: Connection, before_us: int) -> None:
-    """Deletes counts whose window began before an instant (µs)."""
-    conn.execute(_FORGET, {"before": before_us})
+def forget(conn: Connection, before_us: int) -> int:
+    """Deletes counts whose window began before an instant (µs); a batch of them. Returns how many."""
+    return conn.execute(_FORGET, {"before": before_us}).rowcount
