@@ -78,6 +78,19 @@ async def test_a_code_works_once_and_its_replay_ends_what_it_began(world, stubs)
         assert (await refused(stubs.openid.IssueToken(again))).metadata["oauth_error"] == "invalid_grant"
 
 
+async def test_a_code_that_is_used_many_times_at_once_begins_one_family(world, stubs):
+    """Twenty requests at once, as of a client that repeats: one refresh token for all, and it works."""
+    citizen = await register(world, stubs)
+    member = world.members["app-one"]
+    code, verifier = await authorised(stubs, await signed_in(stubs, citizen), "app-one")
+
+    async def redeemed() -> str:
+        return (await with_code(stubs, member, code, verifier)).refresh_token
+
+    (one,) = set(await asyncio.gather(*(redeemed() for _ in range(20))))
+    assert (await stubs.openid.IssueToken(token_request(member, "refresh_token", refresh_token=one))).refresh_token
+
+
 async def test_a_token_answer_that_a_kill_cut_off_is_given_again(world, stubs):
     """kill -9 after the commit: the client repeats its request and has the tokens that it was to have."""
     citizen = await register(world, stubs)
