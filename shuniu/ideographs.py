@@ -18,6 +18,9 @@ _RANGES = (
     (0x30000, 0x3347F),
 )
 
+CHARACTER_CLASS = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
+"""The same ideographs for the inside of a regular expression's brackets."""
+
 
 def is_ideograph(mark: str) -> bool:
     """Whether one character of a text in NFC or NFKC is an ideograph of any Unicode extension in use."""

@@ -17,6 +17,10 @@ def request_id() -> str:
     return str(uuid.uuid4())
 
 
+class GrantRefusedError(Exception):
+    """The code is too old or was used: the person goes through a new authorisation (RFC 6749 5.2 invalid_grant)."""
+
+
 class Session:
     """An enrolled platform at work. Open it once."""
 
@@ -43,7 +47,7 @@ class Session:
         return self._token
 
     async def redeem(self, code: str, verifier: str, redirect_uri: str) -> dict[str, Any]:
-        """A person's tokens for an authorisation code (PKCE)."""
+        """A person's tokens for an authorisation code (PKCE). Raises GrantRefusedError."""
         return await self._token_endpoint(
             {
                 "grant_type": "authorization_code",
@@ -59,10 +63,12 @@ class Session:
                 answer = await self.http.post("/oauth2/token", data={**form, "client_id": self.credentials.code})
             except httpx.TransportError:
                 answer = None
-            # An authorisation code works once, so only what surely did not arrive is sent again.
+            # Sent again without fear: the hub gives the same tokens to the same verifier for 30 s.
             if answer is not None and answer.status_code != 503:
                 break
             await asyncio.sleep(min(0.1 * 2**attempt, 1.0))
+        if answer is not None and answer.status_code == 400 and answer.json().get("error") == "invalid_grant":
+            raise GrantRefusedError(answer.text)
         if answer is None or answer.status_code != 200:
             raise RuntimeError(f"token endpoint: {answer.text if answer else 'unreachable'}")
         return dict(answer.json())

@@ -17,7 +17,7 @@ import httpx
 from examples.city_bureau.bureau import Received
 from examples.hub_client.credentials import Hub
 from examples.hub_client.inbox import Event, Inbox
-from examples.hub_client.session import Session, request_id
+from examples.hub_client.session import GrantRefusedError, Session, request_id
 from examples.provincial_app.browser import Browser
 from examples.provincial_app.citizen import Citizen
 from shuniu.api.catalogue.v1 import item_pb2, item_pb2_grpc
@@ -113,29 +113,37 @@ class App:
                     "document_number": citizen.document_number,
                 },
             )
-            verifier = secrets.token_urlsafe(48)
-            challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
-            state = secrets.token_urlsafe(16)
-            query = urlencode(
-                {
-                    "client_id": self.session.credentials.code,
-                    "redirect_uri": REDIRECT_URI,
-                    "response_type": "code",
-                    "scope": "openid profile case.apply case.read flow.sign",
-                    "state": state,
-                    "nonce": secrets.token_urlsafe(16),
-                    "code_challenge": challenge,
-                    "code_challenge_method": "S256",
-                }
-            )
-            back = await browser.authorize(f"/oauth2/authorize?{query}", citizen)
-            answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
-            if answer.get("state") != state or answer.get("iss") != await browser.issuer():
-                raise JourneyError("the answer is not for our request")
-            tokens = await self.session.redeem(answer["code"], verifier, REDIRECT_URI)
-            return str(tokens["access_token"])
+            try:
+                return await self._authorised(browser, citizen)
+            except GrantRefusedError:
+                # The hub was away for longer than a code lives; the person is asked once more.
+                return await self._authorised(browser, citizen)
         finally:
             await browser.close()
+
+    async def _authorised(self, browser: Browser, citizen: Citizen) -> str:
+        """One authorisation with PKCE. Raises GrantRefusedError when its code is refused."""
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        state = secrets.token_urlsafe(16)
+        query = urlencode(
+            {
+                "client_id": self.session.credentials.code,
+                "redirect_uri": REDIRECT_URI,
+                "response_type": "code",
+                "scope": "openid profile case.apply case.read flow.sign",
+                "state": state,
+                "nonce": secrets.token_urlsafe(16),
+                "code_challenge": challenge,
+                "code_challenge_method": "S256",
+            }
+        )
+        back = await browser.authorize(f"/oauth2/authorize?{query}", citizen)
+        answer = {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
+        if answer.get("state") != state or answer.get("iss") != await browser.issuer():
+            raise JourneyError("the answer is not for our request")
+        tokens = await self.session.redeem(answer["code"], verifier, REDIRECT_URI)
+        return str(tokens["access_token"])
 
     async def _find_item(self, citizen: Citizen) -> item_pb2.Item:
         request = item_pb2.SearchItemsRequest(query="无犯罪记录证明", division=citizen.division, page_size=10)

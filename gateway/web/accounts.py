@@ -161,12 +161,15 @@ class Accounts:
             request,
             self._peers.sign_in.SignIn,
             signin_pb2.SignInRequest(
-                request_id=new_ulid(SystemClock()), login_name=login_name.strip(), password=password
+                request_id=new_ulid(SystemClock()),
+                login_name=login_name.strip(),
+                password=password,
+                browser=cookies.browser_of(request),
             ),
         )
         # Always our own page, named here: nothing in the request can lead elsewhere.
         response = self._pages.redirect(f"/oauth2/authorize{query_of(asked.parameters)}" if asked else "/")
-        cookies.set_session(response, answer.session_token, answer.expires_at.ToSeconds())
+        cookies.set_session(response, answer.session_token, answer.expires_at.ToSeconds(), answer.browser)
         return response
 
     def _sign_in_form(

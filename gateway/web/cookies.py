@@ -15,6 +15,9 @@ from shuniu.kit import errors
 SESSION = "__Host-shuniu"
 FORM = "__Host-shuniu-form"
 LANGUAGE = "__Host-shuniu-lang"
+# Known at the next sign-in, also after signing out: strangers' wrong passwords do not count here.
+BROWSER = "__Host-shuniu-browser"
+_LONGEST_BROWSER = 1024
 _YEAR = 365 * 86400
 
 
@@ -23,9 +26,16 @@ def session_of(request: Request) -> str:
     return request.cookies.get(SESSION, "")
 
 
-def set_session(response: Response, token: str, expires_at: float) -> None:
-    """`expires_at` in seconds since 1970."""
+def set_session(response: Response, token: str, expires_at: float, browser: str) -> None:
+    """`expires_at` in seconds since 1970; `browser` is what the browser is known by."""
     _set(response, SESSION, token, max(1, int(expires_at - time.time())))
+    _set(response, BROWSER, browser, _YEAR)
+
+
+def browser_of(request: Request) -> str:
+    """What the browser is known by, empty for nothing; longer than we made it is nothing."""
+    value = request.cookies.get(BROWSER, "")
+    return value if len(value) <= _LONGEST_BROWSER else ""
 
 
 def clear_session(response: Response) -> None:

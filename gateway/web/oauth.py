@@ -11,7 +11,7 @@ from gateway.web import bodies
 from gateway.web.config import Web
 from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, bearer_error, json_error, oauth_error
-from gateway.web.peers import Peers, ask, ask_again
+from gateway.web.peers import Peers, ask_again
 from shuniu.api.identity.v1 import signin_pb2
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
@@ -57,7 +57,8 @@ class OpenIdEndpoints:
         try:
             certificate = _certificate(request)
             form = await bodies.form(request)
-            answer = await ask(
+            # Safe to repeat: identity answers a code or refresh token that comes again as it did the first time.
+            answer = await ask_again(
                 request,
                 self._peers.open_id.IssueToken,
                 signin_pb2.IssueTokenRequest(

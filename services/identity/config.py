@@ -34,9 +34,15 @@ class IdentitySettings(ServiceSettings):
     password_queue: int = 200
     """Password checks that may wait; more are refused with SIGN_IN_LIMIT."""
     sign_in_failures: int = 10
-    """Wrong passwords for one login name within the window before it is refused."""
+    """Wrong passwords for one login name from one sender within the window, or from one browser that the person used
+    before; five times as many from all senders together."""
     sign_in_window_seconds: int = 900
     """The window of that count."""
+    registration_failures: int = 5
+    """Failed registrations of one document from one sender within the window; five times as many from all senders, 20
+    times of one name, 40 times from one sender."""
+    registration_window_seconds: int = 86_400
+    """The window of that count, at most a day."""
     reveal_days: int = 30
     """Time for which a handling agency may use what was revealed to it for a case."""
 

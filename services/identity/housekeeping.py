@@ -9,7 +9,7 @@ from services.identity.openid import store as openid_store
 from services.identity.platforms import store as platform_store
 from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
-from services.identity.sessions.store import credentials, families, sessions
+from services.identity.sessions.store import families, sessions, tries
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.rpc import requests
@@ -34,30 +34,49 @@ class Housekeeping:
             await self.tidy()
             await asyncio.sleep(_EVERY_SECONDS)
 
+    async def begin(self) -> None:
+        """Ends what is over before the first request: a restore brings ended sessions back."""
+        while await self._base.write(self._end_restored):
+            continue
+        await self.tidy()
+
     async def tidy(self) -> None:
-        """Ends expired sessions. Also called before the first request: a restore brings ended sessions back."""
+        """Does what is due, in batches that do not hold up others, until nothing is left."""
         while await self._base.write(self._round):
             continue
 
-    def _round(self, conn: Connection) -> int:
-        """One batch; returns how many sessions it ended."""
-        now = self._base.clock.now_us()
-        if not lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US):
+    def _end_restored(self, conn: Connection) -> int:
+        if not self._leads(conn):
             return 0
+        over = sessions.from_before_a_restore(conn)
+        for session in over:
+            ending.end(self._base, conn, session, EndReason.EXPIRED)
+        return len(over)
+
+    def _round(self, conn: Connection) -> int:
+        """One batch of everything; returns how many rows it found."""
+        if not self._leads(conn):
+            return 0
+        now = self._base.clock.now_us()
         over = sessions.expired(conn, now)
         for session in over:
             ending.end(self._base, conn, session, EndReason.EXPIRED)
-        openid_store.forget(conn, now - _KEPT_US)
-        platform_store.forget_ended(conn, now - _FEED_KEPT_US)
-        families.forget(conn, now - _KEPT_US)
-        sessions.forget(conn, now - _KEPT_US)
-        credentials.forget_failures(conn, now - _KEPT_US)
         requests.prune(conn, now)
-        return len(over)
+        gone = (
+            openid_store.forget(conn, now - _KEPT_US),
+            platform_store.forget_ended(conn, now - _FEED_KEPT_US),
+            families.forget(conn, now - _KEPT_US),
+            sessions.forget(conn, now - _KEPT_US),
+            tries.forget(conn, now - _KEPT_US),
+        )
+        return len(over) + sum(gone)
+
+    def _leads(self, conn: Connection) -> bool:
+        return lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US)
 
 
 async def open_housekeeping(base: Foundation) -> Part:
     """Ends what expired before anything is served."""
     keeping = Housekeeping(base)
-    await keeping.tidy()
+    await keeping.begin()
     return Part(tasks=[keeping.run])

@@ -13,6 +13,7 @@ from services.identity.platforms import store as platform_store
 from services.identity.sessions.store import credentials as credential_store
 from services.identity.sessions.store import families as family_store
 from services.identity.sessions.store import sessions as session_store
+from services.identity.sessions.store import tries as try_store
 from shuniu.kit.feeds.feed import replica_tables
 from shuniu.kit.store.tables import kit_tables
 
@@ -25,6 +26,7 @@ for _tables in (
     key_store.TABLES,
     person_store.TABLES,
     credential_store.TABLES,
+    try_store.TABLES,
     session_store.TABLES,
     family_store.TABLES,
     openid_store.TABLES,

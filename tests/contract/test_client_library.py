@@ -31,7 +31,7 @@ def test_what_is_carried_needs_cryptography_and_a_renderer_alone(backend: Module
         "services.esign.verification.domain.verify",
         "services.esign.ses.document",
     } <= carried
-    assert {module for module in carried if module.startswith("shuniu.")} <= backend.OF_THE_KIT
+    assert {module for module in carried if module.startswith("shuniu.")} <= backend.CARRIED
     outside = {
         name.partition(".")[0]
         for module in carried

@@ -1,7 +1,9 @@
 """What time does to identity by itself: sessions expire and are told of; old rows go; keys turn over."""
 
+from contextlib import asynccontextmanager
+
 import pytest_asyncio
-from sqlalchemy import func, insert, select
+from sqlalchemy import event, func, insert, select
 
 from services.identity.config import IdentitySettings
 from services.identity.housekeeping import Housekeeping
@@ -14,7 +16,8 @@ from services.identity.platforms.store import ended_session
 from services.identity.sessions import ending
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.domain.token_families import EndReason, begun
-from services.identity.sessions.store import families, sessions
+from services.identity.sessions.domain.tries import Limit, Meter
+from services.identity.sessions.store import families, sessions, tries
 from services.identity.sessions.store.families import refresh_token, token_family
 from services.identity.sessions.store.sessions import session
 from services.identity.store import METADATA
@@ -30,6 +33,12 @@ HOUR = 3600
 
 @pytest_asyncio.fixture
 async def base(store_url, clock, tmp_path):
+    async with based_on(store_url, clock, tmp_path) as found:
+        yield found
+
+
+@asynccontextmanager
+async def based_on(store_url, clock, tmp_path):
     store = Store.unchecked(store_url, METADATA, clock=clock, writer="identity")
     await store.create_schema()
     hub = HubSettings("150000", "test", "hub.test", "https://hub.test", tmp_path, tmp_path)
@@ -76,7 +85,7 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     await base.store.write(sessions.add, old, "hash-old")
     await base.store.raise_epoch()
     await base.store.write(sessions.add, new, "hash-new")
-    await Housekeeping(base).tidy()
+    await Housekeeping(base).begin()
     assert (await base.store.read(sessions.find_session, "old")).ended_us == now
     assert (await base.store.read(sessions.find_session, "new")).ended_us == 0
 
@@ -108,6 +117,67 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
         "authorization_code": 0,
         "ended_session": 0,
     }
+
+
+async def test_sweeps_go_on_in_batches_until_nothing_is_left(base, clock):
+    """More than a batch of each kind: one round leaves some, and the sweep none; what lives stays."""
+    now = clock.now_us()
+
+    def fill(conn, numbers):
+        for number in numbers:
+            life = now + HOUR * 1_000_000
+            openid_store.add_code(conn, f"c{number}", Code("s", "app", "https://a/", "openid", "", "c", life))
+            platform_store.add_ended(conn, f"e{number}", now)
+            tries.take(conn, [Meter(f"m{number}", Limit(9, 1_000_000))], now)
+            if number < 250:
+                sessions.add(conn, Session(f"s{number}", "p", now, life), f"hash-{number}")
+                family = begun(f"f{number}", f"s{number}", "app", "openid", now, life)
+                families.add_family(conn, family, f"token-{number}")
+
+    for first in range(0, 700, 100):
+        await base.store.write(fill, range(first, first + 100))
+    await base.store.write(sessions.add, Session("lives", "p", now, now + 100 * HOUR * 1_000_000), "hash-lives")
+    clock.advance(30 * HOUR)
+    house = Housekeeping(base)
+    swept = (session, token_family, refresh_token, authorization_code, ended_session, tries.tries)
+    assert await base.write(house._round) > 0
+    left = [await rows(base, table) for table in swept]
+    assert all(left)
+    await house.tidy()
+    # Ends of sessions stay in the feed for as long as an access token of theirs could.
+    assert [await rows(base, table) for table in swept] == [1, 0, 0, 0, 250, 0]
+
+
+async def test_a_sweep_enters_each_index_by_what_is_due(clock, tmp_path):
+    """Every step of a round's plans ends at an instant: live sessions that are not due, and ended ones that stay, are
+    not looked at.
+    """
+    asked: list[tuple[str, object]] = []
+
+    def note(_conn, _cursor, statement, parameters, _context, _many):
+        asked.append((statement, parameters))
+
+    def plans(conn):
+        event.listen(conn, "before_cursor_execute", note)
+        house._round(conn)
+        event.remove(conn, "before_cursor_execute", note)
+        return [
+            step.detail
+            for statement, parameters in asked
+            if statement.startswith(("SELECT", "DELETE"))
+            for step in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+
+    async with based_on(f"sqlite:///{tmp_path}/plans.db", clock, tmp_path) as base:
+        house = Housekeeping(base)
+        told = await base.store.write(plans)
+    found = [step for step in told if "INDEX session" in step or "INDEX ended" in step]
+    assert {step.partition("INDEX ")[2] for step in found if "<" in step} == {
+        "session_live (expires_us<?)",
+        "session_over (expires_us<?)",
+        "ended_session_ended (ended_us<?)",
+    }
+    assert [step for step in found if ">" in step] == []
 
 
 async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, clock):

@@ -1,9 +1,11 @@
 """Codes, tokens and consents against the real identity and vault; exchange is a stand-in."""
 
+import asyncio
 import base64
 import hashlib
 import json
 import secrets
+import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 
@@ -58,17 +60,55 @@ async def stubs(world: World) -> AsyncIterator[Stubs]:
 
 
 async def test_a_code_works_once_and_its_replay_ends_what_it_began(world, stubs):
-    """Code one-time; after a replay the refresh token of the first use is refused."""
+    """Code one-time; after a replay, with another verifier or after a refresh, nothing of the first use works."""
+    citizen = await register(world, stubs)
+    member = world.members["app-one"]
+    for stolen in (True, False):
+        code, verifier = await authorised(stubs, await signed_in(stubs, citizen), "app-one")
+        first = await with_code(stubs, member, code, verifier)
+        refresh = first.refresh_token
+        if stolen:
+            verifier = secrets.token_urlsafe(40)
+        else:
+            later = token_request(member, "refresh_token", refresh_token=refresh)
+            refresh = (await stubs.openid.IssueToken(later)).refresh_token
+        error = await refused(with_code(stubs, member, code, verifier))
+        assert (error.reason, error.metadata["oauth_error"]) == ("GRANT_INVALID", "invalid_grant")
+        again = token_request(member, "refresh_token", refresh_token=refresh)
+        assert (await refused(stubs.openid.IssueToken(again))).metadata["oauth_error"] == "invalid_grant"
+
+
+async def test_a_code_that_is_used_many_times_at_once_begins_one_family(world, stubs):
+    """Twenty requests at once, as of a client that repeats: one refresh token for all, and it works."""
     citizen = await register(world, stubs)
     member = world.members["app-one"]
     code, verifier = await authorised(stubs, await signed_in(stubs, citizen), "app-one")
-    first = await with_code(stubs, member, code, verifier)
-    error = await refused(with_code(stubs, member, code, verifier))
-    assert (error.reason, error.metadata["oauth_error"]) == ("GRANT_INVALID", "invalid_grant")
-    error = await refused(
-        stubs.openid.IssueToken(token_request(member, "refresh_token", refresh_token=first.refresh_token))
-    )
-    assert error.metadata["oauth_error"] == "invalid_grant"
+
+    async def redeemed() -> str:
+        return (await with_code(stubs, member, code, verifier)).refresh_token
+
+    (one,) = set(await asyncio.gather(*(redeemed() for _ in range(20))))
+    assert (await stubs.openid.IssueToken(token_request(member, "refresh_token", refresh_token=one))).refresh_token
+
+
+async def test_a_token_answer_that_a_kill_cut_off_is_given_again(world, stubs):
+    """kill -9 after the commit: the client repeats its request and has the tokens that it was to have."""
+    citizen = await register(world, stubs)
+    member, other = world.members["app-one"], world.members["app-two"]
+    code, verifier = await authorised(stubs, await signed_in(stubs, citizen), "app-one")
+    lost = await with_code(stubs, member, code, verifier)
+    await asyncio.to_thread(world.land.stop, "identity", signal.SIGKILL)
+    world.land.start("identity")
+    await asyncio.to_thread(world.land.wait_ready, "identity")
+    assert (await refused(with_code(stubs, other, code, verifier))).metadata["oauth_error"] == "invalid_grant"
+    again = await with_code(stubs, member, code, verifier)
+    assert again.refresh_token == lost.refresh_token
+    kept = ("sub", "sid", "scope", "auth_time", "cnf")
+    first, second = claims_of(lost.access_token), claims_of(again.access_token)
+    assert [first[name] for name in kept] == [second[name] for name in kept]
+    assert claims_of(again.id_token)["nonce"] == "n-1"
+    later = token_request(member, "refresh_token", refresh_token=again.refresh_token)
+    assert (await stubs.openid.IssueToken(later)).refresh_token
 
 
 async def test_a_code_needs_its_client_redirect_uri_and_verifier(world, stubs):

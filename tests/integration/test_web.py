@@ -279,6 +279,20 @@ async def test_sign_out_asks_and_then_ends_the_session(land: WebLand) -> None:
     assert "__Host-shuniu" not in visitor.cookies
 
 
+async def test_a_browser_is_known_again_after_signing_out(land: WebLand) -> None:
+    """What identity gave at a sign-in comes along to the next one, across a sign-out; nonsense of any length does not."""
+    async with land.browser() as http:
+        visitor = Visitor(http)
+        await visitor.sign_in()
+        await visitor.submit(await visitor.get("/sign-out"), "/sign-out")
+        signed = await visitor.sign_in()
+        visitor.cookies["__Host-shuniu-browser"] = "x" * 2000
+        await visitor.sign_in()
+    assert land.identity.browsers == ["", "mark-1", ""]
+    mark = next(c for c in signed.headers.get_list("set-cookie") if c.startswith("__Host-shuniu-browser=mark-2"))
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=lax"} <= set(mark.split("; "))
+
+
 async def test_nothing_of_a_failure_or_of_a_person_is_logged(land: WebLand, capfd: pytest.CaptureFixture[str]) -> None:
     """Passwords, numbers, names, codes in queries and texts of exceptions reach neither logs nor answers."""
     async with land.browser() as http:

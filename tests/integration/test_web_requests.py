@@ -37,6 +37,10 @@ CASES = [
     ("prompt=none", 0, "interaction_required"),
     ("prompt=none&max_age=60", 90, "login_required"),
     ("prompt=none login", 0, "invalid_request"),
+    ("prompt=create", 0, "invalid_request"),
+    # What we need not act on must not harm (OpenID Connect Core 3.1.2.1, 5.5).
+    ("login_hint=bater&id_token_hint=e30.e30.e30&ui_locales=en zh-CN&display=page", 0, "consent"),
+    ('claims={"userinfo":{"name":null}}&claims_locales=zh&acr_values=L1', 0, "consent"),
     ("request=eyJhbGciOiJub25lIn0.e30.", 0, "request_not_supported"),
     ("request_uri=https://app.example/r.jwt", 0, "request_uri_not_supported"),
 ]

@@ -168,8 +168,10 @@ async def test_one_person_from_registration_to_sign_out(world: World, http: http
     bearer = {"authorization": f"Bearer {tokens['access_token']}", **certificate}
     claims = (await http.get("/oauth2/userinfo", headers=bearer)).json()
     assert (claims["name"], claims["birthdate"], claims["ial"]) == ("阿拉坦其其格", "1990-03-07", 2)
-    again = await http.post("/oauth2/token", data=form, headers=certificate)
-    assert (again.status_code, again.json()["error"]) == (400, "invalid_grant")
+    again = (await http.post("/oauth2/token", data=form, headers=certificate)).json()
+    assert again["refresh_token"] == tokens["refresh_token"]
+    replay = await http.post("/oauth2/token", data={**form, "code_verifier": "w" * 43}, headers=certificate)
+    assert (replay.status_code, replay.json()["error"]) == (400, "invalid_grant")
 
     leaving = await http.get("/sign-out")
     gone = await http.post("/sign-out", data=hidden(leaving))

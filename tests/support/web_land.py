@@ -54,6 +54,7 @@ class Identity:
     registered: dict[str, signin_pb2.RegisterPersonRequest] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
     revoked: list[str] = field(default_factory=list)
+    browsers: list[str] = field(default_factory=list)
     codes: list[signin_pb2.AuthorizeRequest] = field(default_factory=list)
     tokens: list[signin_pb2.IssueTokenRequest] = field(default_factory=list)
     issue: Callable[[signin_pb2.IssueTokenRequest], signin_pb2.IssueTokenResponse] | None = None
@@ -83,7 +84,8 @@ class Identity:
             raise errors.unauthenticated("SIGN_IN_FAILED", "Login name or password is wrong.", "登录名或密码不正确。")
         token = base64.urlsafe_b64encode(request.login_name.encode()).decode() + "x" * 40
         self.sessions[token] = request.login_name
-        answer = signin_pb2.SignInResponse(session_token=token)
+        self.browsers.append(request.browser)
+        answer = signin_pb2.SignInResponse(session_token=token, browser=f"mark-{len(self.browsers)}")
         answer.expires_at.FromSeconds(int(time.time()) + 3600)
         return answer
 

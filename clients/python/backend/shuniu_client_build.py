@@ -25,9 +25,13 @@ ROOTS = (
     "services.esign.verification.domain.sentences.verdict_words",
 )
 # The hub's packages, and what they are called in the wheel.
-NAMES = {"services.esign": f"{PACKAGE}.esign", "shuniu.kit": f"{PACKAGE}.kit"}
-# Of the kit only what needs nothing of it.
-OF_THE_KIT = {"shuniu.kit.crypto", "shuniu.kit.crypto.sm", "shuniu.kit.crypto.libcrypto"}
+NAMES = {
+    "services.esign": f"{PACKAGE}.esign",
+    "shuniu.kit": f"{PACKAGE}.kit",
+    "shuniu.china_time": f"{PACKAGE}.china_time",
+}
+# Of the kit only what needs nothing of it, and of the rules that every domain may import.
+CARRIED = {"shuniu.kit.crypto", "shuniu.kit.crypto.sm", "shuniu.kit.crypto.libcrypto", "shuniu.china_time"}
 # All that the library may need of others.
 ALLOWED = {"cryptography", "pypdfium2", "pypdfium2_raw"}
 _HEAD = '''"""The hub's verifier, copied by the build from {module}. Change it there."""\n'''
@@ -103,7 +107,7 @@ def _imported(module: str) -> list[str]:
         elif first not in ALLOWED and not _is_standard(first):
             raise VendorError(f"{module} imports {name}, which the library must not need")
     for each in found:
-        if each.startswith("shuniu.") and each not in OF_THE_KIT:
+        if each.startswith("shuniu.") and each not in CARRIED:
             raise VendorError(f"{module} imports {each}, which is no part of a verifier")
         if not each.startswith(tuple(NAMES)):
             raise VendorError(f"{module} imports {each}")

@@ -26,7 +26,6 @@ from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.stages import Logged, Made
 from services.esign.documents.views import changed, view
 from services.esign.domain.errors import DocumentUnfitError, EsignError
-from services.esign.domain.moments import CHINA
 from services.esign.events import CERTIFICATE_ISSUED
 from services.esign.keys.of_seals import check_profile
 from services.esign.keys.secrets import Secrets
@@ -50,6 +49,7 @@ from services.esign.signing.domain import pades
 from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.china_time import CHINA
 from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError

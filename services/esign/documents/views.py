@@ -5,9 +5,9 @@ import datetime as dt
 from sqlalchemy import Connection
 
 from services.esign.documents.store.certificates import CertificateRow, sealed_since
-from services.esign.domain.moments import CHINA
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.events.v1 import events_pb2
+from shuniu.china_time import CHINA
 from shuniu.kit.rpc import paging
 
 

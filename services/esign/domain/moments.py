@@ -4,10 +4,8 @@ A moment is a number of µs since 1970 in UTC, from 0001-01-01T00:00:00Z to 9999
 and of google.protobuf.Timestamp. A text with a zone can name a moment beyond it, as the first hour of year 1 in China.
 """
 
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
-CHINA = timezone(timedelta(hours=8), "Asia/Shanghai")
-"""Civil time of documents, pages and stamps."""
 DAY_US = 86_400 * 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -15,7 +15,6 @@ from typing import Any
 import typst
 
 from services.esign.domain.errors import DocumentUnfitError
-from services.esign.domain.moments import CHINA
 from services.esign.domain.pdf.appearance import PageDrawing
 from services.esign.domain.pdf.document import Document
 from services.esign.flows.domain import page as flow_page
@@ -27,6 +26,7 @@ from services.esign.pages.layout import TEMPLATES_DIR, require_coverage
 from services.esign.revisions.domain import second_look
 from services.esign.signing.domain import multisign
 from services.esign.signing.domain.multisign import Field, Lock, LockAction
+from shuniu.china_time import CHINA
 
 _CONTROL = frozenset(map(chr, (*range(32), *range(0x7F, 0xA0), *range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)))
 # Longer than any answer in an interview that fits on two pages.

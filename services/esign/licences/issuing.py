@@ -20,7 +20,6 @@ from services.esign import metrics
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.cms.sm2 import Sm2Key
 from services.esign.domain.errors import EsignError, LicenceImpossibleError, TokenWrongError
-from services.esign.domain.moments import CHINA
 from services.esign.events import LICENCE_CHANGED, LICENCE_ISSUED
 from services.esign.keys.of_seals import SealKey
 from services.esign.keys.secrets import Secrets
@@ -41,6 +40,7 @@ from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.neighbours import Neighbours
 from shuniu.api.events.v1 import events_pb2
+from shuniu.china_time import CHINA
 from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.errors import HubError

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from shuniu.ideographs import CHARACTER_CLASS
+
 
 class Form(StrEnum):
     """Rule that reads a number."""
@@ -53,7 +55,7 @@ _ROWS = (
         "114",
         "中国人民解放军军官证",
         "military officer's card",
-        r"[A-Z0-9\u4e00-\u9fff]{4,20}",
+        f"[A-Z0-9{CHARACTER_CLASS}]{{4,20}}",
         "如“军字第1234567号”，不含空格",
         "such as 军字第1234567号, without spaces",
     ),
@@ -93,9 +95,9 @@ _ROWS = (
         "516",
         "港澳居民来往内地通行证",
         "mainland travel permit for Hong Kong and Macao residents",
-        r"[HM](?:\d{8}|\d{10})",
-        "H 或 M 加 8 位数字（旧版 10 位）",
-        "H or M and 8 digits (older ones 10)",
+        r"[HM](?:\d{8}|\d{10}|A\d{7})",
+        "H 或 M 加 8 位数字（旧版 10 位），非中国籍为 HA 或 MA 加 7 位数字",
+        "H or M and 8 digits (older ones 10), of those who are no Chinese citizens HA or MA and 7 digits",
     ),
     _by_pattern(
         "517",
@@ -137,7 +139,7 @@ _ROWS = (
         "990",
         "其他",
         "other",
-        r"[A-Z0-9\u4e00-\u9fff()\-/]{3,50}",
+        rf"[A-Z0-9{CHARACTER_CLASS}()\-/]{{3,50}}",
         "3 至 50 位字母、数字或汉字，不含空格",
         "3 to 50 letters, digits or ideographs, without spaces",
     ),

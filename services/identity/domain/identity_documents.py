@@ -12,6 +12,7 @@ from datetime import date
 from enum import StrEnum
 
 from services.identity.domain.document_types import TYPES, DocumentType, Form
+from shuniu.ideographs import is_ideograph
 from shuniu.national_numbers import (
     PROVINCES,
     RESIDENCE_PREFIXES,
@@ -145,7 +146,7 @@ def _is_full_width(mark: str) -> bool:
 def _is_foreign(mark: str, *, allow_han: bool) -> bool:
     if mark in _DIGITS or mark in _LETTERS or mark.isspace():
         return False
-    return not (allow_han and (mark in "()-/" or "\u4e00" <= mark <= "\u9fff"))
+    return not (allow_han and (mark in "()-/" or is_ideograph(mark)))
 
 
 _Answer = tuple[Document | None, list[Violation]]

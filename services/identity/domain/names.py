@@ -15,8 +15,10 @@ from shuniu.ideographs import is_ideograph
 from shuniu.rules import RuleError, Violation
 
 MIDDLE_DOT = "·"
-# Dots that keyboards and older systems put in place of U+00B7.
-_DOT_VARIANTS = str.maketrans(dict.fromkeys("\u2022\u2027\u2219\u22c5\u30fb\uff65\u0387\u16eb", MIDDLE_DOT))
+# Dots that keyboards and older systems put in place of U+00B7, full stops of every width among them.
+_DOT_VARIANTS = str.maketrans(
+    dict.fromkeys("\u2022\u2027\u2219\u22c5\u30fb\uff65\u0387\u16eb\u2e31\ua78f.\uff0e\ufe52", MIDDLE_DOT)
+)
 # Characters, not bytes: 50 is the width of 姓名 in GA/T 543; passports give up to 39 to each of two name parts, and a
 # few registers keep both with a separator.
 MAX_CHINESE = 50

@@ -28,6 +28,8 @@ class Secrets:
     request_digest: bytes = field(repr=False)
     page_token: bytes = field(repr=False)
     refresh_successor: bytes = field(repr=False)
+    tries: bytes = field(repr=False)
+    known_browser: bytes = field(repr=False)
 
     @classmethod
     def load(cls, files: KeyFiles) -> "Secrets":
@@ -45,6 +47,8 @@ class Secrets:
             derive(root, "request digest"),
             derive(root, "page token"),
             derive(root, "refresh successor"),
+            derive(root, "tries"),
+            derive(root, "known browser"),
         )
 
 

@@ -4,6 +4,7 @@ Identity stores neither; each first look of a client in a session is on the list
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -41,18 +42,24 @@ class Profiles:
         self._key = sealing.new_key("identity-profile")
         self._jwk = json.dumps(self._key.as_dict(private=False))
 
-    async def of(self, person_id: str, client: str, session_id: str) -> Profile:
-        """Raises HubError VAULT_QUOTA, or UNAVAILABLE while the vault is down."""
+    async def of(self, person_id: str, client: str, session_id: str, may: Callable[[Connection], object]) -> Profile:
+        """`may` is asked before the profile is released, when the vault has answered; what it raises is raised.
+
+        Raises HubError VAULT_QUOTA, or UNAVAILABLE while the vault is down.
+        """
         wanted = vault_pb2.SealFieldsRequest(
             person_id=person_id, fields=_FIELDS, receiver_jwk=self._jwk, receiver=client, purpose=PURPOSE
         )
         answer: vault_pb2.SealFieldsResponse = await ask_again(self._vault.SealFields, wanted)
-        await self._base.write(self._recorded, person_id, client, session_id)
+        await self._base.write(self._recorded, person_id, client, session_id, may)
         opened: dict[str, Any] = sealing.unseal(self._key, answer.sealed.jwe)
         return Profile(str(opened["full_name"]), str(opened["birth_date"]))
 
-    def _recorded(self, conn: Connection, person_id: str, client: str, session_id: str) -> None:
+    def _recorded(
+        self, conn: Connection, person_id: str, client: str, session_id: str, may: Callable[[Connection], object]
+    ) -> None:
         """One record for a session and client, however often it asks."""
+        may(conn)
         now = self._base.clock.now_us()
         if sessions.first_profile(conn, session_id, client, now):
             given = Reveal(new_ulid(self._base.clock), person_id, client, "", _FIELDS, PURPOSE, now)

@@ -120,7 +120,13 @@ class OpenIdService(signin_pb2_grpc.OpenIdServiceServicer):
         assert person is not None
         response = pb.GetUserInfoResponse(sub=str(token["sub"]), ial=person.ial)
         if "profile" in str(token["scope"]).split():
-            profile = await self._profiles.of(person.person_id, str(token["client_id"]), session.session_id)
+            with answered():
+                profile = await self._profiles.of(
+                    person.person_id,
+                    str(token["client_id"]),
+                    session.session_id,
+                    lambda conn: _token_session(conn, token, self._base.clock.now_us()),
+                )
             response.name = profile.full_name
             if profile.birth_date:
                 response.birthdate.CopyFrom(_date(profile.birth_date))

@@ -9,6 +9,8 @@ from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
 
+_BATCH: Final = 500
+
 authorization_code = Table(
     "authorization_code",
     TABLES,
@@ -83,6 +85,7 @@ def put_consent(conn: Connection, person_id: str, platform: str, scope: str, now
     binding_of(conn).dialect.upsert(conn, consent, [row], ["person_id", "platform"], None)
 
 
-def forget(conn: Connection, before: int) -> None:
-    """Deletes codes that expired before an instant (µs)."""
-    conn.execute(delete(authorization_code).where(authorization_code.c.expires_us < before))
+def forget(conn: Connection, before: int) -> int:
+    """Deletes codes that expired before an instant (µs); a batch of them. Returns how many."""
+    over = select(authorization_code.c.code_hash).where(authorization_code.c.expires_us < before).limit(_BATCH)
+    return conn.execute(delete(authorization_code).where(authorization_code.c.code_hash.in_(over))).rowcount

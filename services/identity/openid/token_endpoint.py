@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import secrets
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, replace
 
@@ -16,7 +15,7 @@ from services.identity.openid import store as openid_store
 from services.identity.openid.clients import KnownClient, authenticate
 from services.identity.openid.domain import authorization
 from services.identity.openid.domain.authorization import OAuthError, Redeemed, Redemption
-from services.identity.openid.domain.claims import PersonHere
+from services.identity.openid.domain.claims import Client, PersonHere
 from services.identity.openid.tokens import Tokens
 from services.identity.persons import store as person_store
 from services.identity.persons.domain import pairwise
@@ -24,7 +23,7 @@ from services.identity.platforms.domain.platforms import OPENID_SCOPES
 from services.identity.sessions import ending
 from services.identity.sessions.domain import sessions, token_families
 from services.identity.sessions.domain.sessions import Session, SessionEndedError
-from services.identity.sessions.domain.token_families import EndReason, GrantRefusedError, Presented
+from services.identity.sessions.domain.token_families import EndReason, Family, GrantRefusedError, Presented
 from services.identity.sessions.store import families
 from services.identity.sessions.store import sessions as session_store
 from shuniu.api.identity.v1 import signin_pb2 as pb
@@ -47,6 +46,7 @@ class Issued:
 class _Granted:
     """Decision of a unit of work about a person's tokens."""
 
+    client: Client
     session: Session
     person: PersonHere
     scopes: tuple[str, ...]
@@ -64,26 +64,31 @@ class TokenEndpoint:
 
     async def issue(self, request: pb.IssueTokenRequest) -> Issued:
         """Raises OAuthError and GrantRefusedError."""
-        client: KnownClient = await self._base.store.read(
-            authenticate,
+        if request.grant_type == "authorization_code":
+            return await self._redeem(request)
+        if request.grant_type == "refresh_token":
+            return await self._rotate(request)
+        client: KnownClient = await self._base.store.read(self._client, request)
+        if request.grant_type == "client_credentials":
+            return self._for_client(client, request.scope)
+        raise _grant_type()
+
+    def _client(self, conn: Connection, request: pb.IssueTokenRequest) -> KnownClient:
+        return authenticate(
+            conn,
             self._base.hub.trust_domain,
             request.certificate_uri,
             request.certificate_sha256,
             request.client_id,
             self._base.clock.now_us(),
         )
-        if request.grant_type == "client_credentials":
-            return self._for_client(client, request.scope)
-        if client.platform is None or request.grant_type not in ("authorization_code", "refresh_token"):
-            raise OAuthError(
-                "unsupported_grant_type",
-                "GRANT_TYPE",
-                "Use authorization_code, refresh_token or client_credentials.",
-                "grant_type 只支持 authorization_code、refresh_token 和 client_credentials。",
-            )
-        if request.grant_type == "authorization_code":
-            return await self._redeem(client, request)
-        return await self._rotate(client, request.refresh_token, request.scope)
+
+    def _platform(self, conn: Connection, request: pb.IssueTokenRequest) -> KnownClient:
+        """The platform that calls, read in the unit of work that grants: a suspension before its commit counts."""
+        client = self._client(conn, request)
+        if client.platform is None:
+            raise _grant_type()
+        return client
 
     def _for_client(self, client: KnownClient, wanted: str) -> Issued:
         own = tuple(scope for scope in client.scopes if scope not in OPENID_SCOPES)
@@ -92,41 +97,45 @@ class TokenEndpoint:
         token = self._tokens.for_client(client.client, scopes, life)
         return Issued(token, life.expires_s - life.issued_s, scopes)
 
-    async def _redeem(self, client: KnownClient, request: pb.IssueTokenRequest) -> Issued:
+    async def _redeem(self, request: pb.IssueTokenRequest) -> Issued:
         hashed = token_hash(request.code)
-        by = Redemption(client.client.code, request.redirect_uri, request.code_verifier)
         family_id = new_ulid(self._base.clock)
-        refresh = secrets.token_urlsafe(32)
+        refresh = self._derived(f"code {request.code}")
 
         def work(conn: Connection) -> _Granted | None:
             now = self._base.clock.now_us()
+            client = self._platform(conn, request)
+            by = Redemption(client.client.code, request.redirect_uri, request.code_verifier)
             code = openid_store.find_code(conn, hashed)
             if code is None:
                 raise GrantRefusedError
-            meaning, used = authorization.redeemed(code, by, family_id, now)
+            begun = families.find_family(conn, code.family_id) if code.family_id else None
+            meaning, used = authorization.redeemed(code, by, begun, family_id, now)
             if meaning is Redeemed.REPLAYED:
-                self._end_family(conn, code.family_id, now)
+                self._end_family(conn, begun, now)
                 return None
             session = _live(conn, code.session_id, now)
-            openid_store.use_code(conn, hashed, used)
-            expires = min(session.expires_us, now + self._family_us)
-            family = token_families.begun(family_id, session.session_id, by.platform, code.scope, now, expires)
-            families.add_family(conn, family, token_hash(refresh))
-            session_store.add_client(conn, session.session_id, by.platform)
+            if meaning is Redeemed.FIRST:
+                openid_store.use_code(conn, hashed, used)
+                expires = min(session.expires_us, now + self._family_us)
+                family = token_families.begun(family_id, session.session_id, by.platform, code.scope, now, expires)
+                families.add_family(conn, family, token_hash(refresh))
+                session_store.add_client(conn, session.session_id, by.platform)
             return self._granted(conn, client, session, code.scope, code.nonce)
 
         granted = await self._base.write(work)
         if granted is None:
             metrics.REPLAYS.labels("code").inc()
             raise GrantRefusedError
-        return self._for_person(client, granted, refresh)
+        return self._for_person(granted, refresh)
 
-    async def _rotate(self, client: KnownClient, token: str, wanted: str) -> Issued:
-        hashed = token_hash(token)
-        successor = self._successor(token)
+    async def _rotate(self, request: pb.IssueTokenRequest) -> Issued:
+        hashed = token_hash(request.refresh_token)
+        successor = self._derived(request.refresh_token)
 
         def work(conn: Connection) -> _Granted | None:
             now = self._base.clock.now_us()
+            client = self._platform(conn, request)
             known = families.find_token(conn, hashed)
             if known is None:
                 raise GrantRefusedError
@@ -142,17 +151,19 @@ class TokenEndpoint:
                 families.add_token(conn, after, token_hash(successor))
             granted = self._granted(conn, client, session, family.scope, "")
             # RFC 6749 6: fewer scopes may be asked for, never more.
-            return replace(granted, scopes=authorization.granted(wanted, set(granted.scopes), granted.scopes))
+            return replace(granted, scopes=authorization.granted(request.scope, set(granted.scopes), granted.scopes))
 
         granted = await self._base.write(work)
         if granted is None:
             metrics.REPLAYS.labels("refresh_token").inc()
             raise GrantRefusedError
-        return self._for_person(client, granted, successor)
+        return self._for_person(granted, successor)
 
-    def _successor(self, token: str) -> str:
-        """The next token, derived and not stored: a repeated request gets the same one; nobody else can predict it."""
-        digest = hmac.digest(self._keys.refresh_successor, token.encode(), hashlib.sha256)
+    def _derived(self, secret: str) -> str:
+        """The refresh token that follows a code or token: derived and not stored, so that a repeated request gets the
+        same one; nobody else can predict it.
+        """
+        digest = hmac.digest(self._keys.refresh_successor, secret.encode("utf-8", "surrogatepass"), hashlib.sha256)
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     def _granted(self, conn: Connection, client: KnownClient, session: Session, scope: str, nonce: str) -> _Granted:
@@ -169,7 +180,7 @@ class TokenEndpoint:
             session.aal,
             session.authenticated_us // 1_000_000,
         )
-        return _Granted(session, here, scopes, nonce)
+        return _Granted(client.client, session, here, scopes, nonce)
 
     def _subject(self, conn: Connection, person_id: str, sector: str) -> str:
         kept = person_store.find_subject(conn, person_id, sector)
@@ -179,16 +190,16 @@ class TokenEndpoint:
         person_store.add_subject(conn, person_id, sector, made)
         return made.value
 
-    def _for_person(self, client: KnownClient, granted: _Granted, refresh: str) -> Issued:
+    def _for_person(self, granted: _Granted, refresh: str) -> Issued:
+        client = granted.client
         life = self._tokens.life(self._base.clock.now_us(), granted.session.expires_us)
-        access = self._tokens.for_person(client.client, granted.scopes, life, granted.person)
+        access = self._tokens.for_person(client, granted.scopes, life, granted.person)
         identity = ""
         if "openid" in granted.scopes:
-            identity = self._tokens.identity(client.client, life, granted.person, granted.nonce, access)
+            identity = self._tokens.identity(client, life, granted.person, granted.nonce, access)
         return Issued(access, life.expires_s - life.issued_s, granted.scopes, identity, refresh)
 
-    def _end_family(self, conn: Connection, family_id: str, now_us: int) -> None:
-        family = families.find_family(conn, family_id)
+    def _end_family(self, conn: Connection, family: Family | None, now_us: int) -> None:
         if family is not None and not family.ended:
             families.put_family(conn, family, token_families.ended(family, EndReason.REUSE_DETECTED, now_us))
 
@@ -197,6 +208,15 @@ class TokenEndpoint:
         session = session_store.find_session(conn, session_id)
         if session is not None:
             ending.end(self._base, conn, session, EndReason.REUSE_DETECTED)
+
+
+def _grant_type() -> OAuthError:
+    return OAuthError(
+        "unsupported_grant_type",
+        "GRANT_TYPE",
+        "Use authorization_code, refresh_token or client_credentials.",
+        "grant_type 只支持 authorization_code、refresh_token 和 client_credentials。",
+    )
 
 
 def _live(conn: Connection, session_id: str, now_us: int) -> Session:

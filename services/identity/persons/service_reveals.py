@@ -10,7 +10,7 @@ from services.identity.persons import store
 from services.identity.persons.domain import reveals
 from services.identity.persons.refusals import person_unknown
 from services.identity.persons.store import Reveal
-from services.identity.persons.vault_client import Sealer
+from services.identity.persons.vault_client import Sealer, receiver_key
 from shuniu.api.common.v1 import envelope_pb2
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.ids import new_ulid
@@ -55,6 +55,8 @@ class ServiceReveals:
     def _record(self, conn: Connection, wanted: Sequence[Wanted], service: str) -> None:
         now = self._base.clock.now_us()
         for each in wanted:
+            if each.platform:
+                receiver_key(conn, each.platform)
             fields, receiver = reveals.checked_fields(each.fields), each.platform or service
             id_ = new_ulid(self._base.clock)
             store.add_reveal(conn, Reveal(id_, each.person_id, receiver, each.case_code, fields, each.purpose, now))

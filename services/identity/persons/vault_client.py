@@ -1,6 +1,7 @@
 """Sealing: the vault encrypts a person's fields to a receiver's key."""
 
 import grpc
+from sqlalchemy import Connection
 
 from services.identity import metrics
 from services.identity.persons.domain import reveals
@@ -9,6 +10,18 @@ from shuniu.api.common.v1 import envelope_pb2
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.client import ask_again
+
+
+def receiver_key(conn: Connection, platform: str) -> str:
+    """Key of a platform that may receive persons' data now. Raises RevealError NO_ENCRYPTION_KEY.
+
+    Asked before sealing, and again in the unit of work that releases what was sealed.
+    """
+    row = platform_store.find_platform(conn, platform)
+    key = row.encryption_key if row is not None and row.working else ""
+    if not key:
+        raise reveals.no_key()
+    return key
 
 
 class Sealer:
@@ -22,10 +35,7 @@ class Sealer:
         self, person_id: str, fields: tuple[str, ...], platform: str, purpose: str
     ) -> envelope_pb2.SealedData:
         """Raises RevealError NO_ENCRYPTION_KEY and what the vault raises."""
-        row = await self._base.store.read(platform_store.find_platform, platform)
-        key = row.encryption_key if row is not None and row.working else ""
-        if not key:
-            raise reveals.no_key()
+        key = await self._base.store.read(receiver_key, platform)
         return await self.to_key(person_id, fields, key, platform, purpose)
 
     async def to_key(

@@ -8,7 +8,7 @@ from services.identity import metrics
 from services.identity.config import IdentitySettings
 from services.identity.persons.store import Proof
 from services.identity.platforms import store as platform_store
-from services.identity.sessions.refusals import authority_away, real_name_mismatch, too_often
+from services.identity.sessions.refusals import authority_away, too_often
 from shuniu.api.exchange.v1 import query_pb2, query_pb2_grpc
 from shuniu.api.identity.v1 import vault_pb2, vault_pb2_grpc
 from shuniu.kit.errors import Code, HubError
@@ -37,8 +37,8 @@ class RealNameAuthority:
         # One sender has half of the questions under way, however many he asks.
         self._turns = Places(_MOST, too_often, share=_MOST // 2, waiting_of_one=32, waiting=128, seconds=8.0)
 
-    async def prove(self, record: vault_pb2.VaultRecord) -> Proof:
-        """The authority's proof that name and number belong together. Raises AUTHORITY_AWAY, REAL_NAME_MISMATCH."""
+    async def prove(self, record: vault_pb2.VaultRecord) -> Proof | None:
+        """The authority's proof that name and number belong together; None when they do not. Raises AUTHORITY_AWAY."""
         row = await self._base.store.read(platform_store.find_platform, self._platform)
         key = row.encryption_key if row is not None and row.working else ""
         if not key:
@@ -58,5 +58,5 @@ class RealNameAuthority:
             raise
         if answer.result != "MATCH":
             metrics.REGISTRATIONS.labels("mismatch").inc()
-            raise real_name_mismatch()
+            return None
         return Proof(answer.transaction_id, answer.evidence_sha256, self._base.clock.now_us(), answer.evidence_sm3)

@@ -5,6 +5,7 @@ from typing import Final
 from services.identity.service.refusals import Refusals, answering
 from services.identity.sessions.domain.sessions import SessionEndedError
 from services.identity.sessions.domain.token_families import GrantRefusedError
+from services.identity.sessions.domain.tries import TriesSpentError
 from services.identity.sessions.passwords import PoolFullError
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
@@ -25,20 +26,12 @@ def _grant(_error: GrantRefusedError) -> HubError:
     )
 
 
-def _pool_full(_error: PoolFullError) -> HubError:
+def _too_often(_error: PoolFullError | TriesSpentError) -> HubError:
     return too_often()
 
 
 def name_taken() -> HubError:
     return errors.exists("LOGIN_NAME_TAKEN", "This login name is taken; choose another.", "该登录名已被使用，请更换。")
-
-
-def person_registered() -> HubError:
-    return errors.exists(
-        "PERSON_REGISTERED",
-        "This person has registered already; sign in with the login name chosen then.",
-        "该人员已注册，请使用原登录名登录。",
-    )
 
 
 def sign_in_failed() -> HubError:
@@ -59,15 +52,21 @@ def authority_away() -> HubError:
     )
 
 
-def real_name_mismatch() -> HubError:
-    # The same words for a wrong name and an unknown number: neither tells who exists.
+def real_name_refused() -> HubError:
+    # The same words for a wrong name, an unknown number and a person who has registered: none of them tells who exists.
     return errors.precondition(
         "REAL_NAME_MISMATCH",
-        "Name and document number do not match the register; compare them with the document.",
-        "姓名与证件号码核验不一致，请对照证件核对后重试。",
+        "Name and document number do not match the register, or this person has registered already; compare them with "
+        "the document, or sign in with the login name chosen then.",
+        "姓名与证件号码核验不一致，或该人员已注册；请对照证件核对，已注册的请使用原登录名登录。",
     )
 
 
-REFUSALS: Final[Refusals] = {SessionEndedError: _session, GrantRefusedError: _grant, PoolFullError: _pool_full}
+REFUSALS: Final[Refusals] = {
+    SessionEndedError: _session,
+    GrantRefusedError: _grant,
+    PoolFullError: _too_often,
+    TriesSpentError: _too_often,
+}
 answered = answering(REFUSALS)
 """Turns exceptions of this subject's domain into HubError."""

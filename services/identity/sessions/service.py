@@ -55,12 +55,12 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
             admitted = await self._registration.admit(
                 request.request_id, request.login_name, request.password, registrant
             )
-        response = await self._private.mutate(
-            request,
-            pb.RegisterPersonResponse,
-            lambda conn: self._registered(conn, admitted),
-            target=f"person/{admitted.person.person_id}",
-        )
+            response = await self._private.mutate(
+                request,
+                pb.RegisterPersonResponse,
+                lambda conn: self._registered(conn, admitted),
+                target=f"person/{admitted.person.person_id}",
+            )
         metrics.REGISTRATIONS.labels("registered").inc()
         return response
 
@@ -69,7 +69,11 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
         return pb.RegisterPersonResponse(ial=admitted.person.ial)
 
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
-        signed_in = await self._sign_in.check(request.login_name, request.password)
+        answer = await self._private.answered(request, pb.SignInResponse)
+        if answer is not None:
+            # A retry is no second try; the session may have ended since, and its secret opens nothing then.
+            return answer
+        signed_in = await self._sign_in.check(request.login_name, request.password, request.browser)
         response = await self._private.mutate(
             request,
             pb.SignInResponse,
@@ -81,7 +85,7 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
 
     def _opened(self, conn: Connection, signed_in: SignedIn) -> pb.SignInResponse:
         opened, secret = self._sign_in.open(conn, signed_in)
-        response = pb.SignInResponse(session_token=secret)
+        response = pb.SignInResponse(session_token=secret, browser=signed_in.browser)
         response.expires_at.FromMicroseconds(opened.expires_us)
         return response
 

@@ -14,8 +14,8 @@ from services.esign.certification.domain.sm2_pki import UTF8_STRING, Sm2Signer, 
 from services.esign.domain import der, moments
 from services.esign.domain.der import Node
 from services.esign.domain.malformed import parser
-from services.esign.domain.moments import CHINA
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
+from shuniu.china_time import CHINA
 
 IA5_STRING = 0x16
 _GENERALIZED_TIME, _UTC_TIME, _PRINTABLE, _BOOLEAN = 0x18, 0x17, 0x13, 0x01

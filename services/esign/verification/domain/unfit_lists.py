@@ -7,10 +7,10 @@ from cryptography import x509
 
 from services.esign.certification.domain import chain
 from services.esign.certification.domain.validation_data import covers, is_in_force, lists, tells_of
-from services.esign.domain.moments import CHINA
 from services.esign.domain.shown_names import shown
 from services.esign.domain.unwarned import unwarned
 from services.esign.domain.verdict import Sentence
+from shuniu.china_time import CHINA
 
 # More of them tell a reader no more.
 _MOST_TOLD = 3

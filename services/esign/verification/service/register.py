@@ -16,7 +16,6 @@ from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.store.lookup import find_certificate_by_digests
 from services.esign.domain.digests import SHA256, SM3
 from services.esign.domain.errors import EsignError
-from services.esign.domain.moments import CHINA
 from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import EntryType
@@ -32,6 +31,7 @@ from services.esign.verification.domain.register_steps import SEAL_BAD_THEN
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.service.tries import Tries
 from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.china_time import CHINA
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.network import sender

@@ -11,7 +11,7 @@ from enum import StrEnum
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from services.identity.platforms.domain.platforms import OPENID_SCOPES, Platform
-from services.identity.sessions.domain.token_families import GrantRefusedError
+from services.identity.sessions.domain.token_families import Family, GrantRefusedError, untouched
 
 CODE_LIFE_US = 60 * 1_000_000
 # base64url of a SHA-256.
@@ -138,6 +138,7 @@ class Redeemed(StrEnum):
     """Meaning of presenting a code."""
 
     FIRST = "FIRST"
+    REPEATED = "REPEATED"
     REPLAYED = "REPLAYED"
 
 
@@ -150,16 +151,20 @@ class Redemption:
     verifier: str
 
 
-def redeemed(code: Code, by: Redemption, family_id: str, now_us: int) -> tuple[Redeemed, Code]:
+def redeemed(code: Code, by: Redemption, begun: Family | None, family_id: str, now_us: int) -> tuple[Redeemed, Code]:
     """Returns the meaning of presenting the code, and the code after it. Raises GrantRefusedError when it is not valid.
 
-    A code that comes again is a sign of theft: whatever it began must end.
+    `begun` is the family of the first use. A code that comes again is a sign of theft, so that family must end; but a
+    client whose answer got lost proves by the same verifier that it is the same one, and is answered again for as long
+    as a refresh token would be, while the family's first token is unused.
     """
     if code.platform != by.platform:
         raise GrantRefusedError
+    proved = code.redirect_uri == by.redirect_uri and proves(by.verifier, code.challenge)
     if code.used_us:
-        return Redeemed.REPLAYED, code
-    if code.expires_us <= now_us or code.redirect_uri != by.redirect_uri or not proves(by.verifier, code.challenge):
+        lost = proved and begun is not None and untouched(begun, now_us)
+        return (Redeemed.REPEATED if lost else Redeemed.REPLAYED), code
+    if code.expires_us <= now_us or not proved:
         raise GrantRefusedError
     return Redeemed.FIRST, replace(code, used_us=now_us, family_id=family_id)
 

@@ -12,7 +12,7 @@ from services.identity.persons.domain import reveals
 from services.identity.persons.refusals import answered
 from services.identity.persons.store import Reveal
 from services.identity.persons.subjects import person_behind
-from services.identity.persons.vault_client import Sealer
+from services.identity.persons.vault_client import Sealer, receiver_key
 from services.identity.requests.private import PrivateRequests
 from shuniu.api.exchange.v1 import case_pb2, case_pb2_grpc
 from shuniu.api.identity.v1 import person_pb2 as pb
@@ -47,9 +47,6 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
         self._cases = case_pb2_grpc.CaseRegistryServiceStub(exchange)
 
     async def RevealApplicant(self, request: pb.RevealApplicantRequest, context: Any) -> pb.RevealApplicantResponse:
-        answer = await self._private.answered(request, pb.RevealApplicantResponse)
-        if answer is not None:
-            return answer
         caller = current_caller().platform
         with answered():
             fields = reveals.checked_fields(request.fields)
@@ -57,9 +54,14 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
             parties = await self._parties(request.case_code)
             state = case_pb2.CaseState.Name(parties.state).removeprefix("CASE_STATE_")
             reveals.check_case(caller, parties.handler_platform, state)
+            # Decided each time: a stored answer is for the agency that may still have it.
+            answer = await self._private.answered(request, pb.RevealApplicantResponse)
+            if answer is not None:
+                return answer
             sealed = await self._sealer.to_platform(parties.person_id, fields, caller, reveals.CASE_PURPOSE)
 
         def work(conn: Connection) -> pb.RevealApplicantResponse:
+            receiver_key(conn, caller)
             now = self._base.clock.now_us()
             given = Reveal(
                 new_ulid(self._base.clock), parties.person_id, caller, request.case_code, fields, purpose, now
@@ -69,7 +71,10 @@ class RevealService(person_pb2_grpc.RevealServiceServicer):
             response.expires_at.FromMicroseconds(now + self._days * _DAY_US)
             return response
 
-        return await self._private.mutate(request, pb.RevealApplicantResponse, work, target=f"case/{request.case_code}")
+        with answered():
+            return await self._private.mutate(
+                request, pb.RevealApplicantResponse, work, target=f"case/{request.case_code}"
+            )
 
     async def ListReveals(self, request: pb.ListRevealsRequest, context: Any) -> pb.ListRevealsResponse:
         caller = current_caller()

@@ -1,10 +1,9 @@
-"""Login names, passwords and the count of wrong ones. Pure."""
+"""Login names and passwords. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from services.identity.domain import identity_documents
 from shuniu.rules import RuleError, Violation
@@ -78,28 +77,3 @@ def folded(login_name: str) -> str:
 def normalised(password: str) -> str:
     """One spelling for one password, whatever the keyboard made of it (SP 800-63B 5.1.1.2: NFKC)."""
     return unicodedata.normalize("NFKC", password)
-
-
-@dataclass(frozen=True, slots=True)
-class Failures:
-    """Wrong passwords for one login name since `window_us`."""
-
-    window_us: int
-    failures: int
-
-
-@dataclass(frozen=True, slots=True)
-class FailureLimit:
-    """Limit of `most` failures in a window of `window_us` µs."""
-
-    most: int
-    window_us: int
-
-    def exceeded(self, seen: Failures | None, now_us: int) -> bool:
-        return seen is not None and seen.failures >= self.most and now_us < seen.window_us + self.window_us
-
-    def counted(self, seen: Failures | None, now_us: int) -> Failures:
-        """The count after one more failure; an old window begins anew."""
-        if seen is None or now_us >= seen.window_us + self.window_us:
-            return Failures(now_us, 1)
-        return Failures(seen.window_us, seen.failures + 1)

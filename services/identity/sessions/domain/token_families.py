@@ -70,6 +70,11 @@ def presented(family: Family, generation: int, platform: str, now_us: int) -> tu
     return Presented.REPLAYED, ended(family, EndReason.REUSE_DETECTED, now_us)
 
 
+def untouched(family: Family, now_us: int) -> bool:
+    """Tells whether the first token is unused and so young that its answer may be given once more."""
+    return not family.ended and family.generation == 1 and now_us - family.rotated_us <= REPEAT_US
+
+
 def ended(family: Family, reason: EndReason, now_us: int) -> Family:
     """The family after its end; the first end stays."""
     return family if family.ended else replace(family, ended_us=now_us, end_reason=reason.value)

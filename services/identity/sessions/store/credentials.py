@@ -1,13 +1,12 @@
-"""Login credentials and the count of wrong passwords. Login names are stored as HMAC, instants in µs UTC."""
+"""Login credentials. Login names are stored as HMAC, instants in µs UTC."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, Table, Text, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from services.identity.sessions.domain.sign_in import Failures
-from shuniu.kit.store.types import LostRaceError, binding_of
+from shuniu.kit.store.types import LostRaceError
 
 TABLES: Final = MetaData()
 
@@ -20,15 +19,6 @@ credential = Table(
     Column("password_hash", Text, nullable=False, server_default=""),
     Column("created_us", BigInteger, nullable=False, server_default="0"),
     Index("credential_person", "person_id", unique=True),
-)
-
-sign_in_failure = Table(
-    "sign_in_failure",
-    TABLES,
-    Column("login_index", Text, primary_key=True),
-    Column("window_us", BigInteger, nullable=False, server_default="0"),
-    Column("failures", BigInteger, nullable=False, server_default="0"),
-    Index("sign_in_failure_window", "window_us"),
 )
 
 
@@ -61,21 +51,3 @@ def add_credential(conn: Connection, login_index: str, kept: Credential, now_us:
         conn.execute(insert(credential), row)
     except IntegrityError as overtaken:
         raise LostRaceError("credential") from overtaken
-
-
-def find_failures(conn: Connection, login_index: str) -> Failures | None:
-    row = conn.execute(select(sign_in_failure).where(sign_in_failure.c.login_index == login_index)).first()
-    return None if row is None else Failures(row.window_us, row.failures)
-
-
-def put_failures(conn: Connection, login_index: str, seen: Failures) -> None:
-    row = {"login_index": login_index, "window_us": seen.window_us, "failures": seen.failures}
-    binding_of(conn).dialect.upsert(conn, sign_in_failure, [row], ["login_index"], None)
-
-
-def clear_failures(conn: Connection, login_index: str) -> None:
-    conn.execute(delete(sign_in_failure).where(sign_in_failure.c.login_index == login_index))
-
-
-def forget_failures(conn: Connection, before_us: int) -> None:
-    conn.execute(delete(sign_in_failure).where(sign_in_failure.c.window_us < before_us))

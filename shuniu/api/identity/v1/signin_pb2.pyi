@@ -117,22 +117,26 @@ class SignInRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     LOGIN_NAME_FIELD_NUMBER: _builtins.int
     PASSWORD_FIELD_NUMBER: _builtins.int
+    BROWSER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     login_name: _builtins.str
     """Login name."""
     password: _builtins.str
     """Password."""
+    browser: _builtins.str
+    """What this browser was given at an earlier sign-in; empty for none."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
         login_name: _builtins.str = ...,
         password: _builtins.str = ...,
+        browser: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["browser", b"browser", "login_name", b"login_name", "password", b"password", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,8 +150,11 @@ class SignInResponse(_message.Message):
 
     SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
+    BROWSER_FIELD_NUMBER: _builtins.int
     session_token: _builtins.str
     """Session secret for the cookie, 256 bits; stored as SHA-256 only."""
+    browser: _builtins.str
+    """What the browser keeps for its next sign-in, signed; it opens nothing."""
     @_builtins.property
     def expires_at(self) -> _timestamp_pb2.Timestamp:
         """When it ends at the latest."""
@@ -157,10 +164,11 @@ class SignInResponse(_message.Message):
         *,
         session_token: _builtins.str = ...,
         expires_at: _timestamp_pb2.Timestamp | None = ...,
+        browser: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at", b"expires_at", "session_token", b"session_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["browser", b"browser", "expires_at", b"expires_at", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

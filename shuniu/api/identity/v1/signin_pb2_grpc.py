@@ -63,9 +63,9 @@ class SignInServiceServicer:
 
     def RegisterPerson(self, request, context):
         """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-        registration with the right data and a new login name is refused.
-        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-        FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+        registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+        RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +73,8 @@ class SignInServiceServicer:
 
     def SignIn(self, request, context):
         """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-        same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+        same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+        Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -300,6 +301,8 @@ class OpenIdServiceServicer:
 
     def IssueToken(self, request, context):
         """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+        For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+        is unused: an answer may have been lost. Later it is a replay, which ends the family.
         Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

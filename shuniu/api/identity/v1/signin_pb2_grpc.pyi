@@ -35,13 +35,14 @@ class SignInServiceStub:
     def __new__(cls, channel: _aio.Channel) -> SignInServiceAsyncStub: ...
     RegisterPerson: _grpc.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]
     """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-    registration with the right data and a new login name is refused.
-    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-    FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+    registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+    RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
     """
     SignIn: _grpc.UnaryUnaryMultiCallable[_signin_pb2.SignInRequest, _signin_pb2.SignInResponse]
     """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-    same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+    same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+    Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
     """
     GetSession: _grpc.UnaryUnaryMultiCallable[_signin_pb2.GetSessionRequest, _signin_pb2.GetSessionResponse]
     """The session behind a session cookie. Errors: UNAUTHENTICATED SESSION_ENDED."""
@@ -55,13 +56,14 @@ class SignInServiceAsyncStub(SignInServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterPerson: _aio.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]  # type: ignore[assignment]
     """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-    registration with the right data and a new login name is refused.
-    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-    FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+    registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+    Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+    RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
     """
     SignIn: _aio.UnaryUnaryMultiCallable[_signin_pb2.SignInRequest, _signin_pb2.SignInResponse]  # type: ignore[assignment]
     """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-    same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+    same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+    Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
     """
     GetSession: _aio.UnaryUnaryMultiCallable[_signin_pb2.GetSessionRequest, _signin_pb2.GetSessionResponse]  # type: ignore[assignment]
     """The session behind a session cookie. Errors: UNAUTHENTICATED SESSION_ENDED."""
@@ -78,9 +80,9 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.RegisterPersonResponse, _abc.Awaitable[_signin_pb2.RegisterPersonResponse]]:
         """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
-        registration with the right data and a new login name is refused.
-        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN or PERSON_REGISTERED,
-        FAILED_PRECONDITION REAL_NAME_MISMATCH, UNAVAILABLE AUTHORITY_AWAY.
+        registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
+        Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
+        RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
         """
 
     @_abc_1.abstractmethod
@@ -90,7 +92,8 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.SignInResponse, _abc.Awaitable[_signin_pb2.SignInResponse]]:
         """Checks login name and password and opens a session. Unknown name and wrong password take the same time and say the
-        same. Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
+        same. Tries are limited by login name and sender, those of a browser that the person signed in with by browser.
+        Errors: UNAUTHENTICATED SIGN_IN_FAILED, RESOURCE_EXHAUSTED SIGN_IN_LIMIT.
         """
 
     @_abc_1.abstractmethod
@@ -126,6 +129,8 @@ class OpenIdServiceStub:
     """Records consent and issues a one-time authorisation code (60 s). Errors as CheckAuthorization; UNAUTHENTICATED SESSION_ENDED."""
     IssueToken: _grpc.UnaryUnaryMultiCallable[_signin_pb2.IssueTokenRequest, _signin_pb2.IssueTokenResponse]
     """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+    For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+    is unused: an answer may have been lost. Later it is a replay, which ends the family.
     Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
     """
     GetUserInfo: _grpc.UnaryUnaryMultiCallable[_signin_pb2.GetUserInfoRequest, _signin_pb2.GetUserInfoResponse]
@@ -148,6 +153,8 @@ class OpenIdServiceAsyncStub(OpenIdServiceStub):
     """Records consent and issues a one-time authorisation code (60 s). Errors as CheckAuthorization; UNAUTHENTICATED SESSION_ENDED."""
     IssueToken: _aio.UnaryUnaryMultiCallable[_signin_pb2.IssueTokenRequest, _signin_pb2.IssueTokenResponse]  # type: ignore[assignment]
     """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+    For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+    is unused: an answer may have been lost. Later it is a replay, which ends the family.
     Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
     """
     GetUserInfo: _aio.UnaryUnaryMultiCallable[_signin_pb2.GetUserInfoRequest, _signin_pb2.GetUserInfoResponse]  # type: ignore[assignment]
@@ -185,6 +192,8 @@ class OpenIdServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.IssueTokenResponse, _abc.Awaitable[_signin_pb2.IssueTokenResponse]]:
         """The token endpoint: authorization_code, refresh_token, client_credentials. The client is who the certificate says.
+        For 30 s a code or refresh token that comes again with the same proofs gets the same refresh token again, while that
+        is unused: an answer may have been lost. Later it is a replay, which ends the family.
         Errors carry `oauth_error` metadata: invalid_grant, invalid_client, invalid_scope, unsupported_grant_type, invalid_request.
         """
 

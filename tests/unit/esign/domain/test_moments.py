@@ -20,6 +20,7 @@ from services.esign.verification.domain import validation_report
 from services.esign.verification.domain.ofd import signatures as ofd_signatures
 from services.esign.verification.domain.sentences import verdict_words
 from services.esign.verification.service.views import verdict_view
+from shuniu.china_time import CHINA
 from tests.support.esign import NOW_US
 from tests.support.ofd import gm_cms, judged, signed
 
@@ -56,7 +57,7 @@ def readings(text: str, zone: str, fraction: str) -> list[int]:
     found = [pdf, *cms]
     raising: list[Callable[[], int]] = [
         lambda: ses._time(der.parse(der.tlv(0x18, f"{text}Z".encode())), ses.V4),
-        lambda: moments.read(spelt(text), "%Y-%m-%d %H:%M:%S", moments.CHINA),
+        lambda: moments.read(spelt(text), "%Y-%m-%d %H:%M:%S", CHINA),
         lambda: timestamp_reader._moment(f"{text}{fraction}Z".encode()),
     ]
     for read in raising:

@@ -50,9 +50,15 @@ def _reasons(type_code: str, number: str, **options: date) -> set[str]:
         ("513", "CA1234567"),
         ("516", "H12345678"),
         ("516", "M1234567800"),
+        # Issued since July 2024 to permanent residents who are no Chinese citizens.
+        ("516", "HA1234567"),
+        ("516", "MA1234567"),
         ("517", "L12345678"),
         ("114", "军字第1234567号"),
         ("990", "内(2026)0001"),
+        # Ideographs beyond U+9FFF stand in names of places and units.
+        ("114", "㐂字第1234567号"),
+        ("990", "𱁬(2026)0001"),
     ],
 )
 def test_valid_samples(type_code: str, number: str) -> None:

@@ -39,7 +39,7 @@ def test_names_of_people(name: str, script: Script) -> None:
     assert (name, script) == (check(name).text, check(name).script)
 
 
-@pytest.mark.parametrize("dot", ["•", "‧", "・", "⋅", "∙", "･"])
+@pytest.mark.parametrize("dot", ["•", "‧", "・", "⋅", "∙", "･", "⸱", "ꞏ", ".", "．", "﹒"])
 def test_one_middle_dot(dot: str) -> None:
     """Whatever dot a keyboard gives, the name has one spelling."""
     assert check("古丽·买买提") == check(f"古丽{dot}买买提")

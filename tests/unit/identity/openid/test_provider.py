@@ -11,20 +11,41 @@ from hypothesis import strategies as st
 from services.identity.openid.domain import authorization, claims
 from services.identity.openid.domain.authorization import Code, OAuthError, Redeemed, Redemption
 from services.identity.openid.domain.claims import TokenInvalidError
-from services.identity.sessions.domain.token_families import GrantRefusedError
+from services.identity.sessions.domain.token_families import REPEAT_US, GrantRefusedError, begun
 
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 CODE = Code("s", "app", "https://a.example/", "openid", "n", CHALLENGE, expires_us=60)
 BY = Redemption("app", "https://a.example/", VERIFIER)
+FAMILY = begun("f1", "s", "app", "openid", 10, 1_000_000_000)
 
 
 def test_a_code_is_redeemed_once_then_it_is_a_replay():
     """The first use names the family that a replay will end."""
-    meaning, used = authorization.redeemed(CODE, BY, "f1", 10)
+    meaning, used = authorization.redeemed(CODE, BY, None, "f1", 10)
     assert (meaning, used.family_id) == (Redeemed.FIRST, "f1")
-    meaning, again = authorization.redeemed(used, BY, "f2", 11)
+    meaning, again = authorization.redeemed(used, replace(BY, verifier="w" * 43), FAMILY, "f2", 11)
     assert (meaning, again.family_id) == (Redeemed.REPLAYED, "f1")
+
+
+@pytest.mark.parametrize(
+    ("by", "family", "now", "meaning"),
+    [
+        (BY, FAMILY, 10 + REPEAT_US, Redeemed.REPEATED),
+        (BY, FAMILY, 11 + REPEAT_US, Redeemed.REPLAYED),
+        (replace(BY, verifier="w" * 43), FAMILY, 11, Redeemed.REPLAYED),
+        (replace(BY, redirect_uri="https://a.example"), FAMILY, 11, Redeemed.REPLAYED),
+        (BY, replace(FAMILY, generation=2), 11, Redeemed.REPLAYED),
+        (BY, replace(FAMILY, ended_us=11), 11, Redeemed.REPLAYED),
+        (BY, None, 11, Redeemed.REPLAYED),
+    ],
+)
+def test_a_lost_answer_is_repeated_to_its_client_alone(by, family, now, meaning):
+    """The same client, address and verifier within the window and before the refresh token was used; all else is
+    theft.
+    """
+    used = replace(CODE, used_us=10, family_id="f1")
+    assert authorization.redeemed(used, by, family, "f2", now) == (meaning, used)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +61,7 @@ def test_a_code_is_redeemed_once_then_it_is_a_replay():
 def test_a_code_is_for_one_client_uri_verifier_and_minute(by, now):
     """Anything else is refused and leaves the code as it was."""
     with pytest.raises(GrantRefusedError):
-        authorization.redeemed(CODE, by, "f", now)
+        authorization.redeemed(CODE, by, None, "f", now)
 
 
 @given(st.text(max_size=200))

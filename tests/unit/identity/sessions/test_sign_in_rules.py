@@ -1,17 +1,6 @@
-"""Login names, passwords and the count of wrong ones."""
+"""Login names and passwords."""
 
 from services.identity.sessions.domain import sign_in
-from services.identity.sessions.domain.sign_in import FailureLimit, Failures
-
-
-def test_failures_are_counted_in_a_window_that_begins_anew():
-    """The limit holds within the window only."""
-    limit = FailureLimit(2, 100)
-    seen = limit.counted(limit.counted(None, 0), 50)
-    assert seen == Failures(0, 2)
-    assert limit.exceeded(seen, 99)
-    assert not limit.exceeded(seen, 100)
-    assert limit.counted(seen, 100) == Failures(100, 1)
 
 
 def test_login_names_are_no_identity_numbers():

@@ -17,12 +17,12 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from services.esign.domain.moments import CHINA
 from services.esign.domain.ofd.package import Box
 from services.esign.domain.ofd.zip_writer import PackedFile, pack, packed
 from services.esign.pages.domain.ofd import embedded_font
 from services.esign.pages.domain.ofd.drawn import DrawnPage, DrawnText
 from services.esign.pages.domain.opentype import Font
+from shuniu.china_time import CHINA
 
 SIGNATURE_FILE = "Doc_0/Signs/Sign_0/Signature.xml"
 PROTECTED = f"/{SIGNATURE_FILE}"

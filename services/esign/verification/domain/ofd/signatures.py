@@ -10,7 +10,6 @@ from datetime import UTC, tzinfo
 
 from services.esign.domain import moments
 from services.esign.domain.digests import SHA256, SIZE, SM3, Digest
-from services.esign.domain.moments import CHINA
 from services.esign.domain.ofd import markup, package
 from services.esign.domain.ofd.archive import Archive
 from services.esign.domain.ofd.errors import OfdError, beyond_limit
@@ -18,6 +17,7 @@ from services.esign.domain.ofd.markup import Element
 from services.esign.domain.ofd.package import Box, Package
 from services.esign.signing.domain.signature_kinds import Kind, kind_of
 from services.esign.verification.domain.ofd import signature_shape
+from shuniu.china_time import CHINA
 
 MOST_SIGNATURES = 64
 # Of all signatures together.
