@@ -78,8 +78,10 @@ class EdgeSettings:
     """The same of platforms, each by its certificate."""
     max_heap_bytes: int = 2560 * MIB
     """Memory of Envoy. From 85 % of it the largest requests are ended, from 95 % on none is taken."""
-    max_connections: int = 20_000
+    max_connections: int = 12_000
     """Connections of both listeners together."""
+    max_platform_connections: int = 2000
+    """Connections of platforms among them: their buffers are four times as large."""
     max_bus_connections: int = 2000
     """WebSocket connections to the bus."""
     max_requests: int = 4096
