@@ -37,7 +37,8 @@ class EdgeSettings:
     bus: str = "127.0.0.1:4223"
     """WebSocket listener of the bus."""
     identity_peer: str = ""
-    """Peer listener of identity, whose registry says who is suspended. Absent: `unix:<run>/identity.peer.sock`."""
+    """Peer listener of identity, whose registry says who is suspended. Absent: `unix:<run>/identity.peer.sock`; of a
+    Unix socket the edge takes the one that is its own there, `<run>/from/edge/identity.peer.sock`."""
     upstream_certificate: Path | None = None
     """The edge's own certificate towards services on other machines (URI SAN `…/service/edge`), PEM. Absent: all
     services stand on this machine, behind Unix sockets."""

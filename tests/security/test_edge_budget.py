@@ -131,7 +131,9 @@ async def test_the_worst_case_fits_the_memory() -> None:
     most = connections["max_active_downstream_connections"]
     limit = "envoy.resource_limits.listener.platforms.connection_limit"
     of_platforms = bootstrap["layered_runtime"]["layers"][0]["static_layer"][limit]
-    people, platforms = (each["per_connection_buffer_limit_bytes"] for each in bootstrap["static_resources"]["listeners"][:2])
+    people, platforms = (
+        each["per_connection_buffer_limit_bytes"] for each in bootstrap["static_resources"]["listeners"][:2]
+    )
     assert people <= BUFFERS
     assert IDLE + bodies + CONNECTION * most + (platforms - BUFFERS) * of_platforms < sheds
     assert triggers["stop_accepting_requests"]["threshold"]["value"] < 1

@@ -1,7 +1,7 @@
 """`/livez`, `/readyz` and `/metrics` of a process, on a port of their own.
 
-Served from threads that are there from the beginning, so that a stuck event loop is seen (`/livez` and `/readyz` ask the
-loop for a sign of life) and a machine that was short of memory or threads for a moment is answered for afterwards.
+Served from threads that are there from the beginning, so that a stuck event loop is seen (`/livez` and `/readyz` ask
+the loop for a sign of life) and a machine that was short of memory or threads for a moment is answered for afterwards.
 """
 
 import asyncio
