@@ -59,8 +59,8 @@ class Upload:
 class UploadRoom:
     """Room for the documents of a process's calls: `most` bytes, of which one sender gets half, or a single call. A
     document is counted with the largest size allowed before its first byte is read, then with its own size until the
-    call is answered. At most `calls` are handled, a quarter of them for one sender, whatever their size. `waiting` calls
-    wait for room, in turns between senders; when more wait, the newest of the sender with the most gets `busy`.
+    call is answered. At most `calls` are handled, a quarter of them for one sender, whatever their size. `waiting` wait
+    for room, in turns between senders; when more wait, the newest of the sender with the most gets `busy`.
     """
 
     def __init__(self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64) -> None:

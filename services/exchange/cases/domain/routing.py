@@ -70,9 +70,12 @@ class ItemBook:
         if item.base_code:
             self._of_base.setdefault(item.base_code, {}).setdefault(item.division, set()).add(item.code)
 
-    def clear(self) -> None:
-        for known in (self._items, self._aliases, self._of_base):
-            known.clear()
+    def replace(self, items: Iterable[Item]) -> None:
+        """Begin anew with these items; until all are read the old ones are found."""
+        fresh = ItemBook()
+        for item in items:
+            fresh.put(item)
+        self._items, self._aliases, self._of_base = fresh._items, fresh._aliases, fresh._of_base
 
     def find(self, code: str) -> Item | None:
         return self._items.get(self._aliases.get(code, code))
