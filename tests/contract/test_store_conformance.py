@@ -311,7 +311,7 @@ async def test_missing_table_is_named(store_url: str, clock: ManualClock) -> Non
 async def test_epoch_is_raised_and_kept(store: Store, store_url: str, clock: ManualClock) -> None:
     """Each restore raises the epoch by one; whoever opens the store afterwards sees it."""
     assert store.epoch == 1
-    assert 2 == await store.raise_epoch() == store.epoch
+    assert 2 == await store.begin_restored(()) == store.epoch
     await store.close()
     again = await Store.open(store_url, metadata, clock=clock)
     assert again.epoch == 2
@@ -481,7 +481,7 @@ async def test_lease_has_one_holder(store: Store, clock: ManualClock) -> None:
 async def test_lease_of_an_older_epoch_is_nobodys(store: Store, clock: ManualClock) -> None:
     """After a restore a lease that was running when the backup was made can be taken at once."""
     assert await store.write(lease.acquire, "relay", "before", DAY_US, clock.now_us())
-    await store.raise_epoch()
+    await store.begin_restored(())
     assert await store.write(lease.acquire, "relay", "after", DAY_US, clock.now_us())
 
 

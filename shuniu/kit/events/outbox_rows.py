@@ -203,7 +203,7 @@ def bury(conn: Connection, position: int, cause: str) -> None:
 
 
 def requeue(conn: Connection, target: str, state: DeliveryState) -> int:
-    """Send again all that stands in a state: STORED after the target's stream was lost, DEAD by an operator."""
+    """Sends again all of a target's deliveries that stand in a state; returns how many."""
     announce(conn, TOPIC)
     return conn.execute(
         update(outbox_delivery)

@@ -40,7 +40,7 @@ class FairQueue(Generic[Item]):
         return self._bytes
 
     def count_of(self, sender: str) -> int:
-        """How many of this sender wait."""
+        """Counts those of one sender that wait."""
         return len(self._lanes.get(sender, ()))
 
     def add(self, item: Item) -> None:

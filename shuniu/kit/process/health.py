@@ -94,7 +94,7 @@ class Health:
             self._server.server_close()
 
     def _stuck(self) -> list[str]:
-        """Why the process does not live; empty when it does."""
+        """Reasons why the process does not live; empty when it does."""
         assert self._loop is not None
         seen = threading.Event()
         # A closed loop takes nothing.

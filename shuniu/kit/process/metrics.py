@@ -38,7 +38,7 @@ UPLOAD_BYTES = Gauge(
 )
 UPLOADS_WAITING = Gauge("shuniu_uploads_waiting", "Calls that wait to have their document read.", registry=REGISTRY)
 REFUSED = Counter("shuniu_rpcs_refused_total", "RPCs refused, by reason.", ["reason"], registry=REGISTRY)
-from_the_start(REFUSED, reason=("HSM_AWAY", "CA_AWAY", "LEDGER_AWAY"))
+from_the_start(REFUSED, reason=("HSM_AWAY",))
 RECEIVERS_REFUSED = Counter(
     "shuniu_receivers_refused_total",
     "Organisations that got no event because of their zone or secrecy label.",

@@ -40,7 +40,7 @@ _UPLOAD_OPTIONS = (("grpc.http2.bdp_probe", 0),)
 _CALLS = 8192
 """Calls under way at one listener, on all its sockets together."""
 _CALLS_OF_PLATFORM = 512
-"""Of them those of one platform, or of one network."""
+"""Calls under way of one platform, or of one network."""
 _SERVICER = re.compile(r"\w+Servicer")
 _GENERATED = re.compile(r"[\w.]+_pb2_grpc")
 

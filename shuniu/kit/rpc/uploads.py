@@ -152,7 +152,7 @@ class UploadRoom:
 
 
 def busy() -> HubError:
-    """What a sender hears who has too many documents here."""
+    """Refuses a document of a sender who has too many here."""
     return errors.exhausted(
         "VERIFY_BUSY",
         "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
