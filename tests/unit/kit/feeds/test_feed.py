@@ -328,6 +328,22 @@ async def test_an_ended_session_stays_ended_after_a_restart(
     assert refusal.reason == "SESSION_ENDED"
 
 
+async def test_suspended_platforms_are_refused_while_the_registry_begins_anew(
+    land: tuple[Registry, Publisher, Any],
+) -> None:
+    """Whoever applies the list, as the edge does, never hears of one that is empty or half read."""
+    registry, publisher, _ = land
+    publisher.say(entry("a", "SUSPENDED"), entry("b", "SUSPENDED"))
+    await asyncio.wait_for(registry.replica.current.wait(), 5)
+    told: list[frozenset[str]] = []
+    registry.on_change(lambda: told.append(registry.stopped()))
+    for code, more in (("a", True), ("b", False)):
+        rows = [entry(code, "SUSPENDED", version=1)]
+        publisher.answers.put_nowait(pb.PullRegistryResponse(platforms=rows, version=1, epoch=2, reset=more, more=more))
+    await eventually(lambda: told)
+    assert told == [frozenset({"a", "b"})]
+
+
 async def test_a_page_of_platforms_is_told_once(
     land: tuple[Registry, Publisher, Any], store: Store, clock: Any
 ) -> None:
