@@ -17,9 +17,8 @@ from shuniu.kit.process.health import Health
 from shuniu.kit.rpc import client
 
 _log = log.get("edge")
-
-
-_OPS_HOST = "127.0.0.1"
+_CONTROL_HOST = "127.0.0.1"
+"""Where Envoy asks this process for its readiness and metrics. What is asked from outside is `ops_host`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ async def running(settings: Edge) -> AsyncIterator[RunningEdge]:
     # Envoy asks this process whether it is ready: one that hangs would never tell it of a suspension.
     not_ready: list[str] = []
     health = Health(lambda: not_ready)
-    control_port = health.start(_OPS_HOST, 0)
+    control_port = health.start(_CONTROL_HOST, 0)
     envoy: EnvoyProcess | None = None
     try:
         for name, content in render.render(settings, contract.shipped(), codes, control_port).items():

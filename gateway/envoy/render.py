@@ -25,6 +25,9 @@ _JSON_GROWTH = 1.36
 # A request beside its body, bytes: headers (32 KiB at most), the connection's buffers, and Envoy's own objects.
 REQUEST_BYTES = 128 * 1024
 
+# What a connection may have in its buffers. Documents and lists go over few connections of platforms.
+_BUFFER_BYTES = {Listener.PEOPLE: 64 * 1024, Listener.PLATFORMS: 256 * 1024}
+
 # An answer of web; it stops by itself before.
 _WEB_SECONDS = 35
 
@@ -234,6 +237,7 @@ def _listener(settings: Edge, contract: Contract, listener: Listener) -> dict[st
         "host": host,
         "port": port,
         "mutual": listener is Listener.PLATFORMS,
+        "buffer_bytes": _BUFFER_BYTES[listener],
         "rpcs": rpc_routes(contract, listener, edge),
         "webs": web_routes(listener, edge),
         "services": contract.services_at(listener),

@@ -37,7 +37,8 @@ class EdgeSettings:
     bus: str = "127.0.0.1:4223"
     """WebSocket listener of the bus."""
     identity_peer: str = ""
-    """Peer listener of identity, whose registry says who is suspended. Absent: `unix:<run>/identity.peer.sock`."""
+    """Peer listener of identity, whose registry says who is suspended. Absent: `unix:<run>/identity.peer.sock`; of a
+    Unix socket the edge takes the one that is its own there, `<run>/from/edge/identity.peer.sock`."""
     upstream_certificate: Path | None = None
     """The edge's own certificate towards services on other machines (URI SAN `…/service/edge`), PEM. Absent: all
     services stand on this machine, behind Unix sockets."""
@@ -78,8 +79,10 @@ class EdgeSettings:
     """The same of platforms, each by its certificate."""
     max_heap_bytes: int = 2560 * MIB
     """Memory of Envoy. From 85 % of it the largest requests are ended, from 95 % on none is taken."""
-    max_connections: int = 20_000
+    max_connections: int = 12_000
     """Connections of both listeners together."""
+    max_platform_connections: int = 2000
+    """Connections of platforms among them: their buffers are four times as large."""
     max_bus_connections: int = 2000
     """WebSocket connections to the bus."""
     max_requests: int = 4096

@@ -18,7 +18,7 @@ from shuniu.kit.rpc.network import SENDER_HEADER
 
 # Passed on as they came, so that one request can be followed through the hub, and people behind the pages have turns
 # of their own.
-_FOLLOWED = ("x-request-id", "traceparent", SENDER_HEADER)
+_FOLLOWED = ("x-request-id", "traceparent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,11 @@ async def ask_through_restart(request: Request, call: Any, message: Any, *, seco
     return await ask_again(request, call, message)
 
 
+def sender_of(request: Request) -> str:
+    """Whose turn a request takes: as the edge says, else by the address that the connection comes from."""
+    return request.headers.get(SENDER_HEADER) or (request.client.host if request.client else "")
+
+
 async def while_there(request: Request, asked: Coroutine[Any, Any, Any]) -> Any:
     """The answer; nobody goes on working for a browser that left. `request` has been read to its end. Raises HubError,
     CANCELLED CALLER_LEFT when the browser left.
@@ -100,5 +105,7 @@ async def _left(request: Request) -> None:
 
 
 def _followed(request: Request, call: Any) -> Any:
-    metadata = tuple((name, request.headers[name]) for name in _FOLLOWED if name in request.headers)
+    metadata = [(name, request.headers[name]) for name in _FOLLOWED if name in request.headers]
+    if sender := sender_of(request):
+        metadata.append((SENDER_HEADER, sender))
     return functools.partial(call, metadata=metadata)

@@ -16,7 +16,7 @@ from gateway.web.config import Web
 from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
 from gateway.web.pages import Pages, language_of
-from gateway.web.peers import Peers, ask_again, while_there
+from gateway.web.peers import Peers, ask_again, sender_of, while_there
 from gateway.web.texts import TEXTS, text
 from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
@@ -24,7 +24,7 @@ from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.places import Places
 from shuniu.kit.rpc import client
-from shuniu.kit.rpc.network import SENDER_HEADER
+from shuniu.kit.rpc.uploads import busy
 
 _PUBLIC = {
     "cache-control": "public, max-age=60",
@@ -49,7 +49,7 @@ class Verification:
         self._seconds = settings.web.upload_seconds
         self._places = Places(
             settings.web.max_uploads,
-            _busy,
+            busy,
             share=settings.web.max_uploads // 3,
             # Those who wait cost a socket here and their body at the edge.
             waiting_of_one=4,
@@ -83,7 +83,7 @@ class Verification:
         """Judges a document: a page for a plain form, JSON for our script."""
         language = language_of(request)
         try:
-            async with self._places.hold(request.headers.get(SENDER_HEADER, "")):
+            async with self._places.hold(sender_of(request)):
                 document = await bodies.upload(request, self._limit, self._seconds)
                 asked = ask_again(
                     request,
@@ -241,11 +241,3 @@ async def _qr_content(request: Request) -> str:
             "请填写二维码内容，不超过 3000 个字符。",
         )
     return content.strip()
-
-
-def _busy() -> HubError:
-    return errors.exhausted(
-        "VERIFY_BUSY",
-        "Many documents are being verified; try again in a moment.",
-        "正在核验的文件较多，请稍后重试。",
-    )

@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shuniu.kit.process import metrics as shared
 from shuniu.kit.process.metrics import REGISTRY, from_the_start
 
 CERTIFICATES = Counter("shuniu_esign_certificates_total", "Documents sealed and logged.", registry=REGISTRY)
@@ -18,6 +19,7 @@ from_the_start(
     kind=("document", "qr", "hash", "number", "licence"),
     verdict=("VALID", "INVALID", "INDETERMINATE"),
 )
+from_the_start(shared.REFUSED, reason=("CA_AWAY", "LEDGER_AWAY"))
 LEDGER_SIZE = Gauge("shuniu_esign_ledger_entries", "Entries under the newest checkpoint.", registry=REGISTRY)
 LEDGER_WITNESSED = Gauge(
     "shuniu_esign_ledger_witnessed_entries",

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Connection
 
+from services.identity import events
 from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
 from services.identity.keys.secrets import Secrets
@@ -16,12 +17,14 @@ from services.identity.operators import domain as operators
 from services.identity.operators import store as operator_store
 from services.identity.operators.domain import Operator
 from services.identity.platforms import store as platform_store
+from services.identity.platforms.announcing import payload_of
 from services.identity.platforms.domain.platforms import WORKING, Move, moved
 from services.identity.store import METADATA
 from services.identity.vault import commands as vault
 from shuniu.kit.crypto import profile, x509
 from shuniu.kit.crypto.keyring import add_key
-from shuniu.kit.events import bus_server
+from shuniu.kit.events import bus_server, outbox
+from shuniu.kit.foundation import new_event
 from shuniu.kit.process.clock import Clock, SystemClock
 from shuniu.kit.process.config import HubSettings, load, write_secret
 from shuniu.kit.service_settings import database_url
@@ -135,17 +138,22 @@ async def close_restored(config: Path, clock: Clock) -> list[str]:
     algorithm = profile.of(hub.profile).audit_hash
     store = await Store.open(database_url(hub, settings, "identity"), METADATA, clock=clock, writer="commands")
     try:
-        return await store.write(_close, clock.now_us(), algorithm)
+        return await store.write(_close, hub, clock, algorithm)
     finally:
         await store.close()
 
 
-def _close(conn: Connection, now_us: int, audit_hash: str) -> list[str]:
+def _close(conn: Connection, hub: HubSettings, clock: Clock, audit_hash: str) -> list[str]:
+    now_us = clock.now_us()
     platform_store.end_tokens(conn, now_us)
     closed = list[str]()
     for row in platform_store.page(conn, (), _MOST_PLATFORMS):
         if row.state in WORKING:
-            platform_store.replace_row(conn, row, moved(row, Move.SUSPEND), bus_suspended_s=now_us // 1_000_000)
+            after = platform_store.replace_row(conn, row, moved(row, Move.SUSPEND), bus_suspended_s=now_us // 1_000_000)
+            payload = payload_of(after, platform_store.certificates(conn, [row.code], now_us)[row.code])
+            event = new_event(hub, "identity", clock, events.PLATFORM_CHANGED, row.code, payload, division=row.division)
+            # Those who follow events by the bus know the platform's last state from before the restore.
+            outbox.emit(conn, event)
             record = AuditRecord(
                 actor="command-line",
                 actor_kind="operator",

@@ -176,20 +176,37 @@ class Foundation(BareFoundation):
 
         Raises LookupError when the payload's message does not declare the topic.
         """
-        event = Event(
-            id=new_ulid(self.clock),
-            type=f"shuniu.{topic}.v1",
-            source=f"//{self.hub.trust_domain}/{self.service}",
-            aggregate=aggregate,
-            time_us=self.clock.now_us(),
-            data=payload.SerializeToString(deterministic=True),
-            topic=topic,
-            division=division,
-            traceparent=current_call().traceparent,
-            zone=self.hub.zone,
-            secrecy=secrecy,
+        event = new_event(
+            self.hub, self.service, self.clock, topic, aggregate, payload, division=division, secrecy=secrecy
         )
         return event, audiences.recipients(self.registry, self.hub, topic, payload, division, secrecy)
+
+
+def new_event(
+    hub: HubSettings,
+    service: str,
+    clock: Clock,
+    topic: str,
+    aggregate: str,
+    payload: Message,
+    *,
+    division: str = "",
+    secrecy: str = "internal",
+) -> Event:
+    """An event of the current call, or of a command that works on the store of a service that is down."""
+    return Event(
+        id=new_ulid(clock),
+        type=f"shuniu.{topic}.v1",
+        source=f"//{hub.trust_domain}/{service}",
+        aggregate=aggregate,
+        time_us=clock.now_us(),
+        data=payload.SerializeToString(deterministic=True),
+        topic=topic,
+        division=division,
+        traceparent=current_call().traceparent,
+        zone=hub.zone,
+        secrecy=secrecy,
+    )
 
 
 def require_request_id(request: Message) -> str:

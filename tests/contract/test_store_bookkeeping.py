@@ -222,7 +222,7 @@ async def test_lease_has_one_holder(store: Store, clock: ManualClock) -> None:
 async def test_lease_of_an_older_epoch_is_nobodys(store: Store) -> None:
     """After a restore a lease that was running when the backup was made can be taken at once."""
     assert await store.write(lease.acquire, "relay", "before", DAY_US)
-    await store.raise_epoch()
+    await store.begin_restored(())
     assert await store.write(lease.acquire, "relay", "after", DAY_US)
 
 
@@ -235,7 +235,7 @@ async def test_work_is_written_by_the_holder_alone(store: Store) -> None:
     await store.write(lease.release, "relay", "a")
     assert await store.write(lease.acquire, "relay", "b", DAY_US)
     assert not await store.write(lease.held, "relay", "a")
-    await store.raise_epoch()
+    await store.begin_restored(())
     assert not await store.write(lease.held, "relay", "b")
 
 

@@ -285,7 +285,7 @@ async def test_missing_table_is_named(store_url: str, clock: ManualClock) -> Non
 async def test_epoch_is_raised_and_kept(store: Store, store_url: str, clock: ManualClock) -> None:
     """Each restore raises the epoch by one; whoever opens the store afterwards sees it."""
     assert store.epoch == 1
-    assert 2 == await store.raise_epoch() == store.epoch
+    assert 2 == await store.begin_restored(()) == store.epoch
     await store.close()
     again = await Store.open(store_url, metadata, clock=clock)
     assert again.epoch == 2

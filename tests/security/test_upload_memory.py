@@ -12,7 +12,7 @@ from services.esign.verification import cache
 from services.esign.wiring.verification import FLOW_COPIES, UPLOADS_LEAST, _uploads
 from shuniu.kit.process.config import ConfigError
 from shuniu.kit.rpc.options import MAX_MESSAGE
-from shuniu.kit.rpc.server import OPTIONS
+from shuniu.kit.rpc.server import _CALLS, _UPLOAD_OPTIONS
 from tests.support import hostile
 from tests.support.seal_land import seal_land
 
@@ -61,7 +61,8 @@ def test_what_uploads_take_at_most_follows_from_the_settings() -> None:
     documents as ever may be are held. One sender alone: half of them.
     """
     settings = EsignSettings()
-    assert dict(OPTIONS)["grpc.http2.bdp_probe"] == 0
+    assert _UPLOAD_OPTIONS == (("grpc.http2.bdp_probe", 0),)
+    assert _CALLS == CALLS
     assert worst(settings.uploads_most_bytes) < 1024 * MIB
     assert settings.uploads_most_bytes >= UPLOADS_LEAST >= FLOW_COPIES * settings.document_most_bytes
     assert settings.uploads_most_bytes > settings.verify_waiting_most_bytes + 3 * settings.document_most_bytes

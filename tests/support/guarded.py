@@ -13,7 +13,8 @@ import grpc
 from shuniu.kit.rpc.caller import Caller, CallerKind
 from shuniu.kit.rpc.interceptors import Guard
 from shuniu.kit.rpc.policy import Policy
-from shuniu.kit.rpc.stages import nobody_refused
+from shuniu.kit.rpc.stages import InFlight, nobody_refused
+from shuniu.kit.rpc.uploads import Carries
 
 SERVICE = "shuniu.test.v1.TestService"
 PLATFORM = Caller(CallerKind.PLATFORM, platform="nmg-app")
@@ -70,12 +71,13 @@ class Methods:
     unary: Mapping[str, Answer] = field(default_factory=dict)
     stream: Mapping[str, Callable[[bytes], AsyncIterator[bytes]]] = field(default_factory=dict)
     talk: Mapping[str, Talk] = field(default_factory=dict)
+    uploads: Mapping[str, Carries] = field(default_factory=dict)
 
     def handlers(self) -> dict[str, grpc.RpcMethodHandler]:
         def asked(answer: Answer) -> Any:
             return lambda request, _context: answer(request)
 
-        found = {name: grpc.unary_unary_rpc_method_handler(asked(answer)) for name, answer in self.unary.items()}
+        found = {name: grpc.unary_unary_rpc_method_handler(asked(answer), bytes) for name, answer in self.unary.items()}
         for name, stream in self.stream.items():
             found[name] = grpc.unary_stream_rpc_method_handler(asked(stream))
         for name, talk in self.talk.items():
@@ -90,6 +92,7 @@ async def guarded(
     caller: Callable[[Mapping[str, str]], Caller] = lambda _metadata: PLATFORM,
     refuse: Callable[[Caller], Any] = nobody_refused,
     max_in_flight: int = 16,
+    max_anonymous: int = 16,
     default_deadline: float = 10.0,
 ) -> AsyncIterator[Guarded]:
     handlers = methods.handlers()
@@ -97,8 +100,9 @@ async def guarded(
         {f"/{SERVICE}/{name}": policy_for(name) for name in handlers},
         lambda metadata, _context: caller(metadata),
         refuse,
-        max_in_flight=max_in_flight,
+        in_flight=InFlight(max_in_flight, max_anonymous),
         default_deadline=default_deadline,
+        uploads={f"/{SERVICE}/{name}": carries for name, carries in methods.uploads.items()},
     )
     with short_directory() as directory:
         server = grpc.aio.server(interceptors=[guard])

@@ -32,7 +32,7 @@ from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.verifier import Verifier, busy
+from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.revocation import open_revocation
@@ -48,7 +48,7 @@ from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings
 from shuniu.kit.rpc.server import Listener, edge_listener, servicer
 from shuniu.kit.rpc.stages import nobody_refused
-from shuniu.kit.rpc.uploads import Carries, UploadRoom
+from shuniu.kit.rpc.uploads import Carries, UploadRoom, busy
 from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of

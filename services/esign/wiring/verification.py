@@ -6,7 +6,7 @@ from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.verifier import Verifier, busy
+from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.ledger import LedgerPart
 from services.esign.wiring.timestamps import outside_roots
 from shuniu.kit.foundation import Foundation
@@ -15,7 +15,7 @@ from shuniu.kit.process.config import ConfigError
 from shuniu.kit.process.fair_queue import Room
 from shuniu.kit.rpc.options import MAX_MESSAGE
 from shuniu.kit.rpc.server import servicer
-from shuniu.kit.rpc.uploads import Carries, UploadRoom
+from shuniu.kit.rpc.uploads import Carries, UploadRoom, busy
 
 # A flow's request stays until it is recorded, beside it the document that it carries and the one prepared of that.
 FLOW_COPIES = 4

@@ -8,7 +8,7 @@ import grpc
 from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
 from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
-from shuniu.kit.feeds.feed import Change, Page, Replica
+from shuniu.kit.feeds.feed import Change, Page, Replica, Rows
 from shuniu.kit.rpc.client import ask
 from shuniu.kit.store import Store
 
@@ -27,7 +27,7 @@ class Items:
     def __init__(self, channel: grpc.aio.Channel, store: Store) -> None:
         self._stub = feed_pb2_grpc.ItemFeedServiceStub(channel)
         self.book = ItemBook()
-        self.replica = Replica("items", self._pull, self._apply, self.book.clear, store)
+        self.replica = Replica("items", self._pull, self._take, self._replace, store)
 
     async def _pull(self, version: int, epoch: int) -> Page:
         request = feed_pb2.PullItemsRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
@@ -35,8 +35,12 @@ class Items:
         changes = [Change(entry.item.id, entry.feed_version, entry.item.SerializeToString()) for entry in answer.items]
         return Page(changes, answer.version, answer.epoch, answer.reset, answer.more)
 
-    def _apply(self, _code: str, data: bytes) -> None:
-        self.book.put(item_of(item_pb2.Item.FromString(data)))
+    def _take(self, rows: Rows) -> None:
+        for data in rows.values():
+            self.book.put(item_of(item_pb2.Item.FromString(data)))
+
+    def _replace(self, rows: Rows) -> None:
+        self.book.replace(item_of(item_pb2.Item.FromString(data)) for data in rows.values())
 
 
 def item_of(item: item_pb2.Item) -> Item:

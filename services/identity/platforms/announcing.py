@@ -16,7 +16,13 @@ def platform_changed(
     base: Foundation, conn: Connection, platform: Platform, certificates: Sequence[Certificate]
 ) -> None:
     """Publishes the row in the transaction that changes it."""
+    base.publish(
+        conn, events.PLATFORM_CHANGED, platform.code, payload_of(platform, certificates), division=platform.division
+    )
+
+
+def payload_of(platform: Platform, certificates: Sequence[Certificate]) -> events_pb2.PlatformChanged:
     payload = events_pb2.PlatformChanged(platform=views.platform(platform, certificates))
     # Streams store events for weeks, and no reader needs the telephone number.
     payload.platform.ClearField("contact_phone")
-    base.publish(conn, events.PLATFORM_CHANGED, platform.code, payload, division=platform.division)
+    return payload

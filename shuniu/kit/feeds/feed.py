@@ -1,11 +1,11 @@
-"""Read models that follow a feed by version: pulled, stored in the reader's own store, rebuilt when lost or new.
+"""Read models that follow a feed by version: pulled, stored in the reader's own store, built anew when lost.
 
 The publisher numbers its changes without gaps in commit order; the reader asks for what came after the version it has.
 So a reader catches up after any outage, and works from its own copy while the publisher is unavailable.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -16,19 +16,20 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    bindparam,
     delete,
-    insert,
     select,
     update,
 )
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.process import log
-from shuniu.kit.store import Store
+from shuniu.kit.store import Store, binding_of
 
 _log = log.get("feed")
 
 RETRY_SECONDS = 0.2
+STORE_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a feed."""
+    """One answer of a feed. `lasting` are rows that outlive a reset, until the reader finds them `expired` (keys)."""
 
     changes: Sequence[Change]
     version: int
     epoch: int
     reset: bool
     more: bool
+    lasting: Sequence[Change] = ()
+    expired: Sequence[str] = ()
 
 
 Pull = Callable[[int, int], Awaitable[Page]]
@@ -79,16 +82,31 @@ _OWN = MetaData()
 _ROWS, _CURSOR = replica_tables(_OWN)
 
 
+Rows = Mapping[str, bytes]
+"""Bytes by key."""
+
+
 class Replica:
-    """A read model. `apply` receives each changed row once it is durable; `None` data means: forget everything."""
+    """A read model. `take` receives the changed rows of a page; `replace` all rows there are, at the start and after a
+    reset: until then the old ones stay, so that no reader ever sees half of them. `take_lasting` receives rows that a
+    reset does not end. What cannot be stored is taken all the same, and asked for again until it is.
+    """
 
     def __init__(
-        self, feed: str, pull: Pull, apply: Callable[[str, bytes], None], reset: Callable[[], None], store: Store | None
+        self,
+        feed: str,
+        pull: Pull,
+        take: Callable[[Rows], None],
+        replace: Callable[[Rows], None],
+        store: Store | None,
+        *,
+        take_lasting: Callable[[Rows], None] = lambda _rows: None,
     ) -> None:
         self._feed = feed
         self._pull = pull
-        self._apply = apply
-        self._reset = reset
+        self._take = take
+        self._replace = replace
+        self._take_lasting = take_lasting
         self._store = store
         self._version = 0
         self._epoch = 0
@@ -99,53 +117,111 @@ class Replica:
         """Loads what the store has."""
         if self._store is None:
             return
-        self._version, self._epoch, rows = await self._store.read(_load, self._feed)
-        for key, data in rows:
-            self._apply(key, data)
+        self._version, self._epoch, rows, lasting = await self._store.read(_load, self._feed)
+        self._take_lasting(lasting)
+        self._replace(rows)
 
     async def follow(self) -> None:
         """Task: follows the feed until cancelled; retries and keeps its copy while the publisher is unavailable."""
+        version, epoch = self._version, self._epoch
+        rebuilt: _Rebuilt | None = None
         while True:
             try:
-                page = await self._pull(self._version, self._epoch)
+                page = await self._pull(version, epoch)
             except HubError as error:
                 _log.debug("feed_away", feed=self._feed, reason=error.reason)
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            if self._store is not None and (page.changes or page.reset or page.epoch != self._epoch):
-                await self._store.write(_keep, self._feed, page)
+            if page.lasting:
+                self._take_lasting({change.key: change.data for change in page.lasting})
             if page.reset:
-                self._reset()
-            for change in page.changes:
-                self._apply(change.key, change.data)
-            self._version, self._epoch = page.version, page.epoch
+                rebuilt = _Rebuilt()
+            version, epoch = page.version, page.epoch
+            if rebuilt is not None:
+                rebuilt.add(page)
+                if page.more:
+                    continue
+                page = rebuilt.page(version, epoch)
+            is_stored = await self._stored(page)
+            (self._replace if page.reset else self._take)({each.key: each.data for each in page.changes})
+            rebuilt = None
+            if not is_stored:
+                version, epoch = self._version, self._epoch
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+                continue
+            self._version, self._epoch = version, epoch
             if not page.more:
                 self.current.set()
 
+    async def _stored(self, page: Page) -> bool:
+        """False when the store cannot write now."""
+        if self._store is None or not (page.changes or page.lasting or page.reset or page.epoch != self._epoch):
+            return True
+        try:
+            await self._store.write(_keep, self._feed, page)
+        except HubError as error:
+            _log.warning("feed_not_stored", feed=self._feed, reason=error.reason)
+            return False
+        return True
 
-def _load(conn: Connection, feed: str) -> tuple[int, int, list[tuple[str, bytes]]]:
+
+class _Rebuilt:
+    """The rows of a feed that begins anew, page by page."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, Change] = {}
+        self._lasting: list[Change] = []
+        self._expired: list[str] = []
+
+    def add(self, page: Page) -> None:
+        self._rows.update((change.key, change) for change in page.changes)
+        self._lasting += page.lasting
+        self._expired += page.expired
+
+    def page(self, version: int, epoch: int) -> Page:
+        """All of them as one page."""
+        rows = list(self._rows.values())
+        return Page(rows, version, epoch, reset=True, more=False, lasting=self._lasting, expired=self._expired)
+
+
+_ROWS_OF = select(_ROWS.c.key, _ROWS.c.data).where(_ROWS.c.feed == bindparam("of_feed"))
+_EXPIRED = delete(_ROWS).where(_ROWS.c.feed == bindparam("of_feed"), _ROWS.c.key == bindparam("of_key"))
+
+
+def _lasting(feed: str) -> str:
+    return f"{feed}.lasting"
+
+
+def _load(conn: Connection, feed: str) -> tuple[int, int, Rows, Rows]:
     cursor = conn.execute(select(_CURSOR.c.version, _CURSOR.c.epoch).where(_CURSOR.c.feed == feed)).first()
-    rows = conn.execute(select(_ROWS.c.key, _ROWS.c.data).where(_ROWS.c.feed == feed)).all()
+    rows, lasting = (
+        {row.key: bytes(row.data) for row in conn.execute(_ROWS_OF, {"of_feed": name})}
+        for name in (feed, _lasting(feed))
+    )
     version, epoch = (cursor.version, cursor.epoch) if cursor else (0, 0)
-    return version, epoch, [(row.key, bytes(row.data)) for row in rows]
+    return version, epoch, rows, lasting
 
 
 def _keep(conn: Connection, feed: str, page: Page) -> None:
+    # The cursor first: of two replicas of this process that begin anew the second waits here for the first.
+    dialect = binding_of(conn).dialect
+    dialect.insert_ignore(conn, _CURSOR, [{"feed": feed, "version": 0, "epoch": 0}])
+    conn.execute(update(_CURSOR).where(_CURSOR.c.feed == feed).values(version=page.version, epoch=page.epoch))
     if page.reset:
         conn.execute(delete(_ROWS).where(_ROWS.c.feed == feed))
-    for change in page.changes:
-        # Guarded by version: a replica of this process that is ahead is not set back.
-        known = conn.execute(select(_ROWS.c.version).where(_ROWS.c.feed == feed, _ROWS.c.key == change.key)).scalar()
-        if known is None:
-            conn.execute(
-                insert(_ROWS), {"feed": feed, "key": change.key, "version": change.version, "data": change.data}
-            )
-        elif known < change.version or page.reset:
-            conn.execute(
-                update(_ROWS)
-                .where(_ROWS.c.feed == feed, _ROWS.c.key == change.key)
-                .values(version=change.version, data=change.data)
-            )
-    moved = conn.execute(update(_CURSOR).where(_CURSOR.c.feed == feed).values(version=page.version, epoch=page.epoch))
-    if moved.rowcount == 0:
-        conn.execute(insert(_CURSOR), {"feed": feed, "version": page.version, "epoch": page.epoch})
+        dialect.insert_many(conn, _ROWS, [_row(feed, change) for change in page.changes])
+    else:
+        _put(conn, feed, page.changes)
+    _put(conn, _lasting(feed), page.lasting)
+    if page.expired:
+        conn.execute(_EXPIRED, [{"of_feed": _lasting(feed), "of_key": key} for key in page.expired])
+
+
+def _put(conn: Connection, feed: str, changes: Sequence[Change]) -> None:
+    """Stores changed rows. Guarded by version: a replica of this process that is ahead is not set back."""
+    rows = [_row(feed, change) for change in changes]
+    binding_of(conn).dialect.upsert(conn, _ROWS, rows, ["feed", "key"], "version")
+
+
+def _row(feed: str, change: Change) -> dict[str, object]:
+    return {"feed": feed, "key": change.key, "version": change.version, "data": change.data}

@@ -9,7 +9,7 @@ import grpc
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.feeds.feed import Change, Page, Replica
+from shuniu.kit.feeds.feed import Change, Page, Replica, Rows
 from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.rpc.caller import Caller, CallerKind
@@ -34,9 +34,11 @@ class Registry:
         self._stub = registry_pb2_grpc.RegistryFeedServiceStub(channel)
         self._clock = clock
         self._platforms: dict[str, registry_pb2.PlatformEntry] = {}
+        # State by code of those who may not work, so that a change costs the same however many platforms there are.
+        self._stopped: dict[str, str] = {}
         self._ended: dict[str, int] = {}
         self._listeners: list[Callable[[], None]] = []
-        self.replica = Replica("registry", self._pull, self._apply, self._reset, store)
+        self.replica = Replica("registry", self._pull, self._take, self._replace, store, take_lasting=self._take_ended)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener` after each change; a server cuts open streams of those refused now."""
@@ -44,7 +46,7 @@ class Registry:
 
     def put(self, entry: registry_pb2.PlatformEntry) -> None:
         """Takes one entry over and tells who listens."""
-        self._platforms[entry.code] = entry
+        self._put(entry)
         self._tell()
 
     def platform(self, code: str) -> registry_pb2.PlatformEntry | None:
@@ -57,26 +59,24 @@ class Registry:
     def stopped_by_state(self) -> Mapping[str, list[str]]:
         """Codes of enrolled platforms that may not work now, by state: SUSPENDED, RETIRED."""
         found: dict[str, list[str]] = {"SUSPENDED": [], "RETIRED": []}
-        for code, entry in sorted(self._platforms.items()):
-            if entry.state in found:
-                found[entry.state].append(code)
+        for code, state in sorted(self._stopped.items()):
+            if state in found:
+                found[state].append(code)
         return found
 
     def stopped(self) -> frozenset[str]:
         """Codes of platforms that may not work now."""
-        return frozenset(code for code, entry in self._platforms.items() if entry.state not in _ADMITTED)
+        return frozenset(self._stopped)
 
     def refuse(self, caller: Caller) -> HubError | None:
         """Returns why a proved caller may not work now, or None."""
-        if caller.kind in (CallerKind.PLATFORM, CallerKind.PERSON):
-            entry = self._platforms.get(caller.platform)
-            if entry is not None and entry.state not in _ADMITTED:
-                return errors.denied(
-                    "PLATFORM_STOPPED",
-                    "This platform is suspended or retired; contact the hub's operator.",
-                    "该平台已被暂停或注销，请联系枢纽管理员。",
-                    platform=caller.platform,
-                )
+        if caller.kind in (CallerKind.PLATFORM, CallerKind.PERSON) and caller.platform in self._stopped:
+            return errors.denied(
+                "PLATFORM_STOPPED",
+                "This platform is suspended or retired; contact the hub's operator.",
+                "该平台已被暂停或注销，请联系枢纽管理员。",
+                platform=caller.platform,
+            )
         if caller.session and caller.session in self._ended:
             return errors.unauthenticated(
                 "SESSION_ENDED", "The session has ended; sign in again.", "会话已结束，请重新登录。"
@@ -95,23 +95,44 @@ class Registry:
         request = registry_pb2.PullRegistryRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
         answer = await ask(self._stub.PullRegistry, request, timeout=PULL_SECONDS + 5)
         changes = [Change(entry.code, entry.version, entry.SerializeToString()) for entry in answer.platforms]
-        # Ended sessions stay in memory only: they matter for minutes.
-        for ended in answer.ended_sessions:
-            self._ended[ended.session_id] = ended.ended_at.ToMicroseconds()
-        if answer.ended_sessions:
-            self._forget_old_sessions()
-            self._tell()
-        return Page(changes, answer.version, answer.epoch, answer.reset, answer.more)
+        ended = [Change(each.session_id, each.version, each.SerializeToString()) for each in answer.ended_sessions]
+        expired = self._expired() if ended else []
+        return Page(changes, answer.version, answer.epoch, answer.reset, answer.more, lasting=ended, expired=expired)
 
-    def _forget_old_sessions(self) -> None:
+    def _expired(self) -> list[str]:
+        """Sessions that ended longer ago than any token lives; they are forgotten."""
         oldest = self._clock.now_us() - SESSION_MEMORY_US
-        self._ended = {session: at for session, at in self._ended.items() if at >= oldest}
+        expired = [session for session, at in self._ended.items() if at < oldest]
+        for session in expired:
+            del self._ended[session]
+        return expired
 
-    def _apply(self, _code: str, data: bytes) -> None:
-        self.put(registry_pb2.PlatformEntry.FromString(data))
+    def _take(self, rows: Rows) -> None:
+        for data in rows.values():
+            self._put(registry_pb2.PlatformEntry.FromString(data))
+        if rows:
+            self._tell()
 
-    def _reset(self) -> None:
-        self._platforms.clear()
+    def _replace(self, rows: Rows) -> None:
+        entries = [registry_pb2.PlatformEntry.FromString(data) for data in rows.values()]
+        # Assigned whole: whoever is suspended before and after is refused meanwhile too.
+        self._stopped = {entry.code: entry.state for entry in entries if entry.state not in _ADMITTED}
+        self._platforms = {entry.code: entry for entry in entries}
+        self._tell()
+
+    def _take_ended(self, rows: Rows) -> None:
+        for data in rows.values():
+            ended = registry_pb2.EndedSession.FromString(data)
+            self._ended[ended.session_id] = ended.ended_at.ToMicroseconds()
+        if rows:
+            self._tell()
+
+    def _put(self, entry: registry_pb2.PlatformEntry) -> None:
+        self._platforms[entry.code] = entry
+        if entry.state in _ADMITTED:
+            self._stopped.pop(entry.code, None)
+        else:
+            self._stopped[entry.code] = entry.state
 
     def _tell(self) -> None:
         for state, codes in self.stopped_by_state().items():

@@ -39,16 +39,19 @@ class FairQueue(Generic[Item]):
     def bytes(self) -> int:
         return self._bytes
 
+    def count_of(self, sender: str) -> int:
+        """Counts those of one sender that wait."""
+        return len(self._lanes.get(sender, ()))
+
     def add(self, item: Item) -> None:
         self._lanes.setdefault(item.sender, deque()).append(item)
         self._counted(item, 1)
 
-    def first(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
-        """Picks the next entry among the senders who `may` have one."""
-        sender = next((each for each in self._lanes if may(each)), None)
-        return None if sender is None else self._lanes[sender][0]
+    def first(self, may: Callable[[Item], bool] = lambda _item: True) -> Item | None:
+        """Picks the next entry: the first one of a sender, where it `may` go."""
+        return next((lane[0] for lane in self._lanes.values() if may(lane[0])), None)
 
-    def next(self, may: Callable[[str], bool] = lambda _sender: True) -> Item | None:
+    def next(self, may: Callable[[Item], bool] = lambda _item: True) -> Item | None:
         """Takes `first`; that sender's next one waits until all others have had theirs."""
         item = self.first(may)
         if item is not None:

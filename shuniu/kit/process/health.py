@@ -1,7 +1,7 @@
 """`/livez`, `/readyz` and `/metrics` of a process, on a port of their own.
 
-Served from threads that are there from the beginning, so that a stuck event loop is seen (`/livez` asks the loop for a
-sign of life) and a machine that was short of memory or threads for a moment is answered for afterwards.
+Served from threads that are there from the beginning, so that a stuck event loop is seen (`/livez` and `/readyz` ask
+the loop for a sign of life) and a machine that was short of memory or threads for a moment is answered for afterwards.
 """
 
 import asyncio
@@ -93,14 +93,16 @@ class Health:
             self._server.shutdown()
             self._server.server_close()
 
-    def _alive(self) -> bool:
+    def _stuck(self) -> list[str]:
+        """Reasons why the process does not live; empty when it does."""
         assert self._loop is not None
         seen = threading.Event()
-        try:
+        # A closed loop takes nothing.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(seen.set)
-        except RuntimeError:  # the loop is closed
-            return False
-        return seen.wait(ALIVE_WITHIN)
+            if seen.wait(ALIVE_WITHIN):
+                return []
+        return ["event loop does not answer"]
 
     def _answer(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -112,9 +114,10 @@ class Health:
             start_response("200 OK", [("Content-Type", CONTENT_TYPE_LATEST)])
             return [generate_latest(metrics.REGISTRY)]
         if path == "/livez":
-            return _text(start_response, [] if self._alive() else ["event loop does not answer"])
+            return _text(start_response, self._stuck())
         if path == "/readyz":
-            return _text(start_response, self.reasons())
+            # Whoever hangs serves nobody, whatever the reasons say that nobody updates any more.
+            return _text(start_response, [*self._stuck(), *self.reasons()])
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"not found\n"]
 

@@ -30,7 +30,7 @@ HANDLING = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
     registry=REGISTRY,
 )
-IN_FLIGHT = Gauge("shuniu_rpcs_in_flight", "RPCs being handled now.", registry=REGISTRY)
+IN_FLIGHT = Gauge("shuniu_rpcs_in_flight", "RPCs being handled now but for uploads.", registry=REGISTRY)
 UPLOAD_BYTES = Gauge(
     "shuniu_upload_bytes",
     "Memory for documents that calls carry, from their first byte to the answer.",
@@ -38,7 +38,7 @@ UPLOAD_BYTES = Gauge(
 )
 UPLOADS_WAITING = Gauge("shuniu_uploads_waiting", "Calls that wait to have their document read.", registry=REGISTRY)
 REFUSED = Counter("shuniu_rpcs_refused_total", "RPCs refused, by reason.", ["reason"], registry=REGISTRY)
-from_the_start(REFUSED, reason=("HSM_AWAY", "CA_AWAY", "LEDGER_AWAY"))
+from_the_start(REFUSED, reason=("HSM_AWAY",))
 RECEIVERS_REFUSED = Counter(
     "shuniu_receivers_refused_total",
     "Organisations that got no event because of their zone or secrecy label.",

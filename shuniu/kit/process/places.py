@@ -2,13 +2,25 @@
 
 import asyncio
 import contextlib
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from shuniu.kit.process.fair_queue import FairQueue
+from shuniu.kit.process.tally import Tally
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """Somebody who waits for a place."""
+
+    sender: str
+    given: asyncio.Future[None]
+    size: int = 0
 
 
 class Places:
-    """`most` at once, `share` of them of one sender. So many of it wait, `waiting_of_one`, and so many in all; each of
-    them for `seconds` at most. More, and those whom it takes longer, get the error that `busy` makes.
+    """`most` at once, of one sender `share`. Of one sender `waiting_of_one` wait, in all `waiting`, none longer than
+    `seconds`. Whoever cannot wait, or has waited that long, gets the error that `busy` makes.
     """
 
     def __init__(
@@ -26,9 +38,8 @@ class Places:
         self._share = max(1, share)
         self._waiting_of_one, self._waiting_most = waiting_of_one, waiting
         self._seconds = seconds
-        self._held: Counter[str] = Counter()
-        # In the order of turns.
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._held = Tally()
+        self._waiting: FairQueue[_Turn] = FairQueue()
 
     @contextlib.asynccontextmanager
     async def hold(self, sender: str) -> AsyncIterator[None]:
@@ -40,47 +51,32 @@ class Places:
             self._give_back(sender)
 
     async def _take(self, sender: str) -> None:
-        if self._has_place(sender):
+        turn = _Turn(sender, asyncio.get_running_loop().create_future())
+        if self._has_place(turn):
             # Those in the queue wait because their own sender has its share.
-            self._held[sender] += 1
+            self._held.add(sender, 1)
             return
-        lane = self._waiting.get(sender, ())
-        if len(lane) >= self._waiting_of_one or sum(map(len, self._waiting.values())) >= self._waiting_most:
+        if self._waiting.count_of(sender) >= self._waiting_of_one or len(self._waiting) >= self._waiting_most:
             raise self._busy()
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(sender, deque()).append(turn)
+        self._waiting.add(turn)
         try:
             async with asyncio.timeout(self._seconds):
-                await turn
+                await turn.given
         except BaseException as cause:
-            if turn.done() and not turn.cancelled():
+            self._waiting.remove(turn)
+            if turn.given.done() and not turn.given.cancelled():
                 # It was given in the moment in which its owner left.
                 self._give_back(sender)
-            self._forget(sender, turn)
             if isinstance(cause, TimeoutError):
                 raise self._busy() from None
             raise
 
-    def _has_place(self, sender: str) -> bool:
-        return self._held.total() < self._most and self._held[sender] < self._share
+    def _has_place(self, turn: _Turn) -> bool:
+        return self._held.total < self._most and self._held.of(turn.sender) < self._share
 
     def _give_back(self, sender: str) -> None:
-        self._held[sender] -= 1
-        # A counter keeps what it counted down to nothing.
-        self._held += Counter()
-        while (next_one := next(filter(self._has_place, self._waiting), None)) is not None:
-            lane = self._waiting.pop(next_one)
-            turn = lane.popleft()
-            if lane:
-                self._waiting[next_one] = lane
-            if not turn.done():
-                self._held[next_one] += 1
-                turn.set_result(None)
-
-    def _forget(self, sender: str, turn: asyncio.Future[None]) -> None:
-        lane = self._waiting.get(sender)
-        if lane is None or turn not in lane:
-            return
-        lane.remove(turn)
-        if not lane:
-            del self._waiting[sender]
+        self._held.add(sender, -1)
+        while (turn := self._waiting.next(self._has_place)) is not None:
+            if not turn.given.done():
+                self._held.add(turn.sender, 1)
+                turn.given.set_result(None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process import log, metrics
+from shuniu.kit.process.tally import Tally
 from shuniu.kit.rpc.caller import ANONYMOUS
 from shuniu.kit.rpc.policy import Policy
 from shuniu.kit.rpc.wire import REQUEST_ID_HEADER
@@ -23,11 +24,11 @@ def _counters(path: str, code: str) -> tuple[Callable[[], None], Callable[[float
 
 
 class Call:
-    """One RPC. Its request id is the edge's, or a new one. `admitted_as`: whose it is among those under way; None: it
-    is not counted.
+    """One RPC. Its request id is the edge's, or a new one. `counted`: where and as whose it is counted while it
+    is under way.
     """
 
-    __slots__ = ("admitted_as", "caller", "context", "metadata", "policy", "request_id", "started")
+    __slots__ = ("caller", "context", "counted", "metadata", "policy", "request_id", "started")
 
     def __init__(self, policy: Policy, context: Any) -> None:
         self.policy = policy
@@ -38,7 +39,7 @@ class Call:
         self.request_id = self.metadata.get(REQUEST_ID_HEADER, "") or secrets.token_hex(8)
         self.started = time.perf_counter()
         self.caller = ANONYMOUS
-        self.admitted_as: str | None = None
+        self.counted: tuple[Tally, str] | None = None
 
     def done(self, error: HubError | None = None) -> None:
         """Records how the call ended."""

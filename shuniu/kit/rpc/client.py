@@ -33,8 +33,8 @@ class ClientTls:
 
 
 def channel(address: str, *, service: str, tls: ClientTls | None = None) -> grpc.aio.Channel:
-    """A channel to another process of this hub at its peer address. `service` is the caller, which its own socket there
-    proves, or its certificate over TCP. Make one and keep it.
+    """A channel to another process of this hub at its peer address. `service` names the caller, who has a socket of its
+    own there; over TCP its certificate proves who it is. Make one and keep it.
     """
     return socket_channel(peer_address(address, service), tls=tls)
 

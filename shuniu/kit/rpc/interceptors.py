@@ -4,7 +4,7 @@ identify        who calls, by certificate and token
 announce        the code below knows the call: request id, trace, caller, network
 refuse_stopped  suspended platforms and ended sessions end here
 check_policy    so do callers that the contract does not allow
-in flight       and more calls at a time than one platform may have
+in flight       and more calls at a time than one platform may have; those that carry a document have their room
 deadline        the caller's, at most the server's own
 room            a call that carries a document waits here before that is read
 handler         the servicer's method
@@ -12,7 +12,7 @@ record          metrics, one log line, and the error as the caller may see it
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -36,25 +36,25 @@ class Guard(grpc.aio.ServerInterceptor):
         authenticate: Authenticate,
         refuse: Refuse,
         *,
-        max_in_flight: int,
+        in_flight: InFlight,
         default_deadline: float,
         uploads: Mapping[str, Carries] = MappingProxyType({}),
     ) -> None:
-        """`uploads`: by its path, each call that carries a document."""
+        """`in_flight`: of a listener, for all its guards. `uploads`: by its path, each call that carries a document."""
         self._policies = policies
         self._uploads = uploads
         self._refuse = refuse
         self._default_deadline = default_deadline
         self._wrapped: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
         self._streams = OpenStreams(refuse)
-        self._in_flight = InFlight(max_in_flight)
-        self._stages: tuple[Stage, ...] = (
+        self._in_flight = in_flight
+        self._admission: tuple[Stage, ...] = (
             stages.identify(authenticate),
             stages.announce,
             stages.refuse_stopped(refuse),
             stages.check_policy,
-            self._in_flight.enter,
         )
+        self._stages = (*self._admission, in_flight.enter)
 
     async def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         method = handler_call_details.method
@@ -79,15 +79,17 @@ class Guard(grpc.aio.ServerInterceptor):
         carries = self._uploads.get(policy.method)
         if carries is not None:
             # To the caller it is the same. Here the request is read when the handler reads it.
-            upload = self._unary(policy, _received(handler.unary_unary, carries, parse, policy))
+            received = _received(handler.unary_unary, carries, parse, policy)
+            upload = self._unary(policy, received, self._admission)
             return grpc.stream_unary_rpc_method_handler(upload, None, serialize)
-        return grpc.unary_unary_rpc_method_handler(self._unary(policy, handler.unary_unary), parse, serialize)
+        unary = self._unary(policy, handler.unary_unary, self._stages)
+        return grpc.unary_unary_rpc_method_handler(unary, parse, serialize)
 
-    def _unary(self, policy: Policy, handler: Any) -> Any:
+    def _unary(self, policy: Policy, handler: Any, passed: Sequence[Stage]) -> Any:
         async def unary(request: Any, context: Any) -> Any:
             call = Call(policy, context)
             try:
-                for stage in self._stages:
+                for stage in passed:
                     stage(call)
                 remaining = context.time_remaining()
                 limit = self._default_deadline if remaining is None else min(remaining, self._default_deadline)

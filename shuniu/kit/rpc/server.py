@@ -23,7 +23,7 @@ from shuniu.kit.rpc.interceptors import Guard
 from shuniu.kit.rpc.options import KEEPALIVE, MAX_MESSAGE
 from shuniu.kit.rpc.policy import policies
 from shuniu.kit.rpc.sockets import peer_address
-from shuniu.kit.rpc.stages import Authenticate, Refuse, nobody_refused
+from shuniu.kit.rpc.stages import Authenticate, InFlight, Refuse, nobody_refused
 from shuniu.kit.rpc.uploads import Carries
 
 OPTIONS = (
@@ -32,13 +32,15 @@ OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
     ("grpc.http2.max_ping_strikes", 0),
-    # With its own measure of the network the library takes in 16 MiB of a call that nobody reads yet; without, 64 KiB.
-    ("grpc.http2.bdp_probe", 0),
     *KEEPALIVE,
 )
+# With its own measure of the network the library takes in 16 MiB of a call that nobody reads yet; without, 64 KiB.
+_UPLOAD_OPTIONS = (("grpc.http2.bdp_probe", 0),)
 
-_PEER_CALLS = 4096
-"""Calls under way of one other process."""
+_CALLS = 8192
+"""Calls under way at one listener, on all its sockets together."""
+_CALLS_OF_PLATFORM = 512
+"""Calls under way of one platform, or of one network."""
 _SERVICER = re.compile(r"\w+Servicer")
 _GENERATED = re.compile(r"[\w.]+_pb2_grpc")
 
@@ -85,11 +87,12 @@ def servicer(served: object, uploads: Mapping[str, Carries] = MappingProxyType({
 
 class Listener:
     """A listener of a process: `edge` (identity from Envoy's headers) or `peer` (other processes, on Unix sockets each
-    by a server of its own).
+    by a server of its own). `most_of_one`: calls under way of one caller.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, most_of_one: int) -> None:
         self.address = address
+        self.in_flight = InFlight(most_of_one, _CALLS // 2)
         self._served: list[tuple[Any, Guard]] = []
 
     def add(self, server: Any, guard: Guard) -> None:
@@ -117,8 +120,8 @@ def edge_listener(
             raise errors.unauthenticated("NOT_THE_EDGE", "Only the edge may call here.", "此地址仅供边缘网关访问。")
         return callers.edge_caller(metadata, trust_domain)
 
-    found = Listener(address)
-    found.add(*_served(address, servicers, authenticate, refuse, tls, max_in_flight=512))
+    found = Listener(address, _CALLS_OF_PLATFORM)
+    found.add(*_served(address, servicers, authenticate, refuse, tls, in_flight=found.in_flight, calls=_CALLS))
     return found
 
 
@@ -126,20 +129,26 @@ def peer_listener(
     address: str, servicers: Sequence[Servicer], trust_domain: str, *, tls: Tls | None = None
 ) -> Listener:
     """The listener for other processes of this hub: on Unix a socket for each that the contract names as a caller."""
-    found = Listener(address)
     if not address.startswith("unix:"):
 
         def certified(_metadata: Mapping[str, str], context: Any) -> Caller:
             return callers.peer_caller(callers.process_of(_peer_uri(context), trust_domain))
 
-        found.add(*_served(address, servicers, certified, nobody_refused, tls, max_in_flight=_PEER_CALLS))
+        found = Listener(address, _CALLS // 2)
+        served = _served(address, servicers, certified, nobody_refused, tls, in_flight=found.in_flight, calls=_CALLS)
+        found.add(*served)
         return found
     contract = policies(servicer.descriptor for servicer in servicers).values()
-    for name in sorted(frozenset().union(*(policy.services for policy in contract))):
+    names = sorted(frozenset().union(*(policy.services for policy in contract)))
+    calls = _CALLS // max(1, len(names))
+    # The rest lets the caller hear of it in words of ours, before the library refuses a call in its own.
+    found = Listener(address, calls - calls // 8)
+    for name in names:
         socket_path = peer_address(address, name)
         Path(socket_path.removeprefix("unix:")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         known = functools.partial(_known, callers.peer_caller(name))
-        found.add(*_served(socket_path, servicers, known, nobody_refused, None, max_in_flight=_PEER_CALLS))
+        served = _served(socket_path, servicers, known, nobody_refused, None, in_flight=found.in_flight, calls=calls)
+        found.add(*served)
     return found
 
 
@@ -159,21 +168,24 @@ def _served(
     refuse: Refuse,
     tls: Tls | None,
     *,
-    max_in_flight: int,
+    in_flight: InFlight,
+    calls: int,
 ) -> tuple[Any, Guard]:
+    uploads = {
+        f"/{served.descriptor.full_name}/{method}": carries
+        for served in servicers
+        for method, carries in served.uploads.items()
+    }
     guard = Guard(
         policies(servicer.descriptor for servicer in servicers),
         authenticate,
         refuse,
-        max_in_flight=max_in_flight,
+        in_flight=in_flight,
         default_deadline=30.0,
-        uploads={
-            f"/{served.descriptor.full_name}/{method}": carries
-            for served in servicers
-            for method, carries in served.uploads.items()
-        },
+        uploads=uploads,
     )
-    server = grpc.aio.server(interceptors=[guard], options=OPTIONS, maximum_concurrent_rpcs=8192)
+    options = (*OPTIONS, *(_UPLOAD_OPTIONS if uploads else ()))
+    server = grpc.aio.server(interceptors=[guard], options=options, maximum_concurrent_rpcs=calls)
     registry = _ByName(server)
     for servicer in servicers:
         servicer.add(servicer.servicer, registry)

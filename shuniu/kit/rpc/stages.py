@@ -1,6 +1,5 @@
 """The stages that a call passes before its handler. Each takes the call and raises HubError where it ends here."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 from shuniu.kit import errors
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process import metrics
+from shuniu.kit.process.tally import Tally
 from shuniu.kit.rpc import network
 from shuniu.kit.rpc.call import Call
 from shuniu.kit.rpc.caller import Caller, CurrentCall, set_current
@@ -59,33 +59,42 @@ def check_policy(call: Call) -> None:
 
 
 class InFlight:
-    """Calls under way by platform, those of nobody in particular by network, at most so many of each."""
+    """Calls under way at one listener: `most` of one platform, as many of nobody in particular from one network, and
+    `most_anonymous` of nobody in particular together, so that platforms find room however many networks call.
+    """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._count: Counter[str] = Counter()
+    def __init__(self, most: int, most_anonymous: int) -> None:
+        self._most, self._most_anonymous = most, most_anonymous
+        self._of_platforms = Tally()
+        self._of_networks = Tally()
 
     def enter(self, call: Call) -> None:
         """Counts the call in."""
-        who = call.caller.platform or network.current_network()
-        if self._count[who] >= self._most:
+        counted, who = self._of_platforms, call.caller.platform
+        if not who:
+            counted, who = self._of_networks, network.current_network()
+        if counted.of(who) >= self._most:
             raise errors.exhausted(
                 "TOO_MANY_CALLS",
                 "Too many calls of yours are being handled; slow down and retry.",
                 "您的并发请求过多，请稍后重试。",
             )
-        self._count[who] += 1
-        call.admitted_as = who
+        if counted is self._of_networks and counted.total >= self._most_anonymous:
+            raise errors.exhausted(
+                "MANY_CALLS",
+                "Many calls are being handled at the moment; retry in a moment.",
+                "当前处理的请求较多，请稍后重试。",
+            )
+        counted.add(who, 1)
+        call.counted = (counted, who)
         metrics.IN_FLIGHT.inc()
 
     def leave(self, call: Call) -> None:
         """Counts the call out, if it was counted in."""
-        who = call.admitted_as
-        if who is not None:
+        if call.counted is not None:
+            counted, who = call.counted
             metrics.IN_FLIGHT.dec()
-            self._count[who] -= 1
-            if not self._count[who]:
-                del self._count[who]
+            counted.add(who, -1)
 
 
 _MALFORMED = object()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -10,9 +9,11 @@ from typing import Any
 
 import grpc
 
+from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.process import metrics
 from shuniu.kit.process.fair_queue import FairQueue, Room
+from shuniu.kit.process.tally import Tally
 from shuniu.kit.rpc.network import sender
 from shuniu.kit.rpc.options import MAX_MESSAGE
 
@@ -56,27 +57,21 @@ class Upload:
 
 
 class UploadRoom:
-    """Room for the documents of a process's calls: `most` bytes, for one sender half of that, or one document. Each is
-    counted as the largest there may be before its first byte is read, then as what it is, until its answer. No more
-    than `calls` are handled, of one sender a quarter of that, whatever they hold. `waiting` calls wait for room, in
-    turns between senders; of more, the newest of the sender who has most of them gets `busy`.
+    """Room for the documents of a process's calls: `most` bytes, of which one sender gets half, or a single call. A
+    document is counted with the largest size allowed before its first byte is read, then with its own size until the
+    call is answered. At most `calls` are handled, a quarter of them for one sender, whatever their size. `waiting` wait
+    for room, in turns between senders; when more wait, the newest of the sender with the most gets `busy`.
     """
 
     def __init__(self, most: int, busy: Callable[[], HubError], *, calls: int = 512, waiting: int = 64) -> None:
         self._most = most
         self._calls = calls
-        self._handled: Counter[str] = Counter()
+        self._handled = Tally()
         self._busy = busy
-        self._total = 0
-        self._of: Counter[str] = Counter()
+        self._bytes = Tally()
         self._waiting: FairQueue[_Wanted] = FairQueue()
         self._seats = Room(waiting, 1)
         self._documents: dict[str, _Document] = {}
-
-    @property
-    def held(self) -> int:
-        """Bytes."""
-        return self._total
 
     @contextlib.asynccontextmanager
     async def hold(self, copies: int = 1) -> AsyncIterator[Upload]:
@@ -91,7 +86,7 @@ class UploadRoom:
             self._leave(upload)
 
     def resize(self, upload: Upload, size: int) -> None:
-        self._count(upload.sender, size - upload.size)
+        self._bytes.add(upload.sender, size - upload.size)
         upload.size = size
         self._admit()
 
@@ -127,25 +122,20 @@ class UploadRoom:
 
     def _admit(self) -> None:
         # Whoever needs much waits for it in his turn; those after him do not take it away from him.
-        while (wanted := self._waiting.first(self._may)) is not None and self._total + wanted.need <= self._most:
+        while (wanted := self._waiting.first(self._may)) is not None and self._bytes.total + wanted.need <= self._most:
             self._waiting.next(self._may)
             if not wanted.turn.done():
-                self._handled[wanted.sender] += 1
-                self._count(wanted.sender, wanted.need)
+                self._handled.add(wanted.sender, 1)
+                self._bytes.add(wanted.sender, wanted.need)
                 wanted.turn.set_result(None)
         metrics.UPLOADS_WAITING.set(len(self._waiting))
-        metrics.UPLOAD_BYTES.set(self._total)
+        metrics.UPLOAD_BYTES.set(self._bytes.total)
 
-    def _may(self, sender: str) -> bool:
-        if self._handled.total() >= self._calls or self._handled[sender] >= max(1, self._calls // 4):
+    def _may(self, wanted: _Wanted) -> bool:
+        sender = wanted.sender
+        if self._handled.total >= self._calls or self._handled.of(sender) >= max(1, self._calls // 4):
             return False
-        return sender not in self._of or self._of[sender] + MAX_MESSAGE <= self._most // 2
-
-    def _count(self, sender: str, change: int) -> None:
-        self._total += change
-        self._of[sender] += change
-        if not self._of[sender]:
-            del self._of[sender]
+        return sender not in self._bytes or self._bytes.of(sender) + wanted.need <= self._most // 2
 
     def _leave(self, upload: Upload) -> None:
         document, upload.document = upload.document, None
@@ -157,10 +147,17 @@ class UploadRoom:
             elif was_first:
                 heir = document.holders[0]
                 self.resize(heir, heir.size + len(document.content))
-        self._handled[upload.sender] -= 1
-        # A counter keeps what it counted down to nothing.
-        self._handled += Counter()
+        self._handled.add(upload.sender, -1)
         self.resize(upload, 0)
+
+
+def busy() -> HubError:
+    """Refuses a document of a sender who has too many here."""
+    return errors.exhausted(
+        "VERIFY_BUSY",
+        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
+        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
+    )
 
 
 _current: ContextVar[Upload | None] = ContextVar("shuniu_upload", default=None)

@@ -155,11 +155,6 @@ class Store:
         """True while the database has no table at all."""
         return not await self.read(_tables)
 
-    async def raise_epoch(self) -> int:
-        """Begin a new epoch, as a restore must; returns it."""
-        self._binding.epoch = await self.write(_raise_epoch)
-        return self._binding.epoch
-
     async def begin_restored(self, counters: Sequence[str]) -> int:
         """Begin a new epoch behind what the world may have seen of the last one, and note when; returns the epoch.
 

@@ -32,8 +32,9 @@ from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.fair_queue import FairQueue, Room
 from shuniu.kit.rpc.network import sender
+from shuniu.kit.rpc.uploads import busy
 
-__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer", "busy"]
+__all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError", "answer"]
 
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
@@ -179,8 +180,9 @@ class Verifier:
             self._start(job)
         self._count_waiting()
 
-    def _may_have_another(self, sender: str) -> bool:
+    def _may_have_another(self, waiting: _Job) -> bool:
         """A sender with a heavy document in work gets at most one more worker, so that the rest serve other senders."""
+        sender = waiting.sender
         quick = sum(job.sender == sender and not job.is_heavy for job in self._running)
         return quick < (1 if self._has_heavy(sender) else self._workers)
 
@@ -476,15 +478,6 @@ def _has_ended(worker: Worker) -> bool:
     except OSError:
         pass
     return True
-
-
-def busy() -> HubError:
-    """What a sender hears who has too many documents here."""
-    return errors.exhausted(
-        "VERIFY_BUSY",
-        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
-        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
-    )
 
 
 def _away() -> HubError:

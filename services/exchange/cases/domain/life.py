@@ -224,10 +224,6 @@ class Case:
         return next((step.national for step in reversed(self.steps) if step.national), "")
 
     @property
-    def is_over(self) -> bool:
-        return self.state in OVER
-
-    @property
     def allowed(self) -> tuple[Move, ...]:
         """The moves possible now, by anybody."""
         return tuple(move for state, move in MOVES if state is self.state and not self._used_up(move))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -89,10 +90,13 @@ class ItemBook:
             if item.base_code:
                 self._of_base.setdefault(item.base_code, {}).setdefault(item.division, set()).add(item.code)
 
-    def clear(self) -> None:
+    def replace(self, items: Iterable[Item]) -> None:
+        """Begin anew with these items; until all are read the old ones are found."""
+        fresh = ItemBook()
+        for item in items:
+            fresh.put(item)
         with self._lock:
-            for known in (self._items, self._aliases, self._of_base):
-                known.clear()
+            self._items, self._aliases, self._of_base = fresh._items, fresh._aliases, fresh._of_base
 
     def route(self, code: str, division: str, today: date) -> Item:
         """The implementing item that an application goes to. Raises RoutingError.

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import MetaData
 from shuniu.api.common.v1 import registry_pb2 as pb
 from shuniu.api.common.v1 import registry_pb2_grpc
 from shuniu.kit import errors
+from shuniu.kit.feeds import feed as module
 from shuniu.kit.feeds.feed import Change, Page, Replica, replica_tables
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.rpc import client
@@ -59,7 +60,14 @@ class Model:
 
     def __init__(self, feed: Feed, store: Store | None) -> None:
         self.known: dict[str, bytes] = {}
-        self.replica = Replica("f", feed.pull, self.known.__setitem__, self.known.clear, store)
+        self.lasting: dict[str, bytes] = {}
+        self.replica = Replica(
+            "f", feed.pull, self.known.update, self._replace, store, take_lasting=self.lasting.update
+        )
+
+    def _replace(self, rows: Mapping[str, bytes]) -> None:
+        self.known.clear()
+        self.known.update(rows)
 
 
 @contextlib.asynccontextmanager
@@ -117,6 +125,68 @@ async def test_another_epoch_begins_anew(store: Store) -> None:
     again = Model(Feed(), store)
     await again.replica.load()
     assert again.known == {"a": b"new"}
+
+
+async def test_a_reset_is_built_aside(store: Store) -> None:
+    """While a feed that begins anew comes page by page, the reader has what it had, in memory and in the store, and then all
+    of the new at once; a reader that is restarted meanwhile begins anew again.
+    """
+    gate = asyncio.Event()
+    half = page(1, Change("a", 1, b"new"), epoch=2, reset=True, more=True)
+    feed = Feed(page(9, Change("a", 8, b"old"), Change("b", 9, b"old")), half)
+    model = Model(feed, store)
+    async with following(model.replica):
+        await eventually(lambda: len(feed.asked) == 3)
+    restarted = Model(Feed(half, page(2, Change("b", 2, b"new"), epoch=2)), store)
+    await restarted.replica.load()
+    assert model.known == restarted.known == {"a": b"old", "b": b"old"}
+    seen: list[dict[str, bytes]] = []
+    restarted.replica._replace = lambda rows: (seen.append(dict(rows)), gate.set())
+    async with following(restarted.replica):
+        await asyncio.wait_for(gate.wait(), 5)
+        await asyncio.wait_for(restarted.replica.current.wait(), 5)
+    assert seen == [{"a": b"new", "b": b"new"}]
+    again = Model(Feed(), store)
+    await again.replica.load()
+    assert again.known == {"a": b"new", "b": b"new"}
+
+
+async def test_lasting_rows_outlive_a_restart_and_a_reset(store: Store) -> None:
+    """They are stored with the cursor and end when the reader finds them expired."""
+    last = Page([], 1, 1, reset=True, more=False, lasting=[Change("x", 1, b"1"), Change("y", 1, b"1")])
+    anew = page(1, Change("a", 1, b"1"), epoch=2, reset=True)
+    feed = Feed(last, anew)
+    async with following(Model(feed, store).replica):
+        await eventually(lambda: len(feed.asked) == 3)
+    again = Model(Feed(Page([], 2, 2, reset=False, more=False, lasting=[Change("z", 2, b"1")], expired=["x"])), store)
+    await again.replica.load()
+    assert (again.known, again.lasting) == ({"a": b"1"}, {"x": b"1", "y": b"1"})
+    async with following(again.replica):
+        await asyncio.wait_for(again.replica.current.wait(), 5)
+    third = Model(Feed(), store)
+    await third.replica.load()
+    assert third.lasting == {"y": b"1", "z": b"1"}
+
+
+async def test_what_cannot_be_stored_is_known_all_the_same(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A suspension counts though the disk is full; it is asked for again, and stored when there is room."""
+    monkeypatch.setattr(module, "STORE_RETRY_SECONDS", 0.01)
+    full, write = [True], store.write
+
+    async def writes(*work: Any) -> Any:
+        if full:
+            full.pop()
+            raise errors.exhausted("STORE_FULL", "Full.", "已满。")
+        return await write(*work)
+
+    monkeypatch.setattr(store, "write", writes)
+    model = Model(Feed(page(1, Change("a", 1, b"1")), page(1, Change("a", 1, b"1"))), store)
+    async with following(model.replica):
+        await eventually(lambda: model.known == {"a": b"1"})
+        await asyncio.wait_for(model.replica.current.wait(), 5)
+    again = Model(Feed(), store)
+    await again.replica.load()
+    assert again.known == {"a": b"1"}
 
 
 async def test_an_older_change_does_not_set_back(store: Store) -> None:
@@ -242,6 +312,55 @@ async def test_an_ended_session_is_refused(land: tuple[Registry, Publisher, Any]
     clock.advance(16 * 60)
     publisher.say(ended="s2", clock=clock)
     await eventually(lambda: registry.refuse(person) is None)
+
+
+async def test_an_ended_session_stays_ended_after_a_restart(
+    land: tuple[Registry, Publisher, Any], store: Store, clock: ManualClock
+) -> None:
+    """A service that was started anew refuses the token of a session that ended before, though identity is unavailable."""
+    registry, publisher, channel = land
+    publisher.say(entry("a"), ended="s1", clock=clock)
+    await asyncio.wait_for(registry.replica.current.wait(), 5)
+    restarted = Registry(channel, store, clock)
+    await restarted.replica.load()
+    refusal = restarted.refuse(Caller(CallerKind.PERSON, "a", "p", session="s1"))
+    assert refusal is not None
+    assert refusal.reason == "SESSION_ENDED"
+
+
+async def test_suspended_platforms_are_refused_while_the_registry_begins_anew(
+    land: tuple[Registry, Publisher, Any],
+) -> None:
+    """Whoever applies the list, as the edge does, never hears of one that is empty or half read."""
+    registry, publisher, _ = land
+    publisher.say(entry("a", "SUSPENDED"), entry("b", "SUSPENDED"))
+    await asyncio.wait_for(registry.replica.current.wait(), 5)
+    told: list[frozenset[str]] = []
+    registry.on_change(lambda: told.append(registry.stopped()))
+    for code, more in (("a", True), ("b", False)):
+        rows = [entry(code, "SUSPENDED", version=1)]
+        publisher.answers.put_nowait(pb.PullRegistryResponse(platforms=rows, version=1, epoch=2, reset=more, more=more))
+    await eventually(lambda: told)
+    assert told == [frozenset({"a", "b"})]
+
+
+async def test_a_page_of_platforms_is_told_once(
+    land: tuple[Registry, Publisher, Any], store: Store, clock: Any
+) -> None:
+    """Neither a page nor the stored copy is told platform by platform: the start does not grow with their square."""
+    registry, publisher, channel = land
+    told: list[int] = []
+    registry.on_change(lambda: told.append(len(registry.platforms())))
+    publisher.say(*(entry(f"p{n}", "SUSPENDED" if n % 2 else "ACTIVE") for n in range(100)))
+    await asyncio.wait_for(registry.replica.current.wait(), 5)
+    restarted = Registry(channel, store, clock)
+    restarted.on_change(lambda: told.append(len(restarted.platforms())))
+    await restarted.replica.load()
+    assert told == [100, 100]
+    assert restarted.stopped() == registry.stopped() == {f"p{n}" for n in range(1, 100, 2)}
+    publisher.say(entry("p1"))
+    await eventually(lambda: "p1" not in registry.stopped())
+    assert len(registry.stopped_by_state()["SUSPENDED"]) == 49
 
 
 async def test_the_encryption_key_is_the_one_for_encryption(land: tuple[Registry, Publisher, Any]) -> None:

@@ -44,8 +44,8 @@ def test_whoever_comes_back_stands_behind_the_others():
 def test_who_may_not_is_passed_over_and_keeps_his_turn():
     """A sender who has enough already lets the others by, and is first when he may again."""
     waiting = queue(Sent("a", "a0"), Sent("b", "b0"), Sent("b", "b1"))
-    assert waiting.next(lambda sender: sender != "a").name == "b0"
-    assert waiting.next(lambda sender: sender not in {"a", "b"}) is None
+    assert waiting.next(lambda item: item.sender != "a").name == "b0"
+    assert waiting.next(lambda item: item.sender not in {"a", "b"}) is None
     assert ("a" in waiting, "c" in waiting) == (True, False)
     assert order(waiting) == ["a0", "b1"]
 

@@ -18,6 +18,8 @@ from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process import metrics
 from shuniu.kit.rpc.caller import Caller, current_call
 from shuniu.kit.rpc.client import error_of
+from shuniu.kit.rpc.options import MAX_MESSAGE
+from shuniu.kit.rpc.uploads import Carries, UploadRoom
 from shuniu.kit.rpc.wire import DETAILS_HEADER
 from shuniu.kit.testing import eventually
 from shuniu.rules import Violation
@@ -258,6 +260,53 @@ async def test_too_many_calls_of_one_caller_cost_the_others_nothing(busy, calm) 
         await asyncio.gather(*waiting)
         assert await call.unary("Echo", b"y", metadata=busy) == b"y"
     assert metrics.IN_FLIGHT._value.get() == 0
+
+
+async def test_networks_together_leave_room_to_platforms() -> None:
+    """However many networks call anonymously, together they have so many calls under way; a platform is served beside them,
+    and a network again when one of them has its answer.
+    """
+    gate = asyncio.Event()
+
+    async def ask(_request: bytes) -> bytes:
+        await gate.wait()
+        return b""
+
+    def caller(metadata: dict[str, str]) -> Caller:
+        return Caller(PLATFORM.kind, platform=metadata["who"])
+
+    def network(number: int) -> list[tuple[str, str]]:
+        return [("who", ""), ("x-shuniu-sender", f"192.0.2.{number}")]
+
+    methods = Methods(unary={"Ask": ask, "Echo": echo})
+    async with guarded(methods, caller=caller, max_in_flight=2, max_anonymous=3) as call:
+        waiting = [asyncio.create_task(call.unary("Ask", metadata=network(number))) for number in range(3)]
+        await eventually(lambda: metrics.IN_FLIGHT._value.get() == 3)
+        failure = await refused(call, "Echo", metadata=network(9))
+        assert (failure.code(), error_of(failure).reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "MANY_CALLS")
+        assert await call.unary("Echo", b"x", metadata=[("who", "nmg-app")]) == b"x"
+        gate.set()
+        await asyncio.gather(*waiting)
+        assert await call.unary("Echo", b"y", metadata=network(9)) == b"y"
+    assert metrics.IN_FLIGHT._value.get() == 0
+
+
+async def test_calls_with_a_document_have_room_of_their_own() -> None:
+    """They are bounded by the room for documents, so that a flood of them takes no place of other calls."""
+    gate = asyncio.Event()
+
+    async def upload(request: bytes) -> bytes:
+        await gate.wait()
+        return request
+
+    room = UploadRoom(8 * MAX_MESSAGE, lambda: SUSPENDED)
+    methods = Methods(unary={"Upload": upload, "Echo": echo}, uploads={"Upload": Carries(room)})
+    async with guarded(methods, max_in_flight=1) as call:
+        waiting = [asyncio.create_task(call.unary("Upload", b"document")) for _ in range(3)]
+        await eventually(lambda: room._handled.total == 3)
+        assert await call.unary("Echo", b"x") == b"x"
+        gate.set()
+        assert await asyncio.gather(*waiting) == [b"document"] * 3
 
 
 async def test_an_unknown_method_is_unimplemented() -> None:

@@ -17,15 +17,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shuniu.api.common.v1 import operations_pb2 as pb
-from shuniu.api.common.v1 import operations_pb2_grpc, registry_pb2_grpc
+from shuniu.api.common.v1 import operations_pb2_grpc, registry_pb2, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.crypto import x509
 from shuniu.kit.errors import Code, HubError
-from shuniu.kit.rpc import client
+from shuniu.kit.rpc import client, server
 from shuniu.kit.rpc.caller import current_caller
 from shuniu.kit.rpc.client import ClientTls, ask, ask_again
 from shuniu.kit.rpc.server import Listener, Tls, peer_listener, servicer
 from shuniu.kit.rpc.sockets import peer_address
+from shuniu.kit.testing import eventually
 from shuniu.rules import Violation
 from tests.support.guarded import short_directory
 
@@ -328,3 +329,46 @@ async def test_a_peer_that_comes_back_is_found(socket_address: str) -> None:
         waiting = asyncio.create_task(ask_again(stub.GetStatus, pb.GetStatusRequest()))
         async with serving(socket_address, Asked()):
             assert (await waiting).service == "cli"
+
+
+class Waits(registry_pb2_grpc.RegistryFeedServiceServicer):
+    """Counts who is in, and lets nobody go before it is told."""
+
+    def __init__(self) -> None:
+        self.here = 0
+        self.gate = asyncio.Event()
+
+    async def PullRegistry(self, request: Any, context: Any) -> registry_pb2.PullRegistryResponse:
+        self.here += 1
+        await self.gate.wait()
+        return registry_pb2.PullRegistryResponse()
+
+
+async def test_calls_are_bounded_over_all_sockets_together(
+    socket_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The processes that may call share one number of calls under way; whoever has its part hears so, in the hub's words."""
+    monkeypatch.setattr(server, "_CALLS", 64)
+    waits = Waits()
+    found = peer_listener(socket_address, [servicer(waits)], TRUST)
+    await found.start()
+    names = [path.name for path in (Path(socket_address.removeprefix("unix:")).parent / "from").iterdir()]
+    try:
+        async with contextlib.AsyncExitStack() as opened:
+            calls = []
+            for name in names:
+                channel = await opened.enter_async_context(client.channel(socket_address, service=name))
+                stub = registry_pb2_grpc.RegistryFeedServiceStub(channel)
+                request = registry_pb2.PullRegistryRequest()
+                calls += [asyncio.ensure_future(ask(stub.PullRegistry, request, timeout=10)) for _ in range(64)]
+            await eventually(lambda: sum(call.done() for call in calls) + waits.here == len(calls))
+            assert len(names) > 1
+            assert 0 < waits.here <= 64
+            waits.gate.set()
+            said = await asyncio.gather(*calls, return_exceptions=True)
+            refused = [each for each in said if isinstance(each, HubError)]
+            assert len(refused) == len(calls) - waits.here
+            assert "TOO_MANY_CALLS" in {each.reason for each in refused}
+    finally:
+        waits.gate.set()
+        await found.stop(0)

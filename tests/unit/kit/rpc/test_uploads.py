@@ -69,13 +69,13 @@ async def test_it_is_counted_from_before_its_first_byte_until_its_answer() -> No
     """As the largest there may be until it is read, then as what it is; nothing is left of it."""
     room = UploadRoom(SIX, busy)
     async with room.hold(2) as upload:
-        assert room.held == 2 * MAX_MESSAGE
+        assert room._bytes.total == 2 * MAX_MESSAGE
         assert await upload.receive(Sent(b"four"), bytes) == b"four"
-        assert room.held == 8
+        assert room._bytes.total == 8
     with pytest.raises(ZeroDivisionError):
         async with sent(room, b"four"):
             raise ZeroDivisionError
-    assert (room.held, dict(room._of)) == (0, {})
+    assert (room._bytes.total, len(room._bytes)) == (0, 0)
 
 
 async def test_a_request_that_never_came_is_an_empty_one() -> None:
@@ -91,14 +91,14 @@ async def test_nothing_is_read_before_there_is_room() -> None:
     others = [Caller(room, f"192.0.2.{n}") for n in (2, 3, 4, 5)]
     await eventually(lambda: sum(each.is_in for each in others) == 3)
     assert [each.is_in for each in flood] == [True] * 3 + [False] * 2
-    assert room.held == SIX
+    assert room._bytes.total == SIX
     await others[0].leave()
     await eventually(lambda: others[3].is_in)
     assert not flood[3].is_in
     await flood[0].leave()
     await eventually(lambda: flood[3].is_in)
     await all_leave(*flood, *others)
-    assert room.held == 0
+    assert room._bytes.total == 0
 
 
 async def test_calls_that_hold_nothing_are_counted_too() -> None:
@@ -113,7 +113,18 @@ async def test_calls_that_hold_nothing_are_counted_too() -> None:
         assert not third.is_in
     await all_leave(third, other)
     network.set_current("")
-    assert (room.held, dict(room._handled)) == (0, {})
+    assert (room._bytes.total, len(room._handled)) == (0, 0)
+
+
+async def test_a_sender_has_half_with_all_that_his_next_call_needs() -> None:
+    """A call of three copies waits while its sender holds one: together they are more than his half."""
+    room = UploadRoom(SIX, busy)
+    small, large, other = Caller(room, "192.0.2.1"), Caller(room, "192.0.2.1", copies=3), Caller(room, "192.0.2.2")
+    await eventually(lambda: small.is_in and other.is_in)
+    assert not large.is_in
+    await small.leave()
+    await eventually(lambda: large.is_in)
+    await all_leave(large, other)
 
 
 async def test_whoever_needs_much_is_not_passed_over() -> None:
@@ -141,7 +152,7 @@ async def test_whoever_waits_and_leaves_keeps_nothing() -> None:
     await holder.task
     late.task.cancel()
     await asyncio.gather(late.task, return_exceptions=True)
-    assert (room.held, len(room._waiting)) == (0, 0)
+    assert (room._bytes.total, len(room._waiting)) == (0, 0)
 
 
 async def test_the_flood_is_refused_where_too_many_wait() -> None:
@@ -167,13 +178,13 @@ async def test_the_same_document_is_held_once() -> None:
     _, one = await first.__aenter__()
     upload, two = await second.__aenter__()
     assert one is two
-    assert (room.held, upload.size) == (1000, 0)
+    assert (room._bytes.total, upload.size) == (1000, 0)
     await first.__aexit__(None, None, None)
-    assert (room.held, upload.size) == (1000, 1000)
+    assert (room._bytes.total, upload.size) == (1000, 1000)
     _, three = await third.__aenter__()
     assert three is one
     await third.__aexit__(None, None, None)
-    assert room.held == 1000
+    assert room._bytes.total == 1000
     await second.__aexit__(None, None, None)
-    assert (room.held, room._documents) == (0, {})
+    assert (room._bytes.total, room._documents) == (0, {})
     assert uploads.share("digest", document) is document
