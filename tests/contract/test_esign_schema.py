@@ -1,14 +1,20 @@
 """Esign's migrations make the tables that its code expects, on every database."""
 
 import importlib
+from dataclasses import replace
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import select
 
+from services.esign.documents.store import sm3 as digest_store
+from services.esign.documents.store import stages
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
 from services.esign.seals.store import history, seals
 from services.esign.store import METADATA
+from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
@@ -56,5 +62,37 @@ async def test_holds_of_before_are_dated(store_url):
             "expired": (5, None),
             "older": (5, None),
         }
+    finally:
+        await store.close()
+
+
+async def test_the_sm3_of_documents_of_before_is_computed_once(store_url):
+    """Migration 0015: of both forms of what was released, also where a part was known; not of what is under way."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0015_sm3_with_release")
+    document = CertificateRow(
+        "", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, ""
+    )
+
+    def put(conn):
+        numbers = ["N1", "N2", "N3"]
+        stages.take_slots(conn, [replace(document, number=each, case_code=each) for each in numbers])
+        stages.keep_bytes(
+            conn, [stages.Made(each, each.encode(), each, "", b"", b"ofd " + each.encode()) for each in numbers]
+        )
+        stages.release(conn, [stages.Logged("N1", 1, "", "known", "known too"), stages.Logged("N2", 2, "", "x", "y")])
+        for form in digest_store.Form:
+            conn.execute(form.value.delete().where(form.value.c.number == "N2"))
+        with Operations.context(MigrationContext.configure(conn)):
+            step.upgrade()
+            step.upgrade()
+        return [dict(conn.execute(select(form.value.c.number, form.value.c.sm3)).all()) for form in digest_store.Form]
+
+    try:
+        pdf, ofd = await store.write(put)
+        assert pdf == {"N1": "known", "N2": sm3(b"N2").hex()}
+        assert ofd == {"N1": "known too", "N2": sm3(b"ofd N2").hex()}
     finally:
         await store.close()

@@ -18,6 +18,7 @@ from services.esign.seals.store import history as seal_store
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
 from tests.support.hub import details_of
+from tests.support.of_case import of_case
 from tests.support.seal_land import SealLand, seal_land
 
 HOUR_US = 3600 * 1_000_000
@@ -43,7 +44,7 @@ async def everything_is_refused(land: SealLand, seal_id: str, pending_id: str, r
     with pytest.raises(ClockDoubtError, match=reason):
         async with land.once.key(OnceSigner(SealKind.PERSON, "巴特尔", "person/p")):
             pytest.fail("no key at a wrong time")
-    assert await land.base.store.read(document_rows.find_certificate_of_case, "late") is None
+    assert await land.base.store.read(of_case, "late") is None
 
 
 async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand) -> None:

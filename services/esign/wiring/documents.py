@@ -8,7 +8,6 @@ from services.esign.config import EsignSettings
 from services.esign.documents.issuing import Issuing
 from services.esign.documents.packages import open_packages
 from services.esign.documents.service import CertificateService
-from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
@@ -52,8 +51,6 @@ def open_documents(
         packages=open_packages(settings, seals.sidecars, layouts, secrets.qr.host),
         crowd=neighbours.crowd,
     )
-    by_sm3 = Sm3Index(base.store)
-    issuing.told.append(by_sm3.released)
     certificates = CertificateService(base, ledger, neighbours, issuing)
 
     async def facts() -> Mapping[str, str]:
@@ -62,6 +59,6 @@ def open_documents(
     return DocumentsPart(
         certificates=certificates,
         edge=[servicer(certificates)],
-        tasks=[issuing.finish_interrupted, certificates.withdrawals.watch, by_sm3.follow],
+        tasks=[issuing.finish_interrupted, certificates.withdrawals.watch],
         facts=facts,
     )

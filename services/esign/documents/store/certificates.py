@@ -116,24 +116,9 @@ def read_certificate(row: Row[Any]) -> CertificateRow:
     )
 
 
-def find_certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | None:
-    row = conn.execute(select(certificate).where(certificate.c.case_code == case_code)).first()
-    return None if row is None else read_certificate(row)
-
-
 def find_certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
     return None if row is None else read_certificate(row)
-
-
-def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:
-    """Keeps the sealed bytes of a slot once; False when another attempt was first."""
-    changed = conn.execute(
-        update(certificate)
-        .where(certificate.c.number == number, certificate.c.stage == SLOT)
-        .values(pdf=pdf, sha256=sha256, qr=qr, stage=SEALED)
-    )
-    return changed.rowcount == 1
 
 
 def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sha256: str) -> bool:
@@ -142,16 +127,6 @@ def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sh
         update(certificate)
         .where(certificate.c.number == number, certificate.c.stage == SEALED, certificate.c.sha256 == old_sha256)
         .values(pdf=pdf, sha256=sha256)
-    )
-    return changed.rowcount == 1
-
-
-def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> bool:
-    """SEALED → ISSUED with its receipt, once."""
-    changed = conn.execute(
-        update(certificate)
-        .where(certificate.c.number == number, certificate.c.stage == SEALED)
-        .values(ledger_index=ledger_index, receipt=receipt, stage=ISSUED)
     )
     return changed.rowcount == 1
 

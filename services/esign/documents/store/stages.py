@@ -7,6 +7,7 @@ from hashlib import sha256
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
 from services.esign.documents.store import ofd as ofd_store
+from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import (
     ISSUED,
     SEALED,
@@ -15,6 +16,7 @@ from services.esign.documents.store.certificates import (
     certificate,
     read_certificate,
 )
+from services.esign.documents.store.sm3 import Form
 from services.esign.seals.store import sm2_side as ses_store
 from shuniu.kit.store import binding_of
 
@@ -55,11 +57,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """The place of a document in the ledger."""
+    """The place of a document in the ledger, and the SM3 (hex) of its PDF and its OFD form; empty where it has none."""
 
     number: str
     ledger_index: int
     receipt: str = field(repr=False)
+    pdf_sm3: str
+    ofd_sm3: str = ""
 
 
 def of_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CertificateRow]:
@@ -123,9 +127,16 @@ def keep_bytes(conn: Connection, made: Sequence[Made]) -> set[str]:
 
 
 def release(conn: Connection, logged: Sequence[Logged]) -> set[str]:
-    """SEALED → ISSUED with their receipts, each once; returns the numbers that were released by this."""
+    """SEALED → ISSUED with their receipts and the SM3 of their forms, each once; returns the numbers that were released
+    by this.
+    """
     first = {row.number for row in conn.execute(_WAITING, {"numbers": [one.number for one in logged]})}
     values = [{"of": one.number, "at": one.ledger_index, "proof": one.receipt} for one in logged if one.number in first]
     if values:
         conn.execute(_RELEASE, values)
+        mine = [one for one in logged if one.number in first]
+        digest_store.keep(conn, Form.PDF, [(one.number, one.pdf_sm3) for one in mine])
+        packages = [(one.number, one.ofd_sm3) for one in mine if one.ofd_sm3]
+        if packages:
+            digest_store.keep(conn, Form.OFD, packages)
     return first
