@@ -144,7 +144,7 @@ class LicenceIssuing:
             at_us = self.slots.grant(conn, seal_id, order.issuer).at_us
             today = dt.datetime.fromtimestamp(at_us / 1e6, CHINA)
             prefix = f"{self.base.hub.code}{today.year}"
-            number = f"{prefix}{licence_store.next_value(conn, f'licence:{prefix}'):08d}"
+            number = f"{prefix}{licence_store.next_value(conn, licence_store.numbers(prefix)):08d}"
             list_, place = _place(conn)
             row = LicenceRow(
                 number,
@@ -274,11 +274,13 @@ class LicenceIssuing:
 
     def _marks(self, row: LicenceRow) -> dict[str, str]:
         """Digests of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can
-        find the licence in the ledger, nobody else.
+        find the licence in the ledger, nobody else. The SHA-256 is there in each profile: the register knows licences
+        by it, also after a restore.
         """
         signed = self.opened(row).partition("~")[0].encode()
         named = json.dumps([row.number, row.case_code]).encode()
-        return {**self.secrets.marks.document(signed), **self.secrets.marks.commitment(row.salt, named)}
+        marks = self.secrets.marks
+        return {"document_sha256": row.sha256, **marks.document(signed), **marks.commitment(row.salt, named)}
 
     def tell(self, conn: Connection, topic: str, row: LicenceRow) -> None:
         """Writes the event of a licence into the unit."""
@@ -347,7 +349,7 @@ class LicenceIssuing:
 
 
 def _place(conn: Connection) -> tuple[int, int]:
-    list_ = 1 + (licence_store.next_value(conn, "licence:places") - 1) // _GIVEN
+    list_ = 1 + (licence_store.next_value(conn, licence_store.PLACES_GIVEN) - 1) // _GIVEN
     while True:
         place = random.randbelow(PLACES)
         if licence_store.take_place(conn, list_, place):

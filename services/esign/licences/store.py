@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from services.esign.licences.domain.status_list import Status
 from services.esign.licences.domain.types import LicenceState
-from shuniu.kit.store import binding_of
+from shuniu.kit.store import FORGOTTEN_MOST, binding_of
 from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
@@ -107,6 +107,8 @@ licence_nonce = Table(
 
 SLOT, SIGNED, ISSUED = "SLOT", "SIGNED", "ISSUED"
 UNLOGGED = -1
+PLACES_GIVEN: Final = "licence:places"
+"""The counter of places in status lists."""
 _STATUS: Mapping[str, Status] = {
     LicenceState.SUSPENDED.value: Status.SUSPENDED,
     LicenceState.REVOKED.value: Status.INVALID,
@@ -197,8 +199,21 @@ def take_place(conn: Connection, list_: int, place: int) -> bool:
     return dialect.insert_ignore(conn, licence_place, [{"list": list_, "place": place}]) == 1
 
 
+def numbers(prefix: str) -> str:
+    """The counter of licence numbers with that prefix."""
+    return f"licence:{prefix}"
+
+
 def next_value(conn: Connection, name: str) -> int:
     return int(binding_of(conn).dialect.next_value(conn, name))
+
+
+def pass_over(conn: Connection, prefix: str) -> None:
+    """Leaves out numbers that a store may have given out and forgotten, and the lists in which such licences have their
+    places.
+    """
+    for name in (numbers(prefix), PLACES_GIVEN):
+        binding_of(conn).dialect.next_value(conn, name, FORGOTTEN_MOST)
 
 
 def put(conn: Connection, row: LicenceRow) -> None:

@@ -18,7 +18,7 @@ from services.esign.documents.store.certificates import (
 )
 from services.esign.documents.store.sm3 import Form
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit.store import binding_of
+from shuniu.kit.store import FORGOTTEN_MOST, binding_of
 
 # Put together once: that costs more than to run them.
 _NUMBERS: BindParameter[str] = bindparam("numbers", expanding=True)
@@ -76,6 +76,11 @@ def next_numbers(conn: Connection, prefix: str, count: int) -> list[str]:
     """Prefix, then a serial of its own from 1, at least six digits; `count` of them."""
     last = binding_of(conn).dialect.next_value(conn, f"certificate:{prefix}", count)
     return [f"{prefix}{serial:06d}" for serial in range(last - count + 1, last + 1)]
+
+
+def pass_over(conn: Connection, prefix: str) -> None:
+    """Leaves out numbers that a store may have given out and forgotten."""
+    binding_of(conn).dialect.next_value(conn, f"certificate:{prefix}", FORGOTTEN_MOST)
 
 
 def take_slots(conn: Connection, rows: Sequence[CertificateRow]) -> None:
