@@ -237,6 +237,20 @@ async def test_what_is_no_digest_is_refused_with_every_fault(tmp_path):
         assert side.log.size == 0
 
 
+async def test_only_the_exchange_logs_evidence(tmp_path):
+    """Another process of the hub is refused, as the contract says, and nothing of what it sent is logged."""
+    async with ledger_side(tmp_path), channel(tmp_path, "identity") as other:
+        stub = esign_grpc.EvidenceServiceStub(other)
+        for call, asked in (
+            (stub.AppendEvidence, request(digest("a"))),
+            (stub.GetReceipt, esign_pb.GetReceiptRequest(digest=digest("a"))),
+        ):
+            with pytest.raises(HubError) as caught:
+                await client.ask(call, asked)
+            assert caught.value.code is Code.PERMISSION_DENIED
+    assert evidence_in(tmp_path) == []
+
+
 async def test_an_entry_says_nothing_but_codes(tmp_path):
     """What is in the public log: digest, service, kind, time. The record stays with those who took part."""
     async with ledger_side(tmp_path), channel(tmp_path) as exchange:

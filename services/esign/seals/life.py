@@ -83,9 +83,9 @@ class SealLife:
         seal_rows.set_reviewer(conn, seal_id, actor)
         return self._move(conn, replace(found, reviewer=actor), action, actor, reason)
 
-    def review_alone(self, conn: Connection, seal_id: str, actor: str) -> None:
-        """APPLIED → REVIEWED by the operator who makes it too, where the hub lets one do both: whoever applied was the
-        first hand. The reviewer stays unnamed. Raises SealStateError.
+    def _review_alone(self, conn: Connection, seal_id: str, actor: str) -> None:
+        """APPLIED → REVIEWED by the operator who makes it too. The applicant counts as the first person; the reviewer
+        stays empty.
         """
         found = self._found(conn, seal_id).seal
         seals.move(found.state, Action.REVIEW)
@@ -109,6 +109,16 @@ class SealLife:
         made.keep(conn, at_us)
         self._note(conn, issued, actor, "", at_us)
         return issued
+
+    def approve(self, conn: Connection, made: Made, actor: str, *, alone: bool) -> Seal:
+        """Makes and activates a seal in one step. `alone`: a seal that is only applied for needs no other reviewer.
+        Raises SealStateError.
+        """
+        seal_id = made.row.seal.id
+        if alone and self._found(conn, seal_id).seal.state is SealState.APPLIED:
+            self._review_alone(conn, seal_id, actor)
+        self.make(conn, made, actor)
+        return self.activate(conn, seal_id, actor)
 
     def activate(self, conn: Connection, seal_id: str, actor: str) -> Seal:
         """ISSUED → ACTIVE, and what it replaces → REPLACED, together. Raises SealStateError."""
@@ -141,6 +151,23 @@ class SealLife:
         revocation = seals.revoke(found, why, invalid_us, self._now(conn))
         seal_rows.set_revocation(conn, seal_id, revocation)
         return self._move(conn, replace(found, revocation=revocation), Action.REVOKE, actor, reason)
+
+    def change(self, conn: Connection, seal_id: str, wanted: SealState, actor: str, reason: str) -> Seal:
+        """→ `wanted`, ACTIVE, SUSPENDED or REVOKED, of a seal that was made. A revocation has no reason code and takes
+        effect now; who knows more uses `revoke`, also of a seal that is revoked already. Raises SealStateError.
+        """
+        if not self._found(conn, seal_id).certificate:
+            raise _unknown(seal_id)
+        match wanted:
+            case SealState.ACTIVE:
+                return self.resume(conn, seal_id, actor, reason)
+            case SealState.SUSPENDED:
+                return self.suspend(conn, seal_id, actor, reason)
+            case _:
+                # A seal cannot be suspended once it is revoked: its reason and date stay as they are.
+                if self._found(conn, seal_id).seal.state is SealState.REVOKED:
+                    return self.suspend(conn, seal_id, actor, reason)
+                return self.revoke(conn, seal_id, RevocationReason.UNSPECIFIED, 0, actor, reason)
 
     def expire(self, conn: Connection) -> list[Seal]:
         """Marks seals as expired whose certificate has ended."""
