@@ -236,9 +236,7 @@ class LicenceIssuing:
         return self.secrets.keyring.decrypt(row.sealed, licence_context(row.number)).decode()
 
     async def _again(self, row: LicenceRow) -> LicenceRow:
-        now = await self.base.store.read(licence_store.find_by_number, row.number)
-        assert now is not None
-        return now
+        return await self.base.store.read(licence_store.by_number, row.number)
 
     async def _release(self, row: LicenceRow) -> LicenceRow:
         found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)

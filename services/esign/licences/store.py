@@ -165,6 +165,11 @@ def find_by_number(conn: Connection, number: str) -> LicenceRow | None:
     return None if row is None else _licence(row)
 
 
+def by_number(conn: Connection, number: str) -> LicenceRow:
+    """The licence of that number, which is there."""
+    return _licence(conn.execute(select(licence).where(licence.c.number == number)).one())
+
+
 def find_by_digests(conn: Connection, digests: Sequence[str]) -> LicenceRow | None:
     """The licence whose token has one of these SHA-256 (hex)."""
     row = conn.execute(select(licence).where(licence.c.sha256.in_(digests))).first()

@@ -51,7 +51,7 @@ _log = log.get("register_of_ledger")
 
 
 class Learned(Enum):
-    """What the register learned of an entry."""
+    """Result of one entry for the register."""
 
     KNOWN = "known"
     APPLIED = "applied"
@@ -60,7 +60,7 @@ class Learned(Enum):
 
 @dataclass(slots=True)
 class _Batch:
-    """What one batch of entries led to. `years`: of documents and licences that the register does not have."""
+    """Results of one batch of entries. `years`: of documents and licences that the register does not have."""
 
     applied: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)

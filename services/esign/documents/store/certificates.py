@@ -140,6 +140,13 @@ def revoke(conn: Connection, number: str, reason: str, now_us: int) -> None:
     )
 
 
+def state_of(conn: Connection, number: str) -> CertificateState:
+    """The state of a document that is there."""
+    return CertificateState(
+        conn.execute(select(certificate.c.state).where(certificate.c.number == number)).scalar_one()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class RevokedRow:
     """A revoked document that the ledger does not call so yet."""

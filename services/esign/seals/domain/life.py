@@ -216,6 +216,19 @@ def revoke(seal: Seal, reason: RevocationReason, invalid_us: int, now_us: int) -
     return Revocation(reason, at_us, max(min(invalid_us, at_us), seal.not_before_us))
 
 
+def require_countable(seal: Seal, at_us: int) -> None:
+    """Refuses a signature of which it is known before it is released that it counts for nothing: its seal was revoked
+    from before its slot (µs) on. Raises SealStateError SEAL_REVOKED.
+    """
+    if seal.invalid_at(at_us):
+        raise SealStateError(
+            "SEAL_REVOKED",
+            "the seal was revoked with effect from before the signature",
+            "印章已被撤销，撤销自签署之前起生效",
+            seal=seal.id,
+        )
+
+
 def may_sign(seal: Seal, owner: str, at_us: int, kind: SealKind = SealKind.ORGANISATION) -> None:
     """Grants the signing slot: the owner's, ACTIVE, inside the certificate's time. Raises SealStateError.
 
