@@ -7,8 +7,8 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import select
 
+from services.esign.documents.store import certificates, stages
 from services.esign.documents.store import sm3 as digest_store
-from services.esign.documents.store import stages
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
@@ -19,6 +19,8 @@ from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
+
+DOCUMENT = CertificateRow("", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, "")
 
 
 async def test_migrations_make_the_schema(store_url):
@@ -72,13 +74,10 @@ async def test_the_sm3_of_documents_of_before_is_computed_once(store_url):
     await migrate(store_url, "services.esign", clock)
     store = await Store.open(store_url, METADATA, clock=clock)
     step = importlib.import_module("services.esign.migrations.versions.0015_sm3_with_release")
-    document = CertificateRow(
-        "", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, ""
-    )
 
     def put(conn):
         numbers = ["N1", "N2", "N3"]
-        stages.take_slots(conn, [replace(document, number=each, case_code=each) for each in numbers])
+        stages.take_slots(conn, [replace(DOCUMENT, number=each, case_code=each) for each in numbers])
         stages.keep_bytes(
             conn, [stages.Made(each, each.encode(), each, "", b"", b"ofd " + each.encode()) for each in numbers]
         )
@@ -94,5 +93,27 @@ async def test_the_sm3_of_documents_of_before_is_computed_once(store_url):
         pdf, ofd = await store.write(put)
         assert pdf == {"N1": "known", "N2": sm3(b"N2").hex()}
         assert ofd == {"N1": "known too", "N2": sm3(b"ofd N2").hex()}
+    finally:
+        await store.close()
+
+
+async def test_documents_of_before_are_counted_once(store_url):
+    """Migration 0016: what was issued before is counted once, what is under way is not."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0016_sweeps")
+
+    def put(conn):
+        stages.take_slots(conn, [replace(DOCUMENT, number=each, case_code=each) for each in ("N1", "N2", "N3")])
+        conn.execute(
+            certificates.certificate.update().where(certificates.certificate.c.number != "N3").values(stage="ISSUED")
+        )
+        with Operations.context(MigrationContext.configure(conn)):
+            step.count_issued()
+        return certificates.issued_count(conn)
+
+    try:
+        assert await store.write(put) == 2
     finally:
         await store.close()

@@ -52,6 +52,7 @@ _BACKOFF_US = (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000)
 _VISIBLE = 3
 _LOOK_SECONDS = 1.0
 _AT_ONCE = 64
+_SWEPT_AT_ONCE = 500
 _PARALLEL = 8
 _TIMERS = "esign flow timers"
 _TIMERS_US = 10_000_000
@@ -119,7 +120,8 @@ class Work:
 
     async def tidy(self, now_us: int) -> None:
         """Forgets used authorisations, and the documents of flows that came to nothing long ago."""
-        await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
+        while await self.base.write(flow_store.forget_consents, now_us - _FORGET_US, _SWEPT_AT_ONCE):
+            pass
         while await self.base.write(flow_store.erase_ended, now_us - self.keep_us, now_us, _AT_ONCE):
             pass
         self._forgot_us = now_us

@@ -56,6 +56,8 @@ PLACES = 131_072
 _GIVEN = PLACES // 2
 # Every licence has so many digests at its top, or the next multiple: claims of a type that are not hidden show nothing.
 _DIGESTS = 8
+# Changes that are read at once on their way into the ledger.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,17 +303,20 @@ class LicenceIssuing:
         one twice, never not at all. Raises EsignError when the ledger is away.
         """
         async with self._logging:
-            for change in await self.base.store.read(licence_store.unlogged):
-                row = await self.base.store.read(licence_store.find_by_number, change.number)
-                assert row is not None
-                entry = Entry(
-                    EntryType.LICENCE_CHANGED,
-                    change.changed_us,
-                    state=change.state.value,
-                    epoch=self.base.store.epoch,
-                    **self._marks(row),
-                )
-                await self._changed(change, await self._log(entry))
+            while changes := await self.base.store.read(licence_store.unlogged, _AT_ONCE):
+                for change in changes:
+                    await self._log_change(change)
+
+    async def _log_change(self, change: licence_store.ChangeRow) -> None:
+        row = await self.base.store.read(licence_store.by_number, change.number)
+        entry = Entry(
+            EntryType.LICENCE_CHANGED,
+            change.changed_us,
+            state=change.state.value,
+            epoch=self.base.store.epoch,
+            **self._marks(row),
+        )
+        await self._changed(change, await self._log(entry))
 
     async def _changed(self, change: licence_store.ChangeRow, receipt: Receipt) -> None:
         def unit(conn: Connection) -> None:

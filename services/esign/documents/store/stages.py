@@ -10,6 +10,7 @@ from services.esign.documents.store import ofd as ofd_store
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import (
     ISSUED,
+    ISSUED_COUNT,
     SEALED,
     SLOT,
     CertificateRow,
@@ -18,7 +19,7 @@ from services.esign.documents.store.certificates import (
 )
 from services.esign.documents.store.sm3 import Form
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit.store import FORGOTTEN_MOST, binding_of
+from shuniu.kit.store import FORGOTTEN_MOST, binding_of, counters
 
 # Put together once: that costs more than to run them.
 _NUMBERS: BindParameter[str] = bindparam("numbers", expanding=True)
@@ -139,6 +140,7 @@ def release(conn: Connection, logged: Sequence[Logged]) -> set[str]:
     values = [{"of": one.number, "at": one.ledger_index, "proof": one.receipt} for one in logged if one.number in first]
     if values:
         conn.execute(_RELEASE, values)
+        counters.add(conn, ISSUED_COUNT, len(values))
         mine = [one for one in logged if one.number in first]
         digest_store.keep(conn, Form.PDF, [(one.number, one.pdf_sm3) for one in mine])
         packages = [(one.number, one.ofd_sm3) for one in mine if one.ofd_sm3]
