@@ -24,7 +24,6 @@ from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store import stages as issue_rows
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.domain.errors import EsignError
-from services.esign.domain.moments import CHINA
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
@@ -38,6 +37,7 @@ from services.esign.seals.life import HUB, revocation_of
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.history import Change
+from shuniu.china_time import CHINA
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log

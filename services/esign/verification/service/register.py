@@ -130,11 +130,12 @@ class RegisterQuestions:
         if faults:
             raise errors.invalid(faults)
         now_us = self.base.clock.now_us()
-        with self.tries.trying(sender(), number, now_us) as each:
-            row = await self.base.store.read(document_rows.find_certificate_by_number, number)
-            if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
-                return await self._released(row, Asked.NUMBER), row
-            each.wrong = True
+        asker = sender()
+        self.tries.admit(asker, number, now_us)
+        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
+        if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
+            return await self._released(row, Asked.NUMBER), row
+        self.tries.wrong(asker, number, now_us)
         text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
         step = Step(
             "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"

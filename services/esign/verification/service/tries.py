@@ -1,9 +1,6 @@
 """Meters questions by number: what stands beside a number is guessed, or read off the public ledger, by trying."""
 
-import contextlib
 import secrets
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -54,13 +51,6 @@ class Counts:
 
 
 @dataclass(slots=True)
-class Try:
-    """One try for a number; `wrong` when what was given with it did not fit."""
-
-    wrong: bool = False
-
-
-@dataclass(slots=True)
 class Tries:
     """Wrong tries of each asker for each number, and how many numbers each asker names. Nobody's tries count for
     another, so no stranger shuts a number for those who hold the document.
@@ -69,27 +59,11 @@ class Tries:
     _wrong: Counts = field(default_factory=lambda: Counts(_MINUTE_US, 10))
     _quick: Counts = field(default_factory=lambda: Counts(_MINUTE_US, 10))
     _day: Counts = field(default_factory=lambda: Counts(_HOUR_US, 24))
-    # Tries that are not decided yet: whoever tries at the same time has no more of them.
-    _under_way: Counter[str] = field(default_factory=Counter)
 
-    @contextlib.contextmanager
-    def trying(self, asker: str, number: str, now_us: int) -> Iterator["Try"]:
-        """One try, counted from its beginning. Raises RESOURCE_EXHAUSTED NUMBER_GUESSED, NUMBERS_TRIED."""
-        pair, found = f"{asker}\n{number}", Try()
-        self._admit(asker, pair, now_us)
-        self._under_way[pair] += 1
-        try:
-            yield found
-        finally:
-            self._under_way[pair] -= 1
-            if not self._under_way[pair]:
-                del self._under_way[pair]
-            if found.wrong:
-                self._wrong.add(pair, now_us)
-
-    def _admit(self, asker: str, pair: str, now_us: int) -> None:
-        """Counts the number for the asker, once a day."""
-        if self._wrong.of(pair, now_us) + self._under_way[pair] >= _WRONG_MOST:
+    def admit(self, asker: str, number: str, now_us: int) -> None:
+        """Counts the number for the asker, once a day. Raises RESOURCE_EXHAUSTED NUMBER_GUESSED, NUMBERS_TRIED."""
+        pair = f"{asker}\n{number}"
+        if self._wrong.of(pair, now_us) >= _WRONG_MOST:
             raise errors.exhausted(
                 "NUMBER_GUESSED",
                 "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
@@ -106,3 +80,6 @@ class Tries:
         self._day.add(pair, now_us)
         self._quick.add(asker, now_us)
         self._day.add(asker, now_us)
+
+    def wrong(self, asker: str, number: str, now_us: int) -> None:
+        self._wrong.add(f"{asker}\n{number}", now_us)
