@@ -37,6 +37,7 @@ _AUTHORISED: Final = "state = 'AUTHORISED'"
 GRANTED: Final = f"flow_step.{_AUTHORISED}"
 """The same condition, where flows are asked too: they have a state of their own."""
 DRAFT: Final = "state = 'DRAFT'"
+EXPIRES: Final = "state IN ('OPEN', 'FAILED') AND deadline_us > 0"
 ERASABLE: Final = "state IN ('REJECTED', 'WITHDRAWN', 'EXPIRED') AND document_kept = 1"
 """Flows that came to nothing and whose document is still there."""
 
@@ -71,7 +72,7 @@ flow = Table(
     Column("document_kept", Integer, nullable=False, server_default="1"),
     Index("flow_platform", "platform", "id"),
     Index("flow_work", "work_us"),
-    Index("flow_deadline", "state", "deadline_us"),
+    partial("flow_deadline", "deadline_us", where=EXPIRES),
     Index("flow_remind", "remind_us"),
     Index("flow_final", "final_sha256"),
     partial("flow_draft", "begun_us", where=DRAFT),
@@ -385,8 +386,7 @@ def due_work(conn: Connection, now_us: int, limit: int) -> list[str]:
 
 def due_expiry(conn: Connection, now_us: int, limit: int) -> list[str]:
     """Flows whose time for signing is over. FAILED ones whose parties have all signed are among them."""
-    states = (FlowState.OPEN.value, FlowState.FAILED.value)
-    due = select(flow.c.id).where(flow.c.state.in_(states), flow.c.deadline_us <= now_us, flow.c.deadline_us > 0)
+    due = select(flow.c.id).where(text(EXPIRES), flow.c.deadline_us <= now_us)
     return list(conn.execute(due.where(flow.c.was != FlowState.SEALING.value).limit(limit)).scalars())
 
 

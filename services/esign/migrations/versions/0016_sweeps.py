@@ -13,6 +13,9 @@ def upgrade() -> None:
         "UPDATE flow SET document_kept = 0 "
         "WHERE NOT EXISTS (SELECT 1 FROM flow_document WHERE flow_document.flow_id = flow.id)"
     )
+    # Of all states: SQLite took it for every question that named a state.
+    op.drop_index("flow_deadline", "flow")
+    _partial("flow_deadline", ["deadline_us"], "state IN ('OPEN', 'FAILED') AND deadline_us > 0")
     _partial("flow_draft", ["begun_us"], "state = 'DRAFT'")
     _partial("flow_erasable", ["ended_us"], "state IN ('REJECTED', 'WITHDRAWN', 'EXPIRED') AND document_kept = 1")
     # What is in the ledger is read there.
