@@ -203,6 +203,25 @@ async def test_a_seal_replaced_on_hold_is_out_of_use_since_the_hold(tmp_path: Pa
         assert after.seal.held_us == before.seal.held_us
 
 
+async def test_a_hold_that_was_lifted_dates_no_replacement(tmp_path: Path) -> None:
+    """The register remembers the hold and not its end; the ledger says that the seal was in use until it was replaced."""
+    copy = tmp_path / "copy.db"
+    (tmp_path / "hub").mkdir()
+    async with seal_land(kept=tmp_path / "hub") as land:
+        old = await land.active()
+        await suspend(land, old.id, "")
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        await land.changed(old.id, pb.SealState.SEAL_STATE_ACTIVE)
+        await land.active(replaces=old.id)
+        before = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        after = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+        assert before is not None
+        assert after is not None
+        assert after.seal.revocation == before.seal.revocation
+
+
 async def test_what_this_version_does_not_know_is_counted_and_stops_nothing(tmp_path: Path) -> None:
     """States that a later version wrote, of seals and of licences; operators are told how many entries there are."""
     async with seal_land(kept=tmp_path) as land:
