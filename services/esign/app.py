@@ -40,62 +40,40 @@ async def build(path: Path) -> AsyncIterator[Process]:
         Parts(base) as parts,
     ):
         base.store.use_cipher(secrets.keyring)
+        here = base, settings, secrets
         parts.add(keys)
-        ledger = parts.add(await open_ledger(base, settings, secrets))
+        ledger = parts.add(await open_ledger(*here))
+        log = ledger.log
         # Before anything is answered: what the register forgot, the ledger knows.
-        parts.add(await open_register_of_ledger(base, ledger.log))
-        parts.add(open_evidence(base, ledger.log))
+        parts.add(await open_register_of_ledger(base, log))
+        parts.add(open_evidence(base, log))
         beside = parts.add(open_neighbours(base))
+        people = beside.neighbours
         layouts = parts.add(open_layouts(settings)).layouts
-        verification = parts.add(open_verification(base, settings, secrets, ledger))
-        timestamps = parts.add(open_timestamps(base, settings, secrets))
+        verification = parts.add(open_verification(*here, ledger))
+        timestamps = parts.add(open_timestamps(*here))
+        stamps = timestamps.stamps
         revocation = parts.add(open_revocation(base, secrets)).revocation
-        seals = parts.add(
-            open_seals(
-                base,
-                settings,
-                secrets,
-                ledger=ledger.log,
-                guard=timestamps.guard,
-                neighbours=beside.neighbours,
-                layouts=layouts,
-            )
+        seals = parts.add(open_seals(*here, ledger=log, guard=timestamps.guard, neighbours=people, layouts=layouts))
+        long_term = open_long_term(*here, stamps=stamps, revocation=revocation, http=timestamps.http)
+        documents = open_documents(
+            *here, ledger=log, neighbours=people, layouts=layouts, seals=seals, stamps=stamps, long_term=long_term
         )
-        long_term = open_long_term(
-            base, settings, secrets, stamps=timestamps.stamps, revocation=revocation, http=timestamps.http
+        parts.add(documents)
+        flows = open_flows(
+            *here,
+            ledger=log,
+            slots=seals.slots,
+            neighbours=people,
+            identity=beside.identity,
+            layouts=layouts,
+            verifier=verification.verifier,
+            uploads=verification.uploads,
+            stamps=stamps,
+            long_term=long_term,
         )
-        parts.add(
-            open_documents(
-                base,
-                settings,
-                secrets,
-                ledger=ledger.log,
-                neighbours=beside.neighbours,
-                layouts=layouts,
-                seals=seals,
-                stamps=timestamps.stamps,
-                long_term=long_term,
-            )
-        )
-        parts.add(
-            open_flows(
-                base,
-                settings,
-                secrets,
-                ledger=ledger.log,
-                slots=seals.slots,
-                neighbours=beside.neighbours,
-                identity=beside.identity,
-                layouts=layouts,
-                verifier=verification.verifier,
-                uploads=verification.uploads,
-                stamps=timestamps.stamps,
-                long_term=long_term,
-            )
-        )
-        parts.add(
-            open_licences(base, settings, secrets, ledger=ledger.log, neighbours=beside.neighbours, slots=seals.slots)
-        )
+        parts.add(flows)
+        parts.add(open_licences(*here, ledger=log, neighbours=people, slots=seals.slots))
         parts.add(open_upkeep(base, secrets, timestamps.guard))
         parts.add(messaging.part)
         yield parts.process(replay=messaging.replay)

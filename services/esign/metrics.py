@@ -34,7 +34,8 @@ WITNESS_REFUSALS = Counter(
 )
 TIMESTAMPS = Counter(
     "shuniu_esign_timestamps_total",
-    "Answers of the timestamp authority: granted, or why not.",
+    "Answers of the timestamp authority: granted, or why not. Signing times that sealing was refused are "
+    "time_not_available.",
     ["outcome"],
     registry=REGISTRY,
 )
@@ -53,7 +54,7 @@ from_the_start(
 )
 CLOCK_DOUBTED = Gauge(
     "shuniu_esign_clock_doubted",
-    "1 while the clock was set, or disagrees with its reference: no timestamp is given.",
+    "1 while the clock was set, disagrees with its reference, or is behind what was sealed: no timestamp is given.",
     registry=REGISTRY,
 )
 FLOWS = Counter(

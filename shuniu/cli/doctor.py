@@ -279,7 +279,7 @@ def _warnings(service: str, facts: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(
             f"时钟 {service}",
             BAD,
-            "in doubt: no timestamp is given, sealed documents wait",
+            "in doubt: nothing is sealed, sealed documents wait for timestamps",
             "校准时钟（启用 NTP）；[esign] clock_reference 指定的时间源须可达",
         )
     if service == "exchange" and (suspended := facts.get("suspended")):

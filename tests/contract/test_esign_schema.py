@@ -1,18 +1,29 @@
 """Esign's migrations make the tables that its code expects, on every database."""
 
 import importlib
+import re
+from dataclasses import replace
+from pathlib import Path
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import select
+from sqlalchemy import MetaData, select
 
+from services.esign.documents.store import certificates, stages
+from services.esign.documents.store import sm3 as digest_store
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
 from services.esign.seals.store import history, seals
 from services.esign.store import METADATA
-from shuniu.kit.store import Store
+from shuniu.kit.crypto.sm import sm3
+from shuniu.kit.feeds.feed import replica_tables
+from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
+
+DOCUMENT = CertificateRow("", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, "")
 
 
 async def test_migrations_make_the_schema(store_url):
@@ -58,3 +69,64 @@ async def test_holds_of_before_are_dated(store_url):
         }
     finally:
         await store.close()
+
+
+async def test_the_sm3_of_documents_of_before_is_computed_once(store_url):
+    """Migration 0015: of both forms of what was released, also where a part was known; not of what is under way."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0015_sm3_with_release")
+
+    def put(conn):
+        numbers = ["N1", "N2", "N3"]
+        stages.take_slots(conn, [replace(DOCUMENT, number=each, case_code=each) for each in numbers])
+        stages.keep_bytes(
+            conn, [stages.Made(each, each.encode(), each, "", b"", b"ofd " + each.encode()) for each in numbers]
+        )
+        stages.release(conn, [stages.Logged("N1", 1, "", "known", "known too"), stages.Logged("N2", 2, "", "x", "y")])
+        for form in digest_store.Form:
+            conn.execute(form.value.delete().where(form.value.c.number == "N2"))
+        with Operations.context(MigrationContext.configure(conn)):
+            step.upgrade()
+            step.upgrade()
+        return [dict(conn.execute(select(form.value.c.number, form.value.c.sm3)).all()) for form in digest_store.Form]
+
+    try:
+        pdf, ofd = await store.write(put)
+        assert pdf == {"N1": "known", "N2": sm3(b"N2").hex()}
+        assert ofd == {"N1": "known too", "N2": sm3(b"ofd N2").hex()}
+    finally:
+        await store.close()
+
+
+async def test_documents_of_before_are_counted_once(store_url):
+    """Migration 0016: what was issued before is counted once, what is under way is not."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0016_sweeps")
+
+    def put(conn):
+        stages.take_slots(conn, [replace(DOCUMENT, number=each, case_code=each) for each in ("N1", "N2", "N3")])
+        conn.execute(
+            certificates.certificate.update().where(certificates.certificate.c.number != "N3").values(stage="ISSUED")
+        )
+        with Operations.context(MigrationContext.configure(conn)):
+            step.count_issued()
+        return certificates.issued_count(conn)
+
+    try:
+        assert await store.write(put) == 2
+    finally:
+        await store.close()
+
+
+def test_every_table_has_a_rule_of_retention():
+    """services/esign/README.md says of each table of esign how long its rows stay."""
+    readme = (Path(__file__).parents[2] / "services/esign/README.md").read_text("utf-8")
+    told = re.findall(r"`(\w+)`", readme.partition("## Retention")[2].partition("\n## ")[0])
+    of_the_kit = MetaData()
+    kit_tables(of_the_kit)
+    replica_tables(of_the_kit)
+    assert METADATA.tables.keys() - of_the_kit.tables.keys() <= set(told)

@@ -3,7 +3,6 @@
 import pytest
 
 from services.esign import store as esign
-from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.sm3 import Form
 from services.esign.evidence import store as evidence_store
@@ -83,5 +82,3 @@ async def test_documents_are_found_by_their_sm3(logging):
     assert await logging.read(digest_store.find_number, "d" * 64) == "N2"
     assert await logging.read(digest_store.find_number, "f" * 64) == "N1"
     assert await logging.read(digest_store.find_number, "e" * 64) is None
-    for form in Form:
-        assert await logging.read(digest_store.without_sm3, form, document_rows.ISSUED, 10) == []

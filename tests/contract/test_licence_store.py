@@ -52,10 +52,10 @@ async def test_a_licence_on_its_way_and_in_its_life(store: Store) -> None:
         done = await store.write(licence_store.change_state, issued, LicenceState.SUSPENDED, "why", 9)
         assert done is attempt
     assert await store.read(licence_store.statuses, 1) == (1, {7: Status.SUSPENDED})
-    (change,) = await store.read(licence_store.unlogged)
+    (change,) = await store.read(licence_store.unlogged, 10)
     assert (change.number, change.state, change.changed_us) == ("N1", LicenceState.SUSPENDED, 9)
     await store.write(licence_store.logged, change, 6)
-    assert await store.read(licence_store.unlogged) == []
+    assert await store.read(licence_store.unlogged, 10) == []
     assert await store.read(licence_store.find_list_version, 2) is None
     assert await store.read(licence_store.count) == 1
 

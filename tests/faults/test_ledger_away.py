@@ -14,6 +14,7 @@ from services.esign.ledger.store import files as ledger_store
 from shuniu.api.esign.v1 import esign_pb2
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.testing import eventually
+from tests.support.of_case import of_case
 from tests.support.seal_land import AGENCY, FACTS, headers, rid, seal_land
 
 CASES = [f"NMG20260601000{n}" for n in range(3)]
@@ -66,7 +67,7 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     failed = await asyncio.gather(*(issue(land, case) for case in CASES[1:]), return_exceptions=True)
     assert [error.reason for error in failed] == ["LEDGER_AWAY"] * 2
     assert disk.refused
-    waiting = [await land.base.store.read(document_rows.find_certificate_of_case, case) for case in CASES[1:]]
+    waiting = [await land.base.store.read(of_case, case) for case in CASES[1:]]
     assert {row.stage for row in waiting} == {document_rows.SEALED}
     for row in waiting:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -78,7 +79,7 @@ async def test_a_full_disk_releases_nothing_and_loses_nothing(land, monkeypatch)
     disk.full = False
 
     async def released():
-        rows = [await land.base.store.read(document_rows.find_certificate_of_case, case) for case in CASES]
+        rows = [await land.base.store.read(of_case, case) for case in CASES]
         return {row.stage for row in rows} == {document_rows.ISSUED}
 
     await eventually(released, within=15)
@@ -110,7 +111,7 @@ async def test_a_caller_who_leaves_takes_nothing_with_him(land, monkeypatch):
     go.set()
 
     async def released():
-        row = await land.base.store.read(document_rows.find_certificate_of_case, CASES[0])
+        row = await land.base.store.read(of_case, CASES[0])
         return row is not None and row.stage == document_rows.ISSUED
 
     await eventually(released, within=15)

@@ -19,6 +19,7 @@ from services.esign.wiring.ledger import open_ledger
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit.events.outbox import outbox_event
 from shuniu.kit.rpc.caller import Caller, CallerKind, CurrentCall, set_current
+from tests.support.of_case import of_case
 from tests.support.seal_land import FACTS, POLICE, Neighbours, SealLand, rid, seal_land
 
 CASE = "C1"
@@ -74,7 +75,7 @@ async def test_racing_requests_end_with_one_document(land: SealLand) -> None:
     answers = await asyncio.gather(*asked)
     assert len({answer.certificate.sha256 for answer in answers}) == 1
     assert await facts(land) == (1, 1, 1)
-    row = await land.base.store.read(document_rows.find_certificate_of_case, CASE)
+    row = await land.base.store.read(of_case, CASE)
     assert row is not None
     assert (row.stage, row.ledger_index) == (document_rows.ISSUED, answers[0].certificate.ledger_index)
     assert row.sha256 == answers[0].certificate.sha256
@@ -113,7 +114,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
         STEPS[step](patch, land)
         with pytest.raises(DiedError):
             await process(land).IssueCertificate(request(), None)
-    row = await land.base.store.read(document_rows.find_certificate_of_case, CASE)
+    row = await land.base.store.read(of_case, CASE)
     assert row is not None
     # The ledger is opened again as well: it must know its last entries from the disk.
     await land.ledger.close()
@@ -124,7 +125,7 @@ async def test_a_process_that_dies_between_two_steps_seals_once(land: SealLand, 
         answers = await asyncio.gather(*(again.IssueCertificate(request(), None) for _ in range(3)))
     finally:
         task.cancel()
-    kept = await land.base.store.read(document_rows.find_certificate_of_case, CASE)
+    kept = await land.base.store.read(of_case, CASE)
     assert kept is not None
     assert {answer.certificate.number for answer in answers} == {row.number}
     assert {answer.certificate.sha256 for answer in answers} == {kept.sha256}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pyrage import x25519
 
 from shuniu.cli import archive, backup, init
 from shuniu.cli.main import main, parser
@@ -192,8 +193,7 @@ def test_a_store_that_lies_elsewhere_is_restored_here(made: Path, tmp_path: Path
 
 def test_a_backup_is_encrypted_to_recipients(made: Path, tmp_path: Path, shuniu) -> None:
     """Nobody but the holder of the private key reads a byte of it, and what was cut or changed does not open."""
-    age = pytest.importorskip("pyrage")
-    identity, stranger = age.x25519.Identity.generate(), age.x25519.Identity.generate()
+    identity, stranger = x25519.Identity.generate(), x25519.Identity.generate()
     for name, one in (("mine.key", identity), ("other.key", stranger)):
         (tmp_path / name).write_text(f"# of the archive\n{one}\n")
     (tmp_path / "to.txt").write_text(f"# keepers\n{identity.to_public()}\n")

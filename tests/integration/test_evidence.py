@@ -238,6 +238,15 @@ async def test_what_is_no_digest_is_refused_with_every_fault(tmp_path):
         assert side.log.size == 0
 
 
+async def test_only_the_exchange_logs_evidence(tmp_path):
+    """On one machine no other process has a socket to the service, and what it sends to its own place is not logged."""
+    async with ledger_side(tmp_path), channel(tmp_path, "identity") as other:
+        assert [each.parent.name for each in (tmp_path / "run" / "from").glob("*/esign.peer.sock")] == ["exchange"]
+        with pytest.raises(HubError):
+            await client.ask(esign_grpc.EvidenceServiceStub(other).AppendEvidence, request(digest("a")))
+    assert evidence_in(tmp_path) == []
+
+
 async def test_an_entry_says_nothing_but_codes(tmp_path):
     """What is in the public log: digest, service, kind, time. The record stays with those who took part."""
     async with ledger_side(tmp_path), channel(tmp_path) as exchange:

@@ -19,7 +19,6 @@ from services.esign import commands, store
 from services.esign.certification import authorities as ca
 from services.esign.certification.domain import pki
 from services.esign.config import EsignSettings, KeyFiles
-from services.esign.documents.store import certificates as document_rows
 from services.esign.domain.verdict import Outcome
 from services.esign.keys import secrets as keys
 from services.esign.seals.domain.life import Seal, SealState
@@ -39,6 +38,7 @@ from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import ORGANISATION, certificate_data
+from tests.support.of_case import of_case
 from tests.support.outsiders import outsider
 
 CASE = "NMG202606010001"
@@ -154,7 +154,7 @@ async def sealed(outside: Outside) -> AsyncIterator[Sealed]:
         for part in (sealing, timestamps):
             assert part.close is not None
             await part.close()
-        issued = await kept.read(document_rows.find_certificate_of_case, CASE)
+        issued = await kept.read(of_case, CASE)
         assert issued is not None
         pdf = data / "document.pdf"
         pdf.write_bytes(issued.pdf)

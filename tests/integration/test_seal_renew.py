@@ -33,7 +33,9 @@ class Land:
 
     url: str
     folder: Path
-    standing: list[Standing]
+    # What the responder says of the seal's certificate, and since when (µs).
+    standing: Standing
+    since_us: int
     asked: list[str]
 
     @property
@@ -58,7 +60,7 @@ def land(tmp_path: Path) -> Iterator[Land]:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = pki.issue_seal_certificate(ca, key.public_key(), "呼和浩特市公安局", "S1", now_us)
     signer = TimestampSigner.prepare(P256Key(tsa.key), tsa.der, [pki.certificate_der(tsa.above[0])], POLICY)
-    authority, standing, asked = Authority(signer, ClockGuard(SystemClock())), [Standing.GOOD], []
+    authority, asked = Authority(signer, ClockGuard(SystemClock())), []
 
     class Hub(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -76,9 +78,9 @@ def land(tmp_path: Path) -> Iterator[Land]:
     def ocsp(body: bytes) -> bytes:
         question = x509.ocsp.load_der_ocsp_request(body)
         known = question.serial_number == certificate.serial_number
-        found = CertificateStanding(question.serial_number, standing[0], now_us) if known else None
+        told = CertificateStanding(question.serial_number, found.standing, found.since_us) if known else None
         at_us = time.time_ns() // 1000
-        return revocation.answer(question, found, pki.make_ocsp_responder(ca, "枢纽", at_us), at_us)
+        return revocation.answer(question, told, pki.make_ocsp_responder(ca, "枢纽", at_us), at_us)
 
     seal = pades.SigningSeal.prepare(P256Key(key), pki.certificate_der(certificate), [ca.der], "呼和浩特市公安局")
     (tmp_path / "trust").mkdir()
@@ -87,7 +89,7 @@ def land(tmp_path: Path) -> Iterator[Land]:
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        found = Land(f"http://127.0.0.1:{server.server_port}", tmp_path, standing, asked)
+        found = Land(f"http://127.0.0.1:{server.server_port}", tmp_path, Standing.GOOD, now_us, asked)
         found.file.write_bytes(pades.sign(small_pdf(), seal, now_us))
         yield found
     finally:
@@ -127,8 +129,11 @@ def test_what_is_broken_or_cannot_be_stamped_is_not_renewed(land, capsys):
 
 def test_a_revocation_comes_to_light_with_the_renewal(land, capsys):
     """The responder says revoked before the proven time: the renewed document is open, for the signer states an earlier
-    one.
+    one. It is INVALID when the revocation is older than that too.
     """
-    land.standing[0] = Standing.REVOKED
+    land.standing = Standing.REVOKED
     assert land.renew() == 2
-    assert steps(capsys.readouterr().out)["seal_then"].startswith("CERTIFICATE_")
+    assert steps(capsys.readouterr().out)["seal_then"] == "CERTIFICATE_REVOKED_SINCE"
+    land.since_us -= 10_000_000
+    assert land.renew("--out", str(land.folder / "again.pdf")) == 1
+    assert steps(capsys.readouterr().out)["seal_then"] == "CERTIFICATE_REVOKED"

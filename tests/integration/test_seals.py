@@ -228,7 +228,8 @@ async def test_nothing_is_left_of_an_ended_seals_key(land: SealLand) -> None:
     granted = dataclasses.replace(await a_slot(land, old.id), case_code="owed", number="15000020260000099")
     await land.base.write(lambda conn: issue_store.take_slots(conn, [granted]))
     assert await keys_left(2) == {old.id, new.id}
-    await land.base.write(lambda conn: document_rows.keep_bytes(conn, granted.number, b"%PDF", "0" * 64, ""))
+    made = issue_store.Made(granted.number, b"%PDF", "0" * 64, "", b"")
+    await land.base.write(lambda conn: issue_store.keep_bytes(conn, [made]))
     party = Party(
         Step("office", Role.SIGNER, 1, StepState.AUTHORISED), "", Actor.PLATFORM, KeyMode.HELD, 0, 0, "police"
     )

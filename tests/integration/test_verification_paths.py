@@ -1,6 +1,5 @@
 """Every way of asking about a document, and that each of them sees a change at once."""
 
-import asyncio
 import contextlib
 import re
 from functools import partial
@@ -10,7 +9,6 @@ import grpc
 import pytest
 from sqlalchemy import update
 
-from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store.certificates import certificate
 from services.esign.domain.verdict import STEPS
 from shuniu.api.esign.v1 import esign_pb2 as pb
@@ -18,7 +16,6 @@ from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.rpc.client import error_of
 from shuniu.kit.rpc.network import SENDER_HEADER
-from shuniu.kit.testing import eventually
 from tests.support.seal_land import AGENCY, PERSON_NAME, SealLand, rid, seal_land
 
 CASE = "NMG202606010001"
@@ -27,13 +24,7 @@ CASE = "NMG202606010001"
 @pytest.fixture
 async def land():
     async with seal_land() as it:
-        index = Sm3Index(it.base.store)
-        it.issuing.told.append(index.released)
-        task = asyncio.create_task(index.follow())
         yield it
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def asked(call, request):
@@ -72,13 +63,7 @@ async def every_path(land: SealLand, document: pb.DownloadCertificateResponse):
 
 async def issued(land: SealLand, case: str = CASE) -> pb.DownloadCertificateResponse:
     seal = await land.active()
-    document = await land.downloaded((await land.issue(case, seal.id)).number)
-
-    async def indexed() -> bool:
-        return (await by_hash(land, sm3(document.pdf).hex())).verdict == "VALID"
-
-    await eventually(indexed)
-    return document
+    return await land.downloaded((await land.issue(case, seal.id)).number)
 
 
 async def test_a_revocation_shows_at_once_on_every_path(land):

@@ -2,7 +2,9 @@
 wait, a revocation, does not.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -17,7 +19,10 @@ from services.esign.seals.slots import Slots
 from services.esign.seals.store import history as seal_store
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.timestamps.sources import Authority, OwnTimestamps, TimestampAwayError
+from shuniu.kit.process.metrics import REGISTRY
+from shuniu.kit.testing import eventually
 from tests.support.hub import details_of
+from tests.support.of_case import of_case
 from tests.support.seal_land import SealLand, seal_land
 
 HOUR_US = 3600 * 1_000_000
@@ -43,7 +48,7 @@ async def everything_is_refused(land: SealLand, seal_id: str, pending_id: str, r
     with pytest.raises(ClockDoubtError, match=reason):
         async with land.once.key(OnceSigner(SealKind.PERSON, "巴特尔", "person/p")):
             pytest.fail("no key at a wrong time")
-    assert await land.base.store.read(document_rows.find_certificate_of_case, "late") is None
+    assert await land.base.store.read(of_case, "late") is None
 
 
 async def test_a_running_hub_notices_that_its_clock_was_set_back(land: SealLand) -> None:
@@ -111,3 +116,34 @@ async def test_replicas_with_clocks_a_little_apart_go_on(land: SealLand) -> None
     land.clock.moved_us = -700_000
     second = await land.base.write(slots.moment)
     assert second.at_us >= first.at_us
+
+
+async def test_a_hub_that_starts_with_a_wrong_clock_says_so(tmp_path: Path) -> None:
+    """Two hours behind what it sealed before: it is not ready, also when nobody seals; the status says why, and nobody
+    gets a timestamp. Sealing that was refused counts for the alert TimestampsRefused.
+    """
+    async with seal_land(kept=tmp_path) as land:
+        seal = await land.active()
+        await land.issue("C1")
+        assert land.timestamps.not_ready() == []
+    async with seal_land(kept=tmp_path, moved_us=-2 * HOUR_US) as land:
+        part = land.timestamps
+        beat = asyncio.create_task(land.slots.beat_of(land.base)())
+        try:
+            await eventually(part.not_ready, message="nobody asked for a slot, and it is not ready")
+        finally:
+            beat.cancel()
+        assert (await part.facts())["clock"] == "in doubt"
+        assert part.guard.now_us() is None
+        before = timestamps_refused()
+        assert (await refused(land.issue("C2", seal.id)))[1] == "CLOCK_BEHIND"
+        assert timestamps_refused() == before + 1
+    async with seal_land(kept=tmp_path) as land:
+        assert (await land.issue("C2", seal.id)).number
+        assert land.timestamps.not_ready() == []
+
+
+def timestamps_refused() -> float:
+    found = REGISTRY.get_sample_value("shuniu_esign_timestamps_total", {"outcome": "time_not_available"})
+    assert found is not None
+    return found

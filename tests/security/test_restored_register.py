@@ -2,19 +2,32 @@
 
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
 import pytest
 
+from services.esign.documents.store import stages as issue_rows
+from services.esign.domain.digests import SM3
+from services.esign.ledger.domain.ledger import Entry, EntryType, Marks
 from services.esign.ledger.store import heads as head_store
+from services.esign.licences import issuing as licence_issuing
+from services.esign.licences import store as licence_store
+from services.esign.licences.domain.types import LicenceState
+from services.esign.pages.domain.certificates import CertificateState
+from services.esign.seals.domain.life import SealState
 from services.esign.seals.store import history as seal_store
+from services.esign.seals.store import seals as seal_rows
 from services.esign.upkeep.register_of_ledger import RegisterOfLedger
 from shuniu.api.esign.v1 import esign_pb2 as pb
+from shuniu.api.esign.v1 import licence_pb2
 from shuniu.kit.store import sqlite_copy
 from shuniu.kit.testing import eventually
 from tests.security.test_stolen_seal_key import steps
-from tests.support.seal_land import POLICE, SECURITY, SealLand, headers, rid, seal_land
+from tests.support.licence_land import licence_land
+from tests.support.of_case import of_case
+from tests.support.seal_land import AGENCY, POLICE, SECURITY, SealLand, headers, rid, seal_land
 
 HOUR_US = 3600 * 1_000_000
 Change = Callable[[SealLand, str, str], Awaitable[None]]
@@ -118,3 +131,129 @@ async def test_a_restart_that_changed_nothing_reads_nothing_and_says_nothing(tmp
         again = RegisterOfLedger(land.base, land.ledger)
         await again.catch_up()
         assert not again.facts()
+
+
+async def forgotten(life: Path, copy: Path) -> None:
+    """The store is what it was when it was copied; the ledger stays as it is."""
+    shutil.rmtree(life / "db")
+    (life / "db").mkdir()
+    shutil.copy2(copy, life / "db" / "esign.db")
+
+
+async def test_a_document_of_the_profile_sm_is_found_by_its_sm3(tmp_path: Path) -> None:
+    """Of a document that was released, and of one that was sealed and not released when the backup was made."""
+    copy = tmp_path / "copy.db"
+    (tmp_path / "hub").mkdir()
+    async with seal_land(kept=tmp_path / "hub") as land:
+        await land.active()
+        pdf = (await land.downloaded((await land.issue("C1")).number)).pdf
+        row = await land.base.store.read(of_case, "C1")
+        assert row is not None
+        sealed = replace(row, number="15000020269999999", case_code="C2", sha256="0" * 64)
+        made = issue_rows.Made(sealed.number, b"%PDF sealed", "1" * 64, "", b"")
+        await land.base.store.write(lambda conn: issue_rows.take_slots(conn, [sealed]))
+        await land.base.store.write(lambda conn: issue_rows.keep_bytes(conn, [made]))
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        for document in (pdf, made.pdf):
+            await land.ledger.append(
+                Entry(EntryType.DOCUMENT_REVOKED, row.signed_us + 1, **Marks(SM3).document(document))
+            )
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        for case in ("C1", "C2"):
+            found = await land.base.store.read(of_case, case)
+            assert found is not None
+            assert (found.state, found.case_code) == (CertificateState.REVOKED, case)
+
+
+async def test_numbers_that_came_to_nothing_are_passed_over_too(tmp_path: Path) -> None:
+    """Numbers are handed out before documents are made: one that failed lies between those in the ledger."""
+    copy, numbers = tmp_path / "copy.db", set()
+    (tmp_path / "hub").mkdir()
+    async with seal_land(kept=tmp_path / "hub") as land:
+        await land.active()
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        prefix = (await land.issue("C1")).number[:-6]
+        await land.base.store.write(issue_rows.next_numbers, prefix, 5)
+        numbers.add((await land.issue("C2")).number)
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        assert numbers.isdisjoint(
+            {(await land.issue(case)).number for case in ("C3", "C4", "C5", "C6", "C7", "C8", "C9")}
+        )
+
+
+async def test_a_seal_replaced_on_hold_is_out_of_use_since_the_hold(tmp_path: Path) -> None:
+    """The ledger says since when, so what was sealed before the hold stays good and what came after does not count."""
+    copy = tmp_path / "copy.db"
+    (tmp_path / "hub").mkdir()
+    async with seal_land(kept=tmp_path / "hub") as land:
+        old = await land.active()
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        await suspend(land, old.id, "")
+        await land.active(replaces=old.id)
+        before = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        after = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+        assert before is not None
+        assert after is not None
+        assert after.seal.state is SealState.REPLACED
+        assert after.seal.revocation == before.seal.revocation
+        assert after.seal.held_us == before.seal.held_us
+
+
+async def test_a_hold_that_was_lifted_dates_no_replacement(tmp_path: Path) -> None:
+    """The register remembers the hold and not its end; the ledger says that the seal was in use until it was replaced."""
+    copy = tmp_path / "copy.db"
+    (tmp_path / "hub").mkdir()
+    async with seal_land(kept=tmp_path / "hub") as land:
+        old = await land.active()
+        await suspend(land, old.id, "")
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        await land.changed(old.id, pb.SealState.SEAL_STATE_ACTIVE)
+        await land.active(replaces=old.id)
+        before = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        after = await land.base.store.read(seal_rows.find_seal_by_id, old.id)
+        assert before is not None
+        assert after is not None
+        assert after.seal.revocation == before.seal.revocation
+
+
+async def test_what_this_version_does_not_know_is_counted_and_stops_nothing(tmp_path: Path) -> None:
+    """States that a later version wrote, of seals and of licences; operators are told how many entries there are."""
+    async with seal_land(kept=tmp_path) as land:
+        seal = await land.active()
+        at_us = land.clock.now_us()
+        await land.ledger.append(Entry(EntryType.SEAL_CHANGED, at_us, seal=seal.id, state="FROZEN"))
+        await land.ledger.append(Entry(EntryType.LICENCE_CHANGED, at_us, document_sha256="0" * 64, state="LENT"))
+        learning = RegisterOfLedger(land.base, land.ledger)
+        await learning.catch_up()
+        assert learning.facts() == {"ledger_entries_unknown": "licence.changed:1 seal.changed:1"}
+        assert await land.state(seal.id) == "ACTIVE"
+
+
+async def test_a_licence_stays_revoked_and_its_number_its_own(tmp_path: Path) -> None:
+    """Also where the hub is of the profile sm: licences have SHA-256 in both. A licence that the register forgot leaves
+    neither its number nor its status list to another.
+    """
+    copy = tmp_path / "copy.db"
+    (tmp_path / "hub").mkdir()
+    async with licence_land(tmp_path / "hub") as land:
+        _, licence = await land.in_wallet()
+        sqlite_copy.copy(tmp_path / "hub" / "db" / "esign.db", copy)
+        land.licences.issuing.secrets = replace(land.licences.issuing.secrets, digest=SM3)
+        revoke = licence_pb2.RevokeLicenceRequest(request_id=rid(), number=licence.number, reason="测试")
+        await land.stub.RevokeLicence(revoke, metadata=AGENCY)
+        _, lost = await land.in_wallet()
+    await forgotten(tmp_path / "hub", copy)
+    async with seal_land(kept=tmp_path / "hub") as land:
+        row = await land.base.store.read(licence_store.find_by_number, licence.number)
+        assert row is not None
+        assert row.state is LicenceState.REVOKED
+        number = licence_store.numbers(lost.number[:-8])
+        assert await land.base.store.write(licence_store.next_value, number) > int(lost.number[-8:])
+        given = await land.base.store.write(licence_store.next_value, licence_store.PLACES_GIVEN)
+        assert given > licence_issuing.PLACES

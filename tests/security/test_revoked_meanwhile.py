@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.esign.verification.service import verification
+from services.esign.verification.service import uploaded
 from services.esign.verification.workers.verifier import Here
 from shuniu.api.esign.v1 import esign_pb2
 from tests.support.seal_land import POLICE, headers, rid, seal_land
@@ -10,7 +10,7 @@ from tests.support.seal_land import POLICE, headers, rid, seal_land
 
 async def test_a_verdict_that_waited_is_of_the_register_as_it_stands(monkeypatch) -> None:
     """It is judged anew when the register says something else than before, and once where it says the same."""
-    monkeypatch.setattr(verification, "_WAITED_SECONDS", 0.0)
+    monkeypatch.setattr(uploaded, "_WAITED_SECONDS", 0.0)
     judge, judged = Here.judge, 0
     begun, gate = asyncio.Event(), asyncio.Event()
 

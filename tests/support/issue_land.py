@@ -44,6 +44,7 @@ from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing.foundation import foundation_of
 from tests.support.esign import certificate_data
+from tests.support.of_case import of_case
 from tests.support.verdicts import judged
 
 CASE = "NMG202606010001"
@@ -132,7 +133,7 @@ class Land:
         )
 
     async def row(self) -> document_rows.CertificateRow:
-        found = await self.base.store.read(document_rows.find_certificate_of_case, CASE)
+        found = await self.base.store.read(of_case, CASE)
         assert found is not None
         return found
 

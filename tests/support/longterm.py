@@ -4,6 +4,8 @@ from functools import cache
 from hashlib import sha256
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509 import ocsp as ocsp_lib
 
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.validation_data import ValidationData
@@ -34,12 +36,20 @@ def stamped() -> bytes:
     return signature.stamped(token(sha256(signature.value).digest(), NOW_US))
 
 
+def answer_for(
+    certificate: x509.Certificate, found: CertificateStanding, ca: pki.Authority, responder: pki.Authority, at_us: int
+) -> bytes:
+    """OCSPResponse, DER, as it goes into a document."""
+    asked = ocsp_lib.OCSPRequestBuilder().add_certificate(certificate, ca.certificate, hashes.SHA1()).build()
+    return revocation.answer(asked, found, responder, at_us)
+
+
 def ocsp(
     standing: Standing = Standing.GOOD, since_us: int = 0, at_us: int = NOW_US, ca: pki.Authority | None = None
 ) -> bytes:
     issuer = ca or setting().ca
     responder = pki.make_ocsp_responder(issuer, "内蒙古枢纽", at_us)
-    return revocation.answer_for(
+    return answer_for(
         CERTIFICATE, CertificateStanding(CERTIFICATE.serial_number, standing, since_us), issuer, responder, at_us
     )
 

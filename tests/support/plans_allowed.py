@@ -34,12 +34,5 @@ ALLOWED = {
     ("enrolment_token", "WHERE enrolment_token.used_us ="): "once, by a restore",
     ("case_file", "SELECT case_file.state, count(*)"): "gauges of the exchange now and then, in an index alone",
     ("case_file", "SELECT count(*) AS count_1 FROM case_file WHERE case_file.due_us"): "the same",
-    ("certificate", "SELECT count(*) AS count_1 FROM certificate"): "facts of `shuniu status`, in an index alone",
-    ("licence", "SELECT count(*) AS count_1 FROM licence"): "facts of `shuniu status`, in an index alone",
-    ("certificate", "LEFT OUTER JOIN certificate_sm3"): "once at the start, beside issuing, for hubs of before",
-    ("certificate", "LEFT OUTER JOIN certificate_ofd_sm3"): "the same",
-    ("certificate_ofd", "LEFT OUTER JOIN certificate_ofd_sm3"): "the same",
-    ("flow", "flow.state = ? AND flow.begun_us < ?"): "drafts only, which are withdrawn after some days",
-    ("flow", "JOIN flow_document"): "once an hour at most: of what came to nothing, which still has its document",
     ("subject", "SELECT DISTINCT length(subject.index_key)"): "once at the start of the vault, in an index alone",
 }

@@ -37,7 +37,7 @@ from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger
 from services.esign.wiring.revocation import open_revocation
 from services.esign.wiring.seals import open_seals
-from services.esign.wiring.timestamps import open_timestamps
+from services.esign.wiring.timestamps import TimestampsPart, open_timestamps
 from services.esign.wiring.upkeep import open_register_of_ledger
 from shuniu.api.esign.v1 import esign_pb2, esign_pb2_grpc, seal_pb2, seal_pb2_grpc, timestamp_pb2, timestamp_pb2_grpc
 from shuniu.api.exchange.v1 import case_pb2
@@ -143,6 +143,7 @@ class SealLand:
     channel: grpc.aio.Channel
     listener: Listener
     folder: Path
+    timestamps: TimestampsPart
 
     @property
     def owner(self) -> Any:
@@ -259,14 +260,21 @@ async def _new_hub() -> Path:
 
 @contextlib.asynccontextmanager
 async def seal_land(
-    *, two_operators: bool = False, sm2: bool | None = False, days: int = 730, kept: Path | None = None
+    *,
+    two_operators: bool = False,
+    sm2: bool | None = False,
+    days: int = 730,
+    kept: Path | None = None,
+    moved_us: int = 0,
 ) -> AsyncIterator[SealLand]:
-    """`sm2` None: where this machine can. `kept`: a folder that stays, for a next life. The clock starts right."""
+    """`sm2` None: where this machine can. `kept`: a folder that stays, for a next life. `moved_us`: how far off the clock
+    is at the start.
+    """
     passing = (
         tempfile.TemporaryDirectory(prefix="sn", dir="/tmp") if kept is None else contextlib.nullcontext(str(kept))
     )
     with passing as folder, ThreadPoolExecutor(1) as executor:
-        data, clock = Path(folder), MovableClock()
+        data, clock = Path(folder), MovableClock(moved_us)
         if kept is None:
             shutil.copytree(await _new_hub(), data, dirs_exist_ok=True)
         else:
@@ -334,6 +342,7 @@ async def seal_land(
                 channel,
                 listener,
                 data,
+                timestamps,
             )
             try:
                 yield found

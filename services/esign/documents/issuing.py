@@ -8,7 +8,7 @@ Documents that reach a stage at the same time share its transaction.
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -52,6 +52,7 @@ from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.china_time import CHINA
 from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
+from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.errors import HubError
 from shuniu.kit.events import outbox
 from shuniu.kit.events.outbox import Event
@@ -111,7 +112,8 @@ class _Slot:
 @dataclass(frozen=True, slots=True)
 class _Finish:
     """A document that is logged, as it will be. `event` with its recipients: None when it was released before.
-    `order`: None when nobody waits for an answer.
+    `order`: None when nobody waits for an answer. `digests`: SM3 (hex) of its PDF and of its OFD form, empty when it
+    has none.
     """
 
     row: CertificateRow
@@ -119,6 +121,7 @@ class _Finish:
     checkpoint: str
     event: tuple[Event, list[str]] | None
     order: Order | None
+    digests: tuple[str, str] = ("", "")
 
 
 @dataclass(slots=True)
@@ -135,8 +138,6 @@ class Issuing:
     # None: documents get no seal signature under GB/T 38540.
     sidecars: Sidecars | None = None
     slots: Slots | None = None
-    told: list[Callable[[CertificateRow], None]] = field(default_factory=list)
-    """Called with each document that was released."""
     # None: documents carry no validation data (PAdES B-T at most).
     long_term: LongTerm | None = None
     # None: documents are not made as OFD.
@@ -376,7 +377,8 @@ class Issuing:
             receipt = await self.ledger.append(entry)
         issued = replace(row, stage=document_rows.ISSUED, ledger_index=receipt.index, receipt=receipt.text)
         event = self.base.event(CERTIFICATE_ISSUED, issued.number, changed(issued), division=issued.division)
-        finish = _Finish(issued, self._head(receipt), receipt.checkpoint, event, order)
+        digests = sm3(row.pdf).hex(), sm3(ofd).hex() if ofd else ""
+        finish = _Finish(issued, self._head(receipt), receipt.checkpoint, event, order, digests)
         with step("store"):
             try:
                 answer = await self._finished.do(finish)
@@ -387,8 +389,6 @@ class Issuing:
                 await self._finished.do(replace(finish, order=None))
                 raise
         metrics.CERTIFICATES.inc()
-        for tell in self.told:
-            tell(issued)
         return answer
 
     def _head(self, receipt: Receipt) -> Checkpoint:
@@ -406,7 +406,7 @@ class Issuing:
             newest = max(logged, key=lambda one: one.head.size if one.head else 0)
             assert newest.head is not None
             head_store.remember_head(conn, newest.head.size, newest.checkpoint)
-            first = issue_store.release(conn, [_logged(one.row) for one in logged])
+            first = issue_store.release(conn, [_logged(one) for one in logged])
             outbox.emit_all(conn, [one.event for one in logged if one.event and one.row.number in first])
         new: list[RequestKey] = []
         records: list[AuditRecord] = []
@@ -493,5 +493,6 @@ def _keep(conn: Connection, made: Sequence[Made]) -> list[bool]:
     return [one.number in kept for one in made]
 
 
-def _logged(row: CertificateRow) -> Logged:
-    return Logged(row.number, row.ledger_index, row.receipt)
+def _logged(one: _Finish) -> Logged:
+    row = one.row
+    return Logged(row.number, row.ledger_index, row.receipt, *one.digests)

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection
@@ -21,6 +21,7 @@ from services.esign.pages.domain import certificates
 from services.esign.seals.store import sm2_side as ses_store
 from services.esign.service.neighbours import Neighbours, Parties
 from services.esign.service.refusals import certificate_unknown, refusal
+from services.esign.service.releases import require_admitted
 from services.esign.timestamps.sources import TimestampAwayError
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -115,14 +116,20 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
             ofd = await self.base.store.read(ofd_store.ofd_of, row.number)
             if not ofd:
                 raise _without_ofd()
-        await self.base.write(lambda conn: self.base.audit(conn, "DownloadCertificate", f"certificate/{row.number}"))
         # Made before any witness could answer; by now enough of them may have cosigned a head that covers it.
         witnessed = await self.ledger.find_witnessed_receipt(row.ledger_index)
         receipt = row.receipt if witnessed is None else witnessed.text
-        if request.form == pb.CERTIFICATE_FORM_OFD:
+        beside = b"" if ofd else await self.base.store.read(ses_store.sidecar_of, row.number)
+        row = await self.base.write(self._released, row)
+        if ofd:
             return pb.DownloadCertificateResponse(certificate=view(row), tlog_proof=receipt, ofd=ofd)
-        beside = await self.base.store.read(ses_store.sidecar_of, row.number)
         return pb.DownloadCertificateResponse(certificate=view(row), pdf=row.pdf, tlog_proof=receipt, ses=beside)
+
+    def _released(self, conn: Connection, row: CertificateRow) -> CertificateRow:
+        """The document as it stands when it leaves the hub, with the record of that."""
+        require_admitted(self.base)
+        self.base.audit(conn, "DownloadCertificate", f"certificate/{row.number}")
+        return replace(row, state=document_rows.state_of(conn, row.number))
 
     async def _may_read(self, row: CertificateRow) -> bool:
         caller = current_caller()

@@ -93,13 +93,12 @@ class Journal:
             return
         decoded = [ledger.decode(row.entry) for row in rows]
         receipts = await asyncio.gather(*(self.ledger.append(entry) for entry in decoded))
-        indexes = {row.number: receipt.index for row, receipt in zip(rows, receipts, strict=True)}
         newest = max(receipts, key=lambda receipt: receipt.index)
         size = _size(newest.checkpoint)
 
         def unit(conn: Connection) -> list[int]:
             head_store.remember_head(conn, size, newest.checkpoint)
-            return flow_journal_store.logged(conn, indexes)
+            return flow_journal_store.logged(conn, rows)
 
         fresh = set(await self.base.write(unit))
         for row, entry in zip(rows, decoded, strict=True):

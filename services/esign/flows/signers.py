@@ -22,7 +22,7 @@ from services.esign.flows.domain.page import Place
 from services.esign.flows.domain.scenarios import Actor, KeyMode
 from services.esign.flows.store.flows import FlowRow, Party
 from services.esign.keys.secrets import Secrets
-from services.esign.seals.domain.life import SealState
+from services.esign.seals.domain.life import SealState, require_countable
 from services.esign.seals.maker import key_context
 from services.esign.seals.once_keys import OnceKeys, OnceSigner
 from services.esign.seals.slots import Slots
@@ -95,6 +95,7 @@ class Signers:
             found = seal_rows.find_seal_by_id(conn, party.seal_id)
             if found is None:
                 raise _no_seal(party)
+            require_countable(found.seal, party.slot_us)
             return found, seal_store.find_picture(conn, party.seal_id)
 
         found, kept = await self.base.store.read(look)

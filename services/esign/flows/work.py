@@ -31,6 +31,8 @@ from services.esign.flows.store.flows import FlowRow, Party, Revision
 from services.esign.ledger.domain.ledger import Entry, EntryType, Marks
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
+from services.esign.seals.domain.life import require_countable
+from services.esign.seals.store import seals as seal_rows
 from services.esign.signing.domain import multisign
 from services.esign.signing.domain.long_term import Level
 from services.esign.signing.responders import LongTerm
@@ -50,6 +52,7 @@ _BACKOFF_US = (1_000_000, 5_000_000, 15_000_000, 60_000_000, 300_000_000)
 _VISIBLE = 3
 _LOOK_SECONDS = 1.0
 _AT_ONCE = 64
+_SWEPT_AT_ONCE = 500
 _PARALLEL = 8
 _TIMERS = "esign flow timers"
 _TIMERS_US = 10_000_000
@@ -117,7 +120,8 @@ class Work:
 
     async def tidy(self, now_us: int) -> None:
         """Forgets used authorisations, and the documents of flows that came to nothing long ago."""
-        await self.base.write(flow_store.forget_consents, now_us - _FORGET_US)
+        while await self.base.write(flow_store.forget_consents, now_us - _FORGET_US, _SWEPT_AT_ONCE):
+            pass
         while await self.base.write(flow_store.erase_ended, now_us - self.keep_us, now_us, _AT_ONCE):
             pass
         self._forgot_us = now_us
@@ -197,12 +201,20 @@ class Work:
         return await self.base.write(keep)
 
     def _keep_step(self, conn: Connection, flow_id: str, key: str, made: tuple[Revision, bytes] | None) -> FlowRow:
-        """Signature, step, event, entry and count: all in one. Raises FlowError when the flow has ended."""
+        """Writes signature, step, event, entry and count in one transaction. Raises FlowError when the flow has ended,
+        SealStateError when the seal was revoked from before its slot on.
+        """
         before = flow_store.find_flow(conn, flow_id)
         assert before is not None
         if before.flow.step(key).state is StepState.SIGNED:
             return before
         rules = flows.completed(before.flow, key)
+        party = before.find_party(key)
+        if made is not None and party is not None and party.slot_us:
+            # Known to be stolen by now: the signature would count for nothing.
+            found = seal_rows.find_seal_by_id(conn, party.seal_id)
+            assert found is not None
+            require_countable(found.seal, party.slot_us)
         now_us = self.base.clock.now_us()
         if made is not None and not flow_store.add_document(conn, flow_id, *made):
             # Another signature came between; this one would remove it.

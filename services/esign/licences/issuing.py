@@ -56,6 +56,8 @@ PLACES = 131_072
 _GIVEN = PLACES // 2
 # Every licence has so many digests at its top, or the next multiple: claims of a type that are not hidden show nothing.
 _DIGESTS = 8
+# Changes that are read at once on their way into the ledger.
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class LicenceIssuing:
             at_us = self.slots.grant(conn, seal_id, order.issuer).at_us
             today = dt.datetime.fromtimestamp(at_us / 1e6, CHINA)
             prefix = f"{self.base.hub.code}{today.year}"
-            number = f"{prefix}{licence_store.next_value(conn, f'licence:{prefix}'):08d}"
+            number = f"{prefix}{licence_store.next_value(conn, licence_store.numbers(prefix)):08d}"
             list_, place = _place(conn)
             row = LicenceRow(
                 number,
@@ -236,9 +238,7 @@ class LicenceIssuing:
         return self.secrets.keyring.decrypt(row.sealed, licence_context(row.number)).decode()
 
     async def _again(self, row: LicenceRow) -> LicenceRow:
-        now = await self.base.store.read(licence_store.find_by_number, row.number)
-        assert now is not None
-        return now
+        return await self.base.store.read(licence_store.by_number, row.number)
 
     async def _release(self, row: LicenceRow) -> LicenceRow:
         found = await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
@@ -274,11 +274,13 @@ class LicenceIssuing:
 
     def _marks(self, row: LicenceRow) -> dict[str, str]:
         """Digests of what the issuer signed, and a salted one of number and case: whoever is told both and the salt can
-        find the licence in the ledger, nobody else.
+        find the licence in the ledger, nobody else. The SHA-256 is there in each profile: the register knows licences
+        by it, also after a restore.
         """
         signed = self.opened(row).partition("~")[0].encode()
         named = json.dumps([row.number, row.case_code]).encode()
-        return {**self.secrets.marks.document(signed), **self.secrets.marks.commitment(row.salt, named)}
+        marks = self.secrets.marks
+        return {"document_sha256": row.sha256, **marks.document(signed), **marks.commitment(row.salt, named)}
 
     def tell(self, conn: Connection, topic: str, row: LicenceRow) -> None:
         """Writes the event of a licence into the unit."""
@@ -300,17 +302,20 @@ class LicenceIssuing:
         one twice, never not at all. Raises EsignError when the ledger is away.
         """
         async with self._logging:
-            for change in await self.base.store.read(licence_store.unlogged):
-                row = await self.base.store.read(licence_store.find_by_number, change.number)
-                assert row is not None
-                entry = Entry(
-                    EntryType.LICENCE_CHANGED,
-                    change.changed_us,
-                    state=change.state.value,
-                    epoch=self.base.store.epoch,
-                    **self._marks(row),
-                )
-                await self._changed(change, await self._log(entry))
+            while changes := await self.base.store.read(licence_store.unlogged, _AT_ONCE):
+                for change in changes:
+                    await self._log_change(change)
+
+    async def _log_change(self, change: licence_store.ChangeRow) -> None:
+        row = await self.base.store.read(licence_store.by_number, change.number)
+        entry = Entry(
+            EntryType.LICENCE_CHANGED,
+            change.changed_us,
+            state=change.state.value,
+            epoch=self.base.store.epoch,
+            **self._marks(row),
+        )
+        await self._changed(change, await self._log(entry))
 
     async def _changed(self, change: licence_store.ChangeRow, receipt: Receipt) -> None:
         def unit(conn: Connection) -> None:
@@ -346,7 +351,7 @@ class LicenceIssuing:
 
 
 def _place(conn: Connection) -> tuple[int, int]:
-    list_ = 1 + (licence_store.next_value(conn, "licence:places") - 1) // _GIVEN
+    list_ = 1 + (licence_store.next_value(conn, licence_store.PLACES_GIVEN) - 1) // _GIVEN
     while True:
         place = random.randbelow(PLACES)
         if licence_store.take_place(conn, list_, place):

@@ -29,6 +29,7 @@ from services.esign.licences.store import LicenceRow
 from services.esign.seals.store import seals as seal_rows
 from services.esign.service.neighbours import Parties
 from services.esign.service.refusals import licence_unknown, refusal
+from services.esign.service.releases import require_admitted
 from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
@@ -104,8 +105,9 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         except EsignError as error:
             raise refusal(error) from None
 
-        def answer(_conn: Connection) -> pb.IssueLicenceResponse:
-            return pb.IssueLicenceResponse(licence=self._view(row))
+        def answer(conn: Connection) -> pb.IssueLicenceResponse:
+            # It may have been there before, and been suspended or revoked since.
+            return pb.IssueLicenceResponse(licence=self._view(licence_store.by_number(conn, row.number)))
 
         return await self.base.mutate(request, pb.IssueLicenceResponse, answer, target=f"licence/{row.number}")
 
@@ -113,13 +115,19 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         row = await self.base.store.read(licence_store.find_by_number, request.number)
         if row is None or row.stage != licence_store.ISSUED or not await self._may_read(row):
             raise licence_unknown(request.number)
-        await self.base.write(lambda conn: self.base.audit(conn, "DownloadLicence", f"licence/{row.number}"))
         witnessed = await self.issuing.ledger.find_witnessed_receipt(row.ledger_index)
+        row = await self.base.write(self._released, row.number)
         return pb.DownloadLicenceResponse(
             licence=self._view(row),
             sd_jwt=self.issuing.opened(row),
             tlog_proof=row.receipt if witnessed is None else witnessed.text,
         )
+
+    def _released(self, conn: Connection, number: str) -> LicenceRow:
+        """The licence as it stands when it leaves the hub, with the record of that."""
+        require_admitted(self.base)
+        self.base.audit(conn, "DownloadLicence", f"licence/{number}")
+        return licence_store.by_number(conn, number)
 
     async def _may_read(self, row: LicenceRow) -> bool:
         caller = current_caller()
@@ -190,6 +198,10 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         judged = licence_check.judge(request.presentation, self.roots, expected, now_us, register)
         if judged.verdict.outcome is Outcome.VALID:
             judged = await self._once(request, judged, now_us)
+        if row is not None and judged.verdict.outcome is Outcome.VALID:
+            # Meanwhile it may have been revoked.
+            register = await self._registered(await self.base.store.read(licence_store.by_number, row.number))
+            judged = licence_check.judge(request.presentation, self.roots, expected, now_us, register)
         metrics.VERDICTS.labels("licence", judged.verdict.outcome.value).inc()
         return pb.VerifyPresentationResponse(
             verdict=verdict_view(judged.verdict, self._about(row, register)),

@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from services.esign.licences.domain.status_list import Status
 from services.esign.licences.domain.types import LicenceState
-from shuniu.kit.store import binding_of
+from shuniu.kit.store import FORGOTTEN_MOST, binding_of, counters
 from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
@@ -107,6 +107,11 @@ licence_nonce = Table(
 
 SLOT, SIGNED, ISSUED = "SLOT", "SIGNED", "ISSUED"
 UNLOGGED = -1
+_ISSUED_COUNT: Final = "issued:licence"
+# Nonces that are forgotten with each one that is spent.
+_NONCES_AT_ONCE = 100
+PLACES_GIVEN: Final = "licence:places"
+"""The counter of places in status lists."""
 _STATUS: Mapping[str, Status] = {
     LicenceState.SUSPENDED.value: Status.SUSPENDED,
     LicenceState.REVOKED.value: Status.INVALID,
@@ -163,6 +168,11 @@ def find_by_number(conn: Connection, number: str) -> LicenceRow | None:
     return None if row is None else _licence(row)
 
 
+def by_number(conn: Connection, number: str) -> LicenceRow:
+    """The licence of that number, which is there."""
+    return _licence(conn.execute(select(licence).where(licence.c.number == number)).one())
+
+
 def find_by_digests(conn: Connection, digests: Sequence[str]) -> LicenceRow | None:
     """The licence whose token has one of these SHA-256 (hex)."""
     row = conn.execute(select(licence).where(licence.c.sha256.in_(digests))).first()
@@ -197,8 +207,21 @@ def take_place(conn: Connection, list_: int, place: int) -> bool:
     return dialect.insert_ignore(conn, licence_place, [{"list": list_, "place": place}]) == 1
 
 
+def numbers(prefix: str) -> str:
+    """The counter of licence numbers with that prefix."""
+    return f"licence:{prefix}"
+
+
 def next_value(conn: Connection, name: str) -> int:
     return int(binding_of(conn).dialect.next_value(conn, name))
+
+
+def pass_over(conn: Connection, prefix: str) -> None:
+    """Leaves out numbers that a store may have given out and forgotten, and the lists in which such licences have their
+    places.
+    """
+    for name in (numbers(prefix), PLACES_GIVEN):
+        binding_of(conn).dialect.next_value(conn, name, FORGOTTEN_MOST)
 
 
 def put(conn: Connection, row: LicenceRow) -> None:
@@ -228,6 +251,8 @@ def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> b
         .where(licence.c.number == number, licence.c.stage == SIGNED)
         .values(ledger_index=ledger_index, receipt=receipt, stage=ISSUED)
     )
+    if changed.rowcount:
+        counters.add(conn, _ISSUED_COUNT)
     return changed.rowcount == 1
 
 
@@ -269,11 +294,10 @@ def find_change(conn: Connection, number: str, state: LicenceState, changed_us: 
     return None if row is None else ChangeRow(row.number, row.change, LicenceState(row.state), row.changed_us)
 
 
-def unlogged(conn: Connection) -> list[ChangeRow]:
-    """Changes that the ledger does not know yet, the oldest first."""
-    rows = conn.execute(
-        select(licence_change).where(licence_change.c.ledger_index == UNLOGGED).order_by(licence_change.c.changed_us)
-    )
+def unlogged(conn: Connection, limit: int) -> list[ChangeRow]:
+    """At most `limit` changes that the ledger does not know yet, the oldest first."""
+    waiting = select(licence_change).where(licence_change.c.ledger_index == UNLOGGED)
+    rows = conn.execute(waiting.order_by(licence_change.c.changed_us).limit(limit))
     return [ChangeRow(row.number, row.change, LicenceState(row.state), row.changed_us) for row in rows]
 
 
@@ -308,8 +332,9 @@ def statuses(conn: Connection, list_: int) -> tuple[int, dict[int, Status]]:
 
 
 def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us: int) -> bool:
-    """Tells whether the nonce is fresh, or was spent by this very question; forgets those past their time."""
-    conn.execute(delete(licence_nonce).where(licence_nonce.c.expires_us < now_us))
+    """Tells whether the nonce is fresh, or was spent by this very question; forgets some of those past their time."""
+    over = select(licence_nonce.c.digest).where(licence_nonce.c.expires_us < now_us).limit(_NONCES_AT_ONCE)
+    conn.execute(delete(licence_nonce).where(licence_nonce.c.digest.in_(over)))
     row = {"digest": digest, "use": use, "expires_us": expires_us}
     if binding_of(conn).dialect.insert_ignore(conn, licence_nonce, [row]) == 1:
         return True
@@ -317,6 +342,5 @@ def spend_nonce(conn: Connection, digest: str, use: str, expires_us: int, now_us
 
 
 def count(conn: Connection) -> int:
-    """Issued ones: all but those under way."""
-    every = select(func.count()).select_from(licence)
-    return conn.execute(every).scalar_one() - conn.execute(every.where(text(UNDER_WAY))).scalar_one()
+    """The number of licences that were issued."""
+    return counters.value(conn, _ISSUED_COUNT)

@@ -6,6 +6,7 @@ back: the journal knows what is not logged yet.
 """
 
 import asyncio
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -67,10 +68,11 @@ class SealLife:
         if any(seal.state not in seals.ENDED and seal.id != wanted.replaces for seal in known.values()):
             raise _exists()
         applied = replace(wanted, version=1 if old is None else old.version + 1, applicant=actor)
-        seal_rows.put_seal(conn, applied, self._now(conn))
+        at_us = self._now(conn)
+        seal_rows.put_seal(conn, applied, at_us)
         if picture is not None:
             seal_store.keep_picture(conn, applied.id, picture, applied.kind)
-        self._note(conn, applied, actor, reason)
+        self._note(conn, applied, actor, reason, at_us)
         return applied
 
     def review(self, conn: Connection, seal_id: str, action: Action, actor: str, reason: str) -> Seal:
@@ -81,9 +83,9 @@ class SealLife:
         seal_rows.set_reviewer(conn, seal_id, actor)
         return self._move(conn, replace(found, reviewer=actor), action, actor, reason)
 
-    def review_alone(self, conn: Connection, seal_id: str, actor: str) -> None:
-        """APPLIED → REVIEWED by the operator who makes it too, where the hub lets one do both: whoever applied was the
-        first hand. The reviewer stays unnamed. Raises SealStateError.
+    def _review_alone(self, conn: Connection, seal_id: str, actor: str) -> None:
+        """APPLIED → REVIEWED by the operator who makes it too. The applicant counts as the first person; the reviewer
+        stays empty.
         """
         found = self._found(conn, seal_id).seal
         seals.move(found.state, Action.REVIEW)
@@ -103,9 +105,20 @@ class SealLife:
         )
         seal_rows.made(conn, SealRow(issued, made.row.certificate, made.row.wrapped_key))
         seal_rows.set_maker(conn, found.id, actor)
-        made.keep(conn, self._now(conn))
-        self._note(conn, issued, actor, "")
+        at_us = self._now(conn)
+        made.keep(conn, at_us)
+        self._note(conn, issued, actor, "", at_us)
         return issued
+
+    def approve(self, conn: Connection, made: Made, actor: str, *, alone: bool) -> Seal:
+        """Makes and activates a seal in one step. `alone`: a seal that is only applied for needs no other reviewer.
+        Raises SealStateError.
+        """
+        seal_id = made.row.seal.id
+        if alone and self._found(conn, seal_id).seal.state is SealState.APPLIED:
+            self._review_alone(conn, seal_id, actor)
+        self.make(conn, made, actor)
+        return self.activate(conn, seal_id, actor)
 
     def activate(self, conn: Connection, seal_id: str, actor: str) -> Seal:
         """ISSUED → ACTIVE, and what it replaces → REPLACED, together. Raises SealStateError."""
@@ -138,6 +151,23 @@ class SealLife:
         revocation = seals.revoke(found, why, invalid_us, self._now(conn))
         seal_rows.set_revocation(conn, seal_id, revocation)
         return self._move(conn, replace(found, revocation=revocation), Action.REVOKE, actor, reason)
+
+    def change(self, conn: Connection, seal_id: str, wanted: SealState, actor: str, reason: str) -> Seal:
+        """→ `wanted`, ACTIVE, SUSPENDED or REVOKED, of a seal that was made. A revocation has no reason code and takes
+        effect now; who knows more uses `revoke`, also of a seal that is revoked already. Raises SealStateError.
+        """
+        if not self._found(conn, seal_id).certificate:
+            raise _unknown(seal_id)
+        match wanted:
+            case SealState.ACTIVE:
+                return self.resume(conn, seal_id, actor, reason)
+            case SealState.SUSPENDED:
+                return self.suspend(conn, seal_id, actor, reason)
+            case _:
+                # A seal cannot be suspended once it is revoked: its reason and date stay as they are.
+                if self._found(conn, seal_id).seal.state is SealState.REVOKED:
+                    return self.suspend(conn, seal_id, actor, reason)
+                return self.revoke(conn, seal_id, RevocationReason.UNSPECIFIED, 0, actor, reason)
 
     def expire(self, conn: Connection) -> list[Seal]:
         """Marks seals as expired whose certificate has ended."""
@@ -177,7 +207,7 @@ class SealLife:
             seal=change.seal_id,
             state=change.state,
             epoch=self.base.store.epoch,
-            kind="" if row is None or change.state != SealState.REVOKED else revocation_kind(row.seal.revocation),
+            kind="" if row is None or change.state not in _WITH_REVOCATION else revocation_kind(row.seal.revocation),
             **(self.marks.certificate(certificate) if certificate and change.state in _WITH_CERTIFICATE else {}),
         )
 
@@ -192,13 +222,14 @@ class SealLife:
         return [s for s in own if s.state in {SealState.ACTIVE, SealState.SUSPENDED} and s.id != beside.id]
 
     def _move(self, conn: Connection, found: Seal, action: Action, actor: str, reason: str) -> Seal:
-        moved = seals.moved(found, action, self._now(conn))
+        at_us = self._now(conn)
+        moved = seals.moved(found, action, at_us)
         seal_rows.set_seal_state(conn, moved, reason)
-        self._note(conn, moved, actor, reason)
+        self._note(conn, moved, actor, reason, at_us)
         return moved
 
-    def _note(self, conn: Connection, changed: Seal, actor: str, reason: str) -> None:
-        at_us = self._now(conn)
+    def _note(self, conn: Connection, changed: Seal, actor: str, reason: str, at_us: int) -> None:
+        """Journals the change at one moment (µs): the journal, the ledger and the seal's row have the same."""
         seal_rows.standing_changed(conn, changed.id, at_us)
         change = Change(new_ulid(self.base.clock), changed.id, changed.state.value, at_us, actor, reason)
         seal_store.keep_change(conn, change)
@@ -221,22 +252,29 @@ class SealLife:
 
 
 def revocation_kind(revocation: Revocation | None) -> str:
-    """Writes for a ledger entry why a seal was revoked and from when on its signatures count for nothing: without it a
-    register that lost the revocation could not learn that again.
+    """Writes for a ledger entry why a seal was revoked or replaced, from when on its signatures count for nothing, and
+    since when it is out of use: a register that lost the revocation learns it from there.
     """
-    return "" if revocation is None else f"revoked:{revocation.reason.value}:{revocation.invalid_us}"
+    if revocation is None:
+        return ""
+    return f"revoked:{revocation.reason.value}:{revocation.invalid_us}:{revocation.at_us}"
 
 
-def revocation_of(entry: Entry) -> Revocation:
-    """Reads an entry about a revoked or replaced seal. An entry that tells nothing more is about its own time."""
-    kind, _, rest = entry.kind.partition(":")
-    reason, _, invalid = rest.partition(":")
-    if kind == "revoked" and reason.isdecimal() and invalid.isdecimal():
-        return Revocation(RevocationReason(int(reason)), entry.time_us, int(invalid))
+def revocation_of(entry: Entry, held_us: int | None = None) -> Revocation:
+    """Reads an entry about a revoked or replaced seal. An entry of an earlier version tells less: the seal is then out
+    of use since its suspension (`held_us`), else since the entry's own time.
+    """
+    out_us = entry.time_us if held_us is None else min(held_us, entry.time_us)
+    if told := _REVOKED.fullmatch(entry.kind):
+        reason, invalid_us = _REASONS.get(int(told[1]), RevocationReason.UNSPECIFIED), int(told[2])
+        return Revocation(reason, int(told[3]) if told[3] else max(out_us, invalid_us), invalid_us)
     replaced = entry.state == SealState.REPLACED
-    return Revocation(
-        RevocationReason.SUPERSEDED if replaced else RevocationReason.UNSPECIFIED, entry.time_us, entry.time_us
-    )
+    return Revocation(RevocationReason.SUPERSEDED if replaced else RevocationReason.UNSPECIFIED, out_us, out_us)
+
+
+_REVOKED = re.compile(r"revoked:(\d{1,3}):(\d{1,18})(?::(\d{1,18}))?")
+_REASONS = {reason.value: reason for reason in RevocationReason}
+_WITH_REVOCATION = frozenset({SealState.REVOKED.value, SealState.REPLACED.value})
 
 
 _WITH_CERTIFICATE = frozenset(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from services.esign import metrics
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.digests import SHA256, Digest
 from services.esign.domain.errors import ClockDoubtError, SealStateError
@@ -19,12 +20,14 @@ from services.esign.seals.domain import life as seals
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
 from services.esign.timestamps.clock_guard import ClockGuard
+from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process.clock import Clock
 
 TOLERANCE_US = 1_000_000
 """The distance that replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
 _BEAT_SECONDS = 60.0
+_WRONG_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,11 @@ class Slots:
         """`count` slots at one time, the last one's number; for a key used once, or with the check of the seal in the
         same unit of work (`grant`). Raises ClockDoubtError.
         """
-        return self._raise(conn, count)
+        try:
+            return self._raise(conn, count)
+        except ClockDoubtError:
+            metrics.TIMESTAMPS.labels("time_not_available").inc()
+            raise
 
     def _raise(self, conn: Connection, granted: int) -> Slot:
         if self.guard is not None and self.guard.stepped():
@@ -73,6 +80,8 @@ class Slots:
             )
         now_us = self.clock.now_us()
         found = slot_rows.raise_floor(conn, now_us, TOLERANCE_US, granted)
+        if self.guard is not None:
+            self.guard.behind = found is None
         if found is None:
             behind = (slot_rows.floor(conn) - now_us) // 1000
             raise ClockDoubtError(
@@ -84,13 +93,16 @@ class Slots:
         return Slot(*found)
 
     def beat_of(self, base: Foundation) -> Callable[[], Awaitable[None]]:
-        """Task: each minute notes the time, so that a clock set back while the hub was off or idle shows too."""
+        """Task: each minute notes the time, so that a clock set back while the hub was off or idle shows too. While the
+        clock is wrong it looks every two seconds, so that the hub is ready as soon as the clock is right again.
+        """
 
         async def beat() -> None:
             while True:
                 # A wrong clock is told to whoever asks for a slot, and by the guard.
-                with contextlib.suppress(ClockDoubtError):
+                with contextlib.suppress(ClockDoubtError, HubError):
                     await base.write(self._raise, 0)
-                await asyncio.sleep(_BEAT_SECONDS)
+                wrong = self.guard is not None and self.guard.wrong()
+                await asyncio.sleep(_WRONG_SECONDS if wrong else _BEAT_SECONDS)
 
         return beat

@@ -41,27 +41,36 @@ class ClockGuard:
 
     Without a reference that is the start of the process: a clock that is stepped afterwards is refused until it is set
     right again or the process starts anew. With a reference it is the last minute in which the two agreed; a reference
-    that has been away for an hour leaves the clock in doubt.
+    that has been unavailable for an hour leaves the clock in doubt. A clock that is behind what was sealed already is
+    wrong in any case: `behind` is set by who hands out signing times.
     """
 
     clock: Clock
     reference: ClockReference | None = None
     passed_us: Callable[[], int] = running_us
+    behind: bool = False
     _anchor_us: int = field(init=False)
     _confirmed_us: int | None = field(init=False, default=None)
     _stepped: bool = field(init=False, default=False)
+    _disagrees: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._anchor_us = self.clock.now_us() - self.passed_us()
 
     def stepped(self) -> bool:
-        """Tells whether the clock was changed by more than a second since it was last known to be right."""
-        return self._wrong(self.clock.now_us(), self.passed_us())
+        """Tells whether the clock was changed by more than a second since it was last known to be right, or is off the
+        reference by more than that.
+        """
+        return self._wrong(self.clock.now_us(), self.passed_us()) or self._disagrees
+
+    def wrong(self) -> bool:
+        """Tells whether the clock is known to be wrong: nothing is sealed by it."""
+        return self.stepped() or self.behind
 
     def now_us(self) -> int | None:
         """The time, µs; None while the clock is in doubt."""
         now, passed = self.clock.now_us(), self.passed_us()
-        if self._wrong(now, passed):
+        if self._wrong(now, passed) or self._disagrees or self.behind:
             return None
         if self.reference is not None and (self._confirmed_us is None or passed - self._confirmed_us > HOLDOVER_US):
             return None
@@ -83,7 +92,8 @@ class ClockGuard:
         except OSError as error:
             _log.warning("clock_reference_away", kind=type(error).__name__)
             return
-        if abs(offset) > MOST_WRONG_US:
+        self._disagrees = abs(offset) > MOST_WRONG_US
+        if self._disagrees:
             _log.error("clock_wrong", offset_ms=offset // 1000)
             self._confirmed_us = None
             return

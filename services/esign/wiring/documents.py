@@ -9,7 +9,6 @@ from services.esign.documents.issuing import Issuing
 from services.esign.documents.packages import open_packages
 from services.esign.documents.registry import CertificateRegistryService
 from services.esign.documents.service import CertificateService
-from services.esign.documents.sm3_index import Sm3Index
 from services.esign.documents.store import certificates as document_rows
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
@@ -53,8 +52,6 @@ def open_documents(
         packages=open_packages(settings, seals.sidecars, layouts, secrets.qr.host),
         crowd=neighbours.crowd,
     )
-    by_sm3 = Sm3Index(base.store)
-    issuing.told.append(by_sm3.released)
     certificates = CertificateService(base, ledger, neighbours, issuing)
 
     async def facts() -> Mapping[str, str]:
@@ -64,6 +61,6 @@ def open_documents(
         certificates=certificates,
         edge=[servicer(certificates)],
         peer=[servicer(CertificateRegistryService(base))],
-        tasks=[issuing.finish_interrupted, certificates.withdrawals.watch, by_sm3.follow],
+        tasks=[issuing.finish_interrupted, certificates.withdrawals.watch],
         facts=facts,
     )

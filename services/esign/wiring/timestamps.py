@@ -37,17 +37,25 @@ def open_timestamps(base: Foundation, settings: EsignSettings, secrets: Secrets)
     authority = None if secrets.tsa is None else Authority(secrets.tsa, guard)
     http = httpx.AsyncClient(timeout=_SECONDS, trust_env=False)
 
+    stamps = _stamps(base, settings, secrets, authority, http)
+
     async def facts() -> Mapping[str, str]:
         return {"clock": "in doubt" if guard.now_us() is None else "right"}
+
+    def not_ready() -> list[str]:
+        # Documents without timestamps need no reference; a clock that is known to be wrong seals none.
+        stuck = guard.now_us() is None if isinstance(stamps, OwnTimestamps) else guard.wrong()
+        return ["the clock is in doubt: nothing is sealed or released"] if stuck else []
 
     metrics.CLOCK_DOUBTED.set_function(lambda: float(guard.now_us() is None))
     return TimestampsPart(
         guard=guard,
-        stamps=_stamps(base, settings, secrets, authority, http),
+        stamps=stamps,
         http=http,
         edge=[servicer(TimestampService(authority))],
         tasks=[guard.watch],
         facts=facts,
+        not_ready=not_ready,
         close=http.aclose,
     )
 

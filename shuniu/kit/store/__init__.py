@@ -1,6 +1,6 @@
 """The store: `Store` runs units of work, `kit_tables` is what every service stores, `Dialect` has bulk statements."""
 
-from shuniu.kit.store.store import Store
+from shuniu.kit.store.store import FORGOTTEN_MOST, Store
 from shuniu.kit.store.tables import kit_tables
 from shuniu.kit.store.types import (
     Binding,
@@ -17,6 +17,7 @@ from shuniu.kit.store.types import (
 )
 
 __all__ = [
+    "FORGOTTEN_MOST",
     "Binding",
     "Dialect",
     "LostRaceError",

@@ -25,8 +25,8 @@ Ts = TypeVarTuple("Ts")
 _EPOCH: Final = "epoch"
 _PROBE: Final = "probe"
 _RESTORED: Final = "restored_us"
-# Beyond what any service gave out between a backup and the end of the store it was made of.
-_JUMP: Final = 1_000_000
+FORGOTTEN_MOST: Final = 1_000_000
+"""More numbers than any service gave out between a backup and the end of the store it was made of."""
 # How often a store that could not write tries again by itself, s.
 _PROBE_EVERY: Final = 0.5
 
@@ -226,7 +226,7 @@ def _read_history(conn: Connection) -> tuple[int, int]:
 
 def _begin_restored(conn: Connection, counters: Sequence[str]) -> int:
     wanted = or_(*(counter.c.name.startswith(name, autoescape=True) for name in counters))
-    conn.execute(counter.update().where(wanted).values(value=counter.c.value + _JUMP))
+    conn.execute(counter.update().where(wanted).values(value=counter.c.value + FORGOTTEN_MOST))
     _put_meta(conn, _RESTORED, binding_of(conn).clock.now_us())
     return _raise_epoch(conn)
 

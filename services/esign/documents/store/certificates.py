@@ -14,7 +14,6 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
-    func,
     select,
     text,
     update,
@@ -22,6 +21,7 @@ from sqlalchemy import (
 
 from services.esign.pages.domain.certificates import CertificateState
 from shuniu.kit.rpc import paging
+from shuniu.kit.store import counters
 from shuniu.kit.store.partial import partial
 
 TABLES = MetaData()
@@ -61,6 +61,7 @@ certificate = Table(
 )
 
 SLOT, SEALED, ISSUED = "SLOT", "SEALED", "ISSUED"
+ISSUED_COUNT: Final = "issued:certificate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,24 +117,9 @@ def read_certificate(row: Row[Any]) -> CertificateRow:
     )
 
 
-def find_certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | None:
-    row = conn.execute(select(certificate).where(certificate.c.case_code == case_code)).first()
-    return None if row is None else read_certificate(row)
-
-
 def find_certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
     return None if row is None else read_certificate(row)
-
-
-def keep_bytes(conn: Connection, number: str, pdf: bytes, sha256: str, qr: str) -> bool:
-    """Keeps the sealed bytes of a slot once; False when another attempt was first."""
-    changed = conn.execute(
-        update(certificate)
-        .where(certificate.c.number == number, certificate.c.stage == SLOT)
-        .values(pdf=pdf, sha256=sha256, qr=qr, stage=SEALED)
-    )
-    return changed.rowcount == 1
 
 
 def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sha256: str) -> bool:
@@ -146,22 +132,19 @@ def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sh
     return changed.rowcount == 1
 
 
-def release(conn: Connection, number: str, ledger_index: int, receipt: str) -> bool:
-    """SEALED → ISSUED with its receipt, once."""
-    changed = conn.execute(
-        update(certificate)
-        .where(certificate.c.number == number, certificate.c.stage == SEALED)
-        .values(ledger_index=ledger_index, receipt=receipt, stage=ISSUED)
-    )
-    return changed.rowcount == 1
-
-
 def revoke(conn: Connection, number: str, reason: str, now_us: int) -> None:
     """The document is revoked from now on, and the ledger is to say so."""
     conn.execute(
         update(certificate)
         .where(certificate.c.number == number)
         .values(state=CertificateState.REVOKED.value, reason=reason, revoked_us=now_us)
+    )
+
+
+def state_of(conn: Connection, number: str) -> CertificateState:
+    """The state of a document that is there."""
+    return CertificateState(
+        conn.execute(select(certificate.c.state).where(certificate.c.number == number)).scalar_one()
     )
 
 
@@ -196,6 +179,4 @@ def unfinished(conn: Connection) -> Sequence[str]:
 
 
 def issued_count(conn: Connection) -> int:
-    """All but those under way: both are counted in an index, without the documents."""
-    every = select(func.count()).select_from(certificate)
-    return conn.execute(every).scalar_one() - conn.execute(every.where(text(UNDER_WAY))).scalar_one()
+    return counters.value(conn, ISSUED_COUNT)

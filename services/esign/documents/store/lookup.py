@@ -23,3 +23,9 @@ def find_certificate_by_digests(conn: Connection, digests: Sequence[str]) -> Cer
         if found is not None and found.stage == ISSUED:
             return found
     return None
+
+
+def find_at_any_stage(conn: Connection, sha256: str) -> CertificateRow | None:
+    """The document whose PDF has this SHA-256 (hex), released or not."""
+    found = conn.execute(_NUMBERS, {"digests": [sha256]}).first()
+    return None if found is None else find_certificate_by_number(conn, found.number)

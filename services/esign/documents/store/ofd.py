@@ -19,8 +19,6 @@ certificate_ofd = Table(
 )
 
 _DIGESTS: BindParameter[str] = bindparam("digests", expanding=True)
-_WANTED: BindParameter[str] = bindparam("numbers", expanding=True)
-_PACKAGES = select(certificate_ofd.c.number, certificate_ofd.c.ofd).where(certificate_ofd.c.number.in_(_WANTED))
 _NUMBERS = select(certificate_ofd.c.sha256, certificate_ofd.c.number).where(certificate_ofd.c.sha256.in_(_DIGESTS))
 
 
@@ -34,11 +32,6 @@ def ofd_of(conn: Connection, number: str) -> bytes:
     """The OFD form of a document; empty when it has none."""
     wanted = select(certificate_ofd.c.ofd).where(certificate_ofd.c.number == number)
     return bytes(conn.execute(wanted).scalar() or b"")
-
-
-def packages_of(conn: Connection, numbers: Sequence[str]) -> list[tuple[str, bytes]]:
-    """Number and OFD form of those of these documents that have one."""
-    return [(row.number, bytes(row.ofd)) for row in conn.execute(_PACKAGES, {"numbers": numbers})]
 
 
 def numbers_of(conn: Connection, digests: Sequence[str]) -> dict[str, str]:

@@ -7,16 +7,19 @@ from hashlib import sha256
 from sqlalchemy import BindParameter, Connection, bindparam, insert, select, update
 
 from services.esign.documents.store import ofd as ofd_store
+from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import (
     ISSUED,
+    ISSUED_COUNT,
     SEALED,
     SLOT,
     CertificateRow,
     certificate,
     read_certificate,
 )
+from services.esign.documents.store.sm3 import Form
 from services.esign.seals.store import sm2_side as ses_store
-from shuniu.kit.store import binding_of
+from shuniu.kit.store import FORGOTTEN_MOST, binding_of, counters
 
 # Put together once: that costs more than to run them.
 _NUMBERS: BindParameter[str] = bindparam("numbers", expanding=True)
@@ -55,11 +58,13 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """The place of a document in the ledger."""
+    """The place of a document in the ledger, and the SM3 (hex) of its PDF and its OFD form; empty where it has none."""
 
     number: str
     ledger_index: int
     receipt: str = field(repr=False)
+    pdf_sm3: str
+    ofd_sm3: str = ""
 
 
 def of_cases(conn: Connection, case_codes: Sequence[str]) -> dict[str, CertificateRow]:
@@ -72,6 +77,11 @@ def next_numbers(conn: Connection, prefix: str, count: int) -> list[str]:
     """Prefix, then a serial of its own from 1, at least six digits; `count` of them."""
     last = binding_of(conn).dialect.next_value(conn, f"certificate:{prefix}", count)
     return [f"{prefix}{serial:06d}" for serial in range(last - count + 1, last + 1)]
+
+
+def pass_over(conn: Connection, prefix: str) -> None:
+    """Leaves out numbers that a store may have given out and forgotten."""
+    binding_of(conn).dialect.next_value(conn, f"certificate:{prefix}", FORGOTTEN_MOST)
 
 
 def take_slots(conn: Connection, rows: Sequence[CertificateRow]) -> None:
@@ -123,9 +133,17 @@ def keep_bytes(conn: Connection, made: Sequence[Made]) -> set[str]:
 
 
 def release(conn: Connection, logged: Sequence[Logged]) -> set[str]:
-    """SEALED → ISSUED with their receipts, each once; returns the numbers that were released by this."""
+    """SEALED → ISSUED with their receipts and the SM3 of their forms, each once; returns the numbers that were released
+    by this.
+    """
     first = {row.number for row in conn.execute(_WAITING, {"numbers": [one.number for one in logged]})}
     values = [{"of": one.number, "at": one.ledger_index, "proof": one.receipt} for one in logged if one.number in first]
     if values:
         conn.execute(_RELEASE, values)
+        counters.add(conn, ISSUED_COUNT, len(values))
+        mine = [one for one in logged if one.number in first]
+        digest_store.keep(conn, Form.PDF, [(one.number, one.pdf_sm3) for one in mine])
+        packages = [(one.number, one.ofd_sm3) for one in mine if one.ofd_sm3]
+        if packages:
+            digest_store.keep(conn, Form.OFD, packages)
     return first

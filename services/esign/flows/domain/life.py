@@ -4,7 +4,7 @@ DRAFT → OPEN → steps WAITING → AUTHORISED → SIGNED | REJECTED → SEALIN
 WITHDRAWN and EXPIRED. FAILED is no end: it remembers where it was and goes on from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
@@ -60,7 +60,6 @@ class Act(StrEnum):
     FINISH = "finish"
 
 
-ENDS = frozenset({FlowState.COMPLETED, FlowState.REJECTED, FlowState.WITHDRAWN, FlowState.EXPIRED})
 # In which states an act is possible. After everybody has signed, nothing but the release can happen: a document that
 # all parties signed must not vanish because somebody was slow.
 _POSSIBLE: Mapping[Act, frozenset[FlowState]] = MappingProxyType(
@@ -207,19 +206,6 @@ def finished(flow: Flow) -> Flow:
     """The final document is closed, logged and released: its closing is one more revision."""
     require(flow, Act.FINISH)
     return replace(flow, state=FlowState.COMPLETED, revision=flow.revision + 1)
-
-
-ACTS: Mapping[Act, Callable[[Flow], Flow]] = MappingProxyType(
-    {
-        Act.OPEN: opened,
-        Act.WITHDRAW: withdrawn,
-        Act.EXPIRE: expired,
-        Act.FAIL: failed,
-        Act.RESUME: resumed,
-        Act.FINISH: finished,
-    }
-)
-"""The acts that concern no single step."""
 
 
 def _require_turn(flow: Flow, key: str) -> None:

@@ -22,6 +22,7 @@ from services.esign.flows.store import flows as flow_store
 from services.esign.flows.store import journal as flow_journal_store
 from services.esign.flows.store.flows import FlowRow, Party
 from services.esign.flows.work import LEASE_US, Work, ended
+from services.esign.service.releases import require_admitted
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
@@ -287,8 +288,12 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
                 "该流程未完成，其文件已按期清除。",
                 flow=row.id,
             )
-        await self.base.write(lambda conn: self.base.audit(conn, "DownloadFlow", f"flow/{row.id}"))
+        await self.base.write(self._released, row.id)
         return pb.DownloadFlowResponse(flow=view(now, viewer), pdf=pdf, tlog_proof=now.receipt)
+
+    def _released(self, conn: Connection, flow_id: str) -> None:
+        require_admitted(self.base)
+        self.base.audit(conn, "DownloadFlow", f"flow/{flow_id}")
 
     async def CountFlows(self, request: pb.CountFlowsRequest, context: Any) -> pb.CountFlowsResponse:
         def read(conn: Connection) -> tuple[dict[tuple[str, str, str], int], int]:

@@ -21,12 +21,14 @@ from services.esign.keys.of_seals import SealKey
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
+from services.esign.seals.domain import life as seals
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.maker import key_context
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.refusals import seal_unknown
+from services.esign.service.releases import require_admitted
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
@@ -136,7 +138,14 @@ class RemoteSignatureService(flow_pb2_grpc.RemoteSignatureServiceServicer):
                 raise error from None
         response = pb.SignHashResponse(signatures=signatures, ledger_index=receipt.index)
 
-        def answer(_conn: Connection) -> pb.SignHashResponse:
+        def answer(conn: Connection) -> pb.SignHashResponse:
+            """Signatures leave the hub only while their seal and caller may still sign: both may have been suspended
+            while the key or the ledger was waited for.
+            """
+            require_admitted(self.base)
+            with refused():
+                now = seal_rows.find_seal_by_id(conn, found.seal.id)
+                seals.may_sign((now or found).seal, caller.platform, self.base.clock.now_us())
             return response
 
         return await self.base.mutate(request, pb.SignHashResponse, answer, target=f"seal/{found.seal.id}")

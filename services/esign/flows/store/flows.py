@@ -20,6 +20,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 
@@ -35,6 +36,10 @@ TABLES = MetaData()
 _AUTHORISED: Final = "state = 'AUTHORISED'"
 GRANTED: Final = f"flow_step.{_AUTHORISED}"
 """The same condition, where flows are asked too: they have a state of their own."""
+DRAFT: Final = "state = 'DRAFT'"
+EXPIRES: Final = "state IN ('OPEN', 'FAILED') AND deadline_us > 0"
+ERASABLE: Final = "state IN ('REJECTED', 'WITHDRAWN', 'EXPIRED') AND document_kept = 1"
+"""Flows that came to nothing and whose document is still there."""
 
 # `version` grows with each change: a unit that read an older one runs again. `work_us` is when the hub's next attempt
 # at unfinished work may begin, `remind_us` when parties are reminded, µs; 0: never.
@@ -63,11 +68,15 @@ flow = Table(
     Column("final_sha256", Text, nullable=False),
     Column("ledger_index", BigInteger, nullable=False),
     Column("receipt", Text, nullable=False),
+    # 0 once its document was thrown away.
+    Column("document_kept", Integer, nullable=False, server_default="1"),
     Index("flow_platform", "platform", "id"),
     Index("flow_work", "work_us"),
-    Index("flow_deadline", "state", "deadline_us"),
+    partial("flow_deadline", "deadline_us", where=EXPIRES),
     Index("flow_remind", "remind_us"),
     Index("flow_final", "final_sha256"),
+    partial("flow_draft", "begun_us", where=DRAFT),
+    partial("flow_erasable", "ended_us", where=ERASABLE),
 )
 
 # A party, with the demands of the scenario as they were when the flow began.
@@ -299,8 +308,7 @@ def erase_ended(conn: Connection, before_us: int, now_us: int, limit: int) -> in
     """Throws away the documents of flows that came to nothing before then, and drafts that nobody opened; returns how
     many. That there was a flow, and how it ended, stays.
     """
-    nothing = (FlowState.REJECTED.value, FlowState.WITHDRAWN.value, FlowState.EXPIRED.value)
-    left = select(flow.c.id).where(flow.c.state == FlowState.DRAFT.value, flow.c.begun_us < before_us).limit(limit)
+    left = select(flow.c.id).where(text(DRAFT), flow.c.begun_us < before_us).limit(limit)
     drafts = list(conn.execute(left).scalars())
     # None at all would be an empty list, for which SQLite goes through every draft.
     if drafts:
@@ -309,14 +317,11 @@ def erase_ended(conn: Connection, before_us: int, now_us: int, limit: int) -> in
             .where(flow.c.id.in_(drafts), flow.c.state == FlowState.DRAFT.value)
             .values(state=FlowState.WITHDRAWN.value, ended_us=now_us, version=flow.c.version + 1)
         )
-    over = (
-        select(flow.c.id)
-        .join(flow_document, flow_document.c.flow_id == flow.c.id)
-        .where(flow.c.state.in_(nothing), flow.c.ended_us < before_us)
-        .limit(limit)
-    )
+    over = select(flow.c.id).where(text(ERASABLE), flow.c.ended_us < before_us).limit(limit)
     gone = [*drafts, *conn.execute(over).scalars()]
-    conn.execute(delete(flow_document).where(flow_document.c.flow_id.in_(gone)))
+    if gone:
+        conn.execute(update(flow).where(flow.c.id.in_(gone)).values(document_kept=0))
+        conn.execute(delete(flow_document).where(flow_document.c.flow_id.in_(gone)))
     return len(gone)
 
 
@@ -334,9 +339,10 @@ def find_use_of_consent(conn: Connection, token_id: str) -> str | None:
     return None if found is None else str(found)
 
 
-def forget_consents(conn: Connection, before_us: int) -> int:
-    """Forgets authorisations whose time was over before then; returns how many."""
-    return conn.execute(delete(used_consent).where(used_consent.c.expires_us < before_us)).rowcount
+def forget_consents(conn: Connection, before_us: int, limit: int) -> int:
+    """Forgets authorisations whose time was over before then, at most `limit`; returns how many."""
+    over = select(used_consent.c.token_id).where(used_consent.c.expires_us < before_us).limit(limit)
+    return conn.execute(delete(used_consent).where(used_consent.c.token_id.in_(over))).rowcount
 
 
 def find_final_by_sha256(conn: Connection, digests: Sequence[str]) -> FlowRow | None:
@@ -380,8 +386,7 @@ def due_work(conn: Connection, now_us: int, limit: int) -> list[str]:
 
 def due_expiry(conn: Connection, now_us: int, limit: int) -> list[str]:
     """Flows whose time for signing is over. FAILED ones whose parties have all signed are among them."""
-    states = (FlowState.OPEN.value, FlowState.FAILED.value)
-    due = select(flow.c.id).where(flow.c.state.in_(states), flow.c.deadline_us <= now_us, flow.c.deadline_us > 0)
+    due = select(flow.c.id).where(text(EXPIRES), flow.c.deadline_us <= now_us)
     return list(conn.execute(due.where(flow.c.was != FlowState.SEALING.value).limit(limit)).scalars())
 
 

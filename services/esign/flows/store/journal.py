@@ -3,7 +3,7 @@
 Both are written in the unit of work that makes them true, so a recount from the ledger must give the same.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import (
@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    delete,
     func,
     insert,
     select,
@@ -26,7 +27,7 @@ from shuniu.kit.store.types import LostRaceError
 
 TABLES = MetaData()
 
-# Entries for the ledger, written with what they tell of; `ledger_index` is UNLOGGED until the entry is there.
+# Entries for the ledger, written with what they tell of, until they are there. `ledger_index`: of an earlier version.
 flow_journal = Table(
     "flow_journal",
     TABLES,
@@ -94,11 +95,13 @@ def pending(conn: Connection) -> int:
     return int(conn.execute(waiting).scalar_one())
 
 
-def logged(conn: Connection, indexes: Mapping[int, int]) -> list[int]:
-    """Entries (by number) are in the ledger at these indexes; the numbers of which that was not known before."""
+def logged(conn: Connection, rows: Iterable[JournalRow]) -> list[int]:
+    """Forgets entries that are in the ledger; returns the numbers of those that were still here. A number may be given
+    to another entry after that, so a row is forgotten by its entry too.
+    """
     fresh = []
-    for number, index in indexes.items():
-        row = (flow_journal.c.number == number, flow_journal.c.ledger_index == UNLOGGED)
-        if conn.execute(update(flow_journal).where(*row).values(ledger_index=index)).rowcount:
-            fresh.append(number)
+    for row in rows:
+        same = (flow_journal.c.number == row.number, flow_journal.c.entry == row.entry)
+        if conn.execute(delete(flow_journal).where(*same)).rowcount:
+            fresh.append(row.number)
     return fresh

@@ -141,27 +141,9 @@ def answer(request: ocsp.OCSPRequest, found: CertificateStanding | None, respond
     return builder.sign(responder.key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
-def answer_for(
-    certificate: x509.Certificate,
-    found: CertificateStanding | None,
-    ca: Authority,
-    responder: Authority,
-    now_us: int,
-) -> bytes:
-    """OCSPResponse, DER, that nobody asked for: it goes into a document as validation data."""
-    # SHA-1 only names the issuer; readers that look for an answer in a document know no other (RFC 5019, 2.1.1).
-    asked = ocsp.OCSPRequestBuilder().add_certificate(certificate, ca.certificate, hashes.SHA1()).build()  # noqa: S303
-    return answer(asked, found, responder, now_us)
-
-
 def unreadable() -> bytes:
     """OCSPResponse malformedRequest, DER."""
     return _failed(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-
-
-def try_later() -> bytes:
-    """OCSPResponse tryLater, DER."""
-    return _failed(ocsp.OCSPResponseStatus.TRY_LATER)
 
 
 def crl(ca: Authority, revoked: Iterable[CertificateStanding], now_us: int) -> bytes:

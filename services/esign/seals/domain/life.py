@@ -78,6 +78,7 @@ MOVES: Mapping[tuple[SealState, Action], SealState] = MappingProxyType(
 )
 ENDED = frozenset({SealState.REVOKED, SealState.EXPIRED, SealState.REPLACED, SealState.REJECTED})
 """States from which a seal never signs again."""
+_TAKEN = ENDED | {SealState.SUSPENDED}
 PENDING = frozenset({SealState.APPLIED, SealState.REVIEWED, SealState.ISSUED})
 """States before the first signature."""
 
@@ -160,6 +161,25 @@ def moved(seal: Seal, action: Action, at_us: int) -> Seal:
     return replace(seal, state=move(seal.state, action), held_us=held_us)
 
 
+def learned(seal: Seal, state: SealState, at_us: int, told: Revocation) -> Seal | None:
+    """The seal after a change (state, µs) that only the ledger remembers; `told` says how it ended where it was revoked
+    or replaced. None when the change gives a right, or when the seal has ended otherwise already: but a revocation is
+    worse than another end, and a later one may reach further back.
+    """
+    if state not in _TAKEN or (seal.state in ENDED and state is not SealState.REVOKED):
+        return None
+    if state is SealState.SUSPENDED:
+        return replace(seal, state=state, held_us=at_us if seal.held_us is None else min(seal.held_us, at_us))
+    if state not in {SealState.REVOKED, SealState.REPLACED}:
+        return replace(seal, state=state)
+    return replace(seal, state=state, revocation=told if seal.revocation is None else _worse(seal.revocation, told))
+
+
+def _worse(known: Revocation, told: Revocation) -> Revocation:
+    reason = known.reason if known.reason is RevocationReason.KEY_COMPROMISE else told.reason
+    return Revocation(reason, min(known.at_us, told.at_us), min(known.invalid_us, told.invalid_us))
+
+
 def _out_since(seal: Seal, now_us: int) -> int:
     """From when on a seal that ends now is out of use (µs). A revocation that follows a hold has the hold's date
     (X.509, 8.5.2.2): else the later list would make good what was signed on hold.
@@ -194,6 +214,19 @@ def revoke(seal: Seal, reason: RevocationReason, invalid_us: int, now_us: int) -
         reason = known.reason
     at_us = out_us if known is None else min(known.at_us, out_us)
     return Revocation(reason, at_us, max(min(invalid_us, at_us), seal.not_before_us))
+
+
+def require_countable(seal: Seal, at_us: int) -> None:
+    """Refuses a signature of which it is known before it is released that it counts for nothing: its seal was revoked
+    from before its slot (µs) on. Raises SealStateError SEAL_REVOKED.
+    """
+    if seal.invalid_at(at_us):
+        raise SealStateError(
+            "SEAL_REVOKED",
+            "the seal was revoked with effect from before the signature",
+            "印章已被撤销，撤销自签署之前起生效",
+            seal=seal.id,
+        )
 
 
 def may_sign(seal: Seal, owner: str, at_us: int, kind: SealKind = SealKind.ORGANISATION) -> None:

@@ -9,20 +9,17 @@ from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.esign.certification.domain.holders import SealKind
-from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Action, Seal, SealState, move
 from services.esign.seals.service import views as seal_views
 from services.esign.seals.service.owners import SealService, checked_name
-from services.esign.seals.service.views import actor, view_for
+from services.esign.seals.service.views import actor
 from services.esign.seals.store import seals as seal_rows
-from services.esign.seals.store.seals import SealRow
-from services.esign.service.refusals import refusal, seal_unknown
+from services.esign.service.refusals import seal_unknown
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2_grpc
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.kit import errors
-from shuniu.kit.foundation import asked_of
 from shuniu.kit.process.ids import new_ulid
-from shuniu.kit.rpc import paging, requests
+from shuniu.kit.rpc import paging
 from shuniu.kit.rpc.caller import current_caller
 
 Response = TypeVar("Response", bound=Message)
@@ -57,27 +54,18 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         def unit(conn: Connection) -> Seal:
             return self.seals.life.review(conn, request.id, action, actor(caller), reason)
 
-        return await self._moved(request, pb.ReviewSealResponse, unit)
+        return await self.seals.moved(request, pb.ReviewSealResponse, unit)
 
     async def MakeSeal(self, request: pb.MakeSealRequest, context: Any) -> pb.MakeSealResponse:
-        by, asked = actor(current_caller()), asked_of(request)
-        kept = await self.seals.base.store.read(requests.answered, [asked])
-        if kept:
-            return pb.MakeSealResponse.FromString(kept[asked.key])
-        found = await self.seals.base.store.read(seal_rows.find_seal_by_id, request.id)
-        if found is None:
-            raise seal_unknown(request.id)
-        try:
-            # Before anybody is asked for a name or a certificate.
-            move(found.seal.state, Action.MAKE)
-            made = await self.seals.maker.make(found.seal, await self.seals.life.require_clock())
-        except EsignError as error:
-            raise refusal(error) from None
-        return await self._moved(request, pb.MakeSealResponse, lambda conn: self.seals.life.make(conn, made, by))
+        by = actor(current_caller())
+        made = await self.seals.make(request, lambda seal: move(seal.state, Action.MAKE))
+        if isinstance(made, bytes):
+            return pb.MakeSealResponse.FromString(made)
+        return await self.seals.moved(request, pb.MakeSealResponse, lambda conn: self.seals.life.make(conn, made, by))
 
     async def ActivateSeal(self, request: pb.ActivateSealRequest, context: Any) -> pb.ActivateSealResponse:
         by = actor(current_caller())
-        return await self._moved(
+        return await self.seals.moved(
             request, pb.ActivateSealResponse, lambda conn: self.seals.life.activate(conn, request.id, by)
         )
 
@@ -92,7 +80,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         wanted = Seal(
             new_ulid(self.seals.base.clock), old.owner, name, SealState.APPLIED, 0, 0, old.kind, old.person, old.id
         )
-        return await self._moved(
+        return await self.seals.moved(
             request,
             pb.ReplaceSealResponse,
             lambda conn: self.seals.life.apply(conn, wanted, picture, by, reason),
@@ -102,7 +90,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         by, reason = actor(current_caller()), seal_views.reason(request.reason)
         why = seal_views.revocation_reason(request.reason_code)
         since = seal_views.since(request, "invalid_since")
-        return await self._moved(
+        return await self.seals.moved(
             request,
             pb.RevokeSealResponse,
             lambda conn: self.seals.life.revoke(conn, request.id, why, since, by, reason),
@@ -124,18 +112,3 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         if len(rows) > size:
             response.next_page_token = paging.encode_token(page_key, caller.key, query, (rows[size - 1].number,))
         return response
-
-    async def _moved(self, request: Any, response: type[Response], move: Callable[[Connection], Seal]) -> Response:
-        caller = current_caller()
-
-        def unit(conn: Connection) -> Response:
-            try:
-                moved = move(conn)
-            except EsignError as error:
-                raise refusal(error) from None
-            kept = seal_rows.find_seal_by_id(conn, moved.id)
-            return response(seal=view_for(caller, kept or SealRow(moved, b"", b"")))
-
-        answer = await self.seals.base.mutate(request, response, unit, target=f"seal/{request.id}")
-        await self.seals.logged()
-        return answer

@@ -1,20 +1,21 @@
 """SealService: what the owner of a seal does, and the short ways of an operator."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from google.protobuf.message import Message
 from sqlalchemy import Connection
 
 from services.esign.certification.domain.holders import SealKind
 from services.esign.domain.errors import EsignError
 from services.esign.keys.secrets import Secrets
-from services.esign.seals.domain.life import Action, RevocationReason, Seal, SealState, move
+from services.esign.seals.domain.life import Action, Seal, SealState, move
 from services.esign.seals.life import SealLife
-from services.esign.seals.maker import SealMaker
+from services.esign.seals.maker import Made, SealMaker
 from services.esign.seals.service import views as seal_views
-from services.esign.seals.service.views import actor, view, view_for
+from services.esign.seals.service.views import actor, view_for
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import sm2_side as ses_store
@@ -27,13 +28,8 @@ from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.rpc import paging, requests
 from shuniu.kit.rpc.caller import Caller, CallerKind, current_caller
-from shuniu.rules import Violation
 
-_WANTED = {
-    pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
-    pb.SEAL_STATE_SUSPENDED: SealState.SUSPENDED,
-    pb.SEAL_STATE_REVOKED: SealState.REVOKED,
-}
+Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(slots=True)
@@ -57,90 +53,30 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
             new_ulid(self.base.clock), caller.platform, name, SealState.APPLIED, 0, 0, replaces=request.replaces
         )
 
-        def unit(conn: Connection) -> pb.ApplySealResponse:
-            try:
-                applied = self.life.apply(conn, wanted, picture, actor(caller))
-            except EsignError as error:
-                raise refusal(error) from None
-            return pb.ApplySealResponse(seal=view(SealRow(applied, b"", b"")))
-
-        response = await self.base.mutate(request, pb.ApplySealResponse, unit, target=f"seal/{wanted.id}")
-        await self.logged()
-        return response
+        return await self.moved(
+            request,
+            pb.ApplySealResponse,
+            lambda conn: self.life.apply(conn, wanted, picture, actor(caller)),
+            target=wanted.id,
+        )
 
     async def ApproveSeal(self, request: pb.ApproveSealRequest, context: Any) -> pb.ApproveSealResponse:
-        """Makes the key and certificate beforehand; only one attempt's is kept."""
-        caller, asked = current_caller(), asked_of(request)
-        by = actor(caller)
-        kept = await self.base.store.read(requests.answered, [asked])
-        if kept:
-            return pb.ApproveSealResponse.FromString(kept[asked.key])
-        found = await self.base.store.read(seal_rows.find_seal_by_id, request.id)
-        if found is None:
-            raise seal_unknown(request.id)
-        if found.seal.state is SealState.APPLIED and self.two_operators:
-            raise errors.denied(
-                "REVIEW_NEEDED",
-                "Another operator reviews the application first.",
-                "须先由另一名管理员审核该申请。",
-            )
-        try:
-            # Before anybody is asked for a name or a certificate.
-            if found.seal.state is not SealState.APPLIED:
-                move(found.seal.state, Action.MAKE)
-            made = await self.maker.make(found.seal, await self.life.require_clock())
-        except EsignError as error:
-            raise refusal(error) from None
-
-        def unit(conn: Connection) -> pb.ApproveSealResponse:
-            try:
-                now = seal_rows.find_seal_by_id(conn, request.id)
-                if now is not None and now.seal.state is SealState.APPLIED and not self.two_operators:
-                    self.life.review_alone(conn, request.id, by)
-                self.life.make(conn, made, by)
-                active = self.life.activate(conn, request.id, by)
-            except EsignError as error:
-                raise refusal(error) from None
-            return pb.ApproveSealResponse(seal=view_for(caller, SealRow(active, made.row.certificate, b"")))
-
-        response = await self.base.mutate(request, pb.ApproveSealResponse, unit, target=f"seal/{request.id}")
-        await self.logged()
-        return response
+        """Makes the key and certificate beforehand; only one attempt's is stored."""
+        by, alone = actor(current_caller()), not self.two_operators
+        made = await self.make(request, self._require_reviewed)
+        if isinstance(made, bytes):
+            return pb.ApproveSealResponse.FromString(made)
+        return await self.moved(
+            request, pb.ApproveSealResponse, lambda conn: self.life.approve(conn, made, by, alone=alone)
+        )
 
     async def ChangeSealState(self, request: pb.ChangeSealStateRequest, context: Any) -> pb.ChangeSealStateResponse:
-        caller = current_caller()
-        by = actor(caller)
-        wanted = _WANTED.get(request.state)
-        violations = seal_views.reason_violations(request.reason)
-        if wanted is None:
-            violations.append(
-                Violation("state", "SEAL_STATE_WANTED", "Say ACTIVE, SUSPENDED or REVOKED.", "请指明启用、停用或撤销。")
-            )
-        if violations or wanted is None:
-            raise errors.invalid(violations)
-
-        def unit(conn: Connection) -> pb.ChangeSealStateResponse:
-            found = seal_rows.find_seal_by_id(conn, request.id)
-            if found is None or not found.certificate:
-                raise seal_unknown(request.id)
-            try:
-                if wanted is SealState.REVOKED:
-                    # The short way has no second revocation: reason and date stay as they are.
-                    if found.seal.state is SealState.REVOKED:
-                        self.life.suspend(conn, request.id, by, request.reason)
-                    why = RevocationReason.UNSPECIFIED
-                    moved = self.life.revoke(conn, request.id, why, 0, by, request.reason)
-                elif wanted is SealState.SUSPENDED:
-                    moved = self.life.suspend(conn, request.id, by, request.reason)
-                else:
-                    moved = self.life.resume(conn, request.id, by, request.reason)
-            except EsignError as error:
-                raise refusal(error) from None
-            return pb.ChangeSealStateResponse(seal=view_for(caller, SealRow(moved, found.certificate, b"")))
-
-        response = await self.base.mutate(request, pb.ChangeSealStateResponse, unit, target=f"seal/{request.id}")
-        await self.logged()
-        return response
+        by, wanted = actor(current_caller()), seal_views.wanted_state(request)
+        return await self.moved(
+            request,
+            pb.ChangeSealStateResponse,
+            lambda conn: self.life.change(conn, request.id, wanted, by, request.reason),
+        )
 
     async def ListSeals(self, request: pb.ListSealsRequest, context: Any) -> pb.ListSealsResponse:
         caller = current_caller()
@@ -193,6 +129,53 @@ class SealService(esign_pb2_grpc.SealServiceServicer):
         if not own:
             raise seal_unknown(seal_id)
         return found
+
+    def _require_reviewed(self, seal: Seal) -> None:
+        if seal.state is not SealState.APPLIED:
+            move(seal.state, Action.MAKE)
+        elif self.two_operators:
+            raise errors.denied(
+                "REVIEW_NEEDED",
+                "Another operator reviews the application first.",
+                "须先由另一名管理员审核该申请。",
+            )
+
+    async def make(self, request: Any, check: Callable[[Seal], object]) -> Made | bytes:
+        """Key and certificate for the seal that the request names; the serialised answer when the request was answered
+        before. `check` refuses the seal before anybody is asked for a name or a certificate. Raises HubError.
+        """
+        asked = asked_of(request)
+        kept = await self.base.store.read(requests.answered, [asked])
+        if kept:
+            return kept[asked.key]
+        found = await self.base.store.read(seal_rows.find_seal_by_id, request.id)
+        if found is None:
+            raise seal_unknown(request.id)
+        try:
+            check(found.seal)
+            return await self.maker.make(found.seal, await self.life.require_clock())
+        except EsignError as error:
+            raise refusal(error) from None
+
+    async def moved(
+        self, request: Any, response: type[Response], move: Callable[[Connection], Seal], target: str = ""
+    ) -> Response:
+        """The answer with the seal after `move`, which runs in the request's unit of work; answers when the change is
+        logged. `target`: the seal's id where the request does not name it. Raises HubError.
+        """
+        caller = current_caller()
+
+        def unit(conn: Connection) -> Response:
+            try:
+                moved = move(conn)
+            except EsignError as error:
+                raise refusal(error) from None
+            kept = seal_rows.find_seal_by_id(conn, moved.id)
+            return response(seal=view_for(caller, kept or SealRow(moved, b"", b"")))
+
+        answer = await self.base.mutate(request, response, unit, target=f"seal/{target or request.id}")
+        await self.logged()
+        return answer
 
     async def logged(self) -> None:
         """The change is in force; the answer waits for its entry. Raises UNAVAILABLE: it is logged by itself later."""

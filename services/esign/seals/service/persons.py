@@ -4,18 +4,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
 from services.esign.certification.domain.holders import SealKind
-from services.esign.domain.errors import EsignError
 from services.esign.seals.domain.life import Seal, SealState
 from services.esign.seals.service import views as seal_views
 from services.esign.seals.service.owners import SealService
 from services.esign.seals.service.views import actor, view
 from services.esign.seals.store import seals as seal_rows
-from services.esign.seals.store.seals import SealRow
 from services.esign.service.neighbours import Neighbours
-from services.esign.service.refusals import refusal
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.api.esign.v1 import seal_pb2_grpc
 from shuniu.kit.process.ids import new_ulid
@@ -49,16 +44,12 @@ class PersonalSealService(seal_pb2_grpc.PersonalSealServiceServicer):
             request.replaces,
         )
 
-        def unit(conn: Connection) -> pb.ApplyPersonalSealResponse:
-            try:
-                applied = self.seals.life.apply(conn, wanted, picture, actor(caller))
-            except EsignError as error:
-                raise refusal(error) from None
-            return pb.ApplyPersonalSealResponse(seal=view(SealRow(applied, b"", b"")))
-
-        response = await base.mutate(request, pb.ApplyPersonalSealResponse, unit, target=f"seal/{wanted.id}")
-        await self.seals.logged()
-        return response
+        return await self.seals.moved(
+            request,
+            pb.ApplyPersonalSealResponse,
+            lambda conn: self.seals.life.apply(conn, wanted, picture, actor(caller)),
+            target=wanted.id,
+        )
 
     async def ListPersonalSeals(
         self, request: pb.ListPersonalSealsRequest, context: Any

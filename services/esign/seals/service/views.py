@@ -23,6 +23,11 @@ from shuniu.kit.rpc.caller import Caller, CallerKind
 from shuniu.rules import Violation
 
 MOST_REASON = 500
+_WANTED = {
+    pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
+    pb.SEAL_STATE_SUSPENDED: SealState.SUSPENDED,
+    pb.SEAL_STATE_REVOKED: SealState.REVOKED,
+}
 _STATES = {state: pb.SealState.Value(f"SEAL_STATE_{state}") for state in SealState}
 _KINDS = {kind: pb.SealKind.Value(f"SEAL_KIND_{kind}") for kind in SealKind}
 
@@ -88,6 +93,18 @@ def reason_violations(text: str) -> list[Violation]:
     if text.strip() and len(text) <= MOST_REASON:
         return []
     return [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
+
+
+def wanted_state(request: pb.ChangeSealStateRequest) -> SealState:
+    """The state that the request asks for. Raises INVALID_ARGUMENT SEAL_STATE_WANTED, REASON_REQUIRED."""
+    violations, wanted = reason_violations(request.reason), _WANTED.get(request.state)
+    if wanted is None:
+        violations.append(
+            Violation("state", "SEAL_STATE_WANTED", "Say ACTIVE, SUSPENDED or REVOKED.", "请指明启用、停用或撤销。")
+        )
+    if violations or wanted is None:
+        raise errors.invalid(violations)
+    return wanted
 
 
 def revocation_reason(code: int) -> RevocationReason:

@@ -2,71 +2,40 @@
 
 import asyncio
 import json
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-
-import structlog
 
 from services.esign import metrics
 from services.esign.certification.authorities import split_pem
-from services.esign.config import KeyFiles
 from services.esign.documents.store import certificates as document_rows
-from services.esign.documents.store import lookup
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.documents.views import view
-from services.esign.domain.errors import EsignError, QrMalformedError
-from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.errors import QrMalformedError
 from services.esign.domain.pdf import versions
-from services.esign.domain.verdict import SignatureKind, Status, Step, Verdict
+from services.esign.domain.verdict import Status, Step, Verdict
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.pages.domain import qr
 from services.esign.pages.domain.certificates import TEMPLATES
-from services.esign.revocation.own_list import RevocationLists
 from services.esign.seals.store import seals as seal_rows
-from services.esign.seals.store import sm2_side as ses_store
 from services.esign.seals.store.seals import SealRow
-from services.esign.verification.cache import VerdictCache
 from services.esign.verification.domain import validation_report
 from services.esign.verification.domain.code_verdict import conclude_code
-from services.esign.verification.domain.register_steps import with_seal_of_signer
-from services.esign.verification.domain.verify import Known
-from services.esign.verification.files import limit_reached
-from services.esign.verification.registered import Register, Registered
+from services.esign.verification.registered import Register
 from services.esign.verification.service.register import (
-    LEDGER_SECONDS,
     RegisterQuestions,
-    known,
     register_steps,
-    seal_of_signer,
 )
+from services.esign.verification.service.uploaded import Upload, UploadedDocuments
 from services.esign.verification.service.views import verdict_view
-from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
+from services.esign.verification.workers.verifier import Verifier
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.rpc.uploads import share
-
-_log = structlog.get_logger(__name__)
-
-
-# A verdict that took longer is given only if the register says the same as before: a document may be revoked meanwhile.
-_WAITED_SECONDS = 0.02
-_ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What the register says of a document at one moment."""
-
-    row: CertificateRow | None
-    seal: SealRow | None
-    other: Registered | None
-    known: Known
 
 
 @dataclass(slots=True)
@@ -84,23 +53,14 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
     witness_vkeys: tuple[str, ...] = ()
     # Who else registers documents, asked in order where this is no document of a case.
     registers: Sequence[Register] = ()
-    _root: bytes = field(init=False, repr=False)
-    _verdicts: VerdictCache = field(init=False)
-    _own: VerdictCache = field(init=False)
+    _uploaded: UploadedDocuments = field(init=False)
     _register: RegisterQuestions = field(init=False)
-    _lists: RevocationLists = field(init=False)
 
     def __post_init__(self) -> None:
-        # Read once: out of descriptors, a file is read no more.
-        self._root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
-        self._verdicts = VerdictCache(self.verifier)
-        self._own = VerdictCache(Here())
-        self._register = RegisterQuestions(self.base, self.ledger)
-        self._lists = RevocationLists(
-            self.base,
-            (self.secrets.seal_ca, *self.secrets.seal_ca_retired),
-            () if self.secrets.sm is None else (self.secrets.sm.seal_ca, *self.secrets.sm.seal_cas_retired),
+        self._uploaded = UploadedDocuments(
+            self.base, self.secrets, self.verifier, self.ledger, self.tsa_pem, self.witness_vkeys, self.registers
         )
+        self._register = RegisterQuestions(self.base, self.ledger)
 
     async def VerifyDocument(self, request: pb.VerifyDocumentRequest, context: Any) -> pb.VerifyDocumentResponse:
         # Each reading of a field makes a copy of it. The request is let go: one copy of a document is enough.
@@ -110,59 +70,13 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(_digests, pdf)
         pdf = share(digests[0], pdf)
-        for _ in range(_ATTEMPTS):
-            standing, began = await self._standing(digests, pdf), time.monotonic()
-            row, found, other = standing.row, standing.seal, standing.other
-            question = await self._question(standing, pdf, ses, proof)
-            # What the hub sealed itself needs no confined reader, and must not wait behind what does.
-            own = row is not None and row.sha256 == digests[0] and not (proof or ses)
-            try:
-                verdict = await (self._own if own else self._verdicts).judge(question)
-            except VerifierFailedError:
-                verdict = limit_reached(self.base.clock.now_us())
-            if time.monotonic() - began < _WAITED_SECONDS:
-                break
-            if (await self._standing(digests, pdf)).known == standing.known:
-                break
-        if row is not None and not own and await self._is_part(digests, row, verdict):
-            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
-            row = found = None
-            verdict = await self._unregistered(question)
-        if row is None and other is None:
-            verdict = await self._with_seal(verdict)
-        metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
-        view_of = _view(verdict, row, found)
-        if other is not None:
-            view_of.document["number"] = other.number
-        report = b""
-        if with_report:
-            report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
+        judged = await self._uploaded.judge(Upload(digests, pdf, ses, proof))
+        metrics.VERDICTS.labels("document", judged.verdict.outcome.value).inc()
+        view_of = _view(judged.verdict, judged.row, judged.seal)
+        if judged.other is not None:
+            view_of.document["number"] = judged.other.number
+        report = validation_report.of(judged.verdict, bytes.fromhex(digests[0]), judged.now_us) if with_report else b""
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
-
-    async def _standing(self, digests: list[str], pdf: bytes) -> _Standing:
-        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
-        row = await self.base.store.read(lookup.find_certificate_by_digests, digests)
-        seal = await self._seal(row)
-        other = await self._registered(digests) if row is None else None
-        if other is not None:
-            return _Standing(row, seal, other, other.known)
-        return _Standing(row, seal, None, known(row, seal, await self._others(seal, pdf)))
-
-    async def _question(self, standing: _Standing, pdf: bytes, ses: bytes, proof: str) -> Question:
-        row, other = standing.row, standing.other
-        return Question(
-            pdf,
-            self._roots(),
-            tuple(key.vkey for key in self.secrets.ledger_keys),
-            self.base.clock.now_us(),
-            proof or await self._receipt(row if other is None else other),
-            standing.known,
-            ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
-            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
-            self.tsa_pem,
-            self.witness_vkeys,
-            () if row is not None or other is not None else await self._lists.current(),
-        )
 
     def _require_fit(self, pdf: bytes, proof: str) -> None:
         """Raises HubError."""
@@ -184,64 +98,8 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
                 f"回执超过 {MOST_RECEIPT // 1024} KiB，不是存证回执；可以不附，或附上与该文件同名的 .tlog-proof 文件。",
             )
 
-    async def _registered(self, digests: list[str]) -> Registered | None:
-        for register in self.registers:
-            found = await self.base.store.read(register, digests)
-            if found is not None:
-                return found
-        return None
-
-    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
-        """Whether what is registered is only the beginning of the file, and more came than its renewal."""
-        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
-            return False
-        return await self.base.store.read(lookup.find_certificate_by_digests, digests[:1]) is None
-
-    async def _unregistered(self, question: Question) -> Verdict:
-        """The verdict on a document that the register does not know."""
-        try:
-            return await self._verdicts.judge(replace(question, known=known(None, None), receipt=None))
-        except VerifierFailedError:
-            return limit_reached(self.base.clock.now_us())
-
     async def _seal(self, row: CertificateRow | None) -> SealRow | None:
         return None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
-
-    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
-        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
-        if found is None or not is_ofd(document):
-            return ()
-        beside = await self.base.store.read(ses_store.find_sm2_seal, found.seal.id)
-        return () if beside is None else (beside.certificate,)
-
-    async def _with_seal(self, verdict: Verdict) -> Verdict:
-        """With how the seal of the last signer stands, which the register may know though not the document."""
-        signed = [each for each in verdict.signatures if each.kind is not SignatureKind.TIMESTAMP and each.certified]
-        if not signed:
-            return verdict
-        last = signed[-1]
-        state = await self.base.store.read(seal_of_signer, last.serial, last.certificate_sha256)
-        return with_seal_of_signer(verdict, state)
-
-    def _roots(self) -> bytes:
-        """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
-        root = self._root + self.secrets.ca_roots
-        return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
-
-    async def _receipt(self, row: CertificateRow | Registered | None) -> str | None:
-        """Under a witnessed head that covers it, where there is one and the ledger can be read; else as it was
-        released.
-        """
-        if row is None:
-            return None
-        try:
-            async with asyncio.timeout(LEDGER_SECONDS):
-                witnessed = await self.ledger.find_witnessed_receipt(row.ledger_index)
-        except (EsignError, OSError, ValueError) as cause:
-            # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
-            _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)
-            witnessed = None
-        return (row.receipt or None) if witnessed is None else witnessed.text
 
     async def VerifyQr(self, request: pb.VerifyQrRequest, context: Any) -> pb.VerifyQrResponse:
         now_us = self.base.clock.now_us()
@@ -287,7 +145,7 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
     async def GetTrust(self, request: pb.GetTrustRequest, context: Any) -> pb.GetTrustResponse:
         keys = {"keys": [qr.jwk(key) for key in self.secrets.qr_keys]}
         return pb.GetTrustResponse(
-            roots_pem=[self._root.decode(), *split_pem(self.secrets.ca_roots)],
+            roots_pem=[self._uploaded.root.decode(), *split_pem(self.secrets.ca_roots)],
             vkeys=[key.vkey for key in self.secrets.ledger_keys],
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,

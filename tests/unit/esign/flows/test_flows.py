@@ -19,7 +19,7 @@ from services.esign.flows.domain import consent as flow_consent
 from services.esign.flows.domain import life as flows
 from services.esign.flows.domain import scenarios as flow_scenarios
 from services.esign.flows.domain.consent import Act, ConsentError
-from services.esign.flows.domain.life import ENDS, Flow, FlowError, FlowState, Role, Step, StepState
+from services.esign.flows.domain.life import Flow, FlowError, FlowState, Role, Step, StepState
 from services.esign.flows.domain.parties import Given, bind
 from services.esign.flows.domain.scenarios import Actor, ScenarioError
 from services.esign.revisions.domain import second_look
@@ -155,11 +155,11 @@ TestLives = Lives.TestCase
 TestLives.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 
 
-@pytest.mark.parametrize("end", sorted(ENDS))
+@pytest.mark.parametrize("end", [FlowState.COMPLETED, FlowState.EXPIRED, FlowState.REJECTED, FlowState.WITHDRAWN])
 def test_an_end_is_an_end(end):
     """From COMPLETED, REJECTED, WITHDRAWN and EXPIRED nothing leads anywhere."""
     flow = Flow(end, (Step("signer", Role.SIGNER, 1),))
-    acts = [*flows.ACTS.values(), *(lambda f, w=w: w(f, "signer") for w in _OF_STEPS)]
+    acts = [*_OF_FLOWS, *(lambda f, w=w: w(f, "signer") for w in _OF_STEPS)]
     for act in acts:
         with pytest.raises(FlowError) as refused:
             act(flow)
@@ -167,6 +167,7 @@ def test_an_end_is_an_end(end):
 
 
 _OF_STEPS = (flows.authorised, flows.completed, flows.rejected)
+_OF_FLOWS = (flows.opened, flows.withdrawn, flows.expired, flows.failed, flows.resumed, flows.finished)
 
 
 def test_who_comes_too_early_hears_whom_the_flow_waits_for():

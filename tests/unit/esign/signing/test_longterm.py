@@ -29,7 +29,19 @@ from shuniu.kit.crypto import sm
 from tests.support import documents as attack
 from tests.support import sm_documents
 from tests.support.esign import NOW_US, setting, small_pdf
-from tests.support.longterm import CERTIFICATE, HOUR_US, YEAR_US, crl, data, long_term, ocsp, renewed, stamped, token
+from tests.support.longterm import (
+    CERTIFICATE,
+    HOUR_US,
+    YEAR_US,
+    answer_for,
+    crl,
+    data,
+    long_term,
+    ocsp,
+    renewed,
+    stamped,
+    token,
+)
 from tests.support.sm import sm_setting
 from tests.support.timestamps import POLICY
 from tests.support.verdicts import judged
@@ -83,6 +95,10 @@ def test_a_revoked_seal_without_proof_of_time_is_not_valid():
     assert verdict(pdf, NOW_US + 2 * HOUR_US).outcome is Outcome.INDETERMINATE
 
 
+def ocsp_status(status: ocsp_lib.OCSPResponseStatus) -> bytes:
+    return ocsp_lib.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(Encoding.DER)
+
+
 def stranger() -> pki.Authority:
     return pki.make_seal_ca(pki.make_root("别处", NOW_US), "别处", NOW_US)
 
@@ -91,11 +107,9 @@ def test_smuggled_validation_data_prove_nothing():
     """Answers of a stranger, of another certificate, too old, or bytes that are none: passed over, never believed."""
     other = pki.issue_seal_certificate(setting().ca, setting().key.public_key(), "别人", "S2", NOW_US)
     own, responder = setting().ca, pki.make_ocsp_responder(setting().ca, "内蒙古枢纽", NOW_US)
-    of_another = revocation.answer_for(
-        other, CertificateStanding(other.serial_number, Standing.GOOD, 0), own, responder, NOW_US
-    )
+    of_another = answer_for(other, CertificateStanding(other.serial_number, Standing.GOOD, 0), own, responder, NOW_US)
     not_a_responder = pki.Authority(setting().key, CERTIFICATE, (own.certificate,))
-    by_the_seal = revocation.answer_for(
+    by_the_seal = answer_for(
         CERTIFICATE, CertificateStanding(CERTIFICATE.serial_number, Standing.GOOD, 0), own, not_a_responder, NOW_US
     )
     old = ocsp(at_us=NOW_US - 5 * HOUR_US)
@@ -104,7 +118,7 @@ def test_smuggled_validation_data_prove_nothing():
         data(of_another),
         data(by_the_seal),
         data(old),
-        data(revocation.try_later()),
+        data(ocsp_status(ocsp_lib.OCSPResponseStatus.TRY_LATER)),
         data(b"\x30\x03\x0a\x01\x00", crls=(b"none", b"")),
         data(crls=(revocation.crl(stranger(), [], NOW_US), crl(at_us=NOW_US - 5 * HOUR_US))),
         ValidationData((b"none", b"\x30\x00")),

@@ -1,0 +1,201 @@
+"""Verdicts on documents that were uploaded: by what the register, the ledger and the hub's own lists say of them."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from services.esign.config import KeyFiles
+from services.esign.documents.store import lookup
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.domain.errors import EsignError
+from services.esign.domain.ofd.archive import is_ofd
+from services.esign.domain.verdict import SignatureKind, Verdict
+from services.esign.keys.secrets import Secrets
+from services.esign.ledger.sequencer import Sequencer
+from services.esign.revocation.own_list import RevocationLists
+from services.esign.seals.store import seals as seal_rows
+from services.esign.seals.store import sm2_side as ses_store
+from services.esign.seals.store.seals import SealRow
+from services.esign.verification.cache import VerdictCache
+from services.esign.verification.domain.register_steps import with_seal_of_signer
+from services.esign.verification.domain.verify import Known
+from services.esign.verification.files import limit_reached
+from services.esign.verification.registered import Register, Registered
+from services.esign.verification.service.register import LEDGER_SECONDS, known, seal_of_signer
+from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
+from shuniu.kit.foundation import Foundation
+
+_log = structlog.get_logger(__name__)
+# A verdict that took longer is given only if the register says the same as before: a document may be revoked meanwhile.
+_WAITED_SECONDS = 0.02
+_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A document with what lies beside it: seal signature and receipt, empty when there is none. `digests`: SHA-256
+    (hex) of the file, then of each version in it.
+    """
+
+    digests: list[str]
+    document: bytes = field(repr=False)
+    ses: bytes = field(repr=False)
+    proof: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, of when (µs), and what the register has of the document: its row and seal, or another register's."""
+
+    verdict: Verdict
+    now_us: int
+    row: CertificateRow | None
+    seal: SealRow | None
+    other: Registered | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """Statement of the register about a document at one moment."""
+
+    row: CertificateRow | None
+    seal: SealRow | None
+    other: Registered | None
+    known: Known
+
+
+@dataclass(slots=True)
+class UploadedDocuments:
+    """Judges uploads, each of them again when the register changed while it was read."""
+
+    base: Foundation
+    secrets: Secrets
+    verifier: Verifier
+    ledger: Sequencer
+    tsa_pem: bytes
+    witness_vkeys: tuple[str, ...]
+    registers: Sequence[Register]
+    root: bytes = field(init=False, repr=False)
+    """The hub's root certificate, PEM."""
+    _verdicts: VerdictCache = field(init=False)
+    _own: VerdictCache = field(init=False)
+    _lists: RevocationLists = field(init=False)
+
+    def __post_init__(self) -> None:
+        # Read once: out of descriptors, a file is read no more.
+        self.root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
+        self._verdicts = VerdictCache(self.verifier)
+        self._own = VerdictCache(Here())
+        self._lists = RevocationLists(
+            self.base,
+            (self.secrets.seal_ca, *self.secrets.seal_ca_retired),
+            () if self.secrets.sm is None else (self.secrets.sm.seal_ca, *self.secrets.sm.seal_cas_retired),
+        )
+
+    async def judge(self, upload: Upload) -> Judged:
+        """The verdict on an upload. Never raises for a bad document."""
+        for _ in range(_ATTEMPTS):
+            standing, began = await self._standing(upload), time.monotonic()
+            question = await self._question(standing, upload)
+            # What the hub sealed itself needs no confined reader, and must not wait behind what does.
+            own = _is_own(standing, upload)
+            verdict = await self._judged(self._own if own else self._verdicts, question)
+            if time.monotonic() - began < _WAITED_SECONDS:
+                break
+            if (await self._standing(upload)).known == standing.known:
+                break
+        row, seal = standing.row, standing.seal
+        if row is not None and not own and await self._is_part(upload.digests, row, verdict):
+            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
+            row = seal = None
+            verdict = await self._judged(self._verdicts, replace(question, known=known(None, None), receipt=None))
+        if row is None and standing.other is None:
+            verdict = await self._with_seal(verdict)
+        return Judged(verdict, question.now_us, row, seal, standing.other)
+
+    async def _judged(self, cache: VerdictCache, question: Question) -> Verdict:
+        try:
+            return await cache.judge(question)
+        except VerifierFailedError:
+            return limit_reached(self.base.clock.now_us())
+
+    async def _standing(self, upload: Upload) -> _Standing:
+        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
+        row = await self.base.store.read(lookup.find_certificate_by_digests, upload.digests)
+        if row is None and (other := await self._registered(upload.digests)) is not None:
+            return _Standing(None, None, other, other.known)
+        seal = None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
+        return _Standing(row, seal, None, known(row, seal, await self._others(seal, upload.document)))
+
+    async def _question(self, standing: _Standing, upload: Upload) -> Question:
+        row, other = standing.row, standing.other
+        return Question(
+            upload.document,
+            self._roots(),
+            tuple(key.vkey for key in self.secrets.ledger_keys),
+            self.base.clock.now_us(),
+            upload.proof or await self._receipt(row if other is None else other),
+            standing.known,
+            upload.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
+            self.tsa_pem,
+            self.witness_vkeys,
+            () if row is not None or other is not None else await self._lists.current(),
+        )
+
+    async def _registered(self, digests: list[str]) -> Registered | None:
+        for register in self.registers:
+            found = await self.base.store.read(register, digests)
+            if found is not None:
+                return found
+        return None
+
+    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
+        """Tells whether what is registered is only the beginning of the file, and more came than its renewal."""
+        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
+            return False
+        return await self.base.store.read(lookup.find_certificate_by_digests, digests[:1]) is None
+
+    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
+        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
+        if found is None or not is_ofd(document):
+            return ()
+        beside = await self.base.store.read(ses_store.find_sm2_seal, found.seal.id)
+        return () if beside is None else (beside.certificate,)
+
+    async def _with_seal(self, verdict: Verdict) -> Verdict:
+        """The verdict with the state of the last signer's seal, which the register may know though not the document."""
+        signed = [each for each in verdict.signatures if each.kind is not SignatureKind.TIMESTAMP and each.certified]
+        if not signed:
+            return verdict
+        last = signed[-1]
+        state = await self.base.store.read(seal_of_signer, last.serial, last.certificate_sha256)
+        return with_seal_of_signer(verdict, state)
+
+    def _roots(self) -> bytes:
+        """Roots of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
+        root = self.root + self.secrets.ca_roots
+        return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
+
+    async def _receipt(self, row: CertificateRow | Registered | None) -> str | None:
+        """The receipt under a witnessed head that covers it; the one of the release where there is none, or where the
+        ledger cannot be read.
+        """
+        if row is None:
+            return None
+        try:
+            async with asyncio.timeout(LEDGER_SECONDS):
+                witnessed = await self.ledger.find_witnessed_receipt(row.ledger_index)
+        except (EsignError, OSError, ValueError) as cause:
+            # The verdict does without newer cosignatures: what was kept at the release proves the entry too.
+            _log.warning("ledger_unreadable", index=row.ledger_index, cause=type(cause).__name__)
+            witnessed = None
+        return (row.receipt or None) if witnessed is None else witnessed.text
+
+
+def _is_own(standing: _Standing, upload: Upload) -> bool:
+    row = standing.row
+    return row is not None and row.sha256 == upload.digests[0] and not (upload.proof or upload.ses)

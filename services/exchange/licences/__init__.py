@@ -1,1 +1,0 @@
-"""Identifiers of electronic licences (电子证照标识)."""
