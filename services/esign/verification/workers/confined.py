@@ -5,7 +5,6 @@ A *worker* answers over a socket, one document after another. A service forks th
 (`nursery`), a command from itself (`one_worker`).
 """
 
-import contextlib
 import ctypes
 import dataclasses
 import enum
@@ -39,6 +38,9 @@ _WORN_BYTES = 16 * 1024 * 1024
 # The kernel's limit lies this far beyond the document's bound, bytes. A library whose small allocation fails may report
 # something else: that a signature is false. So allocations fail only after the bound is passed, where no result counts.
 _MARGIN_BYTES = 8 * 1024 * 1024
+# Free pieces of the heap from the larger size down to the smaller are taken before the first document, bytes. Python
+# itself takes memory by the half of the smaller one.
+_LARGEST_PIECE, _SMALLEST_PIECE = 1 << 30, 1 << 21
 # The kernel takes workers before services when memory runs out (proc(5), oom_score_adj).
 _OOM_SCORE = 800
 _LENGTH = struct.Struct(">Q")
@@ -207,7 +209,7 @@ def work(channel: socket.socket, memory: int) -> None:
     room = _Room(memory)
     _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big"))
     while (parts := _asked(channel)) is not None:
-        answer = _answered(parts)
+        answer = _answered(parts, room)
         del parts
         if room.is_overdrawn() and not answer.failure:
             answer = Answer(failure=MemoryError.__name__, is_limit=True)
@@ -224,10 +226,27 @@ class _Room:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._libc = ctypes.CDLL(None)
+        self._take_what_is_free()
         self._at_first = self._base = _statm(0)
         self._resident = resident()
         self._most = self._at_first + _WORN_BYTES + memory + _MARGIN_BYTES
         self._give()
+
+    def _take_what_is_free(self) -> None:
+        """Allocates, for good and without touching it, what the process has free in its heap. The kernel's limit counts
+        new memory only: a document would have the free memory of the process beside its own.
+        """
+        allocate = self._libc.malloc
+        allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        allowed = _statm(0) + _SMALLEST_PIECE - _PAGE
+        resource.setrlimit(
+            resource.RLIMIT_AS, (allowed if most == resource.RLIM_INFINITY else min(allowed, most), most)
+        )
+        size = _LARGEST_PIECE
+        while size >= _SMALLEST_PIECE:
+            if not allocate(size):
+                size //= 2
 
     def _give(self) -> None:
         # Never from a lower base than before: the most that was ever taken is measured against it.
@@ -268,13 +287,13 @@ def _asked(channel: socket.socket) -> list[bytearray] | None:
     return found if len(found) == len(parts) else None
 
 
-def _answered(parts: list[bytearray]) -> Answer:
+def _answered(parts: list[bytearray], room: _Room) -> Answer:
     try:
         # Written by this hub's own process.
         reading, arguments, cpu_seconds = _Asked(parts[0], parts[1:]).load()
         # SIGPROF is not caught: it ends the process.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        return Answer(repeated(reading, *arguments))
+        return Answer(repeated(reading, *arguments, unless=room.is_overdrawn))
     except (MemoryError, RecursionError) as limit:
         return Answer(failure=type(limit).__name__, is_limit=True)
     except Exception as error:  # noqa: BLE001 — said to the service, which has the log
@@ -283,13 +302,19 @@ def _answered(parts: list[bytearray]) -> Answer:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def repeated(reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
-    """What a reading gives; one that fails is made once more, since the machine may have been short of memory for a
-    moment. Raises what the second one raises.
+def repeated(
+    reading: Callable[[*Arguments], Read], *arguments: *Arguments, unless: Callable[[], bool] = lambda: False
+) -> Read:
+    """The result of `reading(*arguments)`. One that ends in MemoryError is made once more, since the machine may have
+    been short of memory for a moment; not where `unless()` says that the reading itself took too much. Raises what the
+    last one raises.
     """
-    # Not in the handler of an error: the first reading's memory hangs on that.
-    with contextlib.suppress(Exception):
+    try:
         return reading(*arguments)
+    except MemoryError:
+        if unless():
+            raise
+    # Not in the handler of the error: the first reading's memory hangs on that.
     return reading(*arguments)
 
 
