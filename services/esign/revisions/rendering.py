@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from services.esign.domain.kept import kept_if_found
 from services.esign.revisions.domain.additions import Ink, Patch, Why
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
@@ -311,7 +312,7 @@ def _held() -> Iterator[None]:
         yield
 
 
-@lru_cache(maxsize=1)
+@kept_if_found(1)
 def _last_error() -> Callable[[], Any] | None:
     """Where the C library keeps the calling thread's errno; None where it has another name."""
     try:

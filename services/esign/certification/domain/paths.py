@@ -147,7 +147,7 @@ def _found(
     if passing:
         return tuple(passing)
     if failures:
-        raise next((each for each in failures if each.unknown), failures[0])
+        raise next((each for each in failures if each.unknown), failures[0] if search.left > 0 else _too_many())
     raise _without_path(signer, (*roots, *others))
 
 
@@ -259,6 +259,15 @@ def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) ->
         below = at
         at = next((c for c in pool if c != below and c.subject == below.issuer), None)
     return not_trusted()
+
+
+def _too_many() -> ChainError:
+    return ChainError(
+        "TOO_MANY_CERTIFICATES",
+        "附带的证书过多，未能找遍通往受信任根证书的路径",
+        "too many certificates to look at every path to a trusted root",
+        unknown=True,
+    )
 
 
 def not_trusted() -> ChainError:

@@ -19,6 +19,7 @@ from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.cms.signature_value import DIGEST_OF, HASHES, NULL, SHA1
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
 from services.esign.domain.der import Node
+from services.esign.domain.kept import kept_if_found
 from services.esign.domain.malformed import parser
 from services.esign.domain.unwarned import unwarned
 
@@ -422,7 +423,7 @@ def _texts(name: Node) -> list[tuple[bytes, bytes]]:
     ]
 
 
-@lru_cache(maxsize=256)
+@kept_if_found(256)
 @unwarned()
 def _key_ids(certificate: bytes) -> tuple[bytes, ...]:
     """Identifiers of a certificate's key: the one it states, and SHA-1 of the key (RFC 5280, 4.2.1.2)."""

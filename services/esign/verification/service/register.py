@@ -132,15 +132,27 @@ class RegisterQuestions:
         now_us = self.base.clock.now_us()
         asker = sender()
         self.tries.admit(asker, number, now_us)
-        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
-        if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
+        try:
+            row = await self._fitting(number, tail, request)
+        except BaseException:
+            # Nothing is answered, so nothing is learned.
+            self.tries.not_wrong(asker, number, now_us)
+            raise
+        if row is not None:
+            self.tries.not_wrong(asker, number, now_us)
             return await self._released(row, Asked.NUMBER), row
-        self.tries.wrong(asker, number, now_us)
         text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
         step = Step(
             "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"
         )
         return conclude_code([step], now_us, Asked.NUMBER), None
+
+    async def _fitting(self, number: str, tail: str, request: pb.VerifyByNumberRequest) -> CertificateRow | None:
+        """The issued document with this number, if all that was given with it fits."""
+        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
+        if row is None or row.stage != document_rows.ISSUED:
+            return None
+        return row if await self._fits(row, tail, request) else None
 
     async def _fits(self, row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
         """Tells whether everything that was given fits: the day, and the end of a hash of either form."""
