@@ -40,8 +40,8 @@ def kept(most: int) -> Callable[[Callable[..., T]], Callable[..., T]]:
 
 def kept_if_found(most: int) -> Callable[[Callable[[*Arguments], T]], Callable[[*Arguments], T]]:
     """Keeps up to `most` answers of a function of hashable arguments, the least used dropped first. False, None and
-    what is empty are not kept, nor are errors: such an answer may come of a machine that was short of memory for a moment,
-    and would stay when that is over.
+    what is empty are not kept, nor are errors: such an answer may come of a machine that was short of memory for a
+    moment, and would stay when that is over.
     """
 
     def around(function: Callable[[*Arguments], T]) -> Callable[[*Arguments], T]:

@@ -70,8 +70,8 @@ class Tries:
     _day: Counts = field(default_factory=lambda: Counts(_HOUR_US, 24))
 
     def admit(self, asker: str, number: str, now_us: int) -> None:
-        """Counts the number for the asker, once a day, and a wrong try, before anything is looked up: questions that are
-        asked at once have no more tries together than one after another. Raises RESOURCE_EXHAUSTED NUMBER_GUESSED,
+        """Counts the number for the asker, once a day, and a wrong try. Called before anything is looked up: questions
+        asked at once have no more tries than questions in turn. Raises RESOURCE_EXHAUSTED: NUMBER_GUESSED or
         NUMBERS_TRIED.
         """
         pair = f"{asker}\n{number}"

@@ -54,6 +54,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # A document that had so much of its processor time when its wall-clock time was over took that time itself.
 _NEAR = 0.8
+# What one look counts at most of the time since the one before, s: in the rest its owner was stopped, or had no
+# processor.
+_MOST_OF_A_LOOK = 0.5
 # How the kernel ends a process that has used its processor time.
 _BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
 # How a library written in C ends its process when memory is refused, or before it looks whether it was.
@@ -81,6 +84,23 @@ class StalledError(WorkerGoneError):
 
 class OverBoundsError(Exception):
     """The document was seen to need more than its bounds: of processor time, of memory, of depth."""
+
+
+class Patience:
+    """`seconds` of wall-clock time in which its owner looks several times a second. A process that is stopped meanwhile
+    (SIGSTOP, a paused machine) has not waited: what came in that time is found at the next look.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looked = time.monotonic()
+
+    def is_over(self) -> bool:
+        """A look."""
+        now = time.monotonic()
+        self._left -= min(now - self._looked, _MOST_OF_A_LOOK)
+        self._looked = now
+        return self._left <= 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +223,13 @@ class _Values(pickle.Unpickler):
 # The worker's side.
 
 
-def work(channel: socket.socket, memory: int) -> None:
-    """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has."""
+def work(channel: socket.socket, memory: int, absent: Sequence[str] = ()) -> None:
+    """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has.
+    `absent`: modules that could not be loaded.
+    """
     _confine()
     room = _Room(memory)
-    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big"))
+    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big") + ",".join(absent).encode())
     while (parts := _asked(channel)) is not None:
         answer = _answered(parts, room)
         del parts
@@ -387,10 +409,10 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
     return body
 
 
-def live(channel: socket.socket, memory: int) -> NoReturn:
+def live(channel: socket.socket, memory: int, absent: Sequence[str] = ()) -> NoReturn:
     """A forked worker's whole life: nothing of what its parent had to do at its end is done twice."""
     try:
-        work(channel, memory)
+        work(channel, memory, absent)
         os._exit(0)
     except ConnectionError:
         # Who asked has left.
@@ -411,17 +433,20 @@ class Worker:
     channel: socket.socket
     pid: int = 0
     handle: int = -1
-    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then the
-    worker ends when its channel closes, or by its bound of processor time.
+    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then who
+    forked the worker ends it when its channel is closed.
     """
+    absent: tuple[str, ...] = ()
+    """Modules that it could not load."""
     has_stepped_back: bool = False
     can_step_back: bool = True
 
     def greeted(self, body: bytes | bytearray) -> None:
-        """Its first frame: who it is. Raises WorkerGoneError."""
-        if len(body) != _GREETING_SIZE:
+        """Its first frame: its process id, and the modules that it could not load. Raises WorkerGoneError."""
+        if len(body) < _GREETING_SIZE:
             raise WorkerGoneError("ended at its start")
-        self.pid = int.from_bytes(body, "big")
+        self.pid = int.from_bytes(body[:_GREETING_SIZE], "big")
+        self.absent = tuple(filter(None, body[_GREETING_SIZE:].decode(errors="replace").split(",")))
         try:
             self.handle = os.pidfd_open(self.pid)
         except ProcessLookupError as cause:
