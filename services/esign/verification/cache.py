@@ -150,10 +150,10 @@ def _size(verdict: Verdict) -> int:
 
 
 def _key(question: Question) -> bytes:
-    """Over every field but the time, whatever fields there are."""
-    state = sha256()
+    """Over every field but the time, whatever fields there are. The document goes in by its digest."""
+    state = sha256((question.pdf_sha256 or sha256(question.pdf).hexdigest()).encode())
     for each in dataclasses.fields(question):
-        if each.name != "now_us":
+        if each.name not in {"now_us", "pdf", "pdf_sha256"}:
             state.update(f"{each.name} ".encode() + _digest(getattr(question, each.name)))
     return state.digest()
 

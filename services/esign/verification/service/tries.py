@@ -50,7 +50,9 @@ class Counts:
     def take_back(self, key: str, added_us: int) -> None:
         """Undoes one `add` of that time. A count at its most is not known any more, and stays."""
         table = self._tables.get(added_us // self.slot_us)
-        for place in () if table is None else self._places(key):
+        if table is None:
+            return
+        for place in self._places(key):
             if 0 < table[place] < _FULL:
                 table[place] -= 1
 

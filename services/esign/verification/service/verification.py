@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from services.esign import metrics
 from services.esign.certification.authorities import split_pem
@@ -44,6 +45,7 @@ from services.esign.verification.service.register import (
     seal_of_signer,
 )
 from services.esign.verification.service.views import verdict_view
+from services.esign.verification.workers.refusals import away
 from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
@@ -59,14 +61,43 @@ _WAITED_SECONDS = 0.02
 _ATTEMPTS = 3
 
 
+# The file is what is registered, saved once more.
+_SAVED_ANEW = frozenset({"RENEWED", "SAVED_WITH_NOTHING"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A document to verify. `digests`: SHA-256 (hex) of the file and of its earlier versions, the newest first. `ses`,
+    `proof`: seal signature and receipt that came with it; empty: none did.
+    """
+
+    digests: Sequence[str]
+    pdf: bytes
+    ses: bytes
+    proof: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What the register says of a document at one moment."""
+    """What the register says of a document at one moment. `row`: the document itself, or what it was before it was
+    changed. `is_whole`: the file itself is registered. `ses`: its seal signature.
+    """
 
     row: CertificateRow | None
     seal: SealRow | None
     other: Registered | None
     known: Known
+    ses: bytes = b""
+    is_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A verdict as of `now_us` (µs). `is_of_row`: it is about the document of the row that was found."""
+
+    verdict: Verdict
+    now_us: int
+    is_of_row: bool
 
 
 @dataclass(slots=True)
@@ -110,58 +141,67 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         # A large file keeps nobody else waiting.
         digests = await asyncio.to_thread(_digests, pdf)
         pdf = share(digests[0], pdf)
+        asked = _Asked(digests, pdf, ses, proof)
         for _ in range(_ATTEMPTS):
-            standing, began = await self._standing(digests, pdf), time.monotonic()
-            row, found, other = standing.row, standing.seal, standing.other
-            question = await self._question(standing, pdf, ses, proof)
-            # What the hub sealed itself needs no confined reader, and must not wait behind what does.
-            own = row is not None and row.sha256 == digests[0] and not (proof or ses)
-            try:
-                verdict = await (self._own if own else self._verdicts).judge(question)
-            except VerifierFailedError:
-                verdict = limit_reached(self.base.clock.now_us())
-            if time.monotonic() - began < _WAITED_SECONDS:
+            standing, began = await self._standing(asked), time.monotonic()
+            found = await self._judged(asked, standing)
+            if time.monotonic() - began < _WAITED_SECONDS or (await self._standing(asked)).known == standing.known:
                 break
-            if (await self._standing(digests, pdf)).known == standing.known:
-                break
-        if row is not None and not own and await self._is_part(digests, row, verdict):
-            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
-            row = found = None
-            verdict = await self._unregistered(question)
-        if row is None and other is None:
-            verdict = await self._with_seal(verdict)
+        else:
+            # Every verdict was out of date when it was there.
+            raise away()
+        verdict, other = found.verdict, standing.other
+        row, seal = (standing.row, standing.seal) if found.is_of_row else (None, None)
         metrics.VERDICTS.labels("document", verdict.outcome.value).inc()
-        view_of = _view(verdict, row, found)
+        view_of = _view(verdict, row, seal)
         if other is not None:
             view_of.document["number"] = other.number
         report = b""
         if with_report:
-            report = validation_report.of(verdict, bytes.fromhex(digests[0]), question.now_us)
+            report = validation_report.of(verdict, bytes.fromhex(digests[0]), found.now_us)
         return pb.VerifyDocumentResponse(verdict=view_of, validation_report=report)
 
-    async def _standing(self, digests: list[str], pdf: bytes) -> _Standing:
-        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
-        row = await self.base.store.read(lookup.find_certificate_by_digests, digests)
-        seal = await self._seal(row)
-        other = await self._registered(digests) if row is None else None
-        if other is not None:
-            return _Standing(row, seal, other, other.known)
-        return _Standing(row, seal, None, known(row, seal, await self._others(seal, pdf)))
+    async def _standing(self, asked: _Asked) -> _Standing:
+        return await self.base.store.read(_standing, asked.digests, self.registers, is_ofd(asked.pdf))
 
-    async def _question(self, standing: _Standing, pdf: bytes, ses: bytes, proof: str) -> Question:
+    async def _judged(self, asked: _Asked, standing: _Standing) -> _Judged:
+        row = standing.row
+        question = await self._question(asked, standing)
+        # What the hub sealed itself needs no confined reader, and must not wait behind what does.
+        own = row is not None and row.sha256 == asked.digests[0] and not (asked.proof or asked.ses)
+        verdict = await self._verdict(self._own if own else self._verdicts, question)
+        is_part = row is not None and not standing.is_whole and verdict.step("changes").reason not in _SAVED_ANEW
+        if is_part:
+            # What is registered lies in the file, and is not what the file is: its facts are not the file's.
+            lists = await self._lists.current()
+            question = replace(question, known=known(None, None), receipt=None, ses=asked.ses, crls=lists)
+            verdict = await self._verdict(self._verdicts, question)
+        is_of_row = row is not None and not is_part
+        if not is_of_row and standing.other is None:
+            verdict = await self._with_seal(verdict)
+        return _Judged(verdict, question.now_us, is_of_row)
+
+    async def _verdict(self, judge: VerdictCache, question: Question) -> Verdict:
+        try:
+            return await judge.judge(question)
+        except VerifierFailedError:
+            return limit_reached(self.base.clock.now_us())
+
+    async def _question(self, asked: _Asked, standing: _Standing) -> Question:
         row, other = standing.row, standing.other
         return Question(
-            pdf,
+            asked.pdf,
             self._roots(),
             tuple(key.vkey for key in self.secrets.ledger_keys),
             self.base.clock.now_us(),
-            proof or await self._receipt(row if other is None else other),
+            asked.proof or await self._receipt(row if other is None else other),
             standing.known,
-            ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            asked.ses or standing.ses,
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
             () if row is not None or other is not None else await self._lists.current(),
+            asked.digests[0],
         )
 
     def _require_fit(self, pdf: bytes, proof: str) -> None:
@@ -184,35 +224,8 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
                 f"回执超过 {MOST_RECEIPT // 1024} KiB，不是存证回执；可以不附，或附上与该文件同名的 .tlog-proof 文件。",
             )
 
-    async def _registered(self, digests: list[str]) -> Registered | None:
-        for register in self.registers:
-            found = await self.base.store.read(register, digests)
-            if found is not None:
-                return found
-        return None
-
-    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
-        """Whether what is registered is only the beginning of the file, and more came than its renewal."""
-        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
-            return False
-        return await self.base.store.read(lookup.find_certificate_by_digests, digests[:1]) is None
-
-    async def _unregistered(self, question: Question) -> Verdict:
-        """The verdict on a document that the register does not know."""
-        try:
-            return await self._verdicts.judge(replace(question, known=known(None, None), receipt=None))
-        except VerifierFailedError:
-            return limit_reached(self.base.clock.now_us())
-
     async def _seal(self, row: CertificateRow | None) -> SealRow | None:
         return None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
-
-    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
-        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
-        if found is None or not is_ofd(document):
-            return ()
-        beside = await self.base.store.read(ses_store.find_sm2_seal, found.seal.id)
-        return () if beside is None else (beside.certificate,)
 
     async def _with_seal(self, verdict: Verdict) -> Verdict:
         """With how the seal of the last signer stands, which the register may know though not the document."""
@@ -292,6 +305,26 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
             qr_jwks=json.dumps(keys),
             sm2_pem=[] if self.secrets.sm is None else self.secrets.sm.trust_pems,
         )
+
+
+def _standing(conn: Connection, digests: Sequence[str], registers: Sequence[Register], is_package: bool) -> _Standing:  # noqa: FBT001 — the store passes by position
+    """All that the register says, of one moment."""
+    row = lookup.find_certificate_by_digests(conn, digests)
+    if row is None:
+        other = next(filter(None, (register(conn, digests) for register in registers)), None)
+        return _Standing(None, None, other, known(None, None) if other is None else other.known)
+    seal = seal_rows.find_seal_by_id(conn, row.seal_id)
+    # The seal's SM2 certificate, where the document is of a form that is sealed with it.
+    beside = ses_store.find_sm2_seal(conn, seal.seal.id) if is_package and seal is not None else None
+    is_whole = row.sha256 == digests[0] or lookup.find_certificate_by_digests(conn, digests[:1]) is not None
+    return _Standing(
+        row,
+        seal,
+        None,
+        known(row, seal, () if beside is None else (beside.certificate,)),
+        ses_store.sidecar_of(conn, row.number),
+        is_whole,
+    )
 
 
 def _digests(pdf: bytes) -> list[str]:
