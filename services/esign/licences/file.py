@@ -23,7 +23,6 @@ from services.esign.verification import plain_files
 from services.esign.verification.files import load_trust
 from services.esign.verification.offline import TrustSource
 
-SUFFIX = ".sdjwt"
 # A proof of the holder's key may be so old, s.
 PROOF_SECONDS = 300
 _MOST_BESIDE = 1 << 20

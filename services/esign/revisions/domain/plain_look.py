@@ -137,7 +137,7 @@ def _drawn(document: Document, drawn: Any, ctm: Matrix, depth: int) -> int | Non
 
 def _matrix(document: Document, holder: PdfObject) -> Matrix | None:
     found = document.resolve(holder.value.get("Matrix", [1, 0, 0, 1, 0, 0]))
-    if not isinstance(found, list) or len(found) != 6 or not all(type(each) in {int, float} for each in found):
+    if not places.is_matrix(found):
         return None
     a, b, c, d, e, f = found
     return (a, b, c, d, e, f)
