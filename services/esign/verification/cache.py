@@ -40,7 +40,7 @@ class _UnderWay:
     waiting: int = 0
 
     def is_of(self, now_us: int) -> bool:
-        """Whether it is a judgement for that time too; the clock may have been set since it began."""
+        """Tells whether it is a judgement for that time too; the clock may have been set since it began."""
         return abs(now_us - self.now_us) < _FRESH_US
 
 
@@ -159,7 +159,7 @@ def _key(question: Question) -> bytes:
 
 
 def _digest(value: object) -> bytes:
-    """Of a value and its type. Nothing is copied but text, once: values may have megabytes."""
+    """The digest of a value and its type. Nothing is copied but text, once: values may have megabytes."""
     if isinstance(value, tuple):
         data: bytes = b"".join(map(_digest, value))
     elif isinstance(value, bytes):

@@ -127,7 +127,7 @@ def content_type_of(data: bytes) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What a SignedData says around its signer."""
+    """Holds what a SignedData says around its signer."""
 
     version: int
     digests: frozenset[bytes]
@@ -390,7 +390,7 @@ def _signer_certificate(identifier: Node, embedded: tuple[bytes, ...]) -> bytes:
 
 
 def _is_named(certificate: bytes, wanted: bytes) -> bool:
-    """Whether `wanted` is the certificate's IssuerAndSerialNumber, DER."""
+    """Tells whether `wanted` is the certificate's IssuerAndSerialNumber, DER."""
     try:
         return _identifier(certificate) == wanted
     except (der.DerError, IndexError):

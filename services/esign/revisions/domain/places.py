@@ -47,12 +47,12 @@ def evenness(matrix: Matrix) -> float:
 
 
 def is_even(matrix: Matrix) -> bool:
-    """Whether a matrix enlarges alike in both directions, or nearly."""
+    """Tells whether a matrix enlarges alike in both directions, or nearly."""
     return evenness(matrix) >= _EVEN
 
 
 def is_upright(matrix: Matrix) -> bool:
-    """Whether a matrix makes upright boxes of upright boxes."""
+    """Tells whether a matrix makes upright boxes of upright boxes."""
     a, b, c, d = map(abs, matrix[:4])
     return max(b, c) <= SLANT * max(a, d) or max(a, d) <= SLANT * max(b, c)
 

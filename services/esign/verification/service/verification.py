@@ -79,8 +79,8 @@ class _Asked:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What the register says of a document at one moment. `row`: the document itself, or what it was before it was
-    changed. `is_whole`: the file itself is registered. `ses`: its seal signature.
+    """Holds what the register says of a document at one moment. `row`: the document itself, or what it was before it
+    was changed. `is_whole`: the file itself is registered. `ses`: its seal signature.
     """
 
     row: CertificateRow | None
@@ -237,7 +237,9 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
         return with_seal_of_signer(verdict, state)
 
     def _roots(self) -> bytes:
-        """Of both profiles and of another authority: a hub may change them, what it sealed before stays good."""
+        """The roots of both profiles and of another authority: a hub may change them, what it sealed before stays
+        good.
+        """
         root = self._root + self.secrets.ca_roots
         return root if self.secrets.sm is None else root + self.secrets.sm.root_pem
 

@@ -105,7 +105,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one document may take of its worker."""
+    """The limits on what one document may take of its worker."""
 
     memory: int
     """Bytes beyond what the worker has at its beginning, whatever was read before."""
@@ -115,8 +115,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says. `failure`: the limit that the reading met (MemoryError, RecursionError) or else the text of
-    its error, with `is_limit` False. `is_worn`: the worker holds so much memory that a new one is cheaper.
+    """The answer of a worker. `failure`: the limit that the reading met (MemoryError, RecursionError) or else the text
+    of its error, with `is_limit` False. `is_worn`: the worker holds so much memory that a new one is cheaper.
     """
 
     value: Any = None
@@ -130,8 +130,8 @@ class Answer:
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
-    """What is sent to a worker, part after part, to ask it for `reading(*arguments)`; `reading` is a function of a
-    module. Documents go as they are: no copy is made of them.
+    """Returns what is sent to a worker, part after part, to ask it for `reading(*arguments)`; `reading` is a function
+    of a module. Documents go as they are: no copy is made of them.
     """
     body = io.BytesIO()
     pickler = _Asking(body, pickle.HIGHEST_PROTOCOL)
@@ -187,14 +187,14 @@ def gone(found: Answer) -> WorkerGoneError:
 
 
 def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
-    """Whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
+    """Decides whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
     if used >= _NEAR * bounds.cpu_seconds:
         return OverBoundsError(f"{used:.1f} s of processor time")
     return StalledError(f"no answer in time, with {used:.1f} s of processor time")
 
 
 def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
-    """What is to be said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
+    """Decides what is said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
     when it was born. Only what it did itself counts against its document: the kernel, an operator or a supervisor may
     kill any process.
     """
@@ -277,11 +277,11 @@ class _Room:
         resource.setrlimit(resource.RLIMIT_AS, (given, self._most))
 
     def is_overdrawn(self) -> bool:
-        """Whether more was taken than a document may: what was found may come from a want of memory."""
+        """Tells whether more was taken than a document may: what was found may come from a want of memory."""
         return _most_address_space() > self._base + self._memory
 
     def has_the_rest(self) -> bool:
-        """Whether the machine gives what the document was refused: all that it may still take."""
+        """Tells whether the machine gives what the document was refused: all that it may still take."""
         rest = self._base + self._memory - _statm(0)
         if rest <= 0:
             return True

@@ -153,7 +153,7 @@ class OneWorker:
             self._worker = None
 
     def _buried(self) -> Answer:
-        """How the worker ended that has closed its channel. Raises WorkerGoneError."""
+        """Tells how the worker ended that has closed its channel. Raises WorkerGoneError."""
         status, peak = self._drop()
         told = obituary(status, peak, self._resident, self._bounds.memory)
         if told.is_gone:

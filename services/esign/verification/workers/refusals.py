@@ -1,4 +1,4 @@
-"""What a sender is told whose document is not read."""
+"""Errors for a sender whose document is not read."""
 
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError

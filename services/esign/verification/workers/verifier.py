@@ -38,7 +38,9 @@ __all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError",
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
 MEMORY_MOST = 224 * 1024 * 1024
-"""What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
+"""The limits on what one document may take of memory beyond what the worker's imports take, bytes: twelve times the
+largest one.
+"""
 # All that a worker ever runs; imported before its first document.
 _IMPORTED = (
     "services.esign.verification.judging",
@@ -56,9 +58,9 @@ _LOOK_SECONDS = 0.01
 _LOOK_AT_BIRTH_SECONDS = 0.1
 # A reading that has used so much of the processor lets quick ones go first, s.
 _SHORT = 0.015
-# The kernel ends a worker that is not looked at in time so much later, s.
+# The kernel ends a worker this much processor time, s, after the service should have.
 _GRACE_SECONDS = 0.25
-# How long the word may take that a worker has ended, s: it is on its way.
+# The nursery reports within this time, s, how a worker ended.
 _LAST_WORDS_SECONDS = 2.0
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
@@ -79,7 +81,7 @@ class VerifierFailedError(Exception):
 
 
 class End(StrEnum):
-    """Why a worker ended, for the metric."""
+    """The reason why a worker ended, for the metric."""
 
     LIMIT = "limit"
     DIED = "died"
@@ -468,7 +470,7 @@ async def _exactly(worker: Worker, size: int) -> bytes:
 
 
 def _is_as_new(worker: Worker) -> bool:
-    """Whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
+    """Tells whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
     if worker.has_stepped_back:
         with contextlib.suppress(WorkerGoneError):
             worker.step_back(0)

@@ -1,4 +1,4 @@
-"""What the strings of a look say to a person: signs that everybody sees, one behind the other."""
+"""Reads what the strings of a look say to a person: signs that everybody sees, one behind the other."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +33,7 @@ class Reading:
         self.words += letters
 
     def _goes_on(self, start: tuple[float, float], em: float) -> bool:
-        """Whether it begins behind what was said last, or on a line below."""
+        """Tells whether it begins behind what was said last, or on a line below."""
         if self._behind is None:
             return True
         (x, y), (left, line) = start, self._behind
@@ -41,7 +41,7 @@ class Reading:
 
 
 def _is_straight(state: State, placed: Matrix) -> bool:
-    """Whether signs stand upright and go from left to right, none over the one before."""
+    """Tells whether signs stand upright and go from left to right, none over the one before."""
     a, b, _, d = placed[:4]
     return (
         min(a, d, state.size, state.stretch) > 0
@@ -51,8 +51,8 @@ def _is_straight(state: State, placed: Matrix) -> bool:
 
 
 def is_read_along(matrix: Any) -> bool:
-    """Whether signs under a form's matrix are read in the same order: not mirrored, and not upside down, where a six
-    is a nine.
+    """Tells whether signs under a form's matrix are read in the same order: not mirrored, and not upside down, where a
+    six is a nine.
     """
     if not places.is_matrix(matrix):
         return False

@@ -230,7 +230,9 @@ class _Stream:
         return held.get(values[0]) if isinstance(held, Dict) else None
 
     def _parts_of(self, space: Any) -> int:
-        """How many numbers a colour has in a space by whose colours every reader comes; 0 for any other."""
+        """The number of components that a colour has in a space by whose colours every reader comes; 0 for any
+        other.
+        """
         document = self.walk.document
         listed = document.resolve(self.resources.get("ColorSpace"))
         if isinstance(space, Name) and isinstance(listed, Dict):
@@ -406,7 +408,7 @@ class _Stream:
 
 
 def _refuse_limit(limit: Any) -> None:
-    """Of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
+    """Refuses limits of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
     if type(limit) not in {int, float} or not 1 <= limit <= LIMIT:
         raise UnclearError
 
@@ -425,7 +427,7 @@ def _usual(matrix: Matrix) -> Matrix:
 
 
 def _is_named(values: list[Any], operator: bytes) -> bool:
-    """Whether the operands are a name, and of some operators a property list."""
+    """Tells whether the operands are a name, and of some operators a property list."""
     wanted = 2 if operator in {b"DP", b"BDC"} else 1
     return len(values) == wanted and isinstance(values[0], Name) and isinstance(values[-1], Name | Dict)
 
