@@ -16,7 +16,7 @@ from gateway.web.config import Web
 from gateway.web.documents import Kept
 from gateway.web.failures import NO_STORE, json_error, retry_headers, status_of, text_of, wants_json
 from gateway.web.pages import Pages, language_of
-from gateway.web.peers import Peers, ask_again, sender_of, while_there
+from gateway.web.peers import Peers, ask_again, ask_through_restart, sender_of, while_there
 from gateway.web.texts import TEXTS, text
 from gateway.web.verdicts import Shown, label, shown
 from shuniu.api.esign.v1 import esign_pb2
@@ -85,7 +85,9 @@ class Verification:
         try:
             async with self._places.hold(sender_of(request)):
                 document = await bodies.upload(request, self._limit, self._seconds)
-                asked = ask_again(
+                # esign has read the document twice before it says that it cannot. Asked again, a document that ends its
+                # workers would end many more.
+                asked = ask_through_restart(
                     request,
                     self._peers.verification.VerifyDocument,
                     esign_pb2.VerifyDocumentRequest(pdf=document.pdf, tlog_proof=document.receipt),

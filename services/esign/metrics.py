@@ -102,6 +102,12 @@ VERIFIER_ENDED = Counter(
     ["cause"],
     registry=REGISTRY,
 )
+RENDERER_ABSENT = Gauge(
+    "shuniu_esign_verifier_renderer_absent",
+    "1 while workers cannot load the renderer: pages that were changed after signing are not compared, and verdicts on "
+    "such documents stay INDETERMINATE.",
+    registry=REGISTRY,
+)
 NURSERY_RESTARTS = Counter(
     "shuniu_esign_verifier_nursery_restarts_total",
     "Processes that fork workers started anew: hangs (a worker was asked for and did not come in time), died.",

@@ -203,6 +203,15 @@ async def test_the_register_is_not_listed_by_what_the_ledger_publishes(land):
     assert (await by_number(land, number, day=day, network="198.51.100.7")).verdict == "VALID"
 
 
+async def test_tries_of_a_number_at_once_are_no_more_than_in_turn(land):
+    """Forty wrong ones together get ten answers; none of the rest is looked up."""
+    number = (await issued(land)).certificate.number
+    wrong = [by_number(land, number, tail=f"{each:08x}") for each in range(40)]
+    found = await asyncio.gather(*wrong, return_exceptions=True)
+    refused = [each.reason for each in found if isinstance(each, HubError)]
+    assert refused == ["NUMBER_GUESSED"] * 30
+
+
 async def test_a_number_is_found_as_people_type_it(land):
     """Full-width digits of an input method, blanks, the label that stands before it on paper, and a hash in the same way;
     what is no number is told by what a number is.

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from services.esign.verification.workers.refusals import away
 from tests.support.web_land import SUMMARIES, WebLand, web_land
 
 
@@ -81,6 +82,19 @@ async def test_nobody_judges_for_a_browser_that_left() -> None:
         await land.esign.left.wait()
         land.esign.slow = False
         assert (await http.post("/verify/upload", files={"pdf": ("a.pdf", b"%PDF-1.7 x")})).status_code == 200
+
+
+async def test_a_document_that_could_not_be_read_is_sent_once(land: WebLand) -> None:
+    """esign has tried with two workers before it says VERIFY_AWAY: the person hears it at once, and no further worker is
+    lost to the same document. The next upload is judged.
+    """
+    land.esign.refusal = away()
+    async with land.browser() as http:
+        files = {"pdf": ("a.pdf", b"%PDF-1.7 x")}
+        told = await http.post("/verify/upload", files=files, headers={"accept": "application/json"})
+        assert (told.status_code, len(land.esign.seen)) == (503, 1)
+        land.esign.refusal = None
+        assert (await http.post("/verify/upload", files=files)).status_code == 200
 
 
 async def test_uploads_are_bounded() -> None:

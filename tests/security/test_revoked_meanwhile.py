@@ -2,9 +2,15 @@
 
 import asyncio
 
+import grpc
+import pytest
+
+from services.esign.verification.cache import VerdictCache
 from services.esign.verification.service import uploaded
 from services.esign.verification.workers.verifier import Here
 from shuniu.api.esign.v1 import esign_pb2
+from shuniu.kit.rpc.client import error_of
+from tests.support.documents import update
 from tests.support.seal_land import POLICE, headers, rid, seal_land
 
 
@@ -36,3 +42,53 @@ async def test_a_verdict_that_waited_is_of_the_register_as_it_stands(monkeypatch
         assert judged == 2
         assert (await land.verdict(pdf)).verdict == "INVALID"
         assert judged == 2
+
+
+async def test_a_register_that_changes_with_every_verdict_gives_none(monkeypatch) -> None:
+    """Every verdict is out of date when it is there: VERIFY_AWAY, and never one of those. When the register rests, the
+    same document gets its verdict.
+    """
+    monkeypatch.setattr(uploaded, "_WAITED_SECONDS", 0.0)
+    judge = Here.judge
+    async with seal_land() as land:
+        seal = await land.active()
+        number = (await land.issue("NMG202606010003", seal.id)).number
+        pdf = (await land.downloaded(number)).pdf
+        revoking = esign_pb2.RevokeCertificateRequest(request_id=rid(), number=number, reason="测试")
+        changes = [
+            lambda: land.changed(seal.id, esign_pb2.SEAL_STATE_SUSPENDED),
+            lambda: land.documents.RevokeCertificate(revoking, metadata=headers("platform", POLICE, "seal.use")),
+            lambda: land.changed(seal.id, esign_pb2.SEAL_STATE_ACTIVE),
+        ]
+
+        async def overtaken(self, question):
+            found = await judge(self, question)
+            if changes:
+                await changes.pop(0)()
+            return found
+
+        monkeypatch.setattr(Here, "judge", overtaken)
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await land.verdict(pdf)
+        assert error_of(refused.value).reason == "VERIFY_AWAY"
+        assert not changes
+        assert (await land.verdict(pdf)).verdict == "INVALID"
+
+
+async def test_a_document_that_only_holds_a_registered_one_is_judged_with_the_lists(monkeypatch) -> None:
+    """As any other document that the register does not know: what was revoked counts for its signers."""
+    judge, asked = VerdictCache.judge, []
+
+    async def seen(self, question):
+        asked.append(question)
+        return await judge(self, question)
+
+    async with seal_land() as land:
+        seal = await land.active()
+        pdf = (await land.downloaded((await land.issue("NMG202606010003", seal.id)).number)).pdf
+        monkeypatch.setattr(VerdictCache, "judge", seen)
+        await land.changed(seal.id, esign_pb2.SEAL_STATE_SUSPENDED)
+        await land.verdict(update(pdf, {900: b"<< /Type /Annot >>"}))
+        first, last = asked
+        assert (first.known.document is not None, first.crls) == (True, ())
+        assert (last.known.document, last.receipt, len(last.crls)) == (None, None, 1)

@@ -214,11 +214,14 @@ class Esign:
     seen: list[Any] = field(default_factory=list)
     # Set while judging takes longer than anybody waits.
     slow: bool = False
+    refusal: HubError | None = None
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def VerifyDocument(self, request: Any, _context: Any) -> Any:
         self.seen.append(request)
+        if self.refusal is not None:
+            raise self.refusal
         if self.slow:
             self.begun.set()
             try:

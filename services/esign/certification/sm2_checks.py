@@ -3,6 +3,7 @@
 import functools
 
 from services.esign.domain import sm2
+from services.esign.domain.kept import kept_if_found
 from services.esign.domain.negative import holds
 from shuniu.kit.crypto import sm
 
@@ -17,9 +18,9 @@ def verifies(spki: bytes, message: bytes, signature: bytes) -> bool:
 
 
 # A hub's documents share the same few certificates and seals; their signatures are checked once.
-@functools.lru_cache(maxsize=256)
+@kept_if_found(256)
 def remembered(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """`verifies`, with its answers kept."""
+    """`verifies`, with what verified kept."""
     return _holds(spki, message, signature)
 
 

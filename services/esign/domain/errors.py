@@ -1,5 +1,5 @@
-"""What esign's rules raise. `service/refusals.py` maps them to the shared vocabulary; the reason is stable, the texts
-are for people.
+"""The errors that esign's rules raise. `service/refusals.py` maps them to the shared vocabulary; the reason is stable,
+the texts are for people.
 """
 
 

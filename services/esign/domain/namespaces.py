@@ -1,14 +1,14 @@
-"""Names of XML namespaces, bounded before expat sees them: it writes the whole name out before each element and
-attribute, so a long one times many names is more memory than any file has bytes.
+"""Limits the length of XML namespaces before expat reads them (Namespaces in XML 1.0). Expat copies the whole name of
+the namespace into the name of each element and attribute, so one long name takes many times the memory of its file.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 
 _MOST_NAME = 128
-"""Bytes; those in use have half of that."""
+"""Longest name that is read, bytes: twice the longest in use."""
 _MOST_BETWEEN = 512
-# A declaration with a longer name, or one whose own prefix and white space are too long to tell.
+# A declaration with a longer name, or with a prefix and white space so long that its name is not looked for.
 _LONG = re.compile(
     rb"xmlns(?::[^\s\"'=<>/]*)?\s*=\s*(?:\"[^\"]{%d}|'[^']{%d})|xmlns[:\s=][^\"'<>]{%d}"
     % (_MOST_NAME + 1, _MOST_NAME + 1, _MOST_BETWEEN)
@@ -29,8 +29,8 @@ def check(data: bytes) -> None:
 
 
 def bounded(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same chunks of an XML file in UTF-8, as long as no namespace that they declare has too long a name. Raises
-    NamespaceTooLongError before the chunk that completes one.
+    """Yields the chunks of an XML file in UTF-8 as they come. Raises NamespaceTooLongError instead of the chunk that
+    completes the declaration of too long a name.
     """
     before = b""
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""Whether a signature is right, where the machine may be short of memory."""
+"""Tells whether a signature is right, where the machine may be short of memory."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ _ATTEMPTS = 4
 
 
 def holds(check: Callable[[], object]) -> bool:
-    """Whether `check` passes: it raises InvalidSignature, or returns False, for a wrong signature.
+    """Tells whether `check` passes: it raises InvalidSignature, or returns False, for a wrong signature.
 
     OpenSSL says the same when it is refused a small allocation; it never says that a wrong one is right. So what is
     wrong is checked again, and counts only when it is wrong each time.

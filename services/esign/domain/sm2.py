@@ -40,12 +40,12 @@ def install(verify: Verify) -> None:
 
 
 def holds(spki: bytes, message: bytes, signature: bytes) -> bool:
-    """Whether `signature` is the key's over `message`. Raises Sm2AbsentError."""
+    """Tells whether `signature` is the key's over `message`. Raises Sm2AbsentError."""
     return _verify(spki, message, signature)
 
 
 def is_key(spki: bytes) -> bool:
-    """Whether a SubjectPublicKeyInfo is of an SM2 key (GM/T 0006)."""
+    """Tells whether a SubjectPublicKeyInfo is of an SM2 key (GM/T 0006)."""
     return spki.startswith(_KEY_HEAD)
 
 

@@ -68,7 +68,7 @@ class Step:
 
 
 class Form(StrEnum):
-    """What was judged."""
+    """The kind of thing that was judged."""
 
     PDF = "pdf"
     OFD = "ofd"
@@ -81,7 +81,9 @@ class Form(StrEnum):
 
 
 class SignatureKind(StrEnum):
-    """What a signature is: a CMS (RFC 5652), one by GM/T 0010, a seal signature by GB/T 38540, a timestamp token."""
+    """The kind of a signature: a CMS (RFC 5652), one by GM/T 0010, a seal signature by GB/T 38540, a timestamp
+    token.
+    """
 
     CMS = "cms"
     GM_CMS = "gm_cms"
@@ -158,7 +160,7 @@ class Verdict:
 
     @property
     def readable(self) -> bool:
-        """Whether there was anything to judge."""
+        """Tells whether there was anything to judge."""
         return self.form is not Form.UNREADABLE
 
     def step(self, name: str) -> Step:

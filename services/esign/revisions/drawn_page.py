@@ -82,27 +82,27 @@ class DrawnPage:
             yield slice(start + box.left * _BYTES_A_PIXEL, start + box.right * _BYTES_A_PIXEL)
 
     def is_apart(self, box: Box) -> bool:
-        """Whether a place is blank, and nothing near it is of a size that both would read as one."""
+        """Tells whether a place is blank, and nothing near it is of a size that both would read as one."""
         least = max(_APART * self.scale, _APART_ON_PAGE * min(self.width, self.height), EDGE)
         if not self.is_blank(box) or not self.is_blank(box.wider(math.ceil(least), self.width, self.height)):
             return False
         return self.is_alone(box)
 
     def is_alone(self, box: Box) -> bool:
-        """Whether no sign is so near to a blank place that both read as one."""
+        """Tells whether no sign is so near to a blank place that both read as one."""
         around = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
         inner, width, _ = self._inside(box, around)
         ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
         return page_signs.is_apart(self.place(around), ground, width, self.scale, inner)
 
     def holds_signs(self, box: Box) -> bool:
-        """Whether a place shows more than long thin lines."""
+        """Tells whether a place shows more than long thin lines."""
         around = box.wider(round(REACH * self.scale), self.width, self.height)
         inner, width, _ = self._inside(box, around)
         return page_signs.holds_signs(self.place(around), self._ground(around), width, self.scale, inner)
 
     def shows_signs(self, place: Box, boxes: Sequence[Box]) -> bool:
-        """Whether in each of the boxes, which are in a place, something is that is no long thin line."""
+        """Tells whether in each of the boxes, which are in a place, something is that is no long thin line."""
         around = place.wider(round(REACH * self.scale), self.width, self.height)
         _, width, height = self._inside(place, around)
         inner = [box.moved(around.left, around.top, width, height).edges for box in boxes]
@@ -114,13 +114,13 @@ class DrawnPage:
         return box.moved(around.left, around.top, width, height).edges, width, height
 
     def is_blank(self, box: Box) -> bool:
-        """Whether the place has one colour. A place without a pixel is none."""
+        """Tells whether the place has one colour. A place without a pixel is none."""
         found = [self.pixels[each] for each in self.rows(box)]
         line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
         return bool(line) and all(each == line for each in found)
 
     def shows(self, box: Box, colour: tuple[float, float, float] | None) -> bool:
-        """Whether a part of a place has more than one colour, or the one that it is painted in."""
+        """Tells whether a part of a place has more than one colour, or the one that it is painted in."""
         if not self.is_blank(box):
             place = self.place(box)
             return page_signs.unlike(place, place[:_BYTES_A_PIXEL], _SHADES[0]) != 0
@@ -129,7 +129,7 @@ class DrawnPage:
         return wanted is not None and all(abs(a - b) <= _SHADES[1] for a, b in zip(pixel, wanted, strict=True))
 
     def is_paper(self, box: Box) -> bool:
-        """Whether a place is blank, and no part of something dark that was printed."""
+        """Tells whether a place is blank, and no part of something dark that was printed."""
         if not self.is_blank(box):
             return False
         ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
@@ -137,8 +137,8 @@ class DrawnPage:
         return page_signs.is_light(ground) or ground == self._ground(around)
 
     def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
-        """Whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A look that
-        draws something, and is not seen here, may hide it elsewhere.
+        """Tells whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A
+        look that draws something, and is not seen here, may hide it elsewhere.
         """
         if not box.area or self.is_paper(box):
             return True
@@ -168,7 +168,7 @@ class DrawnPage:
         )
 
     def _is_painted_around(self, box: Box, after: "DrawnPage") -> bool:
-        """Whether letters can be told no more from what is around them: ink on ink hides them, too."""
+        """Tells whether letters can be told no more from what is around them: ink on ink hides them, too."""
         width, was = box.right - box.left, self.place(box)
         grounds = page_signs.grounds_of(was, width, self.scale)
         was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(box)))
@@ -178,7 +178,7 @@ class DrawnPage:
         return painted > _MOST_PAINTED * around.bit_count()
 
     def makes_another(self, box: Box, after: "DrawnPage", reach: float) -> bool:
-        """Whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near.
+        """Tells whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near.
         `reach`: points around the place in which signs are looked for.
         """
         whole = box.wider(math.ceil(reach * self.scale), self.width, self.height)
@@ -193,7 +193,7 @@ class DrawnPage:
         return page_signs.is_one_made(was, came, width, self.scale)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
-        """Whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""
+        """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""
         ground, width = self._ground(box), box.right - box.left
         was, now = (page_signs.unlike(page.place(box), ground, _SHADES[1]) for page in (self, after))
         return not (

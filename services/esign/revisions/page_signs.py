@@ -110,7 +110,7 @@ def _squares(place: bytes, width: int, scale: float) -> Iterator[list[slice]]:
 
 
 def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool:
-    """Whether of some sign a larger share than `most` is gone. `ink`, `lost`: a byte a pixel, as numbers."""
+    """Tells whether of some sign a larger share than `most` is gone. `ink`, `lost`: a byte a pixel, as numbers."""
     if not lost:
         return False
     gone = set(pixels_of(lost, area))
@@ -125,8 +125,8 @@ def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool
 
 
 def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
-    """Whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it that
-    both read as one. Of places on white; `scale`: pixels a point.
+    """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
+    that both read as one. Of places on white; `scale`: pixels a point.
     """
     old, inked = _by_hue(was), _by_hue(now)
     before = set().union(*old.values())
@@ -152,18 +152,20 @@ def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
 
 
 def _is_fringe(pixels: Sequence[int], mark: _Sign, whole: Sequence[int]) -> bool:
-    """Whether it is but an edge of ink of another hue, as smoothed letters have them. `whole`: all that touches it."""
+    """Tells whether it is but an edge of ink of another hue, as smoothed letters have them. `whole`: all that touches
+    it.
+    """
     narrow = min(mark.right - mark.left, mark.bottom - mark.top) <= _FRINGE
     return narrow and len(pixels) < _LESS_OF_WHOLE * len(whole)
 
 
 def _touches(line: list[int], ink: set[int], width: int) -> bool:
-    """Whether a line comes nearer to ink than rules do to text."""
+    """Tells whether a line comes nearer to ink than rules do to text."""
     return len(_widened(set(line), width, _NEAR) & ink) >= _FEWEST_OF_RULE
 
 
 def are_edges_lost(was: bytes, now: bytes, width: int, most: float) -> bool:
-    """Whether of the outline of some sign a larger share than `most` is gone, whatever ground it stands on."""
+    """Tells whether of the outline of some sign a larger share than `most` is gone, whatever ground it stands on."""
     area = len(was) // _BYTES_A_PIXEL
     before, after = (_edges(place, width) for place in (was, now))
     for step in (8, 8 * width):
@@ -195,19 +197,19 @@ def _unlike(one: bytes, other: bytes) -> int:
 
 
 def holds_signs(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
-    """Whether signs, and not rules alone, are in a part of a place."""
+    """Tells whether signs, and not rules alone, are in a part of a place."""
     found = _signs(place, ground, width, scale)
     return found is None or any(_overlap(sign, box) for sign in found)
 
 
 def are_in_all(place: bytes, ground: bytes, width: int, scale: float, boxes: Sequence[Part]) -> bool:
-    """Whether a sign is in each of some parts of a place."""
+    """Tells whether a sign is in each of some parts of a place."""
     found = _signs(place, ground, width, scale)
     return found is None or all(any(_overlap(sign, box) for sign in found) for box in boxes)
 
 
 def is_apart(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
-    """Whether no sign is nearer to a part of a place than a share of its own size: nearer, they read as one."""
+    """Tells whether no sign is nearer to a part of a place than a share of its own size: nearer, they read as one."""
     found = _signs(place, ground, width, scale)
     if found is None:
         return False
@@ -283,8 +285,8 @@ def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
 
 
 def _look_alike(sign: _Sign, mark: _Sign) -> bool:
-    """Whether ink of the one is taken for ink of the other: it has nearly its colour, or both are nearly black. Dark
-    ink is no part of light ink.
+    """Tells whether ink of the one is taken for ink of the other: it has nearly its colour, or both are nearly black.
+    Dark ink is no part of light ink.
     """
     if _lightness(sign.ink) >= _LIGHT and _lightness(sign.ink) - _lightness(mark.ink) >= _DARKER:
         return False
@@ -321,7 +323,7 @@ def _are_near(sign: _Sign, mark: _Sign, scale: float) -> bool:
 
 
 def made_other(was: bytes, now: bytes, ink: int) -> int:
-    """Which pixels of the ink have another colour than before, and not just nearly the same."""
+    """Finds which pixels of the ink have another colour than before, and not just nearly the same."""
     area = len(was) // _BYTES_A_PIXEL
     found = bytearray(area)
     for at in pixels_of(ink, area):
@@ -413,7 +415,7 @@ def _rules(pixels: set[int], area: int, width: int, scale: float) -> int:
 
 
 def _lines(ink: bytes, width: int, scale: float) -> bytes:
-    """Of ink in rows of `width` the long runs, where they are thin."""
+    """Yields of ink in rows of `width` the long runs, where they are thin."""
     long, thin = max(1, round(_LONG * scale)), max(1, math.ceil(_RULE * scale))
     runs = bytearray(len(ink))
     whole = b"\x01" * long

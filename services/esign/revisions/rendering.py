@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from services.esign.domain.kept import kept_if_found
 from services.esign.revisions.domain.additions import Ink, Patch, Why
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
@@ -80,7 +81,7 @@ class _UnseenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Difference:
-    """What was seen once: a page (from 0; None: the number of pages) that is not as in `version`."""
+    """The difference that was seen once: a page (from 0; None: the number of pages) that is not as in `version`."""
 
     version: Version
     page: int | None
@@ -88,7 +89,7 @@ class _Difference:
 
 
 def look(pdf: bytes, versions: Sequence[Version]) -> Comparison:
-    """Whether every page of `pdf` looks as in each of the earlier versions, but for their patches."""
+    """Tells whether every page of `pdf` looks as in each of the earlier versions, but for their patches."""
     with _ONE_AT_A_TIME:
         if _OVER.is_set():
             return Comparison(Seen.UNSEEN, why="the process ends")
@@ -188,7 +189,7 @@ def _refuse_undrawn(document: Any, number: int, versions: Sequence[Version]) -> 
 
 
 def _shows(document: Any, number: int, pixels: int, under: DrawnPage, ink: Ink) -> bool:
-    """Whether this renderer shows something of all that is in a place; else another may show more."""
+    """Tells whether this renderer shows something of all that is in a place; else another may show more."""
     if not ink.boxes and not ink.areas:
         return True
     inked, signs = (_boxes(document, number, pixels, each) for each in (ink.boxes, ink.signs))
@@ -206,8 +207,8 @@ def _takes_too_much(before: DrawnPage, boxes: Sequence[Box]) -> bool:
 
 
 def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> bool:
-    """Whether a new place is apart from what the page showed, a signature in a blank one goes on with nothing beside
-    it, and a button's picture is the one that it was, with its mark or without.
+    """Tells whether a new place is apart from what the page showed, a signature in a blank one goes on with nothing
+    beside it, and a button's picture is the one that it was, with its mark or without.
     """
     if patch.why is Why.NEW:
         return before.is_apart(box)
@@ -225,8 +226,8 @@ def _is_well(before: DrawnPage, after: DrawnPage, box: Box, patch: Patch) -> boo
 
 
 def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Box, patch: Patch) -> bool:
-    """Whether what a place showed can be read still, looked at from near. `under`: the page as it was, without the
-    fields that were filled in.
+    """Tells whether what a place showed can be read still, looked at from near. `under`: the page as it was, without
+    the fields that were filled in.
     """
     if not box.area:
         return False
@@ -311,9 +312,9 @@ def _held() -> Iterator[None]:
         yield
 
 
-@lru_cache(maxsize=1)
+@kept_if_found(1)
 def _last_error() -> Callable[[], Any] | None:
-    """Where the C library keeps the calling thread's errno; None where it has another name."""
+    """Returns where the C library keeps the calling thread's errno; None where it has another name."""
     try:
         library = ctypes.CDLL(None)
     except (OSError, TypeError):

@@ -82,7 +82,9 @@ class Authority:
         return self._longest
 
     def _token(self, asked: TimestampQuery) -> bytes:
-        """Whoever asks, outside or the hub's own sealing, is counted."""
+        """Signs a token and counts the answer, for requests from outside and for the hub's own sealing. Raises
+        TimestampRefusedError.
+        """
         try:
             found = self._signed(asked)
         except TimestampRefusedError as refusal:

@@ -40,7 +40,7 @@ class _UnderWay:
     waiting: int = 0
 
     def is_of(self, now_us: int) -> bool:
-        """Whether it is a judgement for that time too; the clock may have been set since it began."""
+        """Tells whether it is a judgement for that time too; the clock may have been set since it began."""
         return abs(now_us - self.now_us) < _FRESH_US
 
 
@@ -150,16 +150,16 @@ def _size(verdict: Verdict) -> int:
 
 
 def _key(question: Question) -> bytes:
-    """Over every field but the time, whatever fields there are."""
-    state = sha256()
+    """Over every field but the time, whatever fields there are. The document goes in by its digest."""
+    state = sha256((question.pdf_sha256 or sha256(question.pdf).hexdigest()).encode())
     for each in dataclasses.fields(question):
-        if each.name != "now_us":
+        if each.name not in {"now_us", "pdf", "pdf_sha256"}:
             state.update(f"{each.name} ".encode() + _digest(getattr(question, each.name)))
     return state.digest()
 
 
 def _digest(value: object) -> bytes:
-    """Of a value and its type. Nothing is copied but text, once: values may have megabytes."""
+    """The digest of a value and its type. Nothing is copied but text, once: values may have megabytes."""
     if isinstance(value, tuple):
         data: bytes = b"".join(map(_digest, value))
     elif isinstance(value, bytes):

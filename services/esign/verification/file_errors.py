@@ -40,7 +40,7 @@ def told(error: OSError, *, beside: Path | None = None) -> str:
 
 
 def _hint(error: OSError, asked: Path) -> tuple[str, str]:
-    """What to give instead of a file that people asked about."""
+    """Says what to give instead of a file that people asked about."""
     if error.errno == errno.EISDIR:
         return "；请给出其中的文件，如 DIR/*.pdf", "; give the files in it, as DIR/*.pdf"
     if error.errno == errno.ENXIO or (error.errno == errno.ENOENT and str(asked) == "-"):

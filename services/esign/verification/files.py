@@ -46,7 +46,7 @@ __all__ = [
 EXIT_CODES = {Outcome.VALID: 0, Outcome.INVALID: 1, Outcome.INDETERMINATE: 2}
 _RECEIPT, _SES = ".tlog-proof", ".ses"
 COMPANIONS = (_RECEIPT, _SES)
-"""What is read beside a document: its name, and one of these."""
+"""Suffixes of what is read beside a document: its name, and one of these."""
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 
 
 def load_trust(trust: TrustSource) -> Trust:
-    """What a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
+    """Reads what a directory says may be trusted; see `Trusted.of_files`. Raises TrustError."""
     return Trusted.of(trust).trust
 
 
@@ -74,7 +74,7 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What became of one file: its verdict, or why it could not be read."""
+    """The result for one file: its verdict, or why it could not be read."""
 
     path: Path
     verdict: Verdict | None = None
@@ -84,7 +84,7 @@ class Judged:
 
     @property
     def is_judged(self) -> bool:
-        """Whether the verdict is about the file: it could be read, and this machine could read it."""
+        """Tells whether the verdict is about the file: it could be read, and this machine could read it."""
         return self.verdict is not None and self.verdict.readable and self.verdict.step("parse").reason != "READER_AWAY"
 
     def validation_report(self) -> bytes:

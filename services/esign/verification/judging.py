@@ -35,6 +35,8 @@ class Question:
     witness_vkeys: tuple[str, ...] = ()
     # What the hub's own CRLs say, for documents that are not in its register.
     crls: tuple[bytes, ...] = ()
+    # SHA-256 (hex) of `pdf`, where it has been computed already.
+    pdf_sha256: str = ""
 
     @property
     def size(self) -> int:

@@ -86,11 +86,11 @@ class Trusted:
 
 
 TrustSource = Path | Trusted | None
-"""Where trust comes from: a directory, what was read of one, or nowhere."""
+"""The source of trust: a directory, what was read of one, or nowhere."""
 
 
 class _Found:
-    """What was read of a trust directory so far."""
+    """Collects what was read of a trust directory so far."""
 
     def __init__(self) -> None:
         self.roots: list[x509.Certificate] = []
@@ -139,7 +139,7 @@ class _Found:
 
 
 def _wrong(name: str) -> str:
-    """What a file of a trust directory should have been, and what to do."""
+    """Says what a file of a trust directory should have been, and what to do."""
     zh, en = next(said for suffix, said in _MEANT_AS.items() if name.endswith(suffix))
     return f"{zh}；请换成正确的文件，或从目录中移走 / {en}: put the right file there, or take it out of the directory"
 

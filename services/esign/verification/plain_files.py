@@ -30,13 +30,15 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def beginning(path: Path, most: int) -> bytes:
-    """Of the file, as many bytes at most. Raises OSError."""
+    """Reads so many bytes at most from the beginning of the file. Raises OSError."""
     with opened(path) as file:
         return content(file, path, most)
 
 
 def content(file: io.BufferedReader, path: Path, most: int) -> bytes:
-    """Of what `opened` gave, as many bytes at most. Raises OSError, also for a file of the kernel that has none yet."""
+    """Reads so many bytes at most of what `opened` gave. Raises OSError, also for a file of the kernel that has none
+    yet.
+    """
     found: bytes | None = file.read(most)
     if found is None:
         raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path))
@@ -79,7 +81,7 @@ def spare(path: Path, beginning: bytes) -> None:
 
 
 def _mode_of(target: Path, path: Path) -> int | None:
-    """Who may read and write the file that is there; None where there is none. Raises OSError."""
+    """Tells who may read and write the file that is there; None where there is none. Raises OSError."""
     try:
         found = target.stat()
     except FileNotFoundError:

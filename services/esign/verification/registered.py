@@ -1,4 +1,4 @@
-"""What registers above verification say of a document: one that is no certificate of a case."""
+"""Answers of registers above verification of a document: one that is no certificate of a case."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -19,8 +19,8 @@ _SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Authorities:
-    """Who is asked, as URLs: a timestamp authority (RFC 3161), and an OCSP responder for certificates that name none
-    (empty: nobody). `ca`: PEM to trust for TLS instead of the system's.
+    """Services that are asked, as URLs: a timestamp authority (RFC 3161), and an OCSP responder for certificates that
+    name none (empty: nobody). `ca`: PEM to trust for TLS instead of the system's.
     """
 
     tsa: str

@@ -20,7 +20,7 @@ from services.esign.domain.cms.signature_value import (
     public_key_of,
     sm2_key_of,
 )
-from services.esign.domain.kept import kept
+from services.esign.domain.kept import kept, kept_if_found
 from services.esign.domain.negative import holds
 from services.esign.domain.unwarned import unwarned
 
@@ -274,7 +274,7 @@ def profile_of(certificate: x509.Certificate) -> Profile:
         ) from cause
 
 
-@lru_cache(maxsize=4096)
+@kept_if_found(4096)
 def _issued(child: bytes, issuer: bytes) -> bool:
     """Tells whether `issuer` signed `child`, with an algorithm that still holds."""
     try:

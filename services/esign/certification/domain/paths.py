@@ -33,7 +33,7 @@ _STAMPING_USES = frozenset(
 
 
 def any_purpose(_path: Path) -> None:
-    """The rule of who demands nothing beyond a path."""
+    """Accepts every path: a rule for callers that need no purpose."""
 
 
 def check_document_path(path: Sequence[x509.Certificate]) -> None:
@@ -85,10 +85,11 @@ def build(
     moments: Sequence[int] = (),
     is_shunned: Callable[[Path], bool] = lambda _path: False,
 ) -> Path:
-    """A path whose signatures hold, whose authorities may certify, and that passes `rule`; of several one that is not
-    shunned and was valid at most of `moments` (µs). Whether it was valid at all is judged by who asks. A signer that is
-    trusted itself, and none of whose issuers is, is its own path. Raises ChainError: what is wrong with the path that
-    comes nearest.
+    """Returns a path from `signer` to one of `roots` (RFC 5280, 6.1): its signatures hold, its authorities may certify,
+    and it passes `rule`. Of several paths it takes one that `is_shunned` does not name, and among those the one that is
+    valid at most of `moments` (µs); it does not check that the path is valid at any of them. A signer that is a root
+    itself is its own path, unless one of its issuers is a root too. Raises ChainError with the fault of the likeliest
+    path; `unknown` where a fault is open, or where there are more certificates than are looked at.
     """
     return _nearest(_passing(signer, tuple(others), tuple(roots), (rule,)), moments, is_shunned)
 
@@ -147,7 +148,7 @@ def _found(
     if passing:
         return tuple(passing)
     if failures:
-        raise next((each for each in failures if each.unknown), failures[0])
+        raise next((each for each in failures if each.unknown), failures[0] if search.left > 0 else _too_many())
     raise _without_path(signer, (*roots, *others))
 
 
@@ -259,6 +260,15 @@ def _without_path(signer: x509.Certificate, pool: Sequence[x509.Certificate]) ->
         below = at
         at = next((c for c in pool if c != below and c.subject == below.issuer), None)
     return not_trusted()
+
+
+def _too_many() -> ChainError:
+    return ChainError(
+        "TOO_MANY_CERTIFICATES",
+        "附带的证书过多，未能找遍通往受信任根证书的路径",
+        "too many certificates to look at every path to a trusted root",
+        unknown=True,
+    )
 
 
 def not_trusted() -> ChainError:

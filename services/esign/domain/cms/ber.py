@@ -65,7 +65,7 @@ class _Reader:
         return _joined(tag, parts), end
 
     def _length(self, at: int, limit: int) -> tuple[int, int | None]:
-        """Where the content begins, and its size; None: indefinite."""
+        """Returns where the content begins, and its size; None: indefinite."""
         data, first_octet = self._data, self._data[at]
         if first_octet == 0x80:
             return at + 1, None
@@ -110,7 +110,7 @@ def _joined(tag: int, parts: list[bytes]) -> bytes:
 
 
 def _content(element: bytes, tag: int) -> bytes:
-    """Of an element that this module wrote."""
+    """The content of an element that this module wrote."""
     if element[0] != tag:
         raise DerError("a string with pieces of another type")
     first_octet = element[1]

@@ -19,6 +19,7 @@ from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.cms.signature_value import DIGEST_OF, HASHES, NULL, SHA1
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
 from services.esign.domain.der import Node
+from services.esign.domain.kept import kept_if_found
 from services.esign.domain.malformed import parser
 from services.esign.domain.unwarned import unwarned
 
@@ -126,7 +127,7 @@ def content_type_of(data: bytes) -> tuple[bytes, bytes]:
 
 @dataclass(frozen=True, slots=True)
 class _Outside:
-    """What a SignedData says around its signer."""
+    """Holds what a SignedData says around its signer."""
 
     version: int
     digests: frozenset[bytes]
@@ -389,7 +390,7 @@ def _signer_certificate(identifier: Node, embedded: tuple[bytes, ...]) -> bytes:
 
 
 def _is_named(certificate: bytes, wanted: bytes) -> bool:
-    """Whether `wanted` is the certificate's IssuerAndSerialNumber, DER."""
+    """Tells whether `wanted` is the certificate's IssuerAndSerialNumber, DER."""
     try:
         return _identifier(certificate) == wanted
     except (der.DerError, IndexError):
@@ -422,7 +423,7 @@ def _texts(name: Node) -> list[tuple[bytes, bytes]]:
     ]
 
 
-@lru_cache(maxsize=256)
+@kept_if_found(256)
 @unwarned()
 def _key_ids(certificate: bytes) -> tuple[bytes, ...]:
     """Identifiers of a certificate's key: the one it states, and SHA-1 of the key (RFC 5280, 4.2.1.2)."""

@@ -1,5 +1,5 @@
-"""Whether a key made a signature value, by the algorithms that signatures in documents name (RFC 5652, 5.4 and 5.6;
-RFC 4056, 5754, 5758, 8032, 8419; GM/T 0006), and whether those algorithms still hold.
+"""Tells whether a key made a signature value, by the algorithms that signatures in documents name (RFC 5652, 5.4 and
+5.6; RFC 4056, 5754, 5758, 8032, 8419; GM/T 0006), and whether those algorithms still hold.
 """
 
 from collections.abc import Callable
@@ -148,13 +148,13 @@ class SignatureValue:
 
     @property
     def weak(self) -> bool:
-        """Whether the digest inside the signature is one that no longer holds."""
+        """Tells whether the digest inside the signature is one that no longer holds."""
         oid, _ = _named(self.algorithm)
         found = HASHES.get(_NAMED.get(oid) or self.digest_algorithm)
         return found is not None and found.weak
 
     def made_by(self, signer: x509.Certificate, message: bytes) -> bool:
-        """Whether the signer's key made it over `message`. Raises UnknownAlgorithmError."""
+        """Tells whether the signer's key made it over `message`. Raises UnknownAlgorithmError."""
         spki = sm2_key_of(signer)
         if spki is not None:
             return self._by_sm2(spki, message)

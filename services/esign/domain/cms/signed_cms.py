@@ -24,8 +24,8 @@ class CmsError(ValueError):
 
 
 class Binding(Enum):
-    """How a signature is bound to a document's bytes. DIRECT: they are themselves what is signed. INSIDE: their digest
-    is the message that it holds, which may have been signed as something else: a challenge, a letter.
+    """The way in which a signature is bound to a document's bytes. DIRECT: they are themselves what is signed. INSIDE:
+    their digest is the message that it holds, which may have been signed as something else: a challenge, a letter.
     """
 
     DIGEST = "DIGEST"
@@ -73,7 +73,7 @@ class SignedCms:
 
     @property
     def weak(self) -> bool:
-        """Whether a digest that the signature relies on no longer holds."""
+        """Tells whether a digest that the signature relies on no longer holds."""
         return HASHES[self.digest_algorithm].weak or self.value.weak
 
     def digest(self, *parts: bytes | memoryview) -> bytes:
@@ -81,8 +81,8 @@ class SignedCms:
         return HASHES[self.digest_algorithm].of(*parts)
 
     def binding(self, *parts: bytes | memoryview) -> Binding:
-        """How the signature is bound to a document's parts. A content inside is the document itself or its digest, as
-        adbe.pkcs7.sha1 has it by SHA-1 and makers of GB/T 35275 structures by SM3.
+        """Tells how the signature is bound to a document's parts. A content inside is the document itself or its
+        digest, as adbe.pkcs7.sha1 has it by SHA-1 and makers of GB/T 35275 structures by SM3.
         """
         # Some makers leave an empty content standing where none should be.
         if self.content is None or (not self.content and self.signed_attributes):
@@ -99,7 +99,9 @@ class SignedCms:
         return Binding.DIGEST if whole else Binding.NONE
 
     def _says_gm_data(self) -> bool:
-        """Whether the signature itself says that it is by GB/T 35275. What stands outside it anybody may change."""
+        """Tells whether the signature itself says that it is by GB/T 35275. What stands outside it anybody may
+        change.
+        """
         if {self.content_type, self.signed_content_type} != {cms.OID_GM_DATA}:
             return False
         if HASHES[self.digest_algorithm].name != "SM3":
@@ -111,16 +113,16 @@ class SignedCms:
             return False
 
     def names_its_certificate(self) -> bool:
-        """Whether the signed attributes name a certificate, and it is exactly the signer's."""
+        """Tells whether the signed attributes name a certificate, and it is exactly the signer's."""
         if self.certificate_reference is None:
             return False
         algorithm, value = self.certificate_reference
         return HASHES[algorithm].of(self.signer) == value
 
     def borne_out(self, binding: Binding, signer: x509.Certificate, *parts: bytes | memoryview) -> Binding | None:
-        """How the signature is bound to a document's parts, where `binding` is what it says; None: the signer's key did
-        not make the value. A value over their digest as a message binds INSIDE, whatever the key: 32 bytes do not say
-        what they are, and nothing else is signed. Raises CmsError for keys and algorithms unknown here.
+        """Tells how the signature is bound to a document's parts, where `binding` is what it says; None: the signer's
+        key did not make the value. A value over their digest as a message binds INSIDE, whatever the key: 32 bytes do
+        not say what they are, and nothing else is signed. Raises CmsError for keys and algorithms unknown here.
         """
         if self.signature_holds(signer, *parts):
             return binding
@@ -129,8 +131,8 @@ class SignedCms:
         return None
 
     def signature_holds(self, signer: x509.Certificate, *parts: bytes | memoryview) -> bool:
-        """Whether the signer's key made the signature; `parts` are the document's, looked at when it is they that were
-        signed. Raises CmsError for keys and algorithms unknown here.
+        """Tells whether the signer's key made the signature; `parts` are the document's, looked at when it is they that
+        were signed. Raises CmsError for keys and algorithms unknown here.
         """
         return self._made_by(signer, self._messages(parts))
 

@@ -98,18 +98,18 @@ class Archive:
 
 
 def is_ofd(data: bytes) -> bool:
-    """Whether this is meant to be an OFD package: a ZIP file with an entry OFD.xml."""
+    """Tells whether this is meant to be an OFD package: a ZIP file with an entry OFD.xml."""
     return data.startswith(_LOCAL) and b"OFD.xml" in data
 
 
 def is_zip(data: bytes) -> bool:
-    """Whether it begins as a ZIP file does, which an OFD package is."""
+    """Tells whether it begins as a ZIP file does, which an OFD package is."""
     return data.startswith(_LOCAL)
 
 
 def is_package_too(data: bytes) -> bool:
-    """Whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some in all
-    of the file, and go from there to its directory by ways of their own; others look for the entries themselves.
+    """Tells whether viewers of OFD may find one in a file: readers of ZIP look for a record that ends a package, some
+    in all of the file, and go from there to its directory by ways of their own; others look for the entries themselves.
     """
     # Records come first: most documents have none, and names are looked for in all letters.
     return _RECORD.search(data) is not None and _ENTRY_NAME.search(data) is not None
@@ -277,7 +277,9 @@ def _central(data: bytes, at: int, limit: int) -> _Header:
 
 
 def _are_plain(attributes: int, *, is_folder: bool) -> bool:
-    """Whether they are of an ordinary file, or folder, for every reader that asks them: no link, device or volume."""
+    """Tells whether they are of an ordinary file, or folder, for every reader that asks them: no link, device or
+    volume.
+    """
     dos, unix = attributes & 0xFFFF, attributes >> 16
     if dos & ~_DOS_KNOWN or (dos & _DOS_FOLDER and not is_folder):
         return False
@@ -288,7 +290,7 @@ def _are_plain(attributes: int, *, is_folder: bool) -> bool:
 
 
 def _local(data: bytes, header: _Header, directory: int) -> tuple[int, int, int]:
-    """Where the entry's data begin, where its header begins, and where the next entry may begin."""
+    """Returns where the entry's data begin, where its header begins, and where the next entry may begin."""
     at = header.offset
     if at + _LOCAL_HEADER.size > directory or not data.startswith(_LOCAL, at):
         raise _broken(f"{header.name}: no header where the directory says")

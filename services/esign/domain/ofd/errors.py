@@ -1,4 +1,4 @@
-"""Why an OFD package cannot be read, or is not what it says."""
+"""Errors that say why an OFD package cannot be read, or is not what it says."""
 
 
 class OfdError(ValueError):

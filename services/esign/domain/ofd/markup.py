@@ -66,7 +66,7 @@ class Element:
 
 @dataclass(slots=True)
 class Allowance:
-    """What files that are read one after another may have together: elements and bytes."""
+    """Counts what files that are read one after another may have together: elements and bytes."""
 
     elements: int = _MOST_ELEMENTS
     bytes: int = MOST_BYTES
@@ -134,12 +134,16 @@ def _unprefixed(attributes: dict[str, str]) -> dict[str, str]:
 
 
 def is_wide(data: bytes) -> bool:
-    """Whether characters are of more than one byte: readers of XML find that by themselves, without a declaration."""
+    """Tells whether characters are of more than one byte: readers of XML find that by themselves, without a
+    declaration.
+    """
     return data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data[:4]
 
 
 def is_plain(data: bytes) -> bool:
-    """Whether XML is written by nothing but a declaration, elements and text: no comments, instructions or sections."""
+    """Tells whether XML is written by nothing but a declaration, elements and text: no comments, instructions or
+    sections.
+    """
     begin = _DECLARATION.match(data)
     return _NOT_PLAIN.search(data, 0 if begin is None else begin.end()) is None
 
@@ -223,7 +227,7 @@ def root_of(chunks: Iterable[bytes]) -> str:
 
 
 def is_too_long(parser: expat.XMLParserType, fed: int) -> bool:
-    """Whether the tag, comment or section that is open after `fed` bytes is longer than is read: expat begins it anew
-    with each piece.
+    """Tells whether the tag, comment or section that is open after `fed` bytes is longer than is read: expat begins it
+    anew with each piece.
     """
     return fed - parser.CurrentByteIndex > _MOST_TAG

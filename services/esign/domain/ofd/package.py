@@ -1,4 +1,4 @@
-"""What an OFD package is made of (GB/T 33190): its entry OFD.xml, its one document, and where locations lead."""
+"""The parts of an OFD package (GB/T 33190): its entry OFD.xml, its one document, and where locations lead."""
 
 import posixpath
 import re
@@ -35,7 +35,7 @@ class Package:
     _digests: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def digest(self, name: str, digest: Digest) -> bytes:
-        """Of a file's content; each file is expanded once for each algorithm. Raises OfdError."""
+        """The digest of a file's content; each file is expanded once for each algorithm. Raises OfdError."""
         key = name, digest.name
         if key not in self._digests:
             state = digest.new()

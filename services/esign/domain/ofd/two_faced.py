@@ -11,8 +11,8 @@ _LINE_END = re.compile(rb"[\r\n]")
 
 
 def is_two_faced(data: bytes) -> bool:
-    """Whether other readers may take the same bytes for a PDF: some look for its header, some for its end, some are
-    content with any of its objects. Every PDF has one that is a dictionary; XML and compressed files show none.
+    """Tells whether other readers may take the same bytes for a PDF: some look for its header, some for its end, some
+    are content with any of its objects. Every PDF has one that is a dictionary; XML and compressed files show none.
     """
     return any(word in data for word in _OF_PDF) or _has_dictionary(data)
 

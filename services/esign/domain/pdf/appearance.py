@@ -1,5 +1,6 @@
-"""What a signature field shows: a picture (a seal), or the first page of a small document (text set by the layout
-engine, with its fonts). Both become a form XObject (ISO 32000-2, 8.10) that readers fit into the field's rectangle.
+"""The appearance of a signature field: a picture (a seal), or the first page of a small document (text set by the
+layout engine, with its fonts). Both become a form XObject (ISO 32000-2, 8.10) that readers fit into the field's
+rectangle.
 """
 
 import zlib

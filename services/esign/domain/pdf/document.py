@@ -92,7 +92,7 @@ class Members:
 
 @dataclass(slots=True)
 class _Shared:
-    """What all readings of one file have in common: the work done, and objects by where they stand."""
+    """Holds what all readings of one file have in common: the work done, and objects by where they stand."""
 
     census: Census = field(default_factory=Census)
     objects: dict[int, PdfObject] = field(default_factory=dict)
@@ -177,7 +177,7 @@ class Document:
         return None if found is None else found.value
 
     def is_of_its_generation(self, ref: Ref) -> bool:
-        """Whether a reference names the generation of its object: behind others some readers find nothing. One to
+        """Tells whether a reference names the generation of its object: behind others some readers find nothing. One to
         nothing is.
         """
         entry = self.entries.get(ref[0], FREE)
@@ -294,7 +294,7 @@ class Document:
         return found
 
     def stream_of(self, holder: PdfObject) -> bytes:
-        """What is in the stream, filters undone. Raises PdfError."""
+        """The content of the stream, filters undone. Raises PdfError."""
         assert holder.stream is not None
         raw = self.data[holder.stream[0] : holder.stream[1]]
         if not ELSEWHERE.isdisjoint(holder.value):
@@ -316,7 +316,7 @@ class Document:
         return unpredicted(out, parameters) if isinstance(parameters, Dict) else out
 
     def inflated(self, raw: bytes, number: int) -> bytes:
-        """What deflated bytes of the stream of an object are. Raises PdfError."""
+        """Inflates deflated bytes of the stream of an object. Raises PdfError."""
         most = MAX_EXPANDED - self.census.expanded
         inflate = zlib.decompressobj()
         try:
@@ -427,7 +427,7 @@ class Document:
         )
 
     def _extent(self, value: Dict, begin: int) -> tuple[tuple[int, int], int, bool]:
-        """Where a stream's data end, where what follows them begins, and whether that is not as /Length says."""
+        """Returns where a stream's data end, where what follows begins, and whether that is not as /Length says."""
         length = value.get("Length")
         if isinstance(length, Ref):
             length = self.value(length[0])
@@ -472,7 +472,7 @@ class Document:
 
 
 def has_header(data: bytes) -> bool:
-    """Whether the bytes say that they are a PDF."""
+    """Tells whether the bytes say that they are a PDF."""
     return HEADER.search(data, 0, _NEAR_ENDS) is not None
 
 
@@ -487,7 +487,7 @@ def _header(data: bytes) -> None:
 
 
 def _last_startxref(data: bytes, end: int) -> tuple[int, int]:
-    """What the last startxref says, and where the line behind it ends. Behind that there is white space only."""
+    """Returns what the last startxref says, and where its line ends. Behind that there is white space only."""
     keyword = data.rfind(b"startxref", max(0, end - _NEAR_ENDS), end)
     match = _STARTXREF.match(data, keyword, end) if keyword >= 0 else None
     if match is None:

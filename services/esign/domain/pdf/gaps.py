@@ -1,4 +1,4 @@
-"""Whether what a signature leaves unsigned belongs to that signature alone (ISO 32000-2, 12.8.1).
+"""Tells whether what a signature leaves unsigned belongs to that signature alone (ISO 32000-2, 12.8.1).
 
 Nobody signs the bytes of /Contents: the padding and what a CMS holds beside its signed attributes are anybody's. They
 may be pixels or text where another object reaches over them, and every offset in the file means something else where
@@ -38,8 +38,8 @@ _OF_ONE = 2
 
 
 def is_elsewhere(document: Document, present: Sequence[PdfSignature], places: int) -> bool:
-    """Whether the bytes that a signature signs may have their gap in another place, too. `places`: how often the file
-    has the word /ByteRange.
+    """Tells whether the bytes that a signature signs may have their gap in another place, too. `places`: how often the
+    file has the word /ByteRange.
     """
     own = set()
     for each in present:
@@ -64,7 +64,7 @@ def is_elsewhere(document: Document, present: Sequence[PdfSignature], places: in
 
 
 def _own_range(data: bytes, holder: PdfObject) -> int | None:
-    """Where a signature's dictionary has its /ByteRange; None where it is not written once, in one spelling."""
+    """Returns where a signature's dictionary has its /ByteRange; None where it is not written once, in one spelling."""
     at = data.find(_WORD, holder.start, holder.end)
     return at if at >= 0 and _RANGE.match(data, at) and data.find(_WORD, at + 1, holder.end) < 0 else None
 
@@ -77,13 +77,13 @@ def _places(document: Document) -> Iterator[int]:
 
 
 def _signed(signature: PdfSignature) -> int:
-    """How many bytes a signature signs."""
+    """The number of bytes that a signature signs."""
     return signature.gap[0] + signature.covered_to - signature.gap[1]
 
 
 def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
-    """Whether the bytes that a signature signs are a document by themselves: what was signed may have been that file,
-    and this one, in which everything behind the gap has moved, another. `version`: the one that was signed.
+    """Tells whether the bytes that a signature signs are a document by themselves: what was signed may have been that
+    file, and this one, in which everything behind the gap has moved, another. `version`: the one that was signed.
     """
     first, last = signature.gap
     data, moved = version.data, last - first
@@ -100,8 +100,8 @@ def is_a_file_without(version: Document, signature: PdfSignature) -> bool:
 
 
 def is_shared(document: Document, *present: PdfSignature) -> bool:
-    """Whether another object, as some reader comes to it, holds a signature's gap as well, or what was signed may be
-    another document to readers that rebuild it: they take the last object of a number. Raises PdfError.
+    """Tells whether another object, as some reader comes to it, holds a signature's gap as well, or what was signed may
+    be another document to readers that rebuild it: they take the last object of a number. Raises PdfError.
     """
     data, gaps, until = document.data, sorted(each.gap[0] for each in present), present[-1].covered_to
     holders = ((document.object(each.number), each.gap[0]) for each in present)
@@ -125,19 +125,19 @@ def is_shared(document: Document, *present: PdfSignature) -> bool:
 
 
 def _comes_later(document: Document, number: int, at: int) -> bool:
-    """Whether an object stands behind the one of its number that the sections lead to."""
+    """Tells whether an object stands behind the one of its number that the sections lead to."""
     entry = document.entries.get(number, FREE)
     return entry.place == Place.IN_FILE and at > entry.a + _NEAR_ITS_ENTRY
 
 
 def _leads_elsewhere(document: Document, until: int) -> bool:
-    """Whether a reader that rebuilds the file finds a trailer that no section has."""
+    """Tells whether a reader that rebuilds the file finds a trailer that no section has."""
     tables = sum(each.kind == "table" for each in document.sections)
     return document.data.count(b"trailer", 0, until) > tables
 
 
 def _beginnings(document: Document, before: int) -> list[int]:
-    """Where the file has objects by any of its sections, and where it begins."""
+    """Returns where the file has objects by any of its sections, and where it begins."""
     found = {0}
     for section in document.sections:
         found.update(e.a for e in section.entries.values() if e.place == Place.IN_FILE and e.a < before)
@@ -158,7 +158,7 @@ def _ends_plainly(data: bytes, at: int, last: int, end: int) -> bool:
 
 
 def _end_of(document: Document, start: int) -> int:
-    """Where the object at `start` ends, by its length or by its last word, whichever is farther."""
+    """Returns where the object at `start` ends, by its length or by its last word, whichever is farther."""
     try:
         found = document.object_at(start)
     except PdfError as cause:

@@ -43,7 +43,7 @@ UNDECIDED = -1
 
 @dataclass(frozen=True, slots=True)
 class _Header:
-    """Where an object may begin: its number and generation, or UNDECIDED, and where they stand."""
+    """A place where an object may begin: its number and generation, or UNDECIDED, and where they stand."""
 
     number: int
     generation: int
@@ -80,8 +80,8 @@ def _value_at(data: bytes, number: int, end: int) -> int:
 
 
 def _number_before(data: bytes, start: int, at: int, *, comments: bool) -> tuple[int | None, int]:
-    """Where the number begins that stands before `at`, whatever lies between that is neither letter nor digit, and how
-    far was looked. Where that is too far away to be looked for, there may be one.
+    """Returns where the number begins that stands before `at`, whatever lies between that is neither letter nor digit,
+    and how far was looked. Where that is too far away to be looked for, there may be one.
     """
     nearest = max(start, at - _FARTHEST)
     while at > nearest:
@@ -181,7 +181,7 @@ def _sections(document: Document) -> Iterator[Section]:
 
 
 def hides_objects(document: Document, signed: Sequence[Document]) -> bool:
-    """Whether some reader no longer finds, behind an update, objects that a hybrid file lists in its stream alone
+    """Tells whether some reader no longer finds, behind an update, objects that a hybrid file lists in its stream alone
     (ISO 32000-1, 7.5.8.4): one that looks for it beside the newest table only, or not behind a newest stream. `signed`:
     the earlier versions.
     """
@@ -194,8 +194,8 @@ def hides_objects(document: Document, signed: Sequence[Document]) -> bool:
 
 
 def begins_otherwise(document: Document, signed_to: int) -> bool:
-    """Whether some reader may begin with another trailer than the last one of the chain. `signed_to`: where the first
-    signed version ends. Raises PdfError.
+    """Tells whether some reader may begin with another trailer than the last one of the chain. `signed_to`: where the
+    first signed version ends. Raises PdfError.
     """
     tables = sum(each.kind == "table" for each in document.sections)
     if sum(1 for _ in _TRAILER.finditer(document.data, 0, document.end)) > tables:
@@ -208,9 +208,9 @@ def begins_otherwise(document: Document, signed_to: int) -> bool:
 
 
 def _begins_at_its_front(document: Document, signed_to: int) -> bool:
-    """Whether readers that take the file for a linearised one find another document: they begin with the section at its
-    front and with the page that is named there, as long as the file has the length that is stated there (ISO 32000-1,
-    F.3.3).
+    """Tells whether readers that take the file for a linearised one find another document: they begin with the section
+    at its front and with the page that is named there, as long as the file has the length that is stated there (ISO
+    32000-1, F.3.3).
     """
     try:
         # The header is a comment to those that read the file from its first byte.
@@ -242,8 +242,8 @@ def _is_as_stated(linearised: Document, stated: PdfObject) -> bool:
 
 
 def _may_be_rebuilt(document: Document, reachable: Collection[int]) -> bool:
-    """Whether some reader does not take the file as its sections say, or looks in all of it for an object that is not
-    there.
+    """Tells whether some reader does not take the file as its sections say, or looks in all of it for an object that is
+    not there.
     """
     if any(document.entries.get(number, FREE).place == Place.FREE for number in reachable):
         return True
@@ -261,8 +261,8 @@ def _may_be_rebuilt(document: Document, reachable: Collection[int]) -> bool:
 
 
 def _is_packed_into_nothing(document: Document) -> bool:
-    """Whether an object, whatever leads to it, is said to be in an object stream that is none or does not hold it: some
-    readers rebuild the file for that.
+    """Tells whether an object, whatever leads to it, is said to be in an object stream that is none or does not hold
+    it: some readers rebuild the file for that.
     """
     packed: dict[int, list[int]] = {}
     for number, entry in document.entries.items():
@@ -280,14 +280,14 @@ def _is_packed_into_nothing(document: Document) -> bool:
 
 
 def _is_a_beginning(document: Document, value: Any) -> bool:
-    """Whether a reader that rebuilds the file may take the value for a catalog or a trailer."""
+    """Tells whether a reader that rebuilds the file may take the value for a catalog or a trailer."""
     if not isinstance(value, Dict):
         return False
     return not {"Root", "Pages"}.isdisjoint(value) or document.resolve(value.get("Type")) == "Catalog"
 
 
 def _other_numbers(data: bytes, at: int) -> Iterator[int]:
-    """What the number at `at` is to readers that cut long lines within it."""
+    """Yields what the number at `at` is to readers that cut long lines within it."""
     if any(each in data[max(0, at - _SHORTEST_LINE) : at] for each in (b"\r", b"\n")):
         return
     found = _NUMBER.match(data, at, at + _LONGEST_NUMBER)
@@ -316,7 +316,7 @@ def _contents(document: Document) -> set[int]:
 
 
 def _stays_open(document: Document, holder: PdfObject) -> bool:
-    """Whether a content stream that is not packed ends inside a string."""
+    """Tells whether a content stream that is not packed ends inside a string."""
     if holder.stream is None or holder.value.get("Filter") is not None:
         return False
     data = _ESCAPED.sub(b"", document.data[slice(*holder.stream)])
@@ -324,7 +324,7 @@ def _stays_open(document: Document, holder: PdfObject) -> bool:
 
 
 def _is_counted_otherwise(document: Document, holder: PdfObject, members: Members, reachable: Collection[int]) -> bool:
-    """Whether some reader finds other members in an object stream: it goes by their order, or by their index."""
+    """Tells whether some reader finds other members in an object stream: it goes by their order, or by their index."""
     for index, number in enumerate(members.numbers):
         entry = document.entries.get(number, FREE)
         is_packed = entry.place == Place.IN_STREAM and entry.a == holder.number and number in reachable

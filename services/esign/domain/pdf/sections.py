@@ -24,7 +24,7 @@ _LOOSE_ENTRY = re.compile(rb"[\x00\t\n\f\r ]*(\d{1,10})[\t ]{1,4}(\d{1,10})[\t ]
 
 
 class Place:
-    """Where an object is, as a cross-reference stream numbers it (ISO 32000-1, table 18)."""
+    """The place of an object, as a cross-reference stream numbers it (ISO 32000-1, table 18)."""
 
     FREE: Final = 0
     IN_FILE: Final = 1
@@ -153,8 +153,8 @@ def of_stream(holder: Holder, rows: bytes, census: Census) -> Section:
 
 
 def _is_odd(first: int, rows: Sequence[tuple[bytes, bytes, bytes]]) -> bool:
-    """Whether some readers read a subsection differently: an empty one, a first free row under number 1 (they take it
-    for that of number 0 and shift the others), a number 0 in use.
+    """Tells whether some readers read a subsection differently: an empty one, a first free row under number 1 (they
+    take it for that of number 0 and shift the others), a number 0 in use.
     """
     if not rows:
         return first != 0

@@ -1,8 +1,8 @@
-"""What a document may hide before it is sealed (shadow attacks: hide, replace, hide-and-replace).
+"""Finds what a document may hide before it is sealed (shadow attacks: hide, replace, hide-and-replace).
 
 A seal vouches for what its holder saw. Content that lies in the file but on no page, places left open for later,
-layers, overlays and everything that makes a page look different elsewhere are refused before sealing; whoever sends
-the document saves it anew without them.
+layers, overlays and everything that makes a page look different elsewhere are refused before sealing; whoever sends the
+document saves it anew without them.
 """
 
 import re
@@ -60,7 +60,7 @@ def refuse(document: Document) -> None:
 
 
 def cut(names: set[str]) -> set[str]:
-    """What those of the names are that a reader ends early."""
+    """Returns those of the names that a reader ends early."""
     return {_ENDS_A_NAME.split(each, 1)[0] for each in names if not each.isascii() and _ENDS_A_NAME.search(each)}
 
 
@@ -71,7 +71,7 @@ def acting(names: set[str]) -> list[str]:
 
 
 def acts_on_opening(document: Document) -> bool:
-    """Whether a document does more when it is opened than go to a page of its own, or may."""
+    """Tells whether a document does more when it is opened than go to a page of its own, or may."""
     try:
         action = document.resolve(document.catalog().get(OPENING))
     except PdfError as cause:
@@ -148,7 +148,7 @@ def _refuse_overlay(document: Document, value: Dict) -> None:
 
 
 def _waits_for_signature(document: Document, annotation: Dict) -> bool:
-    """Whether it is an empty signature field that draws nothing."""
+    """Tells whether it is an empty signature field that draws nothing."""
     return (
         annotation.get("Subtype") == "Widget"
         and annotation.get("FT") == "Sig"

@@ -49,7 +49,7 @@ class PdfSignature:
     certificates: tuple[bytes, ...] = dataclass_field(default=(), repr=False)
 
     def covers_whole(self, document: Document) -> bool:
-        """Whether nothing but white space follows what it covers."""
+        """Tells whether nothing but white space follows what it covers."""
         return not document.data[self.covered_to : document.end].strip(b"\x00\t\n\f\r ")
 
     def signed_parts(self, data: bytes) -> tuple[memoryview, memoryview]:

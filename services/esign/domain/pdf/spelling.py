@@ -36,7 +36,7 @@ _BEHIND_STREAM = re.compile(rb"(?:\r\n|\r|\n)endstream[\t\n\r ]{1,4}endobj")
 
 
 def is_plain(text: bytes) -> bool:
-    """Whether the text is values written plainly, one behind another."""
+    """Tells whether the text is values written plainly, one behind another."""
     at: int | None = 0
     while at is not None and at < len(text):
         at = value_behind(text, at)
@@ -44,13 +44,15 @@ def is_plain(text: bytes) -> bool:
 
 
 def value_behind(text: bytes, at: int) -> int | None:
-    """Where the piece of a value, or the white space, that begins at `at` ends; None when it is not written plainly."""
+    """Returns where the piece of a value, or the white space, that begins at `at` ends; None when it is not written
+    plainly.
+    """
     value = _VALUE.match(text, at)
     return None if value is None else value.end()
 
 
 def is_plain_object(document: Document, found: PdfObject) -> bool:
-    """Whether an object that stands in the file is, its stream's data aside."""
+    """Tells whether an object that stands in the file is, its stream's data aside."""
     header = _HEADER.match(document.data, found.start)
     if header is None:
         return False

@@ -106,7 +106,8 @@ def references_in(value: Any) -> Iterator[Ref]:
 
 
 class Census:
-    """What was read of a document: names and dictionary keys, and how much work it was, counted before it is done.
+    """Counts what was read of a document: names and dictionary keys, and how much work it was, counted before it is
+    done.
 
     `values`: values, comments and pieces of strings; `expanded`: bytes that came out of filters.
     """
@@ -131,7 +132,7 @@ class Census:
 
 
 def skip(data: bytes, at: int, census: Census) -> int:
-    """Where white space and comments (ISO 32000-1, 7.2.3) that begin at `at` end."""
+    """Returns where white space and comments (ISO 32000-1, 7.2.3) that begin at `at` end."""
     space, line = _SPACE.match, _LINE.match
     while True:
         at = space(data, at).end()  # type: ignore[union-attr]  # matches everywhere, if only nothing
@@ -313,7 +314,9 @@ class Cursor:
 
 
 def _bytes_of(digits: bytes) -> bytes:
-    """What hexadecimal digits say; white space counts for nothing, a last digit that is missing is 0."""
+    """The bytes that hexadecimal digits stand for; white space counts for nothing, a last digit that is missing is
+    0.
+    """
     try:
         return unhexlify(digits)
     except ValueError:

@@ -34,8 +34,8 @@ _OF_CONTAINERS = frozenset({"Type", "N", "First", "Filter", "DecodeParms", "Leng
 
 @dataclass(slots=True)
 class Revision:
-    """What one save added: objects by number, its section, the numbers it freed or packed into object streams, and
-    where it begins and ends.
+    """The update that one save added: objects by number, its section, the numbers it freed or packed into object
+    streams, and where it begins and ends.
     """
 
     start: int
@@ -133,7 +133,7 @@ def _is_plainly_packed(document: Document, holder: PdfObject | None) -> bool:
 
 
 def _trailer(section: Section) -> Iterator[str]:
-    """What a trailer says of the file itself leads nowhere else."""
+    """Checks that what a trailer says of the file itself leads nowhere else."""
     trailer = section.trailer
     identity = trailer.get("ID")
     if identity is not None and not (isinstance(identity, list) and [type(each) for each in identity] == [bytes] * 2):
@@ -148,7 +148,7 @@ def _trailer(section: Section) -> Iterator[str]:
 def _part_of_another(
     document: Document, revision: Revision, before: Mapping[int, Entry], number: int, value: Any
 ) -> Iterator[str]:
-    """What a reader that rebuilds the file would take for the beginning of another document."""
+    """Names what a reader that rebuilds the file would take for the beginning of another document."""
     if not isinstance(value, dict) or number in revision.bookkeeping:
         return
     kind = document.resolve(value.get("Type"))
@@ -165,7 +165,7 @@ def _part_of_another(
 
 
 def oddly_packed(document: Document, holder: PdfObject) -> bool:
-    """Whether some reader undoes the stream's filter otherwise, or not at all."""
+    """Tells whether some reader undoes the stream's filter otherwise, or not at all."""
     value = holder.value
     if value.get("Filter") is None:
         return not {"Filter", "DecodeParms"}.isdisjoint(value)
@@ -190,12 +190,12 @@ def oddly_packed(document: Document, holder: PdfObject) -> bool:
 
 
 def holds_reference(value: Any) -> bool:
-    """Whether the value leads to another object."""
+    """Tells whether the value leads to another object."""
     return next(references_in(value), None) is not None
 
 
 def _looks_like_more(document: Document, revision: Revision) -> bool:
-    """Whether the update's bytes hold what a reader that rebuilds files would take for another part of one."""
+    """Tells whether the update's bytes hold what a reader that rebuilds files would take for another part of one."""
     data, start, end = document.data, revision.start, revision.end
     table = revision.section.kind == "table"
     if data.count(b"xref", start, end) != 1 + table or data.count(b"trailer", start, end) != int(table):
@@ -256,7 +256,7 @@ def _wrong_references(revision: Revision, before: Mapping[int, Entry], number: i
 
 
 def _earlier(revision: Revision, number: int) -> Any:
-    """What stood under the number before the update; the trailer for one below 0."""
+    """The object that stood under the number before the update; the trailer for one below 0."""
     earlier = revision.earlier
     if earlier is None:
         return None

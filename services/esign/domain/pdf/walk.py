@@ -168,7 +168,7 @@ class _Walk:
         entries.update(listed)
 
     def _leads_to(self, entry: Entry, found: PdfObject) -> bool:
-        """Whether the entry is of that object; some writers count from the white space before it."""
+        """Tells whether the entry is of that object; some writers count from the white space before it."""
         if entry.place != Place.IN_FILE or entry.b != found.generation or not 0 < entry.a <= found.start:
             return False
         return entry.a == found.start or self._document.object_at(entry.a) is found

@@ -13,7 +13,7 @@ _ESCAPE, _CALL_LOCAL, _RETURN, _END, _CALL_GLOBAL, _SHORT = 12, 10, 11, 14, 29, 
 _STEMS = frozenset({1, 3, 18, 23})
 _MASKS = frozenset({19, 20})
 _CHARSET, _CHARSTRINGS, _PRIVATE, _SUBRS = 15, 17, 18, 19
-_ROS, _CID_COUNT, _FD_ARRAY, _FD_SELECT = 0x0C1E, 0x0C22, 0x0C24, 0x0C25
+_ROS, _FD_ARRAY, _FD_SELECT = 0x0C1E, 0x0C24, 0x0C25
 # Flex and its kin end with an empty stack, as every operator outside arithmetic does.
 _CLEARING_ESCAPES = frozenset({34, 35, 36, 37})
 _ADOBE, _IDENTITY = 391, 392

@@ -1,4 +1,5 @@
-"""What a later version of a document may draw where the signed one drew nothing of its own: appearances of fields.
+"""Judges what a later version of a document may draw where the signed one drew nothing of its own: appearances of
+fields.
 
 A rectangle says nothing about what is painted: without /BBox, or in a rectangle that is a line, viewers paint an
 appearance over the whole page. So an appearance is looked at, not the place it claims.
@@ -60,7 +61,7 @@ class Ink:
 
 
 class Why(Enum):
-    """Why a place on a page may look different than before."""
+    """The reason why a place on a page may look different than before."""
 
     # A signature field that the earlier signer saw, signed since.
     SIGNED = "signed"
@@ -104,7 +105,7 @@ def size(box: Rectangle) -> tuple[float, float]:
 
 
 def overlap(one: Rectangle, other: Rectangle) -> bool:
-    """Whether two rectangles have a point in common, or nearly."""
+    """Tells whether two rectangles have a point in common, or nearly."""
     return (
         one[0] - _SLACK <= other[2]
         and other[0] - _SLACK <= one[2]
@@ -114,7 +115,7 @@ def overlap(one: Rectangle, other: Rectangle) -> bool:
 
 
 def meet(one: Rectangle, other: Rectangle) -> bool:
-    """Whether two rectangles share more than an edge."""
+    """Tells whether two rectangles share more than an edge."""
     return (
         one[0] + _SLACK < other[2]
         and other[0] + _SLACK < one[2]
@@ -130,13 +131,13 @@ def stream_of(document: Document, value: Any) -> PdfObject | None:
 
 
 def is_stream(document: Document, value: Any) -> bool:
-    """Whether a value is a reference to a stream. Raises PdfError."""
+    """Tells whether a value is a reference to a stream. Raises PdfError."""
     return stream_of(document, value) is not None
 
 
 def invisible(document: Document, field: Mapping[str, Any]) -> bool:
-    """Whether the field draws nothing in any reader: no extent in either direction, and an appearance, if there is
-    one, without a single operator. Raises PdfError.
+    """Tells whether the field draws nothing in any reader: no extent in either direction, and an appearance, if there
+    is one, without a single operator. Raises PdfError.
     """
     box = rectangle(document.resolve(field.get("Rect", [0, 0, 0, 0])))
     if box is None or size(box) != (0, 0):
@@ -150,14 +151,14 @@ def invisible(document: Document, field: Mapping[str, Any]) -> bool:
 
 
 def has_place(document: Document, field: Mapping[str, Any]) -> bool:
-    """Whether a page shows a field, or keeps a place for it, by itself or by its widgets. Raises PdfError."""
+    """Tells whether a page shows a field, or keeps a place for it, by itself or by its widgets. Raises PdfError."""
     kids = document.resolve(field.get("Kids"))
     held = [document.resolve(kid) for kid in kids] if isinstance(kids, list) else []
     return not all(isinstance(one, Dict) and invisible(document, one) for one in (field, *held))
 
 
 def shows(document: Document, field: Mapping[str, Any]) -> bool:
-    """Whether the field's look draws anything, or may."""
+    """Tells whether the field's look draws anything, or may."""
     states = document.resolve(field.get("AP"))
     try:
         return not (
@@ -178,25 +179,25 @@ def _is_empty(document: Document, form: Any) -> bool:
 
 
 def draws_nothing(document: Document, holder: PdfObject) -> bool:
-    """Whether a content stream has not a single operator. Raises PdfError."""
+    """Tells whether a content stream has not a single operator. Raises PdfError."""
     return not _COMMENT.sub(b"", document.stream_of(holder)).strip(b"\x00\t\n\f\r ")
 
 
 def is_hidden(document: Document, field: Mapping[str, Any]) -> bool:
-    """Whether a widget's flags keep it from some readers or from the screen. Raises PdfError."""
+    """Tells whether a widget's flags keep it from some readers or from the screen. Raises PdfError."""
     flags = document.resolve(field.get("F", 0))
     return type(flags) is not int or bool(flags & _UNSEEN_FLAGS)
 
 
 def is_shown_alike(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether two flags of a widget differ in nothing by which readers show or print it."""
+    """Tells whether two flags of a widget differ in nothing by which readers show or print it."""
     flags = (old.get("F", 0), new.get("F", 0))
     return all(type(each) is int for each in flags) and not (flags[0] ^ flags[1]) & ~_OF_EDITING
 
 
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
-    """Why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the page
-    that it may take. Raises PdfError.
+    """Says why the field's appearance is none that stays in its place; empty when it is one. `most`: the share of the
+    page that it may take. Raises PdfError.
     """
     states = document.resolve(field.get("AP"))
     if why := misplaced(document, field, page, most=most):
@@ -209,7 +210,7 @@ def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any]
 
 
 def misplaced(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], *, most: float) -> str:
-    """Why the field's place is none that every reader shows alike, or is too large; empty when it is one. Raises
+    """Says why the field's place is none that every reader shows alike, or is too large; empty when it is one. Raises
     PdfError.
     """
     box = rectangle(document.resolve(field.get("Rect")))
@@ -229,7 +230,7 @@ def misplaced(document: Document, field: Mapping[str, Any], page: Mapping[str, A
 
 
 def form_misfit(document: Document, form: Any) -> str:
-    """Why a form is no look of a field; empty when it is one. Raises PdfError."""
+    """Says why a form is no look of a field; empty when it is one. Raises PdfError."""
     holder = document.object(form[0]) if isinstance(form, Ref) else None
     if holder is None or holder.stream is None or not isinstance(holder.value, Dict) or holder.loose:
         return "its appearance is no stream"
@@ -246,14 +247,16 @@ def form_misfit(document: Document, form: Any) -> str:
 
 
 def _sides(box: Rectangle, matrix: list[float]) -> tuple[float, float]:
-    """Of the upright rectangle around the box once the matrix has turned and scaled it."""
+    """The sides of the upright rectangle around the box once the matrix has turned and scaled it."""
     width, height = size(box)
     a, b, c, d = matrix[:4]
     return abs(a) * width + abs(c) * height, abs(b) * width + abs(d) * height
 
 
 def _places_well(matrix: Any) -> bool:
-    """Whether a matrix turns, mirrors and scales by ordinary numbers, so that every reader comes to the same place."""
+    """Tells whether a matrix turns, mirrors and scales by ordinary numbers, so that every reader comes to the same
+    place.
+    """
     if not isinstance(matrix, list) or len(matrix) != 6 or not all(type(n) in {int, float} for n in matrix):
         return False
     a, b, c, d = matrix[:4]
@@ -281,7 +284,7 @@ def looks_of(document: Document, field: Mapping[str, Any]) -> list[Any]:
 
 
 def look_of(document: Document, field: Mapping[str, Any]) -> Any:
-    """What a widget shows: its one look, or that of its state. Raises PdfError."""
+    """The form that a widget shows: its one look, or that of its state. Raises PdfError."""
     states = document.resolve(field.get("AP"))
     normal = states.get("N") if isinstance(states, Dict) else None
     looks = document.resolve(normal)
@@ -292,7 +295,7 @@ def look_of(document: Document, field: Mapping[str, Any]) -> Any:
 
 
 def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool:
-    """Whether part of the rectangle is beyond the page. Raises PdfError."""
+    """Tells whether part of the rectangle is beyond the page. Raises PdfError."""
     shown = page_box(document, page)
     return shown is None or not (
         box[0] >= shown[0] - _SLACK
@@ -303,8 +306,8 @@ def outside(document: Document, box: Rectangle, page: Mapping[str, Any]) -> bool
 
 
 def is_by_a_cut(document: Document, box: Rectangle, page: Mapping[str, Any], apart: float) -> bool:
-    """Whether a place is so near to an edge at which the page's crop box cuts its media box: some readers show what is
-    beyond. Raises PdfError.
+    """Tells whether a place is so near to an edge at which the page's crop box cuts its media box: some readers show
+    what is beyond. Raises PdfError.
     """
     shown, media = page_box(document, page), rectangle(document.resolve(_of_page(document, page, "MediaBox")))
     if shown is None or media is None:
@@ -315,7 +318,9 @@ def is_by_a_cut(document: Document, box: Rectangle, page: Mapping[str, Any], apa
 
 
 def page_box(document: Document, page: Mapping[str, Any]) -> Rectangle | None:
-    """What is shown of the page: its crop box within its media box, inherited where need be. Raises PdfError."""
+    """The part of the page that is shown: its crop box within its media box, inherited where need be. Raises
+    PdfError.
+    """
     media = rectangle(document.resolve(_of_page(document, page, "MediaBox")))
     crop = rectangle(document.resolve(_of_page(document, page, "CropBox"))) or media
     if media is None or crop is None:
@@ -325,7 +330,7 @@ def page_box(document: Document, page: Mapping[str, Any]) -> Rectangle | None:
 
 
 def is_upright(document: Document, page: Mapping[str, Any]) -> bool:
-    """Whether the page is turned by whole quarters, as the standard has it (table 30). Raises PdfError."""
+    """Tells whether the page is turned by whole quarters, as the standard has it (table 30). Raises PdfError."""
     turn = document.resolve(_of_page(document, page, "Rotate"))
     return turn is None or (type(turn) is int and turn % 90 == 0)
 

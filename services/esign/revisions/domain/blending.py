@@ -1,4 +1,4 @@
-"""Whether something on a page makes the rest of it look different (ISO 32000-1, 11.6.6, 11.7.3 and 11.7.4).
+"""Tells whether something on a page makes the rest of it look different (ISO 32000-1, 11.6.6, 11.7.3 and 11.7.4).
 
 Readers choose how they paint a page by what its resources and those of its annotations hold, used or not: where
 something is transparent, or a colour is no process colour, the page's group, its colour space and overprinting begin to
@@ -31,14 +31,14 @@ _HARMLESS = frozenset({"ProcSet", "Properties"})
 
 
 def mixes(document: Document, look: Any) -> bool:
-    """Whether a look (a form XObject) or what it refers to is transparent, overprints, or has special colours. Raises
-    PdfError.
+    """Tells whether a look (a form XObject) or what it refers to is transparent, overprints, or has special colours.
+    Raises PdfError.
     """
     return any(_mixes(document, value) for value in parts(document, look))
 
 
 def is_idle(document: Document, look: Any) -> bool:
-    """Whether a look without operators brings no resources but fonts. Raises PdfError."""
+    """Tells whether a look without operators brings no resources but fonts. Raises PdfError."""
     holder = additions.stream_of(document, look)
     if holder is None:
         return document.resolve(look) is None
@@ -51,7 +51,7 @@ def is_idle(document: Document, look: Any) -> bool:
 
 
 def is_plain_group(document: Document, value: Any) -> bool:
-    """Whether a group (11.6.6), if there is one, neither knocks out what lies below nor has other colours."""
+    """Tells whether a group (11.6.6), if there is one, neither knocks out what lies below nor has other colours."""
     group = document.resolve(value)
     if not isinstance(group, Dict):
         return group is None
@@ -59,8 +59,8 @@ def is_plain_group(document: Document, value: Any) -> bool:
 
 
 def depends(document: Document, page: Mapping[str, Any], resources: Any) -> bool:
-    """Whether the page would look different once something on it mixes colours: its group has a colour space of its
-    own, something overprints, or has the inks of devices. `resources`: the page's, which it may inherit. Raises
+    """Tells whether the page would look different once something on it mixes colours: its group has a colour space of
+    its own, something overprints, or has the inks of devices. `resources`: the page's, which it may inherit. Raises
     PdfError.
     """
     group = document.resolve(page.get("Group"))
@@ -107,8 +107,8 @@ def _mixes(document: Document, value: Dict) -> bool:
 
 
 def _has_process_inks(document: Document, value: Dict) -> bool:
-    """Whether a colour is of inks that the page's own colours are of, too: once something is transparent some readers
-    paint it by these, and no more by the colours that the space gives for it.
+    """Tells whether a colour is of inks that the page's own colours are of, too: once something is transparent some
+    readers paint it by these, and no more by the colours that the space gives for it.
     """
     return any(
         kind in {None, "DeviceN"} or (kind == "Separation" and str(ink).lower() in _PROCESS_INKS)
@@ -161,5 +161,5 @@ def _is_unusual(key: str, value: Any) -> bool:
 
 
 def _is_state(value: Dict) -> bool:
-    """Whether it is a graphics state, which is judged where resources name it."""
+    """Tells whether it is a graphics state, which is judged where resources name it."""
     return value.keys() <= _PLAIN_STATE | _OPAQUE.keys()

@@ -1,4 +1,6 @@
-"""How a file says which objects it has, in two of its versions: what the signed one was packed by stays as it was."""
+"""Checks how a file says which objects it has, in two of its versions: what the signed one was packed by stays as it
+was.
+"""
 
 import re
 from collections.abc import Collection, Iterable
@@ -18,8 +20,8 @@ _NUMBER_BEHIND = re.compile("[\x80\xff].*[0-9]", re.DOTALL)
 
 
 def refuse_other(two: TwoVersions) -> None:
-    """How the signed version was packed stays as it was. What only cross-reference sections and object streams refer to
-    belongs to nothing else, and decides which objects there are.
+    """Checks that the way in which the signed version was packed stays as it was. What only cross-reference sections
+    and object streams refer to belongs to nothing else, and decides which objects there are.
     """
     before = two.before
     if any(each.kind == "stream" and "XRefStm" in each.trailer for each in (*before.sections, *two.after.sections)):

@@ -16,7 +16,7 @@ _FREE = frozenset(
 
 
 def are_marks(document: Document, value: Mapping[str, Any]) -> bool:
-    """Whether every look of a button is such a mark. Raises PdfError where it is too much work."""
+    """Tells whether every look of a button is such a mark. Raises PdfError where it is too much work."""
     return all(_is_mark(document, look) for look in additions.looks_of(document, value))
 
 
@@ -47,7 +47,7 @@ def _is_mark(document: Document, look: Any) -> bool:
 
 
 def _is_of_ticks(document: Document, resources: Dict, operands: bytes) -> bool:
-    """Whether a font is chosen that has ticks; without one in the look's resources it is the form's."""
+    """Tells whether a font is chosen that has ticks; without one in the look's resources it is the form's."""
     name = Cursor(operands, 0, Census()).value()
     fonts = document.resolve(resources.get("Font"))
     font = document.resolve(fonts.get(name)) if isinstance(fonts, Dict) and isinstance(name, Name) else None
@@ -57,6 +57,6 @@ def _is_of_ticks(document: Document, resources: Dict, operands: bytes) -> bool:
 
 
 def _is_coded(document: Document, font: Dict) -> bool:
-    """Whether other signs stand for its codes, or other shapes for its signs."""
+    """Tells whether other signs stand for its codes, or other shapes for its signs."""
     encoding = document.resolve(font.get("Encoding"))
     return isinstance(encoding, Dict | Array) or not font.keys().isdisjoint({"FontDescriptor", "CharProcs"})

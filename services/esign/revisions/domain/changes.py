@@ -1,4 +1,4 @@
-"""What came into a document between two of its signed versions, and whether the earlier signatures let it.
+"""Finds what came into a document between two of its signed versions, and whether the earlier signatures let it.
 
 Two readers disagree about what a later version may do; shadow and certification attacks live in that gap. So both
 versions are walked side by side from the trailer, and everything has to be equal but what signing itself needs: a
@@ -51,7 +51,7 @@ _MOST_PAIRS = 400_000
 _MOST_SAVES = 16
 
 SAVED_AGAIN = "the file was saved again with nothing, which the certification forbids"
-"""How it is said that nothing is different, where not even that may be."""
+"""The words that say that nothing is different, where not even that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +95,8 @@ def history(document: Document, signed: Sequence[PdfSignature]) -> tuple[Passage
 
 
 def _passage(before: Document, after: Document, signed: Sequence[PdfSignature], locks: Sequence[Locks]) -> Passage:
-    """What every save between them brought has to be lawful by itself: readers that rebuild the file may show it though
-    a later save took it back.
+    """Checks that what every save between them brought has to be lawful by itself: readers that rebuild the file may
+    show it though a later save took it back.
     """
     comparison = _Comparison(TwoVersions(before, after), signed, locks)
     found = comparison.passage()
@@ -112,8 +112,8 @@ def _passage(before: Document, after: Document, signed: Sequence[PdfSignature], 
 
 
 class _Role(Enum):
-    """What a value is in a document, where that decides what may be different. All but PLAIN ones may come to stand in
-    an object of their own, or under another number.
+    """The role of a value in a document, where that decides what may be different. All but PLAIN ones may come to stand
+    in an object of their own, or under another number.
     """
 
     PLAIN = auto()
@@ -405,7 +405,7 @@ def _same_streams(two: TwoVersions, old: int, new: int, role: _Role) -> None:
 
 
 def _is_only_data(value: Any, number: int) -> bool:
-    """Whether a value points at that object only as what a signature is of."""
+    """Tells whether a value points at that object only as what a signature is of."""
     waiting = [value]
     while waiting:
         each = waiting.pop()
@@ -434,7 +434,7 @@ def _is_page(value: Any) -> bool:
 
 
 def _is_the_same(two: TwoVersions, number: int) -> bool:
-    """Whether an object was written again as it was. Some makers write the tree of pages again."""
+    """Tells whether an object was written again as it was. Some makers write the tree of pages again."""
     value = two.was(number)
     if isinstance(value, Dict) and value.get("Type") in _OF_PAGES:
         return False
@@ -453,5 +453,5 @@ def _raw(document: Document, holder: PdfObject | None) -> bytes | None:
 
 
 def _alike(old: Any, new: Any) -> bool:
-    """Whether two plain values are the same: to some readers 1.0 is not 1."""
+    """Tells whether two plain values are the same: to some readers 1.0 is not 1."""
     return bool(old == new) and type(old) is type(new)

@@ -75,7 +75,7 @@ _LONGEST, _LARGEST, _WIDEST = 32_767, 32_768, 10_000
 
 
 class _Scanner:
-    """Where in a content stream it stands: states saved, marks open, a text, a path or a clip begun."""
+    """The state of reading a content stream: states saved, marks open, a text, a path or a clip begun."""
 
     def __init__(self) -> None:
         self.saved = self.marks = 0
@@ -154,9 +154,9 @@ def pieces(content: bytes, census: Census) -> Iterator[tuple[bytes, bytes]]:
 
 
 def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Collection[str]]) -> bool:
-    """Whether a content stream is written plainly, undoes what it does, and goes by names of its own resources alone:
-    others are looked for elsewhere, and readers differ in where. `resources`: names by kind. Raises PdfError when it is
-    too long.
+    """Tells whether a content stream is written plainly, undoes what it does, and goes by names of its own resources
+    alone: others are looked for elsewhere, and readers differ in where. `resources`: names by kind. Raises PdfError
+    when it is too long.
     """
     scanner = _Scanner()
     if not all(scanner.step(operator, operands) for operator, operands in pieces(content, census)):
@@ -168,9 +168,9 @@ def keeps_to_itself(content: bytes, census: Census, resources: Mapping[str, Coll
 
 
 def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int], is_new: Callable[[int], bool]) -> bool:
-    """Whether a form, and every form and pattern that it draws, keeps to itself, and everything in it is drawn by every
-    reader. `seen`: numbers of those that were looked at before, which grows; `is_new`: whether an object came with it.
-    Raises PdfError.
+    """Tells whether a form, and every form and pattern that it draws, keeps to itself, and everything in it is drawn by
+    every reader. `seen`: numbers of those that were looked at before, which grows; `is_new`: whether an object came
+    with it. Raises PdfError.
     """
     waiting: list[tuple[PdfObject, int]] = [(holder, 0)]
     while waiting:
@@ -203,7 +203,9 @@ def drawn_by_itself(document: Document, holder: PdfObject, seen: set[int], is_ne
 
 
 def _has_a_plain_place(document: Document, value: Dict) -> bool:
-    """Whether a form has a box, a matrix of six numbers, if any, and a group of colours that every reader knows."""
+    """Tells whether a form has a box, a matrix of six numbers, if any, and a group of colours that every reader
+    knows.
+    """
     box = document.resolve(value.get("BBox"))
     matrix = document.resolve(value.get("Matrix", [1, 0, 0, 1, 0, 0]))
     group = document.resolve(value.get("Group", Dict()))
@@ -223,7 +225,9 @@ def _names(document: Document, resources: Any) -> dict[str, Dict]:
 
 
 def _is_drawn_by_all(document: Document, holder: PdfObject) -> bool:
-    """Whether a form, pattern or picture has nothing by which readers differ in whether and where they draw it."""
+    """Tells whether a form, pattern or picture has nothing by which readers differ in whether and where they draw
+    it.
+    """
     value = holder.value
     if value.get("Subtype") != "Image":
         document.stream_of(holder)
@@ -247,8 +251,8 @@ def _is_moderate(number: Any) -> bool:
 
 
 def _is_a_font_apart(document: Document, font: Any, is_new: Callable[[int], bool]) -> bool:
-    """Whether a font is one that was there before, or has nothing of one that was. Readers know fonts by number, by
-    what they hold or by their parts: they would draw the rest of the document with another.
+    """Tells whether a font is one that was there before, or has nothing of one that was. Readers know fonts by number,
+    by what they hold or by their parts: they would draw the rest of the document with another.
     """
     if not isinstance(font, Ref):
         return _is_one_of_few(document, font)
@@ -265,7 +269,7 @@ def _is_a_font_apart(document: Document, font: Any, is_new: Callable[[int], bool
 
 
 def _is_one_of_few(document: Document, font: Any) -> bool:
-    """Whether a font is a standard one, whose signs are where they always are."""
+    """Tells whether a font is a standard one, whose signs are where they always are."""
     if not isinstance(font, Dict):
         return False
     descriptor = document.resolve(font.get("FontDescriptor"))

@@ -1,5 +1,5 @@
-"""What may be different in a document's data that nobody draws: its description (Info, XMP), validation data (DSS), and
-developers' extensions. Each raises ChangedError where more than that came.
+"""Checks what may be different in a document's data that nobody draws: its description (Info, XMP), validation data
+(DSS), and developers' extensions. Each raises ChangedError where more than that came.
 """
 
 from typing import Any

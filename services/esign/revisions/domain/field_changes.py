@@ -1,4 +1,4 @@
-"""What may be different in a document's form: new fields for signatures, fields signed since, fields filled in.
+"""Checks what may be different in a document's form: new fields for signatures, fields signed since, fields filled in.
 
 Two readers agree about a field only where it is plain; whatever is more than that is a change (ChangedError).
 """
@@ -81,7 +81,7 @@ class FieldChanges:
         return self._permitted >= 2
 
     def form(self, old: Dict, new: Dict) -> frozenset[str]:
-        """What may be different in the form beside its fields: the keys."""
+        """Finds what may be different in the form beside its fields: the keys."""
         one, other = (self._two.before.resolve(old.get("SigFlags", 0)), self._two.after.resolve(new.get("SigFlags", 0)))
         if type(other) is not int or other not in range(4) or (type(one) is int and one & ~other):
             raise ChangedError("/SigFlags was changed")
@@ -96,7 +96,9 @@ class FieldChanges:
 
     @property
     def may_annotate(self) -> bool:
-        """Whether the certification lets people write notes, change them and take them away (table 257, P = 3)."""
+        """Tells whether the certification lets people write notes, change them and take them away (table 257, P =
+        3).
+        """
         return self._permitted == 3 or self._meant_to_permit == 3
 
     @cached_property
@@ -229,8 +231,8 @@ class FieldChanges:
         self._two.patches.append(Patch(page, box, why, draws, plain, certain, ink, shown or Ink()))
 
     def _shown(self, value: Mapping[str, Any], box: Rectangle) -> Ink | None:
-        """What its look has in a place, which the renderer must show: else others show something else. None where that
-        is not known.
+        """Finds what its look has in a place, which the renderer must show: else others show something else. None where
+        that is not known.
         """
         holder = additions.stream_of(self._two.after, additions.look_of(self._two.after, value))
         if holder is None:
@@ -291,7 +293,7 @@ class FieldChanges:
         return node if isinstance(node, Dict) else value
 
     def rewritten(self, old: Dict, new: Dict, number: int) -> frozenset[str]:
-        """What may be different in a field or its widget: the keys. Raises ChangedError."""
+        """Finds what may be different in a field or its widget: the keys. Raises ChangedError."""
         free = self._free(old, new, number)
         if free:
             self._different.add(number)
@@ -333,7 +335,7 @@ class FieldChanges:
         return free
 
     def _was_filled_in(self, old: Mapping[str, Any], was: Any, kind: str) -> bool:
-        """Whether a field had a value, or showed one."""
+        """Tells whether a field had a value, or showed one."""
         if was not in _UNFILLED:
             return True
         if kind == "Btn":
@@ -433,7 +435,7 @@ class FieldChanges:
         return _FILLING
 
     def _made_read_only(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-        """Whether a signer made a field that could be filled in read-only, as a lock does: it shows the same."""
+        """Tells whether a signer made a field that could be filled in read-only, as a lock does: it shows the same."""
         one, other = (inherited(at, value, "Ff") for at, value in ((self._two.before, old), (self._two.after, new)))
         flags = one or 0
         signers = any(not signature.is_timestamp for signature in self._signed.values())

@@ -1,4 +1,6 @@
-"""What signatures lock: fields by name (FieldMDP), everything (DocMDP, P = 1), and what a certification lets come."""
+"""Reads what signatures lock: fields by name (FieldMDP), everything (DocMDP, P = 1), and what a certification lets
+come.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +19,13 @@ _OF_NO_FIELD = frozenset({"DocMDP", "UR", "Identity"})
 
 
 def locks_field(document: Document, signed: Sequence[PdfSignature], name: str) -> bool:
-    """Whether one of the signatures locked the field of this full name."""
+    """Tells whether one of the signatures locked the field of this full name."""
     return any(Locks.of(document, signature).lock(name) for signature in signed)
 
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """What one signature locks: FieldMDP parameters (action, full names), whether it forbids everything, and what it
+    """The lock of one signature: FieldMDP parameters (action, full names), whether it forbids everything, and what it
     lets come where it is the document's certification (DocMDP's P). `signs`: it is no document timestamp.
     """
 
@@ -64,7 +66,7 @@ class Locks:
         )
 
     def lock(self, name: str) -> bool:
-        """Whether the field of this full name may not change any more."""
+        """Tells whether the field of this full name may not change any more."""
         parts = name.split(".")
         if len(parts) > _MOST_PARTS:
             return bool(self.fields)
@@ -78,8 +80,9 @@ class Locks:
 
 
 def permitted(locks: Sequence[Locks]) -> int:
-    """What the certification lets come, as DocMDP's P: 2 for filling in, 3 for notes, too; 0 without a certification.
-    Only the first signature certifies; what others say restricts. `locks`: in the order of their coverage.
+    """Tells what the certification lets come, as DocMDP's P: 2 for filling in, 3 for notes, too; 0 without a
+    certification. Only the first signature certifies; what others say restricts. `locks`: in the order of their
+    coverage.
     """
     signers = [lock for lock in locks if lock.signs]
     if not signers or not signers[0].certifies:

@@ -17,7 +17,9 @@ _WAYS = frozenset({"Fields", "Kids", "Parent", "Annots", "Obj", "CO"})
 
 
 def used_otherwise(document: Document, numbers: Collection[int]) -> int | None:
-    """Which of some fields something in the document comes to by another way; None when none is. Raises PdfError."""
+    """Names which of some fields something in the document comes to by another way; None when none is. Raises
+    PdfError.
+    """
     waiting: list[tuple[Any, str]] = [(document.trailer, "")]
     seen: set[tuple[int, str]] = set()
     while waiting:
@@ -40,8 +42,8 @@ def used_otherwise(document: Document, numbers: Collection[int]) -> int | None:
 
 
 def odd_entry(document: Document, value: Dict, keys: Collection[str]) -> str | None:
-    """Which of the entries that may be different is not of its type (ISO 32000-1, tables 164, 220, 228 and 230); None
-    when each is. Raises PdfError.
+    """Names which of the entries that may be different is not of its type (ISO 32000-1, tables 164, 220, 228 and 230);
+    None when each is. Raises PdfError.
     """
     kind = inherited(document, value, "FT")
     for key in sorted(keys & value.keys()):

@@ -1,4 +1,4 @@
-"""Whether a field that was filled in shows its value (ISO 32000-2, 12.7.4.3 and 12.7.4.4).
+"""Tells whether a field that was filled in shows its value (ISO 32000-2, 12.7.4.3 and 12.7.4.4).
 
 Some readers show a field's look, and others draw its value anew: where the two differ, people read different things.
 """
@@ -21,7 +21,7 @@ _BLANKS: Final = " \t\n\r\xa0"
 
 
 def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any], look: Any, kind: str) -> str:
-    """Why a field cannot be filled in where it is, and as it looks; empty when it can. Raises PdfError."""
+    """Says why a field cannot be filled in where it is, and as it looks; empty when it can. Raises PdfError."""
     if kind != "Btn":
         return additions.misfit(document, field, page, most=additions.MOST_OF_PAGE_FILLED)
     why = additions.misplaced(document, field, page, most=additions.MOST_OF_PAGE_FILLED)
@@ -32,8 +32,8 @@ def misfit(document: Document, field: Mapping[str, Any], page: Mapping[str, Any]
 
 
 def says_two_things(document: Document, field: Mapping[str, Any], look: Any, changed: set[str], kind: str) -> bool:
-    """Whether readers that draw a field's value and readers that show its picture show different things. `changed`: its
-    keys that came with the value. Raises PdfError.
+    """Tells whether readers that draw a field's value and readers that show its picture show different things.
+    `changed`: its keys that came with the value. Raises PdfError.
     """
     if kind != "Btn":
         one_alone = "AP" in field and bool(changed & {"AP", "AS"}) != ("V" in changed)
@@ -47,8 +47,8 @@ def says_two_things(document: Document, field: Mapping[str, Any], look: Any, cha
 
 
 def shows_its_value(document: Document, field: Mapping[str, Any], look: Any) -> bool:
-    """Whether the look of a text or choice field says its value, blanks aside. Without a look every reader draws the
-    value in its own way: broken into lines, cut off. Raises PdfError where it is too much work.
+    """Tells whether the look of a text or choice field says its value, blanks aside. Without a look every reader draws
+    the value in its own way: broken into lines, cut off. Raises PdfError where it is too much work.
     """
     flags = inherited(document, field, "Ff") or 0
     value = _shown(document, field, inherited(document, field, "V"))
@@ -64,7 +64,7 @@ def _letters(text: str) -> str:
 
 
 def _shown(document: Document, field: Mapping[str, Any], value: Any) -> bytes | None:
-    """What readers show for a value: of a choice the text beside it (table 233)."""
+    """The text that readers show for a value: of a choice the text beside it (table 233)."""
     if value is None:
         return b""
     if not isinstance(value, bytes):

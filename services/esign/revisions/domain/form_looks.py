@@ -1,4 +1,6 @@
-"""Whether what a form says of looks (ISO 32000-1, table 218: NeedAppearances, DR, DA) changes how a field is shown."""
+"""Tells whether what a form says of looks (ISO 32000-1, table 218: NeedAppearances, DR, DA) changes how a field is
+shown.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,8 +14,8 @@ from services.esign.revisions.domain.content_stream import pieces
 
 
 def are_settled(document: Document) -> bool:
-    """Whether every annotation but links and signatures has its look, so that what a form says of looks changes none.
-    Raises PdfError.
+    """Tells whether every annotation but links and signatures has its look, so that what a form says of looks changes
+    none. Raises PdfError.
     """
     form = document.resolve(document.catalog().get("AcroForm"))
     if isinstance(form, Dict) and document.resolve(form.get("NeedAppearances")) is True:
@@ -25,8 +27,8 @@ def are_settled(document: Document) -> bool:
 
 
 def are_of_the_form(document: Document) -> bool:
-    """Whether a field that is filled in says nothing of its type: readers that show its value, and not its look, take
-    the form's. Raises PdfError.
+    """Tells whether a field that is filled in says nothing of its type: readers that show its value, and not its look,
+    take the form's. Raises PdfError.
     """
     ends = (value for _, value, _ in signatures.fields(document) if "Kids" not in value)
     return any(
@@ -36,7 +38,7 @@ def are_of_the_form(document: Document) -> bool:
 
 
 def are_complete(document: Document) -> bool:
-    """Whether every look of a widget brings the fonts that it names: some readers take others from the form's
+    """Tells whether every look of a widget brings the fonts that it names: some readers take others from the form's
     resources (table 218). Raises PdfError.
     """
     looks = [

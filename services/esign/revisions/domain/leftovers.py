@@ -12,7 +12,7 @@ _ELSEWHERE = ELSEWHERE | {"Ref"}
 
 
 def refuse_what_belongs_to_nothing(two: TwoVersions, revision: Revision) -> None:
-    """What was added belongs to something, and nothing of it acts or varies."""
+    """Checks that what was added belongs to something, and nothing of it acts or varies."""
     containers = set(revision.packed.values())
     own = (revision.objects.keys() | revision.packed.keys()) - revision.bookkeeping - containers
     if left := sorted(n for n in own - two.explained if not _is_leftover(two, n, revision)):
@@ -30,9 +30,9 @@ def refuse_what_belongs_to_nothing(two: TwoVersions, revision: Revision) -> None
 
 
 def _is_leftover(two: TwoVersions, number: int, revision: Revision) -> bool:
-    """Whether an object that nothing points at is one of those that widespread libraries leave behind when they sign: a
-    font without a name, a form without an operator, a widget without extent, a list of validation data, a second copy
-    of the cross-reference section. No reader shows them.
+    """Tells whether an object that nothing points at is one of those that widespread libraries leave behind when they
+    sign: a font without a name, a form without an operator, a widget without extent, a list of validation data, a
+    second copy of the cross-reference section. No reader shows them.
     """
     value = two.after.value(number)
     if not two.is_new(number):

@@ -2,10 +2,18 @@
 
 from collections.abc import Sequence
 from math import hypot
+from typing import Any, TypeGuard
 
 Rectangle = tuple[float, float, float, float]
-_EVEN, _SLANT = 0.85, 1e-3
+SLANT = 1e-3
+"""Share of a side by which what is upright may lean."""
+_EVEN, _NUMBERS = 0.85, 6
 Matrix = tuple[float, float, float, float, float, float]
+
+
+def is_matrix(value: Any) -> TypeGuard[Sequence[float]]:
+    """Tells whether a value of a document is six numbers, none of them indirect."""
+    return isinstance(value, list) and len(value) == _NUMBERS and all(type(each) in {int, float} for each in value)
 
 
 def times(one: Matrix, other: Matrix) -> Matrix:
@@ -39,14 +47,14 @@ def evenness(matrix: Matrix) -> float:
 
 
 def is_even(matrix: Matrix) -> bool:
-    """Whether a matrix enlarges alike in both directions, or nearly."""
+    """Tells whether a matrix enlarges alike in both directions, or nearly."""
     return evenness(matrix) >= _EVEN
 
 
 def is_upright(matrix: Matrix) -> bool:
-    """Whether a matrix makes upright boxes of upright boxes."""
+    """Tells whether a matrix makes upright boxes of upright boxes."""
     a, b, c, d = map(abs, matrix[:4])
-    return max(b, c) <= _SLANT * max(a, d) or max(a, d) <= _SLANT * max(b, c)
+    return max(b, c) <= SLANT * max(a, d) or max(a, d) <= SLANT * max(b, c)
 
 
 def around(points: Sequence[tuple[float, float]]) -> Rectangle:

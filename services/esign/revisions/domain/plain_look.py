@@ -64,8 +64,8 @@ _LONGEST = 1_000
 
 
 def is_plain_look(document: Document, look: Any, box: Rectangle) -> bool:
-    """Whether a form that is fitted into a box, in points, draws one picture of that kind, or nothing. Raises PdfError
-    where it is too much work.
+    """Tells whether a form that is fitted into a box, in points, draws one picture of that kind, or nothing. Raises
+    PdfError where it is too much work.
     """
     holder = _stream(document, look)
     if holder is None:
@@ -80,8 +80,8 @@ def is_plain_look(document: Document, look: Any, box: Rectangle) -> bool:
 
 
 def _pictures(document: Document, holder: PdfObject, ctm: Matrix, depth: int) -> int | None:
-    """How many pictures a form draws; None where it, or what it draws, holds anything else. `ctm`: of what it is drawn
-    in, but for where that begins.
+    """Counts the pictures that a form draws; None where it, or what it draws, holds anything else. `ctm`: of what it is
+    drawn in, but for where that begins.
     """
     matrix, value = _matrix(document, holder), holder.value
     if matrix is None or depth > _DEEPEST or not value.keys() <= _FORM or value.get("Filter", _FLATE) != _FLATE:
@@ -120,7 +120,7 @@ def _pictures(document: Document, holder: PdfObject, ctm: Matrix, depth: int) ->
 
 
 def _named(document: Document, resources: Any, name: bytes) -> Any:
-    """What the resources have under a name: a reference or a value; None where there is none."""
+    """The entry of the resources under a name: a reference or a value; None where there is none."""
     held = document.resolve(resources.get("XObject")) if isinstance(resources, Dict) else None
     return held.get(name.decode("latin-1")) if isinstance(held, Dict) else None
 
@@ -137,15 +137,15 @@ def _drawn(document: Document, drawn: Any, ctm: Matrix, depth: int) -> int | Non
 
 def _matrix(document: Document, holder: PdfObject) -> Matrix | None:
     found = document.resolve(holder.value.get("Matrix", [1, 0, 0, 1, 0, 0]))
-    if not isinstance(found, list) or len(found) != 6 or not all(type(each) in {int, float} for each in found):
+    if not places.is_matrix(found):
         return None
     a, b, c, d, e, f = found
     return (a, b, c, d, e, f)
 
 
 def _is_alike_at_any_step(document: Document, picture: PdfObject, ctm: Matrix) -> bool:
-    """Whether a picture covers what it covers however a reader samples it: some take single pixels, some the mean of
-    those that come to one of the screen's. Raises PdfError.
+    """Tells whether a picture covers what it covers however a reader samples it: some take single pixels, some the mean
+    of those that come to one of the screen's. Raises PdfError.
     """
     mask = _stream(document, picture.value.get("SMask"))
     width, height = picture.value["Width"], picture.value["Height"]
@@ -167,8 +167,8 @@ def _is_alike_at_any_step(document: Document, picture: PdfObject, ctm: Matrix) -
 
 
 def _is_alike_at(rows: Sequence[bytes], step: int, window: int) -> bool:
-    """Of rows of ones and zeros: whether in each window every `step`th pixel, wherever it begins, is one no more often
-    than all of them, or little more.
+    """Tells of rows of ones and zeros whether in each window every `step`th pixel, wherever it begins, is one no more
+    often than all of them, or little more.
     """
     side = step * max(1, -(-window // step))
     for top in range(0, len(rows), side):
@@ -187,7 +187,7 @@ def _is_alike_at(rows: Sequence[bytes], step: int, window: int) -> bool:
 
 
 def is_plain_picture(document: Document, holder: PdfObject) -> bool:
-    """Whether a picture is rows of grey or coloured bytes, or of black and white bits, all of them there. Raises
+    """Tells whether a picture is rows of grey or coloured bytes, or of black and white bits, all of them there. Raises
     PdfError.
     """
     value = holder.value
@@ -232,14 +232,16 @@ def is_plain_picture(document: Document, holder: PdfObject) -> bool:
 
 
 def is_light_picture(document: Document, holder: PdfObject) -> bool:
-    """Whether every sample of a plain picture is nearly white. Raises PdfError."""
+    """Tells whether every sample of a plain picture is nearly white. Raises PdfError."""
     if holder.value.get("BitsPerComponent") != 8:
         return False
     return not document.stream_of(holder).translate(None, _NEARLY_WHITE)
 
 
 def _parts_of(document: Document, space: Any) -> int:
-    """How many numbers a colour has in a space that every reader shows alike; 0 for any other. Raises PdfError."""
+    """The number of components that a colour has in a space that every reader shows alike; 0 for any other. Raises
+    PdfError.
+    """
     found = document.resolve(space)
     if isinstance(found, list) and len(found) == 2 and document.resolve(found[0]) == "ICCBased":
         return known_profiles.parts_of(document, found[1])
@@ -247,7 +249,7 @@ def _parts_of(document: Document, space: Any) -> int:
 
 
 def _is_in_seal_colours(document: Document, picture: PdfObject) -> bool:
-    """Whether every pixel of a plain picture that can be seen has a seal's colour. Raises PdfError."""
+    """Tells whether every pixel of a plain picture that can be seen has a seal's colour. Raises PdfError."""
     mask = _stream(document, picture.value.get("SMask"))
     if mask is not None and any(mask.value.get(side) != picture.value.get(side) for side in ("Width", "Height")):
         return False

@@ -30,7 +30,7 @@ class Seen(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was seen, and on which page (from 1; 0: on none in particular)."""
+    """The result of a comparison: what was seen, and on which page (from 1; 0: on none in particular)."""
 
     seen: Seen
     page: int = 0
@@ -52,12 +52,12 @@ Look = Callable[[bytes, Sequence[Version]], Comparison]
 
 
 def drawings_of(pages: int, earlier: int) -> int:
-    """How many pages are drawn to compare a document with so many earlier versions of itself."""
+    """The number of pages that are drawn to compare a document with so many earlier versions of itself."""
     return pages * (1 + earlier)
 
 
 def versions(passages: Sequence[Passage], pages: int) -> list[Version]:
-    """What has to look alike: each signed version and the file as it is."""
+    """The versions that have to look alike: each signed version and the file as it is."""
     return [
         Version(passage.before, tuple(patch for later in passages[at:] for patch in later.patches), pages)
         for at, passage in enumerate(passages)

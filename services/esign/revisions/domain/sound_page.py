@@ -1,4 +1,5 @@
-"""Whether what a page is drawn by has the types and ranges of the standard (ISO 32000-1, tables 58, 75, 89 and 95).
+"""Tells whether what a page is drawn by has the types and ranges of the standard (ISO 32000-1, tables 58, 75, 89 and
+95).
 
 Of values that are none readers draw nothing, or something: where a place is blank to one of them, another shows a text.
 Makers write sound ones; so a page that has others is not asked whether a place on it was blank.

@@ -1,4 +1,5 @@
-"""What stands on a page beside a place that may look different: other fields and annotations (ISO 32000-2, 12.5).
+"""Judges what stands on a page beside a place that may look different: other fields and annotations (ISO 32000-2,
+12.5).
 
 Of an annotation some readers draw what others leave out, and by its coordinates where others keep to its rectangle.
 """
@@ -25,8 +26,8 @@ _OWN_SIZE_OR_TURN, _MOST_TIMES = 1 << 3 | 1 << 4, 4
 
 
 def shares_a_place(document: Document, number: int, box: Rectangle, page: Mapping[str, Any]) -> bool:
-    """Whether a field, object `number`, has its place in common with another field, whose look it would hide, or for
-    which it would be taken. Raises PdfError.
+    """Tells whether a field, object `number`, has its place in common with another field, whose look it would hide, or
+    for which it would be taken. Raises PdfError.
     """
     for ref, value in _listed(document, page):
         if ref != Ref((number, 0)) and value.get("Subtype") == "Widget":
@@ -37,7 +38,9 @@ def shares_a_place(document: Document, number: int, box: Rectangle, page: Mappin
 
 
 def is_over_another(document: Document, number: int, box: Rectangle, page: Mapping[str, Any], why: Why) -> bool:
-    """Whether a place is over an annotation, or a new one beside one, be it another's signature. Raises PdfError."""
+    """Tells whether a place is over an annotation, or a new one beside one, be it another's signature. Raises
+    PdfError.
+    """
     wanted = places.wider(box, APART) if why is Why.NEW else box
     for ref, value in _listed(document, page):
         if ref == Ref((number, 0)) or _is_drawn_nowhere(document, value):
@@ -53,8 +56,8 @@ def is_over_another(document: Document, number: int, box: Rectangle, page: Mappi
 
 
 def are_in_their_places(document: Document, page: Mapping[str, Any], box: Rectangle) -> bool:
-    """Whether every reader draws each annotation of a page in its rectangle, if it draws it; or away from a place.
-    Raises PdfError.
+    """Tells whether every reader draws each annotation of a page in its rectangle, if it draws it; or away from a
+    place. Raises PdfError.
     """
     return all(
         _is_in_its_place(document, value) and not _may_reach(document, value, places.wider(box, APART))
@@ -122,7 +125,7 @@ def _is_in_its_place(document: Document, value: Mapping[str, Any]) -> bool:
 
 
 def _marks_within(document: Document, value: Mapping[str, Any], box: Rectangle) -> bool:
-    """Whether the places of the page that it marks (12.5.6.10) are in its rectangle."""
+    """Tells whether the places of the page that it marks (12.5.6.10) are in its rectangle."""
     listed = document.resolve(value.get("QuadPoints", []))
     found = [document.resolve(each) for each in listed] if isinstance(listed, list) else [None]
     numbers = [float(each) for each in found if isinstance(each, int | float)]
@@ -133,8 +136,8 @@ def _marks_within(document: Document, value: Mapping[str, Any], box: Rectangle) 
 
 
 def _may_reach(document: Document, value: Mapping[str, Any], place: Rectangle) -> bool:
-    """Whether it may leave its rectangle for a place: it keeps its size or stands upright whatever the page does, so
-    that it turns about a corner and grows from there (table 167); or its window is open, which some draw.
+    """Tells whether it may leave its rectangle for a place: it keeps its size or stands upright whatever the page does,
+    so that it turns about a corner and grows from there (table 167); or its window is open, which some draw.
     """
     flags, box = document.resolve(value.get("F", 0)), additions.rectangle(document.resolve(value.get("Rect")))
     if box is None:
@@ -148,14 +151,14 @@ def _may_reach(document: Document, value: Mapping[str, Any], place: Rectangle) -
 
 
 def is_drawn_by_reader(document: Document, value: Mapping[str, Any]) -> bool:
-    """Whether a field without a look has a ground or a border of its own, which some readers draw (table 189)."""
+    """Tells whether a field without a look has a ground or a border of its own, which some readers draw (table 189)."""
     marks = document.resolve(value.get("MK"))
     is_drawn = isinstance(marks, Dict) and not marks.keys().isdisjoint({"BG", "BC"})
     return is_drawn and not _has_look(document, value)
 
 
 def _has_look(document: Document, value: Mapping[str, Any]) -> bool:
-    """Whether a look is there to be drawn in its place: a stream, of its state where it has several."""
+    """Tells whether a look is there to be drawn in its place: a stream, of its state where it has several."""
     states = document.resolve(value.get("AP"))
     normal = states.get("N") if isinstance(states, Dict) else None
     if additions.is_stream(document, normal):

@@ -54,11 +54,11 @@ class TwoVersions:
     lists: set[int] = field(default_factory=set)
 
     def is_new(self, number: int) -> bool:
-        """Whether the earlier version has no object of that number."""
+        """Tells whether the earlier version has no object of that number."""
         return self.before.entries.get(number, FREE).place == Place.FREE
 
     def touched(self, number: int) -> bool:
-        """Whether the later version says something of the object that the earlier did not."""
+        """Tells whether the later version says something of the object that the earlier did not."""
         earlier, later = self.before.entries, self.after.entries
         one = earlier.get(number, FREE)
         if one != later.get(number, FREE):
@@ -66,7 +66,7 @@ class TwoVersions:
         return one.place == Place.IN_STREAM and earlier.get(one.a, FREE) != later.get(one.a, FREE)
 
     def had_another_use(self, number: int) -> bool:
-        """Whether an object that the later version wrote again was something else than data that nobody draws."""
+        """Tells whether an object that the later version wrote again was something else than data that nobody draws."""
         return not self.is_new(number) and self.touched(number) and number not in self.was_data
 
     def remember_data(self, value: Any) -> None:

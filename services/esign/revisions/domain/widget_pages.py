@@ -1,4 +1,6 @@
-"""Which page a widget is on, by the pages' lists of annotations or by what it says itself (ISO 32000-1, table 164)."""
+"""Finds which page a widget is on, by the pages' lists of annotations or by what it says itself (ISO 32000-1, table
+164).
+"""
 
 from collections.abc import Mapping
 from functools import cached_property

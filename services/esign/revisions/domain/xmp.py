@@ -1,4 +1,5 @@
-"""What metadata (XMP, ISO 16684-1) say, whatever way they are written, but for when and by what they were written.
+"""Compares what metadata (XMP, ISO 16684-1) say, whatever way they are written, but for when and by what they were
+written.
 
 A library that saves a document writes its metadata anew: attributes become elements, prefixes change. What counts is
 the properties and their values. Text with a document type or an entity of its own is not read.
@@ -64,7 +65,7 @@ def properties(text: bytes) -> dict[str, Any]:
 
 
 def prefixes(text: bytes) -> set[bytes]:
-    """How titles and authors are written (Dublin Core): some readers go by that and not by the namespace."""
+    """Checks how titles and authors are written (Dublin Core): some readers go by that and not by the namespace."""
     return set(_TITLES.findall(text))
 
 

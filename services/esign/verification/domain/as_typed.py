@@ -1,5 +1,5 @@
-"""What people type or paste of a document: its number, its hash. An input method writes full-width digits, a copy
-brings blanks and the label that stands before the number.
+"""Reads numbers and hashes of documents as people type or paste them. An input method writes full-width digits; a
+copied number comes with blanks and with the label that stands before it.
 """
 
 import re

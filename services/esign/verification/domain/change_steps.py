@@ -50,7 +50,7 @@ class History:
 
     @property
     def ends(self) -> list[int]:
-        """Where versions of the document end, each save for itself."""
+        """Returns where versions of the document end, each save for itself."""
         found = {signature.covered_to for signature in self.present}
         return sorted(found.union(*(passage.ends for passage in self.passages)))
 
@@ -66,7 +66,7 @@ class History:
         )
 
     def later(self, signature: PdfSignature) -> tuple[Sentence, ...]:
-        """What came after the signature, in order."""
+        """Lists what came after the signature, in order."""
         found: list[Sentence] = []
         for passage in self.passages:
             if passage.before >= signature.covered_to:
@@ -77,7 +77,7 @@ class History:
         return tuple(found)
 
     def disturbed(self, signature: PdfSignature) -> bool:
-        """Whether more than signing came after it, or what came shows on the pages."""
+        """Tells whether more than signing came after it, or what came shows on the pages."""
         return self.status in {Status.INVALID, Status.UNKNOWN} and (
             self.stray > 0 or self.is_open or any(passage.before >= signature.covered_to for passage in self.passages)
         )
@@ -134,8 +134,8 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
 def _about_gaps(
     document: Document, present: Sequence[PdfSignature], signed: Sequence[Document], places: int
 ) -> Step | None:
-    """What leaves the verdict open where the unsigned bytes of a signature may be more than its own value. `signed`:
-    the versions that were signed.
+    """Yields what leaves the verdict open where the unsigned bytes of a signature may be more than its own value.
+    `signed`: the versions that were signed.
     """
     try:
         elsewhere = gaps.is_elsewhere(document, present, places) or any(map(gaps.is_a_file_without, signed, present))
@@ -204,7 +204,7 @@ def _signatures_at(document: Document, end: int) -> list[PdfSignature]:
 
 
 def earlier_ends(data: bytes, before: int) -> list[int]:
-    """Where earlier versions in the file may end, the newest first; a few are enough."""
+    """Yields where earlier versions in the file may end, the newest first; a few are enough."""
     return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
 
 
@@ -271,7 +271,7 @@ def _changes(found: Findings, document: Document, present: Sequence[PdfSignature
 
 
 def _has_another_beginning(found: Findings, document: Document, signed_to: int) -> bool:
-    """Whether white space behind the signed bytes lets some reader begin elsewhere; with its finding."""
+    """Tells whether white space behind the signed bytes lets some reader begin elsewhere; with its finding."""
     try:
         if not pdf_rebuilt.begins_otherwise(document, signed_to):
             return False
@@ -379,7 +379,7 @@ def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage])
 
 
 def _standing(version: Document, reached: frozenset[int]) -> frozenset[int]:
-    """Of an earlier version only what it has: what came later is missed by none of its readers."""
+    """Takes of an earlier version only what it has: what came later is missed by none of its readers."""
     return frozenset(n for n in reached if version.entries.get(n, FREE).place != Place.FREE)
 
 
@@ -453,7 +453,7 @@ def _say(found: Findings, status: Status, reason: str, zh: str, en: str) -> Stat
 
 
 def _why(change: Change, said: str) -> tuple[str, str]:
-    """What was done, behind `said` in Chinese."""
+    """Says what was done, behind `said` in Chinese."""
     called = change_words.called(change.en)
     en = f"after a signature more was done than signing: {shown(change.en)}"
     return f"{said}：{shown(called)}" if called else said, en
@@ -465,7 +465,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _told(passage: Passage) -> list[Sentence]:
-    """What came in one passage."""
+    """Says what came in one passage."""
     found: list[Sentence] = []
     for signature in passage.signed:
         name = shown(signature.name)

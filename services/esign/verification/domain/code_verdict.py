@@ -10,7 +10,9 @@ from services.esign.domain.verdict import STEPS, Form, Outcome, Status, Step, Ve
 
 
 class Asked(Enum):
-    """What was given instead of the file: the steps that must be there for VALID, and what those of the file are."""
+    """Names what was given instead of the file: the steps that must be there for VALID, and what those of the file
+    are.
+    """
 
     CODE = (
         Form.CODE,

@@ -24,7 +24,7 @@ from services.esign.timestamps.domain.reader import NOT_RELIED_ON, TimestampInva
 
 @dataclass(frozen=True, slots=True)
 class ReadStamp:
-    """What was found of one document timestamp: the step, its time (µs) and whose it is, as far as it could be read."""
+    """The finding on one document timestamp: the step, its time (µs) and whose it is, as far as it could be read."""
 
     step: Step
     time_us: int | None = None
@@ -59,8 +59,8 @@ def prove(
     now_us: int,
     logged: tuple[int, int] | None,
 ) -> Proofs:
-    """What the document timestamps `stamps` (in the order of their coverage) and the ledger prove. `logged`: the bytes
-    that an entry of the ledger is of, and its time.
+    """Finds what the document timestamps `stamps` (in the order of their coverage) and the ledger prove. `logged`: the
+    bytes that an entry of the ledger is of, and its time.
     """
     found = Proofs([logged] if logged is not None else [])
     for stamp in reversed(stamps):
@@ -119,7 +119,7 @@ def _wrong(found: Proofs, stamp: PdfSignature, status: Status, reason: str, zh: 
 
 @kept(1024)
 def names_of(certificate: x509.Certificate) -> tuple[str, str]:
-    """Of its holder and of its issuer: the common name, else all of it."""
+    """The names of its holder and of its issuer: the common name, else all of it."""
     return _name_of(certificate.subject), _name_of(certificate.issuer)
 
 
@@ -129,8 +129,8 @@ def _name_of(name: x509.Name) -> str:
 
 
 def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:
-    """Whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had not
-    ended, and nothing that came with the document says that it was revoked. µs.
+    """Tells whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had
+    not ended, and nothing that came with the document says that it was revoked. µs.
     """
     return chain.valid_at(path, at_us) and path_standing(path, data, time_us, at_us) not in {
         Then.REVOKED,

@@ -93,7 +93,7 @@ def proved_by(
 
 
 def _end_of(document: Document, entry: ledger.Entry, ends: Sequence[int]) -> int | None:
-    """Where the bytes end that the entry is of; None when it is of no version of this document."""
+    """Returns where the bytes end that the entry is of; None when it is of no version of this document."""
     if entry.type is not ledger.EntryType.DOCUMENT_SEALED:
         return None
     data = document.data

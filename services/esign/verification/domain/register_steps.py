@@ -1,4 +1,6 @@
-"""What register, ledger and validation data say of a document's seal, then and now, and of the document itself."""
+"""Steps on what register, ledger and validation data say of a document's seal, then and now, and of the document
+itself.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -36,8 +38,8 @@ _UNASKED_NOW = Step(
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the hub's register says of the document: its own state, and its seal's at signing and now. None: not in
-    the register.
+    """Holds what the hub's register says of the document: its own state, and its seal's at signing and now. None: not
+    in the register.
     """
 
     document: CertificateState | None
@@ -52,7 +54,7 @@ class Known:
         return self.document is not None
 
     def is_sealed_by(self, signer_sha256: str) -> bool:
-        """Whether the certificate is one of the document's seal."""
+        """Tells whether the certificate is one of the document's seal."""
         return self.seal_then is not None and signer_sha256 in {self.certificate_sha256, *self.others_sha256}
 
 
@@ -195,7 +197,7 @@ def with_seal_of_signer(verdict: Verdict, seal_now: SealState | None) -> Verdict
 
 
 def document_step(found: Findings, known: Known | None) -> None:
-    """Whether its issuer has withdrawn it, and what nobody can say offline."""
+    """Tells whether its issuer has withdrawn it, and what nobody can say offline."""
     if known is None:
         found.add(
             "document",

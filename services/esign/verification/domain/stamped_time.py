@@ -1,4 +1,4 @@
-"""When a signature was made: the authorities' word, the signer's and the ledger's."""
+"""Finds when a signature was made: the authorities' word, the signer's and the ledger's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,8 +37,8 @@ class StampedTime:
 
 @dataclass(frozen=True, slots=True)
 class Witnesses:
-    """What else speaks for a signature's time, µs: what its signer states, the moment by which the signed bytes are
-    proven to have existed (document timestamps), the ledger's, and now. `data` came with the document.
+    """Holds what else speaks for a signature's time, µs: what its signer states, the moment by which the signed bytes
+    are proven to have existed (document timestamps), the ledger's, and now. `data` came with the document.
     """
 
     claimed_us: int | None
@@ -48,8 +48,8 @@ class Witnesses:
     data: ValidationData = NOTHING
 
     def contradicted(self, *, stamped: bool) -> bool:
-        """Whether the ledger's entry is of quite another moment than the signer states. What is stamped may be logged
-        later, when the last of several has signed: back-dating shows in the stamp.
+        """Tells whether the ledger's entry is of quite another moment than the signer states. What is stamped may be
+        logged later, when the last of several has signed: back-dating shows in the stamp.
         """
         if self.claimed_us is None or self.logged_us is None:
             return False
@@ -122,8 +122,8 @@ def _judge_claim(path: Sequence[x509.Certificate] | None, others: Witnesses) -> 
 
 
 def _was_valid_at_claim(path: Sequence[x509.Certificate], claimed_us: int | None) -> bool:
-    """Whether the certificates were valid when the signer says that he signed, if he says it. One may have been made a
-    moment ago, by an issuer whose clock is a little ahead of his.
+    """Tells whether the certificates were valid when the signer says that he signed, if he says it. One may have been
+    made a moment ago, by an issuer whose clock is a little ahead of his.
     """
     return claimed_us is None or any(
         chain.valid_at(path, each) for each in (claimed_us, claimed_us + CLOCK_TOLERANCE_US)

@@ -1,4 +1,4 @@
-"""Why a revocation list that the verifier gave says nothing of a certificate: for people; it decides nothing."""
+"""Says why a revocation list that the verifier gave says nothing of a certificate: for people; it decides nothing."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime

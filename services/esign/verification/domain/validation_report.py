@@ -34,7 +34,7 @@ _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 ET.register_namespace("vr", NAMESPACE)
 ET.register_namespace("ds", _DS)
 REPORT_BEGINNING = b"<?xml version='1.0' encoding='utf-8'?>\n<vr:ValidationReport "
-"""How each report begins."""
+"""The beginning of each report."""
 
 
 class SubIndication(StrEnum):

@@ -195,7 +195,9 @@ def _parse(found: Findings, pdf: bytes) -> tuple[Document | None, bool, int]:
 
 
 def _unread(found: Findings, cause: PdfError, data: bytes) -> None:
-    """What cannot be read may be damaged, beyond this reader or no PDF at all: none of it says that it was forged."""
+    """Steps on a file that cannot be read. It may be damaged, beyond this reader or no PDF at all: none of it says that
+    it was forged.
+    """
     if cause.reason == "NOT_A_PDF" and data.startswith(_RECEIPT):
         zh, en = "这是存证回执（.tlog-proof），不是文件本身", "a receipt of the ledger (.tlog-proof), not the document"
         found.add("parse", Status.UNKNOWN, "IS_RECEIPT", zh, en)
@@ -239,7 +241,7 @@ def _before_what_was_appended(pdf: bytes) -> Document | None:
 
 
 def _is_packed(document: Document) -> bool:
-    """Whether objects are in object streams, by whatever name these go."""
+    """Tells whether objects are in object streams, by whatever name these go."""
     if all(each.kind == "table" and each.companion is None for each in document.sections):
         return False
     return any(entry.place == Place.IN_STREAM for entry in document.entries.values())
@@ -346,7 +348,7 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
 def without_use(
     path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int, *, is_proven: bool
 ) -> Sentence | None:
-    """Which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
+    """Says which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
     if path is None or len(path) < 2 or not trust.crls:
         return None
     given = tuple(unfit_lists.named(trust.crls, trust.crl_names))
@@ -411,7 +413,7 @@ _NEEDED = ("integrity", "signer", "chain", "time")
 
 
 def _outcome(steps: Sequence[Step], case: _Case, signature: PdfSignature, needed: Sequence[str] = _NEEDED) -> Outcome:
-    """Of one signature by itself, with what came after it."""
+    """The outcome of one signature by itself, with what came after it."""
     statuses = {step.status for step in steps}
     if case.history.disturbed(signature):
         statuses.add(case.history.status)

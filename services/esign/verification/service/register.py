@@ -1,4 +1,4 @@
-"""What the register and the ledger say of a document, for every way of asking."""
+"""Answers from the register and the ledger on a document, for every way of asking."""
 
 import asyncio
 import datetime as dt
@@ -38,14 +38,16 @@ from shuniu.kit.rpc.network import sender
 from shuniu.rules import Violation
 
 LEDGER_SECONDS = 1.0
-"""How long a verdict waits for what it can do without: the log's disk may hang."""
+"""The time that a verdict waits for what it can do without: the log's disk may hang."""
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(r"[0-9A-Za-z-]{4,32}")
 _TAIL = re.compile(r"[0-9a-fA-F]{8,64}")
 
 
 def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[bytes] = ()) -> Known:
-    """What only the register says of a document and its seal. `others`: the seal's certificates of other algorithms."""
+    """Returns what only the register says of a document and its seal. `others`: the seal's certificates of other
+    algorithms.
+    """
     if row is None or found is None:
         return Known(None, None, None)
     digest, *more = (sha256(certificate).hexdigest() for certificate in (found.certificate, *others))
@@ -53,7 +55,7 @@ def known(row: CertificateRow | None, found: SealRow | None, others: Iterable[by
 
 
 def seal_of_signer(conn: Connection, serial: str, certificate_sha256: str) -> SealState | None:
-    """How the seal stands now that has this very certificate (serial number and SHA-256, both hex); None: no seal
+    """Tells how the seal stands now that has this very certificate (serial number and SHA-256, both hex); None: no seal
     has it.
     """
     standing = seal_rows.find_standing(conn, serial)
@@ -66,8 +68,8 @@ def seal_of_signer(conn: Connection, serial: str, certificate_sha256: str) -> Se
 
 
 def state_then(row: CertificateRow, found: SealRow) -> SealState:
-    """How the seal stood when it signed. The slot was handed out in the write that saw it ACTIVE; but what was signed
-    with a key that proved stolen, from the invalidity date on, counts for nothing.
+    """Tells how the seal stood when it signed. The slot was handed out in the write that saw it ACTIVE; but what was
+    signed with a key that proved stolen, from the invalidity date on, counts for nothing.
     """
     return SealState.REVOKED if found.seal.invalid_at(row.signed_us) else SealState.ACTIVE
 
@@ -132,15 +134,27 @@ class RegisterQuestions:
         now_us = self.base.clock.now_us()
         asker = sender()
         self.tries.admit(asker, number, now_us)
-        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
-        if row is not None and row.stage == document_rows.ISSUED and await self._fits(row, tail, request):
+        try:
+            row = await self._fitting(number, tail, request)
+        except BaseException:
+            # Nothing is answered, so nothing is learned.
+            self.tries.not_wrong(asker, number, now_us)
+            raise
+        if row is not None:
+            self.tries.not_wrong(asker, number, now_us)
             return await self._released(row, Asked.NUMBER), row
-        self.tries.wrong(asker, number, now_us)
         text = "没有与所填编号和核对信息相符的文件，请对照证明重新填写"
         step = Step(
             "document", Status.UNKNOWN, "NO_MATCH", text, "no document has this number and what was given with it"
         )
         return conclude_code([step], now_us, Asked.NUMBER), None
+
+    async def _fitting(self, number: str, tail: str, request: pb.VerifyByNumberRequest) -> CertificateRow | None:
+        """The issued document with this number, if all that was given with it fits."""
+        row = await self.base.store.read(document_rows.find_certificate_by_number, number)
+        if row is None or row.stage != document_rows.ISSUED:
+            return None
+        return row if await self._fits(row, tail, request) else None
 
     async def _fits(self, row: CertificateRow, tail: str, request: pb.VerifyByNumberRequest) -> bool:
         """Tells whether everything that was given fits: the day, and the end of a hash of either form."""

@@ -1,4 +1,6 @@
-"""Meters questions by number: what stands beside a number is guessed, or read off the public ledger, by trying."""
+"""Limits questions by number: without limits, a stranger guesses what stands beside a number on a document, or asks for
+every number in the public ledger.
+"""
 
 import secrets
 from dataclasses import dataclass, field
@@ -10,8 +12,8 @@ _MINUTE_US = 60 * 1_000_000
 _HOUR_US = 60 * _MINUTE_US
 # A date of issue is guessed after some hundred tries; nobody reads the one on his paper wrong ten times.
 _WRONG_MOST = 10
-# The ledger tells the days of issue in the order of the numbers, so most tries of who lists the register are right: an
-# asker has numbers for the papers on his desk, and years to go for those of a hub.
+# The ledger shows the days of issue in the order of the numbers, so somebody who lists the register gives the right day
+# for most of them. The limits allow the papers on a desk; all numbers of a hub would take years.
 _QUICK_MOST, _DAY_MOST = 20, 200
 # A quarter of a megabyte a slot; more than 600,000 keys in the window before one stands for another.
 _ROWS, _PLACES, _FULL = 4, 65_536, 255
@@ -45,6 +47,15 @@ class Counts:
         for place in self._places(key):
             table[place] = min(table[place] + 1, _FULL)
 
+    def take_back(self, key: str, added_us: int) -> None:
+        """Undoes one `add` of that time. A count at its most is not known any more, and stays."""
+        table = self._tables.get(added_us // self.slot_us)
+        if table is None:
+            return
+        for place in self._places(key):
+            if 0 < table[place] < _FULL:
+                table[place] -= 1
+
     def _places(self, key: str) -> list[int]:
         digest = blake2b(key.encode("utf-8", "surrogatepass"), key=self._key, digest_size=4 * _ROWS).digest()
         return [row * _PLACES + int.from_bytes(digest[4 * row : 4 * row + 4], "big") % _PLACES for row in range(_ROWS)]
@@ -61,7 +72,10 @@ class Tries:
     _day: Counts = field(default_factory=lambda: Counts(_HOUR_US, 24))
 
     def admit(self, asker: str, number: str, now_us: int) -> None:
-        """Counts the number for the asker, once a day. Raises RESOURCE_EXHAUSTED NUMBER_GUESSED, NUMBERS_TRIED."""
+        """Counts the number for the asker, once a day, and a wrong try. Called before anything is looked up: questions
+        asked at once have no more tries than questions in turn. Raises RESOURCE_EXHAUSTED: NUMBER_GUESSED or
+        NUMBERS_TRIED.
+        """
         pair = f"{asker}\n{number}"
         if self._wrong.of(pair, now_us) >= _WRONG_MOST:
             raise errors.exhausted(
@@ -69,8 +83,11 @@ class Tries:
                 "Too many wrong tries for this number; wait ten minutes, or verify by file, hash or QR code.",
                 "该编号核对错误次数过多，请十分钟后再试，或改用文件、摘要、二维码核验。",
             )
-        if self._day.of(pair, now_us):
-            return
+        if not self._day.of(pair, now_us):
+            self._count_number(asker, pair, now_us)
+        self._wrong.add(pair, now_us)
+
+    def _count_number(self, asker: str, pair: str, now_us: int) -> None:
         if self._quick.of(asker, now_us) >= _QUICK_MOST or self._day.of(asker, now_us) >= _DAY_MOST:
             raise errors.exhausted(
                 "NUMBERS_TRIED",
@@ -81,5 +98,6 @@ class Tries:
         self._quick.add(asker, now_us)
         self._day.add(asker, now_us)
 
-    def wrong(self, asker: str, number: str, now_us: int) -> None:
-        self._wrong.add(f"{asker}\n{number}", now_us)
+    def not_wrong(self, asker: str, number: str, admitted_us: int) -> None:
+        """Takes back the wrong try that `admit` counted at that time: the answer was right, or there is none."""
+        self._wrong.take_back(f"{asker}\n{number}", admitted_us)

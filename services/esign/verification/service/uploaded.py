@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import structlog
+from sqlalchemy import Connection
 
 from services.esign.config import KeyFiles
 from services.esign.documents.store import lookup
@@ -25,6 +26,7 @@ from services.esign.verification.domain.verify import Known
 from services.esign.verification.files import limit_reached
 from services.esign.verification.registered import Register, Registered
 from services.esign.verification.service.register import LEDGER_SECONDS, known, seal_of_signer
+from services.esign.verification.workers.refusals import away
 from services.esign.verification.workers.verifier import Here, Question, Verifier, VerifierFailedError
 from shuniu.kit.foundation import Foundation
 
@@ -32,6 +34,8 @@ _log = structlog.get_logger(__name__)
 # A verdict that took longer is given only if the register says the same as before: a document may be revoked meanwhile.
 _WAITED_SECONDS = 0.02
 _ATTEMPTS = 3
+# The file is what is registered, saved once more.
+_SAVED_ANEW = frozenset({"RENEWED", "SAVED_WITH_NOTHING"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Statement of the register about a document at one moment."""
+    """Statement of the register about a document at one moment. `row`: the document itself, or what it was before it
+    was changed. `is_whole`: the file itself is registered. `ses`: its seal signature.
+    """
 
     row: CertificateRow | None
     seal: SealRow | None
     other: Registered | None
     known: Known
+    ses: bytes = field(default=b"", repr=False)
+    is_whole: bool = False
 
 
 @dataclass(slots=True)
@@ -96,39 +104,41 @@ class UploadedDocuments:
         )
 
     async def judge(self, upload: Upload) -> Judged:
-        """The verdict on an upload. Never raises for a bad document."""
+        """The verdict on an upload. Never raises for a bad document; UNAVAILABLE VERIFY_AWAY while it cannot be read, or
+        while the register changes faster than it is read.
+        """
         for _ in range(_ATTEMPTS):
             standing, began = await self._standing(upload), time.monotonic()
-            question = await self._question(standing, upload)
-            # What the hub sealed itself needs no confined reader, and must not wait behind what does.
-            own = _is_own(standing, upload)
-            verdict = await self._judged(self._own if own else self._verdicts, question)
-            if time.monotonic() - began < _WAITED_SECONDS:
-                break
-            if (await self._standing(upload)).known == standing.known:
-                break
+            found = await self._judged(standing, upload)
+            if time.monotonic() - began < _WAITED_SECONDS or (await self._standing(upload)).known == standing.known:
+                return found
+        # Every verdict was out of date when it was there.
+        raise away()
+
+    async def _judged(self, standing: _Standing, upload: Upload) -> Judged:
         row, seal = standing.row, standing.seal
-        if row is not None and not own and await self._is_part(upload.digests, row, verdict):
+        question = await self._question(standing, upload)
+        # What the hub sealed itself needs no confined reader, and must not wait behind what does.
+        own = row is not None and row.sha256 == upload.digests[0] and not (upload.proof or upload.ses)
+        verdict = await self._verdict(self._own if own else self._verdicts, question)
+        if row is not None and not standing.is_whole and verdict.step("changes").reason not in _SAVED_ANEW:
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = seal = None
-            verdict = await self._judged(self._verdicts, replace(question, known=known(None, None), receipt=None))
+            lists = await self._lists.current()
+            question = replace(question, known=known(None, None), receipt=None, ses=upload.ses, crls=lists)
+            verdict = await self._verdict(self._verdicts, question)
         if row is None and standing.other is None:
             verdict = await self._with_seal(verdict)
         return Judged(verdict, question.now_us, row, seal, standing.other)
 
-    async def _judged(self, cache: VerdictCache, question: Question) -> Verdict:
+    async def _verdict(self, cache: VerdictCache, question: Question) -> Verdict:
         try:
             return await cache.judge(question)
         except VerifierFailedError:
             return limit_reached(self.base.clock.now_us())
 
     async def _standing(self, upload: Upload) -> _Standing:
-        # The document itself, or what it was before its renewal; whether that is what happened is for the verdict.
-        row = await self.base.store.read(lookup.find_certificate_by_digests, upload.digests)
-        if row is None and (other := await self._registered(upload.digests)) is not None:
-            return _Standing(None, None, other, other.known)
-        seal = None if row is None else await self.base.store.read(seal_rows.find_seal_by_id, row.seal_id)
-        return _Standing(row, seal, None, known(row, seal, await self._others(seal, upload.document)))
+        return await self.base.store.read(_standing, upload.digests, self.registers, is_ofd(upload.document))
 
     async def _question(self, standing: _Standing, upload: Upload) -> Question:
         row, other = standing.row, standing.other
@@ -139,32 +149,13 @@ class UploadedDocuments:
             self.base.clock.now_us(),
             upload.proof or await self._receipt(row if other is None else other),
             standing.known,
-            upload.ses or (await self.base.store.read(ses_store.sidecar_of, row.number) if row else b""),
+            upload.ses or standing.ses,
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
             () if row is not None or other is not None else await self._lists.current(),
+            upload.digests[0],
         )
-
-    async def _registered(self, digests: list[str]) -> Registered | None:
-        for register in self.registers:
-            found = await self.base.store.read(register, digests)
-            if found is not None:
-                return found
-        return None
-
-    async def _is_part(self, digests: list[str], row: CertificateRow, verdict: Verdict) -> bool:
-        """Tells whether what is registered is only the beginning of the file, and more came than its renewal."""
-        if verdict.step("changes").reason in {"RENEWED", "SAVED_WITH_NOTHING"} or row.sha256 == digests[0]:
-            return False
-        return await self.base.store.read(lookup.find_certificate_by_digests, digests[:1]) is None
-
-    async def _others(self, found: SealRow | None, document: bytes) -> tuple[bytes, ...]:
-        """The seal's SM2 certificate, where the document is of a form that is sealed with it."""
-        if found is None or not is_ofd(document):
-            return ()
-        beside = await self.base.store.read(ses_store.find_sm2_seal, found.seal.id)
-        return () if beside is None else (beside.certificate,)
 
     async def _with_seal(self, verdict: Verdict) -> Verdict:
         """The verdict with the state of the last signer's seal, which the register may know though not the document."""
@@ -196,6 +187,21 @@ class UploadedDocuments:
         return (row.receipt or None) if witnessed is None else witnessed.text
 
 
-def _is_own(standing: _Standing, upload: Upload) -> bool:
-    row = standing.row
-    return row is not None and row.sha256 == upload.digests[0] and not (upload.proof or upload.ses)
+def _standing(conn: Connection, digests: Sequence[str], registers: Sequence[Register], is_package: bool) -> _Standing:  # noqa: FBT001 — the store passes by position
+    """All that the register says, of one moment."""
+    row = lookup.find_certificate_by_digests(conn, digests)
+    if row is None:
+        other = next(filter(None, (register(conn, digests) for register in registers)), None)
+        return _Standing(None, None, other, known(None, None) if other is None else other.known)
+    seal = seal_rows.find_seal_by_id(conn, row.seal_id)
+    # The seal's SM2 certificate, where the document is of a form that is sealed with it.
+    beside = ses_store.find_sm2_seal(conn, seal.seal.id) if is_package and seal is not None else None
+    is_whole = row.sha256 == digests[0] or lookup.find_certificate_by_digests(conn, digests[:1]) is not None
+    return _Standing(
+        row,
+        seal,
+        None,
+        known(row, seal, () if beside is None else (beside.certificate,)),
+        ses_store.sidecar_of(conn, row.number),
+        is_whole,
+    )

@@ -5,7 +5,6 @@ A *worker* answers over a socket, one document after another. A service forks th
 (`nursery`), a command from itself (`one_worker`).
 """
 
-import contextlib
 import ctypes
 import dataclasses
 import enum
@@ -39,6 +38,9 @@ _WORN_BYTES = 16 * 1024 * 1024
 # The kernel's limit lies this far beyond the document's bound, bytes. A library whose small allocation fails may report
 # something else: that a signature is false. So allocations fail only after the bound is passed, where no result counts.
 _MARGIN_BYTES = 8 * 1024 * 1024
+# Free pieces of the heap from the larger size down to the smaller are taken before the first document, bytes. Python
+# itself takes memory by the half of the smaller one.
+_LARGEST_PIECE, _SMALLEST_PIECE = 1 << 30, 1 << 21
 # The kernel takes workers before services when memory runs out (proc(5), oom_score_adj).
 _OOM_SCORE = 800
 _LENGTH = struct.Struct(">Q")
@@ -52,6 +54,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # A document that had so much of its processor time when its wall-clock time was over took that time itself.
 _NEAR = 0.8
+# What one look counts at most of the time since the one before, s: in the rest its owner was stopped, or had no
+# processor.
+_MOST_OF_A_LOOK = 0.5
 # How the kernel ends a process that has used its processor time.
 _BY_PROCESSOR_LIMIT = frozenset({signal.SIGPROF, signal.SIGXCPU})
 # How a library written in C ends its process when memory is refused, or before it looks whether it was.
@@ -81,9 +86,26 @@ class OverBoundsError(Exception):
     """The document was seen to need more than its bounds: of processor time, of memory, of depth."""
 
 
+class Patience:
+    """`seconds` of wall-clock time in which its owner looks several times a second. A process that is stopped meanwhile
+    (SIGSTOP, a paused machine) has not waited: what came in that time is found at the next look.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
+        self._looked = time.monotonic()
+
+    def is_over(self) -> bool:
+        """A look."""
+        now = time.monotonic()
+        self._left -= min(now - self._looked, _MOST_OF_A_LOOK)
+        self._looked = now
+        return self._left <= 0
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What one document may take of its worker."""
+    """The limits on what one document may take of its worker."""
 
     memory: int
     """Bytes beyond what the worker has at its beginning, whatever was read before."""
@@ -93,8 +115,8 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a worker says. `failure`: the limit that the reading met (MemoryError, RecursionError) or else the text of
-    its error, with `is_limit` False. `is_worn`: the worker holds so much memory that a new one is cheaper.
+    """The answer of a worker. `failure`: the limit that the reading met (MemoryError, RecursionError) or else the text
+    of its error, with `is_limit` False. `is_worn`: the worker holds so much memory that a new one is cheaper.
     """
 
     value: Any = None
@@ -108,8 +130,8 @@ class Answer:
 
 
 def question(reading: Callable[..., Any], arguments: Sequence[Any], bounds: Bounds) -> list[bytes]:
-    """What is sent to a worker, part after part, to ask it for `reading(*arguments)`; `reading` is a function of a
-    module. Documents go as they are: no copy is made of them.
+    """Returns what is sent to a worker, part after part, to ask it for `reading(*arguments)`; `reading` is a function
+    of a module. Documents go as they are: no copy is made of them.
     """
     body = io.BytesIO()
     pickler = _Asking(body, pickle.HIGHEST_PROTOCOL)
@@ -165,14 +187,14 @@ def gone(found: Answer) -> WorkerGoneError:
 
 
 def out_of_time(used: float, bounds: Bounds) -> OverBoundsError | StalledError:
-    """Whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
+    """Decides whose fault it is that there was no answer in time, by the processor time that the worker `used`, s."""
     if used >= _NEAR * bounds.cpu_seconds:
         return OverBoundsError(f"{used:.1f} s of processor time")
     return StalledError(f"no answer in time, with {used:.1f} s of processor time")
 
 
 def obituary(status: int, peak: int, before: int, memory: int) -> Answer:
-    """What is to be said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
+    """Decides what is said of a worker that ended with this wait status. `peak`, `before`: bytes it held at most, and
     when it was born. Only what it did itself counts against its document: the kernel, an operator or a supervisor may
     kill any process.
     """
@@ -201,13 +223,15 @@ class _Values(pickle.Unpickler):
 # The worker's side.
 
 
-def work(channel: socket.socket, memory: int) -> None:
-    """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has."""
+def work(channel: socket.socket, memory: int, absent: Sequence[str] = ()) -> None:
+    """Answers until the other side closes. `memory`: bytes that one document may take beyond what the process has.
+    `absent`: modules that could not be loaded.
+    """
     _confine()
     room = _Room(memory)
-    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big"))
+    _send(channel, os.getpid().to_bytes(_GREETING_SIZE, "big") + ",".join(absent).encode())
     while (parts := _asked(channel)) is not None:
-        answer = _answered(parts)
+        answer = _answered(parts, room)
         del parts
         if room.is_overdrawn() and not answer.failure:
             answer = Answer(failure=MemoryError.__name__, is_limit=True)
@@ -224,10 +248,27 @@ class _Room:
     def __init__(self, memory: int) -> None:
         self._memory = memory
         self._libc = ctypes.CDLL(None)
+        self._take_what_is_free()
         self._at_first = self._base = _statm(0)
         self._resident = resident()
         self._most = self._at_first + _WORN_BYTES + memory + _MARGIN_BYTES
         self._give()
+
+    def _take_what_is_free(self) -> None:
+        """Allocates, for good and without touching it, what the process has free in its heap. The kernel's limit counts
+        new memory only: a document would have the free memory of the process beside its own.
+        """
+        allocate = self._libc.malloc
+        allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        allowed = _statm(0) + _SMALLEST_PIECE - _PAGE
+        resource.setrlimit(
+            resource.RLIMIT_AS, (allowed if most == resource.RLIM_INFINITY else min(allowed, most), most)
+        )
+        size = _LARGEST_PIECE
+        while size >= _SMALLEST_PIECE:
+            if not allocate(size):
+                size //= 2
 
     def _give(self) -> None:
         # Never from a lower base than before: the most that was ever taken is measured against it.
@@ -236,11 +277,11 @@ class _Room:
         resource.setrlimit(resource.RLIMIT_AS, (given, self._most))
 
     def is_overdrawn(self) -> bool:
-        """Whether more was taken than a document may: what was found may come from a want of memory."""
+        """Tells whether more was taken than a document may: what was found may come from a want of memory."""
         return _most_address_space() > self._base + self._memory
 
     def has_the_rest(self) -> bool:
-        """Whether the machine gives what the document was refused: all that it may still take."""
+        """Tells whether the machine gives what the document was refused: all that it may still take."""
         rest = self._base + self._memory - _statm(0)
         if rest <= 0:
             return True
@@ -268,13 +309,13 @@ def _asked(channel: socket.socket) -> list[bytearray] | None:
     return found if len(found) == len(parts) else None
 
 
-def _answered(parts: list[bytearray]) -> Answer:
+def _answered(parts: list[bytearray], room: _Room) -> Answer:
     try:
         # Written by this hub's own process.
         reading, arguments, cpu_seconds = _Asked(parts[0], parts[1:]).load()
         # SIGPROF is not caught: it ends the process.
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-        return Answer(repeated(reading, *arguments))
+        return Answer(repeated(reading, *arguments, unless=room.is_overdrawn))
     except (MemoryError, RecursionError) as limit:
         return Answer(failure=type(limit).__name__, is_limit=True)
     except Exception as error:  # noqa: BLE001 — said to the service, which has the log
@@ -283,13 +324,19 @@ def _answered(parts: list[bytearray]) -> Answer:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def repeated(reading: Callable[[*Arguments], Read], *arguments: *Arguments) -> Read:
-    """What a reading gives; one that fails is made once more, since the machine may have been short of memory for a
-    moment. Raises what the second one raises.
+def repeated(
+    reading: Callable[[*Arguments], Read], *arguments: *Arguments, unless: Callable[[], bool] = lambda: False
+) -> Read:
+    """The result of `reading(*arguments)`. One that ends in MemoryError is made once more, since the machine may have
+    been short of memory for a moment; not where `unless()` says that the reading itself took too much. Raises what the
+    last one raises.
     """
-    # Not in the handler of an error: the first reading's memory hangs on that.
-    with contextlib.suppress(Exception):
+    try:
         return reading(*arguments)
+    except MemoryError:
+        if unless():
+            raise
+    # Not in the handler of the error: the first reading's memory hangs on that.
     return reading(*arguments)
 
 
@@ -362,10 +409,10 @@ def _exactly(channel: socket.socket, size: int) -> bytearray | None:
     return body
 
 
-def live(channel: socket.socket, memory: int) -> NoReturn:
+def live(channel: socket.socket, memory: int, absent: Sequence[str] = ()) -> NoReturn:
     """A forked worker's whole life: nothing of what its parent had to do at its end is done twice."""
     try:
-        work(channel, memory)
+        work(channel, memory, absent)
         os._exit(0)
     except ConnectionError:
         # Who asked has left.
@@ -386,17 +433,20 @@ class Worker:
     channel: socket.socket
     pid: int = 0
     handle: int = -1
-    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then the
-    worker ends when its channel closes, or by its bound of processor time.
+    """pidfd_open(2): no other process can have it, whatever becomes of the number. -1 where there is none: then who
+    forked the worker ends it when its channel is closed.
     """
+    absent: tuple[str, ...] = ()
+    """Modules that it could not load."""
     has_stepped_back: bool = False
     can_step_back: bool = True
 
     def greeted(self, body: bytes | bytearray) -> None:
-        """Its first frame: who it is. Raises WorkerGoneError."""
-        if len(body) != _GREETING_SIZE:
+        """Its first frame: its process id, and the modules that it could not load. Raises WorkerGoneError."""
+        if len(body) < _GREETING_SIZE:
             raise WorkerGoneError("ended at its start")
-        self.pid = int.from_bytes(body, "big")
+        self.pid = int.from_bytes(body[:_GREETING_SIZE], "big")
+        self.absent = tuple(filter(None, body[_GREETING_SIZE:].decode(errors="replace").split(",")))
         try:
             self.handle = os.pidfd_open(self.pid)
         except ProcessLookupError as cause:

@@ -3,6 +3,7 @@ key and no connection. It says of each worker how it ended.
 """
 
 import contextlib
+import errno
 import gc
 import importlib
 import logging
@@ -13,7 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from services.esign import metrics
 from services.esign.verification.workers.confined import frames, live, obituary, resident
@@ -29,29 +30,34 @@ _log = logging.getLogger(__name__)
 
 def raise_workers(control: int, memory: int, modules: Sequence[str], optional: Sequence[str] = ()) -> None:
     """The nursery's program: forks a worker for each socket that comes over `control`, and says over that socket how it
-    ended, until `control` closes. `optional`: modules without which most documents can be read.
+    ended, until `control` closes. A worker whose socket the service closes is killed: one that is stopped would not see
+    it. `optional`: modules without which most documents can be read.
     """
     with socket.socket(fileno=control) as orders:
         for name in modules:
             importlib.import_module(name)
+        absent = []
         for name in optional:
             try:
                 importlib.import_module(name)
             except (ImportError, OSError) as cause:
+                absent.append(name)
                 _log.warning("%s cannot be loaded; what needs it stays unknown: %s", name, cause)
         gc.collect()
         # What is shared between the workers stays shared: a collection would write to every page.
         gc.freeze()
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _Raising(orders, memory).run()
+        _Raising(orders, memory, absent).run()
 
 
 class _Raising:
     """Workers from their birth to their burial."""
 
-    def __init__(self, orders: socket.socket, memory: int) -> None:
+    def __init__(self, orders: socket.socket, memory: int, absent: Sequence[str]) -> None:
         self._orders = orders
         self._memory = memory
+        self._absent = absent
+        self._heard = select.poll()
         # By its number: its channel, and what it held at its birth, bytes.
         self._born: dict[int, tuple[socket.socket, int]] = {}
         # A byte comes over it for each signal: a worker has ended.
@@ -62,11 +68,11 @@ class _Raising:
         signal.set_wakeup_fd(self._wakes.fileno(), warn_on_full_buffer=False)
 
     def run(self) -> None:
-        heard = select.poll()
-        heard.register(self._orders, select.POLLIN)
-        heard.register(self._ended, select.POLLIN)
+        self._heard.register(self._orders, select.POLLIN)
+        self._heard.register(self._ended, select.POLLIN)
         while True:
-            ready = {descriptor for descriptor, _ in heard.poll()}
+            ready = {descriptor for descriptor, _ in self._heard.poll()}
+            self._end_left(ready)
             if self._ended.fileno() in ready:
                 self._ended.recv(1 << 12)
                 self._bury()
@@ -86,13 +92,24 @@ class _Raising:
             return
         if pid:
             self._born[pid] = channel, resident(pid)
+            # No event of it but that the service has closed its end.
+            self._heard.register(channel, 0)
             return
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # A worker has no access to another one: an attacker who takes it over reads no other document.
         for each in (self._orders, self._ended, self._wakes, *(channel for channel, _ in self._born.values())):
             each.close()
-        live(channel, self._memory)
+        live(channel, self._memory, self._absent)
+
+    def _end_left(self, ready: Collection[int]) -> None:
+        """Kills workers whose channels the service has closed. They are not waited for yet: no other process has their
+        numbers.
+        """
+        for pid, (channel, _) in self._born.items():
+            if channel.fileno() in ready:
+                self._heard.unregister(channel)
+                os.kill(pid, signal.SIGKILL)
 
     def _bury(self) -> None:
         while self._born:
@@ -101,6 +118,8 @@ class _Raising:
                 return
             channel, before = self._born.pop(pid)
             with channel:
+                with contextlib.suppress(KeyError):
+                    self._heard.unregister(channel)
                 told = obituary(status, usage.ru_maxrss * 1024, before, self._memory)
                 try:
                     # Who asked may have left, or may not listen: nobody waits for that.
@@ -121,6 +140,7 @@ class Nursery:
         self._modules = tuple(modules), tuple(optional)
         # Killed, and not collected yet: a process that waits for its disk ends when the disk answers.
         self._killed: list[subprocess.Popen[bytes]] = []
+        self._is_closed = False
         self._start()
 
     def _start(self) -> None:
@@ -148,15 +168,17 @@ class Nursery:
 
     def renew(self, pid: int) -> None:
         """Ends the nursery that has this process id, and starts another one: it hangs."""
-        if self._process.pid == pid:
+        if self._process.pid == pid and not self._is_closed:
             metrics.NURSERY_RESTARTS.labels("hangs").inc()
             self._kill()
             self._start()
 
     def fork(self) -> socket.socket:
         """The socket of a new worker, which says its process id first. Starts the nursery anew when it has died. Never
-        waits; raises OSError, BlockingIOError among them for a nursery that takes no orders.
+        waits; raises OSError: BlockingIOError for a nursery that takes no orders, ESHUTDOWN after `close`.
         """
+        if self._is_closed:
+            raise OSError(errno.ESHUTDOWN, os.strerror(errno.ESHUTDOWN))
         if self._process.poll() is not None:
             metrics.NURSERY_RESTARTS.labels("died").inc()
             self._control.close()
@@ -172,7 +194,10 @@ class Nursery:
         return ours
 
     def close(self) -> None:
-        """Ends the nursery, and with it every worker."""
+        """Ends the nursery, and with it every worker; there will be no other."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._kill()
         for each in self._killed:
             with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,9 +1,9 @@
 """A worker for a command: forked from the command itself, which has one thread and one document after another."""
 
 import os
+import select
 import signal
 import socket
-import time
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ from services.esign.verification.workers.confined import (
     Bounds,
     CrashedError,
     OverBoundsError,
+    Patience,
     StalledError,
     Worker,
     WorkerGoneError,
@@ -24,6 +25,8 @@ from services.esign.verification.workers.confined import (
     receive,
     resident,
 )
+
+_LOOK_MS = 100
 
 
 class OneWorker:
@@ -68,11 +71,11 @@ class OneWorker:
             self._leave()
         try:
             worker = self._worker or self._forked()
-            used, worker_ends = worker.cpu_seconds(), time.monotonic() + self._seconds
+            used = worker.cpu_seconds()
             worker.channel.settimeout(self._seconds)
             for part in question(reading, arguments, self._bounds):
                 worker.channel.sendall(part)
-            worker.channel.settimeout(max(0.001, worker_ends - time.monotonic()))
+            self._wait_for(worker.channel)
             body = receive(worker.channel)
             if body is None:
                 return self._buried()
@@ -88,6 +91,14 @@ class OneWorker:
         finally:
             if not is_kept:
                 self._drop()
+
+    def _wait_for(self, channel: socket.socket) -> None:
+        """Returns when something can be received. Raises TimeoutError."""
+        heard, patience = select.poll(), Patience(self._seconds)
+        heard.register(channel, select.POLLIN)
+        while not heard.poll(_LOOK_MS):
+            if patience.is_over():
+                raise TimeoutError
 
     def _forked(self) -> Worker:
         """Raises OSError, WorkerGoneError."""
@@ -142,7 +153,7 @@ class OneWorker:
             self._worker = None
 
     def _buried(self) -> Answer:
-        """How the worker ended that has closed its channel. Raises WorkerGoneError."""
+        """Tells how the worker ended that has closed its channel. Raises WorkerGoneError."""
         status, peak = self._drop()
         told = obituary(status, peak, self._resident, self._bounds.memory)
         if told.is_gone:

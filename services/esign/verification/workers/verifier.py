@@ -23,13 +23,13 @@ from services.esign.verification.workers.confined import (
     Bounds,
     CrashedError,
     OverBoundsError,
+    Patience,
     StalledError,
     Worker,
     WorkerGoneError,
 )
 from services.esign.verification.workers.nursery import Nursery
-from shuniu.kit import errors
-from shuniu.kit.errors import HubError
+from services.esign.verification.workers.refusals import away, busy
 from shuniu.kit.process.fair_queue import FairQueue, Room
 from shuniu.kit.rpc.network import sender
 from shuniu.kit.rpc.uploads import busy
@@ -39,7 +39,9 @@ __all__ = ["MEMORY_MOST", "Here", "Question", "Verifier", "VerifierFailedError",
 Arguments = TypeVarTuple("Arguments")
 Read = TypeVar("Read")
 MEMORY_MOST = 224 * 1024 * 1024
-"""What one document may take of memory beyond what the worker's imports take, bytes: twelve times the largest one."""
+"""The limits on what one document may take of memory beyond what the worker's imports take, bytes: twelve times the
+largest one.
+"""
 # All that a worker ever runs; imported before its first document.
 _IMPORTED = (
     "services.esign.verification.judging",
@@ -54,11 +56,12 @@ _FIRST_PASS = 0.3
 _FIRST_PASS_OF_MANY = 0.03
 # How often a reading that takes longer than this is looked at, s.
 _LOOK_SECONDS = 0.01
+_LOOK_AT_BIRTH_SECONDS = 0.1
 # A reading that has used so much of the processor lets quick ones go first, s.
 _SHORT = 0.015
-# The kernel ends a worker that is not looked at in time so much later, s.
+# The kernel ends a worker this much processor time, s, after the service should have.
 _GRACE_SECONDS = 0.25
-# How long the word may take that a worker has ended, s: it is on its way.
+# The nursery reports within this time, s, how a worker ended.
 _LAST_WORDS_SECONDS = 2.0
 # How far (setpriority(2)): to a third of what an ordinary process gets, and all that nobody else wants.
 _STEPS_BACK = 5
@@ -79,7 +82,7 @@ class VerifierFailedError(Exception):
 
 
 class End(StrEnum):
-    """Why a worker ended, for the metric."""
+    """The reason why a worker ended, for the metric."""
 
     LIMIT = "limit"
     DIED = "died"
@@ -249,7 +252,7 @@ class Verifier:
                 if isinstance(first, CrashedError) and isinstance(again, CrashedError):
                     # Both by themselves, over the same document.
                     raise VerifierFailedError(str(again)) from again
-                raise _away() from again
+                raise away() from again
         if said.is_limit:
             raise VerifierFailedError(said.failure)
         if said.failure:
@@ -277,7 +280,7 @@ class Verifier:
         except StalledError as cause:
             # To read it again would take as long again.
             end = End.STALLED
-            raise _away() from cause
+            raise away() from cause
         finally:
             self._busy.discard(worker)
             if end is None and len(self._idle) < self._most_idle:
@@ -289,12 +292,12 @@ class Verifier:
 
     async def _watched(self, job: _Job, worker: Worker) -> confined.Answer:
         """The worker's answer. Raises OverBoundsError, StalledError, _SetAsideError, WorkerGoneError."""
-        used, ends = worker.cpu_seconds(), time.monotonic() + self._seconds
+        used, patience = worker.cpu_seconds(), Patience(self._seconds)
         asking = asyncio.create_task(_conversation(worker, job, self._bounds))
         try:
             while not (await asyncio.wait({asking}, timeout=_LOOK_SECONDS))[0]:
                 cpu = worker.cpu_seconds() - used
-                if cpu >= self._cpu_seconds or time.monotonic() >= ends:
+                if patience.is_over() or cpu >= self._cpu_seconds:
                     raise confined.out_of_time(cpu, Bounds(self._bounds.memory, self._cpu_seconds))
                 if cpu >= _SHORT and worker.can_step_back and not worker.has_stepped_back:
                     worker.step_back(_STEPS_BACK)
@@ -323,7 +326,7 @@ class Verifier:
                         worker = await self._ready(self._next(may_break=may_break))
                         self._fill()
                         return worker
-        raise _away()
+        raise away()
 
     def _next(self, *, may_break: bool) -> Worker:
         """Raises OSError."""
@@ -359,14 +362,20 @@ class Verifier:
 
     async def _born(self, worker: Worker, nursery: int) -> None:
         """Raises WorkerGoneError."""
+        greeting, patience = asyncio.create_task(_frame(worker)), Patience(self._patience)
         try:
-            async with asyncio.timeout(self._patience):
-                worker.greeted(await _frame(worker))
-        except TimeoutError as cause:
-            self._renew(nursery)
-            raise WorkerGoneError("not there in time") from cause
+            while not (await asyncio.wait({greeting}, timeout=_LOOK_AT_BIRTH_SECONDS))[0]:
+                if patience.is_over():
+                    self._renew(nursery)
+                    raise WorkerGoneError("not there in time")
+            worker.greeted(greeting.result())
         except OSError as cause:
             raise WorkerGoneError(type(cause).__name__) from cause
+        finally:
+            if not greeting.done():
+                greeting.cancel()
+                await asyncio.wait({greeting})
+        metrics.RENDERER_ABSENT.set(bool(worker.absent))
         self._patience = _START_SECONDS
 
     def _delivered(self, worker: Worker, birth: asyncio.Task[None]) -> None:
@@ -419,7 +428,8 @@ class Verifier:
         for job in self._running:
             if job.task is not None:
                 job.task.cancel()
-        for worker in (*self._idle, *self._busy):
+        self._end_idle(self._idle)
+        for worker in self._busy:
             self._end(worker)
         self._nursery.close()
 
@@ -432,7 +442,7 @@ class Here:
         try:
             return await asyncio.to_thread(confined.repeated, answer, question)
         except MemoryError as cause:
-            raise _away() from cause
+            raise away() from cause
 
 
 async def _conversation(worker: Worker, job: _Job, bounds: Bounds) -> confined.Answer:
@@ -462,7 +472,7 @@ async def _exactly(worker: Worker, size: int) -> bytes:
 
 
 def _is_as_new(worker: Worker) -> bool:
-    """Whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
+    """Tells whether it goes first again; without a privilege nobody takes back a step back (RLIMIT_NICE)."""
     if worker.has_stepped_back:
         with contextlib.suppress(WorkerGoneError):
             worker.step_back(0)
@@ -478,11 +488,3 @@ def _has_ended(worker: Worker) -> bool:
     except OSError:
         pass
     return True
-
-
-def _away() -> HubError:
-    return errors.unavailable(
-        "VERIFY_AWAY",
-        "Documents cannot be read at the moment; nothing was found wrong with this one. Send it again in a minute.",
-        "核验程序暂时不可用，并未发现该文件有问题，请一分钟后重新提交。",
-    )

@@ -147,6 +147,18 @@ def test_the_search_is_bounded() -> None:
         built(*ring, *around)
 
 
+def test_a_search_that_ends_early_accuses_nobody() -> None:
+    """One path that is wrong, and more certificates than are looked at: there may be a path that passes."""
+    wrong = certificate("authority", "root", days=(-2, 2000), length=0)
+    ring = [certificate("authority", "below", days=(-2, 400 + each)) for each in range(70)]
+    with pytest.raises(ChainError) as refused:
+        built(wrong, BELOW)
+    assert (refused.value.reason, refused.value.unknown) == ("PATH_LENGTH", False)
+    with pytest.raises(ChainError) as refused:
+        built(wrong, BELOW, *ring)
+    assert (refused.value.reason, refused.value.unknown) == ("TOO_MANY_CERTIFICATES", True)
+
+
 def test_a_signature_with_a_twin_beside_it_is_valid() -> None:
     """The whole way through a CMS signature: its certificates are not signed, so anybody adds one."""
     signer = chain.der_of(SIGNER)

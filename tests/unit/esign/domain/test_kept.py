@@ -2,7 +2,11 @@
 
 import pytest
 
-from services.esign.domain.kept import kept
+from services.esign.certification import sm2_checks
+from services.esign.certification.domain import chain
+from services.esign.domain.cms import reader
+from services.esign.domain.kept import kept, kept_if_found
+from services.esign.revisions import rendering
 
 
 class Certificate:
@@ -56,3 +60,18 @@ def test_errors_are_not_kept():
         with pytest.raises(ValueError, match="Certificate"):
             function(one)
     assert len(raised) == 2
+
+
+@pytest.mark.parametrize("nothing", [False, None, (), b""])
+def test_what_is_not_found_is_asked_again(nothing):
+    """A check that fails for a moment is made again; what passed once is kept, within the bound."""
+    answers = iter([nothing, nothing, True])
+
+    @kept_if_found(4)
+    def function(_key):
+        return next(answers)
+
+    assert [function("key") for _ in range(5)] == [nothing, nothing, True, True, True]
+    for cached in (chain._issued, sm2_checks.remembered, reader._key_ids, rendering._last_error):
+        assert cached.cache_info().maxsize
+        assert not hasattr(cached, "cache_parameters")

@@ -238,6 +238,23 @@ def test_each_document_has_the_memory_of_the_first():
             worker.ask(eval, TAKE.format(290))
 
 
+def test_memory_that_the_process_has_free_is_not_its_documents():
+    """A worker that is forked from a process which used much memory before gives its documents no more than their own:
+    large pieces and small ones that lie together.
+    """
+    # Freed, the second one makes the allocator take the following ones from the heap.
+    for size in (33, 31):
+        del [bytearray(size << 20)][:]
+    pieces, end = [bytearray(20 << 20) for _ in range(20)], bytearray(1 << 17)
+    pieces.clear()
+    with OneWorker(BOUNDS, 10.0) as worker:
+        for taken in (TAKE.format(290), "sum(map(len, [bytes(10 << 20) for _ in range(29)]))"):
+            with pytest.raises(OverBoundsError, match="MemoryError"):
+                worker.ask(eval, taken)
+        assert worker.ask(eval, TAKE.format(240)) == 240 << 20
+    assert end
+
+
 def test_what_was_found_beyond_the_memory_is_not_said():
     """A library that is refused a small allocation may say anything, so nobody is before the document has taken more
     than it may; then it is beyond the limit, whatever was found.

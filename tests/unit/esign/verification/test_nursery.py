@@ -14,6 +14,7 @@ from services.esign import metrics
 from services.esign.verification.workers import verifier as verifier_module
 from services.esign.verification.workers.nursery import Nursery
 from services.esign.verification.workers.verifier import Verifier
+from shuniu.kit.errors import HubError
 from shuniu.kit.testing import eventually
 
 
@@ -125,3 +126,19 @@ async def test_a_nursery_that_starts_slowly_gets_twice_the_time(monkeypatch) -> 
     with Verifier(10.0, workers=1) as verifier:
         await eventually(lambda: any(worker.pid for worker in verifier._idle), within=30)
         assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_a_nursery_that_was_closed_stays_closed() -> None:
+    """Whoever asks after the end of the service gets no worker, and no process is started that nobody would end."""
+    with Verifier(10.0, workers=1) as verifier:
+        assert await verifier.run(operator.add, 1, 2) == 3
+    nursery, ended = verifier._nursery, verifier._nursery.pid
+    with pytest.raises(OSError, match="shutdown"):
+        nursery.fork()
+    nursery.renew(ended)
+    nursery.close()
+    await eventually(lambda: not verifier._idle)
+    with pytest.raises(HubError, match="VERIFY_AWAY"):
+        await verifier.run(operator.add, 1, 2)
+    assert nursery.pid == ended
+    assert not Path(f"/proc/{ended}").exists()

@@ -16,7 +16,7 @@ from services.esign.verification.cache import VerdictCache
 from services.esign.verification.domain.verify import Known
 from services.esign.verification.workers.verifier import Question, VerifierFailedError, answer
 from shuniu.kit.rpc import network
-from shuniu.kit.rpc.uploads import sender
+from shuniu.kit.rpc.network import sender
 from shuniu.kit.testing import eventually
 from tests.support.esign import NOW_US, sealed, setting
 from tests.support.witnesses import LOG, entries

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import operator
 import os
 import resource
+import select
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from services.esign import metrics
 from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.verification.cache import VerdictCache
 from services.esign.verification.workers import confined
@@ -241,10 +244,62 @@ async def test_what_only_helps_may_be_refused(monkeypatch) -> None:
 
 
 async def test_without_a_renderer_documents_are_read(monkeypatch) -> None:
-    """A module that only some documents need cannot be loaded: the service reads the others."""
-    monkeypatch.setattr(verifier_module, "_OPTIONAL", ("services.esign.nowhere",))
-    with Verifier(10.0, workers=1) as verifier:
+    """A module that only some documents need cannot be loaded: the service reads the others, and its metrics say so
+    until a worker has it.
+    """
+    for optional, absent in ((("services.esign.nowhere",), 1), (("services.esign.events",), 0)):
+        monkeypatch.setattr(verifier_module, "_OPTIONAL", optional)
+        with Verifier(10.0, workers=1) as verifier:
+            assert await verifier.run(operator.add, 1, 2) == 3
+            assert metrics.RENDERER_ABSENT._value.get() == absent
+
+
+async def test_a_stopped_worker_is_ended_without_a_handle(monkeypatch) -> None:
+    """It would not see that its channel is closed: who forked it kills it."""
+
+    def refused(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(os, "pidfd_open", refused)
+    with Verifier(1.0, workers=1) as verifier:
+        pid = await verifier.run(os.getpid)
+        reading = asyncio.create_task(verifier.run(eval, STOP))
+        await eventually(lambda: hungry(verifier) == 1)
+        assert [worker.pid for worker in verifier._busy] == [pid]
+        refused = await failure(reading)
+        assert isinstance(refused, HubError)
+        assert refused.reason == "VERIFY_AWAY"
+        await eventually(lambda: not Path(f"/proc/{pid}").exists())
         assert await verifier.run(operator.add, 1, 2) == 3
+
+
+async def test_a_service_that_was_stopped_blames_no_document(monkeypatch) -> None:
+    """The answer came while the service did not run, later than it would have waited: it is given."""
+    monkeypatch.setattr(confined, "_MOST_OF_A_LOOK", 0.05)
+    with Verifier(0.5, workers=1, cpu_seconds=60.0) as verifier:
+        assert await verifier.run(operator.add, 1, 1) == 2
+        reading = asyncio.create_task(verifier.run(hashlib.pbkdf2_hmac, "sha256", b"", b"", 3_000_000))
+        await eventually(lambda: any(worker.pid and worker.cpu_seconds() > 0.05 for worker in verifier._busy))
+        [worker] = verifier._busy
+        # The event loop stands still until the answer is there.
+        answered = select.poll()
+        answered.register(worker.channel, select.POLLIN)
+        assert answered.poll(60_000)
+        assert len(await reading) == 32
+
+
+def test_patience_does_not_run_out_while_nobody_looks(monkeypatch) -> None:
+    """An hour in which the process was stopped is one look; looks that follow each other count as long as they take."""
+    now = 0.0
+    monkeypatch.setattr(confined.time, "monotonic", lambda: now)
+    patience = confined.Patience(2.0)
+    now = 3600.0
+    assert not patience.is_over()
+    for _ in range(3):
+        now += 0.4
+        assert not patience.is_over()
+    now += 0.4
+    assert patience.is_over()
 
 
 async def test_what_a_document_takes_is_given_back() -> None:

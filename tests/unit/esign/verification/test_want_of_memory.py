@@ -46,6 +46,14 @@ def fails_once(marker: str, error: str) -> int:
     raise {"MemoryError": MemoryError, "ValueError": ValueError}[error]
 
 
+def overdrawn(marker: str) -> None:
+    """In a worker: takes a little more than its bound, then says that it has no memory."""
+    with Path(marker).open("a") as tries:
+        tries.write("tried\n")
+    del [bytes(BOUNDS.memory + (1 << 20))][:]
+    raise MemoryError
+
+
 def refused_by_the_machine() -> int:
     """In a worker: the process gets no memory any more, long before its document's bound."""
     resource.setrlimit(resource.RLIMIT_DATA, (4096, resource.RLIM_INFINITY))
@@ -80,11 +88,24 @@ def test_an_honest_document_stays_valid(monkeypatch):
     assert found.step("integrity").reason != "SIGNATURE"
 
 
-@pytest.mark.parametrize("error", ["MemoryError", "ValueError"])
-def test_what_fails_for_a_moment_is_read_again(tmp_path, error):
+def test_what_has_no_memory_for_a_moment_is_read_again(tmp_path):
     """By the same worker, within the same bounds."""
     with OneWorker(BOUNDS, 10.0) as worker:
-        assert worker.ask(fails_once, str(tmp_path / "was-here"), error) == 7
+        assert worker.ask(fails_once, str(tmp_path / "was-here"), "MemoryError") == 7
+
+
+def test_any_other_failure_is_said_at_once(tmp_path):
+    """A reading that fails is not made twice: it would cost twice as much, and its fault would stay unknown."""
+    with OneWorker(BOUNDS, 10.0) as worker, pytest.raises(RuntimeError, match="ValueError"):
+        worker.ask(fails_once, str(tmp_path / "was-here"), "ValueError")
+
+
+def test_what_took_too_much_itself_is_not_read_again(tmp_path):
+    """Its own bound is met, and the machine has nothing to do with it."""
+    tries = tmp_path / "tries"
+    with OneWorker(BOUNDS, 10.0) as worker, pytest.raises(OverBoundsError, match="MemoryError"):
+        worker.ask(overdrawn, str(tries))
+    assert tries.read_text() == "tried\n"
 
 
 def test_memory_that_the_machine_refuses_is_not_the_documents():

@@ -108,6 +108,7 @@ GAUGES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "OutboxLate": (lambda: metrics.OUTBOX_AGE.set(301), lambda: metrics.OUTBOX_AGE.set(0)),
     "Unreceipted": (lambda: metrics.UNRECEIPTED.set(1), lambda: metrics.UNRECEIPTED.set(0)),
     "DeadLetters": (lambda: metrics.DEAD_LETTERS.set(1), lambda: metrics.DEAD_LETTERS.set(0)),
+    "RendererAbsent": (lambda: esign.RENDERER_ABSENT.set(1), lambda: esign.RENDERER_ABSENT.set(0)),
     "PartNotReady": (lambda: metrics.READY.set(0), lambda: metrics.READY.set(1)),
 }
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from services.esign.pages.domain.form import FormError, _is_code, _Parts, _take_apart
 
-_PLACED = re.compile(rb"q ([-\d. ]+) cm")
 _TEXT = re.compile(
     rb"q 1 0 0 -1 ([-\d.]+) ([-\d.]+) cm(.*?)\nBT 0 Tr/(f\d+) ([\d.]+) Tf 1 0 0 -1 0 0 Tm(.*)\nET", re.DOTALL
 )

@@ -1,1 +1,1 @@
-"""What a page draws, followed through its content: text, paths, pictures and their colours."""
+"""Finds what a page draws, followed through its content: text, paths, pictures and their colours."""

@@ -1,4 +1,4 @@
-"""How far a page's text goes: the advance of each sign by its font's dictionary (ISO 32000-1, 9.6 to 9.8).
+"""Measures how far a page's text goes: the advance of each sign by its font's dictionary (ISO 32000-1, 9.6 to 9.8).
 
 Nothing of a font program is read: every reader places signs by the widths in the file.
 """
@@ -124,7 +124,7 @@ class Font:
             yield Sign(least, most, code in _BLANK_GLYPHS)
 
     def letters(self, text: bytes) -> str:
-        """What a string says to every reader. Raises UnclearError where that is not known."""
+        """The text that a string says to every reader. Raises UnclearError where that is not known."""
         try:
             said = text.decode(self.codec) if self.codec else "".join(self.table[code] for code in text)
         except (UnicodeDecodeError, KeyError):

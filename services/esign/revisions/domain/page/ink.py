@@ -1,4 +1,4 @@
-"""What a page has in a place that may look different later.
+"""Finds what a page has in a place that may look different later.
 
 Whether a place was blank is asked of one renderer. It draws nothing where it cannot load a font, decode a picture or
 come by a colour, and another reader does. Lines and areas in plain colours are drawn alike everywhere, and whole
@@ -34,7 +34,7 @@ def ink_of(
     apart: float,
     beside: Callable[[], Iterable[Look]],
 ) -> Ink | None:
-    """What a page has in a place, `apart` points around it included; None when readers may follow the content
+    """Finds what a page has in a place, `apart` points around it included; None when readers may follow the content
     differently, or have what is near differently. `resources`: the page's, which it may inherit; `beside`: looks of
     annotations near the place, with their matrices and rectangles. Raises PdfError where it is too much work.
     """
@@ -58,8 +58,8 @@ def ink_of(
 
 
 def shown_by(document: Document, look: Look) -> Ink | None:
-    """What a look has in its place on the page; None where readers may follow it differently. Raises PdfError where it
-    is too much work.
+    """Finds what a look has in its place on the page; None where readers may follow it differently. Raises PdfError
+    where it is too much work.
     """
     holder, ctm, place = look
     walk = Walk(document, place)
@@ -71,18 +71,20 @@ def shown_by(document: Document, look: Look) -> Ink | None:
 
 
 def is_certain(document: Document, look: Any) -> bool:
-    """Whether every reader shows a form alike: its colours, lines, areas and pictures. Raises PdfError."""
+    """Tells whether every reader shows a form alike: its colours, lines, areas and pictures. Raises PdfError."""
     return _is_followed(document, look, (-math.inf, -math.inf, math.inf, math.inf))
 
 
 def is_followed_alike(document: Document, look: Any) -> bool:
-    """Whether every reader comes to the same places by a form's content. Raises PdfError where it is too much work."""
+    """Tells whether every reader comes to the same places by a form's content. Raises PdfError where it is too much
+    work.
+    """
     return _is_followed(document, look, None)
 
 
 def words_of(document: Document, look: Any) -> str | None:
-    """What a form says, where it is nothing but strings that everybody sees, on a ground; None where that is not
-    known. Raises PdfError where it is too much work.
+    """The text that a form says, where it is nothing but strings that everybody sees, on a ground; None where that is
+    not known. Raises PdfError where it is too much work.
     """
     holder, reading = additions.stream_of(document, look), Reading()
     if holder is None or not is_read_along(document.resolve(holder.value.get("Matrix", [*IDENTITY]))):

@@ -23,8 +23,8 @@ _MOST_BYTES = 4096
 
 
 def parts_of(document: Document, profile: Any) -> int:
-    """How many numbers a colour of a profile has; 0 for one that is not known. Raises PdfError where it is too much
-    work.
+    """The number of components that a colour of a profile has; 0 for one that is not known. Raises PdfError where it is
+    too much work.
     """
     holder = additions.stream_of(document, profile)
     if holder is None or holder.loose or holder.stream is None or holder.stream[1] - holder.stream[0] > _MOST_BYTES:

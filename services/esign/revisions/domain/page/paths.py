@@ -119,35 +119,37 @@ class Path:
 
     @property
     def has_points(self) -> bool:
-        """Whether a part has no length: of its stroke some readers draw the pen's ends alone, and some nothing."""
+        """Tells whether a part has no length: of its stroke some readers draw the pen's ends alone, and some
+        nothing.
+        """
         return self._has_points or not self._has_length
 
     @property
     def is_box(self) -> bool:
-        """Whether it is one upright box of some breadth, by which every reader cuts alike."""
+        """Tells whether it is one upright box of some breadth, by which every reader cuts alike."""
         upright = all(min(places.size(line)) <= _SHORTEST for line in self.lines)
         return self._is_rectangle and self._pieces == 1 and upright and min(places.size(self._areas[0])) >= _THINNEST
 
     @property
     def is_long(self) -> bool:
-        """Whether a reader may run out of room for it."""
+        """Tells whether a reader may run out of room for it."""
         return self._pieces > _MOST_PIECES or self._length > _LONGEST
 
     def is_thin(self, *, fills: bool, is_light: bool, pen: float) -> bool:
-        """Whether an area, or the pen (points; 0: none, or the thinnest there is), is thinner than some draw, or areas
-        are in each other's way; that does no harm where it `is_light`.
+        """Tells whether an area, or the pen (points; 0: none, or the thinnest there is), is thinner than some draw, or
+        areas are in each other's way; that does no harm where it `is_light`.
         """
         is_unclear = any(map(_is_sliver, self._corners)) or (not is_light and (self._has_spur or self._overlaps))
         return (fills and is_unclear) or 0 < pen < _THINNEST
 
     @property
     def _has_spur(self) -> bool:
-        """Whether a line turns back nearly upon itself."""
+        """Tells whether a line turns back nearly upon itself."""
         return self._sharpest > _SHARPEST_AREA
 
     @property
     def _overlaps(self) -> bool:
-        """Whether two parts may have something in common: what is left of both depends on how they are wound."""
+        """Tells whether two parts may have something in common: what is left of both depends on how they are wound."""
         if len(self._areas) > _MOST_PARTS:
             return True
         return any(
@@ -156,7 +158,9 @@ class Path:
         )
 
     def _is_frame(self, one: int, other: int) -> bool:
-        """Whether two parts are upright boxes, one well within the other: what is left is a frame, or the whole."""
+        """Tells whether two parts are upright boxes, one well within the other: what is left is a frame, or the
+        whole.
+        """
         boxes = (self._areas[one], self._areas[other])
         corners = (self._corners[one], self._corners[other])
         if self._has_curve or not all(map(_is_upright, corners, boxes)):
@@ -165,13 +169,13 @@ class Path:
 
 
 def _is_sliver(corners: list[Corner]) -> bool:
-    """Whether an area is thinner, over its length, than some draw."""
+    """Tells whether an area is thinner, over its length, than some draw."""
     length = max(math.hypot(x - corners[0][0], y - corners[0][1]) for x, y in corners)
     return _content(corners) < _THINNEST * length or min(places.size(places.around(corners))) < _THINNEST
 
 
 def _is_upright(corners: list[Corner], box: Rectangle) -> bool:
-    """Whether straight lines from corner to corner are a box, once around."""
+    """Tells whether straight lines from corner to corner are a box, once around."""
     width, height = places.size(box)
     return len(corners) <= _MOST_CORNERS and abs(_content(corners) - width * height) < _SHORTEST
 
@@ -183,7 +187,7 @@ def _content(corners: list[Corner]) -> float:
 
 
 def is_usual_dash(dashes: list[float], phase: float) -> bool:
-    """Whether a line is whole, or every reader dashes it alike."""
+    """Tells whether a line is whole, or every reader dashes it alike."""
     if len(dashes) < 2:
         return phase == 0 and (not dashes or dashes[0] >= _SHORTEST_DASH)
     on, off, *more = dashes

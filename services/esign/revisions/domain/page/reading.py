@@ -1,4 +1,4 @@
-"""What the strings of a look say to a person: signs that everybody sees, one behind the other."""
+"""Reads what the strings of a look say to a person: signs that everybody sees, one behind the other."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,6 @@ from services.esign.revisions.domain.places import Matrix, Rectangle
 
 # Ems by which signs may be nearer to each other than they are broad, or off their line; from which on it is the next.
 _KERNED, _LEVEL, _NEXT_LINE = 0.3, 0.1, 0.7
-_SLANT = 1e-3
 
 
 @dataclass(slots=True)
@@ -34,7 +33,7 @@ class Reading:
         self.words += letters
 
     def _goes_on(self, start: tuple[float, float], em: float) -> bool:
-        """Whether it begins behind what was said last, or on a line below."""
+        """Tells whether it begins behind what was said last, or on a line below."""
         if self._behind is None:
             return True
         (x, y), (left, line) = start, self._behind
@@ -42,20 +41,20 @@ class Reading:
 
 
 def _is_straight(state: State, placed: Matrix) -> bool:
-    """Whether signs stand upright and go from left to right, none over the one before."""
+    """Tells whether signs stand upright and go from left to right, none over the one before."""
     a, b, _, d = placed[:4]
     return (
         min(a, d, state.size, state.stretch) > 0
-        and abs(b) <= _SLANT * a
+        and abs(b) <= places.SLANT * a
         and min(state.spacing, state.word) >= -_KERNED * state.size
     )
 
 
 def is_read_along(matrix: Any) -> bool:
-    """Whether signs under a form's matrix are read in the same order: not mirrored, and not upside down, where a six
-    is a nine.
+    """Tells whether signs under a form's matrix are read in the same order: not mirrored, and not upside down, where a
+    six is a nine.
     """
-    if not isinstance(matrix, list) or len(matrix) != 6 or not all(type(each) in {int, float} for each in matrix):
+    if not places.is_matrix(matrix):
         return False
     a, b, c, d = matrix[:4]
     return bool(a * d - b * c > 0 and a >= 0)

@@ -1,4 +1,4 @@
-"""What meets a place while the content of a page is followed."""
+"""Collects what meets a place while the content of a page is followed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,13 +20,14 @@ class Seen:
 
     document: Document
     place: Rectangle
-    # Where nothing may be that readers have differently; a look is judged by itself.
+    # A wider rectangle in which nothing may stand that readers draw in different ways. None for the content of a look:
+    # its own rules judge that.
     near: Rectangle | None = None
     boxes: list[Rectangle] = field(default_factory=list)
     signs: list[Rectangle] = field(default_factory=list)
     areas: list[Area] = field(default_factory=list)
     pieces: int = 0
-    # What its strings say; None where nobody asks.
+    # Collects what the strings say; None where the caller does not need it.
     reading: Reading | None = None
 
     def mark(self, box: Rectangle, clip: Rectangle) -> None:

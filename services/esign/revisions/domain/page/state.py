@@ -18,7 +18,7 @@ OF_INKS = 4
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Of the graphics state what decides where something is and whether all readers draw it."""
+    """The part of the graphics state that decides where something is and whether all readers draw it."""
 
     clip: Rectangle
     ctm: Matrix = IDENTITY

@@ -32,7 +32,7 @@ def _stream_at(document: Document, value: Any) -> PdfObject:
 
 
 def joined(contents: Sequence[bytes]) -> bytes:
-    """What several streams are together. Raises UnclearError where some readers have a word of two of them."""
+    """Joins several streams. Raises UnclearError where some readers have a word of two of them."""
     for one, other in pairwise(each for each in contents if each):
         if one[-1:] not in _APART and other[:1] not in _APART:
             raise UnclearError

@@ -1,4 +1,4 @@
-"""Where the signs of a string are, and whether every reader shows them there (ISO 32000-1, 9.4)."""
+"""Finds where the signs of a string are, and whether every reader shows them there (ISO 32000-1, 9.4)."""
 
 from dataclasses import dataclass
 

@@ -35,7 +35,7 @@ _SPACES = frozenset({"DeviceGray", "DeviceRGB", "DeviceCMYK", "Pattern"})
 _SHADINGS = range(1, 8)
 # Entries of forms that are drawn by other means.
 _NO_FORM = frozenset({"Subtype2", "PS", "Ref", "OPI"})
-_IDLE = frozenset({b"J", b"j", b"M", b"i", b"ri", b"MP", b"DP"})
+_IDLE = frozenset({b"ri", b"MP", b"DP"})
 # Entries of a graphics state by which colours become others, and values of which they do not.
 _CHANGING = frozenset({"TR", "TR2", "BG", "BG2", "UCR", "UCR2", "HT", "OP", "op", "D"})
 _UNCHANGED: tuple[Any, ...] = (None, False, "Default", "Identity")
@@ -230,7 +230,9 @@ class _Stream:
         return held.get(values[0]) if isinstance(held, Dict) else None
 
     def _parts_of(self, space: Any) -> int:
-        """How many numbers a colour has in a space by whose colours every reader comes; 0 for any other."""
+        """The number of components that a colour has in a space by whose colours every reader comes; 0 for any
+        other.
+        """
         document = self.walk.document
         listed = document.resolve(self.resources.get("ColorSpace"))
         if isinstance(space, Name) and isinstance(listed, Dict):
@@ -350,9 +352,10 @@ class _Stream:
             raise UnclearError
         bounds = additions.rectangle(document.resolve(holder.value.get("BBox")))
         matrix = document.resolve(holder.value.get("Matrix", Array(IDENTITY)))
-        if bounds is None or not _is_matrix(matrix):
+        if bounds is None or not places.is_matrix(matrix):
             raise UnclearError
-        ctm = _usual(places.times(tuple(matrix), state.ctm))
+        a, b, c, d, e, f = matrix
+        ctm = _usual(places.times((a, b, c, d, e, f), state.ctm))
         clip = places.within(places.moved(bounds, ctm), state.clip)
         own = document.resolve(holder.value.get("Resources"))
         odd = "OC" in holder.value or not blending.is_plain_group(document, holder.value.get("Group"))
@@ -366,7 +369,7 @@ class _Stream:
             raise UnclearError
         self.marks.append(operator == b"BDC" and values[:1] == ["OC"])
 
-    def end(self, _operator: bytes, _values_: list[Any]) -> None:
+    def end(self, _operator: bytes, _values: list[Any]) -> None:
         if not self.marks:
             raise UnclearError
         self.marks.pop()
@@ -405,7 +408,7 @@ class _Stream:
 
 
 def _refuse_limit(limit: Any) -> None:
-    """Of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
+    """Refuses limits of sharp corners (8.4.3.5): beyond the usual one they reach anywhere. Raises UnclearError."""
     if type(limit) not in {int, float} or not 1 <= limit <= LIMIT:
         raise UnclearError
 
@@ -424,13 +427,9 @@ def _usual(matrix: Matrix) -> Matrix:
 
 
 def _is_named(values: list[Any], operator: bytes) -> bool:
-    """Whether the operands are a name, and of some operators a property list."""
+    """Tells whether the operands are a name, and of some operators a property list."""
     wanted = 2 if operator in {b"DP", b"BDC"} else 1
     return len(values) == wanted and isinstance(values[0], Name) and isinstance(values[-1], Name | Dict)
-
-
-def _is_matrix(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 6 and all(type(each) in {int, float} for each in value)
 
 
 _FRESH_TEXT: Mapping[str, float] = {

@@ -1,4 +1,4 @@
-"""What the signatures of an OFD package cover, and what came after each: the steps coverage and changes.
+"""Judges what the signatures of an OFD package cover, and what came after each: the steps coverage and changes.
 
 A package has no revisions: a signature protects the files whose digests it holds, and what it leaves out may have been
 there or have come later. Lawfully outside are the signatures' own files, for a later signer adds them. A protected file
@@ -26,9 +26,10 @@ _MOST_OF_A_PAGE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Of one signature: protected files that are gone, that differ, files of the document that it leaves out, and those
-    of them that a later signature protects. `followers`: signatures that came later, or may have. `astray`: files of
-    the signatures that the document leads to. `unlisted`: protected descriptions of signatures that the list lacks.
+    """The coverage of one signature: protected files that are gone, that differ, files of the document that it leaves
+    out, and those of them that a later signature protects. `followers`: signatures that came later, or may have.
+    `astray`: files of the signatures that the document leads to. `unlisted`: protected descriptions of signatures that
+    the list lacks.
     """
 
     signature: OfdSignature
@@ -47,7 +48,7 @@ class Covered:
 
     @property
     def is_open(self) -> bool:
-        """Whether the document holds, or may hold, something that the signature does not protect."""
+        """Tells whether the document holds, or may hold, something that the signature does not protect."""
         return bool(self.left_out or self.astray or self.signature.foreign)
 
 
@@ -111,7 +112,7 @@ def coverage_step(one: Covered) -> Step:
 
 
 def _astray(one: Covered) -> Step | None:
-    """What stands where no signature protects it, in the signatures' own files; None: nothing."""
+    """Names what stands where no signature protects it, in the signatures' own files; None: nothing."""
     if one.astray:
         return Step(
             "coverage",
@@ -135,7 +136,7 @@ def _astray(one: Covered) -> Step | None:
 
 
 def _absent(reached: Reach) -> Step | None:
-    """What nobody can protect, because it is not there, is several files or cannot be told; None: nothing."""
+    """Names what nobody can protect, because it is not there, is several files or cannot be told; None: nothing."""
     if reached.ambiguous:
         return Step(
             "coverage",
@@ -237,7 +238,7 @@ def _unchanged(one: Covered) -> Step:
 
 
 def _stamps(one: Covered) -> Step | None:
-    """What is wrong with where the signature and those after it show; None: nothing."""
+    """Says what is wrong with where the signature and those after it show; None: nothing."""
     covered: dict[str, float] = {}
     for signature in (one.signature, *one.followers):
         for stamp in signature.stamps:
@@ -266,8 +267,8 @@ def _stamps(one: Covered) -> Step | None:
 
 
 def _meets(stamp: Box, page: Box | None) -> bool:
-    """Whether something of the stamp lies on the page, counted from the page's corner or from the origin of its box. A
-    page whose box cannot be read may lie anywhere.
+    """Tells whether something of the stamp lies on the page, counted from the page's corner or from the origin of its
+    box. A page whose box cannot be read may lie anywhere.
     """
     if page is None:
         return True
@@ -282,7 +283,7 @@ def _meets(stamp: Box, page: Box | None) -> bool:
 
 
 def covers(package: Package, one: Covered) -> Sentence:
-    """What a signature covers, for people."""
+    """Says to people what a signature covers."""
     count = len(one.signature.protected)
     pages = sorted({stamp.page for stamp in one.signature.stamps})
     order = list(package.pages)
@@ -298,7 +299,7 @@ def covers(package: Package, one: Covered) -> Sentence:
 
 
 def later(one: Covered) -> tuple[Sentence, ...]:
-    """What came after a signature, or may have, for people."""
+    """Says to people what came after a signature, or may have."""
     found = []
     if one.differing or one.missing:
         what = _named((*one.differing, *one.missing))

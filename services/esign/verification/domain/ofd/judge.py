@@ -48,7 +48,7 @@ _OPTIONAL = frozenset({"seal_then", "ses"})
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What everything is judged by."""
+    """Holds what everything is judged by."""
 
     trust: Trust
     sm_trust: SmTrust

@@ -1,7 +1,7 @@
-"""Where the document of an OFD package leads: every location (ST_Loc, GB/T 33190 7.3) from OFD.xml on, file by file.
+"""Follows the document of an OFD package: every location (ST_Loc, GB/T 33190 7.3) from OFD.xml on, file by file.
 
-A signature protects files; the document says which files a reader shows. It may name a file that does not exist yet,
-or one that belongs to the signatures and that no signature therefore protects. Whoever writes that file later writes a
+A signature protects files; the document says which files a reader shows. It may name a file that does not exist yet, or
+one that belongs to the signatures and that no signature therefore protects. Whoever writes that file later writes a
 part of the document. Readers resolve locations differently, so every reading counts. Readers also go by the names of
 elements, and neither by namespaces nor by the root of a file; this walk does the same.
 """
@@ -85,7 +85,9 @@ class Reach:
 
 
 def follow(package: Package) -> Reach:
-    """What cannot be followed is in `missing` or `unread`. Raises OfdError when a file is not what its headers say."""
+    """Follows the package. Names that cannot be followed are in `missing` or `unread`. Raises OfdError when a file is
+    not what its headers say.
+    """
     places = _Places(package.files, posixpath.dirname(package.document))
     allowance = _Allowance()
     scans: dict[str, _Scan] = {}
@@ -191,8 +193,8 @@ class _Allowance:
 
 @dataclass(slots=True)
 class _Scan:
-    """What one file says: its locations, its boxes, the templates that it draws on, the folder of its media (`base`),
-    the resources that it defines. `unclear`: that is not all, or readers differ in it.
+    """Collects what one file says: its locations, its boxes, the templates that it draws on, the folder of its media
+    (`base`), the resources that it defines. `unclear`: that is not all, or readers differ in it.
     """
 
     links: list[_Link] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What Signatures.xml and Signature.xml may hold (GB/T 33190 clause 18, GM/T 0099 annex B).
+"""Checks what Signatures.xml and Signature.xml may hold (GB/T 33190 clause 18, GM/T 0099 annex B).
 
 A signer's value covers his own Signature.xml, but no earlier signature covers it, and nobody's covers the list. So
 neither may hold anything that a reader could take for content. The list, which anybody can write anew, is also written
@@ -66,7 +66,7 @@ def foreign_in_list(root: Element, data: bytes) -> str:
 
 
 def _oddity(root: Element, child: Element) -> str:
-    """What is written so in a child of the list that readers may take it in other ways."""
+    """Names what is written so in a child of the list that readers may take it in other ways."""
     values = child.attributes
     wrong = {
         "": child.prefix != root.prefix,

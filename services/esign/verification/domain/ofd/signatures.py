@@ -48,7 +48,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Where a signature shows on a page (StampAnnot)."""
+    """The place where a signature shows on a page (StampAnnot)."""
 
     page: str
     box: Box
@@ -106,7 +106,7 @@ def find(found: Package) -> tuple[OfdSignature, ...]:
 
 
 def is_description(files: Archive, name: str) -> bool:
-    """Whether a file is a Signature.xml by its root. Raises OfdError when it is not what its header says."""
+    """Tells whether a file is a Signature.xml by its root. Raises OfdError when it is not what its header says."""
     return markup.root_of(files.chunks(name)) == "Signature"
 
 
@@ -215,7 +215,7 @@ def _stated(info: Element) -> tuple[int, ...]:
 
 
 def _readings(text: str, shape: str, zones: Iterable[tzinfo]) -> Iterator[int]:
-    """What the text means in each zone, as far as it is a moment there."""
+    """Yields what the text means in each zone, as far as it is a moment there."""
     for zone in zones:
         with contextlib.suppress(ValueError):
             yield moments.read(text, shape, zone)

@@ -1,5 +1,5 @@
-"""What stands in SignedValue.dat, judged over its Signature.xml: a seal signature (GB/T 38540; GM/T 0031), or a
-signature alone (GM/T 0010, GB/T 35275, RFC 5652). GM/T 0099 allows both; the content decides, not the type in the list.
+"""Judges SignedValue.dat over its Signature.xml: a seal signature (GB/T 38540; GM/T 0031), or a signature alone (GM/T
+0010, GB/T 35275, RFC 5652). GM/T 0099 allows both; the content decides, not the type in the list.
 """
 
 import posixpath
@@ -114,9 +114,9 @@ def _holds(found: Findings, steps: dict[str, Step]) -> bool:
 
 
 def _protected(stated: str, file: str) -> str:
-    """What propertyInfo must be: the location of Signature.xml, from the root or from a folder above it, where it is a
-    location at all. The data hash binds the file either way; a location that leads elsewhere shows that the signature
-    was made for another place.
+    """Returns what propertyInfo must be: the location of Signature.xml, from the root or from a folder above it, where
+    it is a location at all. The data hash binds the file either way; a location that leads elsewhere shows that the
+    signature was made for another place.
     """
     location = stated.strip().replace("\\", "/").casefold()
     if not location.endswith(".xml"):
@@ -126,7 +126,7 @@ def _protected(stated: str, file: str) -> str:
 
 
 def _is_bare(value: bytes) -> bool:
-    """Whether it is nothing but the two numbers of an SM2 or ECDSA signature."""
+    """Tells whether it is nothing but the two numbers of an SM2 or ECDSA signature."""
     try:
         parts = der.parse(value).expect(der.SEQUENCE).children()
     except der.DerError:
@@ -180,7 +180,9 @@ def dated(step: Step, signature: OfdSignature, claimed_us: int | None) -> Step:
 
 
 def _stated(signature: OfdSignature, signer: x509.Certificate) -> int | None:
-    """When Signature.xml says that it was signed; of two readings the one at which the certificate was valid."""
+    """Returns when Signature.xml says that it was signed; of two readings the one at which the certificate was
+    valid.
+    """
     inside = (at_us for at_us in signature.stated if chain.valid_at((signer,), at_us))
     return next(inside, next(iter(signature.stated), None))
 
@@ -191,7 +193,7 @@ def _unreadable(found: Findings, cause: ChainError) -> None:
 
 
 def _binds(read: SignedCms, xml: bytes, signer: x509.Certificate) -> Step | None:
-    """What is wrong; None: it holds. Raises CmsError."""
+    """Says what is wrong; None: it holds. Raises CmsError."""
     stated = read.binding(xml)
     if stated is Binding.NONE:
         return Step(

@@ -1,1 +1,1 @@
-"""What a verdict says to people. Data only."""
+"""The sentences of a verdict for people. Data only."""

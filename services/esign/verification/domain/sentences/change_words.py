@@ -1,4 +1,4 @@
-"""What a change after signing is called in Chinese. The rules that find it describe it in English alone."""
+"""Names of changes after signing in Chinese. The rules that find it describe it in English alone."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ _STRUCTURE: Mapping[str, str] = {
 
 
 def structure(reason: str) -> str:
-    """What is wrong with a signature's place in the file, in Chinese; empty where it has no name."""
+    """Says what is wrong with a signature's place in the file, in Chinese; empty where it has no name."""
     return _STRUCTURE.get(reason) or (MET[reason].zh if reason in MET else "")
 
 

@@ -1,4 +1,4 @@
-"""What a clerk is told of a document for each reason that a step can have. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk on a document for each reason that a step can have. Data only; see `verdict_sentences`."""
 
 from collections.abc import Iterator, Mapping
 

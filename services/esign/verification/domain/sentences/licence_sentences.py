@@ -1,4 +1,4 @@
-"""What a clerk is told of a QR code or a presented licence for each reason. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk on a QR code or a presented licence for each reason. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

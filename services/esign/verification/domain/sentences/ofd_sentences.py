@@ -1,4 +1,4 @@
-"""What a clerk is told of an OFD (GB/T 33190) for each reason of its own. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk on an OFD (GB/T 33190) for each reason of its own. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a clerk is told of what the register and the ledger say. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk on what the register and the ledger say. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

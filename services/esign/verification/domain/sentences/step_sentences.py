@@ -1,4 +1,4 @@
-"""What a clerk is told by a step alone, with the name of what a reader met. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk by a step alone, with the name of what a reader met. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a clerk is told of the time of a signature. Data only; see `verdict_sentences`."""
+"""Sentences for a clerk on the time of a signature. Data only; see `verdict_sentences`."""
 
 from collections.abc import Mapping
 

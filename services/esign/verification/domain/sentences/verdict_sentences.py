@@ -1,9 +1,9 @@
-"""What a clerk is told of a verdict: what holds, and what to do. Data only; `verdict_words` chooses.
+"""Sentences for a clerk on a verdict: what holds, and what to do. Data only; `verdict_words` chooses.
 
 The causes, reason by reason, stand in `document_sentences` and `licence_sentences`.
 
-No sentence repeats anything that stands in the document or in a certificate: a forger would otherwise
-write the verdict on it.
+No sentence repeats anything that stands in the document or in a certificate: a forger would otherwise write the verdict
+on it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -119,7 +119,7 @@ GOOD_OFFLINE = Words(
         "fits the person before you.",
     ),
 )
-"""Of a document that is in the ledger of a hub: it can be asked."""
+"""The advice on a document that is in the ledger of a hub, which can be asked."""
 GOOD_OFFLINE_ANYWHERE = Words(
     GOOD_OFFLINE.verdict,
     Sentence("", ""),

@@ -75,14 +75,14 @@ def explain(verdict: Verdict) -> Summary:
 
 
 def _borne_out(verdict: Verdict, said: Sentence) -> Sentence:
-    """What is said to hold, or that something is unconfirmed, where the steps do not say that it holds."""
+    """Says what holds, or that something is unconfirmed, where the steps do not say that it holds."""
     wanted = RESTING_ON.get(said.zh, ())
     doubted = any(step.step in wanted and step.status is not Status.VALID for step in verdict.steps)
     return UNCONFIRMED if doubted else said
 
 
 def _nearest(verdict: Verdict, advice: Sentence) -> Sentence:
-    """What helps with less trouble: a receipt proves the time of signing, and no fitting one was looked at."""
+    """The advice that takes less trouble: a receipt proves the time of signing, and no fitting one was looked at."""
     without = any(step.step == "ledger" and step.status is not Status.VALID for step in verdict.steps)
     return RECEIPT_FIRST if advice is REISSUE and without and verdict.form in _OF_A_FILE else advice
 
@@ -126,8 +126,8 @@ def not_made(verdict: Verdict) -> Sentence | None:
 
 
 def words_of(step: Step, form: Form) -> Words:
-    """What is said of a step that is not VALID: its reason's own words, else its step's. A reason that may be said of
-    what is wrong and of what is not known is told by its step where its own words are of the other kind.
+    """The words on a step that is not VALID: its reason's own words, else its step's. A reason that may be said of what
+    is wrong and of what is not known is told by its step where its own words are of the other kind.
     """
     candidates = (
         licence_sentences.OF_FORM.get((form, step.reason)),
@@ -141,19 +141,19 @@ def words_of(step: Step, form: Form) -> Words:
 
 
 def own_words(step: str, reason: str) -> Words | None:
-    """What is said of a reason in this step alone; None where it is told alike in all."""
+    """The words on a reason in this step alone; None where it is told alike in all."""
     return _OF_STEP.get((step, reason))
 
 
 def is_told(step: str, reason: str) -> bool:
-    """Whether a reason has words of its own, or a name in its step's sentence, or follows from another."""
+    """Tells whether a reason has words of its own, or a name in its step's sentence, or follows from another."""
     return (step, reason) in _OF_STEP or any(
         each in _OF_REASON or each in MET or each in _ECHOES for each in (reason, _bare(reason))
     )
 
 
 def _bare(reason: str) -> str:
-    """What was found of a seal beside the document has its reason behind `SES_`."""
+    """Takes the prefix off a reason. What was found of a seal beside the document has its reason behind `SES_`."""
     return reason.removeprefix("SES_")
 
 
