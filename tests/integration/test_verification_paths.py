@@ -1,5 +1,6 @@
 """Every way of asking about a document, and that each of them sees a change at once."""
 
+import asyncio
 import contextlib
 import re
 from functools import partial

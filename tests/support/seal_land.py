@@ -32,7 +32,6 @@ from services.esign.seals.service.owners import SealService
 from services.esign.seals.slots import Slots
 from services.esign.seals.store import seals as seal_rows
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.refusals import busy
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.documents import open_documents
 from services.esign.wiring.ledger import open_ledger

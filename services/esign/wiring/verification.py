@@ -6,7 +6,6 @@ from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets
 from services.esign.verification.service.verification import VerificationService
-from services.esign.verification.workers.refusals import busy
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.ledger import LedgerPart
 from services.esign.wiring.timestamps import outside_roots

@@ -117,6 +117,11 @@ def read_certificate(row: Row[Any]) -> CertificateRow:
     )
 
 
+def find_certificate_of_case(conn: Connection, case_code: str) -> CertificateRow | None:
+    row = conn.execute(select(certificate).where(certificate.c.case_code == case_code)).first()
+    return None if row is None else read_certificate(row)
+
+
 def find_certificate_by_number(conn: Connection, number: str) -> CertificateRow | None:
     row = conn.execute(select(certificate).where(certificate.c.number == number)).first()
     return None if row is None else read_certificate(row)

@@ -4,15 +4,6 @@ from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 
 
-def busy() -> HubError:
-    """RESOURCE_EXHAUSTED VERIFY_BUSY: the sender has too many documents waiting."""
-    return errors.exhausted(
-        "VERIFY_BUSY",
-        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
-        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
-    )
-
-
 def away() -> HubError:
     """UNAVAILABLE VERIFY_AWAY: no verdict for reasons of this machine or of the register, not of the document."""
     return errors.unavailable(

@@ -29,7 +29,7 @@ from services.esign.verification.workers.confined import (
     WorkerGoneError,
 )
 from services.esign.verification.workers.nursery import Nursery
-from services.esign.verification.workers.refusals import away, busy
+from services.esign.verification.workers.refusals import away
 from shuniu.kit.process.fair_queue import FairQueue, Room
 from shuniu.kit.rpc.network import sender
 from shuniu.kit.rpc.uploads import busy
