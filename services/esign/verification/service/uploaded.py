@@ -104,8 +104,8 @@ class UploadedDocuments:
         )
 
     async def judge(self, upload: Upload) -> Judged:
-        """The verdict on an upload. Raises nothing for a bad document, but UNAVAILABLE VERIFY_AWAY while documents cannot
-        be read, or the register changes faster than they are.
+        """The verdict on an upload. Raises UNAVAILABLE VERIFY_AWAY while documents cannot be read, or the register
+        changes faster than they are; nothing for a bad document.
         """
         for _ in range(_ATTEMPTS):
             standing, began = await self._standing(upload), time.monotonic()
