@@ -16,6 +16,7 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
+from services.exchange.housekeeping import Housekeeping
 from services.exchange.queries import store as query_store
 from services.exchange.queries.granted_calls import close_abandoned
 from services.exchange.queries.store import CallRow, CallState
@@ -115,6 +116,27 @@ async def test_an_abandoned_call_is_refunded_once_and_its_late_end_changes_nothi
     assert await store.write(query_store.update_call, found, again)
     assert not await store.write(query_store.update_call, row, replace(row, state=CallState.DONE))
     assert await store.read(query_store.find_call, "caller", "request") == again
+
+
+async def test_housekeeping_ends_abandoned_calls_and_forgets_old_days(store, clock):
+    """The sweep runs by itself: calls that cannot end any more, and uses of days before yesterday."""
+    row = CallRow(
+        "c1", "query", "caller", "request", b"d", "records", "bureau", "ministry",
+        charged_day="20200101", begun_us=clock.now_us(),
+    )  # fmt: skip
+    await store.write(query_store.insert_call, row)
+    assert await store.write(grant_store.spend, "20200101", "bureau", "records", 1)
+    clock.advance(71)
+    keeping = Housekeeping(store, clock, kept_us=48 * 3_600_000_000, abandoned_us=70_000_000)
+    tidying = asyncio.create_task(keeping.tidy())
+
+    async def ended():
+        return (await store.read(query_store.find_call, "caller", "request")).state is CallState.FAILED
+
+    await eventually(ended)
+    await eventually(lambda: store.write(grant_store.spend, "20200101", "bureau", "records", 1))
+    tidying.cancel()
+    await asyncio.gather(tidying, return_exceptions=True)
 
 
 async def test_what_a_provider_stopped_is_remembered(store, clock):

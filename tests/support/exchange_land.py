@@ -322,7 +322,6 @@ class ExchangeLand:
             ("catalogue", self.catalogue, feed_pb2_grpc.add_ItemFeedServiceServicer_to_server, _service(feed_pb2, "ItemFeedService")),
             ("identity", self.identity, platform_pb2_grpc.add_CarrierServiceServicer_to_server, _service(platform_pb2, "CarrierService")),
             ("catalogue", Sent({}), receipt_pb2_grpc.add_ReceiptServiceServicer_to_server, _service(receipt_pb2, "ReceiptService")),
-            ("esign", Sent(self.sealed), receipt_pb2_grpc.add_ReceiptServiceServicer_to_server, _service(receipt_pb2, "ReceiptService")),
         ]  # fmt: skip
         self._peers = []
         for name, group in itertools.groupby(sorted(peers, key=lambda each: each[0]), key=lambda each: each[0]):
@@ -330,6 +329,17 @@ class ExchangeLand:
             listener = peer_listener(f"unix:{self.directory}/run/{name}.peer.sock", servicers, TRUST)
             await listener.start()
             self._peers.append(listener)
+
+    async def start_esign(self) -> None:
+        """Starts an esign that has sent what `sealed` says."""
+        sent = Servicer(
+            receipt_pb2_grpc.add_ReceiptServiceServicer_to_server,
+            Sent(self.sealed),
+            _service(receipt_pb2, "ReceiptService"),
+        )
+        listener = peer_listener(f"unix:{self.directory}/run/esign.peer.sock", [sent], TRUST)
+        await listener.start()
+        self._peers.append(listener)
 
     async def stop_peers(self) -> None:
         await asyncio.gather(*(listener.stop(0) for listener in self._peers))

@@ -77,9 +77,10 @@ def _subscribers(registry: Registry, kind: EventType, division: str) -> list[str
     return [
         entry.code
         for entry in registry.platforms()
-        if entry.state in WORKING
-        and any(subscribed(item, kind.topic, division) for item in entry.subscriptions)
+        if entry.subscriptions
+        and entry.state in WORKING
         and (kind.audience == audience_pb2.AUDIENCE_PUBLIC or _supervises(entry, kind.scope, division))
+        and any(subscribed(item, kind.topic, division) for item in entry.subscriptions)
     ]
 
 
