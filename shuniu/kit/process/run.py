@@ -113,8 +113,8 @@ async def serve(service: str, run_dir: Path, build: Build) -> None:
 
 
 def _settle_garbage() -> None:
-    """What a service made at its start stays until its end, so the collector need not walk it again and again. What it
-    makes later is mostly freed by reference counts: to look less often costs little memory.
+    """Exempts what a service made at its start, which stays until its end, from collection, and collects less often:
+    what comes later is mostly freed by reference counts.
     """
     gc.collect()
     gc.freeze()
