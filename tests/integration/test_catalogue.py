@@ -223,7 +223,7 @@ async def test_only_the_owner_writes_and_only_what_it_read(land):
     base = await owner.publish(base_item())
     for attempt in (other.update(base), other.submit(base.id), other.change(base.id, "WITHDRAWN")):
         assert await refused(attempt) == (Code.PERMISSION_DENIED, "ITEM_NOT_OWNED")
-    assert await refused(owner.submit("no\x00such")) == (Code.NOT_FOUND, "ITEM_UNKNOWN")
+    assert await refused(owner.submit("no-such")) == (Code.NOT_FOUND, "ITEM_UNKNOWN")
     assert await refused(other.create(base_item())) == (Code.ALREADY_EXISTS, "ITEM_CODE_TAKEN")
     stale = item_pb2.Item()
     stale.CopyFrom(base)

@@ -299,6 +299,15 @@ async def test_hostile_strings_are_stored_as_text_or_refused(land):
             assert Code.INTERNAL is not caught.value.code
 
 
+async def test_no_text_of_a_call_that_changes_something_may_be_unreadable(land):
+    """Also where no rule of the exchange looks at it: a code, a name of a case. Questions may hold anything."""
+    person = land.person()
+    for text in UNREADABLE:
+        await refused(person.apply(item_code=text), "TEXT_CONTROL", Code.INVALID_ARGUMENT)
+        await refused(land.platform("bureau").move(text, "ACCEPT"), "TEXT_CONTROL", Code.INVALID_ARGUMENT)
+        await refused(person.get(text), "CASE_UNKNOWN", Code.NOT_FOUND)
+
+
 async def test_known_people_are_served_while_identity_is_away(land):
     """A subject seen once needs identity no more; a new one is told to retry. After a restart too."""
     await land.person("p1").apply()

@@ -159,7 +159,7 @@ def _readings(text: str, synonyms: tuple[tuple[str, ...], ...]) -> Iterable[tupl
 
 
 def _by_events(text: str) -> str:
-    """The text with the way out of what happened, as the catalogue calls it: 身份证丢了 → 身份证补领."""
+    """Puts what the catalogue calls the way out in place of what happened: 身份证丢了 → 身份证补领."""
     for said, way_out in EVENTS:
         happened = next((word for word in said if word in text), "")
         if happened and way_out not in text:
