@@ -1,4 +1,4 @@
-"""Periodic work of the exchange: refreshes gauges, expires grants, deletes old answers."""
+"""Periodic work of the exchange: refreshes gauges, expires grants, deletes old answers of providers."""
 
 import asyncio
 from dataclasses import dataclass
@@ -14,7 +14,6 @@ from services.exchange.queries import store as query_store
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
-from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 5.0
@@ -43,12 +42,11 @@ class Housekeeping:
             await asyncio.sleep(REFRESH_SECONDS)
 
     async def tidy(self) -> None:
-        """Task: expires grants whose term is over and deletes answers to old requests."""
+        """Task: expires grants whose term is over and deletes old answers of providers."""
         while True:
             now_us = self.clock.now_us()
             await self.store.write(expire_grants, now_us)
             await self.store.write(query_store.forget_answers, now_us - self.kept_us)
-            await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
 
 

@@ -12,7 +12,6 @@ from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import credentials, families, sessions
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.rpc import requests
 from shuniu.kit.store import lease
 
 _EVERY_SECONDS: Final = 5.0
@@ -52,7 +51,6 @@ class Housekeeping:
         families.forget(conn, now - _KEPT_US)
         sessions.forget(conn, now - _KEPT_US)
         credentials.forget_failures(conn, now - _KEPT_US)
-        requests.prune(conn, now)
         return len(over)
 
 
