@@ -95,7 +95,7 @@ class Accounts:
         return self._register_form(request, asked)
 
     async def register(self, request: Request) -> Response:
-        """Registers, then signs in with the same data, so that the person does not type them twice."""
+        """Registers and signs in, so that the person does not type the password twice."""
         try:
             asked = await self._asked(request)
         except HubError as error:
@@ -104,7 +104,7 @@ class Accounts:
         try:
             form = await bodies.form(request)
             self._pages.forms.check(request, form.get("form_token", ""))
-            await ask_through_restart(
+            answer = await ask_through_restart(
                 request,
                 self._peers.sign_in.RegisterPerson,
                 signin_pb2.RegisterPersonRequest(
@@ -121,11 +121,8 @@ class Accounts:
             )
         except HubError as error:
             return self._register_form(request, asked, form, error)
-        try:
-            return await self._enter(request, asked, form.get("login_name", "").strip(), form.get("password", ""))
-        except HubError as error:
-            # Registered all the same: what is left to do is to sign in.
-            return self._sign_in_form(request, asked, form, error)
+        browser = cookies.with_mark(answer.session.browser, cookies.browser_of(request))
+        return self._entered(asked, answer.session, browser)
 
     async def sign_out_page(self, request: Request) -> Response:
         """RP-initiated logout asks the person too (OpenID Connect RP-Initiated Logout 1.0, 2)."""
@@ -167,9 +164,12 @@ class Accounts:
                 browser=cookies.browser_of(request),
             ),
         )
+        return self._entered(asked, answer, answer.browser)
+
+    def _entered(self, asked: Asked | None, session: signin_pb2.SignInResponse, browser: str) -> Response:
         # Always our own page, named here: nothing in the request can lead elsewhere.
         response = self._pages.redirect(f"/oauth2/authorize{query_of(asked.parameters)}" if asked else "/")
-        cookies.set_session(response, answer.session_token, answer.expires_at.ToSeconds(), answer.browser)
+        cookies.set_session(response, session.session_token, session.expires_at.ToSeconds(), browser)
         return response
 
     def _sign_in_form(

@@ -18,6 +18,8 @@ LANGUAGE = "__Host-shuniu-lang"
 # Known at the next sign-in, also after signing out: strangers' wrong passwords do not count here.
 BROWSER = "__Host-shuniu-browser"
 _LONGEST_BROWSER = 1024
+# As many persons share a browser (identity keeps no more).
+_MOST_MARKS = 4
 _YEAR = 365 * 86400
 
 
@@ -36,6 +38,11 @@ def browser_of(request: Request) -> str:
     """What the browser is known by, empty for nothing; longer than we made it is nothing."""
     value = request.cookies.get(BROWSER, "")
     return value if len(value) <= _LONGEST_BROWSER else ""
+
+
+def with_mark(mark: str, known: str) -> str:
+    """What the browser is known by, with one mark more; the oldest beyond four go."""
+    return "~".join([mark, *filter(None, known.split("~"))][:_MOST_MARKS])
 
 
 def clear_session(response: Response) -> None:

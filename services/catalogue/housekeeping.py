@@ -1,4 +1,4 @@
-"""Periodic work of the catalogue: refreshes gauges, deletes old answers."""
+"""Periodic work of the catalogue: refreshes gauges."""
 
 import asyncio
 from dataclasses import dataclass
@@ -7,12 +7,9 @@ from services.catalogue import metrics
 from services.catalogue.items import store
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.process.clock import Clock
-from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 15.0
-TIDY_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +17,6 @@ class Housekeeping:
     """Runs beside the servicers on each replica; everything in it may run twice."""
 
     store: Store
-    clock: Clock
 
     async def watch(self) -> None:
         """Task: refreshes the gauges of items and feed."""
@@ -31,13 +27,7 @@ class Housekeeping:
             metrics.FEED_VERSION.set(await self.store.read(store.feed_version))
             await asyncio.sleep(REFRESH_SECONDS)
 
-    async def tidy(self) -> None:
-        """Deletes answers older than a day."""
-        while True:
-            await self.store.write(requests.prune, self.clock.now_us())
-            await asyncio.sleep(TIDY_SECONDS)
-
 
 def open_housekeeping(base: Foundation) -> Part:
-    keeping = Housekeeping(base.store, base.clock)
-    return Part(tasks=[keeping.watch, keeping.tidy])
+    keeping = Housekeeping(base.store)
+    return Part(tasks=[keeping.watch])

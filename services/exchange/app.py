@@ -60,4 +60,5 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_queries(base, settings, people=people, keyring=keyring, evidence=evidence))
         parts.add(open_inbox(base, settings, beside, pages))
         parts.add(open_housekeeping(base, settings))
-        yield parts.process(replay=messaging.replay)
+        kept_us = int(settings.answers_kept_hours * 3600) * 1_000_000
+        yield parts.process(replay=messaging.replay, answers_kept_us=kept_us)

@@ -16,7 +16,6 @@ from shuniu.china_time import civil_date
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
-from shuniu.kit.rpc import requests
 from shuniu.kit.store import Store
 
 REFRESH_SECONDS = 5.0
@@ -58,7 +57,6 @@ class Housekeeping:
                 metrics.QUERIES.labels("query", "CUT_OFF").inc(swept)
             await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - _DAY_US):%Y%m%d}")
             await self.store.write(query_store.forget_answers, now_us - self.kept_us)
-            await self.store.write(requests.prune, now_us, self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
 
 

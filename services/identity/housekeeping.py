@@ -12,7 +12,6 @@ from services.identity.sessions.domain.token_families import EndReason
 from services.identity.sessions.store import families, sessions, tries
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
-from shuniu.kit.rpc import requests
 from shuniu.kit.store import lease
 
 _EVERY_SECONDS: Final = 5.0
@@ -61,7 +60,6 @@ class Housekeeping:
         over = sessions.expired(conn, now)
         for session in over:
             ending.end(self._base, conn, session, EndReason.EXPIRED)
-        requests.prune(conn, now)
         gone = (
             openid_store.forget(conn, now - _KEPT_US),
             platform_store.forget_ended(conn, now - _FEED_KEPT_US),

@@ -18,7 +18,9 @@ from typing import Self, TypeVar
 from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.operations import Facts, Operations, Replay, no_facts, no_replay
 from shuniu.kit.process.run import Process
+from shuniu.kit.rpc.requests import LEAST_KEPT_US
 from shuniu.kit.rpc.server import Servicer, servicer
+from shuniu.kit.upkeep import Upkeep
 
 P = TypeVar("P", bound="Part")
 
@@ -68,8 +70,10 @@ class Parts:
             self._closing.push_async_callback(part.close)
         return part
 
-    def process(self, *, replay: Replay = no_replay) -> Process:
-        """All parts joined, with the operations that every process has. `replay`: sends a dead letter again."""
+    def process(self, *, replay: Replay = no_replay, answers_kept_us: int = LEAST_KEPT_US) -> Process:
+        """All parts joined, with the operations and the upkeep that every process has. `replay`: sends a dead letter
+        again; `answers_kept_us`: how long answers to requests are kept.
+        """
         base, parts = self._base, tuple(self._parts)
 
         def not_ready() -> list[str]:
@@ -88,7 +92,12 @@ class Parts:
                 edge=[one for part in parts for one in part.edge],
                 peer=[*(one for part in parts for one in part.peer), servicer(operations)],
             ),
-            tasks=[*base.tasks, operations.watch, *(task for part in parts for task in part.tasks)],
+            tasks=[
+                *base.tasks,
+                operations.watch,
+                Upkeep(base.store, base.clock, answers_kept_us).run,
+                *(task for part in parts for task in part.tasks),
+            ],
             not_ready=not_ready,
             ops_host=base.settings.ops_host,
             ops_port=base.settings.ops_port,

@@ -30,7 +30,9 @@ from shuniu.kit.store.audit import AuditRecord, Outcome
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """A person whose password was right, the tries that this took, and what the browser is known by from now on."""
+    """A person whose password was right, the tries that this took (the login's own first; none of who registered just
+    now), and what the browser is known by from now on.
+    """
 
     person_id: str
     meters: Sequence[Meter]
@@ -82,14 +84,18 @@ class PasswordSignIn:
             raise sign_in_failed()
         return SignedIn(credential.person_id, meters, self._browsers.marked(marks, index, known, now_s))
 
+    def registered(self, login_name: str, person_id: str) -> SignedIn:
+        """A person who chose the password just now, at a browser that gets its first mark."""
+        index = self._login_index.of(login_name)
+        return SignedIn(person_id, (), self._browsers.marked("", index, "", self._base.clock.now_us() // 1_000_000))
+
     def open(self, conn: Connection, signed_in: SignedIn) -> tuple[Session, str]:
         """Stores a new session; returns it with its secret, of which the store holds a hash only."""
         now = self._base.clock.now_us()
         secret = secrets.token_urlsafe(32)
         opened = Session(new_ulid(self._base.clock), signed_in.person_id, now, now + self._session_us)
-        own, *shared = signed_in.meters
-        tries.clear(conn, own)
-        tries.give_back(conn, shared)
+        tries.clear(conn, signed_in.meters[:1])
+        tries.give_back(conn, signed_in.meters[1:])
         session_store.add(conn, opened, token_hash(secret))
         return opened, secret
 

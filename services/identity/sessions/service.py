@@ -55,18 +55,19 @@ class SignInService(signin_pb2_grpc.SignInServiceServicer):
             admitted = await self._registration.admit(
                 request.request_id, request.login_name, request.password, registrant
             )
+            signed_in = self._sign_in.registered(request.login_name, admitted.person.person_id)
             response = await self._private.mutate(
                 request,
                 pb.RegisterPersonResponse,
-                lambda conn: self._registered(conn, admitted),
+                lambda conn: self._registered(conn, admitted, signed_in),
                 target=f"person/{admitted.person.person_id}",
             )
         metrics.REGISTRATIONS.labels("registered").inc()
         return response
 
-    def _registered(self, conn: Connection, admitted: Admission) -> pb.RegisterPersonResponse:
+    def _registered(self, conn: Connection, admitted: Admission, signed_in: SignedIn) -> pb.RegisterPersonResponse:
         self._registration.store(conn, admitted)
-        return pb.RegisterPersonResponse(ial=admitted.person.ial)
+        return pb.RegisterPersonResponse(ial=admitted.person.ial, session=self._opened(conn, signed_in))
 
     async def SignIn(self, request: pb.SignInRequest, context: Any) -> pb.SignInResponse:
         answer = await self._private.answered(request, pb.SignInResponse)

@@ -1,4 +1,4 @@
-"""Periodic work of the vault: deletes old answers and old counts."""
+"""Periodic work of the vault: deletes old counts."""
 
 import asyncio
 from typing import Final
@@ -7,7 +7,6 @@ from sqlalchemy import Connection
 
 from services.identity.vault import store
 from shuniu.kit.foundation import BareFoundation
-from shuniu.kit.rpc import requests
 
 _EVERY_SECONDS: Final = 600.0
 _DAY_US: Final = 24 * 3600 * 1_000_000
@@ -27,5 +26,4 @@ class Housekeeping:
 
     def _round(self, conn: Connection) -> None:
         now = self._base.clock.now_us()
-        requests.prune(conn, now)
         store.forget_use(conn, now // _DAY_US - _KEPT_DAYS)

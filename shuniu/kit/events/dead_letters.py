@@ -8,9 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from shuniu.kit.events.bus_pull import Delivered
+from shuniu.kit.store.sweeping import BATCH
 from shuniu.kit.store.tables import dead_letter
 
 _c = dead_letter.c
@@ -111,6 +112,19 @@ def get(conn: Connection, number: int) -> DeadLetter:
 
 def mark_replayed(conn: Connection, number: int, now_us: int) -> None:
     conn.execute(update(dead_letter).where(_c.id == number).values(replayed_us=now_us))
+
+
+def prune(conn: Connection, replayed_before_us: int, dead_before_us: int) -> int:
+    """Deletes letters replayed before an instant, and open ones that died before another, a batch at most; returns how
+    many.
+    """
+    replayed = select(_c.id).where(_c.replayed_us > 0, _c.replayed_us < replayed_before_us).limit(BATCH)
+    gone = list(conn.execute(replayed).scalars())
+    oldest = select(_c.id, _c.time_us).where(_c.replayed_us == 0).order_by(_c.id).limit(BATCH - len(gone))
+    gone += [row.id for row in conn.execute(oldest) if row.time_us < dead_before_us]
+    if gone:
+        conn.execute(delete(dead_letter).where(_c.id.in_(gone)))
+    return len(gone)
 
 
 def from_stored(found: Mapping[str, Any], stream: str, seq: int, attempts: int) -> Delivered:

@@ -2,9 +2,10 @@
 
 from enum import Enum
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from shuniu.kit.store.sweeping import delete_older
 from shuniu.kit.store.tables import inbox
 from shuniu.kit.store.types import LostRaceError
 
@@ -45,5 +46,7 @@ def accept(conn: Connection, source: str, event_id: str, digest: bytes, now_us: 
 
 
 def prune(conn: Connection, before_us: int) -> int:
-    """Deletes rows of events received before an instant; it must be older than what a sender may still resend."""
-    return conn.execute(delete(inbox).where(inbox.c.time_us < before_us)).rowcount
+    """Deletes rows of events received before an instant, a batch at most; returns how many. The instant must be older
+    than what a sender may still resend.
+    """
+    return delete_older(conn, inbox, before_us)

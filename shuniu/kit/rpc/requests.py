@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, delete, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
+from shuniu.kit.store.sweeping import delete_older
 from shuniu.kit.store.tables import request_log
 from shuniu.kit.store.types import LostRaceError, binding_of
 
@@ -134,7 +135,7 @@ def keep(conn: Connection, asked: Sequence[RequestKey]) -> None:
 
 
 def prune(conn: Connection, now_us: int, keep_us: int = LEAST_KEPT_US) -> int:
-    """Deletes answers older than `keep_us` (never less than 24 h); returns how many."""
+    """Deletes answers older than `keep_us` (never less than 24 h), a batch at most; returns how many."""
     if keep_us < LEAST_KEPT_US:
         raise ValueError("answers are kept at least 24 h")
-    return conn.execute(delete(request_log).where(request_log.c.time_us < now_us - keep_us)).rowcount
+    return delete_older(conn, request_log, now_us - keep_us)

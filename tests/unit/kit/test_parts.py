@@ -63,14 +63,14 @@ def facts(**found: str) -> Callable[[], Awaitable[Mapping[str, str]]]:
 
 
 async def test_an_empty_part_adds_nothing(base: Foundation) -> None:
-    """What remains is what every process has: the registry followed, operations served and watched."""
+    """What remains is what every process has: the registry followed, operations served and watched, upkeep."""
     async with Parts(base) as parts:
         parts.add(Part())
         process = parts.process()
     (peer,) = process.listeners
     assert peer.address.endswith("exchange.peer.sock")
     assert process.tasks[0] == base.registry.replica.follow
-    assert [task.__qualname__ for task in process.tasks[1:]] == ["Operations.watch"]
+    assert [task.__qualname__ for task in process.tasks[1:]] == ["Operations.watch", "Upkeep.run"]
     assert process.not_ready() == []
     assert process.ops_port == 4711
     assert list(process.on_drain) == []

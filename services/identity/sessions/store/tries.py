@@ -67,8 +67,9 @@ def give_back(conn: Connection, meters: Sequence[Meter]) -> None:
         conn.execute(_GIVE_BACK, {"of": meter.key})
 
 
-def clear(conn: Connection, meter: Meter) -> None:
-    conn.execute(_CLEAR, {"of": meter.key})
+def clear(conn: Connection, meters: Sequence[Meter]) -> None:
+    for meter in meters:
+        conn.execute(_CLEAR, {"of": meter.key})
 
 
 def forget(conn: Connection, before_us: int) -> int:

@@ -93,16 +93,24 @@ class RegisterPersonResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     IAL_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     ial: _builtins.int
     """Identity assurance level reached, 1 to 4."""
+    @_builtins.property
+    def session(self) -> Global___SignInResponse:
+        """The person's first session: who just chose the password need not type it again. Its `browser` is one mark, to be kept
+        beside those that the browser has.
+        """
+
     def __init__(
         self,
         *,
         ial: _builtins.int = ...,
+        session: Global___SignInResponse | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ial", b"ial"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ial", b"ial", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -62,7 +62,7 @@ class SignInServiceServicer:
     """
 
     def RegisterPerson(self, request, context):
-        """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
+        """Registers a person, proves the real name with the authority (ial 2) and opens a session. The same document registers once: a second
         registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
         Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
         RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.

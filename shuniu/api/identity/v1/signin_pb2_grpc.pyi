@@ -34,7 +34,7 @@ class SignInServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SignInServiceAsyncStub: ...
     RegisterPerson: _grpc.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]
-    """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
+    """Registers a person, proves the real name with the authority (ial 2) and opens a session. The same document registers once: a second
     registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
     Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
     RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
@@ -55,7 +55,7 @@ class SignInServiceAsyncStub(SignInServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterPerson: _aio.UnaryUnaryMultiCallable[_signin_pb2.RegisterPersonRequest, _signin_pb2.RegisterPersonResponse]  # type: ignore[assignment]
-    """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
+    """Registers a person, proves the real name with the authority (ial 2) and opens a session. The same document registers once: a second
     registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
     Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
     RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
@@ -79,7 +79,7 @@ class SignInServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _signin_pb2.RegisterPersonRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_signin_pb2.RegisterPersonResponse, _abc.Awaitable[_signin_pb2.RegisterPersonResponse]]:
-        """Registers a person and proves the real name with the authority (ial 2). The same document registers once: a second
+        """Registers a person, proves the real name with the authority (ial 2) and opens a session. The same document registers once: a second
         registration is refused in the words of a mismatch. Failed ones are limited by document, name and sender.
         Errors: INVALID_ARGUMENT (every violation), ALREADY_EXISTS LOGIN_NAME_TAKEN, FAILED_PRECONDITION REAL_NAME_MISMATCH,
         RESOURCE_EXHAUSTED SIGN_IN_LIMIT, UNAVAILABLE AUTHORITY_AWAY.
