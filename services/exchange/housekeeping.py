@@ -17,6 +17,7 @@ from shuniu.kit.foundation import Foundation
 from shuniu.kit.parts import Part
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.store import Store
+from shuniu.kit.store.sweeping import until_dry
 
 REFRESH_SECONDS = 5.0
 TIDY_SECONDS = 60.0
@@ -56,7 +57,7 @@ class Housekeeping:
             while swept := await self.store.write(close_abandoned, now_us - self.abandoned_us):
                 metrics.QUERIES.labels("query", "CUT_OFF").inc(swept)
             await self.store.write(grant_store.forget_uses, f"{civil_date(now_us - _DAY_US):%Y%m%d}")
-            await self.store.write(query_store.forget_answers, now_us - self.kept_us)
+            await until_dry(self.store, query_store.forget_answers, now_us - self.kept_us)
             await asyncio.sleep(TIDY_SECONDS)
 
 

@@ -77,14 +77,17 @@ class Identity:
         if found:
             raise errors.invalid(found)
         self.registered[request.login_name] = request
-        return signin_pb2.RegisterPersonResponse(ial=2)
+        return signin_pb2.RegisterPersonResponse(ial=2, session=self._opened(request.login_name))
 
     async def SignIn(self, request: Any, _context: Any) -> Any:
         if request.password != PASSWORD:
             raise errors.unauthenticated("SIGN_IN_FAILED", "Login name or password is wrong.", "登录名或密码不正确。")
-        token = base64.urlsafe_b64encode(request.login_name.encode()).decode() + "x" * 40
-        self.sessions[token] = request.login_name
         self.browsers.append(request.browser)
+        return self._opened(request.login_name)
+
+    def _opened(self, login_name: str) -> signin_pb2.SignInResponse:
+        token = base64.urlsafe_b64encode(login_name.encode()).decode() + "x" * 40
+        self.sessions[token] = login_name
         answer = signin_pb2.SignInResponse(session_token=token, browser=f"mark-{len(self.browsers)}")
         answer.expires_at.FromSeconds(int(time.time()) + 3600)
         return answer

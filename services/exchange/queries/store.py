@@ -25,11 +25,15 @@ from sqlalchemy.exc import IntegrityError
 from services.exchange.queries.digests import CallDigests
 from services.exchange.queries.replies import Reply
 from shuniu.kit.store import LostRaceError
+from shuniu.kit.store.partial import partial
+from shuniu.kit.store.sweeping import BATCH
 
 TABLES: Final = MetaData()
 
 OPEN: Final = "state = 'OPEN'"
 """Condition of the index of calls that have not ended; a question repeats it."""
+KEPT: Final = "answer IS NOT NULL"
+"""Condition of the index of calls whose answer is kept."""
 
 # One row per question to a provider. `answer` is ciphertext, stored only while a retry may need it.
 provider_call = Table(
@@ -62,8 +66,8 @@ provider_call = Table(
     Column("begun_us", BigInteger, nullable=False),
     Index("provider_call_request", "caller_key", "request_id", unique=True),
     Index("provider_call_case", "case_code", "asked_us"),
-    Index("provider_call_answered", "answered_us"),
-    Index("provider_call_open", "begun_us", sqlite_where=text(OPEN), postgresql_where=text(OPEN)),
+    partial("provider_call_kept", "answered_us", where=KEPT),
+    partial("provider_call_open", "begun_us", where=OPEN),
 )
 
 
@@ -192,6 +196,10 @@ def open_calls(conn: Connection, before_us: int, limit: int) -> list[CallRow]:
 
 
 def forget_answers(conn: Connection, before_us: int) -> int:
-    """Deletes the answers of calls that ended before an instant; their evidence stays. Returns how many."""
-    old = (provider_call.c.answer.is_not(None), provider_call.c.answered_us < before_us)
-    return conn.execute(update(provider_call).where(*old).values(answer=None)).rowcount
+    """Deletes the answers of calls that ended before an instant, `BATCH` at most; their evidence stays. Returns how
+    many.
+    """
+    old = select(provider_call.c.call_id).where(text(KEPT), provider_call.c.answered_us < before_us).limit(BATCH)
+    ids = list(conn.execute(old.order_by(provider_call.c.answered_us)).scalars())
+    conn.execute(update(provider_call).where(provider_call.c.call_id.in_(ids)).values(answer=None))
+    return len(ids)

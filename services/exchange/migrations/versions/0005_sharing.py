@@ -38,3 +38,9 @@ def upgrade() -> None:
     op.add_column("provider_call", Column("begun_us", BigInteger, nullable=False, server_default="0"))
     is_open = text("state = 'OPEN'")
     op.create_index("provider_call_open", "provider_call", ["begun_us"], sqlite_where=is_open, postgresql_where=is_open)
+    # Calls stay as evidence, their answers for hours: what is swept must not be looked for among all of them.
+    op.drop_index("provider_call_answered", "provider_call")
+    is_kept = text("answer IS NOT NULL")
+    op.create_index(
+        "provider_call_kept", "provider_call", ["answered_us"], sqlite_where=is_kept, postgresql_where=is_kept
+    )
