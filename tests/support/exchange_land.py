@@ -58,6 +58,7 @@ def item(code: str = ITEM, *, division: str = HOHHOT, handler: str = "bureau", *
     made = item_pb2.Item(
         level=item_pb2.ITEM_LEVEL_IMPLEMENTING,
         title="无犯罪记录证明",
+        id=code,
         code=code,
         base_code=BASE,
         division=division,
@@ -75,6 +76,7 @@ def base_item(code: str = BASE) -> item_pb2.Item:
     return item_pb2.Item(
         level=item_pb2.ITEM_LEVEL_BASE,
         title="无犯罪记录证明",
+        id=code,
         code=code,
         division="150000",
         state=item_pb2.ITEM_STATE_PUBLISHED,
