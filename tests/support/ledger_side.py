@@ -58,7 +58,7 @@ class LedgerSide:
         def unit(conn: Connection) -> None:
             stages.take_slots(conn, [row])
             stages.keep_bytes(conn, [stages.Made(number, b"%PDF", number, "qr", b"")])
-            stages.release(conn, [stages.Logged(number, 0, "receipt")])
+            stages.release(conn, [stages.Logged(number, 0, "receipt", "")])
 
         await self.store.write(unit)
         return number
