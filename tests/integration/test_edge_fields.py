@@ -146,3 +146,16 @@ async def test_many_faults_are_cut(running, bureau):
     async with running.http(bureau) as client:
         answer = await client.post("/v1/items", content=json.dumps({f"f{number}": 1 for number in range(1000)}))
         assert len(violations(answer)) == 20
+
+
+async def test_a_body_of_endless_marks_is_read_to_a_bound(running):
+    """What stands behind 100,000 marks of JSON or escapes is left to the transcoder: no sender keeps the edge from others."""
+    short, long = {"pdf": [1] * 1_000, "pfd": ""}, {"pdf": [1] * 200_000, "pfd": ""}
+    async with running.http(None, "people") as client:
+        answer = await client.post("/v1/verification:document", json=short, timeout=60)
+        assert violations(answer) == [("pdf", "FIELD_KIND"), ("pfd", "FIELD_UNKNOWN")]
+        answer = await client.post("/v1/verification:document", json=long, timeout=60)
+        assert violations(answer) == [("pdf", "FIELD_KIND")]
+        escaped = '{"pdf":"' + "\\/" * 200_000 + '","pfd":""}'
+        answer = await client.post("/v1/verification:document", content=escaped, timeout=60)
+        assert answer.status_code == 200
