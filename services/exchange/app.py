@@ -21,7 +21,7 @@ from shuniu.kit.crypto import profile
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.parts import Parts
-from shuniu.kit.process.config import ConfigError, HubSettings, load
+from shuniu.kit.process.config import HubSettings, load
 from shuniu.kit.process.run import Process
 
 
@@ -30,8 +30,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
     """The process, from one settings file. Raises ConfigError and StartRefusedError."""
     hub = load(HubSettings, path, "hub")
     settings = load(ExchangeSettings, path, "exchange")
-    if settings.answers_kept_hours < 24:
-        raise ConfigError(f"{path}: [exchange] answers_kept_hours: at least 24")
     async with (
         open_foundation("exchange", hub, settings, store.METADATA, package="services.exchange") as base,
         open_messaging(base, area="exchange") as messaging,

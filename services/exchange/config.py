@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.config import HubSettings, Within
 from shuniu.kit.service_settings import ServiceSettings
 
 
@@ -19,7 +20,7 @@ class ExchangeSettings(ServiceSettings):
     """Longest time for a provider to answer a question, in seconds."""
     provider_wait_seconds: float = 1.0
     """Longest wait of a question for a provider that has no stream open, in seconds."""
-    answers_kept_hours: float = 48.0
+    answers_kept_hours: Annotated[float, Within(24, 24 * 365)] = 48.0
     """Time for which a query's answer is stored for a repeated request_id, in hours; at least 24."""
     inbox_idle_seconds: float = 60.0
     """After how long without a call the bus connection of an HTTP organisation is closed, in seconds."""

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Final
 
-from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.config import HubSettings, Within
 from shuniu.kit.service_settings import ServiceSettings
+
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +28,9 @@ class IdentitySettings(ServiceSettings):
     """Longest life of a person's session, hours."""
     refresh_hours: int = 24
     """Longest life of a token family, hours; a session's end ends it sooner."""
-    access_token_seconds: int = 300
-    """Life of an access token. Ended sessions are announced for longer than this."""
+    access_token_seconds: Annotated[int, Within(30, 600)] = 300
+    """Life of an access token. Every service remembers an ended session for 15 minutes (`SESSION_MEMORY_US`), so a token
+    may not live as long."""
     jwks_seconds: int = 60
     """Longest time for which others may cache the JWKS; a new key is published twice this long before it signs."""
     password_threads: int = 2
@@ -36,12 +40,12 @@ class IdentitySettings(ServiceSettings):
     sign_in_failures: int = 10
     """Wrong passwords for one login name from one sender within the window, or from one browser that the person used
     before; five times as many from all senders together."""
-    sign_in_window_seconds: int = 900
-    """The window of that count."""
+    sign_in_window_seconds: Annotated[int, Within(1, _DAY_SECONDS)] = 900
+    """The window of that count; counts are swept after a day."""
     registration_failures: int = 5
     """Failed registrations of one document from one sender within the window; five times as many from all senders, 20
     times of one name, 40 times from one sender."""
-    registration_window_seconds: int = 86_400
+    registration_window_seconds: Annotated[int, Within(1, _DAY_SECONDS)] = _DAY_SECONDS
     """The window of that count, at most a day."""
     reveal_days: int = 30
     """Time for which a handling agency may use what was revealed to it for a case."""

@@ -10,14 +10,14 @@ import tomllib
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 EX_USAGE = 64
 EX_CONFIG = 78
 
 
 class ConfigError(Exception):
-    """A setting is missing, unknown or of the wrong type. Its text is one line naming file and key."""
+    """A setting is missing, unknown, of the wrong type or out of its bounds; one line that names file and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,16 @@ class HubSettings:
     """Security zone of the hub itself."""
     zone_pairs: tuple[str, ...] = ()
     """Pairs `from>to` of zones between which data may go; within a zone all goes, everything else is denied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Bounds of a number, both included: `seconds: Annotated[int, Within(1, 600)] = 300`. A setting on whose size other
+    code rests has them.
+    """
+
+    least: float
+    most: float
 
 
 Settings = TypeVar("Settings")
@@ -84,7 +94,7 @@ def _table(path: Path, section: str) -> dict[str, Any]:
 
 
 def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any]) -> Settings:
-    hints = get_type_hints(kind)
+    hints, annotated = get_type_hints(kind), get_type_hints(kind, include_extras=True)
     values: dict[str, Any] = {}
     for field in fields(kind):  # type: ignore[arg-type]
         name, variable = field.name, variable_of(section, field.name)
@@ -98,7 +108,17 @@ def _values(kind: type[Settings], path: Path, section: str, table: dict[str, Any
             values[name] = _typed(table[name], hints[name], f"{path}: [{section}] {name}")
         elif field.default is MISSING and field.default_factory is MISSING:
             raise ConfigError(f"{path}: [{section}] {name}: missing")
+        if name in values:
+            where = variable if variable in os.environ else f"{path}: [{section}] {name}"
+            _require_within(values[name], annotated[name], where)
     return kind(**values)
+
+
+def _require_within(value: Any, hint: Any, where: str) -> None:
+    if get_origin(hint) is Annotated:
+        for bounds in get_args(hint)[1:]:
+            if isinstance(bounds, Within) and not bounds.least <= value <= bounds.most:
+                raise ConfigError(f"{where}: must be from {bounds.least:g} to {bounds.most:g}")
 
 
 def _is_path(hint: Any) -> bool:

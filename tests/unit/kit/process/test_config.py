@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import pytest
 
 from shuniu.kit.foundation import ServiceSettings
-from shuniu.kit.process.config import ConfigError, HubSettings, load, secret, write_secret
+from shuniu.kit.process.config import ConfigError, HubSettings, Within, load, secret, write_secret
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     name: str
-    port: int = 8443
+    port: Annotated[int, Within(1, 65_535)] = 8443
     share: float = 0.5
     strict: bool = False
     place: Path = Path("here")
@@ -63,6 +64,8 @@ def test_absent_keys_have_their_default(file: Path) -> None:
         ('[web]\nname = "x"\nport = "1"', "port: must be of type int"),
         ('[web]\nname = "x"\nport = true', "port: must be of type int"),
         ('[web]\nname = "x"\nport = 1.5', "port: must be of type int"),
+        ('[web]\nname = "x"\nport = 0', "port: must be from 1 to 65535"),
+        ('[web]\nname = "x"\nport = 65536', "port: must be from 1 to 65535"),
         ('[web]\nname = "x"\nshare = true', "share: must be of type float"),
         ('[web]\nname = "x"\nstrict = 1', "strict: must be of type bool"),
         ('[web]\nname = "x"\nplace = 1', "place: must be a path"),
@@ -115,7 +118,7 @@ def test_the_environment_wins(
 
 
 @pytest.mark.parametrize(
-    ("key", "text"), [("PORT", "x"), ("SHARE", "x"), ("STRICT", "yes"), ("LIMITS", "{}"), ("PLACE", "")]
+    ("key", "text"), [("PORT", "x"), ("PORT", "0"), ("SHARE", "x"), ("STRICT", "yes"), ("LIMITS", "{}"), ("PLACE", "")]
 )
 def test_a_wrong_variable_is_named(file: Path, monkeypatch: pytest.MonkeyPatch, key: str, text: str) -> None:
     """A variable of the wrong type is fatal, under its own name; a table cannot come from a variable."""
