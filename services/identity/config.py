@@ -29,7 +29,7 @@ class IdentitySettings(ServiceSettings):
     refresh_hours: int = 24
     """Longest life of a token family, hours; a session's end ends it sooner."""
     access_token_seconds: Annotated[int, Within(30, 600)] = 300
-    """Life of an access token. Every service remembers an ended session for 15 minutes (`SESSION_MEMORY_US`), so a token
+    """Life of an access token. Services remember an ended session for 15 minutes (`SESSION_MEMORY_US`), so a token
     may not live as long."""
     jwks_seconds: int = 60
     """Longest time for which others may cache the JWKS; a new key is published twice this long before it signs."""
