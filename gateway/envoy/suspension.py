@@ -14,7 +14,7 @@ _log = log.get("suspension")
 
 
 async def follow(registry: Registry, apply: Callable[[frozenset[str]], None]) -> None:
-    """Applies who may not work now, at each change, for ever. While identity is away the last word stands."""
+    """Task: gives `apply` the codes of stopped platforms at each change; the last ones stay while identity is away."""
 
     def tell() -> None:
         # A registry half read would let somebody in for a moment.

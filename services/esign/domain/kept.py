@@ -1,4 +1,4 @@
-"""Keeps what is found of certificates while it is asked for again and again: one seal signs many documents.
+"""Caches results for each certificate object: one seal signs many documents.
 
 Answers go by the very object. A certificate hashes and compares itself by all of its bytes, which costs more than most
 of what is asked; its bytes never change, and an object that is kept leaves its identity to no other.

@@ -99,7 +99,7 @@ class Work:
         return await self._attempt(flow_id, self._finish)
 
     async def run(self) -> None:
-        """Task: takes up what was left, and does what time does. For ever."""
+        """Task: resumes interrupted flows, sends reminders and ends flows when they are due, until cancelled."""
         while True:
             now_us = self.base.clock.now_us()
             try:

@@ -17,8 +17,8 @@ class Meters:
     registration: Limit
 
     def of_sign_in(self, index: str, sender: str, browser: str) -> tuple[Meter, ...]:
-        """The trier's own meter first. A browser that the person signed in with has one of its own and shares none,
-        so nobody else's tries keep the person out there.
+        """Returns the meters of a sign-in, the sender's own first. A browser that the person signed in with before has
+        only its own, so nobody else's tries keep the person out there.
         """
         if browser:
             return (self._meter(self.sign_in, "browser", index, browser),)

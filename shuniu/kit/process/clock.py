@@ -21,8 +21,8 @@ class SystemClock:
 
 @dataclass(slots=True)
 class StepWatch:
-    """Measures how far the clock was set since this was made. Nobody can set what counts on beside it; slow corrections
-    change both alike.
+    """Measures how far the clock was set since this was made. It is compared with CLOCK_BOOTTIME, which nobody can
+    set; slow corrections change both alike.
     """
 
     wall_s: Callable[[], float] = time.time

@@ -62,7 +62,7 @@ def _take(conn: Connection, meter: Meter, now_us: int) -> None:
 
 
 def give_back(conn: Connection, meters: Sequence[Meter]) -> None:
-    """A try was none: nobody was refused by it."""
+    """Uncounts a try that had no result."""
     for meter in meters:
         conn.execute(_GIVE_BACK, {"of": meter.key})
 
