@@ -17,12 +17,14 @@ from typing import Self, TypeVar
 
 from shuniu.kit.foundation import BareFoundation
 from shuniu.kit.operations import Facts, Operations, Replay, no_facts, no_replay
+from shuniu.kit.process import log
 from shuniu.kit.process.run import Process
 from shuniu.kit.rpc.requests import LEAST_KEPT_US
 from shuniu.kit.rpc.server import Servicer, servicer
 from shuniu.kit.upkeep import Upkeep
 
 P = TypeVar("P", bound="Part")
+_log = log.get("parts")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,13 @@ class Parts:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._closing.aclose()
+        try:
+            await self._closing.aclose()
+        except Exception as failed:
+            if error is None:
+                raise
+            # What ended the context says more.
+            _log.error("close_failed", **log.failure(failed))
 
     def add(self, part: P) -> P:
         """Takes a part over and returns it."""

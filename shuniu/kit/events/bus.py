@@ -172,7 +172,7 @@ class Bus:
             self._down.clear()
             try:
                 client = await self._open()
-            except (OSError, TimeoutError, nats.errors.Error) as error:
+            except Exception as error:  # noqa: BLE001 — whatever a server says: who gave up would never connect again
                 self.on_error(error)
                 await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
                 attempt += 1

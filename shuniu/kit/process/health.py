@@ -40,8 +40,9 @@ class _Pooled(WSGIServer):
     request_queue_size = 64
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+        # First: where the address is taken, `server_close` is called at once.
         self._accepted: queue.SimpleQueue[tuple[Any, Any] | None] = queue.SimpleQueue()
+        super().__init__(*arguments, **options)
 
     def begin(self) -> None:
         for work in (self._accept, *([self._answer] * _ANSWERING)):

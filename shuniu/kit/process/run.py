@@ -91,25 +91,50 @@ async def serve(service: str, run_dir: Path, build: Build) -> None:
             return ["draining"] if draining else process.not_ready()
 
         health = Health(reasons, process.refresh_metrics)
-        port = health.start(process.ops_host, process.ops_port)
+        try:
+            port = health.start(process.ops_host, process.ops_port)
+        except (OSError, OverflowError) as error:
+            where = f"{process.ops_host}:{process.ops_port}"
+            raise StartRefusedError(f"{service}: ops_host, ops_port: cannot listen on {where}: {error}") from None
+        # What was begun ends with this block, however that ends: listeners, then tasks, then the health page.
         stack.callback(health.stop)
-        running = [asyncio.create_task(_forever(work, logger)) for work in process.tasks]
+        running: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_end, running, logger)
+        serving: list[Listening] = []
+        stack.push_async_callback(_leave, serving, logger)
+        running += [asyncio.create_task(_forever(work, logger)) for work in process.tasks]
         for listener in process.listeners:
             await listener.start()
+            serving.append(listener)
         starting = False
         _settle_garbage()
-        (run_dir / f"{service}.ops").write_text(f"{process.ops_host}:{port}\n")
+        # Whoever waits for the file finds it whole.
+        said = run_dir / f"{service}.ops.new"
+        said.write_text(f"{process.ops_host}:{port}\n")
+        said.replace(run_dir / f"{service}.ops")
         logger.info("serving", addresses=[listener.address for listener in process.listeners], ops_port=port)
         await stop.wait()
         draining = True
         logger.info("draining")
         for let_go in process.on_drain:
-            let_go()
-        await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in process.listeners))
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        logger.info("stopped")
+            try:
+                let_go()
+            except Exception as error:  # noqa: BLE001 — the others are let go, and the process ends
+                logger.error("drain_failed", **log.failure(error))
+
+
+async def _leave(serving: Sequence[Listening], logger: Any) -> None:
+    ends = await asyncio.gather(*(listener.stop(DRAIN_SECONDS) for listener in serving), return_exceptions=True)
+    for error in ends:
+        if isinstance(error, Exception):
+            logger.error("listener_failed", **log.failure(error))
+
+
+async def _end(running: Sequence["asyncio.Task[None]"], logger: Any) -> None:
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    logger.info("stopped")
 
 
 def _settle_garbage() -> None:
@@ -126,8 +151,12 @@ async def _forever(work: Callable[[], Awaitable[None]], logger: Any) -> None:
         try:
             await work()
             logger.error("task_ended", task=getattr(work, "__qualname__", "task"))
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not this task was told to end, but something that it waited for.
+            logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
         except Exception as error:  # noqa: BLE001 — background work must outlive its failures
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
         await asyncio.sleep(1.0)

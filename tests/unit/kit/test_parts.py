@@ -135,3 +135,15 @@ async def test_one_that_fails_to_close_keeps_none_open(base: Foundation) -> None
             parts.add(Part(close=diary.closing("first")))
             parts.add(Part(close=fails))
     assert diary.lines == ["first"]
+
+
+async def test_the_error_that_ends_the_parts_is_told(base: Foundation) -> None:
+    """A part that fails to close while another error ends the process does not take that one's place."""
+
+    async def fails() -> None:
+        raise OSError("gone")
+
+    with pytest.raises(ValueError, match="the cause"):
+        async with Parts(base) as parts:
+            parts.add(Part(close=fails))
+            raise ValueError("the cause")

@@ -54,7 +54,15 @@ TOLD = frozenset(
 NOT_TOLD = frozenset(
     {
         *("CertificateStateError", "CharacterNotCoveredError", "ClockDoubtError", "ConsentError", "DocumentUnfitError"),
-        *("_NotFoundError", "EsignError", "FlowError", "FormError", "LedgerDamagedError", "LicenceImpossibleError", "LicenceStateError"),
+        *(
+            "_NotFoundError",
+            "EsignError",
+            "FlowError",
+            "FormError",
+            "LedgerDamagedError",
+            "LicenceImpossibleError",
+            "LicenceStateError",
+        ),
         *("LicenceUnfitError", "ProofWrongError", "ScenarioError", "SealStateError", "TimestampRefusedError"),
         *(
             "CffError",
