@@ -83,7 +83,7 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     now = clock.now_us()
     old, new = (Session(name, "p1", now, now + HOUR * 1_000_000) for name in ("old", "new"))
     await base.store.write(sessions.add, old, "hash-old")
-    await base.store.raise_epoch()
+    await base.store.begin_restored(())
     await base.store.write(sessions.add, new, "hash-new")
     await Housekeeping(base).begin()
     assert (await base.store.read(sessions.find_session, "old")).ended_us == now

@@ -32,6 +32,6 @@ async def audit_is_intact(config: Path, service: str) -> bool:
 async def raise_epoch(config: Path, service: str) -> int:
     store = Store.unchecked(store_url(config, service), KIT, clock=SystemClock(), writer="restore")
     try:
-        return await store.raise_epoch()
+        return await store.begin_restored(())
     finally:
         await store.close()
