@@ -48,7 +48,7 @@ class TimestampInvalidError(Exception):
 @dataclass(frozen=True, slots=True)
 class CheckedToken:
     """The proof of a good token: something existed at `time_us`, give or take `accuracy_us` (µs). `path` is the
-    authority's, root last.
+    authority's, root last; `certificates` (DER) came with the token.
     """
 
     time_us: int
@@ -57,6 +57,7 @@ class CheckedToken:
     policy: bytes
     nonce: bytes
     path: tuple[x509.Certificate, ...]
+    certificates: tuple[bytes, ...] = ()
 
     @property
     def latest_us(self) -> int:
@@ -109,7 +110,7 @@ def check_token(
             "the timestamp lies ahead of this computer's clock",
             unknown=True,
         )
-    return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path)
+    return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path, signed.certificates)
 
 
 def _judge_authority(
