@@ -14,12 +14,6 @@ SEAL_BAD_THEN = (
     "用印时印章不可用，或其私钥已不可信",
     "the seal might not be used at signing, or its key was not to be trusted any more",
 )
-CERTIFICATE_UNCLEAR = (
-    "CERTIFICATE_UNCLEAR",
-    "颁发机构的撤销记录提到签章证书，但未能解读",
-    "a list or an answer of its authority names the certificate, may say that it is revoked, and cannot be read",
-)
-"""Reason and texts, of a signer's certificate or of one above it."""
 _NOT_ITS_SEAL = (
     "签名证书不是登记中该文件所用印章的证书",
     "the certificate is not one of the seal that the register has for the document",
@@ -113,7 +107,13 @@ def _seal_then(found: Findings, known: Known | None, signer_sha256: str, then: T
             "the signer's certificate is revoked and nothing proves that it signed before that",
         )
     elif then is Then.UNCLEAR:
-        found.add("seal_then", Status.UNKNOWN, *CERTIFICATE_UNCLEAR)
+        found.add(
+            "seal_then",
+            Status.UNKNOWN,
+            "CERTIFICATE_UNCLEAR",
+            "颁发机构的撤销记录提到签章证书，但未能解读",
+            "an answer of its authority names the certificate, may say that it is revoked, and cannot be read",
+        )
     elif known is not None:
         _seal_in_register(found, known, signer_sha256)
     elif logged:
