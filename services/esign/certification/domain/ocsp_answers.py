@@ -29,7 +29,7 @@ _NOT_REVOKED = frozenset({0x80, 0x82})
 
 
 def words(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Sequence[Word]:
-    """What an answer (DER) says of the certificate; nothing where it is not by who may answer."""
+    """Returns what an answer (DER) says of the certificate; nothing where it is not by who may answer."""
     found = tried(lambda: tuple(_read(certificate, issuer, answer)), None)
     if found is not None:
         return found

@@ -1,4 +1,4 @@
-"""What an OCSP answer (RFC 6960) or a CRL (RFC 5280) says of one certificate, and who signed it.
+"""Statements of an OCSP answer (RFC 6960) or a CRL (RFC 5280) about one certificate, and who signed them.
 
 That a certificate is good is taken from what is wholly read and strongly signed. That it is revoked is taken from
 whatever its authority signed, by any algorithm known here; and what may say it and cannot be read is UNCLEAR.
@@ -71,14 +71,14 @@ UNCLEAR = Word(Says.UNCLEAR, 0)
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """What was signed (DER), and the signature over it."""
+    """Bytes that were signed (DER), and the signature over them."""
 
     body: bytes
     signature: SignatureValue
 
     @classmethod
     def of(cls, node: Node) -> "Signed":
-        """Of the SEQUENCE of what is signed, AlgorithmIdentifier and BIT STRING, whatever follows. Raises DerError,
+        """Reads the SEQUENCE of what is signed, AlgorithmIdentifier and BIT STRING, whatever follows. Raises DerError,
         UnknownAlgorithmError.
         """
         members = node.expect(der.SEQUENCE).children()
@@ -107,7 +107,7 @@ class Signed:
 
 
 def tried(read: Callable[[], _Read], otherwise: _Else) -> _Read | _Else:
-    """What `read` gives; `otherwise` where something in it cannot be read."""
+    """Returns what `read` gives; `otherwise` where something in it cannot be read."""
     try:
         with unwarned():
             return read()

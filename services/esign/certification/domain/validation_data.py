@@ -151,7 +151,7 @@ class Then(StrEnum):
 
 
 MAY_BE_REVOKED = (Then.REVOKED, Then.UNPROVEN, Then.UNCLEAR)
-"""What an answer speaks against, the worst first."""
+"""Standings that an answer speaks against, the worst first."""
 
 
 def standing(

@@ -64,6 +64,7 @@ NOT_TOLD = frozenset(
             "PngError",
             "Sm2AbsentError",
             "UnknownAlgorithmError",
+            "OtherKindError",
             "ChangedError",
             "UnclearError",
             "XmpError",
