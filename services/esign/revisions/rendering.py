@@ -239,6 +239,9 @@ def _can_be_read(now: Any, document: Any, number: int, under: DrawnPage, box: Bo
     if patch.why in _OF_FIELDS:
         # What is filled in over signs is taken for one of them.
         return False
+    if not patch.draws:
+        # Some readers draw over a field that waits for its signature: what that hid comes to light.
+        return False
     then, _ = _drawn_near(now, number, scale, under, whole, patch)
     if not patch.is_plain or (was.width, was.height) != (then.width, then.height):
         return False

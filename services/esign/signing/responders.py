@@ -113,7 +113,7 @@ class LongTerm:
         for responder in self.responders:
             found = await responder.answer(need)
             said = ValidationData(ocsps=(found,) if found else ())
-            if standing(need.certificate, need.issuer, said, now_us, now_us) is not Then.UNSAID:
+            if standing(need.certificate, need.issuer, said, now_us, now_us) not in {Then.UNSAID, Then.UNCLEAR}:
                 if len(self._kept) >= _KEPT_MOST:
                     self._kept.clear()
                 self._kept[key] = found, now_us

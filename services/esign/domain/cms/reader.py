@@ -7,13 +7,12 @@ are read; what is lawful and beyond this reader is said to be so (`unsupported`)
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha1
 
 from cryptography import x509
 
-from services.esign.domain import der, moments
+from services.esign.domain import asn1_times, der
 from services.esign.domain.cms import ber
 from services.esign.domain.cms import signed_data as cms
 from services.esign.domain.cms.signature_value import DIGEST_OF, HASHES, NULL, SHA1
@@ -64,7 +63,6 @@ _VERSIONS = {0xA1: 3, 0xA2: 4, 0xA3: 5}
 _MOST_CERTIFICATES = 64
 _MOST_TIMESTAMPS = 4
 _KEEP_MOST = 8192
-_UTC_TIME, _GENERALIZED_TIME = 0x17, 0x18
 # UTF8String, PrintableString, T61String, IA5String: the same bytes for the same letters.
 _TEXTS = frozenset({0x0C, 0x13, 0x14, 0x16})
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
@@ -346,16 +344,8 @@ def _signing_time(values: dict[bytes, tuple[bytes, ...]]) -> int | None:
     if found is None:
         return None
     node = der.parse(found[0])
-    shape = {_UTC_TIME: "%y%m%d%H%M%SZ", _GENERALIZED_TIME: "%Y%m%d%H%M%SZ"}.get(node.tag)
     try:
-        if shape is None:
-            return None
-        moment = datetime.strptime(node.body.decode("ascii"), shape).replace(tzinfo=UTC)
-        if node.tag == _UTC_TIME:
-            # Years from 50 on are of the century before (RFC 5652, 11.3).
-            year = int(node.body[:2])
-            moment = moment.replace(year=year + (1900 if year >= 50 else 2000))
-        return moments.us(moment)
+        return asn1_times.read(node.tag, node.body)
     except ValueError:
         return None
 

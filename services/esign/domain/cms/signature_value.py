@@ -30,6 +30,10 @@ class UnknownAlgorithmError(ValueError):
         self.reason = reason
 
 
+class OtherKindError(UnknownAlgorithmError):
+    """The algorithm is one of keys of another kind."""
+
+
 class Shake256:
     """SHAKE256 with 64 bytes of output (RFC 8702, 3.1), with the methods of `hashlib`'s states."""
 
@@ -129,6 +133,13 @@ SM2_ALGORITHMS = frozenset({sm2.OID_SM2_WITH_SM3, der.oid("1.2.156.10197.1.301.1
 """SM2 with SM3 as makers write it: by its own name, as SM2 signature, as SM2 (GM/T 0006). OIDs in DER."""
 # And by the key's own algorithm (GB/T 35275).
 _SM2 = SM2_ALGORITHMS | {der.oid("1.2.840.10045.2.1")}
+_BY_KEY: tuple[tuple[tuple[type, ...], frozenset[bytes]], ...] = (
+    ((ec.EllipticCurvePublicKey,), frozenset(_ECDSA)),
+    ((rsa.RSAPublicKey,), frozenset(_RSA) | {cms.OID_RSA_PSS}),
+    ((ed25519.Ed25519PublicKey, ed448.Ed448PublicKey), _EDWARDS),
+    ((dsa.DSAPublicKey,), frozenset(_DSA)),
+)
+_OF_KEYS = _SM2.union(*(found for _, found in _BY_KEY))
 _SM2_DIGESTS = frozenset(oid for oid, found in HASHES.items() if found.name == "SM3")
 # r and s side by side, as some devices give them (GM/T 0009, 6.2 has the SEQUENCE).
 _RAW_SM2 = 64
@@ -145,6 +156,19 @@ class SignatureValue:
     algorithm: bytes
     digest_algorithm: bytes
     value: bytes
+
+    @classmethod
+    def stated(cls, algorithm: bytes, value: bytes) -> "SignatureValue":
+        """A value with no digest algorithm beside it, as certificates and lists have it. Raises
+        UnknownAlgorithmError.
+        """
+        oid, parameters = _named(algorithm)
+        if oid == cms.OID_RSA_PSS:
+            return cls(algorithm, _pss_parameters(parameters)[0], value)
+        digest = _NAMED.get(oid) or (SM3.oid if oid in SM2_ALGORITHMS else b"")
+        if not digest and oid not in _EDWARDS:
+            raise UnknownAlgorithmError("the signature algorithm is not known here")
+        return cls(algorithm, digest, value)
 
     @property
     def weak(self) -> bool:
@@ -191,29 +215,15 @@ class SignatureValue:
             case dsa.DSAPublicKey() if oid in _DSA and parameters in {b"", NULL}:
                 key.verify(self.value, message, _hash(digest))
             case _:
-                raise UnknownAlgorithmError("signature algorithm and key do not fit or are not known")
+                of_another = oid in _OF_KEYS and oid not in _of_key(key)
+                kind = OtherKindError if of_another else UnknownAlgorithmError
+                raise kind("signature algorithm and key do not fit or are not known")
 
     def _pss(self, parameters: bytes) -> padding.PSS:
         """Raises UnknownAlgorithmError when the parameters (RFC 4055, 3.1) are not understood, or name another digest
         than the one beside the signature (RFC 4056, 3).
         """
-        digest, mask, salt = SHA1, SHA1, 20
-        try:
-            for part in der.parse(parameters).expect(der.SEQUENCE).children():
-                (value,) = part.children()
-                if part.tag == 0xA0:
-                    digest = _digest_named(value.raw)
-                elif part.tag == 0xA1:
-                    function, inner = value.expect(der.SEQUENCE).children()
-                    if function.raw != cms.OID_MGF1:
-                        raise UnknownAlgorithmError("PSS with another mask than MGF1")
-                    mask = _digest_named(inner.raw)
-                elif part.tag == 0xA2:
-                    salt = value.integer()
-                elif part.tag != 0xA3 or value.integer() != 1:
-                    raise UnknownAlgorithmError("PSS with unknown parameters")
-        except (der.DerError, ValueError) as cause:
-            raise UnknownAlgorithmError("PSS with parameters that cannot be read") from cause
+        digest, mask, salt = _pss_parameters(parameters)
         inside = HASHES[mask].algorithm
         if digest != self.digest_algorithm or inside is None or not 0 <= salt <= _LONGEST_SALT:
             raise UnknownAlgorithmError("PSS with parameters that do not fit")
@@ -221,6 +231,8 @@ class SignatureValue:
 
     def _by_sm2(self, spki: bytes, message: bytes) -> bool:
         oid, parameters = _named(self.algorithm)
+        if oid in _OF_KEYS - _SM2:
+            raise OtherKindError("an SM2 key signs with SM2 only")
         if oid not in _SM2 or parameters not in {b"", NULL, _SM2_CURVE} or self.digest_algorithm not in _SM2_DIGESTS:
             raise UnknownAlgorithmError("an SM2 key signs with SM2 and SM3 only")
         try:
@@ -281,3 +293,32 @@ def _digest_named(algorithm: bytes) -> bytes:
     if oid not in HASHES or parameters not in {b"", NULL}:
         raise UnknownAlgorithmError("a digest algorithm that is not known here")
     return oid
+
+
+def _pss_parameters(parameters: bytes) -> tuple[bytes, bytes, int]:
+    """Digest and mask's digest (OIDs in DER) and salt length of RSASSA-PSS-params (RFC 4055, 3.1). Raises
+    UnknownAlgorithmError.
+    """
+    digest, mask, salt = SHA1, SHA1, 20
+    try:
+        for part in der.parse(parameters).expect(der.SEQUENCE).children():
+            (value,) = part.children()
+            if part.tag == 0xA0:
+                digest = _digest_named(value.raw)
+            elif part.tag == 0xA1:
+                function, inner = value.expect(der.SEQUENCE).children()
+                if function.raw != cms.OID_MGF1:
+                    raise UnknownAlgorithmError("PSS with another mask than MGF1")
+                mask = _digest_named(inner.raw)
+            elif part.tag == 0xA2:
+                salt = value.integer()
+            elif part.tag != 0xA3 or value.integer() != 1:
+                raise UnknownAlgorithmError("PSS with unknown parameters")
+    except (der.DerError, ValueError) as cause:
+        raise UnknownAlgorithmError("PSS with parameters that cannot be read") from cause
+    return digest, mask, salt
+
+
+def _of_key(key: Any) -> frozenset[bytes]:
+    """The algorithms (OIDs in DER) that keys of its kind sign with; empty for a kind that is not known here."""
+    return next((found for kinds, found in _BY_KEY if isinstance(key, kinds)), frozenset())

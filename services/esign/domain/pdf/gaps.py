@@ -6,15 +6,16 @@ the same signed bytes have their gap in another place.
 """
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from services.esign.domain.pdf.document import Document, PdfObject
 from services.esign.domain.pdf.rebuilt import headers
 from services.esign.domain.pdf.sections import FREE, Place
 from services.esign.domain.pdf.signatures import PdfSignature
-from services.esign.domain.pdf.syntax import Dict, PdfError
+from services.esign.domain.pdf.syntax import Dict, PdfError, Ref
 
 _WORD = b"/ByteRange"
 # One spelling: the numbers stand in the dictionary itself.
@@ -30,6 +31,10 @@ _END = re.compile(rb"\s{0,8}endstream\s+endobj\b")
 _BLANK = rb"(?>(?:[\x00\t\n\f\r ]|%[^\r\n]*[\r\n])*)"
 _SECTION = re.compile(rb"%b(?:xref|\d+%b\d+%bobj)" % (_BLANK, _BLANK, _BLANK))
 _HEADER = re.compile(rb"%b(\d{1,10})%b\d+%bobj" % (_BLANK, _BLANK, _BLANK))
+# What follows the number of an object in a reference to it.
+_REST_OF_REFERENCE = rb"(?=[\x00\t\n\f\r %%])%b\+?\d{1,10}%bR(?![^\x00\t\n\f\r ()<>\[\]{}/%%])" % (_BLANK, _BLANK)
+# The catalog's permissions (ISO 32000-2, 12.8.6) name signatures.
+_PERMISSIONS = frozenset({"DocMDP", "UR", "UR3"})
 _WORD_OF_OBJECTS = re.compile(rb"obj")
 # White space between where an entry leads and its object.
 _NEAR_ITS_ENTRY = 64
@@ -122,6 +127,59 @@ def is_shared(document: Document, *present: PdfSignature) -> bool:
             if end > header.at and _comes_later(document, header.number, header.at):
                 return True
     return _leads_elsewhere(document, until)
+
+
+def is_pointed_at(document: Document, versions: Sequence[Document], *present: PdfSignature) -> bool:
+    """Tells whether more leads to a signature's dictionary than its field and the catalog's permissions: some readers
+    show its /Contents as the text of a note that names it. `versions`: the document, and as it was signed. Raises
+    PdfError.
+    """
+    fields = {each.number: each.field for each in present}
+    for version in versions:
+        packed = (number for number, entry in version.entries.items() if entry.place == Place.IN_STREAM)
+        if any(_points_at(version.value(number), number, fields) for number in packed):
+            return True
+    begins = sorted(_beginnings(document, document.end))
+    for at in _references(document, fields):
+        try:
+            holder = document.object_at(begins[bisect_right(begins, at) - 1])
+        except PdfError as cause:
+            if cause.limit:
+                raise
+            return True
+        if holder.stream is not None and holder.stream[0] <= at < holder.stream[1]:
+            continue
+        if holder.end <= at or _points_at(holder.value, holder.number, fields):
+            return True
+    return False
+
+
+def _references(document: Document, numbers: Mapping[int, int]) -> Iterator[int]:
+    """Yields where the file may have a reference to one of these objects, in whichever spelling."""
+    for number in numbers:
+        for found in re.finditer(b"%d%b" % (number, _REST_OF_REFERENCE), document.data[: document.end]):
+            before = document.data[max(0, found.start() - 16) : found.start()].rstrip(b"0")
+            if not before[-1:].isdigit():
+                yield found.start()
+
+
+def _points_at(value: Any, number: int, fields: Mapping[int, int]) -> bool:
+    """Tells whether the value of the object `number` has a reference to a signature that is not lawful. `fields`: each
+    signature's number, and its field's.
+    """
+    waiting: list[tuple[Any, str]] = [(value, "")]
+    while waiting:
+        each, key = waiting.pop()
+        if isinstance(each, Ref):
+            if each[0] in fields and key not in _PERMISSIONS and (key != "V" or fields[each[0]] != number):
+                return True
+        elif isinstance(each, dict):
+            # Only the field's own entry is its value.
+            keys = each.keys() if each is value else each.keys() & _PERMISSIONS
+            waiting += ((inner, name if name in keys else "") for name, inner in each.items())
+        elif isinstance(each, list):
+            waiting += ((inner, "") for inner in each)
+    return False
 
 
 def _comes_later(document: Document, number: int, at: int) -> bool:

@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 
 from services.esign.certification.domain import chain, paths, pki
 from services.esign.certification.domain.trust import Trust
-from services.esign.certification.domain.validation_data import NOTHING, Then, path_standing
+from services.esign.certification.domain.validation_data import MAY_BE_REVOKED, NOTHING, path_standing
 from services.esign.domain.cms.signature_value import public_key_of
 from services.esign.domain.errors import EsignError, NoteUntrustedError, TokenMalformedError, TokenWrongError
 from services.esign.domain.verdict import Status, Step
@@ -62,7 +62,7 @@ def _read(text: str, uri: str, issuer: Sequence[x509.Certificate], trust: Trust,
         )
     if not chain.valid_at(path, now_us):
         raise TokenWrongError("STATUS_SIGNER", "its signer's certificate is not valid now", "状态列表证书不在有效期内")
-    if path_standing(path, NOTHING.with_lists(trust.crls), now_us, now_us) is Then.REVOKED:
+    if path_standing(path, NOTHING.with_lists(trust.crls), now_us, now_us) in MAY_BE_REVOKED:
         raise TokenWrongError("STATUS_SIGNER", "its signer's certificate is revoked", "状态列表证书已被撤销")
     return status_list.read(token.text, uri, key, now_us)
 

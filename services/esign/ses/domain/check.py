@@ -14,7 +14,13 @@ from cryptography import x509
 from services.esign.certification.domain import chain, paths, sm2_chain
 from services.esign.certification.domain.chain import ChainError
 from services.esign.certification.domain.sm2_chain import Sm2Certificate
-from services.esign.certification.domain.validation_data import NOTHING, Then, ValidationData, path_standing
+from services.esign.certification.domain.validation_data import (
+    MAY_BE_REVOKED,
+    NOTHING,
+    Then,
+    ValidationData,
+    path_standing,
+)
 from services.esign.domain import moments
 from services.esign.domain.cms.signature_value import SM2_ALGORITHMS, in_der
 from services.esign.domain.moments import DAY_US
@@ -365,12 +371,21 @@ def _revocation(signature: SealSignature, trust: SmTrust, evidence: Evidence | N
             "the signer's certificate is revoked, and nothing proves when it signed",
         )
         return Step("revocation", Status.UNKNOWN, "CERTIFICATE_REVOKED_SINCE", zh, en)
+    if then is Then.UNCLEAR:
+        return _UNCLEAR
     if then is Then.GOOD:
         zh, en = "撤销列表表明签章时证书未被撤销", "lists say that the certificate was not revoked at signing"
         return Step("revocation", Status.VALID, "CERTIFICATE_GOOD", zh, en)
     return _NOT_ASKED
 
 
+_UNCLEAR = Step(
+    "revocation",
+    Status.UNKNOWN,
+    "CERTIFICATE_UNCLEAR",
+    "颁发机构的撤销记录提到证书，但未能解读",
+    "a list or an answer of the authority names the certificate, may say that it is revoked, and cannot be read",
+)
 _NOT_ASKED = Step(
     "revocation", Status.NOT_CHECKED, "OFFLINE", "离线核验，未查询吊销状态", "offline: revocation not asked"
 )
@@ -394,6 +409,8 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
             "the maker's certificate has ended, and nothing proves when it made the seal",
         )
         return Step("revocation", Status.UNKNOWN, "MAKER_ENDED", zh, en)
+    if then is Then.UNCLEAR:
+        return _UNCLEAR
     if then is not Then.UNPROVEN or (
         proven_us is not None and path_standing(path, evidence.data, proven_us, proven_us) is not Then.REVOKED
     ):
@@ -434,7 +451,7 @@ def _timestamp(found: Findings, signature: SealSignature, trust: SmTrust, now_us
     except TimestampInvalidError as cause:
         found.add("timestamp", Status.UNKNOWN if cause.unknown else Status.INVALID, cause.reason, cause.zh, cause.en)
         return
-    if path_standing(token.path, data, token.time_us, now_us) in {Then.REVOKED, Then.UNPROVEN}:
+    if path_standing(token.path, data.with_certificates(token.certificates), token.time_us, now_us) in MAY_BE_REVOKED:
         zh, en = "时间戳机构证书已被撤销", "the timestamp authority's certificate is revoked"
         found.add("timestamp", Status.UNKNOWN, "TSA_ENDED", zh, en)
         return

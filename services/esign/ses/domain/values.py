@@ -11,14 +11,18 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 from services.esign.certification.domain.sm2_pki import UTF8_STRING, Sm2Signer, bit_string, generalized_time
-from services.esign.domain import der, moments
+from services.esign.domain import asn1_times, der, moments
+from services.esign.domain.asn1_times import GENERALIZED_TIME, UTC_TIME
 from services.esign.domain.der import Node
 from services.esign.domain.malformed import parser
 from services.esign.domain.sm2 import OID_SM2_WITH_SM3
 from shuniu.china_time import CHINA
 
 IA5_STRING = 0x16
-_GENERALIZED_TIME, _UTC_TIME, _PRINTABLE, _BOOLEAN = 0x18, 0x17, 0x13, 0x01
+_PRINTABLE, _BOOLEAN = 0x13, 0x01
+_TIMES = frozenset({UTC_TIME, GENERALIZED_TIME})
+# UTF8String, PrintableString, TeletexString, IA5String, VisibleString, BMPString.
+_STRINGS = frozenset({UTF8_STRING, _PRINTABLE, 0x14, IA5_STRING, 0x1A, 0x1E})
 _CONTEXT_0 = 0xA0
 V4 = 4
 V1 = 1
@@ -270,7 +274,7 @@ def _signature(top: Sequence[Node], parts: Sequence[Node]) -> SealSignature:
         moment = None
         # GM/T 0031 has the time as a bit string: a bare time, or a timestamp token.
         content = _bits(time)
-        if content[:1] in {bytes((_GENERALIZED_TIME,)), bytes((_UTC_TIME,))}:
+        if content and content[0] in _TIMES:
             moment = _time(der.parse(content), V1)
         elif _WRITTEN_OUT.fullmatch(content):
             moment = moments.read(content.decode("ascii"), "%Y-%m-%d %H:%M:%S", CHINA)
@@ -337,6 +341,8 @@ def _bits(node: Node) -> bytes:
 
 
 def _text(node: Node, tag: int) -> str:
+    if node.tag in _STRINGS - {tag}:
+        raise SesError(f"a text of another kind than the standard has, {node.tag:#04x}", unsupported=True)
     return node.expect(tag).body.decode("utf-8" if tag == UTF8_STRING else "ascii")
 
 
@@ -357,12 +363,9 @@ def _moment(at_us: int) -> bytes:
 
 def _time(node: Node, version: int) -> int:
     """µs since 1970. V4 has GeneralizedTime only; V1 UTCTime, and GeneralizedTime with many makers."""
-    text = node.body.decode("ascii")
-    if node.tag == _UTC_TIME and version == V1:
-        shape, size = "%y%m%d%H%M%SZ", 13
-    else:
-        node.expect(_GENERALIZED_TIME)
-        shape, size = "%Y%m%d%H%M%SZ", 15
-    if len(text) != size or not text[:-1].isdigit():
-        raise SesError("a time is not in its DER form")
-    return moments.read(text, shape)
+    if node.tag not in _TIMES or (node.tag == UTC_TIME and version != V1):
+        raise SesError("a time is of a kind that is not read here", unsupported=True)
+    try:
+        return asn1_times.read(node.tag, node.body)
+    except ValueError as cause:
+        raise SesError("a time is not written as it is read here", unsupported=True) from cause

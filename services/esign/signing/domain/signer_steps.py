@@ -206,7 +206,9 @@ def path_of(
             paths.build,
             rule=paths.check_document_path,
             moments=(found.as_of_us, found.now_us),
-            is_shunned=lambda path: path_standing(path[1:], data, None, None) is Then.UNPROVEN,
+            is_shunned=lambda path: (
+                len(path) > 2 and path_standing(path[1:], data, None, None) in {Then.UNPROVEN, Then.UNCLEAR}
+            ),
         )
         path = _built(build, signer, others, beside, roots)
     except ChainError as cause:

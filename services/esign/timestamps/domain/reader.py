@@ -1,9 +1,7 @@
 """Judges a timestamp token (RFC 3161, RFC 5816), of our own authority or of any that a trusted root vouches for."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -11,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from services.esign.certification.domain import chain, paths
 from services.esign.certification.domain.chain import ChainError
-from services.esign.domain import der, moments
+from services.esign.domain import asn1_times, der
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signature_value import HASHES, NULL
 from services.esign.domain.cms.signed_cms import CmsError, SignedCms
@@ -29,7 +27,6 @@ _TST_INFO = frozenset({OID_TST_INFO})
 # AlgorithmIdentifiers with and without NULL for parameters (RFC 5754, 2): both are met.
 _IDENTIFIERS = {der.tlv(der.SEQUENCE, oid, null): oid for oid in HASHES for null in (b"", NULL)}
 _BOOLEAN, _FALSE = 0x01, b"\x01\x01\x00"
-_MOMENT = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:\.(\d{0,8}[1-9]))?Z")
 
 
 class TimestampInvalidError(Exception):
@@ -48,7 +45,7 @@ class TimestampInvalidError(Exception):
 @dataclass(frozen=True, slots=True)
 class CheckedToken:
     """The proof of a good token: something existed at `time_us`, give or take `accuracy_us` (µs). `path` is the
-    authority's, root last.
+    authority's, root last; `certificates` (DER) came with the token.
     """
 
     time_us: int
@@ -57,6 +54,7 @@ class CheckedToken:
     policy: bytes
     nonce: bytes
     path: tuple[x509.Certificate, ...]
+    certificates: tuple[bytes, ...] = ()
 
     @property
     def latest_us(self) -> int:
@@ -109,7 +107,7 @@ def check_token(
             "the timestamp lies ahead of this computer's clock",
             unknown=True,
         )
-    return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path)
+    return CheckedToken(info.time_us, info.accuracy_us, info.serial, info.policy, info.nonce, path, signed.certificates)
 
 
 def _judge_authority(
@@ -229,7 +227,7 @@ def _info(root: Node) -> _Info:
         _digest_oid(algorithm),
         digest.expect(der.OCTET_STRING).body,
         serial.integer(),
-        _moment(moment.expect(GENERALIZED_TIME).body),
+        _moment(moment),
         accuracy_us,
         nonce,
     )
@@ -254,17 +252,14 @@ def _accuracy(node: Node) -> int:
     return total
 
 
-def _moment(text: bytes) -> int:
-    """GeneralizedTime in UTC, with or without fraction (RFC 3161, 2.4.2)."""
-    found = _MOMENT.fullmatch(text)
+def _moment(node: Node) -> int:
+    """GeneralizedTime (RFC 3161, 2.4.2), with a fraction or an offset of any spelling."""
     try:
-        if found is None:
-            raise ValueError
-        year, month, day, hour, minute, second = map(int, found.groups()[:6])
-        fraction = int((found[7] or b"0").ljust(6, b"0")[:6])
-        return moments.us(datetime(year, month, day, hour, minute, second, fraction, tzinfo=UTC))
+        return asn1_times.read(node.expect(GENERALIZED_TIME).tag, node.body)
     except ValueError as cause:
-        raise CmsError("TIMESTAMP_SYNTAX", "time is not a GeneralizedTime in UTC") from cause
+        raise CmsError(
+            "TIMESTAMP_SYNTAX", "time is not a GeneralizedTime that is read here", unsupported=True
+        ) from cause
 
 
 def _digest_oid(identifier: Node) -> bytes:

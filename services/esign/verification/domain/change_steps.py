@@ -139,7 +139,9 @@ def _about_gaps(
     """
     try:
         elsewhere = gaps.is_elsewhere(document, present, places) or any(map(gaps.is_a_file_without, signed, present))
-        shared = not elsewhere and gaps.is_shared(document, *present)
+        shared = not elsewhere and (
+            gaps.is_shared(document, *present) or gaps.is_pointed_at(document, [document, *signed], *present)
+        )
     except PdfError as cause:
         zh, en = "签名的留空部分未能全部核对", f"whether the gap is the signature's alone could not be told: {cause}"
         return Step("coverage", Status.UNKNOWN, cause.reason, zh, en)
@@ -151,8 +153,8 @@ def _about_gaps(
         return Step("coverage", Status.UNKNOWN, "GAP_ELSEWHERE", zh, en)
     if shared:
         zh, en = (
-            "签名的留空部分同时属于文件的其他内容",
-            "what the signature leaves unsigned is in another object, too",
+            "签名的留空部分同时属于文件的其他内容，或被其他内容引用",
+            "what the signature leaves unsigned is in another object, too, or another object leads to it",
         )
         return Step("coverage", Status.UNKNOWN, "GAP_SHARED", zh, en)
     return None

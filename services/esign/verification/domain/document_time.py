@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cryptography import x509
 
 from services.esign.certification.domain import chain
-from services.esign.certification.domain.validation_data import Then, ValidationData, path_standing
+from services.esign.certification.domain.validation_data import MAY_BE_REVOKED, ValidationData, path_standing
 from services.esign.domain import moments
 from services.esign.domain.cms.reader import unpadded
 from services.esign.domain.cms.signed_cms import CmsError
@@ -19,7 +19,7 @@ from services.esign.domain.pdf.document import Document
 from services.esign.domain.pdf.signatures import PdfSignature
 from services.esign.domain.shown_names import shown
 from services.esign.domain.verdict import Status, Step
-from services.esign.timestamps.domain.reader import NOT_RELIED_ON, TimestampInvalidError, check_token
+from services.esign.timestamps.domain.reader import NOT_RELIED_ON, CheckedToken, TimestampInvalidError, check_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def _judge(
         _wrong(found, stamp, status, cause.reason, "文档时间戳数据不合规", f"document timestamp: {cause}")
         return
     newer = found.of(stamp.covered_to)
-    stands = vouched(token.path, token.time_us, data, now_us if newer is None else newer)
+    stands = vouched(token, data, now_us if newer is None else newer)
     found.read[stamp.number] = ReadStamp(
         Step("time", Status.VALID, "STAMPED", "文档时间戳有效", "the document timestamp holds")
         if stands
@@ -128,11 +128,10 @@ def _name_of(name: x509.Name) -> str:
     return shown(str(common[0].value) if common else name.rfc4514_string())
 
 
-def vouched(path: Sequence[x509.Certificate], time_us: int, data: ValidationData, at_us: int) -> bool:
-    """Tells whether a timestamp of `time_us` by this authority still proves something at `at_us`: its certificates had
-    not ended, and nothing that came with the document says that it was revoked. µs.
+def vouched(token: CheckedToken, data: ValidationData, at_us: int) -> bool:
+    """Tells whether a timestamp still proves something at `at_us` (µs): its authority's certificates had not ended, and
+    nothing that came with the document or with it says that one was revoked, or may say it.
     """
-    return chain.valid_at(path, at_us) and path_standing(path, data, time_us, at_us) not in {
-        Then.REVOKED,
-        Then.UNPROVEN,
-    }
+    beside = data.with_certificates(token.certificates)
+    standing = path_standing(token.path, beside, token.time_us, at_us)
+    return chain.valid_at(token.path, at_us) and standing not in MAY_BE_REVOKED

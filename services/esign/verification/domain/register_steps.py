@@ -106,6 +106,14 @@ def _seal_then(found: Findings, known: Known | None, signer_sha256: str, then: T
             "签章证书已被撤销，用印时间无佐证",
             "the signer's certificate is revoked and nothing proves that it signed before that",
         )
+    elif then is Then.UNCLEAR:
+        found.add(
+            "seal_then",
+            Status.UNKNOWN,
+            "CERTIFICATE_UNCLEAR",
+            "颁发机构的撤销记录提到签章证书，但未能解读",
+            "an answer of its authority names the certificate, may say that it is revoked, and cannot be read",
+        )
     elif known is not None:
         _seal_in_register(found, known, signer_sha256)
     elif logged:

@@ -195,7 +195,7 @@ def _judge_stamp(
         return _ahead()
     if existed_us is not None and token.time_us - token.accuracy_us > existed_us + CLOCK_TOLERANCE_US:
         return _ahead()
-    if not vouched(token.path, token.time_us, others.data, others.now_us if existed_us is None else existed_us):
+    if not vouched(token, others.data, others.now_us if existed_us is None else existed_us):
         return _unknown(
             "TSA_ENDED",
             "时间戳机构证书已过期或已撤销，此后没有更新的时间证明",

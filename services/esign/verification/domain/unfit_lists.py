@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from cryptography import x509
 
 from services.esign.certification.domain import chain
-from services.esign.certification.domain.validation_data import covers, is_in_force, lists, tells_of
+from services.esign.certification.domain.revocation_lists import covers, lists, tells_of
+from services.esign.certification.domain.validation_data import is_in_force
 from services.esign.domain.shown_names import shown
 from services.esign.domain.unwarned import unwarned
 from services.esign.domain.verdict import Sentence
@@ -18,7 +19,7 @@ _MOST_TOLD = 3
 
 def told(
     certificate: x509.Certificate,
-    issuer: x509.Certificate,
+    issuer: x509.Certificate | None,
     given: Sequence[tuple[str, bytes]],
     then_us: int,
     now_us: int,
@@ -27,7 +28,8 @@ def told(
 ) -> Sentence | None:
     """`given`: lists (DER) by the names of their files. `then_us`: when the signature was made, as the verdict has it;
     `is_proven`: it was no later. None where one of them tells of the certificate, or there is none. A list of another
-    authority is named only where there is none of the right one.
+    authority is named only where there is none of the right one. `issuer` None: the certificate is trusted itself, and
+    its issuer's is not at hand.
     """
     own: list[tuple[str, Sentence]] = []
     others: list[tuple[str, Sentence]] = []
@@ -35,6 +37,8 @@ def told(
         try:
             with unwarned():
                 found = x509.load_der_x509_crl(data)
+                if issuer is None and found.issuer != certificate.issuer:
+                    continue
                 why = _why(certificate, issuer, found, then_us, now_us, is_proven=is_proven)
         except MemoryError:
             raise
@@ -54,7 +58,7 @@ def told(
 
 def _why(
     certificate: x509.Certificate,
-    issuer: x509.Certificate,
+    issuer: x509.Certificate | None,
     found: x509.CertificateRevocationList,
     then_us: int,
     now_us: int,
@@ -63,6 +67,8 @@ def _why(
 ) -> Sentence | None:
     if found.issuer != certificate.issuer:
         return Sentence("由其他机构发布", "of another authority")
+    if issuer is None:
+        return Sentence("缺少颁发机构的证书，无法核对", "its authority's certificate is not at hand")
     if not covers(certificate, found) and not tells_of(certificate, issuer, found, then_us):
         return Sentence("只涉及部分证书", "of a part of the certificates only")
     if not chain.profile_of(issuer).lists:

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from services.esign.certification.domain import chain
 from services.esign.certification.domain.trust import Trust
-from services.esign.certification.domain.validation_data import ValidationData, path_standing
+from services.esign.certification.domain.validation_data import ValidationData, path_standing, with_issuer
 from services.esign.domain.findings import OF_EACH, Findings
 from services.esign.domain.ofd.archive import is_package_too
 from services.esign.domain.pdf import shadow, signatures
@@ -341,18 +341,25 @@ def _judge(one: _One, case: _Case, proofs: Proofs, data: ValidationData, entry: 
         seal_steps.since(one.found, opened.seal.seal, sm, Evidence(data, timed.proven_us))
     last = signature is signatures.by_signers(case.history.present)[-1]
     known = case.known if last else None
-    unfit = without_use(path, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
+    unfit = without_use(path, data, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
     register_steps.seal_steps(one.found, known, opened.signer_sha256, then, logged=entry is not None, unfit=unfit)
 
 
 def without_use(
-    path: Sequence[x509.Certificate] | None, trust: Trust, then_us: int, now_us: int, *, is_proven: bool
+    path: Sequence[x509.Certificate] | None,
+    data: ValidationData,
+    trust: Trust,
+    then_us: int,
+    now_us: int,
+    *,
+    is_proven: bool,
 ) -> Sentence | None:
     """Says which of the verifier's lists say nothing of the signer's certificate, and why; None where one does."""
-    if path is None or len(path) < 2 or not trust.crls:
+    if not path or not trust.crls:
         return None
+    issuer = next(iter(with_issuer(path, data)[1:]), None)
     given = tuple(unfit_lists.named(trust.crls, trust.crl_names))
-    return unfit_lists.told(path[0], path[1], given, then_us, now_us, is_proven=is_proven)
+    return unfit_lists.told(path[0], issuer, given, then_us, now_us, is_proven=is_proven)
 
 
 def _together(found: Findings, every: Sequence[_One], last: PdfSignature, proofs: Proofs) -> None:

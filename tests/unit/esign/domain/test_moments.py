@@ -58,7 +58,7 @@ def readings(text: str, zone: str, fraction: str) -> list[int]:
     raising: list[Callable[[], int]] = [
         lambda: ses._time(der.parse(der.tlv(0x18, f"{text}Z".encode())), ses.V4),
         lambda: moments.read(spelt(text), "%Y-%m-%d %H:%M:%S", CHINA),
-        lambda: timestamp_reader._moment(f"{text}{fraction}Z".encode()),
+        lambda: timestamp_reader._moment(der.parse(der.tlv(0x18, f"{text}{fraction}Z".encode()))),
     ]
     for read in raising:
         try:

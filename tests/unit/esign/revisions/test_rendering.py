@@ -22,11 +22,21 @@ from tests.support.esign import small_pdf
 STREAM = b"<</Length %d>>\nstream\n%b\nendstream"
 
 
-def drawn(content, before=b"", rotate=0):
-    """A page with `before`, and the same page with `content` drawn behind it; where the first version ends."""
+WIDGET = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(A)/F 4/P 3 0 R/Rect[20 30 60 60]>>"
+
+
+def drawn(content, before=b"", rotate=0, *, has_field=False):
+    """A page with `before`, and the same page with `content` drawn behind it; where the first version ends. It may have
+    a field without a look.
+    """
     turned = b"/Rotate %d" % rotate if rotate else b""
     pdf = small_pdf(page_entries=turned)
-    pdf = update(pdf, {3: body(pdf, 3)[:-2] + b"/Contents 900 0 R>>", 900: STREAM % (len(before), before)})
+    page, bodies = body(pdf, 3)[:-2] + b"/Contents 900 0 R", {900: STREAM % (len(before), before)}
+    if has_field:
+        root = Document(pdf).trailer["Root"][0]
+        bodies |= {901: WIDGET, root: body(pdf, root)[:-2] + b"/AcroForm<</Fields[901 0 R]>>>>"}
+        page += b"/Annots[901 0 R]"
+    pdf = update(pdf, bodies | {3: page + b">>"})
     both = before + b" " + content
     return update(pdf, {900: STREAM % (len(both), both)}), len(pdf)
 
@@ -72,18 +82,22 @@ def test_a_new_field_thinner_than_a_pixel_hides_something_too(height, at):
 
 
 def test_a_field_that_the_signer_saw_may_be_over_anything_that_stays_to_be_seen():
-    """A ring over a text is a seal; a sheet over it, dark or bright, hides it."""
-    patch = Patch(0, (20, 30, 60, 40), Why.SIGNED)
-    assert seen(*drawn(RING, before=RED), patch).seen is Seen.SAME
-    assert seen(*drawn(b"", before=RED), patch).seen is Seen.SAME
+    """A ring over a text is a seal; a sheet over it, dark or bright, hides it. Without a look nothing says what the
+    signer saw there: some readers draw over a field that waits for its signature.
+    """
+    patch = Patch(0, (20, 30, 60, 60), Why.SIGNED, draws=True)
+    assert seen(*drawn(RING, before=RED, has_field=True), patch).seen is Seen.SAME
+    bare = Patch(0, (20, 30, 60, 60), Why.SIGNED)
+    assert seen(*drawn(b"", before=RED), bare).seen is Seen.COVERED
+    assert seen(*drawn(b"", before=b""), bare).seen is Seen.SAME
     for hidden in (
         b"1 0 0 rg 20 30 22 10 re f",
         b"1 g 20 30 40 10 re f",
         b"0 0 0 rg 20 30 40 10 re f",
         b"1 g 30 30 8 10 re f 0 g 40 32 4 4 re f",
     ):
-        assert seen(*drawn(hidden, before=RED), patch).seen is Seen.COVERED
-    assert seen(*drawn(b"0 0 0 rg 20 30 40 10 re f"), patch).seen is Seen.SAME
+        assert seen(*drawn(hidden, before=RED, has_field=True), patch).seen is Seen.COVERED
+    assert seen(*drawn(b"0 0 0 rg 20 30 40 10 re f"), bare).seen is Seen.SAME
 
 
 def test_signatures_together_take_half_of_a_page_at_most():

@@ -372,7 +372,7 @@ def test_what_a_signature_carries_is_validation_data():
     assert carried.crls == (b"\x30\x02ab", b"\x30\x03crl")
     assert carried.ocsps == (b"\x30\x04ocsp",)
     broken = by_hand([*usual_attributes(), attribute(der.oid("1.2.840.113583.1.1.8"), b"\x05\x00")])
-    assert NOTHING.with_carried(cms_reader.read(broken)) is NOTHING
+    assert NOTHING.with_carried(cms_reader.read(broken)) == NOTHING
 
 
 def test_the_kind_is_told_by_the_bytes():

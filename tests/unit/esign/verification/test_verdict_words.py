@@ -72,6 +72,7 @@ NOT_TOLD = frozenset(
             "PngError",
             "Sm2AbsentError",
             "UnknownAlgorithmError",
+            "OtherKindError",
             "ChangedError",
             "UnclearError",
             "XmpError",

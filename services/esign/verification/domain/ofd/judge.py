@@ -189,7 +189,7 @@ def _judge(one: _One, case: _Case, *, is_last: bool) -> None:
     if value.seal is not None:
         seal_steps.since(own, value.seal, case.sm_trust, Evidence(data, timed.proven_us))
     known = case.known if is_last else None
-    unfit = without_use(path, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
+    unfit = without_use(path, data, case.trust, then_us, case.now_us, is_proven=timed.proven_us is not None)
     signer = _known_as(value, known, entry)
     register_steps.seal_steps(own, known, signer, then, logged=entry is not None, unfit=unfit)
 

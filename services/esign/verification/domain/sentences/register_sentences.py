@@ -19,6 +19,12 @@ _STANDING: Mapping[str, Words] = {
         "The certificate is revoked and nothing proves that the signature is older.",
         say.REISSUE,
     ),
+    "CERTIFICATE_UNCLEAR": words(
+        say.TIME_OPEN,
+        "颁发机构的撤销记录提到这张证书，但其内容未能解读，证书可能已被撤销。",
+        "A record of the authority names the certificate and cannot be read; the certificate may be revoked.",
+        say.REISSUE,
+    ),
     "VALIDATION_DATA_TOO_LARGE": words(
         say.TIME_OPEN,
         "文件所附的验证数据过多，未能全部读取，其中可能有证书已被撤销的记录。",
