@@ -36,34 +36,10 @@ def test_services_are_made_of_subjects() -> None:
     assert without == ["services/identity/vault"]
 
 
-@pytest.mark.parametrize(
-    "faults",
-    [
-        rooms.missing_files,
-        rooms.rooms_in_two_forms,
-        rooms.empty_rooms,
-        rooms.mains_that_do_more,
-        rooms.readmes_without_heading,
-        rooms.packages_that_do_something,
-        rooms.subjects_without_place,
-        rooms.folders_too_big,
-        rooms.tables_of_nobody,
-        rooms.servicers_of_other_names,
-        rooms.modules_without_name,
-        rooms.modules_too_long,
-        rooms.docstrings_without_subject,
-        rooms.finders_without_find,
-    ],
-    ids=lambda rule: rule.__name__,
-)
+@pytest.mark.parametrize("faults", rooms.RULES, ids=lambda rule: rule.__name__)
 def test_rule_is_kept(faults: Callable[[Path], list[str]]) -> None:
     """The rule's docstring says what it asks; what breaks it is named."""
     assert faults(ROOT) == []
-
-
-def test_sql_stands_in_stores() -> None:
-    """Whoever wants something of a table asks a store; only a store and the migrations build SQL."""
-    assert rooms.sql_outside_stores(ROOT) == []
 
 
 def test_no_file_of_tests_is_too_long() -> None:

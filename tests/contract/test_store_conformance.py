@@ -218,14 +218,6 @@ async def test_insert_ignore_counts_the_new(store: Store) -> None:
     assert await store.read(rows_of) == [("A", 0, "first"), ("B", 0, "x"), ("C", 0, "x")]
 
 
-async def test_lock_rows_selects_the_same(store: Store) -> None:
-    """Taking rows does not change which rows are selected."""
-    await store.write(put, "A")
-    assert await store.write(
-        lambda conn: list(conn.execute(store.dialect.lock_rows(select(item.c.code))).scalars())
-    ) == ["A"]
-
-
 async def test_counters_have_no_gaps_and_no_doubles(store: Store) -> None:
     """Numbers drawn at once are 1..n, and a number drawn by a unit that failed is drawn again."""
 

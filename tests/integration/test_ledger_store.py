@@ -9,10 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.esign.domain.errors import EsignError, LedgerDamagedError
-from services.esign.ledger.domain import ledger, note, tiles, tree
+from services.esign.ledger.domain import ledger, note, tiles
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import files as ledger_store
 from services.esign.ledger.store.files import LedgerStore
+from tests.support.consistency import check_consistency
 
 SIGNER = note.NoteSigner.prepare("hub.example/ledger", Ed25519PrivateKey.generate())
 
@@ -39,7 +40,7 @@ def test_the_log_survives_closing_and_crashing(tmp_path):
     assert store.checkpoint.root == ledger.root_of(entries(0, size))
     for index in (0, 255, 256, size - 1):
         check([store.receipt(index)])
-    tree.check_consistency(256, ledger.root_of(entries(0, 256)), size, store.checkpoint.root, store.consistency(256))
+    check_consistency(256, ledger.root_of(entries(0, 256)), size, store.checkpoint.root, store.consistency(256))
     store.close()
 
 

@@ -17,7 +17,7 @@ FIELDS = (
     Field("甲方", 0, (10, 10, 60, 60), Lock(LockAction.INCLUDE, ("甲方",))),
     Field("乙方", 0, (70, 10, 120, 60), Lock(LockAction.ALL)),
 )
-RED = Picture.of_rgba(2, 2, bytes((200, 0, 0, 255, 200, 0, 0, 0)) * 2)
+RED = Picture(2, 2, bytes((200, 0, 0)) * 4, bytes((255, 0)) * 2)
 DOCUMENTS = {
     "table": small_pdf,
     "stream": lambda: small_pdf(xref_stream=True),

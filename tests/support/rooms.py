@@ -7,7 +7,7 @@ something stands in the wrong place.
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,35 @@ MOST_LINES = 500
 NAMELESS = re.compile(r"(utils?|helpers?|managers?|base|common|misc)\.py")
 # Words that begin a clause which depends on another.
 SUBJECTLESS = re.compile(r"(Of|What|Who|Whom|Whose|Whether|Which|Where|When|How|Why) ")
+# Modules that find a module by its name, and why. Everywhere else an import stands where import rules see it.
+DYNAMIC = frozenset(
+    {
+        "gateway/envoy/contract.py",  # every generated module, for the descriptors
+        "services/esign/commands/__init__.py",  # loads the part of the commands that is asked for
+        "services/esign/verification/workers/confined.py",  # runs the function that its parent names
+        "services/esign/verification/workers/nursery.py",  # loads what its children share
+        "shuniu/cli/main.py",  # commands load what they need
+        "shuniu/cli/syntax/later.py",
+        "shuniu/kit/rpc/server.py",  # the messages beside a generated servicer
+    }
+)
+IMPORTING = frozenset(
+    {"__import__", "exec_module", "import_module", "resolve_name", "run_module", "run_path", "spec_from_file_location"}
+)
+# Packages that do something: two faces of the kit, and commands that load their parts when they are asked for.
+DOING = frozenset(
+    {"services/esign/commands/__init__.py", "shuniu/kit/store/__init__.py", "shuniu/kit/testing/__init__.py"}
+)
 # Migrations that are released stay as they are.
 UNREAD = frozenset({"migrations"})
 # First words of functions that change what is stored.
 CHANGING = frozenset({"copy", "end", "raise"})
-# What a unit of work needs to name its argument builds no statement.
-HARMLESS = frozenset({"Connection"})
+# What names the argument of a unit of work and what a store is opened with build no statement.
+HARMLESS = frozenset({"Connection", "MetaData"})
+RUNNING = frozenset({"exec_driver_sql", "execute", "scalar", "scalars"})
+STATEMENTS = frozenset({"delete", "insert", "join", "outerjoin", "select", "update"})
+# The process and the clock, which a rule is given and does not ask.
+SURROUNDINGS = frozenset({"datetime.now", "os.environ", "os.getenv", "time.time", "time.time_ns"})
 
 
 def sources(root: Path) -> list[Path]:
@@ -60,8 +83,36 @@ def all_subjects(root: Path) -> list[Path]:
 
 
 def modules(folder: Path) -> Iterator[Path]:
-    """Modules below a folder, without migrations."""
-    return (path for path in sorted(folder.rglob("*.py")) if "migrations" not in path.parts)
+    """Modules below a folder, without the migrations of services."""
+    return (path for path in sorted(folder.rglob("*.py")) if not _is_migration(path))
+
+
+def _is_migration(path: Path) -> bool:
+    return any(each.name == "migrations" and (each.parent / "__main__.py").exists() for each in path.parents)
+
+
+def nodes(path: Path, words: Iterable[str]) -> Iterator[ast.AST]:
+    """Nodes of a module that has one of the words; a module that has none is not parsed, for that takes long."""
+    text = path.read_text("utf-8")
+    return ast.walk(ast.parse(text)) if any(word in text for word in words) else iter(())
+
+
+def place_of(root: Path, path: Path) -> tuple[str, ...]:
+    """Names that lead from the service, the innermost, to a module; () outside services."""
+    for folder in path.parents:
+        if (folder / "__main__.py").exists() and folder.is_relative_to(root / "services"):
+            return path.relative_to(folder).with_suffix("").parts
+    return ()
+
+
+def in_store(root: Path, path: Path) -> bool:
+    """Tells whether a module is the store of a service or of a subject, or stands in it."""
+    match place_of(root, path):
+        case ("store", *_):
+            return True
+        case (subject, "store", *_):
+            return subject not in SHARED
+    return False
 
 
 def missing_files(root: Path) -> list[str]:
@@ -142,19 +193,74 @@ def readmes_without_heading(root: Path) -> list[str]:
 
 
 def packages_that_do_something(root: Path) -> list[str]:
-    """A package of a subject says what it is and imports nothing: a worker and a command load only what they need."""
-    found = []
-    for subject in all_subjects(root):
-        for path in sorted(subject.rglob("__init__.py")):
-            body = ast.parse(path.read_text("utf-8")).body
-            if not (len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant)):
-                found.append(name(root, path))
-        found += [
-            f"{name(root, folder)}: no __init__.py"
-            for folder in sorted({path.parent for path in modules(subject)})
-            if not (folder / "__init__.py").exists()
-        ]
-    return found
+    """A package imports nothing: a worker and a command load only what they need. Those of subjects say what they are."""
+    return [
+        name(root, path)
+        for path in sources(root)
+        if path.name == "__init__.py" and name(root, path) not in DOING
+        if not _only_says(path, or_nothing=not in_subject(root, path))
+    ]
+
+
+def in_subject(root: Path, path: Path) -> bool:
+    """Tells whether a module belongs to a subject of a service or of the kit."""
+    place = place_of(root, path)
+    return (len(place) > 1 and place[0] not in SHARED) or path.is_relative_to(root / "shuniu/kit")
+
+
+def _only_says(path: Path, *, or_nothing: bool) -> bool:
+    match ast.parse(path.read_text("utf-8")).body:
+        case []:
+            return or_nothing
+        case [ast.Expr(value=ast.Constant(value=str()))]:
+            return True
+    return False
+
+
+def folders_that_are_no_packages(root: Path) -> list[str]:
+    """A folder that leads to a module has an __init__.py: without it no import rule sees what is inside."""
+    folders = {
+        folder
+        for path in sources(root)
+        for folder in path.parents
+        if folder != root and folder.is_relative_to(root) and not (folder / "__init__.py").exists()
+    }
+    return sorted(name(root, folder) for folder in folders)
+
+
+def rooms_too_deep(root: Path) -> list[str]:
+    """Rooms are a service's or a subject's: below them nothing bears a room's name, for no import rule would see it."""
+    found = set()
+    for path in modules(root / "services"):
+        place = place_of(root, path)
+        for depth, room in enumerate(place):
+            if room in SHARED and not (depth == 0 or (depth == 1 and place[0] not in SHARED and room in ROOMS)):
+                found.add(name(root, path))
+    return sorted(found)
+
+
+def domains_that_look_around(root: Path) -> list[str]:
+    """A rule is given the time and the settings: it reads neither the clock nor the process's environment."""
+    return [
+        f"{name(root, path)}:{node.lineno}"
+        for path in modules(root / "services")
+        if "domain" in place_of(root, path)
+        for node in nodes(path, SURROUNDINGS)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) in SURROUNDINGS
+    ]
+
+
+def imports_by_name(root: Path) -> list[str]:
+    """A module is imported by an import, which the contracts see; those that must find one by its name are listed."""
+    found = {
+        name(root, path)
+        for path in sources(root)
+        for node in nodes(path, IMPORTING)
+        if getattr(node, "id", None) in IMPORTING
+        or getattr(node, "attr", None) in IMPORTING
+        or (isinstance(node, ast.alias) and node.name in IMPORTING)
+    }
+    return sorted(found ^ {each for each in DYNAMIC if (root / each).exists()})
 
 
 def import_contracts(root: Path) -> list[dict[str, Any]]:
@@ -196,30 +302,54 @@ def folders_too_big(root: Path) -> list[str]:
 
 
 def sql_outside_stores(root: Path) -> list[str]:
-    """Only a store and the migrations build SQL; whoever wants something of a table asks a store."""
+    """Only a store and the migrations build and run SQL; whoever wants something of a table asks a store. The kit,
+    which stores are made with, is read elsewhere.
+    """
     return [
         name(root, path)
-        for path in modules(root / "services")
-        if path.stem != "store" and "store" not in path.relative_to(root).parts and _speaks_sql(path)
+        for path in sources(root)
+        if not path.is_relative_to(root / "shuniu/kit") and not _is_migration(path) and not in_store(root, path)
+        if _speaks_sql(root, path)
     ]
 
 
-def _speaks_sql(path: Path) -> bool:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sqlalchemy":
-            if {alias.name for alias in node.names} - HARMLESS:
+def _speaks_sql(root: Path, path: Path) -> bool:
+    found = list(nodes(path, {"sqlalchemy", "store", *(f".{each}(" for each in RUNNING)}))
+    imported = {
+        alias.asname or alias.name: (*(node.module or "").split("."), alias.name)
+        for node in found
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in found:
+        match node:
+            case ast.ImportFrom(module=str(module), names=names) if module.split(".")[0] == "sqlalchemy":
+                if {alias.name for alias in names} - HARMLESS:
+                    return True
+            case ast.Import(names=names) if any(alias.name.split(".")[0] == "sqlalchemy" for alias in names):
                 return True
-        elif isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "sqlalchemy" for alias in node.names):
-            return True
+            case ast.Call(func=ast.Attribute(attr=called) as func):
+                if called in RUNNING or (called in STATEMENTS and _is_table(root, func.value, imported)):
+                    return True
     return False
+
+
+def _is_table(root: Path, node: ast.expr, imported: dict[str, tuple[str, ...]]) -> bool:
+    """Tells whether an expression names something in a module of a store, and not the module."""
+    first, *rest = ast.unparse(node).split(".")
+    path = (*imported.get(first, ()), *rest)
+    folder = root.joinpath(*path)
+    return "store" in path[:-1] and not (folder.is_dir() or folder.with_suffix(".py").is_file())
 
 
 def tables_of_nobody(root: Path) -> list[str]:
     """In a service with subjects every table belongs to one of them; the service's own store only gathers them."""
     return [
-        name(root, service / "store.py")
+        name(root, path)
         for service in services(root)
-        if subjects(service) and re.search(r"\bTable\(", (service / "store.py").read_text("utf-8"))
+        if subjects(service)
+        for path in (service / "store.py", *sorted((service / "store").rglob("*.py")))
+        if path.is_file() and re.search(r"\bTable\(", path.read_text("utf-8"))
     ]
 
 
@@ -228,7 +358,7 @@ def servicers_of_other_names(root: Path) -> list[str]:
     return [
         f"{name(root, path)}: {node.name}"
         for path in modules(root / "services")
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        for node in nodes(path, {"Servicer"})
         if isinstance(node, ast.ClassDef)
         for base in node.bases
         if isinstance(base, ast.Attribute) and base.attr.endswith("Servicer") and base.attr != f"{node.name}Servicer"
@@ -254,6 +384,7 @@ def docstrings_without_subject(root: Path) -> list[str]:
         f"{name(root, path)}:{line}"
         for folder in folders
         for path in ([folder] if folder.suffix == ".py" else sorted(folder.rglob("*.py")))
+        if re.search(rf'"""\s*{SUBJECTLESS.pattern}', path.read_text("utf-8"))
         for line, text in _docstrings(ast.parse(path.read_text("utf-8")))
         if SUBJECTLESS.match(text.lstrip())
     ]
@@ -266,7 +397,7 @@ def finders_without_find(root: Path) -> list[str]:
     return [
         f"{name(root, path)}: {node.name}"
         for path in modules(root / "services")
-        if path.stem == "store" or "store" in path.relative_to(root).parts
+        if in_store(root, path)
         for node in ast.parse(path.read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None
         if not node.name.startswith("_") and node.name.partition("_")[0] not in {"find", *CHANGING}
@@ -296,3 +427,27 @@ def long_files_of_tests(root: Path) -> list[str]:
 
 def name(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix()
+
+
+# Rules of the whole tree, none of which it breaks.
+RULES: tuple[Callable[[Path], list[str]], ...] = (
+    missing_files,
+    rooms_in_two_forms,
+    empty_rooms,
+    mains_that_do_more,
+    readmes_without_heading,
+    packages_that_do_something,
+    folders_that_are_no_packages,
+    rooms_too_deep,
+    domains_that_look_around,
+    imports_by_name,
+    subjects_without_place,
+    folders_too_big,
+    sql_outside_stores,
+    tables_of_nobody,
+    servicers_of_other_names,
+    modules_without_name,
+    modules_too_long,
+    docstrings_without_subject,
+    finders_without_find,
+)

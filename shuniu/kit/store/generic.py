@@ -5,9 +5,8 @@ or loses the race and is run again; correctness comes from the store's isolation
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, bindparam, insert, literal, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, literal, select, update
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.store.tables import counter
@@ -36,9 +35,6 @@ class GenericDialect:
         new = [row for row in latest_by_key(reversed(rows), keys, None) if not _exists(conn, table, row, keys)]
         self.insert_many(conn, table, new)
         return len(new)
-
-    def lock_rows(self, select: Select[Any]) -> Select[Any]:
-        return select
 
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         grown = conn.execute(

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/errcodes-appendix.html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Select, Table, bindparam, cast, func, select
+from sqlalchemy import BigInteger, Connection, Table, bindparam, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY, Insert, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.util import await_only
@@ -68,9 +68,6 @@ class PostgresqlDialect:
         keys = [column.name for column in table.primary_key]
         statement = _insert_unnested(table, rows).on_conflict_do_nothing(index_elements=keys)
         return conn.execute(statement, _columns_of(rows)).rowcount
-
-    def lock_rows(self, select: Select[Any]) -> Select[Any]:
-        return select.with_for_update(skip_locked=True)
 
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         grown = (

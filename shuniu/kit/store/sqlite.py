@@ -5,9 +5,9 @@ https://www.sqlite.org/wal.html, https://www.sqlite.org/rescode.html
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Connection, Select, Table, bindparam, select
+from sqlalchemy import Connection, Table, bindparam, select
 from sqlalchemy import insert as plain_insert
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
@@ -52,10 +52,6 @@ class SqliteDialect:
 
     def insert_ignore(self, conn: Connection, table: Table, rows: Sequence[Row]) -> int:
         return self._ignore(conn, table, rows, [column.name for column in table.primary_key])
-
-    def lock_rows(self, select: Select[Any]) -> Select[Any]:
-        # There is one writer: nobody else can take a row.
-        return select
 
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         return int(conn.execute(_GROW, {"name": name, "value": step}).scalar_one())

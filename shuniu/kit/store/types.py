@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Integer, Select, Table, Text
+from sqlalchemy import BigInteger, Connection, Integer, Table, Text
 
 from shuniu.kit.errors import HubError
 from shuniu.kit.process.clock import Clock
@@ -36,9 +36,6 @@ class Dialect(Protocol):
 
     def insert_ignore(self, conn: Connection, table: Table, rows: Sequence[Row]) -> int:
         """Insert the rows whose primary key is not there yet; returns how many were new."""
-
-    def lock_rows(self, select: Select[Any]) -> Select[Any]:
-        """The same select, taking the rows for this unit and passing over those that another replica has taken."""
 
     def next_value(self, conn: Connection, name: str, step: int = 1) -> int:
         """Adds `step` to the counter `name` (from 0) and returns it; the row stays locked until the unit ends."""

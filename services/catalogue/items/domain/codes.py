@@ -42,25 +42,6 @@ class Level(StrEnum):
     GRADED = "7"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A named piece of the 12 characters, 0-based."""
-
-    name: str
-    start: int
-    length: int
-
-
-# How the 12 are divided in practice. The standard's table was not available to check it, so nothing is refused by it;
-# correct it here.
-BASE_B_PARTS = (
-    Part("scope", 0, 2),
-    Part("type", 2, 2),
-    Part("department", 4, 2),
-    Part("main", 6, 3),
-    Part("sub", 9, 3),
-)
-
 # Lengths tell the form: no two forms share one.
 _FORMS = {
     10: (Scheme.A, Kind.BASE),
@@ -154,27 +135,6 @@ def _implementing_b(code: str, kind: Kind, field: str) -> ItemCode:
     if violations:
         raise CodeError(violations)
     return ItemCode(code, Scheme.B, kind, code[19:31], code[:18], Level(code[18]), code[31:])
-
-
-def implementing_b(agency: str, level: Level, base: str) -> str:
-    """The 31-character implementing code of an agency (USCC), a level and a 12-character base code. Raises
-    CodeError.
-    """
-    if len(base) != 12:
-        raise CodeError(
-            [Violation("base", "CODE_LENGTH", "a base code of scheme B has 12 characters", "基本编码应为 12 位")]
-        )
-    return parse(agency + level.value + base).text
-
-
-def parts_b(base: str) -> dict[str, str]:
-    """The pieces of a 12-character base code, by name (see BASE_B_PARTS). Raises CodeError."""
-    code = parse(base)
-    if (code.scheme, code.kind) != (Scheme.B, Kind.BASE):
-        raise CodeError(
-            [Violation("base", "CODE_LENGTH", "a base code of scheme B has 12 characters", "基本编码应为 12 位")]
-        )
-    return {part.name: code.text[part.start : part.start + part.length] for part in BASE_B_PARTS}
 
 
 def check_codes(codes: Codes, kind: Kind, field: str = "codes") -> list[Violation]:

@@ -49,14 +49,6 @@ class Picture:
             raise _unfit("PICTURE_SIZE", "pixels and size of the picture do not agree", "印章图像的像素与尺寸不一致")
 
     @classmethod
-    def of_rgba(cls, width: int, height: int, pixels: bytes) -> "Picture":
-        """From four bytes a pixel. Raises DocumentUnfitError."""
-        colours = bytearray(3 * (len(pixels) // 4))
-        for channel in range(3):
-            colours[channel::3] = pixels[channel::4][: len(pixels) // 4]
-        return cls(width, height, bytes(colours), pixels[3::4])
-
-    @classmethod
     def of_png(cls, data: bytes) -> "Picture":
         """From a PNG of 8 bits a channel, grey or true colour, not interlaced. Raises DocumentUnfitError."""
         try:

@@ -1,4 +1,5 @@
-"""Merkle tree of RFC 6962, section 2.1 (SHA-256): roots, inclusion and consistency proofs, and their checks.
+"""Merkle tree of RFC 6962, section 2.1 (SHA-256): roots, inclusion proofs and their check,
+consistency proofs.
 
 `Nodes` answers for complete subtrees only: `nodes(level, index)` is the hash over leaves [index·2^level,
 (index+1)·2^level). Proofs are made from those, so they cost O(log n) look-ups whatever keeps the nodes.
@@ -83,35 +84,6 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], e
         place, last = place >> 1, last >> 1
     if last or found != expected:
         raise _wrong("path does not lead to the root")
-
-
-def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> None:
-    """RFC 9162, 2.1.4.2; an empty old tree is consistent with everything. Raises ProofWrongError."""
-    if not 0 <= old <= new:
-        raise _wrong("the log has shrunk")
-    if old in {0, new}:
-        if path or (old == new and old_root != new_root) or (old == 0 and old_root != EMPTY_ROOT):
-            raise _wrong("roots differ at the same size")
-        return
-    steps = [old_root, *path] if old & (old - 1) == 0 else list(path)
-    if not steps:
-        raise _wrong("path is too short")
-    place, last = old - 1, new - 1
-    while place & 1:
-        place, last = place >> 1, last >> 1
-    before = after = steps[0]
-    for sibling in steps[1:]:
-        if last == 0:
-            raise _wrong("path is too long")
-        if place & 1 or place == last:
-            before, after = node_hash(sibling, before), node_hash(sibling, after)
-            while not place & 1 and place:
-                place, last = place >> 1, last >> 1
-        else:
-            after = node_hash(after, sibling)
-        place, last = place >> 1, last >> 1
-    if last or before != old_root or after != new_root:
-        raise _wrong("the new tree does not continue the old one")
 
 
 def _range_hash(low: int, high: int, nodes: Nodes) -> bytes:

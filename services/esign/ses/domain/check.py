@@ -83,9 +83,6 @@ class Evidence:
     proven_us: int | None = None
 
 
-NO_EVIDENCE = Evidence()
-
-
 @dataclass(frozen=True, slots=True)
 class Covered:
     """The bytes that a signature must be over: SM3 of the document's part, and the name of that part. `stated_us`: the

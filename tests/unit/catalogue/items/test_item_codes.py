@@ -13,9 +13,7 @@ from services.catalogue.items.domain.codes import (
     Level,
     Scheme,
     check_codes,
-    implementing_b,
     parse,
-    parts_b,
 )
 from shuniu.national_numbers import is_uscc
 
@@ -28,8 +26,6 @@ def test_the_published_sample() -> None:
     code = parse(SAMPLE)
     assert (code.scheme, code.kind) == (Scheme.B, Kind.IMPLEMENTING)
     assert (code.agency, code.level, code.base) == (AGENCY, Level.CITY, "442199806003")
-    assert implementing_b(AGENCY, Level.CITY, "442199806003") == SAMPLE
-    assert parts_b(code.base) == {"scope": "44", "type": "21", "department": "99", "main": "806", "sub": "003"}
 
 
 @pytest.mark.parametrize(

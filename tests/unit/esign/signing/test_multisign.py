@@ -147,4 +147,4 @@ def test_a_picture_that_is_none_is_refused():
         with pytest.raises(DocumentUnfitError, match="PICTURE_KIND"):
             Picture.of_png(bad)
     with pytest.raises(DocumentUnfitError, match="PICTURE_SIZE"):
-        Picture.of_rgba(3, 3, bytes(16))
+        Picture(3, 3, bytes(12), bytes(4))
