@@ -266,7 +266,7 @@ async def test_a_subscriber_cannot_answer_in_place_of_its_stream(land):
         await land.attacker.subscribe(subject, cb=lie)
     assert len(await denied(land.attacker)) == 4
     ack = await land.hub.publish(deliver("b", "e10"))
-    assert ack.seq % (1 << 32) == 2
+    assert ack.seq % (1 << 28) == 2
 
 
 async def test_an_import_signed_for_the_wrong_account_still_delivers_nothing(land):
