@@ -19,7 +19,7 @@ from services.esign.domain.verdict import Outcome
 from services.esign.ledger.domain.ledger import MOST_RECEIPT, parse_receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.verification import cache as verdict_cache
-from services.esign.verification.service import register, verification
+from services.esign.verification.service import register, uploaded
 from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import MEMORY_MOST, Question, Verifier, VerifierFailedError
 from shuniu.api.esign.v1 import esign_pb2
@@ -138,7 +138,7 @@ async def test_a_ledger_whose_disk_hangs_keeps_nobody_waiting(land, monkeypatch)
     """The thread that writes it does not return: an own document is VALID by the receipt that was kept, and by its hash
     the step ledger is unknown; neither waits for the disk.
     """
-    monkeypatch.setattr(verification, "LEDGER_SECONDS", 0.1)
+    monkeypatch.setattr(uploaded, "LEDGER_SECONDS", 0.1)
     monkeypatch.setattr(register, "LEDGER_SECONDS", 0.1)
     seal = await land.active()
     issued = await land.issue("NMG202606010005", seal.id)
