@@ -49,7 +49,7 @@ class EsignSettings(ServiceSettings):
     """Number of them that make a head witnessed; 0 means the majority."""
     verify_seconds: float = 10.0
     """Longest time one uploaded document may take in its worker process, s."""
-    verify_cpu_seconds: float = 2.5
+    verify_cpu_seconds: float = 2.8
     """Most processor time that one uploaded document may take, s; what needs more is INDETERMINATE, LIMIT_REACHED."""
     verify_workers: int = 2
     """Processes that read uploaded documents at the same time; half as many more read heavy ones, behind all others."""

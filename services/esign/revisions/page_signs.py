@@ -73,9 +73,14 @@ def grounds_of(place: bytes, width: int, scale: float, *, has_broad_ink: bool = 
     found = []
     for lines in _squares(place, width, scale):
         square = b"".join(place[each] for each in lines)
+        first = square[:_BYTES_A_PIXEL]
+        if square == first * (len(square) // _BYTES_A_PIXEL):
+            # Most of a page is blank.
+            found.append(first)
+            continue
         step = _BYTES_A_PIXEL * max(1, len(square) // _BYTES_A_PIXEL // _SAMPLES)
-        colours = Counter(square[at : at + _BYTES_A_PIXEL] for at in range(0, len(square), step))
-        found.append(colours.most_common(1)[0][0])
+        colours = Counter(zip(square[::step], square[1::step], square[2::step], strict=True))
+        found.append(bytes(colours.most_common(1)[0][0]))
     if not has_broad_ink:
         return found
     paper = Counter(found).most_common(1)[0][0] if found else _WHITE
@@ -359,7 +364,10 @@ def _by_hue(place: bytes) -> dict[int, set[int]]:
     found: dict[int, set[int]] = {}
     for at in pixels_of(unlike(place, _WHITE, _SEEN), len(place) // _BYTES_A_PIXEL):
         hue = _hue(place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL])
-        found.setdefault(hue, set()).add(at)
+        try:
+            found[hue].add(at)
+        except KeyError:
+            found[hue] = {at}
     return found
 
 
@@ -377,13 +385,19 @@ def _apart(pixels: Iterable[int], width: int) -> Iterator[list[int]]:
     while left:
         sign = [left.pop()]
         for at in sign:
-            x = at % width
-            for row in (at - width, at, at + width):
-                for near in range(row - (x > 0), row + (x < width - 1) + 1):
-                    if near in left:
-                        left.remove(near)
-                        sign.append(near)
+            for near in _around(at, width):
+                if near in left:
+                    left.remove(near)
+                    sign.append(near)
         yield sign
+
+
+def _around(at: int, width: int) -> Sequence[int]:
+    """The pixels beside one, also across its corners."""
+    up, down, x = at - width, at + width, at % width
+    if 0 < x < width - 1:
+        return up - 1, up, up + 1, at - 1, at + 1, down - 1, down, down + 1
+    return [near for row in (up, at, down) for near in range(row - (x > 0), row + (x < width - 1) + 1)]
 
 
 def _sign(pixels: list[int], place: bytes, width: int) -> _Sign:

@@ -45,7 +45,7 @@ _AROUND = 2
 # Pages drawn of all versions together, and seconds of processor time spent with them: less than a worker gives to a
 # document, so that everything else about it can still be told.
 _MOST_PAGES = MOST_PAGES
-_MOST_SECONDS = 1.5
+_MOST_SECONDS = 2.1
 # FPDFBitmap_BGR of fpdfview.h: three bytes a pixel.
 _BGR = 2
 # Device space is asked for in whole numbers: so many of them are a pixel.

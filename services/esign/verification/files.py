@@ -50,7 +50,7 @@ COMPANIONS = (_RECEIPT, _SES)
 # One byte more than a seal signature may have (`ses.MOST_BYTES`).
 _MAX_SES = 4 * 1024 * 1024 + 1
 # As the service's workers: processor time and memory of one document; and wall-clock time, s.
-_BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.5)
+_BOUNDS = confined.Bounds(memory=224 * 1024 * 1024, cpu_seconds=2.8)
 _SECONDS = 10.0
 _MIB = 1024 * 1024
 

@@ -122,7 +122,7 @@ class Verifier:
         seconds: float,
         *,
         workers: int = 2,
-        cpu_seconds: float = 2.5,
+        cpu_seconds: float = 2.8,
         memory: int = MEMORY_MOST,
         room: Room = _ROOM,
     ) -> None:
