@@ -231,7 +231,7 @@ def test_each_document_has_the_memory_of_the_first():
         assert worker.ask(eval, TAKE.format(240)) == 240 << 20
         pid = worker.ask(os.getpid)
         # Held by the interpreter, as a module's cache would be: less than is worth another worker.
-        worker.ask(eval, KEEP.format(8))
+        worker.ask(eval, KEEP.format(2))
         assert worker.ask(eval, TAKE.format(240)) == 240 << 20
         assert worker.ask(os.getpid) == pid
         with pytest.raises(OverBoundsError, match="MemoryError"):
