@@ -14,7 +14,9 @@ _log = log.get("suspension")
 
 
 async def follow(registry: Registry, apply: Callable[[frozenset[str]], None]) -> None:
-    """Task: gives `apply` the codes of stopped platforms at each change; the last ones stay while identity is away."""
+    """Task: calls `apply` at each change with the codes of all platforms that may not work. Identity may be away: then
+    nothing changes.
+    """
 
     def tell() -> None:
         # A registry half read would let somebody in for a moment.

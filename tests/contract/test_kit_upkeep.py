@@ -1,28 +1,24 @@
 """What every service keeps for a time goes when the time is over, in batches until no more is due."""
 
 import pytest
-from sqlalchemy import MetaData, func, insert, select
+from sqlalchemy import func, insert, select
 
 from shuniu.kit import upkeep
 from shuniu.kit.events import dead_letters
 from shuniu.kit.rpc import requests
-from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.store.sweeping import BATCH
 from shuniu.kit.store.tables import dead_letter, request_log
 from shuniu.kit.store.tables import inbox as inbox_table
+from tests.support.outbox import kit_store
 
-metadata = MetaData()
-kit_tables(metadata)
 DAY = 86_400
 TABLES = (request_log, inbox_table, dead_letter)
 
 
 @pytest.fixture
 async def store(store_url, clock):
-    opened = Store.unchecked(store_url, metadata, clock=clock)
-    await opened.create_schema()
-    yield opened
-    await opened.close()
+    async with kit_store(store_url, clock) as opened:
+        yield opened
 
 
 def fill(conn, clock, first, count):

@@ -3,39 +3,22 @@
 import hashlib
 
 import pytest
-from sqlalchemy import MetaData
 
-from shuniu.kit.events import dead_letters, outbox, outbox_rows
+from shuniu.kit.events import dead_letters, outbox_rows
 from shuniu.kit.events.bus_pull import Delivered
 from shuniu.kit.events.outbox import DeliveryState
-from shuniu.kit.process.ids import new_ulid
-from shuniu.kit.store import Store, kit_tables
-from tests.support.outbox import counts
-
-metadata = MetaData()
-kit_tables(metadata)
+from tests.support.outbox import counts, emitted, kit_store
 
 
 @pytest.fixture
 async def store(store_url, clock):
-    opened = Store.unchecked(store_url, metadata, clock=clock)
-    await opened.create_schema()
-    yield opened
-    await opened.close()
+    async with kit_store(store_url, clock) as opened:
+        yield opened
 
 
 def emit(conn, clock, orgs, count):
     for number in range(count):
-        event = outbox.Event(
-            id=new_ulid(clock),
-            type="shuniu.exchange.case.submitted.v1",
-            source="//hub/exchange",
-            aggregate="c",
-            time_us=clock.now_us(),
-            data=b"%d" % number,
-            topic="exchange.case.submitted",
-        )
-        outbox.emit(conn, event, to=orgs)
+        emitted(conn, clock, orgs, b"%d" % number)
 
 
 async def test_a_delivery_runs_through_its_states(store, clock):

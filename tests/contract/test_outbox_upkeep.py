@@ -5,18 +5,14 @@ database.
 import hashlib
 
 import pytest
-from sqlalchemy import MetaData, func, select, text
+from sqlalchemy import func, select, text
 
-from shuniu.kit.events import outbox, outbox_rows, outbox_upkeep
+from shuniu.kit.events import outbox_rows, outbox_upkeep
 from shuniu.kit.events.outbox import DeliveryState
 from shuniu.kit.events.outbox_upkeep import Act, Aged, Terms, fate
-from shuniu.kit.process.ids import new_ulid
-from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.store.tables import outbox_delivery, outbox_event
-from tests.support.outbox import counts
+from tests.support.outbox import counts, emitted, kit_store
 
-metadata = MetaData()
-kit_tables(metadata)
 TERMS = Terms()
 HOUR_US = 3600 * 1_000_000
 DAY = 86_400
@@ -24,26 +20,12 @@ DAY = 86_400
 
 @pytest.fixture
 async def store(store_url, clock):
-    opened = Store.unchecked(store_url, metadata, clock=clock)
-    await opened.create_schema()
-    yield opened
-    await opened.close()
+    async with kit_store(store_url, clock) as opened:
+        yield opened
 
 
 def emit(conn, clock, orgs, count):
-    ids = []
-    for number in range(count):
-        event = outbox.Event(
-            id=new_ulid(clock),
-            type="shuniu.exchange.case.submitted.v1",
-            source="//hub/exchange",
-            aggregate="c",
-            time_us=clock.now_us(),
-            data=b"%d" % number,
-            topic="exchange.case.submitted",
-        )
-        ids.append(outbox.emit(conn, event, to=orgs).id)
-    return ids
+    return [emitted(conn, clock, orgs, b"%d" % number) for number in range(count)]
 
 
 async def stored(store, clock, target):

@@ -3,38 +3,21 @@
 import hashlib
 
 import pytest
-from sqlalchemy import MetaData
 
 from shuniu.api.common.v1 import receipt_pb2 as pb
-from shuniu.kit.events import outbox
 from shuniu.kit.events.receipt_check import ReceiptService
 from shuniu.kit.process import ids
-from shuniu.kit.process.ids import new_ulid
-from shuniu.kit.store import Store, kit_tables
-
-metadata = MetaData()
-kit_tables(metadata)
+from tests.support.outbox import emitted, kit_store
 
 
 @pytest.fixture
 async def store(store_url, clock):
-    opened = Store.unchecked(store_url, metadata, clock=clock)
-    await opened.create_schema()
-    yield opened
-    await opened.close()
+    async with kit_store(store_url, clock) as opened:
+        yield opened
 
 
 def emit(conn, clock, data, *orgs):
-    event = outbox.Event(
-        id=new_ulid(clock),
-        type="shuniu.exchange.case.submitted.v1",
-        source="//hub/exchange",
-        aggregate="c",
-        time_us=clock.now_us(),
-        data=data,
-        topic="exchange.case.submitted",
-    )
-    return outbox.emit(conn, event, to=orgs).id
+    return emitted(conn, clock, orgs, data)
 
 
 def ulid_of(clock):

@@ -5,7 +5,6 @@ import contextlib
 import time
 
 import pytest
-from sqlalchemy import MetaData
 
 from services.identity.bus import admin as bus_admin
 from services.identity.bus import domain as bus_accounts
@@ -13,15 +12,11 @@ from shuniu.kit.events import outbox, outbox_rows
 from shuniu.kit.events.bus import Bus, BusAwayError
 from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.process.clock import SystemClock
-from shuniu.kit.process.ids import new_ulid
-from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import KEYS, bus_land
-from tests.support.outbox import counts
+from tests.support.outbox import counts, emitted, kit_store
 
 CLOCK = SystemClock()
-metadata = MetaData()
-kit_tables(metadata)
 
 
 @pytest.fixture
@@ -32,10 +27,8 @@ async def land():
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = Store.unchecked(f"sqlite:///{tmp_path}/exchange.db", metadata, clock=CLOCK)
-    await opened.create_schema()
-    yield opened
-    await opened.close()
+    async with kit_store(f"sqlite:///{tmp_path}/exchange.db", CLOCK) as opened:
+        yield opened
 
 
 class ForgetfulBus(Bus):
@@ -70,20 +63,7 @@ async def relaying(land, store, **changes):
 
 
 def emit(conn, orgs, count):
-    ids = []
-    for _ in range(count):
-        event = outbox.Event(
-            id=new_ulid(CLOCK),
-            type="shuniu.exchange.case.submitted.v1",
-            source="//hub.test/exchange",
-            aggregate="case-1",
-            time_us=CLOCK.now_us(),
-            data=b"payload",
-            topic="exchange.case.submitted",
-        )
-        outbox.emit(conn, event, to=orgs)
-        ids.append(event.id)
-    return ids
+    return [emitted(conn, CLOCK, orgs) for _ in range(count)]
 
 
 async def in_state(store, target, state, number):

@@ -6,18 +6,16 @@ import contextlib
 import pytest
 
 from services.catalogue.store import METADATA
-from shuniu.kit.events import outbox
 from shuniu.kit.events.relay import Relay, RelaySettings
 from shuniu.kit.foundation import open_bare
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.process.config import HubSettings
-from shuniu.kit.process.ids import new_ulid
 from shuniu.kit.service_settings import ServiceSettings
 from shuniu.kit.store import audit, lease
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import eventually
 from tests.support.bus_land import bus_land
-from tests.support.outbox import counts
+from tests.support.outbox import counts, emitted
 
 pytestmark = pytest.mark.postgresql
 CLOCK = SystemClock()
@@ -38,16 +36,7 @@ async def replicas(postgres_database, tmp_path):
 
 def emit(conn, count):
     for _ in range(count):
-        event = outbox.Event(
-            id=new_ulid(CLOCK),
-            type="shuniu.catalogue.item.published.v1",
-            source="//hub.test/catalogue",
-            aggregate="item-1",
-            time_us=CLOCK.now_us(),
-            data=b"payload",
-            topic="catalogue.item.published",
-        )
-        outbox.emit(conn, event)
+        emitted(conn, CLOCK)
 
 
 async def stored(store, number):

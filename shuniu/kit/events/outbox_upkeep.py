@@ -121,7 +121,7 @@ _LAST_RECEIPTED: Final = (
     .order_by(_delivery.position.desc())
     .limit(1)
 )
-# Whoever changed the row meanwhile has said when to look again.
+# A row whose state changed since it was read already has a new `look_us`.
 _AS_SEEN: Final = (_delivery.position == bindparam("at"), _delivery.state == bindparam("seen"))
 _LATER: Final = update(outbox_delivery).where(*_AS_SEEN).values(look_us=bindparam("look"))
 _ARCHIVE: Final = _LATER.values(state=DeliveryState.ARCHIVED.value, next_at_us=0)

@@ -60,6 +60,6 @@ class ReceiptService(receipt_pb2_grpc.ReceiptServiceServicer):
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def CheckReceipts(self, request: pb.CheckReceiptsRequest, context: Any) -> pb.CheckReceiptsResponse:  # noqa: ARG002, N802
+    async def CheckReceipts(self, request: pb.CheckReceiptsRequest, context: Any) -> pb.CheckReceiptsResponse:
         found = await self._store.read(standings, request.platform, request.receipts)
         return pb.CheckReceiptsResponse(standings=found)

@@ -160,7 +160,7 @@ class Relay:
             await self._give_back()
 
     async def _give_back(self) -> None:
-        """Another replica sends at once; a store that is away lets the lease run out."""
+        """Releases the lease, so that another replica need not wait for its end. Ignores a store that cannot write."""
         if self._holds_until:
             with contextlib.suppress(HubError, TimeoutError):
                 async with asyncio.timeout(_PAUSE):

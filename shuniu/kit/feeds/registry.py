@@ -115,7 +115,7 @@ class Registry:
 
     def _replace(self, rows: Rows) -> None:
         entries = [registry_pb2.PlatformEntry.FromString(data) for data in rows.values()]
-        # Assigned whole: whoever is suspended before and after is refused meanwhile too.
+        # Assigned as one: a platform that is suspended in the old and in the new copy is never admitted in between.
         self._stopped = {entry.code: entry.state for entry in entries if entry.state not in _ADMITTED}
         self._platforms = {entry.code: entry for entry in entries}
         self._tell()

@@ -117,7 +117,7 @@ class Health:
         if path == "/livez":
             return _text(start_response, self._stuck())
         if path == "/readyz":
-            # Whoever hangs serves nobody, whatever the reasons say that nobody updates any more.
+            # When the event loop hangs, the reasons are out of date.
             return _text(start_response, [*self._stuck(), *self.reasons()])
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"not found\n"]

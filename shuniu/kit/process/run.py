@@ -108,7 +108,7 @@ async def serve(service: str, run_dir: Path, build: Build) -> None:
             serving.append(listener)
         starting = False
         _settle_garbage()
-        # Whoever waits for the file finds it whole.
+        # Renamed into place: a reader never sees a part of it.
         said = run_dir / f"{service}.ops.new"
         said.write_text(f"{process.ops_host}:{port}\n")
         said.replace(run_dir / f"{service}.ops")

@@ -1,5 +1,5 @@
-"""Limits questions by number: without limits, a stranger guesses what stands beside a number on a document, or asks for
-every number in the public ledger.
+"""Limits the number of wrong questions by document number. Without a limit a stranger could guess the second field of a
+document, or ask for every number of the public ledger.
 """
 
 import secrets

@@ -200,8 +200,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as its steps have made it. Times are µs UTC, None where it has not come to that. A stop is (began, ended,
-    the most working days it lasts: 0 for no limit).
+    """A case after all its steps. Times are µs UTC, or None for a step that the case has not reached. A stop of the
+    clock is (began, ended, most working days; 0: no limit).
     """
 
     state: CaseState

@@ -40,7 +40,7 @@ async def _reading(stream: Stream):
 
     async def read() -> None:
         async for question in stream.questions():
-            taken.append(question)  # noqa: PERF401
+            taken.append(question)  # noqa: PERF401 — who awaits `taken` sees each one as it comes
 
     reading = asyncio.create_task(read())
     yield taken

@@ -141,7 +141,7 @@ def words_of(step: Step, form: Form) -> Words:
 
 
 def own_words(step: str, reason: str) -> Words | None:
-    """The words on a reason in this step alone; None where it is told alike in all."""
+    """Returns the words for a reason in one step; None when the reason has the same words in every step."""
     return _OF_STEP.get((step, reason))
 
 
