@@ -36,7 +36,7 @@ async def replicas(postgres_database, tmp_path):
 
 def emit(conn, count):
     for _ in range(count):
-        emitted(conn, CLOCK)
+        emitted(conn, CLOCK, topic="catalogue.item.published")
 
 
 async def stored(store, number):
