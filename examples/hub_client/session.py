@@ -58,12 +58,13 @@ class Session:
         )
 
     async def _token_endpoint(self, form: dict[str, str]) -> dict[str, Any]:
-        for attempt in range(40):
+        # Some 27 s in all: what the hub promises ends after 30.
+        for attempt in range(30):
             try:
                 answer = await self.http.post("/oauth2/token", data={**form, "client_id": self.credentials.code})
             except httpx.TransportError:
                 answer = None
-            # Sent again without fear: the hub gives the same tokens to the same verifier for 30 s.
+            # For 30 s the hub gives the same refresh token again to the same verifier.
             if answer is not None and answer.status_code != 503:
                 break
             await asyncio.sleep(min(0.1 * 2**attempt, 1.0))

@@ -1,7 +1,7 @@
 """What a REST request may hold, as the edge's script `fields.lua` reads it: paths, fields and their kinds.
 
-The transcoder passes over fields of a body that the contract does not know, and says of a query which one it was to
-nobody; the script refuses both by name before.
+The transcoder ignores unknown fields of a body, and refuses unknown parameters of a query without naming them. The
+script runs before it and names both.
 """
 
 import re
@@ -37,7 +37,7 @@ class Fields:
 
 
 def fields_of(methods: Iterable[MethodDescriptor]) -> Fields:
-    """The tables for the REST calls among these. What names more of a path comes first."""
+    """The tables for the REST calls among these. Rules with more literal characters in their path come first."""
     found = Fields()
     numbers: dict[str, int] = {}
     for method in methods:

@@ -15,7 +15,7 @@ from shuniu.kit import errors
 SESSION = "__Host-shuniu"
 FORM = "__Host-shuniu-form"
 LANGUAGE = "__Host-shuniu-lang"
-# Known at the next sign-in, also after signing out: strangers' wrong passwords do not count here.
+# Identifies the browser at the next sign-in, so that wrong passwords typed elsewhere do not lock it out.
 BROWSER = "__Host-shuniu-browser"
 _LONGEST_BROWSER = 1024
 # As many persons share a browser (identity keeps no more).

@@ -45,8 +45,7 @@ class Housekeeping:
             continue
 
     def _end_restored(self, conn: Connection) -> int:
-        if not self._leads(conn):
-            return 0
+        # Without the lease, which another process may hold: nobody serves before all of them are ended.
         over = sessions.from_before_a_restore(conn)
         for session in over:
             ending.end(self._base, conn, session, EndReason.EXPIRED)

@@ -143,6 +143,18 @@ async def test_numbers_are_not_searched_for_a_name(world, stubs):
     assert len(world.exchange.asked) == asked + 100
 
 
+async def test_one_sender_does_not_close_a_name_to_its_bearers(world, stubs):
+    """20 numbers a day are tried for one name from one address; others of that name still register."""
+    flood, other = (("x-shuniu-sender", "198.51.100.77"),), (("x-shuniu-sender", "203.0.113.77"),)
+    people = [Citizen(f"user-{secrets.token_hex(6)}", "朝鲁孟和", citizen_number()) for _ in range(25)]
+    found = await at_once(
+        stubs.sign_in.RegisterPerson(registration(each), metadata=flood, timeout=30) for each in people
+    )
+    assert found == {"REAL_NAME_MISMATCH": 20, "SIGN_IN_LIMIT": 5}
+    late = stubs.sign_in.RegisterPerson(registration(people[-1]), metadata=other, timeout=30)
+    assert await outcome(late) == "REAL_NAME_MISMATCH"
+
+
 async def test_a_registration_does_not_tell_who_is_registered(world, stubs):
     """A registered person, a wrong name and an unknown number are refused in the same words."""
     citizen = await register(world, stubs)

@@ -429,7 +429,7 @@ def _rules(pixels: set[int], area: int, width: int, scale: float) -> int:
 
 
 def _lines(ink: bytes, width: int, scale: float) -> bytes:
-    """Yields of ink in rows of `width` the long runs, where they are thin."""
+    """Returns the pixels of ink that belong to long, thin horizontal lines. `width`: pixels a row."""
     long, thin = max(1, round(_LONG * scale)), max(1, math.ceil(_RULE * scale))
     runs = bytearray(len(ink))
     whole = b"\x01" * long

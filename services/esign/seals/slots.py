@@ -22,10 +22,12 @@ from services.esign.seals.store import slots as slot_rows
 from services.esign.timestamps.clock_guard import ClockGuard
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
+from shuniu.kit.process import log
 from shuniu.kit.process.clock import Clock
 
 TOLERANCE_US = 1_000_000
 """The distance that replicas' clocks may lie apart, µs: within it the later time is handed out instead."""
+_log = log.get("slots")
 _BEAT_SECONDS = 60.0
 _WRONG_SECONDS = 2.0
 
@@ -100,8 +102,11 @@ class Slots:
         async def beat() -> None:
             while True:
                 # A wrong clock is told to whoever asks for a slot, and by the guard.
-                with contextlib.suppress(ClockDoubtError, HubError):
-                    await base.write(self._raise, 0)
+                with contextlib.suppress(ClockDoubtError):
+                    try:
+                        await base.write(self._raise, 0)
+                    except HubError as error:
+                        _log.warning("beat_delayed", cause=error.reason)
                 wrong = self.guard is not None and self.guard.wrong()
                 await asyncio.sleep(_WRONG_SECONDS if wrong else _BEAT_SECONDS)
 

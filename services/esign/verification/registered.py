@@ -1,4 +1,4 @@
-"""Answers of registers above verification of a document: one that is no certificate of a case."""
+"""Answers of other subjects' registers about a document that is no certificate of a case."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

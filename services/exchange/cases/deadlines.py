@@ -25,14 +25,14 @@ def dated(row: CaseRow, case: life.Case, calendar: Calendar) -> CaseRow:
     return replace(
         row,
         due_us=found.due_us,
-        provisional=int(found.provisional),
+        provisional=int(runs and found.provisional),
         counted_by=calendar.digest if runs else None,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """Runs once on each replica after its start, for then its calendar may be another than before."""
+    """Each replica runs it once at its start, because the calendar may have changed."""
 
     store: Store
     calendar: Calendar

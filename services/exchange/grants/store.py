@@ -51,6 +51,7 @@ resource_grant = Table(
     Column("version", BigInteger, nullable=False),
     Index("resource_grant_consumer", "consumer", "id"),
     Index("resource_grant_provider", "provider", "id"),
+    Index("resource_grant_of", "consumer", "resource", "state"),
     Index("resource_grant_state", "state", "ends_us"),
 )
 

@@ -10,7 +10,7 @@ from services.exchange.inbox.domain import Receipt
 from shuniu.api.common.v1 import receipt_pb2 as pb
 from shuniu.api.common.v1 import receipt_pb2_grpc
 from shuniu.kit import errors
-from shuniu.kit.errors import HubError
+from shuniu.kit.errors import Code, HubError
 from shuniu.kit.events import receipt_check
 from shuniu.kit.process import metrics
 from shuniu.kit.rpc import client
@@ -19,6 +19,7 @@ from shuniu.kit.store import Store
 _SECONDS: Final = 3.0
 # Another service may know more.
 _OPEN: Final = frozenset({pb.RECEIPT_STANDING_UNKNOWN, pb.RECEIPT_STANDING_FORGOTTEN})
+_AWAY: Final = frozenset({Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED})
 _REFUSED: Final = frozenset({pb.RECEIPT_STANDING_UNKNOWN, pb.RECEIPT_STANDING_NOT_SENT})
 
 
@@ -40,9 +41,9 @@ class ReceiptCheck:
             request = pb.CheckReceiptsRequest(platform=platform, receipts=[receipts[index] for index in left])
             try:
                 answer = await client.ask(stub.CheckReceipts, request, timeout=_SECONDS)
-            except HubError:
-                raise _unchecked() from None
-            # What one of them may have forgotten stays so, unless another knows it.
+            except HubError as error:
+                raise _unchecked() if error.code in _AWAY else error from None
+            # FORGOTTEN stays until another service knows the event.
             found |= {
                 index: standing
                 for index, standing in zip(left, answer.standings, strict=True)

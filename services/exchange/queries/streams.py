@@ -22,6 +22,8 @@ MOST_STREAMS: Final = 32
 """Streams that a provider may hold at once."""
 MOST_WAITING: Final = 256
 """Questions to a provider that may wait at once for a stream with room."""
+# What counts as all of the time that a provider has: a question takes a moment to get here.
+_WHOLE_TIME: Final = 0.9
 
 
 class StreamLostError(Exception):
@@ -65,7 +67,7 @@ class Stream:
         if self.load >= 1:
             # A trial: the oldest answer is not coming.
             del self._owed[next(iter(self._owed))]
-        self.breaker.begin(now)
+        self.breaker.begin(question.call_id, now)
         answer: asyncio.Future[pb.ServeAnswer] = asyncio.get_running_loop().create_future()
         self._waiting[question.call_id] = answer
         self._outgoing.put_nowait(question)
@@ -75,7 +77,7 @@ class Stream:
         """Nobody waits for an answer any more; the provider owes it, by an instant (loop time)."""
         if self._waiting.pop(call_id, None) is not None:
             self._owed[call_id] = due
-            self.breaker.left()
+            self.breaker.left(call_id)
 
     def overdue(self, call_id: str, now: float) -> None:
         """The provider had its whole time and did not answer."""
@@ -180,8 +182,8 @@ class ProviderStreams:
                 async with asyncio.timeout_at(deadline):
                     return await answer
             except TimeoutError:
-                # An asker that gave it less time than it has says nothing about the provider.
-                if seconds >= self._answer_seconds:
+                # A question that waited here, or whose asker is in a hurry, leaves the provider less than its time.
+                if deadline - now >= _WHOLE_TIME * self._answer_seconds:
                     stream.overdue(question.call_id, loop.time())
                 raise provider_slow() from None
             except StreamLostError:

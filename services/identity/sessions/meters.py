@@ -34,10 +34,12 @@ class Meters:
             self._meter(limit.times(OF_ONE_SENDER), "sender", sender),
             self._meter(limit, "number", *number, sender),
             self._meter(limit.times(OF_ALL_SENDERS), "number", *number),
+            # A fifth of what all senders have together: one of them does not keep a name's bearers out.
+            self._meter(limit.times(OF_ONE_NAME // OF_ALL_SENDERS), "name", registrant.full_name, sender),
             self._meter(limit.times(OF_ONE_NAME), "name", registrant.full_name),
         )
 
     def _meter(self, limit: Limit, *of: str) -> Meter:
-        # Kinds of different lengths share no text: no part of a key holds the separator.
+        # The number of parts is hashed first, so meters with different numbers of parts never hash the same text.
         text = "\0".join((str(len(of)), *of))
         return Meter(hmac.digest(self.key, text.encode(), hashlib.sha256).hex(), limit)

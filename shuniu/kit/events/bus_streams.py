@@ -89,9 +89,20 @@ def first_sequence(now_s: int) -> int:
     return (max(0, now_s - _INCARNATION_ORIGIN) // _INCARNATION_SECONDS << _SEQUENCE_BITS) + 1
 
 
-def incarnation(seq: int) -> int:
-    """Tells to which making of a stream a message number belongs."""
-    return seq >> _SEQUENCE_BITS
+def is_of_another(known: int, seq: int) -> bool:
+    """Tells whether two message numbers are too far apart to be of one making of a stream. A stream made later begins
+    2^28 higher for each minute, and none takes half as many messages in a minute. One that lives for years passes 2^28.
+    """
+    return abs(seq - known) > 1 << _SEQUENCE_BITS - 1
+
+
+def begun_again(known: int, seq: int, *, duplicate: bool) -> bool:
+    """Tells whether a stream that once gave the number `known` (0: none) was lost and made again, by what a new PubAck
+    says.
+    """
+    if not known:
+        return False
+    return (seq <= known and not duplicate) or is_of_another(known, seq)
 
 
 def inbox_stream(delivery_subject: str, max_bytes: int, *, now_s: int, replicas: int = 1) -> StreamSpec:

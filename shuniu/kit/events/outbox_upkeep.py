@@ -121,7 +121,7 @@ _LAST_RECEIPTED: Final = (
     .order_by(_delivery.position.desc())
     .limit(1)
 )
-# A row whose state changed since it was read already has a new `look_us`.
+# A row whose state changed since it was read stays due, and is looked at again.
 _AS_SEEN: Final = (_delivery.position == bindparam("at"), _delivery.state == bindparam("seen"))
 _LATER: Final = update(outbox_delivery).where(*_AS_SEEN).values(look_us=bindparam("look"))
 _ARCHIVE: Final = _LATER.values(state=DeliveryState.ARCHIVED.value, next_at_us=0)
@@ -241,10 +241,7 @@ def unreceipted(conn: Connection, stored_before_us: int) -> list[tuple[str, int]
 
 _STORED_TO: Final = (_delivery.state == DeliveryState.STORED.value, _delivery.target == bindparam("to"))
 _OLDEST_STORED: Final = select(_delivery.stored_us).where(*_STORED_TO).order_by(_delivery.position).limit(1)
-_LATE: Final = select(func.count()).select_from(
-    select(literal(1))
-    .where(*_STORED_TO, _delivery.stored_us < bindparam("before"))
-    .order_by(_delivery.position)
-    .limit(MOST_COUNTED)
-    .subquery()
+_FIRST_STORED: Final = (
+    select(_delivery.stored_us).where(*_STORED_TO).order_by(_delivery.position).limit(MOST_COUNTED).subquery()
 )
+_LATE: Final = select(func.count()).select_from(_FIRST_STORED).where(_FIRST_STORED.c.stored_us < bindparam("before"))

@@ -38,11 +38,11 @@ def standings(conn: Connection, platform: str, receipts: Sequence[Receipt]) -> l
 
 
 def _standing(row: Any, receipt: Receipt, known_since_us: int) -> "pb.ReceiptStanding.ValueType":
-    if row is None:
-        forgotten = _instant(receipt.event_id) < known_since_us
-        return pb.RECEIPT_STANDING_FORGOTTEN if forgotten else pb.RECEIPT_STANDING_UNKNOWN
-    if row.target is None:
-        return pb.RECEIPT_STANDING_NOT_SENT
+    # A receipted delivery is deleted before its event.
+    if row is None or row.target is None:
+        if _instant(receipt.event_id) < known_since_us:
+            return pb.RECEIPT_STANDING_FORGOTTEN
+        return pb.RECEIPT_STANDING_UNKNOWN if row is None else pb.RECEIPT_STANDING_NOT_SENT
     return pb.RECEIPT_STANDING_FITS if bytes(row.digest) == receipt.sha256 else pb.RECEIPT_STANDING_DIFFERS
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -32,8 +32,9 @@ from shuniu.kit.events.bus import (
 )
 from shuniu.kit.events.bus_streams import (
     advisory_stream,
+    begun_again,
     event_stream,
-    incarnation,
+    is_of_another,
     receipt_consumer,
     receipts_durable,
     submit_stream,
@@ -126,6 +127,8 @@ class Relay:
     # Targets whose next batch goes one by one: nobody knows what their stream already has.
     _careful: set[str] = field(default_factory=set)
     _probe_at: dict[str, float] = field(default_factory=dict)
+    # When each target's stream last answered whether it was still there, s of the loop.
+    _asked_at: dict[str, float] = field(default_factory=dict)
     _holds_until: float = 0.0
     _sweep_at: float = 0.0
 
@@ -256,7 +259,7 @@ class Relay:
         now_s = self.clock.now_us() // 1_000_000
         state = await self.bus.ensure_stream(event_stream(self.settings.area, now_s=now_s, replicas=replicas))
         known = await self.store.read(outbox_rows.last_stream_seq, HUB_TARGET)
-        if known and (state.last_seq < known or incarnation(state.last_seq) != incarnation(known)):
+        if known and (state.last_seq < known or is_of_another(known, state.last_seq)):
             await self._resend(HUB_TARGET)
         self._known[HUB_TARGET] = state.last_seq
         self._unprobed = {*await self.store.read(outbox_rows.targets_in, (DeliveryState.STORED,))} - {HUB_TARGET}
@@ -342,13 +345,19 @@ class Relay:
             except BusAwayError:
                 self._doubted.add(target)
                 raise
-            except (NobodyListensError, StreamFullError) as refusal:
+            except MessageRefusedError:
+                # It answers: it is there, and takes other messages.
+                ack = None
+            except BusError as refusal:
                 self._probe_at[target] = asyncio.get_running_loop().time() + self.settings.backoff_s[-1]
-                # The wait that has begun meanwhile knows nothing of it.
+                # The current wait was computed without this time: the relay looks again.
                 self._again.add(target)
                 await self._park_head(target, refusal)
                 return False
-            if target in self._lost or (ack.duplicate and (ack.seq != number or target in self._doubted)):
+            self._asked_at[target] = asyncio.get_running_loop().time()
+            if ack is None:
+                pass
+            elif target in self._lost or (ack.duplicate and (ack.seq != number or target in self._doubted)):
                 await self._resend(target)
             elif not ack.duplicate:
                 await self.store.write(outbox_rows.renumber, row.position, ack.seq)
@@ -421,7 +430,7 @@ class Relay:
     def _look_at_number(self, target: str, ack: Stored) -> None:
         """Notes a stream that begins again under our eyes: no connection is lost with it."""
         known = self._known.get(target, 0)
-        if begun_again(known, ack):
+        if begun_again(known, ack.seq, duplicate=ack.duplicate):
             self._lost.add(target)
             known = 0
         self._known[target] = max(known, ack.seq)
@@ -448,6 +457,11 @@ class Relay:
             return outbox_upkeep.NOTHING
         return outbox_upkeep.look(conn, self.settings.terms, now_us)
 
+    def _long_unasked(self, targets: Iterable[str], now: float) -> set[str]:
+        """Those that were not asked lately: each question is one more copy of an event in a stream that is not read."""
+        pause = self.settings.terms.resend_us / 1e6
+        return {target for target in targets if now - self._asked_at.get(target, -pause) >= pause}
+
     async def _sweep_when_due(self) -> None:
         now = asyncio.get_running_loop().time()
         if now < self._sweep_at:
@@ -462,9 +476,10 @@ class Relay:
             if looked.resent:
                 self.watch.resent("", looked.resent)
                 _log.info("deliveries_without_receipt_resent", deliveries=looked.resent)
-            # Is it still the stream that took them? Asked with the next round.
-            self._unprobed |= looked.owing
-            if looked.owing:
+            # The next round asks their streams whether they still have what they took.
+            asked = self._long_unasked(looked.owing, now)
+            self._unprobed |= asked
+            if asked:
                 self.wake()
             if looked.rows < outbox_upkeep.BATCH:
                 break
@@ -478,17 +493,6 @@ def _park_cause(refusal: BusError) -> str:
         case StreamFullError():
             return "INBOX_FULL"
     return "BUS_REFUSED"
-
-
-def begun_again(known: int, ack: Stored) -> bool:
-    """Tells whether a stream that once gave the number ``known`` was lost and made again, judged by a new PubAck.
-
-    `first_sequence` puts the instant of making into the high bits, so another one shows even when the new stream has
-    taken more messages than the old, and in the answer to a duplicate too.
-    """
-    if not known:
-        return False
-    return (ack.seq <= known and not ack.duplicate) or incarnation(ack.seq) != incarnation(known)
 
 
 def _outgoing(target: str, row: Pending) -> Outgoing:

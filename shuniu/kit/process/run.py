@@ -155,7 +155,7 @@ async def _forever(work: Callable[[], Awaitable[None]], logger: Any) -> None:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            # Not this task was told to end, but something that it waited for.
+            # Something that the task awaited was cancelled, not the task; it is started again.
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))
         except Exception as error:  # noqa: BLE001 — background work must outlive its failures
             logger.error("task_failed", task=getattr(work, "__qualname__", "task"), **log.failure(error))

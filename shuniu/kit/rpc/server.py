@@ -141,7 +141,7 @@ def peer_listener(
     contract = policies(servicer.descriptor for servicer in servicers).values()
     names = sorted(frozenset().union(*(policy.services for policy in contract)))
     calls = _CALLS // max(1, len(names))
-    # The rest lets the caller hear of it in words of ours, before the library refuses a call in its own.
+    # The guard refuses at 7/8 of the library's limit, so the caller gets our error and not gRPC's.
     found = Listener(address, calls - calls // 8)
     for name in names:
         socket_path = peer_address(address, name)

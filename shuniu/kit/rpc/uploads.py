@@ -152,11 +152,11 @@ class UploadRoom:
 
 
 def busy() -> HubError:
-    """Refuses a document of a sender who has too many here."""
+    """Refuses a document for which there is no room: its sender has too many here, or all senders together."""
     return errors.exhausted(
         "VERIFY_BUSY",
-        "Too many documents of yours wait to be verified; send them one after another, and this one again in a minute.",
-        "您提交的待核验文件过多，请逐份提交，并在一分钟后重新提交该文件。",
+        "Many documents wait to be verified; send this one again in a minute, and several one after another.",
+        "当前待核验的文件较多，请一分钟后重新提交该文件；有多份文件时请逐份提交。",
     )
 
 

@@ -19,7 +19,7 @@ def _number(name: str) -> Column[int]:
     return Column(name, BigInteger, nullable=False, server_default="0")
 
 
-# Facts about the store itself: its epoch.
+# Facts about the store itself: its epoch, when it was restored, which steps of the kit it has had.
 meta = Table("meta", KIT, Column("name", Text, primary_key=True), _number("value"))
 
 # Named counters; the last sequence number of each aggregate is one.

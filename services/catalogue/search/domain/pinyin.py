@@ -49,7 +49,8 @@ def initials(typed: str) -> tuple[str, ...]:
     """The initials of names that may be meant where syllables and initials are typed in one word."""
     found: dict[str, None] = {}
     for cut in _cuts(typed):
-        if cut != typed:
+        # One letter is one syllable or its initial, and the text as it was typed finds that.
+        if cut != typed and len(cut) > 1:
             found[cut] = None
         if len(found) == _MOST_CUTS:
             break

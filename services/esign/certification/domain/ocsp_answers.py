@@ -24,12 +24,38 @@ from services.esign.domain.moments import us
 
 _DIGESTS = {"sha1": sha1, "sha224": sha224, "sha256": sha256, "sha384": sha384, "sha512": sha512}
 _SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string
+_ENUMERATED = 0x0A
+# ResponderID (RFC 6960, 4.2.1): by name, by key. A version before it is the default, which DER leaves out.
+_RESPONDER = frozenset({0xA1, 0xA2})
+_BASIC = "1.3.6.1.5.5.7.48.1.1"
 # CertStatus (RFC 6960, 4.2.1): good and unknown.
 _NOT_REVOKED = frozenset({0x80, 0x82})
 
 
+def is_answer(data: bytes) -> bool:
+    """Tells whether DER is an OCSPResponse, which begins with its status, or a BasicOCSPResponse, which begins with who
+    answers. What is no DER is taken for a list.
+    """
+    try:
+        first = der.parse(data).expect(der.SEQUENCE).children()[0]
+        return first.tag == _ENUMERATED or (first.tag == der.SEQUENCE and first.children()[0].tag in _RESPONDER)
+    except (DerError, IndexError):
+        return False
+
+
+def _whole(answer: bytes) -> bytes:
+    """The answer as an OCSPResponse: a BasicOCSPResponse is wrapped as a successful one."""
+    if der.parse(answer).expect(der.SEQUENCE).children()[0].tag == _ENUMERATED:
+        return answer
+    basic = der.tlv(der.SEQUENCE, der.oid(_BASIC), der.tlv(der.OCTET_STRING, answer))
+    return der.tlv(der.SEQUENCE, der.tlv(_ENUMERATED, b"\x00"), der.tlv(0xA0, basic))
+
+
 def words(certificate: x509.Certificate, issuer: x509.Certificate, answer: bytes) -> Sequence[Word]:
-    """Returns what an answer (DER) says of the certificate; nothing where it is not by who may answer."""
+    """Returns what an answer (DER, as `is_answer` knows it) says of the certificate; nothing where it is not by who may
+    answer.
+    """
+    answer = _whole(answer)
     found = tried(lambda: tuple(_read(certificate, issuer, answer)), None)
     if found is not None:
         return found

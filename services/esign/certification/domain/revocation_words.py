@@ -7,15 +7,15 @@ whatever its authority signed, by any algorithm known here; and what may say it 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
 
+from services.esign.certification.domain import chain
 from services.esign.domain import der
 from services.esign.domain.cms.signature_value import OtherKindError, SignatureValue, UnknownAlgorithmError
 from services.esign.domain.der import DerError, Node
+from services.esign.domain.kept import kept
 from services.esign.domain.unwarned import unwarned
 
 _Read = TypeVar("_Read")
@@ -49,7 +49,7 @@ class Word:
 
     @property
     def stands_until_us(self) -> int:
-        """Until when it is the newest word that a careful reader has."""
+        """The moment, µs, after which a newer answer should exist."""
         return max(self.at_us, self.at_us + _STALE_US if self.until_us is None else self.until_us)
 
     def is_from(self, at_us: int) -> bool:
@@ -118,13 +118,13 @@ def tried(read: Callable[[], _Read], otherwise: _Else) -> _Read | _Else:
         return otherwise
 
 
-@lru_cache(maxsize=256)
+@kept(256)
 def serial_in_der(certificate: x509.Certificate) -> bytes:
     """The serial number as answers have it: INTEGER with tag and length."""
     return next(field for field in _fields(certificate) if field.tag == der.INTEGER).raw
 
 
-@lru_cache(maxsize=256)
+@kept(256)
 def key_bits(certificate: x509.Certificate) -> bytes:
     """The subject public key without tag, length and unused bits (RFC 6960, 4.1.1)."""
     fields = [field for field in _fields(certificate) if field.tag != _VERSION]
@@ -135,4 +135,4 @@ _VERSION = 0xA0
 
 
 def _fields(certificate: x509.Certificate) -> list[Node]:
-    return der.parse(certificate.public_bytes(Encoding.DER)).children()[0].children()
+    return der.parse(chain.der_of(certificate)).children()[0].children()

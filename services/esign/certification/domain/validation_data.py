@@ -187,10 +187,11 @@ def standing(
 
 
 def _words(certificate: x509.Certificate, issuer: x509.Certificate, data: ValidationData) -> Iterator[Word]:
-    for answer in data.ocsps:
-        yield from ocsp_answers.words(certificate, issuer, answer)
-    for each in data.crls:
-        if (word := revocation_lists.find_word(certificate, issuer, each)) is not None:
+    for answer in (*data.ocsps, *data.crls):
+        # By what it is: some makers put a list among the answers, or an answer among the lists.
+        if ocsp_answers.is_answer(answer):
+            yield from ocsp_answers.words(certificate, issuer, answer)
+        elif (word := revocation_lists.find_word(certificate, issuer, answer)) is not None:
             yield word
 
 

@@ -157,7 +157,7 @@ def is_pointed_at(document: Document, versions: Sequence[Document], *present: Pd
 def _references(document: Document, numbers: Mapping[int, int]) -> Iterator[int]:
     """Yields where the file may have a reference to one of these objects, in whichever spelling."""
     for number in numbers:
-        for found in re.finditer(b"%d%b" % (number, _REST_OF_REFERENCE), document.data[: document.end]):
+        for found in re.compile(b"%d%b" % (number, _REST_OF_REFERENCE)).finditer(document.data, 0, document.end):
             before = document.data[max(0, found.start() - 16) : found.start()].rstrip(b"0")
             if not before[-1:].isdigit():
                 yield found.start()

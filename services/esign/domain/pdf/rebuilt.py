@@ -61,13 +61,15 @@ def headers(data: bytes, start: int, end: int) -> Iterator[_Header]:
         if count > _MOST_PLACES or steps > _MOST_STEPS:
             raise PdfError("TOO_MANY_OBJECTS", f"more than {count} places that look like objects", limit=True)
         at = found.start()
-        for comments in (False, True):
+        # Where there is no percent sign, both readings are one.
+        has_percent = data.find(b"%", max(start, at - 2 * _FARTHEST), at) >= 0
+        for comments in (False, True)[: 1 + has_percent]:
             generation, visited = _number_before(data, start, at, comments=comments)
-            steps += at - visited
+            steps += (at - visited) * (2 - has_percent)
             if generation is None:
                 continue
             number, visited = _number_before(data, start, generation, comments=comments)
-            steps += generation - visited
+            steps += (generation - visited) * (2 - has_percent)
             if number is not None:
                 yield _Header(_value_at(data, number, generation), _value_at(data, generation, at), number)
 

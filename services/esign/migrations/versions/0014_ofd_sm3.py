@@ -1,4 +1,4 @@
-"""Documents by the SM3 of their OFD form. The digests of documents from before are computed after the start."""
+"""Documents by the SM3 of their OFD form. Revision 0015 computes those of earlier documents."""
 
 from alembic import op
 from sqlalchemy import Column, Text

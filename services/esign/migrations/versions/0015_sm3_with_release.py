@@ -3,9 +3,10 @@
 from typing import Final
 
 from alembic import op
-from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, insert, select
+from sqlalchemy import Column, LargeBinary, MetaData, Table, Text, select
 
 from shuniu.kit.crypto.sm import sm3
+from shuniu.kit.store.types import binding_of
 
 revision = "0015"
 down_revision = "0014"
@@ -31,7 +32,7 @@ def _fill(digests: str, forms: str, column: str) -> None:
         if forms == "certificate"
         else Table(forms, tables, Column("number", Text), Column(column, LargeBinary))
     )
-    known = Table(digests, tables, Column("number", Text), Column("sm3", Text))
+    known = Table(digests, tables, Column("number", Text, primary_key=True), Column("sm3", Text))
     wanted = select(form.c.number, form.c[column]).outerjoin(known, known.c.number == form.c.number)
     if form is not certificate:
         wanted = wanted.join(certificate, certificate.c.number == form.c.number)
@@ -41,4 +42,6 @@ def _fill(digests: str, forms: str, column: str) -> None:
     conn, after = op.get_bind(), ""
     while rows := conn.execute(wanted.where(form.c.number > after)).all():
         after = rows[-1].number
-        conn.execute(insert(known), [{"number": row.number, "sm3": sm3(bytes(row[1])).hex()} for row in rows])
+        found = [{"number": row.number, "sm3": sm3(bytes(row[1])).hex()} for row in rows]
+        # A replica of the version before may still write them.
+        binding_of(conn).dialect.insert_ignore(conn, known, found)

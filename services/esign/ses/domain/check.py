@@ -409,7 +409,7 @@ def maker_standing(seal: Seal, trust: SmTrust, evidence: Evidence, now_us: int) 
     if then is Then.UNCLEAR:
         return _UNCLEAR
     if then is not Then.UNPROVEN or (
-        proven_us is not None and path_standing(path, evidence.data, proven_us, proven_us) is not Then.REVOKED
+        proven_us is not None and path_standing(path, evidence.data, proven_us, proven_us) not in MAY_BE_REVOKED
     ):
         return None
     zh, en = (

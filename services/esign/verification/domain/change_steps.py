@@ -134,8 +134,8 @@ def judge(found: Findings, document: Document, look: Look | None, places: int) -
 def _about_gaps(
     document: Document, present: Sequence[PdfSignature], signed: Sequence[Document], places: int
 ) -> Step | None:
-    """Yields what leaves the verdict open where the unsigned bytes of a signature may be more than its own value.
-    `signed`: the versions that were signed.
+    """Returns the step that leaves the verdict open because the unsigned bytes of a signature may be more than its
+    value; None when they are not. `signed`: the versions that were signed.
     """
     try:
         elsewhere = gaps.is_elsewhere(document, present, places) or any(map(gaps.is_a_file_without, signed, present))
@@ -206,7 +206,7 @@ def _signatures_at(document: Document, end: int) -> list[PdfSignature]:
 
 
 def earlier_ends(data: bytes, before: int) -> list[int]:
-    """Yields where earlier versions in the file may end, the newest first; a few are enough."""
+    """Returns the offsets at which earlier versions in the file may end, the newest first; a few are enough."""
     return [found.end() for found in _END.finditer(data, 0, before) if found.end() < before][: -_MOST_ENDS - 1 : -1]
 
 
@@ -381,7 +381,7 @@ def _ambiguous(found: Findings, document: Document, passages: Sequence[Passage])
 
 
 def _standing(version: Document, reached: frozenset[int]) -> frozenset[int]:
-    """Takes of an earlier version only what it has: what came later is missed by none of its readers."""
+    """Returns those of `reached` that exist in the earlier version."""
     return frozenset(n for n in reached if version.entries.get(n, FREE).place != Place.FREE)
 
 

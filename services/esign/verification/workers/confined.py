@@ -96,7 +96,7 @@ class Patience:
         self._looked = time.monotonic()
 
     def is_over(self) -> bool:
-        """A look."""
+        """Counts the time since the last call, at most half a second of it; tells whether the time is over."""
         now = time.monotonic()
         self._left -= min(now - self._looked, _MOST_OF_A_LOOK)
         self._looked = now
@@ -442,7 +442,9 @@ class Worker:
     can_step_back: bool = True
 
     def greeted(self, body: bytes | bytearray) -> None:
-        """Its first frame: its process id, and the modules that it could not load. Raises WorkerGoneError."""
+        """Reads the worker's first frame: its process id, and the modules that it could not load. Raises
+        WorkerGoneError.
+        """
         if len(body) < _GREETING_SIZE:
             raise WorkerGoneError("ended at its start")
         self.pid = int.from_bytes(body[:_GREETING_SIZE], "big")

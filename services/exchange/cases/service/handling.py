@@ -14,6 +14,8 @@ from services.exchange.service.pages import Page, Pages, cut
 from shuniu.api.exchange.v1 import case_pb2 as pb
 from shuniu.api.exchange.v1 import case_pb2_grpc
 from shuniu.kit import errors
+from shuniu.kit.foundation import asked_of
+from shuniu.kit.rpc import requests
 from shuniu.kit.rpc.caller import current_caller
 
 
@@ -27,10 +29,16 @@ class CaseHandlingService(case_pb2_grpc.CaseHandlingServiceServicer):
         self._pages = pages
 
     async def MoveCase(self, request: pb.MoveCaseRequest, context: Any) -> pb.MoveCaseResponse:
-        own = await self._certificates.of_case(request.case_code) if request.certificate_number else ""
+        own = ""
+        # A repeated request has its answer, whatever became of the document and whether or not esign is there.
+        if request.move == pb.CASE_MOVE_DELIVER and request.certificate_number and not await self._answered(request):
+            own = await self._certificates.of_case(request.case_code)
         return await self._work.answer(
             request, pb.MoveCaseResponse, f"case/{request.case_code[:43]}", self._move, request, own
         )
+
+    async def _answered(self, request: pb.MoveCaseRequest) -> bool:
+        return bool(await self._base.store.read(requests.answered, [asked_of(request)]))
 
     def _move(self, conn: Connection, request: pb.MoveCaseRequest, certificate: str) -> Worked:
         row = store.find_case(conn, request.case_code)

@@ -15,7 +15,7 @@ def upgrade() -> None:
         Column("resource", Text, primary_key=True),
         Column("calls", BigInteger, nullable=False),
     )
-    # What the days before spent is of no use to this day's quotas but for the day of the upgrade itself.
+    # Only the counts of the day of the upgrade matter; the first sweep deletes those of earlier days.
     op.execute(
         "INSERT INTO share_use (day, consumer, resource, calls) SELECT grant_use.day, resource_grant.consumer,"
         " resource_grant.resource, SUM(grant_use.calls) FROM grant_use JOIN resource_grant"
@@ -29,11 +29,13 @@ def upgrade() -> None:
         Column("resource", Text, primary_key=True),
         Column("stopped_us", BigInteger, nullable=False),
     )
-    # Who revoked was not stored: a stop costs the consumer one more decision of the provider, no stop would undo one.
+    # Who revoked was not stored. So every later application of such a consumer waits for the provider's decision;
+    # without these rows a revocation by the provider would be undone.
     op.execute(
         "INSERT INTO share_stop (consumer, resource, stopped_us)"
         " SELECT DISTINCT consumer, resource, 0 FROM resource_grant WHERE state = 'REVOKED'"
     )
+    op.create_index("resource_grant_of", "resource_grant", ["consumer", "resource", "state"])
     op.add_column("resource", Column("daily_calls", BigInteger, nullable=False, server_default="0"))
     op.add_column("provider_call", Column("begun_us", BigInteger, nullable=False, server_default="0"))
     is_open = text("state = 'OPEN'")

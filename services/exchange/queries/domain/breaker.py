@@ -28,35 +28,37 @@ class Breaker:
 
     failures: int = 0
     pause_s: float = 0.0
-    opens_at: float = 0.0
-    tried: bool = False
-    """A trial is under way."""
+    try_at: float = 0.0
+    """The end of the pause."""
+    trial: str = ""
+    """The question that is under way as a trial; empty for none."""
 
     def standing(self, now: float) -> Standing:
         if not self.pause_s:
             return Standing.CLOSED
-        return Standing.OPEN if self.tried or now < self.opens_at else Standing.HALF_OPEN
+        return Standing.OPEN if self.trial or now < self.try_at else Standing.HALF_OPEN
 
-    def begin(self, now: float) -> None:
-        """A question goes out."""
-        self.tried = self.standing(now) is Standing.HALF_OPEN
+    def begin(self, question: str, now: float) -> None:
+        """A question goes out, after a pause as a trial."""
+        self.trial = question if self.standing(now) is Standing.HALF_OPEN else ""
 
     def answered(self) -> bool:
         """An answer came, in time or late: the breaker closes. Returns whether it was open."""
         was_open = bool(self.pause_s)
-        self.failures, self.pause_s, self.tried = 0, 0.0, False
+        self.failures, self.pause_s, self.trial = 0, 0.0, ""
         return was_open
 
     def failed(self, now: float) -> None:
-        """No answer came in time. What fails while the breaker is open was asked before and says nothing new."""
+        """No answer came in time. Questions that were sent before the breaker opened change nothing."""
         self.failures += 1
-        if self.tried or (not self.pause_s and self.failures >= FAILURES):
+        if self.trial or (not self.pause_s and self.failures >= FAILURES):
             self.open(now)
 
     def open(self, now: float) -> None:
         self.pause_s = min(LONGEST_PAUSE_S, max(SHORTEST_PAUSE_S, 2 * self.pause_s))
-        self.opens_at, self.tried = now + self.pause_s, False
+        self.try_at, self.trial = now + self.pause_s, ""
 
-    def left(self) -> None:
-        """The asker of a trial left before its end: another may be made."""
-        self.tried = False
+    def left(self, question: str) -> None:
+        """An asker left before the end; another trial may be made when it was the one of the trial."""
+        if self.trial == question:
+            self.trial = ""

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from services.identity.platforms import store as platform_store
 from services.identity.sessions.domain.sessions import Session
 from services.identity.sessions.store import families
+from shuniu.kit.store.partial import partial
 from shuniu.kit.store.types import binding_of
 
 TABLES: Final = MetaData()
@@ -44,8 +45,8 @@ session = Table(
     Column("ended_us", BigInteger, nullable=False, server_default="0"),
     Column("end_reason", Text, nullable=False, server_default=""),
     Index("session_secret", "secret_hash", unique=True),
-    Index("session_live", "expires_us", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)),
-    Index("session_over", "expires_us", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
+    partial("session_live", "expires_us", where=_LIVE),
+    partial("session_over", "expires_us", where=_OVER),
 )
 
 # Platforms that hold tokens of a session; profile_us is when one first asked for the person's name, 0 if never.

@@ -271,6 +271,22 @@ def test_an_odd_answer_leaves_it_open(status: str, then: Then) -> None:
     assert one.stood(ocsps=(odd_time,)) is Then.UNSAID
 
 
+def test_an_answer_or_list_in_the_others_place_is_read_for_what_it_is() -> None:
+    """Some makers put all into one array, or an answer without its envelope: it revokes and vouches as elsewhere."""
+    one = plain()
+    gone, good = one.answer(ocsp.OCSPCertStatus.REVOKED), one.answer(ocsp.OCSPCertStatus.GOOD)
+    revoking, silent = one.crl((one.holder.serial_number, (COMPROMISED,))), one.crl((5, (COMPROMISED,)))
+    bare = [der.parse(der.parse(each).children()[1].children()[0].children()[1].body).raw for each in (gone, good)]
+    for then, among_lists, among_answers in (
+        (Then.REVOKED, [gone, bare[0]], [revoking, bare[0]]),
+        (Then.GOOD, [good, bare[1]], [silent, bare[1]]),
+    ):
+        for each in among_lists:
+            assert one.stood(each) is then
+        for each in among_answers:
+            assert one.stood(ocsps=(each,)) is then
+
+
 def test_an_indirect_list_names_its_issuers_own() -> None:
     """An entry is of the issuer that it or one before it names, else of the list's own (RFC 5280, 5.3.3)."""
     one = plain()

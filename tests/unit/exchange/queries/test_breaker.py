@@ -6,7 +6,7 @@ from services.exchange.queries.domain.breaker import FAILURES, LONGEST_PAUSE_S, 
 def _opened(now: float = 0.0) -> Breaker:
     breaker = Breaker()
     for _ in range(FAILURES):
-        breaker.begin(now)
+        breaker.begin("q", now)
         breaker.failed(now)
     return breaker
 
@@ -26,11 +26,11 @@ def test_one_trial_at_a_time_and_longer_pauses() -> None:
     """After the pause one question goes out; when it fails the pause doubles, up to a most."""
     breaker, now, pauses = _opened(), 0.0, []
     for _ in range(6):
-        pauses.append(breaker.opens_at - now)
-        assert breaker.standing(breaker.opens_at - 0.01) is Standing.OPEN
-        now = breaker.opens_at
+        pauses.append(breaker.try_at - now)
+        assert breaker.standing(breaker.try_at - 0.01) is Standing.OPEN
+        now = breaker.try_at
         assert breaker.standing(now) is Standing.HALF_OPEN
-        breaker.begin(now)
+        breaker.begin("q", now)
         assert breaker.standing(now + 1000) is Standing.OPEN
         breaker.failed(now)
     assert pauses == [SHORTEST_PAUSE_S, 10.0, 20.0, 40.0, LONGEST_PAUSE_S, LONGEST_PAUSE_S]
@@ -49,7 +49,9 @@ def test_what_was_asked_before_says_nothing_new() -> None:
     """Questions that were out when it opened do not make the pause longer; a trial that was left may be repeated."""
     breaker = _opened()
     breaker.failed(1.0)
-    assert breaker.opens_at == SHORTEST_PAUSE_S
-    breaker.begin(SHORTEST_PAUSE_S)
-    breaker.left()
+    assert breaker.try_at == SHORTEST_PAUSE_S
+    breaker.begin("trial", SHORTEST_PAUSE_S)
+    breaker.left("one of before")
+    assert breaker.standing(SHORTEST_PAUSE_S) is Standing.OPEN
+    breaker.left("trial")
     assert breaker.standing(SHORTEST_PAUSE_S) is Standing.HALF_OPEN

@@ -104,7 +104,7 @@ async def test_a_trial_takes_the_place_of_the_oldest_and_an_answer_to_it_forgive
     async with _reading(stream) as taken:
         for number in range(FAILURES):
             await _refused(land, number)
-        stream.breaker.opens_at = 0.0
+        stream.breaker.try_at = 0.0
         asking = asyncio.create_task(land.ask(_question(8), "ministry", 5.0))
         async with asyncio.timeout(5):
             while len(taken) <= FAILURES:
@@ -144,3 +144,20 @@ async def test_waiting_and_streams_are_bounded(land: ProviderStreams, monkeypatc
     assert caught.value.reason == "TOO_MANY_STREAMS"
     land.close(stream)
     _open(land)
+
+
+async def test_a_question_that_waited_here_does_not_count_against_the_provider(land: ProviderStreams) -> None:
+    """What was left of its time was less than the provider has: a busy provider is no hung one."""
+    stream, now = _open(land, window=1), asyncio.get_running_loop().time
+    async with _reading(stream):
+        for number in range(FAILURES + 1):
+            held = asyncio.create_task(land.ask(_question(2 * number), "ministry", 5.0))
+            await asyncio.sleep(0)
+            waiting, until = asyncio.create_task(_refused(land, 2 * number + 1)), now() + PATIENCE / 2
+            while now() < until:
+                await asyncio.sleep(0)
+            land.answered(stream, pb.ServeAnswer(call_id=f"c{2 * number}", result="OK"))
+            await held
+            assert await waiting == "PROVIDER_SLOW"
+            assert stream.breaker.failures == 0
+            land.answered(stream, pb.ServeAnswer(call_id=f"c{2 * number + 1}", result="OK"))

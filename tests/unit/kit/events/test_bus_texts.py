@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 
 from shuniu.kit.events import bus_server, cloudevents
-from shuniu.kit.events.bus import Stored
-from shuniu.kit.events.bus_streams import first_sequence
+from shuniu.kit.events.bus_streams import begun_again, first_sequence
 from shuniu.kit.events.outbox import Event
-from shuniu.kit.events.relay import begun_again
 
 TOKENS = bus_server.BusTokens("operator", "SYSID", "system", "HUBID", "hub")
 
@@ -97,10 +95,18 @@ def test_a_stream_made_again_is_known_by_its_numbers():
     """A new stream shows even after it took more messages than the old one; a living one never looks lost."""
     old = first_sequence(1_790_000_000) + 100
     new = first_sequence(1_790_000_000 + 86_400) + 5000
-    assert begun_again(old, Stored("INBOX", new))
-    assert begun_again(old, Stored("INBOX", old - 50))
-    assert not begun_again(old, Stored("INBOX", old + 1))
-    assert not begun_again(old, Stored("INBOX", old - 50, duplicate=True))
-    assert not begun_again(0, Stored("INBOX", 1))
+    assert begun_again(old, new, duplicate=False)
+    assert begun_again(old, old - 50, duplicate=False)
+    assert not begun_again(old, old + 1, duplicate=False)
+    assert not begun_again(old, old - 50, duplicate=True)
+    assert not begun_again(0, 1, duplicate=False)
+    # One that took more than 2^28 messages, and one made anew a minute after it had taken fifty million.
+    last = first_sequence(1_790_000_000) + (1 << 28) - 2
+    for step in range(4):
+        assert not begun_again(last + step, last + step + 1, duplicate=False)
+    assert not begun_again(last + 3, last, duplicate=True)
+    busy = first_sequence(1_790_000_000) + 50_000_000
+    for duplicate in (False, True):
+        assert begun_again(busy, first_sequence(1_790_000_060), duplicate=duplicate)
     # Numbers stay exact in clients that know doubles only.
     assert first_sequence(1_767_225_600 + 19 * 365 * 86_400) < 2**53

@@ -79,3 +79,13 @@ def test_all_faults_are_named_at_once_and_none_is_repeated() -> None:
     with pytest.raises(HubError) as caught:
         check_texts(endless)
     assert len(caught.value.violations) == 50
+
+
+def test_a_request_of_endless_lists_is_refused_by_their_length() -> None:
+    """A message of some hundred kilobytes may hold a hundred thousand empty texts; they are counted, not walked."""
+    request = case_pb2.MoveCaseRequest(missing_materials=[""] * 100_000)
+    check_texts(request)
+    request.missing_materials.append("")
+    with pytest.raises(HubError) as refused:
+        check_texts(request)
+    assert "REQUEST_PARTS" in str(refused.value.violations)

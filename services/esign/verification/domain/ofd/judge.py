@@ -48,7 +48,7 @@ _OPTIONAL = frozenset({"seal_then", "ses"})
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """Holds what everything is judged by."""
+    """Holds the trust, the register's facts and the time (µs) by which a package is judged."""
 
     trust: Trust
     sm_trust: SmTrust

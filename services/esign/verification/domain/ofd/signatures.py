@@ -215,7 +215,7 @@ def _stated(info: Element) -> tuple[int, ...]:
 
 
 def _readings(text: str, shape: str, zones: Iterable[tzinfo]) -> Iterator[int]:
-    """Yields what the text means in each zone, as far as it is a moment there."""
+    """Yields the moment that the text names in each zone; skips zones in which it names none."""
     for zone in zones:
         with contextlib.suppress(ValueError):
             yield moments.read(text, shape, zone)
