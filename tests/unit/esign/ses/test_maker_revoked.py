@@ -134,6 +134,20 @@ def test_what_is_proven_to_be_older_stands(party: str) -> None:
 
 
 @pytest.mark.parametrize("party", ["maker", "authority"])
+def test_a_proof_of_time_answers_no_list_that_cannot_be_read(party: str) -> None:
+    """Beside a list that revokes since, another names the maker and cannot be checked: it may say from when before."""
+    read = ses.read(eseal())
+    assert isinstance(read, ses.Seal)
+    since = listed(party, SINCE_US)
+    odd = since.replace(der.oid("1.2.156.10197.1.501"), der.oid("1.2.156.10197.1.599"))
+    assert odd != since
+    lists = NOTHING.with_lists((since, odd))
+    step = ses_check.maker_standing(read, trust(), Evidence(lists, SINCE_US - 1_000_000), NOW_US)
+    assert step is not None
+    assert step.status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("party", ["maker", "authority"])
 def test_a_seal_inspected_by_itself(party: str, tmp_path: Path) -> None:
     """`shuniu seal inspect` asks the lists of the trust directory too."""
     beside_pdf(tmp_path, (listed(party),))
