@@ -3,10 +3,12 @@
 import hashlib
 
 import pytest
+from sqlalchemy import delete
 
 from shuniu.api.common.v1 import receipt_pb2 as pb
 from shuniu.kit.events.receipt_check import ReceiptService
 from shuniu.kit.process import ids
+from shuniu.kit.store.tables import outbox_delivery
 from tests.support.outbox import emitted, kit_store
 
 
@@ -58,3 +60,18 @@ async def test_what_the_hub_may_have_forgotten_is_not_called_unknown(store, cloc
     late = pb.Receipt(event_id=ulid_of(clock))
     clock.advance(7 * 86_400)
     assert await standings(store, [late, pb.Receipt(event_id=ulid_of(clock))]) == ["FORGOTTEN", "UNKNOWN"]
+
+
+async def test_a_delivery_that_is_gone_before_its_event_is_forgotten_too(store, clock):
+    """The hub keeps the event for its own stream: that no delivery of it is left says nothing of who got it."""
+    event_id = await store.write(emit, clock, b"one", "a")
+    receipt = pb.Receipt(event_id=event_id, sha256=hashlib.sha256(b"one").digest())
+    assert await standings(store, [receipt]) == ["FITS"]
+    await store.write(
+        lambda conn: conn.execute(
+            delete(outbox_delivery).where(outbox_delivery.c.event_id == event_id, outbox_delivery.c.target == "a")
+        )
+    )
+    assert await standings(store, [receipt]) == ["NOT_SENT"]
+    clock.advance(8 * 86_400)
+    assert await standings(store, [receipt]) == ["FORGOTTEN"]

@@ -34,7 +34,7 @@ class _AudienceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Audience.Val
     AUDIENCE_HUB: _Audience.ValueType  # 1
     """The hub's own services alone."""
     AUDIENCE_ADDRESSED: _Audience.ValueType  # 2
-    """Nobody else."""
+    """Only the platforms that the event is addressed to."""
     AUDIENCE_SUPERVISORS: _Audience.ValueType  # 3
     """Subscribers that hold `scope`, for events of their own division and those below it."""
     AUDIENCE_PUBLIC: _Audience.ValueType  # 4
@@ -50,7 +50,7 @@ AUDIENCE_UNSPECIFIED: Audience.ValueType  # 0
 AUDIENCE_HUB: Audience.ValueType  # 1
 """The hub's own services alone."""
 AUDIENCE_ADDRESSED: Audience.ValueType  # 2
-"""Nobody else."""
+"""Only the platforms that the event is addressed to."""
 AUDIENCE_SUPERVISORS: Audience.ValueType  # 3
 """Subscribers that hold `scope`, for events of their own division and those below it."""
 AUDIENCE_PUBLIC: Audience.ValueType  # 4

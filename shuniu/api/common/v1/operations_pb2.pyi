@@ -109,12 +109,12 @@ class GetStatusResponse(_message.Message):
     dead_letters: _builtins.int
     """Number of dead letters waiting for an operator."""
     organisation_deliveries: _builtins.int
-    """Deliveries to organisations in all states, as this outbox counts them."""
+    """Deliveries to organisations in all states, as this outbox counts them: up to some 20,000 a state."""
     organisation_open: _builtins.int
     """Those of them that have no receipt yet."""
     @_builtins.property
     def outbox(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Counts of outbox deliveries by state name (PENDING, STORED, RECEIPTED, PARKED, DEAD, ARCHIVED), up to 10,000 each."""
+        """Counts of outbox deliveries by state name (PENDING, STORED, RECEIPTED, PARKED, DEAD, ARCHIVED), up to some 10,000 each."""
 
     @_builtins.property
     def started_at(self) -> _timestamp_pb2.Timestamp:
