@@ -39,6 +39,7 @@ def test_what_is_carried_needs_cryptography_and_a_renderer_alone(backend: Module
     }
     assert outside - set(sys.stdlib_module_names) <= {
         "cryptography",
+        "numpy",
         "pypdfium2",
         "pypdfium2_raw",
         "services",

@@ -183,7 +183,8 @@ FORGERIES = {
     "empty": lambda cms: b"",
     "zero": lambda cms: b"\0",
     "null": lambda cms: b"\x05\x00",
-    "cut": lambda cms: cms[:-1],
+    # What follows is filled with zeros, so that a zero cut off would be there still.
+    "cut": lambda cms: cms.rstrip(b"\0")[:-1],
     "tail": lambda cms: cms + b"\x01",
     "twice": lambda cms: cms + cms,
     "wrapped": lambda cms: b"\x30\x82" + len(cms).to_bytes(2, "big") + cms,

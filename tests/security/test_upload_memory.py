@@ -14,6 +14,7 @@ from shuniu.kit.process.config import ConfigError
 from shuniu.kit.rpc.options import MAX_MESSAGE
 from shuniu.kit.rpc.server import _CALLS, _UPLOAD_OPTIONS
 from tests.support import hostile
+from tests.support.esign import small_pdf
 from tests.support.seal_land import seal_land
 
 MIB = 1024 * 1024
@@ -97,7 +98,7 @@ async def test_a_flood_of_large_uploads_takes_no_more() -> None:
         while not (await asyncio.wait({ended}, timeout=0.02))[0]:
             most = max(most, resident() - before)
             if most > 64 * MIB and other is None:
-                other = asyncio.create_task(land.verdict(nested))
+                other = asyncio.create_task(land.verdict(small_pdf()))
         said, _ = await ended
         assert other is not None
         assert (await other).verdict in {"INVALID", "INDETERMINATE"}

@@ -16,7 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PROJECT = ROOT / "clients" / "python"
 # What the extra `verify` needs of others, by distribution.
-NEEDED = ("cryptography", "pypdfium2")
+NEEDED = ("cryptography", "numpy", "pypdfium2")
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
 
 

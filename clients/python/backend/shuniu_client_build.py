@@ -33,7 +33,7 @@ NAMES = {
 # Of the kit only what needs nothing of it, and of the rules that every domain may import.
 CARRIED = {"shuniu.kit.crypto", "shuniu.kit.crypto.sm", "shuniu.kit.crypto.libcrypto", "shuniu.china_time"}
 # All that the library may need of others.
-ALLOWED = {"cryptography", "pypdfium2", "pypdfium2_raw"}
+ALLOWED = {"cryptography", "numpy", "pypdfium2", "pypdfium2_raw"}
 _HEAD = '''"""The hub's verifier, copied by the build from {module}. Change it there."""\n'''
 
 

@@ -1,16 +1,17 @@
 """Pages as they look, pixel by pixel: what is blank, what can be seen through, what is apart from what."""
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from services.esign.revisions import page_signs
+from services.esign.revisions.page_signs import WHITE
+from services.esign.revisions.pixels import Picture, changed, unlike, widened
 
 # Pixels around a place that its edges may colour.
 EDGE = 1
-_BYTES_A_PIXEL = 3
-_WHITE = b"\xff" * _BYTES_A_PIXEL
 # Points around a new field that are blank too: nearer, what it shows would read as part of the page's text. On a large
 # page, of which a screen shows less, a share of its shorter side.
 _APART = 12.0
@@ -19,6 +20,8 @@ _APART_ON_PAGE = 0.02
 _SHADES = (12, 24, 48, 96)
 # A later look may take this share of a sign's ink, colour and outline.
 _MOST_LOST = 0.1
+# Levels of a colour channel from which on a pixel of a sign has another colour.
+_ANOTHER = 48
 _MOST_COLOURED = 0.5
 _MOST_EDGES = 0.5
 # It may paint this share of the pixels that are so near to ink.
@@ -26,8 +29,6 @@ _MOST_PAINTED = 0.5
 _AROUND = 6
 # Points beyond a place in which its signs are followed.
 REACH = 15.0
-# Pixels by which the ground of a place is found.
-_SAMPLES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,20 +67,32 @@ class Box:
         )
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class DrawnPage:
-    """A page as it looks: rows of `stride` bytes, three bytes a pixel; `scale`: pixels a point."""
+    """A page as it looks; `scale`: pixels a point."""
 
-    width: int
-    height: int
-    stride: int
-    pixels: bytes
+    pixels: Picture
     scale: float
 
-    def rows(self, box: Box) -> Iterator[slice]:
-        for row in range(box.top, box.bottom):
-            start = row * self.stride
-            yield slice(start + box.left * _BYTES_A_PIXEL, start + box.right * _BYTES_A_PIXEL)
+    @property
+    def width(self) -> int:
+        return len(self.pixels[0])
+
+    @property
+    def height(self) -> int:
+        return len(self.pixels)
+
+    def looks_as(self, other: "DrawnPage", but_for: Sequence[Box] = ()) -> bool:
+        """Tells whether another page has the same size and the same pixels outside of some places."""
+        if self.pixels.shape != other.pixels.shape:
+            return False
+        different = changed(self.pixels, other.pixels)
+        for box in but_for:
+            different[box.top : box.bottom, box.left : box.right] = False
+        return not different.any()
+
+    def place(self, box: Box) -> Picture:
+        return self.pixels[box.top : box.bottom, box.left : box.right]
 
     def is_apart(self, box: Box) -> bool:
         """Tells whether a place is blank, and nothing near it is of a size that both would read as one."""
@@ -91,50 +104,40 @@ class DrawnPage:
     def is_alone(self, box: Box) -> bool:
         """Tells whether no sign is so near to a blank place that both read as one."""
         around = box.wider(math.ceil(page_signs.FARTHEST * self.scale), self.width, self.height)
-        inner, width, _ = self._inside(box, around)
-        ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
-        return page_signs.is_apart(self.place(around), ground, width, self.scale, inner)
+        inner = _inside(box, around).edges
+        return page_signs.is_apart(self.place(around), self._first(box), self.scale, inner)
 
     def holds_signs(self, box: Box) -> bool:
         """Tells whether a place shows more than long thin lines."""
-        around = box.wider(round(REACH * self.scale), self.width, self.height)
-        inner, width, _ = self._inside(box, around)
-        return page_signs.holds_signs(self.place(around), self._ground(around), width, self.scale, inner)
+        around = self._within_reach(box)
+        return page_signs.holds_signs(self.place(around), self._ground(around), self.scale, _inside(box, around).edges)
 
     def shows_signs(self, place: Box, boxes: Sequence[Box]) -> bool:
         """Tells whether in each of the boxes, which are in a place, something is that is no long thin line."""
-        around = place.wider(round(REACH * self.scale), self.width, self.height)
-        _, width, height = self._inside(place, around)
-        inner = [box.moved(around.left, around.top, width, height).edges for box in boxes]
-        return page_signs.are_in_all(self.place(around), self._ground(around), width, self.scale, inner)
-
-    def _inside(self, box: Box, around: Box) -> tuple[tuple[int, int, int, int], int, int]:
-        """A place in what is around it, and the size of that."""
-        width, height = around.right - around.left, around.bottom - around.top
-        return box.moved(around.left, around.top, width, height).edges, width, height
+        around = self._within_reach(place)
+        inner = [_inside(box, around).edges for box in boxes]
+        return page_signs.are_in_all(self.place(around), self._ground(around), self.scale, inner)
 
     def is_blank(self, box: Box) -> bool:
         """Tells whether the place has one colour. A place without a pixel is none."""
-        found = [self.pixels[each] for each in self.rows(box)]
-        line = found[0][:_BYTES_A_PIXEL] * (box.right - box.left) if found else b""
-        return bool(line) and all(each == line for each in found)
+        return bool(box.area) and bool((self.place(box) == self._first(box)).all())
 
     def shows(self, box: Box, colour: tuple[float, float, float] | None) -> bool:
         """Tells whether a part of a place has more than one colour, or the one that it is painted in."""
+        first = self._first(box)
         if not self.is_blank(box):
-            place = self.place(box)
-            return page_signs.unlike(place, place[:_BYTES_A_PIXEL], _SHADES[0]) != 0
-        pixel = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
-        wanted = None if colour is None else [255 * share for share in reversed(colour)]
-        return wanted is not None and all(abs(a - b) <= _SHADES[1] for a, b in zip(pixel, wanted, strict=True))
+            return bool(unlike(self.place(box), first, _SHADES[0]).any())
+        if colour is None:
+            return False
+        wanted = [255 * share for share in reversed(colour)]
+        return all(abs(a - b) <= _SHADES[1] for a, b in zip(first.tolist(), wanted, strict=True))
 
     def is_paper(self, box: Box) -> bool:
         """Tells whether a place is blank, and no part of something dark that was printed."""
         if not self.is_blank(box):
             return False
-        ground = self.pixels[box.top * self.stride + box.left * _BYTES_A_PIXEL :][:_BYTES_A_PIXEL]
-        around = box.wider(round(REACH * self.scale), self.width, self.height)
-        return page_signs.is_light(ground) or ground == self._ground(around)
+        ground = self._first(box)
+        return page_signs.is_light(ground) or bool((ground == self._ground(self._within_reach(box))).all())
 
     def can_be_seen_through(self, box: Box, after: "DrawnPage", *, is_drawn: bool) -> bool:
         """Tells whether what the place showed can be seen still: a seal lies over a text, a white sheet hides it. A
@@ -142,90 +145,74 @@ class DrawnPage:
         """
         if not box.area or self.is_paper(box):
             return True
-        if is_drawn and self.place(box) == after.place(box):
+        if is_drawn and (self.place(box) == after.place(box)).all():
             return False
         # Signs that reach beyond the place are looked at whole.
-        whole = box.wider(round(REACH * self.scale), self.width, self.height)
-        width = whole.right - whole.left
+        whole = self._within_reach(box)
         was, now = self.place(whole), after.place(whole)
-        if page_signs.are_edges_lost(was, now, width, _MOST_EDGES):
+        if page_signs.are_edges_lost(was, now, _MOST_EDGES):
             return False
-        grounds = page_signs.grounds_of(was, width, self.scale)
-        was, now = (page_signs.on_white(place, width, self.scale, grounds) for place in (was, now))
-        shown = 0
+        grounds = page_signs.grounds_of(was, self.scale)
+        was, now = (page_signs.on_white(place, self.scale, grounds) for place in (was, now))
+        shown = np.zeros(was.shape[:2], bool)
         for shade in _SHADES:
             # Ink may come half as near to the ground as it was.
-            ink = page_signs.unlike(was, _WHITE, shade)
-            lost = ink & ~page_signs.unlike(now, _WHITE, shade // 2)
-            if page_signs.is_one_lost(ink, lost, whole.area, width, _MOST_LOST):
+            ink = unlike(was, WHITE, shade)
+            if page_signs.is_one_lost(ink, ink & ~unlike(now, WHITE, shade // 2), _MOST_LOST):
                 return False
             shown |= ink
-        coloured = page_signs.made_other(was, now, shown)
         return not (
-            page_signs.is_one_lost(shown, coloured, whole.area, width, _MOST_COLOURED)
+            page_signs.is_one_lost(shown, shown & changed(was, now, _ANOTHER), _MOST_COLOURED)
             or self._is_painted_around(box, after)
-            or page_signs.is_one_made(was, now, width, self.scale)
+            or page_signs.is_one_made(was, now, self.scale)
         )
 
     def _is_painted_around(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether letters can be told no more from what is around them: ink on ink hides them, too."""
-        width, was = box.right - box.left, self.place(box)
-        grounds = page_signs.grounds_of(was, width, self.scale)
-        was, now = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, after.place(box)))
-        shown = page_signs.unlike(was, _WHITE, _SHADES[0])
-        around = _widened(shown, width, _AROUND) & ~shown
-        painted = (page_signs.unlike(now, _WHITE, _SHADES[-1]) & around).bit_count()
-        return painted > _MOST_PAINTED * around.bit_count()
+        was = self.place(box)
+        grounds = page_signs.grounds_of(was, self.scale)
+        was, now = (page_signs.on_white(each, self.scale, grounds) for each in (was, after.place(box)))
+        shown = unlike(was, WHITE, _SHADES[0])
+        around = widened(shown, _AROUND) & ~shown
+        painted = np.count_nonzero(unlike(now, WHITE, _SHADES[-1]) & around)
+        return bool(painted > _MOST_PAINTED * np.count_nonzero(around))
 
     def makes_another(self, box: Box, after: "DrawnPage", reach: float) -> bool:
         """Tells whether what came into a blank place goes on with a sign beside it: it looks like its ink, and is near.
         `reach`: points around the place in which signs are looked for.
         """
         whole = box.wider(math.ceil(reach * self.scale), self.width, self.height)
-        width, was = whole.right - whole.left, self.place(whole)
-        now = bytearray(was)
+        was = self.place(whole)
+        now = was.copy()
         # What came elsewhere is judged there.
-        for row, line in zip(range(box.top, box.bottom), after.rows(box), strict=True):
-            at = ((row - whole.top) * width + box.left - whole.left) * _BYTES_A_PIXEL
-            now[at : at + line.stop - line.start] = after.pixels[line]
-        grounds = page_signs.grounds_of(was, width, self.scale, has_broad_ink=True)
-        was, came = (page_signs.on_white(each, width, self.scale, grounds) for each in (was, bytes(now)))
-        return page_signs.is_one_made(was, came, width, self.scale)
+        now[box.top - whole.top : box.bottom - whole.top, box.left - whole.left : box.right - whole.left] = after.place(
+            box
+        )
+        grounds = page_signs.grounds_of(was, self.scale, has_broad_ink=True)
+        was, now = (page_signs.on_white(each, self.scale, grounds) for each in (was, now))
+        return page_signs.is_one_made(was, now, self.scale)
 
     def is_part_of(self, box: Box, after: "DrawnPage") -> bool:
         """Tells whether one of two pages shows all that the other one shows in a place: a tick comes or goes."""
-        ground, width = self._ground(box), box.right - box.left
-        was, now = (page_signs.unlike(page.place(box), ground, _SHADES[1]) for page in (self, after))
+        ground = self._ground(box)
+        was, now = (unlike(page.place(box), ground, _SHADES[1]) for page in (self, after))
         return not (
-            page_signs.is_one_lost(was, was & ~now, box.area, width, _MOST_LOST)
-            and page_signs.is_one_lost(now, now & ~was, box.area, width, _MOST_LOST)
+            page_signs.is_one_lost(was, was & ~now, _MOST_LOST) and page_signs.is_one_lost(now, now & ~was, _MOST_LOST)
         )
 
-    def place(self, box: Box) -> bytes:
-        """Its pixels, three bytes each."""
-        return b"".join(self.pixels[each] for each in self.rows(box))
+    def _within_reach(self, box: Box) -> Box:
+        return box.wider(round(REACH * self.scale), self.width, self.height)
 
-    def _ground(self, box: Box) -> bytes:
-        place = self.place(box)
-        step = _BYTES_A_PIXEL * max(1, box.area // _SAMPLES)
-        return Counter(place[at : at + _BYTES_A_PIXEL] for at in range(0, len(place), step)).most_common(1)[0][0]
+    def _first(self, box: Box) -> Picture:
+        """The colour of its first pixel."""
+        found: Picture = self.pixels[box.top, box.left]
+        return found
 
-    def without(self, boxes: Sequence[Box]) -> bytes:
-        if not boxes:
-            return self.pixels
-        left = bytearray(self.pixels)
-        for box in boxes:
-            for each in self.rows(box):
-                left[each] = bytes(each.stop - each.start)
-        return bytes(left)
+    def _ground(self, box: Box) -> Picture:
+        """The colour that a place has most often."""
+        return page_signs.most_frequent(self.place(box))
 
 
-def _widened(pixels: int, width: int, by: int) -> int:
-    """A set of pixels, a byte each in rows of `width`, and those up to so many pixels around them."""
-    for row in (1, width):
-        left, step = by, 1
-        while left:
-            step = min(step, left)
-            pixels |= pixels << 8 * row * step | pixels >> 8 * row * step
-            left, step = left - step, step + 1
-    return pixels
+def _inside(box: Box, around: Box) -> Box:
+    """A place in what is around it."""
+    return box.moved(around.left, around.top, around.right - around.left, around.bottom - around.top)

@@ -1,22 +1,37 @@
 """Signs on a drawn page, which are pixels that touch: which are lost under a later look, and which it makes others.
 
-A place is rows of pixels, three bytes each; a set of pixels holds their numbers in the place.
+A place is the picture of a part of a page; `scale` is pixels a point.
 """
 
 import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-_BYTES_A_PIXEL = 3
+import numpy as np
+from numpy.typing import NDArray
+
+from services.esign.revisions.pixels import (
+    CHANNELS,
+    Apart,
+    Numbers,
+    Picture,
+    Pixels,
+    changed,
+    codes,
+    colours_of,
+    distance,
+    edges,
+    runs_of,
+    unlike,
+    widened,
+)
+
 # Pixels of ink up to which a place is judged as text.
 _MOST_INK = 250_000
 # A sign may always lose fewer pixels than this.
 _FEWEST_LOST = 2
-# Levels of a colour channel (0 to 255) from which on a pixel is ink, and from which on a pixel has changed its colour.
-_SEEN, _ANOTHER = 12, 48
+# Levels of a colour channel (0 to 255) from which on a pixel is ink.
+_SEEN = 12
 # A colour has a hue when its channels differ by this share of what it takes from white, and when one of them is
 # brighter than this level.
 _OF_HUE, _DARK = 0.4, 150
@@ -43,12 +58,14 @@ _LARGEST, _UPWARDS, _TURNED = 72.0, 0.35, 1.2
 FARTHEST = (1 + _BESIDE) * _LARGEST
 """Points around a part in which signs are looked for."""
 _NEUTRAL = -1
-# Side in points of a square that has its own paper, and pixels that are read to find its colour.
-_SQUARE, _SAMPLES = 12.0, 2_000
-_WHITE, _LIGHTEST = b"\xff\xff\xff", 255
-# Two ways to round levels, half a step apart. Levels differ when they differ in both.
-_SCALES = tuple(bytes((level + offset) // 24 for level in range(256)) for offset in (0, 12))
-_DIFFERS = bytes((0,)) + bytes((1,)) * 255
+# Side in points of a square that has its own paper.
+_SQUARE = 12.0
+_LIGHTEST = 255
+WHITE: Picture = np.full(CHANNELS, _LIGHTEST, np.uint8)
+# Shares of blue, green and red in how light a colour is.
+_LIGHTNESS = (0.114, 0.587, 0.299)
+# Signs that came which are held against the others at once.
+_AT_ONCE = 256
 
 
 # Left, top, right, bottom; the last two left out.
@@ -57,165 +74,176 @@ Part = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Sign:
-    """Pixels, right and lower edge left out; `ink`: the pixel that is farthest from white."""
+    """Pixels, right and lower edge left out."""
 
     left: int
     top: int
     right: int
     bottom: int
-    ink: bytes
 
 
-def grounds_of(place: bytes, width: int, scale: float, *, has_broad_ink: bool = False) -> list[bytes]:
-    """The colour of the paper in each square of a place, row by row: the most frequent one. `has_broad_ink`: what is
-    darker than most squares is ink, as the strokes of large type are.
+@dataclass(frozen=True, slots=True)
+class _Inked:
+    """Signs and their inks: a row for each. `boxes`: left, top, right, bottom; `inks`: the colour of the pixel that is
+    the farthest from white.
     """
-    found = []
-    for lines in _squares(place, width, scale):
-        square = b"".join(place[each] for each in lines)
-        first = square[:_BYTES_A_PIXEL]
-        if square == first * (len(square) // _BYTES_A_PIXEL):
-            # Most of a page is blank.
-            found.append(first)
-            continue
-        step = _BYTES_A_PIXEL * max(1, len(square) // _BYTES_A_PIXEL // _SAMPLES)
-        colours = Counter(zip(square[::step], square[1::step], square[2::step], strict=True))
-        found.append(bytes(colours.most_common(1)[0][0]))
-    if not has_broad_ink:
-        return found
-    paper = Counter(found).most_common(1)[0][0] if found else _WHITE
-    return [paper if is_light(paper) and _lightness(paper) - _lightness(each) >= _DARKER else each for each in found]
+
+    boxes: Numbers
+    inks: Picture
+
+    @classmethod
+    def of(cls, parts: Sequence[Apart], picture: Picture) -> "_Inked":
+        return cls(
+            np.concatenate([np.empty((0, 4), np.int64), *(each.boxes for each in parts)]),
+            np.concatenate([np.empty((0, CHANNELS), np.uint8), *(each.darkest(picture) for each in parts)]),
+        )
+
+    def those(self, which: NDArray[np.bool_]) -> "_Inked":
+        return _Inked(self.boxes[which], self.inks[which])
 
 
-def on_white(place: bytes, width: int, scale: float, grounds: list[bytes]) -> bytes:
+def grounds_of(place: Picture, scale: float, *, has_broad_ink: bool = False) -> Picture:
+    """The colour of the paper in each square of a place: the most frequent one. `has_broad_ink`: what is darker than
+    most squares is ink, as the strokes of large type are.
+    """
+    side = _side(scale)
+    height, width, _ = place.shape
+    rows, columns = -(-height // side), -(-width // side)
+    # What the last squares lack has a code that no colour has.
+    inside = np.full((rows * side, columns * side), -1, np.int64)
+    inside[:height, :width] = codes(place.astype(np.int64))
+    squares = inside.reshape(rows, side, columns, side).swapaxes(1, 2).reshape(rows * columns, side * side)
+    found = squares[:, 0].copy()
+    # Most of a page is blank.
+    mixed = (squares != squares[:, :1]).any(axis=1)
+    found[mixed] = _most_frequent(squares[mixed])
+    grounds = colours_of(found)
+    if has_broad_ink:
+        paper = colours_of(_most_frequent(found[np.newaxis]))[0]
+        lightness = lightness_of(paper)
+        if lightness >= _LIGHT:
+            grounds[lightness - lightness_of(grounds) >= _DARKER] = paper
+    return grounds.reshape(rows, columns, CHANNELS)
+
+
+def most_frequent(place: Picture) -> Picture:
+    """The colour that a place has most often."""
+    found: Picture = colours_of(_most_frequent(codes(place.reshape(1, -1, CHANNELS).astype(np.int64))))[0]
+    return found
+
+
+def _most_frequent(lines: Numbers) -> Numbers:
+    """The number that each line has most often; numbers below 0 do not count. Of several the greatest."""
+    count, length = lines.shape
+    ordered = np.sort(lines, axis=1).ravel()
+    begins = np.empty(ordered.shape, bool)
+    begins[1:] = ordered[1:] != ordered[:-1]
+    begins[::length] = True
+    (starts,) = np.nonzero(begins)
+    times = np.diff(starts, append=len(ordered))
+    numbers = ordered[starts]
+    times[numbers < 0] = 0
+    best = np.zeros(count, np.int64)
+    np.maximum.at(best, starts // length, times << 24 | np.maximum(numbers, 0))
+    return best & 0xFFFFFF
+
+
+def on_white(place: Picture, scale: float, grounds: Picture) -> Picture:
     """A place as it were on white paper: each channel of a pixel is as far from white as it was from its ground."""
-    found = bytearray(place)
-    for ground, lines in zip(grounds, _squares(place, width, scale), strict=True):
-        if ground == _WHITE:
-            continue
-        tables = [bytes(_LIGHTEST - abs(level - paper) for level in range(256)) for paper in ground]
-        for each in lines:
-            line = bytearray(place[each])
-            for channel, table in enumerate(tables):
-                line[channel::_BYTES_A_PIXEL] = line[channel::_BYTES_A_PIXEL].translate(table)
-            found[each] = line
-    return bytes(found)
+    side = _side(scale)
+    ground = grounds.repeat(side, axis=0).repeat(side, axis=1)[: place.shape[0], : place.shape[1]]
+    found: Picture = _LIGHTEST - distance(place, ground)
+    return found
 
 
-def _squares(place: bytes, width: int, scale: float) -> Iterator[list[slice]]:
-    """The lines of each square, as parts of a place."""
-    side, height = max(1, round(_SQUARE * scale)), len(place) // _BYTES_A_PIXEL // width
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            right = min(width, left + side)
-            yield [
-                slice((row * width + left) * _BYTES_A_PIXEL, (row * width + right) * _BYTES_A_PIXEL)
-                for row in range(top, min(height, top + side))
-            ]
+def _side(scale: float) -> int:
+    return max(1, round(_SQUARE * scale))
 
 
-def is_one_lost(ink: int, lost: int, area: int, width: int, most: float) -> bool:
-    """Tells whether of some sign a larger share than `most` is gone. `ink`, `lost`: a byte a pixel, as numbers."""
-    if not lost:
+def is_one_lost(ink: Pixels, lost: Pixels, most: float) -> bool:
+    """Tells whether of some sign a larger share than `most` is gone."""
+    if not lost.any():
         return False
-    gone = set(pixels_of(lost, area))
-    left = set(pixels_of(ink, area))
-    if len(left) > _MOST_INK:
+    if np.count_nonzero(ink) > _MOST_INK:
         return True
-    for sign in _apart(left, width):
-        missing = sum(at in gone for at in sign)
-        if missing > most * len(sign) and missing >= min(_FEWEST_LOST, len(sign)):
-            return True
-    return False
+    signs = Apart(ink)
+    missing = signs.shares_of(lost)
+    return bool(((missing > most * signs.sizes) & (missing >= np.minimum(_FEWEST_LOST, signs.sizes))).any())
 
 
-def is_one_made(was: bytes, now: bytes, width: int, scale: float) -> bool:
+def is_one_made(was: Picture, now: Picture, scale: float) -> bool:
     """Tells whether ink that came makes another sign of one that was there: it looks like its ink, and is so near to it
-    that both read as one. Of places on white; `scale`: pixels a point.
+    that both read as one. Of places on white.
     """
-    old, inked = _by_hue(was), _by_hue(now)
-    before = set().union(*old.values())
-    area = len(was) // _BYTES_A_PIXEL
-    rules = set(pixels_of(_rules(before, area, width, scale), area))
-    came = {hue: {at for at in found - before if _is_another(was, now, at, _SEEN // 2)} for hue, found in inked.items()}
-    if len(before - rules) + sum(map(len, came.values())) > _MOST_INK:
-        return any(came.values())
-    signs = [_sign(each, was, width) for found in old.values() for each in _apart(found - rules, width)]
+    before = unlike(was, WHITE, _SEEN)
+    came = unlike(now, WHITE, _SEEN) & ~before & changed(was, now, _SEEN // 2)
+    if not came.any():
+        return False
+    text = before & ~_rules(before, scale)
+    if np.count_nonzero(text) + np.count_nonzero(came) > _MOST_INK:
+        return True
+    signs = _Inked.of([Apart(found) for found in _by_hue(text, was)], was)
     # What came, as it touches, whatever its hues.
-    wholes = {at: whole for whole in _apart(set().union(*came.values()), width) for at in whole}
-    for found in came.values():
-        lines = found & set(pixels_of(_rules(found, area, width, scale), area))
-        for each in (*_apart(found - lines, width), *_apart(lines, width)):
-            mark = _sign(each, now, width)
-            if _is_fringe(each, mark, wholes[each[0]]):
+    whole = Apart(came)
+    size_of_whole = np.zeros(came.shape, np.int64)
+    size_of_whole[whole.rows_and_columns] = whole.sizes[whole.part_of_pixel]
+    for found in _by_hue(came, now):
+        lines = found & _rules(found, scale)
+        for pixels in (found & ~lines, lines):
+            parts = Apart(pixels)
+            marks = _Inked.of([parts], now)
+            near = _without_fringes(parts, size_of_whole) & _are_near_alike(marks, signs, scale)
+            if not near.any():
                 continue
-            if any(_look_alike(sign, mark) and _are_near(sign, mark, scale) for sign in signs) and (
-                not lines.issuperset(each) or _touches(each, before - rules, width)
-            ):
+            # Rules come nearer to text than signs do.
+            if pixels is not lines or any(_touches(parts, each, text) for each in np.flatnonzero(near).tolist()):
                 return True
     return False
 
 
-def _is_fringe(pixels: Sequence[int], mark: _Sign, whole: Sequence[int]) -> bool:
-    """Tells whether it is but an edge of ink of another hue, as smoothed letters have them. `whole`: all that touches
-    it.
+def _without_fringes(parts: Apart, size_of_whole: Numbers) -> NDArray[np.bool_]:
+    """Those that are not but an edge of ink of another hue, as smoothed letters have them. `size_of_whole`: of each
+    pixel, the size of all that touches it.
     """
-    narrow = min(mark.right - mark.left, mark.bottom - mark.top) <= _FRINGE
-    return narrow and len(pixels) < _LESS_OF_WHOLE * len(whole)
+    sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
+    wholes = np.zeros(parts.count, np.int64)
+    wholes[parts.part_of_pixel] = size_of_whole[parts.rows_and_columns]
+    is_broad: NDArray[np.bool_] = sides.min(axis=1) > _FRINGE
+    return is_broad | (parts.sizes >= _LESS_OF_WHOLE * wholes)
 
 
-def _touches(line: list[int], ink: set[int], width: int) -> bool:
+def _touches(lines: Apart, number: int, ink: Pixels) -> bool:
     """Tells whether a line comes nearer to ink than rules do to text."""
-    return len(_widened(set(line), width, _NEAR) & ink) >= _FEWEST_OF_RULE
+    own = lines.part_of_pixel == number
+    rows, columns = (each[own] for each in lines.rows_and_columns)
+    top, left = max(0, rows.min() - _NEAR), max(0, columns.min() - _NEAR)
+    around = ink[top : rows.max() + _NEAR + 1, left : columns.max() + _NEAR + 1]
+    line = np.zeros(around.shape, bool)
+    line[rows - top, columns - left] = True
+    return int(np.count_nonzero(widened(line, _NEAR) & around)) >= _FEWEST_OF_RULE
 
 
-def are_edges_lost(was: bytes, now: bytes, width: int, most: float) -> bool:
+def are_edges_lost(was: Picture, now: Picture, most: float) -> bool:
     """Tells whether of the outline of some sign a larger share than `most` is gone, whatever ground it stands on."""
-    area = len(was) // _BYTES_A_PIXEL
-    before, after = (_edges(place, width) for place in (was, now))
-    for step in (8, 8 * width):
-        after |= after << step | after >> step
-    return is_one_lost(before, before & ~after, area, width, most)
+    before = edges(was)
+    return is_one_lost(before, before & ~widened(edges(now), 1), most)
 
 
-def _edges(place: bytes, width: int) -> int:
-    """The pixels that differ from the one right of them or below."""
-    area = len(place) // _BYTES_A_PIXEL
-    inner = int.from_bytes((b"\x01" * (width - 1) + b"\0") * (area // width), "big")
-    found = 0
-    for step, kept in ((1, inner), (width, -1)):
-        shifted = place[step * _BYTES_A_PIXEL :] + place[-step * _BYTES_A_PIXEL :]
-        both = -1
-        for scale in _SCALES:
-            both &= _unlike(place.translate(scale), shifted.translate(scale))
-        found |= both & kept
-    return found
-
-
-def _unlike(one: bytes, other: bytes) -> int:
-    """The pixels that differ, one byte each."""
-    both = (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).to_bytes(len(one), "big").translate(_DIFFERS)
-    found = 0
-    for channel in range(_BYTES_A_PIXEL):
-        found |= int.from_bytes(both[channel::_BYTES_A_PIXEL], "big")
-    return found
-
-
-def holds_signs(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
+def holds_signs(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
     """Tells whether signs, and not rules alone, are in a part of a place."""
-    found = _signs(place, ground, width, scale)
+    found = _signs(place, ground, scale)
     return found is None or any(_overlap(sign, box) for sign in found)
 
 
-def are_in_all(place: bytes, ground: bytes, width: int, scale: float, boxes: Sequence[Part]) -> bool:
+def are_in_all(place: Picture, ground: Picture, scale: float, boxes: Sequence[Part]) -> bool:
     """Tells whether a sign is in each of some parts of a place."""
-    found = _signs(place, ground, width, scale)
+    found = _signs(place, ground, scale)
     return found is None or all(any(_overlap(sign, box) for sign in found) for box in boxes)
 
 
-def is_apart(place: bytes, ground: bytes, width: int, scale: float, box: Part) -> bool:
+def is_apart(place: Picture, ground: Picture, scale: float, box: Part) -> bool:
     """Tells whether no sign is nearer to a part of a place than a share of its own size: nearer, they read as one."""
-    found = _signs(place, ground, width, scale)
+    found = _signs(place, ground, scale)
     if found is None:
         return False
     left, top, right, bottom = box
@@ -239,14 +267,13 @@ def _overlap(sign: _Sign, box: Part) -> int:
     return max(0, width) * max(0, height)
 
 
-def _signs(place: bytes, ground: bytes, width: int, scale: float) -> list[_Sign] | None:
+def _signs(place: Picture, ground: Picture, scale: float) -> list[_Sign] | None:
     """The signs of a place, without rules; None where it has more ink than text has."""
-    area = len(place) // _BYTES_A_PIXEL
-    ink = set(pixels_of(unlike(place, ground, _SEEN), area))
-    if len(ink) > _MOST_INK:
+    ink = unlike(place, ground, _SEEN)
+    if np.count_nonzero(ink) > _MOST_INK:
         return None
-    ink -= set(pixels_of(_rules(ink, area, width, scale), area))
-    return _without_leaders([_sign(each, place, width) for each in _apart(ink, width)], scale)
+    found = Apart(ink & ~_rules(ink, scale)).boxes.tolist()
+    return _without_leaders([_Sign(*box) for box in found], scale)
 
 
 def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
@@ -289,159 +316,96 @@ def _without_leaders(found: list[_Sign], scale: float) -> list[_Sign]:
     return [sign for sign in found if id(sign) not in dots]
 
 
-def _look_alike(sign: _Sign, mark: _Sign) -> bool:
-    """Tells whether ink of the one is taken for ink of the other: it has nearly its colour, or both are nearly black.
-    Dark ink is no part of light ink.
-    """
-    if _lightness(sign.ink) >= _LIGHT and _lightness(sign.ink) - _lightness(mark.ink) >= _DARKER:
-        return False
-    if max(sign.ink) < _DARK and _lightness(mark.ink) < _COLOURED:
-        return True
-    if (_hue(sign.ink) == _NEUTRAL) is not (_hue(mark.ink) == _NEUTRAL):
-        # Grey beside a seal.
-        return False
-    return max(abs(a - b) for a, b in zip(sign.ink, mark.ink, strict=True)) < _OTHER_INK
+def _are_near_alike(marks: _Inked, signs: _Inked, scale: float) -> NDArray[np.bool_]:
+    """Tells of each mark whether it is near to a sign whose ink it looks like."""
+    around = _surroundings(signs.boxes, scale)
+    found = np.zeros(len(marks.boxes), bool)
+    # From above, so that few signs are near to those that are looked at together.
+    order = np.argsort(marks.boxes[:, 1])
+    for start in range(0, len(order), _AT_ONCE):
+        now = order[start : start + _AT_ONCE]
+        boxes = marks.boxes[now]
+        reached = (around[:, 1] < boxes[:, 3].max()) & (boxes[:, 1].min() < around[:, 3])
+        near, theirs = around[reached], signs.those(reached)
+        which, of = np.nonzero(
+            (boxes[:, np.newaxis, :2] < near[:, 2:]).all(axis=2) & (near[:, :2] < boxes[:, np.newaxis, 2:]).all(axis=2)
+        )
+        alike = _look_alike(theirs.inks[of], marks.inks[now][which])
+        found[now[which[alike]]] = True
+    return found
 
 
-def is_light(colour: bytes) -> bool:
-    return _lightness(colour) >= _LIGHT
-
-
-def _lightness(colour: bytes) -> float:
-    blue, green, red = colour
-    return 0.299 * red + 0.587 * green + 0.114 * blue
-
-
-def _are_near(sign: _Sign, mark: _Sign, scale: float) -> bool:
+def _surroundings(boxes: Numbers, scale: float) -> Numbers:
+    """Of each sign, the part of its place in which ink is near to it."""
     highest = math.ceil(_HIGHEST * scale)
-    height, share = min(sign.bottom - sign.top, highest), _BESIDE
-    if sign.bottom - sign.top > highest:
-        # No text is set so large; seals are.
-        share = _BESIDE_A_SEAL
-    beside, over = (max(_NEAR, math.ceil(each * height)) for each in (share, _ABOVE))
-    return (
-        mark.left - sign.right < beside
-        and sign.left - mark.right < beside
-        and mark.top - sign.bottom < over
-        and sign.top - mark.bottom < over
+    heights = boxes[:, 3] - boxes[:, 1]
+    # No text is set higher; seals are.
+    beside = np.where(heights > highest, _BESIDE_A_SEAL, _BESIDE)
+    heights = np.minimum(heights, highest)
+    reach = [np.maximum(_NEAR, np.ceil(share * heights)).astype(np.int64) for share in (beside, _ABOVE)]
+    found: Numbers = boxes + np.stack((-reach[0], -reach[1], reach[0], reach[1]), axis=1)
+    return found
+
+
+def _look_alike(signs: Picture, marks: Picture) -> NDArray[np.bool_]:
+    """Tells of pairs of inks whether the one is taken for the other: they have nearly one colour, or both are nearly
+    black. Dark ink is no part of light ink, nor grey of a seal.
+    """
+    own, others = lightness_of(signs), lightness_of(marks)
+    is_dark_on_light = (own >= _LIGHT) & (own - others >= _DARKER)
+    are_black = (signs.max(axis=-1) < _DARK) & (others < _COLOURED)
+    have_one_colour = ((_hues(signs) == _NEUTRAL) == (_hues(marks) == _NEUTRAL)) & ~changed(
+        signs, marks, _OTHER_INK - 1
     )
-
-
-def made_other(was: bytes, now: bytes, ink: int) -> int:
-    """Finds which pixels of the ink have another colour than before, and not just nearly the same."""
-    area = len(was) // _BYTES_A_PIXEL
-    found = bytearray(area)
-    for at in pixels_of(ink, area):
-        found[at] = _is_another(was, now, at, _ANOTHER)
-    return int.from_bytes(found, "big")
-
-
-def pixels_of(ink: int, area: int) -> Iterator[int]:
-    """The pixels of a number that has a byte for each."""
-    data = (ink & (1 << 8 * area) - 1).to_bytes(area, "big")
-    at = data.find(1)
-    while at >= 0:
-        yield at
-        at = data.find(1, at + 1)
-
-
-def unlike(place: bytes, colour: bytes, shade: int) -> int:
-    """The pixels that have another colour, one byte each."""
-    found = 0
-    for channel, value in enumerate(colour):
-        other = bytes(abs(each - value) > shade for each in range(256))
-        found |= int.from_bytes(place[channel::_BYTES_A_PIXEL].translate(other), "big")
+    found: NDArray[np.bool_] = ~is_dark_on_light & (are_black | have_one_colour)
     return found
 
 
-def _is_another(was: bytes, now: bytes, at: int, levels: int) -> bool:
-    pixel = slice(at * _BYTES_A_PIXEL, (at + 1) * _BYTES_A_PIXEL)
-    one, other = was[pixel], now[pixel]
-    return one != other and max(abs(a - b) for a, b in zip(one, other, strict=True)) > levels
+def is_light(colour: Picture) -> bool:
+    return bool(lightness_of(colour) >= _LIGHT)
 
 
-def _by_hue(place: bytes) -> dict[int, set[int]]:
-    found: dict[int, set[int]] = {}
-    for at in pixels_of(unlike(place, _WHITE, _SEEN), len(place) // _BYTES_A_PIXEL):
-        hue = _hue(place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL])
-        try:
-            found[hue].add(at)
-        except KeyError:
-            found[hue] = {at}
+def lightness_of(colours: Picture) -> NDArray[np.float64]:
+    """From 0 to 255."""
+    found = np.zeros(colours.shape[:-1])
+    for channel, share in enumerate(_LIGHTNESS):
+        found += colours[..., channel] * share
     return found
 
 
-@lru_cache(maxsize=4096)
-def _hue(colour: bytes) -> int:
+def _by_hue(pixels: Pixels, picture: Picture) -> Iterator[Pixels]:
+    """The pixels of each hue that there is."""
+    rows, columns = np.divmod(np.flatnonzero(pixels), pixels.shape[1])
+    hues = _hues(picture[rows, columns])
+    for hue in np.unique(hues):
+        found = np.zeros(pixels.shape, bool)
+        own = hues == hue
+        found[rows[own], columns[own]] = True
+        yield found
+
+
+def _hues(colours: Picture) -> Numbers:
     """The channel that is the strongest; -1 for black, white and grey, and for what is nearly black."""
-    if max(colour) < _DARK or max(colour) - min(colour) <= _OF_HUE * (_LIGHTEST - min(colour)):
-        return _NEUTRAL
-    return colour.index(max(colour))
+    most, least = colours.max(axis=-1).astype(np.int64), colours.min(axis=-1).astype(np.int64)
+    is_neutral = (most < _DARK) | (most - least <= _OF_HUE * (_LIGHTEST - least))
+    return np.where(is_neutral, _NEUTRAL, colours.argmax(axis=-1))
 
 
-def _apart(pixels: Iterable[int], width: int) -> Iterator[list[int]]:
-    """The signs that some pixels are."""
-    left = set(pixels)
-    while left:
-        sign = [left.pop()]
-        for at in sign:
-            for near in _around(at, width):
-                if near in left:
-                    left.remove(near)
-                    sign.append(near)
-        yield sign
-
-
-def _around(at: int, width: int) -> Sequence[int]:
-    """The pixels beside one, also across its corners."""
-    up, down, x = at - width, at + width, at % width
-    if 0 < x < width - 1:
-        return up - 1, up, up + 1, at - 1, at + 1, down - 1, down, down + 1
-    return [near for row in (up, at, down) for near in range(row - (x > 0), row + (x < width - 1) + 1)]
-
-
-def _sign(pixels: list[int], place: bytes, width: int) -> _Sign:
-    columns = [at % width for at in pixels]
-    ink = min((place[at * _BYTES_A_PIXEL : (at + 1) * _BYTES_A_PIXEL] for at in pixels), key=sum)
-    return _Sign(min(columns), min(pixels) // width, max(columns) + 1, max(pixels) // width + 1, ink)
-
-
-def _widened(pixels: set[int], width: int, by: int) -> set[int]:
-    found: set[int] = set()
-    for at in pixels:
-        x = at % width
-        for row in range(-by, by + 1):
-            found.update(range(at + row * width - min(by, x), at + row * width + min(by, width - 1 - x) + 1))
-    return found
-
-
-def _rules(pixels: set[int], area: int, width: int, scale: float) -> int:
+def _rules(pixels: Pixels, scale: float) -> Pixels:
     """The pixels that are long thin lines."""
-    ink = bytearray(area)
-    for at in pixels:
-        ink[at] = 1
-    upright = b"".join(ink[x::width] for x in range(width))
-    found = _lines(bytes(ink), width, scale)
-    height = area // width
-    turned = _lines(upright, height, scale)
-    back = b"".join(turned[y::height] for y in range(height))
-    return int.from_bytes(found, "big") | int.from_bytes(back, "big")
+    return _lines(pixels, scale) | _lines(pixels.T, scale).T
 
 
-def _lines(ink: bytes, width: int, scale: float) -> bytes:
-    """Returns the pixels of ink that belong to long, thin horizontal lines. `width`: pixels a row."""
+def _lines(pixels: Pixels, scale: float) -> Pixels:
+    """The pixels that belong to long, thin horizontal lines."""
     long, thin = max(1, round(_LONG * scale)), max(1, math.ceil(_RULE * scale))
-    runs = bytearray(len(ink))
-    whole = b"\x01" * long
-    for start in range(0, len(ink), width):
-        row = ink[start : start + width]
-        if whole in row:
-            for run in re.finditer(rb"\x01{%d,}" % long, row):
-                runs[start + run.start() : start + run.end()] = row[run.start() : run.end()]
-    found = int.from_bytes(runs, "big")
-    thick = found
+    found = runs_of(pixels).longer(long).filled(pixels.shape)
+    # Of what is thicker, the lowest row of each piece that is too thick; then all of its rows.
+    lowest = found.copy()
     for step in range(1, thin + 1):
-        thick &= found >> 8 * width * step
+        lowest[step:] &= found[:-step]
+        lowest[:step] = False
+    thick = lowest.copy()
     for step in range(1, thin + 1):
-        thick |= thick << 8 * width * step
-    return (found & ~thick & (1 << 8 * len(ink)) - 1).to_bytes(len(ink), "big")
+        thick[:-step] |= lowest[step:]
+    return found & ~thick

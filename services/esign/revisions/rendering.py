@@ -22,12 +22,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from services.esign.domain.kept import kept_if_found
 from services.esign.revisions.domain.additions import Ink, Patch, Why
 from services.esign.revisions.domain.places import Rectangle
 from services.esign.revisions.domain.second_look import MOST_PAGES, Comparison, Seen, Version, drawings_of
 from services.esign.revisions.drawn_page import EDGE, REACH, Box, DrawnPage
 from services.esign.revisions.page_signs import FARTHEST
+from services.esign.revisions.pixels import CHANNELS
 
 # A page is drawn with at most so many pixels (A4 at 130 dpi), all pages together with so many, as long as each has so
 # many (A4 at 55 dpi, where another digit is still another shade).
@@ -130,7 +133,7 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                 before, boxes = _drawn(document, number, pixels, patches)
                 if patches and before.scale < _LEAST_SCALE:
                     raise _UnseenError(f"page {number + 1} is too large for its small type to be seen")
-                if not _alike(before, after, boxes):
+                if not _are_alike(before, after, boxes):
                     return _Difference(version, number, pixels)
                 if any(patch.why in _OF_FIELDS for patch in patches):
                     # What the field showed may go; what lies under it may not.
@@ -142,7 +145,7 @@ def _compared(pdf: bytes, versions: Sequence[Version], until: float) -> Comparis
                 for box, patch in zip(boxes, patches, strict=True):
                     # Of the same place in many versions the same is found.
                     near = box.wider(math.ceil(FARTHEST * before.scale), before.width, before.height)
-                    asked = (number, patch, before.place(near), under.place(near))
+                    asked = (number, patch, before.place(near).tobytes(), under.place(near).tobytes())
                     if asked in found_well:
                         continue
                     _in_time(until)
@@ -282,10 +285,10 @@ def _repeat(pdf: bytes, found: _Difference, until: float) -> None:
                 drawn = _drawn(document, found.page, found.pixels, patches)
             if not less:
                 seen.append(drawn)
-            elif drawn != seen[turn]:
+            elif not drawn[0].looks_as(seen[turn][0]) or drawn[1] != seen[turn][1]:
                 raise _UnseenError("a page is not drawn the same twice")
     (after, _), (before, boxes) = seen
-    if _alike(before, after, boxes):
+    if _are_alike(before, after, boxes):
         raise _UnseenError("a page is not drawn the same twice")
 
 
@@ -342,13 +345,8 @@ def _enough_memory() -> Iterator[None]:
         raise _UnseenError(_TOO_LITTLE)
 
 
-def _alike(before: DrawnPage, after: DrawnPage, boxes: Sequence[Box]) -> bool:
-    if (before.width, before.height, before.stride) != (after.width, after.height, after.stride):
-        return False
-    if before.pixels == after.pixels:
-        return True
-    wider = [box.wider(EDGE, before.width, before.height) for box in boxes]
-    return before.without(wider) == after.without(wider)
+def _are_alike(before: DrawnPage, after: DrawnPage, boxes: Sequence[Box]) -> bool:
+    return before.looks_as(after, [box.wider(EDGE, before.width, before.height) for box in boxes])
 
 
 @lru_cache(maxsize=1)
@@ -429,7 +427,8 @@ def _rendered(page: Any, scale: float, *, fields: bool, crop: tuple[float, ...] 
     except (RuntimeError, ValueError) as cause:
         raise _UnseenError("the renderer cannot draw a page") from cause
     try:
-        return DrawnPage(bitmap.width, bitmap.height, bitmap.stride, bytes(bitmap.buffer), scale)
+        rows = np.frombuffer(bytes(bitmap.buffer), np.uint8).reshape(bitmap.height, bitmap.stride)
+        return DrawnPage(rows[:, : bitmap.width * CHANNELS].reshape(bitmap.height, bitmap.width, CHANNELS), scale)
     finally:
         bitmap.close()
 

@@ -152,13 +152,18 @@ class Nursery:
             f"from {__name__} import raise_workers as run; run({theirs.fileno()}, {self._memory}, *{self._modules})"
         )
         with theirs:
-            # No environment of the service: it may hold passwords.
+            # No environment of the service: it may hold passwords. No threads of NumPy's library of linear algebra: a
+            # process that has some is not forked.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", program],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LC_ALL": "C.UTF-8"},
+                env={
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "LC_ALL": "C.UTF-8",
+                    "OPENBLAS_NUM_THREADS": "1",
+                },
             )
 
     @property

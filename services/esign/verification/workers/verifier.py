@@ -402,7 +402,7 @@ class Verifier:
 
     def _end(self, worker: Worker) -> None:
         birth = self._births.get(worker)
-        if birth is None:
+        if birth is None or birth.done():
             worker.end()
         else:
             birth.cancel()

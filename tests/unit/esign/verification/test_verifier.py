@@ -20,7 +20,7 @@ from services.esign.domain.verdict import Outcome, Verdict
 from services.esign.verification.cache import VerdictCache
 from services.esign.verification.workers import confined
 from services.esign.verification.workers import verifier as verifier_module
-from services.esign.verification.workers.confined import WorkerGoneError
+from services.esign.verification.workers.confined import Worker, WorkerGoneError
 from services.esign.verification.workers.verifier import Question, Verifier, VerifierFailedError
 from shuniu.kit.errors import Code, HubError
 from shuniu.kit.process.fair_queue import Room
@@ -368,6 +368,23 @@ async def test_the_end_ends_everybody() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     assert all(task.cancelled() for task in tasks)
     await eventually(lambda: not Path(f"/proc/{pid}").exists())
+
+
+async def test_the_end_ends_who_was_born_that_moment(monkeypatch) -> None:
+    """The service closes after a worker is there and before that is known: its channel is closed too."""
+    delivered = Verifier._delivered
+    told: list[Worker] = []
+
+    def closed_before(self, worker, birth):
+        self.close()
+        delivered(self, worker, birth)
+        told.append(worker)
+
+    monkeypatch.setattr(Verifier, "_delivered", closed_before)
+    with Verifier(30.0, workers=1):
+        await eventually(lambda: bool(told))
+    assert told[0].pid
+    assert all(worker.channel.fileno() == -1 for worker in told)
 
 
 async def test_a_service_with_thousands_of_descriptors_reads_on() -> None:
