@@ -12,26 +12,25 @@ from services.esign.documents.issuing import Issuing, Order
 from services.esign.documents.store import certificates as document_rows
 from services.esign.documents.store import ofd as ofd_store
 from services.esign.documents.store.certificates import CertificateRow
-from services.esign.documents.views import changed, view
+from services.esign.documents.views import view
 from services.esign.documents.withdrawals import Withdrawals
 from services.esign.domain.errors import EsignError
-from services.esign.events import CERTIFICATE_REVOKED
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.pages.domain import certificates
 from services.esign.seals.store import sm2_side as ses_store
+from services.esign.service.granted_cases import require_granted
 from services.esign.service.neighbours import Neighbours, Parties
 from services.esign.service.refusals import certificate_unknown, refusal
 from services.esign.service.releases import require_admitted
+from services.esign.service.stated_reasons import stated_reason
 from services.esign.timestamps.sources import TimestampAwayError
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.api.esign.v1 import esign_pb2_grpc
-from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of
 from shuniu.kit.rpc.caller import CallerKind, current_call, current_caller
 from shuniu.rules import Violation
 
-_GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
 # Facts that only the vault may give; an agency cannot print another name.
 _OF_THE_PERSON = frozenset({"name", "id_type", "id_number"})
 
@@ -57,7 +56,8 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
         asked, caller = asked_of(request), current_caller().platform
         with step("parties"):
             parties = await self.neighbours.parties(request.case_code)
-        self._require_ready(parties, caller)
+        require_granted(parties, caller)
+        _require_template(parties)
         _require_own_facts(request.facts)
         order = Order(
             case_code=request.case_code,
@@ -82,28 +82,6 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
             ) from None
         except EsignError as error:
             raise refusal(error) from None
-
-    def _require_ready(self, parties: Parties, caller: str) -> None:
-        if parties.handler_platform != caller:
-            raise errors.denied(
-                "NOT_HANDLING_AGENCY",
-                "Only the agency that handles the case may have its document sealed.",
-                "只有该办件的办理机构可以签发证明。",
-            )
-        if parties.state not in _GRANTED:
-            raise errors.precondition(
-                "CASE_STATE",
-                "The case is not granted; decide it first.",
-                "办件尚未准予，不能签发证明。",
-                state=case_pb2.CaseState.Name(parties.state),
-            )
-        if parties.result_template not in certificates.TEMPLATES:
-            raise errors.precondition(
-                "TEMPLATE_UNKNOWN",
-                "The item of this case ends with no document that is made here.",
-                "该事项没有可签发的证明模板。",
-                template=parties.result_template,
-            )
 
     async def DownloadCertificate(
         self, request: pb.DownloadCertificateRequest, context: Any
@@ -141,24 +119,16 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
         self, request: pb.RevokeCertificateRequest, context: Any
     ) -> pb.RevokeCertificateResponse:
         """In force at once; the ledger says so before the answer, or as soon as it can."""
-        if not request.reason.strip() or len(request.reason) > 500:
-            raise errors.invalid(
-                [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
-            )
-        caller = current_caller().platform
+        why, caller = stated_reason(request.reason), current_caller().platform
 
         def unit(conn: Connection) -> pb.RevokeCertificateResponse:
             row = document_rows.find_certificate_by_number(conn, request.number)
             if row is None or row.stage != document_rows.ISSUED or row.issuer != caller:
                 raise certificate_unknown(request.number)
             try:
-                certificates.revoke(row.state)
+                revoked = self.withdrawals.withdraw(conn, row, why)
             except EsignError as error:
                 raise refusal(error) from None
-            document_rows.revoke(conn, row.number, request.reason, self.base.clock.now_us())
-            revoked = document_rows.find_certificate_by_number(conn, row.number)
-            assert revoked is not None
-            self.base.publish(conn, CERTIFICATE_REVOKED, revoked.number, changed(revoked), division=revoked.division)
             return pb.RevokeCertificateResponse(certificate=view(revoked))
 
         response = await self.base.mutate(
@@ -167,6 +137,16 @@ class CertificateService(esign_pb2_grpc.CertificateServiceServicer):
         # In force with the commit: the answer does not fail because the ledger is away.
         await self.withdrawals.try_log()
         return response
+
+
+def _require_template(parties: Parties) -> None:
+    if parties.result_template not in certificates.TEMPLATES:
+        raise errors.precondition(
+            "TEMPLATE_UNKNOWN",
+            "The item of this case ends with no document that is made here.",
+            "该事项没有可签发的证明模板。",
+            template=parties.result_template,
+        )
 
 
 def _without_ofd() -> errors.HubError:

@@ -11,10 +11,14 @@ from dataclasses import dataclass, field
 from sqlalchemy import Connection
 
 from services.esign.documents.store import certificates as document_rows
+from services.esign.documents.store.certificates import CertificateRow
+from services.esign.documents.views import changed
 from services.esign.domain.errors import EsignError
+from services.esign.events import CERTIFICATE_REVOKED
 from services.esign.ledger.domain.ledger import Entry, EntryType, Marks, Receipt
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.ledger.store import heads as head_store
+from services.esign.pages.domain import certificates
 from shuniu.kit.errors import HubError
 from shuniu.kit.foundation import Foundation
 from shuniu.kit.process import log
@@ -34,6 +38,14 @@ class Withdrawals:
     ledger: Sequencer
     marks: Marks
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def withdraw(self, conn: Connection, row: CertificateRow, reason: str) -> CertificateRow:
+        """In force with the commit. Raises CertificateStateError."""
+        certificates.revoke(row.state)
+        document_rows.revoke(conn, row.number, reason, self.base.clock.now_us())
+        revoked = document_rows.certificate_by_number(conn, row.number)
+        self.base.publish(conn, CERTIFICATE_REVOKED, revoked.number, changed(revoked), division=revoked.division)
+        return revoked
 
     async def try_log(self) -> None:
         """Logs what is not logged yet, oldest first; what cannot be logged now is left to `watch`."""

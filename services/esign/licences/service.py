@@ -27,13 +27,14 @@ from services.esign.licences.issuing import LicenceIssuing, LicenceOrder
 from services.esign.licences.status_lists import StatusLists
 from services.esign.licences.store import LicenceRow
 from services.esign.seals.store import seals as seal_rows
+from services.esign.service.granted_cases import require_granted
 from services.esign.service.neighbours import Parties
 from services.esign.service.refusals import licence_unknown, refusal
 from services.esign.service.releases import require_admitted
+from services.esign.service.stated_reasons import stated_reason
 from services.esign.verification.service.views import verdict_view
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.api.esign.v1 import licence_pb2_grpc
-from shuniu.api.exchange.v1 import case_pb2
 from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation, asked_of, require_request_id
 from shuniu.kit.rpc import requests
@@ -41,7 +42,6 @@ from shuniu.kit.rpc.caller import CallerKind, current_caller
 from shuniu.rules import Violation
 
 _Changed = TypeVar("_Changed", bound=Message)
-_GRANTED = frozenset({case_pb2.CASE_STATE_GRANTED, case_pb2.CASE_STATE_DELIVERED})
 _STATES = {
     LicenceState.VALID: pb.LICENCE_STATE_VALID,
     LicenceState.SUSPENDED: pb.LICENCE_STATE_SUSPENDED,
@@ -87,7 +87,8 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
                 "LICENCE_TYPE_UNKNOWN", "There is no such type of licence.", "没有该证照类型。", type=request.type[:64]
             )
         parties = await self.issuing.neighbours.parties(request.case_code)
-        _require_ready(parties, caller, wanted)
+        require_granted(parties, caller)
+        _require_result(parties, wanted)
         try:
             proof = key_binding.possession(request.proof_jwt)
             order = LicenceOrder(
@@ -145,18 +146,14 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         return await self._change(request, pb.ResumeLicenceResponse, LicenceState.VALID)
 
     async def _change(self, request: Any, response_type: type[_Changed], wanted: LicenceState) -> _Changed:
-        if not request.reason.strip() or len(request.reason) > 500:
-            raise errors.invalid(
-                [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
-            )
-        caller = current_caller().platform
+        why, caller = stated_reason(request.reason), current_caller().platform
 
         def unit(conn: Connection) -> _Changed:
             row = licence_store.find_by_number(conn, request.number)
             if row is None or row.stage != licence_store.ISSUED or row.issuer != caller:
                 raise licence_unknown(request.number)
             try:
-                moved = self.issuing.change(conn, row, wanted, request.reason)
+                moved = self.issuing.change(conn, row, wanted, why)
             except EsignError as error:
                 raise refusal(error) from None
             return response_type(licence=self._view(moved))
@@ -256,20 +253,7 @@ class LicenceCredentialService(licence_pb2_grpc.LicenceCredentialServiceServicer
         return found
 
 
-def _require_ready(parties: Parties, caller: str, wanted: LicenceType) -> None:
-    if parties.handler_platform != caller:
-        raise errors.denied(
-            "NOT_HANDLING_AGENCY",
-            "Only the agency that handles the case may issue its licence.",
-            "只有该办件的办理机构可以签发证照。",
-        )
-    if parties.state not in _GRANTED:
-        raise errors.precondition(
-            "CASE_STATE",
-            "The case is not granted; decide it first.",
-            "办件尚未准予，不能签发证照。",
-            state=case_pb2.CaseState.Name(parties.state),
-        )
+def _require_result(parties: Parties, wanted: LicenceType) -> None:
     if parties.result_template not in wanted.results:
         raise errors.precondition(
             "LICENCE_NOT_OF_CASE",

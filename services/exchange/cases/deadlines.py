@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from services.exchange.cases import store
 from services.exchange.cases.domain import life
-from services.exchange.cases.domain.promise import DECIDED, deadline
+from services.exchange.cases.domain.deadline import DECIDED, next_deadline
 from services.exchange.cases.store import CaseRow
 from services.exchange.domain.time_limits import Calendar
 from shuniu.kit.process import log
@@ -20,7 +20,7 @@ _BATCH: Final = 100
 
 def dated(row: CaseRow, case: life.Case, calendar: Calendar) -> CaseRow:
     """The row with its deadline as this calendar has it."""
-    found = deadline(case, row.limit, calendar)
+    found = next_deadline(case, row.limit, calendar)
     runs = found.due_us is not None and case.state not in DECIDED
     return replace(
         row,

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
 from services.exchange.cases.domain.codes import MAX_SERIAL
-from services.exchange.cases.domain.promise import DECIDED
+from services.exchange.cases.domain.deadline import DECIDED
 from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.china_time import civil_date
 from shuniu.kit.rpc.paging import Position, keyset

@@ -5,8 +5,8 @@ from typing import Final
 
 from services.exchange.cases.domain import life
 from services.exchange.cases.domain.application import Material
+from services.exchange.cases.domain.deadline import UNACCEPTED
 from services.exchange.cases.domain.life import CaseState, Move
-from services.exchange.cases.domain.promise import UNACCEPTED
 from services.exchange.cases.store import CaseRow
 from services.exchange.evaluations.domain import Channel
 from services.exchange.service.moments import instant

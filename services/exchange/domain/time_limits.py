@@ -18,7 +18,6 @@ from shuniu.rules import RuleError, Violation
 _DAY = timedelta(days=1)
 # A limit never reaches so far; it ends the search in a calendar that holds no working day.
 _HORIZON = 20_000
-WARNING_SHARE = 0.7
 
 
 class CalendarError(RuleError):
@@ -30,14 +29,6 @@ class Unit(StrEnum):
 
     WORKING_DAY = "working-day"
     DAY = "day"
-
-
-class Standing(StrEnum):
-    """Standing of a case against one limit."""
-
-    ON_TIME = "ON_TIME"
-    WARNING = "WARNING"
-    OVERDUE = "OVERDUE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,53 +82,15 @@ class Stop:
         return self.began < day and (self.ended is None or day <= self.ended)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """``used`` and ``left`` are whole units; ``due`` is the last day, None while the clock stands."""
-
-    used: int
-    left: int
-    due: date | None
-    stopped: bool
-    standing: Standing
-    # False when a day was counted for which no calendar is published.
-    certain: bool
-
-
 def add(calendar: Calendar, start: date, limit: Limit) -> date:
     """The last day of a limit that begins to count on the day after ``start``."""
-    return _due(calendar, start, limit, ())
+    return _last_day(calendar, start, limit, ())
 
 
-def measure(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop], today: date) -> Reading:
-    """Measures a case that was accepted on a day, as of today. A decided case is measured on the day of its decision.
-
-    It warns from 70 % of the limit and is overdue from the day after the last one (`due`, which is moved to a working
-    day).
-    """
+def due(calendar: Calendar, accepted: date, limit: Limit, stops: Iterable[Stop]) -> date | None:
+    """The last day of a limit from the day of acceptance; None while the clock stands."""
     held = tuple(stops)
-    counted = [day for day in _days(accepted, today) if _counts(calendar, limit.unit, day, held)]
-    used = len(counted)
-    stopped = any(stop.ended is None for stop in held)
-    due = None if stopped else _due(calendar, accepted, limit, held)
-    return Reading(
-        used=used,
-        left=limit.value - used,
-        due=due,
-        stopped=stopped,
-        standing=_standing(used, limit.value, is_over=used > limit.value if due is None else today > due),
-        certain=calendar.is_certain(accepted, max(today, due or today)),
-    )
-
-
-def _standing(used: int, limit: int, *, is_over: bool) -> Standing:
-    if is_over:
-        return Standing.OVERDUE
-    return Standing.WARNING if limit and used >= WARNING_SHARE * limit else Standing.ON_TIME
-
-
-def _days(after: date, until: date) -> Iterable[date]:
-    return (after + _DAY * step for step in range(1, (until - after).days + 1))
+    return None if any(stop.ended is None for stop in held) else _last_day(calendar, accepted, limit, held)
 
 
 def _counts(calendar: Calendar, unit: Unit, day: date, stops: tuple[Stop, ...]) -> bool:
@@ -146,7 +99,7 @@ def _counts(calendar: Calendar, unit: Unit, day: date, stops: tuple[Stop, ...]) 
     return unit is Unit.DAY or calendar.is_working(day)
 
 
-def _due(calendar: Calendar, accepted: date, limit: Limit, stops: tuple[Stop, ...]) -> date:
+def _last_day(calendar: Calendar, accepted: date, limit: Limit, stops: tuple[Stop, ...]) -> date:
     left, day = limit.value, accepted
     for _ in range(_HORIZON):
         if left <= 0:

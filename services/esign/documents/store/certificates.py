@@ -127,6 +127,11 @@ def find_certificate_by_number(conn: Connection, number: str) -> CertificateRow 
     return None if row is None else read_certificate(row)
 
 
+def certificate_by_number(conn: Connection, number: str) -> CertificateRow:
+    """One that is there."""
+    return read_certificate(conn.execute(select(certificate).where(certificate.c.number == number)).one())
+
+
 def replace_bytes(conn: Connection, number: str, old_sha256: str, pdf: bytes, sha256: str) -> bool:
     """Other bytes for a document that is sealed and not yet logged; False when it is not the one meant any more."""
     changed = conn.execute(

@@ -23,6 +23,7 @@ from services.esign.flows.store import journal as flow_journal_store
 from services.esign.flows.store.flows import FlowRow, Party
 from services.esign.flows.work import LEASE_US, Work, ended
 from services.esign.service.releases import require_admitted
+from services.esign.service.stated_reasons import stated_reason
 from shuniu.api.esign.v1 import flow_pb2 as pb
 from shuniu.api.esign.v1 import flow_pb2_grpc
 from shuniu.kit import errors
@@ -32,7 +33,6 @@ from shuniu.kit.rpc.caller import CallerKind, current_caller
 from shuniu.rules import Violation
 
 MOST_STEPS = 100
-_MOST_REASON = 500
 # Between two reminders that a platform asks for, µs.
 _REMIND_AGAIN_US = 600_000_000
 
@@ -204,7 +204,7 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
 
     async def RejectStep(self, request: pb.RejectStepRequest, context: Any) -> pb.RejectStepResponse:
         viewer = await self._viewer()
-        reason = _reason(request.reason)
+        reason = stated_reason(request.reason)
 
         def unit(conn: Connection) -> pb.RejectStepResponse:
             with refused():
@@ -225,7 +225,7 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
 
     async def WithdrawFlow(self, request: pb.WithdrawFlowRequest, context: Any) -> pb.WithdrawFlowResponse:
         viewer = Viewer(current_caller().platform)
-        reason = _reason(request.reason)
+        reason = stated_reason(request.reason)
 
         def unit(conn: Connection) -> pb.WithdrawFlowResponse:
             with refused():
@@ -340,11 +340,3 @@ class FlowService(flow_pb2_grpc.FlowServiceServicer):
     def _require_time(self, row: FlowRow, now_us: int) -> None:
         if row.deadline_us and now_us >= row.deadline_us:
             raise FlowError("FLOW_STATE", "the time for signing is over", "签署期限已过", state=FlowState.EXPIRED.value)
-
-
-def _reason(text: str) -> str:
-    if not text.strip() or len(text) > _MOST_REASON:
-        raise errors.invalid_field(
-            "reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。"
-        )
-    return text

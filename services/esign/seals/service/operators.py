@@ -15,6 +15,7 @@ from services.esign.seals.service.owners import SealService, checked_name
 from services.esign.seals.service.views import actor
 from services.esign.seals.store import seals as seal_rows
 from services.esign.service.refusals import seal_unknown
+from services.esign.service.stated_reasons import stated_reason
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2_grpc
 from shuniu.api.esign.v1 import seal_pb2 as pb
 from shuniu.kit import errors
@@ -49,7 +50,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         action = _DECISIONS.get(request.decision)
         if action is None:
             raise errors.invalid_field("decision", "DECISION_WANTED", "Say ACCEPT or REJECT.", "请指明通过或驳回。")
-        reason = seal_views.reason(request.reason) if action is Action.REJECT else request.reason.strip()[:500]
+        reason = stated_reason(request.reason) if action is Action.REJECT else request.reason.strip()[:500]
 
         def unit(conn: Connection) -> Seal:
             return self.seals.life.review(conn, request.id, action, actor(caller), reason)
@@ -70,7 +71,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         )
 
     async def ReplaceSeal(self, request: pb.ReplaceSealRequest, context: Any) -> pb.ReplaceSealResponse:
-        by, reason = actor(current_caller()), seal_views.reason(request.reason)
+        by, reason = actor(current_caller()), stated_reason(request.reason)
         found = await self.seals.base.store.read(seal_rows.find_seal_by_id, request.id)
         if found is None:
             raise seal_unknown(request.id)
@@ -87,7 +88,7 @@ class SealAdminService(seal_pb2_grpc.SealAdminServiceServicer):
         )
 
     async def RevokeSeal(self, request: pb.RevokeSealRequest, context: Any) -> pb.RevokeSealResponse:
-        by, reason = actor(current_caller()), seal_views.reason(request.reason)
+        by, reason = actor(current_caller()), stated_reason(request.reason)
         why = seal_views.revocation_reason(request.reason_code)
         since = seal_views.since(request, "invalid_since")
         return await self.seals.moved(

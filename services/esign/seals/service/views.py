@@ -17,12 +17,12 @@ from services.esign.seals.store.history import Change, KeptPicture
 from services.esign.seals.store.seals import SealRow
 from services.esign.service.moments import micros
 from services.esign.service.refusals import refusal
+from services.esign.service.stated_reasons import reason_violations
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.kit import errors
 from shuniu.kit.rpc.caller import Caller, CallerKind
 from shuniu.rules import Violation
 
-MOST_REASON = 500
 _WANTED = {
     pb.SEAL_STATE_ACTIVE: SealState.ACTIVE,
     pb.SEAL_STATE_SUSPENDED: SealState.SUSPENDED,
@@ -80,19 +80,6 @@ def moment(us: int) -> Timestamp:
 def actor(caller: Caller) -> str:
     """The actor, as journal and second-person rule know them: `operator/name`, `platform/code`, `person`."""
     return "person" if caller.kind is CallerKind.PERSON else f"{caller.kind.name.lower()}/{caller.platform}"
-
-
-def reason(text: str) -> str:
-    """Raises INVALID_ARGUMENT REASON_REQUIRED."""
-    if not text.strip() or len(text) > MOST_REASON:
-        raise errors.invalid(reason_violations(text))
-    return text
-
-
-def reason_violations(text: str) -> list[Violation]:
-    if text.strip() and len(text) <= MOST_REASON:
-        return []
-    return [Violation("reason", "REASON_REQUIRED", "Say why, up to 500 characters.", "请填写原因（500 字以内）。")]
 
 
 def wanted_state(request: pb.ChangeSealStateRequest) -> SealState:

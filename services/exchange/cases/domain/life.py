@@ -246,7 +246,7 @@ class Case:
         return next(step.at_us for step in reversed(self.steps) if step.move in (Move.SUBMIT, Move.SUPPLEMENT))
 
     def clock_stops(self, calendar: Calendar) -> tuple[Stop, ...]:
-        """The stops of the legal clock by civil days, for ``time_limits.measure``. A special procedure stops it for the
+        """The stops of the legal clock by civil days, for ``time_limits.due``. A special procedure stops it for the
         days it was given at most, whether or not the agency has ended it.
         """
         return tuple(_stop(calendar, *stop) for stop in self.stops)

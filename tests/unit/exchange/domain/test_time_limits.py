@@ -1,4 +1,4 @@
-"""The legal clock: working days, stops, warnings."""
+"""The legal clock: working days and stops."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from services.exchange.domain.time_limits import (
     WEEKDAYS,
     CalendarError,
     Limit,
-    Standing,
     Stop,
     Unit,
     add,
     calendar_from,
-    measure,
+    due,
 )
 
 YEAR = calendar_from(
@@ -50,25 +49,9 @@ def test_calendar_days_end_on_a_working_day() -> None:
 def test_stops_take_days_out() -> None:
     """Days in correction or special procedure are not counted, and there is no due date while the clock stands."""
     accepted, limit = date(2026, 3, 9), Limit(5)
-    running = measure(WEEKDAYS, accepted, limit, [], date(2026, 3, 11))
-    assert (2, 3, date(2026, 3, 16), False) == (running.used, running.left, running.due, running.stopped)
-    stopped = measure(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11))], date(2026, 3, 30))
-    assert (stopped.used, stopped.due, stopped.stopped) == (2, None, True)
-    again = measure(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11), date(2026, 3, 13))], date(2026, 3, 16))
-    assert (3, date(2026, 3, 18)) == (again.used, again.due)
-
-
-@pytest.mark.parametrize(
-    ("today", "standing"),
-    [
-        (date(2026, 3, 11), Standing.ON_TIME),
-        (date(2026, 3, 13), Standing.WARNING),
-        (date(2026, 3, 17), Standing.OVERDUE),
-    ],
-)
-def test_warning_and_overdue(today: date, standing: Standing) -> None:
-    """It warns from 70 % and is overdue the day after the last day."""
-    assert standing is measure(WEEKDAYS, date(2026, 3, 9), Limit(5), [], today).standing
+    assert due(WEEKDAYS, accepted, limit, []) == date(2026, 3, 16)
+    assert due(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11))]) is None
+    assert due(WEEKDAYS, accepted, limit, [Stop(date(2026, 3, 11), date(2026, 3, 13))]) == date(2026, 3, 18)
 
 
 def test_a_calendar_is_known_by_its_content() -> None:
@@ -87,22 +70,17 @@ def test_a_calendar_is_known_by_its_content() -> None:
 
 
 def test_unpublished_years_are_told() -> None:
-    """A reading says when it rests on a year whose holidays nobody has published."""
-    assert measure(YEAR, date(2026, 3, 9), Limit(5), [], date(2026, 3, 10)).certain
-    assert not measure(YEAR, date(2026, 12, 30), Limit(5), [], date(2026, 12, 31)).certain
+    """Days rest on a year whose holidays nobody has published, or they do not."""
+    assert YEAR.is_certain(date(2026, 3, 9), date(2026, 3, 16))
+    assert not YEAR.is_certain(date(2026, 12, 30), date(2027, 1, 6))
 
 
 @given(DAYS, LIMITS, st.lists(st.tuples(DAYS, st.integers(0, 20)), max_size=3))
-def test_reading_and_due_date_agree(accepted: date, limit: Limit, pauses: list[tuple[date, int]]) -> None:
-    """Up to the due day a case is not overdue; stops never bring the due day forward."""
-    stops = [Stop(day, day + timedelta(days=length)) for day, length in pauses]
-    due = measure(YEAR, accepted, limit, stops, accepted).due
-    assert due is not None
-    assert due >= add(YEAR, accepted, limit)
-    assert measure(YEAR, accepted, limit, stops, due).standing is not Standing.OVERDUE
-    assert measure(YEAR, accepted, limit, stops, due + timedelta(days=1)).standing is Standing.OVERDUE
-    if limit.unit is Unit.WORKING_DAY:
-        assert measure(YEAR, accepted, limit, [], add(YEAR, accepted, limit)).left == 0
+def test_stops_never_bring_the_end_forward(accepted: date, limit: Limit, pauses: list[tuple[date, int]]) -> None:
+    """With whatever stops, the last day is that of the limit or a later one."""
+    found = due(YEAR, accepted, limit, [Stop(day, day + timedelta(days=length)) for day, length in pauses])
+    assert found is not None
+    assert found >= add(YEAR, accepted, limit)
 
 
 @given(DAYS, st.integers(0, 40))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.exchange.cases.domain.life import OVER, Case, CaseState
-from services.exchange.domain.time_limits import Calendar, Limit, Stop, measure
+from services.exchange.domain.time_limits import Calendar, Limit, Stop, due
 from shuniu.china_time import civil_date, end_of_day_us
 
 # Administrative Licensing Law, article 32: who is not told otherwise within five working days counts as accepted.
@@ -27,19 +27,18 @@ class Deadline:
     provisional: bool = False
 
 
-def deadline(case: Case, limit: Limit | None, calendar: Calendar) -> Deadline:
+def next_deadline(case: Case, limit: Limit | None, calendar: Calendar) -> Deadline:
     """Finds the agency's next deadline. Nothing is due while the applicant has to bring something, nor after
     acceptance where the item has no limit. A decided case keeps the end that it was promised.
     """
     if case.state in UNACCEPTED:
-        begins, limit, until = civil_date(case.lodged_us), ACCEPTANCE, civil_date(case.steps[-1].at_us)
+        begins, limit = civil_date(case.lodged_us), ACCEPTANCE
         stops: tuple[Stop, ...] = ()
     elif case.accepted_us is not None and limit is not None:
-        begins, until = civil_date(case.accepted_us), civil_date(case.decided_us or case.steps[-1].at_us)
-        stops = case.clock_stops(calendar)
+        begins, stops = civil_date(case.accepted_us), case.clock_stops(calendar)
     else:
         return Deadline()
-    reading = measure(calendar, begins, limit, stops, until)
-    if reading.due is None:
+    last = due(calendar, begins, limit, stops)
+    if last is None:
         return Deadline()
-    return Deadline(end_of_day_us(reading.due), provisional=not calendar.is_certain(begins, reading.due))
+    return Deadline(end_of_day_us(last), provisional=not calendar.is_certain(begins, last))

@@ -2,8 +2,8 @@
 
 from datetime import UTC, date, datetime
 
+from services.exchange.cases.domain.deadline import Deadline, next_deadline
 from services.exchange.cases.domain.life import Command, Move, Role, apply, submit
-from services.exchange.cases.domain.promise import Deadline, deadline
 from services.exchange.domain.time_limits import WEEKDAYS, Calendar, Limit, calendar_from
 from shuniu.china_time import end_of_day_us
 
@@ -18,7 +18,7 @@ def _noon(day: int, month: int = 3) -> int:
 
 
 def _ends(case: object, limit: Limit | None = LIMIT, calendar: Calendar = MARCH) -> date | None:
-    due = deadline(case, limit, calendar).due_us  # type: ignore[arg-type]
+    due = next_deadline(case, limit, calendar).due_us  # type: ignore[arg-type]
     return None if due is None else next(
         day for day in map(date.fromordinal, range(date(2026, 3, 1).toordinal(), date(2027, 3, 1).toordinal()))
         if end_of_day_us(day) == due
@@ -30,11 +30,11 @@ def test_acceptance_has_a_deadline_of_its_own() -> None:
     case = submit("somebody", _noon(2))
     assert (_ends(case), _ends(case, None)) == (date(2026, 3, 10), date(2026, 3, 10))
     case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), missing=("photo",)))
-    assert deadline(case, LIMIT, MARCH) == Deadline()
+    assert next_deadline(case, LIMIT, MARCH) == Deadline()
     case = apply(case, Command(Move.SUPPLEMENT, "somebody", EVERYBODY, _noon(20), given=("photo",)))
     assert _ends(case) == date(2026, 3, 27)
     assert (
-        deadline(apply(case, Command(Move.NOT_ACCEPT, "agency", EVERYBODY, _noon(21), note="no")), LIMIT, MARCH)
+        next_deadline(apply(case, Command(Move.NOT_ACCEPT, "agency", EVERYBODY, _noon(21), note="no")), LIMIT, MARCH)
         == Deadline()
     )
 
@@ -42,10 +42,10 @@ def test_acceptance_has_a_deadline_of_its_own() -> None:
 def test_the_promise_begins_with_acceptance_and_waits_for_a_correction() -> None:
     """Nothing is promised without a limit and while the applicant has to bring something."""
     case = apply(submit("somebody", _noon(2)), Command(Move.ACCEPT, "agency", EVERYBODY, _noon(2)))
-    assert deadline(case, None, MARCH) == Deadline()
+    assert next_deadline(case, None, MARCH) == Deadline()
     assert (_ends(case, calendar=WEEKDAYS), _ends(case)) == (date(2026, 3, 9), date(2026, 3, 10))
     case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), missing=("photo",)))
-    assert deadline(case, LIMIT, MARCH) == Deadline()
+    assert next_deadline(case, LIMIT, MARCH) == Deadline()
     case = apply(case, Command(Move.SUPPLEMENT, "somebody", EVERYBODY, _noon(5), given=("photo",)))
     assert _ends(case, calendar=WEEKDAYS) == date(2026, 3, 11)
 
@@ -65,8 +65,10 @@ def test_a_special_procedure_moves_the_promise_by_its_days_at_most() -> None:
 def test_what_counts_an_unpublished_year_is_provisional() -> None:
     """Also where only a year between the first day and the last is unknown."""
     case = apply(submit("somebody", _noon(25, 12)), Command(Move.ACCEPT, "agency", EVERYBODY, _noon(25, 12)))
-    assert deadline(case, LIMIT, MARCH).provisional
-    assert not deadline(case, Limit(3), MARCH).provisional
+    assert next_deadline(case, LIMIT, MARCH).provisional
+    assert not next_deadline(case, Limit(3), MARCH).provisional
     known = {str(year): {} for year in (2026, 2028)}
-    assert deadline(case, Limit(300), calendar_from({"region": "x", "years": known})).provisional
-    assert not deadline(case, Limit(300), calendar_from({"region": "x", "years": {**known, "2027": {}}})).provisional
+    assert next_deadline(case, Limit(300), calendar_from({"region": "x", "years": known})).provisional
+    assert not next_deadline(
+        case, Limit(300), calendar_from({"region": "x", "years": {**known, "2027": {}}})
+    ).provisional
