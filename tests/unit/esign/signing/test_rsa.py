@@ -15,10 +15,10 @@ from services.esign.certification.domain import pki
 from services.esign.certification.domain.trust import Trust
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_cms import CmsError
-from services.esign.domain.cms.signed_data import RsaKey
 from services.esign.domain.verdict import Outcome
 from services.esign.signing.domain import pades
 from tests.support.esign import NOW_US, ORGANISATION, setting, small_pdf
+from tests.support.rsa_key import RsaKey
 from tests.support.verdicts import judged
 
 TRUST = Trust((setting().root.certificate,))
