@@ -6,11 +6,11 @@ from pathlib import Path
 
 from services.catalogue import events
 from services.catalogue.config import CatalogueSettings, page_key_file
-from services.catalogue.housekeeping import open_housekeeping
 from services.catalogue.publishing.part import open_publishing
 from services.catalogue.search.part import open_search
 from services.catalogue.store import METADATA
 from services.catalogue.sync.part import open_sync
+from services.catalogue.upkeep import open_upkeep
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.parts import Parts
@@ -32,5 +32,5 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_sync(base))
         parts.add(open_search(base, page_key_file(hub, settings)))
         parts.add(open_publishing(base))
-        parts.add(open_housekeeping(base))
+        parts.add(open_upkeep(base))
         yield parts.process(replay=messaging.replay)

@@ -10,13 +10,13 @@ from services.exchange.cases.part import open_cases
 from services.exchange.config import ExchangeSettings, keyring_dir, page_key_file
 from services.exchange.evidence.part import open_evidence
 from services.exchange.grants.part import open_grants
-from services.exchange.housekeeping import open_housekeeping
 from services.exchange.inbox.part import open_inbox
 from services.exchange.people.resolving import People
 from services.exchange.queries.part import open_queries
 from services.exchange.service.calendar_file import calendar_of
 from services.exchange.service.neighbours import open_neighbours
 from services.exchange.service.pages import Pages
+from services.exchange.upkeep import open_upkeep
 from shuniu.kit.crypto import profile
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
@@ -57,6 +57,6 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_grants(base, pages, calendar))
         parts.add(open_queries(base, settings, people=people, keyring=keyring, evidence=evidence))
         parts.add(open_inbox(base, settings, beside, pages))
-        parts.add(open_housekeeping(base, settings))
+        parts.add(open_upkeep(base, settings))
         kept_us = int(settings.answers_kept_hours * 3600) * 1_000_000
         yield parts.process(replay=messaging.replay, answers_kept_us=kept_us)

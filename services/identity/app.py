@@ -7,7 +7,6 @@ from pathlib import Path
 from services.identity import events
 from services.identity.bus import admin as bus_admin
 from services.identity.config import IdentitySettings, KeyFiles, edge_roots
-from services.identity.housekeeping import open_housekeeping
 from services.identity.keys.part import open_provider
 from services.identity.keys.secrets import Secrets
 from services.identity.openid.part import open_openid
@@ -18,6 +17,7 @@ from services.identity.service.neighbours import open_neighbours
 from services.identity.sessions.part import open_sessions
 from services.identity.signing.part import open_signing
 from services.identity.store import METADATA
+from services.identity.upkeep import open_upkeep
 from shuniu.kit.foundation import open_foundation
 from shuniu.kit.messaging import open_messaging
 from shuniu.kit.parts import Parts
@@ -54,7 +54,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         parts.add(open_sessions(base, settings, keys, private=private, vault=vault, exchange=exchange))
         tokens = parts.add(open_openid(base, settings, keys, private=private, provider=provider, vault=vault)).tokens
         parts.add(open_signing(base, private, tokens))
-        parts.add(await open_housekeeping(base))
+        parts.add(await open_upkeep(base))
         yield parts.process(replay=messaging.replay)
 
 

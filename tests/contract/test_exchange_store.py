@@ -16,11 +16,11 @@ from services.exchange.grants import store as grant_store
 from services.exchange.grants.domain import EXPIRING, Action, Contract, Party
 from services.exchange.grants.expiry import expire_grants
 from services.exchange.grants.store import GrantRow
-from services.exchange.housekeeping import Housekeeping
 from services.exchange.queries import store as query_store
 from services.exchange.queries.granted_calls import close_abandoned
 from services.exchange.queries.store import CallRow, CallState
 from services.exchange.store import METADATA
+from services.exchange.upkeep import Upkeep
 from shuniu.kit.store import Store
 from shuniu.kit.testing import eventually
 from shuniu.kit.testing.schema import assert_schema_matches
@@ -118,7 +118,7 @@ async def test_an_abandoned_call_is_refunded_once_and_its_late_end_changes_nothi
     assert await store.read(query_store.find_call, "caller", "request") == again
 
 
-async def test_housekeeping_ends_abandoned_calls_and_forgets_old_days(store, clock):
+async def test_upkeep_ends_abandoned_calls_and_forgets_old_days(store, clock):
     """The sweep runs by itself: calls that cannot end any more, and uses of days before yesterday."""
     row = CallRow(
         "c1", "query", "caller", "request", b"d", "records", "bureau", "ministry",
@@ -127,7 +127,7 @@ async def test_housekeeping_ends_abandoned_calls_and_forgets_old_days(store, clo
     await store.write(query_store.insert_call, row)
     assert await store.write(grant_store.spend, "20200101", "bureau", "records", 1)
     clock.advance(71)
-    keeping = Housekeeping(store, clock, kept_us=48 * 3_600_000_000, abandoned_us=70_000_000)
+    keeping = Upkeep(store, clock, kept_us=48 * 3_600_000_000, abandoned_us=70_000_000)
     tidying = asyncio.create_task(keeping.tidy())
 
     async def ended():

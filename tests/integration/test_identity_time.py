@@ -6,7 +6,6 @@ import pytest_asyncio
 from sqlalchemy import event, func, insert, select
 
 from services.identity.config import IdentitySettings
-from services.identity.housekeeping import Housekeeping
 from services.identity.keys.provider import ProviderKeys
 from services.identity.openid import store as openid_store
 from services.identity.openid.domain.authorization import Code
@@ -21,6 +20,7 @@ from services.identity.sessions.store import families, sessions, tries
 from services.identity.sessions.store.families import refresh_token, token_family
 from services.identity.sessions.store.sessions import session
 from services.identity.store import METADATA
+from services.identity.upkeep import Upkeep
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.process.config import HubSettings
@@ -62,7 +62,7 @@ async def test_an_expired_session_ends_with_its_families_and_is_told_once(base, 
         sessions.add_client(conn, "s1", "app")
 
     await base.store.write(fill)
-    house = Housekeeping(base)
+    house = Upkeep(base)
     assert await base.write(house._round) == 0
     clock.advance(HOUR)
     assert await base.write(house._round) == 1
@@ -87,7 +87,7 @@ async def test_a_restore_ends_every_session_from_before(base, clock):
     await base.store.write(sessions.add, new, "hash-new")
     # Also while another process, perhaps one that died, is the one that tidies up.
     assert await base.store.write(lease.acquire, "housekeeping", "another", HOUR * 1_000_000)
-    await Housekeeping(base).begin()
+    await Upkeep(base).begin()
     assert (await base.store.read(sessions.find_session, "old")).ended_us == now
     assert (await base.store.read(sessions.find_session, "new")).ended_us == 0
 
@@ -107,7 +107,7 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
 
     await base.store.write(fill)
     clock.advance(30 * HOUR)
-    await base.write(Housekeeping(base)._round)
+    await base.write(Upkeep(base)._round)
     counts = {
         table.name: await rows(base, table)
         for table in (session, token_family, refresh_token, authorization_code, ended_session)
@@ -140,7 +140,7 @@ async def test_sweeps_go_on_in_batches_until_nothing_is_left(base, clock):
         await base.store.write(fill, range(first, first + 100))
     await base.store.write(sessions.add, Session("lives", "p", now, now + 100 * HOUR * 1_000_000), "hash-lives")
     clock.advance(30 * HOUR)
-    house = Housekeeping(base)
+    house = Upkeep(base)
     swept = (session, token_family, refresh_token, authorization_code, ended_session, tries.tries)
     assert await base.write(house._round) > 0
     left = [await rows(base, table) for table in swept]
@@ -171,7 +171,7 @@ async def test_a_sweep_enters_each_index_by_what_is_due(clock, tmp_path):
         ]
 
     async with based_on(f"sqlite:///{tmp_path}/plans.db", clock, tmp_path) as base:
-        house = Housekeeping(base)
+        house = Upkeep(base)
         told = await base.store.write(plans)
     found = [step for step in told if "INDEX session" in step or "INDEX ended" in step]
     assert {step.partition("INDEX ")[2] for step in found if "<" in step} == {

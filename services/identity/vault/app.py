@@ -8,12 +8,12 @@ from services.identity.requests.private import PrivateRequests
 from services.identity.vault import person_index, store
 from services.identity.vault.config import VaultFiles, VaultSettings
 from services.identity.vault.disclosures import Disclosures
-from services.identity.vault.housekeeping import Housekeeping
 from services.identity.vault.person_index import PersonIndex
 from services.identity.vault.person_records import PersonRecords
 from services.identity.vault.record_cipher import RecordCipher
 from services.identity.vault.service import VaultService
 from services.identity.vault.store import METADATA
+from services.identity.vault.upkeep import Upkeep
 from shuniu.kit.crypto import profile
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.foundation import open_bare
@@ -45,5 +45,5 @@ async def build(path: Path) -> AsyncIterator[Process]:
             persons=PersonRecords(index, RecordCipher(keyring)),
             disclosures=Disclosures(base, settings),
         )
-        parts.add(Part(peer=[servicer(service)], tasks=[Housekeeping(base).run]))
+        parts.add(Part(peer=[servicer(service)], tasks=[Upkeep(base).run]))
         yield parts.process()

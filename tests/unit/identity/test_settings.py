@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.identity import housekeeping
+from services.identity import upkeep
 from services.identity.config import IdentitySettings
 from shuniu.kit.feeds.registry import SESSION_MEMORY_US
 from shuniu.kit.process.config import ConfigError, load
@@ -26,5 +26,5 @@ def test_a_setting_is_never_longer_than_what_is_remembered(tmp_path: Path, name:
 
 def test_bounds_are_below_what_they_rest_on() -> None:
     """The memories themselves: 15 minutes in every service, 20 in identity's feed, a day for counts."""
-    assert 600 * 1_000_000 < SESSION_MEMORY_US < housekeeping._FEED_KEPT_US
-    assert housekeeping._KEPT_US >= 86_400 * 1_000_000
+    assert 600 * 1_000_000 < SESSION_MEMORY_US < upkeep._FEED_KEPT_US
+    assert upkeep._KEPT_US >= 86_400 * 1_000_000

@@ -13,7 +13,7 @@ _DAY_US: Final = 24 * 3600 * 1_000_000
 _KEPT_DAYS: Final = 180
 
 
-class Housekeeping:
+class Upkeep:
     """Deletes by age; two replicas that do it at once do it once."""
 
     def __init__(self, base: BareFoundation) -> None:

@@ -22,7 +22,7 @@ _KEPT_US: Final = 24 * 3600 * 1_000_000
 _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
 
 
-class Housekeeping:
+class Upkeep:
     """One replica at a time does it."""
 
     def __init__(self, base: Foundation) -> None:
@@ -72,8 +72,8 @@ class Housekeeping:
         return lease.acquire(conn, _LEASE, self._base.writer, _LEASE_US)
 
 
-async def open_housekeeping(base: Foundation) -> Part:
+async def open_upkeep(base: Foundation) -> Part:
     """Ends what expired before anything is served."""
-    keeping = Housekeeping(base)
+    keeping = Upkeep(base)
     await keeping.begin()
     return Part(tasks=[keeping.run])

@@ -27,7 +27,7 @@ _DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Housekeeping:
+class Upkeep:
     """Runs beside the servicers on each replica; everything in it may run twice."""
 
     store: Store
@@ -61,8 +61,8 @@ class Housekeeping:
             await asyncio.sleep(TIDY_SECONDS)
 
 
-def open_housekeeping(base: Foundation, settings: ExchangeSettings) -> Part:
-    keeping = Housekeeping(
+def open_upkeep(base: Foundation, settings: ExchangeSettings) -> Part:
+    keeping = Upkeep(
         base.store,
         base.clock,
         int(settings.answers_kept_hours * 3600) * 1_000_000,

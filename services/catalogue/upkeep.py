@@ -13,7 +13,7 @@ REFRESH_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Housekeeping:
+class Upkeep:
     """Runs beside the servicers on each replica; everything in it may run twice."""
 
     store: Store
@@ -28,6 +28,6 @@ class Housekeeping:
             await asyncio.sleep(REFRESH_SECONDS)
 
 
-def open_housekeeping(base: Foundation) -> Part:
-    keeping = Housekeeping(base.store)
+def open_upkeep(base: Foundation) -> Part:
+    keeping = Upkeep(base.store)
     return Part(tasks=[keeping.watch])
