@@ -482,7 +482,7 @@ _BY_HAND: Final = "<!-- From here on written by `python -m docs.generate`; do no
 
 
 def verdict_page() -> str:
-    """What people wrote, as it stands, and the tables of reasons."""
+    """The text that people wrote, as it stands, and the tables of reasons."""
     text = (ROOT / "docs" / "verdict.md").read_text("utf-8").partition(_BY_HAND)[0]
     return f"{text}{_BY_HAND}\n\n{verdict_reasons.tables()}"
 

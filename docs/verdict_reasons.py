@@ -69,7 +69,7 @@ _REASON: Final = re.compile(r"[A-Z][A-Z0-9…]*(_[A-Z0-9…]+)*")
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """What one call says."""
+    """The words of one call."""
 
     reasons: tuple[str, ...]
     steps: tuple[str, ...]
@@ -168,7 +168,7 @@ def _calls(tree: ast.Module) -> Iterator[tuple[ast.Call, dict[str, list[ast.expr
 
 
 def _assigned(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:
-    """What each name is assigned by these nodes."""
+    """The values that these nodes assign to each name."""
     found: dict[str, list[ast.expr]] = defaultdict(list)
     for node in nodes:
         if not isinstance(node, ast.Assign):
@@ -251,7 +251,7 @@ def _statuses(node: ast.expr | None) -> tuple[Status, ...]:
 
 
 def _by_flag(given: dict[str, ast.expr]) -> tuple[Status, ...]:
-    """Of a refusal: unknown where the call says that nothing speaks against the document."""
+    """The status of a refusal: unknown where the call says that nothing speaks against the document."""
     for name in ("unsupported", "unknown"):
         flag = given.get(name)
         if isinstance(flag, ast.Constant):

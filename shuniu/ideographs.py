@@ -23,6 +23,6 @@ CHARACTER_CLASS = "".join(f"{chr(low)}-{chr(high)}" for low, high in _RANGES)
 
 
 def is_ideograph(mark: str) -> bool:
-    """Whether one character of a text in NFC or NFKC is an ideograph of any Unicode extension in use."""
+    """Tells whether one character of a text in NFC or NFKC is an ideograph of any Unicode extension in use."""
     point = ord(mark)
     return any(low <= point <= high for low, high in _RANGES)

@@ -43,7 +43,7 @@ def uscc_check(body: str) -> str:
 
 
 def is_uscc(code: str) -> bool:
-    """Whether ``code`` is a unified social credit code (统一社会信用代码) with the right check character."""
+    """Tells whether ``code`` is a unified social credit code (统一社会信用代码) with the right check character."""
     return len(code) == USCC_LENGTH and set(code) <= set(USCC_ALPHABET) and uscc_check(code[:-1]) == code[-1]
 
 

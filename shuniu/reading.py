@@ -1,5 +1,5 @@
-"""What people read and sign for: marks that may not stand in it, and one form of a person's number. Pure: domains may
-import this module.
+"""Texts that people read and sign for: marks that may not stand in it, and one form of a person's number. Pure: domains
+may import this module.
 """
 
 from __future__ import annotations

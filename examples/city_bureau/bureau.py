@@ -1,4 +1,4 @@
-"""What a bureau does with a case of 无犯罪记录证明, step by step."""
+"""The steps of a bureau with a case of 无犯罪记录证明, step by step."""
 
 import asyncio
 import time
@@ -21,7 +21,7 @@ AT_ONCE = 8
 
 @dataclass(slots=True)
 class Received:
-    """What a receiver counts by itself: distinct events, and events that lie in the inbox more than once."""
+    """The count of a receiver by itself: distinct events, and events that lie in the inbox more than once."""
 
     places: dict[str, str] = field(default_factory=dict)
     doubled: int = 0

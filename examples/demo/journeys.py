@@ -151,7 +151,7 @@ async def set_stage(
 
 @dataclass(slots=True)
 class Outcome:
-    """How the journeys ended."""
+    """The ends of the journeys."""
 
     served: list[Served] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the demo shows while it works, and the times it measured."""
+"""The lines that the demo shows while it works, and the times it measured."""
 
 import sys
 import time

@@ -29,7 +29,7 @@ class ForeignAuthority:
 
     @classmethod
     def at(cls, folder: Path) -> "ForeignAuthority":
-        """What lies in `folder`; made there first when it is empty."""
+        """The authority that lies in `folder`; made there first when it is empty."""
         if not (folder / "issuing.key").exists():
             _make(folder)
         key = serialization.load_pem_private_key((folder / "issuing.key").read_bytes(), None)

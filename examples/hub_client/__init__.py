@@ -1,1 +1,3 @@
-"""What the Python examples share: credentials, calls and events, on the public contract and stock libraries only."""
+"""The common part of the Python examples: credentials, calls and events, on the public contract and stock libraries
+only.
+"""

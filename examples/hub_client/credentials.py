@@ -22,7 +22,7 @@ from shuniu.api.identity.v1 import platform_pb2, platform_pb2_grpc
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """Where a hub is reached. `people` and `platforms` are the edge's two listeners, host:port."""
+    """The addresses of a hub. `people` and `platforms` are the edge's two listeners, host:port."""
 
     people: str
     platforms: str

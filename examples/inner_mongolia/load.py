@@ -94,7 +94,7 @@ class Item:
     source: dict[str, str]
 
     def is_illustrative(self, name: str) -> bool:
-        """Whether a page must show this field as invented."""
+        """Tells whether a page must show this field as invented."""
         return self.source[name] == ILLUSTRATIVE
 
 

@@ -49,7 +49,7 @@ DIVISION = "150100"
 
 
 def hub_at(data: Path) -> Hub:
-    """Where a hub on this machine is reached, from its settings."""
+    """The addresses of a hub on this machine, from its settings."""
     try:
         settings = tomllib.loads((data / "hub.toml").read_text("utf-8"))
     except OSError:
@@ -137,7 +137,9 @@ async def main(data: Path, cases: int, say: Callable[[str], None] = print) -> in
 
 
 async def credentials_of(hub: Hub, system: Session, platform: platform_pb2.Platform, data: Path) -> Credentials:
-    """Of a platform of the practice, enrolled now or before, or by `shuniu platform enrol` on this machine."""
+    """The credentials of a platform of the practice, enrolled now or before, or by `shuniu platform enrol` on this
+    machine.
+    """
     code = platform.code
     for directory in (data / "practice" / code, data / "platforms" / code):
         if (directory / "sealing.jwk").exists():
@@ -165,7 +167,7 @@ def reachable(hub: Hub, data: Path) -> None:
 
 
 def sentence(error: Exception) -> str:
-    """What ended the practice, without where in the program that was."""
+    """The cause that ended the practice, without its place in the program."""
     if isinstance(error, grpc.aio.AioRpcError):
         return f"枢纽拒绝或无应答 / the hub refused, or did not answer: {error.code().name}: {error.details()}"
     if isinstance(error, OSError) and error.filename:

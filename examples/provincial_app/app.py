@@ -39,7 +39,7 @@ class JourneyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a person ended up with."""
+    """The documents that a person ended up with."""
 
     case_code: str
     certificate_number: str
@@ -235,7 +235,7 @@ class App:
 
 
 async def upload_verdict(url: str, hub: Hub, pdf: bytes) -> str:
-    """What the verification endpoint says of a document."""
+    """The word of the verification endpoint on a document."""
     async with httpx.AsyncClient(base_url=url, verify=hub.tls(), timeout=60) as client:
         body = {"pdf": base64.b64encode(pdf).decode()}
         answer = await again(lambda: client.post("/v1/verification:document", json=body))

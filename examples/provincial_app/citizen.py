@@ -1,4 +1,4 @@
-"""Who uses the app."""
+"""The people who use the app."""
 
 from dataclasses import dataclass
 

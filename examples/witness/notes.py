@@ -1,4 +1,4 @@
-"""What a witness must read and check: signed notes, checkpoints, and that one tree continues another.
+"""The things that a witness must read and check: signed notes, checkpoints, and that one tree continues another.
 
 Written from the public formats alone (C2SP signed-note, tlog-checkpoint, tlog-cosignature; RFC 6962, section 2.1.2), so
 that a witness shares no code with the log it watches.
@@ -116,7 +116,7 @@ def parse_checkpoint(note: str) -> Checkpoint:
 
 
 def continues(old: int, old_root: bytes, new: int, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether the tree of `new` leaves begins with the tree of `old` leaves (RFC 9162, section 2.1.4.2)."""
+    """Tells whether the tree of `new` leaves begins with the tree of `old` leaves (RFC 9162, section 2.1.4.2)."""
     if old in {0, new}:
         return not proof and (old != new or old_root == new_root)
     steps = list(proof) if old & (old - 1) else [old_root, *proof]
@@ -156,7 +156,7 @@ class Cosigner:
 
     @property
     def vkey(self) -> str:
-        """What verifiers are given."""
+        """The key as verifiers are given it."""
         typed = COSIGNER_KEY + self.key.public_key().public_bytes_raw()
         return f"{self.name}+{key_id(self.name, typed).hex()}+{base64.b64encode(typed).decode()}"
 

@@ -1,4 +1,4 @@
-"""What the edge must know of the contract, read from its descriptors: which RPC may arrive where, and how."""
+"""The facts of the contract that the edge must know, read from its descriptors: which RPC may arrive where, and how."""
 
 import importlib
 import pkgutil
@@ -52,7 +52,7 @@ class Rpc:
 
     @property
     def open_to_all(self) -> bool:
-        """Whether a call without token may pass; a wrong token never does."""
+        """True where a call without token may pass; a wrong token never does."""
         return CallerKind.ANONYMOUS in self.callers
 
     def arrives_at(self, listener: Listener) -> bool:

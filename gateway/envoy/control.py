@@ -18,7 +18,7 @@ from shuniu.kit.rpc import client
 
 _log = log.get("edge")
 _CONTROL_HOST = "127.0.0.1"
-"""Where Envoy asks this process for its readiness and metrics. What is asked from outside is `ops_host`."""
+"""The address at which Envoy asks this process for its readiness and metrics. `ops_host` is asked from outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RunningEdge:
     suspended: SuspendedFile
     ports: tuple[Port, ...]
     not_ready: list[str]
-    """Why the edge gets no new calls, for /readyz; what is added here is told at once."""
+    """The reasons why the edge gets no new calls, for /readyz; one that is added is told at once."""
 
     def port(self, listener: str) -> int:
         return next(port.port for port in self.ports if port.name == listener)

@@ -1,4 +1,4 @@
-"""What a REST request may hold, as the edge's script `fields.lua` reads it: paths, fields and their kinds.
+"""The fields that a REST request may hold, as the edge's script `fields.lua` reads it: paths, fields and their kinds.
 
 The transcoder ignores unknown fields of a body, and refuses unknown parameters of a query without naming them. The
 script runs before it and names both.

@@ -56,7 +56,7 @@ async def validate(bootstrap: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """Where a listener really listens."""
+    """The address at which a listener really listens."""
 
     name: str
     host: str

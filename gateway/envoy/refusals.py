@@ -1,4 +1,4 @@
-"""What the edge itself answers when it refuses: the hub's error vocabulary for gRPC and REST, a page for browsers."""
+"""The answers of the edge itself when it refuses: the hub's error vocabulary for gRPC and REST, a page for browsers."""
 
 import base64
 import html
@@ -26,11 +26,11 @@ class Refusal:
     en: str
     zh: str
     token: bool = False
-    """Whether the token check is the cause: 401 always, though Envoy itself says 403 of a wrong audience."""
+    """True where the token check is the cause: 401 always, though Envoy itself says 403 of a wrong audience."""
 
     @property
     def again(self) -> bool:
-        """Whether the same request may succeed a second later (`Retry-After`, RFC 9110 10.2.3)."""
+        """True where the same request may succeed a second later (`Retry-After`, RFC 9110 10.2.3)."""
         return self.code in (Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE)
 
     @property

@@ -51,7 +51,7 @@ _DOCUMENT_CALLS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class RpcRoute:
-    """How one RPC is routed. `seconds`: until the answer, from the last byte of the request; 0 means no limit. `bytes`
+    """The route of one RPC. `seconds`: until the answer, from the last byte of the request; 0 means no limit. `bytes`
     0 means not gathered before it is passed on. `json_bytes`: the same of a request in JSON, where that may be more.
     `lasts`: all of it, s.
     """

@@ -10,14 +10,14 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class EdgeSettings:
-    """How the edge listens, what stands behind it, and its limits. Addresses are `host:port` or `unix:/path`."""
+    """The listeners of the edge, what stands behind it, and its limits. Addresses are `host:port` or `unix:/path`."""
 
     people: str = "127.0.0.1:8443"
     """Listener for browsers and apps: TLS, no client certificate asked. Port 0 picks a free one."""
     platforms: str = "127.0.0.1:9443"
     """Listener for platforms: mutual TLS."""
     ops_host: str = "127.0.0.1"
-    """Where `/metrics`, `/livez` and `/readyz` are served."""
+    """The address of `/metrics`, `/livez` and `/readyz`."""
     ops_port: int = 0
     """Its port; 0 picks a free one, written to `<run>/edge.ops`."""
     certificate: Path | None = None
@@ -47,7 +47,7 @@ class EdgeSettings:
     """Roots of the services' certificates, PEM."""
 
     audience: str = "shuniu"
-    """What a token's `aud` must hold."""
+    """The audience that a token's `aud` must hold."""
     jwks_seconds: int = 60
     """Life of the token keys fetched from web; a new key must be published this long before it signs."""
     clock_skew_seconds: int = 60
@@ -70,7 +70,7 @@ class EdgeSettings:
     max_form_bytes: int = 64 * 1024
     """Largest request of people that carries no document: forms, and calls open to everybody."""
     body_seconds: int = 60
-    """How long a request may take to arrive, however large it is."""
+    """The time in which a request must arrive, however large it is."""
     people_body_bytes: int = 256 * MIB
     """Room for all requests of people that are under way, with what their bodies may take. A sender (IPv4 address,
     IPv6 /64) holds at most half as much as it leaves free, its neighbours (/24, /48) together as much as they leave
@@ -92,7 +92,7 @@ class EdgeSettings:
     workers: int = 1
     """Worker threads of Envoy."""
     drain_seconds: int = 5
-    """How long calls under way may take once the edge is told to end."""
+    """The time that calls under way have once the edge is told to end."""
     access_log: str = "-"
     """File that receives one JSON line a request; `-` is standard output. Empty: none."""
     web_paths: tuple[str, ...] = (
@@ -123,7 +123,7 @@ class Edge:
 
     @property
     def directory(self) -> Path:
-        """Where rendered files lie."""
+        """The folder of rendered files."""
         return self.hub.data_dir / "edge"
 
     @property

@@ -1,4 +1,4 @@
-"""Who is suspended: identity's word, written where Envoy sees it at once."""
+"""Suspended platforms: identity's word, written where Envoy sees it at once."""
 
 import asyncio
 import json

@@ -135,7 +135,7 @@ class EdgeWorld:
     platforms: Authority = field(default_factory=lambda: Authority("platform CA"))
     signer: TokenSigner = field(default_factory=TokenSigner)
     release: asyncio.Event = field(default_factory=asyncio.Event)
-    """What a request to a path ending in `/slow` waits for."""
+    """The event that a request to a path ending in `/slow` waits for."""
 
     def __post_init__(self) -> None:
         for name in ("run", "data/pki", "data/keys"):

@@ -231,7 +231,7 @@ class Accounts:
 
 
 def problems(error: HubError | None, language: str) -> list[Problem]:
-    """What to tell the person: each violation beside its field, or the one sentence of the error."""
+    """The words for the person: each violation beside its field, or the one sentence of the error."""
     if error is None:
         return []
     if not error.violations:

@@ -41,12 +41,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """Who is signed in with this browser."""
+    """The session that this browser is signed in with."""
 
     display_name: str
     ial: int
     since_s: float
-    """When the session was opened."""
+    """The time at which the session was opened."""
 
 
 _OBJECTS = frozenset({"request", "request_uri"})
@@ -57,7 +57,7 @@ _ABOUT_NOW = frozenset({"prompt", "max_age"}) | _OBJECTS
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How an authorisation request wants the person to be asked (OpenID Connect Core 3.1.2.1)."""
+    """The way in which an authorisation request wants the person to be asked (OpenID Connect Core 3.1.2.1)."""
 
     prompt: frozenset[str]
     max_age_s: int | None
@@ -74,7 +74,7 @@ class Wanted:
         return cls(prompt, int(age) if age else None)
 
     def content_with(self, person: SignedIn) -> bool:
-        """Whether this sign-in will do, or the person is to sign in anew."""
+        """Tells whether this sign-in will do, or the person is to sign in anew."""
         if self.prompt & {"login", "select_account"}:
             return False
         return self.max_age_s is None or (self.max_age_s > 0 and time.time() - person.since_s <= self.max_age_s)
@@ -205,7 +205,7 @@ class Authorization:
         return self._pages.redirect(self._error_uri(parameters.redirect_uri, parameters.state, error))
 
     async def refused(self, request: Request, error: HubError) -> Response:
-        """What identity refuses. It goes back to the platform only if identity vouches for the redirect URI."""
+        """A refusal of identity. It goes back to the platform only if identity vouches for the redirect URI."""
         if "oauth_error" in error.metadata and error.reason not in _NEVER_BACK:
             parameters = parameters_of(request)
             if await self._vouched(request, parameters):
@@ -224,7 +224,9 @@ class Authorization:
         )
 
     async def _vouched(self, request: Request, parameters: signin_pb2.AuthorizationParameters) -> bool:
-        """Whether the redirect URI is the client's: the same request with all else beyond doubt must be accepted."""
+        """Tells whether the redirect URI is the client's: the same request must be accepted with all else beyond
+        doubt.
+        """
         proper = signin_pb2.AuthorizationParameters(
             client_id=parameters.client_id,
             redirect_uri=parameters.redirect_uri,

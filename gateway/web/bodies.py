@@ -15,7 +15,7 @@ from shuniu.kit.errors import HubError
 FORM_BYTES = 64 * 1024
 """Largest form: the longest field, a token, has a few kilobytes."""
 ENVELOPE_BYTES = 128 * 1024
-"""What a multipart body may hold beside the document: its receipt (a few kilobytes) and the part headers."""
+"""The bytes that a multipart body may hold beside the document: its receipt (a few kilobytes) and the part headers."""
 RECEIPT_BYTES = 64 * 1024
 _FIELDS = 40
 _FORM = "application/x-www-form-urlencoded"

@@ -14,10 +14,10 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """How web listens, whom it asks, and its limits."""
+    """The listener of web, the services it asks, and its limits."""
 
     address: str = ""
-    """Where the edge reaches it: `unix:/path` or `host:port` (0 picks a free port). Empty means
+    """The address at which the edge reaches it: `unix:/path` or `host:port` (0 picks a free port). Empty means
     `unix:<run_dir>/web.sock`. Without TLS only loopback is accepted, because the edge's headers are believed."""
     ops_host: str = "127.0.0.1"
     """Address of /livez, /readyz and /metrics."""
@@ -42,10 +42,10 @@ class WebSettings:
     """Most documents in memory at once; one network has at most a third of them. Further uploads wait; with too many
     waiting they are rejected (429 VERIFY_BUSY)."""
     upload_seconds: float = 60.0
-    """How long a body may take to arrive."""
+    """The time in which a body must arrive."""
     document_seconds: float = 10.0
-    """How long keys, discovery and trust material are served before they are asked for again; when their owner is away
-    the last ones are served for a day."""
+    """The time for which keys, discovery and trust material are served before they are asked for again; when their
+    owner is away the last ones are served for a day."""
 
     def client_tls(self) -> client.ClientTls | None:
         if not self.tls_certificate.name:
@@ -66,7 +66,7 @@ class Web:
 
     @property
     def secure(self) -> bool:
-        """Whether browsers come over HTTPS, as everywhere but in a test without the edge."""
+        """True where browsers come over HTTPS, as everywhere but in a test without the edge."""
         return self.hub.issuer.startswith("https://")
 
     def peer(self, service: str) -> str:

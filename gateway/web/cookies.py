@@ -35,13 +35,13 @@ def set_session(response: Response, token: str, expires_at: float, browser: str)
 
 
 def browser_of(request: Request) -> str:
-    """What the browser is known by, empty for nothing; longer than we made it is nothing."""
+    """The mark that the browser is known by, empty for none; one longer than we made it is none."""
     value = request.cookies.get(BROWSER, "")
     return value if len(value) <= _LONGEST_BROWSER else ""
 
 
 def with_mark(mark: str, known: str) -> str:
-    """What the browser is known by, with one mark more; the oldest beyond four go."""
+    """The marks that the browser is known by, with one more; the oldest beyond four go."""
     return "~".join([mark, *filter(None, known.split("~"))][:_MOST_MARKS])
 
 

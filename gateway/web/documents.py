@@ -9,7 +9,7 @@ from shuniu.kit.errors import Code, HubError
 
 Document = TypeVar("Document")
 STALE_SECONDS = 86_400.0
-"""How long the last copy is served when a new one cannot be had (stale-if-error, RFC 5861 4)."""
+"""The time for which the last copy is served when a new one cannot be had (stale-if-error, RFC 5861 4)."""
 
 
 class Kept(Generic[Document]):

@@ -1,4 +1,4 @@
-"""What wraps every request: safe headers, one log line, metrics, and an answer when something breaks."""
+"""The frame of every request: safe headers, one log line, metrics, and an answer when something breaks."""
 
 import secrets
 import time

@@ -69,7 +69,7 @@ class WebListener:
 
     @property
     def address(self) -> str:
-        """Where it listens; with a port picked by the system once started."""
+        """The address at which it listens; with a port picked by the system once started."""
         return self._address
 
     async def start(self) -> None:

@@ -109,7 +109,7 @@ def _day(text: str) -> date | None:
 
 
 def _first_violation(error: HubError) -> HubError:
-    """What is wrong with a field says more than that something is wrong."""
+    """The words on a field say more than that something is wrong."""
     if not error.violations:
         return error
     first: Any = error.violations[0]

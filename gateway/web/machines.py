@@ -1,5 +1,5 @@
-"""What programs ask over plain HTTP: timestamps (RFC 3161, 3.4), revocation of seal certificates (RFC 6960 appendix A,
-RFC 5280). Esign answers; the bytes pass through unread.
+"""The questions of programs over plain HTTP: timestamps (RFC 3161, 3.4), revocation of seal certificates (RFC 6960
+appendix A, RFC 5280). Esign answers; the bytes pass through unread.
 """
 
 import base64
@@ -65,7 +65,7 @@ class Machines:
         )
 
     async def crl(self, request: Request) -> Response:
-        """Of the seal CA that the query names; the first one's without."""
+        """The list of the seal CA that the query names; the first one's without."""
         return await self._list(request, "")
 
     async def sm2_crl(self, request: Request) -> Response:

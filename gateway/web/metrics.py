@@ -1,4 +1,4 @@
-"""What web measures of its own, beside what every process has."""
+"""The measures of web alone, beside those of every process."""
 
 from prometheus_client import Counter, Histogram
 

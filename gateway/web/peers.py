@@ -79,7 +79,7 @@ async def ask_through_restart(request: Request, call: Any, message: Any, *, seco
 
 
 def sender_of(request: Request) -> str:
-    """Whose turn a request takes: as the edge says, else by the address that the connection comes from."""
+    """The sender whose turn a request takes: as the edge says, else by the address that the connection comes from."""
     return request.headers.get(SENDER_HEADER) or (request.client.host if request.client else "")
 
 

@@ -205,7 +205,7 @@ def judged(
 
 
 def _script_texts(say: Callable[[str], str]) -> dict[str, str]:
-    """What the pages' scripts say by themselves."""
+    """The texts that the pages' scripts say by themselves."""
     wanted = (
         "verify_busy",
         "verify_failed",

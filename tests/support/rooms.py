@@ -379,12 +379,13 @@ def docstrings_without_subject(root: Path) -> list[str]:
     """A docstring begins with a noun or a verb: "Digests of …", "Tells whether …", not "Of …", "What …" or "Whether …"."""
     services = (root / "services" / each for each in ("catalogue", "exchange", "identity"))
     esign = (each for each in sorted((root / "services/esign").iterdir()) if each.name not in UNREAD)
-    folders = (root / "shuniu/kit", *services, *esign)
+    others = (root / each for each in ("shuniu", "gateway", "examples", "docs"))
+    folders = (*others, *services, *esign)
     return [
         f"{name(root, path)}:{line}"
         for folder in folders
         for path in ([folder] if folder.suffix == ".py" else sorted(folder.rglob("*.py")))
-        if re.search(rf'"""\s*{SUBJECTLESS.pattern}', path.read_text("utf-8"))
+        if "_pb2" not in path.name and re.search(rf'"""\s*{SUBJECTLESS.pattern}', path.read_text("utf-8"))
         for line, text in _docstrings(ast.parse(path.read_text("utf-8")))
         if SUBJECTLESS.match(text.lstrip())
     ]
