@@ -180,7 +180,7 @@ def _nameless(target: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _encrypting(sink: BinaryIO, recipients: Sequence[Any]) -> Iterator[BinaryIO]:
-    """What is written into it reaches `sink` encrypted; as it is without recipients."""
+    """A stream whose bytes reach `sink` encrypted; as they are without recipients."""
     if not recipients:
         yield sink
         return

@@ -201,7 +201,7 @@ def _secrets(place: Place, _hub: HubSettings) -> Iterator[Finding]:
 
 
 def _has_password(settings: Path) -> bool:
-    """Whether an address in the file itself holds one: `user:password@host`."""
+    """True where an address in the file itself holds one: `user:password@host`."""
     return re.search(r"://[^/@\s\"']*:[^/\s\"']+@", settings.read_text("utf-8")) is not None
 
 
@@ -272,7 +272,7 @@ def _parts(place: Place) -> Iterator[Finding]:
 
 
 def _warnings(service: str, facts: Mapping[str, str]) -> Iterator[Finding]:
-    """What a service says of itself that somebody should mend."""
+    """The words of a service about itself that call for a mend."""
     if step := facts.get("clock_step_seconds"):
         yield Finding(f"时钟 {service}", BAD, f"set by {step} s since it started", "校准时钟（启用 NTP），然后重启枢纽")
     if facts.get("clock") == "in doubt":

@@ -21,7 +21,7 @@ OFTEN = 3
 
 
 def supervisor_state(place: Place) -> dict[str, Any] | None:
-    """What the running `shuniu up` says of its parts; None when none runs."""
+    """The word of the running `shuniu up` on its parts; None when none runs."""
     try:
         found: dict[str, Any] = json.loads((place.hub().run_dir / "supervisor.json").read_text())
         started = started_at(int(found["pid"]))
@@ -31,7 +31,7 @@ def supervisor_state(place: Place) -> dict[str, Any] | None:
 
 
 def restarts_lately(part: Mapping[str, Any], now: float) -> int:
-    """How often a part was restarted in the last ten minutes; from three times on it does not stay up."""
+    """The number of restarts of a part in the last ten minutes; from three on it does not stay up."""
     return sum(now - when < LATELY_SECONDS for when in part.get("restarted", ()))
 
 

@@ -126,7 +126,7 @@ def _named(words: Sequence[str]) -> list[str]:
 
 
 def settings_errors() -> tuple[type[Exception], ...]:
-    """What is wrong with settings or store. A store's errors come from nowhere but its module, once that is loaded."""
+    """The fault of settings or store. A store's errors come from nowhere but its module, once that is loaded."""
     sql: Any = sys.modules.get("shuniu.kit.store")
     return (ConfigError,) if sql is None else (ConfigError, sql.SchemaError, sql.StoreLockedError)
 

@@ -1,4 +1,4 @@
-"""What commands print: text for people, or one JSON document with --json."""
+"""The output of commands: text for people, or one JSON document with --json."""
 
 import contextlib
 import errno
@@ -48,14 +48,14 @@ def say(text: str) -> None:
 
 
 def spell_out() -> None:
-    """What the terminal's encoding has no sign for is printed by its number: a name must not end a command."""
+    """Prints by its number what the terminal's encoding has no sign for: a name must not end a command."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def drop() -> None:
-    """What was not printed is dropped, also at exit."""
+    """Drops what was not printed, also at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -1,4 +1,4 @@
-"""Where a hub lives on this machine, and the settings its command line needs."""
+"""The place of a hub on this machine, and the settings its command line needs."""
 
 import hashlib
 import os
@@ -74,7 +74,7 @@ class Place:
 
 
 def _reachable(address: str) -> str:
-    """Where this machine reaches a listener that is bound to all addresses."""
+    """The address at which this machine reaches a listener that is bound to all addresses."""
     return address.replace("0.0.0.0:", "127.0.0.1:")
 
 

@@ -114,7 +114,7 @@ def _given(pairs: list[str]) -> dict[str, str]:
 
 
 def _kept(manifest: dict[str, Any], file: Path) -> dict[str, dict[str, str]]:
-    """What the backup holds of each store."""
+    """The content of the backup, by store."""
     names = [f"db/{service}.db" for service in PACKAGES]
     # Of a backup made before its manifest listed databases: what was in it then.
     older = {Path(name).stem: {"store": "sqlite", "file": name} for name in names if name in manifest["files"]}

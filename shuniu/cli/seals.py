@@ -177,7 +177,7 @@ def _moved(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awai
 
 
 def later_than_asked(seal: pb.Seal, asked: dt.datetime | None) -> list[str]:
-    """Why a seal is void from another moment than was asked for: before its certificate it signed nothing."""
+    """The cause why a seal is void from another moment than was asked for: before its certificate it signed nothing."""
     if asked is None or seal.invalid_since.ToDatetime(dt.UTC) <= asked:
         return []
     return [
@@ -204,7 +204,7 @@ def _as(arguments: argparse.Namespace, name: str, work: Callable[[Edge], Awaitab
 
 
 def _next(seal: pb.Seal) -> list[str]:
-    """What is to be done with it, by whom."""
+    """The next act on it, and by whom."""
     if seal.state == pb.SEAL_STATE_APPLIED:
         return [f"  下一步（系统管理员） / next, as operator system:    shuniu seal review {seal.id}"]
     if seal.state == pb.SEAL_STATE_REVIEWED:

@@ -26,7 +26,7 @@ class Database:
 
     @property
     def file(self) -> Path:
-        """Of a store that is a file."""
+        """The path of a store that is a file."""
         return Path(self.url.partition("://")[2].removeprefix("/"))
 
 

@@ -21,7 +21,7 @@ BACKOFF_MOST = 5.0
 STEADY_SECONDS = 20.0
 """A part that ran this long starts anew with the shortest back-off."""
 STOP_SECONDS = 15.0
-"""How long a part may take to drain before it is killed."""
+"""The time that a part has to drain before it is killed."""
 READY_POLL = 0.05
 RESTARTS_KEPT = 20
 # What each part finds in its environment, and hands on to what it starts: the data directory of its hub.
@@ -32,7 +32,7 @@ _LOOK_AGAIN = 1.0
 
 @dataclass(slots=True)
 class State:
-    """What `shuniu status` shows of a part."""
+    """The state of a part as `shuniu status` shows it."""
 
     name: str
     pid: int = 0
@@ -41,7 +41,7 @@ class State:
     last_exit: str = ""
     since: float = field(default_factory=time.time)
     restarted: list[float] = field(default_factory=list)
-    """When it was restarted, the last few times."""
+    """The times of its last few restarts."""
 
 
 class Supervisor:
@@ -192,8 +192,8 @@ class Supervisor:
 
 
 def started_at(pid: int) -> str:
-    """When a process of this machine started, in the kernel's own count; empty when there is none. Its number may be
-    given again, never with this.
+    """The moment at which a process of this machine started, in the kernel's own count; empty when there is none. Its
+    number may be given again, never with this.
     """
     try:
         # The name before may hold anything, also blanks and brackets.

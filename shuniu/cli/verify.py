@@ -71,7 +71,7 @@ def _unreadable(error: OSError | esign.TrustError) -> str:
 
 
 def _would_destroy(report: Path, document: Path) -> str:
-    """Why no report may be written there; empty where it may."""
+    """The cause why no report may be written there; empty where it may."""
     name = esign.quoted(report)
     if report.resolve() in {document.with_name(document.name + suffix).resolve() for suffix in esign.COMPANIONS}:
         return (
@@ -270,7 +270,7 @@ def _beijing(instant: str) -> str:
 
 
 def _sentences(summary: Mapping[str, Any]) -> list[str]:
-    """What holds, why not, what to do."""
+    """Three sentences: what holds, why not, what to do."""
     said = (summary[name] for name in ("verdict", "cause", "advice"))
     return [f"  {sentence['zh']} / {sentence['en']}" for sentence in said if sentence is not None]
 

@@ -1,4 +1,4 @@
-"""What a command runs, named by module and function and imported when it runs: help needs none of it."""
+"""The function that a command runs, named by module and function and imported when it runs: help needs none of it."""
 
 import argparse
 import importlib

@@ -16,7 +16,6 @@ from google.protobuf.message import Message
 from shuniu import national_numbers
 from shuniu.api.common.v1 import audience_pb2
 from shuniu.api.common.v1.audience_pb2 import EventType
-from shuniu.api.common.v1.registry_pb2 import PlatformEntry
 from shuniu.kit.feeds.registry import WORKING, Registry
 from shuniu.kit.process import metrics
 from shuniu.kit.process.config import HubSettings
@@ -74,19 +73,16 @@ def _addressed(kind: EventType, payload: Message) -> Iterator[str]:
 def _subscribers(registry: Registry, kind: EventType, division: str) -> list[str]:
     if kind.audience not in (audience_pb2.AUDIENCE_SUPERVISORS, audience_pb2.AUDIENCE_PUBLIC):
         return []
+    is_public = kind.audience == audience_pb2.AUDIENCE_PUBLIC
+    # Who holds the scope hears of events in its own division and those below.
+    above = national_numbers.upwards(division) if division else ()
     return [
         entry.code
-        for entry in registry.platforms()
-        if entry.subscriptions
-        and entry.state in WORKING
-        and (kind.audience == audience_pb2.AUDIENCE_PUBLIC or _supervises(entry, kind.scope, division))
+        for entry in registry.subscribers(kind.topic, None if is_public else above)
+        if entry.state in WORKING
+        and (is_public or kind.scope in entry.scopes)
         and any(subscribed(item, kind.topic, division) for item in entry.subscriptions)
     ]
-
-
-def _supervises(entry: PlatformEntry, scope: str, division: str) -> bool:
-    """Tells whether a platform holds the scope, and the event concerns its division or one below."""
-    return bool(division) and scope in entry.scopes and entry.division in national_numbers.upwards(division)
 
 
 def subscribed(subscription: str, topic: str, division: str) -> bool:

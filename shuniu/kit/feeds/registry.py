@@ -1,7 +1,7 @@
 """The platform registry as every process reads it: who exists and who may work now."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import grpc
@@ -10,6 +10,7 @@ from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
 from shuniu.kit.feeds.feed import Change, Page, Replica, Rows
+from shuniu.kit.feeds.subscribers import Subscribers
 from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import Clock
 from shuniu.kit.rpc.caller import Caller, CallerKind
@@ -34,6 +35,7 @@ class Registry:
         self._stub = registry_pb2_grpc.RegistryFeedServiceStub(channel)
         self._clock = clock
         self._platforms: dict[str, registry_pb2.PlatformEntry] = {}
+        self._subscribers = Subscribers()
         # State by code of those who may not work, so that a change costs the same however many platforms there are.
         self._stopped: dict[str, str] = {}
         self._ended: dict[str, int] = {}
@@ -51,6 +53,11 @@ class Registry:
 
     def platform(self, code: str) -> registry_pb2.PlatformEntry | None:
         return self._platforms.get(code)
+
+    def subscribers(self, topic: str, divisions: Iterable[str] | None = None) -> list[registry_pb2.PlatformEntry]:
+        """Entries of platforms that subscribed to a topic; with `divisions`, of these alone (`Subscribers.of`)."""
+        platforms = self._platforms
+        return [platforms[code] for code in self._subscribers.of(topic, divisions) if code in platforms]
 
     def platforms(self) -> list[registry_pb2.PlatformEntry]:
         """All entries, in a copy: units of work ask from the store's threads."""
@@ -118,6 +125,7 @@ class Registry:
         # Assigned as one: a platform that is suspended in the old and in the new copy is never admitted in between.
         self._stopped = {entry.code: entry.state for entry in entries if entry.state not in _ADMITTED}
         self._platforms = {entry.code: entry for entry in entries}
+        self._subscribers = Subscribers(entries)
         self._tell()
 
     def _take_ended(self, rows: Rows) -> None:
@@ -128,6 +136,7 @@ class Registry:
             self._tell()
 
     def _put(self, entry: registry_pb2.PlatformEntry) -> None:
+        self._subscribers.put(self._platforms.get(entry.code), entry)
         self._platforms[entry.code] = entry
         if entry.state in _ADMITTED:
             self._stopped.pop(entry.code, None)
