@@ -6,6 +6,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from services.identity.openid import store as openid_store
+from services.identity.persons import store as person_store
 from services.identity.platforms import store as platform_store
 from services.identity.sessions import ending
 from services.identity.sessions.domain.token_families import EndReason
@@ -20,6 +21,10 @@ _LEASE_US: Final = 30 * 1_000_000
 _KEPT_US: Final = 24 * 3600 * 1_000_000
 # Longer than the life of an access token.
 _FEED_KEPT_US: Final = 20 * 60 * 1_000_000
+# An operator can still be told that a token was used.
+_TOKENS_KEPT_US: Final = 30 * 86_400 * 1_000_000
+# As long as whoever handles personal data keeps its records (Personal Information Protection Law, article 56).
+_REVEALS_KEPT_US: Final = 3 * 366 * 86_400 * 1_000_000
 
 
 class Upkeep:
@@ -62,6 +67,8 @@ class Upkeep:
         gone = (
             openid_store.forget(conn, now - _KEPT_US),
             platform_store.forget_ended(conn, now - _FEED_KEPT_US),
+            platform_store.forget_tokens(conn, now - _TOKENS_KEPT_US),
+            person_store.forget_reveals(conn, now - _REVEALS_KEPT_US),
             families.forget(conn, now - _KEPT_US),
             sessions.forget(conn, now - _KEPT_US),
             tries.forget(conn, now - _KEPT_US),

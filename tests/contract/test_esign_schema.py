@@ -1,13 +1,11 @@
 """Esign's migrations make the tables that its code expects, on every database."""
 
 import importlib
-import re
 from dataclasses import replace
-from pathlib import Path
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import MetaData, select
+from sqlalchemy import select
 
 from services.esign.documents.store import certificates, stages
 from services.esign.documents.store import sm3 as digest_store
@@ -17,8 +15,7 @@ from services.esign.seals.domain.life import Revocation, RevocationReason, Seal,
 from services.esign.seals.store import history, seals
 from services.esign.store import METADATA
 from shuniu.kit.crypto.sm import sm3
-from shuniu.kit.feeds.feed import replica_tables
-from shuniu.kit.store import Store, kit_tables
+from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
@@ -120,13 +117,3 @@ async def test_documents_of_before_are_counted_once(store_url):
         assert await store.write(put) == 2
     finally:
         await store.close()
-
-
-def test_every_table_has_a_rule_of_retention():
-    """services/esign/README.md says of each table of esign how long its rows stay."""
-    readme = (Path(__file__).parents[2] / "services/esign/README.md").read_text("utf-8")
-    told = re.findall(r"`(\w+)`", readme.partition("## Retention")[2].partition("\n## ")[0])
-    of_the_kit = MetaData()
-    kit_tables(of_the_kit)
-    replica_tables(of_the_kit)
-    assert METADATA.tables.keys() - of_the_kit.tables.keys() <= set(told)

@@ -10,7 +10,9 @@ from services.identity.keys.provider import ProviderKeys
 from services.identity.openid import store as openid_store
 from services.identity.openid.domain.authorization import Code
 from services.identity.openid.store import authorization_code
+from services.identity.persons import store as persons
 from services.identity.platforms import store as platform_store
+from services.identity.platforms.domain.enrolment import EnrolmentToken
 from services.identity.platforms.store import ended_session
 from services.identity.sessions import ending
 from services.identity.sessions.domain.sessions import Session
@@ -24,6 +26,7 @@ from services.identity.upkeep import Upkeep
 from shuniu.api.events.v1 import events_pb2
 from shuniu.kit.crypto.keyring import Keyring
 from shuniu.kit.process.config import HubSettings
+from shuniu.kit.process.ids import first_ulid_at
 from shuniu.kit.store import Store, lease
 from shuniu.kit.store.tables import outbox_event
 from shuniu.kit.testing.foundation import foundation_of
@@ -121,6 +124,27 @@ async def test_what_nobody_can_ask_for_any_more_is_removed(base, clock):
     }
 
 
+async def test_records_of_reveals_and_enrolment_tokens_have_an_end(base, clock):
+    """A reveal is on record for three years, a token 30 days beyond its end; what is younger stays."""
+
+    def fill(conn):
+        now, id_ = clock.now_us(), first_ulid_at(clock.now_us())
+        persons.add_reveal(conn, persons.Reveal(id_, "p", "app", "case", ("name",), "case", now))
+        platform_store.add_token(conn, EnrolmentToken(f"hash-{id_}", "app", now + HOUR * 1_000_000))
+
+    await base.store.write(fill)
+    clock.advance(29 * 24 * HOUR)
+    await base.store.write(fill)
+    await Upkeep(base).tidy()
+    assert [await rows(base, table) for table in (persons.reveal, platform_store.enrolment_token)] == [2, 2]
+    clock.advance(2 * 24 * HOUR)
+    await Upkeep(base).tidy()
+    assert [await rows(base, table) for table in (persons.reveal, platform_store.enrolment_token)] == [2, 1]
+    clock.advance((3 * 366 - 30) * 24 * HOUR)
+    await Upkeep(base).tidy()
+    assert [await rows(base, table) for table in (persons.reveal, platform_store.enrolment_token)] == [1, 0]
+
+
 async def test_sweeps_go_on_in_batches_until_nothing_is_left(base, clock):
     """More than a batch of each kind: one round leaves some, and the sweep none; what lives stays."""
     now = clock.now_us()
@@ -180,6 +204,9 @@ async def test_a_sweep_enters_each_index_by_what_is_due(clock, tmp_path):
         "ended_session_ended (ended_us<?)",
     }
     assert [step for step in found if ">" in step] == []
+    # Records have their instant in their id, and few tokens are over at a time.
+    assert any("enrolment_token_expiry (expires_us<?)" in step for step in told)
+    assert any("reveal" in step and "reveal_id<?" in step for step in told)
 
 
 async def test_the_feed_gives_every_change_once_in_pages_without_gaps(base, clock):

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Integer, MetaData, Table, Text, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from services.identity.persons.domain.pairwise import Subject
+from shuniu.kit.process.ids import first_ulid_at
 from shuniu.kit.store.types import LostRaceError, binding_of
 
 TABLES: Final = MetaData()
+_BATCH: Final = 500
 
 person = Table(
     "person",
@@ -138,6 +140,12 @@ def add_reveal(conn: Connection, given: Reveal) -> None:
         "time_us": given.time_us,
     }
     conn.execute(insert(reveal), row)
+
+
+def forget_reveals(conn: Connection, before_us: int) -> int:
+    """Deletes records of reveals from before an instant (µs); a batch of them. Returns how many."""
+    over = select(reveal.c.reveal_id).where(reveal.c.reveal_id < first_ulid_at(before_us)).limit(_BATCH)
+    return conn.execute(delete(reveal).where(reveal.c.reveal_id.in_(over))).rowcount
 
 
 def reveals(conn: Connection, person_id: str, before: str, limit: int) -> Sequence[Reveal]:

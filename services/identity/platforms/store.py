@@ -65,6 +65,7 @@ enrolment_token = Table(
     Column("platform", Text, nullable=False, server_default=""),
     Column("expires_us", BigInteger, nullable=False, server_default="0"),
     Column("used_us", BigInteger, nullable=False, server_default="0"),
+    Index("enrolment_token_expiry", "expires_us"),
 )
 
 # Sessions that ended within the life of an access token, for the feed.
@@ -171,6 +172,12 @@ def forget_ended(conn: Connection, before: int) -> int:
     """Deletes ends of sessions from before an instant (µs); a batch of them. Returns how many."""
     over = select(ended_session.c.session_id).where(ended_session.c.ended_us < before).limit(FEED_PAGE)
     return conn.execute(delete(ended_session).where(ended_session.c.session_id.in_(over))).rowcount
+
+
+def forget_tokens(conn: Connection, before: int) -> int:
+    """Deletes enrolment tokens, used or not, that expired before an instant (µs); a batch of them. Returns how many."""
+    over = select(enrolment_token.c.hash).where(enrolment_token.c.expires_us < before).limit(FEED_PAGE)
+    return conn.execute(delete(enrolment_token).where(enrolment_token.c.hash.in_(over))).rowcount
 
 
 def certificates(conn: Connection, codes: Sequence[str], now_us: int) -> dict[str, list[Certificate]]:

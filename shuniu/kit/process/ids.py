@@ -47,6 +47,11 @@ def ulid_time_us(ulid: str) -> int:
     return (value >> _RANDOM_BITS) * 1000
 
 
+def first_ulid_at(time_us: int) -> str:
+    """The least ULID of an instant (µs since 1970, 0 or later): all made before it are less."""
+    return _encode(max(0, time_us) // 1000 << _RANDOM_BITS)
+
+
 def new_person_id() -> str:
     """128 random bits as 22 characters of base64url: a person id carries no time and no order."""
     return base64.urlsafe_b64encode(secrets.token_bytes(16)).rstrip(b"=").decode()
