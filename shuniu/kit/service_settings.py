@@ -47,11 +47,11 @@ class ServiceSettings(DatabaseSettings):
     vault_address: str = ""
     """The vault's peer address; empty means its Unix socket. Used by identity only."""
     bus_url: str = "nats://127.0.0.1:4222"
-    """The bus."""
+    """The bus: its server, or those of a cluster with commas between them."""
     bus_creds_file: Path = Path()
     """This service's credentials for the bus; empty means <data_dir>/keys/bus-<service>.creds."""
     bus_replicas: int = 1
-    """Copies of each of the hub's own streams: 1 with one server, 3 with three."""
+    """Copies of each of the hub's own streams and, in identity, of each INBOX: 1 with one server, 3 with three."""
     tls_certificate: Path = Path()
     """Certificate (PEM) for TCP between machines; unused with Unix sockets."""
     tls_key: Path = Path()

@@ -8,7 +8,6 @@ import hashlib
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from shuniu.kit.events import bus_server
 from shuniu.kit.process.clock import SystemClock
 from shuniu.kit.rpc import client
 from shuniu.kit.rpc.sockets import peer_address
+from tests.support.ports import free_port
 from tests.support.stopped_stores import migrate
 
 TRUST = "hub.test"
@@ -45,12 +45,6 @@ RESOURCE = "mps.real-name"
 
 def request_id() -> str:
     return uuid.uuid4().hex
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

@@ -75,6 +75,7 @@ class BusAdmin:
     clock: Clock
     # All organisations that have a place on the bus, from the store.
     load: Callable[[], Awaitable[Sequence[OrganisationAccount]]]
+    # Copies of each INBOX: 1 with one server, 3 with three.
     replicas: int = 1
     # How often full streams are looked for, s.
     tidy_s: float = 5
@@ -152,7 +153,7 @@ class BusAdmin:
 
     async def apply(self, account: OrganisationAccount) -> None:
         """Push the organisation's account as it is; sessions that it no longer allows end at once."""
-        token = bus_accounts.organisation_account_token(self.keys, account, now_s=self._now_s())
+        token = bus_accounts.organisation_account_token(self.keys, account, now_s=self._now_s(), replicas=self.replicas)
         _check(await self._bus.request(_PUSH, token.encode()))
 
     async def refresh_hub(self) -> None:
@@ -249,13 +250,8 @@ class BusAdmin:
     async def _inboxes(self) -> dict[str, Mapping[str, Any]]:
         """Stream INBOX of each account that has one, by account id."""
         question = json.dumps({"accounts": True, "streams": True, "consumer": True, "config": True, "limit": 100_000})
-        answer = json.loads(await self._bus.request(_STREAMS, question.encode(), timeout_s=20))
-        found: dict[str, Mapping[str, Any]] = {}
-        for account in answer["data"].get("account_details") or ():
-            for stream in account.get("stream_detail") or ():
-                if stream["name"] == bus_accounts.INBOX:
-                    found[account["id"] if "id" in account else account["name"]] = stream
-        return found
+        answers = await self._bus.request_all(_STREAMS, question.encode(), timeout_s=20)
+        return inboxes_of([json.loads(each) for each in answers])
 
     async def tidy(self) -> None:
         """Make room in INBOX streams that are filling: what every durable consumer has acknowledged is removed.
@@ -272,6 +268,23 @@ class BusAdmin:
             if done >= stream["state"]["first_seq"]:
                 async with self._as_provisioner(account) as bus:
                     await bus.api(f"STREAM.PURGE.{bus_accounts.INBOX}", {"seq": done + 1})
+
+
+def inboxes_of(answers: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Stream INBOX of each account, by account id, from the answers of all servers: each tells of the copies that it
+    holds, and the leader's word counts.
+    """
+    found: dict[str, Mapping[str, Any]] = {}
+    for answer in answers:
+        server = answer.get("server", {}).get("name")
+        for account in answer["data"].get("account_details") or ():
+            for stream in account.get("stream_detail") or ():
+                if stream["name"] != bus_accounts.INBOX:
+                    continue
+                name = account["id"] if "id" in account else account["name"]
+                if name not in found or (stream.get("cluster") or {}).get("leader") == server:
+                    found[name] = stream
+    return found
 
 
 def acknowledged_by_all(stream: Mapping[str, Any]) -> int:

@@ -348,7 +348,7 @@ def hub_account_token(
     return token
 
 
-def organisation_account_token(keys: BusKeys, account: OrganisationAccount, *, now_s: int) -> str:
+def organisation_account_token(keys: BusKeys, account: OrganisationAccount, *, now_s: int, replicas: int = 1) -> str:
     """One organisation's JWT. A suspended one keeps its storage: what is sent meanwhile waits in INBOX."""
     hub = _hub(keys)
     pair = _organisation(keys, account)
@@ -360,7 +360,7 @@ def organisation_account_token(keys: BusKeys, account: OrganisationAccount, *, n
     claims = _account_claims(
         imports=[{**_service_import(subject, _public(hub), "submit.>"), "token": token}],
         exports=[{"subject": "hub.*.>", "type": "service", "account_token_position": 2}],
-        limits=_limits(disk=account.quota.inbox_bytes, streams=1, quota=account.quota),
+        limits=_limits(disk=account.quota.inbox_bytes * replicas, streams=1, quota=account.quota),
         permissions=organisation_permissions(),
         revocations=revocations,
     )

@@ -40,10 +40,12 @@ class Accounts:
 class BusPlaces:
     """Pushes changes of single accounts. `BusAdmin` pushes all of them on every new connection."""
 
-    def __init__(self, store: Store, accounts: Accounts, keys: BusKeys, url: str, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, accounts: Accounts, keys: BusKeys, url: str, clock: Clock, *, replicas: int = 1
+    ) -> None:
         self._store = store
         self._accounts = accounts
-        self.admin = BusAdmin(keys, url, clock, self._load)
+        self.admin = BusAdmin(keys, url, clock, self._load, replicas)
         self._late: set[str] = set()
         self._wake = asyncio.Event()
         # Of the registry, up to which changes were pushed or are late; None: before the first connection.

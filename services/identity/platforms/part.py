@@ -29,7 +29,7 @@ def open_platforms(
 ) -> Part:
     """Connects to the bus in the background. `trust_pem`: the roots of the edge, for those who join."""
     accounts = Accounts(store.bus_accounts, store.find_bus_account, store.bus_accounts_changed, store.FEED)
-    places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock)
+    places = BusPlaces(base.store, accounts, bus_keys, settings.bus_url, base.clock, replicas=settings.bus_replicas)
     feed = FeedServer(base.store, store.FEED)
     part = Part(
         edge=[

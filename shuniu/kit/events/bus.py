@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +102,7 @@ class Bus:
     """A connection to the bus under one credential. ``start`` returns at once: a service runs without its bus."""
 
     url: str
+    """The server, or those of a cluster with commas between them."""
     creds: str = field(repr=False)
     name: str
     # Called with True and False as the connection comes and goes; for readiness and metrics.
@@ -117,6 +120,8 @@ class Bus:
     _inbox: str = field(default="", repr=False)
     # Who waits for which answer; all fail at once when the connection goes, instead of each at its timeout.
     _waiting: dict[str, asyncio.Future[Msg]] = field(default_factory=dict, repr=False)
+    # Who gathers answers of several servers.
+    _gathering: dict[str, asyncio.Queue[bytes]] = field(default_factory=dict, repr=False)
 
     @property
     def connected(self) -> bool:
@@ -168,10 +173,13 @@ class Bus:
 
     async def _supervise(self) -> None:
         attempt = 0
+        # One server after another, from any one: of three that are there a third of the services begins at each.
+        servers = self.url.split(",")
+        turns = itertools.cycle(random.sample(servers, len(servers)))
         while True:
             self._down.clear()
             try:
-                client = await self._open()
+                client = await self._open(next(turns))
             except Exception as error:  # noqa: BLE001 — whatever a server says: who gave up would never connect again
                 self.on_error(error)
                 await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
@@ -198,11 +206,14 @@ class Bus:
         self._waiting.clear()
 
     async def _answered(self, message: Msg) -> None:
+        if (gathered := self._gathering.get(message.subject)) is not None:
+            gathered.put_nowait(message.data)
+            return
         waiter = self._waiting.pop(message.subject, None)
         if waiter is not None and not waiter.done():
             waiter.set_result(message)
 
-    async def _open(self) -> Client:
+    async def _open(self, url: str) -> Client:
         client = Client()
 
         async def closed() -> None:
@@ -215,7 +226,7 @@ class Bus:
 
         try:
             await client.connect(
-                self.url,
+                url,
                 name=self.name,
                 user_credentials=RawCredentials(self.creds),
                 allow_reconnect=False,
@@ -262,6 +273,30 @@ class Bus:
     async def request(self, subject: str, data: bytes = b"", *, timeout_s: float = 5) -> bytes:
         """One request and its answer, as bytes. Raises NobodyListensError and BusAwayError."""
         return bytes((await self._exchange(subject, data, None, timeout_s)).data)
+
+    async def request_all(
+        self, subject: str, data: bytes = b"", *, quiet_s: float = 0.5, timeout_s: float = 5
+    ) -> list[bytes]:
+        """One request and the answers of all who give one: until none came for `quiet_s` after the last. Raises
+        BusAwayError where none came.
+        """
+        client = self.client()
+        reply, answers = f"{self._inbox}.{self._ids.next().decode()}", asyncio.Queue[bytes]()
+        self._gathering[reply] = answers
+        found: list[bytes] = []
+        try:
+            await client.publish(subject, data, reply=reply)
+            while True:
+                async with asyncio.timeout(quiet_s if found else timeout_s):
+                    found.append(await answers.get())
+        except TimeoutError as error:
+            if not found:
+                raise BusAwayError(0, f"no answer on {subject}") from error
+            return found
+        except (OSError, nats.errors.Error) as error:
+            raise BusAwayError(0, f"no answer on {subject}: {error!r}") from error
+        finally:
+            del self._gathering[reply]
 
     async def api(self, call: str, body: Mapping[str, Any] | None = None, *, timeout_s: float = 5) -> dict[str, Any]:
         """One JetStream API call (the subject behind ``$JS.API.``); raises BusError with the server's code."""

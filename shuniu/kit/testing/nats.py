@@ -23,6 +23,8 @@ class NatsServer:
     port: int = 0
     websocket_port: int = 0
     monitoring_port: int = 0
+    name: str = "bus-test"
+    cluster: bus_server.BusCluster | None = None
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
 
     @property
@@ -51,10 +53,11 @@ class NatsServer:
             tokens=self.tokens,
             data_dir=self.data_dir,
             run_dir=run_dir,
-            name="bus-test",
+            name=self.name,
             listen=f"127.0.0.1:{self.port}",
             websocket=f"127.0.0.1:{self.websocket_port}",
             monitoring=f"127.0.0.1:{self.monitoring_port}",
+            cluster=self.cluster,
         )
         bus_server.write(server, config)
         with self.log.open("ab") as log:
