@@ -1,6 +1,7 @@
 """A copy of the catalogue's items that follows its feed and works while the catalogue is unavailable."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import grpc
@@ -8,7 +9,7 @@ import grpc
 from services.exchange.cases.domain.routing import Item, ItemBook, ItemState
 from services.exchange.domain.time_limits import Limit, Unit
 from shuniu.api.catalogue.v1 import feed_pb2, feed_pb2_grpc, item_pb2
-from shuniu.kit.feeds.feed import Change, Page, Replica, Rows
+from shuniu.kit.feeds.feed import Change, Page, Replica, Rows, Swap
 from shuniu.kit.rpc.client import ask
 from shuniu.kit.store import Store
 
@@ -27,7 +28,7 @@ class Items:
     def __init__(self, channel: grpc.aio.Channel, store: Store) -> None:
         self._stub = feed_pb2_grpc.ItemFeedServiceStub(channel)
         self.book = ItemBook()
-        self.replica = Replica("items", self._pull, self._take, self._replace, store)
+        self.replica = Replica("items", self._pull, self._take, self._read_all, store)
 
     async def _pull(self, version: int, epoch: int) -> Page:
         request = feed_pb2.PullItemsRequest(after_version=version, epoch=epoch, wait_seconds=PULL_SECONDS)
@@ -39,8 +40,9 @@ class Items:
         for data in rows.values():
             self.book.put(item_of(item_pb2.Item.FromString(data)))
 
-    def _replace(self, rows: Rows) -> None:
-        self.book.replace(item_of(item_pb2.Item.FromString(data)) for data in rows.values())
+    def _read_all(self, rows: Rows) -> Swap:
+        fresh = ItemBook.of(item_of(item_pb2.Item.FromString(data)) for data in rows.values())
+        return partial(self.book.become, fresh)
 
 
 def item_of(item: item_pb2.Item) -> Item:

@@ -86,10 +86,15 @@ Rows = Mapping[str, bytes]
 """Bytes by key."""
 
 
+Swap = Callable[[], None]
+"""Puts in place what was read aside."""
+
+
 class Replica:
-    """A read model. `take` receives the changed rows of a page; `replace` all rows there are, at the start and after a
-    reset: until then the old ones stay, so that no reader ever sees half of them. `take_lasting` receives rows that a
-    reset does not end. What cannot be stored is taken all the same, and asked for again until it is.
+    """A read model. `take` receives the changed rows of a page; `read_all` all rows there are, at the start and after a
+    reset. It reads them in a thread of its own, so that nobody waits for thousands of them, and what it returns puts
+    them in place: until then the old ones stay, and no reader ever sees half of them. `take_lasting` receives rows that
+    a reset does not end. What cannot be stored is taken all the same, and asked for again until it is.
     """
 
     def __init__(
@@ -97,7 +102,7 @@ class Replica:
         feed: str,
         pull: Pull,
         take: Callable[[Rows], None],
-        replace: Callable[[Rows], None],
+        read_all: Callable[[Rows], Swap],
         store: Store | None,
         *,
         take_lasting: Callable[[Rows], None] = lambda _rows: None,
@@ -105,7 +110,7 @@ class Replica:
         self._feed = feed
         self._pull = pull
         self._take = take
-        self._replace = replace
+        self._read_all = read_all
         self._take_lasting = take_lasting
         self._store = store
         self._version = 0
@@ -119,7 +124,7 @@ class Replica:
             return
         self._version, self._epoch, rows, lasting = await self._store.read(_load, self._feed)
         self._take_lasting(lasting)
-        self._replace(rows)
+        (await asyncio.to_thread(self._read_all, rows))()
 
     async def follow(self) -> None:
         """Task: follows the feed until cancelled; retries and keeps its copy while the publisher is unavailable."""
@@ -143,7 +148,11 @@ class Replica:
                     continue
                 page = rebuilt.page(version, epoch)
             is_stored = await self._stored(page)
-            (self._replace if page.reset else self._take)({each.key: each.data for each in page.changes})
+            rows = {each.key: each.data for each in page.changes}
+            if page.reset:
+                (await asyncio.to_thread(self._read_all, rows))()
+            else:
+                self._take(rows)
             rebuilt = None
             if not is_stored:
                 version, epoch = self._version, self._epoch

@@ -9,7 +9,7 @@ import grpc
 from shuniu.api.common.v1 import registry_pb2, registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.errors import HubError
-from shuniu.kit.feeds.feed import Change, Page, Replica, Rows
+from shuniu.kit.feeds.feed import Change, Page, Replica, Rows, Swap
 from shuniu.kit.feeds.subscribers import Subscribers
 from shuniu.kit.process import metrics
 from shuniu.kit.process.clock import Clock
@@ -40,7 +40,7 @@ class Registry:
         self._stopped: dict[str, str] = {}
         self._ended: dict[str, int] = {}
         self._listeners: list[Callable[[], None]] = []
-        self.replica = Replica("registry", self._pull, self._take, self._replace, store, take_lasting=self._take_ended)
+        self.replica = Replica("registry", self._pull, self._take, self._read_all, store, take_lasting=self._take_ended)
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Calls `listener` after each change; a server cuts open streams of those refused now."""
@@ -120,13 +120,17 @@ class Registry:
         if rows:
             self._tell()
 
-    def _replace(self, rows: Rows) -> None:
+    def _read_all(self, rows: Rows) -> Swap:
         entries = [registry_pb2.PlatformEntry.FromString(data) for data in rows.values()]
-        # Assigned as one: a platform that is suspended in the old and in the new copy is never admitted in between.
-        self._stopped = {entry.code: entry.state for entry in entries if entry.state not in _ADMITTED}
-        self._platforms = {entry.code: entry for entry in entries}
-        self._subscribers = Subscribers(entries)
-        self._tell()
+        stopped = {entry.code: entry.state for entry in entries if entry.state not in _ADMITTED}
+        platforms, subscribers = {entry.code: entry for entry in entries}, Subscribers(entries)
+
+        def swap() -> None:
+            # As one: a platform that is suspended in the old and in the new copy is never admitted in between.
+            self._stopped, self._platforms, self._subscribers = stopped, platforms, subscribers
+            self._tell()
+
+        return swap
 
     def _take_ended(self, rows: Rows) -> None:
         for data in rows.values():

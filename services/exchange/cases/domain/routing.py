@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Self
 
 from services.exchange.domain.time_limits import Limit
 from shuniu.national_numbers import upwards
@@ -90,13 +91,17 @@ class ItemBook:
             if item.base_code:
                 self._of_base.setdefault(item.base_code, {}).setdefault(item.division, set()).add(item.code)
 
-    def replace(self, items: Iterable[Item]) -> None:
-        """Begin anew with these items; until all are read the old ones are found."""
-        fresh = ItemBook()
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Self:
+        found = cls()
         for item in items:
-            fresh.put(item)
+            found.put(item)
+        return found
+
+    def become(self, other: ItemBook) -> None:
+        """Takes over the items of another book, which nobody else uses, in the place of its own."""
         with self._lock:
-            self._items, self._aliases, self._of_base = fresh._items, fresh._aliases, fresh._of_base
+            self._items, self._aliases, self._of_base = other._items, other._aliases, other._of_base
 
     def route(self, code: str, division: str, today: date) -> Item:
         """The implementing item that an application goes to. Raises RoutingError.

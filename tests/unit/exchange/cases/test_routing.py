@@ -122,5 +122,5 @@ def test_an_item_that_moves_leaves_nothing_behind():
     assert reason(found, BASE, "150100") == "NO_HANDLING_AGENCY"
     assert reason(found, "OLD") == "ITEM_UNKNOWN"
     assert found.route("NEW", "", TODAY).division == "150200"
-    found.replace([])
+    found.become(ItemBook.of([]))
     assert len(found) == 0

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from shuniu.api.common.v1 import registry_pb2 as pb
 from shuniu.api.common.v1 import registry_pb2_grpc
 from shuniu.kit import errors
 from shuniu.kit.feeds import feed as module
-from shuniu.kit.feeds.feed import Change, Page, Replica, replica_tables
+from shuniu.kit.feeds.feed import Change, Page, Replica, Swap, replica_tables
 from shuniu.kit.feeds.registry import Registry
 from shuniu.kit.rpc import client
 from shuniu.kit.rpc.caller import ANONYMOUS, Caller, CallerKind
@@ -61,13 +62,19 @@ class Model:
     def __init__(self, feed: Feed, store: Store | None) -> None:
         self.known: dict[str, bytes] = {}
         self.lasting: dict[str, bytes] = {}
+        self.read_in: list[threading.Thread] = []
         self.replica = Replica(
-            "f", feed.pull, self.known.update, self._replace, store, take_lasting=self.lasting.update
+            "f", feed.pull, self.known.update, self._read_all, store, take_lasting=self.lasting.update
         )
 
-    def _replace(self, rows: Mapping[str, bytes]) -> None:
-        self.known.clear()
-        self.known.update(rows)
+    def _read_all(self, rows: Mapping[str, bytes]) -> Swap:
+        self.read_in.append(threading.current_thread())
+
+        def swap() -> None:
+            self.known.clear()
+            self.known.update(rows)
+
+        return swap
 
 
 @contextlib.asynccontextmanager
@@ -105,6 +112,7 @@ async def test_a_restarted_reader_knows_what_it_knew(store: Store) -> None:
     second = Model(feed, store)
     await second.replica.load()
     assert second.known == {"a": b"1", "b": b"2"}
+    assert second.read_in != [threading.main_thread()]
     assert not second.replica.current.is_set()
     async with following(second.replica):
         await eventually(lambda: len(feed.asked) == 2)
@@ -141,7 +149,12 @@ async def test_a_reset_is_built_aside(store: Store) -> None:
     await restarted.replica.load()
     assert model.known == restarted.known == {"a": b"old", "b": b"old"}
     seen: list[dict[str, bytes]] = []
-    restarted.replica._replace = lambda rows: (seen.append(dict(rows)), gate.set())
+
+    def read_all(rows: Mapping[str, bytes]) -> Swap:
+        seen.append(dict(rows))
+        return gate.set
+
+    restarted.replica._read_all = read_all  # type: ignore[method-assign]
     async with following(restarted.replica):
         await asyncio.wait_for(gate.wait(), 5)
         await asyncio.wait_for(restarted.replica.current.wait(), 5)
