@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from shuniu.document_names import NAMES
+
 LANGUAGES: Final = ("zh", "en")
 
 # key: (zh, en). Values in braces are filled in and escaped by the template.
@@ -334,26 +336,26 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 
-DOCUMENT_TYPES: Final[tuple[tuple[str, str, str], ...]] = (
-    ("111", "居民身份证", "Resident identity card"),
-    ("112", "临时居民身份证", "Temporary resident identity card"),
-    ("113", "户口簿", "Household register"),
-    ("154", "居住证（含港澳台居民居住证）", "Residence permit (also of Hong Kong, Macao and Taiwan residents)"),
-    ("516", "港澳居民来往内地通行证", "Mainland travel permit for Hong Kong and Macao residents"),
-    ("511", "台湾居民来往大陆通行证", "Travel permit for Taiwan residents"),
-    ("552", "台湾居民定居证", "Settlement card of Taiwan residents"),
-    ("553", "外国人永久居留身份证", "Foreign permanent resident ID card"),
-    ("414", "普通护照", "Ordinary passport"),
-    ("413", "公务普通护照", "Passport for public affairs"),
-    ("412", "公务护照", "Service passport"),
-    ("411", "外交护照", "Diplomatic passport"),
-    ("554", "外国人居留证", "Foreigner's residence card"),
-    ("555", "外国人居留许可", "Foreigner's residence permit"),
-    ("513", "往来港澳通行证", "Permit to Hong Kong and Macao"),
-    ("517", "大陆居民往来台湾通行证", "Permit to Taiwan"),
-    ("114", "中国人民解放军军官证", "Military officer's card"),
-    ("123", "警官证", "Police officer's card"),
-    ("990", "其他", "Other"),
+DOCUMENT_TYPES: Final = (
+    "111",
+    "112",
+    "113",
+    "154",
+    "516",
+    "511",
+    "552",
+    "553",
+    "414",
+    "413",
+    "412",
+    "411",
+    "554",
+    "555",
+    "513",
+    "517",
+    "114",
+    "123",
+    "990",
 )
 """GA/T 2000.156 types that a natural person may register with, the usual ones first."""
 
@@ -370,4 +372,5 @@ def known(key: str, language: str, otherwise: str) -> str:
 
 
 def document_types(language: str) -> list[tuple[str, str]]:
-    return [(code, en if language == "en" else zh) for code, zh, en in DOCUMENT_TYPES]
+    found = [(code, *NAMES[code]) for code in DOCUMENT_TYPES]
+    return [(code, en[:1].upper() + en[1:] if language == "en" else zh) for code, zh, en in found]

@@ -391,6 +391,21 @@ def docstrings_without_subject(root: Path) -> list[str]:
     ]
 
 
+def tellers_that_tell_nothing(root: Path) -> list[str]:
+    """A function that returns nothing does not "tell whether": its docstring says what it raises, or what it does."""
+    folders = (root / each for each in ("services", "shuniu", "gateway", "examples"))
+    return [
+        f"{name(root, path)}:{node.lineno}"
+        for folder in folders
+        for path in sorted(folder.rglob("*.py"))
+        if "_pb2" not in path.name and "Tells whether" in path.read_text("utf-8")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (ast.get_docstring(node) or "").startswith("Tells whether")
+        and isinstance(node.returns, ast.Constant)
+    ]
+
+
 def finders_without_find(root: Path) -> list[str]:
     """A function of a store that may find nothing is called `find_x`, so that who reads a call expects None. Those that
     change something say by None that they did not.

@@ -29,7 +29,7 @@ _IMPLEMENTING: Final = 31
 _HANDLING: Final = 33
 _KINDS: Final = {pb.ITEM_LEVEL_BASE: "base", pb.ITEM_LEVEL_IMPLEMENTING: "implementing"}
 _MOST_QUERY: Final = 100
-# What the score's whole part says (domain.search).
+# What the score's whole part says (domain.matching).
 _MATCHED: Final = {8: "CODE", 7: "NAME", 6: "NAME", 5: "ALIAS", 4: "NAME", 3: "PINYIN", 2: "GUIDE", 1: "GUIDE"}
 
 

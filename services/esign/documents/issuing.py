@@ -50,6 +50,7 @@ from services.esign.signing.responders import LongTerm
 from services.esign.timestamps.sources import TimestampAwayError, TimestampSource
 from shuniu.api.esign.v1 import esign_pb2 as pb
 from shuniu.china_time import CHINA
+from shuniu.document_names import NAMES
 from shuniu.kit import errors
 from shuniu.kit.crypto.device import KeyAwayError
 from shuniu.kit.crypto.sm import sm3
@@ -66,21 +67,7 @@ from shuniu.kit.rpc.requests import RequestKey
 from shuniu.kit.store.audit import AuditRecord
 
 _log = log.get("certificates")
-# How long the task waits between attempts while there are no timestamps, s.
 _PERSON_FIELDS = ("full_name", "document_type", "document_number")
-_DOCUMENT_NAMES = {
-    "111": "居民身份证",
-    "112": "临时居民身份证",
-    "113": "户口簿",
-    "114": "军官证",
-    "123": "警官证",
-    "154": "居住证",
-    "414": "普通护照",
-    "511": "台湾居民来往大陆通行证",
-    "516": "港澳居民来往内地通行证",
-    "552": "台湾居民定居证",
-    "553": "外国人永久居留身份证",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +239,7 @@ class Issuing:
             facts={
                 **facts,
                 "name": person["full_name"],
-                "id_type": _DOCUMENT_NAMES.get(person["document_type"], "证件"),
+                "id_type": _name_of(person["document_type"]),
                 "id_number": person["document_number"],
             },
             picture=await self._picture(found.seal.id),
@@ -496,3 +483,7 @@ def _keep(conn: Connection, made: Sequence[Made]) -> list[bool]:
 def _logged(one: _Finish) -> Logged:
     row = one.row
     return Logged(row.number, row.ledger_index, row.receipt, *one.digests)
+
+
+def _name_of(document_type: str) -> str:
+    return NAMES[document_type][0] if document_type in NAMES else "证件"

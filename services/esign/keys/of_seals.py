@@ -70,9 +70,8 @@ class SealOfAnotherProfileError(EsignError):
 
 
 def check_profile(certificate: bytes, digest: Digest) -> None:
-    """Tells whether a seal with this certificate (DER) signs with what the hub signs with now: `digest` SM3 wants SM2.
-
-    Raises SealOfAnotherProfileError.
+    """Raises SealOfAnotherProfileError unless a seal with this certificate (DER) signs with what the hub signs with
+    now: `digest` SM3 wants SM2.
     """
     if (digest is SM3) != is_sm2(certificate):
         raise SealOfAnotherProfileError(

@@ -47,8 +47,6 @@ _TOPICS: Final = {
 # A platform states no roles of its officers here; it answers for them.
 _AGENCY: Final = life.OFFICER_ROLES
 _PERSON: Final = frozenset({Role.APPLICANT})
-# Told to the applicant with their reason (contract of MoveCase).
-_NOTE_NEEDED: Final = frozenset({Move.ASK_CORRECTION})
 _OFFICER_LONGEST: Final = 64
 _EVIDENCED: Final = {
     Move.NOT_ACCEPT: Kind.DECIDED,
@@ -215,8 +213,6 @@ class Casework:
         ]
         for name in asked.missing_materials[: life.MAX_MISSING]:
             faults += texts.text_faults("missing_materials", name, application.MAX_NAME)
-        if move in _NOTE_NEEDED and not asked.note.strip():
-            faults.append(Violation("note", "REASON_MISSING", "tell the applicant why", "请填写告知申请人的理由"))
         return self._moved(conn, row, case, command, faults, officer=asked.officer)
 
     def _of_person(self, conn: Connection, code: str, person_id: str) -> tuple[CaseRow, life.Case]:

@@ -60,7 +60,7 @@ def require_right(item: BaseItem | ImplementingItem) -> None:
 
 
 def check_base(item: ImplementingItem, base: BaseItem) -> list[Violation]:
-    """Tells whether an implementing item's code agrees with its base item's."""
+    """The violation where an implementing item's code does not agree with its base item's."""
     if not item.codes.b or not base.codes.b or item.codes.b[19:31] == base.codes.b:
         return []
     return [Violation("codes.b", "CODE_BASE", "the code names another base item", "实施编码与基本编码不一致")]

@@ -145,14 +145,14 @@ def _check_outside(certificate: bytes) -> bytes:
 
 
 def check_strength(certificate: x509.Certificate) -> None:
-    """Tells whether key and critical extensions are ones that can be relied on. Raises ChainError."""
+    """Raises ChainError unless key and critical extensions can be relied on."""
     check_key(certificate)
     _check_understood(certificate)
 
 
 @kept(1024)
 def check_signer(certificate: x509.Certificate) -> None:
-    """Tells whether the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's. Raises ChainError."""
+    """Raises ChainError unless the certificate may sign documents: key strength, KeyUsage, EKU, not a CA's."""
     check_key(certificate)
     _check_understood(certificate)
     profile = profile_of(certificate)
@@ -164,8 +164,8 @@ def check_signer(certificate: x509.Certificate) -> None:
 
 @kept(1024)
 def check_document_signer(certificate: x509.Certificate) -> None:
-    """Tells whether the certificate of any maker may sign documents: no stricter than RFC 5280 is. What is merely
-    unusual is unknown. Raises ChainError.
+    """Raises ChainError unless the certificate of any maker may sign documents: no stricter than RFC 5280 is. The error
+    of what is merely unusual is UNKNOWN.
     """
     check_key(certificate)
     _check_understood(certificate)
@@ -231,7 +231,7 @@ def _window(path: tuple[x509.Certificate, ...]) -> tuple[int, int]:
 
 
 def check_key(certificate: x509.Certificate) -> None:
-    """Tells whether the key is of a kind known here, and neither weak nor huge. Raises ChainError."""
+    """Raises ChainError unless the key is of a kind known here, and neither weak nor huge."""
     if sm2_key_of(certificate) is not None:
         return
     key = public_key_of(certificate)

@@ -37,9 +37,9 @@ def any_purpose(_path: Path) -> None:
 
 
 def check_document_path(path: Sequence[x509.Certificate]) -> None:
-    """Tells whether the authorities between a document's signer and its root may vouch for it: their own restrictions
-    count (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more than those
-    above him). Raises ChainError.
+    """Raises ChainError unless the authorities between a document's signer and its root may vouch for it: their own
+    restrictions count (RFC 5280, 4.2.1.10; extended key usages as NSS, Windows and Adobe read them: nobody is for more
+    than those above him).
     """
     _check_confined(path, chain.document_uses(profile_of(path[0])))
 

@@ -78,7 +78,7 @@ def load(certificate: bytes) -> Sm2Certificate:
 
 
 def check_signer(signer: Sm2Certificate) -> None:
-    """Tells whether the certificate may sign: by KeyUsage where it has one, not a CA's. Raises ChainError."""
+    """Raises ChainError unless the certificate may sign: by KeyUsage where it has one, not a CA's."""
     profile = _understood(signer)
     if not profile.signs or profile.is_authority:
         raise ChainError("SIGNER_KEY_USAGE", "证书不能用于签名", "the certificate is not for signing")

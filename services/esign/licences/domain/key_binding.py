@@ -87,9 +87,8 @@ def possession(proof: str) -> Possession:
 
 
 def check_binding(found: Presentation, cnf: object, expected: Expected) -> None:
-    """Tells whether the holder made this presentation for this question now (RFC 9901, 7.3, step 5).
-
-    Raises TokenMalformedError, TokenWrongError.
+    """Raises TokenMalformedError, TokenWrongError unless the holder made this presentation for this question now (RFC
+    9901, 7.3, step 5).
     """
     if found.binding is None:
         raise TokenWrongError("HOLDER_NOT_PROVEN", "no key binding came with it", "未附持有人密钥证明")

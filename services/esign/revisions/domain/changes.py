@@ -36,15 +36,16 @@ _OF_THE_FILE = frozenset(
 _OF_PAGES = ("Page", "Pages")
 # Keys of pages and annotations that some makers add when they sign, and no reader draws.
 _SHOWN_NOWHERE = frozenset({"Tabs", "StructParents", "StructParent", "PieceInfo", "LastModified", "Lang", "NM", "M"})
-# Keys that a page inherits, and some makers repeat on it.
+# Keys of forms and fields that some makers write when a form is filled in.
 _OF_FILLERS = frozenset({"NeedAppearances", "MK", "TU", "DA", "Q"})
+# Keys that a page inherits, and some makers repeat on it.
 _INHERITED = frozenset({"MediaBox", "CropBox", "Rotate", "Resources"})
-# Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
 # Key of what a signature is of (ISO 32000-1, table 253): the catalog, mostly.
 _DATA = "Data"
+# Lists of coordinates, which every reader takes as real numbers, and which some makers write as such.
+_BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 # Whole numbers that every reader holds (ISO 32000-1, table C.1).
 _MOST_ALIKE = 32767
-_BOXES = frozenset({"Rect", "MediaBox", "CropBox", "BleedBox", "TrimBox", "ArtBox", "BBox", "Matrix", "QuadPoints"})
 _VERSION = re.compile(r"[12]\.\d")
 _MOST_PAIRS = 400_000
 # Each is compared with what was signed.

@@ -205,7 +205,7 @@ def with_seal_of_signer(verdict: Verdict, seal_now: SealState | None) -> Verdict
 
 
 def document_step(found: Findings, known: Known | None) -> None:
-    """Tells whether its issuer has withdrawn it, and what nobody can say offline."""
+    """Adds the step on whether its issuer has withdrawn it, which nobody can say offline."""
     if known is None:
         found.add(
             "document",

@@ -29,7 +29,7 @@ def test_acceptance_has_a_deadline_of_its_own() -> None:
     """Five working days from the application, whatever the item's limit, and again from what a correction brought."""
     case = submit("somebody", _noon(2))
     assert (_ends(case), _ends(case, None)) == (date(2026, 3, 10), date(2026, 3, 10))
-    case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), missing=("photo",)))
+    case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), note="no photo", missing=("photo",)))
     assert next_deadline(case, LIMIT, MARCH) == Deadline()
     case = apply(case, Command(Move.SUPPLEMENT, "somebody", EVERYBODY, _noon(20), given=("photo",)))
     assert _ends(case) == date(2026, 3, 27)
@@ -44,7 +44,7 @@ def test_the_promise_begins_with_acceptance_and_waits_for_a_correction() -> None
     case = apply(submit("somebody", _noon(2)), Command(Move.ACCEPT, "agency", EVERYBODY, _noon(2)))
     assert next_deadline(case, None, MARCH) == Deadline()
     assert (_ends(case, calendar=WEEKDAYS), _ends(case)) == (date(2026, 3, 9), date(2026, 3, 10))
-    case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), missing=("photo",)))
+    case = apply(case, Command(Move.ASK_CORRECTION, "agency", EVERYBODY, _noon(3), note="no photo", missing=("photo",)))
     assert next_deadline(case, LIMIT, MARCH) == Deadline()
     case = apply(case, Command(Move.SUPPLEMENT, "somebody", EVERYBODY, _noon(5), given=("photo",)))
     assert _ends(case, calendar=WEEKDAYS) == date(2026, 3, 11)

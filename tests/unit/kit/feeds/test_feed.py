@@ -154,7 +154,7 @@ async def test_a_reset_is_built_aside(store: Store) -> None:
         seen.append(dict(rows))
         return gate.set
 
-    restarted.replica._read_all = read_all  # type: ignore[method-assign]
+    restarted.replica._read_all = read_all
     async with following(restarted.replica):
         await asyncio.wait_for(gate.wait(), 5)
         await asyncio.wait_for(restarted.replica.current.wait(), 5)
