@@ -45,7 +45,7 @@ async def build(path: Path) -> AsyncIterator[Process]:
         ledger = parts.add(await open_ledger(*here))
         log = ledger.log
         # Before anything is answered: what the register forgot, the ledger knows.
-        parts.add(await open_register_of_ledger(base, log))
+        parts.add(await open_register_of_ledger(base, secrets, log))
         parts.add(open_evidence(base, log))
         beside = parts.add(open_neighbours(base))
         people = beside.neighbours

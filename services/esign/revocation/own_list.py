@@ -1,5 +1,6 @@
 """The hub's own CRL for its own verdicts: made anew when a seal has changed, kept while none has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -10,8 +11,10 @@ from services.esign.revocation.domain import answers as revocation
 from services.esign.revocation.domain import sm2_answers as sm2_revocation
 from services.esign.revocation.domain.answers import CertificateStanding, Standing
 from services.esign.seals.domain.life import SealState
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import StandingRow
+from shuniu.kit import errors
 from shuniu.kit.foundation import Foundation
 
 _KEEP_US = revocation.CRL_HOURS * 3600 * 1_000_000 // 2
@@ -30,6 +33,18 @@ def standing(row: StandingRow) -> CertificateStanding:
     return CertificateStanding(serial, Standing.GOOD, row.since_us)
 
 
+def require_complete(incomplete: Mapping[str, int], family: str, ca: int) -> None:
+    """Refuses the list of a seal CA that may lack a certificate: verifiers take its silence for a word. `incomplete`:
+    the newest such CA of each family. Raises UNAVAILABLE SEALS_FORGOTTEN.
+    """
+    if ca <= incomplete.get(family, -1):
+        raise errors.unavailable(
+            "SEALS_FORGOTTEN",
+            "The ledger has seals of this authority that the restored register lacks, so its list would be incomplete.",
+            "台账中有本机构颁发、而恢复后的登记库缺失的印章，无法提供完整的撤销列表。",
+        )
+
+
 @dataclass(slots=True)
 class RevocationLists:
     """The lists of all seal CAs, as of the newest change."""
@@ -43,16 +58,25 @@ class RevocationLists:
 
     async def current(self) -> tuple[bytes, ...]:
         """CRLs in DER; none while no certificate is revoked or held."""
-        rows, now_us = await self.base.store.read(_revoked), self.base.clock.now_us()
+        (rows, incomplete), now_us = await self.base.store.read(_revoked), self.base.clock.now_us()
         if rows != self._rows or now_us - self._made_us > _KEEP_US:
             plain, sm2 = ([standing(row) for row in family] for family in rows)
             self._lists = (
-                *(revocation.crl(ca, plain, now_us) for ca in (self.authorities if plain else ())),
-                *(sm2_revocation.crl(ca, sm2, now_us) for ca in (self.sm2_authorities if sm2 else ())),
+                *(
+                    revocation.crl(ca, plain, now_us)
+                    for ca in (self.authorities if plain else ())
+                    if ca.number > incomplete.get(seal_rows.P256, -1)
+                ),
+                *(
+                    sm2_revocation.crl(ca, sm2, now_us)
+                    for ca in (self.sm2_authorities if sm2 else ())
+                    if ca.number > incomplete.get(seal_rows.SM2, -1)
+                ),
             )
             self._rows, self._made_us = rows, now_us
         return self._lists
 
 
-def _revoked(conn: Connection) -> tuple[tuple[StandingRow, ...], ...]:
-    return tuple(tuple(seal_rows.revoked_certificates(conn, family)) for family in (seal_rows.P256, seal_rows.SM2))
+def _revoked(conn: Connection) -> tuple[tuple[tuple[StandingRow, ...], ...], dict[str, int]]:
+    rows = tuple(tuple(seal_rows.revoked_certificates(conn, family)) for family in seal_rows.FAMILIES)
+    return rows, forgotten_seals.incomplete(conn)

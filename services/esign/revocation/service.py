@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
+from sqlalchemy import Connection
 
 from services.esign.certification.domain import pki, sm2_pki
 from services.esign.certification.domain.pki import Authority
@@ -15,9 +16,11 @@ from services.esign.keys import sm2 as sm_keys
 from services.esign.revocation.domain import answers as revocation
 from services.esign.revocation.domain import sm2_answers as sm2_revocation
 from services.esign.revocation.domain.answers import CertificateStanding, Standing
-from services.esign.revocation.own_list import standing
+from services.esign.revocation.own_list import require_complete, standing
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
+from services.esign.seals.store.seals import StandingRow
 from shuniu.api.esign.v1 import timestamp_pb2 as pb
 from shuniu.api.esign.v1 import timestamp_pb2_grpc
 from shuniu.kit import errors
@@ -46,11 +49,11 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
         now_us = self.base.clock.now_us()
         for ca in self._sm2_authorities:
             if revocation.means(asked, x509.load_der_x509_certificate(ca.certificate)):
-                found = await self._standing_of(asked.serial_number)
+                found = await self._standing_of(asked.serial_number, seal_rows.SM2, ca.number)
                 answer = sm2_revocation.answer(request.der, found, self._sm2_current(ca, now_us), now_us)
                 return pb.AnswerOcspResponse(der=answer)
         meant = next((ca for ca in self._authorities if revocation.means(asked, ca.certificate)), None)
-        found = await self._standing_of(asked.serial_number) if meant else None
+        found = await self._standing_of(asked.serial_number, seal_rows.P256, meant.number) if meant else None
         responder = self._current(meant or self.seal_ca, now_us)
         return pb.AnswerOcspResponse(der=revocation.answer(asked, found, responder, now_us))
 
@@ -60,6 +63,7 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
             raise errors.invalid_field(
                 "family", "FAMILY_UNKNOWN", "Ask for P256, or SM2 where the hub has it.", "请指明 P256 或 SM2。"
             )
+        require_complete(await self.base.store.read(forgotten_seals.incomplete), family, request.ca)
         rows = await self.base.store.read(seal_rows.revoked_certificates, family)
         found, now_us = [standing(row) for row in rows], self.base.clock.now_us()
         if family == seal_rows.SM2:
@@ -78,10 +82,14 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
     def _authorities(self) -> tuple[Authority, ...]:
         return (self.seal_ca, *self.retired)
 
-    async def _standing_of(self, serial: int) -> CertificateStanding | None:
-        row = await self.base.store.read(seal_rows.find_standing, f"{serial:x}")
+    async def _standing_of(self, serial: int, family: str, ca: int) -> CertificateStanding | None:
+        """None: the register has no certificate of that number, or the ledger may revoke it in an entry that could not
+        be read.
+        """
+        row, doubted = await self.base.store.read(_register_of, f"{serial:x}", family, ca)
         if row is not None:
-            return standing(row)
+            found = standing(row)
+            return None if doubted and found.standing is Standing.GOOD else found
         # A key that signed once is gone before anybody could revoke its certificate.
         made_us = await self.base.store.read(slot_rows.find_once_since, f"{serial:x}")
         return None if made_us is None else CertificateStanding(serial, Standing.GOOD, made_us)
@@ -99,6 +107,10 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
             responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
             made = self._sm2_responders[ca.number] = (now_us, responder)
         return made[1]
+
+
+def _register_of(conn: Connection, serial: str, family: str, ca: int) -> tuple[StandingRow | None, bool]:
+    return seal_rows.find_standing(conn, serial), forgotten_seals.may_be_revoked(conn, family, ca)
 
 
 def _only(lists: list[bytes]) -> bytes:

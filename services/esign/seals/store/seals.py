@@ -34,7 +34,7 @@ LASTING: Final = "state IN ('ISSUED', 'ACTIVE', 'SUSPENDED')"
 OUT: Final = "(state IN ('SUSPENDED', 'REVOKED', 'REPLACED') OR held_us IS NOT NULL)"
 KEY_LEFT: Final = "state IN ('REVOKED', 'EXPIRED', 'REPLACED', 'REJECTED') AND length(wrapped_key) > 0"
 
-P256, SM2 = "P256", "SM2"
+P256, SM2 = FAMILIES = "P256", "SM2"
 
 seal = Table(
     "seal",

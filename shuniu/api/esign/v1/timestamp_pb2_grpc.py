@@ -138,7 +138,8 @@ class RevocationServiceServicer:
 
     def GetCrl(self, request, context):
         """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+        restore where the register lacks seals that the ledger has, for every authority that may have certified them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -79,7 +79,8 @@ class RevocationServiceStub:
     """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]
     """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+    restore where the register lacks seals that the ledger has, for every authority that may have certified them.
     """
 
 @_typing.type_check_only
@@ -91,7 +92,8 @@ class RevocationServiceAsyncStub(RevocationServiceStub):
     """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]  # type: ignore[assignment]
     """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+    restore where the register lacks seals that the ledger has, for every authority that may have certified them.
     """
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -112,7 +114,8 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_timestamp_pb2.GetCrlResponse, _abc.Awaitable[_timestamp_pb2.GetCrlResponse]]:
         """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+        restore where the register lacks seals that the ledger has, for every authority that may have certified them.
         """
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
