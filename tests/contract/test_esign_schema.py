@@ -9,6 +9,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import MetaData, select
 
+from services.esign.certification.domain.issued import Issued
 from services.esign.documents.store import certificates, stages
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
@@ -51,7 +52,7 @@ async def test_holds_of_before_are_dated(store_url):
             seals.put_seal(conn, Seal(name, "police", "机构", state, 0, 0, applicant=name), 1)
             if state is SealState.REVOKED:
                 seals.set_revocation(conn, name, Revocation(RevocationReason.UNSPECIFIED, 9, 9))
-            seals.certified(conn, len(name), name, 5)
+            seals.certified(conn, Issued(len(name)), name, 5)
             for number, (moved, at_us) in enumerate(moves if name != "older" else ()):
                 history.keep_change(conn, history.Change(f"{name}{number}", name, moved, at_us, "", ""))
         with Operations.context(MigrationContext.configure(conn)):

@@ -16,6 +16,7 @@ SMALL = {
     "replica_cursor": "one row for each feed",
     "resource": "data that organisations share",
     "resource_grant": "who may use such data: agreements between organisations",
+    "seal_version": "one row",
     "signing_key": "keys of the hub",
     "slot_floor": "one row",
 }

@@ -11,12 +11,13 @@ from sqlalchemy import Connection
 from services.esign.certification.domain import pki, sm2_pki
 from services.esign.certification.domain.pki import Authority
 from services.esign.certification.domain.sm2_pki import Sm2Signer
+from services.esign.domain.ages import is_fresh
 from services.esign.domain.moments import DAY_US
 from services.esign.keys import sm2 as sm_keys
 from services.esign.revocation.domain import answers as revocation
 from services.esign.revocation.domain import sm2_answers as sm2_revocation
 from services.esign.revocation.domain.answers import CertificateStanding, Standing
-from services.esign.revocation.own_list import require_complete, standing
+from services.esign.revocation.own_list import RevocationLists, standing
 from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
@@ -30,7 +31,9 @@ from shuniu.kit.foundation import Foundation
 
 @dataclass(slots=True)
 class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
-    """Answers with keys of its own that the seal CAs certify for days; nothing of them is kept."""
+    """Answers with keys of its own that the seal CAs certify for days; nothing of them is kept. `lists`: those that it
+    gives, for the hub's own verdicts too.
+    """
 
     base: Foundation
     seal_ca: Authority
@@ -39,8 +42,12 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
     # Seal CAs before the present one: their seals are still asked after.
     retired: tuple[Authority, ...] = ()
     sm2_retired: tuple[Sm2Signer, ...] = ()
+    lists: RevocationLists = field(init=False)
     _responders: dict[int, tuple[int, Authority]] = field(default_factory=dict)
     _sm2_responders: dict[int, tuple[int, Sm2Signer]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lists = RevocationLists(self.base, self._authorities, self._sm2_authorities)
 
     async def AnswerOcsp(self, request: pb.AnswerOcspRequest, context: Any) -> pb.AnswerOcspResponse:
         asked = revocation.read_request(request.der)
@@ -63,16 +70,7 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
             raise errors.invalid_field(
                 "family", "FAMILY_UNKNOWN", "Ask for P256, or SM2 where the hub has it.", "请指明 P256 或 SM2。"
             )
-        require_complete(await self.base.store.read(forgotten_seals.incomplete), family, request.ca)
-        rows = await self.base.store.read(seal_rows.revoked_certificates, family)
-        found, now_us = [standing(row) for row in rows], self.base.clock.now_us()
-        if family == seal_rows.SM2:
-            sm2_list = [
-                sm2_revocation.crl(ca, found, now_us) for ca in self._sm2_authorities if ca.number == request.ca
-            ]
-            return pb.GetCrlResponse(der=_only(sm2_list))
-        made = [revocation.crl(ca, found, now_us) for ca in self._authorities if ca.number == request.ca]
-        return pb.GetCrlResponse(der=_only(made))
+        return pb.GetCrlResponse(der=await self.lists.of(family, request.ca))
 
     @property
     def _sm2_authorities(self) -> tuple[Sm2Signer, ...]:
@@ -96,13 +94,13 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
 
     def _current(self, ca: Authority, now_us: int) -> Authority:
         made = self._responders.get(ca.number)
-        if made is None or now_us - made[0] > pki.OCSP_DAYS * DAY_US // 2:
+        if made is None or not is_fresh(made[0], now_us, pki.OCSP_DAYS * DAY_US // 2):
             made = self._responders[ca.number] = (now_us, pki.make_ocsp_responder(ca, self.base.hub.name, now_us))
         return made[1]
 
     def _sm2_current(self, ca: Sm2Signer, now_us: int) -> Sm2Signer:
         made = self._sm2_responders.get(ca.number)
-        if made is None or now_us - made[0] > pki.OCSP_DAYS * DAY_US // 2:
+        if made is None or not is_fresh(made[0], now_us, pki.OCSP_DAYS * DAY_US // 2):
             key = sm_keys.pair(sm.PrivateKey.generate())
             responder = sm2_pki.make_ocsp_responder(ca, key, self.base.hub.name, now_us)
             made = self._sm2_responders[ca.number] = (now_us, responder)
@@ -111,9 +109,3 @@ class RevocationService(timestamp_pb2_grpc.RevocationServiceServicer):
 
 def _register_of(conn: Connection, serial: str, family: str, ca: int) -> tuple[StandingRow | None, bool]:
     return seal_rows.find_standing(conn, serial), forgotten_seals.may_be_revoked(conn, family, ca)
-
-
-def _only(lists: list[bytes]) -> bytes:
-    if not lists:
-        raise errors.not_found("CA_UNKNOWN", "There is no such seal CA.", "没有该印章证书颁发机构。")
-    return lists[0]

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import BigInteger, Column, Connection, MetaData, Table, Text, func, select
 
+from services.esign.seals.store.seals import raise_version
 from shuniu.kit.store import binding_of
 
 TABLES = MetaData()
@@ -27,6 +28,7 @@ def forget(conn: Connection, seal_id: str, families: Iterable[str], newest: Mapp
     rows = [{"seal_id": seal_id, "family": each, "ca": newest[each]} for each in families if each in newest]
     if rows:
         binding_of(conn).dialect.insert_ignore(conn, forgotten_seal, rows)
+        raise_version(conn)
 
 
 def incomplete(conn: Connection) -> dict[str, int]:
