@@ -23,6 +23,7 @@ from shuniu.kit.store import Store, kit_tables
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
+from tests.support.esign import setting
 
 DOCUMENT = CertificateRow("", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, "")
 
@@ -131,3 +132,28 @@ def test_every_table_has_a_rule_of_retention():
     kit_tables(of_the_kit)
     replica_tables(of_the_kit)
     assert METADATA.tables.keys() - of_the_kit.tables.keys() <= set(told)
+
+
+async def test_lists_learn_of_certificates_of_before(store_url):
+    """Migration 0018: who issued them and when they end; a person's is encrypted and stays unknown."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0018_lists")
+    issued = Issued.of(setting().certificate)
+
+    def put(conn):
+        for name, certificate in (("one", setting().certificate), ("person", b"encrypted")):
+            seal = Seal(name, name, "机构", SealState.REVOKED, 0, 0)
+            seals.put_seal(conn, seal, 1)
+            seals.made(conn, seals.SealRow(seal, certificate, b""))
+        for serial, name in ((issued.serial, "one"), (7, "one"), (8, "person")):
+            seals.certified(conn, Issued(serial), name, 1)
+        step.read_certificates(conn)
+        rows = conn.execute(select(seals.seal_certificate))
+        return {Issued(int(row.serial, 16), row.issuer, row.ends_us) for row in rows}
+
+    try:
+        assert await store.write(put) == {issued, Issued(7), Issued(8)}
+    finally:
+        await store.close()
