@@ -45,15 +45,15 @@ async def build(path: Path) -> AsyncIterator[Process]:
         ledger = parts.add(await open_ledger(*here))
         log = ledger.log
         # Before anything is answered: what the register forgot, the ledger knows.
-        parts.add(await open_register_of_ledger(base, log))
+        parts.add(await open_register_of_ledger(base, secrets, log))
         parts.add(open_evidence(base, log))
         beside = parts.add(open_neighbours(base))
         people = beside.neighbours
         layouts = parts.add(open_layouts(settings)).layouts
-        verification = parts.add(open_verification(*here, ledger))
+        revocation = parts.add(open_revocation(base, secrets)).revocation
+        verification = parts.add(open_verification(*here, ledger=ledger, lists=revocation.lists))
         timestamps = parts.add(open_timestamps(*here))
         stamps = timestamps.stamps
-        revocation = parts.add(open_revocation(base, secrets)).revocation
         seals = parts.add(open_seals(*here, ledger=log, guard=timestamps.guard, neighbours=people, layouts=layouts))
         long_term = open_long_term(*here, stamps=stamps, revocation=revocation, http=timestamps.http)
         documents = open_documents(

@@ -10,6 +10,7 @@ from services.esign.flows.store import flows as flow_store
 from services.esign.flows.store import journal as flow_journal_store
 from services.esign.ledger.store import heads as head_store
 from services.esign.licences import store as licence_store
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store import slots as slot_rows
@@ -22,6 +23,7 @@ kit_tables(METADATA)
 replica_tables(METADATA)
 for _tables in (
     seal_rows.TABLES,
+    forgotten_seals.TABLES,
     slot_rows.TABLES,
     document_rows.TABLES,
     head_store.TABLES,

@@ -7,6 +7,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import select
 
+from services.esign.certification.domain.issued import Issued
 from services.esign.documents.store import certificates, stages
 from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store.certificates import CertificateRow
@@ -19,6 +20,7 @@ from shuniu.kit.store import Store
 from shuniu.kit.store.migrations import migrate
 from shuniu.kit.testing import ManualClock
 from shuniu.kit.testing.schema import assert_schema_matches
+from tests.support.esign import setting
 
 DOCUMENT = CertificateRow("", "", "t", "i", "", "h", "", "S", 1, b"", "", CertificateState.VALID, "", "", b"", -1, "")
 
@@ -48,7 +50,7 @@ async def test_holds_of_before_are_dated(store_url):
             seals.put_seal(conn, Seal(name, "police", "机构", state, 0, 0, applicant=name), 1)
             if state is SealState.REVOKED:
                 seals.set_revocation(conn, name, Revocation(RevocationReason.UNSPECIFIED, 9, 9))
-            seals.certified(conn, len(name), name, 5)
+            seals.certified(conn, Issued(len(name)), name, 5)
             for number, (moved, at_us) in enumerate(moves if name != "older" else ()):
                 history.keep_change(conn, history.Change(f"{name}{number}", name, moved, at_us, "", ""))
         with Operations.context(MigrationContext.configure(conn)):
@@ -115,5 +117,30 @@ async def test_documents_of_before_are_counted_once(store_url):
 
     try:
         assert await store.write(put) == 2
+    finally:
+        await store.close()
+
+
+async def test_lists_learn_of_certificates_of_before(store_url):
+    """Migration 0018: who issued them and when they end; a person's is encrypted and stays unknown."""
+    clock = ManualClock(1)
+    await migrate(store_url, "services.esign", clock)
+    store = await Store.open(store_url, METADATA, clock=clock)
+    step = importlib.import_module("services.esign.migrations.versions.0018_lists")
+    issued = Issued.of(setting().certificate)
+
+    def put(conn):
+        for name, certificate in (("one", setting().certificate), ("person", b"encrypted")):
+            seal = Seal(name, name, "机构", SealState.REVOKED, 0, 0)
+            seals.put_seal(conn, seal, 1)
+            seals.made(conn, seals.SealRow(seal, certificate, b""))
+        for serial, name in ((issued.serial, "one"), (7, "one"), (8, "person")):
+            seals.certified(conn, Issued(serial), name, 1)
+        step.read_certificates(conn)
+        rows = conn.execute(select(seals.seal_certificate))
+        return {Issued(int(row.serial, 16), row.issuer, row.ends_us) for row in rows}
+
+    try:
+        assert await store.write(put) == {issued, Issued(7), Issued(8)}
     finally:
         await store.close()

@@ -22,6 +22,7 @@ from cryptography.x509 import ocsp
 
 from services.esign import store
 from services.esign.certification.domain import pki
+from services.esign.certification.domain.issued import Issued
 from services.esign.domain.cms.signed_data import P256Key
 from services.esign.domain.errors import DocumentUnfitError
 from services.esign.revocation.domain.answers import MOST_BYTES
@@ -116,7 +117,7 @@ async def land(tmp_path: Path) -> AsyncIterator[Land]:
         seal_rows.put_seal(conn, seal, now_us)
         active = replace(seal, state=SealState.ACTIVE, not_before_us=now_us, not_after_us=now_us + 10**12)
         seal_rows.made(conn, seal_rows.SealRow(active, pki.certificate_der(certificate), b"-"))
-        seal_rows.certified(conn, certificate.serial_number, "seal-1", now_us)
+        seal_rows.certified(conn, Issued.of(pki.certificate_der(certificate)), "seal-1", now_us)
 
     await kept.write(put)
     servicers = [

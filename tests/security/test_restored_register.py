@@ -7,6 +7,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 
 from services.esign.documents.store import stages as issue_rows
 from services.esign.domain.digests import SM3
@@ -16,15 +20,17 @@ from services.esign.licences import issuing as licence_issuing
 from services.esign.licences import store as licence_store
 from services.esign.licences.domain.types import LicenceState
 from services.esign.pages.domain.certificates import CertificateState
+from services.esign.revocation.own_list import require_complete
 from services.esign.seals.domain.life import SealState
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.upkeep.register_of_ledger import RegisterOfLedger
 from shuniu.api.esign.v1 import esign_pb2 as pb
-from shuniu.api.esign.v1 import licence_pb2
+from shuniu.api.esign.v1 import licence_pb2, timestamp_pb2
 from shuniu.kit.store import sqlite_copy
 from shuniu.kit.testing import eventually
-from tests.security.test_stolen_seal_key import steps
+from tests.security.test_stolen_seal_key import forged, steps
 from tests.support.licence_land import licence_land
 from tests.support.of_case import of_case
 from tests.support.seal_land import AGENCY, POLICE, SECURITY, SealLand, headers, rid, seal_land
@@ -77,7 +83,7 @@ async def test_a_document_stays_revoked_though_its_register_forgot(tmp_path: Pat
         by_hash = await land.verification.VerifyByHash(pb.VerifyByHashRequest(hash=sha256))
         assert by_hash.verdict.verdict == "INVALID"
         before = await land.entries()
-        again = RegisterOfLedger(land.base, land.ledger)
+        again = RegisterOfLedger(land.base, land.ledger, land.secrets)
         await again.catch_up()
         assert (dict(again.facts()), await land.entries()) == ({}, before)
 
@@ -128,7 +134,7 @@ async def test_a_restart_that_changed_nothing_reads_nothing_and_says_nothing(tmp
         await land.base.store.write(lambda conn: conn.execute(head_store.ledger_head.delete()) and None)
     async with seal_land(kept=tmp_path) as land:
         assert await land.state(seal.id) == "ACTIVE"
-        again = RegisterOfLedger(land.base, land.ledger)
+        again = RegisterOfLedger(land.base, land.ledger, land.secrets)
         await again.catch_up()
         assert not again.facts()
 
@@ -222,17 +228,83 @@ async def test_a_hold_that_was_lifted_dates_no_replacement(tmp_path: Path) -> No
         assert after.seal.revocation == before.seal.revocation
 
 
-async def test_what_this_version_does_not_know_is_counted_and_stops_nothing(tmp_path: Path) -> None:
-    """States that a later version wrote, of seals and of licences; operators are told how many entries there are."""
+async def test_what_this_version_does_not_know_is_counted_and_stops_nothing_else(tmp_path: Path) -> None:
+    """States that a later version wrote, of seals and of licences; operators are told how many entries there are. Such a
+    state may take a right away: the seal is suspended until an operator resumes it, and named on the list.
+    """
     async with seal_land(kept=tmp_path) as land:
         seal = await land.active()
         at_us = land.clock.now_us()
         await land.ledger.append(Entry(EntryType.SEAL_CHANGED, at_us, seal=seal.id, state="FROZEN"))
         await land.ledger.append(Entry(EntryType.LICENCE_CHANGED, at_us, document_sha256="0" * 64, state="LENT"))
-        learning = RegisterOfLedger(land.base, land.ledger)
+        learning = RegisterOfLedger(land.base, land.ledger, land.secrets)
         await learning.catch_up()
         assert learning.facts() == {"ledger_entries_unknown": "licence.changed:1 seal.changed:1"}
+        assert await land.state(seal.id) == "SUSPENDED"
+        assert len(x509.load_der_x509_crl(await land.crl())) == 1
+        await learning.catch_up()
+        await land.changed(seal.id, pb.SealState.SEAL_STATE_ACTIVE)
+        await land.base.store.write(lambda conn: conn.execute(head_store.ledger_head.delete()) and None)
+        await learning.catch_up()
         assert await land.state(seal.id) == "ACTIVE"
+
+
+@pytest.mark.parametrize("applied_before", [False, True])
+async def test_no_list_is_silent_about_a_seal_that_the_register_forgot(tmp_path: Path, *, applied_before: bool) -> None:
+    """A seal of after the backup, stolen: what the thief signed is VALID neither online nor offline, also after another
+    start, and OCSP does not call its certificate good. Another seal CA has a list.
+    """
+    life, copy = tmp_path / "hub", tmp_path / "copy.db"
+    life.mkdir()
+    async with seal_land(kept=life) as land:
+        seal = await land.applied() if applied_before else None
+        sqlite_copy.copy(life / "db" / "esign.db", copy)
+        seal = seal or await land.applied()
+        await land.owner.ApproveSeal(pb.ApproveSealRequest(request_id=rid(), id=seal.id), metadata=SECURITY)
+        now_us = land.clock.now_us()
+        fake = await forged(land, seal.id, now_us)
+        row = await land.base.store.read(seal_rows.find_seal_by_id, seal.id)
+        assert row is not None
+        await land.revoked(seal.id, now_us - HOUR_US)
+        assert (await land.verdict(fake)).verdict == "INVALID"
+        await eventually(lambda: land.ledger.size >= 4, message="the ledger holds all changes")
+    await forgotten(life, copy)
+    for _ in range(2):
+        async with seal_land(kept=life) as land:
+            with pytest.raises(grpc.aio.AioRpcError, match="list would be incomplete") as refused:
+                await land.crl()
+            assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+            assert steps(await land.verdict(fake))["seal_then"][0] == "unknown"
+            assert await ocsp_status(land, row.certificate) is ocsp.OCSPCertStatus.UNKNOWN
+            # Another seal, revoked: there would be a list, silent about the first.
+            other = await land.active(replaces=seal.id if applied_before else "")
+            await land.revoked(other.id)
+            assert (await land.verdict(fake)).verdict == "INDETERMINATE"
+
+
+async def ocsp_status(land: SealLand, certificate: bytes) -> ocsp.OCSPCertStatus:
+    asked = ocsp.OCSPRequestBuilder().add_certificate(
+        x509.load_der_x509_certificate(certificate), land.secrets.seal_ca.certificate, hashes.SHA256()
+    )
+    request = timestamp_pb2.AnswerOcspRequest(der=asked.build().public_bytes(Encoding.DER))
+    answer = (await land.revocation.AnswerOcsp(request, metadata=AGENCY)).der
+    return ocsp.load_der_ocsp_response(answer).certificate_status
+
+
+async def test_an_entry_that_cannot_be_read_may_revoke_any_seal(tmp_path: Path) -> None:
+    """Until the next seal CA there is no list, and no certificate that the register has is called good."""
+    async with seal_land(kept=tmp_path) as land:
+        seal = await land.active()
+        row = await land.base.store.read(seal_rows.find_seal_by_id, seal.id)
+        assert row is not None
+        assert await ocsp_status(land, row.certificate) is ocsp.OCSPCertStatus.GOOD
+        await land.base.store.write(
+            forgotten_seals.forget, forgotten_seals.ANY_SEAL, seal_rows.FAMILIES, {seal_rows.P256: 0}
+        )
+        assert await ocsp_status(land, row.certificate) is ocsp.OCSPCertStatus.UNKNOWN
+        with pytest.raises(grpc.aio.AioRpcError, match="list would be incomplete"):
+            await land.crl()
+        require_complete({seal_rows.P256: 0}, seal_rows.P256, 1)
 
 
 async def test_a_licence_stays_revoked_and_its_number_its_own(tmp_path: Path) -> None:

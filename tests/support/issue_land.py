@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from services.esign import store
 from services.esign.certification.domain import pki
+from services.esign.certification.domain.issued import Issued
 from services.esign.certification.domain.trust import Trust
 from services.esign.config import EsignSettings
 from services.esign.documents.service import CertificateService
@@ -168,7 +169,9 @@ async def issue_land(where: str = "file") -> AsyncIterator[Land]:
         await kept.write(
             lambda conn: seal_rows.made(conn, seal_rows.SealRow(seal, pki.certificate_der(certificate), wrapped))
         )
-        await kept.write(lambda conn: seal_rows.certified(conn, certificate.serial_number, seal.id, now_us))
+        await kept.write(
+            lambda conn: seal_rows.certified(conn, Issued.of(pki.certificate_der(certificate)), seal.id, now_us)
+        )
         ledger = (await open_ledger(base, settings, secrets)).log
         assert secrets.tsa is not None
         set_current(

@@ -5,6 +5,7 @@ SMALL = {
     "audit_head": "one row for each process that writes; on PostgreSQL, for each start of one",
     "counter": "one row for each name of a counter",
     "flow_count": "scenarios times their outcomes",
+    "forgotten_seal": "seals of between a backup and its restore",
     "item": "matters that offices publish: thousands, changed by editors",
     "lease": "one row for each task",
     "ledger_head": "one row",
@@ -15,6 +16,7 @@ SMALL = {
     "replica_cursor": "one row for each feed",
     "resource": "data that organisations share",
     "resource_grant": "who may use such data: agreements between organisations",
+    "seal_version": "one row",
     "signing_key": "keys of the hub",
     "slot_floor": "one row",
 }

@@ -295,7 +295,7 @@ async def seal_land(
         base = foundation_of("esign", hub, settings, clock, opened)
         people: Any = Neighbours()
         ledger = await open_ledger(base, settings, secrets)
-        await open_register_of_ledger(base, ledger.log)
+        await open_register_of_ledger(base, secrets, ledger.log)
         timestamps = open_timestamps(base, settings, secrets)
         sealing = open_seals(
             base,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from services.esign.certification.authorities import CertificateAuthority, CertificateWish, Certified, OwnAuthority
 from services.esign.certification.domain import pki
 from services.esign.certification.domain.holders import SealKind
+from services.esign.certification.domain.issued import Issued
 from services.esign.domain.digests import SM3
 from services.esign.keys.counted import P256_WITH_SHA256
 from services.esign.keys.of_seals import is_sm2, keep
@@ -48,10 +49,10 @@ class Made:
         seal_id, kind = self.row.seal.id, self.row.seal.kind
         seal_store.keep_picture(conn, seal_id, self.picture, kind)
         if self.ours and not is_sm2(self.row.certificate):
-            seal_rows.certified(conn, _serial(self.row.certificate), seal_id, now_us)
+            seal_rows.certified(conn, Issued.of(self.row.certificate), seal_id, now_us)
         if self.beside is not None:
             ses_store.keep_sm2_seal(conn, self.beside, kind)
-            seal_rows.certified(conn, _serial(self.beside.certificate), seal_id, now_us, seal_rows.SM2)
+            seal_rows.certified(conn, Issued.of(self.beside.certificate), seal_id, now_us, seal_rows.SM2)
 
 
 class People(Protocol):
@@ -144,7 +145,3 @@ def drawn(kind: SealKind, name: str) -> Picture:
 def key_context(seal_id: str) -> bytes:
     """Binds a wrapped key to its row."""
     return f"seal/{seal_id}/key".encode()
-
-
-def _serial(certificate: bytes) -> int:
-    return load_der_x509_certificate(certificate).serial_number

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 
 from services.esign.certification.domain import sm2_chain, sm2_pki
 from services.esign.certification.domain.holders import SealKind
+from services.esign.certification.domain.issued import Issued
 from services.esign.certification.domain.pki import SEAL_DAYS
 from services.esign.certification.domain.sm2_pki import Sm2Signer
 from services.esign.domain.errors import DocumentUnfitError
@@ -101,8 +102,7 @@ class Sidecars:
 def _keep(conn: Connection, made: Sm2SealRow, seal: Seal, now_us: int) -> Sm2SealRow:
     """The SM2 side that is kept, its certificate among those that lists and OCSP answer for."""
     kept = ses_store.keep_sm2_seal(conn, made, seal.kind)
-    serial = sm2_chain.load(kept.certificate).parsed.serial_number
-    seal_rows.certified(conn, serial, seal.id, now_us, seal_rows.SM2)
+    seal_rows.certified(conn, Issued.of(kept.certificate), seal.id, now_us, seal_rows.SM2)
     return kept
 
 

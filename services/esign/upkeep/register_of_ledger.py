@@ -3,10 +3,13 @@ that went on, or from a backup that was made while something was revoked.
 
 It reads every entry after the head that the store remembers. It applies what takes a right away and the register does
 not know: a document or licence that was revoked, a seal that was revoked, suspended, replaced or ended. It does not
-apply what gives a right (a seal that was made or resumed): an operator does that again. An entry about something that
-the register does not have, or with a state that this version does not know, changes nothing; operators are told how
-many there are of each type. Their documents are INDETERMINATE. The numbers of such documents and licences, and the
+apply what gives a right (a seal that was made or resumed): an operator does that again. A state of a seal that this
+version does not know may take a right away, and suspends. Operators are told how many entries of each type are about
+something that the register does not have, or bear such a state. The numbers of such documents and licences, and the
 places of such licences in status lists, are not given out again.
+
+A seal whose certificate the register does not have is remembered as forgotten: entries hold no serial numbers, so no
+list can name it, and a list that does not name a certificate vouches for it. The hub gives no such list.
 """
 
 import datetime as dt
@@ -24,6 +27,7 @@ from services.esign.documents.store import sm3 as digest_store
 from services.esign.documents.store import stages as issue_rows
 from services.esign.documents.store.certificates import CertificateRow
 from services.esign.domain.errors import EsignError
+from services.esign.keys.secrets import Secrets
 from services.esign.ledger.domain import ledger
 from services.esign.ledger.domain.ledger import Entry, EntryType
 from services.esign.ledger.sequencer import Sequencer
@@ -34,9 +38,11 @@ from services.esign.licences.store import LicenceRow
 from services.esign.pages.domain.certificates import CertificateState
 from services.esign.seals.domain.life import SealState, learned
 from services.esign.seals.life import HUB, revocation_of
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.seals.store import history as seal_store
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.history import Change
+from services.esign.seals.store.sm2_side import find_sm2_seal
 from shuniu.china_time import CHINA
 from shuniu.kit.crypto.sm import sm3
 from shuniu.kit.foundation import Foundation
@@ -45,6 +51,10 @@ from shuniu.kit.process.ids import new_ulid
 
 REASON = "from the ledger, which the restored register was behind"
 _BATCH = 1000
+# Entries that name the seal and the certificate that signed: what they name was in use.
+_SIGNED = frozenset(
+    {EntryType.SEAL_CHANGED, EntryType.DOCUMENT_SEALED, EntryType.HASHES_SIGNED, EntryType.LICENCE_ISSUED}
+)
 _SEAL_STATES = {state.value: state for state in SealState}
 _LICENCE_STATES = {state.value: state for state in LicenceState}
 _log = log.get("register_of_ledger")
@@ -73,6 +83,7 @@ class RegisterOfLedger:
 
     base: Foundation
     log: Sequencer
+    secrets: Secrets
     applied: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     _passed: set[tuple[EntryType, int]] = field(default_factory=set)
@@ -107,7 +118,11 @@ class RegisterOfLedger:
                 entry = ledger.decode(data)
             except EsignError:
                 done.unknown["unreadable"] += 1
+                # It may revoke any seal.
+                forgotten_seals.forget(conn, forgotten_seals.ANY_SEAL, seal_rows.FAMILIES, self._newest)
                 continue
+            if entry.type in _SIGNED:
+                self._note_forgotten(conn, entry)
             match self._learn(conn, entry, index):
                 case Learned.APPLIED:
                     done.applied[entry.type] += 1
@@ -139,6 +154,25 @@ class RegisterOfLedger:
             case _:
                 return Learned.KNOWN
 
+    @property
+    def _newest(self) -> dict[str, int]:
+        """Numbers of the newest seal CAs."""
+        sm = self.secrets.sm
+        own = {seal_rows.P256: self.secrets.seal_ca.number}
+        return own if sm is None else {**own, seal_rows.SM2: sm.seal_ca.number}
+
+    def _note_forgotten(self, conn: Connection, entry: Entry) -> None:
+        """Remembers the seal of an entry where the register lacks its certificate, or the SM2 one beside it, which a
+        seal gets with the first document that it signs.
+        """
+        if not entry.seal or not (entry.certificate_sha256 or entry.certificate_sm3):
+            return
+        found = seal_rows.find_seal_by_id(conn, entry.seal)
+        if found is None or not entry.names(found.certificate):
+            forgotten_seals.forget(conn, entry.seal, seal_rows.FAMILIES, self._newest)
+        elif entry.type is EntryType.DOCUMENT_SEALED and find_sm2_seal(conn, entry.seal) is None:
+            forgotten_seals.forget(conn, entry.seal, (seal_rows.SM2,), self._newest)
+
     def _document(self, conn: Connection, entry: Entry, index: int) -> Learned:
         row = self._row_of(conn, entry)
         if row is None:
@@ -151,24 +185,25 @@ class RegisterOfLedger:
 
     def _seal(self, conn: Connection, entry: Entry, index: int) -> Learned:
         found = seal_rows.find_seal_by_id(conn, entry.seal)
-        state = _SEAL_STATES.get(entry.state)
-        if found is None or state is None:
+        if found is None:
             return Learned.UNKNOWN
+        state = _SEAL_STATES.get(entry.state)
+        taken = SealState.SUSPENDED if state is None else state
         for one in seal_store.changes_of(conn, entry.seal):
-            if (one.state, one.at_us) == (entry.state, entry.time_us):
+            if (one.state, one.at_us) == (taken.value, entry.time_us):
                 seal_store.logged(conn, one.id, index)
                 return Learned.KNOWN
         seal = found.seal
-        changed = learned(seal, state, entry.time_us, revocation_of(entry, seal.held_us))
+        changed = learned(seal, taken, entry.time_us, revocation_of(entry, seal.held_us))
         if changed is None:
-            return Learned.KNOWN
+            return Learned.UNKNOWN if state is None else Learned.KNOWN
         if changed.revocation is not None:
             seal_rows.set_revocation(conn, seal.id, changed.revocation)
         seal_rows.set_seal_state(conn, changed, REASON)
         seal_rows.standing_changed(conn, seal.id, entry.time_us)
-        change = Change(new_ulid(self.base.clock), seal.id, state.value, entry.time_us, HUB, REASON, index)
+        change = Change(new_ulid(self.base.clock), seal.id, taken.value, entry.time_us, HUB, REASON, index)
         seal_store.keep_change(conn, change)
-        return Learned.APPLIED
+        return Learned.UNKNOWN if state is None else Learned.APPLIED
 
     def _licence(self, conn: Connection, entry: Entry, index: int) -> Learned:
         row, state = _licence_of(conn, entry), _LICENCE_STATES.get(entry.state)

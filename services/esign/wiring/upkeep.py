@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from services.esign.domain.errors import EsignError
 from services.esign.keys.secrets import Secrets
 from services.esign.ledger.sequencer import Sequencer
+from services.esign.seals.store import forgotten as forgotten_seals
 from services.esign.timestamps.clock_guard import ClockGuard
 from services.esign.upkeep.ended_keys import EndedKeys
 from services.esign.upkeep.register_of_ledger import RegisterOfLedger
@@ -23,15 +24,16 @@ def open_upkeep(base: Foundation, secrets: Secrets, guard: ClockGuard) -> Part:
     return Part(tasks=[rewrapping.run, EndedKeys(base, guard).watch], facts=facts)
 
 
-async def open_register_of_ledger(base: Foundation, log: Sequencer) -> Part:
+async def open_register_of_ledger(base: Foundation, secrets: Secrets, log: Sequencer) -> Part:
     """Brings the register up to its own ledger. Raises StartRefusedError when the ledger cannot be read."""
-    register = RegisterOfLedger(base, log)
+    register = RegisterOfLedger(base, log, secrets)
     try:
         await register.catch_up()
     except (EsignError, OSError) as error:
         raise StartRefusedError(f"ledger: cannot be read: {error}") from None
 
     async def facts() -> Mapping[str, str]:
-        return register.facts()
+        forgotten = await base.store.read(forgotten_seals.count)
+        return {**register.facts(), **({"seals_forgotten": str(forgotten)} if forgotten else {})}
 
     return Part(facts=facts)

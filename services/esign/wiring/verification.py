@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from services.esign.config import EsignSettings
 from services.esign.flows.register import flow_of
 from services.esign.keys.secrets import Secrets
+from services.esign.revocation.own_list import RevocationLists
 from services.esign.verification.service.verification import VerificationService
 from services.esign.verification.workers.verifier import Verifier
 from services.esign.wiring.ledger import LedgerPart
@@ -29,7 +30,7 @@ class VerificationPart(Part):
 
 
 def open_verification(
-    base: Foundation, settings: EsignSettings, secrets: Secrets, ledger: LedgerPart
+    base: Foundation, settings: EsignSettings, secrets: Secrets, *, ledger: LedgerPart, lists: RevocationLists
 ) -> VerificationPart:
     """Raises ConfigError."""
     tsa_pem, uploads, verifier = outside_roots(settings), _uploads(settings), _verifier(settings)
@@ -46,6 +47,7 @@ def open_verification(
         tsa_pem=tsa_pem,
         witness_vkeys=ledger.witness_vkeys,
         registers=(flow_of,),
+        lists=lists,
     )
     served = servicer(verification, {"VerifyDocument": Carries(uploads)})
     return VerificationPart(verifier=verifier, uploads=uploads, edge=[served], close=close)

@@ -1,5 +1,7 @@
 """Reads what a list of revoked certificates (CRL, RFC 5280, 5) says of one certificate."""
 
+from dataclasses import dataclass, field
+
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -8,22 +10,64 @@ from services.esign.certification.domain.revocation_words import UNCLEAR, Says, 
 from services.esign.domain import der
 from services.esign.domain.cms.signature_value import UnknownAlgorithmError
 from services.esign.domain.der import DerError
+from services.esign.domain.kept import kept, kept_if_found
 from services.esign.domain.moments import us
+
+# Lists that stay read: a document has many certificates of few authorities. Each may have megabytes.
+_KEPT_LISTS = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _List:
+    """A list that was read, and whose keys are known to have made it: neither is done again for each certificate."""
+
+    data: bytes = field(repr=False)
+    found: x509.CertificateRevocationList
+    # Who made it, and whether the algorithm still holds.
+    _makers: dict[x509.Certificate, bool] = field(default_factory=dict)
+
+    def made_by(self, issuer: x509.Certificate) -> bool:
+        """Tells whether the issuer's key made it. Raises DerError, UnknownAlgorithmError."""
+        if issuer in self._makers:
+            return True
+        # A copy of the whole list, so it is not kept. Nor is what did not hold: it may come of a machine that was short
+        # of memory for a moment.
+        signed = Signed.of(der.parse(self.data))
+        if not signed.made_by(issuer):
+            return False
+        self._makers[issuer] = signed.is_strong
+        return True
+
+    def holds_by(self, issuer: x509.Certificate) -> bool:
+        """As `made_by`, with an algorithm that still holds. Raises DerError, UnknownAlgorithmError."""
+        return self.made_by(issuer) and self._makers[issuer]
+
+    def may_be_by(self, issuer: x509.Certificate) -> bool:
+        """Tells whether the issuer's key made it, or may have. Raises DerError, UnknownAlgorithmError where nobody can
+        read by what.
+        """
+        return issuer in self._makers or Signed.of(der.parse(self.data)).may_be_by(issuer)
+
+
+@kept_if_found(_KEPT_LISTS)
+def _read(data: bytes) -> _List | None:
+    found = tried(lambda: x509.load_der_x509_crl(data), None)
+    return None if found is None else _List(data, found)
 
 
 def find_word(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> Word | None:
     """None: a list (DER) that says nothing of the certificate, or is not its issuer's."""
-    found = tried(lambda: x509.load_der_x509_crl(data), None)
-    if found is None:
+    one = _read(data)
+    if one is None:
         return UNCLEAR if _may_name(certificate, issuer, data) else None
-    named = tried(lambda: (found.get_revoked_certificate_by_serial_number(certificate.serial_number),), None)
+    named = tried(lambda: (one.found.get_revoked_certificate_by_serial_number(certificate.serial_number),), None)
     if named is None:
         return UNCLEAR if _may_name(certificate, issuer, data) else None
     if named[0] is None:
-        return tried(lambda: _silent(certificate, issuer, found), None)
-    if not tried(lambda: _signed(found).may_be_by(issuer), True):
+        return tried(lambda: _silent(certificate, issuer, one), None)
+    if not tried(lambda: one.may_be_by(issuer), True):
         return None
-    return tried(lambda: _naming(certificate, issuer, found), UNCLEAR)
+    return tried(lambda: _naming(certificate, issuer, one), UNCLEAR)
 
 
 def _may_name(certificate: x509.Certificate, issuer: x509.Certificate, data: bytes) -> bool:
@@ -39,30 +83,28 @@ def _may_name(certificate: x509.Certificate, issuer: x509.Certificate, data: byt
     return serial in signed.body and signed.may_be_by(issuer)
 
 
-def _silent(
-    certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList
-) -> Word | None:
+def _silent(certificate: x509.Certificate, issuer: x509.Certificate, one: _List) -> Word | None:
     """The word of a list that does not have the serial number. A list of a part only, or of changes only, says nothing
     of what it does not name.
     """
+    found = one.found
     at_us = us(found.last_update_utc)
     is_word = (
         found.issuer == certificate.issuer
         and covers(certificate, found)
         and chain.profile_of(issuer).lists
         and chain.valid_at((issuer,), at_us)
-        and lists(issuer, found)
+        and one.holds_by(issuer)
     )
     return Word(Says.GOOD, at_us, _until(found)) if is_word else None
 
 
-def _naming(
-    certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList
-) -> Word | None:
+def _naming(certificate: x509.Certificate, issuer: x509.Certificate, one: _List) -> Word | None:
     """The word of a list that has the serial number. What it names is revoked by the issuer's key, whichever
     certificate of it the document brought.
     """
-    if found.issuer != certificate.issuer or not _signed(found).made_by(issuer):
+    found = one.found
+    if found.issuer != certificate.issuer or not one.made_by(issuer):
         return UNCLEAR
     entry = _own_entry(certificate, found)
     if entry is None:
@@ -146,7 +188,7 @@ def tells_of(
     certificate: x509.Certificate, issuer: x509.Certificate, found: x509.CertificateRevocationList, then_us: int
 ) -> bool:
     """Tells whether the list says, or may say, how the certificate stood at that moment (µs)."""
-    word = find_word(certificate, issuer, found.public_bytes(Encoding.DER))
+    word = find_word(certificate, issuer, _der_of(found))
     if word is None:
         return False
     says_against = word.since_us is not None or word.says is Says.UNCLEAR
@@ -155,13 +197,13 @@ def tells_of(
 
 def lists(issuer: x509.Certificate, found: x509.CertificateRevocationList) -> bool:
     """Tells whether the issuer's key made the list, with an algorithm that still holds."""
+    one = _read(_der_of(found))
     try:
-        signed = _signed(found)
-        return signed.is_strong and signed.made_by(issuer)
+        return one is not None and one.holds_by(issuer)
     except (DerError, UnknownAlgorithmError):
         return False
 
 
-def _signed(found: x509.CertificateRevocationList) -> Signed:
-    """Raises DerError, UnknownAlgorithmError."""
-    return Signed.of(der.parse(found.public_bytes(Encoding.DER)))
+@kept(_KEPT_LISTS)
+def _der_of(found: x509.CertificateRevocationList) -> bytes:
+    return found.public_bytes(Encoding.DER)

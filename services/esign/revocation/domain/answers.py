@@ -11,17 +11,25 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from services.esign.certification.domain.pki import Authority
+from services.esign.certification.domain.sm2_pki import bit_string, generalized_time, utc_time
 from services.esign.domain import der
 from services.esign.seals.domain.life import RevocationReason
 
+ECDSA_SHA256 = der.tlv(der.SEQUENCE, der.oid("1.2.840.10045.4.3.2"))
+_AUTHORITY_KEY, _CRL_NUMBER = der.oid("2.5.29.35"), der.oid("2.5.29.20")
+_CRL_REASON, _INVALIDITY_DATE = der.oid("2.5.29.21"), der.oid("2.5.29.24")
+_ENUMERATED = 0x0A
+# CRLReason certificateHold (RFC 5280, 5.3.1), which only a held certificate has.
+_HOLD = 6
 _SERIALS = 1 << 160
 MOST_BYTES = 4096
 """Longest OCSP request that is read."""
-# The answer is made anew at each request; this is how long a reader may keep a list before it asks again.
+# How long a reader may keep a list before it asks again.
 CRL_HOURS = 1
 _HASHES: dict[str, Callable[[bytes], Any]] = {
     # CertID's SHA-1 only names an issuer; every client sends it (RFC 5019, 2.1.1).
@@ -148,23 +156,55 @@ def unreadable() -> bytes:
 
 def crl(ca: Authority, revoked: Iterable[CertificateStanding], now_us: int) -> bytes:
     """CertificateList, DER: what is revoked or held. Its number is the time, so a later one has a higher number."""
+    name, key = ca.certificate.subject.public_bytes(), _key_bits(ca.certificate)
+    body = list_body(name, key, ECDSA_SHA256, revoked, now_us)
+    return der.tlv(der.SEQUENCE, body, ECDSA_SHA256, bit_string(ca.key.sign(body, ec.ECDSA(hashes.SHA256()))))
+
+
+def list_body(
+    issuer: bytes, key_bits: bytes, algorithm: bytes, revoked: Iterable[CertificateStanding], now_us: int
+) -> bytes:
+    """TBSCertList (RFC 5280, 5.1.2) of an authority with that Name and key, to be signed by that AlgorithmIdentifier;
+    all DER. Written here: the library copies the list for each entry that is added.
+    """
     now = _moment(now_us)
-    builder = (
-        x509.CertificateRevocationListBuilder()
-        .issuer_name(ca.certificate.subject)
-        .last_update(now)
-        .next_update(now + timedelta(hours=CRL_HOURS))
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key()), critical=False)
-        .add_extension(x509.CRLNumber(now_us), critical=False)
+    entries = [_entry(found) for found in revoked]
+    key_id = sha1(key_bits, usedforsecurity=False).digest()
+    extensions = (
+        extension(_AUTHORITY_KEY, der.tlv(der.SEQUENCE, der.tlv(0x80, key_id))),
+        extension(_CRL_NUMBER, der.integer(now_us)),
     )
-    for found in revoked:
-        entry = x509.RevokedCertificateBuilder().serial_number(found.serial).revocation_date(found.revoked_at)
-        if found.flag is not None:
-            entry = entry.add_extension(x509.CRLReason(found.flag), critical=False)
-        if found.invalid_since is not None:
-            entry = entry.add_extension(x509.InvalidityDate(found.invalid_since), critical=False)
-        builder = builder.add_revoked_certificate(entry.build())
-    return builder.sign(ca.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return der.tlv(
+        der.SEQUENCE,
+        der.integer(1),
+        algorithm,
+        issuer,
+        utc_time(now),
+        utc_time(now + timedelta(hours=CRL_HOURS)),
+        # An empty list is left out (5.1.2.6).
+        der.tlv(der.SEQUENCE, *entries) if entries else b"",
+        der.tlv(0xA0, der.tlv(der.SEQUENCE, *extensions)),
+    )
+
+
+def reason_of(found: CertificateStanding) -> bytes:
+    """CRLReason, DER; empty when it is unspecified, which is left out (RFC 5280, 5.3.1)."""
+    value = _HOLD if found.standing is Standing.HELD else found.reason.value
+    return der.tlv(_ENUMERATED, bytes((value,))) if value else b""
+
+
+def extension(kind: bytes, value: bytes) -> bytes:
+    """Extension, not critical; `kind` is its OID in DER."""
+    return der.tlv(der.SEQUENCE, kind, der.tlv(der.OCTET_STRING, value))
+
+
+def _entry(found: CertificateStanding) -> bytes:
+    reason, invalid_since = reason_of(found), found.invalid_since
+    told = extension(_CRL_REASON, reason) if reason else b""
+    if invalid_since is not None:
+        told += extension(_INVALIDITY_DATE, generalized_time(invalid_since))
+    date = utc_time(found.revoked_at)
+    return der.tlv(der.SEQUENCE, der.integer(found.serial), date, der.tlv(der.SEQUENCE, told) if told else b"")
 
 
 def _failed(status: ocsp.OCSPResponseStatus) -> bytes:

@@ -1,5 +1,6 @@
 """Seals, and their certificates by serial number."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -8,18 +9,22 @@ from sqlalchemy import (
     Column,
     Connection,
     Index,
+    Insert,
     LargeBinary,
     MetaData,
     Row,
     Table,
     Text,
+    Update,
     insert,
+    or_,
     select,
     text,
     update,
 )
 
 from services.esign.certification.domain.holders import SealKind
+from services.esign.certification.domain.issued import Issued
 from services.esign.seals.domain.life import Revocation, RevocationReason, Seal, SealState
 from shuniu.kit.rpc import paging
 from shuniu.kit.store import binding_of, secret_values
@@ -34,7 +39,7 @@ LASTING: Final = "state IN ('ISSUED', 'ACTIVE', 'SUSPENDED')"
 OUT: Final = "(state IN ('SUSPENDED', 'REVOKED', 'REPLACED') OR held_us IS NOT NULL)"
 KEY_LEFT: Final = "state IN ('REVOKED', 'EXPIRED', 'REPLACED', 'REJECTED') AND length(wrapped_key) > 0"
 
-P256, SM2 = "P256", "SM2"
+P256, SM2 = FAMILIES = "P256", "SM2"
 
 seal = Table(
     "seal",
@@ -84,8 +89,17 @@ seal_certificate = Table(
     Column("since_us", BigInteger, nullable=False),
     # Which authority issued it: P256 or SM2.
     Column("family", Text, nullable=False, server_default=P256),
+    # As `Issued` has them.
+    Column("issuer", Text, nullable=False, server_default=""),
+    Column("ends_us", BigInteger, nullable=False, server_default="0"),
     Index("seal_certificate_seal", "seal_id"),
 )
+
+# One row. Every write of the two tables above raises it in the same transaction: what was made of them holds as long.
+seal_version = Table(
+    "seal_version", TABLES, Column("name", Text, primary_key=True), Column("version", BigInteger, nullable=False)
+)
+_SEALS = "seals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,8 @@ def _seal(conn: Connection, row: Row[Any]) -> SealRow:
 
 
 def put_seal(conn: Connection, found: Seal, now_us: int) -> None:
-    conn.execute(
+    _write(
+        conn,
         insert(seal),
         {
             "id": found.id,
@@ -186,6 +201,8 @@ class StandingRow:
     revocation: Revocation | None
     seal_id: str = ""
     held_us: int | None = None
+    # The key that issued it, as `Issued` has it.
+    issuer: str = ""
 
 
 _STANDING = select(
@@ -197,14 +214,15 @@ _STANDING = select(
     seal.c.invalid_us,
     seal_certificate.c.seal_id,
     seal.c.held_us,
+    seal_certificate.c.issuer,
 ).join(seal, seal.c.id == seal_certificate.c.seal_id)
 
 
-def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
+def _standing(row: Row[Any, Any, Any, Any, Any, Any, Any, Any, Any]) -> StandingRow:
     revocation = None
     if row.invalid_us is not None:
         revocation = Revocation(RevocationReason(row.revocation_reason), row.revoked_us, row.invalid_us)
-    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id, row.held_us)
+    return StandingRow(row.serial, SealState(row.state), row.since_us, revocation, row.seal_id, row.held_us, row.issuer)
 
 
 def find_standing(conn: Connection, serial: str) -> StandingRow | None:
@@ -212,29 +230,65 @@ def find_standing(conn: Connection, serial: str) -> StandingRow | None:
     return None if row is None else _standing(row)
 
 
-def revoked_certificates(conn: Connection, family: str = P256) -> list[StandingRow]:
-    """Certificates of seals that are suspended, revoked or replaced, or that expired suspended, by serial number."""
+def revoked_certificates(conn: Connection, family: str = P256, lasting_us: int = 0) -> list[StandingRow]:
+    """Certificates of seals that are suspended, revoked or replaced, or that expired suspended, by serial number. Only
+    those that last until `lasting_us` (µs), and of stolen keys all: what a thief signed stays INVALID.
+    """
     # From their seals on, and sorted here: else SQLite goes through all certificates there are.
     out = select(seal.alias().c.id).where(text(OUT))
-    rows = conn.execute(_STANDING.where(seal_certificate.c.seal_id.in_(out), seal_certificate.c.family == family))
+    lasts = or_(
+        seal_certificate.c.ends_us == 0,
+        seal_certificate.c.ends_us >= lasting_us,
+        seal.c.revocation_reason == RevocationReason.KEY_COMPROMISE.value,
+    )
+    rows = conn.execute(
+        _STANDING.where(seal_certificate.c.seal_id.in_(out), seal_certificate.c.family == family, lasts)
+    )
     return sorted(map(_standing, rows), key=lambda row: row.serial)
 
 
-def certified(conn: Connection, serial: int, seal_id: str, now_us: int, family: str = P256) -> None:
+def version(conn: Connection) -> int:
+    """Number of writes to seals and their certificates: the same number, the same lists."""
+    return int(conn.execute(select(seal_version.c.version).where(seal_version.c.name == _SEALS)).scalar() or 0)
+
+
+def raise_version(conn: Connection) -> None:
+    """For what is not a seal and changes what lists say too."""
+    raised = update(seal_version).where(seal_version.c.name == _SEALS).values(version=seal_version.c.version + 1)
+    if conn.execute(raised).rowcount == 0:
+        conn.execute(insert(seal_version), {"name": _SEALS, "version": 1})
+
+
+def _write(conn: Connection, statement: Insert | Update, values: Mapping[str, Any] | None = None) -> None:
+    """The one way to change a seal or its certificates."""
+    conn.execute(statement, values)
+    raise_version(conn)
+
+
+def certified(conn: Connection, certificate: Issued, seal_id: str, now_us: int, family: str = P256) -> None:
     """A certificate was issued for a seal."""
-    values = {"serial": f"{serial:x}", "seal_id": seal_id, "since_us": now_us, "family": family}
+    values = {
+        "serial": f"{certificate.serial:x}",
+        "seal_id": seal_id,
+        "since_us": now_us,
+        "family": family,
+        "issuer": certificate.issuer,
+        "ends_us": certificate.ends_us,
+    }
     binding_of(conn).dialect.insert_ignore(conn, seal_certificate, [values])
+    raise_version(conn)
 
 
 def standing_changed(conn: Connection, seal_id: str, now_us: int) -> None:
-    conn.execute(update(seal_certificate).where(seal_certificate.c.seal_id == seal_id).values(since_us=now_us))
+    _write(conn, update(seal_certificate).where(seal_certificate.c.seal_id == seal_id).values(since_us=now_us))
 
 
 def made(conn: Connection, found: SealRow) -> None:
     certificate = found.certificate
     if found.seal.kind is SealKind.PERSON:
         certificate = secret_values.close(conn, certificate, certificate_context(found.seal.id))
-    conn.execute(
+    _write(
+        conn,
         update(seal)
         .where(seal.c.id == found.seal.id)
         .values(
@@ -243,30 +297,31 @@ def made(conn: Connection, found: SealRow) -> None:
             wrapped_key=found.wrapped_key,
             not_before_us=found.seal.not_before_us,
             not_after_us=found.seal.not_after_us,
-        )
+        ),
     )
 
 
 def set_seal_state(conn: Connection, changed: Seal, reason: str) -> None:
     values = {"state": changed.state.value, "held_us": changed.held_us, "reason": reason}
-    conn.execute(update(seal).where(seal.c.id == changed.id).values(values))
+    _write(conn, update(seal).where(seal.c.id == changed.id).values(values))
 
 
 def set_reviewer(conn: Connection, seal_id: str, reviewer: str) -> None:
-    conn.execute(update(seal).where(seal.c.id == seal_id).values(reviewer=reviewer))
+    _write(conn, update(seal).where(seal.c.id == seal_id).values(reviewer=reviewer))
 
 
 def set_maker(conn: Connection, seal_id: str, maker: str) -> None:
-    conn.execute(update(seal).where(seal.c.id == seal_id).values(maker=maker))
+    _write(conn, update(seal).where(seal.c.id == seal_id).values(maker=maker))
 
 
 def set_revocation(conn: Connection, seal_id: str, revocation: Revocation) -> None:
-    conn.execute(
+    _write(
+        conn,
         update(seal)
         .where(seal.c.id == seal_id)
         .values(
             revocation_reason=revocation.reason.value, revoked_us=revocation.at_us, invalid_us=revocation.invalid_us
-        )
+        ),
     )
 
 

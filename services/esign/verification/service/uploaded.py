@@ -86,22 +86,17 @@ class UploadedDocuments:
     tsa_pem: bytes
     witness_vkeys: tuple[str, ...]
     registers: Sequence[Register]
+    lists: RevocationLists
     root: bytes = field(init=False, repr=False)
     """The hub's root certificate, PEM."""
     _verdicts: VerdictCache = field(init=False)
     _own: VerdictCache = field(init=False)
-    _lists: RevocationLists = field(init=False)
 
     def __post_init__(self) -> None:
         # Read once: out of descriptors, a file is read no more.
         self.root = KeyFiles(self.base.hub.data_dir).root.read_bytes()
         self._verdicts = VerdictCache(self.verifier)
         self._own = VerdictCache(Here())
-        self._lists = RevocationLists(
-            self.base,
-            (self.secrets.seal_ca, *self.secrets.seal_ca_retired),
-            () if self.secrets.sm is None else (self.secrets.sm.seal_ca, *self.secrets.sm.seal_cas_retired),
-        )
 
     async def judge(self, upload: Upload) -> Judged:
         """The verdict on an upload. Raises UNAVAILABLE VERIFY_AWAY while documents cannot be read, or the register
@@ -124,7 +119,7 @@ class UploadedDocuments:
         if row is not None and not standing.is_whole and verdict.step("changes").reason not in _SAVED_ANEW:
             # What is registered lies in the file, and is not what the file is: its facts are not the file's.
             row = seal = None
-            lists = await self._lists.current()
+            lists = await self.lists.current()
             question = replace(question, known=known(None, None), receipt=None, ses=upload.ses, crls=lists)
             verdict = await self._verdict(self._verdicts, question)
         if row is None and standing.other is None:
@@ -153,7 +148,7 @@ class UploadedDocuments:
             b"" if self.secrets.sm is None else self.secrets.sm.trust_pem,
             self.tsa_pem,
             self.witness_vkeys,
-            () if row is not None or other is not None else await self._lists.current(),
+            () if row is not None or other is not None else await self.lists.current(),
             upload.digests[0],
         )
 

@@ -19,6 +19,7 @@ from services.esign.ledger.domain.ledger import MOST_RECEIPT
 from services.esign.ledger.sequencer import Sequencer
 from services.esign.pages.domain import qr
 from services.esign.pages.domain.certificates import TEMPLATES
+from services.esign.revocation.own_list import RevocationLists
 from services.esign.seals.store import seals as seal_rows
 from services.esign.seals.store.seals import SealRow
 from services.esign.verification.domain import validation_report
@@ -53,12 +54,21 @@ class VerificationService(esign_pb2_grpc.VerificationServiceServicer):
     witness_vkeys: tuple[str, ...] = ()
     # Who else registers documents, asked in order where this is no document of a case.
     registers: Sequence[Register] = ()
+    # The hub's own revocation lists, shared with who publishes them; None: it makes them itself.
+    lists: RevocationLists | None = None
     _uploaded: UploadedDocuments = field(init=False)
     _register: RegisterQuestions = field(init=False)
 
     def __post_init__(self) -> None:
         self._uploaded = UploadedDocuments(
-            self.base, self.secrets, self.verifier, self.ledger, self.tsa_pem, self.witness_vkeys, self.registers
+            self.base,
+            self.secrets,
+            self.verifier,
+            self.ledger,
+            self.tsa_pem,
+            self.witness_vkeys,
+            self.registers,
+            self.lists or RevocationLists.of_hub(self.base, self.secrets),
         )
         self._register = RegisterQuestions(self.base, self.ledger)
 

@@ -104,7 +104,7 @@ class TimestampService:
 
 
 class RevocationServiceStub:
-    """Whether seal certificates are revoked, read anew at each call.
+    """Whether seal certificates are revoked, as of each call.
     """
 
     def __init__(self, channel):
@@ -126,7 +126,7 @@ class RevocationServiceStub:
 
 
 class RevocationServiceServicer:
-    """Whether seal certificates are revoked, read anew at each call.
+    """Whether seal certificates are revoked, as of each call.
     """
 
     def AnswerOcsp(self, request, context):
@@ -137,8 +137,10 @@ class RevocationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCrl(self, request, context):
-        """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+        """The list of revoked and suspended seal certificates of one seal CA, as of the newest change, with reason and invalidity
+        date. A certificate leaves it a week after its end, unless its key was stolen.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+        restore where the register lacks seals that the ledger has, for every authority that may have certified them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,7 +168,7 @@ def add_RevocationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RevocationService:
-    """Whether seal certificates are revoked, read anew at each call.
+    """Whether seal certificates are revoked, as of each call.
     """
 
     @staticmethod

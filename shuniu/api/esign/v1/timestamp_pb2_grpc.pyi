@@ -69,7 +69,7 @@ class TimestampServiceServicer(metaclass=_abc_1.ABCMeta):
 def add_TimestampServiceServicer_to_server(servicer: TimestampServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class RevocationServiceStub:
-    """Whether seal certificates are revoked, read anew at each call."""
+    """Whether seal certificates are revoked, as of each call."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -78,24 +78,28 @@ class RevocationServiceStub:
     AnswerOcsp: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]
     """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _grpc.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]
-    """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    """The list of revoked and suspended seal certificates of one seal CA, as of the newest change, with reason and invalidity
+    date. A certificate leaves it a week after its end, unless its key was stolen.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+    restore where the register lacks seals that the ledger has, for every authority that may have certified them.
     """
 
 @_typing.type_check_only
 class RevocationServiceAsyncStub(RevocationServiceStub):
-    """Whether seal certificates are revoked, read anew at each call."""
+    """Whether seal certificates are revoked, as of each call."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AnswerOcsp: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.AnswerOcspRequest, _timestamp_pb2.AnswerOcspResponse]  # type: ignore[assignment]
     """Answers an OCSP request about one seal certificate, P-256 or SM2, as its issuer in the request says. A request that cannot be read is answered malformedRequest."""
     GetCrl: _aio.UnaryUnaryMultiCallable[_timestamp_pb2.GetCrlRequest, _timestamp_pb2.GetCrlResponse]  # type: ignore[assignment]
-    """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+    """The list of revoked and suspended seal certificates of one seal CA, as of the newest change, with reason and invalidity
+    date. A certificate leaves it a week after its end, unless its key was stolen.
+    Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+    restore where the register lacks seals that the ledger has, for every authority that may have certified them.
     """
 
 class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Whether seal certificates are revoked, read anew at each call."""
+    """Whether seal certificates are revoked, as of each call."""
 
     @_abc_1.abstractmethod
     def AnswerOcsp(
@@ -111,8 +115,10 @@ class RevocationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _timestamp_pb2.GetCrlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_timestamp_pb2.GetCrlResponse, _abc.Awaitable[_timestamp_pb2.GetCrlResponse]]:
-        """The list of revoked and suspended seal certificates, signed now by the seal CA: with reason and invalidity date.
-        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority.
+        """The list of revoked and suspended seal certificates of one seal CA, as of the newest change, with reason and invalidity
+        date. A certificate leaves it a week after its end, unless its key was stolen.
+        Errors: INVALID_ARGUMENT FAMILY_UNKNOWN, also where the hub has no SM2 authority; UNAVAILABLE SEALS_FORGOTTEN after a
+        restore where the register lacks seals that the ledger has, for every authority that may have certified them.
         """
 
 def add_RevocationServiceServicer_to_server(servicer: RevocationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
