@@ -28,7 +28,7 @@ from services.esign.ledger.domain.ledger import EntryType
 from services.esign.licences import store as licence_store
 from services.esign.licences.domain import jose, status_list
 from services.esign.licences.domain import offline as licence_offline
-from services.esign.licences.issuing import PLACES, LicenceIssuing
+from services.esign.licences.issuing import LicenceIssuing
 from shuniu.api.esign.v1 import esign_pb2, seal_pb2
 from shuniu.api.esign.v1 import licence_pb2 as pb
 from shuniu.cli.syntax import verify as verify_syntax
@@ -367,7 +367,7 @@ async def test_status_list_is_cacheable_and_says_nothing_more(land: Land) -> Non
     assert (await asked())[1]["etag"] != head["etag"]
     token = jose.parse(first, status_list.TYP)
     assert token.payload["ttl"] == 60
-    assert len(status_list.expand(token.payload["status_list"]).packed) == PLACES // 4
+    assert len(status_list.expand(token.payload["status_list"]).packed) == status_list.PLACES // 4
     assert len(first) < 3000
     for wrong in ("0", "99", "x", "١", "9" * 30):
         call = land.stub.GetStatusList(pb.GetStatusListRequest(list=wrong))

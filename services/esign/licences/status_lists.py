@@ -26,7 +26,6 @@ class StatusLists:
 
     base: Foundation
     ca: Authority
-    places: int
     # A reader may keep a token so long, and must not use it after, s.
     ttl_s: int
     lives_s: int
@@ -43,8 +42,8 @@ class StatusLists:
         # Signed anew at half its ttl, so that what is served can be kept for a while.
         if kept is not None and kept.version == version and now_us - kept.signed_us < self.ttl_s * 500_000:
             return kept
-        now_version, statuses = await self.base.store.read(licence_store.statuses, number)
-        packed = status_list.pack(self.places, statuses)
+        now_version, statuses, rest = await self.base.store.read(licence_store.statuses, number)
+        packed = status_list.pack(status_list.PLACES, statuses, rest)
         signer = self._current(now_us)
         issuer = status_list.Issuer(signer.key, [signer.der, self.ca.der])
         token = await asyncio.to_thread(

@@ -6,7 +6,7 @@ not know: a document or licence that was revoked, a seal that was revoked, suspe
 apply what gives a right (a seal that was made or resumed): an operator does that again. An entry about something that
 the register does not have, or with a state that this version does not know, changes nothing; operators are told how
 many there are of each type. Their documents are INDETERMINATE. The numbers of such documents and licences, and the
-places of such licences in status lists, are not given out again.
+places of such licences in status lists, are not given out again, and places that the register lost are SUSPENDED.
 """
 
 import datetime as dt
