@@ -11,6 +11,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from services.esign.domain.ages import is_fresh
 from services.esign.flows.domain import consent as flow_consent
 from services.esign.flows.domain.consent import Consent
 from shuniu.api.identity.v1 import signin_pb2, signin_pb2_grpc
@@ -58,13 +59,13 @@ class Consents:
     async def _current(self, kid: str) -> KeySet:
         async with self._fetching:
             now_us = self.clock.now_us()
-            age = now_us - self._fetched_us
-            wanted = (age > _FRESH_US or kid not in self._known) and now_us - self._tried_us > _AGAIN_US
-            if self._keys is None or age > _STALE_US or wanted:
+            stale = self._keys is None or not is_fresh(self._fetched_us, now_us, _STALE_US)
+            fresh = is_fresh(self._fetched_us, now_us, _FRESH_US) and kid in self._known
+            if stale or not (fresh or is_fresh(self._tried_us, now_us, _AGAIN_US)):
                 try:
                     await self._fetch()
                 except HubError:
-                    if self._keys is None or age > _STALE_US:
+                    if stale:
                         raise
                 finally:
                     # When it was known that nobody answers: that takes as long as the pause.

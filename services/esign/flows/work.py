@@ -15,6 +15,7 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from services.esign import events, metrics
+from services.esign.domain.ages import is_fresh
 from services.esign.domain.cms import reader as cms_reader
 from services.esign.domain.cms.signed_data import CmsTemplate, OpenedCms
 from services.esign.domain.digests import SHA256
@@ -109,7 +110,7 @@ class Work:
                         self._due.add(due)
                         self._start(self.finish(due)).add_done_callback(functools.partial(self._done, due))
                 await self._timers(now_us)
-                if now_us - self._forgot_us > _FORGET_EVERY_US:
+                if not is_fresh(self._forgot_us, now_us, _FORGET_EVERY_US):
                     await self.tidy(now_us)
             except (HubError, EsignError) as error:
                 _log.warning("flow_timers_wait", cause=error.reason)

@@ -12,6 +12,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from services.esign.certification.domain.validation_data import Then, ValidationData, standing
+from services.esign.domain.ages import is_fresh
 from services.esign.signing.domain import long_term as longterm
 from services.esign.signing.domain.long_term import Level, Need
 from services.esign.timestamps.sources import TimestampSource
@@ -108,7 +109,7 @@ class LongTerm:
         """
         key = _question(need)
         found, made_us = self._kept.get(key, (b"", 0))
-        if found and now_us - made_us < _KEPT_US:
+        if found and is_fresh(made_us, now_us, _KEPT_US):
             return found
         for responder in self.responders:
             found = await responder.answer(need)

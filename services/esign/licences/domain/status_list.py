@@ -47,7 +47,7 @@ def list_of(nth: int) -> int:
 
 
 def given_in(list_: int, given: int) -> int:
-    """How many of the places that were given lie in that list."""
+    """Counts the places in that list, of so many that were given in all."""
     return min(max(given - (list_ - 1) * _GIVEN, 0), _GIVEN)
 
 
