@@ -130,7 +130,8 @@ class VerdictCache:
 
     def _keep(self, key: bytes, new: _Kept) -> None:
         self._drop(key)
-        while self._kept and not (oldest := next(iter(self._kept.items())))[1].is_fresh(new.judged_us):
+        # Those that were asked later than a slow one, and judged before it, are no older than it.
+        while self._kept and abs((oldest := next(iter(self._kept.items())))[1].judged_us - new.judged_us) >= _FRESH_US:
             self._drop(oldest[0])
         if new.size > _LARGEST_KEPT:
             return
