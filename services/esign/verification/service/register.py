@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from google.type import date_pb2
 from sqlalchemy import Connection
 
 from services.esign.documents.store import certificates as document_rows
@@ -199,6 +200,14 @@ def _is_of_day(row: CertificateRow, request: pb.VerifyByNumberRequest) -> bool:
     )
 
 
+def _is_day(given: date_pb2.Date) -> bool:
+    try:
+        dt.date(given.year, given.month, given.day)
+    except ValueError:
+        return False
+    return True
+
+
 def _hashes(*forms: bytes) -> Iterator[str]:
     """SHA-256 and SM3 (hex) of the forms that are there."""
     return (digest.of(form).hex() for form in forms if form for digest in (SHA256, SM3))
@@ -222,6 +231,15 @@ def _number_faults(number: str, tail: str, request: pb.VerifyByNumberRequest) ->
                 "PROOF_MISSING",
                 "Give the date of issue as printed, or the last 8 digits of the file's SHA-256 or SM3.",
                 "请填写证明上的签发日期，或文件 SHA-256、SM3 摘要的末 8 位。",
+            )
+        )
+    elif request.HasField("issued_on") and not _is_day(request.issued_on):
+        faults.append(
+            Violation(
+                "issued_on",
+                "DATE_FORM",
+                "There is no such day; give it as printed.",
+                "没有这一天，请对照证明填写签发日期。",
             )
         )
     if tail and not _TAIL.fullmatch(tail):
