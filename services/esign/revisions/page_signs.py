@@ -336,7 +336,7 @@ def _are_near_alike(marks: _Inked, signs: _Inked, scale: float) -> NDArray[np.bo
 
 
 def _surroundings(boxes: Numbers, scale: float) -> Numbers:
-    """Of each sign, the part of its place in which ink is near to it."""
+    """The part of each sign's place in which ink is near to it."""
     highest = math.ceil(_HIGHEST * scale)
     heights = boxes[:, 3] - boxes[:, 1]
     # No text is set higher; seals are.

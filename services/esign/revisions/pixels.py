@@ -49,7 +49,7 @@ class Apart:
 
     @cached_property
     def rows_and_columns(self) -> tuple[Numbers, Numbers]:
-        """Where each pixel is, from above and from the left."""
+        """The place of each pixel, from above and from the left."""
         return np.divmod(np.flatnonzero(self._pixels), self._pixels.shape[1])
 
     @cached_property
@@ -79,7 +79,7 @@ class Apart:
         return np.bincount(self.part_of_pixel[other[self.rows_and_columns]], minlength=self.count)
 
     def darkest(self, picture: Picture) -> Picture:
-        """Of each part, the colour that is the farthest from white: a row of channels for each."""
+        """The colour of each part that is the farthest from white: a row of channels for each."""
         colours = picture[self.rows_and_columns].astype(np.int64)
         keys = colours.sum(axis=1) << 24 | codes(colours)
         found = np.full(self.count, np.iinfo(np.int64).max)
@@ -99,7 +99,7 @@ def runs_of(pixels: Pixels) -> Runs:
 
 
 def _parts(runs: Runs, width: int) -> tuple[Numbers, int]:
-    """Of each run, the number of its part; and how many parts there are."""
+    """The number of each run's part; and how many parts there are."""
     # Places in one line, with room between the rows: the runs of the row above that touch follow each other.
     room = width + 2
     above = (runs.rows - 1) * room
